@@ -1,0 +1,1 @@
+"""Moving weights and graphs between MindSpore, PyTorch and ONNX."""

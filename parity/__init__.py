@@ -1,0 +1,1 @@
+"""Are two models equal? Runners, comparison, evaluation on images."""

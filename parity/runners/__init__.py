@@ -1,0 +1,1 @@
+"""One file per runtime, the same class shape in each."""

@@ -1,0 +1,1 @@
+"""What the networks are: paired definitions, names, preprocessing, published accuracy."""

@@ -1,0 +1,214 @@
+"""What is known of a model without any framework: frozen records, found by discovery.
+
+A family folder's `spec.py` defines `MODELS`, a tuple of ModelSpec.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from .errors import TriportError
+
+Runtime = Literal["mindspore", "pytorch", "onnx"]
+RUNTIMES: tuple[Runtime, ...] = ("mindspore", "pytorch", "onnx")
+
+
+class UnknownModelError(TriportError):
+    """No model of that name is defined."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer that owns parameters.
+
+    `path` is the PyTorch module path, which is canonical. `kind` is "conv", "norm" or "dense";
+    `shape` is the weight's: (out, in / groups, height, width), (channels,), (out, in).
+    """
+
+    path: str
+    kind: Literal["conv", "norm", "dense"]
+    shape: tuple[int, ...]
+    bias: bool = False
+
+
+def conv(
+    path: str, out_channels: int, in_channels: int, kernel: int, *, groups: int = 1, bias: bool = False
+) -> Layer:
+    """Return a square convolution, weight (out, in / groups, kernel, kernel)."""
+    return Layer(path, "conv", (out_channels, in_channels // groups, kernel, kernel), bias)
+
+
+def norm(path: str, channels: int) -> Layer:
+    """Return a BatchNorm with scale, shift, mean and variance of shape (channels,)."""
+    return Layer(path, "norm", (channels,), True)
+
+
+def dense(path: str, out_features: int, in_features: int) -> Layer:
+    """Return a fully connected layer, weight (out, in) and bias (out,)."""
+    return Layer(path, "dense", (out_features, in_features), True)
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocess:
+    """How a publisher turns an image file into the network's input.
+
+    The short side is resized to `resize_px` with `interpolation`, the centre `crop_px` square is
+    cut, and RGB in 0..1 becomes (x - mean) / std. `library` made the published figure: "pil"
+    (antialiased), "mindspore" or "opencv" (not antialiased).
+    """
+
+    resize_px: int
+    crop_px: int
+    interpolation: Literal["bilinear", "bicubic"]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    library: Literal["pil", "mindspore", "opencv"]
+
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """A published ImageNet-1k validation accuracy, in percent.
+
+    `source` is a URL (with commit where it has one), `context` what it was measured on, as the
+    publisher words it ("D910x8-G": device x pieces - MindSpore mode), `date` ISO 8601 of the
+    source, to the precision that is known.
+    """
+
+    top1_percent: float
+    top5_percent: float | None
+    source: str
+    context: str
+    date: str
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A published checkpoint of a model, such as `resnet50.torchvision`.
+
+    `url` is empty where the publisher gives figures but no file. `num_parameters` counts
+    trainable values in millions as the publisher prints them, None where it does not.
+    """
+
+    name: str
+    dialect: str
+    url: str
+    preprocess: Preprocess
+    accuracies: tuple[Accuracy, ...]
+    num_parameters_millions: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """A publisher's names for a family's layers.
+
+    `rows` maps the dialect's module paths to the canonical ones, with placeholders and offsets:
+    `"layer{s}.{b}.down_sample.{i}": "layer{s}.{b}.downsample.{i}"`, `"s{s+1}.b{b+1}"`; without
+    rows the paths are the canonical ones. `runtime` decides the leaves: "mindspore" gamma,
+    moving_mean; "pytorch" weight, running_mean. `name` is the publisher's, or "triport" where
+    the definition here is the only one in that runtime.
+    """
+
+    name: str
+    runtime: Literal["mindspore", "pytorch"]
+    rows: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class OtherGraph:
+    """A model that the same weights fit and that computes another function.
+
+    `relative_difference` is max|a - b| / max|a| of the logits on seeded random weights, printed
+    by benchmarks/same_weights.py. `model` is that graph's name here.
+    """
+
+    model: str
+    why: str
+    relative_difference: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """One graph: what to build, what its checkpoints hold, and what was published of it.
+
+    `num_parameters` counts trainable values at `num_classes` outputs (BatchNorm statistics not
+    among them). `dialects` lists every naming that its checkpoints come in; the first of each
+    runtime names the definition here, and the first "pytorch" one is canonical (no rows).
+    `publisher` is whose graph this is. `same_weights_as` lists the other models that the same
+    weights fit.
+    """
+
+    name: str
+    family: str
+    config: Any
+    layout: Callable[[Any, int], tuple[Layer, ...]]
+    input_size_px: int
+    num_parameters: int
+    publisher: str
+    dialects: tuple[Dialect, ...]
+    weights: tuple[Weights, ...] = ()
+    num_classes: int = 1000
+    same_weights_as: tuple[OtherGraph, ...] = ()
+
+    def layers(self, num_classes: int | None = None) -> tuple[Layer, ...]:
+        """Return every layer that owns parameters, in the PyTorch definition's order."""
+        return self.layout(self.config, self.num_classes if num_classes is None else num_classes)
+
+    def build_torch(self, num_classes: int | None = None) -> Any:
+        """Return the PyTorch definition, a `torch.nn.Module` with fresh weights."""
+        return self._net("net_torch").build(
+            self.config, self.num_classes if num_classes is None else num_classes
+        )
+
+    def build_mindspore(self, num_classes: int | None = None) -> Any:
+        """Return the MindSpore definition, a `mindspore.nn.Cell` with fresh weights."""
+        return self._net("net_mindspore").build(
+            self.config, self.num_classes if num_classes is None else num_classes
+        )
+
+    def _net(self, module: str) -> Any:
+        return importlib.import_module(f"{__package__}.{self.family}.{module}")
+
+
+@cache
+def all_models() -> dict[str, ModelSpec]:
+    """Return every model by name: the `MODELS` of each family folder beside this file."""
+    found: dict[str, ModelSpec] = {}
+    for entry in sorted(pkgutil.iter_modules([str(Path(__file__).parent)]), key=lambda m: m.name):
+        if not entry.ispkg:
+            continue
+        for spec in importlib.import_module(f"{__package__}.{entry.name}.spec").MODELS:
+            if spec.name in found:
+                raise ValueError(
+                    f"two families define a model {spec.name}: {found[spec.name].family}, {spec.family}"
+                )
+            found[spec.name] = spec
+    return found
+
+
+def get_model(name: str) -> ModelSpec:
+    """Return the model called `name`, or the model of the published weights called `name`.
+
+    Raises:
+        UnknownModelError: neither is known; the message names close matches.
+    """
+    import difflib
+
+    models = all_models()
+    if name in models:
+        return models[name]
+    by_weights = {weights.name: spec for spec in models.values() for weights in spec.weights}
+    if name in by_weights:
+        return by_weights[name]
+    close = difflib.get_close_matches(name, [*models, *by_weights], n=5, cutoff=0.5)
+    hint = f"Did you mean {', '.join(close)}?" if close else "See `python cli.py models`."
+    raise UnknownModelError(f"no model or weights called {name!r}. {hint}")
