@@ -125,15 +125,10 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class OtherGraph:
-    """A model that the same weights fit and that computes another function.
-
-    `relative_difference` is max|a - b| / max|a| of the logits on seeded random weights, printed
-    by benchmarks/same_weights.py. `model` is that graph's name here.
-    """
+    """A model that the same weights fit and that computes another function, and why it does."""
 
     model: str
     why: str
-    relative_difference: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,218 @@
+"""ResNet and ResNeXt: variants, names and published figures, as tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from reference_models.spec import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Accuracy,
+    Dialect,
+    Layer,
+    ModelSpec,
+    OtherGraph,
+    Preprocess,
+    Weights,
+    conv,
+    dense,
+    norm,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ResNetConfig:
+    """What tells one ResNet from another; `blocks` counts the blocks of each stage."""
+
+    block: Literal["basic", "bottleneck"]
+    blocks: tuple[int, int, int, int]
+    groups: int = 1
+    width_per_group: int = 64
+    stem_pool_padding: int | Literal["same"] = 1
+
+    def widths(self, stage: int) -> tuple[int, int]:
+        """Return the inner and the output channels of the blocks of `stage` (0 to 3)."""
+        planes = 64 * 2**stage
+        if self.block == "basic":
+            return planes, planes
+        return planes * self.width_per_group // 64 * self.groups, planes * 4
+
+    def in_channels(self, stage: int, index: int) -> int:
+        """Return the input channels of block `index` of `stage`."""
+        if index > 0:
+            return self.widths(stage)[1]
+        return 64 if stage == 0 else self.widths(stage - 1)[1]
+
+    def stride(self, stage: int, index: int) -> int:
+        """Return the stride of block `index` of `stage`."""
+        return 2 if stage > 0 and index == 0 else 1
+
+
+def layout(config: ResNetConfig, num_classes: int) -> tuple[Layer, ...]:
+    """Return every layer that owns parameters, in torchvision's order and names."""
+    layers = [conv("conv1", 64, 3, 7), norm("bn1", 64)]
+    for stage, blocks in enumerate(config.blocks):
+        width, out_channels = config.widths(stage)
+        for index in range(blocks):
+            in_channels = config.in_channels(stage, index)
+            path = f"layer{stage + 1}.{index}"
+            if config.block == "basic":
+                layers += [conv(f"{path}.conv1", width, in_channels, 3), norm(f"{path}.bn1", width)]
+                layers += [conv(f"{path}.conv2", out_channels, width, 3), norm(f"{path}.bn2", out_channels)]
+            else:
+                layers += [conv(f"{path}.conv1", width, in_channels, 1), norm(f"{path}.bn1", width)]
+                layers += [
+                    conv(f"{path}.conv2", width, width, 3, groups=config.groups),
+                    norm(f"{path}.bn2", width),
+                ]
+                layers += [conv(f"{path}.conv3", out_channels, width, 1), norm(f"{path}.bn3", out_channels)]
+            if config.stride(stage, index) != 1 or in_channels != out_channels:
+                layers += [conv(f"{path}.downsample.0", out_channels, in_channels, 1)]
+                layers += [norm(f"{path}.downsample.1", out_channels)]
+    layers.append(dense("fc", num_classes, config.widths(3)[1]))
+    return tuple(layers)
+
+
+MINDCV = Dialect(
+    "mindcv",
+    "mindspore",
+    {
+        "conv1": "conv1",
+        "bn1": "bn1",
+        "layer{s}.{b}.conv{i}": "layer{s}.{b}.conv{i}",
+        "layer{s}.{b}.bn{i}": "layer{s}.{b}.bn{i}",
+        "layer{s}.{b}.down_sample.{i}": "layer{s}.{b}.downsample.{i}",
+        "classifier": "fc",
+    },
+)
+# pytorch/examples and Ascend's ModelZoo-PyTorch train torchvision's definition, timm keeps its names.
+TORCHVISION = Dialect("torchvision", "pytorch", {})
+
+_CONFIGS = {
+    "resnet18": ResNetConfig("basic", (2, 2, 2, 2)),
+    "resnet34": ResNetConfig("basic", (3, 4, 6, 3)),
+    "resnet50": ResNetConfig("bottleneck", (3, 4, 6, 3)),
+    "resnet101": ResNetConfig("bottleneck", (3, 4, 23, 3)),
+    "resnet152": ResNetConfig("bottleneck", (3, 8, 36, 3)),
+    "resnext50_32x4d": ResNetConfig("bottleneck", (3, 4, 6, 3), groups=32, width_per_group=4),
+    "resnext101_32x4d": ResNetConfig("bottleneck", (3, 4, 23, 3), groups=32, width_per_group=4),
+    "resnext101_64x4d": ResNetConfig("bottleneck", (3, 4, 23, 3), groups=64, width_per_group=4),
+}
+_NUM_PARAMETERS = {
+    "resnet18": 11_689_512,
+    "resnet34": 21_797_672,
+    "resnet50": 25_557_032,
+    "resnet101": 44_549_160,
+    "resnet152": 60_192_808,
+    "resnext50_32x4d": 25_028_904,
+    "resnext101_32x4d": 44_177_704,
+    "resnext101_64x4d": 83_455_272,
+}
+
+_PIL_256 = Preprocess(256, 224, "bilinear", IMAGENET_MEAN, IMAGENET_STD, "pil")
+_PIL_232 = replace(_PIL_256, resize_px=232)
+_MINDSPORE_256 = replace(_PIL_256, library="mindspore")
+
+_TORCHVISION_SOURCE = "https://github.com/pytorch/vision/blob/v0.28.0/torchvision/models/resnet.py"
+_TORCHVISION_WEIGHTS = {  # weights: (file, preprocessing, top-1, top-5)
+    "resnet18.torchvision_v1": ("resnet18-f37072fd.pth", _PIL_256, 69.758, 89.078),
+    "resnet34.torchvision_v1": ("resnet34-b627a593.pth", _PIL_256, 73.314, 91.420),
+    "resnet50.torchvision_v1": ("resnet50-0676ba61.pth", _PIL_256, 76.130, 92.862),
+    "resnet50.torchvision_v2": ("resnet50-11ad3fa6.pth", _PIL_232, 80.858, 95.434),
+    "resnet101.torchvision_v1": ("resnet101-63fe2227.pth", _PIL_256, 77.374, 93.546),
+    "resnet101.torchvision_v2": ("resnet101-cd907fc2.pth", _PIL_232, 81.886, 95.780),
+    "resnet152.torchvision_v1": ("resnet152-394f9c45.pth", _PIL_256, 78.312, 94.046),
+    "resnet152.torchvision_v2": ("resnet152-f82ba261.pth", _PIL_232, 82.284, 96.002),
+    "resnext50_32x4d.torchvision_v1": ("resnext50_32x4d-7cdf4587.pth", _PIL_256, 77.618, 93.698),
+    "resnext50_32x4d.torchvision_v2": ("resnext50_32x4d-1a0047aa.pth", _PIL_232, 81.198, 95.340),
+    "resnext101_64x4d.torchvision_v1": ("resnext101_64x4d-173b62eb.pth", _PIL_232, 83.246, 96.454),
+}
+
+_MINDCV_COMMIT = "85450da2f118ef18cc70abb3cf81a7f85ac51781"
+_MINDCV_WEIGHTS = {  # model: (folder, file, top-1, top-5, parameters in M)
+    "resnet18": ("resnet", "resnet18-1e65cd21.ckpt", 70.21, 89.62, 11.70),
+    "resnet34": ("resnet", "resnet34-f297d27e.ckpt", 74.15, 91.98, 21.81),
+    "resnet50": ("resnet", "resnet50-e0733ab8.ckpt", 76.69, 93.50, 25.61),
+    "resnet101": ("resnet", "resnet101-689c5e77.ckpt", 78.24, 94.09, 44.65),
+    "resnet152": ("resnet", "resnet152-beb689d8.ckpt", 78.72, 94.45, 60.34),
+    "resnext50_32x4d": ("resnext", "resnext50_32x4d-af8aba16.ckpt", 78.53, 94.10, 25.10),
+    "resnext101_32x4d": ("resnext", "resnext101_32x4d-3c1e9c51.ckpt", 79.83, 94.80, 44.32),
+    "resnext101_64x4d": ("resnext", "resnext101_64x4d-8929255b.ckpt", 80.30, 94.82, 83.66),
+}
+
+# Ascend's ModelZoo-PyTorch gives figures for a training run, and no file.
+_MODELZOO_SOURCE = "https://gitee.com/ascend/ModelZoo-PyTorch/tree/master/PyTorch/built-in/cv/classification"
+_MODELZOO_RESNET50 = Weights(
+    "resnet50.modelzoo",
+    "torchvision",
+    "",
+    _PIL_256,
+    (
+        Accuracy(79.102, None, _MODELZOO_SOURCE, "1 NPU, AMP O2, torch 1.8, 623.9 images/s", "2022"),
+        Accuracy(78.038, None, _MODELZOO_SOURCE, "8 NPUs, AMP O2, torch 1.8, 4464.1 images/s", "2022"),
+    ),
+)
+
+_WHY = (
+    "the stem's max-pool: torchvision pads one pixel on every side, MindCV's pad_mode='same' pads "
+    "the right and bottom only"
+)
+
+
+def _torchvision_weights(model: str) -> tuple[Weights, ...]:
+    weights = tuple(
+        Weights(
+            name,
+            "torchvision",
+            f"https://download.pytorch.org/models/{file}",
+            preprocess,
+            (Accuracy(top1, top5, _TORCHVISION_SOURCE, "torchvision references, GPU", "2022"),),
+        )
+        for name, (file, preprocess, top1, top5) in _TORCHVISION_WEIGHTS.items()
+        if name.split(".")[0] == model
+    )
+    return (*weights, _MODELZOO_RESNET50) if model == "resnet50" else weights
+
+
+def _mindcv_weights(model: str) -> tuple[Weights, ...]:
+    folder, file, top1, top5, millions = _MINDCV_WEIGHTS[model]
+    source = f"https://github.com/mindspore-lab/mindcv/blob/{_MINDCV_COMMIT}/configs/{folder}/README.md"
+    return (
+        Weights(
+            f"{model}.mindcv",
+            "mindcv",
+            f"https://download.mindspore.cn/toolkits/mindcv/{folder}/{file}",
+            _MINDSPORE_256,
+            (Accuracy(top1, top5, source, "D910x8-G", "2023-07-13"),),
+            millions,
+        ),
+    )
+
+
+def _models(name: str) -> tuple[ModelSpec, ModelSpec]:
+    """Return torchvision's model and MindCV's, whose weights fit each other."""
+    torchvision = ModelSpec(
+        name=name,
+        family="resnet",
+        config=_CONFIGS[name],
+        layout=layout,
+        input_size_px=224,
+        num_parameters=_NUM_PARAMETERS[name],
+        publisher="torchvision",
+        dialects=(MINDCV, TORCHVISION),
+        weights=_torchvision_weights(name),
+        same_weights_as=(OtherGraph(f"{name}_mindcv", _WHY),),
+    )
+    mindcv = replace(
+        torchvision,
+        name=f"{name}_mindcv",
+        config=replace(_CONFIGS[name], stem_pool_padding="same"),
+        publisher="mindcv",
+        weights=_mindcv_weights(name),
+        same_weights_as=(OtherGraph(name, _WHY),),
+    )
+    return torchvision, mindcv
+
+
+MODELS = tuple(spec for name in _CONFIGS for spec in _models(name))
