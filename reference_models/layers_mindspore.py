@@ -117,6 +117,11 @@ def identity() -> nn.Cell:
     return nn.Identity()
 
 
+def flatten() -> nn.Cell:
+    """Return a layer that makes (N, C, H, W) into (N, C * H * W)."""
+    return nn.Flatten(start_dim=1)
+
+
 def sequential(*layers: nn.Cell) -> nn.SequentialCell:
     """Return the layers one after the other, named by their index."""
     return nn.SequentialCell(*layers)

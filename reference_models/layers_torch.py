@@ -133,6 +133,11 @@ def identity() -> nn.Module:
     return nn.Identity()
 
 
+def flatten() -> nn.Module:
+    """Return a layer that makes (N, C, H, W) into (N, C * H * W)."""
+    return nn.Flatten(start_dim=1)
+
+
 def sequential(*layers: nn.Module) -> nn.Sequential:
     """Return the layers one after the other, named by their index."""
     return nn.Sequential(*layers)
