@@ -7,7 +7,11 @@ Activations are (N, C, H, W).
 
 from __future__ import annotations
 
+from typing import Literal
+
 from mindspore import Tensor, nn, ops
+
+Same = Literal["same"]
 
 
 class _GlobalAvgPool2d(nn.Cell):
@@ -25,14 +29,14 @@ def conv2d(
     kernel: int | tuple[int, int],
     *,
     stride: int = 1,
-    padding: int | tuple[int, int] | str = 0,
+    padding: int | tuple[int, int] | Same = 0,
     dilation: int = 1,
     groups: int = 1,
     bias: bool = False,
 ) -> nn.Cell:
     """Return a convolution; `padding` is symmetric pixels (height, width), or "same" as in TensorFlow."""
     if padding == "same":
-        pad_mode, pixels = "same", 0
+        pad_mode, pixels = "same", (0, 0, 0, 0)
     else:
         height, width = (padding, padding) if isinstance(padding, int) else padding
         pad_mode, pixels = "pad", (height, height, width, width)
@@ -60,7 +64,7 @@ def dense(in_features: int, out_features: int) -> nn.Cell:
     return nn.Dense(in_features, out_features)
 
 
-def max_pool2d(kernel: int, stride: int, padding: int | str = 0) -> nn.Cell:
+def max_pool2d(kernel: int, stride: int, padding: int | Same = 0) -> nn.Cell:
     """Return a max-pool that rounds its output size down; `padding` is pixels, or "same" as in TensorFlow."""
     if padding == "same":
         return nn.MaxPool2d(kernel, stride, pad_mode="same")
@@ -72,7 +76,7 @@ def max_pool2d(kernel: int, stride: int, padding: int | str = 0) -> nn.Cell:
 def avg_pool2d(
     kernel: int,
     stride: int,
-    padding: int | str = 0,
+    padding: int | Same = 0,
     *,
     count_include_pad: bool = True,
     ceil_mode: bool = False,

@@ -7,32 +7,39 @@ Activations are (N, C, H, W).
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-# The smallest float32 is what a max-pool must see as "nothing": padding with zeros would
-# change maxima of negative values.
+Same = Literal["same"]
+
+# What a max-pool must see outside the image: zeros would change maxima of negative values.
 _NOTHING = float("-inf")
 
 
 def _same_padding(x: Tensor, kernel: int, stride: int) -> tuple[int, int, int, int]:
     """Return TensorFlow's SAME padding for `x` as (left, right, top, bottom): the odd pixel goes last."""
-    height, width = (max((-(-n // stride) - 1) * stride + kernel - n, 0) for n in x.shape[-2:])
+    # int(): the size is part of the graph when it is exported
+    height, width = (max((-(-int(n) // stride) - 1) * stride + kernel - int(n), 0) for n in x.shape[-2:])
     return width // 2, width - width // 2, height // 2, height - height // 2
 
 
 class _SameConv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
-        padding = _same_padding(x, self.kernel_size[0], self.stride[0])
+        padding = _same_padding(x, int(self.kernel_size[0]), int(self.stride[0]))
         return self._conv_forward(functional.pad(x, padding), self.weight, self.bias)
 
 
-class _SameMaxPool2d(nn.MaxPool2d):
+class _SameMaxPool2d(nn.Module):
+    def __init__(self, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.kernel, self.stride = kernel, stride
+
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(
-            functional.pad(x, _same_padding(x, self.kernel_size, self.stride), value=_NOTHING)
-        )
+        padding = _same_padding(x, self.kernel, self.stride)
+        return functional.max_pool2d(functional.pad(x, padding, value=_NOTHING), self.kernel, self.stride)
 
 
 class _SameAvgPool2d(nn.Module):
@@ -66,7 +73,7 @@ def conv2d(
     kernel: int | tuple[int, int],
     *,
     stride: int = 1,
-    padding: int | tuple[int, int] | str = 0,
+    padding: int | tuple[int, int] | Same = 0,
     dilation: int = 1,
     groups: int = 1,
     bias: bool = False,
@@ -87,7 +94,7 @@ def dense(in_features: int, out_features: int) -> nn.Module:
     return nn.Linear(in_features, out_features)
 
 
-def max_pool2d(kernel: int, stride: int, padding: int | str = 0) -> nn.Module:
+def max_pool2d(kernel: int, stride: int, padding: int | Same = 0) -> nn.Module:
     """Return a max-pool that rounds its output size down; `padding` is pixels, or "same" as in TensorFlow."""
     if padding == "same":
         return _SameMaxPool2d(kernel, stride)
@@ -97,7 +104,7 @@ def max_pool2d(kernel: int, stride: int, padding: int | str = 0) -> nn.Module:
 def avg_pool2d(
     kernel: int,
     stride: int,
-    padding: int | str = 0,
+    padding: int | Same = 0,
     *,
     count_include_pad: bool = True,
     ceil_mode: bool = False,

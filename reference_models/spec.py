@@ -107,7 +107,7 @@ class Weights:
     num_parameters_millions: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Dialect:
     """A publisher's names for a family's layers.
 
@@ -125,13 +125,18 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class OtherGraph:
-    """A model that the same weights fit and that computes another function, and why it does."""
+    """A model that the same weights fit and that computes another function, and why it does.
+
+    `relative_difference` is max|a - b| / max|a| of the two models' logits on seeded random
+    weights; benchmarks/same_weights.py prints it.
+    """
 
     model: str
     why: str
+    relative_difference: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ModelSpec:
     """One graph: what to build, what its checkpoints hold, and what was published of it.
 

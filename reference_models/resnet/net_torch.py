@@ -13,6 +13,7 @@ from reference_models.layers_torch import (
     relu,
     sequential,
 )
+
 from .spec import ResNetConfig
 
 
