@@ -144,3 +144,9 @@ def split_channels(x: Tensor, parts: int) -> tuple[Tensor, ...]:
 def concat_channels(parts: list[Tensor]) -> Tensor:
     """Return the pieces joined along the channels."""
     return ops.concat(parts, axis=1)
+
+
+def zero_pad2d(padding: int) -> nn.Cell:
+    """Return a layer that puts `padding` rows and columns of zeros around the image."""
+    around = (padding, padding)
+    return nn.Pad(((0, 0), (0, 0), around, around), mode="CONSTANT")

@@ -163,3 +163,8 @@ def split_channels(x: Tensor, parts: int) -> tuple[Tensor, ...]:
 def concat_channels(parts: list[Tensor]) -> Tensor:
     """Return the pieces joined along the channels."""
     return torch.cat(parts, dim=1)
+
+
+def zero_pad2d(padding: int) -> nn.Module:
+    """Return a layer that puts `padding` rows and columns of zeros around the image."""
+    return nn.ZeroPad2d(padding)
