@@ -1,0 +1,490 @@
+"""From the typed MindIR graph to an ONNX model.
+
+Every MindIR value becomes an entry: a `Cell` (storage that holds a tensor), a tuple of entries, or
+a Python constant. MindSpore's in-place operators write into a cell, `Load` copies one, and tuples
+keep the cells themselves, so that a later read sees what was written. ONNX has no storage: a cell
+merely says which ONNX value it holds now.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from reference_models.errors import TriportError, listed
+
+from .operators import Operator, load_operators
+from .reader import Graph, Monad, Node, Tensor, TensorType
+
+LOWEST_OPSET, DEFAULT_OPSET, HIGHEST_OPSET = 13, 17, 21
+BATCH = "N"
+
+# attributes that say nothing about the result, and why
+IRRELEVANT_ATTRIBUTES = {
+    "input_names": "names of the arguments",
+    "output_names": "names of the results",
+    "side_effect_mem": "in-place operators are registered as such",
+    "side_effect_propagate": "the result is the first input",
+    "primitive_target": "the device that MindSpore would run it on",
+}
+
+_REQUIRED: Any = object()
+
+
+class UnsupportedOperatorsError(TriportError):
+    """Some of the graph's operators cannot be written as ONNX."""
+
+
+class UnsupportedCallError(Exception):
+    """One call cannot be converted; gathered into an UnsupportedOperatorsError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """An ONNX value; `type` holds the shape that MindSpore traced."""
+
+    name: str
+    type: TensorType
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The traced shape, batch size included."""
+        return self.type.shape
+
+
+@dataclass(slots=True)
+class Cell:
+    """Storage of one tensor: in-place operators change what it holds."""
+
+    value: Value
+    is_parameter: bool = False
+
+
+class Builder:
+    """Collects ONNX nodes and constants; names are given at the end."""
+
+    def __init__(self, opset: int) -> None:
+        self.opset = opset
+        self.nodes: list[onnx.NodeProto] = []
+        self.scope = ""
+        self.result_type: TensorType | None = None
+        self._producers: dict[str, onnx.NodeProto] = {}
+        self._constants: dict[tuple[int, tuple[int, ...], bytes], Value] = {}
+        self._arrays: dict[str, np.ndarray] = {}
+
+    def add(
+        self, op_type: str, inputs: Sequence[Value | None], type_: TensorType | None = None, **attributes: Any
+    ) -> Value:
+        """Append a node with one output and return that; its type is the MindIR node's unless given."""
+        type_ = type_ or self.result_type
+        if type_ is None:
+            raise UnsupportedCallError("its result is no tensor")
+        return self.add_many(op_type, inputs, [type_], **attributes)[0]
+
+    def add_many(
+        self, op_type: str, inputs: Sequence[Value | None], types: Sequence[TensorType], **attributes: Any
+    ) -> list[Value]:
+        """Append a node with one output for each type and return the outputs."""
+        number = len(self.nodes)
+        outputs = [Value(f"%{number}.{index}", type_) for index, type_ in enumerate(types)]
+        node = helper.make_node(
+            op_type,
+            [value.name if value else "" for value in inputs],
+            [value.name for value in outputs],
+            name=self.scope,
+            **attributes,
+        )
+        self.nodes.append(node)
+        self._producers.update((value.name, node) for value in outputs)
+        return outputs
+
+    def constant(self, values: Any, elem_type: int = onnx.TensorProto.INT64) -> Value:
+        """Return a constant of the element type, made once for equal contents."""
+        array = np.asarray(values, dtype=helper.tensor_dtype_to_np_dtype(elem_type))
+        key = (elem_type, array.shape, array.tobytes())
+        if key not in self._constants:
+            proto = helper.make_tensor("", elem_type, array.shape, array.tobytes(), raw=True)
+            (value,) = self.add_many("Constant", [], [TensorType(elem_type, array.shape)], value=proto)
+            self._constants[key] = value
+            self._arrays[value.name] = array
+        return self._constants[key]
+
+    def scalar(self, number: float, like: Value) -> Value:
+        """Return a constant without dimensions, of the element type of another value."""
+        return self.constant(number, like.type.elem_type)
+
+    def get_producer(self, value: Value) -> onnx.NodeProto | None:
+        """Return the node that makes the value, None for inputs and parameters."""
+        return self._producers.get(value.name)
+
+    def add_with_bias(self, value: Value, bias: Value) -> Value | None:
+        """Repeat the convolution or Gemm that made the value, with the bias in it.
+
+        Returns None if the value comes from elsewhere. The one without bias stays only if
+        something else reads it.
+        """
+        producer = self.get_producer(value)
+        if producer is None or producer.op_type not in ("Conv", "Gemm") or len(producer.input) != 2:
+            return None
+        (repeated,) = self.add_many("Identity", [], [value.type])
+        node = self.nodes[-1]
+        output = node.output[0]
+        node.CopyFrom(producer)
+        node.input.append(bias.name)
+        node.output[0] = output
+        return repeated
+
+
+class Call:
+    """One MindIR node being converted: what it reads, and a record of what was looked at."""
+
+    def __init__(self, node: Node, entries: Sequence[Any], builder: Builder) -> None:
+        self.node = node
+        self.primitive = node.primitive
+        self._entries = entries
+        self._builder = builder
+        self._unread_inputs = {index for index, entry in enumerate(entries) if not isinstance(entry, Monad)}
+        self._unread_attributes = set(node.attributes) - set(IRRELEVANT_ATTRIBUTES)
+
+    @property
+    def num_inputs(self) -> int:
+        """The number of inputs, without the monads that order side effects."""
+        return sum(not isinstance(entry, Monad) for entry in self._entries)
+
+    @property
+    def type(self) -> TensorType:
+        """The type of the result, which must be one tensor."""
+        if not isinstance(self.node.type, TensorType):
+            raise self.unsupported("its result is not one tensor")
+        return self.node.type
+
+    @property
+    def types(self) -> list[TensorType]:
+        """The types of the results, which must be a tuple of tensors."""
+        found = self.node.type
+        if not isinstance(found, tuple) or not all(isinstance(item, TensorType) for item in found):
+            raise self.unsupported("its result is not a tuple of tensors")
+        return list(found)  # type: ignore[arg-type]
+
+    def entry(self, index: int) -> Any:
+        """Return an input as it is: a cell, a tuple of entries or a constant."""
+        if index >= len(self._entries):
+            raise self.unsupported(f"it has {len(self._entries)} inputs, not {index + 1}")
+        self._unread_inputs.discard(index)
+        return self._entries[index]
+
+    def tensor(self, index: int, like: Value | None = None) -> Value:
+        """Return a tensor input; a number takes the element type of `like`."""
+        entry = self.entry(index)
+        if isinstance(entry, int | float) and like is not None:
+            return self._builder.scalar(entry, like)
+        return self._as_value(entry, index)
+
+    def tensors(self, index: int) -> list[Value]:
+        """Return an input that is a tuple or list of tensors."""
+        entry = self.entry(index)
+        if not isinstance(entry, tuple | list):
+            raise self.unsupported(f"input {index} is not a tuple of tensors")
+        return [self._as_value(item, index) for item in entry]
+
+    def _as_value(self, entry: Any, index: int) -> Value:
+        if isinstance(entry, Cell):
+            return entry.value
+        if isinstance(entry, Tensor):
+            return self._builder.constant(array_from_tensor(entry), entry.type.elem_type)
+        raise self.unsupported(f"input {index} is not a tensor")
+
+    def constant(self, index: int) -> Any:
+        """Return an input that must be known: a number, bool, string, None or a tuple of those."""
+        return self._as_constant(self.entry(index), index)
+
+    def _as_constant(self, entry: Any, index: int) -> Any:
+        if isinstance(entry, Tensor):
+            return array_from_tensor(entry).tolist()
+        if isinstance(entry, tuple | list):
+            return tuple(self._as_constant(item, index) for item in entry)
+        if isinstance(entry, Cell):
+            raise self.unsupported(f"input {index} is computed; only a constant can be converted")
+        return entry
+
+    def attribute(self, name: str, default: Any = _REQUIRED) -> Any:
+        """Return an attribute of the primitive."""
+        self._unread_attributes.discard(name)
+        if name in self.node.attributes:
+            return self.node.attributes[name]
+        if default is _REQUIRED:
+            raise self.unsupported(f"it has no attribute {name!r}")
+        return default
+
+    def ignore(self, *names: str, why: str) -> None:
+        """Declare attributes irrelevant to the result; `why` is for the reader of the code."""
+        del why
+        self._unread_attributes.difference_update(names)
+
+    def require(self, what: str, found: Any, *allowed: Any) -> None:
+        """Refuse the call unless what was found is one of the values that can be converted."""
+        if found not in allowed:
+            raise self.unsupported(
+                f"{what} is {found!r}, expected {' or '.join(repr(value) for value in allowed)}"
+            )
+
+    def unsupported(self, reason: str) -> UnsupportedCallError:
+        """Return the error to raise when this call cannot be converted."""
+        return UnsupportedCallError(reason)
+
+    def check_read(self) -> None:
+        """Refuse the call if part of it was not looked at."""
+        if self._unread_attributes:
+            raise self.unsupported(f"attributes not understood: {', '.join(sorted(self._unread_attributes))}")
+        if self._unread_inputs:
+            raise self.unsupported(
+                f"inputs not understood: {', '.join(map(str, sorted(self._unread_inputs)))}"
+            )
+
+
+def array_from_tensor(tensor: Tensor) -> np.ndarray:
+    """Return the tensor's data as a NumPy array."""
+    proto = onnx.TensorProto(data_type=tensor.type.elem_type, dims=tensor.type.shape, raw_data=tensor.data)
+    return numpy_helper.to_array(proto)
+
+
+def onnx_from_graph(
+    graph: Graph,
+    *,
+    opset: int = DEFAULT_OPSET,
+    rename: Mapping[str, str] | None = None,
+    input_names: Sequence[str] | None = None,
+    output_names: Sequence[str] | None = None,
+    free_batch: bool = True,
+) -> onnx.ModelProto:
+    """Return the MindIR graph as an ONNX model.
+
+    `rename` maps `param.name`s to initializer names; those that are not in it keep theirs. One
+    input is called "input", one output "logits", unless other names are given. With `free_batch`
+    the first axis of each input and output is free, which is then checked.
+
+    Raises:
+        UnsupportedOperatorsError: some operators cannot be converted; all are listed.
+        TriportError: the opset is out of range, names clash, or the batch size is burnt in.
+    """
+    if not LOWEST_OPSET <= opset <= HIGHEST_OPSET:
+        raise TriportError(f"opset {opset}: expected {LOWEST_OPSET} to {HIGHEST_OPSET}")
+    builder = Builder(opset)
+    entries: dict[str, Any] = dict(graph.constants)
+    parameters = _name_parameters(graph, rename or {})
+    for id_, name in parameters.items():
+        entries[id_] = Cell(Value(name, graph.parameters[id_].tensor.type), is_parameter=True)
+    inputs = _name_inputs(graph, input_names)
+    for id_, name in inputs.items():
+        entries[id_] = Cell(Value(name, graph.inputs[id_]))
+
+    _convert_nodes(graph.nodes, entries, builder)
+
+    outputs = [value for id_ in graph.outputs for value in _flatten(entries[id_], id_, builder)]
+    names = list(output_names or (["logits"] if len(outputs) == 1 else []))
+    names = names or [f"output_{index}" for index in range(len(outputs))]
+    if len(names) != len(outputs):
+        raise TriportError(f"{len(names)} output names were given for {len(outputs)} outputs")
+    reserved = {*parameters.values(), *inputs.values()}
+    nodes = _name_nodes(_end_in_outputs(builder, outputs, names), reserved | set(names), names)
+    used = {name for node in nodes for name in node.input}
+
+    def describe(name: str, type_: TensorType) -> onnx.ValueInfoProto:
+        shape: list[int | str] = list(type_.shape)
+        if free_batch and shape:
+            shape[0] = BATCH
+        return helper.make_tensor_value_info(name, type_.elem_type, shape)
+
+    model = helper.make_model_gen_version(
+        helper.make_graph(
+            nodes,
+            graph.name.rpartition("construct")[0].strip("_") or "main",
+            [describe(name, graph.inputs[id_]) for id_, name in inputs.items()],
+            [describe(name, value.type) for name, value in zip(names, outputs, strict=True)],
+            [
+                _initializer(name, graph.parameters[id_].tensor)
+                for id_, name in parameters.items()
+                if name in used
+            ],
+        ),
+        opset_imports=[helper.make_opsetid("", opset)],
+        producer_name="triport",
+    )
+    if free_batch:
+        _check_batch_is_free(model)
+    return model
+
+
+def _convert_nodes(nodes: Iterable[Node], entries: dict[str, Any], builder: Builder) -> None:
+    """Convert in order, adding each node's result to the entries; gather what cannot be converted."""
+    operators = load_operators()
+    problems: dict[str, list[str]] = {}
+    unknown: Any = object()
+    for node in nodes:
+        read = [entries[id_] for id_ in node.inputs]
+        if any(_contains(entry, unknown) for entry in read):
+            # what depends on an unsupported call is not judged, only looked up
+            entries[node.id] = unknown
+            if node.primitive not in operators:
+                problems.setdefault(f"{node.primitive}: no converter", []).append(_get_scope(node))
+            continue
+        operator = operators.get(node.primitive)
+        try:
+            entries[node.id] = _convert_node(node, operator, read, builder)
+        except UnsupportedCallError as error:
+            problems.setdefault(f"{node.primitive}: {error}", []).append(_get_scope(node))
+            entries[node.id] = unknown
+    if problems:
+        count = sum(map(len, problems.values()))
+        lines = [f"{problem}\n  {listed(scopes)}" for problem, scopes in problems.items()]
+        raise UnsupportedOperatorsError(
+            f"{count} operators cannot be converted to ONNX opset {builder.opset}\n{listed(lines, 50)}\n"
+            "Add a converter in converters/mindir/operators/, or change the layer."
+        )
+
+
+def _convert_node(node: Node, operator: Operator | None, read: list[Any], builder: Builder) -> Any:
+    if operator is None:
+        raise UnsupportedCallError("no converter")
+    if builder.opset < operator.lowest_opset:
+        raise UnsupportedCallError(f"it needs opset {operator.lowest_opset} or later")
+    call = Call(node, read, builder)
+    builder.scope = _get_scope(node)
+    builder.result_type = node.type if isinstance(node.type, TensorType) else None
+    result = operator.convert(call, builder)
+    call.check_read()
+    if operator.in_place is None:
+        return _store(result)
+    cell = read[operator.in_place]
+    if not isinstance(cell, Cell) or cell.is_parameter:
+        raise UnsupportedCallError("it writes into a parameter or constant")
+    cell.value = result
+    return cell
+
+
+def _contains(entry: Any, unknown: Any) -> bool:
+    return entry is unknown or (isinstance(entry, tuple) and any(_contains(item, unknown) for item in entry))
+
+
+def _store(result: Any) -> Any:
+    """Give each tensor that a node made a cell of its own."""
+    if isinstance(result, Value):
+        return Cell(result)
+    if isinstance(result, tuple | list):
+        return tuple(_store(item) for item in result)
+    return result
+
+
+def _get_scope(node: Node) -> str:
+    return node.scope.removeprefix("Default/") or node.id.rpartition(":")[0] or node.id
+
+
+def _flatten(entry: Any, id_: str, builder: Builder) -> list[Value]:
+    if isinstance(entry, tuple | list):
+        return [value for item in entry for value in _flatten(item, id_, builder)]
+    if isinstance(entry, Cell):
+        return [entry.value]
+    if isinstance(entry, Tensor):
+        return [builder.constant(array_from_tensor(entry), entry.type.elem_type)]
+    raise UnsupportedOperatorsError(f"output {id_!r} is no tensor but {entry!r}")
+
+
+def _name_parameters(graph: Graph, rename: Mapping[str, str]) -> dict[str, str]:
+    names = {id_: rename.get(parameter.name, parameter.name) for id_, parameter in graph.parameters.items()}
+    clashes = sorted(name for name, count in Counter(names.values()).items() if count > 1)
+    if clashes:
+        raise TriportError(f"{len(clashes)} initializer names would be used twice\n{listed(clashes)}")
+    return names
+
+
+def _name_inputs(graph: Graph, given: Sequence[str] | None) -> dict[str, str]:
+    names = list(given or (["input"] if len(graph.inputs) == 1 else []))
+    names = names or [id_.rpartition(":")[2] for id_ in graph.inputs]
+    if len(names) != len(graph.inputs):
+        raise TriportError(f"{len(names)} input names were given for {len(graph.inputs)} inputs")
+    return dict(zip(graph.inputs, names, strict=True))
+
+
+def _end_in_outputs(builder: Builder, outputs: list[Value], names: list[str]) -> list[onnx.NodeProto]:
+    """Return the nodes that the outputs need, the values renamed to the outputs' names.
+
+    An output that is an input, a parameter or another output gets an Identity of its own.
+    """
+    renamed: dict[str, str] = {}
+    copies = []
+    for value, name in zip(outputs, names, strict=True):
+        if builder.get_producer(value) is None or value.name in renamed:
+            copies.append(helper.make_node("Identity", [value.name], [name], name=f"{name}/Identity"))
+        else:
+            renamed[value.name] = name
+    nodes = [*builder.nodes, *copies]
+    needed = {value.name for value in outputs} | set(names)
+    kept = []
+    for node in reversed(nodes):
+        if any(output in needed for output in node.output):
+            needed.update(node.input)
+            kept.append(node)
+    kept.reverse()
+    _rename_values(kept, renamed)
+    return kept
+
+
+def _name_nodes(nodes: list[onnx.NodeProto], reserved: set[str], outputs: list[str]) -> list[onnx.NodeProto]:
+    """Name nodes after their scopes, and the values after the nodes."""
+    taken: set[str] = set()
+    renamed: dict[str, str] = {}
+    for node in nodes:
+        wished = node.name if node.op_type != "Constant" else f"{node.name}/Constant"
+        if wished in taken:
+            wished = f"{node.name}/{node.op_type}"
+        name, number = wished, 1
+        while name in taken or name in reserved:
+            name, number = f"{wished}_{number}", number + 1
+        taken.add(name)
+        node.name = name
+        for index, output in enumerate(node.output):
+            if output not in outputs:
+                renamed[output] = name if len(node.output) == 1 else f"{name}:{index}"
+    _rename_values(nodes, renamed)
+    return nodes
+
+
+def _rename_values(nodes: list[onnx.NodeProto], renamed: Mapping[str, str]) -> None:
+    for node in nodes:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+        node.output[:] = [renamed.get(name, name) for name in node.output]
+
+
+def _initializer(name: str, tensor: Tensor) -> onnx.TensorProto:
+    return onnx.TensorProto(
+        name=name, data_type=tensor.type.elem_type, dims=tensor.type.shape, raw_data=tensor.data
+    )
+
+
+def _check_batch_is_free(model: onnx.ModelProto) -> None:
+    """Infer all shapes from the inputs' and require the batch axis to reach the outputs."""
+    bare = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
+    bare.graph.name = model.graph.name
+    bare.graph.node.extend(model.graph.node)
+    bare.graph.input.extend(model.graph.input)
+    for tensor in model.graph.initializer:  # the shapes alone: weights need not be copied
+        bare.graph.input.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+    for output in model.graph.output:
+        bare.graph.output.append(onnx.ValueInfoProto(name=output.name))
+    inferred = onnx.shape_inference.infer_shapes(bare, strict_mode=True, data_prop=True)
+    burnt = []
+    for value in [*inferred.graph.value_info, *inferred.graph.output]:
+        dims = value.type.tensor_type.shape.dim
+        if dims and value.name in {output.name for output in model.graph.output} and dims[0].dim_value:
+            burnt.append(value.name)
+    if burnt:
+        raise TriportError(
+            f"the batch size is burnt into the graph: the first axis of {', '.join(burnt)} is fixed; "
+            "reshape with -1 for the batch axis in the Cell, or convert with a fixed batch size"
+        )

@@ -1,0 +1,298 @@
+"""A .mindir file as a small typed graph, read without MindSpore."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnx
+from google.protobuf.message import DecodeError
+
+from reference_models.errors import TriportError, listed
+
+from . import schema
+
+NEWEST_VERSION = 3
+
+# the little-endian first word of files that MindSpore encrypts: AES-GCM, AES-CBC, SM4-CBC
+_ENCRYPTED = (0x7F3A5ED8, 0x7F3A5ED9, 0x7F3A5EDA)
+
+_ELEM_TYPES: dict[int, int] = {
+    schema.DATA_TYPES[mindir]: onnx.TensorProto.DataType.Value(ours)
+    for mindir, ours in {
+        **{name: name for name in ("FLOAT", "UINT8", "INT8", "UINT16", "INT16", "INT32", "INT64", "BOOL")},
+        **{name: name for name in ("FLOAT16", "DOUBLE", "UINT32", "UINT64", "BFLOAT16")},
+        "FLOAT64": "DOUBLE",
+    }.items()
+}
+_ATTRIBUTE_NAMES = {number: name for name, number in schema.ATTRIBUTE_TYPES.items()}
+_INTEGERS = frozenset(("UINT8", "INT8", "UINT16", "INT16", "INT32", "INT64", "UINT32", "UINT64"))
+
+
+class MindirError(TriportError):
+    """The file is no MindIR that can be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """What a value is: element type (as ONNX numbers them) and the shape it was traced with."""
+
+    elem_type: int
+    shape: tuple[int, ...]
+
+
+ValueType = TensorType | tuple["ValueType", ...] | None  # None: monads and the like
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """Constant or parameter data, little-endian and contiguous."""
+
+    type: TensorType
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A trained tensor; `name` is MindSpore's `param.name`."""
+
+    name: str
+    tensor: Tensor
+
+
+class Monad:
+    """The token that orders side effects (UMonad, IOMonad)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One call of a primitive; `scope` says which layer it belongs to."""
+
+    id: str
+    primitive: str
+    attributes: Mapping[str, Any]
+    inputs: tuple[str, ...]
+    type: ValueType
+    scope: str
+
+    def __str__(self) -> str:
+        return f"{self.primitive} at {self.scope or self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A MindIR main graph; ids connect inputs, parameters, constants, nodes (in order) and outputs."""
+
+    name: str
+    inputs: Mapping[str, TensorType]
+    parameters: Mapping[str, Parameter]
+    constants: Mapping[str, Any]
+    nodes: tuple[Node, ...]
+    outputs: tuple[str, ...]
+
+
+def read_mindir(source: Path | bytes) -> Graph:
+    """Return the graph of a .mindir file, given by path or by content.
+
+    Raises:
+        MindirError: not a MindIR file, encrypted, cut short, of an unknown version, with
+            separate parameter files, or with control flow.
+    """
+    label = "MindIR" if isinstance(source, bytes) else str(source)
+    content = source if isinstance(source, bytes) else source.read_bytes()
+    if int.from_bytes(content[:4], "little") in _ENCRYPTED:
+        raise MindirError(f"{label}: the file is encrypted; export it again without enc_key")
+    model = schema.ModelProto()
+    try:
+        model.ParseFromString(content)
+    except (DecodeError, RecursionError, UnicodeDecodeError, ValueError) as error:
+        raise MindirError(f"{label}: not a MindIR file, or damaged: {error}; export it again") from error
+    if not model.graph.node or not model.graph.output:
+        raise MindirError(f"{label}: no graph inside: not a MindIR file, cut short, or exported empty")
+    if not 1 <= model.mind_ir_version <= NEWEST_VERSION:
+        raise MindirError(
+            f"{label}: MindIR version {model.mind_ir_version}, expected 1 to {NEWEST_VERSION} "
+            f"(written by {model.producer_name or '?'} {model.model_version or '?'})"
+        )
+    return _GraphReader(label, model).read()
+
+
+class _GraphReader:
+    def __init__(self, label: str, model: Any) -> None:
+        self.label = label
+        self.model = model
+        self.primitives = {primitive.name: primitive for primitive in model.primitives}
+        self.functions = {function.name for function in model.functions}
+
+    def read(self) -> Graph:
+        graph = self.model.graph
+        if graph.map_parameter:
+            raise MindirError(f"{self.label}: hash-table parameters (MapParameter) cannot be converted")
+        parameters = {tensor.name: self._read_parameter(tensor) for tensor in graph.parameter}
+        constants: dict[str, Any] = {}
+        nodes: list[Node] = []
+        calls: list[str] = []
+        for proto in graph.node:
+            if len(proto.output) != 1:
+                raise MindirError(f"{self.label}: node {proto.name!r} has {len(proto.output)} outputs, not 1")
+            if proto.op_type == "Constant":
+                constants[proto.output[0]] = self._read_constant(proto)
+            elif proto.op_type.removeprefix("REF::") in self.functions or proto.op_type in constants:
+                calls.append(f"{proto.op_type.removeprefix('REF::')} at {proto.domain or proto.name}")
+            else:
+                nodes.append(self._read_node(proto))
+        if calls:
+            raise MindirError(
+                f"{self.label}: {len(calls)} calls of other graphs (control flow), which ONNX export "
+                f"does not cover\n{listed(calls)}"
+            )
+        inputs = {info.name: self._read_input(info) for info in graph.input}
+        result = Graph(
+            name=graph.name,
+            inputs=inputs,
+            parameters=parameters,
+            constants=constants,
+            nodes=tuple(nodes),
+            outputs=tuple(info.name for info in graph.output),
+        )
+        self._check_connected(result)
+        return result
+
+    def _read_parameter(self, proto: Any) -> Parameter:
+        # "<graph name>:<param.name>"
+        name = proto.name.rpartition(":")[2]
+        if proto.HasField("external_data"):
+            raise MindirError(
+                f"{self.label}: the parameters lie in separate files ({proto.external_data.location!r} holds "
+                f"{name!r}), which cannot be read yet: export a model under 1 GB into one file"
+            )
+        if proto.quant_params or proto.compression_type:
+            raise MindirError(f"{self.label}: parameter {name!r} is quantised or compressed: not supported")
+        return Parameter(name, self._read_tensor(proto, f"parameter {name!r}"))
+
+    def _read_tensor(self, proto: Any, what: str) -> Tensor:
+        type_ = self._read_tensor_type(proto, what)
+        size = math.prod(type_.shape) * _item_size(type_.elem_type)
+        if len(proto.raw_data) != size:
+            raise MindirError(
+                f"{self.label}: {what} of shape {type_.shape} needs {size} bytes, found "
+                f"{len(proto.raw_data)}: damaged; export it again"
+            )
+        return Tensor(type_, proto.raw_data)
+
+    def _read_tensor_type(self, proto: Any, what: str) -> TensorType:
+        elem_type = _ELEM_TYPES.get(proto.data_type)
+        if elem_type is None:
+            raise MindirError(f"{self.label}: {what} has data type {proto.data_type}, which is not supported")
+        return TensorType(elem_type, tuple(proto.dims))
+
+    def _read_input(self, info: Any) -> TensorType:
+        if len(info.tensor) != 1:
+            raise MindirError(f"{self.label}: input {info.name!r} is not one tensor")
+        return self._read_tensor_type(info.tensor[0], f"input {info.name!r}")
+
+    def _read_constant(self, proto: Any) -> Any:
+        values = [attribute for attribute in proto.attribute if attribute.name == "value"]
+        if len(values) != 1:
+            raise MindirError(f"{self.label}: constant {proto.name!r} has {len(values)} values, not 1")
+        return self._decode(values[0], f"constant {proto.name!r}")
+
+    def _read_node(self, proto: Any) -> Node:
+        kind = proto.op_type
+        attributes: dict[str, Any] = {}
+        if kind.startswith("REF::"):
+            primitive = self.primitives.get(kind.removeprefix("REF::"))
+            if primitive is None:
+                raise MindirError(
+                    f"{self.label}: node {proto.name!r} refers to an unknown primitive {kind!r}"
+                )
+            kind = primitive.op_type
+            for attribute in primitive.attribute:
+                attributes[attribute.name] = self._decode(attribute, f"{kind}.{attribute.name}")
+        type_: ValueType = None
+        for attribute in proto.attribute:
+            if attribute.name == "shape":
+                type_ = self._read_type(attribute, proto.name)
+            else:
+                attributes[attribute.name] = self._decode(attribute, f"{kind}.{attribute.name}")
+        return Node(proto.output[0], kind, attributes, tuple(proto.input), type_, proto.domain)
+
+    def _read_type(self, attribute: Any, what: str) -> ValueType:
+        name = _ATTRIBUTE_NAMES.get(attribute.type)
+        if name in ("TUPLE", "LIST"):
+            return tuple(self._read_type(value, what) for value in attribute.values)
+        if name == "TENSORS" and len(attribute.tensors) == 1:
+            return self._read_tensor_type(attribute.tensors[0], what)
+        return None
+
+    def _decode(self, attribute: Any, what: str) -> Any:
+        """Return the Python value: number, bool, string, None, tuple, list, dict, Tensor or Monad."""
+        name = _ATTRIBUTE_NAMES.get(attribute.type, str(attribute.type))
+        if name in _INTEGERS:
+            return attribute.i if attribute.HasField("i") else _only(attribute.ints, 0)
+        if name == "BOOL":
+            return bool(attribute.i if attribute.HasField("i") else _only(attribute.ints, 0))
+        if name in ("FLOAT", "FLOAT16", "BFLOAT16"):
+            return attribute.f if attribute.HasField("f") else _only(attribute.floats, 0.0)
+        if name == "DOUBLE":
+            return attribute.d if attribute.HasField("d") else _only(attribute.doubles, 0.0)
+        if name in ("STRING", "CLASS_TYPE", "TYPE_NULL", "NAME_SPACE", "SYMBOL"):
+            text = attribute.s if attribute.HasField("s") else _only(attribute.strings, b"")
+            return text.decode("utf-8", "replace")
+        if name == "TUPLE":
+            return tuple(self._decode(value, what) for value in attribute.values)
+        if name == "LIST":
+            return [self._decode(value, what) for value in attribute.values]
+        if name == "DICT":
+            return {value.name: self._decode(value.values[0], what) for value in attribute.values}
+        if name == "TENSOR":
+            return self._read_tensor(attribute.t, what)
+        if name == "TENSORS" and len(attribute.tensors) == 1:
+            tensor = attribute.tensors[0]
+            # a type alone stands for a dtype argument
+            has_data = tensor.HasField("raw_data") or 0 in tensor.dims
+            return self._read_tensor(tensor, what) if has_data else self._read_tensor_type(tensor, what)
+        if name in ("UMONAD", "IOMONAD"):
+            return Monad()
+        if name == "NONE":
+            return None
+        raise MindirError(f"{self.label}: {what} is of kind {name}, which cannot be read")
+
+    def _check_connected(self, graph: Graph) -> None:
+        known = {*graph.inputs, *graph.parameters, *graph.constants}
+        missing = []
+        for node in graph.nodes:
+            missing += [f"{name!r} of {node}" for name in node.inputs if name not in known]
+            if node.id in known:
+                raise MindirError(f"{self.label}: value {node.id!r} is made twice: damaged; export it again")
+            known.add(node.id)
+        missing += [f"output {name!r}" for name in graph.outputs if name not in known]
+        if missing:
+            raise MindirError(
+                f"{self.label}: {len(missing)} values are used before they are made: damaged, or a kind "
+                f"of value that cannot be read\n{listed(missing)}"
+            )
+
+
+def _only(values: Any, default: Any) -> Any:
+    return values[0] if len(values) else default
+
+
+def _item_size(elem_type: int) -> int:
+    return (
+        onnx.helper.tensor_dtype_to_np_dtype(elem_type).itemsize
+        if elem_type != onnx.TensorProto.BFLOAT16
+        else 2
+    )
+
+
+def iterate_types(type_: ValueType) -> Iterator[TensorType]:
+    """Yield every tensor type in a value's type, depth first."""
+    if isinstance(type_, TensorType):
+        yield type_
+    elif type_ is not None:
+        for item in type_:
+            yield from iterate_types(item)
