@@ -133,7 +133,7 @@ def sequential(*layers: nn.Cell) -> nn.SequentialCell:
 
 def layer_list(*layers: nn.Cell) -> nn.CellList:
     """Return a list of layers, named by their index."""
-    return nn.CellList(layers)
+    return nn.CellList(list(layers))
 
 
 def split_channels(x: Tensor, parts: int) -> tuple[Tensor, ...]:
