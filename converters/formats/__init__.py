@@ -1,0 +1,150 @@
+"""Checkpoint files, read and written without any framework: one file per on-disk format.
+
+A format is a module here that has FORMAT: its name. It defines
+
+    WRITES: which suffixes it writes, by runtime
+    sniff(source): whether a file's content is of this format
+    open(source): the Checkpoint that a file holds, payloads unread
+    write(path, runtime, tensors, metadata): a whole new file
+
+and is found by discovery. The others here are what the formats share.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import pkgutil
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+
+from converters.formats.atomic import replacing
+from converters.formats.source import FormatError, SourceFile, file_sha256
+from converters.formats.tensors import ArrayTensor, Checkpoint, Dropped, Tensor, same_payload, short
+
+__all__ = [
+    "ArrayTensor",
+    "Checkpoint",
+    "Dropped",
+    "FormatError",
+    "Tensor",
+    "check_target",
+    "file_sha256",
+    "formats",
+    "open_checkpoint",
+    "replacing",
+    "write_checkpoint",
+]
+
+_INTERFACE = ("WRITES", "sniff", "open", "write")
+
+
+@functools.cache
+def formats() -> dict[str, ModuleType]:
+    """Return the format modules by name.
+
+    Raises:
+        ImportError: two modules claim one name, or one lacks a part of the interface.
+    """
+    found: dict[str, ModuleType] = {}
+    for info in pkgutil.iter_modules(__path__):
+        module = importlib.import_module(f"{__name__}.{info.name}")
+        name = getattr(module, "FORMAT", None)
+        if name is None:
+            continue
+        if name in found:
+            raise ImportError(f"{module.__name__} and {found[name].__name__} are both the format '{name}'")
+        missing = [part for part in _INTERFACE if not hasattr(module, part)]
+        if missing:
+            raise ImportError(f"{module.__name__}: a format also needs {', '.join(missing)}")
+        found[name] = module
+    return found
+
+
+def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+    """Open a checkpoint of any format, told by its content, never by its name.
+
+    Training state, other copies of the weights and wrappers' name prefixes are taken off; the
+    result's `dropped` and `notes` say so.
+
+    Raises:
+        FormatError: there is no such file, or it is empty, damaged, unsafe or of no known format.
+    """
+    from converters.formats.state_dicts import without_training_state
+
+    source = SourceFile(path)
+    if not source.size:
+        raise FormatError(f"{source.path}: is empty; get the file again")
+    matching = [module for module in formats().values() if module.sniff(source)]
+    if len(matching) != 1:
+        known = ", ".join(formats())
+        if matching:
+            names = ", ".join(module.FORMAT for module in matching)
+            raise FormatError(
+                f"{source.path}: could be any of {names}: the file is damaged or made to deceive"
+            )
+        raise FormatError(
+            f"{source.path}: is of no known format (it starts with {source.head(8).hex(' ')}); "
+            f"known are {known}. If the name is right, the file is damaged: get it again"
+        )
+    return without_training_state(matching[0].open(source))
+
+
+def check_target(path: str | os.PathLike[str], runtime: str) -> ModuleType:
+    """Return the format that an output's suffix asks for.
+
+    Raises:
+        FormatError: the runtime has no format of that suffix.
+    """
+    suffix = Path(path).suffix.lower()
+    choices = {end: module for module in formats().values() for end in module.WRITES.get(runtime, ())}
+    if suffix not in choices:
+        raise FormatError(
+            f"{os.fspath(path)}: no {runtime} checkpoint is called *{suffix}; end the name in "
+            f"{' or '.join(sorted(choices))}"
+        )
+    return choices[suffix]
+
+
+def write_checkpoint(
+    path: str | os.PathLike[str],
+    runtime: str,
+    tensors: Mapping[str, Tensor],
+    metadata: Mapping[str, str] | None = None,
+    **options: bool,
+) -> None:
+    """Write a checkpoint whole or not at all: beside, compared bit for bit, then renamed.
+
+    Args:
+        path: the file; its suffix chooses the format.
+        runtime: for whom: "mindspore" or "pytorch".
+        tensors: by name, in the order to write.
+        metadata: texts to carry; .ckpt has no place for them.
+        options: what the format offers more, such as `crc` of .ckpt.
+
+    Raises:
+        FormatError: the place or the tensors do not fit, the disk is full, or what was written
+            does not read back equal.
+    """
+    module = check_target(path, runtime)
+    if not tensors:
+        raise FormatError(f"{os.fspath(path)}: there is no tensor to write")
+    with replacing(path) as temporary:
+        module.write(temporary, runtime, tensors, dict(metadata or {}), **options)
+        _check_equal(module.open(SourceFile(temporary)), tensors, os.fspath(path))
+
+
+def _check_equal(written: Checkpoint, tensors: Mapping[str, Tensor], path: str) -> None:
+    """Raise FormatError unless a checkpoint holds just these tensors."""
+    wrong = [name for name in tensors if name not in written.tensors]
+    wrong += [name for name in written.tensors if name not in tensors]
+    wrong = wrong or [name for name in tensors if not same_payload(tensors[name], written.tensors[name])]
+    if wrong:
+        raise FormatError(
+            f"{path}: {len(wrong)} of {len(tensors)} tensors do not read back as they were written "
+            f"('{short(wrong[0])}' is the first): the disk or memory is faulty, or the source file changed "
+            f"meanwhile. "
+            f"Nothing was written"
+        )

@@ -1,0 +1,616 @@
+"""Pickles read as data: the opcodes are interpreted, nothing is imported, called or constructed.
+
+What a pickle would call must be on a short list whose results are plain data here: dicts, lists,
+tuples, numbers, texts, and `PickledTensor`, which only describes a tensor. An instance of another
+class becomes an `Opaque`; a call of anything else is refused by name.
+
+Source: the opcodes' descriptions in CPython 3.11 Lib/pickletools.py; torch/_utils.py and
+torch/serialization.py of torch 2.13 for what training scripts write.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from converters.formats.source import FormatError
+from converters.formats.tensors import short
+
+MAX_PICKLE_BYTES = 64 * 1024 * 1024
+_MAX_STACK = 10_000_000
+_MAX_MARKS = 1000
+_MAX_LONG_BYTES = 1024
+_MAX_LINE_BYTES = 4096
+
+
+@dataclass(frozen=True)
+class Global:
+    """The name of a class or function, not looked up."""
+
+    module: str
+    name: str
+
+    def __str__(self) -> str:
+        return short(f"{self.module}.{self.name}")
+
+
+@dataclass(frozen=True, eq=False)
+class Opaque:
+    """An object that is not read: only its class is known."""
+
+    kind: Global
+    arguments: Any = ()
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Where tensors' values lie.
+
+    Attributes:
+        key: the record's name.
+        dtype: of its elements; None where each tensor says it.
+        count: of its elements.
+        start: first element, where it is a view of the record.
+    """
+
+    key: str
+    dtype: str | None
+    count: int
+    start: int = 0
+
+
+@dataclass(frozen=True)
+class PickledTensor:
+    """A tensor as a pickle describes it: a view of a storage, in elements."""
+
+    storage: Storage
+    dtype: str
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+_STORAGES: dict[Global, str | None] = {
+    Global("torch", f"{name}Storage"): dtype
+    for name, dtype in {
+        "Double": "float64",
+        "Float": "float32",
+        "Half": "float16",
+        "BFloat16": "bfloat16",
+        "Long": "int64",
+        "Int": "int32",
+        "Short": "int16",
+        "Char": "int8",
+        "Byte": "uint8",
+        "Bool": "bool",
+        "ComplexFloat": "complex64",
+        "ComplexDouble": "complex128",
+    }.items()
+}
+_STORAGES |= {Global("torch.cuda", key.name): dtype for key, dtype in _STORAGES.items()}
+_STORAGES[Global("torch.storage", "UntypedStorage")] = None
+_STORAGES[Global("torch", "UntypedStorage")] = None
+
+TORCH_DTYPES = {
+    "float64": "float64",
+    "double": "float64",
+    "float32": "float32",
+    "float": "float32",
+    "float16": "float16",
+    "half": "float16",
+    "bfloat16": "bfloat16",
+    "float8_e4m3fn": "float8_e4m3fn",
+    "float8_e5m2": "float8_e5m2",
+    "int64": "int64",
+    "long": "int64",
+    "int32": "int32",
+    "int": "int32",
+    "int16": "int16",
+    "short": "int16",
+    "int8": "int8",
+    "uint8": "uint8",
+    "uint16": "uint16",
+    "uint32": "uint32",
+    "uint64": "uint64",
+    "bool": "bool",
+    "complex64": "complex64",
+    "complex128": "complex128",
+}
+
+# calls whose result is not needed for weights: their arguments are read, nothing is made of them
+_OPAQUE_CALLS = {
+    Global(module, name)
+    for module, names in {
+        "torch": ("Size", "device", "Generator", "tensor"),
+        "torch._utils": (
+            "_rebuild_qtensor",
+            "_rebuild_sparse_tensor",
+            "_rebuild_meta_tensor_no_storage",
+            "_rebuild_nested_tensor",
+            "_rebuild_device_tensor_from_numpy",
+            "_rebuild_device_tensor_from_cpu_tensor",
+            "_rebuild_wrapper_subclass",
+        ),
+        "torch.serialization": ("_get_layout",),
+        "torch.random": ("Generator",),
+        "numpy": ("dtype", "ndarray"),
+        "numpy.core.multiarray": ("scalar", "_reconstruct"),
+        "numpy._core.multiarray": ("scalar", "_reconstruct"),
+        "numpy.core.numeric": ("_frombuffer",),
+        "numpy._core.numeric": ("_frombuffer",),
+        "argparse": ("Namespace",),
+        "pathlib": ("Path", "PurePath", "PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"),
+        "datetime": ("datetime", "date", "time", "timedelta", "timezone"),
+        "decimal": ("Decimal",),
+        "fractions": ("Fraction",),
+        "uuid": ("UUID",),
+        "copyreg": ("_reconstructor", "__newobj__", "__newobj_ex__"),
+        "copy_reg": ("_reconstructor", "__newobj__"),
+        "collections": ("Counter", "defaultdict", "deque"),
+        "types": ("SimpleNamespace",),
+        "builtins": ("complex", "slice", "range", "float", "int", "str", "bool"),
+        "__builtin__": (
+            "complex",
+            "slice",
+            "xrange",
+            "range",
+            "float",
+            "int",
+            "str",
+            "bool",
+            "long",
+            "unicode",
+        ),
+    }.items()
+    for name in names
+}
+
+
+class _Mark:
+    """Where a MARK opcode stood on the stack."""
+
+
+_MARK = _Mark()
+
+
+class Unpickler:
+    """Interprets one pickle after another in a stretch of bytes."""
+
+    def __init__(self, data: bytes, path: str, what: str, start: int = 0) -> None:
+        """Interpret pickles.
+
+        Args:
+            data: the bytes.
+            path: the file, for errors.
+            what: what the bytes are in the file, for errors.
+            start: where the first pickle starts.
+        """
+        self.data = data
+        self.path = path
+        self.what = what
+        self.position = start
+        self.storages: dict[str, Storage] = {}
+
+    def load(self) -> Any:
+        """Return what the next pickle describes, as plain data; `position` is then after it.
+
+        Raises:
+            FormatError: it is damaged, calls what is not allowed, or exceeds a bound.
+        """
+        stack: list[Any] = []
+        memo: dict[int, Any] = {}
+        marks = 0
+        while True:
+            start = self.position
+            opcode = self._take(1)[0]
+            try:
+                if opcode == 0x2E:  # STOP
+                    return stack.pop()
+                if opcode == 0x28:  # MARK
+                    marks += 1
+                    if marks > _MAX_MARKS:
+                        raise self._error(f"nests deeper than {_MAX_MARKS}", start)
+                    stack.append(_MARK)
+                    continue
+                if opcode in _READS:
+                    stack.append(_READS[opcode](self))
+                elif opcode in _MEMO:
+                    kind, read = _MEMO[opcode]
+                    index = len(memo) if read is None else read(self)
+                    if kind == "get":
+                        stack.append(memo[index])
+                    else:
+                        memo[index] = stack[-1]
+                elif opcode in _MARKED:
+                    at = len(stack) - 1
+                    while stack[at] is not _MARK:
+                        at -= 1
+                        if at < 0:
+                            raise IndexError
+                    items = stack[at + 1 :]
+                    del stack[at:]
+                    marks -= 1
+                    _MARKED[opcode](self, stack, items, start)
+                elif opcode in _ACTIONS:
+                    _ACTIONS[opcode](self, stack, start)
+                else:
+                    raise self._error(f"has an opcode {opcode:#04x} that no checkpoint needs", start)
+            except (IndexError, KeyError, TypeError, ValueError, struct.error, AttributeError):
+                raise self._error(f"cannot be followed at opcode {opcode:#04x}", start) from None
+            if len(stack) > _MAX_STACK:
+                raise self._error(f"holds more than {_MAX_STACK:,} objects at once", start)
+
+    def _take(self, length: int) -> bytes:
+        end = self.position + length
+        if end > len(self.data):
+            raise self._error("ends in the middle", self.position)
+        piece = self.data[self.position : end]
+        self.position = end
+        return piece
+
+    def _line(self) -> str:
+        end = self.data.find(b"\n", self.position, self.position + _MAX_LINE_BYTES)
+        if end < 0:
+            raise self._error("has a line without an end", self.position)
+        line = self.data[self.position : end].decode("latin-1")
+        self.position = end + 1
+        return line
+
+    def _number(self, length: int) -> int:
+        return int.from_bytes(self._take(length), "little")
+
+    def _text(self, length_bytes: int) -> str:
+        return self._take(self._number(length_bytes)).decode("utf-8", "surrogatepass")
+
+    def _bytes(self, length_bytes: int) -> bytes:
+        return self._take(self._number(length_bytes))
+
+    def _python2_text(self, length_bytes: int) -> str:
+        return self._bytes(length_bytes).decode("latin-1")
+
+    def _long(self, length_bytes: int) -> int:
+        length = self._number(length_bytes)
+        if length > _MAX_LONG_BYTES:
+            raise self._error(f"has a number of {length:,} bytes", self.position)
+        return int.from_bytes(self._take(length), "little", signed=True)
+
+    def _decimal(self) -> int | bool:
+        line = self._line()
+        if line in ("00", "01"):
+            return line == "01"
+        return int(line.rstrip("L"))
+
+    def _quoted(self) -> str:
+        line = self._line().strip()
+        if len(line) < 2 or line[0] != line[-1] or line[0] not in "'\"":
+            raise ValueError
+        return line[1:-1]
+
+    def _global(self) -> Global:
+        return Global(self._line(), self._line())
+
+    def _error(self, why: str, position: int) -> FormatError:
+        return FormatError(
+            f"{self.path}: {self.what} {why} (byte {position:,}): the file is damaged, or is no checkpoint"
+        )
+
+    def _refused(self, function: Any, position: int) -> FormatError:
+        return FormatError(
+            f"{self.path}: {self.what} calls {function} (byte {position:,}), which loading weights does not "
+            f"need: "
+            f"refused, and nothing was run. If you trust the file, load it where it was made and save only "
+            f"the "
+            f"model's state_dict()"
+        )
+
+    def _call(self, function: Any, arguments: Any, position: int) -> Any:
+        """Return what a call stands for."""
+        if not isinstance(function, Global) or not isinstance(arguments, tuple):
+            raise self._refused(_describe(function), position)
+        build = _CALLS.get(function)
+        if build is not None:
+            return build(arguments)
+        if function in _OPAQUE_CALLS:
+            if function.name in ("_reconstructor", "__newobj__", "__newobj_ex__"):
+                function = arguments[0] if isinstance(arguments[0], Global) else function
+            return Opaque(function, arguments)
+        raise self._refused(function, position)
+
+    def _set_items(self, target: Any, items: list[Any]) -> None:
+        if isinstance(target, Opaque):
+            return
+        if type(target) is not dict or len(items) % 2:
+            raise TypeError
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            target[_checked_key(key)] = value
+
+
+def _checked_key(key: Any) -> Any:
+    """Return a dict's key, if hashing it is no adventure."""
+    if isinstance(key, str | int | float | bytes | None | Global):
+        return key
+    if type(key) is tuple and all(isinstance(item, str | int | float | bytes | None) for item in key):
+        return key
+    return f"<{_describe(key)}>"
+
+
+def _describe(value: Any) -> str:
+    """Return what a value is, in words short enough for a message."""
+    if isinstance(value, Global):
+        return str(value)
+    if isinstance(value, Opaque):
+        return f"{value.kind} instance"
+    return type(value).__name__
+
+
+def _rebuilt(storage: Any, offset: Any, size: Any, stride: Any, dtype: str | None = None) -> PickledTensor:
+    """Return the tensor that torch's _rebuild_tensor would."""
+    if isinstance(size, Opaque):
+        size = size.arguments[0]
+    if not isinstance(storage, Storage) or type(offset) is not int or type(size) is not tuple:
+        raise TypeError
+    if type(stride) is not tuple or len(stride) != len(size) or {type(n) for n in (*size, *stride)} - {int}:
+        raise TypeError
+    dtype = dtype or storage.dtype
+    if dtype is None:
+        raise TypeError
+    return PickledTensor(storage, dtype, offset, size, stride)
+
+
+def _tensor_v3(arguments: tuple[Any, ...]) -> PickledTensor:
+    dtype = arguments[6]
+    if not isinstance(dtype, Global) or dtype.module != "torch":
+        raise TypeError
+    storage, offset, size, stride = arguments[:4]
+    return _rebuilt(storage, offset, size, stride, TORCH_DTYPES[dtype.name])
+
+
+def _tensor_from_type(arguments: tuple[Any, ...]) -> Any:
+    function, kind, inner = arguments[:3]
+    known = (
+        Global("torch", "Tensor"),
+        Global("torch.nn.parameter", "Parameter"),
+        Global("torch.nn.parameter", "Buffer"),
+    )
+    if kind not in known or not isinstance(inner, tuple):
+        return Opaque(kind if isinstance(kind, Global) else Global("?", "?"), inner)
+    return _CALLS[function](inner)
+
+
+def _dict(arguments: tuple[Any, ...]) -> dict[Any, Any]:
+    if not arguments:
+        return {}
+    pairs = list(arguments[0].items()) if isinstance(arguments[0], dict) else arguments[0]
+    return {_checked_key(key): value for key, value in pairs}
+
+
+def _sequence(arguments: tuple[Any, ...]) -> list[Any]:
+    if arguments and type(arguments[0]) not in (list, tuple):
+        raise TypeError
+    return list(arguments[0]) if arguments else []
+
+
+def _encoded(arguments: tuple[Any, ...]) -> bytes:
+    text, encoding = arguments
+    if encoding not in ("latin1", "latin-1"):
+        raise ValueError
+    return text.encode("latin-1")
+
+
+def _bytes_like(arguments: tuple[Any, ...]) -> bytes:
+    if not arguments:
+        return b""
+    if isinstance(arguments[0], bytes):
+        return arguments[0]
+    if isinstance(arguments[0], str) and arguments[1:] in (("latin-1",), ("latin1",)):
+        return arguments[0].encode("latin-1")
+    raise TypeError
+
+
+_CALLS: dict[Global, Callable[[tuple[Any, ...]], Any]] = {
+    Global("torch._utils", "_rebuild_tensor"): lambda a: _rebuilt(*a[:4]),
+    Global("torch._utils", "_rebuild_tensor_v2"): lambda a: _rebuilt(*a[:4]),
+    Global("torch._utils", "_rebuild_tensor_v3"): _tensor_v3,
+    Global("torch._utils", "_rebuild_parameter"): lambda a: a[0],
+    Global("torch._utils", "_rebuild_parameter_with_state"): lambda a: a[0],
+    Global("torch._tensor", "_rebuild_from_type_v2"): _tensor_from_type,
+    Global("torch.nn.parameter", "Parameter"): lambda a: a[0],
+    Global("torch", "Size"): lambda a: tuple(_sequence(a)),
+    Global("collections", "OrderedDict"): _dict,
+    Global("builtins", "dict"): _dict,
+    Global("__builtin__", "dict"): _dict,
+    Global("builtins", "list"): _sequence,
+    Global("__builtin__", "list"): _sequence,
+    Global("builtins", "tuple"): lambda a: tuple(_sequence(a)),
+    Global("__builtin__", "tuple"): lambda a: tuple(_sequence(a)),
+    # a set's elements would be hashed, and no weight lies in one
+    Global("builtins", "set"): _sequence,
+    Global("__builtin__", "set"): _sequence,
+    Global("builtins", "frozenset"): _sequence,
+    Global("__builtin__", "frozenset"): _sequence,
+    Global("builtins", "bytearray"): _bytes_like,
+    Global("__builtin__", "bytearray"): _bytes_like,
+    Global("builtins", "bytes"): _bytes_like,
+    Global("_codecs", "encode"): _encoded,
+}
+
+_READS: dict[int, Callable[[Unpickler], Any]] = {
+    ord("N"): lambda u: None,
+    0x88: lambda u: True,
+    0x89: lambda u: False,
+    ord("I"): Unpickler._decimal,
+    ord("L"): Unpickler._decimal,
+    ord("J"): lambda u: int.from_bytes(u._take(4), "little", signed=True),
+    ord("K"): lambda u: u._number(1),
+    ord("M"): lambda u: u._number(2),
+    0x8A: lambda u: u._long(1),
+    0x8B: lambda u: u._long(4),
+    ord("F"): lambda u: float(u._line()),
+    ord("G"): lambda u: struct.unpack(">d", u._take(8))[0],
+    ord("S"): Unpickler._quoted,
+    ord("T"): lambda u: u._python2_text(4),
+    ord("U"): lambda u: u._python2_text(1),
+    ord("V"): Unpickler._line,
+    ord("X"): lambda u: u._text(4),
+    0x8C: lambda u: u._text(1),
+    0x8D: lambda u: u._text(8),
+    ord("B"): lambda u: u._bytes(4),
+    ord("C"): lambda u: u._bytes(1),
+    0x8E: lambda u: u._bytes(8),
+    0x96: lambda u: u._bytes(8),
+    ord(")"): lambda u: (),
+    ord("]"): lambda u: [],
+    ord("}"): lambda u: {},
+    0x8F: lambda u: [],
+    ord("c"): Unpickler._global,
+}
+
+_MEMO: dict[int, tuple[str, Callable[[Unpickler], int] | None]] = {
+    ord("g"): ("get", lambda u: int(u._line())),
+    ord("h"): ("get", lambda u: u._number(1)),
+    ord("j"): ("get", lambda u: u._number(4)),
+    ord("p"): ("put", lambda u: int(u._line())),
+    ord("q"): ("put", lambda u: u._number(1)),
+    ord("r"): ("put", lambda u: u._number(4)),
+    0x94: ("put", None),
+}
+
+
+def _append(stack: list[Any], items: list[Any]) -> None:
+    target = stack[-1]
+    if isinstance(target, Opaque):
+        return
+    if type(target) is not list:
+        raise TypeError
+    target.extend(items)
+
+
+def _instance(unpickler: Unpickler, stack: list[Any], kind: Any, arguments: list[Any], start: int) -> None:
+    """INST and OBJ, which Python 2 wrote for classes of the old style."""
+    stack.append(_new(unpickler, kind, tuple(arguments), start))
+
+
+def _new(unpickler: Unpickler, kind: Any, arguments: Any, start: int) -> Any:
+    """Return what an instance of a class stands for."""
+    if not isinstance(kind, Global):
+        raise unpickler._refused(_describe(kind), start)
+    if kind in _CALLS:
+        return unpickler._call(kind, arguments, start)
+    return Opaque(kind, arguments)
+
+
+_MARKED: dict[int, Callable[[Unpickler, list[Any], list[Any], int], None]] = {
+    ord("t"): lambda u, stack, items, at: stack.append(tuple(items)),
+    ord("l"): lambda u, stack, items, at: stack.append(items),
+    ord("d"): lambda u, stack, items, at: (stack.append({}), u._set_items(stack[-1], items))[1],  # type: ignore[func-returns-value]
+    ord("e"): lambda u, stack, items, at: _append(stack, items),
+    ord("u"): lambda u, stack, items, at: u._set_items(stack[-1], items),
+    0x90: lambda u, stack, items, at: _append(stack, items),
+    0x91: lambda u, stack, items, at: stack.append(items),
+    ord("1"): lambda u, stack, items, at: None,
+    ord("i"): lambda u, stack, items, at: _instance(u, stack, u._global(), items, at),
+    ord("o"): lambda u, stack, items, at: _instance(u, stack, items[0], items[1:], at),
+}
+
+
+def _proto(unpickler: Unpickler, stack: list[Any], start: int) -> None:
+    version = unpickler._number(1)
+    if version > 5:
+        raise unpickler._error(f"is of protocol {version}; known are 0 to 5", start)
+
+
+def _skip_frame(unpickler: Unpickler, stack: list[Any], start: int) -> None:
+    unpickler._take(8)
+
+
+def _pop(unpickler: Unpickler, stack: list[Any], start: int) -> None:
+    if stack.pop() is _MARK:
+        raise IndexError
+
+
+def _tuple(count: int) -> Callable[[Unpickler, list[Any], int], None]:
+    def action(unpickler: Unpickler, stack: list[Any], start: int) -> None:
+        items = tuple(stack[-count:])
+        if len(items) != count or _MARK in items:
+            raise IndexError
+        del stack[-count:]
+        stack.append(items)
+
+    return action
+
+
+def _set_item(unpickler: Unpickler, stack: list[Any], start: int) -> None:
+    value, key = stack.pop(), stack.pop()
+    unpickler._set_items(stack[-1], [key, value])
+
+
+def _stack_global(unpickler: Unpickler, stack: list[Any], start: int) -> None:
+    name, module = stack.pop(), stack.pop()
+    if type(name) is not str or type(module) is not str:
+        raise TypeError
+    stack.append(Global(module, name))
+
+
+def _reduce(unpickler: Unpickler, stack: list[Any], start: int) -> None:
+    arguments, function = stack.pop(), stack.pop()
+    stack.append(unpickler._call(function, arguments, start))
+
+
+def _new_object(unpickler: Unpickler, stack: list[Any], start: int) -> None:
+    arguments, kind = stack.pop(), stack.pop()
+    stack.append(_new(unpickler, kind, arguments, start))
+
+
+def _new_object_with_names(unpickler: Unpickler, stack: list[Any], start: int) -> None:
+    stack.pop()
+    _new_object(unpickler, stack, start)
+
+
+def _build(unpickler: Unpickler, stack: list[Any], start: int) -> None:
+    stack.pop()  # an object's attributes; an OrderedDict's are state_dict()'s _metadata
+    if stack[-1] is _MARK:
+        raise IndexError
+
+
+def _persistent(unpickler: Unpickler, stack: list[Any], start: int) -> None:
+    """A storage: ("storage", class, key, location, count[, view])."""
+    identity = stack.pop()
+    if type(identity) is not tuple or len(identity) not in (5, 6) or identity[0] != "storage":
+        raise unpickler._error("has a reference that is no torch storage", start)
+    _, kind, key, _, count = identity[:5]
+    view = identity[5] if len(identity) == 6 else None
+    if kind not in _STORAGES:
+        raise unpickler._error(f"has a storage of class {_describe(kind)}, which is not supported", start)
+    key = str(key) if type(key) is int else key
+    if type(key) is not str or type(count) is not int or count < 0:
+        raise TypeError
+    first = 0
+    if view is not None:
+        _, first, length = view
+        if type(first) is not int or type(length) is not int or not 0 <= first <= first + length <= count:
+            raise TypeError
+    storage = Storage(key, _STORAGES[kind], count, first)
+    if unpickler.storages.setdefault(key, storage).dtype != storage.dtype:
+        raise unpickler._error(f"gives storage '{short(key)}' two types", start)
+    stack.append(storage)
+
+
+_ACTIONS: dict[int, Callable[[Unpickler, list[Any], int], None]] = {
+    0x80: _proto,
+    0x95: _skip_frame,
+    ord("0"): _pop,
+    ord("2"): lambda u, stack, at: stack.append(stack[-1]),
+    0x85: _tuple(1),
+    0x86: _tuple(2),
+    0x87: _tuple(3),
+    ord("a"): lambda u, stack, at: _append(stack, [stack.pop()]),
+    ord("s"): _set_item,
+    0x93: _stack_global,
+    ord("R"): _reduce,
+    0x81: _new_object,
+    0x92: _new_object_with_names,
+    ord("b"): _build,
+    ord("Q"): _persistent,
+}
