@@ -1,1 +1,22 @@
 """One file per runtime, the same class shape in each."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+
+class Runner(Protocol):
+    """A model with its weights on a device, ready to compute logits."""
+
+    runtime: str
+    device: str
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """Return the logits (N, classes) of `batch`, (N, 3, H, W) float32."""
+        ...
+
+    def versions(self) -> dict[str, str]:
+        """Return what computed: versions of the packages, precision flags, environment."""
+        ...

@@ -1,0 +1,137 @@
+"""Runs a model in MindSpore, on CPU, GPU or an Ascend NPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+
+from converters.names import name_map, reference_dialect
+from reference_models.errors import TriportError
+from reference_models.spec import ModelSpec
+
+from . import environment
+from .device import Device, DeviceError, parse_device
+from .parameters import matched
+
+_TARGETS = {"cpu": "CPU", "cuda": "GPU", "npu": "Ascend"}
+_BACKENDS = {
+    "cuda": "a MindSpore build with its GPU backend and the CUDA that it was built for",
+    "npu": "Ascend's CANN and driver, and source CANN's set_env.sh before starting",
+}
+
+
+class MindSporeRunner:
+    """The MindSpore definition with the given parameters, in evaluation mode."""
+
+    runtime = "mindspore"
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        num_classes: int,
+        parameters: Mapping[str, np.ndarray],
+        device: str = "cpu",
+        mode: Literal["pynative", "graph"] = "pynative",
+    ) -> None:
+        """Build the network; `parameters` are by canonical name, strictly all of them.
+
+        "pynative" runs at once, which is best for one batch; "graph" compiles for seconds per shape
+        and then runs about twice as fast: batches smaller than the largest so far are padded to its
+        size, so that the last one of a data set compiles nothing.
+
+        Raises:
+            TriportError: MindSpore is not installed.
+            DeviceError: the device is not there.
+            ParameterError: the parameters do not fit the network.
+        """
+        mindspore = import_mindspore(device)
+        where = parse_device(device)
+        self._flags = _select(mindspore, where)
+        self.device = str(where)
+        self.mode = mode
+        self._mindspore = mindspore
+        from mindspore.nn.utils import no_init_parameters
+
+        with no_init_parameters():
+            net = spec.build_mindspore(num_classes)
+        names = name_map(spec, reference_dialect(spec, self.runtime))
+        owned = {parameter.name: parameter for parameter in net.get_parameters()}
+        arrays = matched(
+            f"{spec.name} in MindSpore",
+            {name: tuple(parameter.shape) for name, parameter in owned.items()},
+            {names.get(name, name): array for name, array in parameters.items()},
+        )
+        for name, parameter in owned.items():
+            parameter.set_data(mindspore.Tensor(arrays[name]))
+        self._net = net.set_train(False)
+        self._batch_size: int | None = None
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """Return the logits (N, classes) float32 of `batch` (N, 3, H, W) float32."""
+        modes = {"pynative": self._mindspore.PYNATIVE_MODE, "graph": self._mindspore.GRAPH_MODE}
+        self._mindspore.set_context(mode=modes[self.mode])
+        count = len(batch)
+        if self.mode == "graph":
+            batch = self._padded(batch)
+        return self._net(self._mindspore.Tensor(np.ascontiguousarray(batch))).asnumpy()[:count]
+
+    def versions(self) -> dict[str, str]:
+        """Return MindSpore's version and mode, the precision flags and the environment."""
+        return {
+            "mindspore": self._mindspore.__version__,
+            "mode": self.mode,
+            **self._flags,
+            **environment.recorded(),
+        }
+
+    def _padded(self, batch: np.ndarray) -> np.ndarray:
+        """Return `batch` filled up with zeros to the size of the largest seen, which is compiled for."""
+        self._batch_size = max(len(batch), self._batch_size or 0)
+        filling = np.zeros((self._batch_size - len(batch), *batch.shape[1:]), batch.dtype)
+        return np.concatenate([batch, filling]) if len(filling) else batch
+
+
+def import_mindspore(device: str = "cpu") -> Any:
+    """Return the module mindspore, loaded quietly and with its fast CPU kernels.
+
+    Raises:
+        TriportError: MindSpore is not installed.
+    """
+    environment.prepare(device)
+    try:
+        with environment.quiet_warnings():
+            import mindspore
+    except ImportError as error:
+        raise TriportError(
+            f'MindSpore cannot be loaded ({error}). Install it: pip install "triport[mindspore]"'
+        ) from error
+    return mindspore
+
+
+def _select(mindspore: Any, device: Device) -> dict[str, str]:
+    """Select the device, in full float32, and return the precision flags as recorded."""
+    target = _TARGETS[device.kind]
+    if device.kind == "cpu":
+        mindspore.set_device(target)
+        return {}
+    if not mindspore.hal.is_available(target):
+        raise DeviceError(
+            f"MindSpore {mindspore.__version__} as installed has no {target} backend for {device}. "
+            f"Install {_BACKENDS[device.kind]}, or use --device cpu."
+        )
+    try:
+        mindspore.set_device(target, device.index)
+        if device.kind == "npu":
+            precision = mindspore.device_context.ascend.op_precision
+            precision.matmul_allow_hf32(False)
+            precision.conv_allow_hf32(False)
+            return {"hf32": "off"}
+        precision = mindspore.device_context.gpu.op_precision
+        precision.matmul_allow_tf32(False)
+        precision.conv_allow_tf32(False)
+        return {"tf32": "off"}
+    except (RuntimeError, ValueError) as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise DeviceError(f"MindSpore cannot use {device} ({target}): {reason}") from error

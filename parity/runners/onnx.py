@@ -1,0 +1,147 @@
+"""Runs an ONNX file in ONNX Runtime, on CPU, CUDA or (CANN execution provider) an Ascend NPU."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reference_models.errors import TriportError
+
+from .device import Device, DeviceError, parse_device
+
+_PROVIDERS: dict[str, tuple[str, dict[str, str], str]] = {
+    "cpu": ("CPUExecutionProvider", {}, "onnxruntime"),
+    # full float32: both providers round to shorter mantissas unless told not to
+    "cuda": ("CUDAExecutionProvider", {"use_tf32": "0"}, "onnxruntime-gpu, CUDA and cuDNN"),
+    "npu": (
+        "CANNExecutionProvider",
+        {"precision_mode": "must_keep_origin_dtype"},
+        "an onnxruntime built with CANN (onnxruntime-cann) and Ascend's CANN",
+    ),
+}
+_DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
+
+
+class OnnxFileError(TriportError):
+    """ONNX Runtime cannot run the file as an image classifier."""
+
+
+class OnnxRunner:
+    """An ONNX classifier: one image input (N, 3, H, W), logits (N, classes)."""
+
+    runtime = "onnx"
+
+    def __init__(self, model: Path | str | bytes, device: str = "cpu", optimize: bool = True) -> None:
+        """Load `model`, a path or the file's bytes; `optimize` lets ONNX Runtime rewrite the graph.
+
+        Raises:
+            TriportError: ONNX Runtime is not installed.
+            DeviceError: the device is not there.
+            OnnxFileError: the file cannot be loaded, or is no image classifier.
+        """
+        self._runtime = import_onnxruntime()
+        where = parse_device(device)
+        self.device = str(where)
+        self.what = "the ONNX model" if isinstance(model, bytes) else str(model)
+        self._flags = {"graph optimisation": "all" if optimize else "none"}
+        if where.kind == "cuda":
+            self._flags["tf32"] = "off"
+        elif where.kind == "npu":
+            self._flags["precision_mode"] = "must_keep_origin_dtype"
+        self._session = _session(self._runtime, model, where, optimize, self.what)
+        self._input, self._output = self._signature()
+        self._dtype = _DTYPES[self._input.type]
+        size = self._input.shape[0]
+        self._fixed_size = size if isinstance(size, int) else None
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """Return the logits (N, classes) of `batch` (N, 3, H, W) float32."""
+        images = np.ascontiguousarray(batch, self._dtype)
+        size = self._fixed_size
+        if size is None or size == len(images):
+            return self._run(images)
+        filling = np.zeros((-len(images) % size, *images.shape[1:]), images.dtype)
+        padded = np.concatenate([images, filling])
+        return np.concatenate(
+            [self._run(padded[start : start + size]) for start in range(0, len(padded), size)]
+        )[: len(images)]
+
+    def versions(self) -> dict[str, str]:
+        """Return ONNX Runtime's version and what it was told."""
+        return {"onnxruntime": self._runtime.__version__, **self._flags}
+
+    def _run(self, images: np.ndarray) -> np.ndarray:
+        try:
+            return self._session.run([self._output], {self._input.name: images})[0]
+        except Exception as error:  # ONNX Runtime's own classes derive from Exception alone
+            raise OnnxFileError(
+                f"{self.what}: ONNX Runtime failed on input {images.shape}: {_first_line(error)}"
+            ) from error
+
+    def _signature(self) -> tuple[Any, str]:
+        """Return the image input and the name of the logits, or raise OnnxFileError."""
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        found = ", ".join(f"{value.name} {value.type} {value.shape}" for value in [*inputs, *outputs])
+        image = inputs[0] if len(inputs) == 1 else None
+        if image is None or image.type not in _DTYPES or len(image.shape) != 4 or image.shape[1] != 3:
+            raise OnnxFileError(f"{self.what}: expected one floating-point input (N, 3, H, W); found {found}")
+        logits = [value.name for value in outputs if len(outputs) == 1 or value.name == "logits"]
+        if not logits:
+            raise OnnxFileError(f"{self.what}: expected one output, or one called logits; found {found}")
+        return image, logits[0]
+
+
+def import_onnxruntime() -> Any:
+    """Return the module onnxruntime.
+
+    Raises:
+        TriportError: ONNX Runtime is not installed.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise TriportError(
+            f'ONNX Runtime cannot be loaded ({error}). Install it: pip install "triport[onnx]"'
+        ) from error
+    return onnxruntime
+
+
+def _session(runtime: Any, model: Path | str | bytes, device: Device, optimize: bool, what: str) -> Any:
+    provider, options, package = _PROVIDERS[device.kind]
+    if provider not in runtime.get_available_providers():
+        raise DeviceError(
+            f"ONNX Runtime {runtime.__version__} as installed has no {provider} for {device}: it has "
+            f"{', '.join(runtime.get_available_providers())}. Install {package}, or use --device cpu."
+        )
+    if device.kind != "cpu":
+        options = {**options, "device_id": str(device.index)}
+    settings = runtime.SessionOptions()
+    settings.log_severity_level = 3  # its warnings are about its own graph passes
+    levels = runtime.GraphOptimizationLevel
+    settings.graph_optimization_level = levels.ORT_ENABLE_ALL if optimize else levels.ORT_DISABLE_ALL
+    # threads that spin while they wait starve whatever else computes, decoders above all
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if device.kind != "cpu":
+        # a node that the device cannot run must not move to the CPU in silence
+        settings.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    try:
+        session = runtime.InferenceSession(
+            os.fspath(model) if isinstance(model, Path) else model, settings, providers=[(provider, options)]
+        )
+    except Exception as error:  # ONNX Runtime's own classes derive from Exception alone
+        if device.kind != "cpu":
+            raise DeviceError(f"{what}: ONNX Runtime cannot use {device}: {_first_line(error)}") from error
+        raise OnnxFileError(f"{what}: ONNX Runtime cannot load it: {_first_line(error)}") from error
+    if provider not in session.get_providers():
+        raise DeviceError(
+            f"ONNX Runtime fell back from {provider} to {', '.join(session.get_providers())}: {device} "
+            f"is not usable. Check the driver and {package}."
+        )
+    return session
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -1,0 +1,132 @@
+"""Runs a model in PyTorch, on CPU, CUDA or (by way of torch_npu) an Ascend NPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+
+from reference_models.errors import TriportError
+from reference_models.spec import ModelSpec
+
+from . import environment
+from .device import Device, DeviceError, parse_device
+from .parameters import matched
+
+
+class PyTorchRunner:
+    """The PyTorch definition with the given parameters, in evaluation mode."""
+
+    runtime = "pytorch"
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        num_classes: int,
+        parameters: Mapping[str, np.ndarray],
+        device: str = "cpu",
+        dtype: Literal["float32", "float64"] = "float32",
+    ) -> None:
+        """Build the network; `parameters` are by canonical name, strictly all of them.
+
+        Raises:
+            TriportError: PyTorch is not installed.
+            DeviceError: the device is not there.
+            ParameterError: the parameters do not fit the network.
+        """
+        torch = import_torch(device)
+        where = parse_device(device)
+        _require(torch, where)
+        self.device = str(where)
+        self.dtype = dtype
+        self._flags = _switch_off_tf32(torch, where)
+        with torch.device("meta"):
+            net = spec.build_torch(num_classes)
+        expected = net.state_dict()
+        arrays = matched(
+            f"{spec.name} in PyTorch",
+            {name: tuple(tensor.shape) for name, tensor in expected.items()},
+            parameters,
+        )
+        state = {
+            name: torch.from_numpy(arrays[name] if arrays[name].flags.writeable else arrays[name].copy())
+            if name in arrays
+            else torch.zeros(tensor.shape, dtype=tensor.dtype)
+            for name, tensor in expected.items()
+        }
+        net.load_state_dict(state, strict=True, assign=True)
+        self._torch = torch
+        self._dtype = getattr(torch, dtype)
+        self._net = net.eval().to(self.device, self._dtype)
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """Return the logits (N, classes), in this runner's dtype, of `batch` (N, 3, H, W) float32."""
+        with self._torch.inference_mode():
+            images = self._torch.tensor(batch).to(self.device, self._dtype)
+            return self._net(images).cpu().numpy()
+
+    def versions(self) -> dict[str, str]:
+        """Return PyTorch's version, the precision flags and the environment."""
+        return {"torch": self._torch.__version__, **self._flags, **environment.recorded()}
+
+
+def import_torch(device: str = "cpu") -> Any:
+    """Return the module torch, loaded so that an idle torch_npu does no harm.
+
+    Raises:
+        TriportError: PyTorch is not installed.
+    """
+    environment.prepare(device)
+    try:
+        with environment.quiet_warnings():
+            import torch
+    except ImportError as error:
+        raise TriportError(
+            f'PyTorch cannot be loaded ({error}). Install it: pip install "triport[pytorch]"'
+        ) from error
+    return torch
+
+
+def _require(torch: Any, device: Device) -> None:
+    """Raise DeviceError unless PyTorch can use `device`."""
+    if device.kind == "cuda":
+        if not torch.cuda.is_available():
+            built = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "a CPU build"
+            raise DeviceError(
+                f"PyTorch {torch.__version__} ({built}) finds no CUDA device for {device}. Install a "
+                "CUDA build (https://pytorch.org/get-started) and a driver, or use --device cpu."
+            )
+        _require_index("CUDA", device, torch.cuda.device_count())
+    elif device.kind == "npu":
+        try:
+            import torch_npu  # noqa: F401
+        except Exception as error:  # it fails with whatever CANN's missing libraries raise
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise DeviceError(
+                f"PyTorch cannot use {device}: torch_npu does not load ({reason}). Install Ascend's CANN "
+                'and driver, source its set_env.sh, then pip install "triport[npu]".'
+            ) from error
+        if not torch.npu.is_available():
+            raise DeviceError(
+                f"PyTorch finds no NPU for {device}: check `npu-smi info` and CANN's set_env.sh"
+            )
+        _require_index("NPU", device, torch.npu.device_count())
+
+
+def _require_index(name: str, device: Device, count: int) -> None:
+    if device.index >= count:
+        raise DeviceError(f"PyTorch sees {count} {name} device(s), numbered from 0: there is no {device}")
+
+
+def _switch_off_tf32(torch: Any, device: Device) -> dict[str, str]:
+    """Compute in full float32 and return the flags as recorded."""
+    if device.kind == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
+        return {"tf32": "off"}
+    if device.kind == "npu":
+        torch.npu.matmul.allow_hf32 = False
+        torch.npu.conv.allow_hf32 = False
+        return {"hf32": "off"}
+    return {}

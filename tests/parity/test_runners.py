@@ -1,0 +1,226 @@
+import builtins
+
+import numpy as np
+import pytest
+
+from converters.names import name_map, reference_dialect
+from parity.batches import random_batch
+from parity.compare import DEFAULT_TOLERANCE, compare
+from parity.random_weights import random_parameters
+from parity.runners.device import DeviceError, parse_device
+from parity.runners.mindspore import MindSporeRunner
+from parity.runners.onnx import OnnxFileError, OnnxRunner
+from parity.runners.parameters import ParameterError
+from parity.runners.pytorch import PyTorchRunner
+from reference_models.errors import TriportError
+from reference_models.spec import get_model
+
+SPEC = get_model("resnet18")
+CLASSES = 10
+RUNNERS = {"pytorch": PyTorchRunner, "mindspore": MindSporeRunner}
+
+
+@pytest.fixture(scope="module")
+def parameters():
+    return random_parameters(SPEC, CLASSES)
+
+
+@pytest.fixture(scope="module")
+def batch():
+    return random_batch(SPEC, size_px=64)
+
+
+@pytest.fixture(scope="module")
+def reference(parameters, batch):
+    return PyTorchRunner(SPEC, CLASSES, parameters, dtype="float64").run(batch)
+
+
+@pytest.fixture(scope="module")
+def onnx_bytes():
+    """A linear classifier of the channel means with a free batch axis."""
+    return _classifier("N")
+
+
+def _classifier(batch_size, channels=3, outputs=("logits",)):
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    weight = np.arange(channels * 5, dtype=np.float32).reshape(channels, 5)
+    graph = helper.make_graph(
+        [
+            helper.make_node("GlobalAveragePool", ["input"], ["mean"]),
+            helper.make_node("Flatten", ["mean"], ["flat"]),
+            helper.make_node("MatMul", ["flat", "weight"], [outputs[0]]),
+            *(helper.make_node("Neg", [outputs[0]], [name]) for name in outputs[1:]),
+        ],
+        "classifier",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [batch_size, channels, 8, 8])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch_size, 5]) for name in outputs],
+        [numpy_helper.from_array(weight, "weight")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+@pytest.mark.parametrize("runtime", RUNNERS)
+def test_runtime_agrees_with_float64(runtime, parameters, batch, reference):
+    logits = RUNNERS[runtime](SPEC, CLASSES, parameters).run(batch)
+    assert logits.dtype == np.float32
+    assert compare(reference, logits, DEFAULT_TOLERANCE).passed
+
+
+def test_mindspore_graph_mode_pads_the_last_batch(parameters, batch, reference):
+    runner = MindSporeRunner(SPEC, CLASSES, parameters, mode="graph")
+    assert compare(reference, runner.run(batch), DEFAULT_TOLERANCE).passed
+    assert compare(reference[:1], runner.run(batch[:1]), DEFAULT_TOLERANCE).passed
+    assert len(runner._net.compile_cache) == 1
+
+
+@pytest.mark.parametrize("runtime", RUNNERS)
+@pytest.mark.parametrize(
+    ("name", "leaf"), [("layer1.0.bn1", "running_mean"), ("layer1.0.bn1", "weight"), ("fc", "bias")]
+)
+def test_every_parameter_counts(runtime, name, leaf, parameters, batch, reference):
+    key = f"{name}.{leaf}"
+    changed = {**parameters, key: np.roll(parameters[key], 1)}
+    logits = RUNNERS[runtime](SPEC, CLASSES, changed).run(batch)
+    assert not compare(reference, logits, DEFAULT_TOLERANCE).passed
+
+
+@pytest.mark.parametrize("runtime", RUNNERS)
+def test_missing_unknown_and_reshaped_parameters_are_one_error(runtime, parameters):
+    broken = {name: array for name, array in parameters.items() if name != "bn1.running_var"}
+    broken["bn1.scale"] = np.ones(64, np.float32)
+    broken["fc.bias"] = np.ones(11, np.float32)
+    with pytest.raises(ParameterError) as caught:
+        RUNNERS[runtime](SPEC, CLASSES, broken)
+    dialect = reference_dialect(SPEC, runtime)
+    names = name_map(SPEC, dialect)
+    message = str(caught.value)
+    assert f"1 of 102 parameters are missing:\n  {names['bn1.running_var']} (64,)" in message
+    assert "1 parameters are not the network's:\n  bn1.scale (64,)" in message
+    assert f"{names['fc.bias']}: expected (10,), found (11,)" in message
+
+
+@pytest.mark.parametrize("runtime", RUNNERS)
+def test_integers_are_no_parameters(runtime, parameters):
+    with pytest.raises(ParameterError, match="not floating point"):
+        RUNNERS[runtime](SPEC, CLASSES, {**parameters, "conv1.weight": np.ones((64, 3, 7, 7), np.int8)})
+
+
+def test_num_batches_tracked_may_be_given(parameters, batch, reference):
+    given = {**parameters, "bn1.num_batches_tracked": np.array(3)}
+    for runner in RUNNERS.values():
+        assert compare(reference, runner(SPEC, CLASSES, given).run(batch), DEFAULT_TOLERANCE).passed
+
+
+@pytest.mark.parametrize(
+    ("runtime", "device", "message"),
+    [
+        ("pytorch", "cuda", "finds no CUDA device for cuda:0.*Install a CUDA build"),
+        ("pytorch", "npu:1", "torch_npu does not load.*Install Ascend's CANN"),
+        ("mindspore", "cuda:0", "no GPU backend for cuda:0.*Install"),
+        ("mindspore", "npu", "no Ascend backend for npu:0.*Install Ascend's CANN"),
+        ("onnx", "cuda", "no CUDAExecutionProvider for cuda:0.*Install onnxruntime-gpu"),
+        ("onnx", "npu", "no CANNExecutionProvider for npu:0.*Install an onnxruntime built with CANN"),
+        ("pytorch", "tpu", "device 'tpu' is not known: use cpu, cuda"),
+        ("mindspore", "cpu:0", "device 'cpu:0' is not known"),
+    ],
+)
+def test_device_that_is_not_there(runtime, device, message, parameters, onnx_bytes):
+    if _present(runtime, device):
+        pytest.xfail("the device is there")
+    with pytest.raises(DeviceError, match=message):
+        if runtime == "onnx":
+            OnnxRunner(onnx_bytes, device)
+        else:
+            RUNNERS[runtime](SPEC, CLASSES, parameters, device)
+
+
+def _present(runtime, device):
+    try:
+        kind = parse_device(device).kind
+    except DeviceError:
+        return False
+    if runtime == "pytorch":
+        import torch
+
+        return kind == "cuda" and torch.cuda.is_available()
+    if runtime == "onnx":
+        import onnxruntime
+
+        return any(kind in name.lower() for name in onnxruntime.get_available_providers())
+    return False
+
+
+@pytest.mark.parametrize(
+    ("runtime", "module", "extra"),
+    [
+        ("pytorch", "torch", r"triport\[pytorch\]"),
+        ("mindspore", "mindspore", r"triport\[mindspore\]"),
+        ("onnx", "onnxruntime", r"triport\[onnx\]"),
+    ],
+)
+def test_runtime_that_is_not_installed(runtime, module, extra, parameters, onnx_bytes, monkeypatch):
+    original = builtins.__import__
+
+    def without(name, *arguments, **keywords):
+        if name == module:
+            raise ModuleNotFoundError(f"No module named {name!r}")
+        return original(name, *arguments, **keywords)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(TriportError, match=rf'No module named.*pip install "{extra}"'):
+        if runtime == "onnx":
+            OnnxRunner(onnx_bytes)
+        else:
+            RUNNERS[runtime](SPEC, CLASSES, parameters)
+
+
+def test_versions_record_what_computed(parameters, onnx_bytes):
+    import mindspore
+    import torch
+
+    assert PyTorchRunner(SPEC, CLASSES, parameters).versions()["torch"] == torch.__version__
+    versions = MindSporeRunner(SPEC, CLASSES, parameters).versions()
+    assert versions["mindspore"] == mindspore.__version__
+    assert "ONEDNN_MAX_CPU_ISA" in versions
+    assert OnnxRunner(onnx_bytes).versions()["graph optimisation"] == "all"
+
+
+def test_onnx_with_a_free_batch(onnx_bytes):
+    batch = np.random.default_rng(0).standard_normal((5, 3, 8, 8)).astype(np.float32)
+    expected = batch.mean((2, 3)) @ np.arange(15, dtype=np.float32).reshape(3, 5)
+    np.testing.assert_allclose(OnnxRunner(onnx_bytes).run(batch), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1, 2, 4, 5, 8])
+def test_onnx_with_a_fixed_batch_is_fed_in_pieces(size, onnx_bytes):
+    batch = np.random.default_rng(0).standard_normal((5, 3, 8, 8)).astype(np.float32)
+    expected = OnnxRunner(onnx_bytes).run(batch)
+    np.testing.assert_allclose(OnnxRunner(_classifier(size)).run(batch), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (b"no onnx", "cannot load it"),
+        (_classifier(1, channels=4), r"expected one floating-point input \(N, 3, H, W\); found input"),
+        (_classifier(1, outputs=("a", "b")), "expected one output, or one called logits"),
+    ],
+)
+def test_onnx_that_is_no_classifier(model, message):
+    with pytest.raises(OnnxFileError, match=message):
+        OnnxRunner(model)
+
+
+def test_onnx_logits_among_several_outputs():
+    batch = np.ones((1, 3, 8, 8), np.float32)
+    logits = OnnxRunner(_classifier(1, outputs=("other", "logits"))).run(batch)
+    np.testing.assert_allclose(logits, -OnnxRunner(_classifier(1)).run(batch))
+
+
+def test_onnx_of_another_size_than_the_batch(onnx_bytes):
+    with pytest.raises(OnnxFileError, match=r"failed on input \(1, 3, 9, 9\)"):
+        OnnxRunner(onnx_bytes).run(np.ones((1, 3, 9, 9), np.float32))
