@@ -1,0 +1,343 @@
+"""RegNet: variants, names and published figures, as tables."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+from reference_models.spec import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Accuracy,
+    Dialect,
+    Layer,
+    ModelSpec,
+    Preprocess,
+    Weights,
+    conv,
+    dense,
+    norm,
+)
+
+STEM_WIDTH = 32
+
+
+class Stage(NamedTuple):
+    """One stage: the channels and the number of its blocks, and the groups of their 3x3 convolutions."""
+
+    width: int
+    depth: int
+    groups: int
+
+
+@dataclass(frozen=True, slots=True)
+class RegNetConfig:
+    """What tells one RegNet from another: the paper's five numbers.
+
+    `w_a` is the widths' slope, `w_0` the first width, `w_m` the factor between stages, `depth` the
+    number of blocks and `group_width` the channels of a group. `squeeze_ratio` is the gate's inner
+    width over the block's input width, 0 for no gate. `rounding` tells how a stage's width becomes
+    whole groups: to the nearest, or as torchvision does, half up and never below nine tenths.
+    """
+
+    w_a: float
+    w_0: int
+    w_m: float
+    depth: int
+    group_width: int
+    squeeze_ratio: float = 0.0
+    rounding: Literal["nearest", "torchvision"] = "nearest"
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Return the stages: blocks of one width, each a power of `w_m` times `w_0` in whole eights."""
+        powers = (
+            round(math.log(1 + self.w_a * block / self.w_0) / math.log(self.w_m))
+            for block in range(self.depth)
+        )
+        widths = Counter(round(self.w_0 * self.w_m**power / 8) * 8 for power in powers)
+        return tuple(self._stage(width, depth) for width, depth in widths.items())
+
+    def _stage(self, width: int, depth: int) -> Stage:
+        group_width = min(self.group_width, width)
+        if self.rounding == "nearest":
+            groups = max(1, round(width / group_width))
+        else:
+            groups = max(1, int(width + group_width / 2) // group_width)
+            if groups * group_width < 0.9 * width:
+                groups += 1
+        return Stage(groups * group_width, depth, groups)
+
+    def in_channels(self, stage: int, index: int) -> int:
+        """Return the input channels of block `index` of `stage` (from 0)."""
+        if index > 0:
+            return self.stages()[stage].width
+        return STEM_WIDTH if stage == 0 else self.stages()[stage - 1].width
+
+    def squeezed(self, in_channels: int) -> int:
+        """Return the inner channels of the gate of a block with `in_channels` inputs, 0 for no gate."""
+        return round(self.squeeze_ratio * in_channels)
+
+
+def layout(config: RegNetConfig, num_classes: int) -> tuple[Layer, ...]:
+    """Return every layer that owns parameters, in torchvision's order and names."""
+    layers = [conv("stem.0", STEM_WIDTH, 3, 3), norm("stem.1", STEM_WIDTH)]
+    for stage, (width, depth, groups) in enumerate(config.stages()):
+        for index in range(depth):
+            in_channels = config.in_channels(stage, index)
+            squeezed = config.squeezed(in_channels)
+            path = f"trunk_output.block{stage + 1}.block{stage + 1}-{index}"
+            if index == 0:
+                layers += [conv(f"{path}.proj.0", width, in_channels, 1), norm(f"{path}.proj.1", width)]
+            layers += [conv(f"{path}.f.a.0", width, in_channels, 1), norm(f"{path}.f.a.1", width)]
+            layers += [conv(f"{path}.f.b.0", width, width, 3, groups=groups), norm(f"{path}.f.b.1", width)]
+            if squeezed:
+                layers += [conv(f"{path}.f.se.fc1", squeezed, width, 1, bias=True)]
+                layers += [conv(f"{path}.f.se.fc2", width, squeezed, 1, bias=True)]
+            layers += [conv(f"{path}.f.c.0", width, width, 1), norm(f"{path}.f.c.1", width)]
+    layers.append(dense("fc", num_classes, config.stages()[-1].width))
+    return tuple(layers)
+
+
+# Layers of a block and of the two ends: (MindCV, timm, canonical).
+_BLOCK_ROWS = (
+    ("proj", "downsample.conv", "proj.0"),
+    ("bn", "downsample.bn", "proj.1"),
+    ("f.a", "conv1.conv", "f.a.0"),
+    ("f.a_bn", "conv1.bn", "f.a.1"),
+    ("f.b", "conv2.conv", "f.b.0"),
+    ("f.b_bn", "conv2.bn", "f.b.1"),
+    ("f.c", "conv3.conv", "f.c.0"),
+    ("f.c_bn", "conv3.bn", "f.c.1"),
+)
+_GATE_ROWS = (
+    ("f.se.conv_reduce", "se.fc1", "f.se.fc1"),
+    ("f.se.conv_expand", "se.fc2", "f.se.fc2"),
+)
+_OUTER_ROWS = (("stem.conv", "stem.conv", "stem.0"), ("stem.bn", "stem.bn", "stem.1"))
+_HEAD_ROW = ("head.fc", "head.fc", "fc")
+
+# Where a block is. MindCV numbers stages after the first inside the first's prefix (net_mindspore.py),
+# so its first stage has a pattern of its own; "mindcv-structural" is the same modules by attributes.
+_MINDCV_BLOCKS = {
+    "0.blocks.{b}": "trunk_output.block1.block1-{b}",
+    "0.blocks.1.blocks.{b}": "trunk_output.block2.block2-{b}",
+    "0.blocks.2.blocks.{b}": "trunk_output.block3.block3-{b}",
+    "0.blocks.3.blocks.{b}": "trunk_output.block4.block4-{b}",
+}
+_STRUCTURAL_BLOCKS = {"stages.{s}.blocks.{b}": "trunk_output.block{s+1}.block{s+1}-{b}"}
+_TIMM_BLOCKS = {"s{s}.b{b+1}": "trunk_output.block{s}.block{s}-{b}"}
+
+
+def _rows(column: int, blocks: dict[str, str], gate: bool) -> dict[str, str]:
+    inner = _BLOCK_ROWS + (_GATE_ROWS if gate else ())
+    return {
+        **{row[column]: row[2] for row in (*_OUTER_ROWS, _HEAD_ROW)},
+        **{f"{theirs}.{row[column]}": f"{ours}.{row[2]}" for theirs, ours in blocks.items() for row in inner},
+    }
+
+
+def _dialects(gate: bool) -> tuple[Dialect, ...]:
+    return (
+        Dialect("mindcv", "mindspore", _rows(0, _MINDCV_BLOCKS, gate)),
+        Dialect("mindcv-structural", "mindspore", _rows(0, _STRUCTURAL_BLOCKS, gate)),
+        Dialect("torchvision", "pytorch", {}),
+        Dialect("timm", "pytorch", _rows(1, _TIMM_BLOCKS, gate)),
+    )
+
+
+_DIALECTS = {"x": _dialects(gate=False), "y": _dialects(gate=True)}
+
+_CONFIGS = {
+    "regnet_x_200mf": RegNetConfig(36.44, 24, 2.49, 13, 8),
+    "regnet_x_400mf": RegNetConfig(24.48, 24, 2.54, 22, 16),
+    "regnet_x_600mf": RegNetConfig(36.97, 48, 2.24, 16, 24),
+    "regnet_x_800mf": RegNetConfig(35.73, 56, 2.28, 16, 16),
+    "regnet_x_1_6gf": RegNetConfig(34.01, 80, 2.25, 18, 24),
+    "regnet_x_3_2gf": RegNetConfig(26.31, 88, 2.25, 25, 48),
+    "regnet_x_4_0gf": RegNetConfig(38.65, 96, 2.43, 23, 40),
+    "regnet_x_6_4gf": RegNetConfig(60.83, 184, 2.07, 17, 56),
+    "regnet_x_8_0gf": RegNetConfig(49.56, 80, 2.88, 23, 120),
+    "regnet_x_12gf": RegNetConfig(73.36, 168, 2.37, 19, 112),
+    "regnet_x_16gf": RegNetConfig(55.59, 216, 2.1, 22, 128),
+    "regnet_x_32gf": RegNetConfig(69.86, 320, 2.0, 23, 168),
+    "regnet_y_200mf": RegNetConfig(36.44, 24, 2.49, 13, 8, squeeze_ratio=0.25),
+    "regnet_y_400mf": RegNetConfig(27.89, 48, 2.09, 16, 8, squeeze_ratio=0.25),
+    "regnet_y_600mf": RegNetConfig(32.54, 48, 2.32, 15, 16, squeeze_ratio=0.25),
+    "regnet_y_800mf": RegNetConfig(38.84, 56, 2.4, 14, 16, squeeze_ratio=0.25),
+    "regnet_y_1_6gf": RegNetConfig(20.71, 48, 2.65, 27, 24, squeeze_ratio=0.25),
+    "regnet_y_3_2gf": RegNetConfig(42.63, 80, 2.66, 21, 24, squeeze_ratio=0.25),
+    "regnet_y_4_0gf": RegNetConfig(31.41, 96, 2.24, 22, 64, squeeze_ratio=0.25),
+    "regnet_y_6_4gf": RegNetConfig(33.22, 112, 2.27, 25, 72, squeeze_ratio=0.25),
+    "regnet_y_8_0gf": RegNetConfig(76.82, 192, 2.19, 17, 56, squeeze_ratio=0.25),
+    "regnet_y_12gf": RegNetConfig(73.36, 168, 2.37, 19, 112, squeeze_ratio=0.25),
+    "regnet_y_16gf": RegNetConfig(106.23, 200, 2.48, 18, 112, squeeze_ratio=0.25),
+    "regnet_y_32gf": RegNetConfig(115.89, 232, 2.53, 20, 232, squeeze_ratio=0.25),
+}
+# parity: the three sizes that torchvision's rounding makes wider, see __init__.py
+_CONFIGS |= {
+    f"{name}_torchvision": replace(_CONFIGS[name], rounding="torchvision")
+    for name in ("regnet_x_400mf", "regnet_y_800mf", "regnet_y_8_0gf")
+}
+_NUM_PARAMETERS = {
+    "regnet_x_200mf": 2_684_792,
+    "regnet_x_400mf": 5_157_512,
+    "regnet_x_400mf_torchvision": 5_495_976,
+    "regnet_x_600mf": 6_196_040,
+    "regnet_x_800mf": 7_259_656,
+    "regnet_x_1_6gf": 9_190_136,
+    "regnet_x_3_2gf": 15_296_552,
+    "regnet_x_4_0gf": 22_118_248,
+    "regnet_x_6_4gf": 26_209_256,
+    "regnet_x_8_0gf": 39_572_648,
+    "regnet_x_12gf": 46_106_056,
+    "regnet_x_16gf": 54_278_536,
+    "regnet_x_32gf": 107_811_560,
+    "regnet_y_200mf": 3_162_996,
+    "regnet_y_400mf": 4_344_144,
+    "regnet_y_600mf": 6_055_160,
+    "regnet_y_800mf": 6_263_168,
+    "regnet_y_800mf_torchvision": 6_432_512,
+    "regnet_y_1_6gf": 11_202_430,
+    "regnet_y_3_2gf": 19_436_338,
+    "regnet_y_4_0gf": 20_646_656,
+    "regnet_y_6_4gf": 30_583_252,
+    "regnet_y_8_0gf": 39_180_068,
+    "regnet_y_8_0gf_torchvision": 39_381_472,
+    "regnet_y_12gf": 51_822_544,
+    "regnet_y_16gf": 83_590_140,
+    "regnet_y_32gf": 145_046_770,
+}
+
+_PIL_256 = Preprocess(256, 224, "bilinear", IMAGENET_MEAN, IMAGENET_STD, "pil")
+_PIL_232 = replace(_PIL_256, resize_px=232)
+_PIL_224_BICUBIC = replace(_PIL_256, resize_px=224, interpolation="bicubic")
+_PIL_384_BICUBIC = replace(_PIL_224_BICUBIC, resize_px=384, crop_px=384)
+_MINDSPORE_256 = replace(_PIL_256, library="mindspore")
+_MINDSPORE_256_BICUBIC = replace(_MINDSPORE_256, interpolation="bicubic")
+_MINDSPORE_248_BICUBIC = replace(_MINDSPORE_256_BICUBIC, resize_px=248)  # crop_pct 0.9
+
+_TORCHVISION_SOURCE = (
+    "https://github.com/pytorch/vision/blob/f12281517f1b2f6255904639b027c9436f3e5008/"
+    "torchvision/models/regnet.py"
+)
+_TORCHVISION_RECIPES = {  # recipe: (preprocessing, context); SWAG's input is 384 px end to end
+    "torchvision_v1": (_PIL_256, "torchvision references, GPU"),
+    "torchvision_v2": (_PIL_232, "torchvision references, GPU"),
+    "torchvision_swag": (_PIL_384_BICUBIC, "SWAG, fine-tuned end to end, GPU"),
+    "torchvision_swag_linear": (_PIL_224_BICUBIC, "SWAG, frozen, with a linear classifier, GPU"),
+}
+_TORCHVISION_WEIGHTS = {  # weights: (file, top-1, top-5)
+    "regnet_x_400mf.torchvision_v1": ("regnet_x_400mf-adf1edd5.pth", 72.834, 90.950),
+    "regnet_x_400mf.torchvision_v2": ("regnet_x_400mf-62229a5f.pth", 74.864, 92.322),
+    "regnet_x_800mf.torchvision_v1": ("regnet_x_800mf-ad17e45c.pth", 75.212, 92.348),
+    "regnet_x_800mf.torchvision_v2": ("regnet_x_800mf-94a99ebd.pth", 77.522, 93.826),
+    "regnet_x_1_6gf.torchvision_v1": ("regnet_x_1_6gf-e3633e7f.pth", 77.040, 93.440),
+    "regnet_x_1_6gf.torchvision_v2": ("regnet_x_1_6gf-a12f2b72.pth", 79.668, 94.922),
+    "regnet_x_3_2gf.torchvision_v1": ("regnet_x_3_2gf-f342aeae.pth", 78.364, 93.992),
+    "regnet_x_3_2gf.torchvision_v2": ("regnet_x_3_2gf-7071aa85.pth", 81.196, 95.430),
+    "regnet_x_8_0gf.torchvision_v1": ("regnet_x_8gf-03ceed89.pth", 79.344, 94.686),
+    "regnet_x_8_0gf.torchvision_v2": ("regnet_x_8gf-2b70d774.pth", 81.682, 95.678),
+    "regnet_x_16gf.torchvision_v1": ("regnet_x_16gf-2007eb11.pth", 80.058, 94.944),
+    "regnet_x_16gf.torchvision_v2": ("regnet_x_16gf-ba3796d7.pth", 82.716, 96.196),
+    "regnet_x_32gf.torchvision_v1": ("regnet_x_32gf-9d47f8d0.pth", 80.622, 95.248),
+    "regnet_x_32gf.torchvision_v2": ("regnet_x_32gf-6eb8fdc6.pth", 83.014, 96.288),
+    "regnet_y_400mf.torchvision_v1": ("regnet_y_400mf-c65dace8.pth", 74.046, 91.716),
+    "regnet_y_400mf.torchvision_v2": ("regnet_y_400mf-e6988f5f.pth", 75.804, 92.742),
+    "regnet_y_800mf.torchvision_v1": ("regnet_y_800mf-1b27b58c.pth", 76.420, 93.136),
+    "regnet_y_800mf.torchvision_v2": ("regnet_y_800mf-58fc7688.pth", 78.828, 94.502),
+    "regnet_y_1_6gf.torchvision_v1": ("regnet_y_1_6gf-b11a554e.pth", 77.950, 93.966),
+    "regnet_y_1_6gf.torchvision_v2": ("regnet_y_1_6gf-0d7bc02a.pth", 80.876, 95.444),
+    "regnet_y_3_2gf.torchvision_v1": ("regnet_y_3_2gf-b5a9779c.pth", 78.948, 94.576),
+    "regnet_y_3_2gf.torchvision_v2": ("regnet_y_3_2gf-9180c971.pth", 81.982, 95.972),
+    "regnet_y_8_0gf.torchvision_v1": ("regnet_y_8gf-d0d0e4a8.pth", 80.032, 95.048),
+    "regnet_y_8_0gf.torchvision_v2": ("regnet_y_8gf-dc2b1b54.pth", 82.828, 96.330),
+    "regnet_y_16gf.torchvision_v1": ("regnet_y_16gf-9e6ed7dd.pth", 80.424, 95.240),
+    "regnet_y_16gf.torchvision_v2": ("regnet_y_16gf-3e4a00f9.pth", 82.886, 96.328),
+    "regnet_y_16gf.torchvision_swag": ("regnet_y_16gf_swag-43afe44d.pth", 86.012, 98.054),
+    "regnet_y_16gf.torchvision_swag_linear": ("regnet_y_16gf_lc_swag-f3ec0043.pth", 83.976, 97.244),
+    "regnet_y_32gf.torchvision_v1": ("regnet_y_32gf-4dee3f7a.pth", 80.878, 95.340),
+    "regnet_y_32gf.torchvision_v2": ("regnet_y_32gf-8db6d4b5.pth", 83.368, 96.498),
+    "regnet_y_32gf.torchvision_swag": ("regnet_y_32gf_swag-04fdfa75.pth", 86.838, 98.362),
+    "regnet_y_32gf.torchvision_swag_linear": ("regnet_y_32gf_lc_swag-e1583746.pth", 84.622, 97.480),
+}
+
+_MINDCV_COMMIT = "85450da2f118ef18cc70abb3cf81a7f85ac51781"
+_MINDCV_SOURCE = f"https://github.com/mindspore-lab/mindcv/blob/{_MINDCV_COMMIT}/configs/regnet/README.md"
+_MINDCV_910B_COMMIT = "04d329300a8e6798f9861078bb7594a7453ac462"
+_MINDCV_910B_SOURCE = (
+    f"https://github.com/mindspore-lab/mindcv/blob/{_MINDCV_910B_COMMIT}/configs/regnet/README.md"
+)
+_MINDCV_URL = "https://download.mindspore.cn/toolkits/mindcv/regnet"
+_MINDCV_910B_URL = "https://download-mindspore.osinfra.cn/toolkits/mindcv/regnet"
+_MINDCV_FIGURES = {  # model: (file, preprocessing, top-1, top-5, parameters in M)
+    "regnet_x_200mf": ("regnet_x_200mf-0c2b1eb5.ckpt", _MINDSPORE_256_BICUBIC, 68.74, 88.38, 2.68),
+    "regnet_x_400mf": ("regnet_x_400mf-4848837d.ckpt", _MINDSPORE_256_BICUBIC, 73.16, 91.35, 5.16),
+    "regnet_x_600mf": ("regnet_x_600mf-ccd76c94.ckpt", _MINDSPORE_256_BICUBIC, 74.34, 92.00, 6.20),
+    "regnet_x_800mf": ("regnet_x_800mf-617227f4.ckpt", _MINDSPORE_256, 76.04, 92.97, 7.26),
+    "regnet_y_200mf": ("regnet_y_200mf-76a2f720.ckpt", _MINDSPORE_256_BICUBIC, 70.30, 89.61, 3.16),
+    "regnet_y_400mf": ("regnet_y_400mf-d496799d.ckpt", _MINDSPORE_256_BICUBIC, 73.91, 91.84, 4.34),
+    "regnet_y_600mf": ("regnet_y_600mf-a84e19b2.ckpt", _MINDSPORE_256_BICUBIC, 75.69, 92.50, 6.06),
+    "regnet_y_800mf": ("regnet_y_800mf-9b5211bd.ckpt", _MINDSPORE_256_BICUBIC, 76.52, 93.10, 6.26),
+    # parity: MindCV's code has this file as the pretrained weights of regnet_x_16gf and none for
+    # regnet_y_16gf. It is a Y model, as its name, the README and 83.71 M parameters say (X has 54.28 M).
+    "regnet_y_16gf": ("regnet_y_16gf-c30a856f.ckpt", _MINDSPORE_248_BICUBIC, 82.92, 96.29, 83.71),
+}
+_MINDCV_WEIGHTS = {
+    model: Weights(
+        f"{model}.mindcv",
+        "mindcv",
+        f"{_MINDCV_URL}/{file}",
+        preprocess,
+        (Accuracy(top1, top5, _MINDCV_SOURCE, "D910x8-G", "2023-07-13"),),
+        millions,
+    )
+    for model, (file, preprocess, top1, top5, millions) in _MINDCV_FIGURES.items()
+}
+_MINDCV_910B_X_800MF = Weights(
+    "regnet_x_800mf.mindcv_910v2",
+    "mindcv",
+    f"{_MINDCV_910B_URL}/regnet_x_800mf-68fe1cca-910v2.ckpt",
+    _MINDSPORE_256,
+    (
+        Accuracy(
+            76.11, 93.00, _MINDCV_910B_SOURCE, "8 x Ascend 910*, mindspore 2.3.1, graph mode", "2024-11-22"
+        ),
+    ),
+    7.26,
+)
+
+
+def _torchvision_weights(model: str) -> tuple[Weights, ...]:
+    found = []
+    for name, (file, top1, top5) in _TORCHVISION_WEIGHTS.items():
+        base, recipe = name.split(".")
+        if model == (base if f"{base}_torchvision" not in _CONFIGS else f"{base}_torchvision"):
+            preprocess, context = _TORCHVISION_RECIPES[recipe]
+            url = f"https://download.pytorch.org/models/{file}"
+            accuracy = Accuracy(top1, top5, _TORCHVISION_SOURCE, context, "2022")
+            found.append(Weights(name, "torchvision", url, preprocess, (accuracy,)))
+    return tuple(found)
+
+
+def _weights(model: str) -> tuple[Weights, ...]:
+    mindcv = (_MINDCV_WEIGHTS[model],) if model in _MINDCV_WEIGHTS else ()
+    newer = (_MINDCV_910B_X_800MF,) if model == "regnet_x_800mf" else ()
+    return (*mindcv, *newer, *_torchvision_weights(model))
+
+
+MODELS = tuple(
+    ModelSpec(
+        name=name,
+        family="regnet",
+        config=config,
+        layout=layout,
+        input_size_px=224,
+        num_parameters=_NUM_PARAMETERS[name],
+        publisher="mindcv" if config.rounding == "nearest" else "torchvision",
+        dialects=_DIALECTS[name.split("_")[1]],
+        weights=_weights(name),
+    )
+    for name, config in _CONFIGS.items()
+)
