@@ -1,0 +1,304 @@
+"""Conversion: one checkpoint in, the same weights out for another runtime, or nothing at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from converters.formats import (
+    Checkpoint,
+    check_target,
+    file_sha256,
+    open_checkpoint,
+    replacing,
+    write_checkpoint,
+)
+from converters.identify import FOLDED_KEY, MODEL_KEY, Fit, identify
+from converters.names import COUNTER_LEAF, get_dialect, name_map, reference_dialect
+from reference_models.errors import TriportError, listed
+from reference_models.spec import Dialect, ModelSpec, Preprocess, Runtime, get_model
+
+if TYPE_CHECKING:
+    import numpy as np
+
+VERSION = "0.1.0"
+DEFAULT_SUFFIX = {"mindspore": ".ckpt", "pytorch": ".pth", "onnx": ".onnx"}
+SHIPPED = Path(__file__).parent.parent / "examples" / "digits" / "res2net_digits.ckpt"
+
+Progress = Callable[[str], None]
+
+
+class ConvertError(TriportError):
+    """A conversion that was asked for makes no sense, or the weights are not fit to be converted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What a conversion did; `dropped` lists the source's names that were not used, and why."""
+
+    source: str
+    output: str
+    model: str
+    source_runtime: str
+    target_runtime: str
+    dialect: str
+    num_classes: int
+    tensors_written: int
+    dropped: tuple[tuple[str, str], ...]
+    warnings: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `convert --json` prints."""
+        return {
+            "source": self.source,
+            "output": self.output,
+            "model": self.model,
+            "from": self.source_runtime,
+            "to": self.target_runtime,
+            "dialect": self.dialect,
+            "num_classes": self.num_classes,
+            "tensors_written": self.tensors_written,
+            "dropped": [{"name": name, "reason": reason} for name, reason in self.dropped],
+            "round_trip": "bit-equal",
+            "warnings": list(self.warnings),
+        }
+
+
+def convert(
+    source: Path | None,
+    *,
+    to: Runtime,
+    output: Path | None = None,
+    source_runtime: Runtime | None = None,
+    model: str | None = None,
+    dialect: str | None = None,
+    opset: int = 17,
+    optimize: bool = False,
+    progress: Progress = lambda step: None,
+) -> Conversion:
+    """Convert a checkpoint for another runtime; the output is complete and checked, or not there.
+
+    Args:
+        source: any supported file; None is the small trained model that triport ships.
+        to: the runtime to write for.
+        output: the file to write; None is the source's name with the runtime's suffix, in the
+            working directory.
+        source_runtime: what the source must be; None takes what it is.
+        model: a model's or published weights' name; None finds it from names and shapes.
+        dialect: whose names to write; None takes those of the definition in `reference_models`.
+        opset: for ONNX, 13 to 21.
+        optimize: for ONNX, fold BatchNorm into the convolutions: faster, no longer convertible.
+        progress: is told each step.
+
+    Raises:
+        TriportError: the source is not fit to be converted, or the output cannot be written.
+    """
+    path = SHIPPED if source is None else source
+    progress(f"reading {path.name}")
+    checkpoint = open_checkpoint(path)
+    if source_runtime is not None and checkpoint.runtime != source_runtime:
+        raise ConvertError(
+            f"{path}: is a {checkpoint.runtime} checkpoint ({checkpoint.format}), not {source_runtime}. "
+            f"Use --from {checkpoint.runtime}, or leave --from out"
+        )
+    found = identify(checkpoint, model)
+    if output is None:
+        output = Path(path.with_suffix(DEFAULT_SUFFIX[to]).name)
+    if output.exists() and output.samefile(path):
+        raise ConvertError(f"{output}: is the source itself. Name another output with -o")
+    check_finite(checkpoint, found)
+    written = _target_dialect(found.spec, to, dialect)
+    metadata = _metadata(checkpoint, found)
+    if to == "onnx":
+        tensors_written = _write_onnx(checkpoint, found, output, opset, optimize, metadata, progress)
+        dropped = _dropped(found, lambda name: name.endswith(COUNTER_LEAF))
+    else:
+        check_target(output, to)
+        names = name_map(found.spec, written)
+        tensors = {
+            names[ours]: checkpoint.tensors[theirs] for ours, theirs in found.names.items() if ours in names
+        }
+        progress(f"writing {output.name}")
+        write_checkpoint(output, to, tensors, metadata)
+        tensors_written = len(tensors)
+        dropped = _dropped(found, lambda name: name not in names)
+    return Conversion(
+        source=str(path),
+        output=str(output),
+        model=found.spec.name,
+        source_runtime=checkpoint.runtime,
+        target_runtime=to,
+        dialect=written.name,
+        num_classes=found.num_classes,
+        tensors_written=tensors_written,
+        dropped=dropped,
+        warnings=(*checkpoint.notes, *_warnings(found, written, to)),
+    )
+
+
+def parameters_of(checkpoint: Checkpoint, found: Fit) -> dict[str, np.ndarray]:
+    """Return a checkpoint's parameters and buffers as arrays, by canonical name, counters left out."""
+    return {
+        ours: checkpoint.tensors[theirs].numpy()
+        for ours, theirs in found.names.items()
+        if not ours.endswith(COUNTER_LEAF)
+    }
+
+
+def check_finite(checkpoint: Checkpoint, found: Fit) -> None:
+    """Read every value that will be used.
+
+    Raises:
+        ConvertError: NaN or Inf; the message lists the tensors and how many each has.
+    """
+    import numpy as np
+
+    problems = []
+    for theirs in found.names.values():
+        tensor = checkpoint.tensors[theirs]
+        if tensor.dtype != "float32":
+            continue
+        bad = sum(_count_not_finite(np.frombuffer(chunk, "<f4")) for chunk in tensor.chunks())
+        if bad:
+            problems.append(f"{theirs}: {bad} of {tensor.nbytes // 4} values")
+    if problems:
+        raise ConvertError(
+            f"{checkpoint.path}: NaN or Inf in {len(problems)} of {len(found.names)} tensors\n"
+            f"{listed(problems)}\n"
+            f"The training diverged, or the file is damaged: take another checkpoint"
+        )
+
+
+def _count_not_finite(values: np.ndarray) -> int:
+    import numpy as np
+
+    finite = np.isfinite(values)
+    return 0 if finite.all() else int(finite.size - np.count_nonzero(finite))
+
+
+def _target_dialect(spec: ModelSpec, to: Runtime, dialect: str | None) -> Dialect:
+    if dialect is None:
+        return reference_dialect(spec, to)
+    if to == "onnx":
+        raise ConvertError(
+            "--dialect: an ONNX file's initializers have the canonical names. Leave --dialect out"
+        )
+    return get_dialect(spec, dialect, to)
+
+
+def _dropped(found: Fit, unused: Callable[[str], bool]) -> tuple[tuple[str, str], ...]:
+    counters = [theirs for ours, theirs in found.names.items() if unused(ours)]
+    return (
+        *found.dropped,
+        *((name, "counts training batches; the target has no such buffer") for name in counters),
+    )
+
+
+def _metadata(checkpoint: Checkpoint, found: Fit) -> dict[str, str]:
+    """Return what a file says of itself: model, origin, preprocessing."""
+    spec = found.spec
+    weights = [w for w in spec.weights if w.dialect == found.dialect.name] or list(spec.weights)
+    metadata = {
+        MODEL_KEY: spec.name,
+        "triport.num_classes": str(found.num_classes),
+        "triport.source_dialect": found.dialect.name,
+        "triport.source_sha256": checkpoint.metadata.get("triport.source_sha256")
+        or file_sha256(checkpoint.path),
+        "triport.version": VERSION,
+    }
+    if weights:
+        metadata["triport.preprocessing"] = json.dumps(asdict(weights[0].preprocess), sort_keys=True)
+    return metadata
+
+
+def _write_onnx(
+    checkpoint: Checkpoint,
+    found: Fit,
+    output: Path,
+    opset: int,
+    optimize: bool,
+    metadata: Mapping[str, str],
+    progress: Progress,
+) -> int:
+    from converters import onnx_model
+
+    if output.suffix.lower() != ".onnx":
+        raise ConvertError(f"{output}: an ONNX file's name ends in .onnx")
+    if opset not in onnx_model.OPSETS:
+        raise ConvertError(
+            f"--opset {opset}: {onnx_model.OPSETS[0]} to {onnx_model.OPSETS[-1]} can be written"
+        )
+    exporter = exporter_for(checkpoint.runtime)
+    parameters = parameters_of(checkpoint, found)
+    with replacing(output) as temporary:
+        progress(f"tracing {found.spec.name} in {exporter.FRAMEWORK}")
+        model = exporter.export(found.spec, found.num_classes, parameters, opset=opset)
+        if optimize:
+            from converters.onnx_optimize import optimized
+
+            progress("folding BatchNorm")
+            model = optimized(model)
+            metadata = {**metadata, FOLDED_KEY: "BatchNorm"}
+        onnx_model.set_metadata(model, metadata)
+        progress(f"writing {output.name}")
+        Path(temporary).write_bytes(model.SerializeToString(deterministic=True))
+        if not optimize:
+            _check_equal_onnx(temporary, parameters)
+    return len(model.graph.initializer)
+
+
+def exporter_for(runtime: str) -> Any:
+    """Return the module that makes ONNX from a checkpoint of `runtime`, in that framework's definition."""
+    if runtime == "mindspore":
+        from converters import onnx_from_mindspore
+
+        return onnx_from_mindspore
+    from converters import onnx_from_torch
+
+    return onnx_from_torch
+
+
+def _check_equal_onnx(path: Any, parameters: Mapping[str, np.ndarray]) -> None:
+    """Read a written ONNX file again and compare every parameter's bytes."""
+    written = open_checkpoint(path)
+    wrong = [
+        name
+        for name, array in parameters.items()
+        if name not in written.tensors or b"".join(written.tensors[name].chunks()) != array.tobytes()
+    ]
+    if wrong:
+        raise ConvertError(f"{len(wrong)} tensors do not read back as they were written:\n{listed(wrong)}")
+
+
+def _warnings(found: Fit, written: Dialect, to: Runtime) -> Iterator[str]:
+    """Yield what a user of the target must know: another graph under these names, other preprocessing."""
+    spec = found.spec
+    if to == "onnx" or written.name == "triport":
+        return
+    for other in spec.same_weights_as:
+        graph = get_model(other.model)
+        if written.name != spec.publisher and written.name == graph.publisher:
+            size = other.relative_difference
+            difference = f" (by {size:.1%} of the largest logit)" if size else ""
+            yield (
+                f"{written.name}'s own definition ({graph.name} here) loads these weights and computes "
+                f"another function{difference}: {other.why}. Load them into reference_models' "
+                f"{spec.name}, or convert to ONNX, which keeps the graph"
+            )
+    trained, expected = (
+        next((w.preprocess for w in spec.weights if w.dialect == name), None)
+        for name in (found.dialect.name, written.name)
+    )
+    if trained and expected and trained != expected:
+        changes = [
+            f"{field.name} {getattr(trained, field.name)} (not {getattr(expected, field.name)})"
+            for field in fields(Preprocess)
+            if getattr(trained, field.name) != getattr(expected, field.name)
+        ]
+        yield (
+            f"the weights keep {found.dialect.name}'s preprocessing, which is not {written.name}'s: "
+            + ", ".join(changes)
+        )

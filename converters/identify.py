@@ -1,0 +1,183 @@
+"""Which model, whose names, how many classes: read off a checkpoint's names and shapes, exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from converters.formats import Checkpoint, Tensor
+from converters.names import COUNTER_LEAF, canonical_shapes, name_map
+from reference_models.errors import TriportError, listed
+from reference_models.spec import Dialect, ModelSpec, all_models, get_model
+
+MODEL_KEY = "triport.model"
+FOLDED_KEY = "triport.folded"
+PARAMETER_DTYPE = "float32"
+_CLOSE = 0.5  # share of a model's names that a file must have to be called a damaged one of it
+
+
+class IdentifyError(TriportError):
+    """A checkpoint is of no known model, of another one than said, or could be of several."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How a checkpoint's tensors meet a model's names in one dialect.
+
+    `names` maps canonical names to the file's. `problems` is empty for an exact fit.
+    """
+
+    spec: ModelSpec
+    dialect: Dialect
+    num_classes: int
+    names: Mapping[str, str]
+    dropped: tuple[tuple[str, str], ...]
+    problems: tuple[str, ...]
+    matched: int
+
+    @property
+    def exact(self) -> bool:
+        """Whether every name is there with the right shape and dtype, and nothing else."""
+        return not self.problems
+
+
+def fit(checkpoint: Checkpoint, spec: ModelSpec, dialect: Dialect) -> Fit:
+    """Lay a checkpoint's tensors beside a model's names in one dialect."""
+    tensors = checkpoint.tensors
+    names = name_map(spec, dialect)
+    head = names[f"{spec.layers()[-1].path}.weight"]
+    num_classes = tensors[head].shape[0] if head in tensors and tensors[head].shape else spec.num_classes
+    expected = canonical_shapes(spec, num_classes)
+    found: dict[str, str] = {}
+    problems: list[str] = []
+    matched = 0
+    for canonical, theirs in names.items():
+        tensor = tensors.get(theirs)
+        counter = canonical.endswith(COUNTER_LEAF)
+        if tensor is None:
+            if not counter:
+                problems.append(f"{theirs}: missing, expected {expected[canonical]}")
+            continue
+        found[canonical] = theirs
+        shape, dtype = ((), "int64") if counter else (expected[canonical], PARAMETER_DTYPE)
+        if tensor.shape != shape:
+            problems.append(f"{theirs}: shape {tensor.shape}, expected {shape}")
+        elif tensor.dtype != dtype:
+            problems.append(f"{theirs}: dtype {tensor.dtype}, expected {dtype}")
+        else:
+            matched += not counter
+    known = set(names.values())
+    dropped = [(item.name, item.reason) for item in checkpoint.dropped]
+    for name, tensor in tensors.items():
+        if name in known:
+            continue
+        if checkpoint.runtime == "onnx" and _is_graph_constant(tensor):
+            dropped.append((name, "a constant of the graph, not a parameter"))
+        else:
+            problems.append(f"{name}: {tensor.shape} {tensor.dtype}, which {spec.name} does not have")
+    return Fit(spec, dialect, num_classes, found, tuple(dropped), tuple(problems), matched)
+
+
+def _is_graph_constant(tensor: Tensor) -> bool:
+    return tensor.dtype in ("int64", "int32", "bool") or tensor.shape in ((), (1,))
+
+
+def dialects_for(spec: ModelSpec, runtime: str) -> list[Dialect]:
+    """Return the dialects that a file of `runtime` may be in; an ONNX file in any, PyTorch's first."""
+    if runtime == "onnx":
+        return sorted(spec.dialects, key=lambda dialect: dialect.runtime != "pytorch")
+    return [dialect for dialect in spec.dialects if dialect.runtime == runtime]
+
+
+def _fits(checkpoint: Checkpoint, specs: Iterable[ModelSpec]) -> list[Fit]:
+    """Return each model's best fit, exact ones where there are any."""
+    found = []
+    for spec in specs:
+        tried = []
+        for dialect in dialects_for(spec, checkpoint.runtime):
+            tried.append(fit(checkpoint, spec, dialect))
+            if tried[-1].exact:
+                break
+        if tried:
+            found.append(max(tried, key=lambda one: (one.exact, one.matched)))
+    exact = [one for one in found if one.exact]
+    return exact or found
+
+
+def candidates(checkpoint: Checkpoint) -> list[Fit]:
+    """Return every exact fit among all models, the most likely first.
+
+    Where models share names and shapes, the one that the file's metadata names comes first, then
+    the one whose publisher wrote these names.
+    """
+    exact = [one for one in _fits(checkpoint, _plausible(checkpoint)) if one.exact]
+    return sorted(exact, key=lambda one: -_likelihood(checkpoint, one))
+
+
+def _likelihood(checkpoint: Checkpoint, one: Fit) -> int:
+    if checkpoint.metadata.get(MODEL_KEY) == one.spec.name:
+        return 2
+    return 1 if one.spec.publisher == one.dialect.name else 0
+
+
+def _plausible(checkpoint: Checkpoint) -> list[ModelSpec]:
+    """Return the models with as many parameters as the file has tensors."""
+    count = sum(not name.endswith(COUNTER_LEAF) for name in checkpoint.tensors)
+    specs = all_models().values()
+    if checkpoint.runtime == "onnx":
+        return [spec for spec in specs if len(canonical_shapes(spec)) <= count]
+    return [spec for spec in specs if len(canonical_shapes(spec)) == count]
+
+
+def identify(checkpoint: Checkpoint, model: str | None = None) -> Fit:
+    """Return the one model that a checkpoint fits.
+
+    Args:
+        checkpoint: the file.
+        model: a model's or published weights' name; then only that model is tried.
+
+    Raises:
+        IdentifyError: no model fits, the one named does not, or several do and nothing tells
+            which; with the differences from the model that comes closest.
+    """
+    if checkpoint.metadata.get(FOLDED_KEY):
+        raise IdentifyError(
+            f"{checkpoint.path}: BatchNorm is folded into the convolutions of this file, so its weights "
+            f"cannot be taken out again. Use the file that was written without --optimize"
+        )
+    if model is not None:
+        spec = get_model(model)
+        best = _fits(checkpoint, [spec])
+        if best and best[0].exact:
+            return best[0]
+        raise _misfit(checkpoint, best, f"is not a checkpoint of {spec.name}")
+    exact = candidates(checkpoint)
+    if not exact:
+        raise _misfit(checkpoint, _fits(checkpoint, all_models().values()), "fits no known model")
+    likely = [one for one in exact if _likelihood(checkpoint, one) == _likelihood(checkpoint, exact[0])]
+    if len(likely) > 1:
+        names = [one.spec.name for one in likely]
+        raise IdentifyError(
+            f"{checkpoint.path}: the weights fit {' and '.join(names)}, which are different graphs with "
+            f"the same names and shapes. Say which with --model {'|'.join(names)}"
+        )
+    return exact[0]
+
+
+def _misfit(checkpoint: Checkpoint, fits: list[Fit], what: str) -> IdentifyError:
+    """Return the error that says how far the closest model is."""
+    closest = max(fits, key=lambda one: one.matched / len(canonical_shapes(one.spec)), default=None)
+    total = len(canonical_shapes(closest.spec)) if closest else 1
+    if closest is None or closest.matched < _CLOSE * total:
+        first = ", ".join(list(checkpoint.tensors)[:3])
+        return IdentifyError(
+            f"{checkpoint.path}: {what}: of its {len(checkpoint.tensors)} {checkpoint.runtime} tensors "
+            f"({first}, ...) too few have the names and shapes of any. `python cli.py models` lists the "
+            f"models, `python cli.py inspect` the tensors"
+        )
+    return IdentifyError(
+        f"{checkpoint.path}: {what}. Closest is {closest.spec.name} with {closest.dialect.name} names: "
+        f"{closest.matched} of {total} parameters agree, {len(closest.problems)} do not\n"
+        f"{listed(closest.problems)}\n"
+        f"Get a complete {closest.spec.name} checkpoint, or name the right model with --model"
+    )

@@ -1,0 +1,20 @@
+"""The second product: BatchNorm folded into the convolutions, by onnxscript's rewriter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import onnx
+
+
+def optimized(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return an equal function with fewer nodes; its weights can no longer be taken out by name."""
+    import onnx
+    import onnx_ir as ir
+    import onnxscript.rewriter
+    from onnxscript.rewriter.rules.common import fuse_batchnorm_into_conv_rule
+
+    folded = ir.to_proto(onnxscript.rewriter.rewrite(ir.from_proto(model), [fuse_batchnorm_into_conv_rule]))
+    onnx.checker.check_model(folded, full_check=True)
+    return folded
