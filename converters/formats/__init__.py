@@ -100,6 +100,8 @@ def check_target(path: str | os.PathLike[str], runtime: str) -> ModuleType:
     """
     suffix = Path(path).suffix.lower()
     choices = {end: module for module in formats().values() for end in module.WRITES.get(runtime, ())}
+    if not choices:
+        raise FormatError(f"{os.fspath(path)}: no checkpoint format is written for {runtime}")
     if suffix not in choices:
         raise FormatError(
             f"{os.fspath(path)}: no {runtime} checkpoint is called *{suffix}; end the name in "

@@ -26,22 +26,29 @@ class SourceFile:
 
     _close = staticmethod(os.close)  # `os` may be gone when the interpreter ends
 
-    def __init__(self, path: str | os.PathLike[str], dir_fd: int | None = None, flags: int = 0) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        dir_fd: int | None = None,
+        flags: int = 0,
+        shown: str | None = None,
+    ) -> None:
         """Open a file for reading.
 
         Args:
             path: the file.
             dir_fd: what a relative path is relative to, as in `os.open`.
             flags: more flags for `os.open`, such as O_NOFOLLOW.
+            shown: the path for errors, where another one says more.
 
         Raises:
             FormatError: it is missing, unreadable, a directory or no regular file.
         """
-        self.path = os.fspath(path)
+        self.path = shown or os.fspath(path)
         self._fd = -1
         try:
             # O_NONBLOCK: opening a FIFO must not wait for a writer
-            self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | flags, dir_fd=dir_fd)
+            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | flags, dir_fd=dir_fd)
             status = os.fstat(self._fd)
         except FileNotFoundError:
             raise FormatError(f"{self.path}: no such file; check the path") from None
