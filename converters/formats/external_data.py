@@ -61,6 +61,11 @@ class ExternalData:
         self._taken.setdefault(location, {})[offset, length] = name
         return tensor
 
+    @property
+    def size(self) -> int:
+        """The size of all data files in bytes."""
+        return sum(source.size for source in self._files.values())
+
     def check_overlaps(self) -> None:
         """Raise FormatError if two tensors share a part of their bytes (all of them may be shared)."""
         for location, ranges in self._taken.items():

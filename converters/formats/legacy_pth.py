@@ -10,7 +10,7 @@ from typing import Any
 
 from converters.formats.source import FormatError, SourceFile
 from converters.formats.tensors import ITEM_BYTES, short
-from converters.formats.unpickle import MAX_PICKLE_BYTES, Storage, Unpickler
+from converters.formats.unpickle import MAX_PICKLE_BYTES, PickleEndError, Storage, Unpickler
 
 MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 _PROTOCOL = 1001
@@ -23,7 +23,19 @@ def read_root(source: SourceFile) -> tuple[Any, Unpickler, list[str]]:
         FormatError: the file is damaged or of another byte order or version.
     """
     path = source.path
-    pickles = Unpickler(source.head(MAX_PICKLE_BYTES), path, "the pickle", len(MAGIC))
+    size = 1 << 20
+    while True:
+        try:
+            return _read_root(source.head(size), path)
+        except PickleEndError:  # the pickles' length is not known before they are read
+            if size >= min(MAX_PICKLE_BYTES, source.size):
+                raise
+            size *= 8
+
+
+def _read_root(head: bytes, path: str) -> tuple[Any, Unpickler, list[str]]:
+    """Return what `read_root` does from the first bytes of a file."""
+    pickles = Unpickler(head, path, "the pickle", len(MAGIC))
     if pickles.load() != _PROTOCOL:
         raise FormatError(f"{path}: is a torch file of an unknown version; expected {_PROTOCOL}")
     system = pickles.load()

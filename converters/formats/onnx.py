@@ -22,6 +22,7 @@ from converters.formats.tensors import (
     checked_shape,
     short,
 )
+from converters.formats.views import check_expansion
 from converters.formats.wire import FIXED32, FIXED64, LENGTH, VARINT, Field, WireReader
 
 FORMAT = "onnx"
@@ -63,7 +64,7 @@ _TYPED_FIELD = {
     "uint64": 11,
 }
 _INT32_DATA = 5
-_MAX_TYPED_VALUES = 1 << 26
+_MAX_TYPED_VALUES = 1 << 20
 _MAX_NODE_INPUTS = 100_000
 
 
@@ -145,6 +146,7 @@ class _GraphReader:
                     f"{self.source.path}: has a sparse initializer, which is not supported; make it dense"
                 )
         self._external.check_overlaps()
+        check_expansion(self.source, self.tensors, self._external.size)
 
     def _add(self, name: str, tensor: Tensor | str, what: str) -> None:
         """Keep a tensor, or the reason why it is left out."""

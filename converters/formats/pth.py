@@ -220,7 +220,7 @@ def _pickled(tensors: Mapping[str, Tensor]) -> bytes:
 
 
 def _text(text: str) -> bytes:
-    raw = text.encode("utf-8", "surrogatepass")
+    raw = text.encode()
     return b"X" + struct.pack("<I", len(raw)) + raw
 
 

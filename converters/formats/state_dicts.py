@@ -86,7 +86,8 @@ def choose_state_dict(root: Any, path: str) -> tuple[dict[str, PickledTensor], l
     dropped: list[Dropped] = []
     notes: list[str] = []
     chosen = root
-    if not _has_tensors(root) or any(_has_tensors(root.get(key)) for key in _KEYS):
+    # beside an inner state dict, tensors on the first level are no weights (best_acc1)
+    if not _has_tensors(root) or any(_has_tensors(value) for value in root.values()):
         chosen = _inner(root, path, dropped, notes)
     tensors: dict[str, PickledTensor] = {}
     for name, value in chosen.items():
@@ -180,6 +181,8 @@ def _kind(value: Any) -> str:
         return str(value)
     if isinstance(value, Opaque):
         return str(value.kind)
+    if isinstance(value, PickledTensor):
+        return f"a tensor {value.dtype}{list(value.shape)}"
     if isinstance(value, dict | list | tuple):
         return f"{type(value).__name__} of {len(value)}"
     return type(value).__name__

@@ -35,7 +35,7 @@ ITEM_BYTES = {
     "complex128": 16,
 }
 MAX_RANK = 32  # numpy's; torch and MindSpore stop earlier
-MAX_TENSORS = 1_000_000
+MAX_TENSORS = 100_000
 
 
 class Tensor(ABC):

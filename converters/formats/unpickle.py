@@ -19,7 +19,8 @@ from converters.formats.source import FormatError
 from converters.formats.tensors import short
 
 MAX_PICKLE_BYTES = 64 * 1024 * 1024
-_MAX_STACK = 10_000_000
+_MAX_OPCODES = 4_000_000
+_MAX_COPIED = 4 * MAX_PICKLE_BYTES
 _MAX_MARKS = 1000
 _MAX_LONG_BYTES = 1024
 _MAX_LINE_BYTES = 4096
@@ -135,6 +136,7 @@ _OPAQUE_CALLS = {
         ),
         "torch.serialization": ("_get_layout",),
         "torch.random": ("Generator",),
+        "torch_npu.npu._format": ("Format",),
         "numpy": ("dtype", "ndarray"),
         "numpy.core.multiarray": ("scalar", "_reconstruct"),
         "numpy._core.multiarray": ("scalar", "_reconstruct"),
@@ -168,6 +170,10 @@ _OPAQUE_CALLS = {
 }
 
 
+class PickleEndError(FormatError):
+    """A pickle that goes on after the bytes given."""
+
+
 class _Mark:
     """Where a MARK opcode stood on the stack."""
 
@@ -192,6 +198,7 @@ class Unpickler:
         self.what = what
         self.position = start
         self.storages: dict[str, Storage] = {}
+        self._copied = 0
 
     def load(self) -> Any:
         """Return what the next pickle describes, as plain data; `position` is then after it.
@@ -202,7 +209,7 @@ class Unpickler:
         stack: list[Any] = []
         memo: dict[int, Any] = {}
         marks = 0
-        while True:
+        for _ in range(_MAX_OPCODES):
             start = self.position
             opcode = self._take(1)[0]
             try:
@@ -239,13 +246,14 @@ class Unpickler:
                     raise self._error(f"has an opcode {opcode:#04x} that no checkpoint needs", start)
             except (IndexError, KeyError, TypeError, ValueError, struct.error, AttributeError):
                 raise self._error(f"cannot be followed at opcode {opcode:#04x}", start) from None
-            if len(stack) > _MAX_STACK:
-                raise self._error(f"holds more than {_MAX_STACK:,} objects at once", start)
+        raise self._error(f"has more than {_MAX_OPCODES:,} steps, far beyond any state dict", self.position)
 
     def _take(self, length: int) -> bytes:
         end = self.position + length
         if end > len(self.data):
-            raise self._error("ends in the middle", self.position)
+            raise PickleEndError(
+                f"{self.path}: {self.what} ends in the middle: the file is truncated; get it again"
+            )
         piece = self.data[self.position : end]
         self.position = end
         return piece
@@ -262,7 +270,7 @@ class Unpickler:
         return int.from_bytes(self._take(length), "little")
 
     def _text(self, length_bytes: int) -> str:
-        return self._take(self._number(length_bytes)).decode("utf-8", "surrogatepass")
+        return self._take(self._number(length_bytes)).decode()
 
     def _bytes(self, length_bytes: int) -> bytes:
         return self._take(self._number(length_bytes))
@@ -311,6 +319,12 @@ class Unpickler:
             raise self._refused(_describe(function), position)
         build = _CALLS.get(function)
         if build is not None:
+            # a memoised list or text can be copied by every few bytes of the pickle
+            self._copied += sum(
+                len(item) for item in arguments if isinstance(item, list | tuple | dict | str | bytes)
+            )
+            if self._copied > _MAX_COPIED:
+                raise self._error(f"copies more than {_MAX_COPIED:,} items", position)
             return build(arguments)
         if function in _OPAQUE_CALLS:
             if function.name in ("_reconstructor", "__newobj__", "__newobj_ex__"):
@@ -413,6 +427,8 @@ _CALLS: dict[Global, Callable[[tuple[Any, ...]], Any]] = {
     Global("torch._utils", "_rebuild_tensor"): lambda a: _rebuilt(*a[:4]),
     Global("torch._utils", "_rebuild_tensor_v2"): lambda a: _rebuilt(*a[:4]),
     Global("torch._utils", "_rebuild_tensor_v3"): _tensor_v3,
+    # saved from an NPU: the storage in the file is the CPU's (torch_npu/utils/storage.py)
+    Global("torch_npu.utils.storage", "_rebuild_npu_tensor"): lambda a: _rebuilt(*a[:4]),
     Global("torch._utils", "_rebuild_parameter"): lambda a: a[0],
     Global("torch._utils", "_rebuild_parameter_with_state"): lambda a: a[0],
     Global("torch._tensor", "_rebuild_from_type_v2"): _tensor_from_type,

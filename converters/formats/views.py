@@ -67,10 +67,16 @@ def tensor_from_view(
     return StridedTensor(source, shape, view.dtype, start, view.strides, crc)
 
 
-def check_expansion(source: SourceFile, tensors: dict[str, Tensor]) -> None:
-    """Raise FormatError if many tensors share few bytes, so that a copy would be far larger than the file."""
+def check_expansion(source: SourceFile, tensors: dict[str, Tensor], beside: int = 0) -> None:
+    """Raise FormatError if many tensors share few bytes, so that a copy would be far larger than the file.
+
+    Args:
+        source: the file.
+        tensors: all that it holds.
+        beside: the size of other files that hold payloads, in bytes.
+    """
     total = sum(tensor.nbytes for tensor in tensors.values())
-    if total > _MAX_EXPANSION * source.size:
+    if total > _MAX_EXPANSION * (source.size + beside):
         raise FormatError(
             f"{source.path}: its tensors have {total:,} bytes together, more than {_MAX_EXPANSION} times the "
             f"file's "

@@ -69,7 +69,8 @@ def read_records(source: SourceFile) -> dict[str, Record]:
             raise FormatError(f"{path}: zip record '{name}' is encrypted; no checkpoint is")
         if method:
             raise FormatError(
-                f"{path}: zip record '{name}' is compressed (method {method}); torch.save stores. Such a "
+                f"{path}: zip record '{name}' is compressed (method {method}): torch.save only stores. Such "
+                f"a "
                 f"file can be a "
                 f"zip bomb; unpack it and save it again with torch.save"
             )
