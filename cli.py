@@ -1,0 +1,198 @@
+"""triport's command line: python cli.py COMMAND, or triport COMMAND once installed.
+
+Exit codes: 0 done or equal; 1 compared and not equal; 2 bad usage or bad input, with one message
+on stderr. Nothing but click is imported before a command needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+try:
+    import click
+    import rich  # noqa: F401
+except ImportError:  # started outside the environment that `make setup` made: continue inside it
+    _python = Path(__file__).resolve().parent / ".venv" / "bin" / "python"
+    if not _python.exists() or Path(sys.prefix) == _python.parents[1]:
+        raise
+    os.execv(_python, [str(_python), *sys.argv])
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from reference_models.errors import TriportError
+
+RUNTIME = click.Choice(["mindspore", "pytorch", "onnx"])
+JSON = click.option(
+    "--json",
+    "json_path",
+    metavar="PATH",
+    help="Write the result as JSON; - is stdout, and nothing else goes there.",
+)
+
+
+class BadInput(click.ClickException):
+    """A TriportError on its way to the terminal."""
+
+    exit_code = 2
+
+
+class Commands(click.Group):
+    """Turns every TriportError into one message on stderr and exit code 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except TriportError as error:
+            raise BadInput(str(error)) from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option("0.1.0", prog_name="triport")
+def main() -> None:
+    """Portable weights across MindSpore, PyTorch and ONNX, proven equal.
+
+    \b
+    Example:
+      python cli.py convert resnet50.ckpt --to onnx -o resnet50.onnx
+      python cli.py parity res2net50
+    """
+
+
+@main.command()
+@click.argument("name", required=False)
+@JSON
+def models(name: str | None, json_path: str | None) -> None:
+    """List the models, or show one: names, preprocessing, published weights and accuracy.
+
+    \b
+    Example:
+      python cli.py models
+      python cli.py models res2net50
+    """
+    from reference_models import tables
+    from reference_models.spec import all_models, get_model
+
+    if name is None:
+        specs = list(all_models().values())
+        _emit([tables.summary(spec) for spec in specs], json_path, lambda: _print(tables.models_table(specs)))
+    else:
+        spec = get_model(name)
+        _emit(tables.details(spec), json_path, lambda: _print(tables.model_tables(spec)))
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@JSON
+def inspect(file: Path, json_path: str | None) -> None:
+    """Say what a checkpoint is: format, names, model, classes, tensors, and what is wrong with it.
+
+    \b
+    Example:
+      python cli.py inspect resnet50.pth
+    """
+    from converters.inspection import inspect_file
+    from converters.tables import inspection_table
+
+    found = inspect_file(file)
+    _emit(found.as_dict(), json_path, lambda: _print(inspection_table(found)))
+
+
+@main.command()
+@click.argument("source", required=False, type=click.Path(path_type=Path))
+@click.option("--from", "source_runtime", type=RUNTIME, help="What SOURCE must be; left out, it is found.")
+@click.option("--to", required=True, type=RUNTIME, help="The runtime to write for.")
+@click.option("--model", metavar="NAME", help="What SOURCE must be a checkpoint of; left out, it is found.")
+@click.option("--dialect", metavar="D", help="Whose names to write: mindcv, torchvision, timm, ...")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Default: SOURCE's name, in this folder."
+)
+@click.option("--opset", type=int, default=17, show_default=True, help="For ONNX: 13 to 21.")
+@click.option("--optimize", is_flag=True, help="For ONNX: fold BatchNorm; faster, cannot be converted back.")
+@JSON
+def convert(
+    source: Path | None,
+    source_runtime: Any,
+    to: Any,
+    model: str | None,
+    dialect: str | None,
+    output: Path | None,
+    opset: int,
+    optimize: bool,
+    json_path: str | None,
+) -> None:
+    """Move a checkpoint to another runtime: every parameter accounted for, bit-equal, checked.
+
+    SOURCE is any .ckpt, .pth, .safetensors or .onnx, told by its content. Without SOURCE the small
+    trained Res2Net that triport ships is converted.
+
+    \b
+    Example:
+      python cli.py convert resnet50-e0733ab8.ckpt --to pytorch -o resnet50.pth
+      python cli.py convert --from mindspore --to onnx
+    """
+    from converters.convert import convert as run
+    from converters.tables import conversion_table
+
+    with _progress() as progress:
+        done = run(
+            source,
+            to=to,
+            output=output,
+            source_runtime=source_runtime,
+            model=model,
+            dialect=dialect,
+            opset=opset,
+            optimize=optimize,
+            progress=progress,
+        )
+    _emit(done.as_dict(), json_path, lambda: _print(conversion_table(done, shipped=source is None)))
+
+
+def _emit(value: Any, json_path: str | None, show: Callable[[], None]) -> None:
+    """Show a result, or write it as JSON, or both; to stdout goes one of the two."""
+    if json_path == "-":
+        click.echo(json.dumps(value, indent=2))
+        return
+    show()
+    if json_path is not None:
+        from converters.formats import replacing
+
+        with replacing(json_path) as temporary:
+            Path(temporary).write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def _print(pieces: Iterator[Any]) -> None:
+    """Print tables and lines; as wide as they are where stdout is no terminal."""
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True) if sys.stdout.isatty() else _wide_console()
+    for piece in pieces:
+        console.print(piece)
+
+
+def _wide_console() -> Any:
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=True, width=200)
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """Show the step at work on a terminal's stderr; nothing when piped."""
+    if not sys.stderr.isatty():
+        yield lambda step: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("starting") as status:
+        yield lambda step: status.update(f"{step} ...")
+
+
+if __name__ == "__main__":
+    main()
