@@ -1,0 +1,44 @@
+# Every target sets up what it needs: a virtual environment in .venv with pinned packages.
+PYTHON ?= python3.11
+BIN := .venv/bin
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: setup demo test test-all check format benchmark clean
+
+setup: .venv/.installed
+
+.venv/.installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $$(command -v $(PYTHON) || command -v python3) -m venv .venv
+	$(INSTALL) -e ".[all,dev,demo]"
+	touch $@
+
+# The main job on what the repository holds: the shipped model, a random one, and real ImageNet weights.
+demo: setup
+	mkdir -p out
+	$(BIN)/python cli.py convert --from mindspore --to onnx -o out/res2net_digits.onnx
+	$(BIN)/python cli.py evaluate out/res2net_digits.onnx --data examples/digits/val
+	$(BIN)/python cli.py parity res2net50
+	$(BIN)/python examples/real_weights.py
+
+test: setup
+	$(BIN)/python -m pytest
+
+# Also every model and the long runs.
+test-all: setup
+	$(BIN)/python -m pytest -m "slow or not slow"
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+benchmark: setup
+	$(BIN)/python benchmarks/convert.py
+
+clean:
+	rm -rf .venv out build *.egg-info .pytest_cache .mypy_cache .ruff_cache
