@@ -9,7 +9,7 @@ merely says which ONNX value it holds now.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +64,7 @@ class Cell:
 
     value: Value
     is_parameter: bool = False
+    is_shared: bool = False  # with a view
 
 
 class Builder:
@@ -122,6 +123,13 @@ class Builder:
     def get_producer(self, value: Value) -> onnx.NodeProto | None:
         """Return the node that makes the value, None for inputs and parameters."""
         return self._producers.get(value.name)
+
+    def get_unsqueezed(self, value: Value) -> tuple[str, list[int]] | None:
+        """Return the name and the axes of what an Unsqueeze made the value from, None if none did."""
+        producer = self.get_producer(value)
+        if producer is None or producer.op_type != "Unsqueeze":
+            return None
+        return producer.input[0], self._arrays[producer.input[1]].tolist()
 
     def add_with_bias(self, value: Value, bias: Value) -> Value | None:
         """Repeat the convolution or Gemm that made the value, with the bias in it.
@@ -192,6 +200,12 @@ class Call:
         if not isinstance(entry, tuple | list):
             raise self.unsupported(f"input {index} is not a tuple of tensors")
         return [self._as_value(item, index) for item in entry]
+
+    def axes(self, index: int, rank: int) -> list[int]:
+        """Return a constant input that names axes of a tensor, counted from the front; none is []."""
+        found = self.constant(index)
+        axes = [found] if isinstance(found, int) else list(found or ())
+        return [axis % rank for axis in axes]
 
     def _as_value(self, entry: Any, index: int) -> Value:
         if isinstance(entry, Cell):
@@ -360,12 +374,28 @@ def _convert_node(node: Node, operator: Operator | None, read: list[Any], builde
     result = operator.convert(call, builder)
     call.check_read()
     if operator.in_place is None:
-        return _store(result)
+        stored = _store(result)
+        if operator.is_view:
+            for cell in (*_iterate_cells(read[0]), *_iterate_cells(stored)):
+                cell.is_shared = True
+        return stored
     cell = read[operator.in_place]
     if not isinstance(cell, Cell) or cell.is_parameter:
         raise UnsupportedCallError("it writes into a parameter or constant")
+    if cell.is_shared:
+        raise UnsupportedCallError("it writes into a tensor that shares its storage with a view")
+    if result.type != cell.value.type:
+        raise UnsupportedCallError(f"it writes {result.type} into {cell.value.type}")
     cell.value = result
     return cell
+
+
+def _iterate_cells(entry: Any) -> Iterator[Cell]:
+    if isinstance(entry, Cell):
+        yield entry
+    elif isinstance(entry, tuple):
+        for item in entry:
+            yield from _iterate_cells(item)
 
 
 def _contains(entry: Any, unknown: Any) -> bool:

@@ -110,7 +110,7 @@ def read_mindir(source: Path | bytes) -> Graph:
         model.ParseFromString(content)
     except (DecodeError, RecursionError, UnicodeDecodeError, ValueError) as error:
         raise MindirError(f"{label}: not a MindIR file, or damaged: {error}; export it again") from error
-    if not model.graph.node or not model.graph.output:
+    if not model.graph.output:
         raise MindirError(f"{label}: no graph inside: not a MindIR file, cut short, or exported empty")
     if not 1 <= model.mind_ir_version <= NEWEST_VERSION:
         raise MindirError(

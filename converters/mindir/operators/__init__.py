@@ -24,14 +24,15 @@ if TYPE_CHECKING:
 class Operator:
     """How to convert one primitive.
 
-    `in_place` is the input whose storage the primitive overwrites with its result; `lowest_opset`
-    the first ONNX opset that has what it needs.
+    `in_place` is the input whose storage the primitive overwrites with its result; a view shares
+    its first input's storage; `lowest_opset` is the first ONNX opset that has what it needs.
     """
 
     primitive: str
     convert: Convert
     module: str
     in_place: int | None = None
+    is_view: bool = False
     lowest_opset: int = 13
 
 
@@ -39,7 +40,7 @@ _REGISTRY: dict[str, Operator] = {}
 
 
 def mindir_operator(
-    *primitives: str, in_place: int | None = None, lowest_opset: int = 13
+    *primitives: str, in_place: int | None = None, is_view: bool = False, lowest_opset: int = 13
 ) -> Callable[[Convert], Convert]:
     """Register the function as the converter of the named MindIR primitives."""
 
@@ -48,7 +49,9 @@ def mindir_operator(
             known = _REGISTRY.get(primitive)
             if known is not None:
                 raise ValueError(f"{primitive} is converted in both {known.module} and {convert.__module__}")
-            _REGISTRY[primitive] = Operator(primitive, convert, convert.__module__, in_place, lowest_opset)
+            _REGISTRY[primitive] = Operator(
+                primitive, convert, convert.__module__, in_place, is_view, lowest_opset
+            )
         return convert
 
     return register

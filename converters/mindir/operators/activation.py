@@ -1,17 +1,43 @@
-"""Activations."""
+"""Activations and other functions of one tensor, element by element."""
 
 from __future__ import annotations
 
 from converters.mindir.emit import Builder, Call, Value
+
 from . import mindir_operator
 
-SAME_IN_ONNX = {"ReLU": "Relu", "Sigmoid": "Sigmoid", "Tanh": "Tanh"}
+IN_ONNX = {
+    "Abs": "Abs",
+    "Cos": "Cos",
+    "Erf": "Erf",
+    "Exp": "Exp",
+    "Neg": "Neg",
+    "ReLU": "Relu",
+    "Reciprocal": "Reciprocal",
+    "Sigmoid": "Sigmoid",
+    "Sin": "Sin",
+    "Sqrt": "Sqrt",
+    "Tanh": "Tanh",
+}
 
 
-@mindir_operator(*SAME_IN_ONNX)
+@mindir_operator(*IN_ONNX)
 def elementwise(call: Call, builder: Builder) -> Value:
-    """Convert what both have under another spelling."""
-    return builder.add(SAME_IN_ONNX[call.primitive], [call.tensor(0)])
+    """Convert what both have, under one spelling or another."""
+    return builder.add(IN_ONNX[call.primitive], [call.tensor(0)])
+
+
+@mindir_operator("Square")
+def square(call: Call, builder: Builder) -> Value:
+    """Return x * x."""
+    x = call.tensor(0)
+    return builder.add("Mul", [x, x])
+
+
+@mindir_operator("Rsqrt")
+def reciprocal_root(call: Call, builder: Builder) -> Value:
+    """Return 1 / sqrt(x)."""
+    return builder.add("Reciprocal", [builder.add("Sqrt", [call.tensor(0)])])
 
 
 @mindir_operator("ReLU6")
@@ -19,6 +45,16 @@ def relu6(call: Call, builder: Builder) -> Value:
     """Clip to 0..6."""
     x = call.tensor(0)
     return builder.add("Clip", [x, builder.scalar(0, x), builder.scalar(6, x)])
+
+
+@mindir_operator("ClampScalar")
+def clamp(call: Call, builder: Builder) -> Value:
+    """Clip to two numbers, either of which may be None."""
+    x = call.tensor(0)
+    bounds = [call.constant(1), call.constant(2)]
+    return builder.add(
+        "Clip", [x, *(None if bound is None else builder.scalar(bound, x) for bound in bounds)]
+    )
 
 
 @mindir_operator("SiLU")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from converters.mindir.emit import Builder, Call, Value
+
 from . import mindir_operator
 
 IN_ONNX = {
@@ -10,6 +11,9 @@ IN_ONNX = {
     "Sub": "Sub",
     "Mul": "Mul",
     "Div": "Div",
+    "Maximum": "Max",
+    "Minimum": "Min",
+    "Pow": "Pow",
     "Muls": "Mul",
     "Divs": "Div",
     "InplaceMul": "Mul",
@@ -31,9 +35,8 @@ SCALED = {
 IN_PLACE = [name for name in (*IN_ONNX, *SCALED) if name.startswith("Inplace")]
 
 
-def _operands(call: Call, builder: Builder) -> tuple[Value, Value]:
+def _read_operands(call: Call) -> tuple[Value, Value]:
     """Return both operands; a plain number takes the other's element type."""
-    del builder
     if isinstance(call.entry(0), int | float):
         y = call.tensor(1)
         return call.tensor(0, like=y), y
@@ -45,7 +48,7 @@ def _operands(call: Call, builder: Builder) -> tuple[Value, Value]:
 
 
 def _calculate(call: Call, builder: Builder) -> Value:
-    x, y = _operands(call, builder)
+    x, y = _read_operands(call)
     if x.type.elem_type != call.type.elem_type:
         raise call.unsupported("the result is of another type than the operands")
     if call.primitive in IN_ONNX:

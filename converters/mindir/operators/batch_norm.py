@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from converters.mindir.emit import Builder, Call, Value
+
 from . import mindir_operator
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from converters.mindir.emit import Builder, Call, Value
+
 from . import mindir_operator
 
 SAME = ("same", "SAME")
@@ -32,8 +34,11 @@ def conv2d(call: Call, builder: Builder) -> Value:
     pad_mode = call.attribute("pad_mode")
     top, bottom, left, right = call.attribute("pad")
     call.require("pad_mode", pad_mode, "pad", *SAME, *VALID)
-    if pad_mode in SAME and any(size > 1 for size in attributes["kernel_shape"]):
-        attributes["auto_pad"] = "SAME_UPPER"
+    if pad_mode in SAME and set(attributes["dilations"]) == {1}:
+        if any(size > 1 for size in attributes["kernel_shape"]):
+            attributes["auto_pad"] = "SAME_UPPER"
+    elif pad_mode in SAME:  # ONNX Runtime refuses SAME_UPPER here: right for the traced size alone
+        attributes["pads"] = _same_pads(x.shape[2:], **attributes)
     elif pad_mode == "pad":
         attributes["pads"] = [top, left, bottom, right]
     return builder.add("Conv", [x, weight], **attributes)
@@ -45,3 +50,18 @@ def _spatial(call: Call, name: str) -> tuple[int, int]:
     if len(values) != 4 or values[:2] != (1, 1):
         raise call.unsupported(f"{name} is {values}, expected (1, 1, height, width)")
     return values[2:]
+
+
+def _same_pads(
+    sizes: Sequence[int],
+    kernel_shape: Sequence[int],
+    strides: Sequence[int],
+    dilations: Sequence[int],
+    group: int,
+) -> list[int]:
+    begins, ends = [], []
+    for size, kernel, stride, dilation in zip(sizes, kernel_shape, strides, dilations, strict=True):
+        needed = (-(-size // stride) - 1) * stride + dilation * (kernel - 1) + 1 - size
+        begins.append(max(needed, 0) // 2)
+        ends.append(max(needed, 0) - begins[-1])
+    return begins + ends

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from converters.mindir.emit import Builder, Call, Value
+from converters.mindir.reader import TensorType
+
 from . import mindir_operator
 
 
@@ -12,14 +14,59 @@ def concat(call: Call, builder: Builder) -> Value:
     return builder.add("Concat", call.tensors(0), axis=call.constant(1))
 
 
+@mindir_operator("Stack")
+def stack(call: Call, builder: Builder) -> Value:
+    """Join tensors along a new axis."""
+    call.ignore("num", "N", why="the number of tensors")
+    axis = call.attribute("axis") % len(call.type.shape)
+    shape = list(call.type.shape)
+    shape[axis] = 1
+    type_ = TensorType(call.type.elem_type, tuple(shape))
+    axes = builder.constant([axis])
+    return builder.add(
+        "Concat", [builder.add("Unsqueeze", [x, axes], type_) for x in call.tensors(0)], axis=axis
+    )
+
+
 @mindir_operator("Split")
 def split(call: Call, builder: Builder) -> tuple[Value, ...]:
-    """Cut into equal parts; ONNX wants their number from opset 18 on."""
-    x, axis, count = call.tensor(0), call.constant(1), call.constant(2)
-    types = call.types
-    call.require("the number of parts", count, len(types))
-    attributes = {"num_outputs": count} if builder.opset >= 18 else {}
+    """Cut into equal parts."""
+    call.require("the number of parts", call.constant(2), len(call.types))
+    return _split(call, builder, call.constant(1))
+
+
+@mindir_operator("ChunkView", is_view=True)
+def chunk_view(call: Call, builder: Builder) -> tuple[Value, ...]:
+    """Cut into a number of views, the last of which may be smaller."""
+    call.constant(1)
+    return _split(call, builder, call.constant(2))
+
+
+@mindir_operator("SplitWithSizeView", is_view=True)
+def split_with_size_view(call: Call, builder: Builder) -> tuple[Value, ...]:
+    """Cut into views of the given sizes."""
+    call.constant(1)
+    return _split(call, builder, call.constant(2))
+
+
+def _split(call: Call, builder: Builder, axis: int) -> tuple[Value, ...]:
+    """Cut into what was traced; ONNX wants the number of equal parts from opset 18 on."""
+    x, types = call.tensor(0), call.types
+    if len(types) == 1:
+        return (x,)
+    sizes = [type_.shape[axis] for type_ in types]
+    if len(set(sizes)) > 1:
+        return tuple(builder.add_many("Split", [x, builder.constant(sizes)], types, axis=axis))
+    attributes = {"num_outputs": len(types)} if builder.opset >= 18 else {}
     return tuple(builder.add_many("Split", [x], types, axis=axis, **attributes))
+
+
+@mindir_operator("NarrowView", is_view=True)
+def narrow_view(call: Call, builder: Builder) -> Value:
+    """Cut a number of elements out of one axis."""
+    x, axis, start, length = call.tensor(0), call.constant(1), call.constant(2), call.constant(3)
+    start %= x.shape[axis] or 1
+    return builder.add("Slice", [x, *(builder.constant([n]) for n in (start, start + length, axis))])
 
 
 @mindir_operator("StridedSlice")
@@ -49,5 +96,5 @@ def strided_slice(call: Call, builder: Builder) -> Value:
         inputs = [x, *map(builder.constant, (starts, ends, axes))]
         if set(steps) != {1}:
             inputs.append(builder.constant(steps))
-        x = builder.add("Slice", inputs)
+        x = builder.add("Slice", inputs, call.type if not dropped else TensorType(x.type.elem_type, x.shape))
     return builder.add("Squeeze", [x, builder.constant(dropped)]) if dropped else x

@@ -6,6 +6,7 @@ from typing import Any
 
 from converters.mindir.emit import Builder, Call
 from converters.mindir.reader import Monad
+
 from . import mindir_operator
 
 
@@ -41,7 +42,7 @@ def make_tuple(call: Call, builder: Builder) -> Any:
     return tuple(call.entry(index) for index in range(len(call.node.inputs)))
 
 
-@mindir_operator("TupleGetItem", "list_getitem")
+@mindir_operator("TupleGetItem")
 def tuple_get_item(call: Call, builder: Builder) -> Any:
     """Return one entry."""
     del builder

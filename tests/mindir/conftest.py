@@ -1,0 +1,111 @@
+"""Tiny Cells, run in MindSpore and, converted, in ONNX Runtime."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+# read when MindSpore loads: 75 times faster convolutions, and no warnings
+os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
+os.environ.setdefault("GLOG_v", "3")
+
+
+@pytest.fixture(scope="session")
+def build_cell(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
+    """Return a function that makes a randomised Cell of an expression (see mindir_cases)."""
+    folder = tmp_path_factory.mktemp("cells")
+    built: list[str] = []
+
+    def build(expression: str) -> Any:
+        # MindSpore compiles a function from its source, so it needs a file
+        name = f"triport_test_cell_{len(built)}"
+        built.append(name)
+        *statements, result = [part.strip() for part in expression.split(";")]
+        if not re.search(r"\bx\b", expression):
+            result = "layer(x)"
+        body = "".join(f"    {line}\n" for line in (*statements, f"return {result}"))
+        layer = expression if result == "layer(x)" else "None"
+        path = Path(folder, f"{name}.py")
+        path.write_text(
+            "import mindspore as ms\nfrom mindspore import mint, nn, ops\n"
+            f"layer = {layer}\n\n\ndef compute(layer, x):\n{body}\n\n"
+            "class Tiny(nn.Cell):\n    def __init__(self):\n        super().__init__()\n"
+            "        self.layer = layer\n\n    def construct(self, x):\n"
+            "        return compute(self.layer, x)\n"
+        )
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+        cell = module.Tiny() if layer == "None" else module.layer
+        randomise(cell)
+        cell.set_train(False)
+        return cell
+
+    return build
+
+
+def randomise(cell: Any) -> None:
+    """Fill every parameter, statistics included, so that no mistake cancels out."""
+    import mindspore
+
+    generator = np.random.default_rng(0)
+    for parameter in cell.get_parameters():
+        if parameter.name.endswith(("gamma", "variance")):
+            values = generator.uniform(0.5, 1.5, parameter.shape)
+        elif len(parameter.shape) > 1:
+            values = generator.normal(size=parameter.shape) * (2 / np.prod(parameter.shape[1:])) ** 0.5
+        else:
+            values = generator.normal(size=parameter.shape) * 0.1
+        parameter.set_data(mindspore.Tensor(values.astype(np.float32)))
+
+
+def make_input(shape: Sequence[int]) -> np.ndarray:
+    return np.random.default_rng(1).normal(size=tuple(shape)).astype(np.float32)
+
+
+def run_mindspore(cell: Any, x: np.ndarray) -> list[np.ndarray]:
+    """Run the Cell compiled: operator by operator, MindSpore 2.10 forgets in-place writes on CPU."""
+    import mindspore
+
+    mindspore.set_context(mode=mindspore.GRAPH_MODE)
+    results = cell(mindspore.Tensor(x))
+    return [result.asnumpy() for result in (results if isinstance(results, tuple | list) else [results])]
+
+
+def run_onnx(model: onnx.ModelProto, x: np.ndarray) -> list[np.ndarray]:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    return session.run(None, {session.get_inputs()[0].name: x})
+
+
+def check_model(model: onnx.ModelProto) -> None:
+    onnx.checker.check_model(model, full_check=True)
+    onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+    used = {name for node in model.graph.node for name in node.input}
+    outputs = {output.name for output in model.graph.output}
+    for node in model.graph.node:
+        assert used.union(outputs).intersection(node.output), f"dead node {node.name}"
+    assert all(tensor.name in used for tensor in model.graph.initializer)
+
+
+def largest_difference(found: np.ndarray, reference: np.ndarray) -> float:
+    """Return max|found - reference| / max|reference|."""
+    found, reference = found.astype(np.float64), reference.astype(np.float64)
+    return float(np.abs(found - reference).max() / max(np.abs(reference).max(), 1e-30))

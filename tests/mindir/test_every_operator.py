@@ -1,0 +1,66 @@
+"""Every converter against MindSpore, found by discovery."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from conftest import check_model, largest_difference, make_input, run_mindspore, run_onnx
+from mindir_cases import CASES, EXPORT_ONLY, Case
+
+from converters.mindir.emit import onnx_from_graph
+from converters.mindir.export import mindir_bytes_from_cell
+from converters.mindir.operators import load_operators
+from converters.mindir.reader import read_mindir
+
+TRACED_BATCH = 2
+OPSETS = (13, 17, 21)
+
+RUN = [(primitive, case) for primitive, cases in CASES.items() for case in cases]
+EXPORTED = [(primitive, case) for primitive, cases in EXPORT_ONLY.items() for case in cases]
+
+
+def name(argument: object) -> str:
+    return argument.expression if isinstance(argument, Case) else str(argument)
+
+
+@pytest.mark.parametrize("primitive", load_operators())
+def test_has_a_case(primitive: str) -> None:
+    assert CASES.get(primitive) or EXPORT_ONLY.get(primitive), (
+        f"add a case for {primitive} to mindir_cases.py"
+    )
+
+
+def test_no_case_without_an_operator() -> None:
+    assert not ({*CASES, *EXPORT_ONLY} - set(load_operators()))
+
+
+@pytest.mark.parametrize(("primitive", "case"), RUN, ids=name)
+def test_equals_mindspore(primitive: str, case: Case, build_cell: Callable[[str], Any]) -> None:
+    """Trace with a batch of two, run with a batch of three."""
+    cell = build_cell(case.expression)
+    graph = read_mindir(mindir_bytes_from_cell(cell, (TRACED_BATCH, *case.shape[1:])))
+    assert primitive in {node.primitive for node in graph.nodes}
+    x = make_input(case.shape)
+    references = run_mindspore(cell, x)
+    for opset in OPSETS:
+        model = onnx_from_graph(graph, opset=opset)
+        check_model(model)
+        results = run_onnx(model, x)
+        for found, reference in zip(results, references, strict=True):
+            assert found.dtype == reference.dtype
+            assert found.shape == reference.shape
+            assert largest_difference(found, reference) <= case.tolerance, f"opset {opset}"
+
+
+@pytest.mark.parametrize(("primitive", "case"), EXPORTED, ids=name)
+def test_converts_without_a_reference(primitive: str, case: Case, build_cell: Callable[[str], Any]) -> None:
+    cell = build_cell(case.expression)
+    graph = read_mindir(mindir_bytes_from_cell(cell, (TRACED_BATCH, *case.shape[1:])))
+    assert primitive in {node.primitive for node in graph.nodes}
+    for opset in OPSETS:
+        model = onnx_from_graph(graph, opset=opset)
+        check_model(model)
+        (found,) = run_onnx(model, make_input(case.shape))
+        assert found.shape[0] == case.shape[0]
