@@ -20,6 +20,7 @@ except ImportError:  # started outside the environment that `make setup` made: c
     os.execv(_python, [str(_python), *sys.argv])
 
 import contextlib
+import functools
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -154,6 +155,81 @@ def convert(
     _emit(done.as_dict(), json_path, lambda: _print(conversion_table(done, shipped=source is None)))
 
 
+@main.command()
+@click.argument("what", nargs=-1, metavar="MODEL|FILE...")
+@click.option("--all", "every", is_flag=True, help="Check every model.")
+@click.option(
+    "--weights", type=click.Path(path_type=Path), help="A checkpoint of MODEL, instead of random weights."
+)
+@click.option("--runtimes", default="mindspore,pytorch,onnx", show_default=True, help="Which to compare.")
+@click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda[:i]|npu[:i]")
+@click.option(
+    "--tolerance", type=float, help="Of the largest reference logit. Default: 5e-6, or 4 x float32's noise."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the random weights and the input.")
+@click.option("--batch-size", type=click.IntRange(1), default=2, show_default=True)
+@JSON
+def parity(
+    what: tuple[str, ...],
+    every: bool,
+    weights: Path | None,
+    runtimes: str,
+    device: str,
+    tolerance: float | None,
+    seed: int,
+    batch_size: int,
+    json_path: str | None,
+) -> None:
+    """Prove that every runtime computes the same function, against PyTorch in float64.
+
+    A MODEL gets seeded weights in which no value is left at its initial one; a FILE its own. ONNX
+    Runtime runs the file made from MindSpore and the one made from PyTorch. Exit code 1 if not equal.
+
+    \b
+    Example:
+      python cli.py parity res2net50
+      python cli.py parity resnet50.pth resnet50.onnx
+      python cli.py parity --all --json report.json
+    """
+    from parity.report import json_of, table_of, verdict_of
+    from parity.subjects import check, subjects_of
+
+    subjects = subjects_of(what, every=every, weights=weights, seed=seed)
+    reports = []
+    with _progress() as progress:
+        for index, subject in enumerate(subjects, 1):
+            here = f"{index}/{len(subjects)} {subject.name}"
+            report = check(
+                subject,
+                runtimes=[runtime.strip() for runtime in runtimes.split(",")],
+                device=device,
+                tolerance=tolerance,
+                seed=seed,
+                batch_size=batch_size,
+                progress=functools.partial(_step, progress, here),
+            )
+            reports.append(report)
+            if json_path != "-":
+                _print(iter([table_of(report)]))
+    _emit(json_of(reports), json_path, lambda: _print(iter([verdict_of(reports)])))
+    sys.exit(0 if all(report.passed for report in reports) else 1)
+
+
+@main.command()
+@JSON
+def doctor(json_path: str | None) -> None:
+    """Say which runtimes and devices are usable, with versions, and what to do about the others.
+
+    \b
+    Example:
+      python cli.py doctor
+    """
+    from parity import doctor as checks
+
+    findings = checks.examine()
+    _emit(checks.json_of(findings), json_path, lambda: _print(checks.tables_of(findings)))
+
+
 def _emit(value: Any, json_path: str | None, show: Callable[[], None]) -> None:
     """Show a result, or write it as JSON, or both; to stdout goes one of the two."""
     if json_path == "-":
@@ -180,6 +256,10 @@ def _wide_console() -> Any:
     from rich.console import Console
 
     return Console(highlight=False, soft_wrap=True, width=200)
+
+
+def _step(progress: Callable[[str], None], where: str, step: str) -> None:
+    progress(f"{where}: {step}")
 
 
 @contextlib.contextmanager

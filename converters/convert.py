@@ -139,6 +139,29 @@ def convert(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A checkpoint read whole: parameters and buffers by canonical name, float32."""
+
+    spec: ModelSpec
+    num_classes: int
+    runtime: str
+    parameters: Mapping[str, np.ndarray]
+
+
+def read_parameters(path: Path, model: str | None = None) -> Loaded:
+    """Read a checkpoint of any format as arrays by canonical name.
+
+    Raises:
+        TriportError: it is of no known model, or of another one than `model`, or damaged, or has
+            NaN or Inf in it.
+    """
+    checkpoint = open_checkpoint(path)
+    found = identify(checkpoint, model)
+    check_finite(checkpoint, found)
+    return Loaded(found.spec, found.num_classes, checkpoint.runtime, parameters_of(checkpoint, found))
+
+
 def parameters_of(checkpoint: Checkpoint, found: Fit) -> dict[str, np.ndarray]:
     """Return a checkpoint's parameters and buffers as arrays, by canonical name, counters left out."""
     return {
