@@ -107,7 +107,7 @@ _MINDCV_WEIGHTS = {  # weights: (file, top-1, top-5, parameters in M, source, co
     "resnetv2_50.mindcv_910v2": (
         f"{_MINDCV_2024_FILES}resnetv2_50-a0b9f7f8-910v2.ckpt",
         *(77.03, 93.29, 25.60),
-        *(_MINDCV_2024, "D910*x8-G", "2024-07-25"),
+        *(_MINDCV_2024, "ascend 910*(8p), graph mode", "2024-07-25"),
     ),
     "resnetv2_101.mindcv": (
         f"{_MINDCV_2023_FILES}resnetv2_101-5d4c49a1.ckpt",
