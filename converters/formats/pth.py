@@ -18,7 +18,7 @@ from converters.formats.state_dicts import choose_state_dict
 from converters.formats.tensors import Checkpoint, Tensor, short
 from converters.formats.unpickle import MAX_PICKLE_BYTES, Unpickler
 from converters.formats.views import check_expansion, tensor_from_view
-from converters.formats.zip_records import Record, ZipWriter, read_records
+from converters.formats.zip_records import Record, ZipWriter, check_stored, read_records
 
 FORMAT = "pth"
 WRITES = {"pytorch": (".pth", ".pt")}
@@ -72,6 +72,7 @@ def open(source: SourceFile) -> Checkpoint:
         )
     records = read_records(source)
     root_name = _root_name(path, records)
+    check_stored(path, records.values())
     order = records.get(f"{root_name}/byteorder")
     if order is not None and _contents(source, order, 16) != b"little":
         raise FormatError(

@@ -7,14 +7,15 @@ Source: https://github.com/huggingface/safetensors (README, "Format"); MindSpore
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from converters.formats.atomic import Output
-from converters.formats.source import FormatError, SourceFile
+from converters.formats.source import CHUNK_BYTES, FormatError, SourceFile
 from converters.formats.tensors import (
     ITEM_BYTES,
     MAX_TENSORS,
@@ -28,6 +29,7 @@ from converters.formats.tensors import (
 FORMAT = "safetensors"
 WRITES = {"mindspore": (".safetensors",), "pytorch": (".safetensors",)}
 
+_MAX_SCALAR = 1 << 30  # zeros that a CRC is taken over; MindSpore would need as much memory
 _MAX_HEADER_BYTES = 100_000_000  # the library's own limit
 _TYPES = {
     "F64": "float64",
@@ -233,12 +235,24 @@ def _check_ranges(source: SourceFile, ranges: list[tuple[int, int, str]], start:
         )
 
 
+def _checksummed(tensor: Tensor) -> Iterable[bytes]:
+    """Return the bytes of a tensor that MindSpore's CRC covers."""
+    if tensor.shape == () and "int" in tensor.dtype:
+        # MindSpore takes bytes(array), and bytes(5) is five zeros
+        value = int.from_bytes(b"".join(tensor.chunks()), "little", signed=tensor.dtype.startswith("int"))
+        zeros = min(max(value, 0), _MAX_SCALAR)
+        return itertools.chain(
+            itertools.repeat(bytes(CHUNK_BYTES), zeros // CHUNK_BYTES), (bytes(zeros % CHUNK_BYTES),)
+        )
+    return tensor.chunks()
+
+
 def _check_crc(source: SourceFile, tensors: Mapping[str, Tensor], stated: str) -> None:
     """Check the CRC-32 that MindSpore takes over names and payloads, in order of the names."""
     found = 0
     for name in sorted(tensors):
         found = zlib.crc32(name.encode(), found)
-        for chunk in tensors[name].chunks():
+        for chunk in _checksummed(tensors[name]):
             found = zlib.crc32(chunk, found)
     if str(found) != stated:
         raise FormatError(

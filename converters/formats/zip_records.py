@@ -30,19 +30,20 @@ _MAX_DIRECTORY_BYTES = 256 * 1024 * 1024
 
 
 class Record(NamedTuple):
-    """A stored record: where its bytes are, and what they must sum to."""
+    """A record: where its bytes are, what they must sum to, and the compression method (0: stored)."""
 
     name: str
     offset: int
     length: int
     crc: Crc32
+    method: int
 
 
 def read_records(source: SourceFile) -> dict[str, Record]:
     """Return a zip's records by name.
 
     Raises:
-        FormatError: it is truncated or damaged, compressed or encrypted, or its records overlap.
+        FormatError: it is truncated, damaged or encrypted, or its records overlap.
     """
     path = source.path
     count, start, size = _directory(source)
@@ -67,15 +68,8 @@ def read_records(source: SourceFile) -> dict[str, Record]:
             raise FormatError(f"{path}: the zip directory is damaged at record {len(records) + 1}")
         if flags & 1:
             raise FormatError(f"{path}: zip record '{name}' is encrypted; no checkpoint is")
-        if method:
-            raise FormatError(
-                f"{path}: zip record '{name}' is compressed (method {method}): torch.save only stores. Such "
-                f"a "
-                f"file can be a "
-                f"zip bomb; unpack it and save it again with torch.save"
-            )
         length, packed, offset = _zip64(extra, length, packed, offset, path, name)
-        if length != packed:
+        if length != packed and not method:
             raise FormatError(
                 f"{path}: zip record '{name}' is stored but has two sizes: damaged or malicious"
             )
@@ -84,15 +78,17 @@ def read_records(source: SourceFile) -> dict[str, Record]:
         source.check_range(offset, _LOCAL.size + name_size, f"zip record '{name}'")
         local = source.read(offset, _LOCAL.size + name_size)
         header = _LOCAL.unpack_from(local)
-        if header[0] != b"PK\x03\x04" or local[_LOCAL.size :] != name_bytes or header[3]:
+        if header[0] != b"PK\x03\x04" or local[_LOCAL.size :] != name_bytes or header[3] != method:
             raise FormatError(
                 f"{path}: zip record '{name}' is not where the directory says: damaged or malicious"
             )
         begin = offset + _LOCAL.size + name_size + header[10]
-        if begin + length > start:
+        if begin + packed > start:
             raise FormatError(f"{path}: zip record '{name}' overlaps the directory: damaged or malicious")
-        spans.append((offset, begin + length, name))
-        records[name] = Record(name, begin, length, Crc32(source, begin, length, crc, f"record '{name}'"))
+        spans.append((offset, begin + packed, name))
+        records[name] = Record(
+            name, begin, length, Crc32(source, begin, length, crc, f"record '{name}'"), method
+        )
     if position != size:
         raise FormatError(
             f"{path}: the zip directory has {size - position:,} bytes too many: damaged or malicious"
@@ -102,6 +98,17 @@ def read_records(source: SourceFile) -> dict[str, Record]:
         if begin < end:
             raise FormatError(f"{path}: zip records '{before}' and '{name}' overlap: damaged or malicious")
     return records
+
+
+def check_stored(path: str, records: Iterable[Record]) -> None:
+    """Raise FormatError if a record is compressed."""
+    for record in records:
+        if record.method:
+            raise FormatError(
+                f"{path}: zip record '{record.name}' is compressed (method {record.method}): torch.save only "
+                f"stores. "
+                f"Such a file can be a zip bomb; unpack it and save it again with torch.save"
+            )
 
 
 def _directory(source: SourceFile) -> tuple[int, int, int]:
