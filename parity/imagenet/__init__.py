@@ -1,0 +1,1 @@
+"""Accuracy on image files: data set, preprocessing, evaluation."""

@@ -1,0 +1,120 @@
+"""From an image file to the network's input, as the publisher of the weights did it.
+
+Profile library "pil" is torchvision's and timm's pipeline, value for value; "mindspore" and
+"opencv" resize without antialiasing (`resize_opencv.py`) and cut the centre where MindSpore does.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from reference_models.errors import TriportError
+from reference_models.spec import ModelSpec, Preprocess
+
+from .resize_opencv import resize_bilinear
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+class ImageError(TriportError):
+    """An image file cannot be read."""
+
+
+class ProfileError(TriportError):
+    """A model has no preprocessing, or one that is not implemented."""
+
+
+def profile_of(spec: ModelSpec, weights: str | None = None) -> Preprocess:
+    """Return how the images of the published weights called `weights` are prepared.
+
+    Without a name, the model's first ones count.
+
+    Raises:
+        ProfileError: the model has no such weights.
+    """
+    for candidate in spec.weights:
+        if weights is None or candidate.name == weights:
+            return candidate.preprocess
+    known = ", ".join(candidate.name for candidate in spec.weights) or "none"
+    raise ProfileError(
+        f"{spec.name}: no published weights {weights or ''} say how images are prepared. It has: {known}"
+    )
+
+
+def preprocess_file(path: Path, profile: Preprocess) -> np.ndarray:
+    """Return the network's input (3, crop, crop) float32 of an image file.
+
+    Raises:
+        ImageError: the file cannot be read or decoded whole.
+    """
+    try:
+        # decoding happens in `convert`; a truncated file fails there
+        with _pil().open(path) as image:
+            rgb = image.convert("RGB")
+    except Exception as error:  # PIL's decoders raise OSError, SyntaxError, ValueError, struct.error ...
+        raise ImageError(f"{path}: not a readable image ({type(error).__name__}: {error})") from error
+    return preprocess(rgb, profile)
+
+
+def preprocess(image: Image.Image, profile: Preprocess) -> np.ndarray:
+    """Return (3, crop, crop) float32 of an RGB image: resized, cut and normalised."""
+    pixels = _cropped(image, profile)
+    # each channel has 256 values: looking them up is float-identical to computing them
+    tables = _tables(profile.mean, profile.std)
+    return np.stack([table[pixels[:, :, channel]] for channel, table in enumerate(tables)])
+
+
+def _cropped(image: Image.Image, profile: Preprocess) -> np.ndarray:
+    """Return the centre of the resized image, (crop, crop, 3) uint8."""
+    if profile.crop_px > profile.resize_px:
+        raise ProfileError(
+            f"a {profile.crop_px} px square cannot be cut from a short side of {profile.resize_px} px"
+        )
+    width, height = _resized_size(image.width, image.height, profile.resize_px)
+    crop = profile.crop_px
+    if profile.library == "pil":
+        left, top = round((width - crop) / 2), round((height - crop) / 2)
+        filters = {"bilinear": _pil().Resampling.BILINEAR, "bicubic": _pil().Resampling.BICUBIC}
+        resized = image.resize((width, height), filters[profile.interpolation])
+        return np.asarray(resized.crop((left, top, left + crop, top + crop)))
+    if profile.interpolation != "bilinear":
+        raise ProfileError(
+            f"{profile.interpolation} resizing as {profile.library} does it is not implemented: bilinear is"
+        )
+    left, top = (width - crop) // 2, (height - crop) // 2
+    pixels = resize_bilinear(np.asarray(image), width, height)
+    return pixels[top : top + crop, left : left + crop]
+
+
+def _resized_size(width: int, height: int, short_px: int) -> tuple[int, int]:
+    """Return (width, height) with the short side at `short_px` and the other truncated."""
+    if width <= height:
+        return short_px, int(short_px * height / width)
+    return int(short_px * width / height), short_px
+
+
+@cache
+def _tables(mean: tuple[float, ...], std: tuple[float, ...]) -> tuple[np.ndarray, ...]:
+    values = np.arange(256, dtype=np.float32) / np.float32(255)
+    return tuple((values - np.float32(m)) / np.float32(s) for m, s in zip(mean, std, strict=True))
+
+
+@cache
+def _pil() -> Any:
+    """Return PIL's Image module.
+
+    Raises:
+        TriportError: Pillow is not installed.
+    """
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise TriportError(
+            f'Pillow cannot be loaded ({error}). Install it: pip install "triport[images]"'
+        ) from error
+    return Image

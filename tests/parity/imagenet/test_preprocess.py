@@ -1,0 +1,122 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from parity.imagenet.preprocess import ImageError, ProfileError, preprocess, preprocess_file, profile_of
+from parity.imagenet.resize_opencv import resize_bilinear
+from reference_models.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess, get_model
+
+PHOTOS = sorted((Path(__file__).parents[2] / "data" / "photos").glob("val/*/*.JPEG"))
+PIL_224 = Preprocess(256, 224, "bilinear", IMAGENET_MEAN, IMAGENET_STD, "pil")
+MINDSPORE_224 = replace(PIL_224, library="mindspore")
+
+
+def _noise(height, width, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("path", PHOTOS[:4], ids=lambda path: path.name)
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+@pytest.mark.parametrize(("resize_px", "crop_px"), [(256, 224), (297, 260)])
+def test_equals_a_direct_computation(path, interpolation, resize_px, crop_px):
+    image = Image.open(path).convert("RGB")
+    width, height = image.size
+    if width < height:
+        size = (resize_px, int(resize_px * height / width))
+    else:
+        size = (int(resize_px * width / height), resize_px)
+    resized = image.resize(size, getattr(Image.Resampling, interpolation.upper()))
+    left, top = (round((n - crop_px) / 2) for n in size)
+    cut = np.asarray(resized.crop((left, top, left + crop_px, top + crop_px)))
+    expected = cut.transpose(2, 0, 1).astype(np.float32) / np.float32(255)
+    expected -= np.array(IMAGENET_MEAN, np.float32)[:, None, None]
+    expected /= np.array(IMAGENET_STD, np.float32)[:, None, None]
+    profile = replace(PIL_224, resize_px=resize_px, crop_px=crop_px, interpolation=interpolation)
+    found = preprocess_file(path, profile)
+    assert found.dtype == np.float32 and found.flags.c_contiguous
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "CMYK", "P"])
+def test_other_colours_become_rgb(mode, tmp_path):
+    path = tmp_path / ("image.jpg" if mode in ("L", "CMYK") else "image.png")
+    Image.fromarray(_noise(300, 280)).convert(mode).save(path)
+    expected = preprocess(Image.open(path).convert("RGB"), PIL_224)
+    np.testing.assert_array_equal(preprocess_file(path, PIL_224), expected)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"no image" * 100],
+    ids=["truncated", "empty", "other"],
+)
+def test_unreadable_image_is_named(damage, tmp_path):
+    path = tmp_path / "broken.JPEG"
+    path.write_bytes(damage(PHOTOS[0].read_bytes()))
+    with pytest.raises(ImageError, match=r"broken\.JPEG: not a readable image"):
+        preprocess_file(path, PIL_224)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "new_height", "new_width"),
+    [(375, 500, 256, 341), (500, 300, 426, 256), (64, 96, 32, 48), (64, 50, 32, 24), (57, 33, 100, 100)],
+)
+def test_opencv_resize_gives_mindspore_bytes(height, width, new_height, new_width):
+    from mindspore.dataset import vision
+
+    pixels = _noise(height, width)
+    expected = vision.Resize((new_height, new_width), vision.Inter.LINEAR)(pixels)
+    np.testing.assert_array_equal(resize_bilinear(pixels, new_width, new_height), expected)
+
+
+@pytest.mark.parametrize(("height", "width"), [(300, 401), (433, 300), (256, 259), (511, 640)])
+def test_mindspore_profile_is_mindspore_pipeline(height, width):
+    from mindspore.dataset import transforms, vision
+
+    pixels = _noise(height, width)
+    mean, std = ([255 * value for value in values] for values in (IMAGENET_MEAN, IMAGENET_STD))
+    pipeline = transforms.Compose(
+        [
+            vision.Resize(256, vision.Inter.LINEAR),
+            vision.CenterCrop(224),
+            vision.Normalize(mean, std),
+            vision.HWC2CHW(),
+        ]
+    )
+    expected = np.asarray(pipeline(pixels))
+    found = preprocess(Image.fromarray(pixels), MINDSPORE_224)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_the_libraries_differ():
+    image = Image.open(PHOTOS[0]).convert("RGB")
+    difference = np.abs(preprocess(image, PIL_224) - preprocess(image, MINDSPORE_224))
+    assert difference.max() > 0.1
+
+
+def test_bicubic_of_other_libraries_is_not_guessed():
+    with pytest.raises(ProfileError, match="bicubic resizing as mindspore does it is not implemented"):
+        preprocess(Image.new("RGB", (300, 300)), replace(MINDSPORE_224, interpolation="bicubic"))
+
+
+def test_crop_larger_than_the_resized_image():
+    with pytest.raises(ProfileError, match="224 px square cannot be cut from a short side of 200"):
+        preprocess(Image.new("RGB", (300, 300)), replace(PIL_224, resize_px=200))
+
+
+@pytest.mark.parametrize(
+    ("weights", "library", "resize_px"), [(None, "pil", 256), ("resnet50.torchvision_v2", "pil", 232)]
+)
+def test_profile_of_published_weights(weights, library, resize_px):
+    profile = profile_of(get_model("resnet50"), weights)
+    assert (profile.library, profile.resize_px) == (library, resize_px)
+
+
+def test_profile_of_unknown_weights():
+    with pytest.raises(
+        ProfileError, match=r"no published weights resnet50\.nobody.*resnet50\.torchvision_v1"
+    ):
+        profile_of(get_model("resnet50"), "resnet50.nobody")

@@ -1,0 +1,176 @@
+import io
+import json
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from parity import check
+from parity.batches import random_batch
+from parity.check import ParityError, check_model
+from parity.random_weights import random_parameters
+from parity.report import json_of, table_of, verdict_of
+from parity.runners.pytorch import PyTorchRunner
+from reference_models.spec import get_model
+
+SPEC = get_model("res2net_digits")
+ALL = ["pytorch", "mindspore", "onnxruntime (from mindspore)", "onnxruntime (from pytorch)"]
+
+
+@pytest.fixture(scope="module")
+def parameters():
+    return random_parameters(SPEC)
+
+
+@pytest.fixture(scope="module")
+def batch():
+    return random_batch(SPEC)
+
+
+@pytest.fixture(scope="module")
+def report(parameters, batch):
+    return check_model(SPEC, parameters, batch)
+
+
+def test_every_runtime_is_compared_with_float64(report):
+    assert [pair.candidate for pair in report.pairs] == ALL
+    assert {(pair.reference, pair.device) for pair in report.pairs} == {("pytorch-float64", "cpu")}
+    assert report.passed
+    assert 0 < report.noise < 5e-6
+
+
+def test_json_has_the_contract_and_no_infinity(report):
+    parsed = json.loads(json.dumps(json_of([report]), allow_nan=False))
+    (model,) = parsed["models"]
+    assert (model["model"], model["passed"], model["weights"]) == (SPEC.name, True, "random seed 0")
+    keys = {"reference", "candidate", "device", "max_abs", "max_rel", "needed_tolerance", "tolerance"}
+    assert keys | {"top1_agreement", "passed"} <= set(model["pairs"][0])
+    assert "torch" in model["pairs"][0]["versions"]
+
+
+def test_table_fits_80_columns_and_names_everything(report):
+    console = Console(width=80, file=io.StringIO())
+    console.print(table_of(report))
+    text = console.file.getvalue()
+    assert all(name in text for name in ALL)
+    assert text.count("equal") == 4
+    assert "5.0e-06" in text
+    assert verdict_of([report]) == "Equal: 1 model, 4 comparisons within tolerance"
+
+
+@pytest.mark.parametrize(
+    ("runtimes", "candidates"),
+    [
+        (["pytorch"], ["pytorch"]),
+        (["mindspore"], ["mindspore"]),
+        (["onnx"], ALL[2:]),
+        (["mindspore", "onnx"], ["mindspore", "onnxruntime (from mindspore)"]),
+        (["pytorch", "onnx"], ["pytorch", "onnxruntime (from pytorch)"]),
+    ],
+)
+def test_runtimes_are_selected(runtimes, candidates, parameters, batch):
+    report = check_model(SPEC, parameters, batch, runtimes=runtimes)
+    assert [pair.candidate for pair in report.pairs] == candidates
+    assert report.passed
+
+
+@pytest.mark.parametrize("runtimes", [[], ["jax"]])
+def test_unknown_runtimes(runtimes, parameters, batch):
+    with pytest.raises(ParityError, match="use mindspore, pytorch, onnx"):
+        check_model(SPEC, parameters, batch, runtimes=runtimes)
+
+
+def _wrong_exporter(spec, num_classes, parameters):
+    """A file with one bias changed: what a broken exporter makes."""
+    from converters.onnx_from_torch import export
+
+    name = next(reversed(parameters))
+    return export(spec, num_classes, {**parameters, name: parameters[name] + np.float32(1e-2)})
+
+
+def test_a_wrong_export_is_found_and_named(parameters, batch):
+    report = check_model(
+        SPEC, parameters, batch, runtimes=["pytorch", "onnx"], exporters={"pytorch": _wrong_exporter}
+    )
+    assert [pair.comparison.passed for pair in report.pairs] == [True, False]
+    assert not report.passed
+    assert verdict_of([report]) == ("NOT equal: 1 of 1 models: res2net_digits (onnxruntime (from pytorch))")
+
+
+def test_a_given_onnx_file_is_one_more_candidate(parameters, batch, tmp_path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(_wrong_exporter(SPEC, 10, parameters).SerializeToString())
+    report = check_model(SPEC, parameters, batch, runtimes=["pytorch"], onnx_file=path)
+    assert [(p.candidate, p.comparison.passed) for p in report.pairs] == [
+        ("pytorch", True),
+        ("onnxruntime (given file)", False),
+    ]
+
+
+def test_a_runtime_that_fails_is_an_error_not_a_pass(parameters, batch):
+    def broken(spec, num_classes, parameters):
+        raise RuntimeError("out of luck\nand more")
+
+    with pytest.raises(ParityError, match=r"onnxruntime \(from pytorch\) failed: RuntimeError: out of luck$"):
+        check_model(
+            SPEC,
+            parameters,
+            batch,
+            runtimes=["onnx"],
+            exporters={**dict.fromkeys(("mindspore", "pytorch"), broken), "mindspore": _wrong_exporter},
+        )
+
+
+def test_nan_fails_in_every_runtime(parameters, batch):
+    broken = {**parameters}
+    name = next(iter(broken))
+    broken[name] = np.full_like(broken[name], np.nan)
+    report = check_model(SPEC, broken, batch, runtimes=["pytorch", "mindspore"])
+    assert [pair.comparison.passed for pair in report.pairs] == [False, False]
+    assert json_of([report])["models"][0]["pairs"][0]["max_abs"] is None
+    json.dumps(json_of([report]), allow_nan=False)
+
+
+def test_tolerance_overrides(parameters, batch):
+    report = check_model(SPEC, parameters, batch, runtimes=["pytorch"], tolerance=1e-12)
+    assert report.pairs[0].comparison.tolerance == 1e-12
+    assert not report.passed
+
+
+def test_noise_widens_the_tolerance_and_the_report_says_so(parameters, batch, monkeypatch):
+    class Noisy(PyTorchRunner):
+        def run(self, batch):
+            logits = super().run(batch)
+            return logits * np.float32(1 + 1e-5) if self.dtype == "float32" else logits
+
+    monkeypatch.setattr(check, "PyTorchRunner", Noisy)
+    report = check_model(SPEC, parameters, batch, runtimes=["mindspore"])
+    assert report.noise == pytest.approx(1e-5, rel=0.1)
+    assert report.pairs[0].comparison.tolerance == pytest.approx(4 * report.noise)
+    assert "the tolerance is wider than usual" in table_of(report).caption
+
+
+def test_no_pairs_is_no_pass(report):
+    import dataclasses
+
+    assert not dataclasses.replace(report, pairs=()).passed
+
+
+def test_progress_tells_every_step(parameters, batch):
+    steps = []
+    check_model(SPEC, parameters, batch, runtimes=["pytorch"], progress=lambda *step: steps.append(step))
+    assert steps == [("pytorch-float64", 0, 2), ("pytorch", 1, 2), ("", 2, 2)]
+
+
+@pytest.mark.parametrize("runtimes", [["pytorch"], ["mindspore"]])
+def test_every_swap_of_gamma_and_variance_is_seen(runtimes, parameters, batch):
+    """Swapped on one side only: the other is the reference."""
+    norm = next(name for name in parameters if name.endswith("running_var")).removesuffix(".running_var")
+    swapped = {
+        **parameters,
+        f"{norm}.weight": parameters[f"{norm}.running_var"],
+        f"{norm}.running_var": parameters[f"{norm}.weight"],
+    }
+    right = PyTorchRunner(SPEC, 10, parameters, dtype="float64").run(batch)
+    wrong = PyTorchRunner(SPEC, 10, swapped, dtype="float64").run(batch)
+    assert not check.compare(right, wrong, 1e-3).passed
