@@ -1,0 +1,62 @@
+"""The definitions compute what the publishers' own implementations computed, in both frameworks."""
+
+import pytest
+from oracle_weights import FOLDER, MODELS, load_oracle
+
+from parity.compare import compare
+from parity.runners.mindspore import MindSporeRunner
+from parity.runners.pytorch import PyTorchRunner
+
+RUNNERS = {"pytorch": PyTorchRunner, "mindspore": MindSporeRunner}
+ORACLES = sorted(path.stem for path in FOLDER.glob("*.npz"))
+# deeper twins of oracles that every run meets
+SLOW = {
+    "mindcv-res2net101",
+    "mindcv-res2net101_v1b",
+    "mindcv-resnetv2_101",
+    "timm-inception_v4",
+    "timm-res2net101_26w_4s",
+}
+
+
+def run(oracle, runtime, parameters):
+    return RUNNERS[runtime](oracle.spec, oracle.logits.shape[1], parameters).run(oracle.batch())
+
+
+def test_every_oracle_has_a_model():
+    assert sorted(MODELS) == ORACLES
+
+
+@pytest.mark.parametrize("runtime", RUNNERS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in ORACLES]
+)
+def test_definition_meets_the_publisher(name, runtime):
+    oracle = load_oracle(name)
+    reference, tolerance = oracle.reference()
+    found = compare(reference, run(oracle, runtime, oracle.parameters()), tolerance)
+    print(f"{name} in {runtime}: {found.max_rel:.2e} of {tolerance:.2e}")
+    assert found.passed, f"needs {found.needed_tolerance:.2e}, allowed is {tolerance:.2e}"
+
+
+@pytest.mark.parametrize("runtime", RUNNERS)
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [("mindcv-resnet18", "resnet18"), ("torchvision-resnet18", "resnet18_mindcv")],
+)
+def test_another_graph_with_the_same_weights_does_not(name, other, runtime, monkeypatch):
+    monkeypatch.setitem(MODELS, name, other)
+    oracle = load_oracle(name)
+    reference, tolerance = oracle.reference()
+    found = compare(reference, run(oracle, runtime, oracle.parameters()), tolerance)
+    assert found.max_rel > 0.01
+
+
+@pytest.mark.parametrize("runtime", RUNNERS)
+def test_two_exchanged_layers_do_not(runtime):
+    oracle = load_oracle("torchvision-resnet18")
+    parameters = oracle.parameters()
+    first, second = "layer1.0.bn1.bias", "layer1.0.bn1.running_mean"
+    parameters[first], parameters[second] = parameters[second], parameters[first]
+    reference, tolerance = oracle.reference()
+    assert not compare(reference, run(oracle, runtime, parameters), tolerance).passed
