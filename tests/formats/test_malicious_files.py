@@ -1,0 +1,302 @@
+"""Attacks that were published, and their kind: refused by name, nothing run, no memory filled."""
+
+from __future__ import annotations
+
+import re
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from checkpoint_samples import payload
+
+from converters.formats import FormatError, open_checkpoint
+from converters.formats.unpickle import Global, Opaque, PickledTensor, Unpickler
+
+
+def load(data: bytes) -> Any:
+    return Unpickler(data, "x.pth", "data.pkl").load()
+
+
+def text(value: str) -> bytes:
+    return b"X" + struct.pack("<I", len(value)) + value.encode()
+
+
+CALLS = {
+    "os.system": b"cos\nsystem\n(S'touch pwned'\ntR.",
+    "posix.system": b"\x80\x02cposix\nsystem\nX\x01\x00\x00\x00a\x85R.",
+    "builtins.eval": b"\x80\x04\x8c\x08builtins\x8c\x04eval\x93\x8c\x011\x85R.",
+    "builtins.getattr": b"\x80\x02cbuiltins\ngetattr\n}X\x05\x00\x00\x00clear\x86R.",
+    "torch.load": b"\x80\x02ctorch\nload\nX\x01\x00\x00\x00a\x85R.",
+    "torch.storage._load_from_bytes": b"\x80\x02ctorch.storage\n_load_from_bytes\nC\x01a\x85R.",
+    "torch._utils._rebuild_xla_tensor": b"\x80\x02ctorch._utils\n_rebuild_xla_tensor\n)R.",
+    "functools.partial": b"\x80\x02cfunctools\npartial\n)R.",
+    "numpy.load": b"\x80\x02cnumpy\nload\n)R.",
+    "webbrowser.open": b"\x80\x02}(X\x01\x00\x00\x00acwebbrowser\nopen\nX\x01\x00\x00\x00a\x85Ru.",
+    "dict": b"\x80\x02})R.",
+    # protocol 4 can name an attribute of an allowed name: taken literally, so on no list
+    "collections.OrderedDict.fromkeys": b"\x80\x04\x8c\x0bcollections\x8c\x14OrderedDict.fromkeys\x93)R.",
+}
+
+
+@pytest.mark.parametrize(("function", "data"), CALLS.items(), ids=CALLS)
+def test_a_call_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str, data: bytes
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FormatError, match=rf"calls {re.escape(function)} .*refused, and nothing was run"):
+        load(data)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_call_in_a_whole_file_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.pth", "w") as archive:
+        archive.writestr("x/data.pkl", CALLS["os.system"])
+        archive.writestr("x/version", "3\n")
+    with pytest.raises(FormatError, match=r"data\.pkl calls os\.system"):
+        open_checkpoint(tmp_path / "x.pth")
+
+
+BROKEN = {
+    "empty": (b"", "ends in the middle"),
+    "no stop": (b"\x80\x02}", "ends in the middle"),
+    "stack underflow": (b"\x80\x02R.", "cannot be followed"),
+    "no mark": (b"\x80\x02t.", "cannot be followed"),
+    "memo": (b"\x80\x02h\x05.", "cannot be followed"),
+    "protocol": (b"\x80\x09}.", "protocol 9"),
+    "unknown opcode": (b"\x80\x02\xff.", "opcode 0xff"),
+    "extension": (b"\x80\x02\x82\x01.", "opcode 0x82"),
+    "out-of-band buffer": (b"\x80\x05\x97.", "opcode 0x97"),
+    "text outside": (b"X\xff\xff\xff\xffabc.", "ends in the middle"),
+    "bytes8 outside": (b"\x8e" + b"\xff" * 8 + b".", "ends in the middle"),
+    "huge number": (b"\x8b\x00\x00\x00\x7f.", "a number of 2,130,706,432 bytes"),
+    "long line": (b"I" + b"1" * 5000 + b"\n.", "line without an end"),
+    "not UTF-8": (b"X\x02\x00\x00\x00\xff\xfe.", "cannot be followed"),
+    "lone surrogate": (b"X\x03\x00\x00\x00\xed\xa0\x80.", "cannot be followed"),
+    "marks": (b"(" * 2000 + b".", "nests deeper than 1000"),
+    "persistent number": (b"K\x01Q.", "no torch storage"),
+    "foreign storage": (
+        b"(" + text("storage") + b"cos\nsystem\n" + text("0") + text("cpu") + b"K\x01tQ.",
+        r"storage of class os\.system",
+    ),
+    "append to a number": (b"K\x01K\x02a.", "cannot be followed"),
+    "odd items": (b"}(K\x01u.", "cannot be followed"),
+}
+
+
+@pytest.mark.parametrize(("data", "message"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_pickle_is_an_error(data: bytes, message: str) -> None:
+    with pytest.raises(FormatError, match=message):
+        load(data)
+
+
+def test_copies_of_a_memoised_list_are_bounded() -> None:
+    data = (
+        b"]("
+        + b"K\x01" * 1_000_000
+        + b"eq\x00"
+        + b"cbuiltins\nlist\nq\x01"
+        + b"h\x01h\x00\x85R0" * 1000
+        + b"."
+    )
+    with pytest.raises(FormatError, match="copies more than"):
+        load(data)
+
+
+def test_endless_steps_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("converters.formats.unpickle._MAX_OPCODES", 1000)
+    with pytest.raises(FormatError, match="more than 1,000 steps"):
+        load(b"N0" * 5000 + b".")
+
+
+def test_nested_tuples_are_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashing a tuple that is nested 100,000 deep would end the process."""
+    assert load(b"})" + b"\x85" * 100_000 + b"K\x01s.") == {"<tuple>": 1}
+
+
+def test_instances_are_opaque() -> None:
+    value = load(b"\x80\x02cevil\nClass\n)\x81}X\x01\x00\x00\x00aK\x01sb.")
+    assert isinstance(value, Opaque)
+    assert value.kind == Global("evil", "Class")
+
+
+def tensor_pickle(
+    storage: str, count: int, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]
+) -> bytes:
+    def number(value: int) -> bytes:
+        return b"\x8a\x08" + struct.pack("<q", value)
+
+    def numbers(values: tuple[int, ...]) -> bytes:
+        return b"(" + b"".join(map(number, values)) + b"t"
+
+    view = (
+        b"ctorch._utils\n_rebuild_tensor_v2\n((" + text("storage") + b"ctorch\nFloatStorage\n" + text(storage)
+    )
+    view += (
+        text("cpu") + number(count) + b"tQ" + number(offset) + numbers(shape) + numbers(strides) + b"\x89}tR"
+    )
+    return b"\x80\x02}(" + text("w") + view + b"u."
+
+
+def make_pth(path: Path, pickled: bytes, data: bytes = bytes(24), **options: Any) -> None:
+    with zipfile.ZipFile(path, "w", **options) as archive:
+        archive.writestr("x/data.pkl", pickled)
+        archive.writestr("x/data/0", data)
+
+
+VIEWS = {
+    "stride 0": ((6, 0, (10**6,), (0,)), "more than once .*an expanded view"),
+    "overlapping": ((6, 0, (3, 3), (1, 1)), "more than once .*an expanded view"),
+    "outside": ((6, 0, (7,), (1,)), "reaches to byte 28 of its storage, which has 24"),
+    "offset": ((6, 5, (2,), (1,)), "reaches to byte 28 of its storage, which has 24"),
+    "negative offset": ((6, -1, (2,), (1,)), "negative offset or stride"),
+    "negative stride": ((6, 5, (2,), (-1,)), "negative offset or stride"),
+    "negative size": ((6, 0, (-1,), (1,)), "none negative"),
+    "absurd": ((6, 0, (2**40, 2**40), (1, 1)), "absurd shape"),
+    "overflow": ((6, 0, (2,), (2**62,)), "reaches to byte"),
+    "storage": ((7, 0, (2,), (1,)), "its storage has 28 bytes, but the file holds 24"),
+}
+
+
+@pytest.mark.parametrize(("view", "message"), VIEWS.values(), ids=VIEWS)
+def test_a_view_outside_its_storage_is_refused(tmp_path: Path, view: Any, message: str) -> None:
+    make_pth(tmp_path / "x.pth", tensor_pickle("0", *view))
+    with pytest.raises(FormatError, match=message):
+        open_checkpoint(tmp_path / "x.pth")
+
+
+def test_the_same_view_inside_is_read(tmp_path: Path) -> None:
+    make_pth(tmp_path / "x.pth", tensor_pickle("0", 6, 0, (2, 3), (1, 2)), struct.pack("<6f", *range(6)))
+    assert open_checkpoint(tmp_path / "x.pth").tensors["w"].numpy().tolist() == [[0, 2, 4], [1, 3, 5]]
+
+
+def test_a_storage_that_is_not_there(tmp_path: Path) -> None:
+    make_pth(tmp_path / "x.pth", tensor_pickle("../0", 6, 0, (6,), (1,)))
+    with pytest.raises(FormatError, match=r"its storage '\.\./0' is not in the file"):
+        open_checkpoint(tmp_path / "x.pth")
+
+
+def test_many_tensors_of_one_storage_are_refused(tmp_path: Path) -> None:
+    single = tensor_pickle("0", 2_500_000, 0, (2_500_000,), (1,))
+    body = single[len(b"\x80\x02}(") + len(text("w")) : -2]
+    pickled = b"\x80\x02}(" + text("w0") + body + b"q\x00"
+    pickled += b"".join(text(f"w{i}") + b"h\x00" for i in range(1, 100)) + b"u."
+    make_pth(tmp_path / "x.pth", pickled, bytes(10_000_000))
+    with pytest.raises(FormatError, match="more than 16 times the file's"):
+        open_checkpoint(tmp_path / "x.pth")
+
+
+def test_a_compressed_member_is_refused(tmp_path: Path) -> None:
+    pickled = tensor_pickle("0", 25_000_000, 0, (25_000_000,), (1,))
+    make_pth(tmp_path / "x.pth", pickled, bytes(100_000_000), compression=zipfile.ZIP_DEFLATED)
+    assert (tmp_path / "x.pth").stat().st_size < 200_000
+    with pytest.raises(FormatError, match=r"is compressed \(method 8\).*zip bomb"):
+        open_checkpoint(tmp_path / "x.pth")
+
+
+def patched(data: bytes, old: bytes, new: bytes, last: bool = False) -> bytes:
+    at = data.rfind(old) if last else data.find(old)
+    assert at >= 0
+    return data[:at] + new + data[at + len(old) :]
+
+
+def central(data: bytes, name: bytes) -> int:
+    """Where the directory's entry of a record starts."""
+    return data.rfind(b"PK\x01\x02", 0, data.rfind(name))
+
+
+def zip_overlap(data: bytes) -> bytes:
+    """Two records whose ranges overlap: the first states a length that covers the second's header."""
+    at = central(data, b"x/data.pkl")
+    length = struct.unpack_from("<I", data, at + 24)[0] + 40
+    return data[: at + 20] + struct.pack("<II", length, length) + data[at + 28 :]
+
+
+def zip_twice(data: bytes) -> bytes:
+    return data.replace(b"x/data/0", b"x/data/1")
+
+
+def zip_encrypted(data: bytes) -> bytes:
+    at = central(data, b"x/data/0")
+    return data[: at + 8] + b"\1\0" + data[at + 10 :]
+
+
+def zip_other_header(data: bytes) -> bytes:
+    return patched(data, b"x/data/0", b"x/data/9")
+
+
+def zip_outside(data: bytes) -> bytes:
+    at = central(data, b"x/data/0")
+    return data[: at + 42] + struct.pack("<I", len(data)) + data[at + 46 :]
+
+
+def zip_count(data: bytes) -> bytes:
+    at = data.rfind(b"PK\x05\x06")
+    return data[: at + 8] + struct.pack("<HH", 60000, 60000) + data[at + 12 :]
+
+
+def zip_two_directories(data: bytes) -> bytes:
+    return data + data[data.rfind(b"PK\x05\x06") :]
+
+
+ZIPS = {
+    "overlap": (zip_overlap, "overlap"),
+    "other header": (zip_other_header, "is not where the directory says"),
+    "encrypted": (zip_encrypted, "is encrypted"),
+    "outside": (zip_outside, "takes bytes"),
+    "count": (zip_count, "states 60,000 records"),
+    "two directories": (zip_two_directories, "does not end where its end mark is"),
+    "garbage after": (lambda data: data + b"x", "bytes follow the end"),
+    "root": (lambda data: data.replace(b"x/data.pkl", b"x/data.pki"), "zip without one data.pkl"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), ZIPS.values(), ids=ZIPS)
+def test_a_forged_zip_is_refused(tmp_path: Path, change: Any, message: str) -> None:
+    make_pth(tmp_path / "x.pth", tensor_pickle("0", 6, 0, (6,), (1,)))
+    good = (tmp_path / "x.pth").read_bytes()
+    (tmp_path / "x.pth").write_bytes(change(good))
+    with pytest.raises(FormatError, match=message):
+        open_checkpoint(tmp_path / "x.pth")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_name_twice_in_a_zip_is_refused(tmp_path: Path) -> None:
+    make_pth(tmp_path / "x.pth", tensor_pickle("0", 6, 0, (6,), (1,)))
+    with zipfile.ZipFile(tmp_path / "x.pth", "a") as archive:
+        archive.writestr("x/data/0", bytes(24))
+    with pytest.raises(FormatError, match="'x/data/0' comes twice"):
+        open_checkpoint(tmp_path / "x.pth")
+
+
+def test_a_wrong_crc_in_a_zip_is_found_when_read(tmp_path: Path) -> None:
+    make_pth(tmp_path / "x.pth", tensor_pickle("0", 6, 0, (6,), (1,)))
+    good = (tmp_path / "x.pth").read_bytes()
+    stated = struct.pack("<I", zlib.crc32(bytes(24)))
+    (tmp_path / "x.pth").write_bytes(good.replace(stated, b"\1\2\3\4"))
+    with pytest.raises(FormatError, match="CRC-32 of record 'x/data/0'"):
+        payload(open_checkpoint(tmp_path / "x.pth").tensors["w"])
+
+
+def test_bare_pickles_tars_and_other_zips_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"\x80\x04}.")
+    with pytest.raises(FormatError, match="is a bare pickle"):
+        open_checkpoint(tmp_path / "a")
+    with zipfile.ZipFile(tmp_path / "b", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("word/document.xml", "x")
+    with pytest.raises(FormatError, match=r"zip without one data\.pkl .it has word/document\.xml"):
+        open_checkpoint(tmp_path / "b")
+    import tarfile
+
+    with tarfile.open(tmp_path / "c", "w") as tar:
+        tar.add(tmp_path / "a", "a")
+    with pytest.raises(FormatError, match="is a tar"):
+        open_checkpoint(tmp_path / "c")
+
+
+def test_a_tensor_is_only_described() -> None:
+    found = load(tensor_pickle("0", 6, 0, (6,), (1,)))["w"]
+    assert isinstance(found, PickledTensor)
+    assert (found.dtype, found.shape, found.storage.key) == ("float32", (6,), "0")
