@@ -225,6 +225,23 @@ _DIGITS = replace(
     input_size_px=32,
     num_classes=10,
     publisher="triport",
+    weights=(
+        Weights(
+            "res2net_digits.triport",
+            "mindcv",
+            "examples/digits/res2net_digits.ckpt",
+            Preprocess(32, 32, "bilinear", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "pil"),
+            (
+                Accuracy(
+                    99.33,
+                    100.0,
+                    "examples/digits/train.py",
+                    "300 held-out digits, MindSpore CPU",
+                    "2026-11-22",
+                ),
+            ),
+        ),
+    ),
 )
 
 MODELS = (*(_model(name) for name in _CONFIGS if name != "res2net_digits"), _DIGITS)
