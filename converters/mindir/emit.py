@@ -371,7 +371,11 @@ def _convert_node(node: Node, operator: Operator | None, read: list[Any], builde
     call = Call(node, read, builder)
     builder.scope = _get_scope(node)
     builder.result_type = node.type if isinstance(node.type, TensorType) else None
-    result = operator.convert(call, builder)
+    try:
+        result = operator.convert(call, builder)
+    except (ArithmeticError, AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
+        # a damaged file, or arguments of a form that no MindSpore seen so far writes
+        raise UnsupportedCallError(f"its arguments are not understood: {error!r}") from error
     call.check_read()
     if operator.in_place is None:
         stored = _store(result)
@@ -507,7 +511,10 @@ def _check_batch_is_free(model: onnx.ModelProto) -> None:
         bare.graph.input.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
     for output in model.graph.output:
         bare.graph.output.append(onnx.ValueInfoProto(name=output.name))
-    inferred = onnx.shape_inference.infer_shapes(bare, strict_mode=True, data_prop=True)
+    try:
+        inferred = onnx.shape_inference.infer_shapes(bare, strict_mode=True, data_prop=True)
+    except onnx.shape_inference.InferenceError as error:
+        raise TriportError(f"the shapes in the MindIR do not fit each other: damaged? {error}") from error
     burnt = []
     for value in [*inferred.graph.value_info, *inferred.graph.output]:
         dims = value.type.tensor_type.shape.dim

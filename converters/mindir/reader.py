@@ -67,6 +67,10 @@ class Monad:
     """The token that orders side effects (UMonad, IOMonad)."""
 
 
+class Closure:
+    """A graph or primitive as a value, which only control flow has."""
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """One call of a primitive; `scope` says which layer it belongs to."""
@@ -117,7 +121,22 @@ def read_mindir(source: Path | bytes) -> Graph:
             f"{label}: MindIR version {model.mind_ir_version}, expected 1 to {NEWEST_VERSION} "
             f"(written by {model.producer_name or '?'} {model.model_version or '?'})"
         )
+    if not all(isinstance(text, str) for text in _iterate_texts(model)):
+        raise MindirError(f"{label}: a name inside is not UTF-8: damaged; export it again")
     return _GraphReader(label, model).read()
+
+
+def _iterate_texts(model: Any) -> Iterator[Any]:
+    """Yield every name that is read; protobuf leaves what is not UTF-8 as bytes."""
+    for item in (*model.graph.node, *model.primitives):
+        yield from (item.name, item.op_type, *(attribute.name for attribute in item.attribute))
+    for node in model.graph.node:
+        yield from (node.domain, *node.input, *node.output)
+    for item in (*model.graph.parameter, *model.graph.input, *model.graph.output, *model.functions):
+        yield item.name
+    yield from (model.graph.name, model.producer_name, model.model_version)
+    for parameter in model.graph.parameter:
+        yield parameter.external_data.location
 
 
 class _GraphReader:
@@ -125,7 +144,6 @@ class _GraphReader:
         self.label = label
         self.model = model
         self.primitives = {primitive.name: primitive for primitive in model.primitives}
-        self.functions = {function.name for function in model.functions}
 
     def read(self) -> Graph:
         graph = self.model.graph
@@ -135,19 +153,22 @@ class _GraphReader:
         constants: dict[str, Any] = {}
         nodes: list[Node] = []
         calls: list[str] = []
+        # what a node may call besides a primitive: a graph, or a value that stands for one
+        callable_ = {function.name for function in self.model.functions}
+        callable_.update(output for proto in graph.node for output in proto.output)
         for proto in graph.node:
             if len(proto.output) != 1:
                 raise MindirError(f"{self.label}: node {proto.name!r} has {len(proto.output)} outputs, not 1")
             if proto.op_type == "Constant":
                 constants[proto.output[0]] = self._read_constant(proto)
-            elif proto.op_type.removeprefix("REF::") in self.functions or proto.op_type in constants:
-                calls.append(f"{proto.op_type.removeprefix('REF::')} at {proto.domain or proto.name}")
+            elif proto.op_type.removeprefix("REF::") in callable_:
+                calls.append(proto.domain or proto.name)
             else:
                 nodes.append(self._read_node(proto))
         if calls:
             raise MindirError(
-                f"{self.label}: {len(calls)} calls of other graphs (control flow), which ONNX export "
-                f"does not cover\n{listed(calls)}"
+                f"{self.label}: {len(calls)} calls of other graphs (if or loops on computed values), which "
+                f"cannot be converted\n{listed(calls)}"
             )
         inputs = {info.name: self._read_input(info) for info in graph.input}
         result = Graph(
@@ -246,7 +267,7 @@ class _GraphReader:
             return tuple(self._decode(value, what) for value in attribute.values)
         if name == "LIST":
             return [self._decode(value, what) for value in attribute.values]
-        if name == "DICT":
+        if name == "DICT" and all(len(value.values) == 1 for value in attribute.values):
             return {value.name: self._decode(value.values[0], what) for value in attribute.values}
         if name == "TENSOR":
             return self._read_tensor(attribute.t, what)
@@ -259,10 +280,16 @@ class _GraphReader:
             return Monad()
         if name == "NONE":
             return None
+        if name.endswith("CLOSURE"):
+            return Closure()
         raise MindirError(f"{self.label}: {what} is of kind {name}, which cannot be read")
 
     def _check_connected(self, graph: Graph) -> None:
         known = {*graph.inputs, *graph.parameters, *graph.constants}
+        proto = self.model.graph
+        made = len(proto.input) + len(proto.parameter) + len(proto.node)
+        if made != len(known) + len(graph.nodes):
+            raise MindirError(f"{self.label}: two values have the same name: damaged; export it again")
         missing = []
         for node in graph.nodes:
             missing += [f"{name!r} of {node}" for name in node.inputs if name not in known]

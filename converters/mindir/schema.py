@@ -3,7 +3,8 @@
 The table holds the part of MindSpore's public `mind_ir.proto` that inference graphs use; fields
 that are not listed here are skipped by protobuf. A test compares it with MindSpore's own.
 
-Source: https://github.com/mindspore-ai/mindspore/blob/master/mindspore/core/mindrt/proto/mind_ir.proto
+Source: https://github.com/mindspore-ai/mindspore/blob/daa028b5ba7f0c5e9c0f0888cb7b701c12fefb20/
+mindspore/core/proto/mind_ir.proto, and the newer fields as MindSpore 2.10.0 describes them.
 """
 
 from __future__ import annotations
