@@ -7,7 +7,6 @@ Source: onnx/docs/ExternalData.md of onnx 1.23.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -139,6 +138,8 @@ class ExternalData:
     @staticmethod
     def _check(source: SourceFile, stated: str, what: str) -> None:
         """Compare a data file's SHA-1 with the one that the model states."""
+        import hashlib
+
         digest = hashlib.sha1(usedforsecurity=False)
         for chunk in source.chunks(0, source.size):
             digest.update(chunk)

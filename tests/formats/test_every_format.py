@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import sys
-import types
 from pathlib import Path
 
 import numpy as np
 import pytest
 from checkpoint_samples import WRITTEN, array, payload
 
-from converters import formats as package
 from converters.formats import (
     ArrayTensor,
     FormatError,
@@ -142,15 +140,24 @@ def test_an_unknown_suffix_names_the_known(
 
 
 def test_two_modules_of_one_name_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    double = types.ModuleType("converters.formats.zz_double")
-    double.FORMAT = "ckpt"  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, double.__name__, double)
-    real = list(package.pkgutil.iter_modules(package.__path__))
-    added = [*real, real[0]._replace(name="zz_double")]
-    monkeypatch.setattr(package.pkgutil, "iter_modules", lambda path: added)
+    from converters.formats import ckpt
+
+    monkeypatch.setattr(ckpt, "FORMAT", "pth")
     formats.cache_clear()
     try:
-        with pytest.raises(ImportError, match="are both the format 'ckpt'"):
+        with pytest.raises(ImportError, match="are both the format 'pth'"):
+            formats()
+    finally:
+        formats.cache_clear()
+
+
+def test_a_module_without_the_whole_interface_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    from converters.formats import ckpt
+
+    monkeypatch.delattr(ckpt, "sniff")
+    formats.cache_clear()
+    try:
+        with pytest.raises(ImportError, match="ckpt: a format also needs sniff"):
             formats()
     finally:
         formats.cache_clear()
