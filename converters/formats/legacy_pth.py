@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from converters.formats.allowed_calls import Storage
 from converters.formats.source import FormatError, SourceFile
 from converters.formats.tensors import ITEM_BYTES, short
-from converters.formats.unpickle import MAX_PICKLE_BYTES, PickleEndError, Storage, Unpickler
+from converters.formats.unpickle import MAX_PICKLE_BYTES, PickleEndError, Unpickler
 
 MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 _PROTOCOL = 1001

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from converters.formats.allowed_calls import Global, Opaque, PickledTensor
 from converters.formats.source import FormatError
 from converters.formats.tensors import Checkpoint, Dropped, Tensor, short
-from converters.formats.unpickle import Global, Opaque, PickledTensor
 
 # timm's order: timm/models/_helpers.py load_state_dict
 _KEYS = ("state_dict_ema", "model_ema", "state_dict", "model")

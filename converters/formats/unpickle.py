@@ -12,9 +12,18 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from converters.formats.allowed_calls import (
+    CALLS,
+    OPAQUE_CALLS,
+    STORAGES,
+    Global,
+    Opaque,
+    Storage,
+    checked_key,
+    describe,
+)
 from converters.formats.source import FormatError
 from converters.formats.tensors import short
 
@@ -24,150 +33,6 @@ _MAX_COPIED = 4 * MAX_PICKLE_BYTES
 _MAX_MARKS = 1000
 _MAX_LONG_BYTES = 1024
 _MAX_LINE_BYTES = 4096
-
-
-@dataclass(frozen=True)
-class Global:
-    """The name of a class or function, not looked up."""
-
-    module: str
-    name: str
-
-    def __str__(self) -> str:
-        return short(f"{self.module}.{self.name}")
-
-
-@dataclass(frozen=True, eq=False)
-class Opaque:
-    """An object that is not read: only its class is known."""
-
-    kind: Global
-    arguments: Any = ()
-
-
-@dataclass(frozen=True)
-class Storage:
-    """Where tensors' values lie.
-
-    Attributes:
-        key: the record's name.
-        dtype: of its elements; None where each tensor says it.
-        count: of its elements.
-        start: first element, where it is a view of the record.
-    """
-
-    key: str
-    dtype: str | None
-    count: int
-    start: int = 0
-
-
-@dataclass(frozen=True)
-class PickledTensor:
-    """A tensor as a pickle describes it: a view of a storage, in elements."""
-
-    storage: Storage
-    dtype: str
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-
-
-_STORAGES: dict[Global, str | None] = {
-    Global("torch", f"{name}Storage"): dtype
-    for name, dtype in {
-        "Double": "float64",
-        "Float": "float32",
-        "Half": "float16",
-        "BFloat16": "bfloat16",
-        "Long": "int64",
-        "Int": "int32",
-        "Short": "int16",
-        "Char": "int8",
-        "Byte": "uint8",
-        "Bool": "bool",
-        "ComplexFloat": "complex64",
-        "ComplexDouble": "complex128",
-    }.items()
-}
-_STORAGES |= {Global("torch.cuda", key.name): dtype for key, dtype in _STORAGES.items()}
-_STORAGES[Global("torch.storage", "UntypedStorage")] = None
-_STORAGES[Global("torch", "UntypedStorage")] = None
-
-TORCH_DTYPES = {
-    "float64": "float64",
-    "double": "float64",
-    "float32": "float32",
-    "float": "float32",
-    "float16": "float16",
-    "half": "float16",
-    "bfloat16": "bfloat16",
-    "float8_e4m3fn": "float8_e4m3fn",
-    "float8_e5m2": "float8_e5m2",
-    "int64": "int64",
-    "long": "int64",
-    "int32": "int32",
-    "int": "int32",
-    "int16": "int16",
-    "short": "int16",
-    "int8": "int8",
-    "uint8": "uint8",
-    "uint16": "uint16",
-    "uint32": "uint32",
-    "uint64": "uint64",
-    "bool": "bool",
-    "complex64": "complex64",
-    "complex128": "complex128",
-}
-
-# calls whose result is not needed for weights: their arguments are read, nothing is made of them
-_OPAQUE_CALLS = {
-    Global(module, name)
-    for module, names in {
-        "torch": ("Size", "device", "Generator", "tensor"),
-        "torch._utils": (
-            "_rebuild_qtensor",
-            "_rebuild_sparse_tensor",
-            "_rebuild_meta_tensor_no_storage",
-            "_rebuild_nested_tensor",
-            "_rebuild_device_tensor_from_numpy",
-            "_rebuild_device_tensor_from_cpu_tensor",
-            "_rebuild_wrapper_subclass",
-        ),
-        "torch.serialization": ("_get_layout",),
-        "torch.random": ("Generator",),
-        "torch_npu.npu._format": ("Format",),
-        "numpy": ("dtype", "ndarray"),
-        "numpy.core.multiarray": ("scalar", "_reconstruct"),
-        "numpy._core.multiarray": ("scalar", "_reconstruct"),
-        "numpy.core.numeric": ("_frombuffer",),
-        "numpy._core.numeric": ("_frombuffer",),
-        "argparse": ("Namespace",),
-        "pathlib": ("Path", "PurePath", "PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"),
-        "datetime": ("datetime", "date", "time", "timedelta", "timezone"),
-        "decimal": ("Decimal",),
-        "fractions": ("Fraction",),
-        "uuid": ("UUID",),
-        "copyreg": ("_reconstructor", "__newobj__", "__newobj_ex__"),
-        "copy_reg": ("_reconstructor", "__newobj__"),
-        "collections": ("Counter", "defaultdict", "deque"),
-        "types": ("SimpleNamespace",),
-        "builtins": ("complex", "slice", "range", "float", "int", "str", "bool"),
-        "__builtin__": (
-            "complex",
-            "slice",
-            "xrange",
-            "range",
-            "float",
-            "int",
-            "str",
-            "bool",
-            "long",
-            "unicode",
-        ),
-    }.items()
-    for name in names
-}
 
 
 class PickleEndError(FormatError):
@@ -316,8 +181,8 @@ class Unpickler:
     def _call(self, function: Any, arguments: Any, position: int) -> Any:
         """Return what a call stands for."""
         if not isinstance(function, Global) or not isinstance(arguments, tuple):
-            raise self._refused(_describe(function), position)
-        build = _CALLS.get(function)
+            raise self._refused(describe(function), position)
+        build = CALLS.get(function)
         if build is not None:
             # a memoised list or text can be copied by every few bytes of the pickle
             self._copied += sum(
@@ -326,7 +191,7 @@ class Unpickler:
             if self._copied > _MAX_COPIED:
                 raise self._error(f"copies more than {_MAX_COPIED:,} items", position)
             return build(arguments)
-        if function in _OPAQUE_CALLS:
+        if function in OPAQUE_CALLS:
             if function.name in ("_reconstructor", "__newobj__", "__newobj_ex__"):
                 function = arguments[0] if isinstance(arguments[0], Global) else function
             return Opaque(function, arguments)
@@ -338,119 +203,8 @@ class Unpickler:
         if type(target) is not dict or len(items) % 2:
             raise TypeError
         for key, value in zip(items[::2], items[1::2], strict=True):
-            target[_checked_key(key)] = value
+            target[checked_key(key)] = value
 
-
-def _checked_key(key: Any) -> Any:
-    """Return a dict's key, if hashing it is no adventure."""
-    if isinstance(key, str | int | float | bytes | None | Global):
-        return key
-    if type(key) is tuple and all(isinstance(item, str | int | float | bytes | None) for item in key):
-        return key
-    return f"<{_describe(key)}>"
-
-
-def _describe(value: Any) -> str:
-    """Return what a value is, in words short enough for a message."""
-    if isinstance(value, Global):
-        return str(value)
-    if isinstance(value, Opaque):
-        return f"{value.kind} instance"
-    return type(value).__name__
-
-
-def _rebuilt(storage: Any, offset: Any, size: Any, stride: Any, dtype: str | None = None) -> PickledTensor:
-    """Return the tensor that torch's _rebuild_tensor would."""
-    if isinstance(size, Opaque):
-        size = size.arguments[0]
-    if not isinstance(storage, Storage) or type(offset) is not int or type(size) is not tuple:
-        raise TypeError
-    if type(stride) is not tuple or len(stride) != len(size) or {type(n) for n in (*size, *stride)} - {int}:
-        raise TypeError
-    dtype = dtype or storage.dtype
-    if dtype is None:
-        raise TypeError
-    return PickledTensor(storage, dtype, offset, size, stride)
-
-
-def _tensor_v3(arguments: tuple[Any, ...]) -> PickledTensor:
-    dtype = arguments[6]
-    if not isinstance(dtype, Global) or dtype.module != "torch":
-        raise TypeError
-    storage, offset, size, stride = arguments[:4]
-    return _rebuilt(storage, offset, size, stride, TORCH_DTYPES[dtype.name])
-
-
-def _tensor_from_type(arguments: tuple[Any, ...]) -> Any:
-    function, kind, inner = arguments[:3]
-    known = (
-        Global("torch", "Tensor"),
-        Global("torch.nn.parameter", "Parameter"),
-        Global("torch.nn.parameter", "Buffer"),
-    )
-    if kind not in known or not isinstance(inner, tuple):
-        return Opaque(kind if isinstance(kind, Global) else Global("?", "?"), inner)
-    return _CALLS[function](inner)
-
-
-def _dict(arguments: tuple[Any, ...]) -> dict[Any, Any]:
-    if not arguments:
-        return {}
-    pairs = list(arguments[0].items()) if isinstance(arguments[0], dict) else arguments[0]
-    return {_checked_key(key): value for key, value in pairs}
-
-
-def _sequence(arguments: tuple[Any, ...]) -> list[Any]:
-    if arguments and type(arguments[0]) not in (list, tuple):
-        raise TypeError
-    return list(arguments[0]) if arguments else []
-
-
-def _encoded(arguments: tuple[Any, ...]) -> bytes:
-    text, encoding = arguments
-    if encoding not in ("latin1", "latin-1"):
-        raise ValueError
-    return text.encode("latin-1")
-
-
-def _bytes_like(arguments: tuple[Any, ...]) -> bytes:
-    if not arguments:
-        return b""
-    if isinstance(arguments[0], bytes):
-        return arguments[0]
-    if isinstance(arguments[0], str) and arguments[1:] in (("latin-1",), ("latin1",)):
-        return arguments[0].encode("latin-1")
-    raise TypeError
-
-
-_CALLS: dict[Global, Callable[[tuple[Any, ...]], Any]] = {
-    Global("torch._utils", "_rebuild_tensor"): lambda a: _rebuilt(*a[:4]),
-    Global("torch._utils", "_rebuild_tensor_v2"): lambda a: _rebuilt(*a[:4]),
-    Global("torch._utils", "_rebuild_tensor_v3"): _tensor_v3,
-    # saved from an NPU: the storage in the file is the CPU's (torch_npu/utils/storage.py)
-    Global("torch_npu.utils.storage", "_rebuild_npu_tensor"): lambda a: _rebuilt(*a[:4]),
-    Global("torch._utils", "_rebuild_parameter"): lambda a: a[0],
-    Global("torch._utils", "_rebuild_parameter_with_state"): lambda a: a[0],
-    Global("torch._tensor", "_rebuild_from_type_v2"): _tensor_from_type,
-    Global("torch.nn.parameter", "Parameter"): lambda a: a[0],
-    Global("torch", "Size"): lambda a: tuple(_sequence(a)),
-    Global("collections", "OrderedDict"): _dict,
-    Global("builtins", "dict"): _dict,
-    Global("__builtin__", "dict"): _dict,
-    Global("builtins", "list"): _sequence,
-    Global("__builtin__", "list"): _sequence,
-    Global("builtins", "tuple"): lambda a: tuple(_sequence(a)),
-    Global("__builtin__", "tuple"): lambda a: tuple(_sequence(a)),
-    # a set's elements would be hashed, and no weight lies in one
-    Global("builtins", "set"): _sequence,
-    Global("__builtin__", "set"): _sequence,
-    Global("builtins", "frozenset"): _sequence,
-    Global("__builtin__", "frozenset"): _sequence,
-    Global("builtins", "bytearray"): _bytes_like,
-    Global("__builtin__", "bytearray"): _bytes_like,
-    Global("builtins", "bytes"): _bytes_like,
-    Global("_codecs", "encode"): _encoded,
-}
 
 _READS: dict[int, Callable[[Unpickler], Any]] = {
     ord("N"): lambda u: None,
@@ -511,8 +265,8 @@ def _instance(unpickler: Unpickler, stack: list[Any], kind: Any, arguments: list
 def _new(unpickler: Unpickler, kind: Any, arguments: Any, start: int) -> Any:
     """Return what an instance of a class stands for."""
     if not isinstance(kind, Global):
-        raise unpickler._refused(_describe(kind), start)
-    if kind in _CALLS:
+        raise unpickler._refused(describe(kind), start)
+    if kind in CALLS:
         return unpickler._call(kind, arguments, start)
     return Opaque(kind, arguments)
 
@@ -597,8 +351,8 @@ def _persistent(unpickler: Unpickler, stack: list[Any], start: int) -> None:
         raise unpickler._error("has a reference that is no torch storage", start)
     _, kind, key, _, count = identity[:5]
     view = identity[5] if len(identity) == 6 else None
-    if kind not in _STORAGES:
-        raise unpickler._error(f"has a storage of class {_describe(kind)}, which is not supported", start)
+    if kind not in STORAGES:
+        raise unpickler._error(f"has a storage of class {describe(kind)}, which is not supported", start)
     key = str(key) if type(key) is int else key
     if type(key) is not str or type(count) is not int or count < 0:
         raise TypeError
@@ -607,7 +361,7 @@ def _persistent(unpickler: Unpickler, stack: list[Any], start: int) -> None:
         _, first, length = view
         if type(first) is not int or type(length) is not int or not 0 <= first <= first + length <= count:
             raise TypeError
-    storage = Storage(key, _STORAGES[kind], count, first)
+    storage = Storage(key, STORAGES[kind], count, first)
     if unpickler.storages.setdefault(key, storage).dtype != storage.dtype:
         raise unpickler._error(f"gives storage '{short(key)}' two types", start)
     stack.append(storage)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from converters.formats.allowed_calls import PickledTensor
 from converters.formats.source import FormatError, SourceFile
 from converters.formats.tensors import (
     ITEM_BYTES,
@@ -14,7 +15,6 @@ from converters.formats.tensors import (
     checked_shape,
     short,
 )
-from converters.formats.unpickle import PickledTensor
 
 _MAX_EXPANSION = 16
 
