@@ -169,8 +169,10 @@ def _candidates(
         for source in sources or ("mindspore", "pytorch"):
 
             def make(source: str = source) -> Runner:
-                model = (exporters.get(source) or _exporter(source))(spec, num_classes, parameters)
-                return OnnxRunner(model.SerializeToString(), device)
+                export = exporters.get(source) or _exporter(source)
+                content = export(spec, num_classes, parameters).SerializeToString()
+                gc.collect()  # exporters leave networks in reference cycles; runners do not
+                return OnnxRunner(content, device)
 
             candidates.append(_Candidate(f"onnxruntime (from {source})", make))
     if onnx_file is not None:
@@ -195,10 +197,7 @@ def _computed(
     """Return the logits of a runner that lives no longer than this call, its device and versions."""
     with _framework_errors(name):
         runner = make()
-        logits, device, versions = runner.run(batch), runner.device, runner.versions()
-        del runner
-    gc.collect()  # MindSpore's Cells hold themselves in cycles
-    return logits, device, versions
+        return runner.run(batch), runner.device, runner.versions()
 
 
 @contextmanager

@@ -13,9 +13,10 @@ import numpy as np
 from converters.names import canonical_shapes
 from reference_models.spec import ModelSpec
 
-# With variances in [0.5, 1.5) these scales leave an activation's variance about as it was
-# (times 1.12 a layer), so that the first layer still counts after a hundred.
-SCALES = (0.75, 1.25)
+# Measured over every family: smaller scales make Inception-v4, which has no shortcuts, forget its
+# input (0.5 to 1: a change of 1 % in a first channel moves the logits by 5e-7), larger ones make
+# EfficientNet-Lite and RegNetY noisy (0.75 to 1.25: float32 is 1e-5 from float64).
+SCALES = (0.65, 1.15)
 VARIANCES = (0.5, 1.5)
 SHIFT = 0.1
 
