@@ -135,7 +135,7 @@ def convert(
         num_classes=found.num_classes,
         tensors_written=tensors_written,
         dropped=dropped,
-        warnings=(*checkpoint.notes, *_warnings(found, written, to)),
+        warnings=(*checkpoint.notes, *_warnings(checkpoint, found, written, to)),
     )
 
 
@@ -206,9 +206,7 @@ def _target_dialect(spec: ModelSpec, to: Runtime, dialect: str | None) -> Dialec
     if dialect is None:
         return reference_dialect(spec, to)
     if to == "onnx":
-        raise ConvertError(
-            "--dialect: an ONNX file's initializers have the canonical names. Leave --dialect out"
-        )
+        raise ConvertError("an ONNX file's initializers have the canonical names: leave --dialect out")
     return get_dialect(spec, dialect, to)
 
 
@@ -296,21 +294,27 @@ def _check_equal_onnx(path: Any, parameters: Mapping[str, np.ndarray]) -> None:
         raise ConvertError(f"{len(wrong)} tensors do not read back as they were written:\n{listed(wrong)}")
 
 
-def _warnings(found: Fit, written: Dialect, to: Runtime) -> Iterator[str]:
+def _warnings(checkpoint: Checkpoint, found: Fit, written: Dialect, to: Runtime) -> Iterator[str]:
     """Yield what a user of the target must know: another graph under these names, other preprocessing."""
     spec = found.spec
-    if to == "onnx" or written.name == "triport":
-        return
     for other in spec.same_weights_as:
-        graph = get_model(other.model)
-        if written.name != spec.publisher and written.name == graph.publisher:
-            size = other.relative_difference
-            difference = f" (by {size:.1%} of the largest logit)" if size else ""
+        publisher = get_model(other.model).publisher
+        if publisher == spec.publisher:
+            continue
+        function = f"another function (by {other.relative_difference:.1%} of the largest logit)"
+        if publisher == found.dialect.name and checkpoint.metadata.get(MODEL_KEY) != spec.name:
             yield (
-                f"{written.name}'s own definition ({graph.name} here) loads these weights and computes "
-                f"another function{difference}: {other.why}. Load them into reference_models' "
-                f"{spec.name}, or convert to ONNX, which keeps the graph"
+                f"the names are {publisher}'s, whose own definition is {other.model}; you said "
+                f"{spec.name}, which computes {function} from the same weights: {other.why}"
             )
+        if to != "onnx" and publisher == written.name:
+            yield (
+                f"{publisher}'s own definition ({other.model} here) loads these weights and computes "
+                f"{function}: {other.why}. Load them into reference_models' {spec.name}, or convert to "
+                f"ONNX, which keeps the graph; say --model {spec.name} when you convert this file again"
+            )
+    if to == "onnx":
+        return
     trained, expected = (
         next((w.preprocess for w in spec.weights if w.dialect == name), None)
         for name in (found.dialect.name, written.name)

@@ -52,7 +52,7 @@ class Row:
         values: dict[str, str] = {}
         for (name, offset), text in zip(_placeholders(self.canonical), found.groups(), strict=True):
             value = str(int(text) - offset) if offset or text.isdigit() else text
-            if values.setdefault(name, value) != value:
+            if values.setdefault(name, value) != value or value.startswith("-"):
                 return None
         return _PLACEHOLDER.sub(lambda p: _shifted(values[p[1]], int(p[2] or 0)), self.dialect)
 

@@ -50,12 +50,11 @@ class _SameAvgPool2d(nn.Module):
         self.kernel, self.stride = kernel, stride
 
     def forward(self, x: Tensor) -> Tensor:
-        padding = _same_padding(x, self.kernel, self.stride)
-        total = functional.avg_pool2d(
-            functional.pad(x, padding), self.kernel, self.stride, divisor_override=1
+        left, _, top, _ = _same_padding(x, self.kernel, self.stride)
+        # ceil_mode is the odd pixel at the end; it needs a stride or an odd kernel to reach there
+        return functional.avg_pool2d(
+            x, self.kernel, self.stride, (top, left), ceil_mode=True, count_include_pad=False
         )
-        inside = functional.pad(torch.ones_like(x[:1, :1]), padding)
-        return total / functional.avg_pool2d(inside, self.kernel, self.stride, divisor_override=1)
 
 
 class _GlobalAvgPool2d(nn.Module):
@@ -111,6 +110,8 @@ def avg_pool2d(
 ) -> nn.Module:
     """Return an average pool; "same" padding is TensorFlow's and is not counted."""
     if padding == "same":
+        if stride == 1 and kernel % 2 == 0:
+            raise ValueError(f"an average pool of kernel {kernel} and stride 1 has no same padding here")
         return _SameAvgPool2d(kernel, stride)
     return nn.AvgPool2d(kernel, stride, padding, ceil_mode=ceil_mode, count_include_pad=count_include_pad)
 

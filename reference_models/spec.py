@@ -127,13 +127,14 @@ class Dialect:
 class OtherGraph:
     """A model that the same weights fit and that computes another function, and why it does.
 
-    `relative_difference` is max|a - b| / max|a| of the two models' logits on seeded random
-    weights; benchmarks/same_weights.py prints it.
+    `relative_difference` is max|a - b| / max|a| of the two models' logits on seeded random weights
+    (a few per cent more or less where the other is the reference); benchmarks/same_weights.py
+    prints it.
     """
 
     model: str
     why: str
-    relative_difference: float | None = None
+    relative_difference: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)

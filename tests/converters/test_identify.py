@@ -49,7 +49,7 @@ def test_the_publisher_of_the_names_decides_between_graphs(model, dialect, expec
 def test_weights_that_fit_two_graphs_are_not_guessed():
     spec = get_model("tf_efficientnet_lite0")
     checkpoint = hollow_checkpoint(spec, dialect_of(spec, "timm"))
-    with pytest.raises(IdentifyError, match="--model .*efficientnet_lite0"):
+    with pytest.raises(IdentifyError, match=r"--model .*efficientnet_lite0"):
         identify(checkpoint)
     checkpoint.metadata[MODEL_KEY] = "efficientnet_lite0"
     assert identify(checkpoint).spec.name == "efficientnet_lite0"
@@ -109,5 +109,5 @@ def test_another_model_than_said():
 def test_nothing_known():
     checkpoint = Checkpoint(hollow_checkpoint(MODELS[0], MODELS[0].dialects[0]).path, "ckpt", "mindspore", {})
     checkpoint.tensors["something.weight"] = Hollow((3, 3))
-    with pytest.raises(IdentifyError, match="fits no known model.*something.weight"):
+    with pytest.raises(IdentifyError, match=r"fits no known model.*something.weight"):
         identify(checkpoint)
