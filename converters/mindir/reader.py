@@ -314,12 +314,3 @@ def _item_size(elem_type: int) -> int:
         if elem_type != onnx.TensorProto.BFLOAT16
         else 2
     )
-
-
-def iterate_types(type_: ValueType) -> Iterator[TensorType]:
-    """Yield every tensor type in a value's type, depth first."""
-    if isinstance(type_, TensorType):
-        yield type_
-    elif type_ is not None:
-        for item in type_:
-            yield from iterate_types(item)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -190,7 +191,8 @@ def test_unsupported_operators_are_all_listed(mindir: bytes) -> None:
     message = str(caught.value)
     assert "2 operators cannot be converted to ONNX opset 17" in message
     assert "Conv2DUnheard: no converter\n    0-Conv2d/Conv2D-op0" in message
-    assert "ReLUUnheard: no converter\n    ReLU-op0" in message
+    # MindSpore drops the scope of a layer that it has compiled before in the process
+    assert re.search(r"ReLUUnheard: no converter\n    (2-ReLU/)?ReLU-op0", message)
 
 
 def test_an_attribute_that_nobody_reads(mindir: bytes) -> None:

@@ -15,7 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from converters.mindir.emit import Builder, Call
+    from converters.mindir.builder import Builder, Call
 
     Convert = Callable[[Call, Builder], Any]
 

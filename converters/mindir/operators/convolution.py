@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from converters.mindir.emit import Builder, Call, Value
+from converters.mindir.builder import Builder, Call, Value
 
 from . import mindir_operator
 

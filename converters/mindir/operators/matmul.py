@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from converters.mindir.emit import Builder, Call, Value
+from converters.mindir.builder import Builder, Call, Value
 from converters.mindir.reader import TensorType
 
 from . import mindir_operator

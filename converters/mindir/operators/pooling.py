@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from converters.mindir.emit import Builder, Call, Value
+from converters.mindir.builder import Builder, Call, Value
 from converters.mindir.reader import TensorType
 
 from . import mindir_operator
