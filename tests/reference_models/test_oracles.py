@@ -1,11 +1,11 @@
 """The definitions compute what the publishers' own implementations computed, in both frameworks."""
 
 import pytest
-from oracle_weights import FOLDER, MODELS, load_oracle
 
 from parity.compare import compare
 from parity.runners.mindspore import MindSporeRunner
 from parity.runners.pytorch import PyTorchRunner
+from tests.oracle_weights import FOLDER, MODELS, load_oracle
 
 RUNNERS = {"pytorch": PyTorchRunner, "mindspore": MindSporeRunner}
 ORACLES = sorted(path.stem for path in FOLDER.glob("*.npz"))
