@@ -100,54 +100,70 @@ def layout(config: RegNetConfig, num_classes: int) -> tuple[Layer, ...]:
     return tuple(layers)
 
 
-# Layers of a block and of the two ends: (MindCV, timm, canonical).
-_BLOCK_ROWS = (
-    ("proj", "downsample.conv", "proj.0"),
-    ("bn", "downsample.bn", "proj.1"),
-    ("f.a", "conv1.conv", "f.a.0"),
-    ("f.a_bn", "conv1.bn", "f.a.1"),
-    ("f.b", "conv2.conv", "f.b.0"),
-    ("f.b_bn", "conv2.bn", "f.b.1"),
-    ("f.c", "conv3.conv", "f.c.0"),
-    ("f.c_bn", "conv3.bn", "f.c.1"),
-)
-_GATE_ROWS = (
-    ("f.se.conv_reduce", "se.fc1", "f.se.fc1"),
-    ("f.se.conv_expand", "se.fc2", "f.se.fc2"),
-)
-_OUTER_ROWS = (("stem.conv", "stem.conv", "stem.0"), ("stem.bn", "stem.bn", "stem.1"))
-_HEAD_ROW = ("head.fc", "head.fc", "fc")
-
-# Where a block is. MindCV numbers stages after the first inside the first's prefix (net_mindspore.py),
-# so its first stage has a pattern of its own; "mindcv-structural" is the same modules by attributes.
-_MINDCV_BLOCKS = {
-    "0.blocks.{b}": "trunk_output.block1.block1-{b}",
-    "0.blocks.1.blocks.{b}": "trunk_output.block2.block2-{b}",
-    "0.blocks.2.blocks.{b}": "trunk_output.block3.block3-{b}",
-    "0.blocks.3.blocks.{b}": "trunk_output.block4.block4-{b}",
+# MindCV numbers the stages after the first inside the first's prefix (net_mindspore.py), so that the
+# first has rows of its own; an {s+2} does not match 1, which keeps the others' off it.
+_MINDCV_ROWS = {
+    "stem.conv": "stem.0",
+    "stem.bn": "stem.1",
+    "0.blocks.{b}.proj": "trunk_output.block1.block1-{b}.proj.0",
+    "0.blocks.{b}.bn": "trunk_output.block1.block1-{b}.proj.1",
+    "0.blocks.{b}.f.{c}": "trunk_output.block1.block1-{b}.f.{c}.0",
+    "0.blocks.{b}.f.{c}_bn": "trunk_output.block1.block1-{b}.f.{c}.1",
+    "0.blocks.{s+1}.blocks.{b}.proj": "trunk_output.block{s+2}.block{s+2}-{b}.proj.0",
+    "0.blocks.{s+1}.blocks.{b}.bn": "trunk_output.block{s+2}.block{s+2}-{b}.proj.1",
+    "0.blocks.{s+1}.blocks.{b}.f.{c}": "trunk_output.block{s+2}.block{s+2}-{b}.f.{c}.0",
+    "0.blocks.{s+1}.blocks.{b}.f.{c}_bn": "trunk_output.block{s+2}.block{s+2}-{b}.f.{c}.1",
+    "head.fc": "fc",
 }
-_STRUCTURAL_BLOCKS = {"stages.{s}.blocks.{b}": "trunk_output.block{s+1}.block{s+1}-{b}"}
-_TIMM_BLOCKS = {"s{s}.b{b+1}": "trunk_output.block{s}.block{s}-{b}"}
+_MINDCV_GATE_ROWS = {
+    "0.blocks.{b}.f.se.conv_reduce": "trunk_output.block1.block1-{b}.f.se.fc1",
+    "0.blocks.{b}.f.se.conv_expand": "trunk_output.block1.block1-{b}.f.se.fc2",
+    "0.blocks.{s+1}.blocks.{b}.f.se.conv_reduce": "trunk_output.block{s+2}.block{s+2}-{b}.f.se.fc1",
+    "0.blocks.{s+1}.blocks.{b}.f.se.conv_expand": "trunk_output.block{s+2}.block{s+2}-{b}.f.se.fc2",
+}
+# The same modules by their attributes, as `parameters_and_names()` calls them.
+_STRUCTURAL_ROWS = {
+    "stem.conv": "stem.0",
+    "stem.bn": "stem.1",
+    "stages.{s}.blocks.{b}.proj": "trunk_output.block{s+1}.block{s+1}-{b}.proj.0",
+    "stages.{s}.blocks.{b}.bn": "trunk_output.block{s+1}.block{s+1}-{b}.proj.1",
+    "stages.{s}.blocks.{b}.f.{c}": "trunk_output.block{s+1}.block{s+1}-{b}.f.{c}.0",
+    "stages.{s}.blocks.{b}.f.{c}_bn": "trunk_output.block{s+1}.block{s+1}-{b}.f.{c}.1",
+    "head.fc": "fc",
+}
+_STRUCTURAL_GATE_ROWS = {
+    "stages.{s}.blocks.{b}.f.se.conv_reduce": "trunk_output.block{s+1}.block{s+1}-{b}.f.se.fc1",
+    "stages.{s}.blocks.{b}.f.se.conv_expand": "trunk_output.block{s+1}.block{s+1}-{b}.f.se.fc2",
+}
+_TIMM_ROWS = {
+    "stem.conv": "stem.0",
+    "stem.bn": "stem.1",
+    "s{s}.b{b+1}.downsample.conv": "trunk_output.block{s}.block{s}-{b}.proj.0",
+    "s{s}.b{b+1}.downsample.bn": "trunk_output.block{s}.block{s}-{b}.proj.1",
+    "s{s}.b{b+1}.conv1.conv": "trunk_output.block{s}.block{s}-{b}.f.a.0",
+    "s{s}.b{b+1}.conv1.bn": "trunk_output.block{s}.block{s}-{b}.f.a.1",
+    "s{s}.b{b+1}.conv2.conv": "trunk_output.block{s}.block{s}-{b}.f.b.0",
+    "s{s}.b{b+1}.conv2.bn": "trunk_output.block{s}.block{s}-{b}.f.b.1",
+    "s{s}.b{b+1}.conv3.conv": "trunk_output.block{s}.block{s}-{b}.f.c.0",
+    "s{s}.b{b+1}.conv3.bn": "trunk_output.block{s}.block{s}-{b}.f.c.1",
+    "head.fc": "fc",
+}
+_TIMM_GATE_ROWS = {
+    "s{s}.b{b+1}.se.fc{i}": "trunk_output.block{s}.block{s}-{b}.f.se.fc{i}",
+}
 
-
-def _rows(column: int, blocks: dict[str, str], gate: bool) -> dict[str, str]:
-    inner = _BLOCK_ROWS + (_GATE_ROWS if gate else ())
-    return {
-        **{row[column]: row[2] for row in (*_OUTER_ROWS, _HEAD_ROW)},
-        **{f"{theirs}.{row[column]}": f"{ours}.{row[2]}" for theirs, ours in blocks.items() for row in inner},
-    }
-
-
-def _dialects(gate: bool) -> tuple[Dialect, ...]:
-    return (
-        Dialect("mindcv", "mindspore", _rows(0, _MINDCV_BLOCKS, gate)),
-        Dialect("mindcv-structural", "mindspore", _rows(0, _STRUCTURAL_BLOCKS, gate)),
-        Dialect("torchvision", "pytorch", {}),
-        Dialect("timm", "pytorch", _rows(1, _TIMM_BLOCKS, gate)),
-    )
-
-
-_DIALECTS = {"x": _dialects(gate=False), "y": _dialects(gate=True)}
+_X_DIALECTS = (
+    Dialect("mindcv", "mindspore", _MINDCV_ROWS),
+    Dialect("mindcv-structural", "mindspore", _STRUCTURAL_ROWS),
+    Dialect("torchvision", "pytorch", {}),
+    Dialect("timm", "pytorch", _TIMM_ROWS),
+)
+_Y_DIALECTS = (
+    Dialect("mindcv", "mindspore", _MINDCV_ROWS | _MINDCV_GATE_ROWS),
+    Dialect("mindcv-structural", "mindspore", _STRUCTURAL_ROWS | _STRUCTURAL_GATE_ROWS),
+    Dialect("torchvision", "pytorch", {}),
+    Dialect("timm", "pytorch", _TIMM_ROWS | _TIMM_GATE_ROWS),
+)
 
 _CONFIGS = {
     "regnet_x_200mf": RegNetConfig(36.44, 24, 2.49, 13, 8),
@@ -336,7 +352,7 @@ MODELS = tuple(
         input_size_px=224,
         num_parameters=_NUM_PARAMETERS[name],
         publisher="mindcv" if config.rounding == "nearest" else "torchvision",
-        dialects=_DIALECTS[name.split("_")[1]],
+        dialects=_Y_DIALECTS if config.squeeze_ratio else _X_DIALECTS,
         weights=_weights(name),
     )
     for name, config in _CONFIGS.items()
