@@ -35,7 +35,7 @@ class PyTorchRunner:
             DeviceError: the device is not there.
             ParameterError: the parameters do not fit the network.
         """
-        torch = import_torch(device)
+        torch = import_torch()
         where = parse_device(device)
         _require(torch, where)
         self.device = str(where)
@@ -71,13 +71,13 @@ class PyTorchRunner:
         return {"torch": self._torch.__version__, **self._flags, **environment.recorded()}
 
 
-def import_torch(device: str = "cpu") -> Any:
+def import_torch() -> Any:
     """Return the module torch, loaded so that an idle torch_npu does no harm.
 
     Raises:
         TriportError: PyTorch is not installed.
     """
-    environment.prepare(device)
+    environment.prepare_torch()
     try:
         with environment.quiet_warnings():
             import torch

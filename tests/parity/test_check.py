@@ -28,6 +28,13 @@ def batch():
 
 
 @pytest.fixture(scope="module")
+def exported(parameters):
+    from converters.onnx_from_torch import export
+
+    return export(SPEC, 10, parameters)
+
+
+@pytest.fixture(scope="module")
 def report(parameters, batch):
     return check_model(SPEC, parameters, batch)
 
@@ -68,8 +75,9 @@ def test_table_fits_80_columns_and_names_everything(report):
         (["pytorch", "onnx"], ["pytorch", "onnxruntime (from pytorch)"]),
     ],
 )
-def test_runtimes_are_selected(runtimes, candidates, parameters, batch):
-    report = check_model(SPEC, parameters, batch, runtimes=runtimes)
+def test_runtimes_are_selected(runtimes, candidates, parameters, batch, exported):
+    exporters = dict.fromkeys(("mindspore", "pytorch"), lambda *arguments: exported)
+    report = check_model(SPEC, parameters, batch, runtimes=runtimes, exporters=exporters)
     assert [pair.candidate for pair in report.pairs] == candidates
     assert report.passed
 
