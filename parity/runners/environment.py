@@ -1,7 +1,7 @@
 """What the process environment must say before a framework is loaded, and what was said.
 
-Call `prepare` before the first import of MindSpore, `prepare_torch` before PyTorch's; the runners do. What the user has set is
-left alone.
+Call `prepare` before the first import of MindSpore, `prepare_torch` before PyTorch's, as the runners
+do. What the user has set is left alone.
 """
 
 from __future__ import annotations
