@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import shutil
 import statistics
 import subprocess
@@ -85,11 +86,11 @@ def main(runs: int, model: str, json_path: str | None) -> None:
         status.update(f"writing random weights of {model}")
         _in_other_process(write_sources, model, folder)
         rows = list(commands(folder))
-        floor_bytes = measure([_program("true")]).peak_bytes
+        floor_bytes = measure([_program("true")], folder).peak_bytes
         for number in range(runs + 1):
             for row in rows:
                 status.update(f"round {number} of {runs}: {row.direction} {row.what}")
-                used = measure(row.command)
+                used = measure(row.command, folder)
                 if number:
                     row.runs.append(used)
                 elif row.what in (SCRIPT, CONVERT) and row.output is not None:
@@ -129,16 +130,17 @@ def commands(folder: Path) -> Iterator[Row]:
         yield Row(direction, CONVERT, [*convert, "-o", str(output)], output)
 
 
-def measure(command: list[str]) -> Usage:
-    """Run a command to its end and return what it took.
+def measure(command: list[str], folder: Path) -> Usage:
+    """Run a command to its end and return what it took; byte code is kept in `folder`.
 
     Raises:
         ClickException: it failed; the message is its output.
     """
     launcher = str(ROOT / "benchmarks" / "measure_process.py")
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", launcher, *command], capture_output=True, text=True, check=False
-    )
+    # every program finds its own and its libraries' byte code, whatever this environment keeps
+    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "pycache")}
+    launch = [sys.executable, "-I", "-S", launcher]
+    done = subprocess.run([*launch, *command], env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise click.ClickException(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
     return Usage(*map(float, done.stdout.splitlines()[-1].split()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal, NamedTuple
 
 from reference_models.spec import (
@@ -52,22 +53,7 @@ class RegNetConfig:
 
     def stages(self) -> tuple[Stage, ...]:
         """Return the stages: blocks of one width, each a power of `w_m` times `w_0` in whole eights."""
-        powers = (
-            round(math.log(1 + self.w_a * block / self.w_0) / math.log(self.w_m))
-            for block in range(self.depth)
-        )
-        widths = Counter(round(self.w_0 * self.w_m**power / 8) * 8 for power in powers)
-        return tuple(self._stage(width, depth) for width, depth in widths.items())
-
-    def _stage(self, width: int, depth: int) -> Stage:
-        group_width = min(self.group_width, width)
-        if self.rounding == "nearest":
-            groups = max(1, round(width / group_width))
-        else:
-            groups = max(1, int(width + group_width / 2) // group_width)
-            if groups * group_width < 0.9 * width:
-                groups += 1
-        return Stage(groups * group_width, depth, groups)
+        return _stages(self)
 
     def in_channels(self, stage: int, index: int) -> int:
         """Return the input channels of block `index` of `stage` (from 0)."""
@@ -78,6 +64,27 @@ class RegNetConfig:
     def squeezed(self, in_channels: int) -> int:
         """Return the inner channels of the gate of a block with `in_channels` inputs, 0 for no gate."""
         return round(self.squeeze_ratio * in_channels)
+
+
+@cache  # asked for by every block
+def _stages(config: RegNetConfig) -> tuple[Stage, ...]:
+    powers = (
+        round(math.log(1 + config.w_a * block / config.w_0) / math.log(config.w_m))
+        for block in range(config.depth)
+    )
+    widths = Counter(round(config.w_0 * config.w_m**power / 8) * 8 for power in powers)
+    return tuple(_stage(config, width, depth) for width, depth in widths.items())
+
+
+def _stage(config: RegNetConfig, width: int, depth: int) -> Stage:
+    group_width = min(config.group_width, width)
+    if config.rounding == "nearest":
+        groups = max(1, round(width / group_width))
+    else:
+        groups = max(1, int(width + group_width / 2) // group_width)
+        if groups * group_width < 0.9 * width:
+            groups += 1
+    return Stage(groups * group_width, depth, groups)
 
 
 def layout(config: RegNetConfig, num_classes: int) -> tuple[Layer, ...]:
