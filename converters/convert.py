@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +15,15 @@ from converters.formats import (
     replacing,
     write_checkpoint,
 )
-from converters.identify import FOLDED_KEY, MODEL_KEY, Fit, identify
+from converters.identify import Fit, identify
 from converters.names import COUNTER_LEAF, get_dialect, name_map, reference_dialect
+from converters.provenance import FOLDED_KEY, MODEL_KEY, provenance
 from reference_models.errors import TriportError, listed
 from reference_models.spec import Dialect, ModelSpec, Preprocess, Runtime, get_model
 
 if TYPE_CHECKING:
     import numpy as np
 
-VERSION = "0.1.0"
 DEFAULT_SUFFIX = {"mindspore": ".ckpt", "pytorch": ".pth", "onnx": ".onnx"}
 SHIPPED = Path(__file__).parent.parent / "examples" / "digits" / "res2net_digits.ckpt"
 
@@ -111,7 +110,7 @@ def convert(
         raise ConvertError(f"{output}: is the source itself. Name another output with -o")
     check_finite(checkpoint, found)
     written = _target_dialect(found.spec, to, dialect)
-    metadata = _metadata(checkpoint, found)
+    metadata = provenance(found.spec, found.num_classes, found.dialect.name, file_sha256(checkpoint.path))
     if to == "onnx":
         tensors_written = _write_onnx(checkpoint, found, output, opset, optimize, metadata, progress)
         dropped = _dropped(found, lambda name: name.endswith(COUNTER_LEAF))
@@ -216,23 +215,6 @@ def _dropped(found: Fit, unused: Callable[[str], bool]) -> tuple[tuple[str, str]
         *found.dropped,
         *((name, "counts training batches; the target has no such buffer") for name in counters),
     )
-
-
-def _metadata(checkpoint: Checkpoint, found: Fit) -> dict[str, str]:
-    """Return what a file says of itself: model, origin, preprocessing."""
-    spec = found.spec
-    weights = [w for w in spec.weights if w.dialect == found.dialect.name] or list(spec.weights)
-    metadata = {
-        MODEL_KEY: spec.name,
-        "triport.num_classes": str(found.num_classes),
-        "triport.source_dialect": found.dialect.name,
-        "triport.source_sha256": checkpoint.metadata.get("triport.source_sha256")
-        or file_sha256(checkpoint.path),
-        "triport.version": VERSION,
-    }
-    if weights:
-        metadata["triport.preprocessing"] = json.dumps(asdict(weights[0].preprocess), sort_keys=True)
-    return metadata
 
 
 def _write_onnx(

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from converters.formats import Checkpoint, Tensor
 from converters.names import COUNTER_LEAF, canonical_shapes, name_map
+from converters.provenance import FOLDED_KEY, MODEL_KEY
 from reference_models.errors import TriportError, listed
 from reference_models.spec import Dialect, ModelSpec, all_models, get_model
 
-MODEL_KEY = "triport.model"
-FOLDED_KEY = "triport.folded"
 PARAMETER_DTYPE = "float32"
 _CLOSE = 0.5  # share of a model's names that a file must have to be called a damaged one of it
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from converters.convert import ConvertError, check_finite
 from converters.formats import Checkpoint, file_sha256, open_checkpoint
-from converters.identify import FOLDED_KEY, Fit, IdentifyError, candidates, identify
+from converters.identify import Fit, IdentifyError, candidates, identify
 from converters.names import COUNTER_LEAF, LEAVES
+from converters.provenance import FOLDED_KEY
 
 _STATISTICS = {"running_mean", "running_var"} | {
     LEAVES["norm"][leaf] for leaf in ("running_mean", "running_var")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from converters.environment import import_mindspore
 from converters.mindir.export import mindir_bytes_from_cell, onnx_from_mindir
 from converters.names import name_map, reference_dialect
 from converters.onnx_model import finished, with_parameters
@@ -31,6 +32,7 @@ def export(
     Returns:
         A checked model: input `input` (N, 3, H, W), output `logits` (N, num_classes), N free.
     """
+    import_mindspore()
     cell = spec.build_mindspore(num_classes).set_train(False)
     mindir = mindir_bytes_from_cell(cell, (1, 3, spec.input_size_px, spec.input_size_px))
     names = name_map(spec, reference_dialect(spec, "mindspore"))

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from converters.environment import import_torch
 from converters.onnx_model import INPUT, LOGITS, finished, with_parameters
 from reference_models.spec import ModelSpec
 
@@ -41,9 +42,9 @@ def export(
         A checked model: input `input` (N, 3, H, W), output `logits` (N, num_classes), N free.
     """
     import onnx
-    import torch
     from onnx import version_converter
 
+    torch = import_torch()
     net = spec.build_torch(num_classes).eval()
     generator = torch.Generator().manual_seed(0)
     for tensor in net.state_dict().values():
@@ -56,7 +57,7 @@ def export(
         torch.onnx.export(
             net,
             (torch.zeros(2, 3, spec.input_size_px, spec.input_size_px),),
-            buffer,  # type: ignore[arg-type]  # a file object is taken too
+            buffer,
             dynamo=False,
             opset_version=min(opset, NEWEST_DIRECT_OPSET),
             training=torch.onnx.TrainingMode.PRESERVE,

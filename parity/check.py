@@ -12,14 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from converters.convert import exporter_for
 from reference_models.errors import TriportError
 from reference_models.spec import RUNTIMES, ModelSpec
 
 from .compare import Comparison, compare, default_tolerance
 from .runners import Runner
-from .runners.mindspore import MindSporeRunner, import_mindspore
+from .runners.mindspore import MindSporeRunner
 from .runners.onnx import OnnxRunner
-from .runners.pytorch import PyTorchRunner, import_torch
+from .runners.pytorch import PyTorchRunner
 
 REFERENCE = "pytorch-float64"
 
@@ -169,7 +170,7 @@ def _candidates(
         for source in sources or ("mindspore", "pytorch"):
 
             def make(source: str = source) -> Runner:
-                export = exporters.get(source) or _exporter(source)
+                export = exporters.get(source) or exporter_for(source).export
                 content = export(spec, num_classes, parameters).SerializeToString()
                 gc.collect()  # exporters leave networks in reference cycles; runners do not
                 return OnnxRunner(content, device)
@@ -178,17 +179,6 @@ def _candidates(
     if onnx_file is not None:
         candidates.append(_Candidate("onnxruntime (given file)", lambda: OnnxRunner(onnx_file, device)))
     return candidates
-
-
-def _exporter(source: str) -> Exporter:
-    """Return the exporter from `source`, with its framework loaded as the runners load it."""
-    if source == "mindspore":
-        import_mindspore()
-        from converters.onnx_from_mindspore import export
-    else:
-        import_torch()
-        from converters.onnx_from_torch import export
-    return export
 
 
 def _computed(

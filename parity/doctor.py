@@ -9,11 +9,10 @@ from dataclasses import asdict, dataclass
 from importlib import metadata, util
 from typing import TYPE_CHECKING, Any
 
+from converters.environment import import_mindspore, import_torch
 from reference_models.errors import TriportError
 
-from .runners.mindspore import import_mindspore
 from .runners.onnx import import_onnxruntime
-from .runners.pytorch import import_torch
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -70,6 +70,12 @@ class Preprocess:
     std: tuple[float, float, float]
     library: Literal["pil", "mindspore", "opencv"]
 
+    def __str__(self) -> str:
+        mean, std = ("/".join(f"{value:.4g}" for value in values) for values in (self.mean, self.std))
+        return (
+            f"{self.library} {self.interpolation} {self.resize_px} -> {self.crop_px}, mean {mean}, std {std}"
+        )
+
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

@@ -90,17 +90,12 @@ def model_tables(spec: ModelSpec) -> Iterator[Table | str]:
     table.add_column("top-1 %", justify="right")
     table.add_column("top-5 %", justify="right")
     for weights in spec.weights:
-        how = weights.preprocess
-        preprocessing = (
-            f"{how.library} {how.interpolation} {how.resize_px} -> {how.crop_px}, "
-            f"mean {_rounded(how.mean)}, std {_rounded(how.std)}"
-        )
         for accuracy in weights.accuracies:
             top5 = "" if accuracy.top5_percent is None else f"{accuracy.top5_percent:.2f}"
             table.add_row(
                 weights.name,
                 weights.dialect,
-                preprocessing,
+                str(weights.preprocess),
                 accuracy.context,
                 accuracy.date,
                 f"{accuracy.top1_percent:.2f}",
@@ -108,7 +103,3 @@ def model_tables(spec: ModelSpec) -> Iterator[Table | str]:
             )
     yield table
     yield "\n".join(dict.fromkeys(f"{w.name}: {w.url or 'no file published'}" for w in spec.weights))
-
-
-def _rounded(values: tuple[float, ...]) -> str:
-    return "/".join(f"{value:.4g}" for value in values)

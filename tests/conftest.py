@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 @pytest.fixture
 def run_cli():
-    """Runs the command line in this process: run_cli("convert", path, "--to", "onnx")."""
+    """The command line in this process, as a function of its words."""
     from cli import main
 
     return lambda *arguments: CliRunner().invoke(main, [str(argument) for argument in arguments])

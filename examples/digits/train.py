@@ -18,18 +18,18 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent))
 
-from parity.runners.environment import prepare  # noqa: E402
+from converters.environment import prepare
 
 prepare()  # before MindSpore loads: it makes convolutions 75 times as fast on AVX-512 CPUs
 
-import mindspore  # noqa: E402
-import numpy as np  # noqa: E402
-from mindspore import nn  # noqa: E402
-from PIL import Image  # noqa: E402
-from sklearn.datasets import load_digits  # noqa: E402
-from sklearn.model_selection import train_test_split  # noqa: E402
+import mindspore
+import numpy as np
+from mindspore import nn
+from PIL import Image
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
 
-from reference_models.spec import ModelSpec, Preprocess, get_model  # noqa: E402
+from reference_models.spec import ModelSpec, Preprocess, get_model
 
 SEED = 0
 HELD_OUT = 300

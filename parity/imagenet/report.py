@@ -9,19 +9,20 @@ from .evaluate import Evaluation
 
 
 def summary_of(evaluation: Evaluation) -> str:
-    """Return the accuracy with its interval, beside the published figure, in two or three lines."""
+    """Return the accuracy with its interval, beside the published figure, in three or four lines."""
     low, high = evaluation.top1_interval_percent
     lines = [
         f"{evaluation.model} in {evaluation.runtime} on {evaluation.device}: "
         f"{evaluation.images} images, {evaluation.images_per_second:.1f} images/s",
         f"top-1 {evaluation.top1_percent:.2f} % (95 % interval {low:.2f} to {high:.2f}), "
         f"top-5 {evaluation.top5_percent:.2f} %",
+        f"preprocessing: {evaluation.profile}",
     ]
     published = evaluation.published()
     if published is not None:
         top5 = published["top5_percent"]
         lines.append(
-            f"published for {published['weights']} on the ILSVRC-2012 validation set: "
+            f"published for {published['weights']}: "
             f"top-1 {published['top1_percent']:.2f} %"
             + (f", top-5 {top5:.2f} %" if top5 is not None else "")
             + f" ({published['context']})"

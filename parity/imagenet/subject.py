@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from converters.convert import SHIPPED, check_finite, exporter_for, parameters_of
 from converters.formats import Checkpoint, open_checkpoint
-from converters.identify import FOLDED_KEY, MODEL_KEY, Fit, identify
+from converters.identify import Fit, identify
+from converters.provenance import (
+    FOLDED_KEY,
+    MODEL_KEY,
+    NUM_CLASSES_KEY,
+    SOURCE_DIALECT_KEY,
+    stated_preprocessing,
+)
 from parity.runners import Runner
-from parity.runners.mindspore import MindSporeRunner, import_mindspore
+from parity.runners.mindspore import MindSporeRunner
 from parity.runners.onnx import OnnxRunner
-from parity.runners.pytorch import PyTorchRunner, import_torch
+from parity.runners.pytorch import PyTorchRunner
 from reference_models.errors import TriportError, listed
 from reference_models.spec import (
     IMAGENET_MEAN,
@@ -26,9 +31,6 @@ from reference_models.spec import (
     all_models,
     get_model,
 )
-
-PREPROCESSING_KEY = "triport.preprocessing"
-NUM_CLASSES_KEY = "triport.num_classes"
 
 
 class SubjectError(TriportError):
@@ -58,7 +60,8 @@ def open_subject(
 
     Args:
         what: a checkpoint or ONNX file, or the name of the shipped model.
-        model: what the file must be a checkpoint of; found from the file by default.
+        model: the model, or the published weights, that the file must be; found from it by default.
+            Weights' names also tell how images are preprocessed.
         runtime: where to run; the file's own by default.
         device: `cpu`, `cuda[:i]` or `npu[:i]`.
         progress: is told each step.
@@ -73,13 +76,14 @@ def open_subject(
         return _folded(checkpoint, runtime, device)
     found = identify(checkpoint, model)
     check_finite(checkpoint, found)
-    published = _published(found)
+    published = _published(checkpoint, found, model)
+    profile = _profile(checkpoint, found.spec, published, model)
     progress(f"loading {found.spec.name} in {runtime or checkpoint.runtime}")
     return Subject(
         found.spec,
         found.num_classes,
         _runner(checkpoint, found, runtime or checkpoint.runtime, device),
-        _profile(checkpoint, found.spec, published),
+        profile,
         published,
     )
 
@@ -102,7 +106,6 @@ def _runner(checkpoint: Checkpoint, found: Fit, runtime: str, device: str) -> Ru
     if runtime == "onnx":
         if checkpoint.runtime == "onnx":
             return OnnxRunner(checkpoint.path, device)
-        import_mindspore() if checkpoint.runtime == "mindspore" else import_torch()
         model = exporter_for(checkpoint.runtime).export(
             found.spec, found.num_classes, parameters_of(checkpoint, found)
         )
@@ -119,28 +122,46 @@ def _folded(checkpoint: Checkpoint, runtime: str | None, device: str) -> Subject
         raise SubjectError(
             f"{checkpoint.path}: BatchNorm is folded in this file, so only --runtime onnx runs it"
         )
-    spec = get_model(checkpoint.metadata[MODEL_KEY])
-    num_classes = int(checkpoint.metadata[NUM_CLASSES_KEY])
+    spec = get_model(checkpoint.metadata.get(MODEL_KEY, ""))
+    classes = checkpoint.metadata.get(NUM_CLASSES_KEY, "")
+    if not classes.isdecimal():
+        raise SubjectError(f"{checkpoint.path}: its metadata does not say how many classes the model has")
+    num_classes = int(classes)
     return Subject(
-        spec, num_classes, OnnxRunner(checkpoint.path, device), _profile(checkpoint, spec, None), None
+        spec, num_classes, OnnxRunner(checkpoint.path, device), _profile(checkpoint, spec, None, None), None
     )
 
 
-def _published(found: Fit) -> Weights | None:
-    """Return the weights record that a file's names and classes point to."""
-    if found.num_classes != found.spec.num_classes:
-        return None
-    return next((w for w in found.spec.weights if w.dialect == found.dialect.name), None)
+def _published(checkpoint: Checkpoint, found: Fit, name: str | None) -> Weights | None:
+    """Return the weights record that was named, or that the file's origin, names and classes point to."""
+    named = [weights for weights in found.spec.weights if weights.name == name]
+    if named or found.num_classes != found.spec.num_classes:
+        return named[0] if named else None
+    dialect = checkpoint.metadata.get(SOURCE_DIALECT_KEY, found.dialect.name)
+    return next((weights for weights in found.spec.weights if weights.dialect == dialect), None)
 
 
-def _profile(checkpoint: Checkpoint, spec: ModelSpec, published: Weights | None) -> Preprocess:
-    """Return the preprocessing that the file states, or its names' publisher's, or the model's first."""
-    if PREPROCESSING_KEY in checkpoint.metadata:
-        stated: dict[str, Any] = json.loads(checkpoint.metadata[PREPROCESSING_KEY])
-        return Preprocess(**{key: tuple(v) if isinstance(v, list) else v for key, v in stated.items()})
+def _profile(
+    checkpoint: Checkpoint, spec: ModelSpec, published: Weights | None, name: str | None
+) -> Preprocess:
+    """Return the preprocessing of the weights that were named, or that the file states, or its publisher's.
+
+    Raises:
+        SubjectError: the publishers of the model differ, and nothing tells whose weights these are.
+    """
+    stated = stated_preprocessing(checkpoint.metadata, checkpoint.path)
+    if stated is not None and (published is None or published.name != name):
+        return stated
     if published is not None:
         return published.preprocess
-    if spec.weights:
-        return spec.weights[0].preprocess
+    profiles = dict.fromkeys(weights.preprocess for weights in spec.weights)
+    if len(profiles) > 1:
+        raise SubjectError(
+            f"{checkpoint.path}: does not say how its images are to be preprocessed, and the publishers of "
+            f"{spec.name} differ. Say whose weights these are with --model and one of\n"
+            + listed(f"{weights.name}: {weights.preprocess}" for weights in spec.weights)
+        )
+    if profiles:
+        return next(iter(profiles))
     size = spec.input_size_px
     return Preprocess(round(size / 0.875), size, "bilinear", IMAGENET_MEAN, IMAGENET_STD, "pil")

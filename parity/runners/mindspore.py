@@ -7,11 +7,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from converters import environment
 from converters.names import name_map, reference_dialect
-from reference_models.errors import TriportError
 from reference_models.spec import ModelSpec
 
-from . import environment
 from .device import Device, DeviceError, parse_device
 from .parameters import matched
 
@@ -46,7 +45,7 @@ class MindSporeRunner:
             DeviceError: the device is not there.
             ParameterError: the parameters do not fit the network.
         """
-        mindspore = import_mindspore(device)
+        mindspore = environment.import_mindspore(device)
         where = parse_device(device)
         self._flags = _select(mindspore, where)
         self.device = str(where)
@@ -91,23 +90,6 @@ class MindSporeRunner:
         self._batch_size = max(len(batch), self._batch_size or 0)
         filling = np.zeros((self._batch_size - len(batch), *batch.shape[1:]), batch.dtype)
         return np.concatenate([batch, filling]) if len(filling) else batch
-
-
-def import_mindspore(device: str = "cpu") -> Any:
-    """Return the module mindspore, loaded quietly and with its fast CPU kernels.
-
-    Raises:
-        TriportError: MindSpore is not installed.
-    """
-    environment.prepare(device)
-    try:
-        with environment.quiet_warnings():
-            import mindspore
-    except ImportError as error:
-        raise TriportError(
-            f'MindSpore cannot be loaded ({error}). Install it: pip install "triport[mindspore]"'
-        ) from error
-    return mindspore
 
 
 def _select(mindspore: Any, device: Device) -> dict[str, str]:

@@ -7,10 +7,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from reference_models.errors import TriportError
+from converters import environment
 from reference_models.spec import ModelSpec
 
-from . import environment
 from .device import Device, DeviceError, parse_device
 from .parameters import matched
 
@@ -35,7 +34,7 @@ class PyTorchRunner:
             DeviceError: the device is not there.
             ParameterError: the parameters do not fit the network.
         """
-        torch = import_torch()
+        torch = environment.import_torch()
         where = parse_device(device)
         _require(torch, where)
         self.device = str(where)
@@ -69,23 +68,6 @@ class PyTorchRunner:
     def versions(self) -> dict[str, str]:
         """Return PyTorch's version, the precision flags and the environment."""
         return {"torch": self._torch.__version__, **self._flags, **environment.recorded()}
-
-
-def import_torch() -> Any:
-    """Return the module torch, loaded so that an idle torch_npu does no harm.
-
-    Raises:
-        TriportError: PyTorch is not installed.
-    """
-    environment.prepare_torch()
-    try:
-        with environment.quiet_warnings():
-            import torch
-    except ImportError as error:
-        raise TriportError(
-            f'PyTorch cannot be loaded ({error}). Install it: pip install "triport[pytorch]"'
-        ) from error
-    return torch
 
 
 def _require(torch: Any, device: Device) -> None:

@@ -3,7 +3,8 @@
 import pytest
 
 from converters.formats import Checkpoint
-from converters.identify import MODEL_KEY, IdentifyError, candidates, identify
+from converters.identify import IdentifyError, candidates, identify
+from converters.provenance import MODEL_KEY
 from reference_models.spec import all_models, get_model
 from tests.converters.checkpoints import Hollow, dialect_of, hollow_checkpoint
 

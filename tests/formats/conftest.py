@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from checkpoint_samples import WRITTEN, array
 
 from converters.formats import ArrayTensor, Tensor
+from tests.formats.checkpoint_samples import WRITTEN, array
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checkpoint_samples import array, payload
 
 from converters import formats
 from converters.formats import ArrayTensor, FormatError, Tensor, open_checkpoint, replacing, write_checkpoint
 from converters.formats.source import SourceFile
+from tests.formats.checkpoint_samples import array, payload
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])

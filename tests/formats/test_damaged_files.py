@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checkpoint_samples import array, payload
 
 from converters.formats import ArrayTensor, FormatError, Tensor, open_checkpoint, write_checkpoint
 from converters.formats.wire import varint
+from tests.formats.checkpoint_samples import array, payload
 
 
 def field(number: int, payload: bytes | str) -> bytes:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from checkpoint_samples import WRITTEN, array, payload
 
 from converters.formats import (
     ArrayTensor,
@@ -19,6 +18,7 @@ from converters.formats import (
 )
 from converters.formats.source import CHUNK_BYTES, SourceFile
 from converters.formats.tensors import ITEM_BYTES
+from tests.formats.checkpoint_samples import WRITTEN, array, payload
 
 Target = tuple[str, str, Path]
 # what a format cannot hold, in its own writer's words

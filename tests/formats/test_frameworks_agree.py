@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checkpoint_samples import array, payload
 
 from converters.formats import ArrayTensor, Tensor, file_sha256, open_checkpoint, write_checkpoint
 from converters.formats.tensors import ITEM_BYTES
+from tests.formats.checkpoint_samples import array, payload
 
 MINDSPORE_DTYPES = [d for d in ITEM_BYTES if not d.startswith(("complex", "float8"))]
 SHAPES = [(3, 5), (), (1,), (2, 1, 3, 1)]
@@ -64,7 +64,7 @@ def test_what_mindspore_saves_is_read(mindspore: Any, tmp_path: Path, suffix: st
     found = open_checkpoint(path)
     assert found.runtime == "mindspore"
     assert {n: payload(t) for n, t in found.tensors.items()} == {n: payload(t) for n, t in tensors.items()}
-    assert ("the file's CRC is right" in found.notes) == crc
+    assert (found.integrity == "the file's CRC is right") == crc
 
 
 @pytest.mark.parametrize("suffix", [".ckpt", ".safetensors"])

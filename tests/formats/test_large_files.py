@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from checkpoint_samples import array, payload
 
 from converters.formats import ArrayTensor, Tensor, open_checkpoint, write_checkpoint
 from converters.formats import ckpt as ckpt_format
 from converters.formats import pth as pth_format
 from converters.formats.atomic import Output
 from converters.formats.source import CHUNK_BYTES
+from tests.formats.checkpoint_samples import array, payload
 
 ZEROS = bytes(CHUNK_BYTES)
 

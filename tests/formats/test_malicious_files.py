@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checkpoint_samples import payload
 
 from converters.formats import FormatError, open_checkpoint
 from converters.formats.allowed_calls import Global, Opaque, PickledTensor
 from converters.formats.unpickle import Unpickler
+from tests.formats.checkpoint_samples import payload
 
 
 def load(data: bytes) -> Any:

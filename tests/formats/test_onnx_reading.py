@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from checkpoint_samples import payload
 from onnx import TensorProto, helper, numpy_helper
 
 from converters.formats import FormatError, open_checkpoint
 from converters.formats import onnx as onnx_format
+from tests.formats.checkpoint_samples import payload
 
 VALUES = {
     TensorProto.FLOAT: [1.5, -2.0],
@@ -75,7 +75,7 @@ def test_metadata_scalars_empty_and_constants(tmp_path: Path) -> None:
     }
     assert {drop.name for drop in found.dropped} == {"shape", "names"}
     assert (found.format, found.runtime, found.metadata) == ("onnx", "onnx", {"model": "resnet18"})
-    assert found.notes[0] == "written by tester"
+    assert found.producer == "tester"
 
 
 def external(folder: Path, **entries: Any) -> Path:

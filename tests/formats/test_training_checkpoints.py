@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checkpoint_samples import array
 
 from converters.formats import ArrayTensor, FormatError, Tensor, open_checkpoint, write_checkpoint
+from tests.formats.checkpoint_samples import array
 
 torch = pytest.importorskip("torch")
 

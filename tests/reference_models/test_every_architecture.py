@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from converters.environment import import_mindspore
 from converters.names import canonical_shapes, name_map, reference_dialect
-from parity.runners.mindspore import import_mindspore
 from reference_models import spec as spec_module
 from reference_models.spec import RUNTIMES, Dialect, OtherGraph, all_models
 

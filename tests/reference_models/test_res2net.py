@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from converters.environment import import_mindspore
 from converters.names import name_map, reference_dialect
 from parity.compare import compare
-from parity.runners.mindspore import import_mindspore
 from reference_models.spec import get_model
 
 DIGITS = Path(__file__).resolve().parents[2] / "examples" / "digits"

@@ -7,7 +7,7 @@ import pytest
 from parity.imagenet.classes import class_names, is_wnid, wnid_indices
 from parity.imagenet.dataset import DatasetError, open_dataset
 
-PHOTOS = Path(__file__).parents[2] / "data" / "photos"
+PHOTOS = Path(__file__).parents[3] / "examples" / "photos"
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from parity.imagenet.preprocess import ImageError, preprocess_file
 from parity.imagenet.report import predictions_table, summary_of
 from reference_models.spec import Preprocess, get_model
 
-PHOTOS = Path(__file__).parents[2] / "data" / "photos"
+PHOTOS = Path(__file__).parents[3] / "examples" / "photos"
 PLAIN = Preprocess(8, 8, "bilinear", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "pil")
 
 
@@ -140,7 +140,7 @@ LITE = {"lite0": (41, 45), "lite1": (38, 44), "lite2": (39, 45)}
 @pytest.mark.parametrize("model", LITE)
 def test_recorded_logits_of_photographs_score_right(model):
     """What timm computed with real weights, looked up by the image: classes and order must fit."""
-    recorded = np.load(PHOTOS / "efficientnet_lite_logits.npz")
+    recorded = np.load(Path(__file__).parents[2] / "data" / "efficientnet_lite_logits.npz")
     profile = Preprocess(16, 16, "bilinear", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "pil")
     logits = {
         preprocess_file(PHOTOS / file, profile).tobytes(): row

@@ -9,7 +9,7 @@ from parity.imagenet.preprocess import ImageError, ProfileError, preprocess, pre
 from parity.imagenet.resize_opencv import resize_bilinear
 from reference_models.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess, get_model
 
-PHOTOS = sorted((Path(__file__).parents[2] / "data" / "photos").glob("val/*/*.JPEG"))
+PHOTOS = sorted((Path(__file__).parents[3] / "examples" / "photos").glob("val/*/*.JPEG"))
 PIL_224 = Preprocess(256, 224, "bilinear", IMAGENET_MEAN, IMAGENET_STD, "pil")
 MINDSPORE_224 = replace(PIL_224, library="mindspore")
 
