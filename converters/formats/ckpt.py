@@ -19,8 +19,10 @@ from collections.abc import Mapping
 from converters.formats.atomic import Output
 from converters.formats.source import FormatError, SourceFile
 from converters.formats.tensors import (
+    CHECKSUM_RIGHT,
     ITEM_BYTES,
     MAX_TENSORS,
+    NO_CHECKSUM,
     Checkpoint,
     Dropped,
     FileTensor,
@@ -114,7 +116,8 @@ def open(source: SourceFile) -> Checkpoint:
             found[tag][2].append(content)
         last = tag
         end = record.value + record.length
-    notes = (_check_crc(source, end),) if end < source.size else ("the file has no CRC to check it by",)
+    if end < source.size:
+        _check_crc(source, end)
     tensors: dict[str, Tensor] = {}
     dropped = []
     for tag, (dims, kind, ranges) in found.items():
@@ -122,7 +125,14 @@ def open(source: SourceFile) -> Checkpoint:
             dropped.append(Dropped(tag, f"a text, not a tensor: {_text(reader, ranges)!r}"))
         else:
             tensors[tag] = _checked_tensor(source, tag, dims, kind, ranges)
-    return Checkpoint(path, FORMAT, "mindspore", tensors, {}, tuple(dropped), notes)
+    return Checkpoint(
+        path,
+        FORMAT,
+        "mindspore",
+        tensors,
+        dropped=tuple(dropped),
+        integrity=CHECKSUM_RIGHT if end < source.size else NO_CHECKSUM,
+    )
 
 
 def write(
@@ -265,8 +275,8 @@ def _text(reader: WireReader, ranges: list[tuple[int, int]]) -> str:
     return reader.read(offset, min(length, 320)).decode("utf-32-le", "replace")
 
 
-def _check_crc(source: SourceFile, end: int) -> str:
-    """Check what follows the last record and return a note on it."""
+def _check_crc(source: SourceFile, end: int) -> None:
+    """Check what follows the last record."""
     trailer = source.read(end, min(_TRAILER_BYTES + 1, source.size - end))
     if len(trailer) != _TRAILER_BYTES:
         raise FormatError(
@@ -284,7 +294,6 @@ def _check_crc(source: SourceFile, end: int) -> str:
             f"damaged; "
             f"get it again"
         )
-    return "the file's CRC is right"
 
 
 def _read_varint(data: bytes, position: int) -> int:

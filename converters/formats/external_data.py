@@ -131,7 +131,10 @@ class ExternalData:
                 os.close(folder)
                 folder = inner
             name = parts[-1] if parts else "."
-            return SourceFile(name, folder, os.O_NOFOLLOW, shown=str(self._folder / Path(*parts)))
+            try:
+                return SourceFile(name, folder, os.O_NOFOLLOW, shown=str(self._folder / Path(*parts)))
+            except FormatError as error:
+                raise FormatError(f"{what}: {error}") from None
         finally:
             os.close(folder)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from converters.formats.external_data import ExternalData
@@ -66,6 +67,7 @@ _TYPED_FIELD = {
 _INT32_DATA = 5
 _MAX_TYPED_VALUES = 1 << 20
 _MAX_NODE_INPUTS = 100_000
+_WITH_GRAPHS = ("If", "Loop", "Scan", "SequenceMap")
 
 
 def sniff(source: SourceFile) -> bool:
@@ -91,11 +93,14 @@ def open(source: SourceFile) -> Checkpoint:
     graph = None
     metadata: dict[str, str] = {}
     producer = []
+    functions = 0
     for field in reader.fields(0, source.size, "the model"):
         if field.number == 7 and field.wire == LENGTH:
             if graph is not None:
                 raise FormatError(f"{source.path}: has two graphs: the file is damaged or malicious")
             graph = field
+        elif field.number == 25:
+            functions += 1
         elif field.number in (2, 3):
             producer.append(reader.text(field, "the producer's name"))
         elif field.number == 14:
@@ -105,7 +110,12 @@ def open(source: SourceFile) -> Checkpoint:
         raise FormatError(f"{source.path}: has no graph: the ONNX file is truncated or damaged; get it again")
     graph_reader = _GraphReader(reader)
     graph_reader.read(graph)
-    notes = [f"written by {short(' '.join(producer))}"] if producer else []
+    notes = []
+    if graph_reader.inner_graphs:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(graph_reader.inner_graphs.items()))
+        notes.append(f"tensors in the inner graphs of nodes are not read ({kinds})")
+    if functions:
+        notes.append(f"tensors in the model's {functions} functions are not read")
     return Checkpoint(
         source.path,
         FORMAT,
@@ -113,7 +123,8 @@ def open(source: SourceFile) -> Checkpoint:
         graph_reader.tensors,
         metadata,
         tuple(graph_reader.dropped),
-        (*notes, "the file has no CRC to check it by"),
+        tuple(notes),
+        producer=short(" ".join(producer)) or None,
     )
 
 
@@ -132,6 +143,7 @@ class _GraphReader:
         self.source = reader.source
         self.tensors: dict[str, Tensor] = {}
         self.dropped: list[Dropped] = []
+        self.inner_graphs: Counter[str] = Counter()
         self._external = ExternalData(reader.source.path)
 
     def read(self, graph: Field) -> None:
@@ -170,6 +182,7 @@ class _GraphReader:
             if field.number == 4:
                 kind = self.reader.text(field, "a node's op_type")
                 if kind != "Constant":
+                    self.inner_graphs.update([kind] if kind in _WITH_GRAPHS else [])
                     return
             elif field.number == 2:
                 if len(outputs) == _MAX_NODE_INPUTS:

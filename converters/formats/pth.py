@@ -97,7 +97,17 @@ def open(source: SourceFile) -> Checkpoint:
         tensors[name] = tensor_from_view(source, name, view, storage.offset, storage.length, storage.crc)
     check_expansion(source, tensors)
     metadata = _metadata(source, records.get(f"{root_name}/{_METADATA}"))
-    return Checkpoint(path, FORMAT, "pytorch", tensors, metadata, tuple(dropped), tuple(notes))
+    return Checkpoint(
+        path,
+        FORMAT,
+        "pytorch",
+        tensors,
+        metadata,
+        tuple(dropped),
+        tuple(notes),
+        integrity="every record has a CRC, checked where it is read",
+        producer="triport" if metadata else "torch.save",
+    )
 
 
 def write(
@@ -138,8 +148,15 @@ def _open_legacy(source: SourceFile) -> Checkpoint:
             )
         tensors[name] = tensor_from_view(source, name, view, *ranges[view.storage.key], None)
     check_expansion(source, tensors)
-    notes = [*notes, "a file of torch before 1.6: it has no CRC to check it by"]
-    return Checkpoint(source.path, FORMAT, "pytorch", tensors, {}, tuple(dropped), tuple(notes))
+    return Checkpoint(
+        source.path,
+        FORMAT,
+        "pytorch",
+        tensors,
+        dropped=tuple(dropped),
+        notes=tuple(notes),
+        producer="torch.save before 1.6, or with its legacy format",
+    )
 
 
 def _is_pickle(head: bytes) -> bool:

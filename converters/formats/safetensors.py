@@ -17,8 +17,10 @@ from typing import Any
 from converters.formats.atomic import Output
 from converters.formats.source import CHUNK_BYTES, FormatError, SourceFile
 from converters.formats.tensors import (
+    CHECKSUM_RIGHT,
     ITEM_BYTES,
     MAX_TENSORS,
+    NO_CHECKSUM,
     Checkpoint,
     FileTensor,
     Tensor,
@@ -31,6 +33,9 @@ WRITES = {"mindspore": (".safetensors",), "pytorch": (".safetensors",)}
 
 _MAX_SCALAR = 1 << 30  # zeros that a CRC is taken over; MindSpore would need as much memory
 _MAX_HEADER_BYTES = 100_000_000  # the library's own limit
+# a JSON text becomes objects of many times its size: bounds that 100,000 tensors keep, far from any real file
+_MAX_JSON_BYTES = 160 * MAX_TENSORS
+_MAX_COMMAS = 10 * MAX_TENSORS
 _TYPES = {
     "F64": "float64",
     "F32": "float32",
@@ -74,6 +79,11 @@ def open(source: SourceFile) -> Checkpoint:
     path = source.path
     length = int.from_bytes(source.read(0, 8), "little")
     source.check_range(8, length, "the safetensors header")
+    if length > _MAX_JSON_BYTES:
+        raise FormatError(
+            f"{path}: the safetensors header has {length:,} bytes; expected at most {_MAX_JSON_BYTES:,}: "
+            f"damaged or malicious"
+        )
     header = _parse(source.read(8, length), path)
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
@@ -103,16 +113,14 @@ def open(source: SourceFile) -> Checkpoint:
     notes = []
     if "crc_num" in metadata:
         _check_crc(source, tensors, metadata["crc_num"])
-        notes.append("the file's CRC is right")
-    else:
-        notes.append("the file has no CRC to check it by")
     runtime = _RUNTIMES.get(metadata.get("format", ""))
     if runtime is None:
         leaves = {name.rpartition(".")[2] for name in tensors}
         runtime = "mindspore" if leaves.intersection(_MINDSPORE_LEAVES) else "pytorch"
         notes.append(f"the file does not say whose it is; by its parameters' names it is {runtime}'s")
     texts = {key.removeprefix(_PREFIX): value for key, value in metadata.items() if key != "format"}
-    return Checkpoint(path, FORMAT, runtime, tensors, texts, (), tuple(notes))
+    integrity = CHECKSUM_RIGHT if "crc_num" in metadata else NO_CHECKSUM
+    return Checkpoint(path, FORMAT, runtime, tensors, texts, notes=tuple(notes), integrity=integrity)
 
 
 def write(
@@ -173,6 +181,12 @@ def _parse(text: bytes, path: str) -> dict[str, Any]:
             )
         return entries
 
+    # counted first: two bytes of JSON can become an object of 64
+    if text.count(b"{") > MAX_TENSORS + 2 or max(text.count(b"["), text.count(b",")) > _MAX_COMMAS:
+        raise FormatError(
+            f"{path}: the safetensors header has more parts than {MAX_TENSORS:,} tensors need: damaged "
+            f"or malicious"
+        )
     try:
         header = json.loads(text.decode(), object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:

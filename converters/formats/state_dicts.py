@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from converters.formats.allowed_calls import Global, Opaque, PickledTensor
@@ -116,14 +117,11 @@ def without_training_state(checkpoint: Checkpoint) -> Checkpoint:
         return checkpoint
     if not tensors and checkpoint.tensors:
         raise FormatError(f"{checkpoint.path}: holds training state only, no tensor of a model")
-    return Checkpoint(
-        checkpoint.path,
-        checkpoint.format,
-        checkpoint.runtime,
-        tensors,
-        checkpoint.metadata,
-        checkpoint.dropped + tuple(dropped),
-        checkpoint.notes + tuple(notes),
+    return replace(
+        checkpoint,
+        tensors=tensors,
+        dropped=checkpoint.dropped + tuple(dropped),
+        notes=checkpoint.notes + tuple(notes),
     )
 
 

@@ -36,6 +36,8 @@ ITEM_BYTES = {
 }
 MAX_RANK = 32  # numpy's; torch and MindSpore stop earlier
 MAX_TENSORS = 100_000
+NO_CHECKSUM = "the file has no CRC to check it by"
+CHECKSUM_RIGHT = "the file's CRC is right"
 
 
 class Tensor(ABC):
@@ -68,6 +70,18 @@ class Tensor(ABC):
             array[position : position + len(chunk)] = np.frombuffer(chunk, np.uint8)
             position += len(chunk)
         return array.view(numpy_dtype(self.dtype)).reshape(self.shape)
+
+    def arrays(self) -> Iterator[np.ndarray]:
+        """Yield the values in order, as flat arrays of at most CHUNK_BYTES."""
+        import numpy as np
+
+        dtype = numpy_dtype(self.dtype)
+        rest = b""
+        for chunk in self.chunks():
+            chunk = rest + chunk if rest else chunk  # a .ckpt's slices may end inside a value
+            whole = len(chunk) - len(chunk) % dtype.itemsize
+            rest = chunk[whole:]
+            yield np.frombuffer(chunk, dtype, whole // dtype.itemsize)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.dtype}{list(self.shape)})"
@@ -186,20 +200,45 @@ class StridedTensor(Tensor):
         self.crc = crc
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the payload in C order; the view's extent in the file is read for it."""
-        import numpy as np
+        """Yield the payload in C order.
 
+        Rows that lie one after the other in the file are read some at a time. Others (a transposed
+        matrix) need the view's whole extent in memory.
+        """
         if not self.nbytes:
             return
         if self.crc is not None:
             self.crc.check()
+        yield from self._rows(self.offset, self.shape, self.strides)
+
+    def _rows(self, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> Iterator[bytes]:
+        """Yield the payload of a part of the view that starts at a byte of the file."""
         item = ITEM_BYTES[self.dtype]
-        extent = 1 + sum((size - 1) * stride for size, stride in zip(self.shape, self.strides, strict=True))
-        buffer = np.frombuffer(self.source.read(self.offset, extent * item), f"V{item}")
+        row = _extent(shape[1:], strides[1:])
+        if not shape or strides[0] < row or _extent(shape, strides) * item <= CHUNK_BYTES:
+            yield from self._gathered(offset, shape, strides)
+            return
+        step = strides[0] * item
+        count = CHUNK_BYTES // step
+        for first in range(0, shape[0], count or 1):
+            if count:
+                some = (min(count, shape[0] - first), *shape[1:])
+                yield from self._gathered(offset + first * step, some, strides)
+            else:
+                yield from self._rows(offset + first * step, shape[1:], strides[1:])
+
+    def _gathered(self, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> Iterator[bytes]:
+        """Yield the payload of a part of the view whose extent is read at once."""
+        import numpy as np
+
+        item = ITEM_BYTES[self.dtype]
+        buffer = np.frombuffer(self.source.read(offset, _extent(shape, strides) * item), f"V{item}")
         view = np.lib.stride_tricks.as_strided(
-            buffer, self.shape, [stride * item for stride in self.strides], writeable=False
+            buffer, shape, [stride * item for stride in strides], writeable=False
         )
-        yield from _array_chunks(np.ascontiguousarray(view))
+        flat = view.flat  # C order, copied a piece at a time
+        for start in range(0, view.size, CHUNK_BYTES // item):
+            yield flat[start : start + CHUNK_BYTES // item].tobytes()
 
     @staticmethod
     def overlaps(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
@@ -250,6 +289,11 @@ def _array_chunks(array: np.ndarray) -> Iterator[bytes]:
     flat = array.reshape(-1).view(np.uint8)
     for start in range(0, flat.size, CHUNK_BYTES):
         yield flat[start : start + CHUNK_BYTES].tobytes()
+
+
+def _extent(shape: tuple[int, ...], strides: tuple[int, ...]) -> int:
+    """Return how many elements lie from a view's first to its last."""
+    return 1 + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
 
 
 def numpy_dtype(dtype: str) -> np.dtype:
@@ -330,6 +374,8 @@ class Checkpoint:
         metadata: texts that the file carries; those that triport wrote under the names it wrote.
         dropped: what the file holds beside the model's tensors.
         notes: what the reader decided, in words for the user.
+        integrity: what says that the file is undamaged, or that nothing does.
+        producer: what wrote the file, as far as the file says.
     """
 
     path: str
@@ -339,3 +385,5 @@ class Checkpoint:
     metadata: dict[str, str] = field(default_factory=dict)
     dropped: tuple[Dropped, ...] = ()
     notes: tuple[str, ...] = ()
+    integrity: str = NO_CHECKSUM
+    producer: str | None = None

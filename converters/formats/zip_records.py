@@ -78,7 +78,8 @@ def read_records(source: SourceFile) -> dict[str, Record]:
         source.check_range(offset, _LOCAL.size + name_size, f"zip record '{name}'")
         local = source.read(offset, _LOCAL.size + name_size)
         header = _LOCAL.unpack_from(local)
-        if header[0] != b"PK\x03\x04" or local[_LOCAL.size :] != name_bytes or header[3] != method:
+        same_name = header[9] == name_size and local[_LOCAL.size :] == name_bytes
+        if header[0] != b"PK\x03\x04" or not same_name or header[3] != method:
             raise FormatError(
                 f"{path}: zip record '{name}' is not where the directory says: damaged or malicious"
             )
