@@ -1,0 +1,79 @@
+"""Parity fails when one name is wrong: in every model, for the smallest faults a name table can have."""
+
+from collections import defaultdict
+
+import pytest
+
+from parity.batches import random_batch
+from parity.check import check_model
+from parity.random_weights import random_parameters
+from parity.runners import mindspore as mindspore_runner
+from reference_models.spec import all_models
+
+QUICK = {
+    "res2net_digits",
+    "resnet18_mindcv",
+    "resnetv2_50",
+    "regnet_y_200mf",
+    "efficientnet_lite0",
+    "inception_v4",
+}
+# smaller than the models' own sizes, for speed: no fault here depends on the size
+SIZES_PX = {"inception_v4": 139, "res2net_digits": 32}
+MUTATIONS = ["none", "two rows", "gamma and moving_variance", "two convolutions"]
+
+
+def twins(spec, kind):
+    """Return the paths of two layers of one kind and shape, from the middle of the network."""
+    groups = defaultdict(list)
+    for layer in spec.layers():
+        if layer.kind == kind:
+            groups[layer.shape, layer.bias].append(layer.path)
+    paths = max(groups.values(), key=len)
+    middle = len(paths) // 2
+    return paths[middle - 1], paths[middle]
+
+
+def swapped_names(spec, mutation):
+    """Return pairs of canonical names to exchange in the name table."""
+    norms = twins(spec, "norm")
+    if mutation == "two rows":
+        leaves = ("weight", "bias", "running_mean", "running_var")
+        return [tuple(f"{path}.{leaf}" for path in norms) for leaf in leaves]
+    if mutation == "gamma and moving_variance":
+        return [(f"{norms[0]}.weight", f"{norms[0]}.running_var")]
+    if mutation == "two convolutions":
+        return [tuple(f"{path}.weight" for path in twins(spec, "conv"))]
+    return []
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+@pytest.mark.parametrize(
+    "spec",
+    [
+        spec if spec.name in QUICK else pytest.param(spec, marks=pytest.mark.slow)
+        for spec in all_models().values()
+    ],
+    ids=lambda spec: spec.name,
+)
+def test_a_wrong_name_is_not_equal(spec, mutation, monkeypatch):
+    names = mindspore_runner.name_map
+
+    def mutated(spec, dialect):
+        found = dict(names(spec, dialect))
+        for a, b in swapped_names(spec, mutation):
+            found[a], found[b] = found[b], found[a]
+        return found
+
+    monkeypatch.setattr(mindspore_runner, "name_map", mutated)
+    size_px = SIZES_PX.get(spec.name, 64)
+    batch = random_batch(spec, batch_size=2, size_px=size_px)
+    report = check_model(
+        spec, random_parameters(spec, 10), batch, num_classes=10, runtimes=["pytorch", "mindspore"]
+    )
+    # ONNX from MindSpore is made from its own name table and is not among the candidates here
+    verdicts = {pair.candidate: pair.comparison for pair in report.pairs}
+    assert verdicts["pytorch"].passed
+    assert verdicts["mindspore"].passed == (mutation == "none"), verdicts["mindspore"]
+    if mutation != "none":
+        assert verdicts["mindspore"].max_rel > 10 * verdicts["mindspore"].tolerance
