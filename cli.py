@@ -113,6 +113,11 @@ def inspect(file: Path, json_path: str | None) -> None:
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Default: SOURCE's name, in this folder."
 )
+@click.option(
+    "--dtype",
+    type=click.Choice(["float16", "bfloat16", "float32"]),
+    help="Convert the values, and say how far they were rounded. Left out, only float32 is taken.",
+)
 @click.option("--opset", type=int, default=17, show_default=True, help="For ONNX: 13 to 21.")
 @click.option("--optimize", is_flag=True, help="For ONNX: fold BatchNorm; faster, cannot be converted back.")
 @JSON
@@ -123,6 +128,7 @@ def convert(
     model: str | None,
     dialect: str | None,
     output: Path | None,
+    dtype: str | None,
     opset: int,
     optimize: bool,
     json_path: str | None,
@@ -138,7 +144,7 @@ def convert(
       python cli.py convert --from mindspore --to onnx
     """
     from converters.convert import convert as run
-    from converters.tables import conversion_table
+    from converters.tables import conversion_lines
 
     with _progress() as progress:
         done = run(
@@ -148,11 +154,13 @@ def convert(
             source_runtime=source_runtime,
             model=model,
             dialect=dialect,
+            dtype=dtype,
             opset=opset,
             optimize=optimize,
             progress=progress,
         )
-    _emit(done.as_dict(), json_path, lambda: _print(conversion_table(done, shipped=source is None)))
+    lines = conversion_lines(done, shipped=source is None)
+    _emit(done.as_dict(), json_path, lambda: click.echo("\n".join(lines)))
 
 
 @main.command()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converters.formats import (
+    FLOATS,
     Checkpoint,
     check_target,
     file_sha256,
@@ -15,14 +16,17 @@ from converters.formats import (
     replacing,
     write_checkpoint,
 )
-from converters.identify import Fit, identify
+from converters.identify import PARAMETER_DTYPES, Fit, identify
 from converters.names import COUNTER_LEAF, get_dialect, name_map, reference_dialect
 from converters.provenance import FOLDED_KEY, MODEL_KEY, provenance
+from converters.statistics import FiniteTensor, NotFiniteError, count_not_finite
 from reference_models.errors import TriportError, listed
 from reference_models.spec import Dialect, ModelSpec, Preprocess, Runtime, get_model
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from converters.dtypes import Rounding
 
 DEFAULT_SUFFIX = {"mindspore": ".ckpt", "pytorch": ".pth", "onnx": ".onnx"}
 SHIPPED = Path(__file__).parent.parent / "examples" / "digits" / "res2net_digits.ckpt"
@@ -48,6 +52,12 @@ class Conversion:
     tensors_written: int
     dropped: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
+    rounding: Rounding | None = None
+
+    @property
+    def round_trip(self) -> str:
+        """How what was read back compares with what was to be written."""
+        return f"bit-equal to the values in {self.rounding.dtype}" if self.rounding else "bit-equal"
 
     def as_dict(self) -> dict[str, Any]:
         """Return what `convert --json` prints."""
@@ -61,8 +71,9 @@ class Conversion:
             "num_classes": self.num_classes,
             "tensors_written": self.tensors_written,
             "dropped": [{"name": name, "reason": reason} for name, reason in self.dropped],
-            "round_trip": "bit-equal",
+            "round_trip": self.round_trip,
             "warnings": list(self.warnings),
+            **({"rounding": self.rounding.as_dict()} if self.rounding else {}),
         }
 
 
@@ -74,6 +85,7 @@ def convert(
     source_runtime: Runtime | None = None,
     model: str | None = None,
     dialect: str | None = None,
+    dtype: str | None = None,
     opset: int = 17,
     optimize: bool = False,
     progress: Progress = lambda step: None,
@@ -88,6 +100,7 @@ def convert(
         source_runtime: what the source must be; None takes what it is.
         model: a model's or published weights' name; None finds it from names and shapes.
         dialect: whose names to write; None takes those of the definition in `reference_models`.
+        dtype: convert the values to float16, bfloat16 or float32; None takes float32 weights only.
         opset: for ONNX, 13 to 21.
         optimize: for ONNX, fold BatchNorm into the convolutions: faster, no longer convertible.
         progress: is told each step.
@@ -103,25 +116,45 @@ def convert(
             f"{path}: is a {checkpoint.runtime} checkpoint ({checkpoint.format}), not {source_runtime}. "
             f"Use --from {checkpoint.runtime}, or leave --from out"
         )
-    found = identify(checkpoint, model)
+    found = identify(checkpoint, model, FLOATS if dtype else PARAMETER_DTYPES)
+    if dtype not in (None, "float32") and to == "onnx":
+        raise ConvertError(
+            f"--dtype {dtype}: an ONNX file is written in float32; only weights can be {dtype}"
+        )
     if output is None:
         output = Path(path.with_suffix(DEFAULT_SUFFIX[to]).name)
     if output.exists() and output.samefile(path):
         raise ConvertError(f"{output}: is the source itself. Name another output with -o")
-    check_finite(checkpoint, found)
     written = _target_dialect(found.spec, to, dialect)
-    metadata = provenance(found.spec, found.num_classes, found.dialect.name, file_sha256(checkpoint.path))
+    rounding = None
+    if dtype is not None:
+        from converters.dtypes import converted
+
+        check_finite(checkpoint, found)
+        progress(f"converting to {dtype}")
+        tensors, rounding = converted(checkpoint.tensors, dtype)
+        checkpoint = replace(checkpoint, tensors=tensors)
     if to == "onnx":
+        check_finite(checkpoint, found)
+        metadata = provenance(found.spec, found.num_classes, found.dialect.name, file_sha256(checkpoint.path))
         tensors_written = _write_onnx(checkpoint, found, output, opset, optimize, metadata, progress)
         dropped = _dropped(found, lambda name: name.endswith(COUNTER_LEAF))
     else:
         check_target(output, to)
         names = name_map(found.spec, written)
+        metadata = provenance(found.spec, found.num_classes, found.dialect.name)
+        # watched while they are copied: reading 100 MB once more costs half a copy
         tensors = {
-            names[ours]: checkpoint.tensors[theirs] for ours, theirs in found.names.items() if ours in names
+            names[ours]: FiniteTensor(checkpoint.tensors[theirs])
+            for ours, theirs in found.names.items()
+            if ours in names
         }
         progress(f"writing {output.name}")
-        write_checkpoint(output, to, tensors, metadata)
+        try:
+            write_checkpoint(output, to, tensors, metadata)
+        except NotFiniteError:
+            check_finite(checkpoint, found)
+            raise
         tensors_written = len(tensors)
         dropped = _dropped(found, lambda name: name not in names)
     return Conversion(
@@ -135,6 +168,7 @@ def convert(
         tensors_written=tensors_written,
         dropped=dropped,
         warnings=(*checkpoint.notes, *_warnings(checkpoint, found, written, to)),
+        rounding=rounding,
     )
 
 
@@ -176,29 +210,18 @@ def check_finite(checkpoint: Checkpoint, found: Fit) -> None:
     Raises:
         ConvertError: NaN or Inf; the message lists the tensors and how many each has.
     """
-    import numpy as np
-
     problems = []
     for theirs in found.names.values():
         tensor = checkpoint.tensors[theirs]
-        if tensor.dtype != "float32":
-            continue
-        bad = sum(_count_not_finite(np.frombuffer(chunk, "<f4")) for chunk in tensor.chunks())
+        bad = count_not_finite(tensor) if tensor.dtype in FLOATS else 0
         if bad:
-            problems.append(f"{theirs}: {bad} of {tensor.nbytes // 4} values")
+            problems.append(f"{theirs}: {bad} of {tensor.count} values")
     if problems:
         raise ConvertError(
             f"{checkpoint.path}: NaN or Inf in {len(problems)} of {len(found.names)} tensors\n"
             f"{listed(problems)}\n"
             f"The training diverged, or the file is damaged: take another checkpoint"
         )
-
-
-def _count_not_finite(values: np.ndarray) -> int:
-    import numpy as np
-
-    finite = np.isfinite(values)
-    return 0 if finite.all() else int(finite.size - np.count_nonzero(finite))
 
 
 def _target_dialect(spec: ModelSpec, to: Runtime, dialect: str | None) -> Dialect:

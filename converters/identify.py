@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from converters.formats import Checkpoint, Tensor
+from converters.formats import FLOATS, Checkpoint, Tensor
 from converters.names import COUNTER_LEAF, canonical_shapes, name_map
 from converters.provenance import FOLDED_KEY, MODEL_KEY
 from reference_models.errors import TriportError, listed
 from reference_models.spec import Dialect, ModelSpec, all_models, get_model
 
-PARAMETER_DTYPE = "float32"
+PARAMETER_DTYPES = ("float32",)
 _CLOSE = 0.5  # share of a model's names that a file must have to be called a damaged one of it
 
 
@@ -23,7 +23,8 @@ class IdentifyError(TriportError):
 class Fit:
     """How a checkpoint's tensors meet a model's names in one dialect.
 
-    `names` maps canonical names to the file's. `problems` is empty for an exact fit.
+    `names` maps canonical names to the file's. `problems` is empty for an exact fit; those of
+    `other_floats` are tensors whose name and shape fit, but whose values are of another float type.
     """
 
     spec: ModelSpec
@@ -32,16 +33,19 @@ class Fit:
     names: Mapping[str, str]
     dropped: tuple[tuple[str, str], ...]
     problems: tuple[str, ...]
+    other_floats: tuple[str, ...]
     matched: int
 
     @property
     def exact(self) -> bool:
         """Whether every name is there with the right shape and dtype, and nothing else."""
-        return not self.problems
+        return not self.problems and not self.other_floats
 
 
-def fit(checkpoint: Checkpoint, spec: ModelSpec, dialect: Dialect) -> Fit:
-    """Lay a checkpoint's tensors beside a model's names in one dialect."""
+def fit(
+    checkpoint: Checkpoint, spec: ModelSpec, dialect: Dialect, dtypes: Collection[str] = PARAMETER_DTYPES
+) -> Fit:
+    """Lay a checkpoint's tensors beside a model's names in one dialect; parameters may have these dtypes."""
     tensors = checkpoint.tensors
     names = name_map(spec, dialect)
     head = names[f"{spec.layers()[-1].path}.weight"]
@@ -49,6 +53,7 @@ def fit(checkpoint: Checkpoint, spec: ModelSpec, dialect: Dialect) -> Fit:
     expected = canonical_shapes(spec, num_classes)
     found: dict[str, str] = {}
     problems: list[str] = []
+    other_floats: list[str] = []
     matched = 0
     for canonical, theirs in names.items():
         tensor = tensors.get(theirs)
@@ -58,13 +63,17 @@ def fit(checkpoint: Checkpoint, spec: ModelSpec, dialect: Dialect) -> Fit:
                 problems.append(f"{theirs}: missing, expected {expected[canonical]}")
             continue
         found[canonical] = theirs
-        shape, dtype = ((), "int64") if counter else (expected[canonical], PARAMETER_DTYPE)
+        shape, allowed = ((), ("int64",)) if counter else (expected[canonical], dtypes)
+        wrong_dtype = f"{theirs}: dtype {tensor.dtype}, expected {' or '.join(allowed)}"
         if tensor.shape != shape:
             problems.append(f"{theirs}: shape {tensor.shape}, expected {shape}")
-        elif tensor.dtype != dtype:
-            problems.append(f"{theirs}: dtype {tensor.dtype}, expected {dtype}")
-        else:
+        elif tensor.dtype in allowed:
             matched += not counter
+        elif tensor.dtype in FLOATS and not counter:
+            matched += 1
+            other_floats.append(wrong_dtype)
+        else:
+            problems.append(wrong_dtype)
     known = set(names.values())
     dropped = [(item.name, item.reason) for item in checkpoint.dropped]
     for name, tensor in tensors.items():
@@ -74,7 +83,9 @@ def fit(checkpoint: Checkpoint, spec: ModelSpec, dialect: Dialect) -> Fit:
             dropped.append((name, "a constant of the graph, not a parameter"))
         else:
             problems.append(f"{name}: {tensor.shape} {tensor.dtype}, which {spec.name} does not have")
-    return Fit(spec, dialect, num_classes, found, tuple(dropped), tuple(problems), matched)
+    return Fit(
+        spec, dialect, num_classes, found, tuple(dropped), tuple(problems), tuple(other_floats), matched
+    )
 
 
 def _is_graph_constant(tensor: Tensor) -> bool:
@@ -88,13 +99,15 @@ def dialects_for(spec: ModelSpec, runtime: str) -> list[Dialect]:
     return [dialect for dialect in spec.dialects if dialect.runtime == runtime]
 
 
-def _fits(checkpoint: Checkpoint, specs: Iterable[ModelSpec]) -> list[Fit]:
+def _fits(
+    checkpoint: Checkpoint, specs: Iterable[ModelSpec], dtypes: Collection[str] = PARAMETER_DTYPES
+) -> list[Fit]:
     """Return each model's best fit, exact ones where there are any."""
     found = []
     for spec in specs:
         tried = []
         for dialect in dialects_for(spec, checkpoint.runtime):
-            tried.append(fit(checkpoint, spec, dialect))
+            tried.append(fit(checkpoint, spec, dialect, dtypes))
             if tried[-1].exact:
                 break
         if tried:
@@ -103,13 +116,13 @@ def _fits(checkpoint: Checkpoint, specs: Iterable[ModelSpec]) -> list[Fit]:
     return exact or found
 
 
-def candidates(checkpoint: Checkpoint) -> list[Fit]:
-    """Return every exact fit among all models, the most likely first.
+def candidates(checkpoint: Checkpoint, dtypes: Collection[str] = PARAMETER_DTYPES) -> list[Fit]:
+    """Return every exact fit among all models, the most likely first; parameters may have these dtypes.
 
     Where models share names and shapes, the one that the file's metadata names comes first, then
     the one whose publisher wrote these names.
     """
-    exact = [one for one in _fits(checkpoint, _plausible(checkpoint)) if one.exact]
+    exact = [one for one in _fits(checkpoint, _plausible(checkpoint), dtypes) if one.exact]
     return sorted(exact, key=lambda one: -_likelihood(checkpoint, one))
 
 
@@ -128,12 +141,15 @@ def _plausible(checkpoint: Checkpoint) -> list[ModelSpec]:
     return [spec for spec in specs if len(canonical_shapes(spec)) == count]
 
 
-def identify(checkpoint: Checkpoint, model: str | None = None) -> Fit:
+def identify(
+    checkpoint: Checkpoint, model: str | None = None, dtypes: Collection[str] = PARAMETER_DTYPES
+) -> Fit:
     """Return the one model that a checkpoint fits.
 
     Args:
         checkpoint: the file.
         model: a model's or published weights' name; then only that model is tried.
+        dtypes: what parameters may be; FLOATS where their values are going to be converted.
 
     Raises:
         IdentifyError: no model fits, the one named does not, or several do and nothing tells
@@ -146,13 +162,13 @@ def identify(checkpoint: Checkpoint, model: str | None = None) -> Fit:
         )
     if model is not None:
         spec = get_model(model)
-        best = _fits(checkpoint, [spec])
+        best = _fits(checkpoint, [spec], dtypes)
         if best and best[0].exact:
             return best[0]
         raise _misfit(checkpoint, best, f"is not a checkpoint of {spec.name}")
-    exact = candidates(checkpoint)
+    exact = candidates(checkpoint, dtypes)
     if not exact:
-        raise _misfit(checkpoint, _fits(checkpoint, all_models().values()), "fits no known model")
+        raise _misfit(checkpoint, _fits(checkpoint, all_models().values(), dtypes), "fits no known model")
     likely = [one for one in exact if _likelihood(checkpoint, one) == _likelihood(checkpoint, exact[0])]
     if len(likely) > 1:
         names = [one.spec.name for one in likely]
@@ -174,9 +190,17 @@ def _misfit(checkpoint: Checkpoint, fits: list[Fit], what: str) -> IdentifyError
             f"({first}, ...) too few have the names and shapes of any. `python cli.py models` lists the "
             f"models, `python cli.py inspect` the tensors"
         )
+    if not closest.problems:
+        return IdentifyError(
+            f"{checkpoint.path}: {what} as it is. Closest is {closest.spec.name} with {closest.dialect.name} "
+            f"names: {closest.matched} of {total} parameters agree in name and shape, but "
+            f"{len(closest.other_floats)} are of another float type\n"
+            f"{listed(closest.other_floats)}\n"
+            f"`convert --dtype float32` converts the values"
+        )
     return IdentifyError(
         f"{checkpoint.path}: {what}. Closest is {closest.spec.name} with {closest.dialect.name} names: "
         f"{closest.matched} of {total} parameters agree, {len(closest.problems)} do not\n"
-        f"{listed(closest.problems)}\n"
+        f"{listed([*closest.problems, *closest.other_floats])}\n"
         f"Get a complete {closest.spec.name} checkpoint, or name the right model with --model"
     )

@@ -25,8 +25,10 @@ class ProvenanceError(TriportError):
     """A file's metadata carries triport's keys and not what triport writes under them."""
 
 
-def provenance(spec: ModelSpec, num_classes: int, source_dialect: str, source_sha256: str) -> dict[str, str]:
-    """Return the metadata of a converted file.
+def provenance(
+    spec: ModelSpec, num_classes: int, source_dialect: str, source_sha256: str | None = None
+) -> dict[str, str]:
+    """Return the metadata of a converted file; the source's hash is left out where it is not given.
 
     The preprocessing is that of the source dialect's publisher, or else the model's first.
     """
@@ -34,9 +36,10 @@ def provenance(spec: ModelSpec, num_classes: int, source_dialect: str, source_sh
         MODEL_KEY: spec.name,
         NUM_CLASSES_KEY: str(num_classes),
         SOURCE_DIALECT_KEY: source_dialect,
-        SOURCE_SHA256_KEY: source_sha256,
         VERSION_KEY: VERSION,
     }
+    if source_sha256 is not None:
+        metadata[SOURCE_SHA256_KEY] = source_sha256
     weights = [w for w in spec.weights if w.dialect == source_dialect] or list(spec.weights)
     if weights:
         metadata[PREPROCESSING_KEY] = json.dumps(asdict(weights[0].preprocess), sort_keys=True)

@@ -13,24 +13,34 @@ if TYPE_CHECKING:
     from converters.inspection import Inspection
 
 
-def conversion_table(done: Conversion, shipped: bool) -> Iterator[Table | str]:
-    """Yield what a conversion did, then its warnings."""
-    from rich.table import Table
+def conversion_lines(done: Conversion, shipped: bool) -> Iterator[str]:
+    """Yield what a conversion did, then its warnings.
 
-    table = Table(title="Converted", show_header=False)
-    table.add_row(
-        "source", f"{done.source}{' (the small trained model that triport ships)' if shipped else ''}"
-    )
-    table.add_row("output", done.output)
-    table.add_row("model", f"{done.model}, {done.num_classes} classes")
-    table.add_row("from, to", f"{done.source_runtime} -> {done.target_runtime}, {done.dialect} names")
-    table.add_row("tensors", f"{done.tensors_written} written, {len(done.dropped)} dropped")
+    Plain lines: a third of a conversion's time would go into importing rich.
+    """
+    rows = [
+        ("source", f"{done.source}{' (the small trained model that triport ships)' if shipped else ''}"),
+        ("output", done.output),
+        ("model", f"{done.model}, {done.num_classes} classes"),
+        ("from, to", f"{done.source_runtime} -> {done.target_runtime}, {done.dialect} names"),
+        ("tensors", f"{done.tensors_written} written, {len(done.dropped)} dropped"),
+    ]
     for reason, count in Counter(reason for _, reason in done.dropped).items():
-        table.add_row("", f"{count} dropped: {reason}")
-    table.add_row("round trip", "bit-equal")
-    yield table
-    for warning in done.warnings:
-        yield f"[bold yellow]Note:[/] {warning}"
+        rows.append(("", f"{count} dropped: {reason}"))
+    if done.rounding is not None:
+        rounding = done.rounding
+        at = f" in {rounding.tensor}" if rounding.tensor else ""
+        rows.append(
+            (
+                "rounding",
+                f"to {rounding.dtype}: at most {rounding.max_abs_error:.3g}{at}, "
+                f"{rounding.max_rel_error:.3g} of the value; {rounding.became_zero} values became 0",
+            )
+        )
+    rows.append(("round trip", done.round_trip))
+    yield "Converted"
+    yield from (f"  {title:<11} {text}" for title, text in rows)
+    yield from (f"Note: {warning}" for warning in done.warnings)
 
 
 def inspection_table(found: Inspection) -> Iterator[Table | str]:

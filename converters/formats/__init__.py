@@ -22,16 +22,19 @@ from types import ModuleType
 from converters.formats.atomic import replacing
 from converters.formats.source import FormatError, SourceFile, file_sha256
 from converters.formats.tensors import (
+    FLOATS,
     ArrayTensor,
     Checkpoint,
     Dropped,
     FileTensor,
     Tensor,
+    numpy_dtype,
     same_payload,
     short,
 )
 
 __all__ = [
+    "FLOATS",
     "ArrayTensor",
     "Checkpoint",
     "Dropped",
@@ -40,6 +43,7 @@ __all__ = [
     "check_target",
     "file_sha256",
     "formats",
+    "numpy_dtype",
     "open_checkpoint",
     "replacing",
     "write_checkpoint",

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from converters.formats.external_data import ExternalData
 from converters.formats.source import FormatError, SourceFile
 from converters.formats.tensors import (
+    FLOATS,
     ITEM_BYTES,
     MAX_TENSORS,
     Checkpoint,
@@ -51,7 +52,6 @@ _TYPES = {
     17: "float8_e4m3fn",
     19: "float8_e5m2",
 }
-_FLOATS = ("float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 # the typed field that each type uses where there is no raw_data: number -> item size, 0 for varints
 _FIXED_FIELDS = {4: 4, 10: 8}
 _VARINT_FIELDS = (5, 7, 11)
@@ -201,7 +201,7 @@ class _GraphReader:
             ):
                 if field.number == 5 and field.wire == LENGTH:
                     _, tensor = self._tensor(field, name)
-                    if not isinstance(tensor, str) and (tensor.dtype not in _FLOATS or not tensor.shape):
+                    if not isinstance(tensor, str) and (tensor.dtype not in FLOATS or not tensor.shape):
                         tensor = "a Constant node's number, part of the graph"
                     self._add(name, tensor, "a Constant")
 

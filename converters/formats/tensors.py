@@ -34,6 +34,7 @@ ITEM_BYTES = {
     "complex64": 8,
     "complex128": 16,
 }
+FLOATS = ("float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 MAX_RANK = 32  # numpy's; torch and MindSpore stop earlier
 MAX_TENSORS = 100_000
 NO_CHECKSUM = "the file has no CRC to check it by"
@@ -52,9 +53,14 @@ class Tensor(ABC):
     dtype: str
 
     @property
+    def count(self) -> int:
+        """The number of values."""
+        return math.prod(self.shape)
+
+    @property
     def nbytes(self) -> int:
         """The size of the payload in bytes."""
-        return math.prod(self.shape) * ITEM_BYTES[self.dtype]
+        return self.count * ITEM_BYTES[self.dtype]
 
     @abstractmethod
     def chunks(self) -> Iterator[bytes]:

@@ -1,0 +1,169 @@
+"""What a checkpoint's values are like: finite or not, their range, and whether training touched them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from converters.formats import FLOATS, Tensor
+from converters.names import LEAVES
+
+# gamma, beta, mean and variance as every framework makes them
+_UNTOUCHED = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0}
+_NORM_LEAVES = (tuple(LEAVES["norm"]), tuple(LEAVES["norm"].values()))
+
+
+class NotFiniteError(Exception):
+    """A value that is NaN or Inf, met while a tensor was being copied."""
+
+
+class FiniteTensor(Tensor):
+    """A float tensor that is watched while its payload is read for the first time."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        """Watch a tensor."""
+        self.tensor = tensor
+        self.shape, self.dtype = tensor.shape, tensor.dtype
+        self._seen = self.dtype not in FLOATS
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the payload in order.
+
+        Raises:
+            NotFiniteError: it has NaN or Inf in it.
+        """
+        if self._seen:
+            yield from self.tensor.chunks()
+            return
+        if self.dtype != "float32":
+            if count_not_finite(self.tensor):
+                raise NotFiniteError
+        else:
+            position = 0
+            for chunk in self.tensor.chunks():
+                if _may_be_not_finite(chunk, position) and count_not_finite(self.tensor):
+                    raise NotFiniteError
+                position += len(chunk)
+                yield chunk
+        self._seen = True
+
+
+def _may_be_not_finite(chunk: bytes, position: int) -> bool:
+    """Return whether float32 values may have NaN or Inf among them; without importing NumPy.
+
+    Args:
+        chunk: a piece of a little-endian payload.
+        position: where in the payload it starts.
+    """
+    high = chunk[(3 - position) % 4 :: 4]  # sign and the exponent's upper seven bits; all ones from 1.7e38 on
+    return b"\x7f" in high or b"\xff" in high
+
+
+def count_not_finite(tensor: Tensor) -> int:
+    """Return how many values of a float tensor are NaN or Inf."""
+    import numpy as np
+
+    if tensor.dtype == "float32":
+        position, suspicious = 0, False
+        for chunk in tensor.chunks():
+            suspicious = suspicious or _may_be_not_finite(chunk, position)
+            position += len(chunk)
+        if not suspicious:
+            return 0
+    return sum(int(values.size - np.count_nonzero(np.isfinite(values))) for values in tensor.arrays())
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """A tensor's values; minimum to standard deviation are of the finite ones, None where there are none."""
+
+    minimum: float | None
+    maximum: float | None
+    mean: float | None
+    std: float | None
+    nan: int
+    inf: int
+    zeros: int
+
+    @property
+    def all_zero(self) -> bool:
+        """Whether every value is 0."""
+        return self.minimum == self.maximum == 0 and not self.nan and not self.inf
+
+    @property
+    def constant(self) -> bool:
+        """Whether all values are one and the same."""
+        return self.minimum is not None and self.minimum == self.maximum and not self.nan and not self.inf
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `inspect --stats --json` prints of a tensor."""
+        return {
+            "min": self.minimum,
+            "max": self.maximum,
+            "mean": self.mean,
+            "std": self.std,
+            "nan": self.nan,
+            "inf": self.inf,
+            "zeros": self.zeros,
+            "all_zero": self.all_zero,
+            "constant": self.constant,
+        }
+
+
+def statistics_of(tensor: Tensor) -> Statistics | None:
+    """Return a tensor's statistics, computed in float64 in one pass; None for complex values."""
+    import numpy as np
+
+    if tensor.dtype.startswith("complex"):
+        return None
+    low, high = math.inf, -math.inf
+    count = nan = inf = zeros = 0
+    mean = squares = 0.0  # of the deviations from the mean
+    for values in tensor.arrays():
+        values = values.astype(np.float64)
+        finite = values[np.isfinite(values)]
+        nan += int(np.count_nonzero(np.isnan(values)))
+        inf += int(np.count_nonzero(np.isinf(values)))
+        zeros += int(finite.size - np.count_nonzero(finite))
+        if not finite.size:
+            continue
+        low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+        # Chan's update: exact also where the mean is far larger than the deviations
+        here = float(finite.mean())
+        total = count + finite.size
+        squares += float(np.square(finite - here).sum()) + (here - mean) ** 2 * count * finite.size / total
+        mean += (here - mean) * finite.size / total
+        count = total
+    if not count:
+        return Statistics(None, None, None, None, nan, inf, zeros)
+    return Statistics(low, high, mean, math.sqrt(squares / count), nan, inf, zeros)
+
+
+def untouched_norms(tensors: Mapping[str, Tensor]) -> tuple[list[str], int]:
+    """Return the BatchNorm layers as they are before training (gamma 1, beta 0, mean 0, variance 1).
+
+    The layers are told by their leaves, in MindSpore's or PyTorch's words.
+
+    Returns:
+        The untouched layers' paths, and how many BatchNorm layers there are.
+    """
+    import numpy as np
+
+    untouched, layers = [], 0
+    for name in tensors:
+        path, _, leaf = name.rpartition(".")
+        for leaves in _NORM_LEAVES:
+            parts = [tensors.get(f"{path}.{part}") for part in leaves]
+            if leaf != leaves[0] or any(part is None for part in parts):
+                continue
+            layers += 1
+            if all(
+                bool(np.all(values.astype(np.float32) == initial))
+                for part, initial in zip(parts, _UNTOUCHED.values(), strict=True)
+                if part is not None
+                for values in part.arrays()
+            ):
+                untouched.append(path)
+    return untouched, layers
