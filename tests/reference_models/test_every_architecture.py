@@ -239,7 +239,7 @@ def with_accuracy(**changes):
         (test_preprocessing_is_complete, replace(RESNET, input_size_px=299)),
         (
             test_same_weights_as_is_mutual_and_true,
-            replace(RESNET, same_weights_as=(OtherGraph("resnet34", "no reason"),)),
+            replace(RESNET, same_weights_as=(OtherGraph("resnet34", "no reason", 0.02),)),
         ),
     ],
 )
