@@ -89,18 +89,33 @@ def models(name: str | None, json_path: str | None) -> None:
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
+@click.argument("other", required=False, type=click.Path(path_type=Path))
+@click.option("--stats", is_flag=True, help="Every tensor's range, mean, deviation, NaN and Inf.")
 @JSON
-def inspect(file: Path, json_path: str | None) -> None:
+def inspect(file: Path, other: Path | None, stats: bool, json_path: str | None) -> None:
     """Say what a checkpoint is: format, names, model, classes, tensors, and what is wrong with it.
+
+    With OTHER, say what differs between the two, across formats and dialects; exit code 1 if anything
+    does.
 
     \b
     Example:
-      python cli.py inspect resnet50.pth
+      python cli.py inspect resnet50.pth --stats
+      python cli.py inspect resnet50.pth resnet50.ckpt
     """
+    if other is not None:
+        from converters.comparison import compare_files
+        from converters.tables import comparison_lines
+
+        if stats:
+            raise click.UsageError("--stats is of one file: leave it out, or inspect the files one by one")
+        done = compare_files(file, other)
+        _emit(done.as_dict(), json_path, lambda: click.echo("\n".join(comparison_lines(done))))
+        sys.exit(0 if done.equal else 1)
     from converters.inspection import inspect_file
     from converters.tables import inspection_table
 
-    found = inspect_file(file)
+    found = inspect_file(file, stats)
     _emit(found.as_dict(), json_path, lambda: _print(inspection_table(found)))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from converters.formats import FLOATS, Checkpoint, Tensor
+from converters.formats import FLOATS, Checkpoint, Tensor, short
 from converters.names import COUNTER_LEAF, canonical_shapes, name_map
 from converters.provenance import FOLDED_KEY, MODEL_KEY
 from reference_models.errors import TriportError, listed
@@ -82,7 +82,7 @@ def fit(
         if checkpoint.runtime == "onnx" and _is_graph_constant(tensor):
             dropped.append((name, "a constant of the graph, not a parameter"))
         else:
-            problems.append(f"{name}: {tensor.shape} {tensor.dtype}, which {spec.name} does not have")
+            problems.append(f"{short(name)}: {tensor.shape} {tensor.dtype}, which {spec.name} does not have")
     return Fit(
         spec, dialect, num_classes, found, tuple(dropped), tuple(problems), tuple(other_floats), matched
     )
@@ -184,7 +184,7 @@ def _misfit(checkpoint: Checkpoint, fits: list[Fit], what: str) -> IdentifyError
     closest = max(fits, key=lambda one: one.matched / len(canonical_shapes(one.spec)), default=None)
     total = len(canonical_shapes(closest.spec)) if closest else 1
     if closest is None or closest.matched < _CLOSE * total:
-        first = ", ".join(list(checkpoint.tensors)[:3])
+        first = ", ".join(map(short, list(checkpoint.tensors)[:3]))
         return IdentifyError(
             f"{checkpoint.path}: {what}: of its {len(checkpoint.tensors)} {checkpoint.runtime} tensors "
             f"({first}, ...) too few have the names and shapes of any. `python cli.py models` lists the "

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from converters.convert import ConvertError, check_finite
-from converters.formats import Checkpoint, file_sha256, open_checkpoint
+from converters.formats import FLOATS, NO_CHECKSUM, Checkpoint, file_sha256, open_checkpoint, short
 from converters.identify import Fit, IdentifyError, candidates, identify
 from converters.names import COUNTER_LEAF, LEAVES
-from converters.provenance import FOLDED_KEY
+from converters.provenance import FOLDED_KEY, VERSION_KEY
+from converters.statistics import Statistics, statistics_of, untouched_norms
 
 _STATISTICS = {"running_mean", "running_var"} | {
     LEAVES["norm"][leaf] for leaf in ("running_mean", "running_var")
@@ -20,12 +23,34 @@ _STATISTICS = {"running_mean", "running_var"} | {
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """A checkpoint and what was found out about it; `fits` holds every model that it could be of."""
+    """A checkpoint and what was found out about it.
+
+    Attributes:
+        checkpoint: the file.
+        fits: every model that it could be of.
+        sha256: of the whole file.
+        problems: what is wrong with it.
+        untouched_norms: BatchNorm layers that no training has touched.
+        statistics: by tensor, where they were asked for; None for complex values.
+    """
 
     checkpoint: Checkpoint
     fits: tuple[Fit, ...]
     sha256: str
     problems: tuple[str, ...]
+    untouched_norms: tuple[str, ...]
+    statistics: Mapping[str, Statistics | None] | None
+
+    @property
+    def dtypes(self) -> dict[str, int]:
+        """How many tensors there are of each dtype."""
+        return dict(Counter(tensor.dtype for tensor in self.checkpoint.tensors.values()))
+
+    @property
+    def producer(self) -> str | None:
+        """What wrote the file, as far as it says."""
+        version = self.checkpoint.metadata.get(VERSION_KEY)
+        return f"triport {version}" if version else self.checkpoint.producer
 
     @property
     def num_parameters(self) -> int:
@@ -50,9 +75,18 @@ class Inspection:
             "num_classes": first.num_classes if first else None,
             "num_parameters": self.num_parameters,
             "tensors": [
-                {"name": name, "shape": list(tensor.shape), "dtype": tensor.dtype}
+                {
+                    "name": name,
+                    "shape": list(tensor.shape),
+                    "dtype": tensor.dtype,
+                    **self._statistics_entry(name),
+                }
                 for name, tensor in checkpoint.tensors.items()
             ],
+            "dtypes": self.dtypes,
+            "producer": self.producer,
+            "integrity": checkpoint.integrity,
+            "untouched_norms": list(self.untouched_norms),
             "dropped": [{"name": item.name, "reason": item.reason} for item in checkpoint.dropped],
             "notes": list(checkpoint.notes),
             "metadata": dict(checkpoint.metadata),
@@ -60,9 +94,19 @@ class Inspection:
             "problems": list(self.problems),
         }
 
+    def _statistics_entry(self, name: str) -> dict[str, Any]:
+        if self.statistics is None:
+            return {}
+        found = self.statistics[name]
+        return {"statistics": found.as_dict() if found else None}
 
-def inspect_file(path: Path) -> Inspection:
+
+def inspect_file(path: Path, stats: bool = False) -> Inspection:
     """Open a checkpoint of any format, find its model and look for faults.
+
+    Args:
+        path: the file.
+        stats: whether to compute every tensor's statistics too.
 
     Raises:
         TriportError: there is no such file, or it cannot be read as any format.
@@ -73,7 +117,12 @@ def inspect_file(path: Path) -> Inspection:
     if FOLDED_KEY in checkpoint.metadata:
         problems.append(f"{checkpoint.metadata[FOLDED_KEY]} is folded: the weights cannot be taken out again")
     else:
-        fits = candidates(checkpoint)
+        fits = candidates(checkpoint, FLOATS)
+        if fits and fits[0].names and not candidates(checkpoint):
+            problems.append(
+                f"the parameters are {', '.join(sorted(_parameter_dtypes(checkpoint, fits[0])))}: "
+                f"`convert --dtype float32` converts the values; other commands take float32 only"
+            )
         if not fits:
             try:
                 identify(checkpoint)
@@ -84,4 +133,52 @@ def inspect_file(path: Path) -> Inspection:
             check_finite(checkpoint, fits[0])
         except ConvertError as error:
             problems.append(str(error))
-    return Inspection(checkpoint, tuple(fits), file_sha256(path), tuple(problems))
+    if not fits and checkpoint.format == "ckpt" and checkpoint.integrity == NO_CHECKSUM:
+        problems.append(
+            "a .ckpt has neither a count nor an end mark, this one has no CRC, and no model is known to "
+            "compare it with: nothing can prove that it is complete (cut where a tensor ends, it would look "
+            "the same)"
+        )
+    untouched, layers = untouched_norms(checkpoint.tensors)
+    statistics = {name: statistics_of(t) for name, t in checkpoint.tensors.items()} if stats else None
+    problems += _untrained(untouched, layers, checkpoint, statistics)
+    return Inspection(
+        checkpoint, tuple(fits), file_sha256(path), tuple(problems), tuple(untouched), statistics
+    )
+
+
+def _parameter_dtypes(checkpoint: Checkpoint, found: Fit) -> set[str]:
+    return {
+        checkpoint.tensors[theirs].dtype
+        for ours, theirs in found.names.items()
+        if not ours.endswith(COUNTER_LEAF)
+    }
+
+
+def _untrained(
+    untouched: list[str],
+    layers: int,
+    checkpoint: Checkpoint,
+    statistics: Mapping[str, Statistics | None] | None,
+) -> list[str]:
+    """Return what makes the weights look as if no training had made them."""
+    problems = []
+    if untouched:
+        problems.append(
+            f"the weights look untrained: {len(untouched)} of {layers} BatchNorm layers are as they are made "
+            f"(gamma 1, beta 0, mean 0, variance 1), {short(untouched[0])} the first"
+        )
+    flat = [
+        name
+        for name, found in (statistics or {}).items()
+        if found
+        and found.constant
+        and len(checkpoint.tensors[name].shape) > 1
+        and checkpoint.tensors[name].count > 1
+    ]
+    if flat:
+        problems.append(
+            f"the weights look untrained: all values of {len(flat)} weight tensors are one and the same, "
+            f"{short(flat[0])} the first"
+        )
+    return problems

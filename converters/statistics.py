@@ -34,12 +34,10 @@ class FiniteTensor(Tensor):
         Raises:
             NotFiniteError: it has NaN or Inf in it.
         """
-        if self._seen:
+        if not self._seen and self.dtype != "float32" and count_not_finite(self.tensor):
+            raise NotFiniteError
+        if self._seen or self.dtype != "float32":
             yield from self.tensor.chunks()
-            return
-        if self.dtype != "float32":
-            if count_not_finite(self.tensor):
-                raise NotFiniteError
         else:
             position = 0
             for chunk in self.tensor.chunks():

@@ -6,9 +6,12 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from converters.formats import short
+
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from converters.comparison import Comparison
     from converters.convert import Conversion
     from converters.inspection import Inspection
 
@@ -44,25 +47,69 @@ def conversion_lines(done: Conversion, shipped: bool) -> Iterator[str]:
 
 
 def inspection_table(found: Inspection) -> Iterator[Table | str]:
-    """Yield what a checkpoint is, then its problems."""
+    """Yield what a checkpoint is, its statistics where there are any, then its problems."""
+    from rich.markup import escape
     from rich.table import Table
 
     checkpoint = found.checkpoint
-    table = Table(title=str(checkpoint.path), show_header=False)
+    table = Table(title=escape(str(checkpoint.path)), show_header=False)
     table.add_row("format", f"{checkpoint.format} ({checkpoint.runtime})")
     for one in found.fits:
         table.add_row("model", f"{one.spec.name}, {one.num_classes} classes, {one.dialect.name} names")
     if not found.fits:
         table.add_row("model", "none that is known")
-    dtypes = Counter(tensor.dtype for tensor in checkpoint.tensors.values())
-    table.add_row("tensors", ", ".join(f"{count} {dtype}" for dtype, count in dtypes.items()))
+    table.add_row("tensors", ", ".join(f"{count} {dtype}" for dtype, count in found.dtypes.items()))
     table.add_row("parameters", f"{found.num_parameters:,} (BatchNorm statistics not counted)")
     table.add_row("dropped", str(len(checkpoint.dropped)))
-    for key, value in checkpoint.metadata.items():
-        table.add_row(key, value)
+    table.add_row("written by", escape(short(found.producer)) if found.producer else "the file does not say")
+    for key, value in checkpoint.metadata.items():  # a stranger's texts: no markup, no control codes
+        table.add_row(escape(short(key)), escape(short(value, 400)))
+    table.add_row("integrity", checkpoint.integrity)
     table.add_row("sha256", found.sha256)
     yield table
+    if found.statistics is not None:
+        yield _statistics_table(found)
     for note in checkpoint.notes:
-        yield f"Note: {note}"
+        yield f"Note: {escape(note)}"
     for problem in found.problems:
-        yield f"[bold red]Problem:[/] {problem}"
+        yield f"[bold red]Problem:[/] {escape(problem)}"
+
+
+def _statistics_table(found: Inspection) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("tensor", "shape", "dtype", title="Values")
+    for heading in ("min", "max", "mean", "std"):
+        table.add_column(heading, justify="right")
+    table.add_column("marks")
+    for name, tensor in found.checkpoint.tensors.items():
+        values = (found.statistics or {})[name]
+        numbers, marks = [""] * 4, []
+        if values is not None:
+            wanted = (values.minimum, values.maximum, values.mean, values.std)
+            numbers = ["" if number is None else f"{number:.4g}" for number in wanted]
+            marks += [f"{values.nan} NaN"] if values.nan else []
+            marks += [f"{values.inf} Inf"] if values.inf else []
+            marks += ["all zero"] if values.all_zero else ["constant"] if values.constant else []
+        marks += ["untouched"] if name.rpartition(".")[0] in found.untouched_norms else []
+        shape = escape(str(list(tensor.shape)))
+        table.add_row(escape(short(name)), shape, tensor.dtype, *numbers, ", ".join(marks))
+    return table
+
+
+def comparison_lines(done: Comparison) -> Iterator[str]:
+    """Yield what differs between two checkpoints, one line a tensor."""
+    by = f"canonical names of {done.model}" if done.model else "the files' own names: no model fits both"
+    yield f"{done.first} and {done.second}, {done.tensors} tensors by {by}"
+    for one in done.differences:
+        values = ""
+        if one.values is not None:
+            largest = "NaN or Inf on one side" if one.max_abs is None else f"at most {one.max_abs:.6g}"
+            values = f": {one.values:,} values differ, {largest}"
+        sides = f"{one.first or 'nothing'} against {one.second or 'nothing'}"
+        yield f"  {one.kind:<8} {short(one.name)}  {sides if one.kind != 'value' else one.first}{values}"
+    if done.not_compared:
+        yield f"  {len(done.not_compared)} counters of training batches left out, which only one file has"
+    count = len(done.differences)
+    yield "Equal, bit for bit." if done.equal else f"Different: {count} tensors."

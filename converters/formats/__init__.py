@@ -23,6 +23,7 @@ from converters.formats.atomic import replacing
 from converters.formats.source import FormatError, SourceFile, file_sha256
 from converters.formats.tensors import (
     FLOATS,
+    NO_CHECKSUM,
     ArrayTensor,
     Checkpoint,
     Dropped,
@@ -35,6 +36,7 @@ from converters.formats.tensors import (
 
 __all__ = [
     "FLOATS",
+    "NO_CHECKSUM",
     "ArrayTensor",
     "Checkpoint",
     "Dropped",
@@ -46,6 +48,8 @@ __all__ = [
     "numpy_dtype",
     "open_checkpoint",
     "replacing",
+    "same_payload",
+    "short",
     "write_checkpoint",
 ]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from reference_models.errors import TriportError
 
-CHUNK_BYTES = 256 * 1024
+CHUNK_BYTES = 128 * 1024
 
 
 class FormatError(TriportError):
