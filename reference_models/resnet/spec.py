@@ -141,18 +141,43 @@ _MINDCV_WEIGHTS = {  # model: (folder, file, top-1, top-5, parameters in M)
     "resnext101_64x4d": ("resnext", "resnext101_64x4d-8929255b.ckpt", 80.30, 94.82, 83.66),
 }
 
-# Ascend's ModelZoo-PyTorch gives figures for a training run, and no file.
-_MODELZOO_SOURCE = "https://gitee.com/ascend/ModelZoo-PyTorch/tree/master/PyTorch/built-in/cv/classification"
-_MODELZOO_RESNET50 = Weights(
-    "resnet50.modelzoo",
-    "torchvision",
-    "",
-    _PIL_256,
-    (
-        Accuracy(79.102, None, _MODELZOO_SOURCE, "1 NPU, AMP O2, torch 1.8, 623.9 images/s", "2022"),
-        Accuracy(78.038, None, _MODELZOO_SOURCE, "8 NPUs, AMP O2, torch 1.8, 4464.1 images/s", "2022"),
-    ),
+# Ascend's ModelZoo-PyTorch gives figures of training runs (top-1 only), and no file.
+_MODELZOO = "https://github.com/Ascend/ModelZoo-PyTorch/blob/"
+_MODELZOO_RESNET50 = (
+    f"{_MODELZOO}ca890306d672feb06ba596f64dc77aeccc1520e6/"
+    "PyTorch/built-in/cv/classification/ResNet50_for_PyTorch/README.md"
 )
+_MODELZOO_RESNET152 = (
+    f"{_MODELZOO}e9c424a21469fa1c3c03ba10ab4de32e883fcd48/"
+    "PyTorch/contrib/cv/classification/ResNet152/README.md"
+)
+_MODELZOO_ACCURACIES = {
+    "resnet50": (
+        Accuracy(
+            76.702,
+            None,
+            _MODELZOO_RESNET50,
+            "8 NPUs, AMP O2, torch 1.8, 11898.83 images/s in training",
+            "2023-02-16",
+        ),
+    ),
+    "resnet152": (
+        Accuracy(
+            79.102,
+            None,
+            _MODELZOO_RESNET152,
+            "1 NPU, AMP O2, torch 1.8, 623.887 images/s in training",
+            "2022-08-29",
+        ),
+        Accuracy(
+            78.038,
+            None,
+            _MODELZOO_RESNET152,
+            "8 NPUs, AMP O2, torch 1.8, 4464.079 images/s in training",
+            "2022-08-29",
+        ),
+    ),
+}
 
 _WHY = (
     "the stem's max-pool: torchvision pads one pixel on every side, MindCV's pad_mode='same' pads "
@@ -183,7 +208,10 @@ def _torchvision_weights(model: str) -> tuple[Weights, ...]:
         for name, (file, preprocess, top1, top5) in _TORCHVISION_WEIGHTS.items()
         if name.split(".")[0] == model
     )
-    return (*weights, _MODELZOO_RESNET50) if model == "resnet50" else weights
+    if model not in _MODELZOO_ACCURACIES:
+        return weights
+    modelzoo = Weights(f"{model}.modelzoo", "torchvision", "", _PIL_256, _MODELZOO_ACCURACIES[model])
+    return (*weights, modelzoo)
 
 
 def _mindcv_weights(model: str) -> tuple[Weights, ...]:
