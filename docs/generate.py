@@ -1,0 +1,80 @@
+"""Writes the pages of docs/ that are made from the code: models.md and cli.md.
+
+python docs/generate.py
+
+A test fails when a page is stale.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from cli import main
+from reference_models.spec import ModelSpec, all_models
+
+DOCS = Path(__file__).parent
+NOTICE = "<!-- made by docs/generate.py -->\n"
+
+
+def models_page() -> str:
+    """Return the table of models and, per family, of published weights, as Markdown."""
+    lines = [NOTICE, "# Models\n", "| model | graph of | names | input px | parameters | weights also fit |"]
+    lines.append("|---|---|---|--:|--:|---|")
+    for spec in all_models().values():
+        names = ", ".join(dict.fromkeys(dialect.name for dialect in spec.dialects))
+        others = ", ".join(f"{o.model} ({o.relative_difference:.1%} off)" for o in spec.same_weights_as)
+        size, count = spec.input_size_px, f"{spec.num_parameters:,}"
+        lines.append(f"| {spec.name} | {spec.publisher} | {names} | {size} | {count} | {others} |")
+    lines += [
+        '\n"Weights also fit" names a model of the same parameter names and shapes that computes another',
+        "function, with the largest difference of a logit on seeded random weights",
+        "(`python benchmarks/same_weights.py`).\n",
+        "# Published weights\n",
+        "Figures as their publishers give them, on ILSVRC-2012's validation set unless the context says",
+        "otherwise.\n",
+        "| weights | top-1 % | top-5 % | context | date | preprocessing | source |",
+        "|---|--:|--:|---|---|---|---|",
+    ]
+    for spec in all_models().values():
+        lines += _weights_rows(spec)
+    return "\n".join(lines) + "\n"
+
+
+def _weights_rows(spec: ModelSpec) -> list[str]:
+    rows = []
+    for weights in spec.weights:
+        name = f"[{weights.name}]({weights.url})" if weights.url.startswith("http") else weights.name
+        for accuracy in weights.accuracies:
+            top5 = "" if accuracy.top5_percent is None else f"{accuracy.top5_percent:.2f}"
+            source = f"[source]({accuracy.source})" if accuracy.source.startswith("http") else accuracy.source
+            rows.append(
+                f"| {name} | {accuracy.top1_percent:.2f} | {top5} | {accuracy.context} | {accuracy.date} | "
+                f"{weights.preprocess} | {source} |"
+            )
+    return rows
+
+
+def cli_page() -> str:
+    """Return every command's help as Markdown."""
+    sections = [NOTICE, "# Command line\n"]
+    context = click.Context(main, info_name="python cli.py")
+    sections.append(f"```\n{main.get_help(context).strip()}\n```\n")
+    for name, command in sorted(main.commands.items()):
+        help_text = command.get_help(
+            click.Context(command, info_name=name, parent=context, max_content_width=100)
+        )
+        sections.append(f"## {name}\n\n```\n{help_text.strip()}\n```\n")
+    return "\n".join(sections)
+
+
+PAGES = {"models.md": models_page, "cli.md": cli_page}
+
+if __name__ == "__main__":
+    for page, make in PAGES.items():
+        (DOCS / page).write_text(make(), encoding="utf-8")
+        print(f"wrote docs/{page}")

@@ -1,0 +1,35 @@
+"""Generated pages are fresh, and what the README shows as commands exists."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from cli import main
+from docs.generate import DOCS, PAGES
+
+ROOT = Path(__file__).parent.parent
+COMMANDS = [
+    shlex.split(line, comments=True)[2:]
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    for line in re.findall(r"^\$? ?(python cli\.py .*)$", page.read_text(), flags=re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_generated_page_is_fresh(page):
+    assert (DOCS / page).read_text(encoding="utf-8") == PAGES[page](), "run: python docs/generate.py"
+
+
+def test_every_command_is_documented():
+    page = (DOCS / "cli.md").read_text()
+    assert all(f"## {name}\n" in page for name in main.commands)
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_a_command_that_the_docs_show_parses(words):
+    """Every option that is shown exists: the command is parsed, not run."""
+    if words[0].startswith("-") or words[0].isupper():
+        return
+    main.commands[words[0]].make_context(words[0], list(words[1:]), resilient_parsing=False)
