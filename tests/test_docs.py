@@ -8,6 +8,7 @@ import pytest
 
 from cli import main
 from docs.generate import DOCS, PAGES
+from reference_models.spec import all_models
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = [
@@ -20,6 +21,10 @@ COMMANDS = [
 @pytest.mark.parametrize("page", PAGES)
 def test_generated_page_is_fresh(page):
     assert (DOCS / page).read_text(encoding="utf-8") == PAGES[page](), "run: python docs/generate.py"
+
+
+def test_the_readme_counts_the_models():
+    assert f"**{len(all_models())} models**" in (ROOT / "README.md").read_text()
 
 
 def test_every_command_is_documented():
