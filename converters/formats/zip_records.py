@@ -25,6 +25,7 @@ _END64 = struct.Struct("<4sQHHIIQQQQ")
 _MAX32 = 0xFFFFFFFF
 _ALIGNMENT = 64
 _UTF8 = 0x0800
+_FLAGS = _UTF8 | 0x0008  # what torch sets: names in UTF-8, sizes repeated after the payload
 _FIRST_OF_JANUARY_1980 = 0x21
 _MAX_DIRECTORY_BYTES = 256 * 1024 * 1024
 
@@ -68,6 +69,8 @@ def read_records(source: SourceFile) -> dict[str, Record]:
             raise FormatError(f"{path}: the zip directory is damaged at record {len(records) + 1}")
         if flags & 1:
             raise FormatError(f"{path}: zip record '{name}' is encrypted; no checkpoint is")
+        if flags & ~_FLAGS:
+            raise FormatError(f"{path}: zip record '{name}' has flags {flags:#06x}, which torch never sets")
         length, packed, offset = _zip64(extra, length, packed, offset, path, name)
         if length != packed and not method:
             raise FormatError(

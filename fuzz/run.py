@@ -1,0 +1,42 @@
+"""Fuzz one reader, guided by coverage: python fuzz/run.py TARGET [libFuzzer's options] [CORPUS].
+
+Needs atheris. Without a CORPUS the seeds and the old findings are where it starts, and what it finds
+is kept in memory only.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import atheris
+
+with atheris.instrument_imports(include=["converters"], enable_loader_override=False):
+    from converters import formats
+
+    formats.formats()
+
+from fuzz.seeds import seeds
+from fuzz.targets import TARGETS
+
+
+def main() -> None:
+    """Run libFuzzer on a target until it finds something, or its -runs or -max_total_time are spent."""
+    if len(sys.argv) < 2 or sys.argv[1] not in TARGETS:
+        sys.exit(f"usage: {sys.argv[0]} {'|'.join(TARGETS)} [libFuzzer's options] [CORPUS]")
+    name, *options = sys.argv[1:]
+    with tempfile.TemporaryDirectory(prefix="triport-seeds-") as folder:
+        start = [*seeds(name), *(path.read_bytes() for path in (ROOT / "tests/data/fuzz").glob(f"{name}-*"))]
+        for number, data in enumerate(start):
+            (Path(folder) / str(number)).write_bytes(data)
+        bounds = ["-timeout=20", "-rss_limit_mb=1024", "-max_len=2048"]
+        atheris.Setup([sys.argv[0], *bounds, *options, folder], TARGETS[name])
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""Tiny valid files to start from, made in code: one of each form that a reader knows."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from converters.formats import ArrayTensor, write_checkpoint
+
+_ARRAYS: dict[str, np.ndarray] = {
+    "w": np.arange(6, dtype=np.float32).reshape(2, 3),
+    "s": np.array(1.5, np.float32),
+    "n": np.array([1, 2], np.int64),
+}
+
+
+def seeds(target: str) -> list[bytes]:
+    """Return the starting inputs of a target."""
+    return _SEEDS[target]()
+
+
+def _written(suffix: str, runtime: str, **options: bool) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"x{suffix}"
+        tensors = {name: ArrayTensor(array) for name, array in _ARRAYS.items()}
+        write_checkpoint(path, runtime, tensors, {"a": "b"}, **options)
+        return path.read_bytes()
+
+
+def _ckpt() -> list[bytes]:
+    plain = _written(".ckpt", "mindspore")
+    scalar = _record(b"e", b"\x08\0", b"Float32", bytes(4))
+    packed = _record(b"p", b"\x0a\x02\x01\x01", b"Float32", bytes(4))
+    text = _record(b"t", b"\x08\0", b"str", b"a\0\0\0")
+    sliced = _record(b"w", b"\x08\x04", b"Int8", b"ab") * 2
+    checked = _written(".ckpt", "mindspore", crc=True)
+    return [plain, checked, scalar, packed, text, sliced, plain + text, scalar + sliced]
+
+
+def _record(tag: bytes, dims: bytes, kind: bytes, content: bytes) -> bytes:
+    """Return a record of .ckpt, all parts shorter than 128 bytes."""
+
+    def field(number: int, payload: bytes) -> bytes:
+        return bytes([number << 3 | 2, len(payload)]) + payload
+
+    return field(1, field(1, tag) + field(2, dims + field(2, kind) + field(3, content)))
+
+
+def _safetensors() -> list[bytes]:
+    checked = {
+        "__metadata__": {"format": "ms", "crc_num": "0"},
+        "w": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]},
+    }
+    text = json.dumps(checked).encode()
+    return [
+        _written(".safetensors", "mindspore"),
+        _written(".safetensors", "pytorch"),
+        len(text).to_bytes(8, "little") + text + b"\1",
+    ]
+
+
+def _onnx() -> list[bytes]:
+    from onnx import TensorProto, helper, numpy_helper
+
+    tensors = [numpy_helper.from_array(array, name) for name, array in _ARRAYS.items()]
+    tensors += [helper.make_tensor("t", kind, [2], [1, 2]) for kind in (1, 2, 6, 7, 10, 11, 13, 16)]
+    outside = TensorProto(name="x", data_type=1, dims=[2], data_location=TensorProto.EXTERNAL)
+    for key, value in {"location": "data.bin", "offset": "4", "length": "8"}.items():
+        outside.external_data.add(key=key, value=value)
+    constant = helper.make_node("Constant", [], ["c"], value=tensors[0])
+    branch = helper.make_node("If", ["b"], ["y"], then_branch=helper.make_graph([constant], "t", [], []))
+    files = []
+    for tensor in [*tensors, outside]:
+        files.append(helper.make_graph([], "g", [], [], [tensor]))
+    files += [
+        helper.make_graph([constant], "g", [], []),
+        helper.make_graph([branch], "g", [], [], tensors[:2]),
+    ]
+    models = [helper.make_model(graph, producer_name="seed") for graph in files]
+    helper.set_model_props(models[0], {"triport.model": "resnet18"})
+    return [model.SerializeToString() for model in models]
+
+
+def _torch_pickle(path: str = "data.pkl") -> bytes:
+    import zipfile
+
+    with zipfile.ZipFile(io.BytesIO(_written(".pth", "pytorch"))) as archive:
+        return archive.read(f"archive/{path}")
+
+
+def _pth() -> list[bytes]:
+    import zipfile
+
+    small = io.BytesIO()
+    with zipfile.ZipFile(small, "w") as archive:
+        archive.writestr("x/data.pkl", _view(b"0", 16, 0, (2, 3), (3, 1)))
+        archive.writestr("x/data/0", bytes(64))
+    return [_written(".pth", "pytorch"), small.getvalue()]
+
+
+def _view(key: bytes, count: int, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> bytes:
+    """Return a state dict of one tensor, in pickle protocol 2."""
+
+    def text(value: bytes) -> bytes:
+        return b"X" + struct.pack("<I", len(value)) + value
+
+    def numbers(values: tuple[int, ...]) -> bytes:
+        return b"(" + b"".join(b"K" + bytes([value]) for value in values) + b"t"
+
+    storage = (
+        b"(" + text(b"storage") + b"ctorch\nFloatStorage\n" + text(key) + text(b"cpu") + b"K" + bytes([count])
+    )
+    arguments = storage + b"tQK" + bytes([offset]) + numbers(shape) + numbers(strides) + b"\x89}t"
+    return b"\x80\x02}(" + text(b"w") + b"ctorch._utils\n_rebuild_tensor_v2\n(" + arguments + b"Ru."
+
+
+def _pickle() -> list[bytes]:
+    inner = _view(b"0", 16, 0, (2, 3), (3, 1))
+    return [
+        _torch_pickle(),
+        inner,
+        _view(b"0", 16, 1, (3, 2), (1, 3)),
+        b"\x80\x02}(X\x05\x00\x00\x00epochK\x03X\x0a\x00\x00\x00state_dict"
+        + inner[2:-1]
+        + b"X\x04\x00\x00\x00args"
+        b"cargparse\nNamespace\n)\x81}X\x02\x00\x00\x00lrG\x3f\xb9\x99\x99\x99\x99\x99\x9asbu.",
+        inner.replace(b"_rebuild_tensor_v2", b"_rebuild_tensor_v3").replace(
+            b"\x89}t", b"\x89}ctorch\nfloat32\nt"
+        ),
+        b"\x80\x04\x95\x20\0\0\0\0\0\0\0\x8c\x0bcollections\x8c\x0bOrderedDict\x93)R\x94.",
+    ]
+
+
+def _legacy_pth() -> list[bytes]:
+    system = b"\x80\x02}(X\x10\x00\x00\x00protocol_versionM\xe9\x03X\x0d\x00\x00\x00little_endian\x88u."
+    storages = b"\x80\x02]X\x01\x00\x00\x000a."
+    head = b"\x80\x02M\xe9\x03."
+    return [
+        head
+        + system
+        + _view(b"0", 16, 0, (2, 3), (3, 1))
+        + storages
+        + (16).to_bytes(8, "little")
+        + bytes(64),
+        head + system + b"\x80\x02}." + b"\x80\x02].",
+    ]
+
+
+_SEEDS: dict[str, Callable[[], list[bytes]]] = {
+    "ckpt": _ckpt,
+    "safetensors": _safetensors,
+    "onnx": _onnx,
+    "pth": _pth,
+    "pickle": _pickle,
+    "legacy_pth": _legacy_pth,
+}
