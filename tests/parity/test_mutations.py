@@ -60,6 +60,7 @@ def expectation(spec):
     return parameters, batch, reference, default_tolerance(noise)
 
 
+@pytest.mark.parametrize("mutation", MUTATIONS)
 @pytest.mark.parametrize(
     "spec",
     [
@@ -68,7 +69,6 @@ def expectation(spec):
     ],
     ids=lambda spec: spec.name,
 )
-@pytest.mark.parametrize("mutation", MUTATIONS)
 def test_a_wrong_name_is_not_equal(mutation, spec, monkeypatch):
     names = mindspore_runner.name_map
 
