@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from converters.formats import ArrayTensor, Tensor, open_checkpoint, write_check
 from converters.formats import ckpt as ckpt_format
 from converters.formats import pth as pth_format
 from converters.formats.atomic import Output
-from converters.formats.source import CHUNK_BYTES
+from converters.formats.source import CHUNK_BYTES, SourceFile
 from tests.formats.checkpoint_samples import array, payload
 
 ZEROS = bytes(CHUNK_BYTES)
@@ -99,3 +100,108 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, suffix: str) -> None
     root = Path(__file__).parents[2]
     done = subprocess.run(arguments, capture_output=True, text=True, cwd=root, check=True)
     assert int(done.stdout) < 40_000
+
+
+@pytest.mark.slow
+def test_onnx_over_2_gib(tmp_path: Path) -> None:
+    """A protobuf cannot be larger: the weights lie beside it, sparse here."""
+    from onnx import TensorProto, helper
+
+    last = array("float32", (1000,))
+    shapes: dict[str, tuple[int, ...]] = {"big": (600, 1024, 1024), "last": (1000,)}
+    tensors = []
+    position = 0
+    for name, shape in shapes.items():
+        tensor = TensorProto(name=name, data_type=1, dims=shape, data_location=TensorProto.EXTERNAL)
+        length = 4 * int(np.prod(shape))
+        for key, value in {"location": "x.data", "offset": position, "length": length}.items():
+            tensor.external_data.add(key=key, value=str(value))
+        tensors.append(tensor)
+        position += length
+    with (tmp_path / "x.data").open("wb") as data:
+        data.truncate(position)
+        data.seek(position - last.nbytes)
+        data.write(last.tobytes())
+    assert position > 2**31
+    model = helper.make_model(helper.make_graph([], "g", [], [], tensors))
+    (tmp_path / "x.onnx").write_bytes(model.SerializeToString())
+    found = open_checkpoint(tmp_path / "x.onnx").tensors
+    assert payload(found["last"]) == last.tobytes()
+    assert found["big"].nbytes > 2**31
+    assert not any(any(chunk) for chunk in found["big"].chunks())
+
+
+HEADERS = {
+    "lists": b'{"a":[' + b"[]," * 4_000_000 + b"[]]}",
+    "tables": b'{"a":[' + b"{}," * 4_000_000 + b"{}]}",
+    "texts": b'{"a":[' + b'"ab",' * 2_000_000 + b'"ab"]}',
+    "numbers": b'{"a":[' + b"123456789," * 1_200_000 + b"1]}",
+    "large": b'{"a":"' + b"x" * 20_000_000 + b'"}',
+}
+
+
+@pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
+def test_a_hostile_header_is_refused_before_it_is_parsed(
+    tmp_path: Path, header: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import json
+
+    from converters.formats import FormatError
+
+    def parsed(*_: object, **__: object) -> None:
+        raise AssertionError("the header became objects")
+
+    monkeypatch.setattr(json, "loads", parsed)
+    (tmp_path / "x.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(FormatError, match=r"header has (more parts|[\d,]+ bytes)"):
+        open_checkpoint(tmp_path / "x.safetensors")
+
+
+def test_as_many_tensors_as_may_be_are_read(tmp_path: Path) -> None:
+    tensors: dict[str, Tensor] = {
+        f"model.layers.{i}.self_attn.q_proj.weight": ArrayTensor(np.ones((1, 1, 1, 1), np.int8))
+        for i in range(20_000)
+    }
+    write_checkpoint(tmp_path / "x.safetensors", "pytorch", tensors)
+    assert len(open_checkpoint(tmp_path / "x.safetensors").tensors) == 20_000
+
+
+LAYOUTS = {
+    "columns": lambda torch, w: w[:, :7],
+    "every other row": lambda torch, w: w[::2],
+    "one column": lambda torch, w: w[:, 3],
+    "transposed": lambda torch, w: w.t(),
+    "channels last": lambda torch, w: w.view(30, 20, 50, 40).to(memory_format=torch.channels_last),
+    "inner": lambda torch, w: w.view(30, 20, 50, 40)[:, 3:9, 1:, ::3],
+    "outer": lambda torch, w: w.view(4, 300, 1000)[1:3, :, 5:995],
+    "permuted": lambda torch, w: w.view(30, 20, 50, 40).permute(2, 0, 3, 1),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_views_are_read_in_pieces(tmp_path: Path, layout: Any) -> None:
+    torch = pytest.importorskip("torch")
+    whole = torch.from_numpy(array("float32", (1200, 1000)))
+    view = layout(torch, whole)
+    assert not view.is_contiguous()
+    torch.save({"w": view}, tmp_path / "x.pth")
+    found = open_checkpoint(tmp_path / "x.pth").tensors["w"]
+    pieces = list(found.chunks())
+    assert b"".join(pieces) == view.contiguous().numpy().tobytes()
+    assert max(map(len, pieces)) <= CHUNK_BYTES
+
+
+@pytest.mark.parametrize("layout", ["columns", "one column", "every other row", "outer"])
+def test_rows_in_order_never_need_the_whole_view(
+    tmp_path: Path, layout: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch = pytest.importorskip("torch")
+    torch.save({"w": LAYOUTS[layout](torch, torch.zeros(1200, 1000))}, tmp_path / "x.pth")
+    found = open_checkpoint(tmp_path / "x.pth").tensors["w"]
+    sizes = []
+    real = SourceFile.read
+    monkeypatch.setattr(
+        SourceFile, "read", lambda self, offset, size: (sizes.append(size), real(self, offset, size))[1]
+    )
+    list(found.chunks())
+    assert max(sizes) <= CHUNK_BYTES

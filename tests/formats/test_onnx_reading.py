@@ -227,3 +227,23 @@ def test_a_sparse_initializer_is_refused(tmp_path: Path) -> None:
 def test_weights_alone_are_not_written(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="needs a graph"):
         onnx_format.write(tmp_path / "x.onnx", "onnx", {}, {})
+
+
+def test_inner_graphs_and_functions_are_said_not_to_be_read(tmp_path: Path) -> None:
+    inner = helper.make_graph(
+        [helper.make_node("Identity", ["v"], ["y"])],
+        "then",
+        [],
+        [],
+        [numpy_helper.from_array(np.ones(2), "v")],
+    )
+    nodes = [helper.make_node("If", ["c"], ["y"], then_branch=inner, else_branch=inner)]
+    model = save(tmp_path / "x.onnx", [raw()], nodes)
+    model.functions.add(name="f", domain="d")
+    onnx.save(model, tmp_path / "x.onnx")
+    found = open_checkpoint(tmp_path / "x.onnx")
+    assert list(found.tensors) == ["w"]
+    assert found.notes == (
+        "tensors in the inner graphs of nodes are not read (1 If)",
+        "tensors in the model's 1 functions are not read",
+    )
