@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
 from .reader import Monad, Node, Tensor, TensorType
 
@@ -19,7 +21,12 @@ IRRELEVANT_ATTRIBUTES = {
     "side_effect_mem": "in-place operators are registered as such",
     "side_effect_propagate": "the result is the first input",
     "primitive_target": "the device that MindSpore would run it on",
+    "cust_aicpu": "a kernel of Ascend's",
+    "offset_x": "of quantised inputs",
+    "op_adaptation_processed": "a mark of MindSpore's passes",
 }
+
+MAX_FOLDED = 1 << 16  # elements of a constant that may be computed here
 
 _REQUIRED: Any = object()
 
@@ -53,8 +60,12 @@ class Cell:
 class Builder:
     """Collects ONNX nodes and constants; names are given at the end."""
 
-    def __init__(self, opset: int) -> None:
+    def __init__(self, opset: int, batch_input: Value | None = None) -> None:
+        """Begin; `batch_input` is the graph's input whose first axis is the free batch axis."""
         self.opset = opset
+        self._batch_input = batch_input
+        self._batch_size: Value | None = None
+        self._from_inputs: set[str] = set()
         self.nodes: list[onnx.NodeProto] = []
         self.scope = ""
         self.result_type: TensorType | None = None
@@ -75,6 +86,9 @@ class Builder:
         self, op_type: str, inputs: Sequence[Value | None], types: Sequence[TensorType], **attributes: Any
     ) -> list[Value]:
         """Append a node with one output for each type and return the outputs."""
+        folded = self._fold(op_type, inputs, types, attributes)
+        if folded is not None:
+            return folded
         number = len(self.nodes)
         outputs = [Value(f"%{number}.{index}", type_) for index, type_ in enumerate(types)]
         node = helper.make_node(
@@ -86,7 +100,50 @@ class Builder:
         )
         self.nodes.append(node)
         self._producers.update((value.name, node) for value in outputs)
+        if any(value and not self.is_free_of_inputs(value) for value in inputs):
+            self._from_inputs.update(value.name for value in outputs)
         return outputs
+
+    def _fold(
+        self,
+        op_type: str,
+        inputs: Sequence[Value | None],
+        types: Sequence[TensorType],
+        attributes: Mapping[str, Any],
+    ) -> list[Value] | None:
+        """Return constants if the inputs are constants: what is known need not be computed."""
+        arrays = [self._arrays.get(value.name) if value else None for value in inputs]
+        given = [array for array, value in zip(arrays, inputs, strict=True) if value]
+        if not given or any(array is None for array in given):
+            return None
+        if sum(math.prod(type_.shape) for type_ in types) > MAX_FOLDED:
+            return None
+        names = [f"i{index}" if value else "" for index, value in enumerate(inputs)]
+        outputs = [f"o{index}" for index in range(len(types))]
+        graph = helper.make_graph(
+            [helper.make_node(op_type, names, outputs, **attributes)],
+            "folded",
+            [
+                helper.make_tensor_value_info(name, value.type.elem_type, value.shape)
+                for name, value in zip(names, inputs, strict=True)
+                if value
+            ],
+            [
+                helper.make_tensor_value_info(name, type_.elem_type, type_.shape)
+                for name, type_ in zip(outputs, types, strict=True)
+            ],
+        )
+        model = helper.make_model_gen_version(graph, opset_imports=[helper.make_opsetid("", self.opset)])
+        feeds = {name: array for name, array in zip(names, arrays, strict=True) if name}
+        try:
+            results = ReferenceEvaluator(model).run(None, feeds)
+        except Exception:  # an operator that the evaluator lacks: computed where the model runs
+            return None
+        for result, type_ in zip(results, types, strict=True):
+            dtype = helper.tensor_dtype_to_np_dtype(type_.elem_type)
+            if np.shape(result) != type_.shape or np.asarray(result).dtype != dtype:
+                return None
+        return [self.constant(result, type_.elem_type) for result, type_ in zip(results, types, strict=True)]
 
     def constant(self, values: Any, elem_type: int = onnx.TensorProto.INT64) -> Value:
         """Return a constant of the element type, made once for equal contents."""
@@ -99,9 +156,130 @@ class Builder:
             self._arrays[value.name] = array
         return self._constants[key]
 
+    def ones(self, shape: Sequence[int], like: Value) -> Value:
+        """Return a constant of ones, of the element type of another value."""
+        return self.constant(np.ones(tuple(shape)), like.type.elem_type)
+
+    def zeros(self, shape: Sequence[int], like: Value) -> Value:
+        """Return a constant of zeros, of the element type of another value."""
+        return self.constant(np.zeros(tuple(shape)), like.type.elem_type)
+
+    def add_input(self, value: Value) -> None:
+        """Declare an input of the graph."""
+        self._from_inputs.add(value.name)
+
+    def is_free_of_inputs(self, value: Value) -> bool:
+        """Return whether a value is the same whatever the graph's inputs are."""
+        return value.name not in self._from_inputs
+
+    def get_batch_size(self) -> tuple[Value, int] | None:
+        """Return the free batch size as a tensor of one element and as traced; None if it is not free."""
+        if self._batch_input is None:
+            return None
+        traced, integers = self._batch_input.shape[0], onnx.TensorProto.INT64
+        if self._batch_size is None:
+            one = TensorType(integers, (1,))
+            if self.opset >= 15:
+                self._batch_size = self.add("Shape", [self._batch_input], one, start=0, end=1)
+            else:
+                whole = TensorType(integers, (len(self._batch_input.shape),))
+                bounds = [self.constant(bound) for bound in ([0], [1], [0])]
+                shape = self.add("Shape", [self._batch_input], whole)
+                self._batch_size = self.add("Slice", [shape, *bounds], one)
+        return self._batch_size, traced
+
     def scalar(self, number: float, like: Value) -> Value:
         """Return a constant without dimensions, of the element type of another value."""
         return self.constant(number, like.type.elem_type)
+
+    def unsqueeze(self, x: Value, axes: Sequence[int], type_: TensorType | None = None) -> Value:
+        """Add axes of size 1 at the given places of the result."""
+        if type_ is None:
+            shape = list(x.shape)
+            for axis in sorted(axes):
+                shape.insert(axis, 1)
+            type_ = TensorType(x.type.elem_type, tuple(shape))
+        if self.opset < 13:
+            return self.add("Unsqueeze", [x], type_, axes=list(axes))
+        return self.add("Unsqueeze", [x, self.constant(list(axes))], type_)
+
+    def squeeze(self, x: Value, axes: Sequence[int], type_: TensorType | None = None) -> Value:
+        """Drop axes of size 1."""
+        if type_ is None:
+            shape = tuple(size for axis, size in enumerate(x.shape) if axis not in axes)
+            type_ = TensorType(x.type.elem_type, shape)
+        if self.opset < 13:
+            return self.add("Squeeze", [x], type_, axes=list(axes))
+        return self.add("Squeeze", [x, self.constant(list(axes))], type_)
+
+    def reduce(self, op_type: str, x: Value, axes: Sequence[int], keep_dims: bool) -> Value:
+        """Reduce over axes, which are counted from the front."""
+        kept = (1 if axis in axes else size for axis, size in enumerate(x.shape))
+        dropped = (size for axis, size in enumerate(x.shape) if axis not in axes)
+        type_ = TensorType(x.type.elem_type, tuple(kept if keep_dims else dropped))
+        if self.opset >= (13 if op_type == "ReduceSum" else 18):
+            return self.add(op_type, [x, self.constant(list(axes))], type_, keepdims=int(keep_dims))
+        return self.add(op_type, [x], type_, axes=list(axes), keepdims=int(keep_dims))
+
+    def cast(self, x: Value, elem_type: int) -> Value:
+        """Change the element type, if it is another one."""
+        if x.type.elem_type == elem_type:
+            return x
+        return self.add("Cast", [x], TensorType(elem_type, x.shape), to=elem_type)
+
+    def transpose(self, x: Value, order: Sequence[int]) -> Value:
+        """Reorder the axes, if the order is another one."""
+        if list(order) == sorted(order):
+            return x
+        type_ = TensorType(x.type.elem_type, tuple(x.shape[axis] for axis in order))
+        return self.add("Transpose", [x], type_, perm=list(order))
+
+    def reshape(self, x: Value, shape: Sequence[int]) -> Value:
+        """Reshape to a traced shape; the first axis stays free where it can (see `free_first_axis`)."""
+        type_ = TensorType(x.type.elem_type, tuple(shape))
+        if x.shape == type_.shape:
+            return x
+        return self.add("Reshape", [x, self.constant(free_first_axis(x.shape, type_.shape))], type_)
+
+    def binary(self, op_type: str, x: Value, y: Value, elem_type: int | None = None) -> Value:
+        """Combine two tensors with broadcasting."""
+        shape = tuple(int(n) for n in np.broadcast_shapes(x.shape, y.shape))
+        return self.add(op_type, [x, y], TensorType(elem_type or x.type.elem_type, shape))
+
+    def compare(self, op_type: str, x: Value, y: Value) -> Value:
+        """Compare two tensors of one element type; ONNX has the "or equal" forms from opset 12 on."""
+        boolean = onnx.TensorProto.BOOL
+        if op_type.endswith("OrEqual") and self.opset < 12:
+            strict = self.binary(op_type.removesuffix("OrEqual"), x, y, boolean)
+            return self.binary("Or", strict, self.binary("Equal", x, y, boolean))
+        return self.binary(op_type, x, y, boolean)
+
+    def shrink_uniform(self, values: Sequence[Value], shape: Sequence[int]) -> list[Value]:
+        """Make constants of equal elements sizeless where broadcasting restores the shape.
+
+        MindSpore fills such constants at the traced size, which would burn the batch size in.
+        """
+        shrunk = list(values)
+        for index, value in enumerate(values):
+            array = self._arrays.get(value.name)
+            others = [other.shape for other in (*shrunk[:index], *shrunk[index + 1 :])]
+            if array is None or array.size < 2 or not others:
+                continue
+            if np.broadcast_shapes(*others) == tuple(shape) and bool(np.all(array == array.flat[0])):
+                shrunk[index] = self.constant(array.flat[0], value.type.elem_type)
+        return shrunk
+
+    def unary(self, op_type: str, x: Value, **attributes: Any) -> Value:
+        """Apply an operator that changes neither shape nor element type."""
+        return self.add(op_type, [x], x.type, **attributes)
+
+    def unary_of(self, op_type: str, inputs: Sequence[Value], **attributes: Any) -> Value:
+        """Apply an operator whose result is like its first input."""
+        return self.add(op_type, inputs, inputs[0].type, **attributes)
+
+    def get_array(self, value: Value) -> np.ndarray | None:
+        """Return what a value holds if it is a constant made here."""
+        return self._arrays.get(value.name)
 
     def get_producer(self, value: Value) -> onnx.NodeProto | None:
         """Return the node that makes the value, None for inputs and parameters."""
@@ -112,6 +290,8 @@ class Builder:
         producer = self.get_producer(value)
         if producer is None or producer.op_type != "Unsqueeze":
             return None
+        if len(producer.input) == 1:
+            return producer.input[0], list(producer.attribute[0].ints)
         return producer.input[0], self._arrays[producer.input[1]].tolist()
 
     def add_with_bias(self, value: Value, bias: Value) -> Value | None:
@@ -121,7 +301,11 @@ class Builder:
         something else reads it.
         """
         producer = self.get_producer(value)
-        if producer is None or producer.op_type not in ("Conv", "Gemm") or len(producer.input) != 2:
+        if (
+            producer is None
+            or producer.op_type not in ("Conv", "ConvTranspose", "Gemm")
+            or len(producer.input) != 2
+        ):
             return None
         (repeated,) = self.add_many("Identity", [], [value.type])
         node = self.nodes[-1]
@@ -243,6 +427,21 @@ class Call:
             raise self.unsupported(
                 f"inputs not understood: {', '.join(map(str, sorted(self._unread_inputs)))}"
             )
+
+
+def free_first_axis(before: Sequence[int], after: Sequence[int]) -> list[int]:
+    """Return a Reshape's target in which the traced batch size does not stay, where that can be said.
+
+    The first axis becomes 0 (as the input's) or -1 (whatever is left).
+    """
+    target = list(after)
+    if not before or not after or 0 in before:
+        return target
+    if before[0] == after[0] and math.prod(before[1:]) == math.prod(after[1:]):
+        target[0] = 0
+    elif after[0] % before[0] == 0 or before[0] % after[0] == 0:
+        target[0] = -1
+    return target
 
 
 def array_from_tensor(tensor: Tensor) -> np.ndarray:

@@ -21,12 +21,17 @@ from .builder import Builder, Call, Cell, UnsupportedCallError, Value, array_fro
 from .operators import Operator, load_operators
 from .reader import Graph, Node, Tensor, TensorType
 
-LOWEST_OPSET, DEFAULT_OPSET, HIGHEST_OPSET = 13, 17, 21
+LOWEST_OPSET, DEFAULT_OPSET, HIGHEST_OPSET = 11, 17, 21
 BATCH = "N"
+BURNT_ADVICE = "Reshape with -1 for the batch axis in the Cell, or convert with a fixed batch size."
 
 
 class UnsupportedOperatorsError(TriportError):
     """Some of the graph's operators cannot be written as ONNX."""
+
+
+class BurntBatchError(TriportError):
+    """The batch size with which the graph was traced is part of it."""
 
 
 def onnx_from_graph(
@@ -46,18 +51,23 @@ def onnx_from_graph(
 
     Raises:
         UnsupportedOperatorsError: some operators cannot be converted; all are listed.
-        TriportError: the opset is out of range, names clash, or the batch size is burnt in.
+        BurntBatchError: the batch size is burnt in.
+        TriportError: the opset is out of range, or names clash.
     """
     if not LOWEST_OPSET <= opset <= HIGHEST_OPSET:
         raise TriportError(f"opset {opset}: expected {LOWEST_OPSET} to {HIGHEST_OPSET}")
-    builder = Builder(opset)
     entries: dict[str, Any] = dict(graph.constants)
     parameters = _name_parameters(graph, rename or {})
     for id_, name in parameters.items():
         entries[id_] = Cell(Value(name, graph.parameters[id_].tensor.type), is_parameter=True)
     inputs = _name_inputs(graph, input_names)
-    for id_, name in inputs.items():
-        entries[id_] = Cell(Value(name, graph.inputs[id_]))
+    values = [Value(name, graph.inputs[id_]) for id_, name in inputs.items()]
+    batched = [value for value in values if value.shape] if free_batch else []
+    batch_shape = batched[0].shape[:1] if batched else ()
+    builder = Builder(opset, batched[0] if batched else None)
+    for id_, value in zip(inputs, values, strict=True):
+        entries[id_] = Cell(value)
+        builder.add_input(value)
 
     _convert_nodes(graph.nodes, entries, builder)
 
@@ -70,18 +80,15 @@ def onnx_from_graph(
     nodes = _name_nodes(_end_in_outputs(builder, outputs, names), reserved | set(names), names)
     used = {name for node in nodes for name in node.input}
 
-    def describe(name: str, type_: TensorType) -> onnx.ValueInfoProto:
-        shape: list[int | str] = list(type_.shape)
-        if free_batch and shape:
-            shape[0] = BATCH
-        return helper.make_tensor_value_info(name, type_.elem_type, shape)
-
+    given = [
+        _describe(value.name, value.type, free_batch and value.shape[:1] == batch_shape) for value in values
+    ]
     model = helper.make_model_gen_version(
         helper.make_graph(
             nodes,
             graph.name.rpartition("construct")[0].strip("_") or "main",
-            [describe(name, graph.inputs[id_]) for id_, name in inputs.items()],
-            [describe(name, value.type) for name, value in zip(names, outputs, strict=True)],
+            given,
+            [_describe(name, value.type, False) for name, value in zip(names, outputs, strict=True)],
             [
                 _initializer(name, graph.parameters[id_].tensor)
                 for id_, name in parameters.items()
@@ -91,9 +98,16 @@ def onnx_from_graph(
         opset_imports=[helper.make_opsetid("", opset)],
         producer_name="triport",
     )
-    if free_batch:
-        _check_batch_is_free(model)
+    if free_batch and batch_shape:
+        _free_outputs(model, batch_shape[0])
     return model
+
+
+def _describe(name: str, type_: TensorType, is_batch_free: bool) -> onnx.ValueInfoProto:
+    shape: list[int | str] = list(type_.shape)
+    if is_batch_free:
+        shape[0] = BATCH
+    return helper.make_tensor_value_info(name, type_.elem_type, shape)
 
 
 def _convert_nodes(nodes: Iterable[Node], entries: dict[str, Any], builder: Builder) -> None:
@@ -262,8 +276,8 @@ def _initializer(name: str, tensor: Tensor) -> onnx.TensorProto:
     )
 
 
-def _check_batch_is_free(model: onnx.ModelProto) -> None:
-    """Infer all shapes from the inputs' and require the batch axis to reach the outputs."""
+def _free_outputs(model: onnx.ModelProto, traced_batch: int) -> None:
+    """Infer all shapes from the inputs' and give the outputs those; the batch size must be among them."""
     bare = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
     bare.graph.name = model.graph.name
     bare.graph.node.extend(model.graph.node)
@@ -275,14 +289,26 @@ def _check_batch_is_free(model: onnx.ModelProto) -> None:
     try:
         inferred = onnx.shape_inference.infer_shapes(bare, strict_mode=True, data_prop=True)
     except onnx.shape_inference.InferenceError as error:
-        raise TriportError(f"the shapes in the MindIR do not fit each other: damaged? {error}") from error
+        raise BurntBatchError(
+            f"the graph does not hold for another batch size than the traced one: {error}\n{BURNT_ADVICE}"
+        ) from error
     burnt = []
-    for value in [*inferred.graph.value_info, *inferred.graph.output]:
-        dims = value.type.tensor_type.shape.dim
-        if dims and value.name in {output.name for output in model.graph.output} and dims[0].dim_value:
-            burnt.append(value.name)
+    for found, output in zip(inferred.graph.output, model.graph.output, strict=True):
+        axes = list(zip(found.type.tensor_type.shape.dim, output.type.tensor_type.shape.dim, strict=False))
+        if not axes:
+            continue
+        for axis, (dim, traced) in enumerate(axes):
+            if dim.dim_param == BATCH or (
+                axis == 0 and not dim.dim_value and traced.dim_value == traced_batch
+            ):
+                traced.dim_param = BATCH
+            elif axis == 0 and not dim.dim_value:
+                traced.dim_param = f"{output.name}_0"  # a multiple of the batch size
+        first = axes[0][1]
+        if first.dim_value == traced_batch and not any(traced.dim_param for _, traced in axes):
+            burnt.append(output.name)
     if burnt:
-        raise TriportError(
-            f"the batch size is burnt into the graph: the first axis of {', '.join(burnt)} is fixed; "
-            "reshape with -1 for the batch axis in the Cell, or convert with a fixed batch size"
+        raise BurntBatchError(
+            f"the batch size is burnt into the graph: the first axis of {', '.join(burnt)} is fixed\n"
+            f"{BURNT_ADVICE}"
         )

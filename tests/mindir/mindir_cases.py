@@ -9,13 +9,20 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+OPSETS = (11, 13, 17, 21)
+
 
 class Case(NamedTuple):
-    """One expression; `tolerance` is relative to the largest value of MindSpore's result."""
+    """One expression; `tolerance` is relative to the largest value of MindSpore's result.
+
+    `opsets` are those tried. Without `free_batch` it is traced and converted at the shape's batch.
+    """
 
     expression: str
     shape: tuple[int, ...] = (3, 4, 7, 9)
     tolerance: float = 1e-6
+    opsets: tuple[int, ...] = OPSETS
+    free_batch: bool = True
 
 
 def conv(*arguments: str) -> list[Case]:
@@ -203,6 +210,281 @@ CASES: dict[str, list[Case]] = {
     "MakeTuple": [Case("(x + 1, ops.relu(x))")],
     "make_list": [Case("[x + 1, ops.relu(x)]")],
     "TupleGetItem": [Case("ops.split(x, 1, 1)[2]")],
+    # activation, more of them
+    "Softplus": [Case("ops.softplus(x)")],
+    "Softsign": [Case("ops.softsign(x)")],
+    "GeLU": [Case("nn.GELU()", tolerance=2e-4)],
+    "FastGeLU": [Case("ops.fast_gelu(x)")],
+    "Elu": [Case("ops.elu(x, 1.0)")],
+    "SeLU": [Case("ops.selu(x)")],
+    "CeLU": [Case("ops.celu(x, 2.0)")],
+    "PReLU": [Case("nn.PReLU(4)"), Case("nn.PReLU(1)"), Case("nn.PReLU(9)", (3, 9))],
+    "Mish": [Case("ops.mish(x)")],
+    "SoftplusExt": [Case("mint.nn.functional.softplus(x)"), Case("mint.nn.functional.softplus(x, 2, 20)")],
+    "HShrink": [Case("ops.hardshrink(x)")],
+    "SoftShrink": [Case("ops.softshrink(x, 0.25)")],
+    "LogSoftmax": [Case("ops.log_softmax(x, 1)"), Case("ops.log_softmax(x)")],
+    "LogSoftmaxExt": [Case("mint.nn.functional.log_softmax(x, 1)")],
+    # elementwise
+    "ACos": [Case("ops.acos(x / 10)")],
+    "Acosh": [Case("ops.acosh(ops.abs(x) + 1.5)")],
+    "Asin": [Case("ops.asin(x / 10)")],
+    "Asinh": [Case("ops.asinh(x)")],
+    "Atan": [Case("ops.atan(x)")],
+    "Atanh": [Case("ops.atanh(x / 10)")],
+    "Ceil": [Case("ops.ceil(x)")],
+    "Cosh": [Case("ops.cosh(x)")],
+    "Floor": [Case("ops.floor(x)")],
+    "IsNan": [Case("ops.isnan(ops.log(x))")],
+    "IsInf": [Case("ops.isinf(1 / ops.relu(x))")],
+    "IsFinite": [Case("ops.isfinite(1 / ops.relu(x))")],
+    "Sign": [Case("ops.sign(x)")],
+    "Sinh": [Case("ops.sinh(x)")],
+    "Tan": [Case("ops.tan(x)", tolerance=1e-5)],
+    "Erfc": [Case("ops.erfc(x)")],
+    "Log": [Case("ops.log(ops.abs(x) + 0.1)"), Case("ops.log2(ops.abs(x) + 0.1)")],
+    "Log1p": [Case("ops.log1p(ops.abs(x))")],
+    "Expm1": [Case("ops.expm1(x)")],
+    "Round": [Case("ops.round(x * 2)"), Case("ops.round(ops.round(x * 4) / 2)")],
+    "Trunc": [Case("ops.trunc(x * 3)")],
+    # comparison
+    "Equal": [Case("ops.relu(x) == x")],
+    "NotEqual": [Case("ops.relu(x) != x")],
+    "EqScalar": [Case("mint.eq(ops.round(x), 1)")],
+    "Greater": [Case("x > 0.5"), Case("x > x[:, :1]")],
+    "GreaterEqual": [Case("x >= ops.relu(x)")],
+    "GreaterEqualScalar": [Case("mint.ge(x, 0.5)")],
+    "Less": [Case("x < x[:, :1]")],
+    "LessEqual": [Case("x <= ops.relu(x)"), Case("x <= 0.5")],
+    "LessScalar": [Case("x < 1")],
+    "LogicalNot": [Case("ops.logical_not(x > 0)")],
+    "LogicalAnd": [Case("ops.logical_and(x > 0, x < 1)")],
+    "LogicalOr": [Case("ops.logical_or(x > 0, x < -1)")],
+    "LogicalXor": [Case("ops.logical_xor(x > 0, x < 1)")],
+    "Select": [
+        Case("ops.where(x > 0, x, 2.0)"),
+        Case("ops.select(x > 0, x, x * 2)"),
+        Case("ops.threshold(x, 0.1, 20)"),
+    ],
+    "MaskedFill": [Case("ops.masked_fill(x, x > 0, 3.0)")],
+    # arithmetic, more of it
+    "FloorDiv": [Case("x // 0.3"), Case("(x * 9).astype(ms.int32) // 4")],
+    "FloorMod": [Case("ops.floor_mod(x, ms.Tensor(2.0))")],
+    "RemainderTensorScalar": [Case("x % 2")],
+    "PowTensorScalar": [Case("mint.pow(x, 2)")],
+    "PowScalarTensor": [Case("mint.pow(2.0, x)")],
+    "AddN": [Case("ops.addn([x, x, ops.relu(x)])")],
+    "Lerp": [Case("ops.lerp(x, ops.relu(x), 0.3)")],
+    "NanToNum": [Case("ops.nan_to_num(1 / ops.relu(x), posinf=9.0)"), Case("ops.nan_to_num(x, 0.0)")],
+    # normalization
+    "LayerNorm": [
+        Case("nn.LayerNorm((9,))", tolerance=3e-6),
+        Case("nn.LayerNorm((7, 9), begin_norm_axis=2, begin_params_axis=2)", tolerance=3e-6),
+        Case("nn.LayerNorm((9,), epsilon=1e-3)", (3, 9), 3e-6),
+    ],
+    "GroupNorm": [
+        Case("nn.GroupNorm(2, 4)", tolerance=3e-6),
+        Case("nn.GroupNorm(4, 4)", tolerance=3e-6),
+        Case("nn.GroupNorm(1, 4, eps=1e-3)", tolerance=3e-6),
+    ],
+    "L2Normalize": [
+        Case("ops.L2Normalize(axis=1)(x)"),
+        Case("ops.L2Normalize(axis=-1, epsilon=0.5)(x * 0.1)"),
+    ],
+    "LpNorm": [
+        Case("ops.LpNorm(axis=1, p=2, keep_dims=True)(x)"),
+        Case("ops.LpNorm(axis=[1, 2], p=1)(x)"),
+        Case("ops.LpNorm(axis=1, p=3)(x)", tolerance=3e-6),
+    ],
+    "LRN": [Case("nn.LRN(2, 1.5, 0.3, 0.75)"), Case("nn.LRN()")],
+    # resize
+    "ResizeBilinearV2": [
+        Case(f"ops.ResizeBilinearV2({flag})(x, {size})", tolerance=3e-6)
+        for flag in ("", "align_corners=True", "half_pixel_centers=True")
+        for size in ((14, 18), (4, 5), (10, 20), (7, 13))
+    ],
+    "ResizeBicubic": [
+        Case("ops.interpolate(x, size=(14, 18), mode='bicubic')", tolerance=3e-6),
+        # MindSpore takes the kernel from a table of 1,024 entries
+        Case("ops.interpolate(x, size=(14, 19), mode='bicubic', align_corners=True)", tolerance=2e-3),
+    ],
+    "ResizeNearestNeighbor": [
+        Case(f"ops.ResizeNearestNeighbor({size}, align_corners={flag})(x)")
+        for flag in (False, True)
+        for size in ((14, 27), (4, 5), (10, 20))
+    ],
+    "ResizeNearestNeighborV2": [
+        Case("ops.interpolate(x, scale_factor=2.0, mode='nearest', recompute_scale_factor=True)"),
+        Case("ops.interpolate(x, size=(16, 20), mode='nearest')"),
+        Case("ops.interpolate(x, size=(16, 20), mode='nearest-exact')"),
+    ],
+    # reduction, more of it
+    "ProdExt": [Case("mint.prod(x, 1)")],
+    "ReduceAll": [Case("ops.all(x > -1, 1)"), Case("ops.all(x > -9, (1, 2), keep_dims=True)")],
+    "ReduceAny": [Case("ops.any(x > 1, 1)")],
+    "Max": [Case("mint.max(x) + x")],
+    "Min": [Case("mint.min(x) + x")],
+    "ReduceStd": [Case("ops.std(x, 1)"), Case("ops.std(x, (1, 2), 1, True)"), Case("ops.var(x, (2, 3))")],
+    "Argmax": [Case("x.argmax(1)"), Case("ops.argmax(x, -1)")],
+    "Argmin": [Case("ops.argmin(x, 1)")],
+    "ArgMaxExt": [Case("mint.argmax(x, 1)"), Case("mint.argmax(x, 2, True)")],
+    "ArgMaxWithValue": [Case("ops.max(x, 1)"), Case("ops.ArgMaxWithValue(axis=1, keep_dims=True)(x)")],
+    "ArgMinWithValue": [Case("ops.min(x, -1)")],
+    "MaxDim": [Case("mint.max(x, 1)")],
+    "MinDim": [Case("mint.min(x, 1, True)")],
+    # indexing
+    "Gather": [
+        Case("ops.gather(x, ms.Tensor([2, 0, 1]), 1)"),
+        Case("ops.gather(x, ms.Tensor([[2], [0]]), 1)"),
+    ],
+    "GatherD": [Case("ops.gather_elements(x, 1, (ops.abs(x) * 0.5).astype(ms.int32))")],
+    "GatherNd": [
+        Case("ops.gather_nd(x.reshape(-1), ms.Tensor([[0], [5]])) * x[:, :1, 0, :1].reshape(-1, 1)")
+    ],
+    "TensorScatterUpdate": [
+        Case("ops.tensor_scatter_update(x, ms.Tensor([[0], [1]]), x[:2] * 2)", free_batch=False)
+    ],
+    "ScatterNd": [
+        Case(
+            "x[:, :, 0, :4] * ops.scatter_nd(ms.Tensor([[0], [1], [1]]), x[0, :3, 0, 0], (4,))",
+            opsets=(16, 21),
+        )
+    ],
+    "OneHot": [
+        Case("ops.one_hot((ops.abs(x) * 2).astype(ms.int32), 5, ms.Tensor(2.0), ms.Tensor(-1.0))", (3, 4)),
+    ],
+    "OneHotExt": [Case("mint.nn.functional.one_hot((ops.abs(x) * 2).astype(ms.int64), 20)")],
+    "TopK": [Case("ops.topk(x, 3)"), Case("ops.topk(x, 2, 1)")],
+    "Sort": [Case("ops.sort(x, 1)"), Case("ops.sort(x, -1, True)")],
+    "CumSum": [Case("ops.cumsum(x, 1)"), Case("ops.CumSum(True, True)(x, -1)")],
+    "ReverseV2": [Case("ops.flip(x, (1,))"), Case("ops.flip(x, (-1, 2))")],
+    "Tril": [Case("ops.tril(x)"), Case("ops.tril(x, -1)")],
+    "Triu": [Case("mint.triu(x, 1)")],
+    # creation
+    "BroadcastTo": [
+        Case("ops.broadcast_to(x[:, :1], (-1, 4, -1, -1)) * 2"),
+        Case("x[:, :1].broadcast_to((x.shape[0], 4, 7, 9)) * 2"),
+        Case("ops.concat((x, ops.broadcast_to(x[:1, :1] * 0, (x.shape[0], 1, 7, 9))), 1)", free_batch=False),
+    ],
+    "Tile": [Case("ops.tile(x, (1, 2, 1, 3))"), Case("ops.repeat_interleave(x, 2, 1)")],
+    "LinSpace": [Case("x + ops.linspace(ms.Tensor(0.0), ms.Tensor(1.0), 9)")],
+    # patches
+    "Im2Col": [Case("ops.unfold(x, 3)"), Case("ops.unfold(x, (2, 3), 1, 1, (2, 1))")],
+    "DepthToSpace": [Case("ops.DepthToSpace(2)(x)", (3, 8, 2, 3))],
+    "SpaceToDepth": [Case("ops.SpaceToDepth(2)(x)", (3, 3, 4, 6))],
+    # matmul, more of it
+    "BatchMatMulExt": [Case("mint.bmm(x, x.swapaxes(1, 2))", (3, 4, 7))],
+    "Baddbmm": [Case("mint.baddbmm(x, x[:, :, :4], x, beta=0.5, alpha=2)", (3, 4, 7))],
+    # convolution, more of it
+    "Conv3D": [
+        Case(
+            "nn.Conv3d(3, 4, 3, pad_mode='pad', padding=(1, 1, 0, 1, 1, 0), has_bias=True)", (3, 3, 5, 6, 7)
+        ),
+        Case("nn.Conv3d(3, 4, 3, stride=2, pad_mode='same')", (3, 3, 5, 6, 7)),
+        Case("nn.Conv3d(3, 4, (1, 2, 3), stride=2, pad_mode='valid')", (3, 3, 5, 6, 7)),
+    ],
+    "Conv2DTranspose": [
+        Case("nn.Conv2dTranspose(4, 6, 3, stride=2, pad_mode='same', has_bias=True)"),
+        Case("nn.Conv2dTranspose(4, 6, 3, stride=2, pad_mode='valid')"),
+        Case("nn.Conv2dTranspose(4, 6, 3, stride=2, pad_mode='pad', padding=1, output_padding=1)"),
+        Case(
+            "nn.Conv2dTranspose(4, 4, (3, 2), stride=(2, 1), pad_mode='pad', padding=(1, 0, 1, 1), group=2)"
+        ),
+        Case("nn.Conv2dTranspose(4, 6, 3, pad_mode='valid', dilation=2)"),
+    ],
+    "Conv2DBackpropInput": [Case("nn.Conv1dTranspose(4, 6, 3, stride=2)", (3, 4, 9))],
+    "Conv3DTranspose": [
+        Case(
+            "nn.Conv3dTranspose(4, 3, 3, stride=2, pad_mode='pad', padding=1, output_padding=1)",
+            (3, 4, 3, 4, 5),
+        ),
+    ],
+    # pooling, more of it
+    "AdaptiveAvgPool3D": [
+        Case("nn.AdaptiveAvgPool3d((2, 3, 4))", (3, 4, 8, 7, 6)),
+        Case("nn.AdaptiveAvgPool3d((2, 3, 2))", (3, 4, 8, 6, 6)),
+    ],
+    "AdaptiveMaxPool2D": [
+        Case("nn.AdaptiveMaxPool2d((3, 4))"),
+        Case("nn.AdaptiveMaxPool2d(1)"),
+        Case("nn.AdaptiveMaxPool2d((7, 3))"),
+    ],
+    "AdaptiveMaxPool3D": [Case("nn.AdaptiveMaxPool3d((2, 3, 4))", (3, 4, 8, 7, 6))],
+    "MaxPool3D": [
+        Case("nn.MaxPool3d(3, 2, pad_mode='same')", (3, 4, 5, 6, 7)),
+        Case("nn.MaxPool3d(3, 2, pad_mode='pad', padding=1)", (3, 4, 5, 6, 7)),
+        Case("nn.MaxPool3d((1, 2, 3), (1, 2, 2), pad_mode='valid')", (3, 4, 5, 6, 7)),
+    ],
+    # slicing, more of it
+    "Unstack": [Case("ops.unstack(x, 1)"), Case("ops.unstack(x, -1)[2]")],
+    "Slice": [Case("ops.slice(x, (0, 1, 2, 0), (-1, 2, 3, 9))")],
+    "Meshgrid": [Case("x[:, :1] * ops.meshgrid(x[0, 0, 0], x[0, 0, :, 0])[0]")],
+    # shape, more of it
+    "Contiguous": [Case("x.permute(0, 2, 3, 1).contiguous()")],
+    # recurrent
+    "LSTM": [
+        Case("nn.LSTM(3, 4, batch_first=True)", (3, 5, 3), 3e-6),
+        Case("nn.LSTM(3, 4, num_layers=2, batch_first=True, bidirectional=True)", (3, 5, 3), 3e-6),
+        Case("nn.LSTM(3, 4, batch_first=True, has_bias=False)", (3, 5, 3), 3e-6),
+    ],
+    # what `mint` and less common functions make
+    "Addcdiv": [Case("ops.addcdiv(x, x, x * x + 1, 0.5)")],
+    "Addcmul": [Case("ops.addcmul(x, x, ops.relu(x), 0.5)")],
+    "ClampTensor": [Case("mint.clamp(x, x - 1, x[:, :1] + 1)")],
+    "DivMod": [
+        Case("mint.div(x, x * x + 1, rounding_mode='floor')"),
+        Case("mint.div(x, x * x + 0.1, rounding_mode='trunc')"),
+    ],
+    "DivMods": [Case("mint.div(x, 0.3, rounding_mode='trunc')")],
+    "DivNoNan": [Case("ops.DivNoNan()(x, ops.relu(x))")],
+    "Eye": [Case("ops.eye(7, 9, ms.float32) * x")],
+    "FillV2": [Case("ops.fill(ms.float32, (1, 9), x[0, 0, 0, 0]) * x")],
+    "GLU": [Case("mint.nn.functional.glu(x, 1)")],
+    "GridSampler2D": [
+        Case(
+            f"ops.grid_sample(x, x[:, :2].transpose(0, 2, 3, 1), {options})",
+            tolerance=3e-6,
+            opsets=(16, 20, 21),
+        )
+        for options in ("align_corners=True", "'nearest', 'border'", "'bilinear', 'reflection'")
+    ],
+    "GridSampler3D": [
+        Case(
+            "ops.grid_sample(x, x.transpose(0, 2, 3, 4, 1)[..., :1].tile((1, 1, 1, 1, 3)))",
+            (3, 2, 3, 4, 5),
+            3e-6,
+            (20, 21),
+        )
+    ],
+    "InplaceCopy": [Case("y = ops.abs(x); z = y * 2; y.copy_(x); y + z")],
+    "InplaceFloorDivide": [Case("y = ops.relu(x); z = y * 2; y //= x; y + z")],
+    "InplaceFloorDivides": [Case("y = ops.relu(x); z = y * 2; y //= 2; y + z")],
+    # MindSpore's CPU kernel forgets to overwrite: only the result can be compared
+    "InplaceMaskedFillTensor": [Case("y = ops.abs(x).masked_fill_(x > 0, ms.Tensor(2.0)); y + x")],
+    "InplaceRemainderTensorScalar": [Case("y = ops.neg(x); y %= 2; y + x")],
+    "IsClose": [Case("ops.isclose(x, ops.relu(x))"), Case("mint.isclose(x, x * 1.5, 0.1, 0.2)")],
+    "Mod": [Case("ops.Mod()(x, ms.Tensor(0.3))", tolerance=3e-6)],
+    "OnesLikeExt": [Case("mint.ones_like(x) + x")],
+    "ZerosLikeExt": [Case("mint.zeros_like(x) + x")],
+    "RealDiv": [Case("ops.RealDiv()(x, x * x + 1)")],
+    "RemainderScalarTensor": [Case("mint.remainder(2.0, x * x + 1)")],
+    "RemainderTensorTensor": [Case("mint.remainder(x, x * x + 1)")],
+    "Scatter": [
+        Case(
+            "mint.scatter(x, 1, (ops.abs(x) * 0.5).astype(ms.int64) * 0 + ms.Tensor([[[[0]], [[1]], [[2]], [[3]]]]), x * 2)"
+        )
+    ],
+    "TensorScatterElements": [
+        Case("ops.tensor_scatter_elements(x, (ops.abs(x[:, :1]) * 0).astype(ms.int32), x[:, 1:2], 1)")
+    ],
+    "SelectExtView": [Case("mint.select(x, 1, 2) * 2")],
+    "TensorShape": [Case("(ops.TensorShape()(x), x)", free_batch=False)],
+    "TransposeExtView": [Case("mint.transpose(x, 1, 2) * 2")],
+    "UnstackExtView": [Case("mint.unbind(x, 1)[2] * 2")],
+    "UpsampleNearest1D": [Case("mint.nn.functional.interpolate(x, size=12, mode='nearest')", (3, 4, 9))],
+    "UpsampleNearest3D": [
+        Case("mint.nn.functional.interpolate(x, size=(6, 8, 11), mode='nearest')", (3, 4, 3, 4, 5))
+    ],
 }
 
 # MindSpore compiles these for Ascend and GPU alone: exported here, but not run
@@ -216,4 +498,93 @@ EXPORT_ONLY: dict[str, list[Case]] = {
     "NarrowView": [Case("mint.narrow(x, 1, 1, 2)")],
     "SplitWithSizeView": [Case("mint.split(x, (1, 3), 1)[1]")],
     "TransposeView": [Case("mint.permute(x, (0, 2, 1, 3))")],
+    "AcosExt": [Case("mint.acos(x)")],
+    "AcoshExt": [Case("mint.acosh(x)")],
+    "AsinExt": [Case("mint.asin(x)")],
+    "AsinhExt": [Case("mint.asinh(x)")],
+    "AtanExt": [Case("mint.atan(x)")],
+    "Addmm": [Case("mint.addmm(x, x, x, beta=0.5)", (9, 9), free_batch=False)],
+    "AvgPool1D": [Case("mint.nn.functional.avg_pool1d(x, 3, 2, 1)", (3, 4, 9))],
+    "BroadcastToView": [Case("mint.broadcast_to(x[:, :1], (x.shape[0], 4, 7, 9))")],
+    "Conv1DExt": [Case("mint.nn.Conv1d(4, 3, 3, stride=2)", (3, 4, 9))],
+    "Conv2DExt": [Case("mint.nn.Conv2d(4, 3, 3, stride=2, padding=1)")],
+    "Conv3DExt": [Case("mint.nn.Conv3d(4, 3, 3, stride=2, padding=1)", (3, 4, 5, 6, 7))],
+    "ConvTranspose2D": [Case("mint.nn.ConvTranspose2d(4, 6, 3, stride=2, padding=1, output_padding=1)")],
+    "Convolution": [Case("mint.nn.Conv2d(4, 3, 3, padding='same')")],
+    "CumsumExt": [Case("mint.cumsum(x, 1)")],
+    "Einsum": [Case("ops.einsum('nchw,nkhw->nck', x, x)", opsets=(12, 17, 21))],
+    "EluExt": [Case("mint.nn.functional.elu(x)")],
+    "ExtractImagePatches": [
+        Case("nn.Unfold([1, 3, 3, 1], [1, 2, 2, 1], [1, 1, 1, 1], 'valid')"),
+        Case("nn.Unfold([1, 3, 3, 1], [1, 2, 2, 1], [1, 1, 1, 1], 'same')"),
+    ],
+    "FloorDivScalar": [Case("mint.floor_divide(x, 2)")],
+    "GeluExt": [Case("mint.nn.GELU()"), Case("mint.nn.functional.gelu(x, approximate='tanh')")],
+    "Im2ColExt": [Case("mint.nn.functional.unfold(x, 3)")],
+    "IndexSelect": [Case("mint.index_select(x, 1, ms.Tensor([2, 0]))")],
+    "InstanceNorm": [Case("nn.InstanceNorm2d(4)")],
+    "LayerNormExt": [Case("mint.nn.LayerNorm((9,))")],
+    "LeakyReLUExt": [Case("mint.nn.functional.leaky_relu(x, 0.1)")],
+    "LinSpaceExt": [Case("x + mint.linspace(0, 1, 9)")],
+    "LinalgVectorNorm": [Case("mint.nn.functional.normalize(x)")],
+    "LogSumExp": [Case("mint.logsumexp(x, 1)")],
+    "MishExt": [Case("mint.nn.functional.mish(x)")],
+    "Repeat": [Case("x.repeat(1, 2, 1, 1)")],
+    "RepeatInterleaveInt": [Case("mint.repeat_interleave(x, 2, 1)")],
+    "Roll": [Case("ops.roll(x, (1, -2), (2, 3))")],
+    "StackExt": [Case("mint.stack((x, x), 1)")],
+    "Std": [Case("mint.std(x, dim=1)"), Case("mint.std(x, dim=(1, 2), correction=0, keepdim=True)")],
+    "Var": [Case("mint.var(x, dim=1)")],
+    "TopkExt": [Case("mint.topk(x, 2, 1)")],
+    "UpsampleBicubic2D": [
+        Case("mint.nn.functional.interpolate(x, size=(9, 9), mode='bicubic', align_corners=True)")
+    ],
+    "UpsampleBilinear2D": [
+        Case("mint.nn.functional.interpolate(x, size=(14, 18), mode='bilinear', align_corners=False)")
+    ],
+    "AdaptiveAvgPool1D": [Case("mint.nn.AdaptiveAvgPool1d(4)", (3, 4, 9))],
+    "AdaptiveAvgPool3DExt": [Case("mint.nn.AdaptiveAvgPool3d((2, 3, 4))", (3, 4, 8, 7, 6))],
+    "AdaptiveMaxPool1D": [Case("mint.nn.AdaptiveMaxPool1d(4)", (3, 4, 9))],
+    "AddcdivExt": [Case("mint.addcdiv(x, x, x * x + 1, value=0.5)")],
+    "AddcmulExt": [Case("mint.addcmul(x, x, x, value=0.5)")],
+    "Addmv": [Case("mint.addmv(x[0], x, x[1])", (4, 4), free_batch=False)],
+    "ArgMinExt": [Case("mint.argmin(x, 1)")],
+    "BatchNormExt": [
+        Case("mint.nn.functional.batch_norm(x, ops.zeros(4), ops.ones(4), None, None, False)"),
+    ],
+    "Clone": [Case("x.clone() * 2")],
+    "Exp2": [Case("mint.exp2(x)")],
+    "FmodScalar": [Case("mint.fmod(x, 0.3)")],
+    "FmodTensor": [Case("mint.fmod(x, x * x + 1)")],
+    "FullLike": [Case("mint.full_like(x, 2) + x")],
+    "Hardtanh": [Case("mint.nn.functional.hardtanh(x)")],
+    "InplaceClampScalar": [Case("y = ops.abs(x); y.clamp_(0.1, 1); y + x")],
+    "InplaceElu": [Case("y = ops.relu(x); mint.nn.functional.elu_(y); y + 1")],
+    "InplaceExp": [Case("y = ops.relu(x); y.exp_(); y + 1")],
+    "InplaceFillScalar": [Case("y = ops.relu(x); y.fill_(3); y + x")],
+    "InplaceLog": [Case("y = ops.abs(x); y.log_(); y + x")],
+    "InplaceMaskedFillScalar": [Case("y = ops.abs(x); y.masked_fill_(x > 0, 2.0); y + x")],
+    "InplaceReLU": [Case("y = ops.neg(x); mint.nn.functional.relu_(y); y + 1")],
+    "InplaceSiLU": [Case("y = ops.neg(x); mint.nn.functional.silu(y, inplace=True); y + x")],
+    "InplaceSigmoid": [Case("y = ops.neg(x); y.sigmoid_(); y + x")],
+    "InplaceSign": [Case("y = ops.neg(x); y.sign_(); y + x")],
+    "InplaceTanh": [Case("y = ops.neg(x); y.tanh_(); y + x")],
+    "InplaceThreshold": [Case("y = ops.neg(x); mint.nn.functional.threshold_(y, 0.1, 3); y + x")],
+    "InplaceZero": [Case("y = ops.neg(x); y.zero_(); y + x")],
+    "Log10": [Case("mint.log10(ops.abs(x))")],
+    "Log2": [Case("mint.log2(ops.abs(x))")],
+    "LogSigmoid": [Case("mint.nn.functional.logsigmoid(x)")],
+    "Mm": [Case("mint.mm(x, x)", (4, 4), free_batch=False)],
+    "RmsNorm": [Case("ops.rms_norm(x, ops.ones(9), 1e-6)[0]")],
+    "SeLUExt": [Case("mint.nn.functional.selu(x)")],
+    "SortExt": [Case("mint.sort(x, dim=1)")],
+    "StdMean": [Case("mint.std_mean(x, 1)")],
+    "VarMean": [Case("mint.var_mean(x, 1)")],
+    "Threshold": [Case("mint.nn.functional.threshold(x, 0.1, 2)")],
+    "TrilExt": [Case("mint.tril(x)")],
+    "UpsampleLinear1D": [Case("mint.nn.functional.interpolate(x, size=12, mode='linear')", (3, 4, 9))],
+    "UpsampleTrilinear3D": [
+        Case("mint.nn.functional.interpolate(x, size=(6, 8, 10), mode='trilinear')", (3, 4, 3, 4, 5))
+    ],
+    "UpsampleNearest2D": [Case("mint.nn.functional.interpolate(x, scale_factor=2.0, mode='nearest')")],
 }

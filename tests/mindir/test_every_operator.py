@@ -6,16 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import check_model, largest_difference, make_input, run_mindspore, run_onnx
-from mindir_cases import CASES, EXPORT_ONLY, Case
 
 from converters.mindir.emit import onnx_from_graph
 from converters.mindir.export import mindir_bytes_from_cell
 from converters.mindir.operators import load_operators
 from converters.mindir.reader import read_mindir
+from tests.mindir.conftest import check_model, largest_difference, make_input, run_mindspore, run_onnx
+from tests.mindir.mindir_cases import CASES, EXPORT_ONLY, Case
 
 TRACED_BATCH = 2
-OPSETS = (13, 17, 21)
 
 RUN = [(primitive, case) for primitive, cases in CASES.items() for case in cases]
 EXPORTED = [(primitive, case) for primitive, cases in EXPORT_ONLY.items() for case in cases]
@@ -23,6 +22,10 @@ EXPORTED = [(primitive, case) for primitive, cases in EXPORT_ONLY.items() for ca
 
 def name(argument: object) -> str:
     return argument.expression if isinstance(argument, Case) else str(argument)
+
+
+def _traced_shape(case: Case) -> tuple[int, ...]:
+    return (TRACED_BATCH, *case.shape[1:]) if case.free_batch else case.shape
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +52,13 @@ def test_equals_mindspore(
     """Trace with a batch of two, run with a batch of three."""
     if case not in reference_of:
         cell = build_cell(case.expression)
-        graph = read_mindir(mindir_bytes_from_cell(cell, (TRACED_BATCH, *case.shape[1:])))
+        graph = read_mindir(mindir_bytes_from_cell(cell, _traced_shape(case)))
         reference_of[case] = graph, run_mindspore(cell, make_input(case.shape))
     graph, references = reference_of[case]
     assert primitive in {node.primitive for node in graph.nodes}
     x = make_input(case.shape)
-    for opset in OPSETS:
-        model = onnx_from_graph(graph, opset=opset)
+    for opset in case.opsets:
+        model = onnx_from_graph(graph, opset=opset, free_batch=case.free_batch)
         check_model(model)
         results = run_onnx(model, x)
         for found, reference in zip(results, references, strict=True):
@@ -67,10 +70,10 @@ def test_equals_mindspore(
 @pytest.mark.parametrize(("primitive", "case"), EXPORTED, ids=name)
 def test_converts_without_a_reference(primitive: str, case: Case, build_cell: Callable[[str], Any]) -> None:
     cell = build_cell(case.expression)
-    graph = read_mindir(mindir_bytes_from_cell(cell, (TRACED_BATCH, *case.shape[1:])))
+    graph = read_mindir(mindir_bytes_from_cell(cell, _traced_shape(case)))
     assert primitive in {node.primitive for node in graph.nodes}
-    for opset in OPSETS:
-        model = onnx_from_graph(graph, opset=opset)
+    for opset in case.opsets:
+        model = onnx_from_graph(graph, opset=opset, free_batch=case.free_batch)
         check_model(model)
-        (found,) = run_onnx(model, make_input(case.shape))
+        found, *_ = run_onnx(model, make_input(case.shape))
         assert found.shape[0] == case.shape[0]

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from conftest import check_model, largest_difference, make_input, randomise, run_mindspore, run_onnx
 
 from converters.mindir import schema
 from converters.mindir.emit import UnsupportedOperatorsError, onnx_from_graph
@@ -18,6 +17,14 @@ from converters.mindir.operators import load_operators, mindir_operator
 from converters.mindir.reader import MindirError, read_mindir
 from reference_models.errors import TriportError
 from reference_models.spec import all_models, get_model
+from tests.mindir.conftest import (
+    check_model,
+    largest_difference,
+    make_input,
+    randomise,
+    run_mindspore,
+    run_onnx,
+)
 
 SHAPE = (2, 3, 8, 8)
 SMALL = (
@@ -87,13 +94,13 @@ def test_rename_onto_another_name(mindir: bytes) -> None:
         onnx_from_mindir(mindir, rename={"1.gamma": "1.beta"})
 
 
-@pytest.mark.parametrize("opset", [12, 22])
+@pytest.mark.parametrize("opset", [10, 22])
 def test_opset_out_of_range(mindir: bytes, opset: int) -> None:
-    with pytest.raises(TriportError, match=f"opset {opset}: expected 13 to 21"):
+    with pytest.raises(TriportError, match=f"opset {opset}: expected 11 to 21"):
         onnx_from_mindir(mindir, opset=opset)
 
 
-@pytest.mark.parametrize("opset", range(13, 22))
+@pytest.mark.parametrize("opset", range(11, 22))
 def test_every_opset(cell: Any, mindir: bytes, opset: int) -> None:
     model = onnx_from_mindir(mindir, opset=opset)
     check_model(model)
@@ -129,9 +136,9 @@ def test_outputs_that_no_node_of_their_own_makes(expression: str, build_cell: Ca
 
 
 def test_burnt_batch(build_cell: Callable[[str], Any]) -> None:
-    cell = build_cell("ops.sum(x, 0)")
+    cell = build_cell("ops.concat((x, ops.arange(8).reshape(2, 4).astype(ms.float32)), 1)")
     mindir = mindir_bytes_from_cell(cell, (2, 4))
-    with pytest.raises(TriportError, match="batch size is burnt into the graph: the first axis of logits"):
+    with pytest.raises(TriportError, match="batch size"):
         onnx_from_mindir(mindir)
     check_model(onnx_from_mindir(mindir, free_batch=False))
 

@@ -33,14 +33,14 @@ class Operator:
     module: str
     in_place: int | None = None
     is_view: bool = False
-    lowest_opset: int = 13
+    lowest_opset: int = 11
 
 
 _REGISTRY: dict[str, Operator] = {}
 
 
 def mindir_operator(
-    *primitives: str, in_place: int | None = None, is_view: bool = False, lowest_opset: int = 13
+    *primitives: str, in_place: int | None = None, is_view: bool = False, lowest_opset: int = 11
 ) -> Callable[[Convert], Convert]:
     """Register the function as the converter of the named MindIR primitives."""
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper
+
 from converters.mindir.builder import Builder, Call, Value
+from converters.mindir.reader import TensorType
 
 from . import mindir_operator
 
@@ -11,9 +18,12 @@ IN_ONNX = {
     "Sub": "Sub",
     "Mul": "Mul",
     "Div": "Div",
+    "RealDiv": "Div",
     "Maximum": "Max",
     "Minimum": "Min",
     "Pow": "Pow",
+    "PowTensorScalar": "Pow",
+    "PowScalarTensor": "Pow",
     "Muls": "Mul",
     "Divs": "Div",
     "InplaceMul": "Mul",
@@ -32,34 +42,62 @@ SCALED = {
     "InplaceSubExt": "Sub",
     "InplaceSubScalar": "Sub",
 }
-IN_PLACE = [name for name in (*IN_ONNX, *SCALED) if name.startswith("Inplace")]
+FLOOR_DIVISIONS = (
+    "FloorDiv",
+    "FloorDivScalar",
+    "InplaceFloorDivide",
+    "InplaceFloorDivides",
+)
+FLOOR_REMAINDERS = (
+    "FloorMod",
+    "RemainderTensorTensor",
+    "RemainderTensorScalar",
+    "RemainderScalarTensor",
+    "InplaceRemainderTensorScalar",
+)
+PRIMITIVES = (*IN_ONNX, *SCALED, *FLOOR_DIVISIONS, *FLOOR_REMAINDERS)
+IN_PLACE = [name for name in PRIMITIVES if name.startswith("Inplace")]
 
 
-def _read_operands(call: Call) -> tuple[Value, Value]:
-    """Return both operands; a plain number takes the other's element type."""
-    if isinstance(call.entry(0), int | float):
-        y = call.tensor(1)
-        return call.tensor(0, like=y), y
-    x = call.tensor(0)
-    y = call.tensor(1, like=x)
-    if x.type.elem_type != y.type.elem_type:
-        raise call.unsupported("the operands are of different types")
+def read_operands(call: Call, builder: Builder, elem_type: int | None = None) -> tuple[Value, Value]:
+    """Return both operands in one element type: the given one, or the wider of theirs.
+
+    A plain number takes the other's.
+    """
+    entries = [call.entry(0), call.entry(1)]
+    if any(isinstance(entry, int | float) for entry in entries):
+        is_number = isinstance(entries[0], int | float)
+        tensor, number = call.tensor(int(is_number)), entries[not is_number]
+        elem_type = elem_type or tensor.type.elem_type
+        tensor = builder.cast(tensor, elem_type)
+        scalar = builder.constant(number, elem_type)
+        return (scalar, tensor) if is_number else (tensor, scalar)
+    x, y = call.tensor(0), call.tensor(1)
+    if elem_type is None and x.type.elem_type != y.type.elem_type:
+        dtypes = (helper.tensor_dtype_to_np_dtype(value.type.elem_type) for value in (x, y))
+        elem_type = helper.np_dtype_to_tensor_dtype(np.result_type(*dtypes))
+    elem_type = elem_type or x.type.elem_type
+    x, y = builder.cast(x, elem_type), builder.cast(y, elem_type)
+    shape = tuple(int(size) for size in np.broadcast_shapes(x.shape, y.shape))
+    x, y = builder.shrink_uniform([x, y], shape)
     return x, y
 
 
 def _calculate(call: Call, builder: Builder) -> Value:
-    x, y = _read_operands(call)
-    if x.type.elem_type != call.type.elem_type:
-        raise call.unsupported("the result is of another type than the operands")
+    x, y = read_operands(call, builder, call.type.elem_type)
     if call.primitive in IN_ONNX:
         return builder.add(IN_ONNX[call.primitive], [x, y])
+    if call.primitive in FLOOR_DIVISIONS:
+        return _floor_divide(builder, x, y)
+    if call.primitive in FLOOR_REMAINDERS:
+        return _floor_remainder(builder, x, y)
     alpha = call.constant(2)
     if alpha != 1:
         y = builder.add("Mul", [y, builder.scalar(alpha, y)], y.type)
     return builder.add(SCALED[call.primitive], [x, y])
 
 
-@mindir_operator(*(name for name in (*IN_ONNX, *SCALED) if name not in IN_PLACE))
+@mindir_operator(*(name for name in PRIMITIVES if name not in IN_PLACE))
 def calculate(call: Call, builder: Builder) -> Value:
     """Add, subtract, multiply or divide, with broadcasting."""
     return _calculate(call, builder)
@@ -69,3 +107,109 @@ def calculate(call: Call, builder: Builder) -> Value:
 def calculate_in_place(call: Call, builder: Builder) -> Value:
     """Do the same; the result also replaces the first operand."""
     return _calculate(call, builder)
+
+
+def _is_float(value: Value) -> bool:
+    return helper.tensor_dtype_to_np_dtype(value.type.elem_type).kind not in "iu"
+
+
+def _floor_divide(builder: Builder, x: Value, y: Value) -> Value:
+    if _is_float(x):
+        return builder.add("Floor", [builder.add("Div", [x, y])])
+    remainder = builder.add("Mod", [x, y])  # of the divisor's sign
+    return builder.add("Div", [builder.add("Sub", [x, remainder]), y])
+
+
+def _floor_remainder(builder: Builder, x: Value, y: Value) -> Value:
+    if not _is_float(x):
+        return builder.add("Mod", [x, y])
+    whole = builder.add("Floor", [builder.add("Div", [x, y])])
+    return builder.add("Sub", [x, builder.add("Mul", [whole, y])])
+
+
+@mindir_operator("FmodTensor", "FmodScalar", "Mod")
+def remainder(call: Call, builder: Builder) -> Value:
+    """Return what is left of a division that rounds towards zero."""
+    return builder.add("Mod", [*read_operands(call, builder, call.type.elem_type)], fmod=1)
+
+
+@mindir_operator("DivMod", "DivMods")
+def divide_and_round(call: Call, builder: Builder) -> Value:
+    """Divide and round: not at all, down, or towards zero."""
+    x, y = read_operands(call, builder, call.type.elem_type)
+    rounding: Any = call.constant(2)
+    if rounding in (None, 0):
+        return builder.add("Div", [x, y])
+    call.require("rounding_mode", rounding, 1, 2, "floor", "trunc")
+    if rounding in (2, "floor"):
+        return _floor_divide(builder, x, y)
+    y = builder.add("Div", [x, y])
+    if not _is_float(x):
+        return y
+    return builder.add("Mul", [builder.add("Sign", [y]), builder.add("Floor", [builder.add("Abs", [y])])])
+
+
+@mindir_operator("DivNoNan")
+def divide_without_nan(call: Call, builder: Builder) -> Value:
+    """Divide, and return zero where the divisor is zero."""
+    x, y = read_operands(call, builder, call.type.elem_type)
+    zero = builder.scalar(0, y)
+    return builder.add("Where", [builder.compare("Equal", y, zero), zero, builder.add("Div", [x, y])])
+
+
+@mindir_operator("AddN")
+def add_up(call: Call, builder: Builder) -> Value:
+    """Add up any number of tensors."""
+    total, *others = call.tensors(0)
+    call.ignore("n", "N", "num", why="the number of tensors")
+    for value in others:
+        total = builder.add("Add", [total, value])
+    return total
+
+
+@mindir_operator("Lerp")
+def interpolate(call: Call, builder: Builder) -> Value:
+    """Return x + weight * (y - x)."""
+    x, y = call.tensor(0), call.tensor(1)
+    way = builder.binary("Sub", y, x)
+    return builder.add("Add", [x, builder.add("Mul", [way, call.tensor(2, like=x)])])
+
+
+@mindir_operator("Addcmul", "AddcmulExt", "Addcdiv", "AddcdivExt")
+def add_scaled_product(call: Call, builder: Builder) -> Value:
+    """Return x + value * a * b, or x + value * a / b."""
+    x, a, b = (call.tensor(index) for index in range(3))
+    op_type = "Mul" if call.primitive.startswith("Addcmul") else "Div"
+    y = builder.binary(op_type, a, b)
+    return builder.add("Add", [x, builder.binary("Mul", y, call.tensor(3, like=x))])
+
+
+@mindir_operator("InplaceCopy", in_place=0)
+def copy_in_place(call: Call, builder: Builder) -> Value:
+    """Overwrite a tensor with another one."""
+    call.entry(0)
+    for index in range(2, call.num_inputs):
+        call.constant(index)  # non_blocking
+    y = builder.cast(call.tensor(1), call.type.elem_type)
+    if y.shape == call.type.shape:
+        return y
+    return builder.add("Expand", [y, builder.constant(call.type.shape)])
+
+
+@mindir_operator("NanToNum")
+def nan_to_number(call: Call, builder: Builder) -> Value:
+    """Replace what is not a number, and infinities."""
+    x = call.tensor(0)
+    dtype = helper.tensor_dtype_to_np_dtype(x.type.elem_type)
+    nan, high, low = (call.constant(index) for index in range(1, 4))
+    limits = np.finfo(dtype)
+    high, low = (limits.max if high is None else high), (limits.min if low is None else low)
+    x = builder.add("Where", [builder.add("IsNaN", [x], _boolean(x)), builder.scalar(nan or 0, x), x])
+    for positive, number in ((1, high), (0, low)):
+        at = builder.add("IsInf", [x], _boolean(x), detect_positive=positive, detect_negative=1 - positive)
+        x = builder.add("Where", [at, builder.scalar(float(number), x), x])
+    return x
+
+
+def _boolean(x: Value) -> TensorType:
+    return TensorType(onnx.TensorProto.BOOL, x.shape)

@@ -10,10 +10,23 @@ from . import mindir_operator
 @mindir_operator("BatchNorm")
 def batch_norm(call: Call, builder: Builder) -> tuple[Value | None, ...]:
     """Normalise with the moving statistics; kept unfolded, so that all four parameters stay."""
-    x, scale, bias, mean, variance = (call.tensor(index) for index in range(5))
+    inputs = [call.tensor(index) for index in range(5)]
     call.require("is_training", call.constant(5), False)
     epsilon = call.constant(6)
     call.constant(7)  # momentum: only training uses it
-    call.require("format", call.constant(8), 0, "NCHW")
-    y = builder.add("BatchNormalization", [x, scale, bias, mean, variance], call.types[0], epsilon=epsilon)
+    call.require("format", call.constant(8), 0, 14, "NCHW", "NCDHW")
+    y = builder.add("BatchNormalization", inputs, call.types[0], epsilon=epsilon)
     return (y, None, None, None, None)  # the statistics, which inference does not read
+
+
+@mindir_operator("BatchNormExt")
+def batch_norm_ext(call: Call, builder: Builder) -> tuple[Value | None, ...]:
+    """Do the same, as `mint` does; scale and bias may be None."""
+    x, mean, variance = call.tensor(0), call.tensor(3), call.tensor(4)
+    scale = builder.ones(mean.shape, x) if call.entry(1) is None else call.tensor(1)
+    bias = builder.zeros(mean.shape, x) if call.entry(2) is None else call.tensor(2)
+    call.require("training", call.constant(5), False)
+    call.constant(6)  # momentum: only training uses it
+    inputs = [x, scale, bias, mean, variance]
+    y = builder.add("BatchNormalization", inputs, call.types[0], epsilon=call.constant(7))
+    return (y, None, None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from converters.mindir.builder import Builder, Call, Value
-from converters.mindir.reader import TensorType
 
 from . import mindir_operator
 
@@ -24,10 +23,30 @@ def batch_matmul(call: Call, builder: Builder) -> Value:
     return builder.add("MatMul", [x, y])
 
 
-@mindir_operator("MatMulExt")
+@mindir_operator("MatMulExt", "BatchMatMulExt", "Mm")
 def matmul_ext(call: Call, builder: Builder) -> Value:
     """Multiply with NumPy's broadcasting, which is ONNX's."""
     return builder.add("MatMul", [call.tensor(0), call.tensor(1)])
+
+
+@mindir_operator("Addmm", "Baddbmm", "Addmv")
+def add_matmul(call: Call, builder: Builder) -> Value:
+    """Return beta * x + alpha * a @ b."""
+    x, a, b, beta, alpha = call.tensor(0), call.tensor(1), call.tensor(2), call.constant(3), call.constant(4)
+    if call.primitive == "Addmm":
+        return builder.add("Gemm", [a, b, x], alpha=float(alpha), beta=float(beta))
+    y = builder.add("MatMul", [a, b])
+    if alpha != 1:
+        y = builder.add("Mul", [y, builder.scalar(alpha, y)])
+    if beta != 1:
+        x = builder.unary_of("Mul", [x, builder.scalar(beta, x)])
+    return builder.add("Add", [x, y])
+
+
+@mindir_operator("Einsum", lowest_opset=12)
+def einsum(call: Call, builder: Builder) -> Value:
+    """Add up products by a rule in Einstein's notation."""
+    return builder.add("Einsum", call.tensors(0), equation=call.attribute("equation"))
 
 
 @mindir_operator("Dense")
@@ -44,22 +63,18 @@ def dense(call: Call, builder: Builder) -> Value:
 def _transpose(builder: Builder, x: Value) -> Value:
     """Swap the last two axes."""
     rank = len(x.shape)
-    order = [*range(rank - 2), rank - 1, rank - 2]
-    type_ = TensorType(x.type.elem_type, tuple(x.shape[axis] for axis in order))
-    return builder.add("Transpose", [x], type_, perm=order)
+    return builder.transpose(x, [*range(rank - 2), rank - 1, rank - 2])
 
 
 @mindir_operator("BiasAdd")
 def bias_add(call: Call, builder: Builder) -> Value:
     """Add a bias to axis 1, inside the convolution or Gemm before it where there is one."""
     x, bias = call.tensor(0), call.tensor(1)
-    call.require("format", call.constant(2), 0, "NCHW")
+    call.require("format", call.constant(2), 0, 14, "NCHW", "NCDHW")
     inside = builder.add_with_bias(x, bias)
     if inside is not None:
         return inside
     trailing = len(x.shape) - 2
-    if trailing:
-        type_ = TensorType(bias.type.elem_type, (*bias.shape, *[1] * trailing))
-        axes = builder.constant(list(range(1, 1 + trailing)))
-        bias = builder.add("Unsqueeze", [bias, axes], type_)
+    if trailing > 0:
+        bias = builder.unsqueeze(bias, list(range(1, 1 + trailing)))
     return builder.add("Add", [x, bias])

@@ -13,6 +13,9 @@ from converters.mindir.reader import TensorType
 
 from . import mindir_operator
 
+SAME = ("same", "SAME")
+VALID = ("valid", "VALID")
+PAD = ("pad", "PAD", "CALCULATED")
 # PadMode, as the primitive functions number it
 PAD_MODES = {0: "PAD", 1: "SAME", 2: "VALID"}
 
@@ -78,15 +81,41 @@ def _padded_max_pool(
     return _pool(call, builder, "MaxPool", list(windows), call.types[0], ceil_mode=int(ceil_mode)), None
 
 
+@mindir_operator("MaxPool3D")
+def max_pool_3d(call: Call, builder: Builder) -> Value:
+    """Take the maximum over a window in three dimensions."""
+    call.require("format", call.attribute("format"), "NCDHW")
+    pad_mode, pads = call.attribute("pad_mode"), call.attribute("pad_list")
+    call.require("pad_mode", pad_mode, *PAD, *SAME, *VALID)
+    kernel, strides = call.attribute("kernel_size")[2:], call.attribute("strides")[2:]
+    attributes: dict[str, Any] = {"kernel_shape": kernel, "strides": strides}
+    if pad_mode in SAME:
+        attributes["auto_pad"] = "SAME_UPPER"
+        call.ignore("ceil_mode", why="the size follows from the strides")
+    else:
+        if any(pads):
+            attributes["pads"] = [*pads[::2], *pads[1::2]]
+        if call.attribute("ceil_mode"):
+            attributes["ceil_mode"] = 1
+    return builder.add("MaxPool", [call.tensor(0)], **attributes)
+
+
 @mindir_operator("AvgPool3D")
 def avg_pool_3d(call: Call, builder: Builder) -> Value:
     """Average over a padded window in three dimensions."""
     call.require("format", call.attribute("format"), "NCDHW")
-    call.require("pad_mode", call.attribute("pad_mode"), "PAD", "pad", "VALID", "valid")
+    pad_mode = call.attribute("pad_mode")
+    call.require("pad_mode", pad_mode, *PAD, *SAME, *VALID)
     call.ignore("pad_list", why="pad, worked out for the traced size")
     pads = call.attribute("pad")
     call.require("the end padding", pads[1::2], pads[::2])
     kernel, strides = call.attribute("kernel_size")[2:], call.attribute("strides")[2:]
+    if pad_mode in SAME:
+        call.ignore("ceil_mode", why="the size follows from the strides")
+        call.require("divisor_override", call.attribute("divisor_override"), 0)
+        counted = int(call.attribute("count_include_pad"))
+        attributes = {"kernel_shape": kernel, "strides": strides, "auto_pad": "SAME_UPPER"}
+        return builder.add("AveragePool", [call.tensor(0)], count_include_pad=counted, **attributes)
     return _padded_avg_pool(
         call,
         builder,
@@ -107,6 +136,14 @@ def avg_pool_2d(call: Call, builder: Builder) -> Value:
     )
 
 
+@mindir_operator("AvgPool1D")
+def avg_pool_1d(call: Call, builder: Builder) -> Value:
+    """Average over a padded window of one axis, as `mint` does."""
+    kernel, strides, pads, ceil_mode, count_include_pad = (call.constant(i) for i in range(1, 6))
+    (window,) = zip(kernel, strides or kernel, pads, strict=True)
+    return _padded_avg_pool(call, builder, [(*window, 1)], ceil_mode, count_include_pad, None)
+
+
 def _padded_avg_pool(
     call: Call,
     builder: Builder,
@@ -116,13 +153,36 @@ def _padded_avg_pool(
     divisor: int | None,
 ) -> Value:
     if ceil_mode and _is_ragged(call.tensor(0).shape[2:], windows) and (count_include_pad or divisor):
-        # ONNX and its runtimes disagree on whether the part beyond the padding counts
-        raise call.unsupported("ceil_mode with count_include_pad, at a size that the windows overrun")
+        return _overrunning_avg_pool(call, builder, windows, divisor)
     attributes = {"ceil_mode": int(ceil_mode), "count_include_pad": int(count_include_pad or bool(divisor))}
     y = _pool(call, builder, "AveragePool", windows, call.type, **attributes)
     if divisor:
         y = builder.add("Mul", [y, builder.scalar(math.prod(w[0] for w in windows) / divisor, y)])
     return y
+
+
+def _overrunning_avg_pool(
+    call: Call, builder: Builder, windows: Sequence[tuple[int, ...]], divisor: int | None
+) -> Value:
+    """Average where the last windows overrun the padding, of which the part beyond does not count.
+
+    ONNX's runtimes disagree on that: so the padding is made first, and the averages are corrected.
+    """
+    x = call.tensor(0)
+    begins, ends, factors = [], [], np.ones(())
+    for size, after, (kernel, stride, pad, _) in zip(x.shape[2:], call.type.shape[2:], windows, strict=True):
+        begins.append(pad)
+        ends.append((after - 1) * stride + kernel - size - pad)
+        counts = [min(index * stride + kernel, size + 2 * pad) - index * stride for index in range(after)]
+        factors = factors[..., None] * (kernel / np.array(counts))
+    if divisor:
+        factors = np.full(factors.shape, math.prod(window[0] for window in windows) / divisor)
+    pads = [0, 0, *begins, 0, 0, *(max(end, 0) for end in ends)]
+    shape = (size + pads[axis] + pads[axis + len(x.shape)] for axis, size in enumerate(x.shape))
+    padded = builder.add("Pad", [x, builder.constant(pads)], TensorType(x.type.elem_type, tuple(shape)))
+    kernel_shape, strides = [window[0] for window in windows], [window[1] for window in windows]
+    y = builder.add("AveragePool", [padded], kernel_shape=kernel_shape, strides=strides)
+    return builder.add("Mul", [y, builder.constant(factors, x.type.elem_type)])
 
 
 def _is_ragged(sizes: Sequence[int], windows: Sequence[tuple[int, ...]]) -> bool:
@@ -162,7 +222,7 @@ def _pool(
     if set(dilations) != {1}:
         given["dilations"] = dilations
     y = builder.add(op_type, [x], pool_type, kernel_shape=kernel, strides=strides, **given)
-    return builder.add("Unsqueeze", [y, builder.constant([2])], type_) if expanded else y
+    return builder.unsqueeze(y, [2], type_) if expanded else y
 
 
 def _drop_depth(type_: TensorType) -> TensorType:
@@ -174,42 +234,100 @@ def _pair(values: Any) -> tuple[int, int]:
     return values * 2 if len(values) == 1 else values[-2:]
 
 
-@mindir_operator("AdaptiveAvgPool2D")
+@mindir_operator("AdaptiveAvgPool2D", "AdaptiveAvgPool3D")
 def adaptive_avg_pool(call: Call, builder: Builder) -> Value:
     """Average down to a given size; -1 keeps the size."""
-    return _adaptive_avg_pool(call, builder, call.attribute("output_size"))
+    call.ignore("output_size", why="the result has it")
+    return _adaptive_avg_pool(call, builder)
 
 
-@mindir_operator("AdaptiveAvgPool2DExt")
+@mindir_operator("AdaptiveAvgPool1D", "AdaptiveAvgPool2DExt", "AdaptiveAvgPool3DExt")
 def adaptive_avg_pool_ext(call: Call, builder: Builder) -> Value:
     """Average down to a given size, as `mint` does."""
-    return _adaptive_avg_pool(call, builder, call.constant(1))
+    call.constant(1)  # the size, which the result has
+    return _adaptive_avg_pool(call, builder)
 
 
-def _adaptive_avg_pool(call: Call, builder: Builder, output_size: Any) -> Value:
+def _adaptive_avg_pool(call: Call, builder: Builder) -> Value:
     x = call.tensor(0)
-    before = x.shape[-2:]
-    after = tuple(
-        old if new in (-1, None) else new for old, new in zip(before, _pair(output_size), strict=True)
-    )
+    spatial = _spatial_axes(call)
+    before, after = ([shape[axis] for axis in spatial] for shape in (x.shape, call.type.shape))
     if before == after:
         return x
-    if after == (1, 1) and len(x.shape) == 4:
+    whole = all(old % new == 0 for old, new in zip(before, after, strict=True))
+    batched = len(x.shape) == len(spatial) + 2
+    if set(after) == {1} and batched:
         return builder.add("GlobalAveragePool", [x])
-    if len(x.shape) == 4 and all(old % new == 0 for old, new in zip(before, after, strict=True)):
+    if whole and batched:
         kernel = [old // new for old, new in zip(before, after, strict=True)]
         return builder.add("AveragePool", [x], kernel_shape=kernel, strides=kernel)
     # windows of unequal size: a matrix for each axis holds their weights
-    rows, columns = (_averaging_matrix(old, new) for old, new in zip(before, after, strict=True))
-    narrow = TensorType(x.type.elem_type, (*x.shape[:-1], after[1]))
-    x = builder.add("MatMul", [x, builder.constant(columns.T, x.type.elem_type)], narrow)
-    return builder.add("MatMul", [builder.constant(rows, x.type.elem_type), x])
+    rank = len(x.shape)
+    for axis, old, new in zip(spatial, before, after, strict=True):
+        if old == new:
+            continue
+        matrix = _averaging_matrix(old, new)
+        if axis == rank - 2:
+            type_ = TensorType(x.type.elem_type, (*x.shape[:-2], new, x.shape[-1]))
+            x = builder.add("MatMul", [builder.constant(matrix, x.type.elem_type), x], type_)
+            continue
+        order = list(range(rank))
+        order[axis], order[-1] = order[-1], order[axis]
+        turned = builder.transpose(x, order)
+        type_ = TensorType(x.type.elem_type, (*turned.shape[:-1], new))
+        weights = builder.constant(matrix.T, x.type.elem_type)
+        x = builder.transpose(builder.add("MatMul", [turned, weights], type_), order)
+    return x
+
+
+def _spatial_axes(call: Call) -> list[int]:
+    """Return the axes that a pool runs over; the primitive's name says how many."""
+    (count,) = (int(letter) for letter in call.primitive if letter.isdigit())
+    rank = len(call.tensor(0).shape)
+    return list(range(rank - count, rank))
 
 
 def _averaging_matrix(before: int, after: int) -> np.ndarray:
-    """Return the (after, before) matrix whose row i averages floor(i b / a) .. ceil((i + 1) b / a)."""
+    """Return the (after, before) matrix whose row i averages its window."""
     matrix = np.zeros((after, before))
-    for index in range(after):
-        start, end = index * before // after, -(-(index + 1) * before // after)
+    for index, (start, end) in enumerate(_adaptive_windows(before, after)):
         matrix[index, start:end] = 1 / (end - start)
     return matrix
+
+
+def _adaptive_windows(before: int, after: int) -> list[tuple[int, int]]:
+    """Return the window of each result: floor(i b / a) .. ceil((i + 1) b / a)."""
+    return [(index * before // after, -(-(index + 1) * before // after)) for index in range(after)]
+
+
+@mindir_operator("AdaptiveMaxPool1D", "AdaptiveMaxPool2D", "AdaptiveMaxPool3D")
+def adaptive_max_pool(call: Call, builder: Builder) -> Value | tuple[Value | None, ...]:
+    """Take maxima, as many as are asked for; where they were found is not converted."""
+    if call.num_inputs > 1:
+        call.constant(1)  # the size, which the result has
+    call.ignore("output_size", why="the result has it")
+    x = call.tensor(0)
+    type_ = call.types[0] if isinstance(call.node.type, tuple) else call.type
+    spatial = _spatial_axes(call)
+    before, after = ([shape[axis] for axis in spatial] for shape in (x.shape, type_.shape))
+    if set(after) == {1} and len(x.shape) == len(spatial) + 2:
+        x = builder.add("GlobalMaxPool", [x], type_)
+    elif all(old % new == 0 for old, new in zip(before, after, strict=True)) and before != after:
+        kernel = [old // new for old, new in zip(before, after, strict=True)]
+        x = builder.add("MaxPool", [x], type_, kernel_shape=kernel, strides=kernel)
+    else:
+        for axis, old, new in zip(spatial, before, after, strict=True):
+            x = _adaptive_max(builder, x, axis, old, new)
+    return (x, None) if isinstance(call.node.type, tuple) else x
+
+
+def _adaptive_max(builder: Builder, x: Value, axis: int, before: int, after: int) -> Value:
+    """Gather windows of unequal size along a new axis, their last element repeated, and reduce it."""
+    if before == after:
+        return x
+    windows = _adaptive_windows(before, after)
+    width = max(end - start for start, end in windows)
+    index = [[min(start + step, end - 1) for step in range(width)] for start, end in windows]
+    type_ = TensorType(x.type.elem_type, (*x.shape[:axis], after, width, *x.shape[axis + 1 :]))
+    gathered = builder.add("Gather", [x, builder.constant(index)], type_, axis=axis)
+    return builder.reduce("ReduceMax", gathered, [axis + 1], keep_dims=False)

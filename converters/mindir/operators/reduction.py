@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
+import onnx
+
 from converters.mindir.builder import Builder, Call, Value
 from converters.mindir.reader import TensorType
 
 from . import mindir_operator
-
-# the opset from which the axes are an input
-AXES_INPUT = {"ReduceSum": 13, "ReduceMean": 18, "ReduceMax": 18, "ReduceMin": 18, "ReduceProd": 18}
 
 
 @mindir_operator("ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd")
@@ -26,18 +27,138 @@ def reduce_sum(call: Call, builder: Builder) -> Value:
     return _reduce(call, builder, "ReduceSum")
 
 
-@mindir_operator("MeanExt", "SumExt")
+@mindir_operator("MeanExt", "SumExt", "ProdExt")
 def reduce_ext(call: Call, builder: Builder) -> Value:
-    """Average or add up in the element type of the result."""
+    """Average, add up or multiply in the element type of the result."""
     call.constant(3)  # the result's type is known
-    return _reduce(call, builder, {"MeanExt": "ReduceMean", "SumExt": "ReduceSum"}[call.primitive])
+    return _reduce(call, builder, f"Reduce{call.primitive.removesuffix('Ext')}")
+
+
+@mindir_operator("ReduceAll", "ReduceAny")
+def reduce_truth(call: Call, builder: Builder) -> Value:
+    """Return whether all, or any, of the elements hold."""
+    x = builder.cast(builder.cast(call.tensor(0), onnx.TensorProto.BOOL), onnx.TensorProto.INT32)
+    rank = len(x.shape)
+    axes = (call.axes(1, rank) if call.num_inputs > 1 else []) or list(range(rank))
+    keep_dims = bool(call.constant(2)) if call.num_inputs > 2 else False
+    op_type = "ReduceMin" if call.primitive == "ReduceAll" else "ReduceMax"
+    return builder.cast(builder.reduce(op_type, x, axes, keep_dims), onnx.TensorProto.BOOL)
+
+
+@mindir_operator("Max", "Min")
+def reduce_all(call: Call, builder: Builder) -> Value:
+    """Return the largest or smallest element of all."""
+    x = call.tensor(0)
+    return builder.reduce(f"Reduce{call.primitive}", x, range(len(x.shape)), keep_dims=False)
 
 
 def _reduce(call: Call, builder: Builder, op_type: str) -> Value:
-    x, keep_dims, elem_type = call.tensor(0), int(call.constant(2)), call.type.elem_type
-    if x.type.elem_type != elem_type:
-        x = builder.add("Cast", [x], TensorType(elem_type, x.shape), to=elem_type)
+    x = builder.cast(call.tensor(0), call.type.elem_type)
     axes = call.axes(1, len(x.shape)) or list(range(len(x.shape)))
-    if builder.opset >= AXES_INPUT[op_type]:
-        return builder.add(op_type, [x, builder.constant(axes)], keepdims=keep_dims)
-    return builder.add(op_type, [x], axes=axes, keepdims=keep_dims)
+    return builder.reduce(op_type, x, axes, bool(call.constant(2)))
+
+
+@mindir_operator("LogSumExp")
+def log_sum_exp(call: Call, builder: Builder) -> Value:
+    """Return the logarithm of the sum of exponentials."""
+    return _reduce(call, builder, "ReduceLogSumExp")
+
+
+@mindir_operator("ReduceStd")
+def reduce_std(call: Call, builder: Builder) -> tuple[Value, Value]:
+    """Return standard deviation and mean."""
+    x, axes = call.tensor(0), call.axes(1, len(call.tensor(0).shape))
+    unbiased, keep_dims = int(call.constant(2)), bool(call.constant(3))
+    variance, mean = _variance(builder, x, axes, unbiased, keep_dims)
+    return builder.unary("Sqrt", variance), mean
+
+
+@mindir_operator("Std", "Var")
+def standard_deviation(call: Call, builder: Builder) -> Value:
+    """Return the standard deviation, or its square."""
+    return _deviation(call, builder)[0]
+
+
+@mindir_operator("StdMean", "VarMean")
+def standard_deviation_and_mean(call: Call, builder: Builder) -> tuple[Value, Value]:
+    """Return the standard deviation, or its square, and the mean."""
+    return _deviation(call, builder)
+
+
+def _deviation(call: Call, builder: Builder) -> tuple[Value, Value]:
+    x, axes = call.tensor(0), call.axes(1, len(call.tensor(0).shape))
+    correction, keep_dims = int(call.constant(2)), bool(call.constant(3))
+    variance, mean = _variance(builder, x, axes, correction, keep_dims)
+    return (builder.unary("Sqrt", variance) if call.primitive.startswith("Std") else variance), mean
+
+
+def _variance(
+    builder: Builder, x: Value, axes: list[int], correction: int, keep_dims: bool
+) -> tuple[Value, Value]:
+    """Return the variance, divided by the number of elements less `correction`, and the mean."""
+    axes = axes or list(range(len(x.shape)))
+    mean = builder.reduce("ReduceMean", x, axes, keep_dims=True)
+    centred = builder.binary("Sub", x, mean)
+    square = builder.binary("Mul", centred, centred)
+    if correction:
+        count = math.prod(x.shape[axis] for axis in axes)
+        total = builder.reduce("ReduceSum", square, axes, keep_dims)
+        variance = builder.binary("Div", total, builder.scalar(count - correction, x))
+    else:
+        variance = builder.reduce("ReduceMean", square, axes, keep_dims)
+    return variance, mean if keep_dims else builder.squeeze(mean, axes)
+
+
+@mindir_operator("Argmax", "Argmin")
+def argument(call: Call, builder: Builder) -> Value:
+    """Return where the largest or smallest element along an axis is."""
+    call.constant(2)  # the result's type is known
+    x = call.tensor(0)
+    (axis,) = call.axes(1, len(x.shape))
+    return _argument(builder, _op_type(call), x, axis, False, call.type.elem_type)
+
+
+@mindir_operator("ArgMaxExt", "ArgMinExt")
+def argument_ext(call: Call, builder: Builder) -> Value:
+    """Do the same, as `mint` does; without an axis, in the flattened tensor."""
+    x, keep_dims = call.tensor(0), bool(call.constant(2))
+    axes = call.axes(1, len(x.shape))
+    if axes:
+        return _argument(builder, _op_type(call), x, axes[0], keep_dims, call.type.elem_type)
+    flat = builder.add(
+        "Reshape", [x, builder.constant([-1])], TensorType(x.type.elem_type, (math.prod(x.shape),))
+    )
+    return _argument(builder, _op_type(call), flat, 0, False, call.type.elem_type)
+
+
+@mindir_operator("ArgMaxWithValue", "ArgMinWithValue")
+def argument_with_value(call: Call, builder: Builder) -> tuple[Value, Value]:
+    """Return where the largest or smallest element along an axis is, and that element."""
+    index, value = _argument_and_value(call, builder, call.types[0].elem_type)
+    return index, value
+
+
+@mindir_operator("MaxDim", "MinDim")
+def value_with_argument(call: Call, builder: Builder) -> tuple[Value, Value]:
+    """Return the largest or smallest element along an axis, and where it is."""
+    index, value = _argument_and_value(call, builder, call.types[1].elem_type)
+    return value, index
+
+
+def _argument_and_value(call: Call, builder: Builder, elem_type: int) -> tuple[Value, Value]:
+    x, keep_dims = call.tensor(0), bool(call.constant(2))
+    (axis,) = call.axes(1, len(x.shape))
+    op_type = _op_type(call)
+    index = _argument(builder, op_type, x, axis, keep_dims, elem_type)
+    return index, builder.reduce(op_type.replace("Arg", "Reduce"), x, [axis], keep_dims)
+
+
+def _op_type(call: Call) -> str:
+    return "ArgMin" if "min" in call.primitive.lower() else "ArgMax"
+
+
+def _argument(builder: Builder, op_type: str, x: Value, axis: int, keep_dims: bool, elem_type: int) -> Value:
+    shape = [*x.shape[:axis], *([1] if keep_dims else []), *x.shape[axis + 1 :]]
+    type_ = TensorType(onnx.TensorProto.INT64, tuple(shape))
+    y = builder.add(op_type, [x], type_, axis=axis, keepdims=int(keep_dims))
+    return builder.cast(y, elem_type)

@@ -13,7 +13,7 @@ from converters.mindir.builder import Builder, Call, Value
 from . import mindir_operator
 
 
-@mindir_operator("Identity")
+@mindir_operator("Identity", "Contiguous", "Clone")
 def identity(call: Call, builder: Builder) -> Value:
     """Return the input."""
     del builder
@@ -43,18 +43,10 @@ def flatten_axes(call: Call, builder: Builder) -> Value:
 def _reshape(call: Call, builder: Builder) -> Value:
     x, after = call.tensor(0), call.type.shape
     before = x.shape
-    if before == after:
-        return x
-    target = list(after)
-    if before and after:
-        same_rest = math.prod(before[1:]) == math.prod(after[1:])
-        if before[0] == after[0] and same_rest:
-            if len(before) > 1 and len(after) == 2:
-                return builder.add("Flatten", [x], axis=1)
-            target[0] = 0
-        elif after[0] % before[0] == 0 or before[0] % after[0] == 0:
-            target[0] = -1
-    return builder.add("Reshape", [x, builder.constant(target)])
+    same_batch = len(before) > 1 and len(after) == 2 and before[0] == after[0]
+    if before != after and same_batch and math.prod(before[1:]) == after[1]:
+        return builder.add("Flatten", [x], axis=1)
+    return builder.reshape(x, after)
 
 
 @mindir_operator("Transpose")
@@ -69,10 +61,19 @@ def transpose_view(call: Call, builder: Builder) -> Value:
     return _transpose(call, builder)
 
 
+@mindir_operator("TransposeExtView", is_view=True)
+def transpose_two_axes(call: Call, builder: Builder) -> Value:
+    """Exchange two axes of the same storage."""
+    x = call.tensor(0)
+    order = list(range(len(x.shape)))
+    first, second = call.constant(1), call.constant(2)
+    order[first], order[second] = order[second], order[first]
+    return builder.transpose(x, order)
+
+
 def _transpose(call: Call, builder: Builder) -> Value:
     x = call.tensor(0)
-    order = call.axes(1, len(x.shape))
-    return x if order == sorted(order) else builder.add("Transpose", [x], perm=order)
+    return builder.transpose(x, call.axes(1, len(x.shape)))
 
 
 @mindir_operator("ExpandDims")
@@ -89,7 +90,7 @@ def expand_dims_view(call: Call, builder: Builder) -> Value:
 
 def _expand_dims(call: Call, builder: Builder) -> Value:
     x = call.tensor(0)
-    return builder.add("Unsqueeze", [x, builder.constant(call.axes(1, len(call.type.shape)))])
+    return builder.unsqueeze(x, call.axes(1, len(call.type.shape)), call.type)
 
 
 @mindir_operator("Squeeze")
@@ -100,12 +101,12 @@ def squeeze(call: Call, builder: Builder) -> Value:
     unsqueezed = builder.get_unsqueezed(x)
     if unsqueezed is not None and unsqueezed[1] == axes:
         return Value(unsqueezed[0], call.type)
-    return builder.add("Squeeze", [x, builder.constant(axes)])
+    return builder.squeeze(x, axes, call.type)
 
 
 @mindir_operator("Cast")
 def cast(call: Call, builder: Builder) -> Value:
     """Change the element type; the result's type says to which."""
-    call.constant(1)
-    x, elem_type = call.tensor(0), call.type.elem_type
-    return x if x.type.elem_type == elem_type else builder.add("Cast", [x], to=elem_type)
+    for index in range(1, call.num_inputs):
+        call.constant(index)
+    return builder.cast(call.tensor(0), call.type.elem_type)

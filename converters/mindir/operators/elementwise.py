@@ -1,0 +1,146 @@
+"""Functions of one tensor, element by element, that are no activations."""
+
+from __future__ import annotations
+
+import math
+
+import onnx
+
+from converters.mindir.builder import Builder, Call, Value
+
+from . import mindir_operator
+
+IN_ONNX = {
+    "Abs": "Abs",
+    "ACos": "Acos",
+    "Acosh": "Acosh",
+    "AcosExt": "Acos",
+    "AcoshExt": "Acosh",
+    "Asin": "Asin",
+    "AsinExt": "Asin",
+    "Asinh": "Asinh",
+    "AsinhExt": "Asinh",
+    "Atan": "Atan",
+    "AtanExt": "Atan",
+    "Atanh": "Atanh",
+    "Ceil": "Ceil",
+    "Cos": "Cos",
+    "Cosh": "Cosh",
+    "Erf": "Erf",
+    "Exp": "Exp",
+    "Floor": "Floor",
+    "IsInf": "IsInf",
+    "IsNan": "IsNaN",
+    "Neg": "Neg",
+    "Reciprocal": "Reciprocal",
+    "Sign": "Sign",
+    "Sin": "Sin",
+    "Sinh": "Sinh",
+    "Sqrt": "Sqrt",
+    "Tan": "Tan",
+}
+IN_PLACE = {"InplaceExp": "Exp", "InplaceSign": "Sign"}
+LOGARITHMS = {"Log": None, "InplaceLog": None, "Log2": 2, "Log10": 10}
+
+
+@mindir_operator(*IN_ONNX)
+def elementwise(call: Call, builder: Builder) -> Value:
+    """Convert what both have, under one spelling or another."""
+    return builder.add(IN_ONNX[call.primitive], [call.tensor(0)])
+
+
+@mindir_operator(*IN_PLACE, in_place=0)
+def elementwise_in_place(call: Call, builder: Builder) -> Value:
+    """Do the same; the result also replaces the operand."""
+    return builder.add(IN_PLACE[call.primitive], [call.tensor(0)])
+
+
+@mindir_operator("Square")
+def square(call: Call, builder: Builder) -> Value:
+    """Return x * x."""
+    x = call.tensor(0)
+    return builder.add("Mul", [x, x])
+
+
+@mindir_operator("Rsqrt")
+def reciprocal_root(call: Call, builder: Builder) -> Value:
+    """Return 1 / sqrt(x)."""
+    return builder.add("Reciprocal", [builder.add("Sqrt", [call.tensor(0)])])
+
+
+@mindir_operator("Erfc")
+def error_function_complement(call: Call, builder: Builder) -> Value:
+    """Return 1 - erf(x)."""
+    x = call.tensor(0)
+    return builder.add("Sub", [builder.scalar(1, x), builder.add("Erf", [x])])
+
+
+@mindir_operator("Log", "Log2", "Log10")
+def logarithm(call: Call, builder: Builder) -> Value:
+    """Return the logarithm to a base."""
+    return _logarithm(call, builder)
+
+
+@mindir_operator("InplaceLog", in_place=0)
+def logarithm_in_place(call: Call, builder: Builder) -> Value:
+    """Do the same; the result also replaces the operand."""
+    return _logarithm(call, builder)
+
+
+def _logarithm(call: Call, builder: Builder) -> Value:
+    call.require("base", call.attribute("base", -1.0), -1.0)
+    call.require("scale", call.attribute("scale", 1.0), 1.0)
+    call.require("shift", call.attribute("shift", 0.0), 0.0)
+    y = builder.add("Log", [call.tensor(0)])
+    base = LOGARITHMS[call.primitive]
+    return y if base is None else builder.add("Div", [y, builder.scalar(math.log(base), y)])
+
+
+@mindir_operator("Log1p")
+def logarithm_of_one_more(call: Call, builder: Builder) -> Value:
+    """Return log(1 + x); for x far below 1 less exact than MindSpore's."""
+    x = call.tensor(0)
+    return builder.add("Log", [builder.add("Add", [x, builder.scalar(1, x)])])
+
+
+@mindir_operator("Expm1")
+def exponential_minus_one(call: Call, builder: Builder) -> Value:
+    """Return exp(x) - 1; for x far below 1 less exact than MindSpore's."""
+    x = call.tensor(0)
+    return builder.add("Sub", [builder.add("Exp", [x]), builder.scalar(1, x)])
+
+
+@mindir_operator("Exp2")
+def exponential_of_two(call: Call, builder: Builder) -> Value:
+    """Return two to the power of x."""
+    x = call.tensor(0)
+    return builder.add("Pow", [builder.scalar(2, x), x])
+
+
+@mindir_operator("Round")
+def round_half_to_even(call: Call, builder: Builder) -> Value:
+    """Round to whole numbers."""
+    call.require("decimals", call.constant(1), 0)
+    return builder.add("Round", [call.tensor(0)])
+
+
+@mindir_operator("Trunc")
+def truncate(call: Call, builder: Builder) -> Value:
+    """Round towards zero."""
+    x = call.tensor(0)
+    return builder.add("Mul", [builder.add("Sign", [x]), builder.add("Floor", [builder.add("Abs", [x])])])
+
+
+@mindir_operator("IsFinite")
+def is_finite(call: Call, builder: Builder) -> Value:
+    """Return whether an element is neither infinite nor not a number."""
+    x = call.tensor(0)
+    bad = builder.add("Or", [builder.add("IsNaN", [x]), builder.add("IsInf", [x])])
+    return builder.add("Not", [bad])
+
+
+@mindir_operator("LogicalNot")
+def logical_not(call: Call, builder: Builder) -> Value:
+    """Negate truth values."""
+    x = builder.cast(call.tensor(0), onnx.TensorProto.BOOL)
+    return builder.add("Not", [x])

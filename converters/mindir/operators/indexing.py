@@ -1,0 +1,217 @@
+"""Taking elements by index, ordering them, and running totals."""
+
+from __future__ import annotations
+
+import onnx
+
+from converters.mindir.builder import Builder, Call, Value
+from converters.mindir.reader import TensorType
+
+from . import mindir_operator
+
+
+@mindir_operator("Gather")
+def gather(call: Call, builder: Builder) -> Value:
+    """Take slices along an axis."""
+    call.require("batch_dims", call.constant(3), 0)
+    return _gather(call, builder, call.constant(2))
+
+
+@mindir_operator("IndexSelect")
+def index_select(call: Call, builder: Builder) -> Value:
+    """Take slices along an axis, as `mint` does."""
+    x, axis, index = call.tensor(0), call.constant(1), call.tensor(2)
+    return builder.add("Gather", [x, index], axis=axis)
+
+
+def _gather(call: Call, builder: Builder, axis: int) -> Value:
+    return builder.add("Gather", [call.tensor(0), call.tensor(1)], axis=axis)
+
+
+@mindir_operator("GatherD")
+def gather_elements(call: Call, builder: Builder) -> Value:
+    """Take elements along an axis, by an index for each."""
+    x, axis, index = call.tensor(0), call.constant(1), call.tensor(2)
+    return builder.add("GatherElements", [x, index], axis=axis)
+
+
+@mindir_operator("GatherNd")
+def gather_nd(call: Call, builder: Builder) -> Value:
+    """Take slices by tuples of indices."""
+    x, index = call.tensor(0), call.tensor(1)
+    return builder.add("GatherND", [x, builder.cast(index, onnx.TensorProto.INT64)])
+
+
+@mindir_operator("SelectExtView", is_view=True)
+def select_ext_view(call: Call, builder: Builder) -> Value:
+    """Take one slice along an axis."""
+    x, axis, index = call.tensor(0), call.constant(1), call.constant(2)
+    return builder.add("Gather", [x, builder.constant(index)], axis=axis)
+
+
+@mindir_operator("ScatterNd")
+def scatter_nd(call: Call, builder: Builder) -> Value:
+    """Put slices into zeros; equal indices add up."""
+    index, updates = builder.cast(call.tensor(0), onnx.TensorProto.INT64), call.tensor(1)
+    shape = call.constant(2)
+    if builder.opset < 16:
+        raise call.unsupported("adding up at equal indices needs opset 16 or later")
+    zeros = builder.zeros(shape, updates)
+    return builder.add("ScatterND", [zeros, index, updates], reduction="add")
+
+
+@mindir_operator("TensorScatterUpdate")
+def tensor_scatter_update(call: Call, builder: Builder) -> Value:
+    """Replace slices."""
+    index = builder.cast(call.tensor(1), onnx.TensorProto.INT64)
+    return builder.add("ScatterND", [call.tensor(0), index, call.tensor(2)])
+
+
+@mindir_operator("TensorScatterElements", "Scatter")
+def scatter_elements(call: Call, builder: Builder) -> Value:
+    """Replace elements along an axis, by an index for each."""
+    if call.primitive == "Scatter":
+        axis = call.constant(1)
+        index, updates = call.tensor(2), call.tensor(3, like=call.tensor(0))
+        call.require("reduce", call.constant(4), 0, "none")
+    else:
+        index, updates = call.tensor(1), call.tensor(2)
+        axis, reduction = call.constant(3), call.constant(4)
+        call.require("reduction", reduction, 0, "none")
+    return builder.add("ScatterElements", [call.tensor(0), index, updates], axis=axis)
+
+
+@mindir_operator("OneHot")
+def one_hot(call: Call, builder: Builder) -> Value:
+    """Mark each index along a new axis."""
+    # ONNX Runtime has no kernel for indices of other types
+    index, on = builder.cast(call.tensor(0), onnx.TensorProto.INT64), call.tensor(2)
+    off = builder.cast(call.tensor(3), on.type.elem_type)
+    type_ = TensorType(on.type.elem_type, (2,))
+    values = [builder.unsqueeze(value, [0]) if not value.shape else value for value in (off, on)]
+    choice = builder.add("Concat", values, type_, axis=0)
+    return builder.add("OneHot", [index, builder.constant([call.constant(1)]), choice], axis=call.constant(4))
+
+
+@mindir_operator("OneHotExt")
+def one_hot_ext(call: Call, builder: Builder) -> Value:
+    """Mark each index along a new axis with 1, as `mint` does."""
+    index, depth = builder.cast(call.tensor(0), onnx.TensorProto.INT64), call.constant(1)
+    on, off = call.tensor(2), call.tensor(3)
+    if depth == -1:
+        depth = call.type.shape[-1]
+    values = [builder.unsqueeze(value, [0]) if not value.shape else value for value in (off, on)]
+    type_ = TensorType(on.type.elem_type, (2,))
+    choice = builder.add("Concat", values, type_, axis=0)
+    return builder.add("OneHot", [index, builder.constant([depth]), choice], axis=call.constant(4))
+
+
+@mindir_operator("TopK")
+def top_k(call: Call, builder: Builder) -> tuple[Value, ...]:
+    """Return the k largest elements of the last axis, and where they are."""
+    is_sorted = int(call.attribute("sorted"))
+    return _top_k(call, builder, call.constant(1), -1, largest=1, is_sorted=is_sorted)
+
+
+@mindir_operator("TopkExt")
+def top_k_ext(call: Call, builder: Builder) -> tuple[Value, ...]:
+    """Return the k largest or smallest elements of an axis, and where they are."""
+    k, axis, largest, is_sorted = (call.constant(index) for index in range(1, 5))
+    return _top_k(call, builder, k, axis, int(largest), int(is_sorted))
+
+
+@mindir_operator("Sort")
+def sort(call: Call, builder: Builder) -> tuple[Value, ...]:
+    """Sort along an axis."""
+    axis, descending = call.attribute("axis"), int(call.attribute("descending"))
+    return _top_k(call, builder, call.tensor(0).shape[axis], axis, largest=descending)
+
+
+@mindir_operator("SortExt")
+def sort_ext(call: Call, builder: Builder) -> tuple[Value, ...]:
+    """Sort along an axis, as `mint` does."""
+    axis, descending = call.constant(1), int(call.constant(2))
+    call.constant(3)  # stable: ONNX does not promise it; ONNX Runtime keeps the order of equals
+    return _top_k(call, builder, call.tensor(0).shape[axis], axis, largest=descending)
+
+
+def _top_k(
+    call: Call, builder: Builder, k: int, axis: int, largest: int, is_sorted: int = 1
+) -> tuple[Value, ...]:
+    values_type, index_type = call.types
+    types = [values_type, TensorType(onnx.TensorProto.INT64, index_type.shape)]
+    values, index = builder.add_many(
+        "TopK", [call.tensor(0), builder.constant([k])], types, axis=axis, largest=largest, sorted=is_sorted
+    )
+    return values, builder.cast(index, index_type.elem_type)
+
+
+@mindir_operator("CumSum")
+def cumulative_sum(call: Call, builder: Builder) -> Value:
+    """Add up along an axis."""
+    exclusive, reverse = int(call.constant(2)), int(call.constant(3))
+    axis = builder.constant(call.constant(1))
+    return builder.add("CumSum", [call.tensor(0), axis], exclusive=exclusive, reverse=reverse)
+
+
+@mindir_operator("CumsumExt")
+def cumulative_sum_ext(call: Call, builder: Builder) -> Value:
+    """Add up along an axis, as `mint` does."""
+    call.constant(2)  # the result's type is known
+    x = builder.cast(call.tensor(0), call.type.elem_type)
+    return builder.add("CumSum", [x, builder.constant(call.constant(1))])
+
+
+@mindir_operator("ReverseV2")
+def reverse(call: Call, builder: Builder) -> Value:
+    """Turn axes around."""
+    x = call.tensor(0)
+    axes = call.axes(1, len(x.shape))
+    far = -(2**63) + 1
+    bounds = ([-1] * len(axes), [far] * len(axes), axes, [-1] * len(axes))
+    return builder.add("Slice", [x, *map(builder.constant, bounds)])
+
+
+@mindir_operator("Roll")
+def roll(call: Call, builder: Builder) -> Value:
+    """Move elements along axes; what leaves at the end enters at the beginning."""
+    x = call.tensor(0)
+    if "shift" in call.node.attributes:
+        shifts, given = call.attribute("shift"), call.attribute("axis")
+    else:
+        shifts, given = call.constant(1), call.constant(2)
+    shifts = [shifts] if isinstance(shifts, int) else shifts
+    axes = [given] if isinstance(given, int) else list(given or ())
+    if not axes:
+        raise call.unsupported("it rolls the flattened tensor; give the axes")
+    for shift, axis in zip(shifts, (axis % len(x.shape) for axis in axes), strict=True):
+        x = _roll(builder, x, shift, axis)
+    return x
+
+
+def _roll(builder: Builder, x: Value, shift: int, axis: int) -> Value:
+    size = x.shape[axis]
+    if not shift % size:
+        return x
+    cut = size - shift % size
+
+    def piece(start: int, end: int, length: int) -> Value:
+        type_ = TensorType(x.type.elem_type, (*x.shape[:axis], length, *x.shape[axis + 1 :]))
+        return builder.add("Slice", [x, *(builder.constant([n]) for n in (start, end, axis))], type_)
+
+    pieces = [piece(cut, 2**63 - 1, size - cut), piece(0, cut, cut)]
+    return builder.add("Concat", pieces, x.type, axis=axis)
+
+
+@mindir_operator("Tril", "TrilExt", "Triu")
+def triangle(call: Call, builder: Builder) -> Value:
+    """Set the elements above or below a diagonal of the last two axes to zero."""
+    x = call.tensor(0)
+    diagonal = call.attribute("diagonal") if "diagonal" in call.node.attributes else call.constant(1)
+    rows, columns = x.shape[-2:]
+    upper = call.primitive == "Triu"
+    mask = [
+        [column - row >= diagonal if upper else column - row <= diagonal for column in range(columns)]
+        for row in range(rows)
+    ]
+    return builder.add("Where", [builder.constant(mask, onnx.TensorProto.BOOL), x, builder.scalar(0, x)])

@@ -1,0 +1,152 @@
+"""Resizing of images: the spatial axes of (N, C, ...)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+
+from converters.mindir.builder import Builder, Call, Value
+from converters.mindir.reader import TensorType
+
+from . import mindir_operator
+
+
+@mindir_operator("ResizeBilinearV2")
+def resize_bilinear(call: Call, builder: Builder) -> Value:
+    """Interpolate linearly between the nearest pixels."""
+    call.constant(1)  # the size, which the result has
+    mode = _coordinates(bool(call.constant(2)), bool(call.constant(3)))
+    return _resize(call, builder, "linear", mode)
+
+
+@mindir_operator("ResizeBicubic")
+def resize_bicubic(call: Call, builder: Builder) -> Value:
+    """Interpolate with a cubic kernel, weights outside the image left out."""
+    call.constant(1)
+    align_corners, half_pixel = bool(call.constant(2)), bool(call.constant(3))
+    mode = _coordinates(align_corners, half_pixel)
+    if half_pixel:
+        return _resize(call, builder, "cubic", mode, cubic_coeff_a=-0.5, exclude_outside=1)
+    return _resize(call, builder, "cubic", mode, cubic_coeff_a=-0.75)
+
+
+@mindir_operator("UpsampleLinear1D", "UpsampleBilinear2D", "UpsampleTrilinear3D", "UpsampleBicubic2D")
+def upsample(call: Call, builder: Builder) -> Value:
+    """Interpolate as `mint` does; a size or a scale, and align_corners."""
+    call.constant(1)
+    if call.constant(2) is not None and not call.constant(3):
+        _require_exact_scales(call, call.tensor(0), call.constant(2))
+    mode = "align_corners" if call.constant(3) else "half_pixel"
+    if call.primitive == "UpsampleBicubic2D":
+        return _resize(call, builder, "cubic", mode, cubic_coeff_a=-0.75)
+    return _resize(call, builder, "linear", mode)
+
+
+def _require_exact_scales(call: Call, x: Value, scales: Sequence[float]) -> None:
+    sizes = zip(x.shape[2:], call.type.shape[2:], scales, strict=True)
+    if any(abs(before * scale - after) > 1e-6 for before, after, scale in sizes):
+        raise call.unsupported(f"scales {scales} do not give whole sizes from {x.shape[2:]}")
+
+
+def _coordinates(align_corners: bool, half_pixel: bool) -> str:
+    if align_corners:
+        return "align_corners"
+    return "half_pixel" if half_pixel else "asymmetric"
+
+
+@mindir_operator("ResizeNearestNeighbor", "ResizeNearestNeighborV2")
+def resize_nearest(call: Call, builder: Builder) -> Value:
+    """Take the nearest pixel."""
+    call.constant(1)
+    align_corners, half_pixel = bool(call.constant(2)), bool(call.constant(3))
+    x = call.tensor(0)
+    picks = [
+        _nearest(before, after, align_corners, half_pixel)
+        for before, after in zip(x.shape[2:], call.type.shape[2:], strict=True)
+    ]
+    return _pick(call, builder, picks)
+
+
+@mindir_operator("UpsampleNearest1D", "UpsampleNearest2D", "UpsampleNearest3D")
+def upsample_nearest(call: Call, builder: Builder) -> Value:
+    """Take the nearest pixel, as `mint` does."""
+    call.constant(1)
+    x = call.tensor(0)
+    if call.constant(2) is not None:
+        _require_exact_scales(call, x, call.constant(2))
+    sizes = zip(x.shape[2:], call.type.shape[2:], strict=True)
+    return _pick(call, builder, [_nearest(before, after, False, False) for before, after in sizes])
+
+
+def _nearest(before: int, after: int, align_corners: bool, half_pixel: bool) -> list[int]:
+    """Return the source index of each target index, in the float32 that kernels compute with."""
+    index = np.arange(after, dtype=np.float32)
+    if align_corners and after > 1:
+        scale = np.float32(before - 1) / np.float32(after - 1)
+        source = np.floor(index * scale + np.float32(0.5))
+    else:
+        scale = np.float32(before) / np.float32(after)
+        source = np.floor((index + np.float32(0.5 if half_pixel else 0)) * scale)
+    return np.minimum(source, before - 1).astype(np.int64).tolist()
+
+
+def _pick(call: Call, builder: Builder, picks: Sequence[Sequence[int]]) -> Value:
+    """Repeat pixels: one Resize for whole factors, else one Gather for each axis."""
+    x = call.tensor(0)
+    factors = [after // before for before, after in zip(x.shape[2:], call.type.shape[2:], strict=True)]
+    whole = [
+        [source for source in range(before) for _ in range(factor)]
+        for before, factor in zip(x.shape[2:], factors, strict=True)
+    ]
+    if list(map(list, picks)) == whole:
+        return _resize(call, builder, "nearest", "asymmetric", nearest_mode="floor")
+    for axis, pick in enumerate(picks, 2):
+        if list(pick) != list(range(x.shape[axis])):
+            type_ = TensorType(x.type.elem_type, (*x.shape[:axis], len(pick), *x.shape[axis + 1 :]))
+            x = builder.add("Gather", [x, builder.constant(pick)], type_, axis=axis)
+    return x
+
+
+def _resize(call: Call, builder: Builder, mode: str, coordinates: str, **attributes: Any) -> Value:
+    x, after = call.tensor(0), call.type.shape
+    if x.shape == after:
+        return x
+    floats = onnx.TensorProto.FLOAT
+    empty = builder.constant([], floats) if builder.opset < 13 else None
+    scales = np.array(after, np.float32) / np.array(x.shape, np.float32)
+    attributes.update(mode=mode, coordinate_transformation_mode=coordinates)
+    if all(
+        math.floor(before * float(scale)) == size
+        for before, scale, size in zip(x.shape, scales, after, strict=True)
+    ):
+        return builder.add("Resize", [x, empty, builder.constant(scales, floats)], **attributes)
+    # whole sizes: those of batch and channels are taken from the input
+    shape_type = TensorType(onnx.TensorProto.INT64, (len(x.shape),))
+    shape = builder.add("Shape", [x], shape_type)
+    bounds = [builder.constant(bound) for bound in ([0], [2], [0])]
+    leading = builder.add("Slice", [shape, *bounds], TensorType(onnx.TensorProto.INT64, (2,)))
+    sizes = builder.add("Concat", [leading, builder.constant(after[2:])], shape_type, axis=0)
+    no_scales = builder.constant([], floats) if builder.opset < 13 else None
+    return builder.add("Resize", [x, empty, no_scales, sizes], **attributes)
+
+
+@mindir_operator("GridSampler2D", "GridSampler3D", lowest_opset=16)
+def grid_sample(call: Call, builder: Builder) -> Value:
+    """Take pixels at given places, between -1 and 1."""
+    x, grid, mode, padding = call.tensor(0), call.tensor(1), call.constant(2), call.constant(3)
+    call.require("interpolation_mode", mode, 0, 1, "bilinear", "nearest")
+    call.require("padding_mode", padding, 0, 1, 2, "zeros", "border", "reflection")
+    linear = "linear" if builder.opset >= 20 else "bilinear"
+    if len(x.shape) != 4 and builder.opset < 20:
+        raise call.unsupported("in three dimensions it needs opset 20 or later")
+    return builder.add(
+        "GridSample",
+        [x, grid],
+        mode=linear if mode in (0, "bilinear") else "nearest",
+        padding_mode=("zeros", "border", "reflection")[padding] if isinstance(padding, int) else padding,
+        align_corners=int(call.constant(4)),
+    )
