@@ -26,6 +26,7 @@ class ExternalData:
         self.model_path = model_path
         self._folder = Path(model_path).parent
         self._files: dict[str, SourceFile] = {}
+        self._sha1: dict[str, str] = {}  # each file is read once, however many tensors state it
         self._taken: dict[str, dict[tuple[int, int], str]] = {}
 
     def tensor(self, name: str, shape: tuple[int, ...], dtype: str, entries: Mapping[str, str]) -> FileTensor:
@@ -56,7 +57,7 @@ class ExternalData:
             )
         source.check_range(offset, length, f"tensor '{short(name)}'")
         if "checksum" in entries:
-            self._check(source, entries["checksum"], what)
+            self._check(location, entries["checksum"], what)
         self._taken.setdefault(location, {})[offset, length] = name
         return tensor
 
@@ -138,15 +139,17 @@ class ExternalData:
         finally:
             os.close(folder)
 
-    @staticmethod
-    def _check(source: SourceFile, stated: str, what: str) -> None:
+    def _check(self, location: str, stated: str, what: str) -> None:
         """Compare a data file's SHA-1 with the one that the model states."""
         import hashlib
 
-        digest = hashlib.sha1(usedforsecurity=False)
-        for chunk in source.chunks(0, source.size):
-            digest.update(chunk)
-        if digest.hexdigest() != stated.lower():
+        source = self._files[location]
+        if location not in self._sha1:
+            digest = hashlib.sha1(usedforsecurity=False)
+            for chunk in source.chunks(0, source.size):
+                digest.update(chunk)
+            self._sha1[location] = digest.hexdigest()
+        if self._sha1[location] != stated.lower():
             raise FormatError(
                 f"{what}: the SHA-1 of {source.path} is not the one that the model states: damaged"
             )

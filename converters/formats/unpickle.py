@@ -28,8 +28,8 @@ from converters.formats.source import FormatError
 from converters.formats.tensors import short
 
 MAX_PICKLE_BYTES = 64 * 1024 * 1024
-_MAX_OPCODES = 4_000_000
-_MAX_COPIED = 4 * MAX_PICKLE_BYTES
+_MAX_OPCODES = 2_000_000  # each may leave an object of 100 bytes behind
+_MAX_COPIED = 1 << 20  # items and bytes, beyond as many as the pickle has bytes
 _MAX_MARKS = 1000
 _MAX_LONG_BYTES = 1024
 _MAX_LINE_BYTES = 4096
@@ -188,8 +188,8 @@ class Unpickler:
             self._copied += sum(
                 len(item) for item in arguments if isinstance(item, list | tuple | dict | str | bytes)
             )
-            if self._copied > _MAX_COPIED:
-                raise self._error(f"copies more than {_MAX_COPIED:,} items", position)
+            if self._copied > _MAX_COPIED + len(self.data):
+                raise self._error(f"copies the same items {self._copied:,} times", position)
             return build(arguments)
         if function in OPAQUE_CALLS:
             if function.name in ("_reconstructor", "__newobj__", "__newobj_ex__"):

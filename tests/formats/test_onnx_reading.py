@@ -175,6 +175,24 @@ def test_overlapping_external_data(tmp_path: Path) -> None:
         open_checkpoint(tmp_path / "x.onnx")
 
 
+def test_a_checksum_is_computed_once_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a thousand tensors in one large file would take hours."""
+    stated = hashlib.sha1(bytes(16)).hexdigest()
+    tensors = []
+    for number in range(50):
+        tensor = TensorProto(name=f"w{number}", data_type=1, dims=[4], data_location=TensorProto.EXTERNAL)
+        for key, value in {"location": "data.bin", "length": "16", "checksum": stated}.items():
+            tensor.external_data.add(key=key, value=value)
+        tensors.append(tensor)
+    (tmp_path / "data.bin").write_bytes(bytes(16))
+    save(tmp_path / "x.onnx", tensors)
+    hashes = []
+    real = hashlib.sha1
+    monkeypatch.setattr(hashlib, "sha1", lambda *a, **k: (hashes.append(1), real(*a, **k))[1])
+    assert len(open_checkpoint(tmp_path / "x.onnx").tensors) == 50
+    assert len(hashes) == 1
+
+
 def raw(**fields: Any) -> Any:
     return TensorProto(**({"name": "w", "data_type": 1, "dims": [2], "raw_data": bytes(8)} | fields))
 
