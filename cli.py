@@ -133,8 +133,14 @@ def inspect(file: Path, other: Path | None, stats: bool, json_path: str | None) 
     type=click.Choice(["float16", "bfloat16", "float32"]),
     help="Convert the values, and say how far they were rounded. Left out, only float32 is taken.",
 )
-@click.option("--opset", type=int, default=17, show_default=True, help="For ONNX: 13 to 21.")
+@click.option("--opset", type=int, default=17, show_default=True, help="For ONNX: 13 to 21; .mindir from 11.")
 @click.option("--optimize", is_flag=True, help="For ONNX: fold BatchNorm; faster, cannot be converted back.")
+@click.option("--cell", metavar="MODULE:FACTORY", help="Any MindSpore Cell instead of SOURCE, to ONNX.")
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="The parameters of --cell.")
+@click.option(
+    "--input", "inputs", multiple=True, metavar="SHAPE[:DTYPE]", help="Of --cell, each: 1x3x224x224:float32"
+)
+@click.option("--no-check", is_flag=True, help="Do not compare a Cell or .mindir file with MindSpore.")
 @JSON
 def convert(
     source: Path | None,
@@ -146,18 +152,38 @@ def convert(
     dtype: str | None,
     opset: int,
     optimize: bool,
+    cell: str | None,
+    checkpoint: Path | None,
+    inputs: tuple[str, ...],
+    no_check: bool,
     json_path: str | None,
 ) -> None:
     """Move a checkpoint to another runtime: every parameter accounted for, bit-equal, checked.
 
     SOURCE is any .ckpt, .pth, .safetensors or .onnx, told by its content. Without SOURCE the small
-    trained Res2Net that triport ships is converted.
+    trained Res2Net that triport ships is converted. A .mindir file, or any Cell given by --cell,
+    becomes ONNX whatever it computes; exit code 1, and no file, if it then differs from MindSpore.
 
     \b
     Example:
       python cli.py convert resnet50-e0733ab8.ckpt --to pytorch -o resnet50.pth
       python cli.py convert --from mindspore --to onnx
+      python cli.py convert model.mindir --to onnx -o model.onnx
+      python cli.py convert --to onnx --cell package.module:factory --input 1x3x224x224
     """
+    from converters.mindir.asked import is_graph_asked
+
+    if is_graph_asked(source, cell, checkpoint, inputs, no_check):
+        from converters.mindir.asked import convert_asked
+
+        others = {"--model": model, "--dialect": dialect, "--dtype": dtype, "--optimize": optimize}
+        others["--from"] = source_runtime if source_runtime != "mindspore" else None
+        with _progress() as progress:
+            graph = convert_asked(
+                source, cell, checkpoint, inputs, to, output, opset, not no_check, others, progress
+            )
+        _emit(graph.as_dict(), json_path, lambda: click.echo("\n".join(graph.lines())))
+        sys.exit(0 if graph.passed else 1)
     from converters.convert import convert as run
     from converters.tables import conversion_lines
 

@@ -113,13 +113,18 @@ def make_reference(name: str, folder: Path) -> dict[str, Any]:
     (folder / "model.mindir").write_bytes(mindir_bytes_from_cell(net, x.shape))
     seconds = time.perf_counter() - start
     mindspore.set_context(mode=mindspore.GRAPH_MODE)
-    signs = np.random.default_rng(SEED + 2).choice([-1, 1], x.shape)
-    outputs, moved = (
-        flatten(net(mindspore.Tensor(batch))) for batch in (x, (x * (1 + 1e-7 * signs)).astype(np.float32))
-    )
+    outputs, *moved = (flatten(net(mindspore.Tensor(batch))) for batch in (x, *changed(x)))
     np.savez(folder / "reference.npz", *outputs)
-    noise = max(map(largest_difference, moved, outputs))
+    noise = max(max(map(largest_difference, result, outputs)) for result in moved)
     return {"mindir_seconds": seconds, "noise": noise, "scale": float(np.abs(outputs[0]).max())}
+
+
+def changed(x: Any) -> list[Any]:
+    """Return the input, changed three times by 1e-7 of itself, up or down."""
+    import numpy as np
+
+    signs = [np.random.default_rng(SEED + seed).choice([-1, 1], x.shape) for seed in (2, 3, 4)]
+    return [(x * (1 + 1e-7 * sign)).astype(np.float32) for sign in signs]
 
 
 def flatten(result: Any) -> list[Any]:
@@ -176,28 +181,49 @@ def run_onnx(name: str, folder: Path, path: Path, repeat_first: bool = False) ->
     import onnx
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    def open_session(optimize: bool) -> Any:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = 1
+        if not optimize:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
     x = make_input(name)
-    feed = {session.get_inputs()[0].name: np.concatenate([x, x[:1]]) if repeat_first else x}
-    outputs = session.run(None, feed)
     with np.load(folder / "reference.npz") as stored:
         references = [stored[key] for key in stored]
-    assert len(outputs) == len(references), f"{len(outputs)} outputs, expected {len(references)}"
-    if repeat_first:
-        references = [np.concatenate([array, array[:1]]) for array in references]
+
+    def measure_error(session: Any) -> float:
+        batch, expected = x, references
+        if repeat_first:
+            batch = np.concatenate([x, x[:1]])
+            expected = [np.concatenate([array, array[:1]]) for array in references]
+        outputs = session.run(None, {session.get_inputs()[0].name: batch})
+        assert len(outputs) == len(expected), f"{len(outputs)} outputs, expected {len(expected)}"
+        return max(map(largest_difference, outputs, expected))
+
+    session = open_session(optimize=True)
+    found = {"error": measure_error(session)}
     feed = {session.get_inputs()[0].name: x}
     times = []
-    for _ in range(3):
+    for _ in range(5):
         start = time.perf_counter()
         session.run(None, feed)
         times.append(time.perf_counter() - start)
+    if found["error"] > TOLERANCE:
+        # the optimiser adds noise of its own to an ill-conditioned net
+        plain = open_session(optimize=False)
+        found["plain_error"] = measure_error(plain)
+        results = [plain.run(None, {session.get_inputs()[0].name: batch}) for batch in (x, *changed(x))]
+        found["noise"] = max(
+            largest_difference(moved, first)
+            for result in results[1:]
+            for moved, first in zip(result, results[0], strict=True)
+        )
     graph = onnx.load(path, load_external_data=False).graph
     path.unlink()
     return {
-        "error": max(map(largest_difference, outputs, references)),
+        **found,
         "nodes": sum(node.op_type != "Constant" for node in graph.node),
         "run_seconds": min(times),
     }
@@ -245,8 +271,15 @@ def measure(name: str, folder: Path, stages: list[str], mindcv: Path, timeout: f
 
 
 def is_right(result: dict[str, Any], reference: dict[str, Any]) -> bool:
-    """Return whether a file was made and agrees within the tolerance or the net's own noise."""
-    return "error" in result and result["error"] <= max(TOLERANCE, reference["noise"])
+    """Return whether a file was made and agrees within the tolerance or the net's own noise.
+
+    The noise is the larger of MindSpore's and ONNX Runtime's; beyond the tolerance, ONNX Runtime's
+    optimiser is off.
+    """
+    if "error" not in result:
+        return False
+    noise = max(reference["noise"], result.get("noise", 0))
+    return result["error"] <= TOLERANCE or result.get("plain_error", result["error"]) <= noise
 
 
 def describe(result: dict[str, Any] | None, reference: dict[str, Any]) -> str:

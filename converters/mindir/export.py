@@ -6,35 +6,99 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import onnx
+from reference_models.errors import TriportError
 
-from .emit import DEFAULT_OPSET, onnx_from_graph
 from .reader import read_mindir
 
+if TYPE_CHECKING:
+    import onnx
 
-def mindir_bytes_from_cell(cell: Any, input_shape: Sequence[int]) -> bytes:
-    """Return what `mindspore.export` writes for a Cell in inference mode.
+DTYPES = (
+    *("float32", "float16", "bfloat16", "float64", "bool"),
+    *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+)
 
-    `input_shape` is (N, 3, height, width) of the one float32 input; which N does not matter.
+
+class ExportError(TriportError):
+    """MindSpore cannot export the Cell, or an input is described wrongly."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """Shape and element type of one input, which MindSpore traces the Cell with."""
+
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+
+    def __str__(self) -> str:
+        return f"{'x'.join(map(str, self.shape))}:{self.dtype}"
+
+
+def parse_input(text: str) -> InputSpec:
+    """Return what "1x3x224x224" or "8x128:int32" describes; "1" is a vector of one element.
+
+    Raises:
+        ExportError: it is not of that form.
+    """
+    sizes, _, dtype = text.partition(":")
+    dtype = dtype or "float32"
+    parts = sizes.lower().split("x")
+    if not all(part.isdecimal() and int(part) > 0 for part in parts) or dtype not in DTYPES:
+        raise ExportError(
+            f"--input {text}: expected sizes and, if not float32, an element type, as 1x3x224x224 or "
+            f"8x128:int32. Element types: {', '.join(DTYPES)}"
+        )
+    return InputSpec(tuple(map(int, parts)), dtype)
+
+
+def mindir_bytes_from_cell(cell: Any, *inputs: Sequence[int] | InputSpec) -> bytes:
+    """Return what `mindspore.export` writes for a Cell of less than 1 GB in inference mode.
+
+    An input is an InputSpec, or the shape of a float32 one; which batch size does not matter.
+
+    Raises:
+        ExportError: MindSpore cannot export the Cell.
+    """
+    with exported_mindir(cell, *inputs) as path:
+        return path.read_bytes()
+
+
+@contextlib.contextmanager
+def exported_mindir(cell: Any, *inputs: Sequence[int] | InputSpec) -> Iterator[Path]:
+    """Give the path of the Cell's MindIR, removed afterwards; over 1 GB, the parameters lie beside it.
+
+    Raises:
+        ExportError: MindSpore cannot export the Cell.
     """
     import mindspore
     import numpy as np
 
-    image = mindspore.Tensor(np.zeros(tuple(input_shape), np.float32))
+    tensors = []
+    for given in inputs:
+        spec = given if isinstance(given, InputSpec) else InputSpec(tuple(given))
+        tensors.append(mindspore.Tensor(np.zeros(spec.shape), getattr(mindspore, spec.dtype)))
     with tempfile.TemporaryDirectory(prefix="triport-") as folder:
-        path = Path(folder, "cell.mindir")
-        with _silenced():
-            mindspore.export(cell, image, file_name=str(path.with_suffix("")), file_format="MINDIR")
-        return path.read_bytes()
+        try:
+            with _silenced():
+                mindspore.export(cell, *tensors, file_name=str(Path(folder, "cell")), file_format="MINDIR")
+        except Exception as error:  # whatever the Cell or MindSpore's compiler raises
+            lines = [line for line in str(error).splitlines() if line.strip(" -")]
+            raise ExportError(
+                f"MindSpore cannot export {type(cell).__name__} for the inputs "
+                f"{', '.join(str(i) for i in inputs)}: {type(error).__name__}: {' '.join(lines[:3])}"
+            ) from error
+        (path,) = Path(folder).glob("*.mindir")
+        yield path
 
 
 def onnx_from_mindir(
     source: Path | str | bytes,
     *,
-    opset: int = DEFAULT_OPSET,
+    opset: int = 17,
     rename: Mapping[str, str] | None = None,
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
@@ -47,6 +111,8 @@ def onnx_from_mindir(
     Raises:
         TriportError: the file cannot be read, or holds what cannot be converted.
     """
+    from .emit import onnx_from_graph
+
     return onnx_from_graph(
         read_mindir(Path(source) if isinstance(source, str) else source),
         opset=opset,

@@ -11,6 +11,7 @@ from typing import Any
 import onnx
 from google.protobuf.message import DecodeError
 
+from converters.formats.external_data import ExternalData
 from reference_models.errors import TriportError, listed
 
 from . import schema
@@ -102,11 +103,14 @@ def read_mindir(source: Path | bytes) -> Graph:
     """Return the graph of a .mindir file, given by path or by content.
 
     Raises:
-        MindirError: not a MindIR file, encrypted, cut short, of an unknown version, with
-            separate parameter files, or with control flow.
+        MindirError: not a MindIR file, encrypted, cut short, of an unknown version, or with control flow.
+        FormatError: parameters lie in files beside it, which are missing or damaged.
     """
     label = "MindIR" if isinstance(source, bytes) else str(source)
-    content = source if isinstance(source, bytes) else source.read_bytes()
+    try:
+        content = source if isinstance(source, bytes) else source.read_bytes()
+    except OSError as error:
+        raise MindirError(f"{label}: {error.strerror}") from error
     if int.from_bytes(content[:4], "little") in _ENCRYPTED:
         raise MindirError(f"{label}: the file is encrypted; export it again without enc_key")
     model = schema.ModelProto()
@@ -123,7 +127,8 @@ def read_mindir(source: Path | bytes) -> Graph:
         )
     if not all(isinstance(text, str) for text in _iterate_texts(model)):
         raise MindirError(f"{label}: a name inside is not UTF-8: damaged; export it again")
-    return _GraphReader(label, model).read()
+    parts = None if isinstance(source, bytes) else ExternalData(str(source))
+    return _GraphReader(label, model, parts).read()
 
 
 def _iterate_texts(model: Any) -> Iterator[Any]:
@@ -140,9 +145,10 @@ def _iterate_texts(model: Any) -> Iterator[Any]:
 
 
 class _GraphReader:
-    def __init__(self, label: str, model: Any) -> None:
+    def __init__(self, label: str, model: Any, parts: ExternalData | None) -> None:
         self.label = label
         self.model = model
+        self.parts = parts
         self.primitives = {primitive.name: primitive for primitive in model.primitives}
 
     def read(self) -> Graph:
@@ -186,10 +192,7 @@ class _GraphReader:
         # "<graph name>:<param.name>"
         name = proto.name.rpartition(":")[2]
         if proto.HasField("external_data"):
-            raise MindirError(
-                f"{self.label}: the parameters lie in separate files ({proto.external_data.location!r} holds "
-                f"{name!r}), which cannot be read yet: export a model under 1 GB into one file"
-            )
+            return Parameter(name, self._read_variable_part(proto, name))
         if proto.quant_params or proto.compression_type:
             raise MindirError(f"{self.label}: parameter {name!r} is quantised or compressed: not supported")
         return Parameter(name, self._read_tensor(proto, f"parameter {name!r}"))
@@ -203,6 +206,21 @@ class _GraphReader:
                 f"{len(proto.raw_data)}: damaged; export it again"
             )
         return Tensor(type_, proto.raw_data)
+
+    def _read_variable_part(self, proto: Any, name: str) -> Tensor:
+        """Read a parameter from a file beside the graph, where MindSpore puts what exceeds 1 GB."""
+        if self.parts is None:
+            raise MindirError(
+                f"{self.label}: the parameters lie in separate files ({proto.external_data.location!r} holds "
+                f"{name!r}): give the graph by its path, with those files beside it"
+            )
+        type_ = self._read_tensor_type(proto, f"parameter {name!r}")
+        dtype = onnx.TensorProto.DataType.Name(type_.elem_type).lower().replace("double", "float64")
+        dtype = {"float": "float32"}.get(dtype, dtype)
+        where = proto.external_data
+        entries = {"location": where.location, "offset": str(where.offset), "length": str(where.length)}
+        tensor = self.parts.tensor(name, type_.shape, dtype, entries)
+        return Tensor(type_, b"".join(tensor.chunks()))
 
     def _read_tensor_type(self, proto: Any, what: str) -> TensorType:
         elem_type = _ELEM_TYPES.get(proto.data_type)
