@@ -51,9 +51,9 @@ ONE_EACH = (
     "crossvit_9 densenet121 dpn92 edgenext_xx_small efficientnet_b0 efficientnet_v2_s ghostnet_050 googlenet "
     "halonet_50t hrnet_w32 inception_v3 inception_v4 mae_b_16_224_finetune mae_b_16_224_pretrain mixnet_s "
     "mlp_mixer_s_p32 mnasnet_050 mobilenet_v1_025 mobilenet_v2_035_224 mobilenet_v3_small_075 "
-    "mobilevit_xx_small nasnet_a_4x1056 pit_ti pnasnet poolformer_s12 pvt_tiny pvt_v2_b0 repmlp_t224 repvgg_a0 rexnet_09 "
-    "shufflenet_v1_g3_05 shufflenet_v2_x0_5 squeezenet1_0 swin_tiny swinv2_tiny_window8 vgg11 visformer_tiny "
-    "visformer_tiny_v2 vit_b_32_224 volo_d1 xception xcit_tiny_12_p16_224"
+    "mobilevit_xx_small nasnet_a_4x1056 pit_ti pnasnet poolformer_s12 pvt_tiny pvt_v2_b0 repmlp_t224 "
+    "repvgg_a0 rexnet_09 shufflenet_v1_g3_05 shufflenet_v2_x0_5 squeezenet1_0 swin_tiny swinv2_tiny_window8 "
+    "vgg11 visformer_tiny visformer_tiny_v2 vit_b_32_224 volo_d1 xception xcit_tiny_12_p16_224"
 )
 MODELS = [*ONE_EACH.split(), *(name for names in RESNET_LIKE.values() for name in names.split())]
 SIZES_PX = {

@@ -27,6 +27,7 @@ IRRELEVANT_ATTRIBUTES = {
 }
 
 MAX_FOLDED = 1 << 16  # elements of a constant that may be computed here
+MAX_CONSTANT = 1 << 22  # and of one that may be made here
 
 _REQUIRED: Any = object()
 
@@ -120,23 +121,23 @@ class Builder:
             return None
         names = [f"i{index}" if value else "" for index, value in enumerate(inputs)]
         outputs = [f"o{index}" for index in range(len(types))]
+        feeds = {name: array for name, array in zip(names, arrays, strict=True) if name}
         graph = helper.make_graph(
             [helper.make_node(op_type, names, outputs, **attributes)],
             "folded",
-            [
-                helper.make_tensor_value_info(name, value.type.elem_type, value.shape)
-                for name, value in zip(names, inputs, strict=True)
-                if value
-            ],
-            [
-                helper.make_tensor_value_info(name, type_.elem_type, type_.shape)
-                for name, type_ in zip(outputs, types, strict=True)
-            ],
+            [],
+            [onnx.ValueInfoProto(name=name) for name in outputs],
+            [numpy_helper.from_array(np.asarray(array), name) for name, array in feeds.items()],
         )
         model = helper.make_model_gen_version(graph, opset_imports=[helper.make_opsetid("", self.opset)])
-        feeds = {name: array for name, array in zip(names, arrays, strict=True) if name}
         try:
-            results = ReferenceEvaluator(model).run(None, feeds)
+            # what is damaged could make a huge result: its size must be known beforehand
+            inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+            for value, type_ in zip(inferred.graph.output, types, strict=True):
+                dims = value.type.tensor_type.shape.dim
+                if tuple(dim.dim_value if dim.HasField("dim_value") else -1 for dim in dims) != type_.shape:
+                    return None
+            results = ReferenceEvaluator(model).run(None, {})
         except Exception:  # an operator that the evaluator lacks: computed where the model runs
             return None
         for result, type_ in zip(results, types, strict=True):
@@ -156,13 +157,18 @@ class Builder:
             self._arrays[value.name] = array
         return self._constants[key]
 
+    def full(self, shape: Sequence[int], number: float, elem_type: int) -> Value:
+        """Return a constant of equal elements."""
+        check_size(*shape)
+        return self.constant(np.full(tuple(shape), number), elem_type)
+
     def ones(self, shape: Sequence[int], like: Value) -> Value:
         """Return a constant of ones, of the element type of another value."""
-        return self.constant(np.ones(tuple(shape)), like.type.elem_type)
+        return self.full(shape, 1, like.type.elem_type)
 
     def zeros(self, shape: Sequence[int], like: Value) -> Value:
         """Return a constant of zeros, of the element type of another value."""
-        return self.constant(np.zeros(tuple(shape)), like.type.elem_type)
+        return self.full(shape, 0, like.type.elem_type)
 
     def add_input(self, value: Value) -> None:
         """Declare an input of the graph."""
@@ -427,6 +433,16 @@ class Call:
             raise self.unsupported(
                 f"inputs not understood: {', '.join(map(str, sorted(self._unread_inputs)))}"
             )
+
+
+def check_size(*shape: int) -> None:
+    """Refuse a constant too large to be meant, as only a damaged file asks for.
+
+    Raises:
+        UnsupportedCallError: it has more than `MAX_CONSTANT` elements.
+    """
+    if math.prod(shape) > MAX_CONSTANT:
+        raise UnsupportedCallError(f"it needs a constant of shape {shape}, of over {MAX_CONSTANT} elements")
 
 
 def free_first_axis(before: Sequence[int], after: Sequence[int]) -> list[int]:

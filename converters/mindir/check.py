@@ -67,8 +67,6 @@ def compare(
     path: Path, types: Sequence[TensorType], get_cell: Callable[[], Any], is_batch_free: bool
 ) -> Comparison:
     """Run a Cell and its ONNX file on the same seeded input, and the file on batches of another size."""
-    import numpy as np
-
     for module in ("onnxruntime", "mindspore"):
         if importlib.util.find_spec(module) is None:
             return Comparison(f"not compared: {module} is not installed")

@@ -81,7 +81,8 @@ def onnx_from_graph(
     used = {name for node in nodes for name in node.input}
 
     given = [
-        _describe(value.name, value.type, free_batch and value.shape[:1] == batch_shape) for value in values
+        _describe(value.name, value.type, bool(batch_shape) and value.shape[:1] == batch_shape)
+        for value in values
     ]
     model = helper.make_model_gen_version(
         helper.make_graph(

@@ -22,7 +22,11 @@ os.environ.setdefault("GLOG_v", "3")
 @pytest.fixture(scope="session")
 def build_cell(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
     """Return a function that makes a randomised Cell of an expression (see mindir_cases)."""
-    folder = tmp_path_factory.mktemp("cells")
+    return make_builder(tmp_path_factory.mktemp("cells"))
+
+
+def make_builder(folder: Path) -> Callable[[str], Any]:
+    """Return a function that makes a randomised Cell, by way of a file in the folder."""
     built: list[str] = []
 
     def build(expression: str) -> Any:

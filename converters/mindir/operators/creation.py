@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from converters.mindir.builder import Builder, Call, Value
+from converters.mindir.builder import Builder, Call, Value, check_size
 from converters.mindir.reader import TensorType
 
 from . import mindir_operator
@@ -76,6 +76,7 @@ def repeat_interleave(call: Call, builder: Builder) -> Value:
     if given is None:
         raise call.unsupported("it repeats the flattened tensor; give the axis")
     axis = given % len(x.shape)
+    check_size(x.shape[axis], count)
     index = [element for element in range(x.shape[axis]) for _ in range(count)]
     return builder.add("Gather", [x, builder.constant(index)], axis=axis)
 
@@ -106,7 +107,7 @@ def fill_in_place(call: Call, builder: Builder) -> Value:
 def _full_like(call: Call, builder: Builder, number: float) -> Value:
     x, elem_type = call.tensor(0), call.type.elem_type
     if builder.is_free_of_inputs(x):
-        return builder.constant(np.full(x.shape, number), elem_type)
+        return builder.full(x.shape, number, elem_type)
     shape = builder.add("Shape", [x], TensorType(onnx.TensorProto.INT64, (len(x.shape),)))
     fill = helper.make_tensor("", elem_type, [1], [number])
     return builder.add("ConstantOfShape", [shape], value=fill)
@@ -119,7 +120,7 @@ def fill(call: Call, builder: Builder) -> Value:
     number, shape = builder.cast(call.tensor(1), call.type.elem_type), call.type.shape
     known = builder.get_array(number)
     if known is not None:
-        return builder.constant(np.full(shape, known.item()), call.type.elem_type)
+        return builder.full(shape, known.item(), call.type.elem_type)
     return builder.add("Expand", [number, builder.constant(shape)])
 
 
@@ -129,6 +130,7 @@ def linear_space(call: Call, builder: Builder) -> Value:
     start, stop, count = (call.constant(index) for index in range(3))
     for index in range(3, call.num_inputs):
         call.constant(index)  # the result's type is known
+    check_size(count)
     return builder.constant(np.linspace(start, stop, count), call.type.elem_type)
 
 
@@ -137,6 +139,7 @@ def eye(call: Call, builder: Builder) -> Value:
     """Return ones on the diagonal."""
     rows, columns = call.constant(0), call.constant(1)
     call.constant(2)
+    check_size(rows, columns)
     return builder.constant(np.eye(rows, columns), call.type.elem_type)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx
 
-from converters.mindir.builder import Builder, Call, Value
+from converters.mindir.builder import Builder, Call, Value, check_size
 from converters.mindir.reader import TensorType
 
 from . import mindir_operator
@@ -209,6 +209,7 @@ def triangle(call: Call, builder: Builder) -> Value:
     x = call.tensor(0)
     diagonal = call.attribute("diagonal") if "diagonal" in call.node.attributes else call.constant(1)
     rows, columns = x.shape[-2:]
+    check_size(rows, columns)
     upper = call.primitive == "Triu"
     mask = [
         [column - row >= diagonal if upper else column - row <= diagonal for column in range(columns)]

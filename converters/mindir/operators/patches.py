@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from converters.mindir.builder import Builder, Call, Value
+from converters.mindir.builder import Builder, Call, Value, check_size
 from converters.mindir.reader import TensorType
 
 from . import mindir_operator
@@ -72,6 +72,7 @@ def _windows(
     """Return (N, C * kernel height * width, rows, columns), by a convolution that picks single pixels."""
     x = x or call.tensor(0)
     channels, pixels = x.shape[1], math.prod(kernel)
+    check_size(channels, pixels, pixels)
     picks = np.tile(np.eye(pixels).reshape(pixels, 1, *kernel), (channels, 1, 1, 1))
     sizes = zip(x.shape[2:], kernel, strides, dilations, pads, strict=True)
     windows = (

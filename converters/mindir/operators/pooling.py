@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from converters.mindir.builder import Builder, Call, Value
+from converters.mindir.builder import Builder, Call, Value, check_size
 from converters.mindir.reader import TensorType
 
 from . import mindir_operator
@@ -169,6 +169,7 @@ def _overrunning_avg_pool(
     ONNX's runtimes disagree on that: so the padding is made first, and the averages are corrected.
     """
     x = call.tensor(0)
+    check_size(*call.type.shape[2:])
     begins, ends, factors = [], [], np.ones(())
     for size, after, (kernel, stride, pad, _) in zip(x.shape[2:], call.type.shape[2:], windows, strict=True):
         begins.append(pad)
@@ -289,6 +290,7 @@ def _spatial_axes(call: Call) -> list[int]:
 
 def _averaging_matrix(before: int, after: int) -> np.ndarray:
     """Return the (after, before) matrix whose row i averages its window."""
+    check_size(after, before)
     matrix = np.zeros((after, before))
     for index, (start, end) in enumerate(_adaptive_windows(before, after)):
         matrix[index, start:end] = 1 / (end - start)
@@ -325,6 +327,7 @@ def _adaptive_max(builder: Builder, x: Value, axis: int, before: int, after: int
     """Gather windows of unequal size along a new axis, their last element repeated, and reduce it."""
     if before == after:
         return x
+    check_size(before, after)
     windows = _adaptive_windows(before, after)
     width = max(end - start for start, end in windows)
     index = [[min(start + step, end - 1) for step in range(width)] for start, end in windows]

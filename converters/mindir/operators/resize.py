@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from converters.mindir.builder import Builder, Call, Value
+from converters.mindir.builder import Builder, Call, Value, check_size
 from converters.mindir.reader import TensorType
 
 from . import mindir_operator
@@ -84,6 +84,8 @@ def upsample_nearest(call: Call, builder: Builder) -> Value:
 
 def _nearest(before: int, after: int, align_corners: bool, half_pixel: bool) -> list[int]:
     """Return the source index of each target index, in the float32 that kernels compute with."""
+    check_size(before)
+    check_size(after)
     index = np.arange(after, dtype=np.float32)
     if align_corners and after > 1:
         scale = np.float32(before - 1) / np.float32(after - 1)

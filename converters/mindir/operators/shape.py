@@ -23,7 +23,11 @@ def identity(call: Call, builder: Builder) -> Value:
 @mindir_operator("Reshape")
 def reshape(call: Call, builder: Builder) -> Value:
     """Reshape to the shape that was traced, but for the batch size."""
-    call.constant(1)
+    given = call.constant(1)
+    x, after = call.tensor(0), call.type.shape
+    # a -1 that the Cell itself has behind a first axis that stays as it is
+    if -1 in given[1:] and x.shape[:1] == after[:1] and x.shape != after and 0 not in x.shape:
+        return builder.add("Reshape", [x, builder.constant([0, *given[1:]])])
     return _reshape(call, builder)
 
 
