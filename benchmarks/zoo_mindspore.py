@@ -31,6 +31,8 @@ sys.path.insert(0, str(ROOT))
 SEED = 0
 BATCH_SIZE = 2
 TOLERANCE = 5e-6
+GAINS = (1.0, 0.5, 0.25)  # of the norms' scales: the first with which the net is not chaotic
+MAX_NOISE = 1e-5
 STAGES = ("reference", "ours", "export", "onnx.export")
 
 # family: the models tried
@@ -49,7 +51,7 @@ RESNET_LIKE = {
 ONE_EACH = (
     "cait_xxs24_224 cmt_tiny coat_lite_tiny coat_tiny convit_tiny convnext_tiny convnextv2_atto "
     "crossvit_9 densenet121 dpn92 edgenext_xx_small efficientnet_b0 efficientnet_v2_s ghostnet_050 googlenet "
-    "halonet_50t hrnet_w32 inception_v3 inception_v4 mae_b_16_224_finetune mae_b_16_224_pretrain mixnet_s "
+    "halonet_50t hrnet_w32 inception_v3 inception_v4 mae_b_16_224_finetune mixnet_s "
     "mlp_mixer_s_p32 mnasnet_050 mobilenet_v1_025 mobilenet_v2_035_224 mobilenet_v3_small_075 "
     "mobilevit_xx_small nasnet_a_4x1056 pit_ti pnasnet poolformer_s12 pvt_tiny pvt_v2_b0 repmlp_t224 "
     "repvgg_a0 rexnet_09 shufflenet_v1_g3_05 shufflenet_v2_x0_5 squeezenet1_0 swin_tiny swinv2_tiny_window8 "
@@ -69,20 +71,31 @@ SIZES_PX = {
 }
 
 
-def build(name: str) -> Any:
-    """Return MindCV's model with seeded weights, statistics and zero-initialised ones included."""
+def build(name: str, gain: float = 1.0) -> Any:
+    """Return MindCV's model with seeded weights; norms scale by half to one and a half times `gain`."""
     import mindspore
-    import numpy as np
     from mindcv import create_model
 
     mindspore.set_seed(SEED)
     net = create_model(name, pretrained=False).set_train(False)
+    randomise(net, 1.0)
+    if gain != 1:
+        randomise(net, gain)
+    return net
+
+
+def randomise(net: Any, gain: float) -> None:
+    """Fill statistics, scales, biases and zero-initialised weights, so that no mistake cancels out."""
+    import mindspore
+    import numpy as np
+
     generator = np.random.default_rng(SEED)
     for parameter in net.get_parameters():
         if parameter.dtype != mindspore.float32:
             continue
         if parameter.name.endswith(("gamma", "variance")):
             values = generator.uniform(0.5, 1.5, parameter.shape)
+            values *= gain if parameter.name.endswith("gamma") else 1
         elif parameter.ndim <= 1:
             values = generator.normal(size=parameter.shape) * 0.1
         elif np.ptp(parameter.asnumpy()) == 0:
@@ -90,7 +103,6 @@ def build(name: str) -> Any:
         else:
             continue
         parameter.set_data(mindspore.Tensor(values.astype(np.float32)))
-    return net
 
 
 def make_input(name: str) -> Any:
@@ -109,14 +121,18 @@ def make_reference(name: str, folder: Path) -> dict[str, Any]:
     from converters.mindir.export import mindir_bytes_from_cell
 
     net, x = build(name), make_input(name)
+    mindspore.set_context(mode=mindspore.GRAPH_MODE)
+    for gain in GAINS:
+        if gain != 1:
+            randomise(net, gain)
+        outputs, *moved = (flatten(net(mindspore.Tensor(batch))) for batch in (x, *changed(x)))
+        noise = max(max(map(largest_difference, result, outputs)) for result in moved)
+        if noise <= MAX_NOISE:
+            break
+    np.savez(folder / "reference.npz", *outputs)
     start = time.perf_counter()
     (folder / "model.mindir").write_bytes(mindir_bytes_from_cell(net, x.shape))
-    seconds = time.perf_counter() - start
-    mindspore.set_context(mode=mindspore.GRAPH_MODE)
-    outputs, *moved = (flatten(net(mindspore.Tensor(batch))) for batch in (x, *changed(x)))
-    np.savez(folder / "reference.npz", *outputs)
-    noise = max(max(map(largest_difference, result, outputs)) for result in moved)
-    return {"mindir_seconds": seconds, "noise": noise, "scale": float(np.abs(outputs[0]).max())}
+    return {"mindir_seconds": time.perf_counter() - start, "noise": noise, "gain": gain}
 
 
 def changed(x: Any) -> list[Any]:
@@ -164,7 +180,8 @@ def export_theirs(name: str, folder: Path, stage: str) -> dict[str, Any]:
     """Let one of MindSpore's exporters try."""
     import mindspore
 
-    net, x = build(name), make_input(name)
+    gain = json.loads((folder / "reference.json").read_text()).get("gain", 1.0)
+    net, x = build(name, gain), make_input(name)
     path, start = folder / f"{stage}.onnx", time.perf_counter()
     if stage == "export":
         mindspore.export(net, mindspore.Tensor(x), file_name=str(path), file_format="ONNX")
