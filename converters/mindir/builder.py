@@ -247,6 +247,16 @@ class Builder:
             return x
         return self.add("Reshape", [x, self.constant(free_first_axis(x.shape, type_.shape))], type_)
 
+    def pick(self, x: Value, axis: int, index: Sequence[int]) -> Value:
+        """Take slices along an axis.
+
+        For what runs backwards: onnx's shape inference aborts the process on a Slice with a
+        negative step over an empty axis, which a damaged file can have.
+        """
+        check_size(len(index))
+        type_ = TensorType(x.type.elem_type, (*x.shape[:axis], len(index), *x.shape[axis + 1 :]))
+        return self.add("Gather", [x, self.constant(list(index))], type_, axis=axis)
+
     def binary(self, op_type: str, x: Value, y: Value, elem_type: int | None = None) -> Value:
         """Combine two tensors with broadcasting."""
         shape = tuple(int(n) for n in np.broadcast_shapes(x.shape, y.shape))

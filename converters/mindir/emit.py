@@ -288,7 +288,11 @@ def _free_outputs(model: onnx.ModelProto, traced_batch: int) -> None:
     for output in model.graph.output:
         bare.graph.output.append(onnx.ValueInfoProto(name=output.name))
     try:
-        inferred = onnx.shape_inference.infer_shapes(bare, strict_mode=True, data_prop=True)
+        try:
+            inferred = onnx.shape_inference.infer_shapes(bare, strict_mode=True, data_prop=True)
+        except onnx.shape_inference.InferenceError:
+            # onnx 1.23's data propagation takes some products of vectors for wrong: try without
+            inferred = onnx.shape_inference.infer_shapes(bare, strict_mode=True)
     except onnx.shape_inference.InferenceError as error:
         raise BurntBatchError(
             f"the graph does not hold for another batch size than the traced one: {error}\n{BURNT_ADVICE}"

@@ -231,7 +231,13 @@ class _GraphReader:
     def _read_input(self, info: Any) -> TensorType:
         if len(info.tensor) != 1:
             raise MindirError(f"{self.label}: input {info.name!r} is not one tensor")
-        return self._read_tensor_type(info.tensor[0], f"input {info.name!r}")
+        type_ = self._read_tensor_type(info.tensor[0], f"input {info.name!r}")
+        if any(size < 0 for size in type_.shape):
+            raise MindirError(
+                f"{self.label}: input {info.name!r} has the dynamic shape {type_.shape}: export with a fixed "
+                "size; the batch axis becomes free where the graph allows"
+            )
+        return type_
 
     def _read_constant(self, proto: Any) -> Any:
         values = [attribute for attribute in proto.attribute if attribute.name == "value"]

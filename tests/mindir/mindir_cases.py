@@ -485,6 +485,12 @@ CASES: dict[str, list[Case]] = {
     "UpsampleNearest3D": [
         Case("mint.nn.functional.interpolate(x, size=(6, 8, 11), mode='nearest')", (3, 4, 3, 4, 5))
     ],
+    "Atan2": [
+        Case("ops.atan2(x, x[:, ::-1])"),
+        Case("ops.atan2(ops.round(x), ops.abs(ops.round(x[:, ::-1])) + 0)"),
+    ],
+    "Sinc": [Case("mint.sinc(ops.round(x * 4) / 4)")],
+    "Xlogy": [Case("mint.xlogy(ops.relu(x), x * x)")],
 }
 
 # MindSpore compiles these for Ascend and GPU alone: exported here, but not run
@@ -587,4 +593,20 @@ EXPORT_ONLY: dict[str, list[Case]] = {
         Case("mint.nn.functional.interpolate(x, size=(6, 8, 10), mode='trilinear')", (3, 4, 3, 4, 5))
     ],
     "UpsampleNearest2D": [Case("mint.nn.functional.interpolate(x, scale_factor=2.0, mode='nearest')")],
+    "Atan2Ext": [Case("mint.atan2(x, x + 3)")],
+    "Dot": [Case("x * mint.dot(x[0, 0, 0], x[0, 0, 0])")],
+    "Frac": [Case("mint.frac(x)")],
+    "LogAddExp": [Case("mint.logaddexp(x, x * 2)")],
+    "Narrow": [Case("mint.diff(x, dim=1)")],
+    "Outer": [Case("mint.outer(x, x + 1)", (9,), free_batch=False)],
+    "ReflectionPad1D": [Case("mint.nn.functional.pad(x, (1, 2), mode='reflect')", (3, 4, 9))],
+    "ReflectionPad2D": [Case("mint.nn.functional.pad(x, (1, 2, 0, 1), mode='reflect')")],
+    "ReflectionPad3D": [
+        Case("mint.nn.functional.pad(x, (1, 2, 0, 1, 1, 1), mode='reflect')", (3, 4, 5, 6, 7))
+    ],
+    "ReplicationPad1D": [Case("mint.nn.functional.pad(x, (1, 2), mode='replicate')", (3, 4, 9))],
+    "ReplicationPad2D": [Case("mint.nn.functional.pad(x, (1, 2, 0, 1), mode='replicate')")],
+    "ReplicationPad3D": [
+        Case("mint.nn.functional.pad(x, (1, 2, 0, 1, 1, 1), mode='replicate')", (3, 4, 5, 6, 7))
+    ],
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -194,6 +195,37 @@ def copy_in_place(call: Call, builder: Builder) -> Value:
     if y.shape == call.type.shape:
         return y
     return builder.add("Expand", [y, builder.constant(call.type.shape)])
+
+
+@mindir_operator("Xlogy")
+def multiply_by_logarithm(call: Call, builder: Builder) -> Value:
+    """Return x * log(y), and zero where x is zero."""
+    x, y = read_operands(call, builder, call.type.elem_type)
+    zero = builder.scalar(0, x)
+    product = builder.add("Mul", [x, builder.unary("Log", y)])
+    return builder.add("Where", [builder.compare("Equal", x, zero), zero, product])
+
+
+@mindir_operator("LogAddExp")
+def logarithm_of_sum(call: Call, builder: Builder) -> Value:
+    """Return log(exp(x) + exp(y)), without overflow."""
+    x, y = read_operands(call, builder, call.type.elem_type)
+    distance = builder.add("Neg", [builder.add("Abs", [builder.add("Sub", [x, y])])])
+    terms = builder.add("Add", [builder.add("Exp", [distance]), builder.scalar(1, x)])
+    return builder.add("Add", [builder.add("Max", [x, y]), builder.add("Log", [terms])])
+
+
+@mindir_operator("Atan2", "Atan2Ext")
+def angle_of_point(call: Call, builder: Builder) -> Value:
+    """Return the angle of the point (x, y), between -pi and pi; the sign of a zero does not count."""
+    y, x = read_operands(call, builder, call.type.elem_type)
+    zero, pi, half = (builder.scalar(number, x) for number in (0, math.pi, math.pi / 2))
+    angle = builder.add("Atan", [builder.add("Div", [y, x])])
+    below = builder.compare("Less", y, zero)
+    turned = builder.add("Where", [below, builder.add("Sub", [angle, pi]), builder.add("Add", [angle, pi])])
+    angle = builder.add("Where", [builder.compare("Less", x, zero), turned, angle])
+    upright = builder.add("Mul", [builder.add("Sign", [y], y.type), half], y.type)
+    return builder.add("Where", [builder.compare("Equal", x, zero), upright, angle])
 
 
 @mindir_operator("NanToNum")

@@ -144,3 +144,22 @@ def logical_not(call: Call, builder: Builder) -> Value:
     """Negate truth values."""
     x = builder.cast(call.tensor(0), onnx.TensorProto.BOOL)
     return builder.add("Not", [x])
+
+
+@mindir_operator("Frac")
+def fraction(call: Call, builder: Builder) -> Value:
+    """Return what a number has behind the point, with its sign."""
+    x = call.tensor(0)
+    whole = builder.add("Mul", [builder.add("Sign", [x]), builder.add("Floor", [builder.add("Abs", [x])])])
+    return builder.add("Sub", [x, whole])
+
+
+@mindir_operator("Sinc")
+def normalized_sinc(call: Call, builder: Builder) -> Value:
+    """Return sin(pi x) / (pi x), 1 at 0."""
+    x = call.tensor(0)
+    angle = builder.add("Mul", [x, builder.scalar(math.pi, x)])
+    at_zero = builder.compare("Equal", x, builder.scalar(0, x))
+    one = builder.scalar(1, x)
+    quotient = builder.add("Div", [builder.add("Sin", [angle]), builder.add("Where", [at_zero, one, angle])])
+    return builder.add("Where", [at_zero, one, quotient])

@@ -166,10 +166,9 @@ def cumulative_sum_ext(call: Call, builder: Builder) -> Value:
 def reverse(call: Call, builder: Builder) -> Value:
     """Turn axes around."""
     x = call.tensor(0)
-    axes = call.axes(1, len(x.shape))
-    far = -(2**63) + 1
-    bounds = ([-1] * len(axes), [far] * len(axes), axes, [-1] * len(axes))
-    return builder.add("Slice", [x, *map(builder.constant, bounds)])
+    for axis in call.axes(1, len(x.shape)):
+        x = builder.pick(x, axis, range(x.shape[axis])[::-1])
+    return x
 
 
 @mindir_operator("Roll")

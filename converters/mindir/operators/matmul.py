@@ -43,6 +43,18 @@ def add_matmul(call: Call, builder: Builder) -> Value:
     return builder.add("Add", [x, y])
 
 
+@mindir_operator("Outer")
+def outer(call: Call, builder: Builder) -> Value:
+    """Multiply each element of a vector by each of another."""
+    return builder.add("Mul", [builder.unsqueeze(call.tensor(0), [1]), call.tensor(1)])
+
+
+@mindir_operator("Dot")
+def dot(call: Call, builder: Builder) -> Value:
+    """Return the sum of the products of two vectors."""
+    return builder.add("MatMul", [call.tensor(0), call.tensor(1)])
+
+
 @mindir_operator("Einsum", lowest_opset=12)
 def einsum(call: Call, builder: Builder) -> Value:
     """Add up products by a rule in Einstein's notation."""

@@ -43,6 +43,20 @@ def constant_pad(call: Call, builder: Builder) -> Value:
     return _pad(builder, x, _pair_up(call.constant(1), len(x.shape)), call.tensor(2, like=x))
 
 
+@mindir_operator("ReflectionPad1D", "ReflectionPad2D", "ReflectionPad3D")
+def reflection_pad(call: Call, builder: Builder) -> Value:
+    """Pad with a mirror image, by pairs that begin with the last axis, as `mint` does."""
+    x = call.tensor(0)
+    return _pad(builder, x, _pair_up(call.constant(1), len(x.shape)), mode="reflect")
+
+
+@mindir_operator("ReplicationPad1D", "ReplicationPad2D", "ReplicationPad3D")
+def replication_pad(call: Call, builder: Builder) -> Value:
+    """Pad with the border, by pairs that begin with the last axis, as `mint` does."""
+    x = call.tensor(0)
+    return _pad(builder, x, _pair_up(call.constant(1), len(x.shape)), mode="edge")
+
+
 def _pair_up(flat: Sequence[int], rank: int) -> list[Sequence[int]]:
     pairs = [flat[index : index + 2] for index in range(0, len(flat), 2)]
     return [(0, 0)] * (rank - len(pairs)) + pairs[::-1]

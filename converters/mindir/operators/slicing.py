@@ -115,9 +115,19 @@ def _split(call: Call, builder: Builder, axis: int) -> tuple[Value, ...]:
     return tuple(builder.add_many("Split", [x], types, axis=axis, **attributes))
 
 
+@mindir_operator("Narrow")
+def narrow(call: Call, builder: Builder) -> Value:
+    """Cut a number of elements out of one axis."""
+    return _narrow(call, builder)
+
+
 @mindir_operator("NarrowView", is_view=True)
 def narrow_view(call: Call, builder: Builder) -> Value:
-    """Cut a number of elements out of one axis."""
+    """Do the same with the same storage."""
+    return _narrow(call, builder)
+
+
+def _narrow(call: Call, builder: Builder) -> Value:
     x, axis, start, length = call.tensor(0), call.constant(1), call.constant(2), call.constant(3)
     start %= x.shape[axis] or 1
     return builder.add("Slice", [x, *(builder.constant([n]) for n in (start, start + length, axis))])
@@ -160,7 +170,10 @@ def strided_slice(call: Call, builder: Builder) -> Value:
                 first = 0 if step > 0 else far
             if end_mask >> entry & 1 or (step > 0 and last >= x.shape[place]):
                 last = far if step > 0 else -far
-        if (first, last, step) != (0, far, 1):
+        if step < 0:
+            taken = range(x.shape[place])[slice(first, None if last == -far else last, step)]
+            x = builder.pick(x, place, taken)
+        elif (first, last, step) != (0, far, 1):
             starts.append(first)
             ends.append(last)
             axes.append(place)
