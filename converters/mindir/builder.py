@@ -26,7 +26,7 @@ IRRELEVANT_ATTRIBUTES = {
     "op_adaptation_processed": "a mark of MindSpore's passes",
 }
 
-MAX_FOLDED = 1 << 16  # elements of a constant that may be computed here
+MAX_FOLDED = 1 << 20  # elements of a constant that may be computed here
 MAX_CONSTANT = 1 << 22  # and of one that may be made here
 
 _REQUIRED: Any = object()
@@ -247,6 +247,23 @@ class Builder:
             return x
         return self.add("Reshape", [x, self.constant(free_first_axis(x.shape, type_.shape))], type_)
 
+    def spread(self, value: Value) -> Value:
+        """Return a constant of equal rows, as many as the traced batch has, at the free batch size.
+
+        MindSpore works out what depends on the input's shape alone, for the traced batch.
+        """
+        array = self._arrays.get(value.name)
+        if self._batch_input is None or array is None or not array.ndim:
+            return value
+        if array.shape[0] != self._batch_input.shape[0] or not bool(np.all(array == array[:1])):
+            return value
+        row = self.constant(array[:1], value.type.elem_type)
+        shape, _ = self.get_batch_size() or (row, 0)
+        if array.ndim > 1:
+            type_ = TensorType(onnx.TensorProto.INT64, (array.ndim,))
+            shape = self.add("Concat", [shape, self.constant([1] * (array.ndim - 1))], type_, axis=0)
+        return self.add("Expand", [row, shape], value.type)
+
     def pick(self, x: Value, axis: int, index: Sequence[int]) -> Value:
         """Take slices along an axis.
 
@@ -329,6 +346,8 @@ class Builder:
         node.CopyFrom(producer)
         node.input.append(bias.name)
         node.output[0] = output
+        if not (self.is_free_of_inputs(value) and self.is_free_of_inputs(bias)):
+            self._from_inputs.add(repeated.name)
         return repeated
 
 

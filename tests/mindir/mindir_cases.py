@@ -189,7 +189,11 @@ CASES: dict[str, list[Case]] = {
         Case("x.to(ms.float64)"),
     ],
     # slicing
-    "Concat": [Case("ops.concat((x, ops.relu(x)), 1)"), Case("ops.cat([x, ops.relu(x)], -1)")],
+    "Concat": [
+        Case("ops.concat((x, ops.zeros((x.shape[0], 1, 7, 9), ms.float32)), 1)"),
+        Case("ops.concat((x, ops.relu(x)), 1)"),
+        Case("ops.cat([x, ops.relu(x)], -1)"),
+    ],
     "Stack": [Case("ops.stack((x, ops.relu(x)), 1)"), Case("ops.stack((x, ops.relu(x)), -1)")],
     "Split": [Case("ops.concat(ops.split(x, 1, 1)[::-1], 1)"), Case("ops.chunk(x, 2, axis=1)[1]")],
     "StridedSlice": [

@@ -11,7 +11,15 @@ from . import mindir_operator
 @mindir_operator("Concat")
 def concat(call: Call, builder: Builder) -> Value:
     """Join tensors along an axis."""
-    return builder.add("Concat", call.tensors(0), axis=call.constant(1))
+    axis = call.constant(1)
+    return builder.add("Concat", _match_batches(builder, call.tensors(0), axis), axis=axis)
+
+
+def _match_batches(builder: Builder, values: list[Value], axis: int) -> list[Value]:
+    """Give constants that are joined behind the batch axis the free batch size of the others."""
+    if axis == 0 or all(builder.is_free_of_inputs(value) for value in values):
+        return values
+    return [builder.spread(value) if builder.is_free_of_inputs(value) else value for value in values]
 
 
 @mindir_operator("Stack")
@@ -19,14 +27,16 @@ def stack(call: Call, builder: Builder) -> Value:
     """Join tensors along a new axis."""
     call.ignore("num", "N", why="the number of tensors")
     axis = call.attribute("axis") % len(call.type.shape)
-    return builder.add("Concat", [builder.unsqueeze(x, [axis]) for x in call.tensors(0)], axis=axis)
+    values = _match_batches(builder, call.tensors(0), axis)
+    return builder.add("Concat", [builder.unsqueeze(x, [axis]) for x in values], axis=axis)
 
 
 @mindir_operator("StackExt")
 def stack_ext(call: Call, builder: Builder) -> Value:
     """Do the same, as `mint` does."""
     axis = call.constant(1) % len(call.type.shape)
-    return builder.add("Concat", [builder.unsqueeze(x, [axis]) for x in call.tensors(0)], axis=axis)
+    values = _match_batches(builder, call.tensors(0), axis)
+    return builder.add("Concat", [builder.unsqueeze(x, [axis]) for x in values], axis=axis)
 
 
 @mindir_operator("Unstack")
