@@ -18,7 +18,7 @@ TRACED_BATCH = 2
 
 RUN = [(primitive, case) for primitive, cases in CASES.items() for case in cases]
 # every primitive, but not every case of those that have many; the slow test runs them all
-QUICK = [(primitive, case) for primitive, cases in CASES.items() for case in cases[:3]]
+QUICK = [(primitive, case) for primitive, cases in CASES.items() for case in cases[:2]]
 EXPORTED = [(primitive, case) for primitive, cases in EXPORT_ONLY.items() for case in cases]
 
 
@@ -92,8 +92,7 @@ def test_converts_without_a_reference(primitive: str, case: Case, build_cell: Ca
     cell = build_cell(case.expression)
     graph = read_mindir(mindir_bytes_from_cell(cell, _traced_shape(case)))
     assert primitive in {node.primitive for node in graph.nodes}
-    for opset in (case.opsets[0], case.opsets[-1]):
-        model = onnx_from_graph(graph, opset=opset, free_batch=case.free_batch)
-        check_model(model)
-        found, *_ = run_onnx(model, make_input(case.shape))
-        assert found.shape[0] == case.shape[0]
+    model = onnx_from_graph(graph, opset=case.opsets[-1], free_batch=case.free_batch)
+    check_model(model)
+    found, *_ = run_onnx(model, make_input(case.shape))
+    assert found.shape[0] == case.shape[0]
