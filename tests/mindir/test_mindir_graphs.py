@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import mindspore
 import numpy as np
 import onnx
 import pytest
@@ -15,13 +16,16 @@ from converters.mindir.emit import UnsupportedOperatorsError, onnx_from_graph
 from converters.mindir.export import mindir_bytes_from_cell, onnx_from_mindir
 from converters.mindir.operators import load_operators, mindir_operator
 from converters.mindir.reader import MindirError, read_mindir
+from converters.names import name_map, reference_dialect
+from parity.compare import compare, default_tolerance
+from parity.random_weights import random_parameters
+from parity.runners.pytorch import PyTorchRunner
 from reference_models.errors import TriportError
 from reference_models.spec import all_models, get_model
 from tests.mindir.conftest import (
     check_model,
     largest_difference,
     make_input,
-    randomise,
     run_mindspore,
     run_onnx,
 )
@@ -250,17 +254,24 @@ def test_a_primitive_registered_twice() -> None:
 
 
 def check_own_model(name: str, size_px: int) -> None:
-    cell = get_model(name).build_mindspore(10)
-    randomise(cell)
-    cell.set_train(False)
-    graph = read_mindir(mindir_bytes_from_cell(cell, (1, 3, size_px, size_px)))
+    """Compare with PyTorch in float64, within the noise of the model's own float32 as `parity` does."""
+    spec = get_model(name)
+    parameters = random_parameters(spec, 10)
     x = make_input((2, 3, size_px, size_px))
-    (reference,) = run_mindspore(cell, x)
+    reference = PyTorchRunner(spec, 10, parameters, dtype="float64").run(x)
+    noise = compare(reference, PyTorchRunner(spec, 10, parameters).run(x), np.inf).max_rel
+    cell = spec.build_mindspore(10).set_train(False)
+    names = name_map(spec, reference_dialect(spec, "mindspore"))
+    values = {names[canonical]: array for canonical, array in parameters.items()}
+    for parameter in cell.get_parameters():
+        parameter.set_data(mindspore.Tensor(values[parameter.name]))
+    graph = read_mindir(mindir_bytes_from_cell(cell, (1, 3, size_px, size_px)))
     for opset in (13, 17, 21):
         model = onnx_from_graph(graph, opset=opset)
         check_model(model)
         assert len(model.graph.initializer) == len(list(cell.get_parameters()))
-        assert largest_difference(run_onnx(model, x)[0], reference) <= 5e-6, f"opset {opset}"
+        found = compare(reference, run_onnx(model, x)[0], default_tolerance(noise))
+        assert found.passed, f"opset {opset}: {found}"
 
 
 def test_small_own_model() -> None:
