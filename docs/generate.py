@@ -62,11 +62,12 @@ def _weights_rows(spec: ModelSpec) -> list[str]:
 def cli_page() -> str:
     """Return every command's help as Markdown."""
     sections = [NOTICE, "# Command line\n"]
-    context = click.Context(main, info_name="python cli.py")
+    # widths are fixed: the page must not depend on a terminal
+    context = click.Context(main, info_name="python cli.py", terminal_width=80)
     sections.append(f"```\n{main.get_help(context).strip()}\n```\n")
     for name, command in sorted(main.commands.items()):
         help_text = command.get_help(
-            click.Context(command, info_name=name, parent=context, max_content_width=100)
+            click.Context(command, info_name=name, parent=context, terminal_width=80)
         )
         sections.append(f"## {name}\n\n```\n{help_text.strip()}\n```\n")
     return "\n".join(sections)
