@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from converters.formats import ArrayTensor, FormatError, Tensor, open_checkpoint, write_checkpoint
 from tests.formats.checkpoint_samples import array
 
-torch = pytest.importorskip("torch")
+torch = importlib.import_module("torch")
 
 
 def state(value: float = 1.0, prefix: str = "") -> dict[str, Any]:
@@ -162,7 +163,7 @@ def test_only_ema_names_lose_their_prefix(tmp_path: Path) -> None:
 
 
 def test_append_dict_of_mindspore(tmp_path: Path) -> None:
-    mindspore = pytest.importorskip("mindspore")
+    mindspore = importlib.import_module("mindspore")
     parameter = {"name": "bn.gamma", "data": mindspore.Tensor(np.ones(2, np.float32))}
     extra = {"epoch_num": 3, "network": "resnet50", "lr": 0.1}
     mindspore.save_checkpoint([parameter], str(tmp_path / "x.ckpt"), append_dict=extra)
