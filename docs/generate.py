@@ -63,7 +63,7 @@ def cli_page() -> str:
     """Return every command's help as Markdown."""
     sections = [NOTICE, "# Command line\n"]
     # widths are fixed: the page must not depend on a terminal
-    context = click.Context(main, info_name="python cli.py", terminal_width=80)
+    context = click.Context(main, info_name="python cli.py", terminal_width=80, **main.context_settings)
     sections.append(f"```\n{main.get_help(context).strip()}\n```\n")
     for name, command in sorted(main.commands.items()):
         help_text = command.get_help(
