@@ -65,7 +65,9 @@ def cli_page() -> str:
     # widths are fixed: the page must not depend on a terminal
     context = click.Context(main, info_name="python cli.py", terminal_width=80, **main.context_settings)
     sections.append(f"```\n{main.get_help(context).strip()}\n```\n")
-    for name, command in sorted(main.commands.items()):
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        assert command is not None
         help_text = command.get_help(
             click.Context(command, info_name=name, parent=context, terminal_width=80)
         )

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from cli import main
@@ -13,7 +14,7 @@ from tests.converters.checkpoints import dialect_of, write_random
 
 ROOT = Path(__file__).parent.parent
 SPEC = all_models()["res2net_digits"]
-COMMANDS = sorted(main.commands)
+COMMANDS = main.list_commands(click.Context(main))
 FRAMEWORKS = ("torch", "mindspore", "onnxruntime", "onnx", "numpy", "onnxscript", "PIL")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LAYERS = ["reference_models", "converters", "parity", "cli"]
+LAYERS = ["reference_models", "converters", "parity", "publishing", "commands", "cli"]
 FRAMEWORKS = {"torch", "mindspore", "onnxruntime", "torch_npu"}
 # what imports a framework, at any depth of the file
 AT_HOME = (

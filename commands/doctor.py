@@ -1,0 +1,23 @@
+"""`doctor`: what this machine can run."""
+
+from __future__ import annotations
+
+import click
+
+from .shared.options import JSON
+from .shared.output import emit, print_pieces
+
+
+@click.command()
+@JSON
+def doctor(json_path: str | None) -> None:
+    """Say which runtimes and devices are usable, with versions, and what to do about the others.
+
+    \b
+    Example:
+      python cli.py doctor
+    """
+    from parity import doctor as checks
+
+    findings = checks.examine()
+    emit(checks.json_of(findings), json_path, lambda: print_pieces(*checks.tables_of(findings)))

@@ -1,0 +1,43 @@
+"""`inspect`: what a file is, and what differs between two."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from .shared.options import JSON
+from .shared.output import emit, print_pieces
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("other", required=False, type=click.Path(path_type=Path))
+@click.option("--stats", is_flag=True, help="Every tensor's range, mean, deviation, NaN and Inf.")
+@JSON
+def inspect(file: Path, other: Path | None, stats: bool, json_path: str | None) -> None:
+    """Say what a checkpoint is: format, names, model, classes, tensors, and what is wrong with it.
+
+    With OTHER, say what differs between the two, across formats and dialects; exit code 1 if anything
+    does.
+
+    \b
+    Example:
+      python cli.py inspect resnet50.pth --stats
+      python cli.py inspect resnet50.pth resnet50.ckpt
+    """
+    if other is not None:
+        from converters.comparison import compare_files
+        from converters.tables import comparison_lines
+
+        if stats:
+            raise click.UsageError("--stats is of one file: leave it out, or inspect the files one by one")
+        done = compare_files(file, other)
+        emit(done.as_dict(), json_path, lambda: click.echo("\n".join(comparison_lines(done))))
+        sys.exit(0 if done.equal else 1)
+    from converters.inspection import inspect_file
+    from converters.tables import inspection_table
+
+    found = inspect_file(file, stats)
+    emit(found.as_dict(), json_path, lambda: print_pieces(*inspection_table(found)))

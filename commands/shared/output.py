@@ -1,0 +1,52 @@
+"""How results reach the terminal or a file, and how long work shows where it is."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+def emit(value: Any, json_path: str | None, show: Callable[[], None]) -> None:
+    """Show a result, or write it as JSON, or both; to stdout goes one of the two."""
+    if json_path == "-":
+        click.echo(json.dumps(value, indent=2))
+        return
+    show()
+    if json_path is not None:
+        from converters.formats import replacing
+
+        with replacing(json_path) as temporary:
+            Path(temporary).write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def print_pieces(*pieces: Any) -> None:
+    """Print tables and lines; as wide as they are where stdout is no terminal."""
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True) if sys.stdout.isatty() else _wide_console()
+    for piece in pieces:
+        console.print(piece)
+
+
+def _wide_console() -> Any:
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=True, width=200)
+
+
+@contextlib.contextmanager
+def shown_progress() -> Iterator[Callable[[str], None]]:
+    """Show the step at work on a terminal's stderr; nothing when piped."""
+    if not sys.stderr.isatty():
+        yield lambda step: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("starting") as status:
+        yield lambda step: status.update(f"{step} ...")
