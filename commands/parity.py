@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from .shared.options import DEVICE, JSON
-from .shared.output import emit, print_pieces, shown_progress
+from .shared.output import emit, print_pieces, shown_progress, write_text
 
 
 @click.command()
@@ -22,11 +22,17 @@ from .shared.output import emit, print_pieces, shown_progress
 @click.option("--runtimes", default="mindspore,pytorch,onnx", show_default=True, help="Which to compare.")
 @DEVICE
 @click.option(
-    "--tolerance", type=float, help="Of the largest reference logit. Default: 5e-6, or 4 x float32's noise."
+    "--tolerance",
+    type=float,
+    help="Of the largest reference value. Default: 8 x the noise of float32 on this model and input.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the random weights and the input.")
 @click.option("--batch-size", type=click.IntRange(1), default=2, show_default=True)
+@click.option("--layers", is_flag=True, help="Compare every module; name the first that parts.")
+@click.option("--isolate", is_flag=True, help="Compare every module alone, fed the reference's input.")
 @JSON
+@click.option("--html", "html_path", metavar="PATH", help="Write a report as one self-contained page.")
+@click.option("--junit", "junit_path", metavar="PATH", help="Write the verdicts as JUnit XML, for CI.")
 def parity(
     what: tuple[str, ...],
     every: bool,
@@ -36,7 +42,11 @@ def parity(
     tolerance: float | None,
     seed: int,
     batch_size: int,
+    layers: bool,
+    isolate: bool,
     json_path: str | None,
+    html_path: str | None,
+    junit_path: str | None,
 ) -> None:
     """Prove that every runtime computes the same function, against PyTorch in float64.
 
@@ -47,9 +57,10 @@ def parity(
     Example:
       python cli.py parity res2net50
       python cli.py parity resnet50.pth resnet50.onnx
+      python cli.py parity resnet50.onnx --layers --html report.html
       python cli.py parity --all --json report.json
     """
-    from parity.report import json_of, table_of, verdict_of
+    from parity.report import json_of, layers_table, table_of, verdict_of
     from parity.subjects import check, subjects_of
 
     subjects = subjects_of(what, every=every, weights=weights, seed=seed)
@@ -64,11 +75,25 @@ def parity(
                 tolerance=tolerance,
                 seed=seed,
                 batch_size=batch_size,
+                layers=layers,
+                isolate=isolate,
                 progress=functools.partial(_tell, progress, here),
             )
             reports.append(report)
             if json_path != "-":
                 print_pieces(table_of(report))
+                for pair in report.pairs:
+                    for found in (pair.layers, pair.isolated):
+                        if found is not None and found.parting is not None:
+                            print_pieces(layers_table(pair.candidate, found))
+    if html_path is not None:
+        from parity.report_html import page_of
+
+        write_text(html_path, page_of(reports))
+    if junit_path is not None:
+        from parity.report_junit import junit_of
+
+        write_text(junit_path, junit_of(reports))
     emit(json_of(reports), json_path, lambda: print_pieces(verdict_of(reports)))
     sys.exit(0 if all(report.passed for report in reports) else 1)
 

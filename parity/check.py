@@ -6,7 +6,7 @@ import gc
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,11 @@ from converters.convert import exporter_for
 from reference_models.errors import TriportError
 from reference_models.spec import RUNTIMES, ModelSpec
 
-from .compare import Comparison, compare, default_tolerance
+from .compare import Comparison, compare
+from .layers.judge import LayerReport
+from .layers.reference import Reference
+from .layers.trace import layers_of
+from .noise import nudged_batches, spread, tolerance_of
 from .runners import Runner
 from .runners.mindspore import MindSporeRunner
 from .runners.onnx import OnnxRunner
@@ -36,7 +40,10 @@ class ParityError(TriportError):
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A candidate, its verdict, what it ran on, and how long it took from its weights to its logits."""
+    """A candidate, its verdict, what it ran on, and how long it took from its weights to its logits.
+
+    `layers` and `isolated` are the comparisons of its modules, where they were asked for.
+    """
 
     reference: str
     candidate: str
@@ -44,15 +51,25 @@ class Pair:
     comparison: Comparison
     seconds: float
     versions: Mapping[str, str]
+    layers: LayerReport | None = None
+    isolated: LayerReport | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether the logits, and the modules where they were compared, are within tolerance."""
+        return self.comparison.passed and all(
+            report is None or report.passed for report in (self.layers, self.isolated)
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class ModelReport:
     """The verdict on a model.
 
-    `noise` is the model's own float32-to-float64 difference in PyTorch on the CPU, relative to the
-    largest logit; `weights` says which weights ("random seed 0", or a file); `reference_seconds`
-    is what the float64 reference took.
+    `noise` is how far float32 is from itself in PyTorch on the CPU (see noise.py), relative to the
+    largest logit; `weights` says which weights ("random seed 0", or a file) and `files` the SHA-256
+    of every file that took part; `seed` is the input's, None where it is made of images;
+    `reference_seconds` is what the float64 reference took.
     """
 
     model: str
@@ -61,11 +78,15 @@ class ModelReport:
     noise: float
     pairs: tuple[Pair, ...]
     reference_seconds: float
+    inputs: str = "noise"
+    seed: int | None = 0
+    precision: str = "float32"
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
         """Whether there are pairs, and every one of them passed."""
-        return bool(self.pairs) and all(pair.comparison.passed for pair in self.pairs)
+        return bool(self.pairs) and all(pair.passed for pair in self.pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +108,11 @@ def check_model(
     onnx_file: Path | None = None,
     exporters: Mapping[str, Exporter] | None = None,
     progress: Progress | None = None,
+    layers: bool = False,
+    isolate: bool = False,
+    seed: int = 0,
+    files: Mapping[str, str] | None = None,
+    inputs: str = "noise",
 ) -> ModelReport:
     """Compare every runtime's logits with those of PyTorch in float64 on the CPU.
 
@@ -101,46 +127,80 @@ def check_model(
             that is listed, or from both where neither is.
         device: `cpu`, `cuda[:i]` or `npu[:i]`, for the candidates.
         weights: what the report says about the parameters.
-        tolerance: relative to the largest reference logit; by default `default_tolerance` of the noise.
+        tolerance: relative to the largest reference value; by default `tolerance_of` the noise.
         onnx_file: an ONNX file to be run as it is, as one more candidate.
         exporters: "mindspore" and "pytorch" to functions that make ONNX; `converters`' by default.
         progress: called before every step.
+        layers: compare every module's output too.
+        isolate: compare every module alone too, fed the reference's input.
+        seed: of the batch, which the report repeats; of the noise's draws too.
+        files: the files that took part and their SHA-256, which the report repeats.
+        inputs: what the batch is made of, which the report repeats.
 
     Raises:
         TriportError: a runtime or the device is missing, the parameters do not fit, or a runtime failed.
     """
     classes = spec.num_classes if num_classes is None else num_classes
     parameters = {name: _as_float32(array) for name, array in parameters.items()}
-    candidates = _candidates(spec, classes, parameters, runtimes, device, onnx_file, exporters or {})
-    on_cpu = device == "cpu" and "pytorch" in runtimes
-    total = len(candidates) + (1 if on_cpu else 2)
+    candidates = _candidates(
+        spec, classes, parameters, runtimes, device, onnx_file, exporters or {}, layers or isolate
+    )
+    total = len(candidates) + 2
     tell = progress or (lambda what, done, total: None)
 
     tell(REFERENCE, 0, total)
     start = time.perf_counter()
-    reference, _, _ = _computed(
-        REFERENCE, lambda: PyTorchRunner(spec, classes, parameters, dtype="float64"), batch
-    )
+    with _framework_errors(REFERENCE):
+        exact = PyTorchRunner(spec, classes, parameters, dtype="float64")
+        reference = exact.run(batch)
     reference_seconds = time.perf_counter() - start
-    noise = np.nan
-    if not on_cpu:
-        # the tolerance must not be widened by a fault of the device that is being judged
-        tell("pytorch-float32 on the CPU", 1, total)
-        logits, _, _ = _computed("pytorch", lambda: PyTorchRunner(spec, classes, parameters), batch)
-        noise = compare(reference, logits, np.inf).max_rel
+    tell("noise of float32", 1, total)
+    traces: dict[bool, Reference] = {}
+    with _framework_errors("pytorch"):
+        rounded = PyTorchRunner(spec, classes, parameters)
+        draws = (rounded.run(nudged, order) for nudged, order in nudged_batches(batch, seed))
+        noise = spread(draws, float(np.abs(reference).max()))
+        for alone in [*([False] if layers else []), *([True] if isolate else [])]:
+            traces[alone] = Reference(exact, rounded, batch, seed=seed, alone=alone)
+    del exact, rounded
+    allowed = tolerance_of(noise) if tolerance is None else tolerance
     pairs: list[Pair] = []
     for candidate in candidates:
-        tell(candidate.name, total - len(candidates) + len(pairs), total)
+        tell(candidate.name, 2 + len(pairs), total)
         start = time.perf_counter()
-        logits, ran_on, versions = _computed(candidate.name, candidate.make, batch)
-        seconds = time.perf_counter() - start
-        if on_cpu and candidate.name == "pytorch":
-            noise = compare(reference, logits, np.inf).max_rel
-        allowed = default_tolerance(noise) if tolerance is None else tolerance
-        comparison = compare(reference, logits, allowed)
-        pairs.append(Pair(REFERENCE, candidate.name, ran_on, comparison, seconds, versions))
+        with _framework_errors(candidate.name):
+            runner = candidate.make()
+            logits = runner.run(batch)
+            seconds = time.perf_counter() - start
+            found = {
+                alone: layers_of(runner, trace, alone=alone, tolerance=tolerance)
+                for alone, trace in traces.items()
+            }
+        pairs.append(
+            Pair(
+                REFERENCE,
+                candidate.name,
+                runner.device,
+                compare(reference, logits, allowed),
+                seconds,
+                runner.versions(),
+                found.get(False),
+                found.get(True),
+            )
+        )
+        del runner  # before the next is made
     tell("", total, total)
-    return ModelReport(spec.name, weights, batch.shape, float(noise), tuple(pairs), reference_seconds)
+    return ModelReport(
+        spec.name,
+        weights,
+        batch.shape,
+        float(noise),
+        tuple(pairs),
+        reference_seconds,
+        inputs=inputs,
+        seed=seed,
+        files=dict(files or {}),
+    )
 
 
 def _candidates(
@@ -151,6 +211,7 @@ def _candidates(
     device: str,
     onnx_file: Path | None,
     exporters: Mapping[str, Exporter],
+    keep_model: bool,
 ) -> list[_Candidate]:
     unknown = [runtime for runtime in runtimes if runtime not in RUNTIMES]
     if unknown or not runtimes:
@@ -158,7 +219,6 @@ def _candidates(
             f"runtimes {', '.join(unknown) or '(none)'} are not known: use {', '.join(RUNTIMES)}"
         )
     candidates = []
-    # PyTorch first: its float32 is the noise that the others' tolerance comes from
     if "pytorch" in runtimes:
         candidates.append(_Candidate("pytorch", lambda: PyTorchRunner(spec, num_classes, parameters, device)))
     if "mindspore" in runtimes:
@@ -173,21 +233,16 @@ def _candidates(
                 export = exporters.get(source) or exporter_for(source).export
                 content = export(spec, num_classes, parameters).SerializeToString()
                 gc.collect()  # exporters leave networks in reference cycles; runners do not
-                return OnnxRunner(content, device)
+                return OnnxRunner(content, device, keep_model=keep_model)
 
             candidates.append(_Candidate(f"onnxruntime (from {source})", make))
     if onnx_file is not None:
-        candidates.append(_Candidate("onnxruntime (given file)", lambda: OnnxRunner(onnx_file, device)))
+        candidates.append(
+            _Candidate(
+                "onnxruntime (given file)", lambda: OnnxRunner(onnx_file, device, keep_model=keep_model)
+            )
+        )
     return candidates
-
-
-def _computed(
-    name: str, make: Callable[[], Runner], batch: np.ndarray
-) -> tuple[np.ndarray, str, Mapping[str, str]]:
-    """Return the logits of a runner that lives no longer than this call, its device and versions."""
-    with _framework_errors(name):
-        runner = make()
-        return runner.run(batch), runner.device, runner.versions()
 
 
 @contextmanager

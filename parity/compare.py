@@ -8,10 +8,11 @@ import numpy as np
 
 from reference_models.errors import TriportError
 
-# Of the largest reference logit. float32 itself makes 2.3e-7 to 5.6e-7 on the published ResNets,
-# RegNets and Inceptions; faults make 1e-3 and more.
+# For a reference that was computed once, elsewhere, and cannot be run again to measure its noise; where
+# it can be, noise.py calibrates. Of the largest reference logit: float32 itself makes 2.3e-7 to 5.6e-7
+# on the published ResNets, RegNets and Inceptions; faults make 1e-3 and more.
 DEFAULT_TOLERANCE = 5e-6
-# Where a model's own float32 is noisier (EfficientNet-Lite: 3e-6 to 9e-6), other orders of summation
+# Where the one float32 run is noisier (EfficientNet-Lite: 3e-6 to 9e-6), other orders of summation
 # land within a few times that noise.
 NOISE_FACTOR = 4.0
 
@@ -58,7 +59,7 @@ def compare(reference: np.ndarray, candidate: np.ndarray, tolerance: float) -> C
 
 
 def default_tolerance(noise: float) -> float:
-    """Return the tolerance for a model whose float32 differs from its float64 by `noise`, relative.
+    """Return the tolerance where all that is known is one float32 run, `noise` off its float64.
 
     Noise that is not finite widens nothing: such a float32 is itself at fault.
     """

@@ -10,7 +10,8 @@ from rich import box
 from rich.table import Table
 
 from .check import ModelReport, Pair
-from .compare import DEFAULT_TOLERANCE, NOISE_FACTOR
+from .layers.judge import LayerReport, StepResult
+from .noise import NOISE_FACTOR
 
 
 def json_of(reports: Sequence[ModelReport]) -> dict[str, Any]:
@@ -22,7 +23,12 @@ def json_of(reports: Sequence[ModelReport]) -> dict[str, Any]:
                 "passed": report.passed,
                 "weights": report.weights,
                 "input_shape": list(report.input_shape),
+                "inputs": report.inputs,
+                "seed": report.seed,
+                "precision": report.precision,
                 "noise": _finite(report.noise),
+                "noise_factor": NOISE_FACTOR,
+                "files": dict(report.files),
                 "pairs": [_pair_json(pair) for pair in report.pairs],
             }
             for report in reports
@@ -45,30 +51,86 @@ def table_of(report: ModelReport) -> Table:
         show_edge=False,
         collapse_padding=True,
     )
-    table.add_column("candidate")
-    for column in ("max abs", "max rel", "needed", "allowed", "top-1"):
+    table.add_column("candidate", no_wrap=True)
+    for column in ("noise", "needed", "allowed", "room", "top-1"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for pair in report.pairs:
         result = pair.comparison
         table.add_row(
             pair.candidate,
-            _scientific(result.max_abs),
-            _scientific(result.max_rel),
+            _scientific(report.noise),
             _scientific(result.needed_tolerance),
             _scientific(result.tolerance),
+            headroom_of(pair),
             f"{100 * result.top1_agreement:.0f} %",
-            "[green]equal[/]" if result.passed else "[bold red]DIFFERS[/]",
+            "[green]equal[/]" if pair.passed else "[bold red]DIFFERS[/]",
         )
     return table
 
 
 def caption_of(report: ModelReport) -> str:
-    """Return what the tolerance came from: the model's own float32 noise."""
-    noise = f"float32 noise of this model {_scientific(report.noise)}"
-    if any(pair.comparison.tolerance > DEFAULT_TOLERANCE for pair in report.pairs):
-        return f"{noise}: above {DEFAULT_TOLERANCE / NOISE_FACTOR:.2e}, so the tolerance is wider than usual"
-    return noise
+    """Return where the tolerance came from, and what the layers say."""
+    lines = [f"relative to the largest logit; allowed is {NOISE_FACTOR:g} x the noise of {report.precision}"]
+    for pair in report.pairs:
+        for layers in (pair.layers, pair.isolated):
+            if layers is not None:
+                lines.append(f"{pair.candidate}: {layers_line(layers)}")
+    return "\n".join(lines)
+
+
+def headroom_of(pair: Pair) -> str:
+    """Return how often the needed tolerance fits into the allowed one."""
+    result = pair.comparison
+    if result.needed_tolerance == 0:
+        return "inf"
+    if not math.isfinite(result.needed_tolerance):
+        return "0"
+    ratio = result.tolerance / result.needed_tolerance
+    return f"{ratio:.1f} x" if ratio >= 0.1 else f"{ratio:.0e} x"
+
+
+def layers_line(layers: LayerReport) -> str:
+    """Return what the modules say, in one line."""
+    how = "each fed the reference's input, " if layers.isolated else ""
+    if layers.parting is None:
+        return f"{how}all {len(layers.steps)} modules within their own noise"
+    step = layers.parting.step
+    return (
+        f"{how}first parts {layers.parting} "
+        f"(input {_scientific(step.given_error)}, output {_scientific(step.error)}, "
+        f"allowed {_scientific(step.tolerance)})"
+    )
+
+
+def layers_table(candidate: str, layers: LayerReport, rows: int = 8) -> Table | None:
+    """Return the modules around the first that parts; None where none does."""
+    if layers.parting is None:
+        return None
+    names = [step.name for step in layers.steps]
+    at = names.index(layers.parting.step.name)
+    table = Table(
+        title=f"{candidate}: {layers_line(layers)}",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+        collapse_padding=True,
+    )
+    table.add_column("module")
+    for column in ("input", "output", "noise", "allowed"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("worst channels")
+    for step in layers.steps[max(0, at - rows // 2) : at + rows // 2]:
+        table.add_row(
+            f"[bold red]{step.name}[/]" if step.name == names[at] else step.name,
+            _scientific(step.given_error),
+            _scientific(step.error),
+            _scientific(step.noise),
+            _scientific(step.tolerance),
+            ", ".join(f"{channel} ({_scientific(error)})" for channel, error in step.worst_channels[:3]),
+        )
+    return table
 
 
 def verdict_of(reports: Sequence[ModelReport]) -> str:
@@ -79,7 +141,7 @@ def verdict_of(reports: Sequence[ModelReport]) -> str:
         models = "1 model" if len(reports) == 1 else f"all {len(reports)} models"
         return f"Equal: {models}, {pairs} comparisons within tolerance"
     worst = [
-        f"{report.model} ({', '.join(pair.candidate for pair in report.pairs if not pair.comparison.passed)})"
+        f"{report.model} ({', '.join(pair.candidate for pair in report.pairs if not pair.passed)})"
         for report in failed
     ]
     return f"NOT equal: {len(failed)} of {len(reports)} models: {'; '.join(worst)}"
@@ -96,9 +158,36 @@ def _pair_json(pair: Pair) -> dict[str, Any]:
         "needed_tolerance": _finite(result.needed_tolerance),
         "tolerance": _finite(result.tolerance),
         "top1_agreement": result.top1_agreement,
-        "passed": result.passed,
+        "passed": pair.passed,
         "seconds": round(pair.seconds, 3),
         "versions": dict(pair.versions),
+        **({"layers": _layers_json(pair.layers)} if pair.layers else {}),
+        **({"isolated": _layers_json(pair.isolated)} if pair.isolated else {}),
+    }
+
+
+def _layers_json(layers: LayerReport) -> dict[str, Any]:
+    parting = layers.parting
+    return {
+        "passed": layers.passed,
+        "first": None
+        if parting is None
+        else {"module": parting.step.name, "inside": parting.inside, "after": parting.after},
+        "modules": [_step_json(step) for step in layers.steps],
+        "not_compared": list(layers.not_compared),
+    }
+
+
+def _step_json(step: StepResult) -> dict[str, Any]:
+    return {
+        "module": step.name,
+        "kind": step.kind,
+        "input_error": _finite(step.given_error),
+        "output_error": _finite(step.error),
+        "noise": _finite(step.noise),
+        "tolerance": step.tolerance,
+        "passed": step.passed,
+        "worst_channels": [[channel, _finite(error)] for channel, error in step.worst_channels],
     }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from converters.convert import read_parameters
+from converters.formats import file_sha256
 from reference_models.errors import TriportError
 from reference_models.spec import ModelSpec, all_models, get_model
 
@@ -74,9 +75,12 @@ def check(
     seed: int,
     batch_size: int,
     progress: Callable[[str], None],
+    layers: bool = False,
+    isolate: bool = False,
 ) -> ModelReport:
     """Read or make the subject's weights and compare every runtime. See `check_model`."""
     onnx_file = None
+    files: dict[str, str] = {}
     if subject.weights is None:
         assert subject.spec is not None
         spec, num_classes = subject.spec, subject.spec.num_classes
@@ -86,6 +90,7 @@ def check(
         loaded = read_parameters(subject.weights, subject.spec.name if subject.spec else None)
         spec, num_classes, parameters = loaded.spec, loaded.num_classes, loaded.parameters
         source = str(subject.weights)
+        files[source] = file_sha256(subject.weights)
         onnx_file = subject.weights if loaded.runtime == "onnx" else None
     return check_model(
         spec,
@@ -97,5 +102,9 @@ def check(
         weights=source,
         tolerance=tolerance,
         onnx_file=onnx_file,
+        layers=layers,
+        isolate=isolate,
+        seed=seed,
+        files=files,
         progress=lambda step, done, total: progress(step),
     )

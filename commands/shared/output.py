@@ -19,10 +19,15 @@ def emit(value: Any, json_path: str | None, show: Callable[[], None]) -> None:
         return
     show()
     if json_path is not None:
-        from converters.formats import replacing
+        write_text(json_path, json.dumps(value, indent=2) + "\n")
 
-        with replacing(json_path) as temporary:
-            Path(temporary).write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+def write_text(path: str, text: str) -> None:
+    """Write a report's file: complete, or not there."""
+    from converters.formats import replacing
+
+    with replacing(path) as temporary:
+        Path(temporary).write_text(text, encoding="utf-8")
 
 
 def print_pieces(*pieces: Any) -> None:

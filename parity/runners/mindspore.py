@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ from converters import environment
 from converters.names import name_map, reference_dialect
 from reference_models.spec import ModelSpec
 
+from .calls import Call, Feed, Module, Visit
 from .device import Device, DeviceError, parse_device
 from .parameters import matched
 
@@ -56,6 +58,7 @@ class MindSporeRunner:
         with no_init_parameters():
             net = spec.build_mindspore(num_classes)
         names = name_map(spec, reference_dialect(spec, self.runtime))
+        self._canonical = {theirs: name for name, theirs in names.items()}
         owned = {parameter.name: parameter for parameter in net.get_parameters()}
         arrays = matched(
             f"{spec.name} in MindSpore",
@@ -75,6 +78,50 @@ class MindSporeRunner:
         if self.mode == "graph":
             batch = self._padded(batch)
         return self._net(self._mindspore.Tensor(np.ascontiguousarray(batch))).asnumpy()[:count]
+
+    def modules(self) -> list[Module]:
+        """Return every Cell but the network itself, by MindSpore's own paths."""
+        return [
+            Module(
+                path,
+                type(cell).__name__,
+                not list(cell.cells()),
+                frozenset(self._canonical[parameter.name] for parameter in cell.get_parameters()),
+            )
+            for path, cell in self._net.cells_and_names()
+            if path
+        ]
+
+    def trace(self, batch: np.ndarray, visit: Visit, feed: Feed | None = None) -> np.ndarray:
+        """Run in pynative mode, tell `visit` of every call of a Cell, and return the logits.
+
+        `feed` gives Cells without children another input than their own.
+        """
+        self._mindspore.set_context(mode=self._mindspore.PYNATIVE_MODE)
+        counts = Counter[str]()
+
+        def fed(path: str, arguments: tuple[Any, ...]) -> Any:
+            given = feed(path, counts[path] + 1) if feed else None
+            if given is None:
+                return arguments
+            return (self._mindspore.Tensor(np.ascontiguousarray(given, np.float32)),)
+
+        def called(path: str, arguments: tuple[Any, ...], output: Any) -> None:
+            counts[path] += 1
+            visit(Call(path, counts[path], arguments[0].asnumpy(), output.asnumpy()))
+
+        handles = []
+        for path, cell in self._net.cells_and_names():
+            if path:
+                # returns None: the output stays as it is
+                handles.append(cell.register_forward_hook(lambda _, a, o, path=path: called(path, a, o)))
+                if feed and not list(cell.cells()):
+                    handles.append(cell.register_forward_pre_hook(lambda _, a, path=path: fed(path, a)))
+        try:
+            return self._net(self._mindspore.Tensor(np.ascontiguousarray(batch))).asnumpy()
+        finally:
+            for handle in handles:
+                handle.remove()
 
     def versions(self) -> dict[str, str]:
         """Return MindSpore's version and mode, the precision flags and the environment."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,17 @@ class OnnxRunner:
 
     runtime = "onnx"
 
-    def __init__(self, model: Path | str | bytes, device: str = "cpu", optimize: bool = True) -> None:
+    def __init__(
+        self,
+        model: Path | str | bytes,
+        device: str = "cpu",
+        optimize: bool = True,
+        *,
+        keep_model: bool = False,
+    ) -> None:
         """Load `model`, a path or the file's bytes; `optimize` lets ONNX Runtime rewrite the graph.
+
+        `keep_model` keeps it for `loaded`, beside what ONNX Runtime makes of it.
 
         Raises:
             TriportError: ONNX Runtime is not installed.
@@ -46,6 +56,8 @@ class OnnxRunner:
         where = parse_device(device)
         self.device = str(where)
         self.what = "the ONNX model" if isinstance(model, bytes) else str(model)
+        self._model = model if keep_model else None
+        self._optimize = optimize
         self._flags = {"graph optimisation": "all" if optimize else "none"}
         if where.kind == "cuda":
             self._flags["tf32"] = "off"
@@ -68,6 +80,43 @@ class OnnxRunner:
         return np.concatenate(
             [self._run(padded[start : start + size]) for start in range(0, len(padded), size)]
         )[: len(images)]
+
+    def loaded(self) -> Any:
+        """Return the onnx.ModelProto, if the runner was told to keep it.
+
+        Raises:
+            OnnxFileError: it was not, or its batch size is fixed.
+        """
+        import onnx
+
+        if self._model is None or self._fixed_size is not None:
+            raise OnnxFileError(
+                f"{self.what}: its layers cannot be looked at, because its batch size is fixed to "
+                f"{self._fixed_size}. Leave out --layers, or export it with a free batch axis."
+            )
+        if isinstance(self._model, bytes):
+            return onnx.load_from_string(self._model)
+        return onnx.load(self._model)
+
+    def run_tensors(
+        self, model: bytes, feeds: Mapping[str, np.ndarray], batch: np.ndarray, wanted: Sequence[str]
+    ) -> dict[str, np.ndarray]:
+        """Return tensors of `model`, a form of this runner's with other inputs or outputs.
+
+        `batch` is fed where `model` asks for this runner's own input.
+        """
+        session = _session(self._runtime, model, parse_device(self.device), self._optimize, self.what)
+        asked = {value.name for value in session.get_inputs()}
+        known = {**feeds, self._input.name: np.ascontiguousarray(batch, self._dtype)}
+        outputs = [value.name for value in session.get_outputs() if value.name in wanted]
+        try:
+            values = session.run(outputs, {name: known[name] for name in asked})
+        except Exception as error:  # ONNX Runtime's own classes derive from Exception alone
+            raise OnnxFileError(
+                f"{self.what}: ONNX Runtime failed with more outputs: {_first_line(error)}"
+            ) from error
+        found = dict(zip(outputs, values, strict=True))
+        return {name: found[name] if name in found else known[name] for name in wanted}
 
     def versions(self) -> dict[str, str]:
         """Return ONNX Runtime's version and what it was told."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -10,8 +11,14 @@ import numpy as np
 from converters import environment
 from reference_models.spec import ModelSpec
 
+from .calls import IMAGES, Call, Feed, Module, Visit, call_name
 from .device import Device, DeviceError, parse_device
 from .parameters import matched
+
+Precision = Literal["float32", "float16", "bfloat16"]
+# Orders in which the same sums may be taken: other memory layouts and batch sizes have other kernels.
+Order = Literal["contiguous", "channels last", "one by one"]
+ORDERS: tuple[Order, ...] = ("contiguous", "channels last", "one by one")
 
 
 class PyTorchRunner:
@@ -25,7 +32,7 @@ class PyTorchRunner:
         num_classes: int,
         parameters: Mapping[str, np.ndarray],
         device: str = "cpu",
-        dtype: Literal["float32", "float64"] = "float32",
+        dtype: Precision | Literal["float64"] = "float32",
     ) -> None:
         """Build the network; `parameters` are by canonical name, strictly all of them.
 
@@ -59,11 +66,77 @@ class PyTorchRunner:
         self._dtype = getattr(torch, dtype)
         self._net = net.eval().to(self.device, self._dtype)
 
-    def run(self, batch: np.ndarray) -> np.ndarray:
-        """Return the logits (N, classes), in this runner's dtype, of `batch` (N, 3, H, W) float32."""
+    def run(self, batch: np.ndarray, order: Order = "contiguous") -> np.ndarray:
+        """Return the logits (N, classes) of `batch` (N, 3, H, W) float32.
+
+        They are in this runner's dtype; bfloat16, which NumPy lacks, comes as float32.
+        """
         with self._torch.inference_mode():
-            images = self._torch.tensor(batch).to(self.device, self._dtype)
-            return self._net(images).cpu().numpy()
+            if order == "one by one":
+                return np.concatenate([self._array(self._net(self._images(image[None]))) for image in batch])
+            return self._array(self._net(self._images(batch, order)))
+
+    def modules(self) -> list[Module]:
+        """Return every module but the network itself."""
+        return [
+            Module(
+                path,
+                type(module).__name__,
+                next(module.children(), None) is None,
+                frozenset(f"{path}.{name}" for name in module.state_dict()),
+            )
+            for path, module in self._net.named_modules()
+            if path
+        ]
+
+    def trace(
+        self, batch: np.ndarray, visit: Visit, feed: Feed | None = None, order: Order = "contiguous"
+    ) -> np.ndarray:
+        """Run, tell `visit` of every call of a module, and return the logits.
+
+        `feed` gives modules without children another input than their own. "one by one" runs as
+        "contiguous" does: a call would be of one image.
+        """
+        from torch.utils.weak import WeakIdKeyDictionary
+
+        torch = self._torch
+        made_by, counts = WeakIdKeyDictionary(), Counter[str]()
+        images = self._images(batch, order)
+        made_by[images] = IMAGES
+
+        def fed(path: str, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
+            given = feed(path, counts[path] + 1) if feed else None
+            return None if given is None else (torch.tensor(given).to(self.device, self._dtype),)
+
+        def called(path: str, arguments: tuple[Any, ...], output: Any) -> None:
+            counts[path] += 1
+            source, same_as = made_by.get(arguments[0]), made_by.get(output)
+            visit(Call(path, counts[path], self._array(arguments[0]), self._array(output), source, same_as))
+            made_by.setdefault(output, call_name(path, counts[path]))
+
+        handles = []
+        for path, module in self._net.named_modules():
+            if path:
+                handles.append(module.register_forward_hook(lambda _, a, o, path=path: called(path, a, o)))
+                if feed and next(module.children(), None) is None:
+                    handles.append(module.register_forward_pre_hook(lambda _, a, path=path: fed(path, a)))
+        try:
+            with torch.inference_mode():
+                return self._array(self._net(images))
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _images(self, batch: np.ndarray, order: Order = "contiguous") -> Any:
+        images = self._torch.tensor(batch).to(self.device, self._dtype)
+        if order == "channels last":
+            return images.to(memory_format=self._torch.channels_last)
+        return images
+
+    def _array(self, tensor: Any) -> np.ndarray:
+        if tensor.dtype == self._torch.bfloat16:
+            tensor = tensor.float()
+        return tensor.detach().cpu().numpy()
 
     def versions(self) -> dict[str, str]:
         """Return PyTorch's version, the precision flags and the environment."""

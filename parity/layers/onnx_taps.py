@@ -1,0 +1,224 @@
+"""Looks into an ONNX graph: which tensor is which step of the reference, found without node names.
+
+A node that reads `layer1.0.conv1.weight` is that layer. From there the reference's data flow tells the
+rest: what such a node is fed is what the step before it returned, and what follows a known tensor and
+is of the step's kind is that step. Steps found so are given out as extra outputs of the graph, some
+tens of megabytes at a time.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from parity.runners.calls import IMAGES, Call, Feed, Visit
+
+from .reference import Step
+
+if TYPE_CHECKING:
+    import onnx
+
+# What one run of the tapped graph may hold in extra outputs.
+BUDGET_BYTES = 64 << 20
+_PARAMETER_OPS = {"Conv", "BatchNormalization", "Gemm", "MatMul"}
+_ALIKE = {
+    "relu": {"Relu"},
+    "relu6": {"Clip"},
+    "sigmoid": {"Sigmoid"},
+    "maxpool2d": {"MaxPool"},
+    "avgpool2d": {"AveragePool"},
+    "globalavgpool2d": {"ReduceMean", "GlobalAveragePool"},
+    "zeropad2d": {"Pad"},
+}
+
+# (the model's bytes, what to feed besides the batch, tensors wanted) -> their values
+Run = Callable[[bytes, Mapping[str, np.ndarray], Sequence[str]], Mapping[str, np.ndarray]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tap:
+    """The tensors that a step is given and returns, and the node that makes the one of the other."""
+
+    given: str
+    output: str
+    node: int | None
+
+
+def taps_of(graph: onnx.GraphProto, steps: Sequence[Step]) -> dict[str, Tap]:
+    """Return the tap of every step that is found in the graph."""
+    readers: dict[str, list[int]] = defaultdict(list)
+    makers: dict[str, int] = {}
+    for index, node in enumerate(graph.node):
+        for name in node.input:
+            readers[name].append(index)
+        for name in node.output:
+            makers[name] = index
+    taps: dict[str, Tap] = {}
+    for step in steps:
+        if step.leaf and (found := _layer(graph, readers, f"{step.path}.weight", f"{step.path}.bias")):
+            taps[step.name] = found
+    outputs = {IMAGES: graph.input[0].name, **{name: tap.output for name, tap in taps.items()}}
+    changed = True
+    while changed:
+        before = len(outputs)
+        for step in reversed(steps):  # what a known step is fed is what its source returned
+            if step.source and step.source not in outputs and step.name in taps:
+                outputs[step.source] = taps[step.name].given
+        for step in steps:
+            _follow(graph, readers, makers, step, taps, outputs)
+        changed = len(outputs) > before
+    return taps
+
+
+def _layer(graph: onnx.GraphProto, readers: Mapping[str, list[int]], weight: str, bias: str) -> Tap | None:
+    """Return the tap of the layer that reads `weight`, perhaps transposed, with its bias added."""
+    found = readers.get(weight, [])
+    if len(found) == 1 and graph.node[found[0]].op_type in ("Transpose", "Identity", "Cast"):
+        found = readers.get(graph.node[found[0]].output[0], [])
+    if len(found) != 1 or graph.node[found[0]].op_type not in _PARAMETER_OPS:
+        return None
+    node = graph.node[found[0]]
+    output = node.output[0]
+    after = readers.get(output, [])
+    if node.op_type == "MatMul" and len(after) == 1 and bias in graph.node[after[0]].input:
+        return Tap(node.input[0], graph.node[after[0]].output[0], None)
+    return Tap(node.input[0], output, found[0])
+
+
+def _follow(
+    graph: onnx.GraphProto,
+    readers: Mapping[str, list[int]],
+    makers: Mapping[str, int],
+    step: Step,
+    taps: dict[str, Tap],
+    outputs: dict[str, str],
+) -> None:
+    """Find one step without parameters from the tensor that it returns, or from the one it is given."""
+    if step.same_as is not None and step.same_as in outputs:
+        outputs.setdefault(step.name, outputs[step.same_as])
+    if step.name in taps:
+        return
+    alike = _ALIKE.get(_kind(step.kind), set()) if step.leaf else set()
+    used = {tap.node for tap in taps.values()}
+    if step.name in outputs and step.name not in taps:
+        maker = makers.get(outputs[step.name])
+        given = outputs.get(step.source or "", "")
+        if maker is not None and graph.node[maker].op_type in alike and maker not in used:
+            taps[step.name] = Tap(graph.node[maker].input[0], outputs[step.name], maker)
+        elif given:
+            taps[step.name] = Tap(given, outputs[step.name], None)
+        return
+    found = [
+        index
+        for index in readers.get(outputs.get(step.source or "", ""), [])
+        if graph.node[index].op_type in alike and index not in used
+    ]
+    if len(found) == 1:
+        node = graph.node[found[0]]
+        taps[step.name] = Tap(node.input[0], node.output[0], found[0])
+        outputs[step.name] = node.output[0]
+
+
+def _kind(kind: str) -> str:
+    return kind.lower().removeprefix("_").removeprefix("same")
+
+
+def trace(
+    model: onnx.ModelProto, steps: Sequence[Step], visit: Visit, run: Run, feed: Feed | None = None
+) -> None:
+    """Tell `visit` of every step that is found in the model; with `feed`, each node is fed apart."""
+    taps = taps_of(model.graph, steps)
+    named = {step.name: step for step in steps}
+    for group in _groups([named[name] for name in taps if feed is None or taps[name].node is not None]):
+        if feed is None:
+            wanted = {tensor for step in group for tensor in (taps[step.name].given, taps[step.name].output)}
+            values = run(_with_outputs(model, wanted), {}, sorted(wanted))
+            for step in group:
+                tap = taps[step.name]
+                visit(Call(step.path, step.number, values[tap.given], values[tap.output]))
+            continue
+        given = {step.name: feed(step.path, step.number) for step in group}
+        fed = {
+            f"{name}:input": np.ascontiguousarray(array, np.float32)
+            for name, array in given.items()
+            if array is not None
+        }
+        apart = _apart(model, {step.name: taps[step.name] for step in group if f"{step.name}:input" in fed})
+        outputs = [f"{step.name}:output" for step in group if f"{step.name}:input" in fed]
+        values = run(apart, fed, outputs)
+        for step in group:
+            if f"{step.name}:input" in fed:
+                visit(Call(step.path, step.number, fed[f"{step.name}:input"], values[f"{step.name}:output"]))
+
+
+def _groups(steps: Sequence[Step]) -> Iterator[list[Step]]:
+    """Yield runs of steps whose inputs and outputs fit the budget."""
+    group: list[Step] = []
+    held = 0
+    for step in steps:
+        size = 2 * 4 * int(np.prod(step.shape))
+        if group and held + size > BUDGET_BYTES:
+            yield group
+            group, held = [], 0
+        group.append(step)
+        held += size
+    if group:
+        yield group
+
+
+def _with_outputs(model: onnx.ModelProto, tensors: set[str]) -> bytes:
+    """Return the model with the tensors as its only outputs, except what is an input already."""
+    import onnx
+
+    tapped = onnx.ModelProto()
+    tapped.CopyFrom(model)
+    inputs = {value.name for value in tapped.graph.input}
+    present = {value.name for value in tapped.graph.output}
+    for name in sorted(tensors - inputs - present):
+        tapped.graph.output.add().name = name
+    return tapped.SerializeToString()
+
+
+def _apart(model: onnx.ModelProto, taps: Mapping[str, Tap]) -> bytes:
+    """Return a model in which each tap's node stands alone, between its own input and its own output."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    alone = onnx.ModelProto()
+    alone.CopyFrom(model)
+    graph = alone.graph
+    nodes, needed = [], set()
+    for name, tap in taps.items():
+        node = onnx.NodeProto()
+        assert tap.node is not None
+        node.CopyFrom(model.graph.node[tap.node])
+        node.input[0] = f"{name}:input"
+        del node.output[1:]
+        node.output[0] = f"{name}:output"
+        needed |= set(node.input[1:])
+        nodes.append(node)
+    # what makes the other inputs: constants, transposed weights
+    makers = {output: node for node in model.graph.node for output in node.output}
+    kept: list[onnx.NodeProto] = []
+    waiting = [name for name in needed if name in makers]
+    while waiting:
+        node = makers[waiting.pop()]
+        if all(node is not other for other in kept):
+            kept.insert(0, node)
+            waiting += [name for name in node.input if name in makers]
+    order = {id(node): index for index, node in enumerate(model.graph.node)}
+    kept = sorted((node for node in kept), key=lambda node: order[id(makers[node.output[0]])])
+    del graph.node[:], graph.input[:], graph.output[:]
+    graph.node.extend([*kept, *nodes])
+    used = {name for node in graph.node for name in node.input}
+    initializers = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(initializers)
+    for name in taps:
+        graph.input.append(helper.make_tensor_value_info(f"{name}:input", TensorProto.FLOAT, None))
+        graph.output.append(helper.make_tensor_value_info(f"{name}:output", TensorProto.FLOAT, None))
+    return alone.SerializeToString()

@@ -1,0 +1,63 @@
+"""One way to look into any runner: its calls under the reference's names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from parity.runners import Runner
+from parity.runners.calls import Call, Feed, Visit
+from parity.runners.mindspore import MindSporeRunner
+from parity.runners.onnx import OnnxRunner
+from parity.runners.pytorch import PyTorchRunner
+from reference_models.errors import TriportError
+
+from . import onnx_taps
+from .judge import Judge, LayerReport
+from .pairs import paired_paths
+from .reference import Reference
+
+
+def layers_of(
+    runner: Runner,
+    reference: Reference,
+    *,
+    alone: bool = False,
+    precision: str = "float32",
+    tolerance: float | None = None,
+) -> LayerReport:
+    """Compare every step that a runner can be asked for; with `alone`, each is fed the reference's input."""
+    judge = Judge(reference, precision, tolerance)
+    trace(runner, reference, judge.visit, reference.feed() if alone else None)
+    return judge.report(isolated=alone)
+
+
+def trace(runner: Runner, reference: Reference, visit: Visit, feed: Feed | None = None) -> None:
+    """Tell `visit` of every step of the runner's that has a counterpart in the reference."""
+    if isinstance(runner, OnnxRunner):
+        run = partial(_run_tapped, runner, reference.batch)
+        onnx_taps.trace(runner.loaded(), reference.steps, visit, run, feed)
+    elif isinstance(runner, PyTorchRunner):
+        runner.trace(reference.batch, visit, feed)
+    elif isinstance(runner, MindSporeRunner):
+        ours = paired_paths(reference.modules, runner.modules())
+
+        def renamed(call: Call) -> None:
+            if call.path in ours:
+                visit(replace(call, path=ours[call.path]))
+
+        def fed(path: str, number: int) -> np.ndarray | None:
+            return feed(ours[path], number) if feed and path in ours else None
+
+        runner.trace(reference.batch, renamed, fed if feed else None)
+    else:
+        raise TriportError(f"--layers cannot look into {runner.runtime}")
+
+
+def _run_tapped(
+    runner: OnnxRunner, batch: np.ndarray, model: bytes, feeds: Mapping[str, np.ndarray], wanted: list[str]
+) -> Mapping[str, np.ndarray]:
+    return runner.run_tensors(model, feeds, batch, wanted)

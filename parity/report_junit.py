@@ -1,0 +1,47 @@
+"""Verdicts as JUnit XML: one suite per model, one case per candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from xml.etree import ElementTree
+
+from .check import ModelReport, Pair
+from .report import layers_line
+
+
+def junit_of(reports: Sequence[ModelReport]) -> str:
+    """Return the reports as the XML that CI servers read; the same reports give the same bytes."""
+    root = ElementTree.Element("testsuites", name="parity")
+    for report in reports:
+        suite = ElementTree.SubElement(
+            root,
+            "testsuite",
+            name=report.model,
+            tests=str(len(report.pairs)),
+            failures=str(sum(not pair.passed for pair in report.pairs)),
+        )
+        for pair in report.pairs:
+            case = ElementTree.SubElement(
+                suite, "testcase", classname=f"parity.{report.model}", name=pair.candidate
+            )
+            if not pair.passed:
+                message = failure_of(pair)
+                ElementTree.SubElement(case, "failure", message=message.splitlines()[0]).text = message
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def failure_of(pair: Pair) -> str:
+    """Return why a candidate is not equal, a line per comparison that failed."""
+    lines = []
+    if not pair.comparison.passed:
+        lines.append(
+            f"logits differ from {pair.reference} by {pair.comparison.needed_tolerance:.1e} of the largest, "
+            f"allowed {pair.comparison.tolerance:.1e}"
+        )
+    lines += [
+        layers_line(layers)
+        for layers in (pair.layers, pair.isolated)
+        if layers is not None and not layers.passed
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+from parity.batches import random_batch
+from parity.noise import FLOOR_ROUNDINGS, NOISE_FACTOR, ROUNDING, nudged_batches, spread, tolerance_of
+from parity.runners.pytorch import ORDERS
+from reference_models.spec import get_model
+
+BATCH = random_batch(get_model("res2net_digits"))
+
+
+def test_each_value_moves_by_one_float32_step_at_most():
+    for nudged, _ in nudged_batches(BATCH, 0):
+        assert nudged.dtype == np.float32
+        steps = np.abs(nudged.view(np.int32) - BATCH.view(np.int32))
+        assert set(np.unique(steps)) == {0, 1, 2} or set(np.unique(steps)) == {0, 1}
+        assert 0.6 < (steps > 0).mean() < 0.7
+
+
+def test_draws_differ_in_values_and_in_order():
+    draws = list(nudged_batches(BATCH, 0))
+    assert [order for _, order in draws] == list(ORDERS)
+    assert (draws[0][0] != draws[1][0]).any() and (draws[1][0] != draws[2][0]).any()
+
+
+def test_draws_are_fixed_by_the_seed():
+    (first, _), *_ = nudged_batches(BATCH, 0)
+    (again, _), *_ = nudged_batches(BATCH, 0)
+    (other, _), *_ = nudged_batches(BATCH, 1)
+    assert (first == again).all() and (first != other).any()
+
+
+def test_spread_is_relative_and_from_the_first():
+    draws = [np.array([1.0, 2.0]), np.array([1.1, 2.0]), np.array([1.0, 1.8])]
+    assert spread(iter(draws), 2.0) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("noise", "precision", "tolerance"),
+    [
+        (1e-6, "float32", NOISE_FACTOR * 1e-6),
+        (0.0, "float32", FLOOR_ROUNDINGS * ROUNDING["float32"]),
+        (np.nan, "float32", FLOOR_ROUNDINGS * ROUNDING["float32"]),
+        (np.inf, "float32", FLOOR_ROUNDINGS * ROUNDING["float32"]),
+        (0.0, "float16", FLOOR_ROUNDINGS * ROUNDING["float16"]),
+    ],
+)
+def test_tolerance(noise, precision, tolerance):
+    assert tolerance_of(noise, precision) == pytest.approx(tolerance)
