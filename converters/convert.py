@@ -21,7 +21,7 @@ from converters.names import COUNTER_LEAF, get_dialect, name_map, reference_dial
 from converters.provenance import FOLDED_KEY, MODEL_KEY, provenance
 from converters.statistics import FiniteTensor, NotFiniteError, count_not_finite
 from reference_models.errors import TriportError, listed
-from reference_models.spec import Dialect, ModelSpec, Preprocess, Runtime, get_model
+from reference_models.spec import Dialect, ModelSpec, Preprocess, Runtime, family_models
 
 if TYPE_CHECKING:
     import numpy as np
@@ -302,8 +302,9 @@ def _check_equal_onnx(path: Any, parameters: Mapping[str, np.ndarray]) -> None:
 def _warnings(checkpoint: Checkpoint, found: Fit, written: Dialect, to: Runtime) -> Iterator[str]:
     """Yield what a user of the target must know: another graph under these names, other preprocessing."""
     spec = found.spec
+    publishers = {one.name: one.publisher for one in family_models(spec.family)}
     for other in spec.same_weights_as:
-        publisher = get_model(other.model).publisher
+        publisher = publishers[other.model]
         if publisher == spec.publisher:
             continue
         function = f"another function (by {other.relative_difference:.1%} of the largest logit)"

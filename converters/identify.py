@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from converters.formats import FLOATS, Checkpoint, Tensor, short
+from converters.name_index import find_models
 from converters.names import COUNTER_LEAF, canonical_shapes, name_map
 from converters.provenance import FOLDED_KEY, MODEL_KEY
 from reference_models.errors import TriportError, listed
@@ -133,7 +134,15 @@ def _likelihood(checkpoint: Checkpoint, one: Fit) -> int:
 
 
 def _plausible(checkpoint: Checkpoint) -> list[ModelSpec]:
-    """Return the models with as many parameters as the file has tensors."""
+    """Return the models of these names, or those with as many parameters as the file has tensors."""
+    known = find_models(
+        (name, tensor.shape)
+        for name, tensor in checkpoint.tensors.items()
+        if not name.endswith(COUNTER_LEAF)
+        and not (checkpoint.runtime == "onnx" and _is_graph_constant(tensor))
+    )
+    if known is not None:
+        return known
     count = sum(not name.endswith(COUNTER_LEAF) for name in checkpoint.tensors)
     specs = all_models().values()
     if checkpoint.runtime == "onnx":

@@ -1,8 +1,8 @@
-"""Writes the pages of docs/ that are made from the code: models.md and cli.md.
+"""Writes what is made from the code: docs/models.md, docs/cli.md and converters/name_index.json.
 
 python docs/generate.py
 
-A test fails when a page is stale.
+A test fails when one of them is stale.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import click
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from cli import main
+from converters import name_index
 from reference_models.spec import ModelSpec, all_models
 
 DOCS = Path(__file__).parent
@@ -75,9 +76,13 @@ def cli_page() -> str:
     return "\n".join(sections)
 
 
-PAGES = {"models.md": models_page, "cli.md": cli_page}
+PAGES = {
+    DOCS / "models.md": models_page,
+    DOCS / "cli.md": cli_page,
+    name_index.TABLE: name_index.table_text,
+}
 
 if __name__ == "__main__":
     for page, make in PAGES.items():
-        (DOCS / page).write_text(make(), encoding="utf-8")
-        print(f"wrote docs/{page}")
+        page.write_text(make(), encoding="utf-8")
+        print(f"wrote {page.relative_to(DOCS.parent)}")

@@ -186,6 +186,12 @@ class ModelSpec:
         return importlib.import_module(f"{__package__}.{self.family}.{module}")
 
 
+def family_models(family: str) -> tuple[ModelSpec, ...]:
+    """Return the models that a family folder beside this file defines."""
+    models: tuple[ModelSpec, ...] = importlib.import_module(f"{__package__}.{family}.spec").MODELS
+    return models
+
+
 @cache
 def all_models() -> dict[str, ModelSpec]:
     """Return every model by name: the `MODELS` of each family folder beside this file."""
@@ -193,7 +199,7 @@ def all_models() -> dict[str, ModelSpec]:
     for entry in sorted(pkgutil.iter_modules([str(Path(__file__).parent)]), key=lambda m: m.name):
         if not entry.ispkg:
             continue
-        for spec in importlib.import_module(f"{__package__}.{entry.name}.spec").MODELS:
+        for spec in family_models(entry.name):
             if spec.name in found:
                 raise ValueError(
                     f"two families define a model {spec.name}: {found[spec.name].family}, {spec.family}"
@@ -208,14 +214,14 @@ def get_model(name: str) -> ModelSpec:
     Raises:
         UnknownModelError: neither is known; the message names close matches.
     """
-    import difflib
-
     models = all_models()
     if name in models:
         return models[name]
     by_weights = {weights.name: spec for spec in models.values() for weights in spec.weights}
     if name in by_weights:
         return by_weights[name]
+    import difflib
+
     close = difflib.get_close_matches(name, [*models, *by_weights], n=5, cutoff=0.5)
     hint = f"Did you mean {', '.join(close)}?" if close else "See `python cli.py models`."
     raise UnknownModelError(f"no model or weights called {name!r}. {hint}")

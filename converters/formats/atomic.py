@@ -1,4 +1,4 @@
-"""Outputs that appear complete or not at all: written beside, synced, then renamed."""
+"""Outputs that appear complete or not at all: written beside, read back, synced, then renamed."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from converters.formats.source import FormatError
+from converters.formats.source import PIECE_BYTES, FormatError, Stamp, read_exactly, stamp_of
+
+if TYPE_CHECKING:
+    from converters.formats.tensors import Tensor
 
 _BUFFER_BYTES = 64 * 1024
 _FULL = {
@@ -102,15 +106,27 @@ def _sync(path: Path) -> None:
 class Output:
     """A file being written from its start on: small pieces are gathered, large ones go straight out.
 
+    Every byte is read back from the file and compared while it is still in the cache, which costs a
+    quarter of what reading both files again afterwards does. What is left to check is that the
+    format's reader finds each tensor where it was put: `places`.
+
     Attributes:
         position: bytes written so far.
+        places: for each time that a tensor was written, the (offset, length) of its pieces.
+        stamp: of the finished file, by which a later change is told.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Open a file for writing and empty it."""
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         self._pending = bytearray()
+        self._flushed = 0
+        self._buffer = bytearray(PIECE_BYTES)
+        self._found = bytearray(PIECE_BYTES)
+        self._place: list[tuple[int, int]] = []
         self.position = 0
+        self.places: dict[Tensor, list[list[tuple[int, int]]]] = {}
+        self.stamp: Stamp | None = None
 
     def __enter__(self) -> Output:
         return self
@@ -119,10 +135,28 @@ class Output:
         try:
             if kind is None:
                 self._flush()
+                os.fsync(self._fd)
+                self.stamp = stamp_of(os.fstat(self._fd))
         finally:
             os.close(self._fd)
 
-    def write(self, data: bytes) -> None:
+    def payload(self, tensor: Tensor) -> Iterator[memoryview]:
+        """Yield a tensor's payload in pieces, each to be `put` before the next is asked for."""
+        self._place = []
+        self.places.setdefault(tensor, []).append(self._place)
+        for size in tensor.fill(self._buffer):
+            yield memoryview(self._buffer)[:size]
+
+    def put(self, piece: memoryview) -> None:
+        """Append a piece of the payload that `payload` yields, or a part of one."""
+        if self._place and sum(self._place[-1]) == self.position:
+            start, length = self._place[-1]
+            self._place[-1] = start, length + len(piece)
+        else:
+            self._place.append((self.position, len(piece)))
+        self.write(piece)
+
+    def write(self, data: bytes | memoryview) -> None:
         """Append bytes."""
         self.position += len(data)
         if len(data) < _BUFFER_BYTES:
@@ -131,20 +165,43 @@ class Output:
                 self._flush()
         else:
             self._flush()
-            self._write_all(data)
+            self._write_back(data)
 
     def patch(self, offset: int, data: bytes) -> None:
         """Replace bytes that were written before."""
         self._flush()
         if os.pwrite(self._fd, data, offset) != len(data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._read_back(memoryview(data), offset)
 
     def _flush(self) -> None:
         if self._pending:
-            self._write_all(bytes(self._pending))
+            self._write_back(bytes(self._pending))
             self._pending.clear()
 
-    def _write_all(self, data: bytes) -> None:
+    def _write_back(self, data: bytes | memoryview) -> None:
+        """Write at the file's end, and read back."""
+        self._write_all(data)
+        with memoryview(data) as written:
+            for start in range(0, len(data), PIECE_BYTES):
+                self._read_back(written[start : start + PIECE_BYTES], self._flushed + start)
+        self._flushed += len(data)
+
+    def _read_back(self, data: memoryview, offset: int) -> None:
+        """Raise FormatError unless the file has these bytes there."""
+        try:
+            read_exactly(self._fd, self._found, len(data), offset)
+        except EOFError:
+            equal = False
+        else:
+            equal = self._found.startswith(data)  # a memoryview's own == takes a hundred times as long
+        if not equal:
+            raise FormatError(
+                f"what was written from byte {offset:,} on does not read back: the disk or memory is faulty. "
+                f"Nothing was written"
+            )
+
+    def _write_all(self, data: bytes | memoryview) -> None:
         written = os.write(self._fd, data)
         while written < len(data):
             written += os.write(self._fd, memoryview(data)[written:])

@@ -141,7 +141,7 @@ def write(
     tensors: Mapping[str, Tensor],
     metadata: Mapping[str, str],
     crc: bool = False,
-) -> None:
+) -> Output:
     """Write the bytes that `mindspore.save_checkpoint` writes for the same parameters in this order.
 
     Args:
@@ -172,18 +172,19 @@ def write(
             ]
             headers = [_record_header(name, tensor, size) for size in sizes]
             left = 0
-            for chunk in tensor.chunks():
-                while chunk:
+            for piece in output.payload(tensor):
+                while piece:
                     if not left:
                         left, header = sizes.pop(0), headers.pop(0)
                         output.write(header)
                         checksum = zlib.crc32(header, checksum) if crc else 0
-                    piece, chunk = (chunk, b"") if len(chunk) <= left else (chunk[:left], chunk[left:])
-                    output.write(piece)
-                    checksum = zlib.crc32(piece, checksum) if crc else 0
-                    left -= len(piece)
+                    part, piece = piece[:left], piece[left:]
+                    output.put(part)
+                    checksum = zlib.crc32(part, checksum) if crc else 0
+                    left -= len(part)
         if crc:
             output.write(_TRAILER + checksum.to_bytes(10, "big"))
+    return output
 
 
 def _record_header(name: str, tensor: Tensor, size: int) -> bytes:

@@ -10,6 +10,7 @@ import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import NoReturn
 
 from converters.formats.external_data import ExternalData
 from converters.formats.source import FormatError, SourceFile
@@ -130,7 +131,7 @@ def open(source: SourceFile) -> Checkpoint:
 
 def write(
     path: str | os.PathLike[str], runtime: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]
-) -> None:
+) -> NoReturn:
     """Refuse: an ONNX file is a graph, and weights alone are none."""
     raise FormatError(f"{os.fspath(path)}: an ONNX file needs a graph; use an exporter")
 

@@ -112,27 +112,24 @@ def open(source: SourceFile) -> Checkpoint:
 
 def write(
     path: str | os.PathLike[str], runtime: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]
-) -> None:
+) -> Output:
     """Write a plain dict of tensors as torch.save does; the metadata is a record that torch ignores.
 
     Without `_metadata` a missing num_batches_tracked loads strictly.
     """
     with Output(path) as output:
         archive = ZipWriter(output)
-
-        def add(name: str, data: bytes) -> None:
-            archive.add(f"{_ROOT}/{name}", len(data), (data,))
-
-        add("data.pkl", _pickled(tensors))
-        add(".format_version", b"1")
-        add(".storage_alignment", b"64")
-        add("byteorder", b"little")
+        archive.add(f"{_ROOT}/data.pkl", _pickled(tensors))
+        archive.add(f"{_ROOT}/.format_version", b"1")
+        archive.add(f"{_ROOT}/.storage_alignment", b"64")
+        archive.add(f"{_ROOT}/byteorder", b"little")
         for key, tensor in enumerate(tensors.values()):
-            archive.add(f"{_ROOT}/data/{key}", tensor.nbytes, tensor.chunks())
-        add("version", b"3\n")
+            archive.add_tensor(f"{_ROOT}/data/{key}", tensor)
+        archive.add(f"{_ROOT}/version", b"3\n")
         if metadata:
-            add(_METADATA, json.dumps(dict(metadata), ensure_ascii=False).encode())
+            archive.add(f"{_ROOT}/{_METADATA}", json.dumps(dict(metadata), ensure_ascii=False).encode())
         archive.finish()
+    return output
 
 
 def _open_legacy(source: SourceFile) -> Checkpoint:

@@ -125,7 +125,7 @@ def open(source: SourceFile) -> Checkpoint:
 
 def write(
     path: str | os.PathLike[str], runtime: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]
-) -> None:
+) -> Output:
     """Write a file for a runtime; tensors are ordered by item size, so that each is aligned.
 
     Raises:
@@ -164,8 +164,9 @@ def write(
     with Output(path) as output:
         output.write(len(text).to_bytes(8, "little") + text)
         for _, tensor in ordered:
-            for chunk in tensor.chunks():
-                output.write(chunk)
+            for piece in output.payload(tensor):
+                output.put(piece)
+    return output
 
 
 def _parse(text: bytes, path: str) -> dict[str, Any]:

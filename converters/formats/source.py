@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from reference_models.errors import TriportError
 
 CHUNK_BYTES = 128 * 1024
+PIECE_BYTES = 1024 * 1024  # what one buffer holds while a payload is copied: faster than small ones, still in the cache
+
+Stamp = tuple[int, int, int]  # inode, size, time of the last change
 
 
 class FormatError(TriportError):
@@ -63,6 +66,7 @@ class SourceFile:
         if not stat.S_ISREG(status.st_mode):
             raise FormatError(f"{self.path}: is not a regular file; expected a checkpoint file")
         self.size = status.st_size
+        self.stamp = stamp_of(status)
         self.hard_links = status.st_nlink
 
     def __del__(self) -> None:
@@ -107,6 +111,33 @@ class SourceFile:
             yield self.read(offset, size)
             offset += size
 
+    def fill(self, buffer: bytearray, offset: int, length: int) -> Iterator[int]:
+        """Put a range into a buffer, piece after piece; yields how many bytes of the buffer each takes."""
+        end = offset + length
+        while offset < end:
+            size = min(len(buffer), end - offset)
+            try:
+                read_exactly(self._fd, buffer, size, offset)
+            except EOFError:
+                raise FormatError(
+                    f"{self.path}: ends before byte {offset + size:,}: something shortened it while it was read"
+                ) from None
+            except OSError as error:
+                raise FormatError(
+                    f"{self.path}: cannot be read at byte {offset:,}: {error.strerror}"
+                ) from None
+            yield size
+            offset += size
+
+    def current_stamp(self) -> Stamp:
+        """Return what `stamp` would be now."""
+        return stamp_of(os.fstat(self._fd))
+
+    def check_unchanged(self) -> None:
+        """Raise FormatError if the file has been written to since it was opened."""
+        if self.current_stamp() != self.stamp:
+            raise FormatError(f"{self.path}: something changed the file while it was read; try again")
+
     def check_range(self, offset: int, length: int, what: str) -> None:
         """Raise FormatError unless the range lies inside the file."""
         if offset < 0 or length < 0 or offset + length > self.size:
@@ -114,6 +145,26 @@ class SourceFile:
                 f"{self.path}: {what} takes bytes {offset:,} to {offset + length:,}, but the file has "
                 f"{self.size:,}: it is truncated or damaged; get it again"
             )
+
+
+def stamp_of(status: os.stat_result) -> Stamp:
+    """Return what tells that a file is still the same, unwritten since."""
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def read_exactly(handle: int, buffer: bytearray, size: int, offset: int) -> None:
+    """Read bytes of a file into the start of a buffer.
+
+    Raises:
+        EOFError: the file ends before.
+    """
+    done = 0
+    while done < size:
+        with memoryview(buffer)[done:size] as rest:
+            count = os.preadv(handle, [rest], offset + done)
+        if not count:
+            raise EOFError
+        done += count
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:

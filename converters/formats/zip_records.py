@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from converters.formats.atomic import Output
-from converters.formats.source import CHUNK_BYTES, FormatError, SourceFile
-from converters.formats.tensors import MAX_TENSORS, Crc32, short
+from converters.formats.source import FormatError, SourceFile
+from converters.formats.tensors import MAX_TENSORS, Crc32, Tensor, short
 
 _LOCAL = struct.Struct("<4sHHHHHIIIHH")
 _CENTRAL = struct.Struct("<4sHHHHHHIIIHHHHHII")
@@ -170,22 +170,26 @@ class ZipWriter:
         self._output = output
         self._entries: list[tuple[bytes, int, int, int]] = []
 
-    def add(self, name: str, length: int, chunks: Iterable[bytes]) -> None:
-        """Append a record whose length is known."""
-        output = self._output
-        raw = name.encode()
-        start = output.position
-        if length <= CHUNK_BYTES:
-            data = b"".join(chunks)
-            crc = zlib.crc32(data)
-            output.write(_local_header(raw, start, length, crc))
-            output.write(data)
-        else:
-            crc = 0
-            output.write(_local_header(raw, start, length, 0))
-            for chunk in chunks:
-                crc = zlib.crc32(chunk, crc)
-                output.write(chunk)
+    def add(self, name: str, data: bytes) -> None:
+        """Append a record."""
+        raw, start, crc = name.encode(), self._output.position, zlib.crc32(data)
+        self._output.write(_local_header(raw, start, len(data), crc) + data)
+        self._entries.append((raw, start, len(data), crc))
+
+    def add_tensor(self, name: str, tensor: Tensor) -> None:
+        """Append a record of a tensor's payload."""
+        output, length = self._output, tensor.nbytes
+        raw, start = name.encode(), output.position
+        pieces = output.payload(tensor)
+        first = next(pieces, memoryview(b""))
+        crc = zlib.crc32(first)
+        # known in time where one piece is all there is
+        output.write(_local_header(raw, start, length, crc if len(first) == length else 0))
+        output.put(first)
+        for piece in pieces:
+            crc = zlib.crc32(piece, crc)
+            output.put(piece)
+        if len(first) != length:
             output.patch(start + 14, struct.pack("<I", crc))
         self._entries.append((raw, start, length, crc))
 

@@ -273,7 +273,7 @@ def test_a_written_file_that_reads_back_differently_is_not_kept(tmp_path, digits
     def corrupted(path, runtime, tensors, metadata):
         first, *others = tensors
         zeroed = replace_values(tensors[first])
-        write(path, runtime, {first: zeroed, **{name: tensors[name] for name in others}}, metadata)
+        return write(path, runtime, {first: zeroed, **{name: tensors[name] for name in others}}, metadata)
 
     monkeypatch.setattr(pth, "write", corrupted)
     with pytest.raises(FormatError, match="do not read back"):

@@ -67,21 +67,74 @@ def test_a_short_write_goes_on(target: tuple[str, str, Path], monkeypatch: pytes
 def test_a_disk_that_lies_is_found(
     target: tuple[str, str, Path], small: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Bytes that change between writing and reading back are an error, and nothing is renamed."""
+    """Bytes that are not what was written are an error, and nothing is renamed."""
+    _, runtime, path = target
+    wanted = payload(small["fc.bias"])
+    real = os.preadv
+
+    def lying(handle: int, buffers: Any, offset: int) -> int:
+        count = real(handle, buffers, offset)
+        data = bytes(buffers[0])
+        buffers[0][:] = data.replace(wanted, bytes(len(wanted)))
+        return count
+
+    monkeypatch.setattr(os, "preadv", lying)
+    with pytest.raises(FormatError, match="does not read back: the disk or memory is faulty"):
+        write_checkpoint(path, runtime, small)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_file_that_something_else_writes_to_is_found(
+    target: tuple[str, str, Path], small: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bytes that change after they were compared are an error, and nothing is renamed."""
     name, runtime, path = target
     module = formats.formats()[name]
     wanted = payload(small["fc.bias"])
 
-    def lying(source: SourceFile) -> formats.Checkpoint:
+    def written_to(source: SourceFile) -> formats.Checkpoint:
+        time.sleep(0.02)  # a file system's clock may be no finer
         data = Path(source.path).read_bytes()
         Path(source.path).write_bytes(data.replace(wanted, bytes(len(wanted))))
         return real(SourceFile(source.path))
 
     real = module.open
-    monkeypatch.setattr(module, "open", lying)
-    with pytest.raises(FormatError, match=r"1 of 5 tensors do not .* \('fc\.bias' is the first\)"):
+    monkeypatch.setattr(module, "open", written_to)
+    with pytest.raises(FormatError, match="of 5 tensors do not .*something else wrote to the file"):
         write_checkpoint(path, runtime, small)
     assert list(path.parent.iterdir()) == []
+
+
+def test_a_writer_that_takes_another_tensor_is_found(
+    target: tuple[str, str, Path], small: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the tensor asked for that must lie where the reader finds the name."""
+    name, runtime, path = target
+    module = formats.formats()[name]
+    real = module.write
+
+    def swapped(path: Path, runtime: str, tensors: dict[str, Tensor], metadata: dict[str, str]) -> Any:
+        return real(path, runtime, tensors | {"bn.gamma": tensors["bn.moving_mean"]}, metadata)
+
+    monkeypatch.setattr(module, "write", swapped)
+    with pytest.raises(FormatError, match=r"1 of 5 tensors do not .* \('bn\.gamma' is the first\)"):
+        write_checkpoint(path, runtime, small)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_source_that_changes_meanwhile_is_found(
+    target: tuple[str, str, Path], small: dict[str, Tensor], tmp_path: Path
+) -> None:
+    _, runtime, path = target
+    source = tmp_path / "source.ckpt"
+    write_checkpoint(source, "mindspore", small)
+    tensors = open_checkpoint(source).tensors
+    time.sleep(0.02)
+    data = source.read_bytes()
+    source.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(FormatError, match="source.ckpt: something changed the file while it was read"):
+        write_checkpoint(path, runtime, tensors)
+    assert not path.exists()
 
 
 class Interrupted(Tensor):

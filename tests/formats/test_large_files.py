@@ -37,7 +37,7 @@ def sparse(monkeypatch: pytest.MonkeyPatch) -> None:
     real = Output._write_all
 
     def write(self: Output, data: bytes) -> None:
-        if data is ZEROS:
+        if data == ZEROS:
             os.lseek(self._fd, len(data), os.SEEK_CUR)
         else:
             real(self, data)
