@@ -24,19 +24,19 @@ def read_root(source: SourceFile) -> tuple[Any, Unpickler, list[str]]:
         FormatError: the file is damaged or of another byte order or version.
     """
     path = source.path
-    size = 1 << 20
+    size, steps = 1 << 20, 0
     while True:
+        pickles = Unpickler(source.head(size), path, "the pickle", len(MAGIC), steps)
         try:
-            return _read_root(source.head(size), path)
+            return _read_root(pickles, path)
         except PickleEndError:  # the pickles' length is not known before they are read
             if size >= min(MAX_PICKLE_BYTES, source.size):
                 raise
-            size *= 8
+            size, steps = size * 8, pickles.steps
 
 
-def _read_root(head: bytes, path: str) -> tuple[Any, Unpickler, list[str]]:
+def _read_root(pickles: Unpickler, path: str) -> tuple[Any, Unpickler, list[str]]:
     """Return what `read_root` does from the first bytes of a file."""
-    pickles = Unpickler(head, path, "the pickle", len(MAGIC))
     if pickles.load() != _PROTOCOL:
         raise FormatError(f"{path}: is a torch file of an unknown version; expected {_PROTOCOL}")
     system = pickles.load()

@@ -28,7 +28,10 @@ from converters.formats.source import FormatError
 from converters.formats.tensors import short
 
 MAX_PICKLE_BYTES = 64 * 1024 * 1024
-_MAX_OPCODES = 2_000_000  # each may leave an object of 100 bytes behind
+# of all pickles of a file: 40 a tensor, so 25,000 tensors; takes half a second, and each may leave an object of
+# 100 bytes behind
+_MAX_OPCODES = 1_000_000
+_MAX_MEMO = 1 << 32  # what the binary opcodes can name; larger numbers could be made to collide as keys
 _MAX_COPIED = 1 << 20  # items and bytes, beyond as many as the pickle has bytes
 _MAX_MARKS = 1000
 _MAX_LONG_BYTES = 1024
@@ -49,7 +52,7 @@ _MARK = _Mark()
 class Unpickler:
     """Interprets one pickle after another in a stretch of bytes."""
 
-    def __init__(self, data: bytes, path: str, what: str, start: int = 0) -> None:
+    def __init__(self, data: bytes, path: str, what: str, start: int = 0, steps: int = 0) -> None:
         """Interpret pickles.
 
         Args:
@@ -57,6 +60,7 @@ class Unpickler:
             path: the file, for errors.
             what: what the bytes are in the file, for errors.
             start: where the first pickle starts.
+            steps: how many of the steps that a file may take have been taken.
         """
         self.data = data
         self.path = path
@@ -64,6 +68,7 @@ class Unpickler:
         self.position = start
         self.storages: dict[str, Storage] = {}
         self._copied = 0
+        self.steps = steps
 
     def load(self) -> Any:
         """Return what the next pickle describes, as plain data; `position` is then after it.
@@ -71,54 +76,60 @@ class Unpickler:
         Raises:
             FormatError: it is damaged, calls what is not allowed, or exceeds a bound.
         """
+        data, size = self.data, len(self.data)
         stack: list[Any] = []
         memo: dict[int, Any] = {}
-        marks = 0
-        for _ in range(_MAX_OPCODES):
+        marks: list[int] = []  # where the MARKs are on the stack
+        while self.steps < _MAX_OPCODES:
+            self.steps += 1
             start = self.position
-            opcode = self._take(1)[0]
+            if start >= size:
+                raise self._end_error()
+            opcode = data[start]
+            self.position = start + 1
             try:
-                if opcode == 0x2E:  # STOP
-                    return stack.pop()
-                if opcode == 0x28:  # MARK
-                    marks += 1
-                    if marks > _MAX_MARKS:
-                        raise self._error(f"nests deeper than {_MAX_MARKS}", start)
-                    stack.append(_MARK)
-                    continue
                 if opcode in _READS:
                     stack.append(_READS[opcode](self))
                 elif opcode in _MEMO:
-                    kind, read = _MEMO[opcode]
+                    is_get, read = _MEMO[opcode]
                     index = len(memo) if read is None else read(self)
-                    if kind == "get":
+                    if is_get:
                         stack.append(memo[index])
-                    else:
+                    elif 0 <= index < _MAX_MEMO and stack[-1] is not _MARK:
                         memo[index] = stack[-1]
+                    else:
+                        raise IndexError
+                elif opcode == 0x28:  # MARK
+                    if len(marks) == _MAX_MARKS:
+                        raise self._error(f"nests deeper than {_MAX_MARKS}", start)
+                    marks.append(len(stack))
+                    stack.append(_MARK)
                 elif opcode in _MARKED:
-                    at = len(stack) - 1
-                    while stack[at] is not _MARK:
-                        at -= 1
-                        if at < 0:
-                            raise IndexError
+                    at = marks.pop()
+                    if stack[at] is not _MARK:
+                        raise IndexError
                     items = stack[at + 1 :]
                     del stack[at:]
-                    marks -= 1
                     _MARKED[opcode](self, stack, items, start)
                 elif opcode in _ACTIONS:
                     _ACTIONS[opcode](self, stack, start)
+                elif opcode == 0x2E:  # STOP
+                    return stack.pop()
                 else:
                     raise self._error(f"has an opcode {opcode:#04x} that no checkpoint needs", start)
             except (IndexError, KeyError, TypeError, ValueError, struct.error, AttributeError):
                 raise self._error(f"cannot be followed at opcode {opcode:#04x}", start) from None
         raise self._error(f"has more than {_MAX_OPCODES:,} steps, far beyond any state dict", self.position)
 
+    def _end_error(self) -> PickleEndError:
+        return PickleEndError(
+            f"{self.path}: {self.what} ends in the middle: the file is truncated; get it again"
+        )
+
     def _take(self, length: int) -> bytes:
         end = self.position + length
         if end > len(self.data):
-            raise PickleEndError(
-                f"{self.path}: {self.what} ends in the middle: the file is truncated; get it again"
-            )
+            raise self._end_error()
         piece = self.data[self.position : end]
         self.position = end
         return piece
@@ -213,7 +224,7 @@ _READS: dict[int, Callable[[Unpickler], Any]] = {
     ord("I"): Unpickler._decimal,
     ord("L"): Unpickler._decimal,
     ord("J"): lambda u: int.from_bytes(u._take(4), "little", signed=True),
-    ord("K"): lambda u: u._number(1),
+    ord("K"): lambda u: u._take(1)[0],
     ord("M"): lambda u: u._number(2),
     0x8A: lambda u: u._long(1),
     0x8B: lambda u: u._long(4),
@@ -237,14 +248,15 @@ _READS: dict[int, Callable[[Unpickler], Any]] = {
     ord("c"): Unpickler._global,
 }
 
-_MEMO: dict[int, tuple[str, Callable[[Unpickler], int] | None]] = {
-    ord("g"): ("get", lambda u: int(u._line())),
-    ord("h"): ("get", lambda u: u._number(1)),
-    ord("j"): ("get", lambda u: u._number(4)),
-    ord("p"): ("put", lambda u: int(u._line())),
-    ord("q"): ("put", lambda u: u._number(1)),
-    ord("r"): ("put", lambda u: u._number(4)),
-    0x94: ("put", None),
+# whether it is a get, and how the index is read
+_MEMO: dict[int, tuple[bool, Callable[[Unpickler], int] | None]] = {
+    ord("g"): (True, lambda u: int(u._line())),
+    ord("h"): (True, lambda u: u._take(1)[0]),
+    ord("j"): (True, lambda u: u._number(4)),
+    ord("p"): (False, lambda u: int(u._line())),
+    ord("q"): (False, lambda u: u._take(1)[0]),
+    ord("r"): (False, lambda u: u._number(4)),
+    0x94: (False, None),
 }
 
 
@@ -298,6 +310,12 @@ def _skip_frame(unpickler: Unpickler, stack: list[Any], start: int) -> None:
 def _pop(unpickler: Unpickler, stack: list[Any], start: int) -> None:
     if stack.pop() is _MARK:
         raise IndexError
+
+
+def _duplicate(unpickler: Unpickler, stack: list[Any], start: int) -> None:
+    if stack[-1] is _MARK:
+        raise IndexError
+    stack.append(stack[-1])
 
 
 def _tuple(count: int) -> Callable[[Unpickler, list[Any], int], None]:
@@ -371,7 +389,7 @@ _ACTIONS: dict[int, Callable[[Unpickler, list[Any], int], None]] = {
     0x80: _proto,
     0x95: _skip_frame,
     ord("0"): _pop,
-    ord("2"): lambda u, stack, at: stack.append(stack[-1]),
+    ord("2"): _duplicate,
     0x85: _tuple(1),
     0x86: _tuple(2),
     0x87: _tuple(3),

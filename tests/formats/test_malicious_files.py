@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import struct
+import time
 import zipfile
 import zlib
 from pathlib import Path
@@ -96,7 +98,7 @@ def test_a_broken_pickle_is_an_error(data: bytes, message: str) -> None:
 def test_copies_of_a_memoised_list_are_bounded() -> None:
     data = (
         b"]("
-        + b"K\x01" * 1_000_000
+        + b"K\x01" * 500_000
         + b"eq\x00"
         + b"cbuiltins\nlist\nq\x01"
         + b"h\x01h\x00\x85R0" * 1000
@@ -110,6 +112,50 @@ def test_endless_steps_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("converters.formats.unpickle._MAX_OPCODES", 1000)
     with pytest.raises(FormatError, match="more than 1,000 steps"):
         load(b"N0" * 5000 + b".")
+
+
+_ORDERED_DICT = b"ccollections\nOrderedDict\nq\x00"
+_MODULUS = 2**61 - 1  # hash(n * _MODULUS) is 0
+SLOW = {
+    "no operation": b"N0" * 3_000_000 + b"N.",
+    "marks": b"(t0" * 2_000_000 + b"N.",
+    "calls": _ORDERED_DICT + b"(" + b"h\x00)R" * 330_000 + b"t.",
+    "globals": b"ctorch\nFloatStorage\n0" * 400_000 + b"N.",
+    "numbers that collide as keys": b"}("
+    + b"".join(b"\x8a\x0b" + (n * _MODULUS).to_bytes(11, "little") + b"N" for n in range(300_000))
+    + b"u.",
+    "numbers that collide in the memo": b"N" + b"".join(b"p%d\n" % (n * _MODULUS) for n in range(300_000)) + b".",
+    "a long tuple as key, again and again": b"("
+    + b"K\x01" * 100_000
+    + b"tq\x00}("
+    + b"h\x00N" * 100_000
+    + b"u.",
+}
+
+
+@pytest.mark.parametrize("data", SLOW.values(), ids=SLOW)
+def test_no_pickle_takes_long(data: bytes) -> None:
+    start = time.process_time()
+    with contextlib.suppress(FormatError):
+        load(data)
+    assert time.process_time() - start < 1
+
+
+def test_the_steps_are_those_of_all_pickles_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a legacy file are begun again where they are longer than what was read of it."""
+    from converters.formats.legacy_pth import MAGIC
+
+    monkeypatch.setattr("converters.formats.unpickle._MAX_OPCODES", 100_000)
+    once = b"\x80\x02M\xe9\x03." + b"N0" * 40_000 + b"X" + struct.pack("<I", 2 << 20)
+    (tmp_path / "x.pth").write_bytes(MAGIC + once + b"a" * (2 << 20) + b"." * 100)
+    with pytest.raises(FormatError, match="more than 100,000 steps"):
+        open_checkpoint(tmp_path / "x.pth")
+
+
+@pytest.mark.parametrize("data", [b"(20.", b"(q\x00h\x000t.", b"N(a(t.", b"}((Nsut."], ids=repr)
+def test_a_mark_is_no_value(data: bytes) -> None:
+    with pytest.raises(FormatError, match="cannot be followed"):
+        load(data)
 
 
 def test_nested_tuples_are_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
