@@ -1,12 +1,12 @@
-"""What does `convert` cost? Against a copy of the file and against the script one would write by hand.
+"""What does `convert` cost? Against a copy, safetensors' own loading, and the script one would write.
 
-python benchmarks/convert.py [--runs N] [--model NAME] [--json PATH]
+python benchmarks/convert.py [--quick] [--runs N] [--model NAME[:CLASSES]]... [--json PATH]
 
 Every row is a whole process: CPU (user + system), wall time and peak memory. The rows take turns,
 so that a busy machine slows all of them; figures are medians, and a ratio is the median of the
 ratios within each round. The first round, which also warms the caches, is not counted: in it each
-output is loaded in its framework and compared bit for bit with the weights that went in, so that
-all rows of a direction do the same work.
+output is loaded by its own library and compared bit for bit with the weights that went in, so that
+all rows of a direction do the same work. A 1 GiB checkpoint is a ResNet-50 with many classes.
 """
 
 from __future__ import annotations
@@ -14,120 +14,150 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import pkgutil
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-if TYPE_CHECKING:
-    import numpy as np
+import commands as command_files
+from benchmarks.benchmark_files import check_output, write_sources
+from benchmarks.benchmark_rows import CONVERT, COPY, SCRIPT, START, Row, Usage, as_dict, tables_of
 
-    from reference_models.spec import ModelSpec
-
-DIRECTIONS = {  # title: (source, runtime of the target, output's suffix, script)
-    ".ckpt -> .pth": ("source.ckpt", "pytorch", ".pth", "pth_from_ckpt.py"),
-    ".pth -> .ckpt": ("source.pth", "mindspore", ".ckpt", "ckpt_from_pth.py"),
-    ".ckpt -> .safetensors": ("source.ckpt", "pytorch", ".safetensors", "safetensors_from_ckpt.py"),
-}
-COPY, SCRIPT, CONVERT = "cp", "obvious script", "cli.py convert"
-START = "python -c pass"
-METRICS = ("cpu_s", "wall_s", "peak_bytes")
+MODELS = ("resnet50", "resnet152", "resnet50:119508")
+SCRIPTS = ROOT / "benchmarks" / "obvious_scripts"
 
 
-class Usage(NamedTuple):
-    """What one process took."""
+class Direction(NamedTuple):
+    """A conversion, and what else does the same."""
 
-    cpu_s: float
-    wall_s: float
-    peak_bytes: float
+    source: str
+    runtime: str
+    suffix: str
+    script: str
+    others: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f".{self.source.rpartition('.')[2]} -> {self.suffix} ({self.runtime})"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One command of a direction, and what each of its counted runs took."""
-
-    direction: str
-    what: str
-    command: list[str]
-    output: Path | None
-    runs: list[Usage] = field(default_factory=list)
-
-    def median(self, metric: str) -> float:
-        """Return the median of a metric over the runs."""
-        return statistics.median(getattr(run, metric) for run in self.runs)
-
-    def ratio(self, other: Row, metric: str) -> float:
-        """Return the median, over the rounds, of this row's metric in units of the other's."""
-        pairs = zip(self.runs, other.runs, strict=True)
-        return statistics.median(getattr(a, metric) / getattr(b, metric) for a, b in pairs)
+# safetensors' own loading and saving renames nothing: it is there as a measure of speed
+LIBRARY = ("safetensors_load_file.py", "safetensors_safe_open.py")
+DIRECTIONS = (
+    Direction("source.ckpt", "pytorch", ".pth", "pth_from_ckpt.py"),
+    Direction("source.pth", "mindspore", ".ckpt", "ckpt_from_pth.py"),
+    Direction("source.ckpt", "pytorch", ".safetensors", "safetensors_from_ckpt.py"),
+    Direction("source.safetensors", "mindspore", ".ckpt", "ckpt_from_safetensors.py"),
+    Direction("source.pth", "pytorch", ".safetensors", "safetensors_from_pth.py"),
+    Direction("source.safetensors", "pytorch", ".pth", "pth_from_safetensors.py", LIBRARY),
+    Direction("source.onnx", "pytorch", ".pth", "pth_from_onnx.py"),
+)
 
 
 @click.command()
-@click.option("--runs", type=click.IntRange(1), default=7, show_default=True, help="Counted rounds.")
-@click.option("--model", default="resnet50", show_default=True, help="A ResNet, or a Res2Net but v1b.")
+@click.option("--quick", is_flag=True, help="ResNet-50 only, three rounds.")
+@click.option("--runs", type=click.IntRange(1), help="Counted rounds; default: 5, and 3 from half a GiB on.")
+@click.option("--model", "models", multiple=True, help=f"Of ResNets only; default: {', '.join(MODELS)}.")
 @click.option("--json", "json_path", metavar="PATH", help="Write every run as JSON; - is stdout.")
-def main(runs: int, model: str, json_path: str | None) -> None:
-    """Print what convert, a copy and the obvious script cost, side by side."""
-    console = Console(stderr=True)
-    with tempfile.TemporaryDirectory(prefix="triport-benchmark-") as name, console.status("") as status:
-        folder = Path(name)
-        status.update(f"writing random weights of {model}")
-        _in_other_process(write_sources, model, folder)
-        rows = list(commands(folder))
-        floor_bytes = measure([_program("true")], folder).peak_bytes
-        for number in range(runs + 1):
-            for row in rows:
-                status.update(f"round {number} of {runs}: {row.direction} {row.what}")
-                used = measure(row.command, folder)
-                if number:
-                    row.runs.append(used)
-                elif row.what in (SCRIPT, CONVERT) and row.output is not None:
-                    _in_other_process(check_output, model, row.output, row.what)
-                if row.output is not None:
-                    row.output.unlink()  # writing over a file costs more than making one
-        size_bytes = (folder / "source.ckpt").stat().st_size
-    result = {
-        "model": model,
-        "source_bytes": size_bytes,
-        "runs": runs,
-        "peak_floor_bytes": floor_bytes,
-        "rows": [as_dict(row, rows) for row in rows],
-    }
+def main(quick: bool, runs: int | None, models: tuple[str, ...], json_path: str | None) -> None:
+    """Print what convert, a copy, safetensors and the obvious script cost, side by side."""
+    if quick:
+        runs, models = runs or 3, models or MODELS[:1]
+    results = []
+    with Console(stderr=True).status("") as status:
+        for model in models or MODELS:
+            results.append(measured(model, runs, status.update))
+        helps = measured_help(runs or 5, status.update)
+    floor_bytes = min(result["peak_floor_bytes"] for result in results)
     if json_path != "-":
-        Console(width=None if sys.stdout.isatty() else 120).print(
-            table_of(rows, model, size_bytes, floor_bytes)
-        )
+        console = Console(width=None if sys.stdout.isatty() else 120)
+        for result in results:
+            console.print(*tables_of(result.pop("all_rows"), result, floor_bytes), sep="\n")
+        console.print(*tables_of(helps, {"model": "", "source_bytes": 0}, floor_bytes), sep="\n")
+    for result in results:
+        result.pop("all_rows", None)
     if json_path is not None:
-        text = json.dumps(result, indent=2) + "\n"
+        report = {"models": results, "help": [as_dict(row, helps) for row in helps]}
+        text = json.dumps(report, indent=2) + "\n"
         if json_path == "-":
             click.echo(text, nl=False)
         else:
             Path(json_path).write_text(text, encoding="utf-8")
 
 
+def measured(model: str, runs: int | None, progress: Callable[[str], None]) -> dict[str, Any]:
+    """Return every row of one checkpoint."""
+    with tempfile.TemporaryDirectory(prefix="triport-benchmark-") as name:
+        folder = Path(name)
+        progress(f"{model}: writing random weights")
+        _in_other_process(write_sources, model, folder)
+        size_bytes = (folder / "source.ckpt").stat().st_size
+        runs = runs or (3 if size_bytes > 2**29 else 5)
+        rows = list(commands(folder))
+        floor_bytes = measure([_program("true")], folder).peak_bytes
+        for number in range(runs + 1):
+            for row in rows:
+                progress(f"{model}: round {number} of {runs}: {row.direction} {row.what}")
+                used = measure(row.command, folder)
+                if number:
+                    row.runs.append(used)
+                elif row.is_checked and row.output is not None:
+                    _in_other_process(check_output, folder, row.output, row.what)
+                if row.output is not None:
+                    row.output.unlink()  # writing over a file costs more than making one
+    return {
+        "model": model,
+        "source_bytes": size_bytes,
+        "runs": runs,
+        "peak_floor_bytes": floor_bytes,
+        "rows": [as_dict(row, rows) for row in rows],
+        "all_rows": rows,
+    }
+
+
+def measured_help(runs: int, progress: Callable[[str], None]) -> list[Row]:
+    """Return rows of the help of the command line and of each command."""
+    names = sorted(module.name for module in pkgutil.iter_modules(command_files.__path__) if not module.ispkg)
+    rows = [Row("help", START, [sys.executable, "-c", "pass"], None)]
+    for name in ("", *names):
+        words = [name, "--help"] if name else ["--help"]
+        rows.append(
+            Row("help", f"cli.py {' '.join(words)}", [sys.executable, str(ROOT / "cli.py"), *words], None)
+        )
+    with tempfile.TemporaryDirectory(prefix="triport-benchmark-") as folder:
+        for number in range(runs + 1):
+            for row in rows:
+                progress(f"round {number} of {runs}: {row.what}")
+                used = measure(row.command, Path(folder))
+                if number:
+                    row.runs.append(used)
+    return rows
+
+
 def commands(folder: Path) -> Iterator[Row]:
-    """Yield the rows: the interpreter's start, then a copy, the script and `convert` per direction."""
+    """Yield the rows: the interpreter's start, then a copy, the scripts and `convert` per direction."""
     yield Row("", START, [sys.executable, "-c", "pass"], None)
-    for direction, (source_name, runtime, suffix, script_name) in DIRECTIONS.items():
-        source, output = str(folder / source_name), folder / f"output{suffix}"
-        script = str(ROOT / "benchmarks" / "obvious_scripts" / script_name)
-        copy = folder / f"copy{Path(source_name).suffix}"
-        yield Row(direction, COPY, [_program("cp"), source, str(copy)], copy)
-        yield Row(direction, SCRIPT, [sys.executable, script, source, str(output)], output)
-        convert = [sys.executable, str(ROOT / "cli.py"), "convert", source, "--to", runtime]
-        yield Row(direction, CONVERT, [*convert, "-o", str(output)], output)
+    for direction in DIRECTIONS:
+        source, output = str(folder / direction.source), folder / f"output{direction.suffix}"
+        copy = folder / f"copy{Path(source).suffix}"
+        yield Row(str(direction), COPY, [_program("cp"), source, str(copy)], copy)
+        for name in direction.others:
+            other = folder / f"other{Path(source).suffix}"
+            what = f"safetensors {name.removeprefix('safetensors_').removesuffix('.py')} + save_file"
+            yield Row(str(direction), what, [sys.executable, str(SCRIPTS / name), source, str(other)], other)
+        script = [sys.executable, str(SCRIPTS / direction.script), source, str(output)]
+        yield Row(str(direction), SCRIPT, script, output, is_checked=True)
+        convert = [sys.executable, str(ROOT / "cli.py"), "convert", source, "--to", direction.runtime]
+        yield Row(str(direction), CONVERT, [*convert, "-o", str(output)], output, is_checked=True)
 
 
 def measure(command: list[str], folder: Path) -> Usage:
@@ -146,68 +176,6 @@ def measure(command: list[str], folder: Path) -> Usage:
     return Usage(*map(float, done.stdout.splitlines()[-1].split()))
 
 
-def write_sources(model: str, folder: Path) -> None:
-    """Write seeded weights as each framework would: source.ckpt and source.pth."""
-    import mindspore
-    import numpy as np
-    import torch
-
-    values = expected_values(model, "mindspore")
-    parameters = [{"name": name, "data": mindspore.Tensor(value)} for name, value in values.items()]
-    mindspore.save_checkpoint(parameters, str(folder / "source.ckpt"))
-    values = expected_values(model, "pytorch")
-    for name in [name for name in values if name.endswith(".running_var")]:
-        values[name.replace("running_var", "num_batches_tracked")] = np.array(1, np.int64)
-    torch.save({name: torch.from_numpy(value) for name, value in values.items()}, folder / "source.pth")
-
-
-def expected_values(model: str, runtime: str) -> dict[str, np.ndarray]:
-    """Return the seeded weights under the names that `runtime` knows them by."""
-    from converters.names import name_map, reference_dialect
-    from parity.random_weights import random_parameters
-    from reference_models.spec import get_model
-
-    spec: ModelSpec = get_model(model)
-    names = name_map(spec, reference_dialect(spec, runtime))
-    return {names[name]: value for name, value in random_parameters(spec).items()}
-
-
-def check_output(model: str, path: Path, what: str) -> None:
-    """Load an output in its framework and compare it bit for bit with the weights that went in.
-
-    Raises:
-        ValueError: names, shapes, types or values differ.
-    """
-    written = _loaded(path)
-    expected = expected_values(model, "mindspore" if path.suffix == ".ckpt" else "pytorch")
-    wrong = sorted(written.keys() ^ expected.keys())
-    wrong += [
-        name
-        for name in written.keys() & expected.keys()
-        if (written[name].dtype, written[name].shape) != (expected[name].dtype, expected[name].shape)
-        or written[name].tobytes() != expected[name].tobytes()
-    ]
-    if wrong:
-        raise ValueError(
-            f"{what} to {path.suffix}: {len(wrong)} of {len(expected)} tensors of {model} are wrong, "
-            f"{wrong[0]} the first. The scripts know ResNets and Res2Nets, not v1b"
-        )
-
-
-def _loaded(path: Path) -> Mapping[str, np.ndarray]:
-    if path.suffix == ".pth":
-        import torch
-
-        return {name: value.numpy() for name, value in torch.load(path, weights_only=True).items()}
-    if path.suffix == ".ckpt":
-        import mindspore
-
-        return {name: value.asnumpy() for name, value in mindspore.load_checkpoint(str(path)).items()}
-    from safetensors.numpy import load_file
-
-    return load_file(path)
-
-
 def _in_other_process(function: Callable[..., None], *arguments: Any) -> None:
     """Call a function that loads frameworks where that leaves nothing behind; its errors are raised here."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
@@ -222,59 +190,6 @@ def _program(name: str) -> str:
     if path is None:
         raise click.ClickException(f"there is no `{name}` on this machine's PATH")
     return path
-
-
-def _same_direction(row: Row, rows: list[Row], what: str) -> Row | None:
-    """Return the row to compare with, None where that makes no sense."""
-    if row.what == what or row.what == COPY:
-        return None
-    return next((other for other in rows if (other.direction, other.what) == (row.direction, what)), None)
-
-
-def as_dict(row: Row, rows: list[Row]) -> dict[str, Any]:
-    """Return a row with its medians, its ratios and every run."""
-    result: dict[str, Any] = {"direction": row.direction or None, "what": row.what}
-    result["median"] = {metric: row.median(metric) for metric in METRICS}
-    for key, what in (("of_cp", COPY), ("of_script", SCRIPT)):
-        other = _same_direction(row, rows, what)
-        result[key] = other and {metric: row.ratio(other, metric) for metric in METRICS}
-    result["runs"] = [run._asdict() for run in row.runs]
-    return result
-
-
-def table_of(rows: list[Row], model: str, size_bytes: int, floor_bytes: float) -> Table:
-    """Return the rows as a table; a peak that cannot be told from the launcher's own is an upper bound."""
-    runs = len(rows[0].runs)
-    table = Table(
-        title=f"Whole processes, {model} ({size_bytes / 1e6:.1f} MB), medians of {runs} interleaved runs",
-        caption="of cp, of script: the median ratio within each round. Outputs bit-equal.",
-    )
-    table.add_column("")
-    for heading in ("CPU s", "of cp", "of script", "wall s", "of cp", "of script", "peak MB", "of script"):
-        table.add_column(heading, justify="right")
-    direction = ""
-    for row in rows:
-        if row.direction != direction:
-            direction = row.direction
-            table.add_section()
-            table.add_row(f"[bold]{direction}")
-        cells = []
-        for metric in ("cpu_s", "wall_s"):
-            cells.append(f"{row.median(metric):.3f}")
-            cells += [_ratio_cell(row, rows, what, metric) for what in (COPY, SCRIPT)]
-        peak = row.median("peak_bytes")
-        cells.append(f"{'< ' if peak <= 1.03 * floor_bytes else ''}{peak / 1e6:.0f}")
-        cells.append(_ratio_cell(row, rows, SCRIPT, "peak_bytes"))
-        table.add_row(row.what, *cells)
-    return table
-
-
-def _ratio_cell(row: Row, rows: list[Row], what: str, metric: str) -> str:
-    other = _same_direction(row, rows, what)
-    if other is None:
-        return ""
-    ratio = row.ratio(other, metric)
-    return f"{ratio:.{0 if ratio >= 10 else 2 if ratio >= 0.1 else 3}f} x"
 
 
 if __name__ == "__main__":

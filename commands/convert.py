@@ -26,6 +26,9 @@ from .shared.output import emit, shown_progress
     type=click.Choice(["float16", "bfloat16", "float32"]),
     help="Convert the values, and say how far they were rounded. Left out, only float32 is taken.",
 )
+@click.option(
+    "--crc", is_flag=True, help="End a .ckpt with the CRC that MindSpore's crc_check=True compares."
+)
 @click.option("--opset", type=int, default=17, show_default=True, help="For ONNX: 13 to 21; .mindir from 11.")
 @click.option("--optimize", is_flag=True, help="For ONNX: fold BatchNorm; faster, cannot be converted back.")
 @click.option("--cell", metavar="MODULE:FACTORY", help="Any MindSpore Cell instead of SOURCE, to ONNX.")
@@ -43,6 +46,7 @@ def convert(
     dialect: str | None,
     output: Path | None,
     dtype: str | None,
+    crc: bool,
     opset: int,
     optimize: bool,
     cell: str | None,
@@ -69,7 +73,13 @@ def convert(
     if is_graph_asked(source, cell, checkpoint, inputs, no_check):
         from converters.mindir.asked import convert_asked
 
-        others = {"--model": model, "--dialect": dialect, "--dtype": dtype, "--optimize": optimize}
+        others = {
+            "--model": model,
+            "--dialect": dialect,
+            "--dtype": dtype,
+            "--optimize": optimize,
+            "--crc": crc,
+        }
         others["--from"] = source_runtime if source_runtime != "mindspore" else None
         with shown_progress() as progress:
             graph = convert_asked(
@@ -91,6 +101,7 @@ def convert(
             dtype=dtype,
             opset=opset,
             optimize=optimize,
+            crc=crc,
             progress=progress,
         )
     lines = conversion_lines(done, shipped=source is None)

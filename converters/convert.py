@@ -88,6 +88,7 @@ def convert(
     dtype: str | None = None,
     opset: int = 17,
     optimize: bool = False,
+    crc: bool = False,
     progress: Progress = lambda step: None,
 ) -> Conversion:
     """Convert a checkpoint for another runtime; the output is complete and checked, or not there.
@@ -103,6 +104,7 @@ def convert(
         dtype: convert the values to float16, bfloat16 or float32; None takes float32 weights only.
         opset: for ONNX, 13 to 21.
         optimize: for ONNX, fold BatchNorm into the convolutions: faster, no longer convertible.
+        crc: for .ckpt, end the file with the CRC-32 that MindSpore's crc_check=True compares.
         progress: is told each step.
 
     Raises:
@@ -121,6 +123,8 @@ def convert(
         raise ConvertError(
             f"--dtype {dtype}: an ONNX file is written in float32; only weights can be {dtype}"
         )
+    if crc and to == "onnx":
+        raise ConvertError("--crc: an ONNX file has no place for a CRC; only a .ckpt has")
     if output is None:
         output = Path(path.with_suffix(DEFAULT_SUFFIX[to]).name)
     if output.exists() and output.samefile(path):
@@ -151,7 +155,7 @@ def convert(
         }
         progress(f"writing {output.name}")
         try:
-            write_checkpoint(output, to, tensors, metadata)
+            write_checkpoint(output, to, tensors, metadata, crc=crc)
         except NotFiniteError:
             check_finite(checkpoint, found)
             raise

@@ -3,6 +3,7 @@
 A format is a module here that has FORMAT: its name. It defines
 
     WRITES: which suffixes it writes, by runtime
+    OPTIONS: what `write` takes more, by name
     sniff(source): whether a file's content is of this format
     open(source): the Checkpoint that a file holds, payloads unread
     write(path, runtime, tensors, metadata): a whole new file; returns the closed Output
@@ -53,7 +54,7 @@ __all__ = [
     "write_checkpoint",
 ]
 
-_INTERFACE = ("WRITES", "sniff", "open", "write")
+_INTERFACE = ("WRITES", "OPTIONS", "sniff", "open", "write")
 
 
 @functools.cache
@@ -147,19 +148,28 @@ def write_checkpoint(
             does not read back equal.
     """
     module = check_target(path, runtime)
+    asked = {name for name, value in options.items() if value}
+    for name in asked - set(module.OPTIONS):
+        others = [
+            end for one in formats().values() if name in one.OPTIONS for end in one.WRITES.get(runtime, ())
+        ]
+        raise FormatError(
+            f"{os.fspath(path)}: {module.FORMAT} files are written without {name}: leave it out"
+            + (f", or end the name in {' or '.join(others)}" if others else "")
+        )
     if not tensors:
         raise FormatError(f"{os.fspath(path)}: there is no tensor to write")
     with replacing(path) as temporary:
-        output = module.write(temporary, runtime, tensors, dict(metadata or {}), **options)
+        output = module.write(temporary, runtime, tensors, dict(metadata or {}), **dict.fromkeys(asked, True))
         written = SourceFile(temporary)
         found = module.open(written).tensors
         wrong = [name for name in {**tensors, **found} if not _is_in_place(name, tensors, found, output)]
         if wrong or not output.stamp == written.stamp == written.current_stamp():
             first = f" ('{short(wrong[0])}' is the first)" if wrong else ""
             raise FormatError(
-                f"{os.fspath(path)}: {len(wrong) or 'some'} of {len(tensors)} tensors do not read back as they "
-                f"were written{first}: something else wrote to the file, or the disk or memory is faulty. "
-                f"Nothing was written"
+                f"{os.fspath(path)}: {len(wrong) or 'some'} of {len(tensors)} tensors do not read back as "
+                f"they were written{first}: something else wrote to the file, or the disk or memory is "
+                f"faulty. Nothing was written"
             )
 
 

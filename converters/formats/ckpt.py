@@ -34,6 +34,7 @@ from converters.formats.wire import LENGTH, VARINT, Field, WireReader, varint
 
 FORMAT = "ckpt"
 WRITES = {"mindspore": (".ckpt",)}
+OPTIONS = ("crc",)
 
 SLICE_BYTES = 512 * 1024 * 1024
 _TYPES = {

@@ -30,6 +30,7 @@ from converters.formats.wire import FIXED32, FIXED64, LENGTH, VARINT, Field, Wir
 
 FORMAT = "onnx"
 WRITES: dict[str, tuple[str, ...]] = {}
+OPTIONS: tuple[str, ...] = ()
 
 _MODEL_FIELDS = {1: VARINT, 2: LENGTH, 3: LENGTH, 4: LENGTH, 5: VARINT, 6: LENGTH, 7: LENGTH, 8: LENGTH}
 _MODEL_FIELDS |= {14: LENGTH, 20: LENGTH, 25: LENGTH, 26: LENGTH}

@@ -22,6 +22,7 @@ from converters.formats.zip_records import Record, ZipWriter, check_stored, read
 
 FORMAT = "pth"
 WRITES = {"pytorch": (".pth", ".pt")}
+OPTIONS: tuple[str, ...] = ()
 
 # torch takes the root from the file's name; ours is fixed, so that a renamed file is the same file
 _ROOT = "archive"

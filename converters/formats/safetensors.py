@@ -30,6 +30,7 @@ from converters.formats.tensors import (
 
 FORMAT = "safetensors"
 WRITES = {"mindspore": (".safetensors",), "pytorch": (".safetensors",)}
+OPTIONS: tuple[str, ...] = ()
 
 _MAX_SCALAR = 1 << 30  # zeros that a CRC is taken over; MindSpore would need as much memory
 _MAX_HEADER_BYTES = 100_000_000  # the library's own limit

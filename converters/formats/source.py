@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from reference_models.errors import TriportError
 
 CHUNK_BYTES = 128 * 1024
-PIECE_BYTES = 1024 * 1024  # what one buffer holds while a payload is copied: faster than small ones, still in the cache
+PIECE_BYTES = (
+    1024 * 1024
+)  # what one buffer holds while a payload is copied: faster than small ones, still in the cache
 
 Stamp = tuple[int, int, int]  # inode, size, time of the last change
 
@@ -120,7 +122,8 @@ class SourceFile:
                 read_exactly(self._fd, buffer, size, offset)
             except EOFError:
                 raise FormatError(
-                    f"{self.path}: ends before byte {offset + size:,}: something shortened it while it was read"
+                    f"{self.path}: ends before byte {offset + size:,}: something shortened it while it "
+                    f"was read"
                 ) from None
             except OSError as error:
                 raise FormatError(

@@ -28,8 +28,8 @@ from converters.formats.source import FormatError
 from converters.formats.tensors import short
 
 MAX_PICKLE_BYTES = 64 * 1024 * 1024
-# of all pickles of a file: 40 a tensor, so 25,000 tensors; takes half a second, and each may leave an object of
-# 100 bytes behind
+# of all pickles of a file: 40 a tensor, so 25,000 tensors; takes half a second, and each may leave an object
+# of 100 bytes behind
 _MAX_OPCODES = 1_000_000
 _MAX_MEMO = 1 << 32  # what the binary opcodes can name; larger numbers could be made to collide as keys
 _MAX_COPIED = 1 << 20  # items and bytes, beyond as many as the pickle has bytes

@@ -232,6 +232,21 @@ def test_shipped_model_without_a_source(tmp_path, monkeypatch):
     assert (tmp_path / "res2net_digits.onnx").exists()
 
 
+def test_a_crc_where_it_is_asked_for(tmp_path, digits_ckpt):
+    """MindSpore compares it, and any change of the file is found."""
+    import mindspore
+
+    output = tmp_path / "out.ckpt"
+    convert(digits_ckpt, to="mindspore", output=output, crc=True)
+    assert output.read_bytes()[:-17] == digits_ckpt.read_bytes()
+    assert len(mindspore.load_checkpoint(str(output), crc_check=True)) == 187
+    data = bytearray(output.read_bytes())
+    data[len(data) // 2] ^= 1
+    output.write_bytes(data)
+    with pytest.raises(FormatError, match="CRC-32 is"):
+        open_checkpoint(output)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_not_finite_values_are_refused(tmp_path, value):
     arrays = named_arrays(DIGITS, dialect_of(DIGITS, "mindcv"))
@@ -254,6 +269,8 @@ def test_not_finite_values_are_refused(tmp_path, value):
         ({"to": "onnx", "output": "out.onnx", "dialect": "timm"}, ConvertError, "leave --dialect out"),
         ({"to": "onnx", "output": "out.onnx", "opset": 12}, ConvertError, "13 to 21"),
         ({"to": "onnx", "output": "out.pth"}, ConvertError, r"ends in \.onnx"),
+        ({"to": "onnx", "output": "out.onnx", "crc": True}, ConvertError, r"--crc: .* only a \.ckpt has"),
+        ({"crc": True}, FormatError, "pth files are written without crc: leave it out"),
     ],
 )
 def test_what_makes_no_sense_is_refused(tmp_path, digits_ckpt, options, error, message):

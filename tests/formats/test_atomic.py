@@ -100,7 +100,7 @@ def test_a_file_that_something_else_writes_to_is_found(
 
     real = module.open
     monkeypatch.setattr(module, "open", written_to)
-    with pytest.raises(FormatError, match="of 5 tensors do not .*something else wrote to the file"):
+    with pytest.raises(FormatError, match=r"of 5 tensors do not .*something else wrote to the file"):
         write_checkpoint(path, runtime, small)
     assert list(path.parent.iterdir()) == []
 
@@ -132,7 +132,7 @@ def test_a_source_that_changes_meanwhile_is_found(
     time.sleep(0.02)
     data = source.read_bytes()
     source.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
-    with pytest.raises(FormatError, match="source.ckpt: something changed the file while it was read"):
+    with pytest.raises(FormatError, match=r"source\.ckpt: something changed the file while it was read"):
         write_checkpoint(path, runtime, tensors)
     assert not path.exists()
 

@@ -139,6 +139,19 @@ def test_an_unknown_suffix_names_the_known(
         write_checkpoint(tmp_path / f"x{suffix}", runtime, small)
 
 
+def test_a_crc_where_the_format_has_none(target: Target, small: dict[str, Tensor]) -> None:
+    name, runtime, path = target
+    if name == "ckpt":
+        write_checkpoint(path, runtime, small, crc=True)
+        assert path.read_bytes()[-17:-10] == b"crc_num"
+        return
+    hint = r", or end the name in \.ckpt" if runtime == "mindspore" else ""
+    with pytest.raises(FormatError, match=f"{name} files are written without crc: leave it out{hint}$"):
+        write_checkpoint(path, runtime, small, crc=True)
+    assert not path.exists()
+    write_checkpoint(path, runtime, small, crc=False)
+
+
 def test_two_modules_of_one_name_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     from converters.formats import ckpt
 

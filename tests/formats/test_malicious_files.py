@@ -97,12 +97,7 @@ def test_a_broken_pickle_is_an_error(data: bytes, message: str) -> None:
 
 def test_copies_of_a_memoised_list_are_bounded() -> None:
     data = (
-        b"]("
-        + b"K\x01" * 500_000
-        + b"eq\x00"
-        + b"cbuiltins\nlist\nq\x01"
-        + b"h\x01h\x00\x85R0" * 1000
-        + b"."
+        b"](" + b"K\x01" * 500_000 + b"eq\x00" + b"cbuiltins\nlist\nq\x01" + b"h\x01h\x00\x85R0" * 1000 + b"."
     )
     with pytest.raises(FormatError, match="copies the same items"):
         load(data)
@@ -124,7 +119,9 @@ SLOW = {
     "numbers that collide as keys": b"}("
     + b"".join(b"\x8a\x0b" + (n * _MODULUS).to_bytes(11, "little") + b"N" for n in range(300_000))
     + b"u.",
-    "numbers that collide in the memo": b"N" + b"".join(b"p%d\n" % (n * _MODULUS) for n in range(300_000)) + b".",
+    "numbers that collide in the memo": b"N"
+    + b"".join(b"p%d\n" % (n * _MODULUS) for n in range(300_000))
+    + b".",
     "a long tuple as key, again and again": b"("
     + b"K\x01" * 100_000
     + b"tq\x00}("
@@ -141,7 +138,9 @@ def test_no_pickle_takes_long(data: bytes) -> None:
     assert time.process_time() - start < 1
 
 
-def test_the_steps_are_those_of_all_pickles_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_steps_are_those_of_all_pickles_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Those of a legacy file are begun again where they are longer than what was read of it."""
     from converters.formats.legacy_pth import MAGIC
 
