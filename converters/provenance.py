@@ -58,7 +58,7 @@ def stated_preprocessing(metadata: Mapping[str, str], path: object) -> Preproces
     try:
         values: dict[str, Any] = json.loads(text)
         known = {field.name for field in fields(Preprocess)}
-        if set(values) != known:
+        if set(values) | {"channels"} != known:
             raise ValueError(f"expected the keys {', '.join(sorted(known))}")
         return Preprocess(
             resize_px=int(values["resize_px"]),
@@ -67,6 +67,7 @@ def stated_preprocessing(metadata: Mapping[str, str], path: object) -> Preproces
             mean=_three(values["mean"]),
             std=_three(values["std"]),
             library=values["library"],
+            channels=values.get("channels", "rgb"),
         )
     except (ValueError, TypeError) as error:
         raise ProvenanceError(f"{path}: its metadata {PREPROCESSING_KEY} cannot be read: {error}") from error

@@ -60,7 +60,8 @@ class Preprocess:
 
     The short side is resized to `resize_px` with `interpolation`, the centre `crop_px` square is
     cut, and RGB in 0..1 becomes (x - mean) / std. `library` made the published figure: "pil"
-    (antialiased), "mindspore" or "opencv" (not antialiased).
+    (antialiased), "mindspore" or "opencv" (not antialiased). `channels` is the order in which the
+    network takes them; mean and std are in that order.
     """
 
     resize_px: int
@@ -69,11 +70,13 @@ class Preprocess:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     library: Literal["pil", "mindspore", "opencv"]
+    channels: Literal["rgb", "bgr"] = "rgb"
 
     def __str__(self) -> str:
         mean, std = ("/".join(f"{value:.4g}" for value in values) for values in (self.mean, self.std))
         return (
             f"{self.library} {self.interpolation} {self.resize_px} -> {self.crop_px}, mean {mean}, std {std}"
+            + (", BGR" if self.channels == "bgr" else "")
         )
 
 

@@ -21,6 +21,7 @@ AT_HOME = (
     "converters/mindir/check.py",
     "converters/mindir/convert_any.py",
     "parity/runners/*.py",
+    "parity/ranks/*.py",
     "parity/doctor.py",
 )
 FILES = [

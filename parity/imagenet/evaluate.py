@@ -1,54 +1,32 @@
-"""Top-1 and top-5 of a runner on a folder of labelled images."""
+"""Top-1 and top-5 of one network or several on the same decoded images."""
 
 from __future__ import annotations
 
-import os
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from itertools import islice
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
+from parity.ranks import Alone, Ranks
 from parity.runners import Runner
-from reference_models.errors import TriportError
 from reference_models.spec import Preprocess, Weights
 
-from .dataset import ImageDataset, Sample
-from .preprocess import preprocess_file
+from .blocks import TOP, Block, Contender, Duplicates, EvaluationError, Prediction, predictions_of
+from .dataset import ImageDataset
+from .rows import RowFile
+from .sharding import Shape, blocks_of_all, kept_by_all
+from .verdict import Verdict, verdict_of
 from .wilson import wilson_interval
 
+__all__ = ["Contender", "Evaluation", "EvaluationError", "Prediction", "evaluate", "score"]
+
 DEFAULT_BATCH_SIZE = 32
-TOP = 5
+_ILSVRC_CLASSES = (1000, 1001)
 
-# Called with how many images are done and how many there are.
-Progress = Callable[[int, int], None]
-
-
-class EvaluationError(TriportError):
-    """The runner's logits cannot be scored."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """What the model says of one image: its best classes, best first (five, or all of fewer)."""
-
-    sample: Sample
-    top5: tuple[int, ...]
-    logits: tuple[float, ...]
-
-    @property
-    def top1_correct(self) -> bool:
-        """Whether the best class is the image's."""
-        return self.top5[0] == self.sample.label
-
-    @property
-    def top5_correct(self) -> bool:
-        """Whether the image's class is among the five best."""
-        return self.sample.label in self.top5
+# Called with how many images are done and how many there are, and the images computed a second.
+Progress = Callable[[int, int, float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +39,15 @@ class Evaluation:
     images: int
     top1_count: int
     top5_count: int
-    seconds: float
+    images_per_second: float
     profile: Preprocess
     weights: Weights | None
     predictions: tuple[Prediction, ...]
     class_names: tuple[str, ...]
+    versions: dict[str, str] = field(default_factory=dict)
+    same_images: bool = True
+    layout: str = ""
+    ranks: int = 1
 
     @property
     def top1_percent(self) -> float:
@@ -83,19 +65,24 @@ class Evaluation:
         low, high = wilson_interval(self.top1_count, self.images)
         return 100 * low, 100 * high
 
-    @property
-    def images_per_second(self) -> float:
-        """Images over the whole time: decoding, preprocessing and inference."""
-        return self.images / self.seconds if self.seconds > 0 else 0.0
-
     def published(self) -> dict[str, Any] | None:
         """Return the publisher's figure for these weights (its first), None where there is none."""
         if self.weights is None or not self.weights.accuracies:
             return None
         return {"weights": self.weights.name, **asdict(self.weights.accuracies[0])}
 
+    def verdict(self) -> Verdict | None:
+        """Return how the accuracy stands to the published one, None where there is none."""
+        published = self.published()
+        if published is None:
+            return None
+        return verdict_of(
+            self.top1_count, self.images, published["top1_percent"], same_images=self.same_images
+        )
+
     def json(self) -> dict[str, Any]:
         """Return what `--json` prints."""
+        verdict = self.verdict()
         return {
             "model": self.model,
             "runtime": self.runtime,
@@ -103,11 +90,42 @@ class Evaluation:
             "images": self.images,
             "top1_percent": self.top1_percent,
             "top5_percent": self.top5_percent,
+            "top1_count": self.top1_count,
+            "top5_count": self.top5_count,
             "top1_interval_percent": list(self.top1_interval_percent),
             "published": self.published(),
+            "verdict": None if verdict is None else verdict.word,
+            "verdict_text": None if verdict is None else verdict.text,
             "images_per_second": self.images_per_second,
             "preprocess": asdict(self.profile),
+            "layout": self.layout,
+            "ranks": self.ranks,
+            "versions": self.versions,
         }
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many images one contender has right, by the given labels."""
+
+    contender: int
+    labels: np.ndarray
+    images: int = 0
+    top1_count: int = 0
+    top5_count: int = 0
+
+    def add(self, block: Block) -> None:
+        """Count the next images."""
+        labels = self.labels[block.position : block.position + len(block)]
+        right = block.classes[:, self.contender] == labels[:, None]
+        self.images += len(block)
+        self.top1_count += int(right[:, 0].sum())
+        self.top5_count += int(right.any(axis=1).sum())
+
+
+def labels_array(dataset: ImageDataset) -> np.ndarray:
+    """Return every image's label, in order."""
+    return np.array([sample.label for sample in dataset.samples], np.int32)
 
 
 def evaluate(
@@ -116,82 +134,94 @@ def evaluate(
     dataset: ImageDataset,
     profile: Preprocess,
     *,
-    batch_size: int = DEFAULT_BATCH_SIZE,
     weights: Weights | None = None,
     keep_predictions: bool = False,
-    progress: Progress | None = None,
+    **options: Any,
 ) -> Evaluation:
-    """Score `runner` on every image of `dataset`, decoding the next batch while it computes.
+    """Score one network; `options` are those of `score`."""
+    contender = Contender(model, runner, profile, weights)
+    return score([contender], dataset, keep_predictions=keep_predictions, **options)[0]
+
+
+def score(
+    contenders: Sequence[Contender],
+    dataset: ImageDataset,
+    *,
+    batch_size: int = DEFAULT_BATCH_SIZE,
+    workers: int | None = None,
+    rows: RowFile | None = None,
+    ranks: Ranks | None = None,
+    allow_duplicates: bool = False,
+    keep_predictions: bool = False,
+    listeners: Sequence[Callable[[Block], None]] = (),
+    progress: Progress | None = None,
+) -> list[Evaluation]:
+    """Score networks on every image of `dataset`, decoding the next batches while they compute.
 
     Args:
-        runner: a model in any runtime.
-        model: its name, for the report.
+        contenders: networks with the data set's outputs, all run on the same decoded images.
         dataset: the images; see `ImageDataset.limited` for a part of them.
-        profile: how files become inputs.
-        batch_size: images in memory at a time, twice.
-        weights: the published weights that the model runs with, where it does.
+        batch_size: images that are run at a time.
+        workers: threads that decode; as many as there are CPUs by default.
+        rows: where every image's result is written; what it holds already is not run again.
+        ranks: the processes that share the work; every one of them returns the whole result.
+        allow_duplicates: let two files with the same bytes count as two images.
         keep_predictions: keep the best classes of every image.
+        listeners: called with every block of results, in the data set's order.
         progress: called after every batch.
 
     Raises:
+        DatasetError: two files have the same bytes.
         ImageError: a file cannot be read.
         EvaluationError: logits are not finite, or not one row per image with a value per class.
     """
-    counts = np.zeros(2, np.int64)
-    predictions: list[Prediction] = []
-    done = 0
-    start = time.perf_counter()
-    for samples, batch in _batches(dataset.samples, profile, batch_size):
-        for prediction in _predictions(samples, runner.run(batch), len(dataset.class_names)):
-            counts += prediction.top1_correct, prediction.top5_correct
-            if keep_predictions:
-                predictions.append(prediction)
-        done += len(samples)
+    ranks = ranks or Alone()
+    labels = labels_array(dataset)
+    tallies = [Tally(index, labels) for index in range(len(contenders))]
+    predictions: list[list[Prediction]] = [[] for _ in contenders]
+    duplicates = Duplicates(dataset)
+    total, start, computed = len(dataset.samples), time.perf_counter(), 0
+
+    def take(block: Block) -> None:
+        if not allow_duplicates:
+            duplicates.add(block)
+        for tally in tallies:
+            tally.add(block)
+        for listener in listeners:
+            listener(block)
+        if keep_predictions:
+            for index, kept in enumerate(predictions):
+                kept.extend(predictions_of(block, dataset, index))
+
+    shape = Shape(batch_size, len(contenders), min(TOP, len(dataset.class_names)))
+    for block in kept_by_all(rows.kept() if rows is not None else None, ranks, shape):
+        take(block)
+    done = tallies[0].images
+    for block in blocks_of_all(contenders, dataset, done, workers, ranks, shape):
+        take(block)
+        if rows is not None and ranks.rank == 0:
+            rows.append(block)
+        computed += len(block)
         if progress is not None:
-            progress(done, len(dataset.samples))
-    return Evaluation(
-        model=model,
-        runtime=runner.runtime,
-        device=runner.device,
-        images=done,
-        top1_count=int(counts[0]),
-        top5_count=int(counts[1]),
-        seconds=time.perf_counter() - start,
-        profile=profile,
-        weights=weights,
-        predictions=tuple(predictions),
-        class_names=dataset.class_names,
-    )
-
-
-def _batches(
-    samples: Iterable[Sample], profile: Preprocess, batch_size: int
-) -> Iterator[tuple[list[Sample], np.ndarray]]:
-    """Yield samples and their inputs (N, 3, H, W), in order; one batch ahead is being decoded."""
-    source = iter(samples)
-    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode") as pool:
-        waiting: deque[tuple[list[Sample], list[Future[np.ndarray]]]] = deque()
-        try:
-            while True:
-                while len(waiting) < 2 and (group := list(islice(source, batch_size))):
-                    futures = [pool.submit(preprocess_file, sample.path, profile) for sample in group]
-                    waiting.append((group, futures))
-                if not waiting:
-                    return
-                group, futures = waiting.popleft()
-                yield group, np.stack([future.result() for future in futures])
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _predictions(samples: list[Sample], logits: np.ndarray, num_classes: int) -> Iterator[Prediction]:
-    if logits.shape != (len(samples), num_classes):
-        raise EvaluationError(
-            f"expected logits ({len(samples)}, {num_classes}) of the data set's classes, found {logits.shape}"
+            progress(done + computed, total, computed / (time.perf_counter() - start))
+    seconds = time.perf_counter() - start
+    return [
+        Evaluation(
+            model=contender.model,
+            runtime=contender.runner.runtime,
+            device=contender.runner.device,
+            images=tally.images,
+            top1_count=tally.top1_count,
+            top5_count=tally.top5_count,
+            images_per_second=computed / seconds if seconds > 0 else 0.0,
+            profile=contender.profile,
+            weights=contender.weights,
+            predictions=tuple(kept),
+            class_names=dataset.class_names,
+            versions=contender.runner.versions(),
+            same_images=len(dataset.class_names) not in _ILSVRC_CLASSES or dataset.is_validation_set,
+            layout=dataset.layout,
+            ranks=ranks.size,
         )
-    # equal logits: the lower class first, so that every runtime breaks a tie alike
-    order = np.argsort(-logits, axis=1, kind="stable")[:, :TOP]
-    for sample, row, best in zip(samples, logits, order, strict=True):
-        if not np.isfinite(row).all():
-            raise EvaluationError(f"{sample.path}: the model's logits are not finite")
-        yield Prediction(sample, tuple(int(index) for index in best), tuple(float(row[i]) for i in best))
+        for contender, tally, kept in zip(contenders, tallies, predictions, strict=True)
+    ]

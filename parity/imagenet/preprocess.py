@@ -6,6 +6,7 @@ Profile library "pil" is torchvision's and timm's pipeline, value for value; "mi
 
 from __future__ import annotations
 
+import io
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,20 +54,38 @@ def preprocess_file(path: Path, profile: Preprocess) -> np.ndarray:
         ImageError: the file cannot be read or decoded whole.
     """
     try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"{path}: not a readable image ({error})") from error
+    return preprocess(decode(data, path), profile)
+
+
+def decode(data: bytes, what: object) -> Image.Image:
+    """Return the RGB image of an image file's bytes; `what` names it in messages.
+
+    Raises:
+        ImageError: they cannot be decoded whole.
+    """
+    try:
         # decoding happens in `convert`; a truncated file fails there
-        with _pil().open(path) as image:
-            rgb = image.convert("RGB")
+        with _pil().open(io.BytesIO(data)) as image:
+            return image.convert("RGB")
     except Exception as error:  # PIL's decoders raise OSError, SyntaxError, ValueError, struct.error ...
-        raise ImageError(f"{path}: not a readable image ({type(error).__name__}: {error})") from error
-    return preprocess(rgb, profile)
+        raise ImageError(f"{what}: not a readable image ({type(error).__name__}: {error})") from error
 
 
-def preprocess(image: Image.Image, profile: Preprocess) -> np.ndarray:
-    """Return (3, crop, crop) float32 of an RGB image: resized, cut and normalised."""
+def preprocess(image: Image.Image, profile: Preprocess, out: np.ndarray | None = None) -> np.ndarray:
+    """Return (3, crop, crop) float32 of an RGB image, written to `out`: resized, cut and normalised."""
     pixels = _cropped(image, profile)
-    # each channel has 256 values: looking them up is float-identical to computing them
-    tables = _tables(profile.mean, profile.std)
-    return np.stack([table[pixels[:, :, channel]] for channel, table in enumerate(tables)])
+    if out is None:
+        out = np.empty((3, profile.crop_px, profile.crop_px), np.float32)
+    if profile.channels == "bgr":
+        pixels = pixels[:, :, ::-1]
+    # each channel has 256 values: looking them up is float-identical to computing them. `take`
+    # with a mode works in place and, unlike indexing, lets other threads run
+    for channel, table in enumerate(_tables(profile.mean, profile.std)):
+        np.take(table, pixels[:, :, channel], out=out[channel], mode="clip")
+    return out
 
 
 def _cropped(image: Image.Image, profile: Preprocess) -> np.ndarray:

@@ -5,21 +5,24 @@ from __future__ import annotations
 from rich import box
 from rich.table import Table
 
+from .compare import Comparison
 from .evaluate import Evaluation
+from .pair import SIGNIFICANT, PairTally
 
 
 def summary_of(evaluation: Evaluation) -> str:
-    """Return the accuracy with its interval, beside the published figure, in three or four lines."""
+    """Return the accuracy with its interval, beside the published figure, in three to five lines."""
     low, high = evaluation.top1_interval_percent
+    ranks = f" on {evaluation.ranks} ranks" if evaluation.ranks > 1 else ""
     lines = [
-        f"{evaluation.model} in {evaluation.runtime} on {evaluation.device}: "
+        f"{evaluation.model} in {evaluation.runtime} on {evaluation.device}{ranks}: "
         f"{evaluation.images} images, {evaluation.images_per_second:.1f} images/s",
         f"top-1 {evaluation.top1_percent:.2f} % (95 % interval {low:.2f} to {high:.2f}), "
         f"top-5 {evaluation.top5_percent:.2f} %",
         f"preprocessing: {evaluation.profile}",
     ]
-    published = evaluation.published()
-    if published is not None:
+    published, verdict = evaluation.published(), evaluation.verdict()
+    if published is not None and verdict is not None:
         top5 = published["top5_percent"]
         lines.append(
             f"published for {published['weights']}: "
@@ -27,23 +30,89 @@ def summary_of(evaluation: Evaluation) -> str:
             + (f", top-5 {top5:.2f} %" if top5 is not None else "")
             + f" ({published['context']})"
         )
+        lines.append(f"verdict: {verdict.text}")
     return "\n".join(lines)
 
 
 def predictions_table(evaluation: Evaluation, limit: int | None = None) -> Table:
     """Return the first `limit` images with their class and the model's best classes."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    table.add_column("image")
-    table.add_column("class")
-    table.add_column("top-5, best first")
+    table = _table("image", "class", "top-5, best first")
     for prediction in evaluation.predictions[:limit]:
-        names = [_short(evaluation.class_names[index]) for index in prediction.top5]
-        label = _short(evaluation.class_names[prediction.sample.label])
+        names = [short_name(evaluation.class_names[index]) for index in prediction.top5]
+        label = short_name(evaluation.class_names[prediction.sample.label])
         colour = "green" if prediction.top1_correct else "yellow" if prediction.top5_correct else "bold red"
-        table.add_row(prediction.sample.path.name, f"[{colour}]{label}[/]", ", ".join(names))
+        table.add_row(prediction.sample.name.rsplit("/", 1)[-1], f"[{colour}]{label}[/]", ", ".join(names))
     return table
 
 
-def _short(name: str) -> str:
+def pair_verdict(pair: PairTally) -> str:
+    """Return in a sentence whether two models are equally good on the images."""
+    flips = f"{pair.only_a} images only A has right, {pair.only_b} only B"
+    if not pair.flips:
+        return f"The same best class on all {pair.images} images."
+    if pair.equal:
+        return f"No difference beyond chance: {flips} (McNemar's exact p = {pair.p_value:.3g})."
+    better = "A" if pair.only_a > pair.only_b else "B"
+    return f"{better} is better: {flips} (McNemar's exact p = {pair.p_value:.3g} < {SIGNIFICANT})."
+
+
+def pair_summary(pair: PairTally) -> str:
+    """Return the agreement of two models, in two or three lines."""
+    lines = [
+        f"the same best class on {pair.same_top1} of {pair.images} images, "
+        f"the same five best on {pair.same_top5}"
+    ]
+    if pair.largest_logit:
+        lines.append(
+            f"logits of the same five best differ by at most {pair.largest_difference:.1e} "
+            f"({pair.largest_difference / pair.largest_logit:.1e} of the largest)"
+        )
+    return "\n".join([*lines, pair_verdict(pair)])
+
+
+def flips_table(pair: PairTally, limit: int = 20) -> Table:
+    """Return the first images whose best class differs, with both."""
+    table = _table("image", "class", "A says", "B says")
+    names = pair.dataset.class_names
+    for flip in pair.flips[:limit]:
+        says = [
+            f"[{'green' if best == flip.label else 'red'}]{short_name(names[best])}[/]"
+            for best in (flip.a, flip.b)
+        ]
+        table.add_row(pair.dataset.samples[flip.position].name, short_name(names[flip.label]), *says)
+    if len(pair.flips) > limit:
+        table.add_row(f"... and {len(pair.flips) - limit} more", "", "", "")
+    return table
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """Return how the model scores under each preprocessing and labelling."""
+    table = _table("images prepared, or labelled", "differs in")
+    for heading in ("top-1 %", "top-5 %", "gained", "lost", "same class"):
+        table.add_column(heading, justify="right")
+    culprit = comparison.culprit
+    for found in comparison.alternatives:
+        style = "bold red" if found is culprit else None
+        table.add_row(
+            found.name,
+            found.culprit,
+            f"{found.top1_percent:.2f}",
+            f"{found.top5_percent:.2f}",
+            str(found.gained),
+            str(found.lost),
+            str(found.same_top1),
+            style=style,
+        )
+    return table
+
+
+def short_name(name: str) -> str:
     """Return the first of a class's words: "tench" of "tench, Tinca tinca"."""
     return name.split(",")[0]
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for column in columns:
+        table.add_column(column)
+    return table

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from converters.convert import SHIPPED, check_finite, exporter_for, parameters_of
-from converters.formats import Checkpoint, open_checkpoint
+from converters.formats import Checkpoint, file_sha256, open_checkpoint
 from converters.identify import Fit, identify
 from converters.provenance import (
     FOLDED_KEY,
@@ -32,6 +33,8 @@ from reference_models.spec import (
     get_model,
 )
 
+from .profiles import stated_profile
+
 
 class SubjectError(TriportError):
     """There is nothing to run: no weights, or a file that another runtime cannot take."""
@@ -46,6 +49,18 @@ class Subject:
     runner: Runner
     profile: Preprocess
     published: Weights | None
+    path: Path
+
+    def identity(self) -> dict[str, Any]:
+        """Return what computes and with which weights, to be the same when a run goes on."""
+        return {
+            "model": self.spec.name,
+            "weights_sha256": file_sha256(self.path),
+            "runtime": self.runner.runtime,
+            "device": self.runner.device.partition(":")[0],
+            "preprocess": asdict(self.profile),
+            "versions": self.runner.versions(),
+        }
 
 
 def open_subject(
@@ -54,6 +69,7 @@ def open_subject(
     model: str | None = None,
     runtime: Runtime | None = None,
     device: str = "cpu",
+    profile: str | None = None,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Subject:
     """Open a file, or the shipped model by its name, in a runtime.
@@ -64,6 +80,8 @@ def open_subject(
             Weights' names also tell how images are preprocessed.
         runtime: where to run; the file's own by default.
         device: `cpu`, `cuda[:i]` or `npu[:i]`.
+        profile: how images are preprocessed, as `profiles.stated_profile` reads it; the publisher's by
+            default.
         progress: is told each step.
 
     Raises:
@@ -73,19 +91,24 @@ def open_subject(
     progress(f"reading {path.name}")
     checkpoint = open_checkpoint(path)
     if FOLDED_KEY in checkpoint.metadata:
-        return _folded(checkpoint, runtime, device)
+        return _folded(checkpoint, runtime, device, profile)
     found = identify(checkpoint, model)
     check_finite(checkpoint, found)
     published = _published(checkpoint, found, model)
-    profile = _profile(checkpoint, found.spec, published, model)
+    prepared = _chosen(profile, lambda: _profile(checkpoint, found.spec, published, model))
     progress(f"loading {found.spec.name} in {runtime or checkpoint.runtime}")
     return Subject(
         found.spec,
         found.num_classes,
         _runner(checkpoint, found, runtime or checkpoint.runtime, device),
-        profile,
+        prepared,
         published,
+        Path(checkpoint.path),
     )
+
+
+def _chosen(profile: str | None, own: Callable[[], Preprocess]) -> Preprocess:
+    return own() if profile is None else stated_profile(profile, own)
 
 
 def _path_of(what: str) -> Path:
@@ -116,7 +139,7 @@ def _runner(checkpoint: Checkpoint, found: Fit, runtime: str, device: str) -> Ru
     return PyTorchRunner(found.spec, found.num_classes, parameters, device)
 
 
-def _folded(checkpoint: Checkpoint, runtime: str | None, device: str) -> Subject:
+def _folded(checkpoint: Checkpoint, runtime: str | None, device: str, profile: str | None) -> Subject:
     """Return an optimised ONNX file, which only ONNX Runtime runs."""
     if runtime not in (None, "onnx"):
         raise SubjectError(
@@ -126,9 +149,9 @@ def _folded(checkpoint: Checkpoint, runtime: str | None, device: str) -> Subject
     classes = checkpoint.metadata.get(NUM_CLASSES_KEY, "")
     if not classes.isdecimal():
         raise SubjectError(f"{checkpoint.path}: its metadata does not say how many classes the model has")
-    num_classes = int(classes)
+    prepared = _chosen(profile, lambda: _profile(checkpoint, spec, None, None))
     return Subject(
-        spec, num_classes, OnnxRunner(checkpoint.path, device), _profile(checkpoint, spec, None, None), None
+        spec, int(classes), OnnxRunner(checkpoint.path, device), prepared, None, Path(checkpoint.path)
     )
 
 

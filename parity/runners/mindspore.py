@@ -16,7 +16,7 @@ from .calls import Call, Feed, Module, Visit
 from .device import Device, DeviceError, parse_device
 from .parameters import matched
 
-_TARGETS = {"cpu": "CPU", "cuda": "GPU", "npu": "Ascend"}
+TARGETS = {"cpu": "CPU", "cuda": "GPU", "npu": "Ascend"}
 _BACKENDS = {
     "cuda": "a MindSpore build with its GPU backend and the CUDA that it was built for",
     "npu": "Ascend's CANN and driver, and source CANN's set_env.sh before starting",
@@ -141,7 +141,7 @@ class MindSporeRunner:
 
 def _select(mindspore: Any, device: Device) -> dict[str, str]:
     """Select the device, in full float32, and return the precision flags as recorded."""
-    target = _TARGETS[device.kind]
+    target = TARGETS[device.kind]
     if device.kind == "cpu":
         mindspore.set_device(target)
         return {}

@@ -44,7 +44,9 @@ def grey(tmp_path):
         folder.mkdir(parents=True)
         for index in range(4):
             value = 255 if (label, index) == (0, 0) else round(255 * (label + 0.5) / 10)
-            Image.new("RGB", (9, 12), (value, value, value)).save(folder / f"{index}.png")
+            image = Image.new("RGB", (9, 12), (value, value, value))
+            image.putpixel((index, label), (value, value, value ^ 1))  # no two files are the same
+            image.save(folder / f"{index}.png")
     return tmp_path
 
 
@@ -58,10 +60,10 @@ def test_counts_order_and_json(grey):
         PLAIN,
         batch_size=16,
         keep_predictions=True,
-        progress=lambda done, total: steps.append((done, total)),
+        progress=lambda done, total, rate: steps.append((done, total, rate > 0)),
     )
     assert runner.batches == [16, 16, 8]
-    assert steps == [(16, 40), (32, 40), (40, 40)]
+    assert steps == [(16, 40, True), (32, 40, True), (40, 40, True)]
     assert (result.top1_percent, result.top5_percent) == (97.5, 97.5)
     assert result.predictions[0].top5 == (9, 8, 7, 6, 5)
     assert [p.sample.label for p in result.predictions] == [label for label in range(10) for _ in range(4)]
@@ -69,6 +71,7 @@ def test_counts_order_and_json(grey):
     assert set(parsed) == {
         *("model", "runtime", "device", "images", "top1_percent", "top5_percent"),
         *("top1_interval_percent", "published", "images_per_second", "preprocess"),
+        *("top1_count", "top5_count", "verdict", "verdict_text", "layout", "ranks", "versions"),
     }
     assert parsed["published"] is None
     assert parsed["top1_interval_percent"] == pytest.approx([87.12, 99.56], abs=0.01)

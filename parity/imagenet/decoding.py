@@ -1,0 +1,90 @@
+"""Image files become batches in threads, ahead of the network that computes on them.
+
+Threads and not processes: Pillow and NumPy release the interpreter while they decode, resize and
+normalise, so that threads scale like processes, share the batch's memory and start at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from reference_models.spec import Preprocess
+
+from .dataset import Sample
+from .preprocess import ImageError, decode, preprocess
+
+DIGEST_BYTES = 16
+_BATCHES_AHEAD = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Decoded samples: `position` of the first in the data set, their hashes, the inputs by profile.
+
+    `digests` is (N, 16) uint8, of each image file's bytes; inputs are (N, 3, crop, crop) float32.
+    """
+
+    position: int
+    samples: Sequence[Sample]
+    digests: np.ndarray
+    inputs: dict[Preprocess, np.ndarray]
+
+
+def workers_of_machine(ranks_here: int = 1) -> int:
+    """Return how many threads decode: one for each CPU that this process may use, shared by its ranks."""
+    return max(1, len(os.sched_getaffinity(0)) // max(1, ranks_here))
+
+
+def decoded(
+    groups: Iterable[tuple[int, Sequence[Sample]]], profiles: Sequence[Preprocess], workers: int
+) -> Iterator[Batch]:
+    """Yield a batch for each (position, samples), in order, while the next ones are being decoded.
+
+    Every file is read and decoded once, whatever the number of profiles.
+
+    Raises:
+        ImageError: a file cannot be read or decoded whole.
+    """
+    source = iter(groups)
+    with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
+        waiting: deque[tuple[Batch, list[Future[None]]]] = deque()
+        try:
+            while True:
+                while len(waiting) < _BATCHES_AHEAD and (group := next(source, None)) is not None:
+                    batch = _empty(*group, profiles)
+                    futures = [pool.submit(_fill, batch, index) for index in range(len(batch.samples))]
+                    waiting.append((batch, futures))
+                if not waiting:
+                    return
+                batch, futures = waiting.popleft()
+                for future in futures:
+                    future.result()
+                yield batch
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _empty(position: int, samples: Sequence[Sample], profiles: Sequence[Preprocess]) -> Batch:
+    count = len(samples)
+    inputs = {p: np.empty((count, 3, p.crop_px, p.crop_px), np.float32) for p in profiles}
+    return Batch(position, samples, np.empty((count, DIGEST_BYTES), np.uint8), inputs)
+
+
+def _fill(batch: Batch, index: int) -> None:
+    sample = batch.samples[index]
+    try:
+        data = sample.image.read()
+    except (OSError, EOFError) as error:
+        raise ImageError(f"{sample}: not a readable image ({error})") from error
+    digest = hashlib.blake2b(data, digest_size=DIGEST_BYTES).digest()
+    batch.digests[index] = np.frombuffer(digest, np.uint8)
+    image = decode(data, sample)
+    for profile, out in batch.inputs.items():
+        preprocess(image, profile, out[index])

@@ -1,0 +1,50 @@
+"""Is a measured accuracy the published one? Equal, lower by so much, or too few images to tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .wilson import wilson_interval
+
+# A sample whose interval reaches further than this from its figure cannot show that two are equal.
+EQUAL_WITHIN_POINTS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`word` of a measured top-1 beside the published one; `text` says it with figures."""
+
+    word: Literal["equal", "lower", "higher", "cannot tell", "other images"]
+    text: str
+
+
+def verdict_of(correct: int, images: int, published_percent: float, *, same_images: bool) -> Verdict:
+    """Judge `correct` of `images` by the 95 % Wilson interval.
+
+    `same_images` says that they are of the set that the published figure was measured on.
+    """
+    if not same_images:
+        return Verdict(
+            "other images",
+            "not judged: the published figure is of ILSVRC-2012's validation set, and these are other images",
+        )
+    low, high = (100 * value for value in wilson_interval(correct, images))
+    measured = 100 * correct / images
+    interval = f"95 % interval {low:.2f} to {high:.2f}"
+    difference = measured - published_percent
+    away = sorted(abs(end - published_percent) for end in (low, high))
+    if high < published_percent:
+        return Verdict(
+            "lower",
+            f"lower by {-difference:.2f} points ({away[0]:.2f} to {away[1]:.2f})",
+        )
+    if low > published_percent:
+        return Verdict(
+            "higher",
+            f"higher by {difference:.2f} points ({away[0]:.2f} to {away[1]:.2f})",
+        )
+    if max(high - measured, measured - low) > EQUAL_WITHIN_POINTS:
+        same = "the same figure, but " if abs(difference) < 0.005 else ""
+        return Verdict("cannot tell", f"{same}cannot tell with {images} images ({interval})")
+    return Verdict("equal", f"equal: {published_percent:.2f} is within the {interval}")

@@ -1,0 +1,36 @@
+"""Ranks that MindSpore's msrun started: HCCL on Ascend, NCCL on GPU, MindSpore's own collectives on CPU."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from converters import environment
+from parity.runners.device import parse_device
+from parity.runners.mindspore import TARGETS
+
+_BACKENDS = {"cpu": "mccl", "cuda": "nccl", "npu": "hccl"}
+
+
+class MsrunRanks:
+    """The world group of MindSpore's communication."""
+
+    def __init__(self, device: str) -> None:
+        """Join, with results on `device`. In msrun's scheduler process this does not return."""
+        mindspore = environment.import_mindspore(device)
+        from mindspore import communication, ops
+
+        where = parse_device(device)
+        mindspore.set_device(TARGETS[where.kind], where.index)
+        communication.init()
+        self.backend = _BACKENDS[where.kind]
+        self.rank, self.size = communication.get_rank(), communication.get_group_size()
+        self._mindspore, self._all_gather = mindspore, ops.AllGather()
+
+    def gather(self, rows: np.ndarray) -> list[np.ndarray]:
+        """Return what every rank gave, by rank."""
+        self._mindspore.set_context(mode=self._mindspore.PYNATIVE_MODE)
+        given = self._mindspore.Tensor(np.ascontiguousarray(rows, np.int32))
+        return np.split(self._all_gather(given).asnumpy(), self.size)
+
+    def close(self) -> None:
+        """Stay: MindSpore leaves its group when the process ends."""
