@@ -60,7 +60,7 @@ def evaluate(json_path: str | None, html: Path | None, predictions: bool, **aske
     from parity.imagenet.session import Request, run
 
     with shown_progress() as progress:
-        done = run(Request(**asked, keep_predictions=predictions), progress)
+        done = run(Request(**asked, html=html, keep_predictions=predictions), progress)
     if done.rank != 0:
         return
     pieces: list[Any] = []
@@ -74,6 +74,6 @@ def evaluate(json_path: str | None, html: Path | None, predictions: bool, **aske
     if done.comparison is not None:
         pieces += [report.comparison_table(done.comparison), done.comparison.verdict()]
     if html is not None:
-        write_text(html, done.page())
+        write_text(str(html), done.page())
     emit(done.json(), json_path, lambda: print_pieces(*pieces))
     sys.exit(0 if done.passed else 1)

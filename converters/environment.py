@@ -23,6 +23,9 @@ _MINDSPORE_LOG_LEVEL = ("GLOG_v", "3")
 # With torch_npu installed and no CANN, torch's own loading of device backends makes the import fail.
 _TORCH_BACKENDS = ("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")
 
+# Threads of PyTorch's OpenMP spin while they wait, and starve whatever decodes images beside them.
+_OPENMP_WAIT = ("OMP_WAIT_POLICY", "PASSIVE")
+
 _set_here: dict[str, str] = {}
 
 
@@ -42,6 +45,11 @@ def prepare(device: str = "cpu") -> None:
     if device.startswith("cpu"):
         _set_default(*_MINDSPORE_CPU_ISA)
     _silence_cell_deletion()
+
+
+def share_cpu() -> None:
+    """Set what PyTorch reads at load time, for work beside other threads that compute."""
+    _set_default(*_OPENMP_WAIT)
 
 
 def import_torch() -> Any:
@@ -80,7 +88,7 @@ def import_mindspore(device: str = "cpu") -> Any:
 
 def recorded() -> dict[str, str]:
     """Return the variables that matter to the runtimes, with who set each: "AVX2 (set by triport)"."""
-    names = (_MINDSPORE_CPU_ISA[0], _MINDSPORE_LOG_LEVEL[0], _TORCH_BACKENDS[0])
+    names = (_MINDSPORE_CPU_ISA[0], _MINDSPORE_LOG_LEVEL[0], _TORCH_BACKENDS[0], _OPENMP_WAIT[0])
     return {
         name: os.environ[name] + (" (set by triport)" if _set_here.get(name) == os.environ[name] else "")
         for name in names

@@ -95,8 +95,8 @@ class Duplicates:
             first = self._seen.setdefault(digest.tobytes(), position)
             if first != position:
                 raise DatasetError(
-                    f"{self._samples[position]} has the same bytes as {self._samples[first]}: one image would "
-                    "count twice. Remove it, or use --allow-duplicates"
+                    f"{self._samples[position]} has the same bytes as {self._samples[first]}: one image "
+                    "would count twice. Remove it, or use --allow-duplicates"
                 )
 
 

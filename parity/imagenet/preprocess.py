@@ -16,7 +16,7 @@ import numpy as np
 from reference_models.errors import TriportError
 from reference_models.spec import ModelSpec, Preprocess
 
-from .resize_opencv import resize_bilinear
+from .resize_opencv import resize_bicubic, resize_bilinear
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -101,12 +101,9 @@ def _cropped(image: Image.Image, profile: Preprocess) -> np.ndarray:
         filters = {"bilinear": _pil().Resampling.BILINEAR, "bicubic": _pil().Resampling.BICUBIC}
         resized = image.resize((width, height), filters[profile.interpolation])
         return np.asarray(resized.crop((left, top, left + crop, top + crop)))
-    if profile.interpolation != "bilinear":
-        raise ProfileError(
-            f"{profile.interpolation} resizing as {profile.library} does it is not implemented: bilinear is"
-        )
     left, top = (width - crop) // 2, (height - crop) // 2
-    pixels = resize_bilinear(np.asarray(image), width, height)
+    resize = {"bilinear": resize_bilinear, "bicubic": resize_bicubic}[profile.interpolation]
+    pixels = resize(np.asarray(image), width, height)
     return pixels[top : top + crop, left : left + crop]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from converters import environment
 from parity.ranks import Ranks, device_of_rank, join, ranks_here
 from reference_models.errors import TriportError
 
@@ -45,6 +46,7 @@ class Request:
     rows: Path | None = None
     resume: bool = False
     keep_predictions: bool = False
+    html: Path | None = None
 
     def check(self) -> None:
         """Raise RequestError where options do not go together."""
@@ -57,6 +59,8 @@ class Request:
                 )
         if self.compare_preprocessing and len(self.what) > 1:
             raise RequestError("--compare-preprocessing takes one model")
+        if self.html is not None and len(self.what) != 2:
+            raise RequestError("--html is of two models: evaluate A B")
         if self.resume and self.rows is None:
             raise RequestError("--resume goes on with the file of --rows: name it")
 
@@ -91,13 +95,8 @@ class Done:
         return {"models": [evaluation.json() for evaluation in self.evaluations], "pair": self.pair.json()}
 
     def page(self) -> str:
-        """Return the page of a pair.
-
-        Raises:
-            RequestError: there is no pair.
-        """
-        if self.pair is None:
-            raise RequestError("--html is of two models: evaluate A B")
+        """Return the page of a pair."""
+        assert self.pair is not None
         a, b = (
             Side(letter, name, evaluation)
             for letter, name, evaluation in zip("AB", self.names, self.evaluations, strict=True)
@@ -112,6 +111,7 @@ def run(request: Request, tell: Callable[[str], None] = lambda step: None) -> Do
         TriportError: something of it is not there or does not fit.
     """
     request.check()
+    environment.share_cpu()
     device = device_of_rank(request.device)
     ranks = join(device, request.of("runtime", 0))
     try:

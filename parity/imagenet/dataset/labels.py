@@ -64,6 +64,8 @@ def check_labels(dataset: ImageDataset, labels: Path | None) -> None:
     Raises:
         DatasetError: they differ.
     """
+    if labels is not None:
+        labels_of(labels)  # also where it is not needed, it must be a labels file
     official = [sample for sample in dataset.samples if sample.image.validation_number is not None]
     if not official or (labels is None and package_folder() is None):
         return
@@ -203,7 +205,7 @@ def _named_labels(source: Path, rows: list[str]) -> Mapping[str, str]:
         parts = parts[1:]  # a table's header
     if not parts or any(len(row) < 2 for row in parts):
         raise DatasetError(
-            f"{source}: no labels file: expected the devkit's ids, a WordNet id a line, or `name label` a line"
+            f"{source}: no labels file: expected the devkit's ids, WordNet ids, or `name label`, one a line"
         )
     labels = [row[1] for row in parts]
     if all(label.isdecimal() for label in labels):
