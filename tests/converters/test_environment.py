@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("ONEDNN_MAX_CPU_ISA", "GLOG_v", "TORCH_DEVICE_BACKEND_AUTOLOAD")
+NAMES = ("ONEDNN_MAX_CPU_ISA", "GLOG_v", "TORCH_DEVICE_BACKEND_AUTOLOAD", "OMP_WAIT_POLICY")
 
 
 def _run(code, **variables):
