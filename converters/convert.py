@@ -126,8 +126,8 @@ def convert(
     if crc and to == "onnx":
         raise ConvertError("--crc: an ONNX file has no place for a CRC; only a .ckpt has")
     if output is None:
-        output = Path(path.with_suffix(DEFAULT_SUFFIX[to]).name)
-    if output.exists() and output.samefile(path):
+        output = Path(path.absolute().with_suffix(DEFAULT_SUFFIX[to]).name)
+    if output.exists() and output.samefile(checkpoint.path):
         raise ConvertError(f"{output}: is the source itself. Name another output with -o")
     written = _target_dialect(found.spec, to, dialect)
     rounding = None

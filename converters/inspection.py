@@ -143,7 +143,7 @@ def inspect_file(path: Path, stats: bool = False) -> Inspection:
     statistics = {name: statistics_of(t) for name, t in checkpoint.tensors.items()} if stats else None
     problems += _untrained(untouched, layers, checkpoint, statistics)
     return Inspection(
-        checkpoint, tuple(fits), file_sha256(path), tuple(problems), tuple(untouched), statistics
+        checkpoint, tuple(fits), file_sha256(checkpoint.path), tuple(problems), tuple(untouched), statistics
     )
 
 

@@ -181,3 +181,28 @@ def untouched_norms(tensors: Mapping[str, Tensor]) -> tuple[list[str], int]:
             ):
                 untouched.append(path)
     return untouched, layers
+
+
+def fresh_statistics(tensors: Mapping[str, Tensor]) -> tuple[list[str], int]:
+    """Return the BatchNorm layers whose mean is 0 and variance 1 throughout, as before the first batch.
+
+    Returns:
+        The layers' paths, and how many BatchNorm layers there are.
+    """
+    import numpy as np
+
+    fresh, layers = [], 0
+    for name in tensors:
+        path, _, leaf = name.rpartition(".")
+        for leaves in _NORM_LEAVES:
+            mean, variance = leaves[2:]
+            if leaf != mean or f"{path}.{variance}" not in tensors:
+                continue
+            layers += 1
+            if all(
+                bool(np.all(values.astype(np.float32) == initial))
+                for part, initial in ((mean, 0.0), (variance, 1.0))
+                for values in tensors[f"{path}.{part}"].arrays()
+            ):
+                fresh.append(path)
+    return fresh, layers

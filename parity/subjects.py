@@ -10,6 +10,7 @@ import numpy as np
 
 from converters.convert import read_parameters
 from converters.formats import file_sha256
+from converters.published import model_file
 from reference_models.errors import TriportError
 from reference_models.spec import ModelSpec, all_models, get_model
 
@@ -90,8 +91,8 @@ def check(
         loaded = read_parameters(subject.weights, subject.spec.name if subject.spec else None)
         spec, num_classes, parameters = loaded.spec, loaded.num_classes, loaded.parameters
         source = str(subject.weights)
-        files[source] = file_sha256(subject.weights)
-        onnx_file = subject.weights if loaded.runtime == "onnx" else None
+        files[source] = file_sha256(model_file(subject.weights))
+        onnx_file = Path(model_file(subject.weights)) if loaded.runtime == "onnx" else None
     return check_model(
         spec,
         parameters,

@@ -34,6 +34,7 @@ from converters.formats.tensors import (
     same_payload,
     short,
 )
+from converters.published import model_file
 
 __all__ = [
     "FLOATS",
@@ -84,14 +85,14 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """Open a checkpoint of any format, told by its content, never by its name.
 
     Training state, other copies of the weights and wrappers' name prefixes are taken off; the
-    result's `dropped` and `notes` say so.
+    result's `dropped` and `notes` say so. A published folder is its ONNX file.
 
     Raises:
         FormatError: there is no such file, or it is empty, damaged, unsafe or of no known format.
     """
     from converters.formats.state_dicts import without_training_state
 
-    source = SourceFile(path)
+    source = SourceFile(model_file(path))
     if not source.size:
         raise FormatError(f"{source.path}: is empty; get the file again")
     matching = [module for module in formats().values() if module.sniff(source)]

@@ -94,8 +94,8 @@ def open_subject(
         return _folded(checkpoint, runtime, device, profile)
     found = identify(checkpoint, model)
     check_finite(checkpoint, found)
-    published = _published(checkpoint, found, model)
-    prepared = _chosen(profile, lambda: _profile(checkpoint, found.spec, published, model))
+    published = published_weights(checkpoint, found, model)
+    prepared = _chosen(profile, lambda: profile_for(checkpoint, found.spec, published, model))
     progress(f"loading {found.spec.name} in {runtime or checkpoint.runtime}")
     return Subject(
         found.spec,
@@ -149,13 +149,13 @@ def _folded(checkpoint: Checkpoint, runtime: str | None, device: str, profile: s
     classes = checkpoint.metadata.get(NUM_CLASSES_KEY, "")
     if not classes.isdecimal():
         raise SubjectError(f"{checkpoint.path}: its metadata does not say how many classes the model has")
-    prepared = _chosen(profile, lambda: _profile(checkpoint, spec, None, None))
+    prepared = _chosen(profile, lambda: profile_for(checkpoint, spec, None, None))
     return Subject(
         spec, int(classes), OnnxRunner(checkpoint.path, device), prepared, None, Path(checkpoint.path)
     )
 
 
-def _published(checkpoint: Checkpoint, found: Fit, name: str | None) -> Weights | None:
+def published_weights(checkpoint: Checkpoint, found: Fit, name: str | None) -> Weights | None:
     """Return the weights record that was named, or that the file's origin, names and classes point to."""
     named = [weights for weights in found.spec.weights if weights.name == name]
     if named or found.num_classes != found.spec.num_classes:
@@ -164,7 +164,7 @@ def _published(checkpoint: Checkpoint, found: Fit, name: str | None) -> Weights 
     return next((weights for weights in found.spec.weights if weights.dialect == dialect), None)
 
 
-def _profile(
+def profile_for(
     checkpoint: Checkpoint, spec: ModelSpec, published: Weights | None, name: str | None
 ) -> Preprocess:
     """Return the preprocessing of the weights that were named, or that the file states, or its publisher's.

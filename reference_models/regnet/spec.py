@@ -73,10 +73,10 @@ def _stages(config: RegNetConfig) -> tuple[Stage, ...]:
         for block in range(config.depth)
     )
     widths = Counter(round(config.w_0 * config.w_m**power / 8) * 8 for power in powers)
-    return tuple(_stage(config, width, depth) for width, depth in widths.items())
+    return tuple(_stage_of_width(config, width, depth) for width, depth in widths.items())
 
 
-def _stage(config: RegNetConfig, width: int, depth: int) -> Stage:
+def _stage_of_width(config: RegNetConfig, width: int, depth: int) -> Stage:
     group_width = min(config.group_width, width)
     if config.rounding == "nearest":
         groups = max(1, round(width / group_width))

@@ -1,0 +1,50 @@
+"""Runs a published file in its runtime, and tells a runtime that is not installed from one that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from converters.convert import read_parameters
+from converters.environment import import_mindspore, import_torch
+from parity.runners import Runner
+from parity.runners.mindspore import MindSporeRunner
+from parity.runners.onnx import OnnxRunner, import_onnxruntime
+from parity.runners.pytorch import PyTorchRunner
+from reference_models.errors import TriportError
+
+_LOAD: dict[str, Callable[[], Any]] = {
+    "pytorch": import_torch,
+    "mindspore": import_mindspore,
+    "onnx": import_onnxruntime,
+}
+
+
+class MissingRuntimeError(TriportError):
+    """A runtime is not installed here."""
+
+
+def run(runtime: str, file: Path, model: str, device: str, images: np.ndarray) -> tuple[np.ndarray, str]:
+    """Return a file's logits (N, classes) and the runtime's name and version.
+
+    PyTorch and MindSpore run triport's own definition of the model: the folder's is never executed.
+
+    Raises:
+        MissingRuntimeError: the runtime is not installed.
+        TriportError: the file cannot be run.
+    """
+    try:
+        framework = _LOAD[runtime]()
+    except TriportError as error:
+        raise MissingRuntimeError(str(error)) from error
+    runner: Runner
+    if runtime == "onnx":
+        runner = OnnxRunner(file, device)
+    else:
+        loaded = read_parameters(file, model)
+        kind = PyTorchRunner if runtime == "pytorch" else MindSporeRunner
+        runner = kind(loaded.spec, loaded.num_classes, loaded.parameters, device)
+    return runner.run(images), f"{framework.__name__} {framework.__version__}"

@@ -1,0 +1,50 @@
+"""What a person reads of a publication and of a verification."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from .publish import Published
+from .verify import Verification
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_MARKS = {"passed": "[green]passed[/]", "failed": "[bold red]FAILED[/]", "not run": "not run"}
+
+
+def publication_lines(done: Published) -> Iterator[str]:
+    """Yield what was published, its files and its digest."""
+    made = done.manifest
+    yield f"Published {made['weights'] or made['model']} in {done.folder}"
+    for name, file in made["files"].items():
+        yield f"  {name:22} {file['size']:>12,}  {file['what']}"
+    pairs = made["parity"]["pairs"]
+    worst = max(pair["max_rel"] for pair in pairs)
+    yield f"  parity      {len(pairs)} runtimes equal PyTorch in float64, the furthest by {worst:.1e}"
+    for figure in made["accuracy"]:
+        yield f"  accuracy    {figure['metric']} {figure['percent']:.2f} %, {figure['kind']}"
+    yield f"  digest      {done.digest}"
+    for note in done.notes:
+        yield f"  note: {note}"
+
+
+def verification_pieces(done: Verification) -> Iterator[Table | str]:
+    """Yield the checks as a table, and everything that is wrong."""
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("check", "result", "found", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for check in done.checks:
+        table.add_row(check.name, _MARKS[check.status], escape(check.detail))
+    yield table
+    for check in done.checks:
+        yield from (escape(f"  {problem}") for problem in check.problems)
+    not_run = [check.name for check in done.checks if check.status == "not run"]
+    failed = [check.name for check in done.checks if check.status == "failed"]
+    if failed:
+        yield f"{done.folder}: NOT as published: {', '.join(failed)}"
+    else:
+        yield f"{done.folder}: as published" + (f"; not run: {', '.join(not_run)}" if not_run else "")

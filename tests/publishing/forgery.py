@@ -1,0 +1,25 @@
+"""Folders that were changed by somebody who also mends the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from publishing import manifest
+
+
+def rewrite(folder: Path, change: Callable[[dict[str, Any]], object] = lambda values: None) -> None:
+    """Write a manifest with the hashes that the files have now, after `change` had its values."""
+    values = manifest.parsed(manifest.read(folder))
+    del values["digest"]
+    for name, entry in manifest.files_of(folder, values["files"]).items():
+        values["files"][name].update(entry)
+    change(values)
+    (folder / manifest.MANIFEST).write_bytes(manifest.written(values))
+
+
+def replace_text(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")

@@ -1,0 +1,99 @@
+"""Whose weights a source holds: said, told by the file's hash, or not known; and what is claimed then."""
+
+import json
+from dataclasses import asdict, replace
+
+import pytest
+
+from converters.formats import open_checkpoint
+from converters.identify import identify
+from publishing.origin import OriginError, measured_figures, origin_of, published_figures
+from reference_models.spec import get_model
+from tests.converters.checkpoints import dialect_of, hollow_checkpoint
+
+RESNET50 = get_model("resnet50")
+SWAG = get_model("regnet_y_16gf")
+EVALUATED = {
+    "model": "resnet50",
+    "runtime": "onnx",
+    "device": "cpu",
+    "images": 100,
+    "top1_percent": 80.0,
+    "top5_percent": 90.0,
+    "top1_interval_percent": [71.1, 86.7],
+    "preprocess": json.loads(json.dumps(asdict(RESNET50.weights[0].preprocess))),
+}
+
+
+def found(spec, dialect):
+    checkpoint = hollow_checkpoint(spec, dialect_of(spec, dialect))
+    return checkpoint, identify(checkpoint, spec.name)
+
+
+def test_the_hash_in_a_published_files_name_tells_the_weights():
+    weights = next(w for w in RESNET50.weights if w.name == "resnet50.torchvision_v2")
+    digits = weights.url.rpartition("-")[2].partition(".")[0]
+    origin = origin_of(*found(RESNET50, "torchvision"), digits.ljust(64, "0"), "resnet50")
+    assert origin.weights == weights and origin.same_file
+    assert origin.preprocess == weights.preprocess
+
+
+def test_named_weights_are_believed_and_marked_as_another_file():
+    origin = origin_of(*found(RESNET50, "torchvision"), "0" * 64, "resnet50.torchvision_v2")
+    assert origin.weights is not None and origin.weights.name == "resnet50.torchvision_v2"
+    assert not origin.same_file
+    assert [one["percent"] for one in published_figures(RESNET50, origin.weights)] == [80.858, 95.434]
+
+
+def test_names_alone_prove_no_accuracy():
+    origin = origin_of(*found(RESNET50, "torchvision"), "0" * 64, "resnet50")
+    assert origin.weights is None and list(published_figures(RESNET50, None)) == []
+    assert origin.stated_by == "torchvision, whose names the source has"
+
+
+def test_what_the_file_states_counts_before_its_names(made):
+    checkpoint = open_checkpoint(made.folder)
+    origin = origin_of(checkpoint, identify(checkpoint), "0" * 64, "res2net_digits")
+    assert origin.stated_by == "the source file" and origin.weights is None
+
+
+def test_weights_for_other_images_than_the_graphs_are_refused():
+    with pytest.raises(
+        OriginError, match="its images are 384 px, and the graph of regnet_y_16gf here takes 224"
+    ):
+        origin_of(*found(SWAG, "torchvision"), "0" * 64, "regnet_y_16gf.torchvision_swag")
+
+
+def test_a_measurement_is_taken_with_its_interval(tmp_path):
+    path = tmp_path / "evaluate.json"
+    path.write_text(json.dumps(EVALUATED))
+    top1, top5 = measured_figures(f"my set={path}", "resnet50", RESNET50.weights[0].preprocess, "2020-01-01")
+    assert (top1["percent"], top1["interval_percent"], top1["dataset"]["name"]) == (
+        80.0,
+        [71.1, 86.7],
+        "my set",
+    )
+    assert (top5["percent"], top5["interval_percent"], top5["date"]) == (90.0, None, "2020-01-01")
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("", {"model": "resnet18"}, "was measured on resnet18, not on resnet50"),
+        ("", {"preprocess": {}}, "was measured with other preprocessing"),
+        ("", {"images": "many"}, "is not what `evaluate --json` writes"),
+        ("a|b=", {}, "a data set's name is plain text"),
+    ],
+)
+def test_a_measurement_of_something_else_is_refused(tmp_path, name, changes, message):
+    path = tmp_path / "evaluate.json"
+    path.write_text(json.dumps({**EVALUATED, **changes}))
+    with pytest.raises(OriginError, match=message):
+        measured_figures(f"{name}{path}", "resnet50", RESNET50.weights[0].preprocess, None)
+
+
+def test_nobody_states_preprocessing():
+    spec = replace(RESNET50, weights=())
+    checkpoint, fit = found(RESNET50, "torchvision")
+    origin = origin_of(checkpoint, replace(fit, spec=spec), "0" * 64, "resnet50")
+    assert origin.stated_by == "nobody; this is triport's default"
