@@ -1,6 +1,7 @@
 """Attacks by their published numbers, each against the reader that would have met it.
 
-The general cases are in test_malicious_files.py and test_onnx_reading.py.
+Each has the shape that its advisory describes (GitHub Advisory Database, NVD); versions are those that it
+gives as mended. The general cases are in test_malicious_files.py and test_onnx_reading.py.
 """
 
 from __future__ import annotations
@@ -16,11 +17,16 @@ import pytest
 from onnx import ModelProto, TensorProto, helper
 
 from converters.formats import FormatError, open_checkpoint, write_checkpoint
+from converters.formats.wire import varint
 from tests.formats.test_malicious_files import make_pth, tensor_pickle, text
 
 
 def legacy_tar(folder: Path) -> Path:
-    """CVE-2025-32434: torch.load(weights_only=True) unpickled the members of an old tar with plain pickle."""
+    """CVE-2025-32434 (torch 2.6.0): torch.load(weights_only=True) ran code.
+
+    Since 2.6.0 weights_only refuses the .tar of torch before 0.1.10, whose members went to plain pickle
+    (github.com/pytorch/pytorch/pull/145020).
+    """
     with tarfile.open(folder / "x.pth", "w") as tar:
         for name in ("sys_info", "pickle", "storages", "tensors"):
             data = b"cos\nsystem\n(S'touch pwned'\ntR."
@@ -31,16 +37,23 @@ def legacy_tar(folder: Path) -> Path:
 
 
 def items_of_a_tensor(folder: Path) -> Path:
-    """CVE-2026-24747: SETITEM on what is no dict, in the unpickler of weights_only."""
+    """CVE-2026-24747 (torch 2.10.0): SETITEM on what is no dict corrupts the heap, despite weights_only."""
     good = tensor_pickle("0", 6, 0, (6,), (1,))
-    make_pth(folder / "x.pth", good[:-2] + b"h\x00K\x00K\x01su.")
     tensor = good[len(b"\x80\x02}(") + len(text("w")) : -2]
     make_pth(folder / "x.pth", b"\x80\x02" + tensor + b"K\x00K\x01s.")
     return folder / "x.pth"
 
 
+def many_items_of_a_tensor(folder: Path) -> Path:
+    """CVE-2026-24747 (torch 2.10.0): the same by SETITEMS."""
+    good = tensor_pickle("0", 6, 0, (6,), (1,))
+    tensor = good[len(b"\x80\x02}(") + len(text("w")) : -2]
+    make_pth(folder / "x.pth", b"\x80\x02" + tensor + b"(K\x00K\x01K\x02K\x01u.")
+    return folder / "x.pth"
+
+
 def storage_that_is_too_short(folder: Path) -> Path:
-    """CVE-2026-24747: the pickle states more elements than the record holds."""
+    """CVE-2026-24747 (torch 2.10.0): the pickle states more elements than the record holds."""
     make_pth(folder / "x.pth", tensor_pickle("0", 2**40, 0, (2**40,), (1,)))
     return folder / "x.pth"
 
@@ -63,7 +76,7 @@ def stride_zero(folder: Path) -> Path:
 
 
 def deep_protobuf(folder: Path) -> Path:
-    """CVE-2025-4565: groups nested so deep that a recursive reader ends the process."""
+    """CVE-2025-4565 (protobuf 6.31.1): a series of SGROUP tags ends the pure-Python backend's recursion."""
     (folder / "x.onnx").write_bytes(b"\x08\x08" + b"\x3b" * 200_000)
     return folder / "x.onnx"
 
@@ -84,36 +97,36 @@ def onnx_with(folder: Path, **entries: str) -> Path:
 
 
 def onnx_parent(folder: Path) -> Path:
-    """CVE-2022-25882: location leads out of the folder by `..`."""
+    """CVE-2022-25882 (onnx 1.13.0): location leads out of the folder by `..`."""
     return onnx_with(folder, location="../secret")
 
 
 def onnx_parent_disguised(folder: Path) -> Path:
-    """CVE-2024-27318: the same behind a first part that a simple check accepts."""
+    """CVE-2024-27318 (onnx 1.16.0): the same behind a first part, where only the start was looked at."""
     return onnx_with(folder, location="x/../../secret")
 
 
 def onnx_absolute(folder: Path) -> Path:
-    """CVE-2024-27318: an absolute path."""
+    """GHSA-q56x-g2fj-4rj6 (onnx 1.21.0): an absolute path, which a join takes instead of the folder."""
     return onnx_with(folder, location=str(folder / "secret"))
 
 
 def onnx_link(folder: Path) -> Path:
-    """CVE-2026-27489 and CVE-2026-34447: a symbolic link beside the model."""
+    """CVE-2026-34447 (onnx 1.21.0): a symbolic link beside the model was followed."""
     (folder / "model").mkdir()
     (folder / "model" / "data.bin").symlink_to(folder / "secret")
     return onnx_with(folder)
 
 
 def onnx_linked_folder(folder: Path) -> Path:
-    """CVE-2026-27489: a symbolic link on the way to the file."""
+    """CVE-2026-27489 (onnx 1.21.0): a linked folder on the way; only the last part was looked at."""
     (folder / "model").mkdir()
     (folder / "model" / "sub").symlink_to(folder)
     return onnx_with(folder, location="sub/secret")
 
 
 def onnx_hard_link(folder: Path) -> Path:
-    """CVE-2026-34446: a hard link to any file on the same disk."""
+    """CVE-2026-34446 (onnx 1.21.0): a hard link looks like the file itself."""
     (folder / "model").mkdir()
     (folder / "secret").write_bytes(bytes(16))
     os.link(folder / "secret", folder / "model" / "data.bin")
@@ -121,18 +134,19 @@ def onnx_hard_link(folder: Path) -> Path:
 
 
 def onnx_attribute(folder: Path) -> Path:
-    """CVE-2026-34445: keys of external_data become attributes of the loader's object."""
+    """CVE-2026-34445 (onnx 1.21.0): any key of external_data was set as an attribute of the loader."""
     return onnx_with(folder, __class__="x")
 
 
 def onnx_huge(folder: Path) -> Path:
-    """A length that is not the tensor's, which onnx_ir ignores."""
+    """CVE-2026-34445 (onnx 1.21.0): a length that fills the memory; and one that is not the tensor's."""
     return onnx_with(folder, length=str(2**50))
 
 
 ATTACKS: dict[Callable[[Path], Path], str] = {
     legacy_tar: "is a tar",
     items_of_a_tensor: "cannot be followed at opcode 0x73",
+    many_items_of_a_tensor: "cannot be followed at opcode 0x75",
     storage_that_is_too_short: "its storage has .* but the file holds 24",
     zip_bomb: "is compressed",
     stride_zero: "more than once",
@@ -160,9 +174,9 @@ def test_an_attack_is_refused(
 
 
 def test_nothing_is_written_where_a_tensors_name_says(tmp_path: Path) -> None:
-    """CVE-2025-51480: onnx.save wrote outside the folder, to a location that the model names.
+    """CVE-2025-51480 (in onnx 1.17.0): save_external_data overwrote any file that a location names.
 
-    Names are never paths here: one output file, nothing beside it.
+    Names are never paths here, and no location is written to: one output file, nothing beside it.
     """
     import numpy as np
 
@@ -171,6 +185,21 @@ def test_nothing_is_written_where_a_tensors_name_says(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     write_checkpoint(tmp_path / "a" / "x.pth", "pytorch", {"../../evil": ArrayTensor(np.ones(2))})
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "x.pth"]
+
+
+def test_messages_may_nest_without_end(tmp_path: Path) -> None:
+    """CVE-2025-4565 (protobuf 6.31.1): recursive messages. Inner graphs are told and not entered."""
+
+    def field(number: int, payload: bytes) -> bytes:
+        return varint(number << 3 | 2) + varint(len(payload)) + payload
+
+    graph = b""
+    for _ in range(3000):
+        node = field(2, b"y") + field(4, b"If") + field(5, field(1, b"then_branch") + field(6, graph))
+        graph = field(1, node)
+    (tmp_path / "x.onnx").write_bytes(b"\x08\x08" + field(7, graph))
+    found = open_checkpoint(tmp_path / "x.onnx")
+    assert (found.tensors, found.notes) == ({}, ("tensors in the inner graphs of nodes are not read (1 If)",))
 
 
 def test_a_pickle_of_globals_only_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
