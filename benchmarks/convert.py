@@ -1,6 +1,6 @@
 """What does `convert` cost? Against a copy, safetensors' own loading, and the script one would write.
 
-python benchmarks/convert.py [--quick] [--runs N] [--model NAME[:CLASSES]]... [--json PATH]
+python benchmarks/convert.py [--quick] [--runs N] [--model NAME[:CLASSES]]... [--no-scripts] [--json PATH]
 
 Every row is a whole process: CPU (user + system), wall time and peak memory. The rows take turns,
 so that a busy machine slows all of them; figures are medians, and a ratio is the median of the
@@ -67,15 +67,20 @@ DIRECTIONS = (
 @click.option("--quick", is_flag=True, help="ResNet-50 only, three rounds.")
 @click.option("--runs", type=click.IntRange(1), help="Counted rounds; default: 5, and 3 from half a GiB on.")
 @click.option("--model", "models", multiple=True, help=f"Of ResNets only; default: {', '.join(MODELS)}.")
+@click.option(
+    "--no-scripts", is_flag=True, help="Leave out the obvious scripts, which take most of the time."
+)
 @click.option("--json", "json_path", metavar="PATH", help="Write every run as JSON; - is stdout.")
-def main(quick: bool, runs: int | None, models: tuple[str, ...], json_path: str | None) -> None:
+def main(
+    quick: bool, runs: int | None, models: tuple[str, ...], no_scripts: bool, json_path: str | None
+) -> None:
     """Print what convert, a copy, safetensors and the obvious script cost, side by side."""
     if quick:
         runs, models = runs or 3, models or MODELS[:1]
     results = []
     with Console(stderr=True).status("") as status:
         for model in models or MODELS:
-            results.append(measured(model, runs, status.update))
+            results.append(measured(model, runs, no_scripts, status.update))
         helps = measured_help(runs or 5, status.update)
     floor_bytes = min(result["peak_floor_bytes"] for result in results)
     if json_path != "-":
@@ -94,7 +99,9 @@ def main(quick: bool, runs: int | None, models: tuple[str, ...], json_path: str 
             Path(json_path).write_text(text, encoding="utf-8")
 
 
-def measured(model: str, runs: int | None, progress: Callable[[str], None]) -> dict[str, Any]:
+def measured(
+    model: str, runs: int | None, no_scripts: bool, progress: Callable[[str], None]
+) -> dict[str, Any]:
     """Return every row of one checkpoint."""
     with tempfile.TemporaryDirectory(prefix="triport-benchmark-") as name:
         folder = Path(name)
@@ -102,7 +109,7 @@ def measured(model: str, runs: int | None, progress: Callable[[str], None]) -> d
         _in_other_process(write_sources, model, folder)
         size_bytes = (folder / "source.ckpt").stat().st_size
         runs = runs or (3 if size_bytes > 2**29 else 5)
-        rows = list(commands(folder))
+        rows = [row for row in commands(folder) if row.what != SCRIPT or not no_scripts]
         floor_bytes = measure([_program("true")], folder).peak_bytes
         for number in range(runs + 1):
             for row in rows:
