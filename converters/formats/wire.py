@@ -9,6 +9,7 @@ from converters.formats.source import FormatError, SourceFile
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 _WINDOW_BYTES = 4096
+_MAX_FIELDS = 1_000_000  # of a file: ten a tensor, so 100,000 tensors; a second or two
 
 
 class Field(NamedTuple):
@@ -35,6 +36,7 @@ class WireReader:
     def __init__(self, source: SourceFile) -> None:
         """Read from a file."""
         self.source = source
+        self._fields_left = _MAX_FIELDS
         self._window = b""
         self._window_start = 0
 
@@ -54,6 +56,12 @@ class WireReader:
         while position < end:
             if stop is not None and self.read(position, min(len(stop), end - position)) == stop:
                 return
+            self._fields_left -= 1
+            if self._fields_left < 0:
+                raise FormatError(
+                    f"{self.source.path}: {what}: has more than {_MAX_FIELDS:,} fields, far beyond any "
+                    f"network: damaged or malicious"
+                )
             begin = position
             key, position = self._varint(position, end, what)
             number, wire = key >> 3, key & 7

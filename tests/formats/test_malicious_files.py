@@ -157,6 +157,26 @@ def test_a_mark_is_no_value(data: bytes) -> None:
         load(data)
 
 
+TINY_FIELDS = {
+    "x.onnx": b"\x08\x08\x3a\xfe\xff\xff\x1f" + b"\x0a\x00" * (2**25 - 1),  # nodes
+    "x.ckpt": (
+        b"\x0a\x13\x0a\x01w\x12\x0e\x08\x04\x12\x04Int8\x1a\x04abcd" * 3_000_000
+    ),  # slices of one tensor
+}
+
+
+@pytest.mark.parametrize("name", TINY_FIELDS)
+def test_millions_of_tiny_fields_are_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / name).write_bytes(TINY_FIELDS[name])
+    monkeypatch.setattr("converters.formats.wire._MAX_FIELDS", 200_000)
+    start = time.process_time()
+    with pytest.raises(FormatError, match="has more than 200,000 fields, far beyond any network"):
+        open_checkpoint(tmp_path / name)
+    assert time.process_time() - start < 2
+
+
 def test_nested_tuples_are_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hashing a tuple that is nested 100,000 deep would end the process."""
     assert load(b"})" + b"\x85" * 100_000 + b"K\x01s.") == {"<tuple>": 1}
