@@ -23,6 +23,9 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--model", metavar="NAME", multiple=True, help="What FILE must be a checkpoint of; left out, it is found."
 )
+@click.option(
+    "--precision", multiple=True, help="float32 (default), tf32, hf32, float16, bfloat16, or AMP's O0 to O3."
+)
 @click.option("--profile", multiple=True, help="Preprocess as these weights do, or change KEY=VALUE,...")
 @click.option("--compare-preprocessing", is_flag=True, help="Also score with usual mistakes undone or made.")
 @click.option("--limit", type=click.IntRange(1), help="Score a fixed, stratified sample of so many images.")
@@ -39,8 +42,8 @@ def evaluate(json_path: str | None, html: Path | None, predictions: bool, **aske
     """Score a checkpoint or ONNX file on labelled images, beside the published accuracy.
 
     Two of them run on the same decoded images and are compared image by image; exit code 1 if one is
-    better by more than chance, or if the accuracy is lower than published. --runtime, --model
-    and --profile may then be given twice, for the first and the second.
+    better by more than chance, or if the accuracy is lower than published. --runtime, --model,
+    --profile and --precision may then be given twice, for the first and the second.
 
     \b
     --data is any of

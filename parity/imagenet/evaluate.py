@@ -50,6 +50,11 @@ class Evaluation:
     ranks: int = 1
 
     @property
+    def precision(self) -> str:
+        """What it was computed with."""
+        return self.versions.get("precision", "float32")
+
+    @property
     def top1_percent(self) -> float:
         """Share of the images whose best class is right."""
         return 100 * self.top1_count / self.images
@@ -100,6 +105,7 @@ class Evaluation:
             "preprocess": asdict(self.profile),
             "layout": self.layout,
             "ranks": self.ranks,
+            "precision": self.precision,
             "versions": self.versions,
         }
 

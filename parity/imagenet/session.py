@@ -28,7 +28,7 @@ class RequestError(TriportError):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The options of `evaluate`; `runtime`, `model` and `profile` for all, or for each of `what`."""
+    """The options of `evaluate`; runtime, model, profile and precision for all, or for each of `what`."""
 
     what: Sequence[str]
     data: Path
@@ -37,6 +37,7 @@ class Request:
     device: str = "cpu"
     model: Sequence[str] = ()
     profile: Sequence[str] = ()
+    precision: Sequence[str] = ()
     compare_preprocessing: bool = False
     limit: int | None = None
     allow_subset: bool = False
@@ -52,7 +53,7 @@ class Request:
         """Raise RequestError where options do not go together."""
         if len(self.what) > 2:
             raise RequestError(f"evaluate takes one model, or two to compare; found {len(self.what)}")
-        for name in ("runtime", "model", "profile"):
+        for name in ("runtime", "model", "profile", "precision"):
             if len(getattr(self, name)) not in (0, 1, len(self.what)):
                 raise RequestError(
                     f"--{name} is given {len(getattr(self, name))} times for {len(self.what)} models"
@@ -128,6 +129,7 @@ def _run(request: Request, device: str, ranks: Ranks, tell: Callable[[str], None
             runtime=request.of("runtime", index),
             device=device,
             profile=request.of("profile", index),
+            precision=request.of("precision", index) or "float32",
             progress=tell,
         )
         for index, what in enumerate(request.what)

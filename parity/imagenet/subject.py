@@ -70,6 +70,7 @@ def open_subject(
     runtime: Runtime | None = None,
     device: str = "cpu",
     profile: str | None = None,
+    precision: str = "float32",
     progress: Callable[[str], None] = lambda step: None,
 ) -> Subject:
     """Open a file, or the shipped model by its name, in a runtime.
@@ -82,6 +83,7 @@ def open_subject(
         device: `cpu`, `cuda[:i]` or `npu[:i]`.
         profile: how images are preprocessed, as `profiles.stated_profile` reads it; the publisher's by
             default.
+        precision: what to compute with, one of `runners.precision.PRECISIONS`.
         progress: is told each step.
 
     Raises:
@@ -91,7 +93,7 @@ def open_subject(
     progress(f"reading {path.name}")
     checkpoint = open_checkpoint(path)
     if FOLDED_KEY in checkpoint.metadata:
-        return _folded(checkpoint, runtime, device, profile)
+        return _folded(checkpoint, runtime, device, profile, precision)
     found = identify(checkpoint, model)
     check_finite(checkpoint, found)
     published = published_weights(checkpoint, found, model)
@@ -100,7 +102,7 @@ def open_subject(
     return Subject(
         found.spec,
         found.num_classes,
-        _runner(checkpoint, found, runtime or checkpoint.runtime, device),
+        _runner(checkpoint, found, runtime or checkpoint.runtime, device, precision),
         prepared,
         published,
         Path(checkpoint.path),
@@ -125,21 +127,23 @@ def _path_of(what: str) -> Path:
     )
 
 
-def _runner(checkpoint: Checkpoint, found: Fit, runtime: str, device: str) -> Runner:
+def _runner(checkpoint: Checkpoint, found: Fit, runtime: str, device: str, precision: str) -> Runner:
     if runtime == "onnx":
         if checkpoint.runtime == "onnx":
-            return OnnxRunner(checkpoint.path, device)
+            return OnnxRunner(checkpoint.path, device, precision=precision)
         model = exporter_for(checkpoint.runtime).export(
             found.spec, found.num_classes, parameters_of(checkpoint, found)
         )
-        return OnnxRunner(model.SerializeToString(), device)
+        return OnnxRunner(model.SerializeToString(), device, precision=precision)
     parameters = parameters_of(checkpoint, found)
     if runtime == "mindspore":
-        return MindSporeRunner(found.spec, found.num_classes, parameters, device, mode="graph")
-    return PyTorchRunner(found.spec, found.num_classes, parameters, device)
+        return MindSporeRunner(found.spec, found.num_classes, parameters, device, "graph", precision)
+    return PyTorchRunner(found.spec, found.num_classes, parameters, device, precision=precision)
 
 
-def _folded(checkpoint: Checkpoint, runtime: str | None, device: str, profile: str | None) -> Subject:
+def _folded(
+    checkpoint: Checkpoint, runtime: str | None, device: str, profile: str | None, precision: str
+) -> Subject:
     """Return an optimised ONNX file, which only ONNX Runtime runs."""
     if runtime not in (None, "onnx"):
         raise SubjectError(
@@ -151,7 +155,12 @@ def _folded(checkpoint: Checkpoint, runtime: str | None, device: str, profile: s
         raise SubjectError(f"{checkpoint.path}: its metadata does not say how many classes the model has")
     prepared = _chosen(profile, lambda: profile_for(checkpoint, spec, None, None))
     return Subject(
-        spec, int(classes), OnnxRunner(checkpoint.path, device), prepared, None, Path(checkpoint.path)
+        spec,
+        int(classes),
+        OnnxRunner(checkpoint.path, device, precision=precision),
+        prepared,
+        None,
+        Path(checkpoint.path),
     )
 
 

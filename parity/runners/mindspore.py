@@ -15,12 +15,15 @@ from reference_models.spec import ModelSpec
 from .calls import Call, Feed, Module, Visit
 from .device import Device, DeviceError, parse_device
 from .parameters import matched
+from .precision import check_precision, lowered_mindspore
+from .precision import recorded as recorded_precision
 
 TARGETS = {"cpu": "CPU", "cuda": "GPU", "npu": "Ascend"}
 _BACKENDS = {
     "cuda": "a MindSpore build with its GPU backend and the CUDA that it was built for",
     "npu": "Ascend's CANN and driver, and source CANN's set_env.sh before starting",
 }
+_allowed: dict[str, bool] = {}
 
 
 class MindSporeRunner:
@@ -35,6 +38,7 @@ class MindSporeRunner:
         parameters: Mapping[str, np.ndarray],
         device: str = "cpu",
         mode: Literal["pynative", "graph"] = "pynative",
+        precision: str = "float32",
     ) -> None:
         """Build the network; `parameters` are by canonical name, strictly all of them.
 
@@ -45,11 +49,15 @@ class MindSporeRunner:
         Raises:
             TriportError: MindSpore is not installed.
             DeviceError: the device is not there.
+            PrecisionError: MindSpore cannot compute so on this device.
             ParameterError: the parameters do not fit the network.
         """
         mindspore = environment.import_mindspore(device)
         where = parse_device(device)
-        self._flags = _select(mindspore, where)
+        check_precision(precision, self.runtime, where)
+        _select(mindspore, where, tf32=precision in ("tf32", "hf32"))
+        self._where, self._precision = where, precision
+        self._flags = recorded_precision(precision, where)
         self.device = str(where)
         self.mode = mode
         self._mindspore = mindspore
@@ -67,13 +75,14 @@ class MindSporeRunner:
         )
         for name, parameter in owned.items():
             parameter.set_data(mindspore.Tensor(arrays[name]))
-        self._net = net.set_train(False)
+        self._net = lowered_mindspore(mindspore, net.set_train(False), precision)
         self._batch_size: int | None = None
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Return the logits (N, classes) float32 of `batch` (N, 3, H, W) float32."""
         modes = {"pynative": self._mindspore.PYNATIVE_MODE, "graph": self._mindspore.GRAPH_MODE}
         self._mindspore.set_context(mode=modes[self.mode])
+        _allow_tf32(self._mindspore, self._where, self._precision in ("tf32", "hf32"))
         count = len(batch)
         if self.mode == "graph":
             batch = self._padded(batch)
@@ -139,12 +148,12 @@ class MindSporeRunner:
         return np.concatenate([batch, filling]) if len(filling) else batch
 
 
-def _select(mindspore: Any, device: Device) -> dict[str, str]:
-    """Select the device, in full float32, and return the precision flags as recorded."""
+def _select(mindspore: Any, device: Device, *, tf32: bool) -> None:
+    """Select the device, in full float32 or with its matrix units' rounding."""
     target = TARGETS[device.kind]
     if device.kind == "cpu":
         mindspore.set_device(target)
-        return {}
+        return
     if not mindspore.hal.is_available(target):
         raise DeviceError(
             f"MindSpore {mindspore.__version__} as installed has no {target} backend for {device}. "
@@ -152,15 +161,22 @@ def _select(mindspore: Any, device: Device) -> dict[str, str]:
         )
     try:
         mindspore.set_device(target, device.index)
-        if device.kind == "npu":
-            precision = mindspore.device_context.ascend.op_precision
-            precision.matmul_allow_hf32(False)
-            precision.conv_allow_hf32(False)
-            return {"hf32": "off"}
-        precision = mindspore.device_context.gpu.op_precision
-        precision.matmul_allow_tf32(False)
-        precision.conv_allow_tf32(False)
-        return {"tf32": "off"}
+        _allow_tf32(mindspore, device, tf32)
     except (RuntimeError, ValueError) as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise DeviceError(f"MindSpore cannot use {device} ({target}): {reason}") from error
+
+
+def _allow_tf32(mindspore: Any, device: Device, allowed: bool) -> None:
+    """Let matrix units round float32 inputs, or not; it holds for the process, and is said when it changes."""
+    if _allowed.get(device.kind) == allowed:
+        return
+    _allowed[device.kind] = allowed
+    if device.kind == "npu":
+        precision = mindspore.device_context.ascend.op_precision
+        precision.matmul_allow_hf32(allowed)
+        precision.conv_allow_hf32(allowed)
+    elif device.kind == "cuda":
+        precision = mindspore.device_context.gpu.op_precision
+        precision.matmul_allow_tf32(allowed)
+        precision.conv_allow_tf32(allowed)

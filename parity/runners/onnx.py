@@ -12,6 +12,7 @@ import numpy as np
 from reference_models.errors import TriportError
 
 from .device import Device, DeviceError, parse_device
+from .precision import check_precision, recorded
 
 _PROVIDERS: dict[str, tuple[str, dict[str, str], str]] = {
     "cpu": ("CPUExecutionProvider", {}, "onnxruntime"),
@@ -42,14 +43,17 @@ class OnnxRunner:
         optimize: bool = True,
         *,
         keep_model: bool = False,
+        precision: str = "float32",
     ) -> None:
         """Load `model`, a path or the file's bytes; `optimize` lets ONNX Runtime rewrite the graph.
 
-        `keep_model` keeps it for `loaded`, beside what ONNX Runtime makes of it.
+        `keep_model` keeps it for `loaded`, beside what ONNX Runtime makes of it. `precision` "float32"
+        is the file's own, in full; "tf32" lets CUDA round.
 
         Raises:
             TriportError: ONNX Runtime is not installed.
             DeviceError: the device is not there.
+            PrecisionError: ONNX Runtime cannot compute so on this device.
             OnnxFileError: the file cannot be loaded, or is no image classifier.
         """
         self._runtime = import_onnxruntime()
@@ -59,11 +63,11 @@ class OnnxRunner:
         self._model = model if keep_model else None
         self._optimize = optimize
         self._flags = {"graph optimisation": "all" if optimize else "none"}
-        if where.kind == "cuda":
-            self._flags["tf32"] = "off"
-        elif where.kind == "npu":
+        self._session = _session(self._runtime, model, where, optimize, self.what, tf32=precision == "tf32")
+        check_precision(precision, self.runtime, where)
+        self._flags |= recorded(precision, where)
+        if where.kind == "npu":
             self._flags["precision_mode"] = "must_keep_origin_dtype"
-        self._session = _session(self._runtime, model, where, optimize, self.what)
         self._input, self._output = self._signature()
         self._dtype = _DTYPES[self._input.type]
         size = self._input.shape[0]
@@ -158,7 +162,9 @@ def import_onnxruntime() -> Any:
     return onnxruntime
 
 
-def _session(runtime: Any, model: Path | str | bytes, device: Device, optimize: bool, what: str) -> Any:
+def _session(
+    runtime: Any, model: Path | str | bytes, device: Device, optimize: bool, what: str, *, tf32: bool = False
+) -> Any:
     provider, options, package = _PROVIDERS[device.kind]
     if provider not in runtime.get_available_providers():
         raise DeviceError(
@@ -167,6 +173,8 @@ def _session(runtime: Any, model: Path | str | bytes, device: Device, optimize: 
         )
     if device.kind != "cpu":
         options = {**options, "device_id": str(device.index)}
+    if tf32 and device.kind == "cuda":
+        options["use_tf32"] = "1"
     settings = runtime.SessionOptions()
     settings.log_severity_level = 3  # its warnings are about its own graph passes
     levels = runtime.GraphOptimizationLevel

@@ -14,6 +14,8 @@ from reference_models.spec import ModelSpec
 from .calls import IMAGES, Call, Feed, Module, Visit, call_name
 from .device import Device, DeviceError, parse_device
 from .parameters import matched
+from .precision import FULL, check_precision, lowered_torch
+from .precision import recorded as recorded_precision
 
 Precision = Literal["float32", "float16", "bfloat16"]
 # Orders in which the same sums may be taken: other memory layouts and batch sizes have other kernels.
@@ -33,20 +35,26 @@ class PyTorchRunner:
         parameters: Mapping[str, np.ndarray],
         device: str = "cpu",
         dtype: Precision | Literal["float64"] = "float32",
+        precision: str = "float32",
     ) -> None:
         """Build the network; `parameters` are by canonical name, strictly all of them.
+
+        `precision` lowers a float32 network, as precision.py says; its logits come as float32.
 
         Raises:
             TriportError: PyTorch is not installed.
             DeviceError: the device is not there.
+            PrecisionError: PyTorch cannot compute so on this device.
             ParameterError: the parameters do not fit the network.
         """
         torch = environment.import_torch()
         where = parse_device(device)
         _require(torch, where)
+        check_precision(precision, self.runtime, where)
         self.device = str(where)
         self.dtype = dtype
-        self._flags = _switch_off_tf32(torch, where)
+        self._where, self._precision = where, precision
+        self._flags = recorded_precision(precision if precision not in FULL else dtype, where)
         with torch.device("meta"):
             net = spec.build_torch(num_classes)
         expected = net.state_dict()
@@ -65,12 +73,25 @@ class PyTorchRunner:
         self._torch = torch
         self._dtype = getattr(torch, dtype)
         self._net = net.eval().to(self.device, self._dtype)
+        if precision not in FULL:
+            self._net = lowered_torch(torch, self._net, precision)
+            lower = {
+                "bfloat16": torch.bfloat16,
+                "float16": torch.float16,
+                "O2": torch.float16,
+                "O3": torch.float16,
+            }
+            self._dtype = lower.get(precision, self._dtype)
 
     def run(self, batch: np.ndarray, order: Order = "contiguous") -> np.ndarray:
         """Return the logits (N, classes) of `batch` (N, 3, H, W) float32.
 
         They are in this runner's dtype; bfloat16, which NumPy lacks, comes as float32.
         """
+        _allow_tf32(self._torch, self._where, self._precision in ("tf32", "hf32"))
+        if self._precision not in FULL:
+            with self._torch.inference_mode(), self._autocast():
+                return self._net(self._images(batch, order)).float().cpu().numpy()
         with self._torch.inference_mode():
             if order == "one by one":
                 return np.concatenate([self._array(self._net(self._images(image[None]))) for image in batch])
@@ -121,11 +142,15 @@ class PyTorchRunner:
                 if feed and next(module.children(), None) is None:
                     handles.append(module.register_forward_pre_hook(lambda _, a, path=path: fed(path, a)))
         try:
+            _allow_tf32(torch, self._where, self._precision in ("tf32", "hf32"))
             with torch.inference_mode():
                 return self._array(self._net(images))
         finally:
             for handle in handles:
                 handle.remove()
+
+    def _autocast(self) -> Any:
+        return self._torch.autocast(self._where.kind, self._torch.float16, enabled=self._precision == "O1")
 
     def _images(self, batch: np.ndarray, order: Order = "contiguous") -> Any:
         images = self._torch.tensor(batch).to(self.device, self._dtype)
@@ -174,14 +199,11 @@ def _require_index(name: str, device: Device, count: int) -> None:
         raise DeviceError(f"PyTorch sees {count} {name} device(s), numbered from 0: there is no {device}")
 
 
-def _switch_off_tf32(torch: Any, device: Device) -> dict[str, str]:
-    """Compute in full float32 and return the flags as recorded."""
+def _allow_tf32(torch: Any, device: Device, allowed: bool) -> None:
+    """Let matrix units round float32 inputs, or not; said before every run: it holds for the process."""
     if device.kind == "cuda":
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
-        return {"tf32": "off"}
-    if device.kind == "npu":
-        torch.npu.matmul.allow_hf32 = False
-        torch.npu.conv.allow_hf32 = False
-        return {"hf32": "off"}
-    return {}
+        torch.backends.cuda.matmul.allow_tf32 = allowed
+        torch.backends.cudnn.allow_tf32 = allowed
+    elif device.kind == "npu":
+        torch.npu.matmul.allow_hf32 = allowed
+        torch.npu.conv.allow_hf32 = allowed

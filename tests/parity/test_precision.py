@@ -1,0 +1,149 @@
+"""Precisions: what they do to the logits, on the CPU, and where they are refused."""
+
+import numpy as np
+import pytest
+
+from converters.convert import SHIPPED, parameters_of
+from converters.formats import open_checkpoint
+from converters.identify import identify
+from parity.runners.device import Device, parse_device
+from parity.runners.mindspore import MindSporeRunner
+from parity.runners.onnx import OnnxRunner
+from parity.runners.precision import PRECISIONS, PrecisionError, check_precision, recorded
+from parity.runners.pytorch import PyTorchRunner
+
+
+@pytest.fixture(scope="module")
+def subject():
+    checkpoint = open_checkpoint(SHIPPED)
+    found = identify(checkpoint, None)
+    return found.spec, found.num_classes, parameters_of(checkpoint, found)
+
+
+@pytest.fixture(scope="module")
+def batch():
+    return np.random.default_rng(6).normal(size=(3, 3, 32, 32)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def exact(subject, batch):
+    return PyTorchRunner(*subject, dtype="float64").run(batch)
+
+
+def distance(logits, exact):
+    return np.abs(logits - exact).max() / np.abs(exact).max()
+
+
+def pytorch(subject, precision):
+    return PyTorchRunner(*subject, precision=precision)
+
+
+def mindspore(subject, precision):
+    return MindSporeRunner(*subject, precision=precision)
+
+
+@pytest.mark.parametrize("runner", [pytorch, mindspore])
+@pytest.mark.parametrize(
+    ("precision", "low", "high"),
+    [("float32", 0, 5e-6), ("O0", 0, 5e-6)]
+    + [(name, 5e-5, 5e-3) for name in ("O1", "O2", "O3", "float16")]
+    + [("bfloat16", 5e-4, 5e-2)],
+)
+def test_rounds_as_much_as_it_says(runner, precision, low, high, subject, batch, exact):
+    if (runner, precision) == (mindspore, "bfloat16"):
+        with pytest.raises(PrecisionError, match=r"BatchNorm takes no bfloat16\. Use one of float32"):
+            runner(subject, precision)
+        return
+    made = runner(subject, precision)
+    logits = made.run(batch)
+    assert logits.dtype == np.float32
+    assert low <= distance(logits, exact) <= high
+    assert np.array_equal(logits.argmax(1), exact.argmax(1))
+    recorded_as = "float32" if precision == "O0" and runner is pytorch else precision
+    assert made.versions()["precision"] == recorded_as
+
+
+@pytest.mark.parametrize(
+    ("level", "halves"), [("O1", set()), ("O2", {"conv", "dense"}), ("O3", {"conv", "dense", "norm"})]
+)
+def test_levels_lower_the_layers_that_they_name(level, halves, subject):
+    import torch
+
+    net = PyTorchRunner(*subject, precision=level)._net
+    kinds = {torch.nn.Conv2d: "conv", torch.nn.Linear: "dense", torch.nn.BatchNorm2d: "norm"}
+    found = {kinds[type(m)] for m in net.modules() if type(m) in kinds and m.weight.dtype == torch.float16}
+    assert found == halves
+
+
+def test_mindspore_o1_lowers_every_convolution_and_dense_layer(subject):
+    from mindspore import nn
+
+    cells = [cell for _, cell in MindSporeRunner(*subject, precision="O1")._net.cells_and_names()]
+    layers = [cell for cell in cells if isinstance(cell, nn.Conv2d | nn.Dense)]
+    wrappers = [cell for cell in cells if type(cell).__name__ == "FromAndToFloat32"]
+    assert len(layers) == len(wrappers) > 10
+    assert {id(wrapper.cell) for wrapper in wrappers} == {id(layer) for layer in layers}
+
+
+@pytest.mark.parametrize("runtime", ["pytorch", "mindspore", "onnx"])
+@pytest.mark.parametrize(("precision", "device"), [("tf32", "cuda"), ("hf32", "npu")])
+def test_units_of_other_devices(runtime, precision, device):
+    for word in ("cpu", "cuda", "npu"):
+        where = parse_device(word)
+        if word == device and (runtime, precision) != ("onnx", "hf32"):
+            check_precision(precision, runtime, where)
+        else:
+            with pytest.raises(PrecisionError, match=f"precision {precision}"):
+                check_precision(precision, runtime, where)
+
+
+@pytest.mark.parametrize(
+    "precision", [name for name in PRECISIONS if name not in ("float32", "tf32", "hf32")]
+)
+def test_a_files_own_precision(precision):
+    with pytest.raises(PrecisionError, match="an ONNX file says its own precision"):
+        check_precision(precision, "onnx", Device("cpu"))
+
+
+def test_unknown_precision(subject):
+    with pytest.raises(PrecisionError, match="'float8' is not known: use one of float32, tf32"):
+        PyTorchRunner(*subject, precision="float8")
+
+
+@pytest.mark.parametrize(
+    ("precision", "device", "expected"),
+    [
+        ("float32", "cpu", {"precision": "float32"}),
+        ("float32", "cuda", {"precision": "float32", "tf32": "off"}),
+        ("tf32", "cuda", {"precision": "tf32", "tf32": "on"}),
+        ("float32", "npu", {"precision": "float32", "hf32": "off"}),
+        ("hf32", "npu", {"precision": "hf32", "hf32": "on"}),
+    ],
+)
+def test_units_are_recorded(precision, device, expected):
+    assert recorded(precision, parse_device(device)) == expected
+
+
+def test_onnx_records_float32(tmp_path, run_cli):
+    path = tmp_path / "x.onnx"
+    assert run_cli("convert", "--to", "onnx", "-o", path).exit_code == 0
+    assert OnnxRunner(path).versions()["precision"] == "float32"
+    with pytest.raises(PrecisionError, match="tf32 is of cuda devices; cpu has none"):
+        OnnxRunner(path, precision="tf32")
+
+
+def test_command_line(run_cli):
+    words = (
+        "evaluate",
+        "res2net_digits",
+        "--data",
+        "examples/digits/val",
+        "--limit",
+        20,
+        "--runtime",
+        "pytorch",
+    )
+    found = run_cli(*words, "--precision", "float16")
+    assert found.exit_code == 0 and "on cpu with precision float16: 20 images" in found.stdout
+    refused = run_cli(*words, "--precision", "tf32")
+    assert refused.exit_code == 2 and "tf32 is of cuda devices" in refused.stderr
