@@ -168,7 +168,7 @@ def _select(mindspore: Any, device: Device, *, tf32: bool) -> None:
 
 
 def _allow_tf32(mindspore: Any, device: Device, allowed: bool) -> None:
-    """Let matrix units round float32 inputs, or not; it holds for the process, and is said when it changes."""
+    """Let matrix units round float32 inputs, or not: a setting of the process, said when it changes."""
     if _allowed.get(device.kind) == allowed:
         return
     _allowed[device.kind] = allowed
