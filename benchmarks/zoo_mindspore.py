@@ -3,13 +3,16 @@
 One model per family and all ResNet-like ones, each stage in a process of its own, because a second
 ONNX export of MindSpore's in a process fails. Weights are seeded; 224 px unless the model needs
 another size. Each file is run in ONNX Runtime and compared with MindSpore in graph mode, relative
-to the largest output; "own noise" is how far a 1e-7 relative change of the input moves MindSpore's
-output. Install MindCV apart from triport, whose pins it does not share, and say where:
+to the largest output, and judged as `convert` does; "own noise" is how far a 1e-7 relative change
+of the input moves MindSpore's output. The times are those of one image batch of two on one thread,
+the least of several rounds in which our file and MindSpore's take turns.
 
     pip install --no-deps --target out/mindcv mindcv==0.3.0 tqdm PyYAML Pillow
     python benchmarks/zoo_mindspore.py --mindcv out/mindcv [--work FOLDER] [--only ours] [MODEL ...]
 
-With --work the stages' results are kept there and not made again: delete what should be.
+Without --mindcv the installed one is taken; apart from triport it does not share its pins. With
+--work the stages' results are kept there and not made again: the run can be stopped and goes on
+where it was. Delete what should be made again.
 """
 
 from __future__ import annotations
@@ -28,12 +31,16 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from converters.mindir import check
+
 SEED = 0
 BATCH_SIZE = 2
-TOLERANCE = 5e-6
 GAINS = (1.0, 0.5, 0.25)  # of the norms' scales: the first with which the net is not chaotic
 MAX_NOISE = 1e-5
-STAGES = ("reference", "ours", "export", "onnx.export")
+MAKERS = ("ours", "export", "onnx.export")
+STAGES = ("reference", *MAKERS, "timing")
+ROUNDS = 15  # of timing
+SLOWER = 1.05
 
 # family: the models tried
 RESNET_LIKE = {
@@ -125,36 +132,17 @@ def make_reference(name: str, folder: Path) -> dict[str, Any]:
     for gain in GAINS:
         if gain != 1:
             randomise(net, gain)
-        outputs, *moved = (flatten(net(mindspore.Tensor(batch))) for batch in (x, *changed(x)))
-        noise = max(max(map(largest_difference, result, outputs)) for result in moved)
+        outputs, *moved = (
+            check.flatten(net(mindspore.Tensor(batch)))
+            for batch in (x, *(check.changed([x], seed)[0] for seed in range(check.NUM_CHANGES)))
+        )
+        noise = max(max(map(check.largest_difference, result, outputs)) for result in moved)
         if noise <= MAX_NOISE:
             break
     np.savez(folder / "reference.npz", *outputs)
     start = time.perf_counter()
     (folder / "model.mindir").write_bytes(mindir_bytes_from_cell(net, x.shape))
     return {"mindir_seconds": time.perf_counter() - start, "noise": noise, "gain": gain}
-
-
-def changed(x: Any) -> list[Any]:
-    """Return the input, changed three times by 1e-7 of itself, up or down."""
-    import numpy as np
-
-    signs = [np.random.default_rng(SEED + seed).choice([-1, 1], x.shape) for seed in (2, 3, 4)]
-    return [(x * (1 + 1e-7 * sign)).astype(np.float32) for sign in signs]
-
-
-def flatten(result: Any) -> list[Any]:
-    """Return all tensors of a result as arrays."""
-    if isinstance(result, tuple | list):
-        return [array for item in result for array in flatten(item)]
-    return [result.asnumpy()]
-
-
-def largest_difference(found: Any, reference: Any) -> float:
-    """Return max|found - reference| / max|reference|."""
-    import numpy as np
-
-    return float(np.abs(found.astype(np.float64) - reference).max() / max(np.abs(reference).max(), 1e-30))
 
 
 def export_ours(name: str, folder: Path) -> dict[str, Any]:
@@ -173,15 +161,14 @@ def export_ours(name: str, folder: Path) -> dict[str, Any]:
     path = folder / "ours.onnx"
     onnx.save(model, path)
     onnx.checker.check_model(str(path), full_check=True)
-    return {"free_batch": free, "seconds": seconds, **run_onnx(name, folder, path, repeat_first=free)}
+    return {"free_batch": free, "seconds": seconds, **judge_file(name, folder, path, repeat_first=free)}
 
 
 def export_theirs(name: str, folder: Path, stage: str) -> dict[str, Any]:
     """Let one of MindSpore's exporters try."""
     import mindspore
 
-    gain = json.loads((folder / "reference.json").read_text()).get("gain", 1.0)
-    net, x = build(name, gain), make_input(name)
+    net, x = build(name, read_gain(folder)), make_input(name)
     path, start = folder / f"{stage}.onnx", time.perf_counter()
     if stage == "export":
         mindspore.export(net, mindspore.Tensor(x), file_name=str(path), file_format="ONNX")
@@ -189,66 +176,79 @@ def export_theirs(name: str, folder: Path, stage: str) -> dict[str, Any]:
         import mindspore.onnx
 
         mindspore.onnx.export(net, mindspore.Tensor(x), file_name=str(path))
-    return {"seconds": time.perf_counter() - start, **run_onnx(name, folder, path)}
+    return {"seconds": time.perf_counter() - start, **judge_file(name, folder, path)}
 
 
-def run_onnx(name: str, folder: Path, path: Path, repeat_first: bool = False) -> dict[str, Any]:
-    """Compare an ONNX file with the reference; with `repeat_first`, on a batch of another size."""
-    import numpy as np
-    import onnx
+def read_gain(folder: Path) -> float:
+    """Return what the reference's norms were scaled by."""
+    return json.loads((folder / "reference.json").read_text())["gain"]
+
+
+def open_session(path: Path) -> Any:
+    """Open a file in ONNX Runtime as it is, on one thread."""
     import onnxruntime
 
-    def open_session(optimize: bool) -> Any:
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.intra_op_num_threads = 1
-        if not optimize:
-            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def judge_file(name: str, folder: Path, path: Path, repeat_first: bool = False) -> dict[str, Any]:
+    """Compare an ONNX file with the reference; with `repeat_first`, on a batch of another size too."""
+    import numpy as np
+    import onnx
 
     x = make_input(name)
     with np.load(folder / "reference.npz") as stored:
         references = [stored[key] for key in stored]
+    session = open_session(path)
+    given = session.get_inputs()[0].name
+    outputs = session.run(None, {given: x})
+    assert len(outputs) == len(references), f"{len(outputs)} outputs, expected {len(references)}"
+    error = max(map(check.largest_difference, outputs, references))
+    if repeat_first:
+        larger = session.run(None, {given: np.concatenate([x, x[:1]])})
+        repeated = [np.concatenate([array, array[:1]]) for array in references]
+        error = max(error, *map(check.largest_difference, larger, repeated))
+    verdict = check.EQUAL
+    found: dict[str, Any] = {"error": error}
+    if error > check.TOLERANCE:
+        net = build(name, read_gain(folder))
 
-    def measure_error(session: Any) -> float:
-        batch, expected = x, references
-        if repeat_first:
-            batch = np.concatenate([x, x[:1]])
-            expected = [np.concatenate([array, array[:1]]) for array in references]
-        outputs = session.run(None, {session.get_inputs()[0].name: batch})
-        assert len(outputs) == len(expected), f"{len(outputs)} outputs, expected {len(expected)}"
-        return max(map(largest_difference, outputs, expected))
+        def run_mindspore(inputs: Any) -> list[Any]:
+            return check.run_cell(net, inputs)
 
-    session = open_session(optimize=True)
-    found = {"error": measure_error(session)}
-    feed = {session.get_inputs()[0].name: x}
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        session.run(None, feed)
-        times.append(time.perf_counter() - start)
-    if found["error"] > TOLERANCE:
-        # the optimiser adds noise of its own to an ill-conditioned net
-        plain = open_session(optimize=False)
-        found["plain_error"] = measure_error(plain)
-        results = [plain.run(None, {session.get_inputs()[0].name: batch}) for batch in (x, *changed(x))]
-        found["noise"] = max(
-            largest_difference(moved, first)
-            for result in results[1:]
-            for moved, first in zip(result, results[0], strict=True)
-        )
+        judged = check.judge(path, [x], error, references, run_mindspore)
+        verdict = judged.verdict
+        found |= {"plain_error": judged.plain_error, "noise": judged.noise, "level": judged.level}
     graph = onnx.load(path, load_external_data=False).graph
-    path.unlink()
-    return {
-        **found,
-        "nodes": sum(node.op_type != "Constant" for node in graph.node),
-        "run_seconds": min(times),
-    }
+    nodes = sum(node.op_type != "Constant" for node in graph.node)
+    return {**found, "verdict": verdict, "nodes": nodes}
 
 
-def run_stage(stage: str, name: str, folder: Path, mindcv: Path) -> None:
+def time_files(name: str, folder: Path) -> dict[str, Any]:
+    """Run our file and MindSpore's in turns, as many rounds as there are, and return the least times."""
+    paths = {stage: folder / f"{stage}.onnx" for stage in MAKERS}
+    theirs = next((stage for stage in MAKERS[1:] if paths[stage].exists()), None)
+    if theirs is None or not paths["ours"].exists():
+        return {}
+    x = make_input(name)
+    sessions = {stage: open_session(paths[stage]) for stage in ("ours", theirs)}
+    feeds = {stage: {session.get_inputs()[0].name: x} for stage, session in sessions.items()}
+    times: dict[str, list[float]] = {stage: [] for stage in sessions}
+    for number in range(ROUNDS + 1):
+        for stage in sorted(sessions, reverse=bool(number % 2)):
+            start = time.perf_counter()
+            sessions[stage].run(None, feeds[stage])
+            times[stage].append(time.perf_counter() - start)
+    return {("ours" if stage == "ours" else "theirs"): min(values[1:]) for stage, values in times.items()}
+
+
+def run_stage(stage: str, name: str, folder: Path, mindcv: Path | None) -> None:
     """Run one stage in this process and write what it found."""
-    sys.path.append(str(mindcv))
+    if mindcv:
+        sys.path.append(str(mindcv.resolve()))
     from converters import environment
 
     environment.prepare()
@@ -257,6 +257,8 @@ def run_stage(stage: str, name: str, folder: Path, mindcv: Path) -> None:
             found = make_reference(name, folder)
         elif stage == "ours":
             found = export_ours(name, folder)
+        elif stage == "timing":
+            found = time_files(name, folder)
         else:
             found = export_theirs(name, folder, stage)
     except Exception as error:
@@ -265,7 +267,9 @@ def run_stage(stage: str, name: str, folder: Path, mindcv: Path) -> None:
     (folder / f"{stage}.json").write_text(json.dumps(found))
 
 
-def measure(name: str, folder: Path, stages: list[str], mindcv: Path, timeout: float) -> dict[str, Any]:
+def measure(
+    name: str, folder: Path, stages: list[str], mindcv: Path | None, timeout: float
+) -> dict[str, Any]:
     """Run the stages that have no result yet, each in a process of its own."""
     folder.mkdir(parents=True, exist_ok=True)
     found: dict[str, Any] = {}
@@ -273,88 +277,107 @@ def measure(name: str, folder: Path, stages: list[str], mindcv: Path, timeout: f
         result = folder / f"{stage}.json"
         if not result.exists():
             command = [sys.executable, __file__, "--stage", stage, "--work", str(folder), name]
+            command += ["--mindcv", str(mindcv)] if mindcv else []
             with contextlib.suppress(subprocess.TimeoutExpired), Path(os.devnull).open("w") as nowhere:
-                subprocess.run(
-                    [*command, "--mindcv", str(mindcv)],
-                    stdout=nowhere,
-                    stderr=nowhere,
-                    timeout=timeout,
-                    check=False,
-                )
+                subprocess.run(command, stdout=nowhere, stderr=nowhere, timeout=timeout, check=False)
         found[stage] = json.loads(result.read_text()) if result.exists() else {"failed": "died or timed out"}
         if stage == "reference" and "failed" in found[stage]:
             break
+    if all((folder / f"{stage}.json").exists() for stage in STAGES):
+        for path in (*folder.glob("*.onnx"), *folder.glob("*.mindir")):
+            path.unlink()
     return found
 
 
-def is_right(result: dict[str, Any], reference: dict[str, Any]) -> bool:
-    """Return whether a file was made and agrees within the tolerance or the net's own noise.
-
-    The noise is the larger of MindSpore's and ONNX Runtime's; beyond the tolerance, ONNX Runtime's
-    optimiser is off.
-    """
-    if "error" not in result:
-        return False
-    noise = max(reference["noise"], result.get("noise", 0))
-    return result["error"] <= TOLERANCE or result.get("plain_error", result["error"]) <= noise
+def is_right(result: dict[str, Any]) -> bool:
+    """Return whether a file was made and nothing speaks against it."""
+    return result.get("verdict", check.NOT_EQUAL) != check.NOT_EQUAL
 
 
-def describe(result: dict[str, Any] | None, reference: dict[str, Any]) -> str:
+def describe(result: dict[str, Any] | None) -> str:
     """Return a cell of the table."""
     if result is None:
         return "-"
     if "failed" in result:
         return "FAILED"
-    verdict = "right" if result["error"] <= TOLERANCE else "noise" if is_right(result, reference) else "WRONG"
-    return f"{verdict} {result['error']:.1e} {result['nodes']:5d} {1e3 * result['run_seconds']:7.1f}"
+    words = {check.EQUAL: "right", check.ILL_CONDITIONED: "noise", check.UNOPTIMISED: "right unoptimised"}
+    return f"{words.get(result['verdict'], 'WRONG')} {result['error']:.1e} {result['nodes']:5d}"
+
+
+def describe_timing(timing: dict[str, Any] | None) -> str:
+    """Return milliseconds of our file and of MindSpore's, and their ratio."""
+    if not timing or "ours" not in timing:
+        return "-"
+    ours, theirs = (1e3 * timing[key] for key in ("ours", "theirs"))
+    return f"{ours:7.1f} {theirs:7.1f} {ours / theirs:5.2f}"
+
+
+def summarise(results: dict[str, dict[str, Any]]) -> list[str]:
+    """Return the lines below the table."""
+    exported = [found for found in results.values() if "failed" not in found["reference"]]
+    lines = [f"{len(results)} models, {len(exported)} of which export as MINDIR"]
+    for stage in MAKERS:
+        tried = [found[stage] for found in exported if stage in found]
+        if tried:
+            lines.append(f"{stage}: {sum(map(is_right, tried))} of {len(tried)} right in ONNX Runtime")
+    both = [
+        found
+        for found in exported
+        if is_right(found.get("ours", {})) and any(is_right(found.get(stage, {})) for stage in MAKERS[1:])
+    ]
+    fewer = sum(
+        found["ours"]["nodes"]
+        <= min(found[stage]["nodes"] for stage in MAKERS[1:] if is_right(found.get(stage, {})))
+        for found in both
+    )
+    lines.append(f"nodes: ours has no more than MindSpore's own in {fewer} of the {len(both)} that both make")
+    timed = [found["timing"] for found in both if "ours" in found.get("timing", {})]
+    if timed:
+        ratios = sorted(timing["ours"] / timing["theirs"] for timing in timed)
+        slower = sum(ratio > SLOWER for ratio in ratios)
+        lines.append(
+            f"time: ours over MindSpore's own is {ratios[len(ratios) // 2]:.2f} in the median, "
+            f"{ratios[0]:.2f} to {ratios[-1]:.2f}; over {SLOWER} in {slower} of {len(timed)}"
+        )
+    return lines
 
 
 def main() -> None:
     """Parse the command line, run everything and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("models", nargs="*", metavar="MODEL")
-    parser.add_argument("--mindcv", type=Path, required=True, help="where MindCV was installed to")
+    parser.add_argument("--mindcv", type=Path, help="where MindCV was installed to; default: beside triport")
     parser.add_argument("--work", type=Path, help="keep the stages' results in this folder")
     parser.add_argument("--only", action="append", choices=STAGES, help="besides the reference")
     parser.add_argument("--timeout", type=float, default=900, help="seconds for one stage")
+    parser.add_argument("--json", type=Path, dest="json_path", help="write all results to this file")
     parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    mindcv = options.mindcv.resolve()
     if options.stage:
-        run_stage(options.stage, options.models[0], options.work, mindcv)
+        run_stage(options.stage, options.models[0], options.work, options.mindcv)
         return
     stages = ["reference", *(stage for stage in STAGES[1:] if not options.only or stage in options.only)]
-    heading = "verdict error nodes run ms"
-    print(f"{'model':24} {'own noise':9}  " + "  ".join(f"{f'{s}: {heading}':36}" for s in stages[1:]))
+    print(f"{'model':24} {'own noise':9}", end="")
+    print("".join(f"  {f'{stage}: verdict error nodes':26}" for stage in MAKERS), "  ms ours, theirs, ratio")
     results = {}
     with tempfile.TemporaryDirectory(prefix="triport-zoo-") as scratch:
         for name in options.models or MODELS:
             folder = (options.work or Path(scratch)) / name
-            found = results[name] = measure(name, folder, stages, mindcv, options.timeout)
+            found = results[name] = measure(name, folder, stages, options.mindcv, options.timeout)
             reference = found["reference"]
             if "failed" in reference:
                 print(f"{name:24} no MINDIR: {reference['failed'][:150]}", flush=True)
                 continue
-            cells = "  ".join(f"{describe(found.get(stage), reference):36}" for stage in stages[1:])
+            cells = "".join(f"  {describe(found.get(stage)):26}" for stage in MAKERS)
             batch = "" if found.get("ours", {}).get("free_batch", True) else "  fixed batch"
-            print(f"{name:24} {reference['noise']:9.1e}  {cells}{batch}", flush=True)
+            timing = describe_timing(found.get("timing"))
+            print(f"{name:24} {reference['noise']:9.1e}{cells}  {timing}{batch}", flush=True)
             for stage in stages[1:]:
                 if "failed" in found[stage]:
                     print(f"    {stage}: {found[stage]['failed'][:300]}", flush=True)
-    exported = [found for found in results.values() if "failed" not in found["reference"]]
-    print(f"\n{len(results)} models, {len(exported)} of which export as MINDIR")
-    for stage in stages[1:]:
-        right = sum(is_right(found[stage], found["reference"]) for found in exported)
-        print(f"{stage}: {right} of {len(exported)} right in ONNX Runtime")
-    if "export" in stages and "ours" in stages:
-        both = [
-            found
-            for found in exported
-            if is_right(found["ours"], found["reference"]) and is_right(found["export"], found["reference"])
-        ]
-        for what, slack in (("nodes", 1.0), ("run_seconds", 1.05)):
-            worse = sum(found["ours"][what] > slack * found["export"][what] for found in both)
-            print(f"{what}: ours is worse in {worse} of the {len(both)} that both make")
+    print("\n" + "\n".join(summarise(results)))
+    if options.json_path:
+        options.json_path.write_text(json.dumps(results, indent=1))
 
 
 if __name__ == "__main__":

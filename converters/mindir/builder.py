@@ -1,4 +1,4 @@
-"""What an operator's converter works with: the call that it reads and the ONNX nodes that it adds."""
+"""What an operator's converter writes: ONNX nodes and constants."""
 
 from __future__ import annotations
 
@@ -12,24 +12,11 @@ import onnx
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from .reader import Monad, Node, Tensor, TensorType
-
-# attributes that say nothing about the result, and why
-IRRELEVANT_ATTRIBUTES = {
-    "input_names": "names of the arguments",
-    "output_names": "names of the results",
-    "side_effect_mem": "in-place operators are registered as such",
-    "side_effect_propagate": "the result is the first input",
-    "primitive_target": "the device that MindSpore would run it on",
-    "cust_aicpu": "a kernel of Ascend's",
-    "offset_x": "of quantised inputs",
-    "op_adaptation_processed": "a mark of MindSpore's passes",
-}
+from .batch_axis import BatchAxes
+from .reader import TensorType
 
 MAX_FOLDED = 1 << 20  # elements of a constant that may be computed here
 MAX_CONSTANT = 1 << 22  # and of one that may be made here
-
-_REQUIRED: Any = object()
 
 
 class UnsupportedCallError(Exception):
@@ -49,15 +36,6 @@ class Value:
         return self.type.shape
 
 
-@dataclass(slots=True)
-class Cell:
-    """Storage of one tensor: in-place operators change what it holds."""
-
-    value: Value
-    is_parameter: bool = False
-    is_shared: bool = False  # with a view
-
-
 class Builder:
     """Collects ONNX nodes and constants; names are given at the end."""
 
@@ -65,6 +43,7 @@ class Builder:
         """Begin; `batch_input` is the graph's input whose first axis is the free batch axis."""
         self.opset = opset
         self._batch_input = batch_input
+        self._batch_axes = BatchAxes(batch_input.shape[0]) if batch_input else None
         self._batch_size: Value | None = None
         self._from_inputs: set[str] = set()
         self.nodes: list[onnx.NodeProto] = []
@@ -73,6 +52,7 @@ class Builder:
         self._producers: dict[str, onnx.NodeProto] = {}
         self._constants: dict[tuple[int, tuple[int, ...], bytes], Value] = {}
         self._arrays: dict[str, np.ndarray] = {}
+        self._types: dict[str, TensorType] = {}
 
     def add(
         self, op_type: str, inputs: Sequence[Value | None], type_: TensorType | None = None, **attributes: Any
@@ -101,8 +81,11 @@ class Builder:
         )
         self.nodes.append(node)
         self._producers.update((value.name, node) for value in outputs)
+        self._types.update((value.name, value.type) for value in (*outputs, *filter(None, inputs)))
         if any(value and not self.is_free_of_inputs(value) for value in inputs):
             self._from_inputs.update(value.name for value in outputs)
+            if self._batch_axes is not None:
+                self._batch_axes.follow(node, inputs, outputs, self._arrays)
         return outputs
 
     def _fold(
@@ -173,6 +156,8 @@ class Builder:
     def add_input(self, value: Value) -> None:
         """Declare an input of the graph."""
         self._from_inputs.add(value.name)
+        if self._batch_axes is not None:
+            self._batch_axes.add_input(value)
 
     def is_free_of_inputs(self, value: Value) -> bool:
         """Return whether a value is the same whatever the graph's inputs are."""
@@ -241,11 +226,21 @@ class Builder:
         return self.add("Transpose", [x], type_, perm=list(order))
 
     def reshape(self, x: Value, shape: Sequence[int]) -> Value:
-        """Reshape to a traced shape; the first axis stays free where it can (see `free_first_axis`)."""
+        """Reshape to a traced shape; the batch axis stays free where it can (see `free_shape`)."""
         type_ = TensorType(x.type.elem_type, tuple(shape))
         if x.shape == type_.shape:
             return x
-        return self.add("Reshape", [x, self.constant(free_first_axis(x.shape, type_.shape))], type_)
+        return self.add("Reshape", [x, self.constant(self.free_shape(x, type_.shape))], type_)
+
+    def free_shape(self, x: Value, shape: Sequence[int]) -> list[int]:
+        """Return a Reshape's target in which the traced batch size does not stay, where that can be said."""
+        target = self._batch_axes.free_shape(x, shape) if self._batch_axes else None
+        return free_first_axis(x.shape, shape) if target is None else target
+
+    def has_batch_first(self, x: Value) -> bool:
+        """Return whether the first axis of a value is the batch axis, or nothing is known of it."""
+        place = self._batch_axes.get(x) if self._batch_axes else None
+        return place is None or place.axis == 0
 
     def spread(self, value: Value) -> Value:
         """Return a constant of equal rows, as many as the traced batch has, at the free batch size.
@@ -288,7 +283,7 @@ class Builder:
         return self.binary(op_type, x, y, boolean)
 
     def shrink_uniform(self, values: Sequence[Value], shape: Sequence[int]) -> list[Value]:
-        """Make constants of equal elements sizeless where broadcasting restores the shape.
+        """Make constants sizeless along axes of equal elements where broadcasting restores the shape.
 
         MindSpore fills such constants at the traced size, which would burn the batch size in.
         """
@@ -298,8 +293,15 @@ class Builder:
             others = [other.shape for other in (*shrunk[:index], *shrunk[index + 1 :])]
             if array is None or array.size < 2 or not others:
                 continue
-            if np.broadcast_shapes(*others) == tuple(shape) and bool(np.all(array == array.flat[0])):
-                shrunk[index] = self.constant(array.flat[0], value.type.elem_type)
+            restored = np.broadcast_shapes(*others)
+            for axis in range(-min(array.ndim, len(restored)), 0):
+                first = array.take([0], axis)
+                if restored[axis] == array.shape[axis] and bool(np.all(array == first)):
+                    array = first
+            if array.size == 1 and restored == tuple(shape):
+                array = array.reshape(())
+            if array.shape != value.shape:
+                shrunk[index] = self.constant(array, value.type.elem_type)
         return shrunk
 
     def unary(self, op_type: str, x: Value, **attributes: Any) -> Value:
@@ -327,6 +329,24 @@ class Builder:
             return producer.input[0], list(producer.attribute[0].ints)
         return producer.input[0], self._arrays[producer.input[1]].tolist()
 
+    def get_zero_padded(self, value: Value) -> tuple[Value, list[int], list[int]] | None:
+        """Return what was padded with zeros to make the value, and by how much; None if nothing was."""
+        node = self.get_producer(value)
+        if node is None or node.op_type != "Pad" or node.input[0] not in self._types:
+            return None
+        mode = [attribute.s for attribute in node.attribute if attribute.name == "mode"]
+        numbers = [self._arrays.get(name) for name in node.input[2:]]
+        pads = self._arrays.get(node.input[1])
+        if pads is None or mode not in ([], [b"constant"]) or any(n is None or n.any() for n in numbers):
+            return None
+        begins, ends = np.split(pads, 2)
+        return Value(node.input[0], self._types[node.input[0]]), begins.tolist(), ends.tolist()
+
+    def is_never_negative(self, value: Value) -> bool:
+        """Return whether the value comes from an activation that is never below zero."""
+        node = self.get_producer(value)
+        return node is not None and node.op_type in ("Relu", "Sigmoid", "HardSigmoid", "Softplus", "Abs")
+
     def add_with_bias(self, value: Value, bias: Value) -> Value | None:
         """Repeat the convolution or Gemm that made the value, with the bias in it.
 
@@ -348,120 +368,9 @@ class Builder:
         node.output[0] = output
         if not (self.is_free_of_inputs(value) and self.is_free_of_inputs(bias)):
             self._from_inputs.add(repeated.name)
+            if self._batch_axes is not None:
+                self._batch_axes.copy(value, repeated)
         return repeated
-
-
-class Call:
-    """One MindIR node being converted: what it reads, and a record of what was looked at."""
-
-    def __init__(self, node: Node, entries: Sequence[Any], builder: Builder) -> None:
-        self.node = node
-        self.primitive = node.primitive
-        self._entries = entries
-        self._builder = builder
-        self._unread_inputs = {index for index, entry in enumerate(entries) if not isinstance(entry, Monad)}
-        self._unread_attributes = set(node.attributes) - set(IRRELEVANT_ATTRIBUTES)
-
-    @property
-    def num_inputs(self) -> int:
-        """The number of inputs, without the monads that order side effects."""
-        return sum(not isinstance(entry, Monad) for entry in self._entries)
-
-    @property
-    def type(self) -> TensorType:
-        """The type of the result, which must be one tensor."""
-        if not isinstance(self.node.type, TensorType):
-            raise self.unsupported("its result is not one tensor")
-        return self.node.type
-
-    @property
-    def types(self) -> list[TensorType]:
-        """The types of the results, which must be a tuple of tensors."""
-        found = self.node.type
-        if not isinstance(found, tuple) or not all(isinstance(item, TensorType) for item in found):
-            raise self.unsupported("its result is not a tuple of tensors")
-        return list(found)  # type: ignore[arg-type]
-
-    def entry(self, index: int) -> Any:
-        """Return an input as it is: a cell, a tuple of entries or a constant."""
-        if index >= len(self._entries):
-            raise self.unsupported(f"it has {len(self._entries)} inputs, not {index + 1}")
-        self._unread_inputs.discard(index)
-        return self._entries[index]
-
-    def tensor(self, index: int, like: Value | None = None) -> Value:
-        """Return a tensor input; a number takes the element type of `like`."""
-        entry = self.entry(index)
-        if isinstance(entry, int | float) and like is not None:
-            return self._builder.scalar(entry, like)
-        return self._as_value(entry, index)
-
-    def tensors(self, index: int) -> list[Value]:
-        """Return an input that is a tuple or list of tensors."""
-        entry = self.entry(index)
-        if not isinstance(entry, tuple | list):
-            raise self.unsupported(f"input {index} is not a tuple of tensors")
-        return [self._as_value(item, index) for item in entry]
-
-    def axes(self, index: int, rank: int) -> list[int]:
-        """Return a constant input that names axes of a tensor, counted from the front; none is []."""
-        found = self.constant(index)
-        axes = [found] if isinstance(found, int) else list(found or ())
-        return [axis % rank for axis in axes]
-
-    def _as_value(self, entry: Any, index: int) -> Value:
-        if isinstance(entry, Cell):
-            return entry.value
-        if isinstance(entry, Tensor):
-            return self._builder.constant(array_from_tensor(entry), entry.type.elem_type)
-        raise self.unsupported(f"input {index} is not a tensor")
-
-    def constant(self, index: int) -> Any:
-        """Return an input that must be known: a number, bool, string, None or a tuple of those."""
-        return self._as_constant(self.entry(index), index)
-
-    def _as_constant(self, entry: Any, index: int) -> Any:
-        if isinstance(entry, Tensor):
-            return array_from_tensor(entry).tolist()
-        if isinstance(entry, tuple | list):
-            return tuple(self._as_constant(item, index) for item in entry)
-        if isinstance(entry, Cell):
-            raise self.unsupported(f"input {index} is computed; only a constant can be converted")
-        return entry
-
-    def attribute(self, name: str, default: Any = _REQUIRED) -> Any:
-        """Return an attribute of the primitive."""
-        self._unread_attributes.discard(name)
-        if name in self.node.attributes:
-            return self.node.attributes[name]
-        if default is _REQUIRED:
-            raise self.unsupported(f"it has no attribute {name!r}")
-        return default
-
-    def ignore(self, *names: str, why: str) -> None:
-        """Declare attributes irrelevant to the result; `why` is for the reader of the code."""
-        del why
-        self._unread_attributes.difference_update(names)
-
-    def require(self, what: str, found: Any, *allowed: Any) -> None:
-        """Refuse the call unless what was found is one of the values that can be converted."""
-        if found not in allowed:
-            raise self.unsupported(
-                f"{what} is {found!r}, expected {' or '.join(repr(value) for value in allowed)}"
-            )
-
-    def unsupported(self, reason: str) -> UnsupportedCallError:
-        """Return the error to raise when this call cannot be converted."""
-        return UnsupportedCallError(reason)
-
-    def check_read(self) -> None:
-        """Refuse the call if part of it was not looked at."""
-        if self._unread_attributes:
-            raise self.unsupported(f"attributes not understood: {', '.join(sorted(self._unread_attributes))}")
-        if self._unread_inputs:
-            raise self.unsupported(
-                f"inputs not understood: {', '.join(map(str, sorted(self._unread_inputs)))}"
-            )
 
 
 def check_size(*shape: int) -> None:
@@ -487,9 +396,3 @@ def free_first_axis(before: Sequence[int], after: Sequence[int]) -> list[int]:
     elif after[0] % before[0] == 0 or before[0] % after[0] == 0:
         target[0] = -1
     return target
-
-
-def array_from_tensor(tensor: Tensor) -> np.ndarray:
-    """Return the tensor's data as a NumPy array."""
-    proto = onnx.TensorProto(data_type=tensor.type.elem_type, dims=tensor.type.shape, raw_data=tensor.data)
-    return numpy_helper.to_array(proto)

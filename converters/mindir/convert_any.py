@@ -51,6 +51,11 @@ class AnyConversion:
         """Whether the file was kept: the comparison did not fail."""
         return self.output is not None
 
+    @property
+    def warnings(self) -> list[str]:
+        """What whoever runs the file should know."""
+        return [*([] if self.batch == "free" else [self.batch]), *self.comparison.warnings]
+
     def as_dict(self) -> dict[str, Any]:
         """Return what `convert --json` prints."""
         return {
@@ -63,7 +68,7 @@ class AnyConversion:
             "tensors_written": self.tensors_written,
             "dropped": [],
             "round_trip": "bit-equal",
-            "warnings": [] if self.batch == "free" else [self.batch],
+            "warnings": self.warnings,
             "opset": self.opset,
             "inputs": list(self.inputs),
             "outputs": list(self.outputs),
@@ -82,6 +87,7 @@ class AnyConversion:
             ("outputs", ", ".join(self.outputs)),
             ("batch", self.batch),
             ("compared", str(self.comparison)),
+            *(("warning", text) for text in self.comparison.warnings),
         ]
         title = "Converted" if self.passed else "Not converted"
         return [title, *(f"  {name:<11} {text}" for name, text in rows)]

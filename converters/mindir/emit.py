@@ -17,7 +17,8 @@ from onnx import helper
 
 from reference_models.errors import TriportError, listed
 
-from .builder import Builder, Call, Cell, UnsupportedCallError, Value, array_from_tensor
+from .builder import Builder, UnsupportedCallError, Value
+from .call import Call, Cell, array_from_tensor
 from .operators import Operator, load_operators
 from .reader import Graph, Node, Tensor, TensorType
 

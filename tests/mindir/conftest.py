@@ -34,10 +34,12 @@ def make_builder(folder: Path) -> Callable[[str], Any]:
         name = f"triport_test_cell_{len(built)}"
         built.append(name)
         *statements, result = [part.strip() for part in expression.split(";")]
+        layer = "None"
         if not re.search(r"\bx\b", expression):
-            result = "layer(x)"
+            layer, result = expression, "layer(x)"
+        elif "layer(" in result:
+            layer = statements.pop(0)
         body = "".join(f"    {line}\n" for line in (*statements, f"return {result}"))
-        layer = expression if result == "layer(x)" else "None"
         path = Path(folder, f"{name}.py")
         path.write_text(
             "import mindspore as ms\nfrom mindspore import mint, nn, ops\n"
@@ -51,7 +53,7 @@ def make_builder(folder: Path) -> Callable[[str], Any]:
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         spec.loader.exec_module(module)
-        cell = module.Tiny() if layer == "None" else module.layer
+        cell = module.layer if result == "layer(x)" else module.Tiny()
         randomise(cell)
         cell.set_train(False)
         return cell

@@ -15,7 +15,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from converters.mindir.builder import Builder, Call
+    from converters.mindir.builder import Builder
+    from converters.mindir.call import Call
 
     Convert = Callable[[Call, Builder], Any]
 

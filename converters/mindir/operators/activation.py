@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from converters.mindir.builder import Builder, Call, Value
+from converters.mindir.builder import Builder, Value
+from converters.mindir.call import Call
 
 from . import mindir_operator
 
@@ -43,7 +44,7 @@ def clamp(call: Call, builder: Builder) -> Value:
     return _clip(builder, call.tensor(0), call.constant(1), call.constant(2))
 
 
-@mindir_operator("InplaceClampScalar", in_place=0)
+@mindir_operator("InplaceClampScalar", "InplaceHardtanh", in_place=0)
 def clamp_in_place(call: Call, builder: Builder) -> Value:
     """Do the same; the result also replaces the operand."""
     return _clip(builder, call.tensor(0), call.constant(1), call.constant(2))

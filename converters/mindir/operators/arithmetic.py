@@ -9,7 +9,8 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from converters.mindir.builder import Builder, Call, Value
+from converters.mindir.builder import Builder, Value
+from converters.mindir.call import Call
 from converters.mindir.reader import TensorType
 
 from . import mindir_operator
@@ -197,7 +198,7 @@ def copy_in_place(call: Call, builder: Builder) -> Value:
     return builder.add("Expand", [y, builder.constant(call.type.shape)])
 
 
-@mindir_operator("Xlogy")
+@mindir_operator("Xlogy", "XLogYScalarOther", "XLogYScalarSelf")
 def multiply_by_logarithm(call: Call, builder: Builder) -> Value:
     """Return x * log(y), and zero where x is zero."""
     x, y = read_operands(call, builder, call.type.elem_type)
@@ -213,6 +214,16 @@ def logarithm_of_sum(call: Call, builder: Builder) -> Value:
     distance = builder.add("Neg", [builder.add("Abs", [builder.add("Sub", [x, y])])])
     terms = builder.add("Add", [builder.add("Exp", [distance]), builder.scalar(1, x)])
     return builder.add("Add", [builder.add("Max", [x, y]), builder.add("Log", [terms])])
+
+
+@mindir_operator("LogAddExp2")
+def logarithm_of_sum_of_twos(call: Call, builder: Builder) -> Value:
+    """Return log2(2 ** x + 2 ** y), without overflow."""
+    x, y = read_operands(call, builder, call.type.elem_type)
+    distance = builder.add("Neg", [builder.add("Abs", [builder.add("Sub", [x, y])])])
+    terms = builder.add("Add", [builder.add("Pow", [builder.scalar(2, x), distance]), builder.scalar(1, x)])
+    excess = builder.add("Div", [builder.add("Log", [terms]), builder.scalar(math.log(2), x)])
+    return builder.add("Add", [builder.add("Max", [x, y]), excess])
 
 
 @mindir_operator("Atan2", "Atan2Ext")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import onnx
 
-from converters.mindir.builder import Builder, Call, Value
+from converters.mindir.builder import Builder, Value
+from converters.mindir.call import Call
 
 from . import mindir_operator
 from .arithmetic import read_operands
@@ -48,7 +49,7 @@ def select(call: Call, builder: Builder) -> Value:
     return _where(call, builder, condition, 1, 2)
 
 
-@mindir_operator("MaskedFill")
+@mindir_operator("MaskedFill", "MaskedFillScalar")
 def masked_fill(call: Call, builder: Builder) -> Value:
     """Replace what the mask marks by a number."""
     return _where(call, builder, builder.cast(call.tensor(1), onnx.TensorProto.BOOL), 2, 0)

@@ -6,7 +6,8 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from converters.mindir.builder import Builder, Call, Value, check_size
+from converters.mindir.builder import Builder, Value, check_size
+from converters.mindir.call import Call
 from converters.mindir.reader import TensorType
 
 from . import mindir_operator
@@ -81,6 +82,21 @@ def repeat_interleave(call: Call, builder: Builder) -> Value:
     return builder.add("Gather", [x, builder.constant(index)], axis=axis)
 
 
+@mindir_operator("RepeatInterleaveTensor")
+def repeat_each(call: Call, builder: Builder) -> Value:
+    """Repeat each element along an axis, by a count for each."""
+    x, counts, given = call.tensor(0), call.constant(1), call.constant(2)
+    call.constant(3)  # output_size, which the result has
+    if given is None:
+        raise call.unsupported("it repeats the flattened tensor; give the axis")
+    axis = given % len(x.shape)
+    check_size(sum(counts))
+    if len(counts) == 1:
+        counts *= x.shape[axis]
+    index = [element for element, count in enumerate(counts) for _ in range(count)]
+    return builder.add("Gather", [x, builder.constant(index)], axis=axis)
+
+
 @mindir_operator("ZerosLikeExt", "OnesLikeExt")
 def full_like(call: Call, builder: Builder) -> Value:
     """Return zeros or ones, as many as another tensor has elements."""
@@ -111,6 +127,26 @@ def _full_like(call: Call, builder: Builder, number: float) -> Value:
     shape = builder.add("Shape", [x], TensorType(onnx.TensorProto.INT64, (len(x.shape),)))
     fill = helper.make_tensor("", elem_type, [1], [number])
     return builder.add("ConstantOfShape", [shape], value=fill)
+
+
+@mindir_operator("Zeros", "Ones", "FillScalar")
+def fill_shape(call: Call, builder: Builder) -> Value:
+    """Return zeros, ones or a number, of a given shape."""
+    call.constant(0)
+    for index in range(1, call.num_inputs):
+        call.constant(index)  # the number, and the result's type, which is known
+    number = call.constant(1) if call.primitive == "FillScalar" else int(call.primitive == "Ones")
+    return builder.full(call.type.shape, number, call.type.elem_type)
+
+
+@mindir_operator("NewZeros", "NewOnes", "NewFull")
+def fill_new(call: Call, builder: Builder) -> Value:
+    """Return zeros, ones or a number, of a given shape and another tensor's element type."""
+    call.tensor(0)
+    for index in range(1, call.num_inputs):
+        call.constant(index)
+    number = call.constant(2) if call.primitive == "NewFull" else int(call.primitive == "NewOnes")
+    return builder.full(call.type.shape, number, call.type.elem_type)
 
 
 @mindir_operator("FillV2")

@@ -6,7 +6,8 @@ import math
 
 import onnx
 
-from converters.mindir.builder import Builder, Call, Value
+from converters.mindir.builder import Builder, Value
+from converters.mindir.call import Call
 
 from . import mindir_operator
 
@@ -137,6 +138,22 @@ def is_finite(call: Call, builder: Builder) -> Value:
     x = call.tensor(0)
     bad = builder.add("Or", [builder.add("IsNaN", [x]), builder.add("IsInf", [x])])
     return builder.add("Not", [bad])
+
+
+@mindir_operator("IsNegInf")
+def is_negative_infinity(call: Call, builder: Builder) -> Value:
+    """Return whether an element is minus infinity."""
+    return builder.add("IsInf", [call.tensor(0)], detect_positive=0)
+
+
+@mindir_operator("Logit")
+def logit(call: Call, builder: Builder) -> Value:
+    """Return log(x / (1 - x)), x clipped to eps and 1 - eps unless eps is negative."""
+    x, eps = call.tensor(0), call.constant(1)
+    if eps is not None and eps >= 0:
+        x = builder.add("Clip", [x, builder.scalar(eps, x), builder.scalar(1 - eps, x)])
+    odds = builder.add("Div", [x, builder.add("Sub", [builder.scalar(1, x), x])])
+    return builder.add("Log", [odds])
 
 
 @mindir_operator("LogicalNot")

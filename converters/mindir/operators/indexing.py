@@ -1,10 +1,13 @@
-"""Taking elements by index, ordering them, and running totals."""
+"""Taking elements by index, and ordering them."""
 
 from __future__ import annotations
 
+import math
+
 import onnx
 
-from converters.mindir.builder import Builder, Call, Value, check_size
+from converters.mindir.builder import Builder, Value
+from converters.mindir.call import Call
 from converters.mindir.reader import TensorType
 
 from . import mindir_operator
@@ -28,6 +31,26 @@ def _gather(call: Call, builder: Builder, axis: int) -> Value:
     return builder.add("Gather", [call.tensor(0), call.tensor(1)], axis=axis)
 
 
+@mindir_operator("Embedding")
+def embedding(call: Call, builder: Builder) -> Value:
+    """Look rows up in a table."""
+    call.require("max_norm", call.constant(3), None)
+    for index in (2, 4, 5):
+        call.constant(index)  # of training: which row has no gradient, and how gradients are scaled
+    return builder.add("Gather", [call.tensor(1), call.tensor(0)], axis=0)
+
+
+@mindir_operator("Take")
+def take(call: Call, builder: Builder) -> Value:
+    """Take elements of the flattened tensor."""
+    return builder.add("Gather", [_flat(builder, call.tensor(0)), call.tensor(1)], axis=0)
+
+
+def _flat(builder: Builder, x: Value) -> Value:
+    type_ = TensorType(x.type.elem_type, (math.prod(x.shape),))
+    return builder.add("Reshape", [x, builder.constant([-1])], type_)
+
+
 @mindir_operator("GatherD")
 def gather_elements(call: Call, builder: Builder) -> Value:
     """Take elements along an axis, by an index for each."""
@@ -47,38 +70,6 @@ def select_ext_view(call: Call, builder: Builder) -> Value:
     """Take one slice along an axis."""
     x, axis, index = call.tensor(0), call.constant(1), call.constant(2)
     return builder.add("Gather", [x, builder.constant(index)], axis=axis)
-
-
-@mindir_operator("ScatterNd")
-def scatter_nd(call: Call, builder: Builder) -> Value:
-    """Put slices into zeros; equal indices add up."""
-    index, updates = builder.cast(call.tensor(0), onnx.TensorProto.INT64), call.tensor(1)
-    shape = call.constant(2)
-    if builder.opset < 16:
-        raise call.unsupported("adding up at equal indices needs opset 16 or later")
-    zeros = builder.zeros(shape, updates)
-    return builder.add("ScatterND", [zeros, index, updates], reduction="add")
-
-
-@mindir_operator("TensorScatterUpdate")
-def tensor_scatter_update(call: Call, builder: Builder) -> Value:
-    """Replace slices."""
-    index = builder.cast(call.tensor(1), onnx.TensorProto.INT64)
-    return builder.add("ScatterND", [call.tensor(0), index, call.tensor(2)])
-
-
-@mindir_operator("TensorScatterElements", "Scatter")
-def scatter_elements(call: Call, builder: Builder) -> Value:
-    """Replace elements along an axis, by an index for each."""
-    if call.primitive == "Scatter":
-        axis = call.constant(1)
-        index, updates = call.tensor(2), call.tensor(3, like=call.tensor(0))
-        call.require("reduce", call.constant(4), 0, "none")
-    else:
-        index, updates = call.tensor(1), call.tensor(2)
-        axis, reduction = call.constant(3), call.constant(4)
-        call.require("reduction", reduction, 0, "none")
-    return builder.add("ScatterElements", [call.tensor(0), index, updates], axis=axis)
 
 
 @mindir_operator("OneHot")
@@ -127,6 +118,39 @@ def sort(call: Call, builder: Builder) -> tuple[Value, ...]:
     return _top_k(call, builder, call.tensor(0).shape[axis], axis, largest=descending)
 
 
+@mindir_operator("ArgSort")
+def arg_sort(call: Call, builder: Builder) -> Value:
+    """Return the order that sorts along an axis."""
+    x, axis, descending = call.tensor(0), call.constant(1), int(call.constant(2))
+    call.constant(3)  # stable: ONNX does not promise it; ONNX Runtime keeps the order of equals
+    types = [TensorType(elem_type, x.shape) for elem_type in (x.type.elem_type, onnx.TensorProto.INT64)]
+    size = builder.constant([x.shape[axis]])
+    index = builder.add_many("TopK", [x, size], types, axis=axis, largest=descending)[1]
+    return builder.cast(index, call.type.elem_type)
+
+
+@mindir_operator("Kthvalue", "MedianDim")
+def kth_value(call: Call, builder: Builder) -> tuple[Value, ...]:
+    """Return the k-th smallest element along an axis, or the middle one, and where it is."""
+    x, first = call.tensor(0), 1
+    k = 0
+    if call.primitive == "Kthvalue":
+        k, first = call.constant(1), 2
+    axis, keep_dims = call.constant(first) % len(x.shape), bool(call.constant(first + 1))
+    k = k or (x.shape[axis] + 1) // 2
+    shape = (*x.shape[:axis], k, *x.shape[axis + 1 :])
+    types = [TensorType(elem_type, shape) for elem_type in (x.type.elem_type, onnx.TensorProto.INT64)]
+    found = builder.add_many("TopK", [x, builder.constant([k])], types, axis=axis, largest=0)
+    place = builder.constant([k - 1] if keep_dims else k - 1)
+    return tuple(
+        builder.cast(
+            builder.add("Gather", [value, place], TensorType(value.type.elem_type, type_.shape), axis=axis),
+            type_.elem_type,
+        )
+        for value, type_ in zip(found, call.types, strict=True)
+    )
+
+
 @mindir_operator("SortExt")
 def sort_ext(call: Call, builder: Builder) -> tuple[Value, ...]:
     """Sort along an axis, as `mint` does."""
@@ -144,22 +168,6 @@ def _top_k(
         "TopK", [call.tensor(0), builder.constant([k])], types, axis=axis, largest=largest, sorted=is_sorted
     )
     return values, builder.cast(index, index_type.elem_type)
-
-
-@mindir_operator("CumSum")
-def cumulative_sum(call: Call, builder: Builder) -> Value:
-    """Add up along an axis."""
-    exclusive, reverse = int(call.constant(2)), int(call.constant(3))
-    axis = builder.constant(call.constant(1))
-    return builder.add("CumSum", [call.tensor(0), axis], exclusive=exclusive, reverse=reverse)
-
-
-@mindir_operator("CumsumExt")
-def cumulative_sum_ext(call: Call, builder: Builder) -> Value:
-    """Add up along an axis, as `mint` does."""
-    call.constant(2)  # the result's type is known
-    x = builder.cast(call.tensor(0), call.type.elem_type)
-    return builder.add("CumSum", [x, builder.constant(call.constant(1))])
 
 
 @mindir_operator("ReverseV2")
@@ -200,18 +208,3 @@ def _roll(builder: Builder, x: Value, shift: int, axis: int) -> Value:
 
     pieces = [piece(cut, 2**63 - 1, size - cut), piece(0, cut, cut)]
     return builder.add("Concat", pieces, x.type, axis=axis)
-
-
-@mindir_operator("Tril", "TrilExt", "Triu")
-def triangle(call: Call, builder: Builder) -> Value:
-    """Set the elements above or below a diagonal of the last two axes to zero."""
-    x = call.tensor(0)
-    diagonal = call.attribute("diagonal") if "diagonal" in call.node.attributes else call.constant(1)
-    rows, columns = x.shape[-2:]
-    check_size(rows, columns)
-    upper = call.primitive == "Triu"
-    mask = [
-        [column - row >= diagonal if upper else column - row <= diagonal for column in range(columns)]
-        for row in range(rows)
-    ]
-    return builder.add("Where", [builder.constant(mask, onnx.TensorProto.BOOL), x, builder.scalar(0, x)])

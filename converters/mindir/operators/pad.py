@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from converters.mindir.builder import Builder, Call, Value
+from converters.mindir.builder import Builder, Value
+from converters.mindir.call import Call
 
 from . import mindir_operator
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from converters.mindir.builder import Builder, Call, Value, check_size
+from converters.mindir.builder import Builder, Value, check_size
+from converters.mindir.call import Call
 from converters.mindir.reader import TensorType
 
 from . import mindir_operator
@@ -27,6 +28,54 @@ def image_to_columns_ext(call: Call, builder: Builder) -> Value:
     """Make (N, C, H, W) into (N, C * kernel height * width, windows), as `mint` does."""
     kernel, dilations, pads, strides = (_pair(call.constant(index)) for index in range(1, 5))
     return builder.reshape(_windows(call, builder, kernel, strides, dilations, pads), call.type.shape)
+
+
+@mindir_operator("Col2Im")
+def columns_to_image(call: Call, builder: Builder) -> Value:
+    """Add up (N, C, kernel height * width, windows) into (N, C, H, W)."""
+    call.constant(1)  # the size, which the result has
+    names = ("kernel_size", "stride", "dilation", "padding")
+    return _add_windows(call, builder, *(_pair(call.attribute(name)) for name in names))
+
+
+@mindir_operator("Col2ImExt")
+def columns_to_image_ext(call: Call, builder: Builder) -> Value:
+    """Add up (N, C * kernel height * width, windows) into (N, C, H, W), as `mint` does."""
+    call.constant(1)
+    kernel, dilations, pads, strides = (_pair(call.constant(index)) for index in range(2, 6))
+    return _add_windows(call, builder, kernel, strides, dilations, pads)
+
+
+def _add_windows(
+    call: Call,
+    builder: Builder,
+    kernel: Sequence[int],
+    strides: Sequence[int],
+    dilations: Sequence[int],
+    pads: Sequence[int],
+) -> Value:
+    """Add windows up: the transpose of the convolution that cuts them out."""
+    call.require("the number of axes of the result", len(call.type.shape), 4)
+    x, (batch, channels, *sizes) = call.tensor(0), call.type.shape
+    pixels = math.prod(kernel)
+    check_size(channels, pixels, pixels)
+    spans = [dilation * (extent - 1) + 1 for extent, dilation in zip(kernel, dilations, strict=True)]
+    windows, left_over = [], []
+    for size, span, stride, pad in zip(sizes, spans, strides, pads, strict=True):
+        windows.append((size + 2 * pad - span) // stride + 1)
+        left_over.append((size + 2 * pad - span) % stride)
+    x = builder.reshape(x, (batch, channels * pixels, *windows))
+    picks = np.tile(np.eye(pixels).reshape(pixels, 1, *kernel), (channels, 1, 1, 1))
+    return builder.add(
+        "ConvTranspose",
+        [x, builder.constant(picks, x.type.elem_type)],
+        kernel_shape=kernel,
+        strides=strides,
+        dilations=dilations,
+        pads=[*pads, *pads],
+        output_padding=left_over,
+        group=channels,
+    )
 
 
 @mindir_operator("ExtractImagePatches")
@@ -100,6 +149,16 @@ def _pair(values: int | Sequence[int]) -> tuple[int, int]:
         return (values[0], values[0])
     first, second = values
     return (first, second)
+
+
+@mindir_operator("ChannelShuffle")
+def channel_shuffle(call: Call, builder: Builder) -> Value:
+    """Deal the channels out: the first of each group, then the second of each."""
+    x, groups = call.tensor(0), call.attribute("group")
+    batch, channels, *sizes = x.shape
+    grouped = builder.reshape(x, (batch, groups, channels // groups, *sizes))
+    order = [0, 2, 1, *range(3, len(grouped.shape))]
+    return builder.reshape(builder.transpose(grouped, order), x.shape)
 
 
 @mindir_operator("DepthToSpace")

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from onnx import helper
 
-from converters.mindir.builder import Builder, Call, Value, check_size
+from converters.mindir.builder import Builder, Value, check_size
+from converters.mindir.call import Call
 from converters.mindir.reader import TensorType
 
 from . import mindir_operator
@@ -25,10 +27,45 @@ def max_pool(call: Call, builder: Builder) -> Value:
     """Take the maximum over a window; "same" padding never wins."""
     call.require("format", call.attribute("format"), "NCHW")
     attributes = _same_or_valid(call, call.attribute("pad_mode"))
-    kernel, strides = call.attribute("kernel_size"), call.attribute("strides")
-    return builder.add(
-        "MaxPool", [call.tensor(0)], kernel_shape=kernel[2:], strides=strides[2:], **attributes
-    )
+    kernel, strides = call.attribute("kernel_size")[2:], call.attribute("strides")[2:]
+    if not attributes:
+        pooled = _max_pool_behind_zeros(call, builder, kernel, strides)
+        if pooled is not None:
+            return pooled
+    return builder.add("MaxPool", [call.tensor(0)], kernel_shape=kernel, strides=strides, **attributes)
+
+
+def _max_pool_behind_zeros(
+    call: Call, builder: Builder, kernel: Sequence[int], strides: Sequence[int]
+) -> Value | None:
+    """Return a max-pool over what was padded with zeros as a padded one, None if nothing was.
+
+    ONNX Runtime's optimiser (1.31, Pad_Fusion) merges a Pad into the MaxPool behind it as if zeros
+    were never the largest, which is wrong for negative values. A padded MaxPool, and zero as the
+    least where its window touches the padding, is right in every runtime.
+    """
+    padded = builder.get_zero_padded(call.tensor(0))
+    if padded is None:
+        return None
+    x, begins, ends = padded
+    rank = len(kernel)
+    if any(begins[:-rank]) or any(ends[:-rank]):
+        return None
+    begins, ends = begins[-rank:], ends[-rank:]
+    if any(pad < 0 or pad >= size for pads in (begins, ends) for pad, size in zip(pads, kernel, strict=True)):
+        return None
+    check_size(*call.type.shape[2:])
+    y = builder.add("MaxPool", [x], kernel_shape=kernel, strides=strides, pads=[*begins, *ends])
+    if builder.is_never_negative(x):
+        return y
+    touches = np.zeros([1] * rank, bool)
+    windows = zip(x.shape[-rank:], call.type.shape[-rank:], kernel, strides, begins, strict=True)
+    for axis, (size, after, extent, stride, begin) in enumerate(windows):
+        starts = np.arange(after) * stride - begin
+        touching = (starts < 0) | (starts + extent > size)
+        touches = touches | touching.reshape([-1] + [1] * (rank - 1 - axis))
+    lowest = np.finfo(helper.tensor_dtype_to_np_dtype(y.type.elem_type)).min
+    return builder.add("Max", [y, builder.constant(np.where(touches, 0, lowest), y.type.elem_type)])
 
 
 @mindir_operator("AvgPool")
@@ -56,12 +93,14 @@ def max_pool_with_argmax(call: Call, builder: Builder) -> tuple[Value | None, ..
     return _padded_max_pool(call, builder, windows, call.attribute("ceil_mode"))
 
 
-@mindir_operator("MaxPoolWithMask")
+@mindir_operator("MaxPoolWithMask", "MaxPoolWithIndices")
 def max_pool_with_mask(call: Call, builder: Builder) -> tuple[Value | None, ...]:
-    """Take the maximum over a padded window; the mask is not converted."""
+    """Take the maximum over a padded window; mask and indices are not converted."""
     kernel, strides, pads, dilations, ceil_mode = (call.constant(index) for index in range(1, 6))
     call.constant(6)  # the mask's type
-    windows = zip(*map(_pair, (kernel, strides or kernel, pads, dilations)), strict=True)
+    windows = zip(
+        *(_spread(values, 2) for values in (kernel, strides or kernel, pads, dilations)), strict=True
+    )
     return _padded_max_pool(call, builder, windows, ceil_mode)
 
 
@@ -126,11 +165,13 @@ def avg_pool_3d(call: Call, builder: Builder) -> Value:
     )
 
 
-@mindir_operator("AvgPool2D")
-def avg_pool_2d(call: Call, builder: Builder) -> Value:
-    """Average over a padded window, as `mint` does."""
+@mindir_operator("AvgPool2D", "AvgPool3DExt")
+def avg_pool_ext(call: Call, builder: Builder) -> Value:
+    """Average over a padded window of two axes or three, as `mint` does."""
     kernel, strides, pads, ceil_mode, count_include_pad, divisor = (call.constant(i) for i in range(1, 7))
-    windows = zip(*map(_pair, (kernel, strides or kernel, pads)), strict=True)
+    rank = 2 if call.primitive == "AvgPool2D" else 3
+    call.require("the number of axes", len(call.type.shape), rank + 2)
+    windows = zip(*(_spread(values, rank) for values in (kernel, strides or kernel, pads)), strict=True)
     return _padded_avg_pool(
         call, builder, [(*window, 1) for window in windows], ceil_mode, count_include_pad, divisor
     )
@@ -230,107 +271,7 @@ def _drop_depth(type_: TensorType) -> TensorType:
     return TensorType(type_.elem_type, (*type_.shape[:2], *type_.shape[3:]))
 
 
-def _pair(values: Any) -> tuple[int, int]:
+def _spread(values: Any, rank: int) -> tuple[int, ...]:
+    """Return one number for each axis."""
     values = (values,) if isinstance(values, int) else tuple(values)
-    return values * 2 if len(values) == 1 else values[-2:]
-
-
-@mindir_operator("AdaptiveAvgPool2D", "AdaptiveAvgPool3D")
-def adaptive_avg_pool(call: Call, builder: Builder) -> Value:
-    """Average down to a given size; -1 keeps the size."""
-    call.ignore("output_size", why="the result has it")
-    return _adaptive_avg_pool(call, builder)
-
-
-@mindir_operator("AdaptiveAvgPool1D", "AdaptiveAvgPool2DExt", "AdaptiveAvgPool3DExt")
-def adaptive_avg_pool_ext(call: Call, builder: Builder) -> Value:
-    """Average down to a given size, as `mint` does."""
-    call.constant(1)  # the size, which the result has
-    return _adaptive_avg_pool(call, builder)
-
-
-def _adaptive_avg_pool(call: Call, builder: Builder) -> Value:
-    x = call.tensor(0)
-    spatial = _spatial_axes(call)
-    before, after = ([shape[axis] for axis in spatial] for shape in (x.shape, call.type.shape))
-    if before == after:
-        return x
-    whole = all(old % new == 0 for old, new in zip(before, after, strict=True))
-    batched = len(x.shape) == len(spatial) + 2
-    if set(after) == {1} and batched:
-        return builder.add("GlobalAveragePool", [x])
-    if whole and batched:
-        kernel = [old // new for old, new in zip(before, after, strict=True)]
-        return builder.add("AveragePool", [x], kernel_shape=kernel, strides=kernel)
-    # windows of unequal size: a matrix for each axis holds their weights
-    rank = len(x.shape)
-    for axis, old, new in zip(spatial, before, after, strict=True):
-        if old == new:
-            continue
-        matrix = _averaging_matrix(old, new)
-        if axis == rank - 2:
-            type_ = TensorType(x.type.elem_type, (*x.shape[:-2], new, x.shape[-1]))
-            x = builder.add("MatMul", [builder.constant(matrix, x.type.elem_type), x], type_)
-            continue
-        order = list(range(rank))
-        order[axis], order[-1] = order[-1], order[axis]
-        turned = builder.transpose(x, order)
-        type_ = TensorType(x.type.elem_type, (*turned.shape[:-1], new))
-        weights = builder.constant(matrix.T, x.type.elem_type)
-        x = builder.transpose(builder.add("MatMul", [turned, weights], type_), order)
-    return x
-
-
-def _spatial_axes(call: Call) -> list[int]:
-    """Return the axes that a pool runs over; the primitive's name says how many."""
-    (count,) = (int(letter) for letter in call.primitive if letter.isdigit())
-    rank = len(call.tensor(0).shape)
-    return list(range(rank - count, rank))
-
-
-def _averaging_matrix(before: int, after: int) -> np.ndarray:
-    """Return the (after, before) matrix whose row i averages its window."""
-    check_size(after, before)
-    matrix = np.zeros((after, before))
-    for index, (start, end) in enumerate(_adaptive_windows(before, after)):
-        matrix[index, start:end] = 1 / (end - start)
-    return matrix
-
-
-def _adaptive_windows(before: int, after: int) -> list[tuple[int, int]]:
-    """Return the window of each result: floor(i b / a) .. ceil((i + 1) b / a)."""
-    return [(index * before // after, -(-(index + 1) * before // after)) for index in range(after)]
-
-
-@mindir_operator("AdaptiveMaxPool1D", "AdaptiveMaxPool2D", "AdaptiveMaxPool3D")
-def adaptive_max_pool(call: Call, builder: Builder) -> Value | tuple[Value | None, ...]:
-    """Take maxima, as many as are asked for; where they were found is not converted."""
-    if call.num_inputs > 1:
-        call.constant(1)  # the size, which the result has
-    call.ignore("output_size", why="the result has it")
-    x = call.tensor(0)
-    type_ = call.types[0] if isinstance(call.node.type, tuple) else call.type
-    spatial = _spatial_axes(call)
-    before, after = ([shape[axis] for axis in spatial] for shape in (x.shape, type_.shape))
-    if set(after) == {1} and len(x.shape) == len(spatial) + 2:
-        x = builder.add("GlobalMaxPool", [x], type_)
-    elif all(old % new == 0 for old, new in zip(before, after, strict=True)) and before != after:
-        kernel = [old // new for old, new in zip(before, after, strict=True)]
-        x = builder.add("MaxPool", [x], type_, kernel_shape=kernel, strides=kernel)
-    else:
-        for axis, old, new in zip(spatial, before, after, strict=True):
-            x = _adaptive_max(builder, x, axis, old, new)
-    return (x, None) if isinstance(call.node.type, tuple) else x
-
-
-def _adaptive_max(builder: Builder, x: Value, axis: int, before: int, after: int) -> Value:
-    """Gather windows of unequal size along a new axis, their last element repeated, and reduce it."""
-    if before == after:
-        return x
-    check_size(before, after)
-    windows = _adaptive_windows(before, after)
-    width = max(end - start for start, end in windows)
-    index = [[min(start + step, end - 1) for step in range(width)] for start, end in windows]
-    type_ = TensorType(x.type.elem_type, (*x.shape[:axis], after, width, *x.shape[axis + 1 :]))
-    gathered = builder.add("Gather", [x, builder.constant(index)], type_, axis=axis)
-    return builder.reduce("ReduceMax", gathered, [axis + 1], keep_dims=False)
+    return values * rank if len(values) == 1 else values[-rank:]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import onnx
 
-from converters.mindir.builder import Builder, Call, Value
+from converters.mindir.builder import Builder, Value
+from converters.mindir.call import Call
 from converters.mindir.reader import TensorType
 
 from . import mindir_operator

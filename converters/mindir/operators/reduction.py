@@ -6,7 +6,8 @@ import math
 
 import onnx
 
-from converters.mindir.builder import Builder, Call, Value
+from converters.mindir.builder import Builder, Value
+from converters.mindir.call import Call
 from converters.mindir.reader import TensorType
 
 from . import mindir_operator
@@ -107,6 +108,39 @@ def _variance(
     else:
         variance = builder.reduce("ReduceMean", square, axes, keep_dims)
     return variance, mean if keep_dims else builder.squeeze(mean, axes)
+
+
+@mindir_operator("Nansum")
+def sum_of_numbers(call: Call, builder: Builder) -> Value:
+    """Add up over the axes, leaving out what is not a number."""
+    call.constant(3)  # the result's type is known
+    x = call.tensor(0)
+    is_nan = builder.add("IsNaN", [x], TensorType(onnx.TensorProto.BOOL, x.shape))
+    x = builder.cast(builder.add("Where", [is_nan, builder.scalar(0, x), x], x.type), call.type.elem_type)
+    axes = call.axes(1, len(x.shape)) or list(range(len(x.shape)))
+    return builder.reduce("ReduceSum", x, axes, bool(call.constant(2)))
+
+
+@mindir_operator("CountNonZero")
+def count_nonzero(call: Call, builder: Builder) -> Value:
+    """Count over the axes what is not zero; none means all."""
+    x = call.tensor(0)
+    axes = call.axes(1, len(x.shape)) or list(range(len(x.shape)))
+    marks = builder.cast(builder.cast(x, onnx.TensorProto.BOOL), call.type.elem_type)
+    return builder.reduce("ReduceSum", marks, axes, keep_dims=False)
+
+
+@mindir_operator("MedianExt")
+def median(call: Call, builder: Builder) -> Value:
+    """Return the middle element of all; of two, the lower."""
+    x = call.tensor(0)
+    count = math.prod(x.shape)
+    type_ = TensorType(x.type.elem_type, (count,))
+    flat = builder.add("Reshape", [x, builder.constant([count])], type_)
+    half = (count + 1) // 2
+    types = [TensorType(elem_type, (half,)) for elem_type in (x.type.elem_type, onnx.TensorProto.INT64)]
+    lower = builder.add_many("TopK", [flat, builder.constant([half])], types, largest=0)[0]
+    return builder.add("Gather", [lower, builder.constant(half - 1)])
 
 
 @mindir_operator("Argmax", "Argmin")

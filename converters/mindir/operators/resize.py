@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 import onnx
 
-from converters.mindir.builder import Builder, Call, Value, check_size
+from converters.mindir.builder import Builder, Value, check_size
+from converters.mindir.call import Call
 from converters.mindir.reader import TensorType
 
 from . import mindir_operator
+
+# CoordinateTransformationMode, as the primitive functions number it
+COORDINATES = {0: "asymmetric", 1: "align_corners", 2: "half_pixel"}
 
 
 @mindir_operator("ResizeBilinearV2")
@@ -21,6 +25,15 @@ def resize_bilinear(call: Call, builder: Builder) -> Value:
     call.constant(1)  # the size, which the result has
     mode = _coordinates(bool(call.constant(2)), bool(call.constant(3)))
     return _resize(call, builder, "linear", mode)
+
+
+@mindir_operator("ResizeLinear1D")
+def resize_linear(call: Call, builder: Builder) -> Value:
+    """Interpolate linearly along the last axis."""
+    call.constant(1)
+    mode = call.constant(2)
+    call.require("coordinate_transformation_mode", mode, *COORDINATES)
+    return _resize(call, builder, "linear", COORDINATES[mode])
 
 
 @mindir_operator("ResizeBicubic")

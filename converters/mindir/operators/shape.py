@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 
-from converters.mindir.builder import Builder, Call, Value
+from converters.mindir.builder import Builder, Value
+from converters.mindir.call import Call
 
 from . import mindir_operator
 
@@ -26,8 +27,16 @@ def reshape(call: Call, builder: Builder) -> Value:
     given = call.constant(1)
     x, after = call.tensor(0), call.type.shape
     # a -1 that the Cell itself has behind a first axis that stays as it is
-    if -1 in given[1:] and x.shape[:1] == after[:1] and x.shape != after and 0 not in x.shape:
+    keeps_first = x.shape[:1] == after[:1] and builder.has_batch_first(x)
+    if -1 in given[1:] and keeps_first and x.shape != after and 0 not in x.shape:
         return builder.add("Reshape", [x, builder.constant([0, *given[1:]])])
+    return _reshape(call, builder)
+
+
+@mindir_operator("ViewAs", is_view=True)
+def view_as(call: Call, builder: Builder) -> Value:
+    """Reshape the same storage to another tensor's shape."""
+    call.tensor(1)
     return _reshape(call, builder)
 
 
@@ -63,6 +72,13 @@ def transpose(call: Call, builder: Builder) -> Value:
 def transpose_view(call: Call, builder: Builder) -> Value:
     """Reorder the axes of the same storage."""
     return _transpose(call, builder)
+
+
+@mindir_operator("TExt")
+def transpose_matrix(call: Call, builder: Builder) -> Value:
+    """Exchange the axes of a matrix; a vector stays."""
+    x = call.tensor(0)
+    return builder.transpose(x, range(len(x.shape))[::-1])
 
 
 @mindir_operator("TransposeExtView", is_view=True)

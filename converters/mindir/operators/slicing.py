@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from converters.mindir.builder import Builder, Call, Value
+from converters.mindir.builder import Builder, Value
+from converters.mindir.call import Call
 from converters.mindir.reader import TensorType
 
 from . import mindir_operator
@@ -97,9 +98,9 @@ def split(call: Call, builder: Builder) -> tuple[Value, ...]:
     return _split(call, builder, call.constant(1))
 
 
-@mindir_operator("ChunkView", is_view=True)
+@mindir_operator("ChunkView", "SplitTensorView", is_view=True)
 def chunk_view(call: Call, builder: Builder) -> tuple[Value, ...]:
-    """Cut into a number of views, the last of which may be smaller."""
+    """Cut into a number of views, or views of one size, the last of which may be smaller."""
     call.constant(1)
     return _split(call, builder, call.constant(2))
 
@@ -141,6 +142,24 @@ def _narrow(call: Call, builder: Builder) -> Value:
     x, axis, start, length = call.tensor(0), call.constant(1), call.constant(2), call.constant(3)
     start %= x.shape[axis] or 1
     return builder.add("Slice", [x, *(builder.constant([n]) for n in (start, start + length, axis))])
+
+
+@mindir_operator("SliceExt")
+def slice_axis(call: Call, builder: Builder) -> Value:
+    """Cut x[start:end:step] along an axis."""
+    return _slice_axis(call, builder)
+
+
+@mindir_operator("SliceExtView", is_view=True)
+def slice_axis_view(call: Call, builder: Builder) -> Value:
+    """Do the same with the same storage."""
+    return _slice_axis(call, builder)
+
+
+def _slice_axis(call: Call, builder: Builder) -> Value:
+    x, axis, start, end, step = call.tensor(0), *(call.constant(index) for index in range(1, 5))
+    call.require("step above 0", step > 0, True)
+    return builder.add("Slice", [x, *(builder.constant([n]) for n in (start, end, axis, step))])
 
 
 @mindir_operator("StridedSlice")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from converters.mindir.builder import Builder, Call
+from converters.mindir.builder import Builder
+from converters.mindir.call import Call
 from converters.mindir.reader import Monad
 
 from . import mindir_operator
