@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ _ELEM_TYPES: dict[int, int] = {
 }
 _ATTRIBUTE_NAMES = {number: name for name, number in schema.ATTRIBUTE_TYPES.items()}
 _INTEGERS = frozenset(("UINT8", "INT8", "UINT16", "INT16", "INT32", "INT64", "UINT32", "UINT64"))
+MAX_PLACES = 20  # of control flow that an error names
 
 
 class MindirError(TriportError):
@@ -151,6 +153,22 @@ class _GraphReader:
         self.parts = parts
         self.primitives = {primitive.name: primitive for primitive in model.primitives}
 
+    def _describe_calls(self, calls: list[Any]) -> list[str]:
+        """Say where ifs and loops are: the scope of the Switch that is called, and its functions."""
+        functions = {function.name for function in self.model.functions}
+        producers = {output: node for node in self.model.graph.node for output in node.output}
+        places = []
+        for call in calls[:MAX_PLACES]:
+            called = call.op_type.removeprefix("REF::")
+            switch = producers.get(called)
+            names = [called] if switch is None else list(switch.input)
+            names += [name for partial in names if partial in producers for name in producers[partial].input]
+            # "28_4_✓nets_Head_construct_19": the mark says which branch
+            found = (re.sub(r"^(\d+_)*\W*|(_\d+)*$", "", name) for name in names if name in functions)
+            where = "a loop" if switch is None else switch.domain.removeprefix("Default/")
+            places.append(f"{where}, in {', '.join(dict.fromkeys(found))}")
+        return places + ["..."] * (len(calls) - len(places))
+
     def read(self) -> Graph:
         graph = self.model.graph
         if graph.map_parameter:
@@ -158,7 +176,7 @@ class _GraphReader:
         parameters = {tensor.name: self._read_parameter(tensor) for tensor in graph.parameter}
         constants: dict[str, Any] = {}
         nodes: list[Node] = []
-        calls: list[str] = []
+        calls: list[Any] = []
         # what a node may call besides a primitive: a graph, or a value that stands for one
         callable_ = {function.name for function in self.model.functions}
         callable_.update(output for proto in graph.node for output in proto.output)
@@ -168,13 +186,13 @@ class _GraphReader:
             if proto.op_type == "Constant":
                 constants[proto.output[0]] = self._read_constant(proto)
             elif proto.op_type.removeprefix("REF::") in callable_:
-                calls.append(proto.domain or proto.name)
+                calls.append(proto)
             else:
                 nodes.append(self._read_node(proto))
         if calls:
             raise MindirError(
                 f"{self.label}: {len(calls)} calls of other graphs (if or loops on computed values), which "
-                f"cannot be converted\n{listed(calls)}"
+                f"cannot be converted\n{listed(self._describe_calls(calls))}"
             )
         inputs = {info.name: self._read_input(info) for info in graph.input}
         result = Graph(

@@ -108,12 +108,24 @@ def run_onnx(model: onnx.ModelProto, x: np.ndarray) -> list[np.ndarray]:
 
 
 def check_model(model: onnx.ModelProto) -> None:
+    """Check in full, infer shapes strictly, and find nothing left over."""
     onnx.checker.check_model(model, full_check=True)
-    onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+    inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True).graph
     used = {name for node in model.graph.node for name in node.input}
     outputs = {output.name for output in model.graph.output}
+    producers = {name: node for node in model.graph.node for name in node.output}
+    known = (*inferred.value_info, *inferred.input, *inferred.output)
+    elem_types = {value.name: value.type.tensor_type.elem_type for value in known}
     for node in model.graph.node:
         assert used.union(outputs).intersection(node.output), f"dead node {node.name}"
+        assert node.op_type != "Identity" or outputs.intersection(node.output), f"identity {node.name}"
+        if node.op_type == "Cast":
+            before, after = (elem_types.get(name) for name in (node.input[0], node.output[0]))
+            assert before is None or before != after, f"cast to the same type {node.name}"
+        above = producers.get(node.input[0]) if node.input else None
+        if node.op_type == "Transpose" and above is not None and above.op_type == "Transpose":
+            first, second = (list(one.attribute[0].ints) for one in (above, node))
+            assert [first[axis] for axis in second] != sorted(first), f"transposed twice {node.name}"
     assert all(tensor.name in used for tensor in model.graph.initializer)
 
 

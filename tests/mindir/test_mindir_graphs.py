@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import mindspore
@@ -180,6 +183,14 @@ EDITS: dict[str, tuple[Callable[[Any], object], str]] = {
     "node lost": (lambda m: m.graph.node.pop(1), "values are used before they are made"),
     "node twice": (lambda m: m.graph.node.add().CopyFrom(m.graph.node[1]), "is made twice"),
     "primitive lost": (lambda m: m.ClearField("primitives"), "refers to an unknown primitive"),
+    "cycle": (
+        lambda m: m.graph.node[1].input.__setitem__(0, m.graph.node[-1].output[0]),
+        "values are used before they are made",
+    ),
+    "huge sizes": (
+        lambda m: m.graph.parameter[0].dims.__setitem__(slice(None), [2**62, 2**62, 3, 3]),
+        r"needs \d+ bytes, found 432",
+    ),
     "no graph": (lambda m: m.ClearField("graph"), "no graph inside"),
 }
 
@@ -241,10 +252,76 @@ def test_writing_into_a_view(build_cell: Callable[[str], Any]) -> None:
         onnx_from_mindir(mindir_bytes_from_cell(cell, (4, 4)))
 
 
-def test_control_flow(build_cell: Callable[[str], Any]) -> None:
-    cell = build_cell("x * 2 if x.sum() > 0 else x - 1")
-    with pytest.raises(MindirError, match="1 calls of other graphs"):
+CONTROL_FLOW = """
+from mindspore import nn, ops
+
+
+class Head(nn.Cell):
+    def construct(self, x):
+        if x.sum() > 0:
+            return x * 2
+        return x - 1
+
+
+class Branch(nn.Cell):
+    def __init__(self):
+        super().__init__()
+        self.head = Head()
+
+    def construct(self, x):
+        return self.head(ops.relu(x))
+
+
+class Loop(nn.Cell):
+    def construct(self, x):
+        while x.sum() < 9:
+            x = x * x + 1
+        return x
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("Branch", "head-Head/Switch-op0, in control_flow_cells_Head_construct"),
+        ("Loop", "a loop, in control_flow_cells_Loop_construct"),
+    ],
+)
+def test_control_flow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, place: str) -> None:
+    """A branch or a loop on computed values is refused, by the place where it is."""
+    (tmp_path / "control_flow_cells.py").write_text(CONTROL_FLOW)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "control_flow_cells", raising=False)
+    cell = getattr(importlib.import_module("control_flow_cells"), name)()
+    with pytest.raises(MindirError) as caught:
         read_mindir(mindir_bytes_from_cell(cell, (2, 3)))
+    message = str(caught.value)
+    assert "1 calls of other graphs (if or loops on computed values), which cannot be converted" in message
+    assert message.endswith(f"\n  {place}")
+
+
+def field(number: int, content: bytes) -> bytes:
+    """Return a protobuf field of bytes."""
+    length, size = len(content), bytearray()
+    while length > 127:
+        size.append(length & 127 | 128)
+        length >>= 7
+    return bytes([number << 3 | 2, *size, length]) + content
+
+
+def test_deep_nesting(mindir: bytes) -> None:
+    """A graph in a graph in a graph: refused, not followed until the stack ends."""
+    attribute = schema.ModelProto.DESCRIPTOR.fields_by_name["graph"].message_type
+    node = attribute.fields_by_name["node"]
+    inner = node.message_type.fields_by_name["attribute"]
+    values = inner.message_type.fields_by_name["values"]
+    content = b""
+    for _ in range(20_000):
+        content = field(values.number, content)
+    graph = schema.ModelProto.DESCRIPTOR.fields_by_name["graph"].number
+    hostile = mindir + field(graph, field(node.number, field(inner.number, content)))
+    with pytest.raises(MindirError, match="damaged"):
+        read_mindir(hostile)
 
 
 def test_a_primitive_registered_twice() -> None:
