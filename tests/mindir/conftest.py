@@ -81,12 +81,20 @@ def make_input(shape: Sequence[int]) -> np.ndarray:
 
 
 def run_mindspore(cell: Any, x: np.ndarray) -> list[np.ndarray]:
-    """Run the Cell compiled: operator by operator, MindSpore 2.10 forgets in-place writes on CPU."""
+    """Run the Cell compiled, and return all its results."""
+    return [array for item in run_mindspore_apart(cell, x) for array in item]
+
+
+def run_mindspore_apart(cell: Any, x: np.ndarray) -> list[list[np.ndarray]]:
+    """Return the results that each item of what the Cell returns holds.
+
+    Compiled: operator by operator, MindSpore 2.10 forgets in-place writes on CPU.
+    """
     import mindspore
 
     mindspore.set_context(mode=mindspore.GRAPH_MODE)
-    results = cell(mindspore.Tensor(x))
-    return _flatten(results)
+    result = cell(mindspore.Tensor(x))
+    return [_flatten(item) for item in (result if isinstance(result, tuple | list) else [result])]
 
 
 def _flatten(result: Any) -> list[np.ndarray]:

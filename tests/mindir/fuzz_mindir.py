@@ -1,7 +1,7 @@
-"""Mutated .mindir files: python tests/mindir/fuzz_mindir.py [RUNS] [SEED].
+"""Mutated .mindir files: python tests/mindir/fuzz_mindir.py [RUNS] [SEED] [FOLDER].
 
 Each is read and converted, or refused with a TriportError, within a second of CPU time and with bounded
-memory. Needs MindSpore, for the seeds.
+memory. Needs MindSpore, for the seeds, which are kept in the folder if one is given.
 """
 
 from __future__ import annotations
@@ -149,15 +149,20 @@ def write_seeds(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         build = make_builder(Path(scratch))
         for primitive, cases in CASES.items():
-            content = mindir_bytes_from_cell(build(cases[0].expression), (2, *cases[0].shape[1:]))
+            case = cases[0]
+            shape = (2, *case.shape[1:]) if case.free_batch else case.shape
+            content = mindir_bytes_from_cell(build(case.expression), shape)
             (folder / primitive).write_bytes(content)
 
 
-def make_seeds() -> list[bytes]:
+def make_seeds(kept: str | None) -> list[bytes]:
     """Return the seeds, made in a process of its own: MindSpore selects protobuf's slower backend."""
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.executable, __file__, "seeds", folder], check=True)
-        return [path.read_bytes() for path in sorted(Path(folder).iterdir())]
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(kept or scratch)
+        folder.mkdir(exist_ok=True)
+        if not any(folder.iterdir()):
+            subprocess.run([sys.executable, __file__, "seeds", str(folder)], check=True)
+        return [path.read_bytes() for path in sorted(folder.iterdir())]
 
 
 def main() -> None:
@@ -166,7 +171,7 @@ def main() -> None:
         write_seeds(Path(sys.argv[2]))
         return
     runs, seed = (int(argument) for argument in (sys.argv[1:] + ["1000", "0"][len(sys.argv) - 1 :])[:2])
-    seeds, generator = make_seeds(), random.Random(seed)
+    seeds, generator = make_seeds(sys.argv[3] if len(sys.argv) > 3 else None), random.Random(seed)
     counts: Counter[str] = Counter()
     slowest, started = 0.0, time.time()
     for number in range(runs):

@@ -113,17 +113,23 @@ def split_with_size_view(call: Call, builder: Builder) -> tuple[Value, ...]:
 
 
 def _split(call: Call, builder: Builder, axis: int) -> tuple[Value, ...]:
-    """Cut into what was traced; ONNX wants the number of equal parts from opset 18 on."""
+    """Cut into what was traced; ONNX wants the number of equal parts from opset 18 on.
+
+    Before, equal parts are named as well: ONNX Runtime 1.31's optimiser takes two Splits of one
+    tensor for the same if only the number of their outputs differs.
+    """
     x, types = call.tensor(0), call.types
     if len(types) == 1:
         return (x,)
     sizes = [type_.shape[axis] for type_ in types]
-    if len(set(sizes)) > 1:
-        if builder.opset < 13:
-            return tuple(builder.add_many("Split", [x], types, axis=axis, split=sizes))
-        return tuple(builder.add_many("Split", [x, builder.constant(sizes)], types, axis=axis))
-    attributes = {"num_outputs": len(types)} if builder.opset >= 18 else {}
-    return tuple(builder.add_many("Split", [x], types, axis=axis, **attributes))
+    is_equal = len(set(sizes)) == 1
+    if is_equal and builder.opset >= 18:
+        return tuple(builder.add_many("Split", [x], types, axis=axis, num_outputs=len(types)))
+    if is_equal and axis % len(x.shape) == 0:  # of the free batch axis no sizes are known
+        return tuple(builder.add_many("Split", [x], types, axis=axis))
+    if builder.opset < 13:
+        return tuple(builder.add_many("Split", [x], types, axis=axis, split=sizes))
+    return tuple(builder.add_many("Split", [x, builder.constant(sizes)], types, axis=axis))
 
 
 @mindir_operator("Narrow")
