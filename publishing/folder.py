@@ -48,7 +48,7 @@ def appearing(path: Path) -> Iterator[Path]:
     `.NAME.*.tmp` beside it.
 
     Raises:
-        FolderError: something is at `path`, or no folder can be made beside it.
+        FolderError: something is at `path`, or no folder can be made beside it, or written.
     """
     check_free(path)
     target = path.absolute()
@@ -65,6 +65,8 @@ def appearing(path: Path) -> Iterator[Path]:
         check_free(path)
         temporary.rename(target)
         _sync(target.parent)
+    except OSError as error:
+        raise FolderError(f"{path}: cannot be written: {error.strerror}; nothing was left there") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -162,11 +162,11 @@ def publish(
             "license": license,
             "date": date,
             "source": {
-                "file": re.sub(r"[^\w.+-]", "_", source.name),
+                "file": re.sub(r"[^\w.+-]", "_", Path(checkpoint.path).name),
                 "format": checkpoint.format,
                 "runtime": checkpoint.runtime,
                 "dialect": found.dialect.name,
-                "size": source.stat().st_size,
+                "size": Path(checkpoint.path).stat().st_size,
                 "sha256": sha256,
                 "is_the_published_file": origin.same_file,
                 "dropped": [{"name": name, "reason": reason} for name, reason in dropped],

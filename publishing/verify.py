@@ -17,6 +17,7 @@ from converters.provenance import VERSION
 from converters.published import MANIFEST, MODEL_FILE
 from parity.compare import compare
 from parity.noise import tolerance_of
+from parity.runners.device import DeviceError
 from reference_models.errors import TriportError
 from reference_models.spec import RUNTIMES, Preprocess, get_model
 
@@ -183,8 +184,8 @@ def _safely(
         return list(find(folder, values))
     except TriportError as error:
         return [str(error)]
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        return [f"{MANIFEST}: is not of the form that triport writes: {error!r}"]
+    except Exception as error:  # whatever a forged file makes a parser raise is a finding
+        return [f"{MANIFEST}, or a file that it lists, is not of the form that triport writes: {error!r}"]
 
 
 def _file_problems(folder: Path, files: Mapping[str, Any]) -> tuple[list[str], list[str]]:
@@ -311,8 +312,10 @@ def _runtime_checks(
             found = compare(expected, logits, tolerance)
         except MissingRuntimeError as error:
             yield Check(name, "not run", str(error).splitlines()[0])
-        except TriportError as error:
-            yield _check(name, "", [f"{file}: {error}"])
+        except DeviceError:
+            raise
+        except Exception as error:  # whatever a forged file makes a runtime raise is a finding
+            yield _check(name, "", [f"{file}: cannot be run: {error}"])
         else:
             detail = f"{version}: {found.max_rel:.1e} of the largest logit, allowed {tolerance:.1e}"
             wrong = [] if found.passed else [f"{file}: the sample's logits differ: {detail}"]

@@ -1,5 +1,7 @@
 """A folder appears complete or not at all, whatever stops the process."""
 
+import errno
+import os
 import random
 import subprocess
 import sys
@@ -39,6 +41,13 @@ def test_an_exception_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt), appearing(tmp_path / "out") as folder:
         (folder / "a").write_text("a")
         raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path):
+    with pytest.raises(FolderError, match="No space left on device"), appearing(tmp_path / "out") as folder:
+        (folder / "a").write_text("a")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert not list(tmp_path.iterdir())
 
 

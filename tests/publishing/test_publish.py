@@ -142,6 +142,7 @@ def test_what_is_not_fit_is_not_published(tmp_path, run_cli, change, message):
     assert [path.name for path in tmp_path.iterdir()] == ["in.ckpt"]
 
 
+@pytest.mark.slow
 def test_other_classes_are_published_where_they_are_named(tmp_path, run_cli):
     source = write_arrays(tmp_path / "in.ckpt", "mindspore", spoiled(one_class_more))
     classes = tmp_path / "classes.txt"
@@ -212,6 +213,14 @@ def test_convert_reads_a_published_folder(made, tmp_path, run_cli):
     result = run_cli("convert", made.folder, "--to", "mindspore", "-o", tmp_path / "x.ckpt")
     assert result.exit_code == 0, result.output
     assert (tmp_path / "x.ckpt").read_bytes() == (made.folder / "model.ckpt").read_bytes()
+
+
+@pytest.mark.slow
+def test_a_published_folder_is_published_again(made, tmp_path):
+    again = publish(made.folder, tmp_path / "again", model="res2net_digits", license="apache-2.0")
+    assert again.manifest["source"]["file"] == "model.onnx"
+    for name in ("model.safetensors", "model.ckpt"):
+        assert again.manifest["files"][name] == made.manifest["files"][name]
 
 
 def test_convert_names_its_output_after_the_folder(made, tmp_path, run_cli, monkeypatch):

@@ -196,6 +196,42 @@ def test_another_graph_with_the_same_weights_is_found_by_the_sample(folder):
     ]
 
 
+@pytest.mark.parametrize("content", [b"", b"garbage", b"\xff" * 64], ids=repr)
+@pytest.mark.parametrize(
+    ("name", "check"),
+    [
+        ("model.onnx", "structure"),
+        ("model_optimized.onnx", "structure"),
+        ("model.safetensors", "bits"),
+        ("model.ckpt", "bits"),
+        ("config.json", "structure"),
+        ("README.md", "claims"),
+        ("network_torch.py", "structure"),
+    ],
+)
+def test_garbage_with_a_right_hash_is_found(folder, name, check, content):
+    (folder / name).write_bytes(content)
+    rewrite(folder)
+    assert problems_of(folder, check)
+    assert run_in_onnxruntime(folder).status == ("failed" if name == "model.onnx" else "passed")
+
+
+def run_in_onnxruntime(folder):
+    done = verify(folder, runtimes=("onnx",))
+    return next(check for check in done.checks if check.name == "sample: model.onnx")
+
+
+def test_a_card_of_another_version_is_held_to_its_metadata(folder):
+    rewrite(folder, lambda values: values.update(triport="0.0.9"))
+    found = next(check for check in verify(folder, runtimes=()).checks if check.name == "claims")
+    assert (found.status, found.detail) == (
+        "passed",
+        "metadata only: triport 0.0.9 wrote the card, not 0.1.0",
+    )
+    rewrite(folder, lambda values: values["accuracy"].clear())
+    assert "claims top-1 accuracy 99.33" in problems_of(folder, "claims")
+
+
 def test_external_data_is_refused(folder):
     model = onnx.load(folder / "model.onnx")
     onnx.save(model, folder / "model.onnx", save_as_external_data=True, location="config.json.data")
