@@ -40,6 +40,7 @@ format: setup
 
 benchmark: setup
 	$(BIN)/python benchmarks/convert.py
+	$(BIN)/python benchmarks/evaluate.py
 
 clean:
 	rm -rf .venv out build *.egg-info .pytest_cache .mypy_cache .ruff_cache
