@@ -26,6 +26,7 @@ _TORCH_BACKENDS = ("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")
 # Threads of PyTorch's OpenMP spin while they wait, and starve whatever decodes images beside them.
 _OPENMP_WAIT = ("OMP_WAIT_POLICY", "PASSIVE")
 
+SET_HERE = " (set by triport)"
 _set_here: dict[str, str] = {}
 
 
@@ -90,7 +91,7 @@ def recorded() -> dict[str, str]:
     """Return the variables that matter to the runtimes, with who set each: "AVX2 (set by triport)"."""
     names = (_MINDSPORE_CPU_ISA[0], _MINDSPORE_LOG_LEVEL[0], _TORCH_BACKENDS[0], _OPENMP_WAIT[0])
     return {
-        name: os.environ[name] + (" (set by triport)" if _set_here.get(name) == os.environ[name] else "")
+        name: os.environ[name] + (SET_HERE if _set_here.get(name) == os.environ[name] else "")
         for name in names
         if name in os.environ
     }

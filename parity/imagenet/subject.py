@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.convert import SHIPPED, check_finite, exporter_for, parameters_of
+from converters.environment import SET_HERE
 from converters.formats import Checkpoint, file_sha256, open_checkpoint
 from converters.identify import Fit, identify
 from converters.provenance import (
@@ -53,13 +54,15 @@ class Subject:
 
     def identity(self) -> dict[str, Any]:
         """Return what computes and with which weights, to be the same when a run goes on."""
+        versions = self.runner.versions()
         return {
             "model": self.spec.name,
             "weights_sha256": file_sha256(self.path),
             "runtime": self.runner.runtime,
             "device": self.runner.device.partition(":")[0],
             "preprocess": asdict(self.profile),
-            "versions": self.runner.versions(),
+            # the same value, whoever has set it
+            "versions": {name: value.removesuffix(SET_HERE) for name, value in versions.items()},
         }
 
 

@@ -128,14 +128,12 @@ def test_two_gloo_ranks_of_the_command_line(tmp_path, run_cli):
     assert alone == shared
 
 
-@pytest.mark.slow
-def test_two_msrun_ranks(alone, tmp_path):
-    path = tmp_path / "rows.csv"
+def msrun(folder, *arguments):
     command = [Path(sys.executable).with_name("msrun"), "--worker_num=2", "--local_worker_num=2"]
-    command += [f"--master_port={free_port()}", f"--log_dir={tmp_path / 'log'}", "--join=True"]
-    done = subprocess.run(
-        [*map(str, command), str(ROOT / "tests/parity/ranks/rank_script.py"), str(IMAGES), str(path)],
-        cwd=tmp_path,
+    command += [f"--master_port={free_port()}", f"--log_dir={folder / 'log'}", "--join=True", *arguments]
+    return subprocess.run(
+        [str(word) for word in command],
+        cwd=folder,
         env={
             **os.environ,
             "PYTHONPATH": str(ROOT),
@@ -146,9 +144,26 @@ def test_two_msrun_ranks(alone, tmp_path):
         timeout=300,
         check=False,
     )
+
+
+@pytest.mark.slow
+def test_two_msrun_ranks(alone, tmp_path):
+    path = tmp_path / "rows.csv"
+    done = msrun(tmp_path, ROOT / "tests/parity/ranks/rank_script.py", IMAGES, path)
     assert done.returncode == 0, done.stderr
     assert found_by(path, 1)["backend"] == "mccl"
     check_ranks(path, alone, 2)
+
+
+@pytest.mark.slow
+def test_two_msrun_ranks_of_the_command_line(tmp_path, run_cli):
+    """The shipped model in MindSpore, by msrun's scheduler and two workers."""
+    words = ["evaluate", "res2net_digits", "--data", ROOT / "examples/digits/val", "--limit", 96]
+    assert run_cli(*words, "--rows", tmp_path / "one.csv").exit_code == 0
+    done = msrun(tmp_path, ROOT / "cli.py", *words, "--rows", tmp_path / "two.csv")
+    assert done.returncode == 0, done.stderr
+    assert "in mindspore on cpu on 2 ranks: 96 images" in done.stdout
+    assert (tmp_path / "two.csv").read_bytes() == (tmp_path / "one.csv").read_bytes()
 
 
 @pytest.mark.parametrize(
