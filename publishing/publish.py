@@ -22,7 +22,7 @@ from converters.published import MODEL_FILE
 from parity.check import ModelReport
 from parity.report_html import page_of
 from reference_models.errors import TriportError, listed
-from reference_models.spec import Dialect, Preprocess
+from reference_models.spec import Dialect, Preprocess, Runtime
 
 from . import card, manifest
 from .config import config_of, timm_name
@@ -136,15 +136,13 @@ def publish(
         figures += measured_figures(given, spec.name, origin.preprocess, date)
     extra = dict(_extra_files(found, dialects))
     with appearing(output) as folder:
-        dropped = _convert(source, folder, spec.name, extra, progress)
+        dropped, round_trips = _convert(source, folder, spec.name, extra, progress)
         columns: dict[str, Dialect | None] = {
             MODEL_FILE: None,
             PYTORCH_FILE: reference_dialect(spec, "pytorch"),
             MINDSPORE_FILE: reference_dialect(spec, "mindspore"),
             **extra,
         }
-        progress("comparing the files with the source")
-        round_trips = [round_trip(source, folder / name) for name in columns]
         report, parity, sample = parity_of(
             checkpoint, found, origin.preprocess, folder, source.name, progress
         )
@@ -216,25 +214,31 @@ def _extra_files(found: Fit, dialects: Sequence[str]) -> Iterator[tuple[str, Dia
 
 def _convert(
     source: Path, folder: Path, model: str, extra: Mapping[str, Dialect], progress: Progress
-) -> tuple[tuple[str, str], ...]:
-    """Write the weights files; return what of the source was dropped, and why."""
+) -> tuple[tuple[tuple[str, str], ...], list[dict[str, Any]]]:
+    """Write the weights files and compare each with the source.
+
+    Returns:
+        What of the source was dropped, and why; and the manifest's entry for each file.
+    """
     import onnx
 
     from converters.onnx_model import set_metadata
     from converters.onnx_optimize import optimized
 
-    done = convert(source, to="pytorch", model=model, output=folder / PYTORCH_FILE, progress=progress)
-    convert(source, to="mindspore", model=model, output=folder / MINDSPORE_FILE, progress=progress)
-    for name, dialect in extra.items():
-        convert(
-            source,
-            to=dialect.runtime,
-            model=model,
-            dialect=dialect.name,
-            output=folder / name,
-            progress=progress,
-        )
-    convert(source, to="onnx", model=model, output=folder / MODEL_FILE, progress=progress)
+    files: list[tuple[str, Runtime, str | None]] = [
+        (PYTORCH_FILE, "pytorch", None),
+        (MINDSPORE_FILE, "mindspore", None),
+        *((name, dialect.runtime, dialect.name) for name, dialect in extra.items()),
+        (MODEL_FILE, "onnx", None),  # last, because it takes longest
+    ]
+    round_trips = []
+    for name, runtime, names in files:
+        output = folder / name
+        done = convert(source, to=runtime, model=model, dialect=names, output=output, progress=progress)
+        if name == PYTORCH_FILE:
+            dropped = done.dropped
+        progress(f"comparing {name} with the source")
+        round_trips.append(round_trip(source, output))
     progress("folding BatchNorm")
     content = onnx.load(folder / MODEL_FILE)
     stated = {entry.key: entry.value for entry in content.metadata_props}
@@ -242,7 +246,7 @@ def _convert(
     del folded.metadata_props[:]
     set_metadata(folded, {**stated, FOLDED_KEY: "BatchNorm"})
     (folder / OPTIMIZED_FILE).write_bytes(folded.SerializeToString(deterministic=True))
-    return done.dropped
+    return dropped, round_trips
 
 
 def _write_texts(
