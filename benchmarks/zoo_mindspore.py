@@ -31,16 +31,15 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.zoo_report import MAKERS, describe, describe_timing, make_document, summarise
 from converters.mindir import check
 
 SEED = 0
 BATCH_SIZE = 2
 GAINS = (1.0, 0.5, 0.25)  # of the norms' scales: the first with which the net is not chaotic
 MAX_NOISE = 1e-5
-MAKERS = ("ours", "export", "onnx.export")
 STAGES = ("reference", *MAKERS, "timing")
 ROUNDS = 15  # of timing
-SLOWER = 1.05
 
 # family: the models tried
 RESNET_LIKE = {
@@ -270,76 +269,25 @@ def run_stage(stage: str, name: str, folder: Path, mindcv: Path | None) -> None:
 def measure(
     name: str, folder: Path, stages: list[str], mindcv: Path | None, timeout: float
 ) -> dict[str, Any]:
-    """Run the stages that have no result yet, each in a process of its own."""
+    """Run the stages that have no result yet, each in a process of its own; none without time."""
     folder.mkdir(parents=True, exist_ok=True)
     found: dict[str, Any] = {}
     for stage in stages:
         result = folder / f"{stage}.json"
-        if not result.exists():
+        if not result.exists() and timeout:
             command = [sys.executable, __file__, "--stage", stage, "--work", str(folder), name]
             command += ["--mindcv", str(mindcv)] if mindcv else []
             with contextlib.suppress(subprocess.TimeoutExpired), Path(os.devnull).open("w") as nowhere:
                 subprocess.run(command, stdout=nowhere, stderr=nowhere, timeout=timeout, check=False)
-        found[stage] = json.loads(result.read_text()) if result.exists() else {"failed": "died or timed out"}
-        if stage == "reference" and "failed" in found[stage]:
+        if result.exists() or timeout:
+            missing = {"failed": "died or timed out"}
+            found[stage] = json.loads(result.read_text()) if result.exists() else missing
+        if stage == "reference" and "failed" in found.get(stage, {}):
             break
-    if all((folder / f"{stage}.json").exists() for stage in STAGES):
+    if timeout and all((folder / f"{stage}.json").exists() for stage in STAGES):
         for path in (*folder.glob("*.onnx"), *folder.glob("*.mindir")):
             path.unlink()
     return found
-
-
-def is_right(result: dict[str, Any]) -> bool:
-    """Return whether a file was made and nothing speaks against it."""
-    return result.get("verdict", check.NOT_EQUAL) != check.NOT_EQUAL
-
-
-def describe(result: dict[str, Any] | None) -> str:
-    """Return a cell of the table."""
-    if result is None:
-        return "-"
-    if "failed" in result:
-        return "FAILED"
-    words = {check.EQUAL: "right", check.ILL_CONDITIONED: "noise", check.UNOPTIMISED: "right unoptimised"}
-    return f"{words.get(result['verdict'], 'WRONG')} {result['error']:.1e} {result['nodes']:5d}"
-
-
-def describe_timing(timing: dict[str, Any] | None) -> str:
-    """Return milliseconds of our file and of MindSpore's, and their ratio."""
-    if not timing or "ours" not in timing:
-        return "-"
-    ours, theirs = (1e3 * timing[key] for key in ("ours", "theirs"))
-    return f"{ours:7.1f} {theirs:7.1f} {ours / theirs:5.2f}"
-
-
-def summarise(results: dict[str, dict[str, Any]]) -> list[str]:
-    """Return the lines below the table."""
-    exported = [found for found in results.values() if "failed" not in found["reference"]]
-    lines = [f"{len(results)} models, {len(exported)} of which export as MINDIR"]
-    for stage in MAKERS:
-        tried = [found[stage] for found in exported if stage in found]
-        if tried:
-            lines.append(f"{stage}: {sum(map(is_right, tried))} of {len(tried)} right in ONNX Runtime")
-    both = [
-        found
-        for found in exported
-        if is_right(found.get("ours", {})) and any(is_right(found.get(stage, {})) for stage in MAKERS[1:])
-    ]
-    fewer = sum(
-        found["ours"]["nodes"]
-        <= min(found[stage]["nodes"] for stage in MAKERS[1:] if is_right(found.get(stage, {})))
-        for found in both
-    )
-    lines.append(f"nodes: ours has no more than MindSpore's own in {fewer} of the {len(both)} that both make")
-    timed = [found["timing"] for found in both if "ours" in found.get("timing", {})]
-    if timed:
-        ratios = sorted(timing["ours"] / timing["theirs"] for timing in timed)
-        slower = sum(ratio > SLOWER for ratio in ratios)
-        lines.append(
-            f"time: ours over MindSpore's own is {ratios[len(ratios) // 2]:.2f} in the median, "
-            f"{ratios[0]:.2f} to {ratios[-1]:.2f}; over {SLOWER} in {slower} of {len(timed)}"
-        )
-    return lines
 
 
 def main() -> None:
@@ -351,6 +299,8 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=STAGES, help="besides the reference")
     parser.add_argument("--timeout", type=float, default=900, help="seconds for one stage")
     parser.add_argument("--json", type=Path, dest="json_path", help="write all results to this file")
+    parser.add_argument("--markdown", type=Path, help="write the table as a page to this file")
+    parser.add_argument("--no-run", action="store_true", help="only report what --work holds")
     parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.stage:
@@ -360,10 +310,14 @@ def main() -> None:
     print(f"{'model':24} {'own noise':9}", end="")
     print("".join(f"  {f'{stage}: verdict error nodes':26}" for stage in MAKERS), "  ms ours, theirs, ratio")
     results = {}
+    timeout = 0 if options.no_run else options.timeout
     with tempfile.TemporaryDirectory(prefix="triport-zoo-") as scratch:
         for name in options.models or MODELS:
             folder = (options.work or Path(scratch)) / name
-            found = results[name] = measure(name, folder, stages, options.mindcv, options.timeout)
+            found = results[name] = measure(name, folder, stages, options.mindcv, timeout)
+            if "reference" not in found:
+                del results[name]
+                continue
             reference = found["reference"]
             if "failed" in reference:
                 print(f"{name:24} no MINDIR: {reference['failed'][:150]}", flush=True)
@@ -373,9 +327,11 @@ def main() -> None:
             timing = describe_timing(found.get("timing"))
             print(f"{name:24} {reference['noise']:9.1e}{cells}  {timing}{batch}", flush=True)
             for stage in stages[1:]:
-                if "failed" in found[stage]:
+                if "failed" in found.get(stage, {}):
                     print(f"    {stage}: {found[stage]['failed'][:300]}", flush=True)
     print("\n" + "\n".join(summarise(results)))
+    if options.markdown:
+        options.markdown.write_text(make_document(results), encoding="utf-8")
     if options.json_path:
         options.json_path.write_text(json.dumps(results, indent=1))
 

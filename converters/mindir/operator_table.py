@@ -20,7 +20,16 @@ Opsets {LOWEST_OPSET} to {HIGHEST_OPSET} can be written; a primitive that needs 
 "writes x" is an in-place operator: its result, and later reads of what it overwrote, are both right. A
 view that is written into is refused. Limits are the values that an argument must have; anything else, as any
 attribute that no converter reads, is an error that names the operator and its scope. Control flow
-on computed values, encrypted files and quantised parameters are errors as well.
+on computed values (named by its place), encrypted files, quantised parameters, and results whose size
+depends on values (`NonZero`, `MaskedSelect`, `Unique2`) are errors as well.
+
+`nn.GRU`, `nn.RNN`, their cells, `nn.LSTM` in both directions, `nn.MultiheadAttention` and the transformer
+layers reach MindIR taken apart into the primitives below, and are tested as layers.
+
+bfloat16 is compared with MindSpore where that has kernels for it on CPU (additions, products with
+numbers, casts, splits and few others): in ONNX Runtime, or, where ONNX Runtime has none, in
+ONNX's reference implementation, which the result names. Everything else of that type is converted and not
+compared, and the result says so.
 """
 
 

@@ -142,6 +142,29 @@ def test_outputs_that_no_node_of_their_own_makes(expression: str, build_cell: Ca
         np.testing.assert_array_equal(found, reference)
 
 
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "x.transpose(1, 0, 2).reshape(4, -1)",
+        "x.transpose(1, 0, 2).reshape(4 * x.shape[0], 3, 2).reshape(4, x.shape[0], 6)",
+        "x.transpose(2, 1, 0).expand_dims(0).squeeze(0).reshape(24, x.shape[0]) * 2",
+        "x.reshape(x.shape[0] * 2, 2, 6).reshape(x.shape[0], 2, 12).sum(2).T.reshape(1, 2, x.shape[0])",
+        "x.transpose(1, 0, 2)[1].reshape(1, x.shape[0], 6)",
+        "ops.concat((x, x), 2).transpose(1, 0, 2).sum(0).reshape(1, x.shape[0], 3, 4)",
+        "(x @ ops.ones((6, 2))).transpose(2, 0, 1).reshape(2, x.shape[0] * 4)",
+    ],
+)
+def test_the_batch_is_followed(expression: str, build_cell: Callable[[str], Any]) -> None:
+    """Behind a Transpose a Reshape must free another axis than the first."""
+    cell = build_cell(expression)
+    x = make_input((5, 4, 6))
+    model = onnx_from_mindir(mindir_bytes_from_cell(cell, (3, 4, 6)))
+    check_model(model)
+    (found,), (reference,) = run_onnx(model, x), run_mindspore(cell, x)
+    assert found.shape == reference.shape
+    assert largest_difference(found, reference) <= 1e-6
+
+
 def test_burnt_batch(build_cell: Callable[[str], Any]) -> None:
     cell = build_cell("ops.concat((x, ops.arange(8).reshape(2, 4).astype(ms.float32)), 1)")
     mindir = mindir_bytes_from_cell(cell, (2, 4))
