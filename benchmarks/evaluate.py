@@ -3,7 +3,8 @@
 python benchmarks/evaluate.py [--images N] [--rounds N] [--model FILE] [--runtime R] [--device D]
 
 In one run, taking turns, medians: `evaluate`; the runtime alone on batches that are ready; decoding and
-preprocessing alone; the obvious loop (decode, preprocess, forward, one after the other). Where the
+preprocessing alone, in threads as `evaluate` does it and, to compare, in processes; the obvious loop
+(decode, preprocess, forward, one after the other). CPU time is that of all threads and processes. Where the
 network runs on a device of its own, `evaluate` can be as fast as the slower part. On the CPU both parts
 share the cores: the bound is then cores / (CPU seconds of both parts per image), and both bounds are
 printed. The last rows show the first case on any machine: a device that takes the CPU nothing (it
@@ -13,10 +14,13 @@ sleeps), half as fast as decoding, as fast, and twice as fast.
 from __future__ import annotations
 
 import json
+import multiprocessing
 import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +36,7 @@ from converters import environment
 from parity.imagenet.dataset import Image, ImageDataset, Sample, open_dataset
 from parity.imagenet.decoding import decoded, workers_of_machine
 from parity.imagenet.evaluate import evaluate
+from parity.imagenet.preprocess import decode, preprocess
 from parity.imagenet.profiles import stated_profile
 from parity.imagenet.subject import Subject, open_subject
 from reference_models.spec import Preprocess
@@ -93,11 +98,17 @@ def obvious_loop(
         run(np.stack(batch)).argmax(1)
 
 
-def measured(work: Callable[[], None], images: int) -> tuple[float, float]:
-    """Return images a second, and CPU seconds (all threads) per image."""
+def prepared(sample: Sample, profile: Preprocess) -> tuple[np.ndarray, float]:
+    """Return a sample's input and the CPU seconds that it took: what a process hands back."""
+    start = time.process_time()
+    return preprocess(decode(sample.image.read(), sample), profile), time.process_time() - start
+
+
+def measured(work: Callable[[], float | None], images: int) -> tuple[float, float]:
+    """Return images a second, and CPU seconds per image: of all threads, and what `work` says of others."""
     wall, cpu = time.perf_counter(), time.process_time()
-    work()
-    return images / (time.perf_counter() - wall), (time.process_time() - cpu) / images
+    elsewhere = work() or 0.0
+    return images / (time.perf_counter() - wall), (time.process_time() - cpu + elsewhere) / images
 
 
 @click.command()
@@ -147,14 +158,28 @@ def figures(
         for _ in decoded(groups, [profile], workers):
             pass
 
-    def whole(runner: Any) -> Callable[[], None]:
-        options = {"batch_size": batch_size, "workers": workers, "allow_duplicates": True}
+    processes = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
+    list(
+        processes.map(partial(prepared, profile=profile), dataset.samples[: 2 * workers])
+    )  # started, imported
+
+    def decode_in_processes() -> float:
+        seconds = 0.0
+        for _, samples in groups:
+            arrays, times = zip(*processes.map(partial(prepared, profile=profile), samples), strict=True)
+            np.stack(arrays)
+            seconds += sum(times)
+        return seconds
+
+    def whole(runner: Any) -> Callable[[], float | None]:
+        options: dict[str, Any] = {"batch_size": batch_size, "workers": workers, "allow_duplicates": True}
         return lambda: (evaluate(runner, "benchmark", dataset, profile, **options), None)[1]
 
-    work = {
+    work: dict[str, Callable[[], float | None]] = {
         "evaluate": whole(subject.runner),
         "runtime alone": run_alone,
         "decoding alone": decode_alone,
+        "decoding in processes": decode_in_processes,
         "obvious loop": lambda: obvious_loop(dataset, profile, subject.runner.run, batch_size),
     }
     rates: dict[str, list[tuple[float, float]]] = {name: [] for name in work}
@@ -171,6 +196,7 @@ def figures(
         name: {"images_per_second": _median(found, 0), "cpu_seconds_per_image": _median(found, 1)}
         for name, found in rates.items()
     }
+    processes.shutdown()
     slower = min(rows[name]["images_per_second"] for name in ("runtime alone", "decoding alone"))
     parts = [rows[name]["cpu_seconds_per_image"] for name in ("runtime alone", "decoding alone")]
     shared = workers / sum(parts)

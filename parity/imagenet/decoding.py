@@ -1,7 +1,8 @@
 """Image files become batches in threads, ahead of the network that computes on them.
 
 Threads and not processes: Pillow and NumPy release the interpreter while they decode, resize and
-normalise, so that threads scale like processes, share the batch's memory and start at once.
+normalise, and threads write into the batch, which processes would have to hand over
+(benchmarks/evaluate.py times both).
 """
 
 from __future__ import annotations

@@ -18,7 +18,13 @@ def test_rows_and_bounds(tmp_path):
     assert done.returncode == 0, done.stderr
     found = json.loads(report.read_text())
     rows = found["rows"]
-    assert list(rows) == ["evaluate", "runtime alone", "decoding alone", "obvious loop"]
+    assert list(rows) == [
+        "evaluate",
+        "runtime alone",
+        "decoding alone",
+        "decoding in processes",
+        "obvious loop",
+    ]
     assert all(row["images_per_second"] > 0 and row["cpu_seconds_per_image"] > 0 for row in rows.values())
     slower = min(rows[name]["images_per_second"] for name in ("runtime alone", "decoding alone"))
     assert found["slower_part"] == slower
