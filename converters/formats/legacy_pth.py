@@ -11,7 +11,7 @@ from typing import Any
 from converters.formats.allowed_calls import Storage
 from converters.formats.source import FormatError, SourceFile
 from converters.formats.tensors import ITEM_BYTES, short
-from converters.formats.unpickle import MAX_PICKLE_BYTES, PickleEndError, Unpickler
+from converters.formats.unpickle import MAX_PICKLE_BYTES, MAX_STEPS, PickleEndError, Unpickler
 
 MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 _PROTOCOL = 1001
@@ -24,7 +24,7 @@ def read_root(source: SourceFile) -> tuple[Any, Unpickler, list[str]]:
         FormatError: the file is damaged or of another byte order or version.
     """
     path = source.path
-    size, steps = 1 << 20, 0
+    size, steps = 1 << 20, MAX_STEPS
     while True:
         pickles = Unpickler(source.head(size), path, "the pickle", len(MAGIC), steps)
         try:
@@ -32,7 +32,7 @@ def read_root(source: SourceFile) -> tuple[Any, Unpickler, list[str]]:
         except PickleEndError:  # the pickles' length is not known before they are read
             if size >= min(MAX_PICKLE_BYTES, source.size):
                 raise
-            size, steps = size * 8, pickles.steps
+            size, steps = size * 8, pickles.steps_left
 
 
 def _read_root(pickles: Unpickler, path: str) -> tuple[Any, Unpickler, list[str]]:

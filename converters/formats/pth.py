@@ -16,7 +16,7 @@ from converters.formats.atomic import Output
 from converters.formats.source import FormatError, SourceFile
 from converters.formats.state_dicts import choose_state_dict
 from converters.formats.tensors import Checkpoint, Tensor, short
-from converters.formats.unpickle import MAX_PICKLE_BYTES, Unpickler
+from converters.formats.unpickle import MAX_PICKLE_BYTES, MAX_STEPS, STEPS_A_TENSOR, Unpickler
 from converters.formats.views import check_expansion, tensor_from_view
 from converters.formats.zip_records import Record, ZipWriter, check_stored, read_records
 
@@ -81,7 +81,8 @@ def open(source: SourceFile) -> Checkpoint:
         )
     record = records[f"{root_name}/data.pkl"]
     data = _contents(source, record, MAX_PICKLE_BYTES)
-    pickled = Unpickler(data, path, "data.pkl")
+    # a hostile file buys more steps with bytes only
+    pickled = Unpickler(data, path, "data.pkl", steps=MAX_STEPS + STEPS_A_TENSOR * len(records))
     root = pickled.load()
     if pickled.position != len(data):
         raise FormatError(

@@ -28,9 +28,9 @@ from converters.formats.source import FormatError
 from converters.formats.tensors import short
 
 MAX_PICKLE_BYTES = 64 * 1024 * 1024
-# of all pickles of a file: 40 a tensor, so 25,000 tensors; takes half a second, and each may leave an object
-# of 100 bytes behind
-_MAX_OPCODES = 1_000_000
+# of all pickles of a file: takes half a second, and each may leave an object of 100 bytes behind
+MAX_STEPS = 1_000_000
+STEPS_A_TENSOR = 40
 _MAX_MEMO = 1 << 32  # what the binary opcodes can name; larger numbers could be made to collide as keys
 _MAX_COPIED = 1 << 20  # items and bytes, beyond as many as the pickle has bytes
 _MAX_MARKS = 1000
@@ -52,7 +52,7 @@ _MARK = _Mark()
 class Unpickler:
     """Interprets one pickle after another in a stretch of bytes."""
 
-    def __init__(self, data: bytes, path: str, what: str, start: int = 0, steps: int = 0) -> None:
+    def __init__(self, data: bytes, path: str, what: str, start: int = 0, steps: int | None = None) -> None:
         """Interpret pickles.
 
         Args:
@@ -60,7 +60,7 @@ class Unpickler:
             path: the file, for errors.
             what: what the bytes are in the file, for errors.
             start: where the first pickle starts.
-            steps: how many of the steps that a file may take have been taken.
+            steps: how many may be taken; None is as many as any file may.
         """
         self.data = data
         self.path = path
@@ -68,7 +68,7 @@ class Unpickler:
         self.position = start
         self.storages: dict[str, Storage] = {}
         self._copied = 0
-        self.steps = steps
+        self.steps_left = MAX_STEPS if steps is None else steps
 
     def load(self) -> Any:
         """Return what the next pickle describes, as plain data; `position` is then after it.
@@ -80,8 +80,8 @@ class Unpickler:
         stack: list[Any] = []
         memo: dict[int, Any] = {}
         marks: list[int] = []  # where the MARKs are on the stack
-        while self.steps < _MAX_OPCODES:
-            self.steps += 1
+        while self.steps_left:
+            self.steps_left -= 1
             start = self.position
             if start >= size:
                 raise self._end_error()
@@ -119,7 +119,7 @@ class Unpickler:
                     raise self._error(f"has an opcode {opcode:#04x} that no checkpoint needs", start)
             except (IndexError, KeyError, TypeError, ValueError, struct.error, AttributeError):
                 raise self._error(f"cannot be followed at opcode {opcode:#04x}", start) from None
-        raise self._error(f"has more than {_MAX_OPCODES:,} steps, far beyond any state dict", self.position)
+        raise self._error("takes far more steps than any state dict", self.position)
 
     def _end_error(self) -> PickleEndError:
         return PickleEndError(

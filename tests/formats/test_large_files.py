@@ -38,7 +38,7 @@ def sparse(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def write(self: Output, data: bytes) -> None:
         if bytes(data) == ZEROS:
-            os.lseek(self._fd, len(data), os.SEEK_CUR)
+            os.ftruncate(self._fd, os.lseek(self._fd, len(data), os.SEEK_CUR))
         else:
             real(self, data)
 
