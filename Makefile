@@ -25,7 +25,7 @@ test: setup
 
 # Also every model and the long runs.
 test-all: setup
-	$(BIN)/python -m pytest -m "slow or not slow"
+	$(BIN)/python -m pytest -m "not browser"
 
 lint: setup
 	$(BIN)/ruff format --check .

@@ -30,6 +30,11 @@ from .shared.output import emit, print_pieces, shown_progress, write_text
 @click.option("--batch-size", type=click.IntRange(1), default=2, show_default=True)
 @click.option("--layers", is_flag=True, help="Compare every module; name the first that parts.")
 @click.option("--isolate", is_flag=True, help="Compare every module alone, fed the reference's input.")
+@click.option(
+    "--gradients", is_flag=True, help="Compare training: loss, every gradient, BatchNorm statistics."
+)
+@click.option("--steps", type=click.IntRange(1), help="Compare that many steps of SGD as well.")
+@click.option("--size", type=click.IntRange(1), metavar="PX", help="Of the input. Default: the model's own.")
 @JSON
 @click.option("--html", "html_path", metavar="PATH", help="Write a report as one self-contained page.")
 @click.option("--junit", "junit_path", metavar="PATH", help="Write the verdicts as JUnit XML, for CI.")
@@ -44,6 +49,9 @@ def parity(
     batch_size: int,
     layers: bool,
     isolate: bool,
+    gradients: bool,
+    steps: int | None,
+    size: int | None,
     json_path: str | None,
     html_path: str | None,
     junit_path: str | None,
@@ -58,25 +66,29 @@ def parity(
       python cli.py parity res2net50
       python cli.py parity resnet50.pth resnet50.onnx
       python cli.py parity resnet50.onnx --layers --html report.html
+      python cli.py parity res2net_digits --gradients --steps 10
       python cli.py parity --all --json report.json
     """
     from parity.report import json_of, layers_table, table_of, verdict_of
-    from parity.subjects import check, subjects_of
+    from parity.subjects import check, subjects_of, train
+    from parity.training import report as training_report
 
     subjects = subjects_of(what, every=every, weights=weights, seed=seed)
-    reports = []
+    names = [runtime.strip() for runtime in runtimes.split(",")]
+    reports, trained = [], []
     with shown_progress() as progress:
         for index, subject in enumerate(subjects, 1):
             here = f"{index}/{len(subjects)} {subject.name}"
             report = check(
                 subject,
-                runtimes=[runtime.strip() for runtime in runtimes.split(",")],
+                runtimes=names,
                 device=device,
                 tolerance=tolerance,
                 seed=seed,
                 batch_size=batch_size,
                 layers=layers,
                 isolate=isolate,
+                size_px=size,
                 progress=functools.partial(_tell, progress, here),
             )
             reports.append(report)
@@ -86,6 +98,22 @@ def parity(
                     for found in (pair.layers, pair.isolated):
                         if found is not None and found.parting is not None:
                             print_pieces(layers_table(pair.candidate, found))
+            if gradients or steps:
+                trained.append(
+                    train(
+                        subject,
+                        runtimes=names,
+                        device=device,
+                        seed=seed,
+                        # statistics of one or two images are none
+                        batch_size=max(batch_size, 4),
+                        size_px=size,
+                        steps=steps or 0,
+                        progress=functools.partial(_tell, progress, here),
+                    )
+                )
+                if json_path != "-":
+                    print_pieces(training_report.table_of(trained[-1]))
     if html_path is not None:
         from parity.report_html import page_of
 
@@ -94,8 +122,11 @@ def parity(
         from parity.report_junit import junit_of
 
         write_text(junit_path, junit_of(reports))
-    emit(json_of(reports), json_path, lambda: print_pieces(verdict_of(reports)))
-    sys.exit(0 if all(report.passed for report in reports) else 1)
+    verdicts = [verdict_of(reports), *([training_report.verdict_of(trained)] if trained else [])]
+    value = {**json_of(reports), **({"training": training_report.json_of(trained)} if trained else {})}
+    emit(value, json_path, lambda: print_pieces(*verdicts))
+    equal = all(report.passed for report in reports) and all(report.passed for report in trained)
+    sys.exit(0 if equal else 1)
 
 
 def _tell(progress: Callable[[str], None], where: str, step: str) -> None:

@@ -6,7 +6,7 @@ import gc
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +121,7 @@ def check_model(
     Args:
         spec: the model.
         parameters: values by canonical name, all of them; float64 ones are rounded to float32 first.
-        batch: (N, 3, H, W) float32; ONNX files are fixed to the model's own input size.
+        batch: (N, 3, H, W) float32, H = W; ONNX files are made for that size.
         num_classes: outputs; the model's own by default.
         runtimes: which to run. "onnx" means ONNX Runtime on the file made from each other runtime
             that is listed, or from both where neither is.
@@ -143,7 +143,15 @@ def check_model(
     classes = spec.num_classes if num_classes is None else num_classes
     parameters = {name: _as_float32(array) for name, array in parameters.items()}
     candidates = _candidates(
-        spec, classes, parameters, runtimes, device, onnx_file, exporters or {}, layers or isolate
+        spec,
+        classes,
+        parameters,
+        runtimes,
+        device,
+        onnx_file,
+        exporters or {},
+        layers or isolate,
+        batch.shape[-1],
     )
     total = len(candidates) + 2
     tell = progress or (lambda what, done, total: None)
@@ -212,6 +220,7 @@ def _candidates(
     onnx_file: Path | None,
     exporters: Mapping[str, Exporter],
     keep_model: bool,
+    size_px: int,
 ) -> list[_Candidate]:
     unknown = [runtime for runtime in runtimes if runtime not in RUNTIMES]
     if unknown or not runtimes:
@@ -219,6 +228,8 @@ def _candidates(
             f"runtimes {', '.join(unknown) or '(none)'} are not known: use {', '.join(RUNTIMES)}"
         )
     candidates = []
+    # a file is fixed to one image size: that of the batch
+    sized = spec if size_px == spec.input_size_px else replace(spec, input_size_px=size_px)
     if "pytorch" in runtimes:
         candidates.append(_Candidate("pytorch", lambda: PyTorchRunner(spec, num_classes, parameters, device)))
     if "mindspore" in runtimes:
@@ -231,7 +242,7 @@ def _candidates(
 
             def make(source: str = source) -> Runner:
                 export = exporters.get(source) or exporter_for(source).export
-                content = export(spec, num_classes, parameters).SerializeToString()
+                content = export(sized, num_classes, parameters).SerializeToString()
                 gc.collect()  # exporters leave networks in reference cycles; runners do not
                 return OnnxRunner(content, device, keep_model=keep_model)
 

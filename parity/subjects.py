@@ -17,6 +17,7 @@ from reference_models.spec import ModelSpec, all_models, get_model
 from .batches import random_batch
 from .check import ModelReport, check_model
 from .random_weights import random_parameters
+from .training.check import TrainingReport, check_training
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,34 +79,80 @@ def check(
     progress: Callable[[str], None],
     layers: bool = False,
     isolate: bool = False,
+    size_px: int | None = None,
 ) -> ModelReport:
     """Read or make the subject's weights and compare every runtime. See `check_model`."""
-    onnx_file = None
-    files: dict[str, str] = {}
-    if subject.weights is None:
-        assert subject.spec is not None
-        spec, num_classes = subject.spec, subject.spec.num_classes
-        parameters: Mapping[str, np.ndarray] = random_parameters(spec, num_classes, seed)
-        source = f"random seed {seed}"
-    else:
-        loaded = read_parameters(subject.weights, subject.spec.name if subject.spec else None)
-        spec, num_classes, parameters = loaded.spec, loaded.num_classes, loaded.parameters
-        source = str(subject.weights)
-        files[source] = file_sha256(model_file(subject.weights))
-        onnx_file = Path(model_file(subject.weights)) if loaded.runtime == "onnx" else None
+    loaded = _loaded(subject, seed)
     return check_model(
-        spec,
-        parameters,
-        random_batch(spec, batch_size, seed),
-        num_classes=num_classes,
+        loaded.spec,
+        loaded.parameters,
+        random_batch(loaded.spec, batch_size, seed, size_px),
+        num_classes=loaded.num_classes,
         runtimes=runtimes,
         device=device,
-        weights=source,
+        weights=loaded.source,
         tolerance=tolerance,
-        onnx_file=onnx_file,
+        onnx_file=loaded.onnx_file,
         layers=layers,
         isolate=isolate,
         seed=seed,
-        files=files,
+        files=loaded.files,
         progress=lambda step, done, total: progress(step),
+    )
+
+
+def train(
+    subject: Subject,
+    *,
+    runtimes: Sequence[str],
+    device: str,
+    seed: int,
+    batch_size: int,
+    size_px: int | None,
+    steps: int,
+    progress: Callable[[str], None],
+) -> TrainingReport:
+    """Read or make the subject's weights and compare how the frameworks train. See `check_training`."""
+    loaded = _loaded(subject, seed)
+    return check_training(
+        loaded.spec,
+        loaded.parameters,
+        batch_size,
+        size_px,
+        num_classes=loaded.num_classes,
+        runtimes=tuple(runtime for runtime in ("pytorch", "mindspore") if runtime in runtimes),
+        device=device,
+        weights=loaded.source,
+        seed=seed,
+        steps=steps,
+        progress=progress,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A subject with its weights in memory."""
+
+    spec: ModelSpec
+    num_classes: int
+    parameters: Mapping[str, np.ndarray]
+    source: str
+    onnx_file: Path | None
+    files: Mapping[str, str]
+
+
+def _loaded(subject: Subject, seed: int) -> _Loaded:
+    if subject.weights is None:
+        assert subject.spec is not None
+        spec, num_classes = subject.spec, subject.spec.num_classes
+        parameters = random_parameters(spec, num_classes, seed)
+        return _Loaded(spec, num_classes, parameters, f"random seed {seed}", None, {})
+    loaded = read_parameters(subject.weights, subject.spec.name if subject.spec else None)
+    return _Loaded(
+        loaded.spec,
+        loaded.num_classes,
+        loaded.parameters,
+        str(subject.weights),
+        Path(model_file(subject.weights)) if loaded.runtime == "onnx" else None,
+        {str(subject.weights): file_sha256(model_file(subject.weights))},
     )

@@ -1,0 +1,1 @@
+"""Training parity: loss, gradients, BatchNorm statistics and steps of SGD, MindSpore against PyTorch."""

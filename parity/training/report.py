@@ -1,0 +1,150 @@
+"""What a person and a program read of a training check."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from .check import TensorResult, TrainingPair, TrainingReport
+
+
+def json_of(reports: Sequence[TrainingReport]) -> list[dict[str, Any]]:
+    """Return what `parity --json` prints under "training"."""
+    return [
+        {
+            "model": report.model,
+            "passed": report.passed,
+            "weights": report.weights,
+            "input_shape": list(report.input_shape),
+            "recipe": {
+                "label_smoothing": report.recipe.label_smoothing,
+                "momentum": report.recipe.momentum,
+                "weight_decay": report.recipe.weight_decay,
+                "learning_rate": report.recipe.learning_rate,
+            },
+            "pairs": [_pair_json(pair) for pair in report.pairs],
+        }
+        for report in reports
+    ]
+
+
+def table_of(report: TrainingReport) -> Table:
+    """Return one model's training as a table that fits 80 columns."""
+    shape = " x ".join(str(n) for n in report.input_shape)
+    table = Table(
+        title=f"{report.model}: training, {report.weights}, input {shape}, against pytorch-float64",
+        caption="\n".join(statistics_line(pair) for pair in report.pairs),
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+        collapse_padding=True,
+    )
+    table.add_column("candidate")
+    table.add_column("what, and its worst")
+    for column in ("noise", "needed", "allowed"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for pair in report.pairs:
+        for what, results in parts_of(pair):
+            worst = max(results, key=lambda result: result.error / result.tolerance)
+            failed = sum(not result.passed for result in results)
+            table.add_row(
+                pair.candidate,
+                what if len(results) == 1 else f"{len(results)} {what}: {worst.name}",
+                f"{worst.noise:.1e}",
+                f"{worst.error:.1e}",
+                f"{worst.tolerance:.1e}",
+                f"[bold red]{failed} DIFFER[/]" if failed else "[green]equal[/]",
+            )
+    return table
+
+
+def parts_of(pair: TrainingPair) -> list[tuple[str, list[TensorResult]]]:
+    """Return what was compared, each with its results."""
+    parts = [
+        ("loss", [pair.loss]),
+        ("gradients", list(pair.gradients)),
+        ("statistics", list(pair.statistics.results)),
+    ]
+    if pair.steps is not None:
+        count = len(pair.steps.loss)
+        losses = [
+            TensorResult(f"step {index}", abs(loss - exact), drift, allowed)
+            for index, (loss, exact, drift, allowed) in enumerate(
+                zip(
+                    pair.steps.loss,
+                    pair.steps.reference_loss,
+                    pair.steps.loss_drift,
+                    pair.steps.loss_allowed,
+                    strict=True,
+                )
+            )
+        ]
+        parts += [
+            ("losses", losses),
+            (f"weights after {count} steps", [pair.steps.weights]),
+            (f"statistics after {count} steps", [pair.steps.statistics]),
+        ]
+    return parts
+
+
+def statistics_line(pair: TrainingPair) -> str:
+    """Return how a framework updates BatchNorm's statistics."""
+    found = pair.statistics
+    return (
+        f"{pair.candidate}: BatchNorm takes {found.momentum:.3f} of the new batch, variance {found.variance}"
+    )
+
+
+def verdict_of(reports: Sequence[TrainingReport]) -> str:
+    """Return one line: how many models train alike, and which do not."""
+    failed = [report.model for report in reports if not report.passed]
+    if failed:
+        return f"Training differs in {len(failed)} of {len(reports)} models: {', '.join(failed)}"
+    return f"Training is equal: {len(reports)} models" if len(reports) > 1 else "Training is equal"
+
+
+def _pair_json(pair: TrainingPair) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "candidate": pair.candidate,
+        "reference": "pytorch-float64",
+        "device": pair.device,
+        "passed": pair.passed,
+        "loss": _tensor_json(pair.loss),
+        "gradients": [_tensor_json(result) for result in pair.gradients],
+        "statistics": {
+            "momentum": pair.statistics.momentum,
+            "variance": pair.statistics.variance,
+            "tensors": [_tensor_json(result) for result in pair.statistics.results],
+        },
+        "versions": dict(pair.versions),
+    }
+    if pair.steps is not None:
+        found["steps"] = {
+            "loss": [_finite(value) for value in pair.steps.loss],
+            "reference_loss": [_finite(value) for value in pair.steps.reference_loss],
+            "drift": [_finite(value) for value in pair.steps.loss_drift],
+            "weights": _tensor_json(pair.steps.weights),
+            "statistics": _tensor_json(pair.steps.statistics),
+        }
+    return found
+
+
+def _tensor_json(result: TensorResult) -> dict[str, Any]:
+    return {
+        "name": result.name,
+        "error": _finite(result.error),
+        "noise": _finite(result.noise),
+        "tolerance": result.tolerance,
+        "passed": result.passed,
+    }
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
