@@ -22,7 +22,7 @@ def parameters():
 
 @pytest.fixture(scope="module")
 def report(parameters):
-    return check_training(SPEC, parameters, 2, steps=2)
+    return check_training(SPEC, parameters, steps=2)
 
 
 def test_mindspore_trains_like_pytorch(report):
