@@ -12,7 +12,7 @@ the least of several rounds in which our file and MindSpore's take turns.
 
 Without --mindcv the installed one is taken; apart from triport it does not share its pins. With
 --work the stages' results are kept there and not made again: the run can be stopped and goes on
-where it was. Delete what should be made again.
+where it was. Delete the folder of a model that should be made again.
 """
 
 from __future__ import annotations
@@ -300,6 +300,7 @@ def main() -> None:
     parser.add_argument("--timeout", type=float, default=900, help="seconds for one stage")
     parser.add_argument("--json", type=Path, dest="json_path", help="write all results to this file")
     parser.add_argument("--markdown", type=Path, help="write the table as a page to this file")
+    parser.add_argument("--note", default="", help="what the page should say of the run")
     parser.add_argument("--no-run", action="store_true", help="only report what --work holds")
     parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -331,7 +332,7 @@ def main() -> None:
                     print(f"    {stage}: {found[stage]['failed'][:300]}", flush=True)
     print("\n" + "\n".join(summarise(results)))
     if options.markdown:
-        options.markdown.write_text(make_document(results), encoding="utf-8")
+        options.markdown.write_text(make_document(results, options.note), encoding="utf-8")
     if options.json_path:
         options.json_path.write_text(json.dumps(results, indent=1))
 

@@ -70,9 +70,9 @@ def summarise(results: dict[str, dict[str, Any]]) -> list[str]:
     return lines
 
 
-def make_document(results: dict[str, dict[str, Any]]) -> str:
-    """Return all as a Markdown page."""
-    lines = [INTRODUCTION, *(f"- {line}" for line in summarise(results)), ""]
+def make_document(results: dict[str, dict[str, Any]], note: str) -> str:
+    """Return all as a Markdown page; the note says of the run what the figures do not."""
+    lines = [INTRODUCTION, *([note, ""] if note else []), *(f"- {line}" for line in summarise(results)), ""]
     lines += [
         "| model | own noise | ours | mindspore.export | mindspore.onnx.export | ms: ours, theirs, ratio |",
         "|---|---|---|---|---|---|",
