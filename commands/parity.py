@@ -19,6 +19,7 @@ from .shared.output import emit, print_pieces, shown_progress, write_text
 @click.option(
     "--weights", type=click.Path(path_type=Path), help="A checkpoint of MODEL, instead of random weights."
 )
+@click.option("--model", help="What the FILEs are of, where they do not tell.")
 @click.option("--runtimes", default="mindspore,pytorch,onnx", show_default=True, help="Which to compare.")
 @DEVICE
 @click.option(
@@ -42,6 +43,7 @@ def parity(
     what: tuple[str, ...],
     every: bool,
     weights: Path | None,
+    model: str | None,
     runtimes: str,
     device: str,
     tolerance: float | None,
@@ -59,7 +61,9 @@ def parity(
     """Prove that every runtime computes the same function, against PyTorch in float64.
 
     A MODEL gets seeded weights in which no value is left at its initial one; a FILE its own. ONNX
-    Runtime runs the file made from MindSpore and the one made from PyTorch. Exit code 1 if not equal.
+    Runtime runs the file made from MindSpore and the one made from PyTorch. Two FILEs are compared
+    with one another too: which weights differ, or where the graph does; one of them may be an ONNX
+    file with BatchNorm folded and names of its own. Exit code 1 if not equal.
 
     \b
     Example:
@@ -69,11 +73,14 @@ def parity(
       python cli.py parity res2net_digits --gradients --steps 10
       python cli.py parity --all --json report.json
     """
+    from rich.markup import escape
+
+    from parity.localise import report as localise_report
     from parity.report import json_of, layers_table, table_of, verdict_of
-    from parity.subjects import check, subjects_of, train
+    from parity.subjects import check, localise, subjects_of, train
     from parity.training import report as training_report
 
-    subjects = subjects_of(what, every=every, weights=weights, seed=seed)
+    subjects = subjects_of(what, every=every, weights=weights, seed=seed, model=model)
     names = [runtime.strip() for runtime in runtimes.split(",")]
     reports, trained = [], []
     with shown_progress() as progress:
@@ -114,18 +121,30 @@ def parity(
                 )
                 if json_path != "-":
                     print_pieces(training_report.table_of(trained[-1]))
+        localised = localise(
+            subjects, reports, device=device, seed=seed, progress=functools.partial(_tell, progress, "files")
+        )
     if html_path is not None:
         from parity.report_html import page_of
 
-        write_text(html_path, page_of(reports))
+        write_text(html_path, page_of(reports, localised=localised))
     if junit_path is not None:
         from parity.report_junit import junit_of
 
-        write_text(junit_path, junit_of(reports))
-    verdicts = [verdict_of(reports), *([training_report.verdict_of(trained)] if trained else [])]
-    value = {**json_of(reports), **({"training": training_report.json_of(trained)} if trained else {})}
+        write_text(junit_path, junit_of(reports, localised))
+    verdicts = [
+        *([escape(localise_report.lines_of(localised))] if localised else []),
+        verdict_of(reports),
+        *([training_report.verdict_of(trained)] if trained else []),
+    ]
+    value = {
+        **json_of(reports),
+        **({"localisation": localise_report.json_of(localised)} if localised else {}),
+        **({"training": training_report.json_of(trained)} if trained else {}),
+    }
     emit(value, json_path, lambda: print_pieces(*verdicts))
     equal = all(report.passed for report in reports) and all(report.passed for report in trained)
+    equal = equal and (localised is None or localised.passed)
     sys.exit(0 if equal else 1)
 
 

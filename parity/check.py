@@ -27,6 +27,8 @@ from .runners.onnx import OnnxRunner
 from .runners.pytorch import PyTorchRunner
 
 REFERENCE = "pytorch-float64"
+# The candidate that is an ONNX file as it was given.
+GIVEN_FILE = "onnxruntime (given file)"
 
 # Called with what begins, how many steps are done, and how many there are.
 Progress = Callable[[str, int, int], None]
@@ -124,7 +126,7 @@ def check_model(
         batch: (N, 3, H, W) float32, H = W; ONNX files are made for that size.
         num_classes: outputs; the model's own by default.
         runtimes: which to run. "onnx" means ONNX Runtime on the file made from each other runtime
-            that is listed, or from both where neither is.
+            that is listed, or from both where neither is. May be none where `onnx_file` is given.
         device: `cpu`, `cuda[:i]` or `npu[:i]`, for the candidates.
         weights: what the report says about the parameters.
         tolerance: relative to the largest reference value; by default `tolerance_of` the noise.
@@ -223,7 +225,7 @@ def _candidates(
     size_px: int,
 ) -> list[_Candidate]:
     unknown = [runtime for runtime in runtimes if runtime not in RUNTIMES]
-    if unknown or not runtimes:
+    if unknown or not (runtimes or onnx_file):
         raise ParityError(
             f"runtimes {', '.join(unknown) or '(none)'} are not known: use {', '.join(RUNTIMES)}"
         )
@@ -249,9 +251,7 @@ def _candidates(
             candidates.append(_Candidate(f"onnxruntime (from {source})", make))
     if onnx_file is not None:
         candidates.append(
-            _Candidate(
-                "onnxruntime (given file)", lambda: OnnxRunner(onnx_file, device, keep_model=keep_model)
-            )
+            _Candidate(GIVEN_FILE, lambda: OnnxRunner(onnx_file, device, keep_model=keep_model))
         )
     return candidates
 

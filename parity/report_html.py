@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from .check import ModelReport, Pair
 from .layers.judge import LayerReport
+from .localise import report as localise_report
+from .localise.verdict import Localisation
 from .noise import NOISE_FACTOR
 from .pages import render
 from .report import headroom_of, layers_line, verdict_of
@@ -38,22 +40,33 @@ class Plot:
     label: str
 
 
-def page_of(reports: Sequence[ModelReport], *, made: str | None = None, title: str = "Parity") -> str:
+def page_of(
+    reports: Sequence[ModelReport],
+    *,
+    made: str | None = None,
+    title: str = "Parity",
+    localised: Localisation | None = None,
+) -> str:
     """Return the page for the reports; the same reports give the same bytes.
 
     Args:
         reports: of one run.
         made: when and by what, if the page is to say so.
         title: of the page.
+        localised: what differs between the two files that the reports are on.
     """
     return render(
         "parity.html",
         title=title,
         made=made,
-        passed=bool(reports) and all(report.passed for report in reports),
+        passed=bool(reports)
+        and all(report.passed for report in reports)
+        and (localised is None or localised.passed),
         verdict=verdict_of(reports),
         noise_factor=NOISE_FACTOR,
         reports=reports,
+        localised=localised,
+        localised_verdict=localise_report.verdict_of(localised) if localised else "",
         versions=versions_of(reports),
         plots={
             (report_index, pair_index, kind): plot_of(layers)

@@ -6,11 +6,16 @@ from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from .check import ModelReport, Pair
+from .localise import report as localise_report
+from .localise.verdict import Localisation
 from .report import layers_line
 
 
-def junit_of(reports: Sequence[ModelReport]) -> str:
-    """Return the reports as the XML that CI servers read; the same reports give the same bytes."""
+def junit_of(reports: Sequence[ModelReport], localised: Localisation | None = None) -> str:
+    """Return the reports as the XML that CI servers read; the same reports give the same bytes.
+
+    `localised`, what differs between the two files that the reports are on, is a suite of one case.
+    """
     root = ElementTree.Element("testsuites", name="parity")
     for report in reports:
         suite = ElementTree.SubElement(
@@ -27,6 +32,15 @@ def junit_of(reports: Sequence[ModelReport]) -> str:
             if not pair.passed:
                 message = failure_of(pair)
                 ElementTree.SubElement(case, "failure", message=message.splitlines()[0]).text = message
+    if localised is not None:
+        suite = ElementTree.SubElement(
+            root, "testsuite", name="files", tests="1", failures=str(int(not localised.passed))
+        )
+        case = ElementTree.SubElement(suite, "testcase", classname="parity.files", name="localisation")
+        if not localised.passed:
+            verdict = localise_report.verdict_of(localised)
+            text = localise_report.lines_of(localised)
+            ElementTree.SubElement(case, "failure", message=verdict).text = text
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 

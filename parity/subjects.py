@@ -9,31 +9,41 @@ from pathlib import Path
 import numpy as np
 
 from converters.convert import read_parameters
-from converters.formats import file_sha256
+from converters.formats import file_sha256, open_checkpoint
+from converters.identify import IdentifyError, identify
 from converters.published import model_file
 from reference_models.errors import TriportError
 from reference_models.spec import ModelSpec, all_models, get_model
 
 from .batches import random_batch
 from .check import ModelReport, check_model
+from .localise.verdict import Localisation, by_name, by_structure
 from .random_weights import random_parameters
 from .training.check import TrainingReport, check_training
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A model and where its weights come from; they are read when they are needed, not before."""
+    """A model and where its weights come from; they are read when they are needed, not before.
+
+    `spec` is None where the file tells the model, perhaps with what the user says, `model`. `graph` is an
+    ONNX file whose own weights cannot be named; it is run beside the model with those of `weights`.
+    """
 
     spec: ModelSpec | None
     weights: Path | None
+    model: str | None = None
+    graph: Path | None = None
 
     @property
     def name(self) -> str:
         """What the progress line calls it."""
-        return self.spec.name if self.spec else str(self.weights)
+        return self.spec.name if self.spec else str(self.graph or self.weights)
 
 
-def subjects_of(what: Sequence[str], *, every: bool, weights: Path | None, seed: int) -> list[Subject]:
+def subjects_of(
+    what: Sequence[str], *, every: bool, weights: Path | None, seed: int, model: str | None = None
+) -> list[Subject]:
     """Return what to check.
 
     Args:
@@ -41,9 +51,10 @@ def subjects_of(what: Sequence[str], *, every: bool, weights: Path | None, seed:
         every: all models, instead of `what`.
         weights: a checkpoint for the one model that `what` names.
         seed: not negative.
+        model: what the files in `what` are of, where they do not tell.
 
     Raises:
-        TriportError: nothing was named, or the combination makes no sense.
+        TriportError: nothing was named, the combination makes no sense, or one of two files fits no model.
     """
     if seed < 0:
         raise TriportError(f"--seed {seed}: expected 0 or more")
@@ -60,12 +71,39 @@ def subjects_of(what: Sequence[str], *, every: bool, weights: Path | None, seed:
             raise TriportError(f"--weights goes with one model, found {len(what)}: {', '.join(what)}")
         return [Subject(get_model(what[0]), weights)]
     known = all_models()
+    files = [item not in known and Path(item).exists() for item in what]
+    if model is not None and not all(files):
+        raise TriportError("--model says what files are of: give it with files only")
+    if len(what) == 2 and all(files):
+        return _pair(Path(what[0]), Path(what[1]), model)
     return [
-        Subject(None, Path(item))
-        if item not in known and Path(item).exists()
-        else Subject(get_model(item), None)
-        for item in what
+        Subject(None, Path(item), model) if is_file else Subject(get_model(item), None)
+        for item, is_file in zip(what, files, strict=True)
     ]
+
+
+def _pair(first: Path, second: Path, model: str | None) -> list[Subject]:
+    """Return two files; one that is a foreign ONNX file stands on the weights of the other."""
+    foreign = [_is_foreign(path, model) for path in (first, second)]
+    if all(foreign):
+        # says how the first is foreign, which one file must not be
+        identify(open_checkpoint(first), model)
+    return [
+        Subject(None, other if is_foreign else path, model, path if is_foreign else None)
+        for path, other, is_foreign in zip((first, second), (second, first), foreign, strict=True)
+    ]
+
+
+def _is_foreign(path: Path, model: str | None) -> bool:
+    """Whether a file is an ONNX file whose initializers have the names of no model."""
+    checkpoint = open_checkpoint(path)
+    try:
+        identify(checkpoint, model)
+    except IdentifyError:
+        if checkpoint.runtime != "onnx":
+            raise
+        return True
+    return False
 
 
 def check(
@@ -88,7 +126,8 @@ def check(
         loaded.parameters,
         random_batch(loaded.spec, batch_size, seed, size_px),
         num_classes=loaded.num_classes,
-        runtimes=runtimes,
+        # what the other runtimes make of the weights is the other file's report
+        runtimes=runtimes if subject.graph is None else (),
         device=device,
         weights=loaded.source,
         tolerance=tolerance,
@@ -147,12 +186,70 @@ def _loaded(subject: Subject, seed: int) -> _Loaded:
         spec, num_classes = subject.spec, subject.spec.num_classes
         parameters = random_parameters(spec, num_classes, seed)
         return _Loaded(spec, num_classes, parameters, f"random seed {seed}", None, {})
-    loaded = read_parameters(subject.weights, subject.spec.name if subject.spec else None)
+    loaded = read_parameters(subject.weights, subject.spec.name if subject.spec else subject.model)
+    source, files = str(subject.weights), [subject.weights]
+    own_graph = subject.weights if loaded.runtime == "onnx" else None
+    if subject.graph is not None:
+        source, own_graph = f"the graph of {subject.graph}, the weights of {source}", subject.graph
+        files.insert(0, subject.graph)
     return _Loaded(
         loaded.spec,
         loaded.num_classes,
         loaded.parameters,
-        str(subject.weights),
-        Path(model_file(subject.weights)) if loaded.runtime == "onnx" else None,
-        {str(subject.weights): file_sha256(model_file(subject.weights))},
+        source,
+        Path(model_file(own_graph)) if own_graph else None,
+        {str(path): file_sha256(model_file(path)) for path in files},
+    )
+
+
+def localise(
+    subjects: Sequence[Subject],
+    reports: Sequence[ModelReport],
+    *,
+    device: str,
+    seed: int,
+    progress: Callable[[str], None],
+) -> Localisation | None:
+    """Say what differs between two files; None where there are not two.
+
+    Args:
+        subjects: what `subjects_of` returned.
+        reports: one on each.
+        device: where a wrong graph's layers are computed.
+        seed: of the reports.
+        progress: is told each step.
+    """
+    if len(subjects) != 2 or any(subject.spec or subject.weights is None for subject in subjects):
+        return None
+    shape = reports[0].input_shape
+    foreign = next((index for index, subject in enumerate(subjects) if subject.graph), None)
+    if foreign is None:
+
+        def with_layers(index: int) -> ModelReport:
+            return check(
+                subjects[index],
+                runtimes=(),
+                device=device,
+                tolerance=None,
+                seed=seed,
+                batch_size=shape[0],
+                progress=progress,
+                layers=True,
+                size_px=shape[-1],
+            )
+
+        first, second = (Path(model_file(subject.weights)) for subject in subjects if subject.weights)
+        return by_name(first, second, (reports[0], reports[1]), with_layers)
+    subject = subjects[foreign]
+    loaded = _loaded(subject, seed)
+    assert subject.weights is not None and subject.graph is not None
+    return by_structure(
+        subject.weights,
+        subject.graph,
+        reports[foreign],
+        loaded.spec,
+        loaded.num_classes,
+        loaded.parameters,
+        random_batch(loaded.spec, shape[0], seed, shape[-1]),
+        progress,
     )

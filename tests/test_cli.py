@@ -137,7 +137,9 @@ def test_parity_of_a_file_and_of_its_conversion(digits_ckpt, tmp_path):
     assert run_process("convert", digits_ckpt, "--to", "onnx", "-o", tmp_path / "d.onnx").returncode == 0
     result = run_process("parity", digits_ckpt, tmp_path / "d.onnx", "--json", "-")
     assert (result.returncode, result.stderr) == (0, "")
-    reports = json.loads(result.stdout)["models"]
+    found = json.loads(result.stdout)
+    reports = found["models"]
+    assert (found["localisation"]["cause"], found["localisation"]["passed"]) == ("neither", True)
     assert [report["weights"] for report in reports] == [str(digits_ckpt), str(tmp_path / "d.onnx")]
     assert [pair["candidate"] for pair in reports[1]["pairs"]] == [
         "pytorch",
@@ -150,6 +152,21 @@ def test_parity_of_a_file_and_of_its_conversion(digits_ckpt, tmp_path):
         assert pair["passed"] and pair["reference"] == "pytorch-float64"
         assert 0 < pair["max_rel"] == pair["needed_tolerance"] <= pair["tolerance"] < 1e-5
         assert pair["top1_agreement"] == 1
+
+
+def test_parity_is_exit_code_1_where_two_files_differ(tmp_path, run_cli):
+    from converters.formats import write_checkpoint
+    from converters.formats.tensors import ArrayTensor
+    from parity.random_weights import random_parameters
+    from reference_models.spec import get_model
+
+    for seed in (0, 1):
+        arrays = random_parameters(get_model("res2net_digits"), 10, seed)
+        tensors = {name: ArrayTensor(array) for name, array in arrays.items()}
+        write_checkpoint(tmp_path / f"{seed}.pth", "pytorch", tensors, {})
+    result = run_cli("parity", tmp_path / "0.pth", tmp_path / "1.pth", "--runtimes", "pytorch")
+    assert result.exit_code == 1, result.stderr
+    assert "Between the files the weights differ" in result.stdout and "... and " in result.stdout
 
 
 def test_parity_is_exit_code_1_where_it_fails(run_cli):
@@ -178,6 +195,7 @@ def test_parity_finds_an_onnx_file_of_another_graph(tmp_path, digits_ckpt, run_c
         ((), "name a model or a file"),
         (("resnet51",), "Did you mean"),
         (("--all", "resnet50"), "leave out names"),
+        (("resnet18", "--model", "resnet18"), "with files only"),
         (("resnet18", "resnet50", "--weights", "x"), "goes with one model"),
         (("res2net_digits", "--device", "tpu"), "device 'tpu' is not known"),
         (("res2net_digits", "--runtimes", "tensorflow"), "tensorflow are not known"),

@@ -128,10 +128,19 @@ def _kind(kind: str) -> str:
 
 
 def trace(
-    model: onnx.ModelProto, steps: Sequence[Step], visit: Visit, run: Run, feed: Feed | None = None
+    model: onnx.ModelProto,
+    steps: Sequence[Step],
+    visit: Visit,
+    run: Run,
+    feed: Feed | None = None,
+    taps: Mapping[str, Tap] | None = None,
 ) -> None:
-    """Tell `visit` of every step that is found in the model; with `feed`, each node is fed apart."""
-    taps = taps_of(model.graph, steps)
+    """Tell `visit` of every step that is found in the model; with `feed`, each node is fed apart.
+
+    `taps` by the steps' names are found from the initializers' names unless they are given.
+    """
+    if taps is None:
+        taps = taps_of(model.graph, steps)
     named = {step.name: step for step in steps}
     for group in _groups([named[name] for name in taps if feed is None or taps[name].node is not None]):
         if feed is None:

@@ -38,7 +38,7 @@ def layers_of(
 def trace(runner: Runner, reference: Reference, visit: Visit, feed: Feed | None = None) -> None:
     """Tell `visit` of every step of the runner's that has a counterpart in the reference."""
     if isinstance(runner, OnnxRunner):
-        run = partial(_run_tapped, runner, reference.batch)
+        run = partial(run_tapped, runner, reference.batch)
         onnx_taps.trace(runner.loaded(), reference.steps, visit, run, feed)
     elif isinstance(runner, PyTorchRunner):
         runner.trace(reference.batch, visit, feed)
@@ -57,7 +57,8 @@ def trace(runner: Runner, reference: Reference, visit: Visit, feed: Feed | None 
         raise TriportError(f"--layers cannot look into {runner.runtime}")
 
 
-def _run_tapped(
+def run_tapped(
     runner: OnnxRunner, batch: np.ndarray, model: bytes, feeds: Mapping[str, np.ndarray], wanted: list[str]
 ) -> Mapping[str, np.ndarray]:
+    """Return tensors of a tapped form of the runner's model; see `onnx_taps.Run`."""
     return runner.run_tensors(model, feeds, batch, wanted)

@@ -1,0 +1,131 @@
+"""The folded weights of a foreign ONNX file beside those that the model's weights give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from parity.noise import FLOOR_ROUNDINGS, ROUNDING
+
+from .match import matched
+from .units import IMAGES, Unit
+
+# Whoever folds in float32 rounds each value a few times: the root, the quotient, the product.
+ALLOWED = FLOOR_ROUNDINGS * ROUNDING["float32"]
+WORST_CHANNELS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class FoldedDifference:
+    """A layer whose folded weight or bias differs; `relative` is to the largest value of the layer's own.
+
+    `layer` is the path of the convolution, and of the BatchNorm that is folded into it. `channels` are the
+    output channels that differ, the worst first, with their relative differences; `count` says how many do.
+    """
+
+    layer: str
+    what: str
+    max_abs: float
+    relative: float
+    count: int
+    of: int
+    channels: tuple[tuple[int, float], ...]
+
+    def __str__(self) -> str:
+        worst = ", ".join(f"{channel} ({error:.1e})" for channel, error in self.channels)
+        return (
+            f"{self.layer}: folded {self.what} differs by {self.relative:.1e} of its largest value, in "
+            f"{self.count} of {self.of} channels: {worst}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FoldedComparison:
+    """What the units of a file are beside the model's.
+
+    `outputs` are the tensors of the file by the module whose output they hold, in the order in which they
+    run, and `feeding` the modules of the model that feed each. `unmatched` are layers of the model that the
+    file has no counterpart of; `strange` counts units of the file that the model has none of.
+    `parts` is the first layer that is connected otherwise.
+    """
+
+    compared: int
+    differences: tuple[FoldedDifference, ...]
+    outputs: dict[str, str]
+    feeding: dict[str, tuple[str, ...]]
+    unmatched: tuple[str, ...]
+    strange: int
+    parts: str | None
+
+
+def compare_folded(model: Sequence[Unit], file: Sequence[Unit]) -> FoldedComparison:
+    """Compare the units of a model, whose initializers have canonical names, with those of a file."""
+    match = matched(model, file)
+    pairs = match.pairs
+    differences: list[FoldedDifference] = []
+    outputs = {}
+    for index, ours in enumerate(model):
+        if index not in pairs:
+            continue
+        theirs = file[pairs[index]]
+        outputs[ours.modules[-1]] = theirs.output
+        differences += _differences(ours, theirs)
+    return FoldedComparison(
+        len(pairs),
+        tuple(differences),
+        outputs,
+        {unit.modules[-1]: _feeding(model, unit) for unit in model},
+        tuple(_layer(unit) for index, unit in enumerate(model) if index not in pairs),
+        len(file) - len(pairs),
+        None if match.parts is None else _layer(model[match.parts]),
+    )
+
+
+def _differences(ours: Unit, theirs: Unit) -> list[FoldedDifference]:
+    a, b = ours.folded(), theirs.folded()
+    size = np.maximum(ours.bias_size, theirs.bias_size)
+    found = [
+        _difference(_layer(ours), "weight", a, b, np.abs(a)),
+        _difference(_layer(ours), "bias", ours.bias, theirs.bias, size),
+    ]
+    return [difference for difference in found if difference is not None]
+
+
+def _difference(
+    layer: str, what: str, ours: np.ndarray, theirs: np.ndarray, size: Any
+) -> FoldedDifference | None:
+    """Return the difference where a value is off by more than the roundings of its own size."""
+    errors = np.abs(ours - theirs)
+    wrong = ~(errors <= ALLOWED * size + np.finfo(np.float32).tiny)
+    if not wrong.any():
+        return None
+    largest = float(np.abs(ours).max(initial=0.0)) or 1.0
+    other_axes = tuple(range(1, ours.ndim))
+    by_channel = (
+        np.where(wrong, errors, 0.0).max(axis=other_axes) if other_axes else np.where(wrong, errors, 0)
+    )
+    bad = wrong.any(axis=other_axes) if other_axes else wrong
+    worst = np.argsort(-np.nan_to_num(by_channel, nan=np.inf), kind="stable")[
+        : min(WORST_CHANNELS, bad.sum())
+    ]
+    return FoldedDifference(
+        layer,
+        what,
+        float(errors.max()),
+        float(errors.max()) / largest,
+        int(bad.sum()),
+        len(ours),
+        tuple((int(channel), float(by_channel[channel]) / largest) for channel in worst),
+    )
+
+
+def _feeding(model: Sequence[Unit], unit: Unit) -> tuple[str, ...]:
+    before = sorted({index for index, _ in unit.sources if index != IMAGES})
+    return tuple(model[index].modules[-1] for index in before)
+
+
+def _layer(unit: Unit) -> str:
+    return " + ".join(unit.modules)

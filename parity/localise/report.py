@@ -1,0 +1,45 @@
+"""A localisation as a person, a program and a CI server read it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from converters.comparison import Difference
+
+from .verdict import Localisation
+
+SHOWN = 10
+_HOW = {"by name": "tensors", "by structure": "layers, BatchNorm folded,"}
+
+
+def lines_of(found: Localisation) -> str:
+    """Return the verdict, and below it what differs."""
+    return "\n".join([verdict_of(found), *(f"  {line}" for line in found.lines(SHOWN))])
+
+
+def verdict_of(found: Localisation) -> str:
+    """Return in one line what differs between the two files."""
+    if found.model is None:
+        return f"{found.first} and {found.second} are not of one model: each was checked alone"
+    compared = f"{found.compared} {_HOW[found.how]} compared {found.how}"
+    if found.cause == "neither":
+        return f"Between the files neither weights nor graph differ: {compared}"
+    counted = f"{len(found.weights)} differences in the weights, " if found.weights else ""
+    return f"Between the files the {found.cause} differ: {counted}{compared}"
+
+
+def json_of(found: Localisation) -> dict[str, Any]:
+    """Return what `parity --json` has under "localisation"."""
+    return {
+        "first": found.first,
+        "second": found.second,
+        "model": found.model,
+        "how": found.how,
+        "cause": found.cause,
+        "passed": found.passed,
+        "compared": found.compared,
+        "weights": [one.as_dict() if isinstance(one, Difference) else asdict(one) for one in found.weights],
+        "graph": list(found.graph),
+        "not_judged": found.not_judged or None,
+    }

@@ -1,0 +1,192 @@
+"""What differs between two files that should be equal: weights, graph, or neither."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from converters.comparison import Difference
+from converters.convert import exporter_for
+from converters.identify import IdentifyError
+from parity.check import GIVEN_FILE, ModelReport
+from parity.report import layers_line
+from parity.runners.onnx import OnnxFileError
+from reference_models.errors import listed
+from reference_models.spec import ModelSpec, get_model
+
+from .folded import FoldedComparison, FoldedDifference, compare_folded
+from .outputs import first_part
+from .units import units_of
+from .weights import compare_named, sentence
+
+# A file of whose layers the model has fewer than this share is not of that model.
+SAME_MODEL = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Localisation:
+    """The verdict on two files.
+
+    `weights` are the tensors that differ (by name), or the layers whose folded weights do (by structure);
+    `graph` says what is wrong in either's graph. `how` is "by name" or "by structure", and `compared` how
+    many tensors, or layers, were compared. `not_judged` says what could not be, and why.
+    """
+
+    first: str
+    second: str
+    model: str | None
+    how: str
+    compared: int
+    weights: tuple[Difference | FoldedDifference, ...]
+    graph: tuple[str, ...]
+    not_judged: str = ""
+
+    @property
+    def cause(self) -> str:
+        """What differs: "weights", "graph", "weights and graph", "neither", or "another model"."""
+        if self.model is None:
+            return "another model"
+        found = [name for name, faults in (("weights", self.weights), ("graph", self.graph)) if faults]
+        return " and ".join(found) or "neither"
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing differs, as far as the files can be compared."""
+        return self.model is None or not (self.weights or self.graph)
+
+    def lines(self, limit: int | None = None) -> list[str]:
+        """Return one line for each thing that differs, those of the weights up to `limit`."""
+        shown = [sentence(one) if isinstance(one, Difference) else str(one) for one in self.weights[:limit]]
+        if limit is not None and len(self.weights) > limit:
+            shown.append(f"... and {len(self.weights) - limit} more")
+        return [*shown, *self.graph, *([self.not_judged] if self.not_judged else [])]
+
+
+def by_name(
+    first: Path,
+    second: Path,
+    reports: tuple[ModelReport, ModelReport],
+    with_layers: Callable[[int], ModelReport],
+) -> Localisation:
+    """Compare two files of the same names.
+
+    Args:
+        first: a file.
+        second: the other.
+        reports: on each file apart, with its own weights.
+        with_layers: index of a file -> its report, layers compared; asked for where its graph is wrong.
+    """
+    found = compare_named(first, second)
+    names = [report.model for report in reports]
+    graph: list[str] = []
+    if found.model is not None:
+        if names[0] != names[1]:
+            other = next((o for o in get_model(names[0]).same_weights_as if o.model == names[1]), None)
+            why = f": {other.why}" if other else ""
+            graph.append(
+                f"{first} is of {names[0]} and {second} of {names[1]}, which computes another function{why}"
+            )
+        for index, path in enumerate((first, second)):
+            graph += [f"{path}: {line}" for line in _wrong_graph(reports[index], with_layers, index)]
+    model = None if found.model is None else names[0]
+    return Localisation(
+        str(first), str(second), model, "by name", found.compared, found.differences, tuple(graph)
+    )
+
+
+def _wrong_graph(report: ModelReport, with_layers: Callable[[int], ModelReport], index: int) -> list[str]:
+    """Return what is wrong in a file's own graph, which its own weights tell."""
+    if all(pair.passed for pair in report.pairs if pair.candidate == GIVEN_FILE):
+        return []
+    (pair,) = (pair for pair in report.pairs if pair.candidate == GIVEN_FILE)
+    layers = pair.layers or next(p.layers for p in with_layers(index).pairs if p.candidate == GIVEN_FILE)
+    where = layers_line(layers) if layers is not None and layers.parting is not None else "no module parts"
+    return [
+        f"its graph computes another function (logits off by {pair.comparison.needed_tolerance:.1e}); {where}"
+    ]
+
+
+def by_structure(
+    known: Path,
+    foreign: Path,
+    report: ModelReport,
+    spec: ModelSpec,
+    num_classes: int,
+    parameters: Mapping[str, np.ndarray],
+    batch: np.ndarray,
+    tell: Callable[[str], None] = lambda step: None,
+) -> Localisation:
+    """Compare a foreign ONNX file with the model and the weights of a known one.
+
+    Args:
+        known: the file with the weights.
+        foreign: the ONNX file.
+        report: on the foreign graph against the known weights.
+        spec: of the known file.
+        num_classes: of the known file.
+        parameters: of the known file.
+        batch: the one of the report.
+        tell: is told each step.
+
+    Raises:
+        IdentifyError: less than half of the model is found in the file.
+    """
+    import onnx
+
+    tell(f"laying {foreign.name} over {spec.name}")
+    model = exporter_for("pytorch").export(spec, num_classes, parameters)
+    found = compare_folded(units_of(model), units_of(onnx.load(foreign)))
+    total = found.compared + len(found.unmatched)
+    if found.compared < SAME_MODEL * total:
+        raise IdentifyError(
+            f"{foreign}: its names are of no known model, and its layers are not those of {spec.name}, which "
+            f"{known} is of: {found.compared} of {total} are found by shape and connections, not among them\n"
+            f"{listed(found.unmatched)}\nCompare files of one model"
+        )
+    graph, not_judged = _structure(found, foreign), ""
+    (pair,) = report.pairs
+    if not graph and not found.differences and not pair.comparison.passed:
+        try:
+            part = first_part(
+                spec,
+                num_classes,
+                parameters,
+                batch,
+                seed=report.seed or 0,
+                file=foreign,
+                outputs=found.outputs,
+                feeding=found.feeding,
+                tell=tell,
+            )
+            where = str(part) if part else "no layer's output parts"
+        except OnnxFileError as error:
+            where = str(error)
+        graph.append(
+            f"{foreign}: the same folded weights, another function (logits off by "
+            f"{pair.comparison.needed_tolerance:.1e}); {where}"
+        )
+    elif found.differences and not graph:
+        not_judged = f"the graph of {foreign} was not judged: that takes equal weights"
+    return Localisation(
+        str(known),
+        str(foreign),
+        spec.name,
+        "by structure",
+        found.compared,
+        found.differences,
+        tuple(graph),
+        not_judged,
+    )
+
+
+def _structure(found: FoldedComparison, foreign: Path) -> list[str]:
+    if found.parts is None:
+        return []
+    return [
+        f"{foreign}: its layers are other ones or connected otherwise, first at {found.parts}; "
+        f"{len(found.unmatched)} of the model's have no counterpart, {found.strange} of its own are not the "
+        f"model's"
+    ]
