@@ -6,11 +6,30 @@ import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
 from .shared.options import DEVICE, JSON
 from .shared.output import emit, print_pieces, shown_progress, write_text
+
+
+class Numbers(click.ParamType):
+    """Positive whole numbers with commas between."""
+
+    name = "N[,N...]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return them as a tuple, each once."""
+        if isinstance(value, tuple):
+            return value
+        words = value.split(",")
+        if not all(word.strip().isdecimal() and int(word) > 0 for word in words):
+            self.fail(f"{value!r} is not a positive number, or several with commas between", param, ctx)
+        return tuple(dict.fromkeys(int(word) for word in words))
+
+
+NUMBERS = Numbers()
 
 
 @click.command()
@@ -28,14 +47,23 @@ from .shared.output import emit, print_pieces, shown_progress, write_text
     help="Of the largest reference value. Default: 8 x the noise of float32 on this model and input.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the random weights and the input.")
-@click.option("--batch-size", type=click.IntRange(1), default=2, show_default=True)
+@click.option(
+    "--batch-size", "batch_sizes", type=NUMBERS, default="2", show_default=True, help="One, or 1,2,3."
+)
 @click.option("--layers", is_flag=True, help="Compare every module; name the first that parts.")
 @click.option("--isolate", is_flag=True, help="Compare every module alone, fed the reference's input.")
 @click.option(
     "--gradients", is_flag=True, help="Compare training: loss, every gradient, BatchNorm statistics."
 )
 @click.option("--steps", type=click.IntRange(1), help="Compare that many steps of SGD as well.")
-@click.option("--size", type=click.IntRange(1), metavar="PX", help="Of the input. Default: the model's own.")
+@click.option(
+    "--size", "sizes", type=NUMBERS, metavar="PX", help="Of the input, or 224,193. Default: the model's own."
+)
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path),
+    help="Take the first images of this folder, prepared as for the weights, instead of noise.",
+)
 @JSON
 @click.option("--html", "html_path", metavar="PATH", help="Write a report as one self-contained page.")
 @click.option("--junit", "junit_path", metavar="PATH", help="Write the verdicts as JUnit XML, for CI.")
@@ -48,12 +76,13 @@ def parity(
     device: str,
     tolerance: float | None,
     seed: int,
-    batch_size: int,
+    batch_sizes: tuple[int, ...],
     layers: bool,
     isolate: bool,
     gradients: bool,
     steps: int | None,
-    size: int | None,
+    sizes: tuple[int, ...] | None,
+    images: Path | None,
     json_path: str | None,
     html_path: str | None,
     junit_path: str | None,
@@ -71,6 +100,7 @@ def parity(
       python cli.py parity resnet50.pth resnet50.onnx
       python cli.py parity resnet50.onnx --layers --html report.html
       python cli.py parity res2net_digits --gradients --steps 10
+      python cli.py parity resnet50.pth --images photos --batch-size 1,3 --size 224,193
       python cli.py parity --all --json report.json
     """
     from rich.markup import escape
@@ -82,39 +112,43 @@ def parity(
 
     subjects = subjects_of(what, every=every, weights=weights, seed=seed, model=model)
     names = [runtime.strip() for runtime in runtimes.split(",")]
+    shapes = [(size_px, batch_size) for size_px in sizes or (None,) for batch_size in batch_sizes]
     reports, trained = [], []
     with shown_progress() as progress:
         for index, subject in enumerate(subjects, 1):
             here = f"{index}/{len(subjects)} {subject.name}"
-            report = check(
-                subject,
-                runtimes=names,
-                device=device,
-                tolerance=tolerance,
-                seed=seed,
-                batch_size=batch_size,
-                layers=layers,
-                isolate=isolate,
-                size_px=size,
-                progress=functools.partial(_tell, progress, here),
-            )
-            reports.append(report)
-            if json_path != "-":
-                print_pieces(table_of(report))
-                for pair in report.pairs:
-                    for found in (pair.layers, pair.isolated):
-                        if found is not None and found.parting is not None:
-                            print_pieces(layers_table(pair.candidate, found))
-            if gradients or steps:
+            for size_px, batch_size in shapes:
+                report = check(
+                    subject,
+                    runtimes=names,
+                    device=device,
+                    tolerance=tolerance,
+                    seed=seed,
+                    batch_size=batch_size,
+                    layers=layers,
+                    isolate=isolate,
+                    size_px=size_px,
+                    images=images,
+                    progress=functools.partial(_tell, progress, here),
+                )
+                reports.append(report)
+                if json_path != "-":
+                    print_pieces(table_of(report))
+                    for pair in report.pairs:
+                        for found in (pair.layers, pair.isolated):
+                            if found is not None and found.parting is not None:
+                                print_pieces(layers_table(pair.candidate, found))
+            # statistics of one or two images are none
+            trainings = dict.fromkeys((size_px, max(batch_size, 4)) for size_px, batch_size in shapes)
+            for size_px, batch_size in trainings if gradients or steps else ():
                 trained.append(
                     train(
                         subject,
                         runtimes=names,
                         device=device,
                         seed=seed,
-                        # statistics of one or two images are none
-                        batch_size=max(batch_size, 4),
-                        size_px=size,
+                        batch_size=batch_size,
+                        size_px=size_px,
                         steps=steps or 0,
                         progress=functools.partial(_tell, progress, here),
                     )
@@ -122,7 +156,12 @@ def parity(
                 if json_path != "-":
                     print_pieces(training_report.table_of(trained[-1]))
         localised = localise(
-            subjects, reports, device=device, seed=seed, progress=functools.partial(_tell, progress, "files")
+            subjects,
+            reports[:: len(shapes)],
+            device=device,
+            seed=seed,
+            progress=functools.partial(_tell, progress, "files"),
+            images=images,
         )
     if html_path is not None:
         from parity.report_html import page_of

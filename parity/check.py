@@ -27,6 +27,8 @@ from .runners.onnx import OnnxRunner
 from .runners.pytorch import PyTorchRunner
 
 REFERENCE = "pytorch-float64"
+# What a report calls its inputs where they are not noise: this, and the folder.
+IMAGES_OF = "images in "
 # The candidate that is an ONNX file as it was given.
 GIVEN_FILE = "onnxruntime (given file)"
 

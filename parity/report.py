@@ -136,15 +136,19 @@ def layers_table(candidate: str, layers: LayerReport, rows: int = 8) -> Table | 
 def verdict_of(reports: Sequence[ModelReport]) -> str:
     """Return one line: how many models are equal, and which are not."""
     failed = [report for report in reports if not report.passed]
+    subjects = len({(report.model, report.weights) for report in reports})
     if not failed:
         pairs = sum(len(report.pairs) for report in reports)
-        models = "1 model" if len(reports) == 1 else f"all {len(reports)} models"
+        models = "1 model" if subjects == 1 else f"all {subjects} models"
         return f"Equal: {models}, {pairs} comparisons within tolerance"
+    # a model that was checked on several inputs is as many checks
+    what = "models" if subjects == len(reports) else "checks"
     worst = [
-        f"{report.model} ({', '.join(pair.candidate for pair in report.pairs if not pair.passed)})"
+        f"{report.model}{'' if what == 'models' else ' at ' + ' x '.join(map(str, report.input_shape))} "
+        f"({', '.join(pair.candidate for pair in report.pairs if not pair.passed)})"
         for report in failed
     ]
-    return f"NOT equal: {len(failed)} of {len(reports)} models: {'; '.join(worst)}"
+    return f"NOT equal: {len(failed)} of {len(reports)} {what}: {'; '.join(worst)}"
 
 
 def _pair_json(pair: Pair) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .check import ModelReport, Pair
+from .check import IMAGES_OF, ModelReport, Pair
 from .layers.judge import LayerReport
 from .localise import report as localise_report
 from .localise.verdict import Localisation
@@ -105,8 +105,12 @@ def versions_of(reports: Sequence[ModelReport]) -> dict[str, str]:
 
 def repeat_of(report: ModelReport) -> str:
     """Return the command that repeats a model's check."""
-    what = next(iter(report.files), report.model)
+    made = report.weights.startswith("random seed")
+    what = report.model if made else next(iter(report.files), report.model)
     words = ["python cli.py parity", what, "--batch-size", str(report.input_shape[0])]
+    words += ["--size", str(report.input_shape[-1])]
+    if report.inputs.startswith(IMAGES_OF):
+        words += ["--images", report.inputs.removeprefix(IMAGES_OF)]
     if report.seed is not None:
         words += ["--seed", str(report.seed)]
     if any(pair.layers for pair in report.pairs):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
@@ -17,18 +18,19 @@ def junit_of(reports: Sequence[ModelReport], localised: Localisation | None = No
     `localised`, what differs between the two files that the reports are on, is a suite of one case.
     """
     root = ElementTree.Element("testsuites", name="parity")
+    subjects = Counter((report.model, report.weights) for report in reports)
     for report in reports:
+        several = subjects[report.model, report.weights] > 1
+        name = f"{report.model} {'x'.join(map(str, report.input_shape))}" if several else report.model
         suite = ElementTree.SubElement(
             root,
             "testsuite",
-            name=report.model,
+            name=name,
             tests=str(len(report.pairs)),
             failures=str(sum(not pair.passed for pair in report.pairs)),
         )
         for pair in report.pairs:
-            case = ElementTree.SubElement(
-                suite, "testcase", classname=f"parity.{report.model}", name=pair.candidate
-            )
+            case = ElementTree.SubElement(suite, "testcase", classname=f"parity.{name}", name=pair.candidate)
             if not pair.passed:
                 message = failure_of(pair)
                 ElementTree.SubElement(case, "failure", message=message.splitlines()[0]).text = message

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,8 @@ from reference_models.errors import TriportError
 from reference_models.spec import ModelSpec, all_models, get_model
 
 from .batches import random_batch
-from .check import ModelReport, check_model
+from .check import IMAGES_OF, ModelReport, check_model
+from .images import image_batch, images_of, profile_of_subject
 from .localise.verdict import Localisation, by_name, by_structure
 from .random_weights import random_parameters
 from .training.check import TrainingReport, check_training
@@ -118,13 +119,18 @@ def check(
     layers: bool = False,
     isolate: bool = False,
     size_px: int | None = None,
+    images: Path | None = None,
 ) -> ModelReport:
-    """Read or make the subject's weights and compare every runtime. See `check_model`."""
+    """Read or make the subject's weights and compare every runtime. See `check_model`.
+
+    The batch is of the first images in the folder `images`, or of noise where none is given.
+    """
     loaded = _loaded(subject, seed)
-    return check_model(
+    taken = images_of(images, batch_size) if images else []
+    report = check_model(
         loaded.spec,
         loaded.parameters,
-        random_batch(loaded.spec, batch_size, seed, size_px),
+        _batch(subject, loaded.spec, batch_size, seed, size_px, images),
         num_classes=loaded.num_classes,
         # what the other runtimes make of the weights is the other file's report
         runtimes=runtimes if subject.graph is None else (),
@@ -135,9 +141,21 @@ def check(
         layers=layers,
         isolate=isolate,
         seed=seed,
-        files=loaded.files,
+        files={**loaded.files, **{str(path): file_sha256(path) for path in taken}},
+        inputs=f"{IMAGES_OF}{images}" if images else "noise",
         progress=lambda step, done, total: progress(step),
     )
+    return replace(report, seed=None) if images else report
+
+
+def _batch(
+    subject: Subject, spec: ModelSpec, batch_size: int, seed: int, size_px: int | None, images: Path | None
+) -> np.ndarray:
+    if images is None:
+        return random_batch(spec, batch_size, seed, size_px)
+    profile = profile_of_subject(spec, subject.weights, subject.model)
+    # a profile's crop may be another size than the definition's input
+    return image_batch(images_of(images, batch_size), profile, size_px or spec.input_size_px)
 
 
 def train(
@@ -209,6 +227,7 @@ def localise(
     device: str,
     seed: int,
     progress: Callable[[str], None],
+    images: Path | None = None,
 ) -> Localisation | None:
     """Say what differs between two files; None where there are not two.
 
@@ -218,6 +237,7 @@ def localise(
         device: where a wrong graph's layers are computed.
         seed: of the reports.
         progress: is told each step.
+        images: of the reports.
     """
     if len(subjects) != 2 or any(subject.spec or subject.weights is None for subject in subjects):
         return None
@@ -236,6 +256,7 @@ def localise(
                 progress=progress,
                 layers=True,
                 size_px=shape[-1],
+                images=images,
             )
 
         first, second = (Path(model_file(subject.weights)) for subject in subjects if subject.weights)
@@ -250,6 +271,7 @@ def localise(
         loaded.spec,
         loaded.num_classes,
         loaded.parameters,
-        random_batch(loaded.spec, shape[0], seed, shape[-1]),
+        _batch(subject, loaded.spec, shape[0], seed, shape[-1], images),
+        seed,
         progress,
     )

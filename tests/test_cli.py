@@ -169,6 +169,37 @@ def test_parity_is_exit_code_1_where_two_files_differ(tmp_path, run_cli):
     assert "Between the files the weights differ" in result.stdout and "... and " in result.stdout
 
 
+def test_parity_on_images_of_several_shapes(tmp_path, digits_ckpt, run_cli):
+    import hashlib
+
+    import numpy as np
+    from PIL import Image
+
+    random = np.random.default_rng(0)
+    for index in range(3):
+        pixels = random.integers(0, 256, (40, 50, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{index}.png")
+    result = run_cli(
+        *("parity", digits_ckpt, "--runtimes", "pytorch", "--images", tmp_path, "--json", "-"),
+        *("--batch-size", "1,3", "--size", "32,33"),
+    )
+    assert result.exit_code == 0, result.stderr
+    reports = json.loads(result.stdout)["models"]
+    shapes = [report["input_shape"] for report in reports]
+    assert shapes == [[n, 3, size, size] for size in (32, 33) for n in (1, 3)]
+    assert {(report["inputs"], report["seed"]) for report in reports} == {(f"images in {tmp_path}", None)}
+    digests = [hashlib.sha256((tmp_path / f"{i}.png").read_bytes()).hexdigest() for i in range(3)]
+    assert list(reports[1]["files"].values())[1:] == digests
+    result = run_cli("parity", digits_ckpt, "--images", tmp_path, "--batch-size", "4")
+    assert result.exit_code == 2 and "expected 4 images" in result.stderr
+
+
+@pytest.mark.parametrize("text", ["0", "1,", "a", "-1", "1,0"])
+def test_parity_refuses_batch_sizes(text, run_cli):
+    result = run_cli("parity", "res2net_digits", "--batch-size", text)
+    assert result.exit_code == 2 and "is not a positive number" in result.stderr
+
+
 def test_parity_is_exit_code_1_where_it_fails(run_cli):
     result = run_cli("parity", "res2net_digits", "--runtimes", "pytorch", "--tolerance", "1e-12")
     assert result.exit_code == 1

@@ -196,7 +196,10 @@ def profile_for(
             f"{spec.name} differ. Say whose weights these are with --model and one of\n"
             + listed(f"{weights.name}: {weights.preprocess}" for weights in spec.weights)
         )
-    if profiles:
-        return next(iter(profiles))
+    return next(iter(profiles)) if profiles else default_profile(spec)
+
+
+def default_profile(spec: ModelSpec) -> Preprocess:
+    """Return the preprocessing of a model that nobody has published weights of."""
     size = spec.input_size_px
     return Preprocess(round(size / 0.875), size, "bilinear", IMAGENET_MEAN, IMAGENET_STD, "pil")

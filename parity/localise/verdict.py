@@ -117,6 +117,7 @@ def by_structure(
     num_classes: int,
     parameters: Mapping[str, np.ndarray],
     batch: np.ndarray,
+    seed: int = 0,
     tell: Callable[[str], None] = lambda step: None,
 ) -> Localisation:
     """Compare a foreign ONNX file with the model and the weights of a known one.
@@ -129,6 +130,7 @@ def by_structure(
         num_classes: of the known file.
         parameters: of the known file.
         batch: the one of the report.
+        seed: of the noise's draws.
         tell: is told each step.
 
     Raises:
@@ -155,7 +157,7 @@ def by_structure(
                 num_classes,
                 parameters,
                 batch,
-                seed=report.seed or 0,
+                seed=seed,
                 file=foreign,
                 outputs=found.outputs,
                 feeding=found.feeding,
