@@ -1,0 +1,115 @@
+"""How much of `parity`'s processor time is the frameworks' own, and how much the rest.
+
+    python benchmarks/parity_time.py res2net_digits resnet18 --size 64
+
+Frameworks are imported first and that is not counted. What is not a framework's forward (MindSpore's first
+compiles its graph), session or export is the rest: weights made and handed over, the input, the comparison.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import click
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from converters import onnx_from_mindspore, onnx_from_torch
+from parity.runners import mindspore, onnx, pytorch
+from parity.subjects import check, subjects_of
+
+AIM_PERCENT = 25
+TIMED = [
+    (pytorch.PyTorchRunner, "run", "PyTorch forward"),
+    (pytorch.PyTorchRunner, "trace", "PyTorch forward"),
+    (mindspore.MindSporeRunner, "run", "MindSpore compile, forward"),
+    (mindspore.MindSporeRunner, "trace", "MindSpore compile, forward"),
+    (onnx.OnnxRunner, "run", "ONNX Runtime forward"),
+    (onnx.OnnxRunner, "run_tensors", "ONNX Runtime forward"),
+    (onnx, "_session", "ONNX Runtime session"),
+    (onnx_from_mindspore, "export", "export from MindSpore"),
+    (onnx_from_torch, "export", "export from PyTorch"),
+]
+
+
+@contextlib.contextmanager
+def timed() -> Iterator[dict[str, float]]:
+    """Give the processor seconds by what they were spent on; what runs inside another counts as the other."""
+    seconds: dict[str, float] = defaultdict(float)
+    inside = False
+
+    def wrapped(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def call(*arguments: Any, **options: Any) -> Any:
+            nonlocal inside
+            if inside:
+                return function(*arguments, **options)
+            inside, start = True, time.process_time()
+            try:
+                return function(*arguments, **options)
+            finally:
+                seconds[name] += time.process_time() - start
+                inside = False
+
+        return call
+
+    with contextlib.ExitStack() as stack:
+        for owner, attribute, name in TIMED:
+            function = wrapped(getattr(owner, attribute), name)
+            stack.enter_context(mock.patch.object(owner, attribute, function))
+        yield seconds
+
+
+@click.command()
+@click.argument("models", nargs=-1, required=True)
+@click.option("--size", type=click.IntRange(1), help="Of the input; the model's own by default.")
+@click.option("--batch-size", type=click.IntRange(1), default=2, show_default=True)
+@click.option("--layers", is_flag=True, help="Compare every module too; what looks into them is the rest.")
+def main(models: tuple[str, ...], size: int | None, batch_size: int, layers: bool) -> None:
+    """Print the shares of each model; exit code 1 if a model's rest is over the aim."""
+    options: dict[str, Any] = {
+        "runtimes": ("mindspore", "pytorch", "onnx"),
+        "device": "cpu",
+        "tolerance": None,
+        "seed": 0,
+    }
+    names = dict.fromkeys(name for _, _, name in TIMED)
+    # imports, and what a framework does once in a process
+    (first,) = subjects_of(["res2net_digits"], every=False, weights=None, seed=0)
+    check(first, batch_size=1, progress=lambda step: None, **options)
+    click.echo("model | processor s | " + " | ".join(f"{name} %" for name in names) + " | the rest %")
+    click.echo("|".join(["---"] * (len(names) + 3)))
+    over = []
+    for subject in subjects_of(models, every=False, weights=None, seed=0):
+        start = time.process_time()
+        with timed() as seconds:
+            check(
+                subject,
+                batch_size=batch_size,
+                size_px=size,
+                layers=layers,
+                progress=lambda step: None,
+                **options,
+            )
+        total = time.process_time() - start
+        rest = 100 * (1 - sum(seconds.values()) / total)
+        shares = " | ".join(f"{100 * seconds[name] / total:.1f}" for name in names)
+        click.echo(f"{subject.name} | {total:.1f} | {shares} | {rest:.1f}")
+        if rest > AIM_PERCENT:
+            over.append(subject.name)
+    if over:
+        sys.exit(f"over {AIM_PERCENT} %: {', '.join(over)}")
+    click.echo(f"the rest stays under {AIM_PERCENT} % for each of {len(models)} models")
+
+
+if __name__ == "__main__":
+    main()
