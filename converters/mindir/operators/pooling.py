@@ -52,8 +52,15 @@ def _max_pool_behind_zeros(
     if any(begins[:-rank]) or any(ends[:-rank]):
         return None
     begins, ends = begins[-rank:], ends[-rank:]
-    if any(pad < 0 or pad >= size for pads in (begins, ends) for pad, size in zip(pads, kernel, strict=True)):
+    pairs = [(pad, size) for pads in (begins, ends) for pad, size in zip(pads, kernel, strict=True)]
+    if any(pad < 0 for pad, _ in pairs):
         return None
+    if any(pad >= size for pad, size in pairs):
+        # merged, the MaxPool would be refused: its padding must be smaller than its window
+        apart = builder.add(
+            "Max", [call.tensor(0), builder.constant(np.array(_lowest_number(x)), x.type.elem_type)]
+        )
+        return builder.add("MaxPool", [apart], kernel_shape=kernel, strides=strides)
     check_size(*call.type.shape[2:])
     y = builder.add("MaxPool", [x], kernel_shape=kernel, strides=strides, pads=[*begins, *ends])
     if builder.is_never_negative(x):
@@ -64,8 +71,13 @@ def _max_pool_behind_zeros(
         starts = np.arange(after) * stride - begin
         touching = (starts < 0) | (starts + extent > size)
         touches = touches | touching.reshape([-1] + [1] * (rank - 1 - axis))
-    lowest = np.finfo(helper.tensor_dtype_to_np_dtype(y.type.elem_type)).min
-    return builder.add("Max", [y, builder.constant(np.where(touches, 0, lowest), y.type.elem_type)])
+    lowest = np.where(touches, 0, _lowest_number(y))
+    return builder.add("Max", [y, builder.constant(lowest, y.type.elem_type)])
+
+
+def _lowest_number(value: Value) -> float:
+    """Return the lowest number that the value's type has."""
+    return float(np.finfo(helper.tensor_dtype_to_np_dtype(value.type.elem_type)).min)
 
 
 @mindir_operator("AvgPool")
