@@ -63,7 +63,7 @@ def pair_summary(pair: PairTally) -> str:
         f"the same best class on {pair.same_top1} of {pair.images} images, "
         f"the same five best on {pair.same_top5}"
     ]
-    if pair.largest_logit:
+    if pair.same_top5:
         lines.append(
             f"logits of the same five best differ by at most {pair.largest_difference:.1e} "
             f"({pair.largest_difference / pair.largest_logit:.1e} of the largest)"
