@@ -106,8 +106,9 @@ class PairTally:
             "both_wrong_differently": len(self.flips) - self.only_a - self.only_b,
             "mcnemar_p": self.p_value,
             "equal": self.equal,
-            "max_abs": self.largest_difference,
-            "max_rel": self.largest_difference / self.largest_logit if self.largest_logit else 0.0,
+            # of the images with the same five best classes: of others there is none to state
+            "max_abs": self.largest_difference if self.same_top5 else None,
+            "max_rel": self.largest_difference / (self.largest_logit or 1.0) if self.same_top5 else None,
             "flips": [
                 {
                     "image": self.dataset.samples[flip.position].name,
