@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converters.formats import short
@@ -21,8 +22,11 @@ def conversion_lines(done: Conversion, shipped: bool) -> Iterator[str]:
 
     Plain lines: a third of a conversion's time would go into importing rich.
     """
+    source = str(done.source)
+    if shipped:
+        source = f"{source.removeprefix(f'{Path.cwd()}/')} (the small trained model that triport ships)"
     rows = [
-        ("source", f"{done.source}{' (the small trained model that triport ships)' if shipped else ''}"),
+        ("source", source),
         ("output", done.output),
         ("model", f"{done.model}, {done.num_classes} classes"),
         ("from, to", f"{done.source_runtime} -> {done.target_runtime}, {done.dialect} names"),
