@@ -663,7 +663,11 @@ def _(candidate: Candidate) -> Named:
 @fault("two blocks exchanged")
 def _(candidate: Candidate) -> Named:
     groups = defaultdict(list)
-    for block in _blocks(candidate):
+    found = _blocks(candidate)
+    paths = [block.path for block in found]
+    for block in found:
+        if any(block.path.startswith(path + ".") for path in paths):
+            continue  # a part of another
         shapes = tuple(p.shape for p in candidate.module(block.path).parameters())
         groups[shapes].append(block)
     blocks = max(groups.values(), key=len, default=[])

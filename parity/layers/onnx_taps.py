@@ -2,7 +2,8 @@
 
 A node that reads `layer1.0.conv1.weight` is that layer. From there the reference's data flow tells the
 rest: what such a node is fed is what the step before it returned, and what follows a known tensor and
-is of the step's kind is that step. Steps found so are given out as extra outputs of the graph, some
+is of the step's kind is that step. Padding may be a node of its own where the reference has it in the
+layer: then it belongs to the step; or the other way round: then there is no such tensor to compare. Steps found so are given out as extra outputs of the graph, some
 tens of megabytes at a time.
 """
 
@@ -57,10 +58,13 @@ def taps_of(graph: onnx.GraphProto, steps: Sequence[Step]) -> dict[str, Tap]:
             readers[name].append(index)
         for name in node.output:
             makers[name] = index
+    pads = {step.name for step in steps if _kind(step.kind) == "zeropad2d"}
     taps: dict[str, Tap] = {}
     for step in steps:
         if step.leaf and (found := _layer(graph, readers, f"{step.path}.weight", f"{step.path}.bias")):
-            taps[step.name] = found
+            found = _with_padding(graph, makers, found, step.source in pads)
+            if found is not None:
+                taps[step.name] = found
     outputs = {IMAGES: graph.input[0].name, **{name: tap.output for name, tap in taps.items()}}
     changed = True
     while changed:
@@ -69,7 +73,7 @@ def taps_of(graph: onnx.GraphProto, steps: Sequence[Step]) -> dict[str, Tap]:
             if step.source and step.source not in outputs and step.name in taps:
                 outputs[step.source] = taps[step.name].given
         for step in steps:
-            _follow(graph, readers, makers, step, taps, outputs)
+            _follow(graph, readers, makers, step, taps, outputs, step.source in pads)
         changed = len(outputs) > before
     return taps
 
@@ -89,6 +93,30 @@ def _layer(graph: onnx.GraphProto, readers: Mapping[str, list[int]], weight: str
     return Tap(node.input[0], output, found[0])
 
 
+def _with_padding(
+    graph: onnx.GraphProto, makers: Mapping[str, int], tap: Tap, padded_before: bool
+) -> Tap | None:
+    """Return the tap of what the step does, in which the reference pads unless a step before did.
+
+    None where the node does what two steps do: what is between them is no tensor of the graph.
+    """
+    if padded_before:
+        return None if tap.node is not None and _pads(graph.node[tap.node]) else tap
+    maker = makers.get(tap.given)
+    if maker is not None and graph.node[maker].op_type == "Pad":
+        return Tap(graph.node[maker].input[0], tap.output, None)
+    return tap
+
+
+def _pads(node: onnx.NodeProto) -> bool:
+    """Whether a Conv or a pool pads by itself."""
+    return any(
+        any(attribute.ints) if attribute.name == "pads" else attribute.s.startswith(b"SAME")
+        for attribute in node.attribute
+        if attribute.name in ("pads", "auto_pad")
+    )
+
+
 def _follow(
     graph: onnx.GraphProto,
     readers: Mapping[str, list[int]],
@@ -96,6 +124,7 @@ def _follow(
     step: Step,
     taps: dict[str, Tap],
     outputs: dict[str, str],
+    padded_before: bool,
 ) -> None:
     """Find one step without parameters from the tensor that it returns, or from the one it is given."""
     if step.same_as is not None and step.same_as in outputs:
@@ -108,18 +137,20 @@ def _follow(
         maker = makers.get(outputs[step.name])
         given = outputs.get(step.source or "", "")
         if maker is not None and graph.node[maker].op_type in alike and maker not in used:
-            taps[step.name] = Tap(graph.node[maker].input[0], outputs[step.name], maker)
+            tap = Tap(graph.node[maker].input[0], outputs[step.name], maker)
+            if (found := _with_padding(graph, makers, tap, padded_before)) is not None:
+                taps[step.name] = found
         elif given:
             taps[step.name] = Tap(given, outputs[step.name], None)
         return
-    found = [
+    follow = [
         index
         for index in readers.get(outputs.get(step.source or "", ""), [])
         if graph.node[index].op_type in alike and index not in used
     ]
-    if len(found) == 1:
-        node = graph.node[found[0]]
-        taps[step.name] = Tap(node.input[0], node.output[0], found[0])
+    if len(follow) == 1:
+        node = graph.node[follow[0]]
+        taps[step.name] = Tap(node.input[0], node.output[0], follow[0])
         outputs[step.name] = node.output[0]
 
 
