@@ -3,8 +3,8 @@
 A node that reads `layer1.0.conv1.weight` is that layer. From there the reference's data flow tells the
 rest: what such a node is fed is what the step before it returned, and what follows a known tensor and
 is of the step's kind is that step. Padding may be a node of its own where the reference has it in the
-layer: then it belongs to the step; or the other way round: then there is no such tensor to compare. Steps found so are given out as extra outputs of the graph, some
-tens of megabytes at a time.
+layer: then it belongs to the step; or the other way round: then there is no such tensor to compare.
+Steps found so are given out as extra outputs of the graph, some tens of megabytes at a time.
 """
 
 from __future__ import annotations
