@@ -566,8 +566,8 @@ _on_sum("shortcut: subtracted", lambda x, y: y - 2 * x)
 @fault("shortcut: read after an activation in place")
 def _(candidate: Candidate) -> Named:
     """The block's first activation writes over what the shortcut reads; nothing changes behind a ReLU."""
-    if candidate.spec.family == "res2net":
-        return None  # the cascade has its own
+    if candidate.spec.family in ("res2net", "inception_v4"):
+        return None  # the cascade has its own; branches that are joined have no shortcut
     block = middle(_blocks(candidate))
     if block is None:
         return None

@@ -40,11 +40,15 @@ def tolerance_of(noise: float, precision: str = "float32") -> float:
 def nudged_batches(
     batch: np.ndarray, seed: int, precision: str = "float32"
 ) -> Iterator[tuple[np.ndarray, Order]]:
-    """Yield one batch per draw: each value one step of `precision` down, as it is, or one step up."""
+    """Yield one batch per draw, nudged, and the order in which to sum."""
     for draw, order in enumerate(ORDERS):
-        random = np.random.default_rng([seed, draw])
-        steps = random.integers(-1, 2, batch.shape, dtype=np.int8)
-        yield (batch * (1 + 2 * ROUNDING[precision] * steps)).astype(np.float32), order
+        yield nudged(batch, np.random.default_rng([seed, draw]), precision), order
+
+
+def nudged(array: np.ndarray, random: np.random.Generator, precision: str = "float32") -> np.ndarray:
+    """Return an array as float32 with each value one step of `precision` down, as it is, or one step up."""
+    steps = random.integers(-1, 2, array.shape, dtype=np.int8)
+    return (array * (1 + 2 * ROUNDING[precision] * steps)).astype(np.float32)
 
 
 def spread(draws: Iterator[np.ndarray], largest: float) -> float:

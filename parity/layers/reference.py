@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from parity.noise import nudged_batches
+from parity.noise import nudged, nudged_batches
 from parity.runners.calls import Call, Feed, Module
 from parity.runners.pytorch import PyTorchRunner
 
@@ -121,7 +121,13 @@ class Reference:
         """Take each step's noise from the draws: the first on disk, the others beside it."""
         first = Spool()
         steps = {step.name: step for step in self.steps}
-        feed = self.feed() if alone else None
+        random = np.random.default_rng(seed)
+
+        def feed(path: str, number: int) -> np.ndarray | None:
+            given = given_by(path, number)
+            return None if given is None else nudged(given, random, precision)
+
+        given_by = self.feed()
 
         def visit(call: Call) -> None:
             step = steps[call.name]
@@ -138,8 +144,8 @@ class Reference:
             if step.same_as is not None:
                 self._noise[step.name] = self._noise.get(step.same_as, 0.0)
 
-        for nudged, order in nudged_batches(self.batch, seed, precision):
-            rounded.trace(nudged, visit, feed, order)
+        for batch, order in nudged_batches(self.batch, seed, precision):
+            rounded.trace(batch, visit, feed if alone else None, order)
 
 
 def largest_difference(a: np.ndarray, b: np.ndarray) -> float:

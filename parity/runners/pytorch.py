@@ -129,7 +129,7 @@ class PyTorchRunner:
 
         def fed(path: str, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
             given = feed(path, counts[path] + 1) if feed else None
-            return None if given is None else (torch.tensor(given).to(self.device, self._dtype),)
+            return None if given is None else (self._images(given, order),)
 
         def called(path: str, arguments: tuple[Any, ...], output: Any) -> None:
             counts[path] += 1
@@ -173,7 +173,7 @@ class PyTorchRunner:
 
     def _images(self, batch: np.ndarray, order: Order = "contiguous") -> Any:
         images = self._torch.tensor(batch).to(self.device, self._dtype)
-        if order == "channels last":
+        if order == "channels last" and images.ndim == 4:
             return images.to(memory_format=self._torch.channels_last)
         return images
 
