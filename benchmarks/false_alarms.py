@@ -12,14 +12,9 @@ many false alarms, and how often over the noise the worst of them was.
 
 from __future__ import annotations
 
-import argparse
 import gc
 import itertools
-import json
-import os
-import resource
 import sys
-import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
@@ -34,6 +29,7 @@ from converters import environment
 
 environment.prepare()
 
+from benchmarks.model_by_model import Record, arguments, records_in, run
 from converters.convert import exporter_for
 from parity.batches import random_batch
 from parity.compare import compare
@@ -51,8 +47,6 @@ BATCH_SIZES = (1, 2, 3)
 SIZES_PX = (64, 75, 97)
 # what its stem and its three reductions leave something of
 SIZES_OF = {"inception_v4": (139, 150, 163), "res2net_digits": (32, 33, 47)}
-# an exporter keeps what it allocates: over this, go on in a fresh process
-LIMIT_KB = 6 << 20
 
 
 def inputs_of(spec: ModelSpec, seed: int, *, every: bool) -> Iterator[tuple[int, int]]:
@@ -62,7 +56,7 @@ def inputs_of(spec: ModelSpec, seed: int, *, every: bool) -> Iterator[tuple[int,
             yield SIZES_OF.get(spec.name, SIZES_PX)[i], BATCH_SIZES[j]
 
 
-def judgements(spec: ModelSpec, seed: int, done: set[tuple], *, every: bool) -> Iterator[dict[str, Any]]:
+def judgements(spec: ModelSpec, seed: int, done: set[tuple], *, every: bool) -> Iterator[Record]:
     """Yield every judgement of a model's weights of one seed that is not done."""
     sizes = SIZES_OF.get(spec.name, SIZES_PX)
     keys = [(spec.name, seed, size, count) for size, count in inputs_of(spec, seed, every=every)]
@@ -111,7 +105,7 @@ def is_alarm(result: dict[str, Any]) -> bool:
     return not result["passed"] or any(result.get(how, {}).get("parting") for how in ("modules", "alone"))
 
 
-def print_table(records: list[dict[str, Any]]) -> None:
+def print_table(records: list[Record]) -> None:
     """Print, by runtime, judgements, false alarms, and the largest needed tolerance by the noise."""
     rows = defaultdict(list)
     for record in records:
@@ -147,43 +141,23 @@ def print_table(records: list[dict[str, Any]]) -> None:
 
 def main() -> None:
     """Run what is not done, or print the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments(__doc__, "false_alarms.jsonl")
     parser.add_argument("--every", action="store_true", help="every combination")
-    parser.add_argument("--models", help="only these")
-    parser.add_argument("--minutes", type=float, default=np.inf, help="stop after the model at work then")
-    parser.add_argument("--results", type=Path, default=Path("false_alarms.jsonl"))
-    parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
-    records = []
-    if options.results.exists():
-        records = [json.loads(line) for line in options.results.read_text().splitlines()]
-    if options.table:
-        print_table(records)
-        return
-    started = time.monotonic()
-    done = {tuple(record["key"]) for record in records}
-    names = options.models.split(",") if options.models else list(all_models())
-    for spec in sorted((all_models()[name] for name in names), key=lambda spec: spec.num_parameters):
+
+    def work(spec: ModelSpec, done: set[tuple]) -> Iterator[Record]:
         for seed in SEEDS:
-            with options.results.open("a") as lines:
-                for record in judgements(spec, seed, done, every=options.every):
-                    lines.write(json.dumps(record) + "\n")
-                    lines.flush()
-                    failed = [name for name, result in record["results"].items() if is_alarm(result)]
-                    print(f"{time.monotonic() - started:6.0f} s", *record["key"], failed or "", flush=True)
-                    done.add(tuple(record["key"]))
+            yield from judgements(spec, seed, done, every=options.every)
             gc.collect()
-            minutes = (time.monotonic() - started) / 60
-            if minutes > options.minutes:
-                return
-            if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > LIMIT_KB:
-                rest = str(options.minutes - minutes)
-                only = ["--models", options.models] if options.models else []
-                only += ["--every"] if options.every else []
-                here = [sys.executable, __file__, "--minutes", rest, "--results", str(options.results), *only]
-                os.execv(sys.executable, here)
+
+    def line(record: Record) -> str:
+        failed = [name for name, result in record["results"].items() if is_alarm(result)]
+        return " ".join(map(str, [*record["key"], *failed]))
+
+    if options.table:
+        print_table(records_in(options.results))
+    else:
+        run(options, work, line)
 
 
 if __name__ == "__main__":

@@ -8,44 +8,28 @@ each gradient is judged on a few batches, by the best of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from parity.batches import random_batch
-from parity.noise import FLOOR_ROUNDINGS, NOISE_FACTOR, ROUNDING, nudged_batches
+from parity.noise import nudged_batches
 from parity.runners.mindspore_training import MindSporeTrainer
 from parity.runners.pytorch_training import PyTorchTrainer
 from reference_models.spec import ModelSpec
 
 from .recipe import Recipe
+from .steps import Runs, Steps
+from .tensors import TensorResult, Values, result_of
 
 BATCHES = 3
-# A sum over a batch of products of sums: rounding errors of a gradient add up over forward and backward.
-_FLOOR = 4 * FLOOR_ROUNDINGS * ROUNDING["float32"]
 # A gradient that is zero but for rounding (of a shift that the next BatchNorm takes out) is judged by the
 # scale of the others.
 _NEGLIGIBLE = 1e-5
 
-Values = Mapping[str, np.ndarray]
 Progress = Callable[[str], None]
 _TRAINERS = {"pytorch": PyTorchTrainer, "mindspore": MindSporeTrainer}
-
-
-@dataclass(frozen=True, slots=True)
-class TensorResult:
-    """A tensor beside the reference's, relative to the largest value of the reference's."""
-
-    name: str
-    error: float
-    noise: float
-    tolerance: float
-
-    @property
-    def passed(self) -> bool:
-        """Whether it is within its tolerance."""
-        return self.error <= self.tolerance
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,40 +48,6 @@ class Statistics:
     def passed(self) -> bool:
         """Whether every statistic is the reference's."""
         return all(result.passed for result in self.results)
-
-
-@dataclass(frozen=True, slots=True)
-class Steps:
-    """K steps of SGD: the loss at each, and the weights and statistics after the last.
-
-    `loss` are the candidate's, `reference_loss` the reference's, `loss_drift` how far float32 runs that
-    differ by one rounding are from each other, at each step, all absolute.
-    """
-
-    loss: tuple[float, ...]
-    reference_loss: tuple[float, ...]
-    loss_drift: tuple[float, ...]
-    weights: TensorResult
-    statistics: TensorResult
-
-    @property
-    def loss_passed(self) -> bool:
-        """Whether each loss is within the drift."""
-        allowed = self.loss_allowed
-        pairs = zip(self.loss, self.reference_loss, allowed, strict=True)
-        return all(abs(loss - reference) <= most for loss, reference, most in pairs)
-
-    @property
-    def loss_allowed(self) -> tuple[float, ...]:
-        """How far each loss may be from the reference's."""
-        drifts = np.maximum.accumulate(self.loss_drift)
-        floors = _FLOOR * np.abs(self.reference_loss)
-        return tuple(float(max(NOISE_FACTOR * d, f)) for d, f in zip(drifts, floors, strict=True))
-
-    @property
-    def passed(self) -> bool:
-        """Whether losses, weights and statistics are within the drift."""
-        return self.loss_passed and self.weights.passed and self.statistics.passed
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,45 +121,62 @@ def check_training(
         TriportError: a framework or the device is missing, or the parameters do not fit.
     """
     classes = spec.num_classes if num_classes is None else num_classes
-    batches = [random_batch(spec, batch_size, [seed, index], size_px) for index in range(BATCHES)]
-    labels = np.random.default_rng([seed, 1 << 16]).integers(0, classes, (BATCHES, batch_size))
+
+    def data(run: int) -> tuple[list[np.ndarray], np.ndarray]:
+        """Return batches and labels; the gradients are of the first run's."""
+        numbers = range(run * BATCHES, (run + 1) * BATCHES)
+        batches = [random_batch(spec, batch_size, [seed, number], size_px) for number in numbers]
+        random = np.random.default_rng([seed, run + (1 << 16)])
+        return batches, random.integers(0, classes, (BATCHES, batch_size))
 
     def pytorch(dtype: str = "float32") -> PyTorchTrainer:
         return PyTorchTrainer(spec, classes, parameters, recipe, dtype=dtype)  # type: ignore[arg-type]
 
+    batches, labels = data(0)
     progress("gradients of pytorch-float64")
     exact = pytorch("float64")
     reference = _Pass(exact, batches, labels)
     progress("noise of float32 gradients")
-    draws = [_Pass(pytorch(), nudged, labels) for nudged in _nudged(batches, seed)]
-    curves = None
-    if steps:
-        progress(f"{steps} steps of pytorch-float64")
-        curves = _curves(pytorch, batches, labels, steps, seed)
+    noise = _Noise(_Pass(pytorch(), nudged, labels) for nudged in _nudged(batches, seed))
+    recipe = _stepping(recipe, reference.gradients[0], parameters)
+    runs = Runs(pytorch, data, parameters, steps, seed)
     pairs = []
     for runtime in runtimes:
+
+        def candidate(runtime: str = runtime) -> PyTorchTrainer | MindSporeTrainer:
+            return _TRAINERS[runtime](spec, classes, parameters, recipe, device)
+
+        def tell(what: str, runtime: str = runtime) -> None:
+            progress(f"{steps} steps of {runtime}, {what}")
+
         progress(f"gradients of {runtime}")
-        trainer = _TRAINERS[runtime](spec, classes, parameters, recipe, device)
+        trainer = candidate()
         found = _Pass(trainer, batches, labels)
-        compared = None
-        if curves is not None:
-            progress(f"{steps} steps of {runtime}")
-            curve = _Curve(
-                _TRAINERS[runtime](spec, classes, parameters, recipe, device), batches, labels, steps
-            )
-            compared = _compared(curve, curves, parameters)
+        compared = runs.compare(candidate, tell) if steps else None
         pairs.append(
             TrainingPair(
                 runtime,
                 trainer.device,
-                _loss(found, reference, draws),
-                _gradients(found, reference, draws),
-                _statistics(found, reference, draws, parameters, exact.samples),
+                _loss(found, reference, noise),
+                _gradients(found, reference, noise),
+                _statistics(found, reference, noise, parameters, exact.samples),
                 compared,
                 trainer.versions(),
             )
         )
     return TrainingReport(spec.name, weights, batches[0].shape, recipe, tuple(pairs))
+
+
+def _stepping(recipe: Recipe, gradients: Values, parameters: Values) -> Recipe:
+    """Return the recipe with a learning rate."""
+    if recipe.learning_rate:
+        return recipe
+    weights, gradient = (
+        np.sqrt(sum(np.square(np.asarray(values[name], np.float64)).sum() for name in gradients))
+        for values in (parameters, gradients)
+    )
+    rate = float(recipe.first_step * weights / gradient)
+    return replace(recipe, learning_rate=rate if np.isfinite(rate) else recipe.first_step)
 
 
 class _Pass:
@@ -228,15 +195,21 @@ class _Pass:
                 self.values = trainer.values()
 
 
-class _Curve:
-    """A run of SGD over the batches in turn: the losses, and the values at its end."""
+class _Noise:
+    """How far passes that differ by roundings are from the first; one is in memory beside it."""
 
-    def __init__(
-        self, trainer: PyTorchTrainer | MindSporeTrainer, batches: list, labels: np.ndarray, steps: int
-    ) -> None:
-        turns = [index % len(batches) for index in range(steps)]
-        self.losses = np.array([trainer.step(batches[turn], labels[turn]) for turn in turns])
-        self.values = trainer.values()
+    def __init__(self, passes: Iterator[_Pass]) -> None:
+        first = next(passes)
+        self.loss = 0.0
+        self.gradients = {(index, name): 0.0 for index, found in enumerate(first.gradients) for name in found}
+        self.values = dict.fromkeys(first.values, 0.0)
+        for other in passes:
+            self.loss = max(self.loss, _distance(np.array(other.losses), np.array(first.losses)))
+            for index, name in self.gradients:
+                distance = _distance(other.gradients[index][name], first.gradients[index][name])
+                self.gradients[index, name] = max(self.gradients[index, name], distance)
+            for name in self.values:
+                self.values[name] = max(self.values[name], _distance(other.values[name], first.values[name]))
 
 
 def _nudged(batches: list[np.ndarray], seed: int) -> list[tuple[np.ndarray, ...]]:
@@ -245,45 +218,27 @@ def _nudged(batches: list[np.ndarray], seed: int) -> list[tuple[np.ndarray, ...]
     return list(zip(*moved, strict=True))
 
 
-def _curves(
-    pytorch: Callable[..., PyTorchTrainer], batches: list, labels: np.ndarray, steps: int, seed: int
-) -> tuple[_Curve, list[_Curve]]:
-    draws = [_Curve(pytorch(), list(nudged), labels, steps) for nudged in _nudged(batches, seed)]
-    return _Curve(pytorch("float64"), batches, labels, steps), draws
-
-
 def _distance(a: np.ndarray, b: np.ndarray) -> float:
     """Return max|a - b|; infinite where it is no number."""
     found = float(np.abs(np.asarray(a, np.float64) - b).max(initial=0.0))
     return found if np.isfinite(found) else np.inf
 
 
-def _norm(a: Values, b: Values, names: list[str]) -> float:
-    """Return the root of the sum of squares of all differences; infinite where it is no number."""
-    found = float(np.sqrt(sum(np.square(np.asarray(a[n], np.float64) - b[n]).sum() for n in names)))
-    return found if np.isfinite(found) else np.inf
-
-
-def _result(name: str, error: float, noise: float, floor: float = _FLOOR) -> TensorResult:
-    return TensorResult(name, error, noise, max(floor, NOISE_FACTOR * noise) if np.isfinite(noise) else floor)
-
-
-def _loss(found: _Pass, reference: _Pass, draws: list[_Pass]) -> TensorResult:
+def _loss(found: _Pass, reference: _Pass, noise: _Noise) -> TensorResult:
     scale = float(np.abs(reference.losses).max())
-    noise = max(_distance(np.array(draw.losses), np.array(draws[0].losses)) for draw in draws) / scale
-    return _result("loss", _distance(np.array(found.losses), np.array(reference.losses)) / scale, noise)
+    error = _distance(np.array(found.losses), np.array(reference.losses))
+    return result_of("loss", error / scale, noise.loss / scale)
 
 
-def _gradients(found: _Pass, reference: _Pass, draws: list[_Pass]) -> tuple[TensorResult, ...]:
+def _gradients(found: _Pass, reference: _Pass, noise: _Noise) -> tuple[TensorResult, ...]:
     results = []
     largest = [max(float(np.abs(g).max()) for g in gradients.values()) for gradients in reference.gradients]
     for name in reference.gradients[0]:
         best: TensorResult | None = None
         for index, exact in enumerate(reference.gradients):
             scale = max(float(np.abs(exact[name]).max()), _NEGLIGIBLE * largest[index])
-            noise = max(_distance(d.gradients[index][name], draws[0].gradients[index][name]) for d in draws)
             error = _distance(found.gradients[index][name], exact[name])
-            result = _result(name, error / scale, noise / scale)
+            result = result_of(name, error / scale, noise.gradients[index, name] / scale)
             if best is None or result.error / result.tolerance < best.error / best.tolerance:
                 best = result
         assert best is not None
@@ -292,7 +247,7 @@ def _gradients(found: _Pass, reference: _Pass, draws: list[_Pass]) -> tuple[Tens
 
 
 def _statistics(
-    found: _Pass, reference: _Pass, draws: list[_Pass], before: Values, samples: Mapping[str, int]
+    found: _Pass, reference: _Pass, noise: _Noise, before: Values, samples: Mapping[str, int]
 ) -> Statistics:
     """Compare the updated statistics; say with which momentum and which variance they were made."""
     results, momenta, unbiased, biased = [], [], 0, 0
@@ -301,8 +256,7 @@ def _statistics(
             name = f"{path}.{leaf}"
             exact, given = reference.values[name], found.values[name]
             scale = float(np.abs(exact).max())
-            noise = max(_distance(draw.values[name], draws[0].values[name]) for draw in draws) / scale
-            results.append(_result(name, _distance(given, exact) / scale, noise))
+            results.append(result_of(name, _distance(given, exact) / scale, noise.values[name] / scale))
         mean = f"{path}.running_mean"
         moved = reference.values[mean] - before[mean]
         at = int(np.abs(moved).argmax())  # where the batch moved it most, rounding matters least
@@ -316,17 +270,3 @@ def _statistics(
         biased += to_biased < to_unbiased
     variance = "unbiased" if not biased else "biased" if not unbiased else "neither"
     return Statistics(tuple(results), float(np.median(momenta)), variance)
-
-
-def _compared(curve: _Curve, curves: tuple[_Curve, list[_Curve]], before: Values) -> Steps:
-    exact, draws = curves
-    drift = np.max([np.abs(draw.losses - draws[0].losses) for draw in draws], axis=0)
-    results = []
-    for kind, statistic in (("weights", False), ("statistics", True)):
-        names = [name for name in exact.values if (".running_" in name) == statistic]
-        # relative to how far training moved them, not to how large they are
-        moved = _norm(exact.values, before, names)
-        noise = max(_norm(draw.values, draws[0].values, names) for draw in draws)
-        error = _norm(curve.values, exact.values, names)
-        results.append(_result(kind, error / moved, noise / moved))
-    return Steps(tuple(curve.losses), tuple(exact.losses), tuple(drift), *results)

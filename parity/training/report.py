@@ -9,7 +9,8 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from .check import TensorResult, TrainingPair, TrainingReport
+from .check import TrainingPair, TrainingReport
+from .tensors import TensorResult
 
 
 def json_of(reports: Sequence[TrainingReport]) -> list[dict[str, Any]]:
@@ -127,6 +128,7 @@ def _pair_json(pair: TrainingPair) -> dict[str, Any]:
     }
     if pair.steps is not None:
         found["steps"] = {
+            "run": pair.steps.run,
             "loss": [_finite(value) for value in pair.steps.loss],
             "reference_loss": [_finite(value) for value in pair.steps.reference_loss],
             "drift": [_finite(value) for value in pair.steps.loss_drift],

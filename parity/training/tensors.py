@@ -1,0 +1,35 @@
+"""A tensor of a training step beside the reference's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from parity.noise import FLOOR_ROUNDINGS, NOISE_FACTOR, ROUNDING
+
+# A sum over a batch of products of sums: rounding errors of a gradient add up over forward and backward.
+FLOOR = 4 * FLOOR_ROUNDINGS * ROUNDING["float32"]
+
+Values = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorResult:
+    """A tensor beside the reference's, relative to the largest value of the reference's."""
+
+    name: str
+    error: float
+    noise: float
+    tolerance: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether it is within its tolerance."""
+        return self.error <= self.tolerance
+
+
+def result_of(name: str, error: float, noise: float) -> TensorResult:
+    """Return the result for an error and a noise; noise that is no number widens nothing."""
+    return TensorResult(name, error, noise, max(FLOOR, NOISE_FACTOR * noise) if np.isfinite(noise) else FLOOR)
