@@ -35,7 +35,7 @@ from parity.batches import random_batch
 from parity.compare import compare
 from parity.layers.reference import Reference
 from parity.layers.trace import layers_of
-from parity.noise import NOISE_FACTOR, nudged_batches, spread, tolerance_of
+from parity.noise import FLOAT32, nudged_batches, spread
 from parity.random_weights import random_parameters
 from parity.runners.mindspore import MindSporeRunner
 from parity.runners.onnx import OnnxRunner
@@ -86,7 +86,7 @@ def judgements(spec: ModelSpec, seed: int, done: set[tuple], *, every: bool) -> 
                 judged[f"onnxruntime (from {source})"] = OnnxRunner(model, keep_model=True)
         results = {}
         for name, runner in judged.items():
-            found = compare(logits, runner.run(batch), tolerance_of(noise))
+            found = compare(logits, runner.run(batch), FLOAT32.tolerance_of(noise))
             results[name] = {"needed": found.needed_tolerance, "passed": found.passed}
             for how, reference in references.items():
                 layers = layers_of(runner, reference, alone=how == "alone")
@@ -97,7 +97,7 @@ def judgements(spec: ModelSpec, seed: int, done: set[tuple], *, every: bool) -> 
                     "worst": worst.error / worst.tolerance,
                     "worst_name": f"{worst.name} ({worst.kind})",
                 }
-        yield {"key": key, "noise": noise, "tolerance": tolerance_of(noise), "results": results}
+        yield {"key": key, "noise": noise, "tolerance": FLOAT32.tolerance_of(noise), "results": results}
 
 
 def is_alarm(result: dict[str, Any]) -> bool:
@@ -112,7 +112,7 @@ def print_table(records: list[Record]) -> None:
         for name, result in record["results"].items():
             rows[name].append((record, result))
     models = {record["key"][0] for record in records}
-    print(f"{len(models)} of {len(all_models())} models, {len(records)} inputs, {NOISE_FACTOR:g} x noise\n")
+    print(f"{len(models)} of {len(all_models())} models, {len(records)} inputs, {FLOAT32.factor:g} x noise\n")
     print("| logits | judgements | false alarms | worst needed / noise | worst needed / allowed |")
     print("|---|--:|--:|--:|--:|")
     for name, found in rows.items():

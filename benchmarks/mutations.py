@@ -27,7 +27,7 @@ from parity.batches import random_batch
 from parity.compare import compare
 from parity.layers.judge import Judge
 from parity.layers.reference import Reference
-from parity.noise import nudged_batches, spread, tolerance_of
+from parity.noise import FLOAT32, noise_of
 from parity.random_weights import random_parameters
 from parity.runners.pytorch import PyTorchRunner
 from reference_models.spec import get_model
@@ -70,8 +70,7 @@ class Subject:
         rounded = self.right()
         self.reference = Reference(exact, rounded, self.batch, seed=seed)
         largest = float(np.abs(self.reference.logits).max())
-        draws = (rounded.run(nudged, order) for nudged, order in nudged_batches(self.batch, seed))
-        self.tolerance = tolerance_of(spread(draws, largest))
+        self.tolerance = FLOAT32.tolerance_of(noise_of(rounded, self.batch, seed, largest))
 
     def right(self) -> PyTorchRunner:
         """Return the right network, with weights of its own."""

@@ -39,12 +39,22 @@ NUMBERS = Numbers()
     "--weights", type=click.Path(path_type=Path), help="A checkpoint of MODEL, instead of random weights."
 )
 @click.option("--model", help="What the FILEs are of, where they do not tell.")
-@click.option("--runtimes", default="mindspore,pytorch,onnx", show_default=True, help="Which to compare.")
+@click.option(
+    "--runtimes",
+    metavar="NAME,NAME",
+    help="Which to compare. Default: mindspore,pytorch,onnx; see --precision.",
+)
 @DEVICE
+@click.option(
+    "--precision",
+    default="float32",
+    show_default=True,
+    help="float32, tf32, hf32, float16, bfloat16, or AMP's O0 to O3: in the runtimes that compute so.",
+)
 @click.option(
     "--tolerance",
     type=float,
-    help="Of the largest reference value. Default: 8 x the noise of float32 on this model and input.",
+    help="Of the largest reference value. Default: a multiple of the noise of --precision, 8 for float32.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the random weights and the input.")
 @click.option(
@@ -72,8 +82,9 @@ def parity(
     every: bool,
     weights: Path | None,
     model: str | None,
-    runtimes: str,
+    runtimes: str | None,
     device: str,
+    precision: str,
     tolerance: float | None,
     seed: int,
     batch_sizes: tuple[int, ...],
@@ -101,17 +112,25 @@ def parity(
       python cli.py parity resnet50.onnx --layers --html report.html
       python cli.py parity res2net_digits --gradients --steps 10
       python cli.py parity resnet50.pth --images photos --batch-size 1,3 --size 224,193
+      python cli.py parity resnet50 --precision float16
       python cli.py parity --all --json report.json
     """
     from rich.markup import escape
 
     from parity.localise import report as localise_report
     from parity.report import json_of, layers_table, table_of, verdict_of
+    from parity.runners.precision import FULL, check_known, runtimes_with
     from parity.subjects import check, localise, subjects_of, train
     from parity.training import report as training_report
+    from reference_models.errors import TriportError
 
     subjects = subjects_of(what, every=every, weights=weights, seed=seed, model=model)
-    names = [runtime.strip() for runtime in runtimes.split(",")]
+    check_known(precision)
+    if precision not in FULL and (gradients or steps):
+        raise TriportError(f"--precision {precision}: training is compared in float32, leave one of both out")
+    if precision not in FULL and len(what) == 2 and not any(subject.spec for subject in subjects):
+        raise TriportError(f"--precision {precision}: two files are compared in float32, give one of them")
+    names = [name.strip() for name in runtimes.split(",")] if runtimes else list(runtimes_with(precision))
     shapes = [(size_px, batch_size) for size_px in sizes or (None,) for batch_size in batch_sizes]
     reports, trained = [], []
     with shown_progress() as progress:
@@ -129,6 +148,7 @@ def parity(
                     isolate=isolate,
                     size_px=size_px,
                     images=images,
+                    precision=precision,
                     progress=functools.partial(_tell, progress, here),
                 )
                 reports.append(report)

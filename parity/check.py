@@ -20,10 +20,13 @@ from .compare import Comparison, compare
 from .layers.judge import LayerReport
 from .layers.reference import Reference
 from .layers.trace import layers_of
-from .noise import nudged_batches, spread, tolerance_of
+from .noise import CALIBRATIONS, noise_of
 from .runners import Runner
+from .runners.device import parse_device
 from .runners.mindspore import MindSporeRunner
 from .runners.onnx import OnnxRunner
+from .runners.perturbed import PerturbedRunner
+from .runners.precision import FULL, check_precision
 from .runners.pytorch import PyTorchRunner
 
 REFERENCE = "pytorch-float64"
@@ -70,7 +73,7 @@ class Pair:
 class ModelReport:
     """The verdict on a model.
 
-    `noise` is how far float32 is from itself in PyTorch on the CPU (see noise.py), relative to the
+    `noise` is how far `precision` is from itself in PyTorch on the CPU (see noise.py), relative to the
     largest logit; `weights` says which weights ("random seed 0", or a file) and `files` the SHA-256
     of every file that took part; `seed` is the input's, None where it is made of images;
     `reference_seconds` is what the float64 reference took.
@@ -117,6 +120,7 @@ def check_model(
     seed: int = 0,
     files: Mapping[str, str] | None = None,
     inputs: str = "noise",
+    precision: str = "float32",
 ) -> ModelReport:
     """Compare every runtime's logits with those of PyTorch in float64 on the CPU.
 
@@ -131,7 +135,7 @@ def check_model(
             that is listed, or from both where neither is. May be none where `onnx_file` is given.
         device: `cpu`, `cuda[:i]` or `npu[:i]`, for the candidates.
         weights: what the report says about the parameters.
-        tolerance: relative to the largest reference value; by default `tolerance_of` the noise.
+        tolerance: relative to the largest reference value; by default the noise's, as noise.py has it.
         onnx_file: an ONNX file to be run as it is, as one more candidate.
         exporters: "mindspore" and "pytorch" to functions that make ONNX; `converters`' by default.
         progress: called before every step.
@@ -140,6 +144,7 @@ def check_model(
         seed: of the batch, which the report repeats; of the noise's draws too.
         files: the files that took part and their SHA-256, which the report repeats.
         inputs: what the batch is made of, which the report repeats.
+        precision: that of the candidates, and of the noise.
 
     Raises:
         TriportError: a runtime or the device is missing, the parameters do not fit, or a runtime failed.
@@ -152,11 +157,15 @@ def check_model(
         parameters,
         runtimes,
         device,
+        precision,
         onnx_file,
         exporters or {},
         layers or isolate,
         batch.shape[-1],
     )
+    for runtime in (*runtimes, *(["onnx"] if onnx_file else [])):
+        check_precision(precision, runtime, parse_device(device))
+    calibration = CALIBRATIONS[precision]
     total = len(candidates) + 2
     tell = progress or (lambda what, done, total: None)
 
@@ -166,16 +175,19 @@ def check_model(
         exact = PyTorchRunner(spec, classes, parameters, dtype="float64")
         reference = exact.run(batch)
     reference_seconds = time.perf_counter() - start
-    tell("noise of float32", 1, total)
+    tell(f"noise of {precision}", 1, total)
     traces: dict[bool, Reference] = {}
     with _framework_errors("pytorch"):
-        rounded = PyTorchRunner(spec, classes, parameters)
-        draws = (rounded.run(nudged, order) for nudged, order in nudged_batches(batch, seed))
-        noise = spread(draws, float(np.abs(reference).max()))
+        rounded = (
+            PyTorchRunner(spec, classes, parameters)
+            if precision in FULL
+            else PerturbedRunner(spec, classes, parameters, rounding=calibration.rounding, seed=seed)
+        )
+        noise = noise_of(rounded, batch, seed, float(np.abs(reference).max()))
         for alone in [*([False] if layers else []), *([True] if isolate else [])]:
             traces[alone] = Reference(exact, rounded, batch, seed=seed, alone=alone)
     del exact, rounded
-    allowed = tolerance_of(noise) if tolerance is None else tolerance
+    allowed = calibration.tolerance_of(noise) if tolerance is None else tolerance
     pairs: list[Pair] = []
     for candidate in candidates:
         tell(candidate.name, 2 + len(pairs), total)
@@ -185,7 +197,7 @@ def check_model(
             logits = runner.run(batch)
             seconds = time.perf_counter() - start
             found = {
-                alone: layers_of(runner, trace, alone=alone, tolerance=tolerance)
+                alone: layers_of(runner, trace, alone=alone, calibration=calibration, tolerance=tolerance)
                 for alone, trace in traces.items()
             }
         pairs.append(
@@ -211,6 +223,7 @@ def check_model(
         reference_seconds,
         inputs=inputs,
         seed=seed,
+        precision=precision,
         files=dict(files or {}),
     )
 
@@ -221,6 +234,7 @@ def _candidates(
     parameters: Mapping[str, np.ndarray],
     runtimes: Sequence[str],
     device: str,
+    precision: str,
     onnx_file: Path | None,
     exporters: Mapping[str, Exporter],
     keep_model: bool,
@@ -235,10 +249,18 @@ def _candidates(
     # a file is fixed to one image size: that of the batch
     sized = spec if size_px == spec.input_size_px else replace(spec, input_size_px=size_px)
     if "pytorch" in runtimes:
-        candidates.append(_Candidate("pytorch", lambda: PyTorchRunner(spec, num_classes, parameters, device)))
+        candidates.append(
+            _Candidate(
+                "pytorch",
+                lambda: PyTorchRunner(spec, num_classes, parameters, device, precision=precision),
+            )
+        )
     if "mindspore" in runtimes:
         candidates.append(
-            _Candidate("mindspore", lambda: MindSporeRunner(spec, num_classes, parameters, device))
+            _Candidate(
+                "mindspore",
+                lambda: MindSporeRunner(spec, num_classes, parameters, device, precision=precision),
+            )
         )
     if "onnx" in runtimes:
         sources = [source for source in ("mindspore", "pytorch") if source in runtimes]
@@ -248,12 +270,14 @@ def _candidates(
                 export = exporters.get(source) or exporter_for(source).export
                 content = export(sized, num_classes, parameters).SerializeToString()
                 gc.collect()  # exporters leave networks in reference cycles; runners do not
-                return OnnxRunner(content, device, keep_model=keep_model)
+                return OnnxRunner(content, device, keep_model=keep_model, precision=precision)
 
             candidates.append(_Candidate(f"onnxruntime (from {source})", make))
     if onnx_file is not None:
         candidates.append(
-            _Candidate(GIVEN_FILE, lambda: OnnxRunner(onnx_file, device, keep_model=keep_model))
+            _Candidate(
+                GIVEN_FILE, lambda: OnnxRunner(onnx_file, device, keep_model=keep_model, precision=precision)
+            )
         )
     return candidates
 

@@ -8,14 +8,6 @@ import numpy as np
 
 from reference_models.errors import TriportError
 
-# For a reference that was computed once, elsewhere, and cannot be run again to measure its noise; where
-# it can be, noise.py calibrates. Of the largest reference logit: float32 itself makes 2.3e-7 to 5.6e-7
-# on the published ResNets, RegNets and Inceptions; faults make 1e-3 and more.
-DEFAULT_TOLERANCE = 5e-6
-# Where the one float32 run is noisier (EfficientNet-Lite: 3e-6 to 9e-6), other orders of summation
-# land within a few times that noise.
-NOISE_FACTOR = 4.0
-
 
 class ComparisonError(TriportError):
     """The two sides cannot be compared at all."""
@@ -56,11 +48,3 @@ def compare(reference: np.ndarray, candidate: np.ndarray, tolerance: float) -> C
     max_rel = 0.0 if max_abs == 0 else max_abs / largest if largest > 0 else np.inf
     agreement = float((a.argmax(1) == b.argmax(1)).mean())
     return Comparison(max_abs, max_rel, max_rel, tolerance, agreement, max_rel <= tolerance)
-
-
-def default_tolerance(noise: float) -> float:
-    """Return the tolerance where all that is known is one float32 run, `noise` off its float64.
-
-    Noise that is not finite widens nothing: such a float32 is itself at fault.
-    """
-    return max(DEFAULT_TOLERANCE, NOISE_FACTOR * noise) if np.isfinite(noise) else DEFAULT_TOLERANCE

@@ -5,50 +5,76 @@ it must not come from the run that is judged. So a few runs of PyTorch on the CP
 each with the input's values moved by one float32 step or left alone, and each with another order of
 summation: as it is, channels last, one image at a time. A sigmoid has no sum that could be reordered, and
 libraries differ most in it (MindSpore's is off by 14 roundings of 1 on a CPU, PyTorch's by 1.5): it is moved
-by 4, up and down. The noise is the largest distance of these
-from the first, relative to the largest value of the float64 reference. It is the distance between
-runs, not from the reference: a fault that they share does not widen the tolerance.
+by 4, up and down. In lower precisions every value that a layer takes in is moved (runners/perturbed.py).
+The noise is the largest distance of these runs from the first, relative to the largest value of the
+float64 reference. It is the distance between runs, not from the reference: a fault that they share does
+not widen the tolerance.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from .runners.pytorch import ORDERS, Order
-
-# How often over its noise a runtime may be from the reference. `python benchmarks/false_alarms.py`
-# prints the largest ratio that a right runtime needed, over every model.
-NOISE_FACTOR = 8.0
-# No tolerance is below this many roundings of the largest value: where the draws happen to agree,
-# the runtimes still round their last sums, and a folded BatchNorm its weights.
-FLOOR_ROUNDINGS = 16
-# Half the distance between 1 and the next number: the largest relative error of one rounding.
-ROUNDING = {"float32": 2.0**-24, "float16": 2.0**-11, "bfloat16": 2.0**-8}
+from .runners.pytorch import ORDERS, Order, PyTorchRunner
 
 
-def tolerance_of(noise: float, precision: str = "float32") -> float:
-    """Return the tolerance for a noise, both relative to the largest value.
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How a noise becomes a tolerance.
 
-    Noise that is not finite widens nothing: such a run is itself at fault.
+    `rounding` is the largest relative error of one rounding, half the distance between 1 and the next
+    number; `factor` how often over its noise a runtime may be from the reference; and no tolerance is
+    below `floor` roundings of the largest value: where the draws happen to agree, the runtimes
+    still round their last sums, and a folded BatchNorm its weights.
     """
-    floor = FLOOR_ROUNDINGS * ROUNDING[precision]
-    return max(floor, NOISE_FACTOR * noise) if np.isfinite(noise) else floor
+
+    rounding: float
+    factor: float
+    floor: int
+
+    def tolerance_of(self, noise: float) -> float:
+        """Return the tolerance for a noise, both relative to the largest value.
+
+        Noise that is not finite widens nothing: such a run is itself at fault.
+        """
+        return max(self.least, self.factor * noise) if np.isfinite(noise) else self.least
+
+    @property
+    def least(self) -> float:
+        """The smallest tolerance."""
+        return self.floor * self.rounding
 
 
-def nudged_batches(
-    batch: np.ndarray, seed: int, precision: str = "float32"
-) -> Iterator[tuple[np.ndarray, Order]]:
+# `python benchmarks/false_alarms.py` prints the largest ratio that a right runtime needed, over every model.
+FLOAT32 = Calibration(2.0**-24, 8, 16)
+# Draws of a lower precision hold all of its roundings, not the input's alone: see runners/perturbed.py.
+_HALF = Calibration(2.0**-11, 4, 8)
+CALIBRATIONS = {
+    "float32": FLOAT32,
+    "O0": FLOAT32,
+    **dict.fromkeys(("tf32", "hf32", "float16", "O1", "O2", "O3"), _HALF),
+    "bfloat16": Calibration(2.0**-8, 4, 8),
+}
+
+
+def nudged_batches(batch: np.ndarray, seed: int) -> Iterator[tuple[np.ndarray, Order]]:
     """Yield one batch per draw, nudged, and the order in which to sum."""
     for draw, order in enumerate(ORDERS):
-        yield nudged(batch, np.random.default_rng([seed, draw]), precision), order
+        yield nudged(batch, np.random.default_rng([seed, draw])), order
 
 
-def nudged(array: np.ndarray, random: np.random.Generator, precision: str = "float32") -> np.ndarray:
-    """Return an array as float32 with each value one step of `precision` down, as it is, or one step up."""
+def nudged(array: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Return an array as float32 with each value one step of float32 down, as it is, or one step up."""
     steps = random.integers(-1, 2, array.shape, dtype=np.int8)
-    return (array * (1 + 2 * ROUNDING[precision] * steps)).astype(np.float32)
+    return (array * (1 + 2 * FLOAT32.rounding * steps)).astype(np.float32)
+
+
+def noise_of(rounded: PyTorchRunner, batch: np.ndarray, seed: int, largest: float) -> float:
+    """Return the noise of the logits, relative to `largest`; `rounded` runs in the precision in question."""
+    return spread((rounded.run(moved, order) for moved, order in nudged_batches(batch, seed)), largest)
 
 
 def spread(draws: Iterator[np.ndarray], largest: float) -> float:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from .check import ModelReport, Pair
 from .layers.judge import LayerReport, StepResult
-from .noise import NOISE_FACTOR
+from .noise import CALIBRATIONS
 
 
 def json_of(reports: Sequence[ModelReport]) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def json_of(reports: Sequence[ModelReport]) -> dict[str, Any]:
                 "seed": report.seed,
                 "precision": report.precision,
                 "noise": _finite(report.noise),
-                "noise_factor": NOISE_FACTOR,
+                "noise_factor": CALIBRATIONS[report.precision].factor,
                 "files": dict(report.files),
                 "pairs": [_pair_json(pair) for pair in report.pairs],
             }
@@ -71,7 +71,8 @@ def table_of(report: ModelReport) -> Table:
 
 def caption_of(report: ModelReport) -> str:
     """Return where the tolerance came from, and what the layers say."""
-    lines = [f"relative to the largest logit; allowed is {NOISE_FACTOR:g} x the noise of {report.precision}"]
+    factor = CALIBRATIONS[report.precision].factor
+    lines = [f"relative to the largest logit; allowed is {factor:g} x the noise of {report.precision}"]
     for pair in report.pairs:
         for layers in (pair.layers, pair.isolated):
             if layers is not None:

@@ -10,7 +10,6 @@ from .check import IMAGES_OF, ModelReport, Pair
 from .layers.judge import LayerReport
 from .localise import report as localise_report
 from .localise.verdict import Localisation
-from .noise import NOISE_FACTOR
 from .pages import render
 from .report import headroom_of, layers_line, verdict_of
 
@@ -63,7 +62,6 @@ def page_of(
         and all(report.passed for report in reports)
         and (localised is None or localised.passed),
         verdict=verdict_of(reports),
-        noise_factor=NOISE_FACTOR,
         reports=reports,
         localised=localised,
         localised_verdict=localise_report.verdict_of(localised) if localised else "",

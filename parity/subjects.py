@@ -20,6 +20,7 @@ from .check import IMAGES_OF, ModelReport, check_model
 from .images import image_batch, images_of, profile_of_subject
 from .localise.verdict import Localisation, by_name, by_structure
 from .random_weights import random_parameters
+from .runners.precision import runtimes_with
 from .training.check import TrainingReport, check_training
 
 
@@ -120,6 +121,7 @@ def check(
     isolate: bool = False,
     size_px: int | None = None,
     images: Path | None = None,
+    precision: str = "float32",
 ) -> ModelReport:
     """Read or make the subject's weights and compare every runtime. See `check_model`.
 
@@ -137,12 +139,14 @@ def check(
         device=device,
         weights=loaded.source,
         tolerance=tolerance,
-        onnx_file=loaded.onnx_file,
+        # the file itself computes in its own precision
+        onnx_file=loaded.onnx_file if "onnx" in runtimes_with(precision) else None,
         layers=layers,
         isolate=isolate,
         seed=seed,
         files={**loaded.files, **{str(path): file_sha256(path) for path in taken}},
         inputs=f"{IMAGES_OF}{images}" if images else "noise",
+        precision=precision,
         progress=lambda step, done, total: progress(step),
     )
     return replace(report, seed=None) if images else report

@@ -16,7 +16,7 @@ from converters.formats import file_sha256
 from converters.provenance import VERSION
 from converters.published import MANIFEST, MODEL_FILE
 from parity.compare import compare
-from parity.noise import tolerance_of
+from parity.noise import FLOAT32
 from parity.runners.device import DeviceError
 from reference_models.errors import TriportError
 from reference_models.spec import RUNTIMES, Preprocess, get_model
@@ -281,7 +281,7 @@ def _claim_problems(folder: Path, values: Mapping[str, Any]) -> Iterator[str]:
         if not (pair["passed"] and pair["max_rel"] <= pair["tolerance"]):
             yield f"{MANIFEST}: {pair['candidate']} did not pass parity"
     parity, sample = values["parity"], values["sample"]
-    allowed = tolerance_of(parity["noise"])
+    allowed = FLOAT32.tolerance_of(parity["noise"])
     here = sample["tolerance"] * max(map(abs, sample["logits"])) / parity["largest_logit"]
     for tolerance in (here, *(pair["tolerance"] for pair in parity["pairs"])):
         if not tolerance <= allowed * (1 + 1e-6):  # the logits are rounded

@@ -16,11 +16,17 @@ from pathlib import Path
 import numpy as np
 
 from converters.names import COUNTER_LEAF, get_dialect, name_map
-from parity.compare import DEFAULT_TOLERANCE, default_tolerance
 from reference_models.spec import ModelSpec, get_model
 
 FOLDER = Path(__file__).parent / "data" / "oracles"
 BATCH_SIZE = 2
+
+# The oracles were computed once, elsewhere, and cannot be run again to measure their noise; of the largest
+# reference logit. Float32 itself makes 2.3e-7 to 5.6e-7 on ResNets, RegNets and Inceptions.
+TOLERANCE = 5e-6
+# Where the one float32 run is noisier (EfficientNet-Lite: 3e-6 to 9e-6), other orders of summation
+# land within a few times that noise.
+NOISE_FACTOR = 4.0
 
 MODELS = {  # oracle: our model; the publisher is the dialect
     "mindcv-inception_v4": "inception_v4",
@@ -111,10 +117,10 @@ class Oracle:
         Where float32 itself is that noisy (EfficientNet-Lite), float64 is the reference.
         """
         if self.logits64 is None:
-            return self.logits, DEFAULT_TOLERANCE
+            return self.logits, TOLERANCE
         noise = np.abs(self.logits - self.logits64).max() / np.abs(self.logits64).max()
-        tolerance = default_tolerance(float(noise))
-        return (self.logits if tolerance == DEFAULT_TOLERANCE else self.logits64), tolerance
+        tolerance = max(TOLERANCE, NOISE_FACTOR * float(noise))
+        return (self.logits if tolerance == TOLERANCE else self.logits64), tolerance
 
 
 def parameter_value(

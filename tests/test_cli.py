@@ -232,12 +232,30 @@ def test_parity_finds_an_onnx_file_of_another_graph(tmp_path, digits_ckpt, run_c
         (("res2net_digits", "--runtimes", "tensorflow"), "tensorflow are not known"),
         (("res2net_digits", "--seed", "-1"), "expected 0 or more"),
         (("nothing.ckpt",), "no model or weights called 'nothing.ckpt'"),
+        (("res2net_digits", "--precision", "float8"), "precision 'float8' is not known"),
+        (("res2net_digits", "--precision", "tf32"), "precision tf32 is of cuda devices; cpu has none of it"),
+        (
+            ("res2net_digits", "--precision", "O2", "--runtimes", "onnx"),
+            "onnx does not run with precision O2",
+        ),
+        (("res2net_digits", "--precision", "float16", "--steps", "3"), "training is compared in float32"),
     ],
 )
 def test_parity_refuses(arguments, message, run_cli):
     result = run_cli("parity", *arguments)
     assert result.exit_code == 2
     assert message in result.stderr and "Traceback" not in result.stderr
+
+
+def test_parity_in_a_lower_precision(run_cli):
+    result = run_cli("parity", "res2net_digits", "--precision", "float16", "--json", "-")
+    assert result.exit_code == 0, result.output
+    (found,) = json.loads(result.stdout)["models"]
+    assert found["precision"] == "float16" and found["noise_factor"] == 4
+    assert [pair["candidate"] for pair in found["pairs"]] == ["pytorch", "mindspore"]
+    for pair in found["pairs"]:
+        assert pair["versions"]["precision"] == "float16"
+        assert 1e-5 < pair["needed_tolerance"] < pair["tolerance"] < 0.1
 
 
 @pytest.mark.parametrize("device", ["cuda", "npu:0"])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from parity.noise import tolerance_of
+from parity.noise import FLOAT32, Calibration
 from parity.runners.calls import Call
 
 from .reference import Reference, largest_difference
@@ -81,10 +81,13 @@ class Judge:
     """Compares the calls of a candidate, as they come, with the reference."""
 
     def __init__(
-        self, reference: Reference, precision: str = "float32", tolerance: float | None = None
+        self,
+        reference: Reference,
+        calibration: Calibration = FLOAT32,
+        tolerance: float | None = None,
     ) -> None:
         self._reference = reference
-        self._precision = precision
+        self._calibration = calibration
         self._fixed = tolerance
         self._steps = {step.name: step for step in reference.steps}
         self._results: dict[str, StepResult] = {}
@@ -123,7 +126,7 @@ class Judge:
         return LayerReport(tuple(results), tuple(missing), self._parting(results, isolated), isolated)
 
     def _tolerance(self, noise: float) -> float:
-        return tolerance_of(noise, self._precision) if self._fixed is None else self._fixed
+        return self._calibration.tolerance_of(noise) if self._fixed is None else self._fixed
 
     def _parting(self, results: list[StepResult], isolated: bool) -> Parting | None:
         before = "input"

@@ -34,9 +34,10 @@ class Step:
 
 
 class Reference:
-    """What the steps of a run in float64 were given and returned, and how noisy each is in float32.
+    """What the steps of a run in float64 were given and returned, and how noisy each is.
 
-    With `alone`, the noise is that of each step fed the reference's input, not its own.
+    The noise is that of the runner `rounded`, which need not be PyTorch's own float32 (see
+    runners/perturbed.py). With `alone`, it is that of each step fed the reference's input, not its own.
     """
 
     def __init__(
@@ -46,7 +47,6 @@ class Reference:
         batch: np.ndarray,
         *,
         seed: int = 0,
-        precision: str = "float32",
         alone: bool = False,
     ) -> None:
         self.steps: list[Step] = []
@@ -57,7 +57,7 @@ class Reference:
         self._noise: dict[str, float] = {}
         self._kinds = {module.path: module for module in self.modules}
         self.logits = exact.trace(batch, self._record)
-        self._measure(rounded, seed, precision, alone)
+        self._measure(rounded, seed, alone)
 
     def output(self, name: str) -> np.ndarray:
         """Return what the step `name` returned, float64."""
@@ -117,7 +117,7 @@ class Reference:
         self._spool.put(name, array)
         self._largest[name] = float(np.abs(array).max(initial=0.0))
 
-    def _measure(self, rounded: PyTorchRunner, seed: int, precision: str, alone: bool) -> None:
+    def _measure(self, rounded: PyTorchRunner, seed: int, alone: bool) -> None:
         """Take each step's noise from the draws: the first on disk, the others beside it."""
         first = Spool()
         steps = {step.name: step for step in self.steps}
@@ -125,7 +125,7 @@ class Reference:
 
         def feed(path: str, number: int) -> np.ndarray | None:
             given = given_by(path, number)
-            return None if given is None else nudged(given, random, precision)
+            return None if given is None else nudged(given, random)
 
         given_by = self.feed()
 
@@ -144,7 +144,7 @@ class Reference:
             if step.same_as is not None:
                 self._noise[step.name] = self._noise.get(step.same_as, 0.0)
 
-        for batch, order in nudged_batches(self.batch, seed, precision):
+        for batch, order in nudged_batches(self.batch, seed):
             rounded.trace(batch, visit, feed if alone else None, order)
 
 

@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from parity.noise import FLOAT32, Calibration
 from parity.runners import Runner
 from parity.runners.calls import Call, Feed, Visit
 from parity.runners.mindspore import MindSporeRunner
@@ -26,11 +27,11 @@ def layers_of(
     reference: Reference,
     *,
     alone: bool = False,
-    precision: str = "float32",
+    calibration: Calibration = FLOAT32,
     tolerance: float | None = None,
 ) -> LayerReport:
     """Compare every step that a runner can be asked for; with `alone`, each is fed the reference's input."""
-    judge = Judge(reference, precision, tolerance)
+    judge = Judge(reference, calibration, tolerance)
     trace(runner, reference, judge.visit, reference.feed() if alone else None)
     return judge.report(isolated=alone)
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from parity.noise import FLOOR_ROUNDINGS, ROUNDING
+from parity.noise import FLOAT32
 
 from .match import matched
 from .units import IMAGES, Unit
 
 # Whoever folds in float32 rounds each value a few times: the root, the quotient, the product.
-ALLOWED = FLOOR_ROUNDINGS * ROUNDING["float32"]
+ALLOWED = FLOAT32.least
 WORST_CHANNELS = 5
 
 

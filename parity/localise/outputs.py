@@ -13,7 +13,7 @@ from parity.layers import onnx_taps
 from parity.layers.judge import relative
 from parity.layers.reference import Reference
 from parity.layers.trace import run_tapped
-from parity.noise import tolerance_of
+from parity.noise import FLOAT32
 from parity.runners.calls import Call
 from parity.runners.onnx import OnnxRunner
 from parity.runners.pytorch import PyTorchRunner
@@ -81,7 +81,7 @@ def first_part(
     run = partial(run_tapped, runner, batch)
     onnx_taps.trace(runner.loaded(), reference.steps, visit, run, taps=taps)
     for step in steps:
-        allowed = tolerance_of(reference.noise(step))
+        allowed = FLOAT32.tolerance_of(reference.noise(step))
         if not errors[step.name] <= allowed:
             return Part(step.name, feeding[step.path], errors[step.name], allowed)
     return None

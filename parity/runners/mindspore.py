@@ -75,6 +75,8 @@ class MindSporeRunner:
         )
         for name, parameter in owned.items():
             parameter.set_data(mindspore.Tensor(arrays[name]))
+        # lower precisions wrap layers, which renames the parameters
+        self._owned = {id(parameter): self._canonical[name] for name, parameter in owned.items()}
         self._net = lowered_mindspore(mindspore, net.set_train(False), precision)
         self._batch_size: int | None = None
 
@@ -95,7 +97,7 @@ class MindSporeRunner:
                 path,
                 type(cell).__name__,
                 not list(cell.cells()),
-                frozenset(self._canonical[parameter.name] for parameter in cell.get_parameters()),
+                frozenset(self._owned[id(parameter)] for parameter in cell.get_parameters()),
             )
             for path, cell in self._net.cells_and_names()
             if path

@@ -22,7 +22,7 @@ _OF_RUNTIME = {
     "onnx": ("float32", "tf32"),
 }
 _WHY_NOT = {
-    "onnx": "an ONNX file says its own precision (`convert --dtype float16` makes another file)",
+    "onnx": "an ONNX file says its own precision",
     "mindspore": "its BatchNorm takes no bfloat16",
 }
 
@@ -31,10 +31,15 @@ class PrecisionError(TriportError):
     """The runtime or the device cannot compute so."""
 
 
-def check_precision(precision: str, runtime: str, device: Device) -> None:
-    """Raise PrecisionError unless `runtime` computes with `precision` on `device`."""
+def check_known(precision: str) -> None:
+    """Raise PrecisionError unless there is such a precision."""
     if precision not in PRECISIONS:
         raise PrecisionError(f"precision {precision!r} is not known: use one of {', '.join(PRECISIONS)}")
+
+
+def check_precision(precision: str, runtime: str, device: Device) -> None:
+    """Raise PrecisionError unless `runtime` computes with `precision` on `device`."""
+    check_known(precision)
     if precision not in _OF_RUNTIME[runtime]:
         raise PrecisionError(
             f"{runtime} does not run with precision {precision}: {_WHY_NOT[runtime]}. "
@@ -44,6 +49,11 @@ def check_precision(precision: str, runtime: str, device: Device) -> None:
         raise PrecisionError(
             f"precision {precision} is of {_UNITS[precision]} devices; {device} has none of it"
         )
+
+
+def runtimes_with(precision: str) -> tuple[str, ...]:
+    """Return the runtimes that compute with a precision, on one device or another."""
+    return tuple(runtime for runtime, known in _OF_RUNTIME.items() if precision in known)
 
 
 def recorded(precision: str, device: Device) -> dict[str, str]:

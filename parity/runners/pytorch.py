@@ -145,7 +145,7 @@ class PyTorchRunner:
                     handles.append(module.register_forward_pre_hook(lambda _, a, path=path: fed(path, a)))
         try:
             _allow_tf32(torch, self._where, self._precision in ("tf32", "hf32"))
-            with torch.inference_mode(), self._inexact_sigmoids(order):
+            with torch.inference_mode(), self._autocast(), self._inexact_sigmoids(order):
                 return self._array(self._net(images))
         finally:
             for handle in handles:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from parity.noise import NOISE_FACTOR, nudged_batches
+from parity.noise import FLOAT32, nudged_batches
 from parity.runners.mindspore_training import MindSporeTrainer
 from parity.runners.pytorch_training import PyTorchTrainer
 
@@ -46,7 +46,7 @@ class Steps:
         """How far each loss may be from the reference's."""
         drifts = np.maximum.accumulate(self.loss_drift)
         floors = FLOOR * np.abs(self.reference_loss)
-        return tuple(float(max(NOISE_FACTOR * d, f)) for d, f in zip(drifts, floors, strict=True))
+        return tuple(float(max(FLOAT32.factor * d, f)) for d, f in zip(drifts, floors, strict=True))
 
     @property
     def room(self) -> float:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from parity.noise import FLOOR_ROUNDINGS, NOISE_FACTOR, ROUNDING
+from parity.noise import FLOAT32
 
 # A sum over a batch of products of sums: rounding errors of a gradient add up over forward and backward.
-FLOOR = 4 * FLOOR_ROUNDINGS * ROUNDING["float32"]
+FLOOR = 4 * FLOAT32.least
 
 Values = Mapping[str, np.ndarray]
 
@@ -32,4 +32,4 @@ class TensorResult:
 
 def result_of(name: str, error: float, noise: float) -> TensorResult:
     """Return the result for an error and a noise; noise that is no number widens nothing."""
-    return TensorResult(name, error, noise, max(FLOOR, NOISE_FACTOR * noise) if np.isfinite(noise) else FLOOR)
+    return TensorResult(name, error, noise, max(FLOOR, FLOAT32.tolerance_of(noise)))

@@ -20,7 +20,8 @@ from converters.mindir.export import mindir_bytes_from_cell, onnx_from_mindir
 from converters.mindir.operators import load_operators, mindir_operator
 from converters.mindir.reader import MindirError, read_mindir
 from converters.names import name_map, reference_dialect
-from parity.compare import compare, default_tolerance
+from parity.compare import compare
+from parity.noise import FLOAT32, noise_of
 from parity.random_weights import random_parameters
 from parity.runners.pytorch import PyTorchRunner
 from reference_models.errors import TriportError
@@ -359,7 +360,7 @@ def check_own_model(name: str, size_px: int) -> None:
     parameters = random_parameters(spec, 10)
     x = make_input((2, 3, size_px, size_px))
     reference = PyTorchRunner(spec, 10, parameters, dtype="float64").run(x)
-    noise = compare(reference, PyTorchRunner(spec, 10, parameters).run(x), np.inf).max_rel
+    noise = noise_of(PyTorchRunner(spec, 10, parameters), x, 0, float(np.abs(reference).max()))
     cell = spec.build_mindspore(10).set_train(False)
     names = name_map(spec, reference_dialect(spec, "mindspore"))
     values = {names[canonical]: array for canonical, array in parameters.items()}
@@ -370,7 +371,7 @@ def check_own_model(name: str, size_px: int) -> None:
         model = onnx_from_graph(graph, opset=opset)
         check_model(model)
         assert len(model.graph.initializer) == len(list(cell.get_parameters()))
-        found = compare(reference, run_onnx(model, x)[0], default_tolerance(noise))
+        found = compare(reference, run_onnx(model, x)[0], FLOAT32.tolerance_of(noise))
         assert found.passed, f"opset {opset}: {found}"
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from parity.compare import DEFAULT_TOLERANCE, ComparisonError, compare, default_tolerance
+from parity.compare import ComparisonError, compare
 
 
 def test_known_values():
@@ -50,11 +50,3 @@ def test_shape_mismatch():
 def test_nothing_to_compare():
     with pytest.raises(ComparisonError, match="cannot be compared"):
         compare(np.zeros((0, 10)), np.zeros((0, 10)), 1.0)
-
-
-@pytest.mark.parametrize(
-    ("noise", "tolerance"),
-    [(3e-7, DEFAULT_TOLERANCE), (9e-6, 3.6e-5), (np.nan, DEFAULT_TOLERANCE), (np.inf, DEFAULT_TOLERANCE)],
-)
-def test_default_tolerance(noise, tolerance):
-    assert default_tolerance(noise) == pytest.approx(tolerance)

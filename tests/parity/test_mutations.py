@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from parity.batches import random_batch
-from parity.compare import compare, default_tolerance
+from parity.compare import compare
+from parity.noise import FLOAT32, noise_of
 from parity.random_weights import random_parameters
 from parity.runners import mindspore as mindspore_runner
 from parity.runners.pytorch import PyTorchRunner
@@ -56,8 +57,8 @@ def expectation(spec):
     parameters = random_parameters(spec, 10)
     batch = random_batch(spec, batch_size=2, size_px=SIZES_PX.get(spec.name, 64))
     reference = PyTorchRunner(spec, 10, parameters, dtype="float64").run(batch)
-    noise = compare(reference, PyTorchRunner(spec, 10, parameters).run(batch), np.inf).max_rel
-    return parameters, batch, reference, default_tolerance(noise)
+    noise = noise_of(PyTorchRunner(spec, 10, parameters), batch, 0, float(np.abs(reference).max()))
+    return parameters, batch, reference, FLOAT32.tolerance_of(noise)
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from parity.batches import random_batch
-from parity.noise import FLOOR_ROUNDINGS, NOISE_FACTOR, ROUNDING, nudged_batches, spread, tolerance_of
+from parity.noise import CALIBRATIONS, nudged_batches, spread
 from parity.runners.pytorch import ORDERS
 from reference_models.spec import get_model
 
@@ -38,12 +38,14 @@ def test_spread_is_relative_and_from_the_first():
 @pytest.mark.parametrize(
     ("noise", "precision", "tolerance"),
     [
-        (1e-6, "float32", NOISE_FACTOR * 1e-6),
-        (0.0, "float32", FLOOR_ROUNDINGS * ROUNDING["float32"]),
-        (np.nan, "float32", FLOOR_ROUNDINGS * ROUNDING["float32"]),
-        (np.inf, "float32", FLOOR_ROUNDINGS * ROUNDING["float32"]),
-        (0.0, "float16", FLOOR_ROUNDINGS * ROUNDING["float16"]),
+        (1e-6, "float32", 8e-6),
+        (0.0, "float32", 16 * 2.0**-24),
+        (np.nan, "float32", 16 * 2.0**-24),
+        (np.inf, "float32", 16 * 2.0**-24),
+        (3e-2, "float16", 12e-2),
+        (0.0, "O2", 8 * 2.0**-11),
+        (0.0, "bfloat16", 8 * 2.0**-8),
     ],
 )
 def test_tolerance(noise, precision, tolerance):
-    assert tolerance_of(noise, precision) == pytest.approx(tolerance)
+    assert CALIBRATIONS[precision].tolerance_of(noise) == pytest.approx(tolerance)

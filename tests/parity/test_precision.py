@@ -6,10 +6,13 @@ import pytest
 from converters.convert import SHIPPED, parameters_of
 from converters.formats import open_checkpoint
 from converters.identify import identify
+from parity import check
+from parity.check import check_model
 from parity.runners.device import Device, parse_device
 from parity.runners.mindspore import MindSporeRunner
 from parity.runners.onnx import OnnxRunner
-from parity.runners.precision import PRECISIONS, PrecisionError, check_precision, recorded
+from parity.runners.perturbed import PerturbedRunner
+from parity.runners.precision import PRECISIONS, PrecisionError, check_precision, recorded, runtimes_with
 from parity.runners.pytorch import PyTorchRunner
 
 
@@ -147,3 +150,47 @@ def test_command_line(run_cli):
     assert found.exit_code == 0 and "on cpu with precision float16: 20 images" in found.stdout
     refused = run_cli(*words, "--precision", "tf32")
     assert refused.exit_code == 2 and "tf32 is of cuda devices" in refused.stderr
+
+
+def test_perturbed_runs_are_as_far_apart_as_the_precision_and_leave_the_network_alone(subject, batch, exact):
+    runner = PerturbedRunner(*subject, rounding=2.0**-11, seed=0)
+    first, second = runner.run(batch), runner.run(batch)
+    assert 1e-4 < distance(first, second) < 1e-1
+    again = PerturbedRunner(*subject, rounding=2.0**-11, seed=0).run(batch)
+    assert (first == again).all()
+    other = PerturbedRunner(*subject, rounding=2.0**-11, seed=1).run(batch)
+    assert (first != other).any()
+    assert distance(PyTorchRunner.run(runner, batch), exact) < 5e-6
+
+
+@pytest.mark.parametrize("precision", ["float16", "O1", "O2", "O3", "bfloat16"])
+def test_right_networks_pass_and_a_wrong_one_does_not(precision, subject, batch):
+    spec, num_classes, parameters = subject
+    runtimes = runtimes_with(precision)
+    report = check_model(
+        spec, parameters, batch, num_classes=num_classes, runtimes=runtimes, precision=precision,
+        layers=True, isolate=True,
+    )  # fmt: skip
+    assert report.passed and report.precision == precision
+    assert "onnx" not in runtimes and len(report.pairs) == len(runtimes)
+    for pair in report.pairs:
+        # a tolerance that nothing could miss would be none
+        assert 0.02 < pair.comparison.needed_tolerance / pair.comparison.tolerance < 0.5
+        assert len(pair.layers.steps) > 130 and len(pair.isolated.steps) > 130
+
+
+def test_a_fault_is_found_beside_float16(subject, batch, monkeypatch):
+    spec, num_classes, parameters = subject
+    wrong = {**parameters, "layer2.0.bn1.weight": np.roll(parameters["layer2.0.bn1.weight"], 1)}
+
+    def mistaken(spec, num_classes, parameters, device, precision):
+        return MindSporeRunner(spec, num_classes, wrong, device, precision=precision)
+
+    monkeypatch.setattr(check, "MindSporeRunner", mistaken)
+    report = check_model(
+        spec, parameters, batch, num_classes=num_classes, runtimes=("pytorch", "mindspore"),
+        precision="float16", layers=True,
+    )  # fmt: skip
+    right, faulty = report.pairs
+    assert right.passed and not faulty.passed
+    assert faulty.layers.parting.step.name == "layer2.0.bn1" and faulty.layers.parting.inside

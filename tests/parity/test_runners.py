@@ -5,7 +5,8 @@ import pytest
 
 from converters.names import name_map, reference_dialect
 from parity.batches import random_batch
-from parity.compare import DEFAULT_TOLERANCE, compare
+from parity.compare import compare
+from parity.noise import FLOAT32, noise_of
 from parity.random_weights import random_parameters
 from parity.runners.device import DeviceError, parse_device
 from parity.runners.mindspore import MindSporeRunner
@@ -33,6 +34,12 @@ def batch():
 @pytest.fixture(scope="module")
 def reference(parameters, batch):
     return PyTorchRunner(SPEC, CLASSES, parameters, dtype="float64").run(batch)
+
+
+@pytest.fixture(scope="module")
+def tolerance(parameters, batch, reference):
+    rounded = PyTorchRunner(SPEC, CLASSES, parameters)
+    return FLOAT32.tolerance_of(noise_of(rounded, batch, 0, float(np.abs(reference).max())))
 
 
 @pytest.fixture(scope="module")
@@ -64,16 +71,16 @@ def _classifier(batch_size, channels=3, outputs=("logits",)):
 
 
 @pytest.mark.parametrize("runtime", RUNNERS)
-def test_runtime_agrees_with_float64(runtime, parameters, batch, reference):
+def test_runtime_agrees_with_float64(runtime, parameters, batch, reference, tolerance):
     logits = RUNNERS[runtime](SPEC, CLASSES, parameters).run(batch)
     assert logits.dtype == np.float32
-    assert compare(reference, logits, DEFAULT_TOLERANCE).passed
+    assert compare(reference, logits, tolerance).passed
 
 
-def test_mindspore_graph_mode_pads_the_last_batch(parameters, batch, reference):
+def test_mindspore_graph_mode_pads_the_last_batch(parameters, batch, reference, tolerance):
     runner = MindSporeRunner(SPEC, CLASSES, parameters, mode="graph")
-    assert compare(reference, runner.run(batch), DEFAULT_TOLERANCE).passed
-    assert compare(reference[:1], runner.run(batch[:1]), DEFAULT_TOLERANCE).passed
+    assert compare(reference, runner.run(batch), tolerance).passed
+    assert compare(reference[:1], runner.run(batch[:1]), tolerance).passed
     assert len(runner._net.compile_cache) == 1
 
 
@@ -81,11 +88,11 @@ def test_mindspore_graph_mode_pads_the_last_batch(parameters, batch, reference):
 @pytest.mark.parametrize(
     ("name", "leaf"), [("layer1.0.bn1", "running_mean"), ("layer1.0.bn1", "weight"), ("fc", "bias")]
 )
-def test_every_parameter_counts(runtime, name, leaf, parameters, batch, reference):
+def test_every_parameter_counts(runtime, name, leaf, parameters, batch, reference, tolerance):
     key = f"{name}.{leaf}"
     changed = {**parameters, key: np.roll(parameters[key], 1)}
     logits = RUNNERS[runtime](SPEC, CLASSES, changed).run(batch)
-    assert not compare(reference, logits, DEFAULT_TOLERANCE).passed
+    assert not compare(reference, logits, tolerance).passed
 
 
 @pytest.mark.parametrize("runtime", RUNNERS)
@@ -109,10 +116,10 @@ def test_integers_are_no_parameters(runtime, parameters):
         RUNNERS[runtime](SPEC, CLASSES, {**parameters, "conv1.weight": np.ones((64, 3, 7, 7), np.int8)})
 
 
-def test_num_batches_tracked_may_be_given(parameters, batch, reference):
+def test_num_batches_tracked_may_be_given(parameters, batch, reference, tolerance):
     given = {**parameters, "bn1.num_batches_tracked": np.array(3)}
     for runner in RUNNERS.values():
-        assert compare(reference, runner(SPEC, CLASSES, given).run(batch), DEFAULT_TOLERANCE).passed
+        assert compare(reference, runner(SPEC, CLASSES, given).run(batch), tolerance).passed
 
 
 @pytest.mark.parametrize(

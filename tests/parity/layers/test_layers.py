@@ -1,8 +1,11 @@
 """The module that is wrong is the one that is named, in every runtime."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from converters import onnx_from_mindspore, onnx_from_torch
 from converters.onnx_from_torch import export
 from parity.batches import random_batch
 from parity.layers import onnx_taps
@@ -161,3 +164,41 @@ def test_tapped_outputs_come_in_pieces(parameters, references, monkeypatch):
     monkeypatch.setattr(runner, "run_tensors", lambda *arguments: runs.append(1) or run(*arguments))
     assert layers_of(runner, references[False]).passed
     assert len(runs) > 3
+
+
+@pytest.mark.parametrize(
+    ("name", "exporter", "size_px"),
+    [("res2net_digits", onnx_from_mindspore, 32), ("tf_efficientnet_lite0", onnx_from_torch, 64)],
+)
+def test_padding_may_be_a_node_or_within_one(name, exporter, size_px):
+    """MindSpore's export of the one pads in the pool, PyTorch's of the other before each convolution."""
+    spec = replace(get_model(name), input_size_px=size_px)
+    parameters = random_parameters(spec, 10)
+    exact = PyTorchRunner(spec, 10, parameters, dtype="float64")
+    rounded = PyTorchRunner(spec, 10, parameters)
+    model = exporter.export(spec, 10, parameters)
+    runner = OnnxRunner(model.SerializeToString(), keep_model=True)
+    for alone in (False, True):
+        found = layers_of(runner, Reference(exact, rounded, random_batch(spec), alone=alone), alone=alone)
+        assert found.passed, found.parting
+        assert len(found.steps) > 110
+
+
+def test_a_library_may_compute_a_sigmoid_otherwise():
+    """MindSpore's is off by more roundings than any sum of these layers."""
+    spec = get_model("regnet_y_200mf")
+    parameters = random_parameters(spec, 10, seed=1)
+    exact = PyTorchRunner(spec, 10, parameters, dtype="float64")
+    rounded = PyTorchRunner(spec, 10, parameters)
+    reference = Reference(exact, rounded, random_batch(spec, 2, 1, 75), seed=1)
+    found = layers_of(MindSporeRunner(spec, 10, parameters), reference)
+    assert found.passed, found.parting
+    sigmoids = [step for step in found.steps if step.kind == "Sigmoid"]
+    assert len(sigmoids) > 10 and max(step.tolerance for step in sigmoids) < 1e-5
+
+
+def test_noise_alone_is_of_roundings_and_not_nothing(references):
+    """Fed the same in every draw, a module would only be as far from itself as its kernels are."""
+    reference = references[True]
+    convolutions = [step for step in reference.steps if step.kind == "Conv2d"]
+    assert all(reference.noise(step) > 2.0**-24 for step in convolutions)

@@ -1,0 +1,76 @@
+"""PyTorch in float32 with the roundings of a lower precision put in at random.
+
+What a lower precision costs a network is decided by how it rounds weights and what layers are given. Here
+each of these values is moved at random by up to one rounding of that precision: runs that differ in the
+draw are as far from each other as that precision is from itself, on any machine, whether or not it has
+a unit that computes so. (Known as Monte Carlo arithmetic: D. S. Parker, 1997.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from reference_models.spec import ModelSpec
+
+from .calls import Feed, Visit
+from .pytorch import Order, PyTorchRunner
+
+
+class PerturbedRunner(PyTorchRunner):
+    """The PyTorch definition on the CPU, each run perturbed otherwise; the same seed gives the same runs."""
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        num_classes: int,
+        parameters: Mapping[str, np.ndarray],
+        *,
+        rounding: float,
+        seed: int,
+    ) -> None:
+        """Build the network; `rounding` is the largest relative error of one rounding."""
+        super().__init__(spec, num_classes, parameters)
+        self._rounding = rounding
+        self._random = self._torch.Generator().manual_seed(seed)
+
+    def run(self, batch: np.ndarray, order: Order = "contiguous") -> np.ndarray:
+        """Return the logits of one perturbed run."""
+        with self._perturbed():
+            return super().run(batch, order)
+
+    def trace(
+        self, batch: np.ndarray, visit: Visit, feed: Feed | None = None, order: Order = "contiguous"
+    ) -> np.ndarray:
+        """Tell `visit` of every call of one perturbed run."""
+        with self._perturbed():
+            return super().trace(batch, visit, feed, order)
+
+    @contextmanager
+    def _perturbed(self) -> Iterator[None]:
+        weights = self._net.state_dict()
+        self._net.load_state_dict(
+            {
+                name: self._moved(value) if value.is_floating_point() else value
+                for name, value in weights.items()
+            },
+            assign=True,
+        )
+        handles = [
+            module.register_forward_pre_hook(lambda _, arguments: (self._moved(arguments[0]),))
+            for module in self._net.modules()
+            if next(module.children(), None) is None
+        ]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+            self._net.load_state_dict(weights, assign=True)
+
+    def _moved(self, tensor: Any) -> Any:
+        roundings = 2 * self._torch.rand(tensor.shape, generator=self._random, dtype=tensor.dtype) - 1
+        return tensor * (1 + self._rounding * roundings)
