@@ -1,13 +1,14 @@
 """Does parity ever call equal runtimes different? Every model, three seeds, sizes and batch sizes.
 
-python benchmarks/false_alarms.py [--every] [--models NAME,NAME] [--minutes M] [--results FILE] [--table]
+python benchmarks/false_alarms.py [--every] [--precision P] [--models NAME,NAME] [--results FILE] [--table]
 
 Weights and input are of the seed. Nine inputs a model, in which each two of a seed, a size and a batch
 size meet once; `--every`: all 27. PyTorch's float32 and MindSpore are judged on each; the ONNX files made
 from both, and every module in all four, in the network and alone, on the three in which seed, size and
-batch size have the same place in their lists. A line per input goes to FILE, and what is in it is not run
-again, so that a run that was stopped goes on. `--table` prints what FILE holds: how many judgements, how
-many false alarms, and how often over the noise the worst of them was.
+batch size have the same place in their lists. `--precision`: PyTorch and MindSpore in that, where they
+can. A line per input goes to FILE, and what is in it is not run again, so that a run that was stopped goes
+on. `--table` prints what FILE holds: how many judgements, how many false alarms, and how often over the
+noise the worst of them was.
 """
 
 from __future__ import annotations
@@ -35,10 +36,12 @@ from parity.batches import random_batch
 from parity.compare import compare
 from parity.layers.reference import Reference
 from parity.layers.trace import layers_of
-from parity.noise import FLOAT32, nudged_batches, spread
+from parity.noise import CALIBRATIONS, noise_of
 from parity.random_weights import random_parameters
 from parity.runners.mindspore import MindSporeRunner
 from parity.runners.onnx import OnnxRunner
+from parity.runners.perturbed import PerturbedRunner
+from parity.runners.precision import FULL, runtimes_with
 from parity.runners.pytorch import PyTorchRunner
 from reference_models.spec import ModelSpec, all_models
 
@@ -56,40 +59,49 @@ def inputs_of(spec: ModelSpec, seed: int, *, every: bool) -> Iterator[tuple[int,
             yield SIZES_OF.get(spec.name, SIZES_PX)[i], BATCH_SIZES[j]
 
 
-def judgements(spec: ModelSpec, seed: int, done: set[tuple], *, every: bool) -> Iterator[Record]:
+def judgements(
+    spec: ModelSpec, seed: int, done: set[tuple], *, every: bool, precision: str
+) -> Iterator[Record]:
     """Yield every judgement of a model's weights of one seed that is not done."""
     sizes = SIZES_OF.get(spec.name, SIZES_PX)
-    keys = [(spec.name, seed, size, count) for size, count in inputs_of(spec, seed, every=every)]
+    keys = [(spec.name, seed, size, count, precision) for size, count in inputs_of(spec, seed, every=every)]
     if all(key in done for key in keys):
         return
     parameters = random_parameters(spec, seed=seed)
-    exact = PyTorchRunner(spec, spec.num_classes, parameters, dtype="float64")
-    rounded = PyTorchRunner(spec, spec.num_classes, parameters)
-    runners = {"pytorch": rounded, "mindspore": MindSporeRunner(spec, spec.num_classes, parameters)}
+    given: Any = (spec, spec.num_classes, parameters)
+    calibration = CALIBRATIONS[precision]
+    exact = PyTorchRunner(*given, dtype="float64")
+    rounded = PyTorchRunner(*given)
+    if precision not in FULL:
+        rounded = PerturbedRunner(*given, rounding=calibration.rounding, seed=seed)
+    runners: dict[str, Any] = {"pytorch": PyTorchRunner(*given, precision=precision)}
+    if "mindspore" in runtimes_with(precision):
+        runners["mindspore"] = MindSporeRunner(*given, precision=precision)
     for key in keys:
         if key in done:
             continue
-        _, _, size, count = key
+        _, _, size, count, _ = key
         batch = random_batch(spec, count, seed, size)
         logits = exact.run(batch)
-        draws = (rounded.run(nudged, order) for nudged, order in nudged_batches(batch, seed))
-        noise = spread(draws, float(np.abs(logits).max()))
+        noise = noise_of(rounded, batch, seed, float(np.abs(logits).max()))
+        tolerance = calibration.tolerance_of(noise)
         diagonal = sizes.index(size) == BATCH_SIZES.index(count) == SEEDS.index(seed)
-        judged: dict[str, Any] = dict(runners)
+        judged = dict(runners)
         references = {}
         if diagonal:
             references["modules"] = Reference(exact, rounded, batch, seed=seed)
             references["alone"] = Reference(exact, rounded, batch, seed=seed, alone=True)
+        if diagonal and "onnx" in runtimes_with(precision):
             there = replace(spec, input_size_px=size)
             for source in ("mindspore", "pytorch"):
                 model = exporter_for(source).export(there, spec.num_classes, parameters).SerializeToString()
                 judged[f"onnxruntime (from {source})"] = OnnxRunner(model, keep_model=True)
         results = {}
         for name, runner in judged.items():
-            found = compare(logits, runner.run(batch), FLOAT32.tolerance_of(noise))
+            found = compare(logits, runner.run(batch), tolerance)
             results[name] = {"needed": found.needed_tolerance, "passed": found.passed}
             for how, reference in references.items():
-                layers = layers_of(runner, reference, alone=how == "alone")
+                layers = layers_of(runner, reference, alone=how == "alone", calibration=calibration)
                 worst = max(layers.steps, key=lambda step: step.error / step.tolerance)
                 results[name][how] = {
                     "compared": len(layers.steps),
@@ -97,7 +109,7 @@ def judgements(spec: ModelSpec, seed: int, done: set[tuple], *, every: bool) -> 
                     "worst": worst.error / worst.tolerance,
                     "worst_name": f"{worst.name} ({worst.kind})",
                 }
-        yield {"key": key, "noise": noise, "tolerance": FLOAT32.tolerance_of(noise), "results": results}
+        yield {"key": key, "noise": noise, "tolerance": tolerance, "results": results}
 
 
 def is_alarm(result: dict[str, Any]) -> bool:
@@ -112,7 +124,10 @@ def print_table(records: list[Record]) -> None:
         for name, result in record["results"].items():
             rows[name].append((record, result))
     models = {record["key"][0] for record in records}
-    print(f"{len(models)} of {len(all_models())} models, {len(records)} inputs, {FLOAT32.factor:g} x noise\n")
+    # a key's precision is its last
+    factors = {record["key"][-1]: CALIBRATIONS[record["key"][-1]].factor for record in records}
+    allowed = ", ".join(f"{factor:g} x the noise of {name}" for name, factor in factors.items())
+    print(f"{len(models)} of {len(all_models())} models, {len(records)} inputs, allowed: {allowed}\n")
     print("| logits | judgements | false alarms | worst needed / noise | worst needed / allowed |")
     print("|---|--:|--:|--:|--:|")
     for name, found in rows.items():
@@ -143,11 +158,12 @@ def main() -> None:
     """Run what is not done, or print the table."""
     parser = arguments(__doc__, "false_alarms.jsonl")
     parser.add_argument("--every", action="store_true", help="every combination")
+    parser.add_argument("--precision", choices=CALIBRATIONS, default="float32")
     options = parser.parse_args()
 
     def work(spec: ModelSpec, done: set[tuple]) -> Iterator[Record]:
         for seed in SEEDS:
-            yield from judgements(spec, seed, done, every=options.every)
+            yield from judgements(spec, seed, done, every=options.every, precision=options.precision)
             gc.collect()
 
     def line(record: Record) -> str:
