@@ -60,7 +60,7 @@ def first_part(
         parameters: by canonical name.
         batch: what both are fed.
         seed: of the noise's draws.
-        file: the ONNX file; its batch axis is free.
+        file: the ONNX file.
         outputs: module path -> the tensor of the file that holds its output.
         feeding: module path -> the modules of `outputs` that feed it.
         tell: is told each step.

@@ -86,18 +86,10 @@ class OnnxRunner:
         )[: len(images)]
 
     def loaded(self) -> Any:
-        """Return the onnx.ModelProto, if the runner was told to keep it.
-
-        Raises:
-            OnnxFileError: it was not, or its batch size is fixed.
-        """
+        """Return the onnx.ModelProto of a runner that was told to keep it."""
         import onnx
 
-        if self._model is None or self._fixed_size is not None:
-            raise OnnxFileError(
-                f"{self.what}: its layers cannot be looked at, because its batch size is fixed to "
-                f"{self._fixed_size}. Leave out --layers, or export it with a free batch axis."
-            )
+        assert self._model is not None, "made without keep_model"
         if isinstance(self._model, bytes):
             return onnx.load_from_string(self._model)
         return onnx.load(self._model)
@@ -107,18 +99,25 @@ class OnnxRunner:
     ) -> dict[str, np.ndarray]:
         """Return tensors of `model`, a form of this runner's with other inputs or outputs.
 
-        `batch` is fed where `model` asks for this runner's own input.
+        `batch` is fed where `model` asks for this runner's own input; all that is fed has as many rows.
         """
         session = _session(self._runtime, model, parse_device(self.device), self._optimize, self.what)
         asked = {value.name for value in session.get_inputs()}
         known = {**feeds, self._input.name: np.ascontiguousarray(batch, self._dtype)}
         outputs = [value.name for value in session.get_outputs() if value.name in wanted]
-        try:
-            values = session.run(outputs, {name: known[name] for name in asked})
-        except Exception as error:  # ONNX Runtime's own classes derive from Exception alone
-            raise OnnxFileError(
-                f"{self.what}: ONNX Runtime failed with more outputs: {_first_line(error)}"
-            ) from error
+        count = len(batch)
+        size = self._fixed_size or count
+        pieces = []
+        for start in range(0, count, size):
+            # the last piece is filled up with the first rows
+            rows = np.arange(start, start + size) % count
+            try:
+                pieces.append(session.run(outputs, {name: known[name][rows] for name in asked}))
+            except Exception as error:  # ONNX Runtime's own classes derive from Exception alone
+                raise OnnxFileError(
+                    f"{self.what}: ONNX Runtime failed with more outputs: {_first_line(error)}"
+                ) from error
+        values = [np.concatenate(parts)[:count] for parts in zip(*pieces, strict=True)]
         found = dict(zip(outputs, values, strict=True))
         return {name: found[name] if name in found else known[name] for name in wanted}
 

@@ -203,6 +203,27 @@ def test_onnx_with_a_free_batch(onnx_bytes):
 
 
 @pytest.mark.parametrize("size", [1, 2, 4, 5, 8])
+def test_onnx_with_a_fixed_batch_is_looked_into_in_pieces(size, onnx_bytes):
+    batch = np.random.default_rng(0).standard_normal((5, 3, 8, 8)).astype(np.float32)
+    wanted = ["input", "mean", "logits"]
+    expected = OnnxRunner(_tapped(onnx_bytes)).run_tensors(_tapped(onnx_bytes), {}, batch, wanted)
+    fixed = _tapped(_classifier(size))
+    found = OnnxRunner(fixed).run_tensors(fixed, {}, batch, wanted)
+    assert found["mean"].shape == (5, 3, 1, 1)
+    for name in wanted:
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-5, atol=1e-6)
+
+
+def _tapped(model):
+    """Return the model with its mean as an output too."""
+    import onnx
+
+    tapped = onnx.load_from_string(model)
+    tapped.graph.output.add().name = "mean"
+    return tapped.SerializeToString()
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 8])
 def test_onnx_with_a_fixed_batch_is_fed_in_pieces(size, onnx_bytes):
     batch = np.random.default_rng(0).standard_normal((5, 3, 8, 8)).astype(np.float32)
     expected = OnnxRunner(onnx_bytes).run(batch)

@@ -171,8 +171,11 @@ def test_folded_and_scrambled_with_a_channel_that_is_off(checkpoint, model, tmp_
     assert "Parity: NOT equal" in page and 'name="files" tests="1" failures="1"' in junit
 
 
-def test_folded_and_scrambled_with_another_graph(checkpoint, model, tmp_path):
+@pytest.mark.parametrize("rows", [None, 1, 3], ids=lambda rows: f"{rows} rows" if rows else "any rows")
+def test_folded_and_scrambled_with_another_graph(rows, checkpoint, model, tmp_path):
     wrong = scrambled(model)
+    for value in (*wrong.graph.input, *wrong.graph.output) if rows else ():
+        value.type.tensor_type.shape.dim[0].dim_value = rows
     find = folded_weight(model)
     (name,) = (tensor.name for tensor in wrong.graph.initializer if find(tensor))
     (conv,) = (node for node in wrong.graph.node if name in node.input)
