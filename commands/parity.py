@@ -186,11 +186,11 @@ def parity(
     if html_path is not None:
         from parity.report_html import page_of
 
-        write_text(html_path, page_of(reports, localised=localised))
+        write_text(html_path, page_of(reports, localised=localised, trained=trained))
     if junit_path is not None:
         from parity.report_junit import junit_of
 
-        write_text(junit_path, junit_of(reports, localised))
+        write_text(junit_path, junit_of(reports, localised, trained))
     verdicts = [
         *([escape(localise_report.lines_of(localised))] if localised else []),
         verdict_of(reports),

@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from .check import IMAGES_OF, ModelReport, Pair
 from .layers.judge import LayerReport
 from .localise import report as localise_report
 from .localise.verdict import Localisation
+from .noise import CALIBRATIONS
 from .pages import render
+from .plots import HEIGHT, MARGIN, WIDTH, number, plot_of_layers, plot_of_tensors
 from .report import headroom_of, layers_line, verdict_of
-
-WIDTH, HEIGHT, MARGIN = 1000, 300, 46
-# what an error of zero is drawn at, and the top of what is drawn
-LOWEST, HIGHEST = 1e-9, 1e1
-
-
-@dataclass(frozen=True, slots=True)
-class Dot:
-    """One module in a plot; `title` is what the pointer shows."""
-
-    x: float
-    y: float
-    passed: bool
-    title: str
-
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """Errors by module, in the order in which they run; `allowed` is the points of the tolerance's line."""
-
-    dots: tuple[Dot, ...]
-    allowed: str
-    ticks: tuple[tuple[float, str], ...]
-    parting: Dot | None
-    label: str
+from .training import report as training_report
+from .training.check import TrainingReport
 
 
 def page_of(
@@ -45,6 +22,7 @@ def page_of(
     made: str | None = None,
     title: str = "Parity",
     localised: Localisation | None = None,
+    trained: Sequence[TrainingReport] = (),
 ) -> str:
     """Return the page for the reports; the same reports give the same bytes.
 
@@ -53,6 +31,7 @@ def page_of(
         made: when and by what, if the page is to say so.
         title: of the page.
         localised: what differs between the two files that the reports are on.
+        trained: how the frameworks train, if that was compared.
     """
     return render(
         "parity.html",
@@ -60,14 +39,21 @@ def page_of(
         made=made,
         passed=bool(reports)
         and all(report.passed for report in reports)
-        and (localised is None or localised.passed),
-        verdict=verdict_of(reports),
+        and (localised is None or localised.passed)
+        and all(report.passed for report in trained),
+        verdict=". ".join([verdict_of(reports), *([training_report.verdict_of(trained)] if trained else [])]),
         reports=reports,
         localised=localised,
         localised_verdict=localise_report.verdict_of(localised) if localised else "",
-        versions=versions_of(reports),
+        trained=trained,
+        parts_of=training_report.parts_of,
+        worst_of=training_report.worst_of,
+        statistics_line=training_report.statistics_line,
+        repeat_training=repeat_training_of,
+        plot_of_tensors=plot_of_tensors,
+        versions=versions_of([*reports, *trained]),
         plots={
-            (report_index, pair_index, kind): plot_of(layers)
+            (report_index, pair_index, kind): plot_of_layers(layers)
             for report_index, report in enumerate(reports)
             for pair_index, pair in enumerate(report.pairs)
             for kind, layers in layers_of_pair(pair)
@@ -90,7 +76,7 @@ def layers_of_pair(pair: Pair) -> list[tuple[str, LayerReport]]:
     return [(kind, layers) for kind, layers in found if layers is not None]
 
 
-def versions_of(reports: Sequence[ModelReport]) -> dict[str, str]:
+def versions_of(reports: Sequence[ModelReport | TrainingReport]) -> dict[str, str]:
     """Return the versions, precision flags and environment of every pair, those that differ joined."""
     found: dict[str, list[str]] = {}
     for report in reports:
@@ -111,11 +97,25 @@ def repeat_of(report: ModelReport) -> str:
         words += ["--images", report.inputs.removeprefix(IMAGES_OF)]
     if report.seed is not None:
         words += ["--seed", str(report.seed)]
+    if report.precision != "float32":
+        words += ["--precision", report.precision]
+    allowed = {pair.comparison.tolerance for pair in report.pairs}
+    if allowed - {CALIBRATIONS[report.precision].tolerance_of(report.noise)}:
+        words += ["--tolerance", *(f"{tolerance:g}" for tolerance in allowed)]
     if any(pair.layers for pair in report.pairs):
         words.append("--layers")
     if any(pair.isolated for pair in report.pairs):
         words.append("--isolate")
     return " ".join(words)
+
+
+def repeat_training_of(report: TrainingReport) -> str:
+    """Return the command that repeats a model's training check."""
+    what = report.model if report.weights.startswith("random seed") else report.weights
+    words = ["python cli.py parity", what, "--batch-size", str(report.input_shape[0])]
+    words += ["--size", str(report.input_shape[-1]), "--seed", str(report.seed)]
+    steps = max((len(pair.steps.loss) for pair in report.pairs if pair.steps), default=0)
+    return " ".join([*words, "--gradients", *(["--steps", str(steps)] if steps else [])])
 
 
 def around(layers: LayerReport, rows: int = 10) -> list:
@@ -124,39 +124,3 @@ def around(layers: LayerReport, rows: int = 10) -> list:
         return []
     at = [step.name for step in layers.steps].index(layers.parting.step.name)
     return list(layers.steps[max(0, at - rows // 2) : at + rows // 2])
-
-
-def plot_of(layers: LayerReport) -> Plot:
-    """Return a plot of the errors: one dot per module, its place fixed by its order and its error."""
-    count = max(len(layers.steps) - 1, 1)
-    dots, allowed = [], []
-    parting = None
-    for index, step in enumerate(layers.steps):
-        x = MARGIN + (WIDTH - 2 * MARGIN) * index / count
-        dot = Dot(
-            round(x, 1),
-            _y(step.error),
-            step.passed,
-            f"{step.name} ({step.kind}): output {number(step.error)}, input {number(step.given_error)}, "
-            f"noise {number(step.noise)}, allowed {number(step.tolerance)}",
-        )
-        dots.append(dot)
-        allowed.append(f"{dot.x},{_y(step.tolerance)}")
-        if layers.parting is not None and step.name == layers.parting.step.name:
-            parting = dot
-    exponents = range(round(math.log10(LOWEST)), round(math.log10(HIGHEST)) + 1, 2)
-    ticks = tuple((_y(10.0**exponent), f"1e{exponent}") for exponent in exponents)
-    label = layers.parting.step.name if layers.parting else ""
-    return Plot(tuple(dots), " ".join(allowed), ticks, parting, label)
-
-
-def number(value: float) -> str:
-    """Return a value as the page prints it."""
-    return f"{value:.1e}" if math.isfinite(value) else str(float(value))
-
-
-def _y(error: float) -> float:
-    """Return where an error is drawn, on a logarithmic axis that grows upwards."""
-    bounded = HIGHEST if not math.isfinite(error) else min(max(error, LOWEST), HIGHEST)
-    share = (math.log10(bounded) - math.log10(LOWEST)) / (math.log10(HIGHEST) - math.log10(LOWEST))
-    return round(HEIGHT - MARGIN / 2 - share * (HEIGHT - MARGIN), 1)

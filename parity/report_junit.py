@@ -10,12 +10,19 @@ from .check import ModelReport, Pair
 from .localise import report as localise_report
 from .localise.verdict import Localisation
 from .report import layers_line
+from .training.check import TrainingPair, TrainingReport
+from .training.report import parts_of, worst_of
 
 
-def junit_of(reports: Sequence[ModelReport], localised: Localisation | None = None) -> str:
+def junit_of(
+    reports: Sequence[ModelReport],
+    localised: Localisation | None = None,
+    trained: Sequence[TrainingReport] = (),
+) -> str:
     """Return the reports as the XML that CI servers read; the same reports give the same bytes.
 
-    `localised`, what differs between the two files that the reports are on, is a suite of one case.
+    `localised`, what differs between the two files that the reports are on, is a suite of one case;
+    each of `trained` is a suite of a case per candidate.
     """
     root = ElementTree.Element("testsuites", name="parity")
     subjects = Counter((report.model, report.weights) for report in reports)
@@ -33,6 +40,16 @@ def junit_of(reports: Sequence[ModelReport], localised: Localisation | None = No
             case = ElementTree.SubElement(suite, "testcase", classname=f"parity.{name}", name=pair.candidate)
             if not pair.passed:
                 message = failure_of(pair)
+                ElementTree.SubElement(case, "failure", message=message.splitlines()[0]).text = message
+    for trained_report in trained:
+        pairs = trained_report.pairs
+        name = f"{trained_report.model} training"
+        failures = str(sum(not pair.passed for pair in pairs))
+        suite = ElementTree.SubElement(root, "testsuite", name=name, tests=str(len(pairs)), failures=failures)
+        for found in pairs:
+            case = ElementTree.SubElement(suite, "testcase", classname=f"parity.{name}", name=found.candidate)
+            if not found.passed:
+                message = training_failure_of(found)
                 ElementTree.SubElement(case, "failure", message=message.splitlines()[0]).text = message
     if localised is not None:
         suite = ElementTree.SubElement(
@@ -61,3 +78,13 @@ def failure_of(pair: Pair) -> str:
         if layers is not None and not layers.passed
     ]
     return "\n".join(lines)
+
+
+def training_failure_of(pair: TrainingPair) -> str:
+    """Return what of a framework's training differs, a line each."""
+    worst = [(what, worst_of(results)) for what, results in parts_of(pair)]
+    return "\n".join(
+        f"{what} differ: {result.name} is off by {result.error:.1e}, allowed {result.tolerance:.1e}"
+        for what, result in worst
+        if not result.passed
+    )

@@ -78,6 +78,7 @@ class TrainingReport:
     weights: str
     input_shape: tuple[int, ...]
     recipe: Recipe
+    seed: int
     pairs: tuple[TrainingPair, ...]
 
     @property
@@ -164,7 +165,7 @@ def check_training(
                 trainer.versions(),
             )
         )
-    return TrainingReport(spec.name, weights, batches[0].shape, recipe, tuple(pairs))
+    return TrainingReport(spec.name, weights, batches[0].shape, recipe, seed, tuple(pairs))
 
 
 def _stepping(recipe: Recipe, gradients: Values, parameters: Values) -> Recipe:

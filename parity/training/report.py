@@ -53,7 +53,7 @@ def table_of(report: TrainingReport) -> Table:
     table.add_column("verdict", no_wrap=True)
     for pair in report.pairs:
         for what, results in parts_of(pair):
-            worst = max(results, key=lambda result: result.error / result.tolerance)
+            worst = worst_of(results)
             failed = sum(not result.passed for result in results)
             table.add_row(
                 pair.candidate,
@@ -93,6 +93,11 @@ def parts_of(pair: TrainingPair) -> list[tuple[str, list[TensorResult]]]:
             (f"statistics after {count} steps", [pair.steps.statistics]),
         ]
     return parts
+
+
+def worst_of(results: Sequence[TensorResult]) -> TensorResult:
+    """Return the tensor that needs the largest share of its tolerance."""
+    return max(results, key=lambda result: result.error / result.tolerance)
 
 
 def statistics_line(pair: TrainingPair) -> str:

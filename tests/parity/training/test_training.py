@@ -1,11 +1,16 @@
 """Both frameworks train alike; a framework that does not is found, and how."""
 
 import json
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
+from parity.batches import random_batch
+from parity.check import check_model
 from parity.random_weights import random_parameters
+from parity.report_html import page_of
+from parity.report_junit import junit_of
 from parity.runners.pytorch_training import PyTorchTrainer
 from parity.training import check
 from parity.training.check import check_training
@@ -55,6 +60,25 @@ def test_reports(report):
     assert verdict_of([report]) == "Training is equal"
 
 
+@pytest.fixture(scope="module")
+def logits(parameters):
+    return check_model(SPEC, parameters, random_batch(SPEC), runtimes=["pytorch"])
+
+
+def test_page_and_junit(logits, report):
+    page = page_of([logits], trained=[report])
+    assert "<title>Parity: equal</title>" in page and "Training is equal" in page
+    assert page.count('class="dot"') == 2 * (len(report.pairs[0].gradients) + 74 + 2)
+    assert "parity res2net_digits --batch-size 4 --size 32 --seed 0 --gradients --steps 2" in page
+    for pair in report.pairs:
+        assert f"{pair.steps.loss[1]:.7f}" in page
+    suites = ElementTree.fromstring(junit_of([logits], trained=[report]).encode())
+    assert [(suite.get("name"), suite.get("failures")) for suite in suites] == [
+        ("res2net_digits", "0"),
+        ("res2net_digits training", "0"),
+    ]
+
+
 def _biased(trainer):
     for module in trainer._net.modules():
         if type(module).__name__ == "BatchNorm2d":
@@ -101,7 +125,7 @@ def _no_momentum(trainer):
         pytest.param(_no_momentum, "steps", marks=pytest.mark.slow),
     ],
 )
-def test_a_framework_that_trains_otherwise_is_found(fault, part, parameters, monkeypatch):
+def test_a_framework_that_trains_otherwise_is_found(fault, part, parameters, logits, monkeypatch):
     class Wrong(PyTorchTrainer):
         def __init__(self, *arguments, **keywords):
             super().__init__(*arguments, **keywords)
@@ -119,6 +143,12 @@ def test_a_framework_that_trains_otherwise_is_found(fault, part, parameters, mon
         "steps": pair.steps is None or pair.steps.passed,
     }[part] is False
     if fault is _gradient:
+        page = page_of([logits], trained=[report])
+        assert "<title>Parity: NOT equal</title>" in page and "Training differs in 1 of 1 models" in page
+        assert page.count('class="dot out"') == page.count('class="ring"') == 1
+        suites = ElementTree.fromstring(junit_of([logits], trained=[report]).encode())
+        (failure,) = suites.iter("failure")
+        assert failure.get("message").startswith("gradients differ: layer2.0.convs.0.weight is off by")
         assert [r.name for r in pair.gradients if not r.passed] == ["layer2.0.convs.0.weight"]
     if fault is _biased:
         assert pair.statistics.variance == "biased"
