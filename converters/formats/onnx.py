@@ -306,8 +306,13 @@ class _GraphReader:
         for field in typed:
             if field.wire not in (VARINT, LENGTH):
                 raise FormatError(f"{what} has values of a wrong wire type: damaged")
-            for value in self.reader.varints(field, what, count):
-                payload += (value & (2 ** (8 * item) - 1)).to_bytes(item, "little")
+            if field.wire == VARINT:
+                payload += (field.value & (2 ** (8 * item) - 1)).to_bytes(item, "little")
+            else:
+                for values in self.reader.packed_varints(field, what):
+                    payload += values.astype(f"<u{item}").tobytes()
+                    if len(payload) > count * item:
+                        break
             if len(payload) > count * item:
                 break
         if len(payload) != count * item:

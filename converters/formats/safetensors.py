@@ -34,7 +34,7 @@ OPTIONS: tuple[str, ...] = ()
 
 _MAX_SCALAR = 1 << 30  # zeros that a CRC is taken over; MindSpore would need as much memory
 _MAX_HEADER_BYTES = 100_000_000  # the library's own limit
-# a JSON text becomes objects of many times its size: bounds that 100,000 tensors keep, far from any real file
+# a JSON text becomes objects of many times its size: bounds that MAX_TENSORS tensors keep
 _MAX_JSON_BYTES = 160 * MAX_TENSORS
 _MAX_COMMAS = 10 * MAX_TENSORS
 _TYPES = {

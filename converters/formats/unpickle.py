@@ -28,8 +28,8 @@ from converters.formats.source import FormatError
 from converters.formats.tensors import short
 
 MAX_PICKLE_BYTES = 64 * 1024 * 1024
-# of all pickles of a file: takes half a second, and each may leave an object of 100 bytes behind
-MAX_STEPS = 1_000_000
+# of all pickles of a file: takes a quarter of a second, and each may leave an object of 100 bytes behind
+MAX_STEPS = 500_000
 STEPS_A_TENSOR = 40
 _MAX_MEMO = 1 << 32  # what the binary opcodes can name; larger numbers could be made to collide as keys
 _MAX_COPIED = 1 << 20  # items and bytes, beyond as many as the pickle has bytes
@@ -142,6 +142,13 @@ class Unpickler:
         self.position = end + 1
         return line
 
+    def _byte(self) -> int:
+        position = self.position
+        if position == len(self.data):
+            raise self._end_error()
+        self.position = position + 1
+        return self.data[position]
+
     def _number(self, length: int) -> int:
         return int.from_bytes(self._take(length), "little")
 
@@ -224,7 +231,7 @@ _READS: dict[int, Callable[[Unpickler], Any]] = {
     ord("I"): Unpickler._decimal,
     ord("L"): Unpickler._decimal,
     ord("J"): lambda u: int.from_bytes(u._take(4), "little", signed=True),
-    ord("K"): lambda u: u._take(1)[0],
+    ord("K"): Unpickler._byte,
     ord("M"): lambda u: u._number(2),
     0x8A: lambda u: u._long(1),
     0x8B: lambda u: u._long(4),
@@ -251,10 +258,10 @@ _READS: dict[int, Callable[[Unpickler], Any]] = {
 # whether it is a get, and how the index is read
 _MEMO: dict[int, tuple[bool, Callable[[Unpickler], int] | None]] = {
     ord("g"): (True, lambda u: int(u._line())),
-    ord("h"): (True, lambda u: u._take(1)[0]),
+    ord("h"): (True, Unpickler._byte),
     ord("j"): (True, lambda u: u._number(4)),
     ord("p"): (False, lambda u: int(u._line())),
-    ord("q"): (False, lambda u: u._take(1)[0]),
+    ord("q"): (False, Unpickler._byte),
     ord("r"): (False, lambda u: u._number(4)),
     0x94: (False, None),
 }
@@ -298,7 +305,7 @@ _MARKED: dict[int, Callable[[Unpickler, list[Any], list[Any], int], None]] = {
 
 
 def _proto(unpickler: Unpickler, stack: list[Any], start: int) -> None:
-    version = unpickler._number(1)
+    version = unpickler._byte()
     if version > 5:
         raise unpickler._error(f"is of protocol {version}; known are 0 to 5", start)
 

@@ -97,7 +97,7 @@ def test_a_broken_pickle_is_an_error(data: bytes, message: str) -> None:
 
 def test_copies_of_a_memoised_list_are_bounded() -> None:
     data = (
-        b"](" + b"K\x01" * 500_000 + b"eq\x00" + b"cbuiltins\nlist\nq\x01" + b"h\x01h\x00\x85R0" * 1000 + b"."
+        b"](" + b"K\x01" * 200_000 + b"eq\x00" + b"cbuiltins\nlist\nq\x01" + b"h\x01h\x00\x85R0" * 1000 + b"."
     )
     with pytest.raises(FormatError, match="copies the same items"):
         load(data)

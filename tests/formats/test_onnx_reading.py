@@ -203,7 +203,7 @@ DAMAGED: dict[str, tuple[list[Any], str]] = {
     "too few values": ([TensorProto(name="w", data_type=7, dims=[3], int64_data=[1, 2])], "2 values or more"),
     "too many values": (
         [TensorProto(name="w", data_type=7, dims=[1], int64_data=[1, 2])],
-        "more than 1 values",
+        "2 values or more; expected 1",
     ),
     "wrong field": ([TensorProto(name="w", data_type=1, dims=[1], int64_data=[1])], "in field 7; expected 4"),
     "negative dim": ([raw(dims=[-2])], "none negative"),
@@ -221,6 +221,29 @@ DAMAGED: dict[str, tuple[list[Any], str]] = {
 @pytest.mark.parametrize(("tensors", "message"), DAMAGED.values(), ids=DAMAGED)
 def test_damaged_tensors(tmp_path: Path, tensors: list[Any], message: str) -> None:
     save(tmp_path / "x.onnx", tensors)
+    with pytest.raises(FormatError, match=message):
+        open_checkpoint(tmp_path / "x.onnx")
+
+
+PACKED = [0, 1, 127, 128, 300, 2**31, 2**62, -1, -(2**63)] * 40_000  # over several chunks, cut inside values
+
+
+def test_packed_numbers_of_every_length(tmp_path: Path) -> None:
+    save(tmp_path / "x.onnx", [helper.make_tensor("w", TensorProto.INT64, [len(PACKED)], PACKED)])
+    assert open_checkpoint(tmp_path / "x.onnx").tensors["w"].numpy().tolist() == PACKED
+
+
+PACKED_DAMAGED = {
+    "eleven bytes": (b"\xff" * 10 + b"\x01", "a number is longer than 10 bytes"),
+    "ends inside": (b"\x01\x80", "ends inside a number"),
+}
+
+
+@pytest.mark.parametrize(("data", "message"), PACKED_DAMAGED.values(), ids=PACKED_DAMAGED)
+def test_damaged_packed_numbers(tmp_path: Path, data: bytes, message: str) -> None:
+    tensor = b"\x08\x01\x10\x07\x3a" + bytes([len(data)]) + data
+    graph = b"\x2a" + bytes([len(tensor)]) + tensor
+    (tmp_path / "x.onnx").write_bytes(b"\x08\x08\x3a" + bytes([len(graph)]) + graph)
     with pytest.raises(FormatError, match=message):
         open_checkpoint(tmp_path / "x.onnx")
 
