@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from converters.finite import FiniteTensor, NotFiniteError, count_not_finite
 from converters.formats import (
     FLOATS,
     Checkpoint,
@@ -19,7 +20,6 @@ from converters.formats import (
 from converters.identify import PARAMETER_DTYPES, Fit, identify
 from converters.names import COUNTER_LEAF, get_dialect, name_map, reference_dialect
 from converters.provenance import FOLDED_KEY, MODEL_KEY, provenance
-from converters.statistics import FiniteTensor, NotFiniteError, count_not_finite
 from reference_models.errors import TriportError, listed
 from reference_models.spec import Dialect, ModelSpec, Preprocess, Runtime, family_models
 
@@ -38,8 +38,7 @@ class ConvertError(TriportError):
     """A conversion that was asked for makes no sense, or the weights are not fit to be converted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Conversion:
+class Conversion(NamedTuple):
     """What a conversion did; `dropped` lists the source's names that were not used, and why."""
 
     source: str
@@ -176,8 +175,7 @@ def convert(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """A checkpoint read whole: parameters and buffers by canonical name, float32."""
 
     spec: ModelSpec

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from converters.formats import FLOATS, Checkpoint, Tensor, short
 from converters.name_index import find_models
@@ -20,8 +20,7 @@ class IdentifyError(TriportError):
     """A checkpoint is of no known model, of another one than said, or could be of several."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
+class Fit(NamedTuple):
     """How a checkpoint's tensors meet a model's names in one dialect.
 
     `names` maps canonical names to the file's. `problems` is empty for an exact fit; those of

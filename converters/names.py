@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from reference_models.errors import TriportError, listed
 from reference_models.spec import Dialect, Layer, ModelSpec
@@ -37,8 +37,7 @@ class NameMapError(TriportError):
     """A family's rows do not map its names one to one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row of a name table: two module path patterns that share their placeholders."""
 
     dialect: str

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from .errors import TriportError
 
@@ -23,8 +23,7 @@ class UnknownModelError(TriportError):
     """No model of that name is defined."""
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(NamedTuple):
     """One layer that owns parameters.
 
     `path` is the PyTorch module path, which is canonical. `kind` is "conv", "norm" or "dense";

@@ -95,5 +95,5 @@ def test_a_measurement_of_something_else_is_refused(tmp_path, name, changes, mes
 def test_nobody_states_preprocessing():
     spec = replace(RESNET50, weights=())
     checkpoint, fit = found(RESNET50, "torchvision")
-    origin = origin_of(checkpoint, replace(fit, spec=spec), "0" * 64, "resnet50")
+    origin = origin_of(checkpoint, fit._replace(spec=spec), "0" * 64, "resnet50")
     assert origin.stated_by == "nobody; this is triport's default"

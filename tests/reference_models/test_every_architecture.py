@@ -223,7 +223,7 @@ def with_accuracy(**changes):
         (test_record_is_the_pytorch_definition, with_layout(lambda layers: tuple(layers[:-1]))),
         (
             test_record_is_the_mindspore_definition,
-            with_layout(lambda layers: (replace(layers[0], bias=True), *layers[1:])),
+            with_layout(lambda layers: (layers[0]._replace(bias=True), *layers[1:])),
         ),
         (test_parameter_count_is_that_of_layout_and_networks, replace(RESNET, num_parameters=11_689_511)),
         (
