@@ -9,9 +9,12 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from reference_models.spec import RUNTIMES
+
 from .check import ModelReport, Pair
 from .layers.judge import LayerReport, StepResult
 from .noise import CALIBRATIONS
+from .runners.precision import runtimes_with
 
 
 def json_of(reports: Sequence[ModelReport]) -> dict[str, Any]:
@@ -73,6 +76,9 @@ def caption_of(report: ModelReport) -> str:
     """Return where the tolerance came from, and what the layers say."""
     factor = CALIBRATIONS[report.precision].factor
     lines = [f"relative to the largest logit; allowed is {factor:g} x the noise of {report.precision}"]
+    left_out = set(RUNTIMES) - set(runtimes_with(report.precision))
+    if left_out:
+        lines.append(f"not in {report.precision}: {', '.join(sorted(left_out))}")
     for pair in report.pairs:
         for layers in (pair.layers, pair.isolated):
             if layers is not None:
