@@ -197,8 +197,9 @@ def _parse(text: bytes, path: str) -> dict[str, Any]:
         ) from None
     if not isinstance(header, dict):
         raise FormatError(f"{path}: the safetensors header is no table: the file is damaged")
-    if len(header) > MAX_TENSORS:
-        raise FormatError(f"{path}: has {len(header):,} tensors; expected at most {MAX_TENSORS:,}: damaged")
+    count = len(header) - ("__metadata__" in header)
+    if count > MAX_TENSORS:
+        raise FormatError(f"{path}: has {count:,} tensors; expected at most {MAX_TENSORS:,}: damaged")
     return header
 
 

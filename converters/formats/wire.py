@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 _WINDOW_BYTES = 4096
 _MAX_VARINT_BYTES = 10
-_MAX_FIELDS = 300_000  # of a file: ten a tensor, and a graph around them; read in under a second
+_MAX_FIELDS = 200_000  # of a file: ten a tensor, and a graph around them; read in under a second
 
 
 class Field(NamedTuple):

@@ -16,6 +16,7 @@ from converters.formats import ckpt as ckpt_format
 from converters.formats import pth as pth_format
 from converters.formats.atomic import Output
 from converters.formats.source import CHUNK_BYTES, SourceFile
+from converters.formats.tensors import MAX_TENSORS
 from tests.formats.checkpoint_samples import array, payload
 
 ZEROS = bytes(CHUNK_BYTES)
@@ -174,10 +175,10 @@ def test_a_hostile_header_is_refused_before_it_is_parsed(
 def test_as_many_tensors_as_may_be_are_read(tmp_path: Path) -> None:
     tensors: dict[str, Tensor] = {
         f"model.layers.{i}.self_attn.q_proj.weight": ArrayTensor(np.ones((1, 1, 1, 1), np.int8))
-        for i in range(20_000)
+        for i in range(MAX_TENSORS)
     }
     write_checkpoint(tmp_path / "x.safetensors", "pytorch", tensors)
-    assert len(open_checkpoint(tmp_path / "x.safetensors").tensors) == 20_000
+    assert len(open_checkpoint(tmp_path / "x.safetensors").tensors) == MAX_TENSORS
 
 
 LAYOUTS = {
