@@ -17,7 +17,7 @@ import numpy as np
 
 from reference_models.spec import ModelSpec, all_models
 
-# frameworks keep what they allocate: over this, go on in a fresh process
+# frameworks keep what they allocate: once over this, every model gets a fresh process
 LIMIT_KB = 6 << 20
 
 Record = dict[str, Any]
