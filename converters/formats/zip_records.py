@@ -48,7 +48,9 @@ def read_records(source: SourceFile) -> dict[str, Record]:
     """
     path = source.path
     count, start, size = _directory(source)
-    if size > _MAX_DIRECTORY_BYTES or count > min(MAX_TENSORS, size // _CENTRAL.size):
+    if count > MAX_TENSORS and count <= size // _CENTRAL.size:
+        raise FormatError(f"{path}: has {count:,} zip records; expected at most {MAX_TENSORS:,} tensors")
+    if size > _MAX_DIRECTORY_BYTES or count > size // _CENTRAL.size:
         raise FormatError(f"{path}: the zip directory states {count:,} records in {size:,} bytes: damaged")
     directory = source.read(start, size)
     records: dict[str, Record] = {}

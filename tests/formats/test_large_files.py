@@ -11,7 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters.formats import ArrayTensor, Tensor, file_sha256, open_checkpoint, write_checkpoint
+from converters.formats import (
+    ArrayTensor,
+    FormatError,
+    Tensor,
+    file_sha256,
+    open_checkpoint,
+    unpickle,
+    write_checkpoint,
+    zip_records,
+)
 from converters.formats import ckpt as ckpt_format
 from converters.formats import pth as pth_format
 from converters.formats.atomic import Output
@@ -84,16 +93,21 @@ def test_slices_of_512_mib_are_byte_identical(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_more_records_than_a_plain_zip_counts(tmp_path: Path) -> None:
+def test_more_records_than_a_plain_zip_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import zipfile
 
     tensors: dict[str, Tensor] = {f"t{i}": ArrayTensor(np.float32(i).reshape(())) for i in range(66_000)}
     path = tmp_path / "x.pth"
     pth_format.write(path, "pytorch", tensors, {})
-    found = open_checkpoint(path).tensors
-    assert payload(found["t65999"]) == payload(tensors["t65999"])
     with zipfile.ZipFile(path) as archive:
         assert len(archive.namelist()) == 66_005
+    with pytest.raises(FormatError, match=r"has 66,005 zip records; expected at most 20,000 tensors"):
+        open_checkpoint(path)
+    # the count is read where zip64 keeps it, and everything behind it
+    for name, limit in ((zip_records, "MAX_TENSORS"), (unpickle, "MAX_STEPS")):
+        monkeypatch.setattr(name, limit, 10 * getattr(name, limit))
+    found = open_checkpoint(path).tensors
+    assert payload(found["t65999"]) == payload(tensors["t65999"])
 
 
 @pytest.mark.parametrize("suffix", [".ckpt", ".pth", ".safetensors"])
