@@ -68,24 +68,17 @@ def test_a_tensor_too_many(tmp_path: Path) -> None:
     assert time.process_time() - start < 0.5
 
 
+def one_by_one(data_type: int, value: bytes) -> bytes:
+    """Return a graph with a tensor that has each value in a field of its own."""
+    count = _MAX_FIELDS - 100
+    header = b"\x08" + varint(count) + b"\x10" + varint(data_type) + field(8, b"w")
+    return field(5, header + value * count)
+
+
 # graphs of nearly as many fields as may be
 MANY_FIELDS = {
-    "values one by one": field(
-        5,
-        b"\x08"
-        + varint(_MAX_FIELDS - 100)
-        + b"\x10\x01"
-        + field(8, b"w")
-        + b"\x25abcd" * (_MAX_FIELDS - 100),
-    ),
-    "numbers one by one": field(
-        5,
-        b"\x08"
-        + varint(_MAX_FIELDS - 100)
-        + b"\x10\x07"
-        + field(8, b"w")
-        + b"\x38\x01" * (_MAX_FIELDS - 100),
-    ),
+    "values one by one": one_by_one(1, b"\x25abcd"),
+    "numbers one by one": one_by_one(7, b"\x38\x01"),
     "packed numbers": field(
         5, b"\x08" + varint(6_000_000) + b"\x10\x07" + field(8, b"w") + field(7, b"\x01" * 6_000_000)
     ),
