@@ -49,7 +49,7 @@ class Steps:
         return tuple(float(max(FLOAT32.factor * d, f)) for d, f in zip(drifts, floors, strict=True))
 
     @property
-    def room(self) -> float:
+    def share(self) -> float:
         """The largest share of its tolerance that anything needs; infinite where it is no number."""
         differences = np.abs(np.subtract(self.loss, self.reference_loss)) / self.loss_allowed
         ends = [result.error / result.tolerance for result in (self.weights, self.statistics)]
@@ -88,9 +88,10 @@ class Runs:
             batches, labels = self._data(index)
             found.append((_Curve(trainer(), batches, labels, self._steps), run))
             judged = [
-                self._judged(number, curve, run, self._runs) for number, (curve, run) in enumerate(found, 1)
+                self._judged(number, curve, run, [run for _, run in found])
+                for number, (curve, run) in enumerate(found, 1)
             ]
-            best = min(judged, key=lambda steps: steps.room)
+            best = min(judged, key=lambda steps: steps.share)
             if best.passed:
                 break
         assert best is not None
