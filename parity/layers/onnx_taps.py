@@ -18,6 +18,7 @@ import numpy as np
 
 from parity.runners.calls import IMAGES, Call, Feed, Visit
 
+from .onnx_apart import apart, input_of, nodes_between, output_of
 from .reference import Step
 
 if TYPE_CHECKING:
@@ -166,14 +167,21 @@ def trace(
     feed: Feed | None = None,
     taps: Mapping[str, Tap] | None = None,
 ) -> None:
-    """Tell `visit` of every step that is found in the model; with `feed`, each node is fed apart.
+    """Tell `visit` of every step that is found in the model; with `feed`, each is fed apart.
 
     `taps` by the steps' names are found from the initializers' names unless they are given.
     """
     if taps is None:
         taps = taps_of(model.graph, steps)
-    named = {step.name: step for step in steps}
-    for group in _groups([named[name] for name in taps if feed is None or taps[name].node is not None]):
+    makers = {name: index for index, node in enumerate(model.graph.node) for name in node.output}
+    found = [step for step in steps if step.name in taps]
+    if feed is not None:
+        found = [
+            step
+            for step in found
+            if step.leaf and nodes_between(model.graph, makers, taps[step.name].given, taps[step.name].output)
+        ]
+    for group in _groups(found):
         if feed is None:
             wanted = {tensor for step in group for tensor in (taps[step.name].given, taps[step.name].output)}
             values = run(_with_outputs(model, wanted), {}, sorted(wanted))
@@ -181,18 +189,20 @@ def trace(
                 tap = taps[step.name]
                 visit(Call(step.path, step.number, values[tap.given], values[tap.output]))
             continue
-        given = {step.name: feed(step.path, step.number) for step in group}
+        given = {step: feed(step.path, step.number) for step in group}
         fed = {
-            f"{name}:input": np.ascontiguousarray(array, np.float32)
-            for name, array in given.items()
+            step: np.ascontiguousarray(array, np.float32)
+            for step, array in given.items()
             if array is not None
         }
-        apart = _apart(model, {step.name: taps[step.name] for step in group if f"{step.name}:input" in fed})
-        outputs = [f"{step.name}:output" for step in group if f"{step.name}:input" in fed]
-        values = run(apart, fed, outputs)
-        for step in group:
-            if f"{step.name}:input" in fed:
-                visit(Call(step.path, step.number, fed[f"{step.name}:input"], values[f"{step.name}:output"]))
+        cut = apart(model, {step.name: (taps[step.name].given, taps[step.name].output) for step in fed})
+        values = run(
+            cut,
+            {input_of(step.name): array for step, array in fed.items()},
+            [output_of(step.name) for step in fed],
+        )
+        for step, array in fed.items():
+            visit(Call(step.path, step.number, array, values[output_of(step.name)]))
 
 
 def _groups(steps: Sequence[Step]) -> Iterator[list[Step]]:
@@ -221,44 +231,3 @@ def _with_outputs(model: onnx.ModelProto, tensors: set[str]) -> bytes:
     for name in sorted(tensors - inputs - present):
         tapped.graph.output.add().name = name
     return tapped.SerializeToString()
-
-
-def _apart(model: onnx.ModelProto, taps: Mapping[str, Tap]) -> bytes:
-    """Return a model in which each tap's node stands alone, between its own input and its own output."""
-    import onnx
-    from onnx import TensorProto, helper
-
-    alone = onnx.ModelProto()
-    alone.CopyFrom(model)
-    graph = alone.graph
-    nodes, needed = [], set()
-    for name, tap in taps.items():
-        node = onnx.NodeProto()
-        assert tap.node is not None
-        node.CopyFrom(model.graph.node[tap.node])
-        node.input[0] = f"{name}:input"
-        del node.output[1:]
-        node.output[0] = f"{name}:output"
-        needed |= set(node.input[1:])
-        nodes.append(node)
-    # what makes the other inputs: constants, transposed weights
-    makers = {output: node for node in model.graph.node for output in node.output}
-    kept: list[onnx.NodeProto] = []
-    waiting = [name for name in needed if name in makers]
-    while waiting:
-        node = makers[waiting.pop()]
-        if all(node is not other for other in kept):
-            kept.insert(0, node)
-            waiting += [name for name in node.input if name in makers]
-    order = {id(node): index for index, node in enumerate(model.graph.node)}
-    kept = sorted((node for node in kept), key=lambda node: order[id(makers[node.output[0]])])
-    del graph.node[:], graph.input[:], graph.output[:]
-    graph.node.extend([*kept, *nodes])
-    used = {name for node in graph.node for name in node.input}
-    initializers = [tensor for tensor in graph.initializer if tensor.name in used]
-    del graph.initializer[:]
-    graph.initializer.extend(initializers)
-    for name in taps:
-        graph.input.append(helper.make_tensor_value_info(f"{name}:input", TensorProto.FLOAT, None))
-        graph.output.append(helper.make_tensor_value_info(f"{name}:output", TensorProto.FLOAT, None))
-    return alone.SerializeToString()

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from onnx.parser import parse_model
 
 from converters import onnx_from_mindspore, onnx_from_torch
 from converters.onnx_from_torch import export
 from parity.batches import random_batch
-from parity.layers import onnx_taps
+from parity.layers import onnx_apart, onnx_taps
 from parity.layers.pairs import paired_paths
 from parity.layers.reference import Reference
 from parity.layers.trace import layers_of
@@ -182,6 +183,8 @@ def test_padding_may_be_a_node_or_within_one(name, exporter, size_px):
         found = layers_of(runner, Reference(exact, rounded, random_batch(spec), alone=alone), alone=alone)
         assert found.passed, found.parting
         assert len(found.steps) > 110
+    if exporter is onnx_from_torch:
+        assert not found.not_compared  # each was fed apart, padding and all
 
 
 def test_a_library_may_compute_a_sigmoid_otherwise():
@@ -202,3 +205,30 @@ def test_noise_alone_is_of_roundings_and_not_nothing(references):
     reference = references[True]
     convolutions = [step for step in reference.steps if step.kind == "Conv2d"]
     assert all(reference.noise(step) > 2.0**-24 for step in convolutions)
+
+
+@pytest.mark.parametrize(
+    ("given", "output", "between"),
+    [
+        ("x", "b", [0, 1, 2]),
+        ("a", "b", [2]),
+        ("x", "sum", None),  # of x and of another input
+        ("b", "a", None),  # the other way round
+        ("w", "wt", [0]),
+        ("x", "wt", None),  # of constants alone
+        ("a", "a", None),
+    ],
+)
+def test_what_is_between_two_tensors(given, output, between):
+    model = parse_model(
+        """<ir_version: 8, opset_import: ["" : 17]>
+        f (float[2,2] x, float[2,2] y) => (float[2,2] sum) <float[2,2] w = {1, 2, 3, 4}> {
+            wt = Transpose(w)
+            a = MatMul(x, wt)
+            b = Relu(a)
+            sum = Add(b, y)
+        }"""
+    )
+    makers = {name: index for index, node in enumerate(model.graph.node) for name in node.output}
+    found = onnx_apart.nodes_between(model.graph, makers, given, output)
+    assert found == between
