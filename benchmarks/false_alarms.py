@@ -6,7 +6,7 @@ Weights and input are of the seed. Nine inputs a model, in which each two of a s
 size meet once; `--every`: all 27. PyTorch's float32 and MindSpore are judged on each; the ONNX files made
 from both, and every module in all four, in the network and alone, on the three in which seed, size and
 batch size have the same place in their lists (`--light`: on the first of these). `--precision`: PyTorch
-and MindSpore in that, where they can. A line per input goes to FILE, and what is in it is not run again,
+and MindSpore in that, where they can, and the ONNX files in int8. A line per input goes to FILE, and what is in it is not run again,
 so that a run that was stopped goes on. `--table` prints what FILE holds: how many judgements, how many
 false alarms, and how often over the noise the worst of them was.
 """
@@ -36,13 +36,13 @@ from parity.batches import random_batch
 from parity.compare import compare
 from parity.layers.reference import Reference
 from parity.layers.trace import layers_of
-from parity.noise import CALIBRATIONS, noise_of
+from parity.noise import CALIBRATIONS, noise_of, rounded_runner
 from parity.random_weights import random_parameters
 from parity.runners.mindspore import MindSporeRunner
 from parity.runners.onnx import OnnxRunner
-from parity.runners.perturbed import PerturbedRunner
-from parity.runners.precision import FULL, runtimes_with
+from parity.runners.precision import runtimes_with
 from parity.runners.pytorch import PyTorchRunner
+from parity.runners.quantised import quantised
 from reference_models.spec import ModelSpec, all_models
 
 SEEDS = (0, 1, 2)
@@ -71,22 +71,25 @@ def judgements(
     given: Any = (spec, spec.num_classes, parameters)
     calibration = CALIBRATIONS[precision]
     exact = PyTorchRunner(*given, dtype="float64")
-    rounded = PyTorchRunner(*given)
-    if precision not in FULL:
-        rounded = PerturbedRunner(*given, rounding=calibration.rounding, seed=seed)
-    runners: dict[str, Any] = {"pytorch": PyTorchRunner(*given, precision=precision)}
-    if "mindspore" in runtimes_with(precision):
-        runners["mindspore"] = MindSporeRunner(*given, precision=precision)
+    rounded = rounded_runner(*given, precision, seed)
+    makers = {"pytorch": PyTorchRunner, "mindspore": MindSporeRunner}
+    runners: dict[str, Any] = {
+        runtime: make(*given, precision=precision)
+        for runtime, make in makers.items()
+        if runtime in runtimes_with(precision)
+    }
     for key in keys:
         if key in done:
             continue
         _, _, size, count, _ = key
+        diagonal = sizes.index(size) == BATCH_SIZES.index(count) == SEEDS.index(seed)
+        diagonal = diagonal and not (light and seed != SEEDS[0])
+        if not runners and not diagonal:
+            continue  # ONNX alone computes so
         batch = random_batch(spec, count, seed, size)
         logits = exact.run(batch)
         noise = noise_of(rounded, batch, seed, float(np.abs(logits).max()))
         tolerance = calibration.tolerance_of(noise)
-        diagonal = sizes.index(size) == BATCH_SIZES.index(count) == SEEDS.index(seed)
-        diagonal = diagonal and not (light and seed != SEEDS[0])
         judged = dict(runners)
         references = {}
         if diagonal:
@@ -95,8 +98,12 @@ def judgements(
         if diagonal and "onnx" in runtimes_with(precision):
             there = replace(spec, input_size_px=size)
             for source in ("mindspore", "pytorch"):
-                model = exporter_for(source).export(there, spec.num_classes, parameters).SerializeToString()
-                judged[f"onnxruntime (from {source})"] = OnnxRunner(model, keep_model=True)
+                model = exporter_for(source).export(there, spec.num_classes, parameters)
+                if precision == "int8":
+                    model = quantised(model, batch)
+                judged[f"onnxruntime (from {source})"] = OnnxRunner(
+                    model.SerializeToString(), keep_model=True, precision=precision
+                )
         results = {}
         for name, runner in judged.items():
             found = compare(logits, runner.run(batch), tolerance)

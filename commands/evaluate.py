@@ -24,7 +24,9 @@ _PATH = click.Path(path_type=Path)
     "--model", metavar="NAME", multiple=True, help="What FILE must be a checkpoint of; left out, it is found."
 )
 @click.option(
-    "--precision", multiple=True, help="float32 (default), tf32, hf32, float16, bfloat16, or AMP's O0 to O3."
+    "--precision",
+    multiple=True,
+    help="float32 (default), tf32, hf32, float16, bfloat16, O0 to O3 of AMP, or int8 of a quantised file.",
 )
 @click.option("--profile", multiple=True, help="Preprocess as these weights do, or change KEY=VALUE,...")
 @click.option("--compare-preprocessing", is_flag=True, help="Also score with usual mistakes undone or made.")

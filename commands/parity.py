@@ -49,7 +49,8 @@ NUMBERS = Numbers()
     "--precision",
     default="float32",
     show_default=True,
-    help="float32, tf32, hf32, float16, bfloat16, or AMP's O0 to O3: in the runtimes that compute so.",
+    help="float32, tf32, hf32, float16, bfloat16, AMP's O0 to O3: in the runtimes that compute so; int8: "
+    "the ONNX files, quantised, or one of two FILEs that is.",
 )
 @click.option(
     "--tolerance",
@@ -113,6 +114,7 @@ def parity(
       python cli.py parity res2net_digits --gradients --steps 10
       python cli.py parity resnet50.pth --images photos --batch-size 1,3 --size 224,193
       python cli.py parity resnet50 --precision float16
+      python cli.py parity resnet50.pth resnet50_int8.onnx --precision int8
       python cli.py parity --all --json report.json
     """
     from rich.markup import escape
@@ -120,7 +122,7 @@ def parity(
     from parity.localise import report as localise_report
     from parity.report import json_of, layers_table, table_of, verdict_of
     from parity.runners.precision import FULL, check_known, runtimes_with
-    from parity.subjects import check, localise, subjects_of, train
+    from parity.subjects import check, check_precision_of, localise, subjects_of, train
     from parity.training import report as training_report
     from reference_models.errors import TriportError
 
@@ -128,8 +130,7 @@ def parity(
     check_known(precision)
     if precision not in FULL and (gradients or steps):
         raise TriportError(f"--precision {precision}: training is compared in float32, leave one of both out")
-    if precision not in FULL and len(what) == 2 and not any(subject.spec for subject in subjects):
-        raise TriportError(f"--precision {precision}: two files are compared in float32, give one of them")
+    check_precision_of(subjects, precision)
     names = [name.strip() for name in runtimes.split(",")] if runtimes else list(runtimes_with(precision))
     shapes = [(size_px, batch_size) for size_px in sizes or (None,) for batch_size in batch_sizes]
     reports, trained = [], []

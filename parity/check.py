@@ -20,14 +20,14 @@ from .compare import Comparison, compare
 from .layers.judge import LayerReport
 from .layers.reference import Reference
 from .layers.trace import layers_of
-from .noise import CALIBRATIONS, noise_of
+from .noise import CALIBRATIONS, noise_of, rounded_runner
 from .runners import Runner
 from .runners.device import parse_device
 from .runners.mindspore import MindSporeRunner
 from .runners.onnx import OnnxRunner
-from .runners.perturbed import PerturbedRunner
-from .runners.precision import FULL, check_precision
+from .runners.precision import check_precision
 from .runners.pytorch import PyTorchRunner
+from .runners.quantised import quantised
 
 REFERENCE = "pytorch-float64"
 # What a report calls its inputs where they are not noise: this, and the folder.
@@ -161,7 +161,7 @@ def check_model(
         onnx_file,
         exporters or {},
         layers or isolate,
-        batch.shape[-1],
+        batch,
     )
     for runtime in (*runtimes, *(["onnx"] if onnx_file else [])):
         check_precision(precision, runtime, parse_device(device))
@@ -178,11 +178,7 @@ def check_model(
     tell(f"noise of {precision}", 1, total)
     traces: dict[bool, Reference] = {}
     with _framework_errors("pytorch"):
-        rounded = (
-            PyTorchRunner(spec, classes, parameters)
-            if precision in FULL
-            else PerturbedRunner(spec, classes, parameters, rounding=calibration.rounding, seed=seed)
-        )
+        rounded = rounded_runner(spec, classes, parameters, precision, seed)
         noise = noise_of(rounded, batch, seed, float(np.abs(reference).max()))
         for alone in [*([False] if layers else []), *([True] if isolate else [])]:
             traces[alone] = Reference(exact, rounded, batch, seed=seed, alone=alone)
@@ -238,7 +234,7 @@ def _candidates(
     onnx_file: Path | None,
     exporters: Mapping[str, Exporter],
     keep_model: bool,
-    size_px: int,
+    batch: np.ndarray,
 ) -> list[_Candidate]:
     unknown = [runtime for runtime in runtimes if runtime not in RUNTIMES]
     if unknown or not (runtimes or onnx_file):
@@ -247,7 +243,7 @@ def _candidates(
         )
     candidates = []
     # a file is fixed to one image size: that of the batch
-    sized = spec if size_px == spec.input_size_px else replace(spec, input_size_px=size_px)
+    sized = replace(spec, input_size_px=batch.shape[-1])
     if "pytorch" in runtimes:
         candidates.append(
             _Candidate(
@@ -268,8 +264,12 @@ def _candidates(
 
             def make(source: str = source) -> Runner:
                 export = exporters.get(source) or exporter_for(source).export
-                content = export(sized, num_classes, parameters).SerializeToString()
+                model = export(sized, num_classes, parameters)
                 gc.collect()  # exporters leave networks in reference cycles; runners do not
+                if precision == "int8":
+                    model = quantised(model, batch)
+                content = model.SerializeToString()
+                del model
                 return OnnxRunner(content, device, keep_model=keep_model, precision=precision)
 
             candidates.append(_Candidate(f"onnxruntime (from {source})", make))

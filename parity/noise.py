@@ -13,11 +13,15 @@ not widen the tolerance.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from reference_models.spec import ModelSpec
+
+from .runners.perturbed import PerturbedRunner
+from .runners.precision import FULL
 from .runners.pytorch import ORDERS, Order, PyTorchRunner
 
 
@@ -26,14 +30,16 @@ class Calibration:
     """How a noise becomes a tolerance.
 
     `rounding` is the largest relative error of one rounding, half the distance between 1 and the next
-    number; `factor` how often over its noise a runtime may be from the reference; and no tolerance is
-    below `floor` roundings of the largest value: where the draws happen to agree, the runtimes
-    still round their last sums, and a folded BatchNorm its weights.
+    number (in fixed point half a step, relative to the largest); `factor` how often over its noise a
+    runtime may be from the reference; and no tolerance is below `floor` roundings of the largest value:
+    where the draws happen to agree, the runtimes still round their last sums, and a folded BatchNorm its
+    weights.
     """
 
     rounding: float
     factor: float
     floor: int
+    fixed_point: bool = False
 
     def tolerance_of(self, noise: float) -> float:
         """Return the tolerance for a noise, both relative to the largest value.
@@ -57,7 +63,25 @@ CALIBRATIONS = {
     "O0": FLOAT32,
     **dict.fromkeys(("tf32", "hf32", "float16", "O1", "O2", "O3"), _HALF),
     "bfloat16": Calibration(2.0**-8, 4, 8),
+    "int8": Calibration(1 / 254, 2, 2, fixed_point=True),
 }
+
+
+def rounded_runner(
+    spec: ModelSpec, num_classes: int, parameters: Mapping[str, np.ndarray], precision: str, seed: int
+) -> PyTorchRunner:
+    """Return the runner whose runs tell the noise of a precision: PyTorch on the CPU."""
+    if precision in FULL:
+        return PyTorchRunner(spec, num_classes, parameters)
+    calibration = CALIBRATIONS[precision]
+    return PerturbedRunner(
+        spec,
+        num_classes,
+        parameters,
+        rounding=calibration.rounding,
+        fixed_point=calibration.fixed_point,
+        seed=seed,
+    )
 
 
 def nudged_batches(batch: np.ndarray, seed: int) -> Iterator[tuple[np.ndarray, Order]]:

@@ -20,7 +20,8 @@ from .check import IMAGES_OF, ModelReport, check_model
 from .images import image_batch, images_of, profile_of_subject
 from .localise.verdict import Localisation, by_name, by_structure
 from .random_weights import random_parameters
-from .runners.precision import runtimes_with
+from .runners.precision import FULL, PrecisionError, runtimes_with
+from .runners.quantised import is_quantised_file
 from .training.check import TrainingReport, check_training
 
 
@@ -84,6 +85,23 @@ def subjects_of(
     ]
 
 
+def check_precision_of(subjects: Sequence[Subject], precision: str) -> None:
+    """Raise PrecisionError unless the files can be judged in a precision."""
+    foreign = any(subject.graph for subject in subjects)
+    if _are_two_files(subjects) and precision not in FULL and not (foreign and precision == "int8"):
+        raise PrecisionError(
+            f"--precision {precision}: two files are compared in float32, give one of them; or in int8, "
+            "a quantised ONNX file and the file that it was made of"
+        )
+    for subject in subjects:
+        if subject.graph is not None and precision != "int8" and is_quantised_file(subject.graph):
+            raise PrecisionError(f"{subject.graph} computes in int8: add --precision int8")
+
+
+def _are_two_files(subjects: Sequence[Subject]) -> bool:
+    return len(subjects) == 2 and not any(subject.spec for subject in subjects)
+
+
 def _pair(first: Path, second: Path, model: str | None) -> list[Subject]:
     """Return two files; one that is a foreign ONNX file stands on the weights of the other."""
     foreign = [_is_foreign(path, model) for path in (first, second)]
@@ -139,8 +157,10 @@ def check(
         device=device,
         weights=loaded.source,
         tolerance=tolerance,
-        # the file itself computes in its own precision
-        onnx_file=loaded.onnx_file if "onnx" in runtimes_with(precision) else None,
+        # a file says its own precision; a quantised one stands beside the weights that it was made of
+        onnx_file=loaded.onnx_file
+        if "onnx" in runtimes_with(precision) and (precision != "int8" or subject.graph)
+        else None,
         layers=layers,
         isolate=isolate,
         seed=seed,
@@ -243,7 +263,7 @@ def localise(
         progress: is told each step.
         images: of the reports.
     """
-    if len(subjects) != 2 or any(subject.spec or subject.weights is None for subject in subjects):
+    if not _are_two_files(subjects):
         return None
     shape = reports[0].input_shape
     foreign = next((index for index, subject in enumerate(subjects) if subject.graph), None)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from parity.runners.calls import IMAGES, Call, Feed, Visit
+from parity.runners.quantised import is_quantised, without_rounding
 
 from .onnx_apart import apart, input_of, nodes_between, output_of
 from .reference import Step
@@ -172,7 +173,7 @@ def trace(
     `taps` by the steps' names are found from the initializers' names unless they are given.
     """
     if taps is None:
-        taps = taps_of(model.graph, steps)
+        taps = taps_of((without_rounding(model) if is_quantised(model) else model).graph, steps)
     makers = {name: index for index, node in enumerate(model.graph.node) for name in node.output}
     found = [step for step in steps if step.name in taps]
     if feed is not None:

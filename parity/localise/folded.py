@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
-from parity.noise import FLOAT32
+from parity.noise import CALIBRATIONS, FLOAT32
 
 from .match import matched
 from .units import IMAGES, Unit
 
 # Whoever folds in float32 rounds each value a few times: the root, the quotient, the product.
 ALLOWED = FLOAT32.least
+# And whoever quantises, once more: relative to the largest weight that has the same step.
+ALLOWED_INT8 = CALIBRATIONS["int8"].rounding + ALLOWED
 WORST_CHANNELS = 5
+Step = Literal["layer", "channel"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +64,14 @@ class FoldedComparison:
     parts: str | None
 
 
-def compare_folded(model: Sequence[Unit], file: Sequence[Unit]) -> FoldedComparison:
-    """Compare the units of a model, whose initializers have canonical names, with those of a file."""
+def compare_folded(
+    model: Sequence[Unit], file: Sequence[Unit], *, quantised: Step | None = None
+) -> FoldedComparison:
+    """Compare the units of a model, whose initializers have canonical names, with those of a file.
+
+    Where the file is `quantised`, weights may be as far off as int8 is with one step for a layer, or with
+    one for each of its channels.
+    """
     match = matched(model, file)
     pairs = match.pairs
     differences: list[FoldedDifference] = []
@@ -72,7 +81,7 @@ def compare_folded(model: Sequence[Unit], file: Sequence[Unit]) -> FoldedCompari
             continue
         theirs = file[pairs[index]]
         outputs[ours.modules[-1]] = theirs.output
-        differences += _differences(ours, theirs)
+        differences += _differences(ours, theirs, quantised)
     return FoldedComparison(
         len(pairs),
         tuple(differences),
@@ -84,22 +93,27 @@ def compare_folded(model: Sequence[Unit], file: Sequence[Unit]) -> FoldedCompari
     )
 
 
-def _differences(ours: Unit, theirs: Unit) -> list[FoldedDifference]:
+def _differences(ours: Unit, theirs: Unit, quantised: Step | None) -> list[FoldedDifference]:
     a, b = ours.folded(), theirs.folded()
-    size = np.maximum(ours.bias_size, theirs.bias_size)
+    allowed = ALLOWED * np.abs(a)
+    allowed_bias = ALLOWED * np.maximum(ours.bias_size, theirs.bias_size)
+    if quantised is not None:
+        axes = tuple(range(0 if quantised == "layer" else 1, a.ndim))
+        allowed = ALLOWED_INT8 * np.abs(a).max(axes, keepdims=True)
+        allowed_bias = allowed_bias + ALLOWED_INT8 * np.abs(ours.bias).max()
     found = [
-        _difference(_layer(ours), "weight", a, b, np.abs(a)),
-        _difference(_layer(ours), "bias", ours.bias, theirs.bias, size),
+        _difference(_layer(ours), "weight", a, b, allowed),
+        _difference(_layer(ours), "bias", ours.bias, theirs.bias, allowed_bias),
     ]
     return [difference for difference in found if difference is not None]
 
 
 def _difference(
-    layer: str, what: str, ours: np.ndarray, theirs: np.ndarray, size: Any
+    layer: str, what: str, ours: np.ndarray, theirs: np.ndarray, allowed: np.ndarray
 ) -> FoldedDifference | None:
-    """Return the difference where a value is off by more than the roundings of its own size."""
+    """Return the difference where a value is off by more than is allowed."""
     errors = np.abs(ours - theirs)
-    wrong = ~(errors <= ALLOWED * size + np.finfo(np.float32).tiny)
+    wrong = ~(errors <= allowed + np.finfo(np.float32).tiny)
     if not wrong.any():
         return None
     largest = float(np.abs(ours).max(initial=0.0)) or 1.0

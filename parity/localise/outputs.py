@@ -13,7 +13,7 @@ from parity.layers import onnx_taps
 from parity.layers.judge import relative
 from parity.layers.reference import Reference
 from parity.layers.trace import run_tapped
-from parity.noise import FLOAT32
+from parity.noise import CALIBRATIONS, rounded_runner
 from parity.runners.calls import Call
 from parity.runners.onnx import OnnxRunner
 from parity.runners.pytorch import PyTorchRunner
@@ -47,6 +47,7 @@ def first_part(
     batch: np.ndarray,
     *,
     seed: int,
+    precision: str,
     file: Path,
     outputs: Mapping[str, str],
     feeding: Mapping[str, tuple[str, ...]],
@@ -60,6 +61,7 @@ def first_part(
         parameters: by canonical name.
         batch: what both are fed.
         seed: of the noise's draws.
+        precision: the file's.
         file: the ONNX file.
         outputs: module path -> the tensor of the file that holds its output.
         feeding: module path -> the modules of `outputs` that feed it.
@@ -67,10 +69,11 @@ def first_part(
     """
     tell("noise of each layer")
     exact = PyTorchRunner(spec, num_classes, parameters, dtype="float64")
-    reference = Reference(exact, PyTorchRunner(spec, num_classes, parameters), batch, seed=seed)
-    del exact
+    rounded = rounded_runner(spec, num_classes, parameters, precision, seed)
+    reference = Reference(exact, rounded, batch, seed=seed)
+    del exact, rounded
     tell("the file's layers")
-    runner = OnnxRunner(file, keep_model=True)
+    runner = OnnxRunner(file, keep_model=True, precision=precision)
     steps = [step for step in reference.steps if step.path in outputs]
     taps = {step.name: onnx_taps.Tap(outputs[step.path], outputs[step.path], None) for step in steps}
     errors: dict[str, float] = {}
@@ -81,7 +84,7 @@ def first_part(
     run = partial(run_tapped, runner, batch)
     onnx_taps.trace(runner.loaded(), reference.steps, visit, run, taps=taps)
     for step in steps:
-        allowed = FLOAT32.tolerance_of(reference.noise(step))
+        allowed = CALIBRATIONS[precision].tolerance_of(reference.noise(step))
         if not errors[step.name] <= allowed:
             return Part(step.name, feeding[step.path], errors[step.name], allowed)
     return None

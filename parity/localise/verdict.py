@@ -14,10 +14,11 @@ from converters.identify import IdentifyError
 from parity.check import GIVEN_FILE, ModelReport
 from parity.report import layers_line
 from parity.runners.onnx import OnnxFileError
+from parity.runners.quantised import is_quantised, without_rounding
 from reference_models.errors import listed
 from reference_models.spec import ModelSpec, get_model
 
-from .folded import FoldedComparison, FoldedDifference, compare_folded
+from .folded import FoldedComparison, FoldedDifference, Step, compare_folded
 from .outputs import first_part
 from .units import units_of
 from .weights import compare_named, sentence
@@ -140,7 +141,14 @@ def by_structure(
 
     tell(f"laying {foreign.name} over {spec.name}")
     model = exporter_for("pytorch").export(spec, num_classes, parameters)
-    found = compare_folded(units_of(model), units_of(onnx.load(foreign)))
+    file = onnx.load(foreign)
+    (pair,) = report.pairs
+    quantised: Step | None = None
+    if is_quantised(file):
+        file = without_rounding(file)
+        # one step for a layer is as good as one for each channel until it is seen in the logits
+        quantised = "layer" if pair.comparison.passed else "channel"
+    found = compare_folded(units_of(model), units_of(file), quantised=quantised)
     total = found.compared + len(found.unmatched)
     if found.compared < SAME_MODEL * total:
         raise IdentifyError(
@@ -149,7 +157,6 @@ def by_structure(
             f"{listed(found.unmatched)}\nCompare files of one model"
         )
     graph, not_judged = _structure(found, foreign), ""
-    (pair,) = report.pairs
     if not graph and not found.differences and not pair.comparison.passed:
         try:
             part = first_part(
@@ -158,6 +165,7 @@ def by_structure(
                 parameters,
                 batch,
                 seed=seed,
+                precision=report.precision,
                 file=foreign,
                 outputs=found.outputs,
                 feeding=found.feeding,

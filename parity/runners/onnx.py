@@ -12,7 +12,8 @@ import numpy as np
 from reference_models.errors import TriportError
 
 from .device import Device, DeviceError, parse_device
-from .precision import check_precision, recorded
+from .precision import PrecisionError, check_precision, recorded
+from .quantised import is_quantised
 
 _PROVIDERS: dict[str, tuple[str, dict[str, str], str]] = {
     "cpu": ("CPUExecutionProvider", {}, "onnxruntime"),
@@ -48,12 +49,12 @@ class OnnxRunner:
         """Load `model`, a path or the file's bytes; `optimize` lets ONNX Runtime rewrite the graph.
 
         `keep_model` keeps it for `loaded`, beside what ONNX Runtime makes of it. `precision` "float32"
-        is the file's own, in full; "tf32" lets CUDA round.
+        is the file's own, in full; "tf32" lets CUDA round; "int8" is of a quantised file.
 
         Raises:
             TriportError: ONNX Runtime is not installed.
             DeviceError: the device is not there.
-            PrecisionError: ONNX Runtime cannot compute so on this device.
+            PrecisionError: ONNX Runtime cannot compute so on this device, or the file does not.
             OnnxFileError: the file cannot be loaded, or is no image classifier.
         """
         self._runtime = import_onnxruntime()
@@ -65,6 +66,11 @@ class OnnxRunner:
         self._flags = {"graph optimisation": "all" if optimize else "none"}
         self._session = _session(self._runtime, model, where, optimize, self.what, tf32=precision == "tf32")
         check_precision(precision, self.runtime, where)
+        if precision == "int8" and not is_quantised(_loaded(model, with_weights=False)):
+            raise PrecisionError(
+                f"{self.what} computes nothing in int8: quantise it (onnxruntime.quantization has "
+                "quantize_static), or leave --precision out"
+            )
         self._flags |= recorded(precision, where)
         if where.kind == "npu":
             self._flags["precision_mode"] = "must_keep_origin_dtype"
@@ -87,12 +93,8 @@ class OnnxRunner:
 
     def loaded(self) -> Any:
         """Return the onnx.ModelProto of a runner that was told to keep it."""
-        import onnx
-
         assert self._model is not None, "made without keep_model"
-        if isinstance(self._model, bytes):
-            return onnx.load_from_string(self._model)
-        return onnx.load(self._model)
+        return _loaded(self._model)
 
     def run_tensors(
         self, model: bytes, feeds: Mapping[str, np.ndarray], batch: np.ndarray, wanted: Sequence[str]
@@ -159,6 +161,14 @@ def import_onnxruntime() -> Any:
             f'ONNX Runtime cannot be loaded ({error}). Install it: pip install "triport[onnx]"'
         ) from error
     return onnxruntime
+
+
+def _loaded(model: Path | str | bytes, *, with_weights: bool = True) -> Any:
+    import onnx
+
+    if isinstance(model, bytes):
+        return onnx.load_from_string(model)
+    return onnx.load(model, load_external_data=with_weights)
 
 
 def _session(

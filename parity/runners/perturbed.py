@@ -4,6 +4,9 @@ What a lower precision costs a network is decided by how it rounds weights and w
 each of these values is moved at random by up to one rounding of that precision: runs that differ in the
 draw are as far from each other as that precision is from itself, on any machine, whether or not it has
 a unit that computes so. (Known as Monte Carlo arithmetic: D. S. Parker, 1997.)
+
+A floating-point number is moved by a share of itself. In fixed point the steps are even over the range of an
+output channel's weights, and of a layer's whole input; only convolutions and dense layers have such weights.
 """
 
 from __future__ import annotations
@@ -30,11 +33,12 @@ class PerturbedRunner(PyTorchRunner):
         parameters: Mapping[str, np.ndarray],
         *,
         rounding: float,
+        fixed_point: bool = False,
         seed: int,
     ) -> None:
-        """Build the network; `rounding` is the largest relative error of one rounding."""
+        """Build the network; `rounding` is the largest error of one, relative to a number, or to a range."""
         super().__init__(spec, num_classes, parameters)
-        self._rounding = rounding
+        self._rounding, self._fixed_point = rounding, fixed_point
         self._random = self._torch.Generator().manual_seed(seed)
 
     def run(self, batch: np.ndarray, order: Order = "contiguous") -> np.ndarray:
@@ -54,13 +58,15 @@ class PerturbedRunner(PyTorchRunner):
         weights = self._net.state_dict()
         self._net.load_state_dict(
             {
-                name: self._moved(value) if value.is_floating_point() else value
+                name: self._moved(value, self._size_of(value)) if self._is_rounded(value) else value
                 for name, value in weights.items()
             },
             assign=True,
         )
         handles = [
-            module.register_forward_pre_hook(lambda _, arguments: (self._moved(arguments[0]),))
+            module.register_forward_pre_hook(
+                lambda _, arguments: (self._moved(arguments[0], self._range_of(arguments[0])),)
+            )
             for module in self._net.modules()
             if next(module.children(), None) is None
         ]
@@ -71,6 +77,22 @@ class PerturbedRunner(PyTorchRunner):
                 handle.remove()
             self._net.load_state_dict(weights, assign=True)
 
-    def _moved(self, tensor: Any) -> Any:
+    def _is_rounded(self, weights: Any) -> bool:
+        # what a BatchNorm has, and a bias, is of one axis
+        return weights.ndim > 1 if self._fixed_point else weights.is_floating_point()
+
+    def _size_of(self, weights: Any) -> Any:
+        """Return what the roundings of weights are relative to."""
+        if not self._fixed_point:
+            return weights
+        return weights.abs().amax(tuple(range(1, weights.ndim)), keepdim=True)
+
+    def _range_of(self, given: Any) -> Any:
+        """Return what the roundings of a layer's input are relative to; zero is always in its range."""
+        if not self._fixed_point:
+            return given
+        return (given.amax().clamp(min=0) - given.amin().clamp(max=0)) / 2
+
+    def _moved(self, tensor: Any, size: Any) -> Any:
         roundings = 2 * self._torch.rand(tensor.shape, generator=self._random, dtype=tensor.dtype) - 1
-        return tensor * (1 + self._rounding * roundings)
+        return tensor + self._rounding * roundings * size

@@ -1,6 +1,7 @@
 """How many bits a runner computes with: float32 unless asked, and what else the published figures used.
 
-`tf32` and `hf32` let matrix units of CUDA and Ascend round float32 inputs. `O0` to `O3` are the levels of
+`tf32` and `hf32` let matrix units of CUDA and Ascend round float32 inputs. `int8` is of ONNX files whose
+convolutions and dense layers were quantised (quantised.py). `O0` to `O3` are the levels of
 automatic mixed precision that MindSpore and Ascend's PyTorch recipes name: nothing, the layers
 that gain most (convolutions and dense layers), all but the normalisation layers, everything in float16.
 """
@@ -13,17 +14,19 @@ from reference_models.errors import TriportError
 
 from .device import Device
 
-PRECISIONS = ("float32", "tf32", "hf32", "float16", "bfloat16", "O0", "O1", "O2", "O3")
+PRECISIONS = ("float32", "tf32", "hf32", "float16", "bfloat16", "int8", "O0", "O1", "O2", "O3")
 FULL = frozenset({"float32", "O0"})
 _UNITS = {"tf32": "cuda", "hf32": "npu"}
 _OF_RUNTIME = {
-    "pytorch": PRECISIONS,
-    "mindspore": tuple(name for name in PRECISIONS if name != "bfloat16"),
-    "onnx": ("float32", "tf32"),
+    "pytorch": tuple(name for name in PRECISIONS if name != "int8"),
+    "mindspore": tuple(name for name in PRECISIONS if name not in ("bfloat16", "int8")),
+    "onnx": ("float32", "tf32", "int8"),
 }
+# by the precision, or else by the runtime
 _WHY_NOT = {
     "onnx": "an ONNX file says its own precision",
     "mindspore": "its BatchNorm takes no bfloat16",
+    "int8": "models are quantised in ONNX",
 }
 
 
@@ -41,8 +44,9 @@ def check_precision(precision: str, runtime: str, device: Device) -> None:
     """Raise PrecisionError unless `runtime` computes with `precision` on `device`."""
     check_known(precision)
     if precision not in _OF_RUNTIME[runtime]:
+        why = _WHY_NOT.get(precision) or _WHY_NOT[runtime]
         raise PrecisionError(
-            f"{runtime} does not run with precision {precision}: {_WHY_NOT[runtime]}. "
+            f"{runtime} does not run with precision {precision}: {why}. "
             f"Use one of {', '.join(_OF_RUNTIME[runtime])}"
         )
     if precision in _UNITS and device.kind != _UNITS[precision]:

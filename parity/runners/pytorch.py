@@ -142,7 +142,10 @@ class PyTorchRunner:
             if path:
                 handles.append(module.register_forward_hook(lambda _, a, o, path=path: called(path, a, o)))
                 if feed and next(module.children(), None) is None:
-                    handles.append(module.register_forward_pre_hook(lambda _, a, path=path: fed(path, a)))
+                    # before what moves the input
+                    handles.append(
+                        module.register_forward_pre_hook(lambda _, a, path=path: fed(path, a), prepend=True)
+                    )
         try:
             _allow_tf32(torch, self._where, self._precision in ("tf32", "hf32"))
             with torch.inference_mode(), self._autocast(), self._inexact_sigmoids(order):

@@ -101,7 +101,7 @@ def test_units_of_other_devices(runtime, precision, device):
 
 
 @pytest.mark.parametrize(
-    "precision", [name for name in PRECISIONS if name not in ("float32", "tf32", "hf32")]
+    "precision", [name for name in PRECISIONS if name not in ("float32", "tf32", "hf32", "int8")]
 )
 def test_a_files_own_precision(precision):
     with pytest.raises(PrecisionError, match="an ONNX file says its own precision"):
