@@ -6,9 +6,9 @@ Weights and input are of the seed. Nine inputs a model, in which each two of a s
 size meet once; `--every`: all 27. PyTorch's float32 and MindSpore are judged on each; the ONNX files made
 from both, and every module in all four, in the network and alone, on the three in which seed, size and
 batch size have the same place in their lists (`--light`: on the first of these). `--precision`: PyTorch
-and MindSpore in that, where they can, and the ONNX files in int8. A line per input goes to FILE, and what is in it is not run again,
-so that a run that was stopped goes on. `--table` prints what FILE holds: how many judgements, how many
-false alarms, and how often over the noise the worst of them was.
+and MindSpore in that, where they can, and the ONNX files in int8. A line per input goes to FILE, and what is
+in it is not run again, so that a run that was stopped goes on. `--table` prints what FILE holds: how many
+judgements, how many false alarms, and how often over the noise the worst of them was.
 """
 
 from __future__ import annotations

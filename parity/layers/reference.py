@@ -9,8 +9,7 @@ import numpy as np
 from parity.noise import nudged, nudged_batches
 from parity.runners.calls import Call, Feed, Module
 from parity.runners.pytorch import PyTorchRunner
-
-from .spool import Spool
+from parity.spool import Spool
 
 _ALONE = ":input"
 
@@ -61,11 +60,11 @@ class Reference:
 
     def output(self, name: str) -> np.ndarray:
         """Return what the step `name` returned, float64."""
-        return self._spool.get(name)
+        return self._spool[name]
 
     def given(self, step: Step) -> np.ndarray:
         """Return the input of a step, float64 ("input" is the batch, float32)."""
-        return self.batch if step.source == "input" else self._spool.get(self._given_name(step))
+        return self.batch if step.source == "input" else self._spool[self._given_name(step)]
 
     def largest(self, name: str) -> float:
         """Return the largest absolute value of a step's output."""
@@ -139,7 +138,7 @@ class Reference:
                     first.put(name, array)
                     self._noise[name] = 0.0
                 else:
-                    distance = largest_difference(first.get(name), array) / (self._largest[name] or 1.0)
+                    distance = largest_difference(first[name], array) / (self._largest[name] or 1.0)
                     self._noise[name] = max(self._noise[name], distance)
             if step.same_as is not None:
                 self._noise[step.name] = self._noise.get(step.same_as, 0.0)

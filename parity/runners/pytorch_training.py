@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -43,11 +43,7 @@ class PyTorchTrainer:
         self.samples: dict[str, int] = {}
         for path, module in self._net.named_modules():
             if isinstance(module, torch.nn.BatchNorm2d):
-                module.register_forward_hook(
-                    lambda module, arguments, output, path=path: self.samples.__setitem__(
-                        path, output.numel() // output.shape[1]
-                    )
-                )
+                module.register_forward_hook(_counting(self.samples, path))
         self._loss = torch.nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
         self._optimizer = torch.optim.SGD(
             self._named.values(),
@@ -78,6 +74,15 @@ class PyTorchTrainer:
     def versions(self) -> dict[str, str]:
         """Return what computed."""
         return self._runner.versions()
+
+
+def _counting(samples: dict[str, int], path: str) -> Callable[[Any, Any, Any], None]:
+    """Return a hook that does not hold the trainer: that would be a cycle, and its memory would stay."""
+
+    def count(module: Any, arguments: Any, output: Any) -> None:
+        samples[path] = output.numel() // output.shape[1]
+
+    return count
 
 
 def _array(tensor: Any) -> np.ndarray:

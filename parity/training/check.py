@@ -17,6 +17,7 @@ from parity.batches import random_batch
 from parity.noise import nudged_batches
 from parity.runners.mindspore_training import MindSporeTrainer
 from parity.runners.pytorch_training import PyTorchTrainer
+from parity.spool import Spool
 from reference_models.spec import ModelSpec
 
 from .recipe import Recipe
@@ -136,7 +137,9 @@ def check_training(
     batches, labels = data(0)
     progress("gradients of pytorch-float64")
     exact = pytorch("float64")
-    reference = _Pass(exact, batches, labels)
+    reference = _Pass(exact, batches, labels, on_disk=True)
+    samples = exact.samples
+    del exact
     progress("noise of float32 gradients")
     noise = _Noise(_Pass(pytorch(), nudged, labels) for nudged in _nudged(batches, seed))
     recipe = _stepping(recipe, reference.gradients[0], parameters)
@@ -153,18 +156,17 @@ def check_training(
         progress(f"gradients of {runtime}")
         trainer = candidate()
         found = _Pass(trainer, batches, labels)
-        compared = runs.compare(candidate, tell) if steps else None
-        pairs.append(
-            TrainingPair(
-                runtime,
-                trainer.device,
-                _loss(found, reference, noise),
-                _gradients(found, reference, noise),
-                _statistics(found, reference, noise, parameters, exact.samples),
-                compared,
-                trainer.versions(),
-            )
+        pair = TrainingPair(
+            runtime,
+            trainer.device,
+            _loss(found, reference, noise),
+            _gradients(found, reference, noise),
+            _statistics(found, reference, noise, parameters, samples),
+            None,
+            trainer.versions(),
         )
+        del trainer, found  # before the next is made
+        pairs.append(replace(pair, steps=runs.compare(candidate, tell)) if steps else pair)
     return TrainingReport(spec.name, weights, batches[0].shape, recipe, seed, tuple(pairs))
 
 
@@ -184,14 +186,19 @@ class _Pass:
     """What one trainer computes on every batch, from the weights that it was made with."""
 
     def __init__(
-        self, trainer: PyTorchTrainer | MindSporeTrainer, batches: Sequence, labels: np.ndarray
+        self,
+        trainer: PyTorchTrainer | MindSporeTrainer,
+        batches: Sequence,
+        labels: np.ndarray,
+        *,
+        on_disk: bool = False,
     ) -> None:
         self.losses: list[float] = []
         self.gradients: list[Values] = []
         for index, batch in enumerate(batches):
             loss, gradients = trainer.gradients(batch, labels[index])
             self.losses.append(loss)
-            self.gradients.append(gradients)
+            self.gradients.append(Spool(gradients) if on_disk else gradients)
             if index == 0:
                 self.values = trainer.values()
 

@@ -16,6 +16,7 @@ import numpy as np
 from parity.noise import FLOAT32, nudged_batches
 from parity.runners.mindspore_training import MindSporeTrainer
 from parity.runners.pytorch_training import PyTorchTrainer
+from parity.spool import Spool
 
 from .tensors import FLOOR, TensorResult, Values, result_of
 
@@ -114,14 +115,14 @@ class Runs:
 
 
 class _Curve:
-    """A run of SGD over the batches in turn: the losses, and the values at its end."""
+    """A run of SGD over the batches in turn: the losses, and, on disk, the values at its end."""
 
     def __init__(
         self, trainer: Trainer, batches: Sequence[np.ndarray], labels: np.ndarray, steps: int
     ) -> None:
         turns = [index % len(batches) for index in range(steps)]
         self.losses = np.array([trainer.step(batches[turn], labels[turn]) for turn in turns])
-        self.values = trainer.values()
+        self.values: Values = Spool(trainer.values())
 
 
 class _Run:
