@@ -63,7 +63,7 @@ CALIBRATIONS = {
     "O0": FLOAT32,
     **dict.fromkeys(("tf32", "hf32", "float16", "O1", "O2", "O3"), _HALF),
     "bfloat16": Calibration(2.0**-8, 4, 8),
-    "int8": Calibration(1 / 254, 2, 2, fixed_point=True),
+    "int8": Calibration(1 / 254, 3, 2, fixed_point=True),
 }
 
 
