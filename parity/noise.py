@@ -13,6 +13,7 @@ not widen the tolerance.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -33,13 +34,14 @@ class Calibration:
     number (in fixed point half a step, relative to the largest); `factor` how often over its noise a
     runtime may be from the reference; and no tolerance is below `floor` roundings of the largest value:
     where the draws happen to agree, the runtimes still round their last sums, and a folded BatchNorm its
-    weights.
+    weights. `draws` is how many runs tell the noise; the more, the smaller a factor will do.
     """
 
     rounding: float
     factor: float
     floor: int
     fixed_point: bool = False
+    draws: int = len(ORDERS)
 
     def tolerance_of(self, noise: float) -> float:
         """Return the tolerance for a noise, both relative to the largest value.
@@ -63,7 +65,8 @@ CALIBRATIONS = {
     "O0": FLOAT32,
     **dict.fromkeys(("tf32", "hf32", "float16", "O1", "O2", "O3"), _HALF),
     "bfloat16": Calibration(2.0**-8, 4, 8),
-    "int8": Calibration(1 / 254, 3, 2, fixed_point=True),
+    # A step is coarse enough to see: what is allowed beyond the noise costs accuracy that a user would miss.
+    "int8": Calibration(1 / 254, 1.5, 2, fixed_point=True, draws=9),
 }
 
 
@@ -80,13 +83,16 @@ def rounded_runner(
         parameters,
         rounding=calibration.rounding,
         fixed_point=calibration.fixed_point,
+        draws=calibration.draws,
         seed=seed,
     )
 
 
-def nudged_batches(batch: np.ndarray, seed: int) -> Iterator[tuple[np.ndarray, Order]]:
+def nudged_batches(
+    batch: np.ndarray, seed: int, draws: int = len(ORDERS)
+) -> Iterator[tuple[np.ndarray, Order]]:
     """Yield one batch per draw, nudged, and the order in which to sum."""
-    for draw, order in enumerate(ORDERS):
+    for draw, order in enumerate(itertools.islice(itertools.cycle(ORDERS), draws)):
         yield nudged(batch, np.random.default_rng([seed, draw])), order
 
 
@@ -98,7 +104,8 @@ def nudged(array: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 def noise_of(rounded: PyTorchRunner, batch: np.ndarray, seed: int, largest: float) -> float:
     """Return the noise of the logits, relative to `largest`; `rounded` runs in the precision in question."""
-    return spread((rounded.run(moved, order) for moved, order in nudged_batches(batch, seed)), largest)
+    draws = nudged_batches(batch, seed, rounded.draws)
+    return spread((rounded.run(moved, order) for moved, order in draws), largest)
 
 
 def spread(draws: Iterator[np.ndarray], largest: float) -> float:

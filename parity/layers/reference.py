@@ -143,7 +143,7 @@ class Reference:
             if step.same_as is not None:
                 self._noise[step.name] = self._noise.get(step.same_as, 0.0)
 
-        for batch, order in nudged_batches(self.batch, seed):
+        for batch, order in nudged_batches(self.batch, seed, rounded.draws):
             rounded.trace(batch, visit, feed if alone else None, order)
 
 

@@ -34,11 +34,12 @@ class PerturbedRunner(PyTorchRunner):
         *,
         rounding: float,
         fixed_point: bool = False,
+        draws: int = PyTorchRunner.draws,
         seed: int,
     ) -> None:
         """Build the network; `rounding` is the largest error of one, relative to a number, or to a range."""
         super().__init__(spec, num_classes, parameters)
-        self._rounding, self._fixed_point = rounding, fixed_point
+        self._rounding, self._fixed_point, self.draws = rounding, fixed_point, draws
         self._random = self._torch.Generator().manual_seed(seed)
 
     def run(self, batch: np.ndarray, order: Order = "contiguous") -> np.ndarray:
@@ -68,7 +69,7 @@ class PerturbedRunner(PyTorchRunner):
                 lambda _, arguments: (self._moved(arguments[0], self._range_of(arguments[0])),)
             )
             for module in self._net.modules()
-            if next(module.children(), None) is None
+            if self._rounds_input(module)
         ]
         try:
             yield
@@ -76,6 +77,11 @@ class PerturbedRunner(PyTorchRunner):
             for handle in handles:
                 handle.remove()
             self._net.load_state_dict(weights, assign=True)
+
+    def _rounds_input(self, module: Any) -> bool:
+        if self._fixed_point:
+            return next(module.parameters(recurse=False), None) is not None
+        return next(module.children(), None) is None
 
     def _is_rounded(self, weights: Any) -> bool:
         # what a BatchNorm has, and a bias, is of one axis

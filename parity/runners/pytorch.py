@@ -29,6 +29,8 @@ class PyTorchRunner:
     """The PyTorch definition with the given parameters, in evaluation mode."""
 
     runtime = "pytorch"
+    # how many runs tell its noise
+    draws = len(ORDERS)
 
     def __init__(
         self,
