@@ -66,7 +66,7 @@ CALIBRATIONS = {
     **dict.fromkeys(("tf32", "hf32", "float16", "O1", "O2", "O3"), _HALF),
     "bfloat16": Calibration(2.0**-8, 4, 8),
     # A step is coarse enough to see: what is allowed beyond the noise costs accuracy that a user would miss.
-    "int8": Calibration(1 / 254, 1.5, 2, fixed_point=True, draws=9),
+    "int8": Calibration(1 / 254, 2, 2, fixed_point=True, draws=9),
 }
 
 

@@ -23,10 +23,11 @@ Step = Literal["layer", "channel"]
 
 @dataclass(frozen=True, slots=True)
 class FoldedDifference:
-    """A layer whose folded weight or bias differs; `relative` is to the largest value of the layer's own.
+    """A layer whose folded weight or bias differs; `relative` is to the largest value `within` the layer.
 
-    `layer` is the path of the convolution, and of the BatchNorm that is folded into it. `channels` are the
-    output channels that differ, the worst first, with their relative differences; `count` says how many do.
+    `within` is "layer" or "channel": in int8 each channel may have a step of its own. `layer` is the path of
+    the convolution, and of the BatchNorm that is folded into it. `channels` are the output channels that
+    differ, the worst first, with their relative differences; `count` says how many do.
     """
 
     layer: str
@@ -36,11 +37,13 @@ class FoldedDifference:
     count: int
     of: int
     channels: tuple[tuple[int, float], ...]
+    within: Step = "layer"
 
     def __str__(self) -> str:
         worst = ", ".join(f"{channel} ({error:.1e})" for channel, error in self.channels)
+        largest = "its" if self.within == "layer" else "a channel's"
         return (
-            f"{self.layer}: folded {self.what} differs by {self.relative:.1e} of its largest value, in "
+            f"{self.layer}: folded {self.what} differs by {self.relative:.1e} of {largest} largest value, in "
             f"{self.count} of {self.of} channels: {worst}"
         )
 
@@ -82,6 +85,8 @@ def compare_folded(
         theirs = file[pairs[index]]
         outputs[ours.modules[-1]] = theirs.output
         differences += _differences(ours, theirs, quantised)
+    if quantised is not None:  # a coarse step is everywhere: where it is coarsest comes first
+        differences.sort(key=lambda difference: -difference.relative)
     return FoldedComparison(
         len(pairs),
         tuple(differences),
@@ -95,33 +100,49 @@ def compare_folded(
 
 def _differences(ours: Unit, theirs: Unit, quantised: Step | None) -> list[FoldedDifference]:
     a, b = ours.folded(), theirs.folded()
-    allowed = ALLOWED * np.abs(a)
+    sizes = np.abs(a)
+    allowed, largest = ALLOWED * sizes, np.broadcast_to(sizes.max(initial=0.0), len(a))
     allowed_bias = ALLOWED * np.maximum(ours.bias_size, theirs.bias_size)
     if quantised is not None:
         axes = tuple(range(0 if quantised == "layer" else 1, a.ndim))
-        allowed = ALLOWED_INT8 * np.abs(a).max(axes, keepdims=True)
+        largest = np.broadcast_to(sizes.max(axes), len(a))
+        allowed = np.broadcast_to(ALLOWED_INT8 * sizes.max(axes, keepdims=True), a.shape)
         allowed_bias = allowed_bias + ALLOWED_INT8 * np.abs(ours.bias).max()
     found = [
-        _difference(_layer(ours), "weight", a, b, allowed),
-        _difference(_layer(ours), "bias", ours.bias, theirs.bias, allowed_bias),
+        _difference(_layer(ours), "weight", a, b, allowed, largest, quantised or "layer"),
+        _difference(
+            _layer(ours),
+            "bias",
+            ours.bias,
+            theirs.bias,
+            allowed_bias,
+            np.broadcast_to(np.abs(ours.bias).max(initial=0.0), len(a)),
+        ),
     ]
     return [difference for difference in found if difference is not None]
 
 
 def _difference(
-    layer: str, what: str, ours: np.ndarray, theirs: np.ndarray, allowed: np.ndarray
+    layer: str,
+    what: str,
+    ours: np.ndarray,
+    theirs: np.ndarray,
+    allowed: np.ndarray,
+    largest: np.ndarray,
+    within: Step = "layer",
 ) -> FoldedDifference | None:
-    """Return the difference where a value is off by more than is allowed."""
+    """Return the difference where a value is off by more than is allowed; `largest` is by channel."""
     errors = np.abs(ours - theirs)
     wrong = ~(errors <= allowed + np.finfo(np.float32).tiny)
     if not wrong.any():
         return None
-    largest = float(np.abs(ours).max(initial=0.0)) or 1.0
+    largest = np.where(largest > 0, largest, 1.0)
     other_axes = tuple(range(1, ours.ndim))
     by_channel = (
         np.where(wrong, errors, 0.0).max(axis=other_axes) if other_axes else np.where(wrong, errors, 0)
     )
     bad = wrong.any(axis=other_axes) if other_axes else wrong
+    by_channel = by_channel / largest
     worst = np.argsort(-np.nan_to_num(by_channel, nan=np.inf), kind="stable")[
         : min(WORST_CHANNELS, bad.sum())
     ]
@@ -129,10 +150,11 @@ def _difference(
         layer,
         what,
         float(errors.max()),
-        float(errors.max()) / largest,
+        float(by_channel.max()),
         int(bad.sum()),
         len(ours),
-        tuple((int(channel), float(by_channel[channel]) / largest) for channel in worst),
+        tuple((int(channel), float(by_channel[channel])) for channel in worst),
+        within,
     )
 
 

@@ -42,4 +42,5 @@ def json_of(found: Localisation) -> dict[str, Any]:
         "weights": [one.as_dict() if isinstance(one, Difference) else asdict(one) for one in found.weights],
         "graph": list(found.graph),
         "not_judged": found.not_judged or None,
+        "advice": found.advice or None,
     }

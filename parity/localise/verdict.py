@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,13 +19,20 @@ from parity.runners.quantised import is_quantised, without_rounding
 from reference_models.errors import listed
 from reference_models.spec import ModelSpec, get_model
 
-from .folded import FoldedComparison, FoldedDifference, Step, compare_folded
+from .folded import FoldedComparison, FoldedDifference, compare_folded
 from .outputs import first_part
 from .units import units_of
 from .weights import compare_named, sentence
 
+if TYPE_CHECKING:
+    import onnx
+
 # A file of whose layers the model has fewer than this share is not of that model.
 SAME_MODEL = 0.5
+_COARSE = (
+    "the weights of a layer have one step together, and a channel of small weights loses most. Quantise them "
+    "by output channel (per_channel=True in ONNX Runtime's quantize_static)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +41,8 @@ class Localisation:
 
     `weights` are the tensors that differ (by name), or the layers whose folded weights do (by structure);
     `graph` says what is wrong in either's graph. `how` is "by name" or "by structure", and `compared` how
-    many tensors, or layers, were compared. `not_judged` says what could not be, and why.
+    many tensors, or layers, were compared. `not_judged` says what could not be, and why; `advice` what to do
+    about a file that is no other function and yet not as good as it could be.
     """
 
     first: str
@@ -44,6 +53,7 @@ class Localisation:
     weights: tuple[Difference | FoldedDifference, ...]
     graph: tuple[str, ...]
     not_judged: str = ""
+    advice: str = ""
 
     @property
     def cause(self) -> str:
@@ -63,7 +73,7 @@ class Localisation:
         shown = [sentence(one) if isinstance(one, Difference) else str(one) for one in self.weights[:limit]]
         if limit is not None and len(self.weights) > limit:
             shown.append(f"... and {len(self.weights) - limit} more")
-        return [*shown, *self.graph, *([self.not_judged] if self.not_judged else [])]
+        return [*shown, *self.graph, *filter(None, (self.not_judged, self.advice))]
 
 
 def by_name(
@@ -143,12 +153,12 @@ def by_structure(
     model = exporter_for("pytorch").export(spec, num_classes, parameters)
     file = onnx.load(foreign)
     (pair,) = report.pairs
-    quantised: Step | None = None
+    advice = ""
     if is_quantised(file):
-        file = without_rounding(file)
-        # one step for a layer is as good as one for each channel until it is seen in the logits
-        quantised = "layer" if pair.comparison.passed else "channel"
-    found = compare_folded(units_of(model), units_of(file), quantised=quantised)
+        found, coarse = _compare_quantised(model, file, pair.comparison.passed)
+        advice = f"{foreign}: {_COARSE}" if coarse else ""
+    else:
+        found = compare_folded(units_of(model), units_of(file))
     total = found.compared + len(found.unmatched)
     if found.compared < SAME_MODEL * total:
         raise IdentifyError(
@@ -189,7 +199,22 @@ def by_structure(
         found.differences,
         tuple(graph),
         not_judged,
+        advice,
     )
+
+
+def _compare_quantised(
+    model: onnx.ModelProto, file: onnx.ModelProto, passed: bool
+) -> tuple[FoldedComparison, bool]:
+    """Compare a quantised file with a model; say too whether its steps are a layer's, and not a channel's.
+
+    Such steps are as good until they are seen in the logits.
+    """
+    ours, theirs = units_of(model), units_of(without_rounding(file))
+    by_layer = compare_folded(ours, theirs, quantised="layer")
+    by_channel = compare_folded(ours, theirs, quantised="channel")
+    coarse = bool(by_channel.differences) and not by_layer.differences
+    return (by_layer if passed else by_channel), coarse
 
 
 def _structure(found: FoldedComparison, foreign: Path) -> list[str]:

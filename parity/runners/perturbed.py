@@ -6,7 +6,7 @@ draw are as far from each other as that precision is from itself, on any machine
 a unit that computes so. (Known as Monte Carlo arithmetic: D. S. Parker, 1997.)
 
 A floating-point number is moved by a share of itself. In fixed point the steps are even over the range of an
-output channel's weights, and of a layer's whole input; only convolutions and dense layers have such weights.
+output channel's weights, and of all that a layer is given and returns; the layers are convolutions and dense.
 """
 
 from __future__ import annotations
@@ -64,24 +64,28 @@ class PerturbedRunner(PyTorchRunner):
             },
             assign=True,
         )
-        handles = [
-            module.register_forward_pre_hook(
-                lambda _, arguments: (self._moved(arguments[0], self._range_of(arguments[0])),)
-            )
-            for module in self._net.modules()
-            if self._rounds_input(module)
-        ]
+        torch = self._torch
+        handles = []
+        for module in self._net.modules():
+            layer = isinstance(module, torch.nn.Conv2d | torch.nn.Linear)
+            if layer if self._fixed_point else next(module.children(), None) is None:
+                handles.append(
+                    module.register_forward_pre_hook(
+                        lambda _, arguments: (self._moved(arguments[0], self._range_of(arguments[0])),)
+                    )
+                )
+            if layer and self._fixed_point:
+                handles.append(
+                    module.register_forward_hook(
+                        lambda _, arguments, output: self._moved(output, self._range_of(output))
+                    )
+                )
         try:
             yield
         finally:
             for handle in handles:
                 handle.remove()
             self._net.load_state_dict(weights, assign=True)
-
-    def _rounds_input(self, module: Any) -> bool:
-        if self._fixed_point:
-            return next(module.parameters(recurse=False), None) is not None
-        return next(module.children(), None) is None
 
     def _is_rounded(self, weights: Any) -> bool:
         # what a BatchNorm has, and a bias, is of one axis
@@ -94,7 +98,7 @@ class PerturbedRunner(PyTorchRunner):
         return weights.abs().amax(tuple(range(1, weights.ndim)), keepdim=True)
 
     def _range_of(self, given: Any) -> Any:
-        """Return what the roundings of a layer's input are relative to; zero is always in its range."""
+        """Return what the roundings of an activation are relative to; zero is always in its range."""
         if not self._fixed_point:
             return given
         return (given.amax().clamp(min=0) - given.amin().clamp(max=0)) / 2

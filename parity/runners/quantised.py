@@ -69,6 +69,21 @@ def quantised(model: onnx.ModelProto, batch: np.ndarray) -> onnx.ModelProto:
         return onnx.load(path)
 
 
+def rounded_outputs(model: onnx.ModelProto) -> dict[str, str]:
+    """Return what a quantised layer's output is called before it is rounded, and after."""
+    layers = {node.output[0] for node in model.graph.node if node.op_type in QUANTISED_OPS}
+    roundings = {
+        node.output[0]: node.input[0]
+        for node in model.graph.node
+        if node.op_type == "QuantizeLinear" and node.input[0] in layers
+    }
+    return {
+        roundings[node.input[0]]: node.output[0]
+        for node in model.graph.node
+        if node.op_type == "DequantizeLinear" and node.input[0] in roundings
+    }
+
+
 def without_rounding(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return what a quantised model would be without QuantizeLinear and DequantizeLinear.
 

@@ -2,11 +2,13 @@
 
 import json
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
+from onnxruntime import quantization
 
 from converters.convert import SHIPPED, exporter_for, parameters_of
 from converters.formats import open_checkpoint
@@ -16,6 +18,8 @@ from parity.batches import random_batch
 from parity.check import check_model
 from parity.imagenet.subject import default_profile
 from parity.images import image_batch
+from parity.localise.folded import compare_folded
+from parity.localise.units import units_of
 from parity.noise import rounded_runner
 from parity.runners.onnx import OnnxRunner
 from parity.runners.quantised import is_quantised, is_quantised_file, quantised, without_rounding
@@ -195,6 +199,40 @@ def test_a_wrong_weight_in_it_is_named(folded_int8, tmp_path, run_cli):
     lines = [line for line in found.stdout.splitlines() if "folded weight differs" in line]
     assert len(lines) == 1 and "layer2.0.convs.1 + layer2.0.bns.1" in lines[0]
     assert "in 1 of 13 channels: 3 (" in lines[0]
+
+
+def coarsely(quantise, *arguments, **options):
+    quantise(*arguments, **{**options, "per_channel": False})
+
+
+@pytest.mark.parametrize(("tolerance", "code"), [(None, 0), ("1e-4", 1)])
+def test_one_step_for_a_layer_is_said_and_wrong_only_where_it_is_seen(
+    tolerance, code, subject, batch, tmp_path, run_cli, monkeypatch
+):
+    model = optimized(exporter_for("pytorch").export(*subject))
+    weight = next(tensor for tensor in model.graph.initializer if tensor.name == "layer2.0.convs.1.weight")
+    largest = np.abs(numpy_helper.to_array(weight)).max((1, 2, 3))
+    monkeypatch.setattr(quantization, "quantize_static", partial(coarsely, quantization.quantize_static))
+    path = saved(quantised(model, batch), tmp_path)
+    monkeypatch.undo()
+    found = run(run_cli, SHIPPED, path, *(("--tolerance", tolerance) if tolerance else ()))
+    assert found.exit_code == code, found.output
+    assert "have one step together" in found.stdout
+    named = [line for line in found.stdout.splitlines() if "of a channel's largest value" in line]
+    assert len(named) == (10 if code else 0)
+    relative = [float(line.split("differs by ")[1].split()[0]) for line in named]
+    assert relative == sorted(relative, reverse=True)
+    if named:
+        report = compare_folded(
+            units_of(exporter_for("pytorch").export(*subject)),
+            units_of(without_rounding(onnx.load(path))),
+            quantised="channel",
+        )
+        (one,) = (
+            d for d in report.differences if d.layer.startswith("layer2.0.convs.1 ") and d.what == "weight"
+        )
+        # half a step of the layer's range beside the smallest channel
+        assert 0.3 < one.relative / (largest.max() / 254 / largest.min()) <= 1.01
 
 
 def test_a_range_that_is_too_narrow_is_named(folded_int8, tmp_path, run_cli):
