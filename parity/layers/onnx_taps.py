@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from parity.runners.calls import IMAGES, Call, Feed, Visit
-from parity.runners.quantised import is_quantised, rounded_outputs, without_rounding
+from parity.runners.quantised import is_quantised, without_rounding
 
 from .onnx_apart import apart, input_of, nodes_between, output_of
 from .reference import Step
@@ -78,15 +78,6 @@ def taps_of(graph: onnx.GraphProto, steps: Sequence[Step]) -> dict[str, Tap]:
             _follow(graph, readers, makers, step, taps, outputs, step.source in pads)
         changed = len(outputs) > before
     return taps
-
-
-def _taps_of_quantised(model: onnx.ModelProto, steps: Sequence[Step]) -> dict[str, Tap]:
-    """Return the taps of a quantised model, in which a layer is fed and returns what is rounded."""
-    rounded = rounded_outputs(model)
-    return {
-        name: Tap(rounded.get(tap.given, tap.given), rounded.get(tap.output, tap.output), None)
-        for name, tap in taps_of(without_rounding(model).graph, steps).items()
-    }
 
 
 def _layer(graph: onnx.GraphProto, readers: Mapping[str, list[int]], weight: str, bias: str) -> Tap | None:
@@ -182,7 +173,7 @@ def trace(
     `taps` by the steps' names are found from the initializers' names unless they are given.
     """
     if taps is None:
-        taps = _taps_of_quantised(model, steps) if is_quantised(model) else taps_of(model.graph, steps)
+        taps = taps_of((without_rounding(model) if is_quantised(model) else model).graph, steps)
     makers = {name: index for index, node in enumerate(model.graph.node) for name in node.output}
     found = [step for step in steps if step.name in taps]
     if feed is not None:

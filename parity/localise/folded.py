@@ -106,7 +106,9 @@ def _differences(ours: Unit, theirs: Unit, quantised: Step | None) -> list[Folde
     if quantised is not None:
         axes = tuple(range(0 if quantised == "layer" else 1, a.ndim))
         largest = np.broadcast_to(sizes.max(axes), len(a))
-        allowed = np.broadcast_to(ALLOWED_INT8 * sizes.max(axes, keepdims=True), a.shape)
+        # a channel of no weight beside the others may be lost
+        allowed = ALLOWED_INT8 * sizes.max(axes, keepdims=True) + ALLOWED * sizes.max()
+        allowed = np.broadcast_to(allowed, a.shape)
         allowed_bias = allowed_bias + ALLOWED_INT8 * np.abs(ours.bias).max()
     found = [
         _difference(_layer(ours), "weight", a, b, allowed, largest, quantised or "layer"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,17 +14,14 @@ from converters.identify import IdentifyError
 from parity.check import GIVEN_FILE, ModelReport
 from parity.report import layers_line
 from parity.runners.onnx import OnnxFileError
-from parity.runners.quantised import is_quantised, without_rounding
+from parity.runners.quantised import has_one_step_for_a_layer, is_quantised, without_rounding
 from reference_models.errors import listed
 from reference_models.spec import ModelSpec, get_model
 
-from .folded import FoldedComparison, FoldedDifference, compare_folded
+from .folded import FoldedComparison, FoldedDifference, Step, compare_folded
 from .outputs import first_part
 from .units import units_of
 from .weights import compare_named, sentence
-
-if TYPE_CHECKING:
-    import onnx
 
 # A file of whose layers the model has fewer than this share is not of that model.
 SAME_MODEL = 0.5
@@ -69,11 +65,11 @@ class Localisation:
         return self.model is None or not (self.weights or self.graph)
 
     def lines(self, limit: int | None = None) -> list[str]:
-        """Return one line for each thing that differs, those of the weights up to `limit`."""
+        """Return the advice, and one line for each thing that differs, those of the weights up to `limit`."""
         shown = [sentence(one) if isinstance(one, Difference) else str(one) for one in self.weights[:limit]]
         if limit is not None and len(self.weights) > limit:
             shown.append(f"... and {len(self.weights) - limit} more")
-        return [*shown, *self.graph, *filter(None, (self.not_judged, self.advice))]
+        return [*filter(None, [self.advice]), *shown, *self.graph, *filter(None, [self.not_judged])]
 
 
 def by_name(
@@ -153,12 +149,13 @@ def by_structure(
     model = exporter_for("pytorch").export(spec, num_classes, parameters)
     file = onnx.load(foreign)
     (pair,) = report.pairs
-    advice = ""
+    advice = f"{foreign}: {_COARSE}" if has_one_step_for_a_layer(file) else ""
+    quantised: Step | None = None
     if is_quantised(file):
-        found, coarse = _compare_quantised(model, file, pair.comparison.passed)
-        advice = f"{foreign}: {_COARSE}" if coarse else ""
-    else:
-        found = compare_folded(units_of(model), units_of(file))
+        file = without_rounding(file)
+        # one step for a layer is as good as one for each channel until it is seen in the logits
+        quantised = "layer" if pair.comparison.passed else "channel"
+    found = compare_folded(units_of(model), units_of(file), quantised=quantised)
     total = found.compared + len(found.unmatched)
     if found.compared < SAME_MODEL * total:
         raise IdentifyError(
@@ -201,20 +198,6 @@ def by_structure(
         not_judged,
         advice,
     )
-
-
-def _compare_quantised(
-    model: onnx.ModelProto, file: onnx.ModelProto, passed: bool
-) -> tuple[FoldedComparison, bool]:
-    """Compare a quantised file with a model; say too whether its steps are a layer's, and not a channel's.
-
-    Such steps are as good until they are seen in the logits.
-    """
-    ours, theirs = units_of(model), units_of(without_rounding(file))
-    by_layer = compare_folded(ours, theirs, quantised="layer")
-    by_channel = compare_folded(ours, theirs, quantised="channel")
-    coarse = bool(by_channel.differences) and not by_layer.differences
-    return (by_layer if passed else by_channel), coarse
 
 
 def _structure(found: FoldedComparison, foreign: Path) -> list[str]:

@@ -6,7 +6,7 @@ draw are as far from each other as that precision is from itself, on any machine
 a unit that computes so. (Known as Monte Carlo arithmetic: D. S. Parker, 1997.)
 
 A floating-point number is moved by a share of itself. In fixed point the steps are even over the range of an
-output channel's weights, and of all that a layer is given and returns; the layers are convolutions and dense.
+output channel's weights, and of all that a layer is given; the layers are convolutions and dense.
 """
 
 from __future__ import annotations
@@ -74,12 +74,6 @@ class PerturbedRunner(PyTorchRunner):
                         lambda _, arguments: (self._moved(arguments[0], self._range_of(arguments[0])),)
                     )
                 )
-            if layer and self._fixed_point:
-                handles.append(
-                    module.register_forward_hook(
-                        lambda _, arguments, output: self._moved(output, self._range_of(output))
-                    )
-                )
         try:
             yield
         finally:
@@ -98,7 +92,7 @@ class PerturbedRunner(PyTorchRunner):
         return weights.abs().amax(tuple(range(1, weights.ndim)), keepdim=True)
 
     def _range_of(self, given: Any) -> Any:
-        """Return what the roundings of an activation are relative to; zero is always in its range."""
+        """Return what the roundings of a layer's input are relative to; zero is always in its range."""
         if not self._fixed_point:
             return given
         return (given.amax().clamp(min=0) - given.amin().clamp(max=0)) / 2

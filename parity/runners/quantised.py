@@ -1,7 +1,7 @@
 """int8 in ONNX: a model as ONNX Runtime quantises it, and a quantised one seen without its roundings.
 
-The convolutions and dense layers are quantised, as Ascend's tools do it for a graph with QuantizeLinear and
-DequantizeLinear: weights by output channel, activations by tensor.
+The convolutions and dense layers are quantised as Ascend's tools do it: weights by output channel, what a
+layer is given by tensor, what it returns not at all.
 """
 
 from __future__ import annotations
@@ -33,12 +33,13 @@ def is_quantised_file(path: Path) -> bool:
     return is_quantised(onnx.load(path, load_external_data=False))
 
 
-def quantised(model: onnx.ModelProto, batch: np.ndarray) -> onnx.ModelProto:
+def quantised(model: onnx.ModelProto, batch: np.ndarray, *, per_channel: bool = True) -> onnx.ModelProto:
     """Return a float32 model in int8.
 
     Args:
         model: one input; left as it is.
         batch: (N, 3, H, W) float32, from which the ranges of the activations are taken.
+        per_channel: whether each output channel's weights have a step of their own.
     """
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
@@ -62,26 +63,22 @@ def quantised(model: onnx.ModelProto, batch: np.ndarray) -> onnx.ModelProto:
             Batch(),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=QUANTISED_OPS,
-            per_channel=True,
+            per_channel=per_channel,
             activation_type=QuantType.QInt8,
             weight_type=QuantType.QInt8,
+            extra_options={"OpTypesToExcludeOutputQuantization": QUANTISED_OPS},
         )
         return onnx.load(path)
 
 
-def rounded_outputs(model: onnx.ModelProto) -> dict[str, str]:
-    """Return what a quantised layer's output is called before it is rounded, and after."""
-    layers = {node.output[0] for node in model.graph.node if node.op_type in QUANTISED_OPS}
-    roundings = {
-        node.output[0]: node.input[0]
+def has_one_step_for_a_layer(model: onnx.ModelProto) -> bool:
+    """Whether a layer's weights are quantised with one step, and not with one for each output channel."""
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
+    return any(
+        len(shapes.get(node.input[0], ())) > 1 and np.prod(shapes.get(node.input[1], ()), dtype=int) == 1
         for node in model.graph.node
-        if node.op_type == "QuantizeLinear" and node.input[0] in layers
-    }
-    return {
-        roundings[node.input[0]]: node.output[0]
-        for node in model.graph.node
-        if node.op_type == "DequantizeLinear" and node.input[0] in roundings
-    }
+        if node.op_type == "DequantizeLinear"
+    )
 
 
 def without_rounding(model: onnx.ModelProto) -> onnx.ModelProto:
