@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from converters.convert import convert
+from examples import int8
 from examples.real_weights import PHOTOS, installed_checkpoint
 from parity.imagenet.dataset import open_dataset
 from parity.imagenet.preprocess import preprocess_file
@@ -44,3 +45,14 @@ def test_converted_weights_classify_photographs(version, runtime, tmp_path):
     assert np.array_equal(best, np.argsort(-recorded, axis=1)[:, :5])
     top5 = (best == labels[:, None]).any(axis=1).sum()
     assert ((best[:, 0] == labels).sum(), top5) == CORRECT[version]
+
+
+@pytest.mark.slow
+def test_a_coarse_quantisation_is_told_from_a_fine_one(tmp_path):
+    files = int8.files_of(open_dataset(PHOTOS, 1000), tmp_path)
+    off, allowed, why = int8.judged(files["int8, a step for each channel"])
+    assert 0.2 * allowed < off < 0.7 * allowed and why.passed and not why.advice
+    off, allowed, why = int8.judged(files["int8, a step for each layer"])
+    assert 1.2 * allowed < off and not why.passed and "one step together" in why.advice
+    worst = why.weights[0]
+    assert worst.within == "channel" and worst.relative > 0.9  # a channel of which nothing is left
