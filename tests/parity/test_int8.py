@@ -8,9 +8,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from converters.convert import SHIPPED, exporter_for, parameters_of
-from converters.formats import open_checkpoint
-from converters.identify import identify
+from converters.convert import SHIPPED, exporter_for
 from converters.onnx_optimize import optimized
 from parity.batches import random_batch
 from parity.check import check_model
@@ -23,13 +21,6 @@ from parity.runners.onnx import OnnxRunner
 from parity.runners.quantised import is_quantised, is_quantised_file, quantised, without_rounding
 
 DIGITS = SHIPPED.parent / "val"
-
-
-@pytest.fixture(scope="module")
-def subject():
-    checkpoint = open_checkpoint(SHIPPED)
-    found = identify(checkpoint, None)
-    return found.spec, found.num_classes, parameters_of(checkpoint, found)
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,6 @@
 import numpy as np
 import pytest
 
-from converters.convert import SHIPPED, parameters_of
-from converters.formats import open_checkpoint
-from converters.identify import identify
 from parity import check
 from parity.check import check_model
 from parity.runners.device import Device, parse_device
@@ -14,13 +11,6 @@ from parity.runners.onnx import OnnxRunner
 from parity.runners.perturbed import PerturbedRunner
 from parity.runners.precision import PRECISIONS, PrecisionError, check_precision, recorded, runtimes_with
 from parity.runners.pytorch import PyTorchRunner
-
-
-@pytest.fixture(scope="module")
-def subject():
-    checkpoint = open_checkpoint(SHIPPED)
-    found = identify(checkpoint, None)
-    return found.spec, found.num_classes, parameters_of(checkpoint, found)
 
 
 @pytest.fixture(scope="module")
