@@ -84,8 +84,9 @@ def has_one_step_for_a_layer(model: onnx.ModelProto) -> bool:
 def without_rounding(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return what a quantised model would be without QuantizeLinear and DequantizeLinear.
 
-    Its tensors are the model's, except that a layer reads what was rounded for it, and that weights are
-    float32 again, under the names that they had before ONNX Runtime's quantiser renamed them.
+    It is to be looked into and not to be run. Its tensors are the model's, except that a layer reads what was
+    rounded for it, and that weights are float32 again, under the names that they had before ONNX Runtime's
+    quantiser renamed them.
     """
     import onnx
     from onnx.reference import ReferenceEvaluator
@@ -104,10 +105,15 @@ def without_rounding(model: onnx.ModelProto) -> onnx.ModelProto:
             name = rounded.get(node.input[0])
             if name is None and len(given) == len(node.input):
                 name = node.output[0].removesuffix(_DEQUANTISED)
-                values: Any = ReferenceEvaluator(node).run(None, dict(zip(node.input, given, strict=True)))
+                standard = onnx.NodeProto()
+                standard.CopyFrom(node)
+                standard.domain = ""  # ONNX Runtime's own computes the same
+                values: Any = ReferenceEvaluator(standard).run(
+                    None, dict(zip(node.input, given, strict=True))
+                )
                 plain.graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(values[0]), name))
             if name is not None:
-                seen[node.output[0]] = name
+                seen[node.output[0]] = seen.get(name, name)
                 continue
         if node.op_type != "QuantizeLinear":
             copy = plain.graph.node.add()

@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
+from onnx.parser import parse_model
 
 from converters.convert import SHIPPED, exporter_for
 from converters.onnx_optimize import optimized
@@ -69,6 +70,29 @@ def test_seen_without_rounding_it_is_the_model_again(model, batch):
     assert Counter(node.op_type for node in plain.graph.node) == Counter(
         node.op_type for node in model.graph.node
     )
+
+
+@pytest.mark.parametrize("domain", ["", "com.microsoft"])
+def test_roundings_may_follow_each_other_and_be_of_onnx_runtimes_own_domain(domain):
+    model = parse_model(
+        """<ir_version: 8, opset_import: ["" : 17, "com.microsoft" : 1]>
+        f (float[1,1,2,2] x) => (float[1,1,2,2] y)
+        <int8[1,1,1,1] w = {-3}, float[1] steps = {0.5}, int8[1] zeros = {0},
+         float step = {0.25}, int8 zero = {0}> {
+            a = QuantizeLinear(x, step, zero)
+            b = DequantizeLinear(a, step, zero)
+            c = QuantizeLinear(b, step, zero)
+            d = DequantizeLinear(c, step, zero)
+            v = DequantizeLinear<axis = 0>(w, steps, zeros)
+            y = Conv(d, v)
+        }"""
+    )
+    for node in model.graph.node:
+        node.domain = domain if "Linear" in node.op_type else ""
+    plain = without_rounding(model)
+    (node,) = plain.graph.node
+    assert list(node.input) == ["x", "v"]
+    assert numpy_helper.to_array(plain.graph.initializer[0]).tolist() == [[[[-1.5]]]]
 
 
 def test_draws_are_as_far_apart_as_int8_and_leave_batchnorm_alone(subject, batch):
