@@ -63,9 +63,12 @@ def trained(spec: ModelSpec, done: set[tuple]) -> Iterator[Record]:
 
 
 def print_table(records: list[Record]) -> None:
-    """Print a row a model, and how many pass."""
+    """Print a row a model, the median and the most of each column, and how many pass."""
     after = (f"{kind} after {STEPS} steps" for kind in ("weights", "statistics"))
     whats = ["loss", "gradients", "statistics", "losses", *after]
+    records = list(
+        {tuple(record["key"]): record for record in records}.values()
+    )  # the last of a model counts
     print(f"| model | {' | '.join(whats)} | run | momentum, variance |")
     print(f"|---|{'--:|' * (len(whats) + 1)}---|")
     for record in records:
@@ -74,6 +77,10 @@ def print_table(records: list[Record]) -> None:
         print(
             f"| {record['key'][0]} | {shares} | {pair['run']} | {pair['momentum']:.3f}, {pair['variance']} |"
         )
+    print("\n| MindSpore's share of the tolerance | median | most | where |\n|---|--:|--:|---|")
+    for what in whats:
+        found = sorted((record["pairs"]["mindspore"][what], record["key"][0]) for record in records)
+        print(f"| {what} | {found[len(found) // 2][0]:.2f} | {found[-1][0]:.2f} | {found[-1][1]} |")
     for candidate in ("pytorch", "mindspore"):
         passed = sum(record["pairs"][candidate]["passed"] for record in records)
         print(f"\n{candidate}: {passed} of {len(records)} models train alike ({len(all_models())} in all)")
