@@ -14,7 +14,12 @@ from converters.identify import IdentifyError
 from parity.check import GIVEN_FILE, ModelReport
 from parity.report import layers_line
 from parity.runners.onnx import OnnxFileError
-from parity.runners.quantised import has_one_step_for_a_layer, is_quantised, without_rounding
+from parity.runners.quantised import (
+    has_integer_layers,
+    has_one_step_for_a_layer,
+    is_quantised,
+    without_rounding,
+)
 from reference_models.errors import listed
 from reference_models.spec import ModelSpec, get_model
 
@@ -25,6 +30,10 @@ from .weights import compare_named, sentence
 
 # A file of whose layers the model has fewer than this share is not of that model.
 SAME_MODEL = 0.5
+_INTEGERS = (
+    "its layers are operators on integers (QLinearConv and the like), so only its logits were compared. "
+    "Quantise it with QuantizeLinear and DequantizeLinear (ONNX Runtime's QuantFormat.QDQ) for the rest"
+)
 _COARSE = (
     "the weights of a layer have one step together, and a channel of small weights loses most. Quantise them "
     "by output channel (per_channel=True in ONNX Runtime's quantize_static)"
@@ -149,6 +158,12 @@ def by_structure(
     model = exporter_for("pytorch").export(spec, num_classes, parameters)
     file = onnx.load(foreign)
     (pair,) = report.pairs
+    if has_integer_layers(file):
+        off = f"{foreign}: another function (logits off by {pair.comparison.needed_tolerance:.1e})"
+        graph = () if pair.comparison.passed else (off,)
+        return Localisation(
+            str(known), str(foreign), spec.name, "by structure", 0, (), graph, f"{foreign}: {_INTEGERS}"
+        )
     advice = f"{foreign}: {_COARSE}" if has_one_step_for_a_layer(file) else ""
     quantised: Step | None = None
     if is_quantised(file):
@@ -163,8 +178,8 @@ def by_structure(
             f"{known} is of: {found.compared} of {total} are found by shape and connections, not among them\n"
             f"{listed(found.unmatched)}\nCompare files of one model"
         )
-    graph, not_judged = _structure(found, foreign), ""
-    if not graph and not found.differences and not pair.comparison.passed:
+    faults, not_judged = _structure(found, foreign), ""
+    if not faults and not found.differences and not pair.comparison.passed:
         try:
             part = first_part(
                 spec,
@@ -181,11 +196,11 @@ def by_structure(
             where = str(part) if part else "no layer's output parts"
         except OnnxFileError as error:
             where = str(error)
-        graph.append(
+        faults.append(
             f"{foreign}: the same folded weights, another function (logits off by "
             f"{pair.comparison.needed_tolerance:.1e}); {where}"
         )
-    elif found.differences and not graph:
+    elif found.differences and not faults:
         not_judged = f"the graph of {foreign} was not judged: that takes equal weights"
     return Localisation(
         str(known),
@@ -194,7 +209,7 @@ def by_structure(
         "by structure",
         found.compared,
         found.differences,
-        tuple(graph),
+        tuple(faults),
         not_judged,
         advice,
     )

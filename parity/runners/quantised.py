@@ -26,6 +26,11 @@ def is_quantised(model: onnx.ModelProto) -> bool:
     return any(node.op_type in _OPS | _INTEGER_OPS for node in model.graph.node)
 
 
+def has_integer_layers(model: onnx.ModelProto) -> bool:
+    """Whether layers are operators on integers, and not float ones between roundings."""
+    return any(node.op_type in _INTEGER_OPS for node in model.graph.node)
+
+
 def is_quantised_file(path: Path) -> bool:
     """Whether some of an ONNX file's model is computed in integers."""
     import onnx

@@ -8,6 +8,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 from onnx.parser import parse_model
+from onnxruntime import quantization
 
 from converters.convert import SHIPPED, exporter_for
 from converters.onnx_optimize import optimized
@@ -253,6 +254,26 @@ def test_a_range_that_is_too_narrow_is_named(folded_int8, tmp_path, run_cli):
     assert found.exit_code == 1, found.output
     assert "the same folded weights, another function" in found.stdout
     assert "first parts at layer3.0.bn3" in found.stdout
+
+
+def test_of_layers_on_integers_only_logits_are_compared(subject, batch, tmp_path, run_cli, monkeypatch):
+    model = optimized(exporter_for("pytorch").export(*subject))
+    quantise = quantization.quantize_static
+
+    def with_integers(*arguments, **options):
+        options |= {"quant_format": quantization.QuantFormat.QOperator, "op_types_to_quantize": None}
+        quantise(*arguments, **{**options, "extra_options": None})
+
+    monkeypatch.setattr(quantization, "quantize_static", with_integers)
+    made = quantised(model, batch)
+    monkeypatch.undo()
+    path = saved(made, tmp_path)
+    assert any(node.op_type == "QLinearConv" for node in made.graph.node)
+    found = run(run_cli, SHIPPED, path)
+    assert found.exit_code == 0, found.output
+    assert "only its logits were compared" in found.stdout
+    found = run(run_cli, SHIPPED, path, "--tolerance", "1e-4")
+    assert found.exit_code == 1 and "another function (logits off by" in found.stdout
 
 
 def test_what_is_refused(folded_int8, tmp_path, run_cli):
