@@ -194,7 +194,7 @@ def parity(
         write_text(junit_path, junit_of(reports, localised, trained))
     verdicts = [
         *([escape(localise_report.lines_of(localised))] if localised else []),
-        verdict_of(reports),
+        verdict_of(reports, files_differ=localised is not None and not localised.passed),
         *([training_report.verdict_of(trained)] if trained else []),
     ]
     value = {

@@ -32,6 +32,8 @@ from .runners.quantised import quantised
 REFERENCE = "pytorch-float64"
 # What a report calls its inputs where they are not noise: this, and the folder.
 IMAGES_OF = "images in "
+# What it says of weights that a foreign graph was run with: this, and both files.
+GRAPH_OF = "the graph of "
 # The candidate that is an ONNX file as it was given.
 GIVEN_FILE = "onnxruntime (given file)"
 

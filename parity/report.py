@@ -140,13 +140,16 @@ def layers_table(candidate: str, layers: LayerReport, rows: int = 8) -> Table | 
     return table
 
 
-def verdict_of(reports: Sequence[ModelReport]) -> str:
-    """Return one line: how many models are equal, and which are not."""
+def verdict_of(reports: Sequence[ModelReport], *, files_differ: bool = False) -> str:
+    """Return one line: how many models are equal, and which are not; or that the files they are of differ."""
     failed = [report for report in reports if not report.passed]
     subjects = len({(report.model, report.weights) for report in reports})
     if not failed:
         pairs = sum(len(report.pairs) for report in reports)
         models = "1 model" if subjects == 1 else f"all {subjects} models"
+        if files_differ:
+            shown = f"{pairs} comparisons within tolerance"
+            return f"NOT equal: the files differ, by less than the logits show ({shown})"
         return f"Equal: {models}, {pairs} comparisons within tolerance"
     # a model that was checked on several inputs is as many checks
     what = "models" if subjects == len(reports) else "checks"

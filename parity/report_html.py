@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .check import IMAGES_OF, ModelReport, Pair
+from .check import GRAPH_OF, IMAGES_OF, ModelReport, Pair
 from .layers.judge import LayerReport
 from .localise import report as localise_report
 from .localise.verdict import Localisation
@@ -33,15 +33,17 @@ def page_of(
         localised: what differs between the two files that the reports are on.
         trained: how the frameworks train, if that was compared.
     """
+    differ = localised is not None and not localised.passed
+    verdict = verdict_of(reports, files_differ=differ)
     return render(
         "parity.html",
         title=title,
         made=made,
         passed=bool(reports)
         and all(report.passed for report in reports)
-        and (localised is None or localised.passed)
+        and not differ
         and all(report.passed for report in trained),
-        verdict=". ".join([verdict_of(reports), *([training_report.verdict_of(trained)] if trained else [])]),
+        verdict=". ".join([verdict, *([training_report.verdict_of(trained)] if trained else [])]),
         reports=reports,
         localised=localised,
         localised_verdict=localise_report.verdict_of(localised) if localised else "",
@@ -90,8 +92,9 @@ def versions_of(reports: Sequence[ModelReport | TrainingReport]) -> dict[str, st
 def repeat_of(report: ModelReport) -> str:
     """Return the command that repeats a model's check."""
     made = report.weights.startswith("random seed")
-    what = report.model if made else next(iter(report.files), report.model)
-    words = ["python cli.py parity", what, "--batch-size", str(report.input_shape[0])]
+    files = list(report.files)[: 2 if report.weights.startswith(GRAPH_OF) else 1]
+    words = ["python cli.py parity", *([report.model] if made or not files else files)]
+    words += ["--batch-size", str(report.input_shape[0])]
     words += ["--size", str(report.input_shape[-1])]
     if report.inputs.startswith(IMAGES_OF):
         words += ["--images", report.inputs.removeprefix(IMAGES_OF)]

@@ -16,7 +16,7 @@ from reference_models.errors import TriportError
 from reference_models.spec import ModelSpec, all_models, get_model
 
 from .batches import random_batch
-from .check import IMAGES_OF, ModelReport, check_model
+from .check import GRAPH_OF, IMAGES_OF, ModelReport, check_model
 from .images import image_batch, images_of, profile_of_subject
 from .localise.verdict import Localisation, by_name, by_structure
 from .random_weights import random_parameters
@@ -232,7 +232,7 @@ def _loaded(subject: Subject, seed: int) -> _Loaded:
     source, files = str(subject.weights), [subject.weights]
     own_graph = subject.weights if loaded.runtime == "onnx" else None
     if subject.graph is not None:
-        source, own_graph = f"the graph of {subject.graph}, the weights of {source}", subject.graph
+        source, own_graph = f"{GRAPH_OF}{subject.graph}, the weights of {source}", subject.graph
         files.insert(0, subject.graph)
     return _Loaded(
         loaded.spec,

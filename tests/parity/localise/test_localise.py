@@ -18,7 +18,7 @@ from parity.localise.folded import compare_folded
 from parity.localise.report import json_of, lines_of
 from parity.localise.units import units_of
 from parity.random_weights import random_parameters
-from parity.report_html import page_of
+from parity.report_html import page_of, repeat_of
 from parity.report_junit import junit_of
 from parity.subjects import check, localise, subjects_of
 from reference_models.spec import get_model
@@ -239,3 +239,26 @@ def test_the_file_that_convert_optimizes(checkpoint, tmp_path):
     found, _ = verdict_on(checkpoint, path)
     assert (found.cause, found.how) == ("neither", "by structure")
     assert read_parameters(checkpoint).spec is SPEC
+
+
+def test_files_that_differ_by_less_than_the_logits_show_are_not_called_equal(
+    checkpoint, parameters, tmp_path, run_cli
+):
+    weight = parameters[f"{CONV}.weight"].copy()
+    weight.flat[0] = np.nextafter(weight.flat[0], np.float32(np.inf))
+    other = written(tmp_path / "b.pth", {**parameters, f"{CONV}.weight": weight})
+    page = tmp_path / "report.html"
+    found = run_cli("parity", checkpoint, other, "--runtimes", "pytorch", "--html", page)
+    assert found.exit_code == 1
+    assert found.stdout.splitlines()[-1].startswith(
+        "NOT equal: the files differ, by less than the logits show"
+    )
+    assert "NOT equal: the files differ" in page.read_text()
+
+
+def test_the_command_that_repeats_a_foreign_graph_names_both_files(checkpoint, model, tmp_path):
+    path = saved(tmp_path / "b.onnx", scrambled(model))
+    found, reports = verdict_on(checkpoint, path)
+    assert found.passed
+    assert f"parity {path} {checkpoint} --batch-size 2" in repeat_of(reports[1])
+    assert f"parity {checkpoint} --batch-size 2" in repeat_of(reports[0])
