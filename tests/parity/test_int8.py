@@ -21,6 +21,7 @@ from parity.localise.units import units_of
 from parity.noise import rounded_runner
 from parity.runners.onnx import OnnxRunner
 from parity.runners.quantised import is_quantised, is_quantised_file, quantised, without_rounding
+from tests.parity.onnx_files import copied, saved
 
 DIGITS = SHIPPED.parent / "val"
 
@@ -168,24 +169,12 @@ def test_a_fault_is_named_beside_int8(layer, fault, subject, batch):
         assert (found.parting.step.name, found.parting.inside) == (layer, True)
 
 
-def saved(model, folder):
-    path = folder / "int8.onnx"
-    path.write_bytes(model.SerializeToString())
-    return path
-
-
-def copied(model):
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    return copy
-
-
 def run(run_cli, *words):
     return run_cli("parity", *words, "--precision", "int8")
 
 
 def test_a_quantised_file_beside_the_one_that_it_was_made_of(folded_int8, tmp_path, run_cli):
-    path = saved(folded_int8, tmp_path)
+    path = saved(tmp_path / "int8.onnx", folded_int8)
     found = run(run_cli, SHIPPED, path, "--json", tmp_path / "report.json")
     assert found.exit_code == 0, found.output
     assert "neither weights nor graph differ: 38 layers" in found.stdout
@@ -208,7 +197,7 @@ def test_a_wrong_weight_in_it_is_named(folded_int8, tmp_path, run_cli):
         return array
 
     wrong = change(copied(folded_int8), "layer2.0.convs.1.weight_quantized", turned)
-    found = run(run_cli, SHIPPED, saved(wrong, tmp_path))
+    found = run(run_cli, SHIPPED, saved(tmp_path / "int8.onnx", wrong))
     assert found.exit_code == 1
     lines = [line for line in found.stdout.splitlines() if "folded weight differs" in line]
     assert len(lines) == 1 and "layer2.0.convs.1 + layer2.0.bns.1" in lines[0]
@@ -222,7 +211,7 @@ def test_one_step_for_a_layer_is_said_and_wrong_only_where_it_is_seen(
     model = optimized(exporter_for("pytorch").export(*subject))
     weight = next(tensor for tensor in model.graph.initializer if tensor.name == "layer2.0.convs.1.weight")
     largest = np.abs(numpy_helper.to_array(weight)).max((1, 2, 3))
-    path = saved(quantised(model, batch, per_channel=False), tmp_path)
+    path = saved(tmp_path / "int8.onnx", quantised(model, batch, per_channel=False))
     found = run(run_cli, SHIPPED, path, *(("--tolerance", tolerance) if tolerance else ()))
     assert found.exit_code == code, found.output
     assert "have one step together" in found.stdout
@@ -250,7 +239,11 @@ def test_a_range_that_is_too_narrow_is_named(folded_int8, tmp_path, run_cli):
         node for node in wrong.graph.node if "layer3.0.conv3.weight_DequantizeLinear" in str(node.input)
     )
     scale = next(other.input[1] for other in wrong.graph.node if other.output[0] == node.input[0])
-    found = run(run_cli, SHIPPED, saved(change(wrong, scale, lambda value: value / np.float32(8)), tmp_path))
+    found = run(
+        run_cli,
+        SHIPPED,
+        saved(tmp_path / "int8.onnx", change(wrong, scale, lambda value: value / np.float32(8))),
+    )
     assert found.exit_code == 1, found.output
     assert "the same folded weights, another function" in found.stdout
     assert "first parts at layer3.0.bn3" in found.stdout
@@ -267,7 +260,7 @@ def test_of_layers_on_integers_only_logits_are_compared(subject, batch, tmp_path
     monkeypatch.setattr(quantization, "quantize_static", with_integers)
     made = quantised(model, batch)
     monkeypatch.undo()
-    path = saved(made, tmp_path)
+    path = saved(tmp_path / "int8.onnx", made)
     assert any(node.op_type == "QLinearConv" for node in made.graph.node)
     found = run(run_cli, SHIPPED, path)
     assert found.exit_code == 0, found.output
@@ -277,7 +270,7 @@ def test_of_layers_on_integers_only_logits_are_compared(subject, batch, tmp_path
 
 
 def test_what_is_refused(folded_int8, tmp_path, run_cli):
-    path = saved(folded_int8, tmp_path)
+    path = saved(tmp_path / "int8.onnx", folded_int8)
     assert is_quantised_file(path)
     float32 = tmp_path / "float32.onnx"
     assert run_cli("convert", "--to", "onnx", "--optimize", "-o", float32).exit_code == 0
@@ -300,7 +293,7 @@ def test_accuracy_of_a_quantised_file(subject, tmp_path, run_cli):
     float32 = tmp_path / "float32.onnx"
     assert run_cli("convert", "--to", "onnx", "--optimize", "-o", float32).exit_code == 0
     images = image_batch(sorted(DIGITS.rglob("*.png"))[::20], default_profile(subject[0]))
-    path = saved(quantised(onnx.load(float32), images), tmp_path)
+    path = saved(tmp_path / "int8.onnx", quantised(onnx.load(float32), images))
     words = ("--data", DIGITS, "--limit", 50)
     found = run_cli("evaluate", path, *words, "--precision", "int8")
     assert found.exit_code == 0, found.output

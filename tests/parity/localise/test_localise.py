@@ -22,6 +22,7 @@ from parity.report_html import page_of, repeat_of
 from parity.report_junit import junit_of
 from parity.subjects import check, localise, subjects_of
 from reference_models.spec import get_model
+from tests.parity.onnx_files import copied, saved
 
 SPEC = get_model("res2net_digits")
 CONV = "layer2.0.convs.1"
@@ -55,17 +56,6 @@ def model(parameters):
 def written(path, parameters):
     write_checkpoint(path, "pytorch", {name: ArrayTensor(array) for name, array in parameters.items()}, {})
     return path
-
-
-def saved(path, model):
-    path.write_bytes(model.SerializeToString())
-    return path
-
-
-def copied(model):
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    return copy
 
 
 def scrambled(model):
