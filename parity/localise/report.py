@@ -23,6 +23,8 @@ def verdict_of(found: Localisation) -> str:
     if found.model is None:
         return f"{found.first} and {found.second} are not of one model: each was checked alone"
     compared = f"{found.compared} {_HOW[found.how]} compared {found.how}"
+    if not found.compared:
+        return "Between the files weights and layers were not compared"
     if found.cause == "neither":
         return f"Between the files neither weights nor graph differ: {compared}"
     counted = f"{len(found.weights)} differences in the weights, " if found.weights else ""

@@ -79,10 +79,11 @@ def quantised(model: onnx.ModelProto, batch: np.ndarray, *, per_channel: bool = 
 def has_one_step_for_a_layer(model: onnx.ModelProto) -> bool:
     """Whether a layer's weights are quantised with one step, and not with one for each output channel."""
     shapes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
+    ends = [node.input[:2] for node in model.graph.node if node.op_type == "DequantizeLinear"]
     return any(
-        len(shapes.get(node.input[0], ())) > 1 and np.prod(shapes.get(node.input[1], ()), dtype=int) == 1
-        for node in model.graph.node
-        if node.op_type == "DequantizeLinear"
+        # of a weight, for more than one channel, and with a single step
+        len(shapes.get(given, ())) > 1 and shapes[given][0] > 1 and np.prod(shapes.get(step, (0,))) == 1
+        for given, step in ends
     )
 
 

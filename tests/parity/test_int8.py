@@ -20,7 +20,13 @@ from parity.localise.folded import compare_folded
 from parity.localise.units import units_of
 from parity.noise import rounded_runner
 from parity.runners.onnx import OnnxRunner
-from parity.runners.quantised import is_quantised, is_quantised_file, quantised, without_rounding
+from parity.runners.quantised import (
+    has_one_step_for_a_layer,
+    is_quantised,
+    is_quantised_file,
+    quantised,
+    without_rounding,
+)
 from tests.parity.onnx_files import copied, saved
 
 DIGITS = SHIPPED.parent / "val"
@@ -95,6 +101,27 @@ def test_roundings_may_follow_each_other_and_be_of_onnx_runtimes_own_domain(doma
     (node,) = plain.graph.node
     assert list(node.input) == ["x", "v"]
     assert numpy_helper.to_array(plain.graph.initializer[0]).tolist() == [[[[-1.5]]]]
+
+
+@pytest.mark.parametrize(
+    ("channels", "steps", "coarse"),
+    [
+        (2, "float step = {1}", True),
+        (2, "float[2] step = {1, 2}", False),
+        (1, "float[1] step = {1}", False),
+    ],
+)
+def test_one_step_for_a_layer(channels, steps, coarse):
+    values = ", ".join("3" * channels)
+    model = parse_model(
+        f"""<ir_version: 8, opset_import: ["" : 17]>
+        f (float[1,1,2,2] x) => (float[1,{channels},2,2] y)
+        <int8[{channels},1,1,1] w = {{{values}}}, {steps}> {{
+            v = DequantizeLinear<axis = 0>(w, step)
+            y = Conv(x, v)
+        }}"""
+    )
+    assert has_one_step_for_a_layer(model) is coarse
 
 
 def test_draws_are_as_far_apart_as_int8_and_leave_batchnorm_alone(subject, batch):
@@ -265,6 +292,8 @@ def test_of_layers_on_integers_only_logits_are_compared(subject, batch, tmp_path
     found = run(run_cli, SHIPPED, path)
     assert found.exit_code == 0, found.output
     assert "only its logits were compared" in found.stdout
+    assert "weights and layers were not compared" in found.stdout
+    assert "neither weights nor graph" not in found.stdout
     found = run(run_cli, SHIPPED, path, "--tolerance", "1e-4")
     assert found.exit_code == 1 and "another function (logits off by" in found.stdout
 
