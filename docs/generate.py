@@ -1,4 +1,4 @@
-"""Writes what is made from the code: docs/models.md, docs/cli.md and converters/name_index.json.
+"""Writes what is made from the code: pages of docs/ and converters/name_index.json.
 
 python docs/generate.py
 
@@ -7,7 +7,9 @@ A test fails when one of them is stale.
 
 from __future__ import annotations
 
+import ast
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -76,9 +78,34 @@ def cli_page() -> str:
     return "\n".join(sections)
 
 
+def field_page() -> str:
+    """Return the table of the cases in tests/field: what was reported, where, and what is right."""
+    lines = [NOTICE, "# Cases from the field\n"]
+    lines += [
+        "Inputs that people have, made from scratch after public reports, with the outcome that is right.",
+        'Each is a test (`pytest tests/field -m "slow or not slow"`). The source names the repository and',
+        "the number of the report, or says how the case was found.\n",
+    ]
+    for path in sorted((DOCS.parent / "tests" / "field").glob("test_*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        rows = [f"| {case} | {source} | {outcome} |" for case, source, outcome in _field_cases(tree)]
+        title = (ast.get_docstring(tree) or path.name).splitlines()[0]
+        lines += [f"## {title}\n", "| case | source | outcome |", "|---|---|---|", *rows, ""]
+    return "\n".join(lines)
+
+
+def _field_cases(tree: ast.Module) -> Iterator[tuple[str, str, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.field":
+            words = {keyword.arg: ast.literal_eval(keyword.value) for keyword in node.keywords}
+            case, source, outcome = (words[key].replace("|", "\\|") for key in ("case", "source", "outcome"))
+            yield case, source, outcome
+
+
 PAGES = {
     DOCS / "models.md": models_page,
     DOCS / "cli.md": cli_page,
+    DOCS / "field.md": field_page,
     name_index.TABLE: name_index.table_text,
 }
 
