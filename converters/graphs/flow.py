@@ -1,0 +1,98 @@
+"""The normal form of a network's graph: layers, and the steps without parameters between them.
+
+What exporters do differently and what computes the same has one form here: a Pad before a convolution or in it,
+a mean over the image as one of three operators, a Reshape of what is pooled already.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+IMAGES = "images"
+COMMUTATIVE = ("add", "mul")
+
+_SHOWN = 3  # attributes, in a message
+
+# a number, a word, or numbers
+Value = float | str | tuple[float, ...]
+
+
+@dataclass(slots=True, eq=False)
+class Step:
+    """One step of a graph.
+
+    Attributes:
+        op: "conv", "norm", "dense", or what lies between layers: "relu", "maxpool", "add", ...
+        attributes: what it was told, defaults left out.
+        inputs: the steps that it reads, in order.
+        layer: the canonical module path, where it owns parameters.
+        origin: the file's own name for it, for messages.
+        shape: of what it returns, (N, C, H, W) or (N, C); None where a size is not known.
+    """
+
+    op: str
+    attributes: dict[str, Value] = field(default_factory=dict)
+    inputs: tuple[Step, ...] = ()
+    layer: str | None = None
+    origin: str = ""
+    shape: tuple[int | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A whole graph: its outputs, and the size of its images where that is fixed."""
+
+    outputs: tuple[Step, ...]
+    size_px: tuple[int | None, int | None] = (None, None)
+
+
+def in_order(flow: Flow) -> list[Step]:
+    """Return the steps that reach an output, each after those that it reads."""
+    found: dict[int, Step] = {}
+    waiting: list[tuple[Step, bool]] = [(step, False) for step in reversed(flow.outputs)]
+    while waiting:
+        step, read = waiting.pop()
+        if id(step) in found:
+            continue
+        if read:
+            found[id(step)] = step
+        else:
+            waiting.append((step, True))
+            waiting += [(one, False) for one in reversed(step.inputs)]
+    return list(found.values())
+
+
+def keys_of(steps: Sequence[Step]) -> dict[int, str]:
+    """Return for each step (by `id`) what equal ones share: its way back to layers, which stand for themselves."""
+    keys: dict[int, str] = {}
+    for step in steps:
+        if step.layer is not None:
+            keys[id(step)] = f"layer {step.layer}"
+            continue
+        inputs = [keys[id(one)] for one in step.inputs]
+        if step.op in COMMUTATIVE:
+            inputs.sort()
+        what = repr((step.op, sorted(step.attributes.items()), inputs))
+        keys[id(step)] = hashlib.blake2b(what.encode(), digest_size=16).hexdigest()
+    return keys
+
+
+def shown_value(value: Value) -> str:
+    """Return an attribute's value for a message."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(f'{one:g}' for one in value)}]"
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+def shown(step: Step, depth: int = 2) -> str:
+    """Return a step in words, with what it reads."""
+    if step.layer is not None:
+        return step.layer
+    if step.op == IMAGES:
+        return "the images"
+    told = "".join(f" {name} {shown_value(value)}" for name, value in sorted(step.attributes.items())[:_SHOWN])
+    if not step.inputs or not depth:
+        return f"{step.op}{told}"
+    return f"{step.op}{told} of {' and '.join(shown(one, depth - 1) for one in step.inputs)}"

@@ -1,0 +1,42 @@
+"""Writes converters/graphs/models: each model's graph, from the trace of its PyTorch definition.
+
+python docs/generate_graphs.py [MODEL ...]
+
+A test makes them again and fails when one is stale (`pytest -m slow tests/converters/test_graphs.py` for all).
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from converters.formats import open_checkpoint
+from converters.graphs.reader import flow_of_file
+from converters.graphs.stored import FOLDER, text_of
+from converters.identify import fit
+from converters.names import reference_dialect
+from converters.onnx_from_torch import export
+from reference_models.spec import ModelSpec, all_models, get_model
+
+
+def graph_text(spec: ModelSpec) -> str:
+    """Return a model's graph as it is stored."""
+    from parity.random_weights import random_parameters
+
+    model = export(spec, spec.num_classes, random_parameters(spec, spec.num_classes, 0))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        path.write_bytes(model.SerializeToString())
+        checkpoint = open_checkpoint(path)
+        found = fit(checkpoint, spec, reference_dialect(spec, "onnx"))
+        return text_of(flow_of_file(checkpoint, found.names, spec.input_size_px))
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for name in sys.argv[1:] or all_models():
+        (FOLDER / f"{name}.txt").write_text(graph_text(get_model(name)), encoding="utf-8")
+        print(f"wrote {FOLDER.name}/{name}.txt", flush=True)
