@@ -29,6 +29,11 @@ from .shared.output import emit, shown_progress
 @click.option(
     "--crc", is_flag=True, help="End a .ckpt with the CRC that MindSpore's crc_check=True compares."
 )
+@click.option(
+    "--plain",
+    is_flag=True,
+    help="A .ckpt of MindSpore's own bytes alone, which do not say what model they are of.",
+)
 @click.option("--opset", type=int, default=17, show_default=True, help="For ONNX: 13 to 21; .mindir from 11.")
 @click.option("--optimize", is_flag=True, help="For ONNX: fold BatchNorm; faster, cannot be converted back.")
 @click.option("--cell", metavar="MODULE:FACTORY", help="Any MindSpore Cell instead of SOURCE, to ONNX.")
@@ -47,6 +52,7 @@ def convert(
     output: Path | None,
     dtype: str | None,
     crc: bool,
+    plain: bool,
     opset: int,
     optimize: bool,
     cell: str | None,
@@ -79,6 +85,7 @@ def convert(
             "--dtype": dtype,
             "--optimize": optimize,
             "--crc": crc,
+            "--plain": plain,
         }
         others["--from"] = source_runtime if source_runtime != "mindspore" else None
         with shown_progress() as progress:
@@ -102,6 +109,7 @@ def convert(
             opset=opset,
             optimize=optimize,
             crc=crc,
+            plain=plain,
             progress=progress,
         )
     lines = conversion_lines(done, shipped=source is None)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converters.formats import FLOATS, Checkpoint, Tensor, open_checkpoint, same_payload
-from converters.identify import Fit, candidates
+from converters.graphs.difference import differences
+from converters.identify import Fit, candidates, flow_stated
 from converters.names import COUNTER_LEAF
 
 if TYPE_CHECKING:
@@ -51,7 +52,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two checkpoints side by side; `model` is the one by whose canonical names they were compared."""
+    """Two checkpoints side by side; `model` is the one by whose canonical names they were compared.
+
+    `graphs` says where the graphs differ that the files state or hold; `graphs_compared` is whether both do.
+    """
 
     first: str
     second: str
@@ -59,11 +63,18 @@ class Comparison:
     tensors: int
     differences: tuple[Difference, ...]
     not_compared: tuple[str, ...]
+    graphs: tuple[str, ...] = ()
+    graphs_compared: bool = False
+
+    @property
+    def weights_equal(self) -> bool:
+        """Whether every tensor is there in both with the same shape, dtype and bits."""
+        return not self.differences
 
     @property
     def equal(self) -> bool:
-        """Whether every tensor is there in both with the same shape, dtype and bits."""
-        return not self.differences
+        """Whether the weights are equal, and the graphs as far as both files state or hold one."""
+        return self.weights_equal and not self.graphs
 
     def as_dict(self) -> dict[str, Any]:
         """Return what `inspect A B --json` prints."""
@@ -72,6 +83,9 @@ class Comparison:
             "second": self.second,
             "model": self.model,
             "equal": self.equal,
+            "weights_equal": self.weights_equal,
+            "graphs_equal": not self.graphs if self.graphs_compared else None,
+            "graph_differences": list(self.graphs),
             "tensors_compared": self.tensors,
             "differences": [difference.as_dict() for difference in self.differences],
             "not_compared": list(self.not_compared),
@@ -104,6 +118,7 @@ def compare_files(first: Path, second: Path) -> Comparison:
             {name: tensor for name, tensor in tensors.items() if name not in not_compared}
             for tensors in (mine, theirs)
         )
+    graphs = _graphs((left, fits[0]), (right, fits[1])) if fits else None
     return Comparison(
         str(first),
         str(second),
@@ -111,7 +126,18 @@ def compare_files(first: Path, second: Path) -> Comparison:
         len(mine.keys() & theirs.keys()),
         tuple(_differences(mine, theirs)),
         tuple(sorted(not_compared)),
+        tuple(graphs or ()),
+        graphs is not None,
     )
+
+
+def _graphs(first: tuple[Checkpoint, Fit], second: tuple[Checkpoint, Fit]) -> list[str] | None:
+    """Return where the graphs differ that two files state or hold; None where one of them does neither."""
+    sides = [(flow_stated(checkpoint, one), str(checkpoint.path)) for checkpoint, one in (first, second)]
+    (mine, _), (theirs, name) = sides
+    if mine is None or theirs is None:
+        return None
+    return differences(mine, theirs, Path(name).name)
 
 
 def _common_model(left: Checkpoint, right: Checkpoint) -> tuple[Fit, Fit] | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from converters.cautions import assumptions, cautions, loaders
 from converters.finite import FiniteTensor, NotFiniteError, count_not_finite
 from converters.formats import (
     FLOATS,
@@ -17,11 +18,13 @@ from converters.formats import (
     replacing,
     write_checkpoint,
 )
+from converters.graphs.verdict import graph_verdict
 from converters.identify import PARAMETER_DTYPES, Fit, identify
 from converters.names import COUNTER_LEAF, get_dialect, name_map, reference_dialect
-from converters.provenance import FOLDED_KEY, MODEL_KEY, provenance
+from converters.provenance import FOLDED_KEY, provenance
+from converters.statements.preparation import preparation_of
 from reference_models.errors import TriportError, listed
-from reference_models.spec import Dialect, ModelSpec, Preprocess, Runtime, family_models
+from reference_models.spec import Architecture, Dialect, ModelSpec, Runtime
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +42,12 @@ class ConvertError(TriportError):
 
 
 class Conversion(NamedTuple):
-    """What a conversion did; `dropped` lists the source's names that were not used, and why."""
+    """What a conversion did.
+
+    `dropped` lists the source's names that were not used, and why; `assumed` what nothing in the source says
+    and was taken for granted; `loads_in` the publishers' own architectures that load what was written.
+    `graph_not_compared` says why the source's graph was not held against the model's, None where it was.
+    """
 
     source: str
     output: str
@@ -52,11 +60,15 @@ class Conversion(NamedTuple):
     dropped: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
     rounding: Rounding | None = None
+    assumed: tuple[str, ...] = ()
+    loads_in: tuple[Architecture, ...] = ()
+    graph_not_compared: str | None = None
 
     @property
     def round_trip(self) -> str:
         """How what was read back compares with what was to be written."""
-        return f"bit-equal to the values in {self.rounding.dtype}" if self.rounding else "bit-equal"
+        words = f"bit-equal to the values in {self.rounding.dtype}" if self.rounding else "bit-equal"
+        return words if self.graph_not_compared is None else f"{words}; the graph was not compared"
 
     def as_dict(self) -> dict[str, Any]:
         """Return what `convert --json` prints."""
@@ -72,6 +84,9 @@ class Conversion(NamedTuple):
             "dropped": [{"name": name, "reason": reason} for name, reason in self.dropped],
             "round_trip": self.round_trip,
             "warnings": list(self.warnings),
+            "assumed": list(self.assumed),
+            "loads_in": [asdict(one) for one in self.loads_in],
+            "graph_not_compared": self.graph_not_compared,
             **({"rounding": self.rounding.as_dict()} if self.rounding else {}),
         }
 
@@ -88,6 +103,7 @@ def convert(
     opset: int = 17,
     optimize: bool = False,
     crc: bool = False,
+    plain: bool = False,
     progress: Progress = lambda step: None,
 ) -> Conversion:
     """Convert a checkpoint for another runtime; the output is complete and checked, or not there.
@@ -104,6 +120,7 @@ def convert(
         opset: for ONNX, 13 to 21.
         optimize: for ONNX, fold BatchNorm into the convolutions: faster, no longer convertible.
         crc: for .ckpt, end the file with the CRC-32 that MindSpore's crc_check=True compares.
+        plain: for .ckpt, write the bytes that MindSpore would, which do not say what model they are of.
         progress: is told each step.
 
     Raises:
@@ -124,6 +141,10 @@ def convert(
         )
     if crc and to == "onnx":
         raise ConvertError("--crc: an ONNX file has no place for a CRC; only a .ckpt has")
+    if plain and (to != "mindspore" or (output is not None and output.suffix.lower() != ".ckpt")):
+        raise ConvertError("--plain: only a .ckpt is written as MindSpore itself would, byte by byte")
+    not_compared = _check_graph(checkpoint, found)
+    prepared = preparation_of(checkpoint, found.spec, found.dialect.name, model)
     if output is None:
         output = Path(path.absolute().with_suffix(DEFAULT_SUFFIX[to]).name)
     if output.exists() and output.samefile(checkpoint.path):
@@ -139,13 +160,22 @@ def convert(
         checkpoint = replace(checkpoint, tensors=tensors)
     if to == "onnx":
         check_finite(checkpoint, found)
-        metadata = provenance(found.spec, found.num_classes, found.dialect.name, file_sha256(checkpoint.path))
+        digest = file_sha256(checkpoint.path)
+        metadata = provenance(
+            found.spec, found.num_classes, found.dialect.name, digest, prepared.preprocess, str(prepared)
+        )
         tensors_written = _write_onnx(checkpoint, found, output, opset, optimize, metadata, progress)
         dropped = _dropped(found, lambda name: name.endswith(COUNTER_LEAF))
     else:
         check_target(output, to)
         names = name_map(found.spec, written)
-        metadata = provenance(found.spec, found.num_classes, found.dialect.name)
+        metadata = provenance(
+            found.spec,
+            found.num_classes,
+            found.dialect.name,
+            preprocess=prepared.preprocess,
+            preprocess_known=str(prepared),
+        )
         # watched while they are copied: reading 100 MB once more costs half a copy
         tensors = {
             names[ours]: FiniteTensor(checkpoint.tensors[theirs])
@@ -154,7 +184,7 @@ def convert(
         }
         progress(f"writing {output.name}")
         try:
-            write_checkpoint(output, to, tensors, metadata, crc=crc)
+            write_checkpoint(output, to, tensors, None if plain else metadata, crc=crc)
         except NotFiniteError:
             check_finite(checkpoint, found)
             raise
@@ -170,8 +200,39 @@ def convert(
         num_classes=found.num_classes,
         tensors_written=tensors_written,
         dropped=dropped,
-        warnings=(*checkpoint.notes, *_warnings(checkpoint, found, written, to)),
+        warnings=(
+            *checkpoint.notes,
+            *cautions(checkpoint, found, written, to, model is not None, prepared),
+        ),
         rounding=rounding,
+        assumed=assumptions(found, prepared),
+        loads_in=() if to == "onnx" else tuple(loaders(found.spec, written)),
+        graph_not_compared=not_compared,
+    )
+
+
+def _check_graph(checkpoint: Checkpoint, found: Fit) -> str | None:
+    """Refuse a file whose graph is not its model's: the same weights are another function there.
+
+    Returns:
+        Why the graph was not compared; None where it was, or where the file has none.
+
+    Raises:
+        ConvertError: the graphs differ; the message lists where.
+    """
+    verdict = graph_verdict(checkpoint, found.spec, found.names)
+    if verdict is None or verdict.equal:
+        return None
+    if verdict.not_compared is not None:
+        return verdict.not_compared
+    raise ConvertError(
+        f"{checkpoint.path}: has the parameters of {found.spec.name} and another graph, in "
+        f"{len(verdict.differences)} places\n"
+        f"{listed(verdict.differences)}\n"
+        f"Its weights compute something else in {found.spec.name}, so nothing was written. `parity` "
+        f"says how far "
+        f"the file is from the model; export the network again as the model has it, or use the ONNX "
+        f"file as it is"
     )
 
 
@@ -231,6 +292,11 @@ def _target_dialect(spec: ModelSpec, to: Runtime, dialect: str | None) -> Dialec
         return reference_dialect(spec, to)
     if to == "onnx":
         raise ConvertError("an ONNX file's initializers have the canonical names: leave --dialect out")
+    # a publisher may have an architecture under another one's names: timm's ResNets are called as
+    # torchvision's
+    own = {one.dialect for one in spec.architectures if one.publisher == dialect}
+    if dialect not in {one.name for one in spec.dialects if one.runtime == to} and len(own) == 1:
+        return get_dialect(spec, *own, to)
     return get_dialect(spec, dialect, to)
 
 
@@ -299,41 +365,3 @@ def _check_equal_onnx(path: Any, parameters: Mapping[str, np.ndarray]) -> None:
     ]
     if wrong:
         raise ConvertError(f"{len(wrong)} tensors do not read back as they were written:\n{listed(wrong)}")
-
-
-def _warnings(checkpoint: Checkpoint, found: Fit, written: Dialect, to: Runtime) -> Iterator[str]:
-    """Yield what a user of the target must know: another graph under these names, other preprocessing."""
-    spec = found.spec
-    publishers = {one.name: one.publisher for one in family_models(spec.family)}
-    for other in spec.same_weights_as:
-        publisher = publishers[other.model]
-        if publisher == spec.publisher:
-            continue
-        function = f"another function (by {other.relative_difference:.1%} of the largest logit)"
-        if publisher == found.dialect.name and checkpoint.metadata.get(MODEL_KEY) != spec.name:
-            yield (
-                f"the names are {publisher}'s, whose own definition is {other.model}; you said "
-                f"{spec.name}, which computes {function} from the same weights: {other.why}"
-            )
-        if to != "onnx" and publisher == written.name:
-            yield (
-                f"{publisher}'s own definition ({other.model} here) loads these weights and computes "
-                f"{function}: {other.why}. Load them into reference_models' {spec.name}, or convert to "
-                f"ONNX, which keeps the graph; say --model {spec.name} when you convert this file again"
-            )
-    if to == "onnx":
-        return
-    trained, expected = (
-        next((w.preprocess for w in spec.weights if w.dialect == name), None)
-        for name in (found.dialect.name, written.name)
-    )
-    if trained and expected and trained != expected:
-        changes = [
-            f"{field.name} {getattr(trained, field.name)} (not {getattr(expected, field.name)})"
-            for field in fields(Preprocess)
-            if getattr(trained, field.name) != getattr(expected, field.name)
-        ]
-        yield (
-            f"the weights keep {found.dialect.name}'s preprocessing, which is not {written.name}'s: "
-            + ", ".join(changes)
-        )

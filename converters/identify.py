@@ -6,9 +6,14 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from converters.formats import FLOATS, Checkpoint, Tensor, short
+from converters.graphs.flow import Flow
+from converters.graphs.reader import flow_of_file
+from converters.graphs.stored import stored_flow
+from converters.graphs.verdict import graph_verdict
 from converters.name_index import find_models
 from converters.names import COUNTER_LEAF, canonical_shapes, name_map
-from converters.provenance import FOLDED_KEY, MODEL_KEY
+from converters.provenance import FOLDED_KEY
+from converters.statements import Holds, Judgement, judge, statements_of
 from reference_models.errors import TriportError, listed
 from reference_models.spec import Dialect, ModelSpec, all_models, get_model
 
@@ -25,6 +30,8 @@ class Fit(NamedTuple):
 
     `names` maps canonical names to the file's. `problems` is empty for an exact fit; those of
     `other_floats` are tensors whose name and shape fit, but whose values are of another float type.
+    `judgements` are what the file says of itself, held against the model; `assumed` is what nothing in the
+    file says and had to be taken for granted.
     """
 
     spec: ModelSpec
@@ -35,6 +42,13 @@ class Fit(NamedTuple):
     problems: tuple[str, ...]
     other_floats: tuple[str, ...]
     matched: int
+    judgements: tuple[Judgement, ...] = ()
+    assumed: tuple[str, ...] = ()
+
+    @property
+    def contradictions(self) -> list[Judgement]:
+        """What the file says of itself and is not so, if it is of this model."""
+        return [one for one in self.judgements if one.holds is Holds.NO]
 
     @property
     def exact(self) -> bool:
@@ -119,17 +133,52 @@ def _fits(
 def candidates(checkpoint: Checkpoint, dtypes: Collection[str] = PARAMETER_DTYPES) -> list[Fit]:
     """Return every exact fit among all models, the most likely first; parameters may have these dtypes.
 
-    Where models share names and shapes, the one that the file's metadata names comes first, then
-    the one whose publisher wrote these names.
+    Where models share names and shapes, what the file says of itself comes first, then the graph that it
+    holds, then whose publisher wrote these names.
     """
-    exact = [one for one in _fits(checkpoint, _plausible(checkpoint), dtypes) if one.exact]
-    return sorted(exact, key=lambda one: -_likelihood(checkpoint, one))
+    exact = [
+        _judged(checkpoint, one) for one in _fits(checkpoint, _plausible(checkpoint), dtypes) if one.exact
+    ]
+    likely = {one.spec.name: _likelihood(checkpoint, one, alone=len(exact) == 1) for one in exact}
+    return sorted(exact, key=lambda one: likely[one.spec.name], reverse=True)
 
 
-def _likelihood(checkpoint: Checkpoint, one: Fit) -> int:
-    if checkpoint.metadata.get(MODEL_KEY) == one.spec.name:
-        return 2
-    return 1 if one.spec.publisher == one.dialect.name else 0
+def flow_stated(checkpoint: Checkpoint, one: Fit) -> Flow | None:
+    """Return the graph that a file holds, or that of the model that it names; None where it does neither.
+
+    Args:
+        checkpoint: the file.
+        one: how it meets a model; what it says may be another one with the same names and shapes.
+    """
+    if checkpoint.runtime == "onnx":
+        return flow_of_file(checkpoint, one.names, one.spec.input_size_px)
+    specs = [one.spec, *(get_model(other.model) for other in one.spec.same_weights_as)]
+    stated = [spec for spec in specs if _is_named(_judged(checkpoint, one._replace(spec=spec)))]
+    return stored_flow(stated[0].name) if len(stated) == 1 else None
+
+
+def _judged(checkpoint: Checkpoint, one: Fit) -> Fit:
+    statements = statements_of(checkpoint)
+    runtime = checkpoint.runtime
+    return one._replace(
+        judgements=tuple(judge(each, one.spec, one.num_classes, runtime) for each in statements)
+    )
+
+
+def _likelihood(checkpoint: Checkpoint, one: Fit, alone: bool) -> tuple[bool, bool, bool, bool]:
+    """Return what speaks for a model, in order of weight: the last is a guess, and said to be one."""
+    verdict = None if alone else graph_verdict(checkpoint, one.spec, one.names)
+    return (
+        not one.contradictions,
+        _is_named(one),
+        verdict is not None and verdict.equal,
+        one.spec.publisher == one.dialect.name,
+    )
+
+
+def _is_named(one: Fit) -> bool:
+    about = ("model", "our model")
+    return any(each.statement.about in about and each.holds is Holds.YES for each in one.judgements)
 
 
 def _plausible(checkpoint: Checkpoint) -> list[ModelSpec]:
@@ -172,19 +221,59 @@ def identify(
         spec = get_model(model)
         best = _fits(checkpoint, [spec], dtypes)
         if best and best[0].exact:
-            return best[0]
+            return _judged(checkpoint, best[0])
         raise _misfit(checkpoint, best, f"is not a checkpoint of {spec.name}")
     exact = candidates(checkpoint, dtypes)
     if not exact:
         raise _misfit(checkpoint, _fits(checkpoint, all_models().values(), dtypes), "fits no known model")
-    likely = [one for one in exact if _likelihood(checkpoint, one) == _likelihood(checkpoint, exact[0])]
+    first = exact[0]
+    if first.contradictions:
+        raise _contradicted(checkpoint, exact)
+    alone = len(exact) == 1
+    likelihood = _likelihood(checkpoint, first, alone)
+    likely = [one for one in exact if alone or _likelihood(checkpoint, one, alone) == likelihood]
     if len(likely) > 1:
         names = [one.spec.name for one in likely]
         raise IdentifyError(
             f"{checkpoint.path}: the weights fit {' and '.join(names)}, which are different graphs with "
             f"the same names and shapes. Say which with --model {'|'.join(names)}"
         )
-    return exact[0]
+    _, named, by_graph, _ = likelihood
+    if named or by_graph or checkpoint.runtime == "onnx":  # a graph speaks for itself, though for no model
+        return first
+    return first._replace(assumed=tuple(_look_alikes(first, exact)))
+
+
+def _look_alikes(chosen: Fit, exact: list[Fit]) -> list[str]:
+    """Return what a file without a word about its graph could be of as well."""
+    spec, publisher = chosen.spec, chosen.dialect.name
+    fitting = {each.spec.name for each in exact}
+    others = [f"{one.model} ({one.why})" for one in spec.same_weights_as if one.model in fitting]
+    others += [
+        f"{one.publisher}'s {one.name} ({one.why})"
+        for one in spec.architectures
+        if not one.same_function and one.dialect == publisher and one.name not in {spec.name, *fitting}
+    ]
+    if not others:
+        return []
+    return [
+        f"that the weights are of {spec.name}, whose publisher's names they have: nothing in the "
+        f"file says which "
+        f"graph they are of, and they fit {' and '.join(others)} as well. --model says which"
+    ]
+
+
+def _contradicted(checkpoint: Checkpoint, exact: list[Fit]) -> IdentifyError:
+    """Return the error that names what the file says and what it fits."""
+    first = exact[0]
+    names = [one.spec.name for one in exact]
+    return IdentifyError(
+        f"{checkpoint.path}: its names and shapes are those of {' and '.join(names)} "
+        f"({first.num_classes} classes), but the file says otherwise of itself\n"
+        f"{listed(str(one) for one in first.contradictions)}\n"
+        f"Weights of another graph compute something else there. If the file is of {first.spec.name} all the "
+        f"same, say so with --model {'|'.join(names)}"
+    )
 
 
 def _misfit(checkpoint: Checkpoint, fits: list[Fit], what: str) -> IdentifyError:

@@ -9,12 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from converters.cautions import assumptions
 from converters.convert import ConvertError, check_finite
 from converters.formats import FLOATS, NO_CHECKSUM, Checkpoint, file_sha256, open_checkpoint, short
+from converters.graphs.verdict import GraphVerdict, graph_verdict
 from converters.identify import Fit, IdentifyError, candidates, identify
 from converters.names import COUNTER_LEAF, LEAVES
-from converters.provenance import FOLDED_KEY, VERSION_KEY
+from converters.provenance import FOLDED_KEY, VERSION_KEY, ProvenanceError
+from converters.statements import Judgement
+from converters.statements.preparation import Preparation, preparation_of
 from converters.statistics import Statistics, statistics_of, untouched_norms
+from reference_models.errors import listed
 
 _STATISTICS = {"running_mean", "running_var"} | {
     LEAVES["norm"][leaf] for leaf in ("running_mean", "running_var")
@@ -32,6 +37,9 @@ class Inspection:
         problems: what is wrong with it.
         untouched_norms: BatchNorm layers that no training has touched.
         statistics: by tensor, where they were asked for; None for complex values.
+        graph: what became of comparing its graph with the model's; None where it has none, or no model.
+        prepared: how images are prepared for it, and how that is known.
+        assumed: what nothing in the file says.
     """
 
     checkpoint: Checkpoint
@@ -40,6 +48,14 @@ class Inspection:
     problems: tuple[str, ...]
     untouched_norms: tuple[str, ...]
     statistics: Mapping[str, Statistics | None] | None
+    graph: GraphVerdict | None = None
+    prepared: Preparation | None = None
+    assumed: tuple[str, ...] = ()
+
+    @property
+    def statements(self) -> tuple[Judgement, ...]:
+        """What the file says of itself, held against the likeliest model."""
+        return self.fits[0].judgements if self.fits else ()
 
     @property
     def dtypes(self) -> dict[str, int]:
@@ -90,8 +106,31 @@ class Inspection:
             "dropped": [{"name": item.name, "reason": item.reason} for item in checkpoint.dropped],
             "notes": list(checkpoint.notes),
             "metadata": dict(checkpoint.metadata),
+            "statements": [
+                {
+                    "where": one.statement.where,
+                    "says": one.statement.value,
+                    "verdict": one.holds.value,
+                    "why": one.why or None,
+                }
+                for one in self.statements
+            ],
+            "graph": self._graph_entry(),
+            "preprocessing_known": str(self.prepared) if self.prepared else None,
+            "assumed": list(self.assumed),
             "sha256": self.sha256,
             "problems": list(self.problems),
+        }
+
+    def _graph_entry(self) -> dict[str, Any] | None:
+        if self.graph is None:
+            return None
+        compared = self.graph.not_compared is None
+        return {
+            "compared_with": self.fits[0].spec.name,
+            "equal": self.graph.equal if compared else None,
+            "differences": list(self.graph.differences),
+            "not_compared": self.graph.not_compared,
         }
 
     def _statistics_entry(self, name: str) -> dict[str, Any]:
@@ -128,7 +167,20 @@ def inspect_file(path: Path, stats: bool = False) -> Inspection:
                 identify(checkpoint)
             except IdentifyError as error:
                 problems.append(str(error))
+    graph, prepared, assumed = None, None, ()
     if fits:
+        problems += [str(one) for one in fits[0].contradictions]
+        graph = graph_verdict(checkpoint, fits[0].spec, fits[0].names)
+        if graph is not None and graph.differences:
+            problems.append(
+                f"the graph is not {fits[0].spec.name}'s, in {len(graph.differences)} places\n"
+                f"{listed(graph.differences)}"
+            )
+        try:
+            prepared = preparation_of(checkpoint, fits[0].spec, fits[0].dialect.name)
+            assumed = _assumed(checkpoint, prepared)
+        except ProvenanceError as error:
+            problems.append(str(error))
         try:
             check_finite(checkpoint, fits[0])
         except ConvertError as error:
@@ -143,8 +195,24 @@ def inspect_file(path: Path, stats: bool = False) -> Inspection:
     statistics = {name: statistics_of(t) for name, t in checkpoint.tensors.items()} if stats else None
     problems += _untrained(untouched, layers, checkpoint, statistics)
     return Inspection(
-        checkpoint, tuple(fits), file_sha256(checkpoint.path), tuple(problems), tuple(untouched), statistics
+        checkpoint,
+        tuple(fits),
+        file_sha256(checkpoint.path),
+        tuple(problems),
+        tuple(untouched),
+        statistics,
+        graph,
+        prepared,
+        assumed,
     )
+
+
+def _assumed(checkpoint: Checkpoint, prepared: Preparation) -> tuple[str, ...]:
+    """Return what a conversion of the file would have to take for granted."""
+    try:
+        return assumptions(identify(checkpoint, dtypes=FLOATS), prepared)
+    except IdentifyError:  # said among the problems, or asked for with --model
+        return ()
 
 
 def _parameter_dtypes(checkpoint: Checkpoint, found: Fit) -> set[str]:

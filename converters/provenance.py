@@ -15,6 +15,8 @@ NUM_CLASSES_KEY = "triport.num_classes"
 SOURCE_DIALECT_KEY = "triport.source_dialect"
 SOURCE_SHA256_KEY = "triport.source_sha256"
 PREPROCESSING_KEY = "triport.preprocessing"
+# "stated: ..." or "assumed: ...": whether the preprocessing is known of these weights, or taken for granted
+PREPROCESSING_KNOWN_KEY = "triport.preprocessing_known"
 FOLDED_KEY = "triport.folded"
 VERSION_KEY = "triport.version"
 
@@ -26,11 +28,22 @@ class ProvenanceError(TriportError):
 
 
 def provenance(
-    spec: ModelSpec, num_classes: int, source_dialect: str, source_sha256: str | None = None
+    spec: ModelSpec,
+    num_classes: int,
+    source_dialect: str,
+    source_sha256: str | None = None,
+    preprocess: Preprocess | None = None,
+    preprocess_known: str = "",
 ) -> dict[str, str]:
-    """Return the metadata of a converted file; the source's hash is left out where it is not given.
+    """Return the metadata of a converted file; what is not given is left out.
 
-    The preprocessing is that of the source dialect's publisher, or else the model's first.
+    Args:
+        spec: the model.
+        num_classes: that its head has.
+        source_dialect: whose names the source had.
+        source_sha256: of the source.
+        preprocess: how images are prepared.
+        preprocess_known: "stated: ..." or "assumed: ...".
     """
     metadata = {
         MODEL_KEY: spec.name,
@@ -40,9 +53,9 @@ def provenance(
     }
     if source_sha256 is not None:
         metadata[SOURCE_SHA256_KEY] = source_sha256
-    weights = [w for w in spec.weights if w.dialect == source_dialect] or list(spec.weights)
-    if weights:
-        metadata[PREPROCESSING_KEY] = json.dumps(asdict(weights[0].preprocess), sort_keys=True)
+    if preprocess is not None:
+        metadata[PREPROCESSING_KEY] = json.dumps(asdict(preprocess), sort_keys=True)
+        metadata[PREPROCESSING_KNOWN_KEY] = preprocess_known
     return metadata
 
 
@@ -64,8 +77,8 @@ def stated_preprocessing(metadata: Mapping[str, str], path: object) -> Preproces
             resize_px=int(values["resize_px"]),
             crop_px=int(values["crop_px"]),
             interpolation=values["interpolation"],
-            mean=_three(values["mean"]),
-            std=_three(values["std"]),
+            mean=three(values["mean"]),
+            std=three(values["std"]),
             library=values["library"],
             channels=values.get("channels", "rgb"),
         )
@@ -73,6 +86,12 @@ def stated_preprocessing(metadata: Mapping[str, str], path: object) -> Preproces
         raise ProvenanceError(f"{path}: its metadata {PREPROCESSING_KEY} cannot be read: {error}") from error
 
 
-def _three(values: Any) -> tuple[float, float, float]:
+def three(values: Any) -> tuple[float, float, float]:
+    """Return the values of three channels.
+
+    Raises:
+        ValueError: there are not three.
+        TypeError: they are no numbers.
+    """
     red, green, blue = (float(value) for value in values)
     return red, green, blue

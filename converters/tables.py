@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converters.formats import short
+from reference_models.errors import listed
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from converters.comparison import Comparison
     from converters.convert import Conversion
+    from converters.graphs.verdict import GraphVerdict
     from converters.inspection import Inspection
 
 
@@ -45,8 +47,12 @@ def conversion_lines(done: Conversion, shipped: bool) -> Iterator[str]:
             )
         )
     rows.append(("round trip", done.round_trip))
+    loading = [f"{one.publisher}'s {one.name}" for one in done.loads_in if one.same_function]
+    if loading:
+        rows.append(("loads in", f"{', '.join(loading)}: the same function"))
     yield "Converted"
     yield from (f"  {title:<11} {text}" for title, text in rows)
+    yield from (f"Assumed: {assumption}" for assumption in done.assumed)
     yield from (f"Note: {warning}" for warning in done.warnings)
 
 
@@ -68,15 +74,30 @@ def inspection_table(found: Inspection) -> Iterator[Table | str]:
     table.add_row("written by", escape(short(found.producer)) if found.producer else "the file does not say")
     for key, value in checkpoint.metadata.items():  # a stranger's texts: no markup, no control codes
         table.add_row(escape(short(key)), escape(short(value, 400)))
+    for one in found.statements:
+        says = f"{short(str(one.statement.value))!r}: {one.holds.value}{one.why and ', '}{one.why}"
+        table.add_row(escape(short(one.statement.where)), escape(says))
+    if found.graph is not None:
+        table.add_row("graph", escape(_graph_words(found.graph, found.fits[0].spec.name)))
+    if found.prepared is not None and found.prepared.preprocess is not None:
+        table.add_row("preprocessing", escape(f"{found.prepared.preprocess}; {found.prepared}"))
     table.add_row("integrity", checkpoint.integrity)
     table.add_row("sha256", found.sha256)
     yield table
     if found.statistics is not None:
         yield _statistics_table(found)
+    for assumption in found.assumed:
+        yield f"Assumed: {escape(assumption)}"
     for note in checkpoint.notes:
         yield f"Note: {escape(note)}"
     for problem in found.problems:
         yield f"[bold red]Problem:[/] {escape(problem)}"
+
+
+def _graph_words(graph: GraphVerdict, model: str) -> str:
+    if graph.not_compared is not None:
+        return f"not compared: {graph.not_compared}"
+    return f"that of {model}" if graph.equal else f"not that of {model}, in {len(graph.differences)} places"
 
 
 def _statistics_table(found: Inspection) -> Table:
@@ -115,5 +136,14 @@ def comparison_lines(done: Comparison) -> Iterator[str]:
         yield f"  {one.kind:<8} {short(one.name)}  {sides if one.kind != 'value' else one.first}{values}"
     if done.not_compared:
         yield f"  {len(done.not_compared)} counters of training batches left out, which only one file has"
-    count = len(done.differences)
-    yield "Equal, bit for bit." if done.equal else f"Different: {count} tensors."
+    if done.graphs:
+        count = len(done.graphs)
+        weights = "Weights equal" if done.weights_equal else f"Different: {len(done.differences)} tensors"
+        yield f"{weights}; graphs differ: {count} things that {done.first} has otherwise than {done.second}"
+        yield listed(done.graphs)
+        return
+    if done.graphs_compared:
+        yield "  the graphs that the files hold or name are one"
+    elif done.model is not None:
+        yield "  the graphs are not compared: not both files hold or name one"
+    yield "Equal, bit for bit." if done.equal else f"Different: {len(done.differences)} tensors."

@@ -2,7 +2,8 @@
 
 python docs/generate_graphs.py [MODEL ...]
 
-A test makes them again and fails when one is stale (`pytest -m slow tests/converters/test_graphs.py` for all).
+A test makes them again and fails when one is stale (`pytest -m slow tests/converters/test_graphs.py` for
+all).
 """
 
 from __future__ import annotations

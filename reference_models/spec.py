@@ -145,6 +145,23 @@ class OtherGraph:
     relative_difference: float
 
 
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """A publisher's own architecture that has just a model's parameter names and shapes in one dialect.
+
+    What a publisher does not have is not listed: its own code then loads no file of the model.
+    `same_function` is whether it computes what the model does; if not, `why` says what differs. Found by
+    building every candidate of timm 1.0.31, torchvision 0.28 and MindCV 0.3.0, and comparing functions on
+    seeded weights (tests/reference_models/test_architectures.py does it again where these are installed).
+    """
+
+    publisher: str
+    name: str
+    dialect: str
+    same_function: bool = True
+    why: str = ""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelSpec:
     """One graph: what to build, what its checkpoints hold, and what was published of it.
@@ -153,7 +170,7 @@ class ModelSpec:
     among them). `dialects` lists every naming that its checkpoints come in; the first of each
     runtime names the definition here, and the first "pytorch" one is canonical (no rows).
     `publisher` is whose graph this is. `same_weights_as` lists the other models that the same
-    weights fit.
+    weights fit, `architectures` the publishers' own that load them.
     """
 
     name: str
@@ -167,6 +184,7 @@ class ModelSpec:
     weights: tuple[Weights, ...] = ()
     num_classes: int = 1000
     same_weights_as: tuple[OtherGraph, ...] = ()
+    architectures: tuple[Architecture, ...] = ()
 
     def layers(self, num_classes: int | None = None) -> tuple[Layer, ...]:
         """Return every layer that owns parameters, in the PyTorch definition's order."""

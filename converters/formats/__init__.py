@@ -141,7 +141,7 @@ def write_checkpoint(
         path: the file; its suffix chooses the format.
         runtime: for whom: "mindspore" or "pytorch".
         tensors: by name, in the order to write.
-        metadata: texts to carry; .ckpt has no place for them.
+        metadata: texts to carry.
         options: what the format offers more, such as `crc` of .ckpt.
 
     Raises:

@@ -8,7 +8,7 @@ Source: torch/_utils.py of torch 2.13, torch_npu/utils/storage.py, and what trai
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from converters.formats.tensors import short
@@ -27,10 +27,11 @@ class Global:
 
 @dataclass(frozen=True, eq=False)
 class Opaque:
-    """An object that is not read: only its class is known."""
+    """An object that is not made: known are its class, and the attributes and items that the pickle sets."""
 
     kind: Global
     arguments: Any = ()
+    state: dict[Any, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,15 @@
 A tensor over 512 MiB is sliced into records of the same tag, each with the full dims. A file may
 end with a CRC-32: "crc_num" and ten bytes, big-endian. Source: mindspore/train/serialization.py and
 ccsrc/utils/checkpoint.proto of MindSpore 2.10.
+
+After the last record triport writes one field more, which protobuf's parsers skip because the message does
+not know it, MindSpore's load_checkpoint and ckpt_to_safetensors among them: a JSON table of texts that says
+what model the file is of (`metadata`).
 """
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import zlib
@@ -57,6 +62,8 @@ _TRAILER = b"crc_num"
 _TRAILER_BYTES = len(_TRAILER) + 10
 _ENCRYPTED = {0x7F3A5ED8: "AES-GCM", 0x7F3A5ED9: "AES-CBC", 0x7F3A5EDA: "SM4-CBC"}
 _MAX_TEXT_BYTES = 1 << 20
+_METADATA_FIELD = 7381  # of Checkpoint: any number that MindSpore does not use
+_MAX_METADATA_BYTES = 1 << 16
 
 
 def sniff(source: SourceFile) -> bool:
@@ -93,8 +100,19 @@ def open(source: SourceFile) -> Checkpoint:
     found: dict[str, tuple[list[int], str, list[tuple[int, int]]]] = {}
     last = None
     end = 0
+    metadata: dict[str, str] = {}
     for record in reader.fields(0, source.size, "the checkpoint", stop=_TRAILER):
         what = f"record {len(found) + 1}"
+        if record.number == _METADATA_FIELD and record.wire == LENGTH and found and not metadata:
+            metadata = _metadata(reader, record)
+            end = record.value + record.length
+            continue
+        if metadata:
+            raise FormatError(
+                f"{path}: byte {record.start:,}: a record follows what triport ends a file with: "
+                f"two files laid end "
+                f"to end, or damaged"
+            )
         if record.number != 1 or record.wire != LENGTH:
             raise FormatError(
                 f"{path}: byte {record.start:,} starts no record of a MindSpore checkpoint (field "
@@ -131,8 +149,10 @@ def open(source: SourceFile) -> Checkpoint:
         FORMAT,
         "mindspore",
         tensors,
+        metadata,
         dropped=tuple(dropped),
         integrity=CHECKSUM_RIGHT if end < source.size else NO_CHECKSUM,
+        producer="triport" if metadata else None,
     )
 
 
@@ -145,11 +165,13 @@ def write(
 ) -> Output:
     """Write the bytes that `mindspore.save_checkpoint` writes for the same parameters in this order.
 
+    Metadata follow them, where there are any.
+
     Args:
         path: the file to make.
         runtime: "mindspore".
         tensors: by name.
-        metadata: has no place in this format and is left out.
+        metadata: texts to carry.
         crc: whether to end the file with a CRC-32, as crc_check=True does.
 
     Raises:
@@ -183,9 +205,39 @@ def write(
                     output.put(part)
                     checksum = zlib.crc32(part, checksum) if crc else 0
                     left -= len(part)
+        if metadata:
+            ending = _metadata_field(metadata)
+            output.write(ending)
+            checksum = zlib.crc32(ending, checksum) if crc else 0
         if crc:
             output.write(_TRAILER + checksum.to_bytes(10, "big"))
     return output
+
+
+def _metadata_field(metadata: Mapping[str, str]) -> bytes:
+    """Return the field that carries the metadata."""
+    text = json.dumps(dict(metadata), ensure_ascii=False).encode()
+    return varint(_METADATA_FIELD << 3 | LENGTH) + varint(len(text)) + text
+
+
+def _metadata(reader: WireReader, record: Field) -> dict[str, str]:
+    """Return the texts that `write` stored."""
+    text = reader.text(record, "triport's metadata", _MAX_METADATA_BYTES)
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        values = None
+    if (
+        not isinstance(values, dict)
+        or not all(isinstance(value, str) for value in values.values())
+        or not values
+    ):
+        raise FormatError(
+            f"{reader.source.path}: what triport ends a file with, at byte {record.start:,}, is no "
+            f"table of texts: "
+            f"the file is damaged"
+        )
+    return values
 
 
 def _record_header(name: str, tensor: Tensor, size: int) -> bytes:

@@ -322,6 +322,16 @@ class _GraphReader:
         return ArrayTensor(np.frombuffer(payload, numpy_dtype(dtype)).reshape(shape))
 
 
+def read_tensor(reader: WireReader, tensor: Field) -> Tensor | None:
+    """Return a TensorProto's tensor, None where it is not supported.
+
+    Raises:
+        FormatError: it is damaged.
+    """
+    _, found = _GraphReader(reader)._tensor(tensor, "")
+    return None if isinstance(found, str) else found
+
+
 def _entry(reader: WireReader, entry: Field, what: str) -> tuple[str, str]:
     """Return a StringStringEntryProto's key and value."""
     texts = {1: "", 2: ""}

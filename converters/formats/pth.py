@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from converters.formats import legacy_pth
 from converters.formats.atomic import Output
+from converters.formats.beside import stated_beside
 from converters.formats.source import FormatError, SourceFile
 from converters.formats.state_dicts import choose_state_dict
 from converters.formats.tensors import Checkpoint, Tensor, short
@@ -109,6 +110,7 @@ def open(source: SourceFile) -> Checkpoint:
         tuple(notes),
         integrity="every record has a CRC, checked where it is read",
         producer="triport" if metadata else "torch.save",
+        statements=stated_beside(root),
     )
 
 
@@ -155,6 +157,7 @@ def _open_legacy(source: SourceFile) -> Checkpoint:
         dropped=tuple(dropped),
         notes=tuple(notes),
         producer="torch.save before 1.6, or with its legacy format",
+        statements=stated_beside(root),
     )
 
 

@@ -6,7 +6,7 @@ import math
 import sys
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -419,6 +419,7 @@ class Checkpoint:
         notes: what the reader decided, in words for the user.
         integrity: what says that the file is undamaged, or that nothing does.
         producer: what wrote the file, as far as the file says.
+        statements: texts and numbers that a training script saved beside the weights, by dotted path.
     """
 
     path: str
@@ -430,3 +431,4 @@ class Checkpoint:
     notes: tuple[str, ...] = ()
     integrity: str = NO_CHECKSUM
     producer: str | None = None
+    statements: Mapping[str, str | int | float | bool] = field(default_factory=dict)

@@ -217,7 +217,7 @@ class Unpickler:
 
     def _set_items(self, target: Any, items: list[Any]) -> None:
         if isinstance(target, Opaque):
-            return
+            target = target.state
         if type(target) is not dict or len(items) % 2:
             raise TypeError
         for key, value in zip(items[::2], items[1::2], strict=True):
@@ -364,9 +364,11 @@ def _new_object_with_names(unpickler: Unpickler, stack: list[Any], start: int) -
 
 
 def _build(unpickler: Unpickler, stack: list[Any], start: int) -> None:
-    stack.pop()  # an object's attributes; an OrderedDict's are state_dict()'s _metadata
+    state = stack.pop()  # an object's attributes; an OrderedDict's are state_dict()'s _metadata
     if stack[-1] is _MARK:
         raise IndexError
+    if isinstance(stack[-1], Opaque) and type(state) is dict:
+        unpickler._set_items(stack[-1], [word for pair in state.items() for word in pair])
 
 
 def _persistent(unpickler: Unpickler, stack: list[Any], start: int) -> None:

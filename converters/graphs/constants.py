@@ -57,7 +57,8 @@ def _of_shape(told: dict[str, Any], values: list[Any]) -> Any:
     shape = [int(size) for size in values[0].reshape(-1)]
     if not all(0 <= size <= MAX_CONSTANT for size in shape) or np.prod(shape) > MAX_CONSTANT:
         return None
-    return np.full(shape, float(np.asarray(told.get("value", 0.0)).reshape(-1)[0]))
+    value = told.get("value")
+    return np.full(shape, float(value.values.reshape(-1)[0]) if isinstance(value, Constant) else 0.0)
 
 
 def _expanded(told: dict[str, Any], values: list[Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Where a file's graph is not its model's: every layer that was told otherwise, and the first wire that differs."""
+"""Where a file's graph is not its model's: each layer told otherwise, and the first wire that differs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ _DEFAULTS = {"strides": (1.0, 1.0), "dilations": (1.0, 1.0), "pads": (0.0,) * 4,
 def differences(found: Flow, expected: Flow, model: str) -> list[str]:
     """Return what differs, in the order in which the model computes; empty where the two are one function.
 
-    Layers are laid beside each other by path, so that what differs before one says nothing of what follows it.
+    Layers are laid beside each other by path, so that what differs before one says nothing of what follows
+    it.
     """
     ours, theirs = in_order(expected), in_order(found)
     keys = keys_of(ours) | keys_of(theirs)
@@ -48,7 +49,9 @@ def _told_otherwise(found: Step, expected: Step, where: str, model: str) -> Iter
         yield f"a {found.op} {where}{_origin(found)}, {model} has a {expected.op}"
         return
     for name in sorted({*found.attributes, *expected.attributes}):
-        mine, theirs = (step.attributes.get(name, _DEFAULTS.get(name, "nothing")) for step in (expected, found))
+        mine, theirs = (
+            step.attributes.get(name, _DEFAULTS.get(name, "nothing")) for step in (expected, found)
+        )
         if mine != theirs:
             yield f"{name} {shown_value(theirs)} {where}, {model} has {shown_value(mine)}"
 

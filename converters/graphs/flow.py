@@ -1,7 +1,7 @@
 """The normal form of a network's graph: layers, and the steps without parameters between them.
 
-What exporters do differently and what computes the same has one form here: a Pad before a convolution or in it,
-a mean over the image as one of three operators, a Reshape of what is pooled already.
+What exporters do differently and what computes the same has one form here: a Pad before a convolution or in
+it, a mean over the image as one of three operators, a Reshape of what is pooled already.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def in_order(flow: Flow) -> list[Step]:
 
 
 def keys_of(steps: Sequence[Step]) -> dict[int, str]:
-    """Return for each step (by `id`) what equal ones share: its way back to layers, which stand for themselves."""
+    """Return, by `id`, what equal steps share: the way back to layers, which stand for themselves."""
     keys: dict[int, str] = {}
     for step in steps:
         if step.layer is not None:
@@ -92,7 +92,9 @@ def shown(step: Step, depth: int = 2) -> str:
         return step.layer
     if step.op == IMAGES:
         return "the images"
-    told = "".join(f" {name} {shown_value(value)}" for name, value in sorted(step.attributes.items())[:_SHOWN])
+    told = "".join(
+        f" {name} {shown_value(value)}" for name, value in sorted(step.attributes.items())[:_SHOWN]
+    )
     if not step.inputs or not depth:
         return f"{step.op}{told}"
     return f"{step.op}{told} of {' and '.join(shown(one, depth - 1) for one in step.inputs)}"

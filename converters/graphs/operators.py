@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from converters.formats import short
 from converters.graphs.constants import Constant, computed, constant_from
 from converters.graphs.flow import IMAGES, Step, Value
+from converters.graphs.nodes import Node
 from converters.graphs.windows import Window, all_of_it, size_after, with_pads_inside
-
-if TYPE_CHECKING:
-    import onnx
 
 
 class Parameter(NamedTuple):
@@ -51,14 +48,7 @@ class Pieces(NamedTuple):
 Known = Step | Constant | Parameter | Unread | Pieces
 
 
-@dataclass(slots=True)
-class Reading:
-    """What is known of each of a graph's values while its nodes are read in order."""
-
-    values: dict[str, Known]
-
-
-class Node(NamedTuple):
+class Asked(NamedTuple):
     """A node with what its inputs are known to be."""
 
     op: str
@@ -85,38 +75,32 @@ class Node(NamedTuple):
         return value if isinstance(value, Parameter) else None
 
 
-Rule = Callable[[Node], "Known | list[Known] | None"]
+Rule = Callable[[Asked], "Known | list[Known] | None"]
 
 
-def read_node(reading: Reading, proto: onnx.NodeProto, told: dict[str, Any]) -> None:
+def read_node(values: dict[str, Known], read: Node) -> None:
     """Make a node's outputs known."""
-    inputs = tuple(reading.values.get(name) if name else None for name in proto.input)
-    origin = short(proto.name or (proto.output[0] if proto.output else ""))
-    node = Node(proto.op_type, told, inputs, origin, len(proto.output))
-    own = proto.domain in ("", "ai.onnx")
+    inputs = tuple(values.get(name) if name else None for name in read.inputs)
+    origin = short(read.name or (read.outputs[0] if read.outputs else ""))
+    node = Asked(read.op, read.told, inputs, origin, len(read.outputs))
+    own = read.domain in ("", "ai.onnx")
     found = _RULES[node.op](node) if own and node.op in _RULES else None
-    if found is None and own and any(inputs):
-        known = [one if isinstance(one, Constant) else None for one in inputs]
-        if all(isinstance(one, Constant) or one is None for one in inputs):
-            found = computed(node.op, told, known)
+    if found is None and own and all(one is None or isinstance(one, Constant) for one in inputs):
+        found = computed(node.op, node.told, [one if isinstance(one, Constant) else None for one in inputs])
     if found is None:
-        found = _any_other(node if own else node._replace(op=f"{short(proto.domain)}.{node.op}"))
+        found = _any_other(node if own else node._replace(op=f"{short(read.domain)}.{node.op}"))
     several = found if isinstance(found, list) else [found]
-    for index, name in enumerate(proto.output):
+    for index, name in enumerate(read.outputs):
         if name:
-            reading.values[name] = several[index] if index < len(several) else Unread(short(name))
+            values[name] = several[index] if index < len(several) else Unread(short(name))
 
 
-def _any_other(node: Node) -> list[Known]:
+def _any_other(node: Asked) -> list[Known]:
     """Return a step of which only the name, the attributes and the inputs are known."""
     steps = [step for one in node.inputs if (step := _as_step(one)) is not None]
-    if not any(isinstance(one, Step | Unread) for one in node.inputs) and not steps:
+    if not any(isinstance(one, Step | Parameter) for one in node.inputs):
         return [Unread(node.origin)]
-    if not any(isinstance(one, Step) for one in node.inputs) and not any(
-        isinstance(one, Parameter) for one in node.inputs
-    ):
-        return [Unread(node.origin)]
-    attributes = {name: value for name, one in node.told.items() if (value := _plain(one)) is not None}
+    attributes = {name: _plain(one) for name, one in node.told.items()}
     for index, one in enumerate(node.inputs):
         if isinstance(one, Constant):
             attributes[f"input{index}"] = _plain(one.values)
@@ -143,8 +127,10 @@ def _as_step(value: Known | None) -> Step | None:
 
 def _plain(value: Any) -> Value:
     """Return an attribute as the normal form has it."""
-    if isinstance(value, str):
-        return short(value)
+    if isinstance(value, Constant):
+        value = value.values
+    if isinstance(value, str | Unread):
+        return short(str(value))
     array = np.asarray(value)
     if array.dtype.kind not in "iufb":
         return short(str(value))
@@ -152,7 +138,7 @@ def _plain(value: Any) -> Value:
     return flat[0] if len(flat) == 1 else flat
 
 
-def _conv(node: Node) -> Known | None:
+def _conv(node: Asked) -> Known | None:
     x, weight = node.step(), node.parameter(1)
     if x is None or weight is None or weight.leaf != "weight" or len(weight.shape) != 4:
         return None
@@ -177,13 +163,15 @@ def _bias_is_its_own(node: Node, index: int, weight: Parameter) -> bool:
     return isinstance(bias, Constant) and not bias.values.any()
 
 
-def _norm(node: Node) -> Known | list[Known] | None:
+def _norm(node: Asked) -> Known | list[Known] | None:
     x, weight = node.step(), node.parameter(1)
     leaves = ("weight", "bias", "running_mean", "running_var")
     read = [node.parameter(index) for index in range(1, 5)]
-    if x is None or weight is None or [one and one.name for one in read] != [
-        f"{weight.path}.{leaf}" for leaf in leaves
-    ]:
+    if (
+        x is None
+        or weight is None
+        or [one and one.name for one in read] != [f"{weight.path}.{leaf}" for leaf in leaves]
+    ):
         return None
     attributes: dict[str, Value] = {"epsilon": float(f"{node.told.get('epsilon', 1e-5):.6g}")}
     if node.told.get("training_mode", 0) or node.told.get("is_test") == 0:
@@ -191,7 +179,7 @@ def _norm(node: Node) -> Known | list[Known] | None:
     return [Step("norm", attributes, (x,), weight.path, node.origin, x.shape)]
 
 
-def _dense(node: Node) -> Known | None:
+def _dense(node: Asked) -> Known | None:
     x, weight = node.step(), node.parameter(1)
     if x is None or weight is None or len(weight.shape) != 2 or weight.leaf != "weight":
         return None
@@ -206,7 +194,7 @@ def _dense(node: Node) -> Known | None:
     return Step("dense", {}, (x,), weight.path, node.origin, (None, weight.shape[0]))
 
 
-def _sum(node: Node) -> Known | None:
+def _sum(node: Asked) -> Known | None:
     """An addition: a layer's own bias belongs to the layer, and adding nothing is nothing."""
     for index in (0, 1):
         x, other = node.step(index), node.inputs[1 - index]
@@ -219,7 +207,7 @@ def _sum(node: Node) -> Known | None:
     return _two(node, "add")
 
 
-def _product(node: Node) -> Known | None:
+def _product(node: Asked) -> Known | None:
     for index in (0, 1):
         x, other = node.step(index), node.constant(1 - index)
         if x is not None and other is not None and (other == 1).all():
@@ -231,13 +219,15 @@ def _two(node: Node, op: str) -> Known | None:
     a, b = node.step(0), node.step(1)
     if a is None or b is None:
         return None
-    shape = a.shape if math.prod(one or 0 for one in a.shape[2:]) >= math.prod(
-        one or 0 for one in b.shape[2:]
-    ) else b.shape
+    shape = (
+        a.shape
+        if math.prod(one or 0 for one in a.shape[2:]) >= math.prod(one or 0 for one in b.shape[2:])
+        else b.shape
+    )
     return Step(op, {}, (a, b), origin=node.origin, shape=shape)
 
 
-def _clip(node: Node) -> Known | None:
+def _clip(node: Asked) -> Known | None:
     x = node.step()
     if x is None:
         return None
@@ -257,7 +247,7 @@ def _clip(node: Node) -> Known | None:
     return Step("clip", told, (x,), origin=node.origin, shape=x.shape)
 
 
-def _pool(node: Node) -> Known | list[Known] | None:
+def _pool(node: Asked) -> Known | list[Known] | None:
     x = node.step()
     if x is None or len(x.shape) != 4:
         return None
@@ -283,12 +273,12 @@ def _pool(node: Node) -> Known | list[Known] | None:
     return found
 
 
-def _mean_of(x: Step, node: Node, keep: bool) -> Step:
+def _mean_of(x: Step, node: Asked, keep: bool) -> Step:
     shape = (*x.shape[:2], 1, 1) if keep else x.shape[:2]
     return Step("mean", {}, (x,), origin=node.origin, shape=shape)
 
 
-def _mean(node: Node) -> Known | None:
+def _mean(node: Asked) -> Known | None:
     x = node.step()
     if x is None or len(x.shape) != 4:
         return None
@@ -300,7 +290,7 @@ def _mean(node: Node) -> Known | None:
     return _mean_of(x, node, keep=bool(node.told.get("keepdims", 1)))
 
 
-def _pad(node: Node) -> Known | None:
+def _pad(node: Asked) -> Known | None:
     x = node.step()
     pads = node.told.get("pads", node.constant(1))
     if x is None or pads is None or len(pads) != 8 or node.told.get("mode", "constant") != "constant":
@@ -326,7 +316,7 @@ def _pad(node: Node) -> Known | None:
     return Step("pad", attributes, (x,), origin=node.origin, shape=shape)
 
 
-def _same_values(node: Node) -> Known | None:
+def _same_values(node: Asked) -> Known | None:
     """A node that changes nothing of what it is given."""
     value = node.inputs[0] if node.inputs else None
     if node.op == "Dropout" and isinstance(value, Step):
@@ -339,7 +329,7 @@ def _same_values(node: Node) -> Known | None:
     return value if isinstance(value, Step | Parameter) else None
 
 
-def _other_shape(node: Node) -> Known | None:
+def _other_shape(node: Asked) -> Known | None:
     """Flatten, Reshape, Squeeze, Unsqueeze: nothing, of what has one value for each channel."""
     value = node.inputs[0] if node.inputs else None
     if isinstance(value, Parameter):
@@ -369,7 +359,7 @@ def _other_shape(node: Node) -> Known | None:
     return Step(value.op, value.attributes, value.inputs, value.layer, value.origin, changed)
 
 
-def _transpose(node: Node) -> Known | None:
+def _transpose(node: Asked) -> Known | None:
     value, perm = node.inputs[0], tuple(node.told.get("perm", ()))
     if isinstance(value, Parameter):
         if len(value.shape) == 2 and perm in ((), (1, 0)):
@@ -385,7 +375,7 @@ def _transpose(node: Node) -> Known | None:
     return None
 
 
-def _shape(node: Node) -> Known | None:
+def _shape(node: Asked) -> Known | None:
     value = node.inputs[0] if node.inputs else None
     if isinstance(value, Parameter):
         sizes: tuple[int | None, ...] = value.shape[::-1] if value.turned else value.shape
@@ -399,21 +389,22 @@ def _shape(node: Node) -> Known | None:
     return Constant(np.array(known[node.told.get("start", 0) : node.told.get("end")]), True)
 
 
-def _constant(node: Node) -> Known | None:
+def _constant(node: Asked) -> Known | None:
     for name in ("value", "value_float", "value_floats", "value_int", "value_ints"):
         if name in node.told:
-            return constant_from(node.told[name])
+            value = node.told[name]
+            return value if isinstance(value, Constant | Unread) else constant_from(value)
     return Unread(node.origin)
 
 
-def _take(x: Step, start: int, count: int, node: Node) -> Step:
+def _take(x: Step, start: int, count: int, node: Asked) -> Step:
     if start == 0 and count == x.shape[1]:
         return x
     told: dict[str, Value] = {"start": float(start), "count": float(count)}
     return Step("take", told, (x,), origin=node.origin, shape=(x.shape[0], count, *x.shape[2:]))
 
 
-def _split(node: Node) -> Known | list[Known] | None:
+def _split(node: Asked) -> Known | list[Known] | None:
     x = node.step()
     if x is None or len(x.shape) < 2 or x.shape[1] is None:
         return None
@@ -440,7 +431,7 @@ def _split(node: Node) -> Known | list[Known] | None:
     return Pieces(tuple(pieces)) if node.op == "SplitToSequence" else list(pieces)
 
 
-def _piece(node: Node) -> Known | None:
+def _piece(node: Asked) -> Known | None:
     pieces, index = node.inputs[0], node.constant(1)
     if not isinstance(pieces, Pieces) or index is None or index.size != 1:
         return None
@@ -448,7 +439,7 @@ def _piece(node: Node) -> Known | None:
     return pieces.steps[at] if -len(pieces.steps) <= at < len(pieces.steps) else None
 
 
-def _slice(node: Node) -> Known | None:
+def _slice(node: Asked) -> Known | None:
     x = node.step()
     if x is None or len(x.shape) < 2 or x.shape[1] is None:
         return None
@@ -465,7 +456,7 @@ def _slice(node: Node) -> Known | None:
     return _take(x, start, max(end - start, 0), node)
 
 
-def _concat(node: Node) -> Known | None:
+def _concat(node: Asked) -> Known | None:
     steps = [one for one in node.inputs if isinstance(one, Step)]
     if len(steps) != len(node.inputs) or not steps or len(steps[0].shape) < 2:
         return None
@@ -478,7 +469,7 @@ def _concat(node: Node) -> Known | None:
 
 
 def _one(op: str) -> Rule:
-    def rule(node: Node) -> Known | None:
+    def rule(node: Asked) -> Known | None:
         x = node.step()
         return Step(op, {}, (x,), origin=node.origin, shape=x.shape) if x is not None else None
 

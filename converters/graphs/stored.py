@@ -1,8 +1,8 @@
 """The graphs of the models as text, one line a step: written from our exporter's trace, read for comparison.
 
-    conv1 = conv pads=3,3,3,3 strides=2,2 images
-    bn1 = norm epsilon=1e-05 conv1
-    %1 = relu bn1
+conv1 = conv pads=3,3,3,3 strides=2,2 images
+bn1 = norm epsilon=1e-05 conv1
+%1 = relu bn1
 """
 
 from __future__ import annotations

@@ -72,7 +72,11 @@ def pads_of(window: Window, x: Step, upper: bool) -> tuple[int, ...]:
 
 def size_after(x: Step, window: Window) -> tuple[int | None, ...]:
     """Return height and width of what a window makes of an image."""
-    if len(window.kernel) != 2 or not len(window.strides) == len(window.dilations) == 2 or len(window.pads) != 4:
+    if (
+        len(window.kernel) != 2
+        or not len(window.strides) == len(window.dilations) == 2
+        or len(window.pads) != 4
+    ):
         return (None, None)
     found: list[int | None] = []
     for axis, size in enumerate(_sizes(x)):
@@ -95,7 +99,7 @@ def all_of_it(x: Step, window: Window) -> bool:
 
 
 def with_pads_inside(x: Step, window: Window, filled: tuple[float, ...]) -> tuple[Step, Window]:
-    """Take a Pad step before a window into the window, where what it pads with is as good as the window's own.
+    """Take a Pad step into the window after it, where its values are as good as the window's own pads.
 
     Args:
         x: what the window reads.

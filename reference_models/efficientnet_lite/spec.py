@@ -10,6 +10,7 @@ from reference_models.spec import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     Accuracy,
+    Architecture,
     Dialect,
     Layer,
     ModelSpec,
@@ -253,6 +254,10 @@ def _models(name: str) -> tuple[ModelSpec, ModelSpec]:
             publisher="timm",
             dialects=(TIMM_IN_MINDSPORE, TIMM, *names),
             weights=(*_timm_weights(name), *_port_weights(name)),
+            architectures=(
+                Architecture("timm", name, "timm"),
+                Architecture("timm", other, "timm", same_function=False, why=_WHY),
+            ),
             same_weights_as=(OtherGraph(other, _WHY, _DIFFERENCE[name.removeprefix("tf_")]),),
         )
 

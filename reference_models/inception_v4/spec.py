@@ -8,6 +8,7 @@ from reference_models.spec import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     Accuracy,
+    Architecture,
     Dialect,
     Layer,
     ModelSpec,
@@ -154,6 +155,10 @@ MODELS = (
         num_parameters=42_679_816,
         publisher="mindcv",
         dialects=(MINDCV, TIMM),
+        architectures=(
+            Architecture("mindcv", "inception_v4", "mindcv"),
+            Architecture("timm", "inception_v4", "timm"),
+        ),
         weights=(
             Weights(
                 "inception_v4.mindcv",

@@ -12,6 +12,7 @@ from reference_models.spec import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     Accuracy,
+    Architecture,
     Dialect,
     Layer,
     ModelSpec,
@@ -350,6 +351,23 @@ def _weights(model: str) -> tuple[Weights, ...]:
     return (*mindcv, *newer, *_torchvision_weights(model))
 
 
+# torchvision has seven sizes of each kind; timm calls them by hundreds of megaflops
+_IN_TORCHVISION = ("400mf", "800mf", "1_6gf", "3_2gf", "8_0gf", "16gf", "32gf")
+
+
+def _architectures(model: str) -> tuple[Architecture, ...]:
+    """Return the publishers' own architectures that load a model's weights."""
+    base = model.removesuffix("_torchvision")
+    _, kind, size = base.split("_", 2)
+    flops = float(size[:-2].replace("_", ".")) * (1 if size.endswith("mf") else 1000)
+    wider = model != base
+    timm = f"regnet{kind}_{flops / 100:03.0f}" + ("_tv" if wider else "")
+    found = [Architecture("timm", timm, "timm")]
+    if size in _IN_TORCHVISION and (wider or f"{base}_torchvision" not in _CONFIGS):
+        found.insert(0, Architecture("torchvision", base.replace("8_0gf", "8gf"), "torchvision"))
+    return tuple(found) if wider else (*found, Architecture("mindcv", base, "mindcv"))
+
+
 MODELS = tuple(
     ModelSpec(
         name=name,
@@ -361,6 +379,7 @@ MODELS = tuple(
         publisher="mindcv" if config.rounding == "nearest" else "torchvision",
         dialects=_Y_DIALECTS if config.squeeze_ratio else _X_DIALECTS,
         weights=_weights(name),
+        architectures=_architectures(name),
     )
     for name, config in _CONFIGS.items()
 )

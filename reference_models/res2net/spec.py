@@ -8,6 +8,7 @@ from reference_models.spec import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     Accuracy,
+    Architecture,
     Dialect,
     Layer,
     ModelSpec,
@@ -206,6 +207,20 @@ _WEIGHTS = {
 }
 
 
+_IN_TIMM = {  # model: timm's name
+    "res2net50": "res2net50_26w_4s",
+    "res2net101": "res2net101_26w_4s",
+    "res2net50_v1b": "res2net50d",
+    "res2net101_v1b": "res2net101d",
+}
+
+
+def _architectures(name: str) -> tuple[Architecture, ...]:
+    """Return the publishers' own architectures that load a model's weights."""
+    mindcv = Architecture("mindcv", name, "mindcv")
+    return (mindcv, Architecture("timm", _IN_TIMM[name], "timm")) if name in _IN_TIMM else (mindcv,)
+
+
 def _model(name: str) -> ModelSpec:
     return ModelSpec(
         name=name,
@@ -217,6 +232,7 @@ def _model(name: str) -> ModelSpec:
         publisher="mindcv",
         dialects=(MINDCV_V1B if _CONFIGS[name].v1b else MINDCV, TIMM),
         weights=_WEIGHTS.get(name, ()),
+        architectures=_architectures(name),
     )
 
 
@@ -225,6 +241,7 @@ _DIGITS = replace(
     input_size_px=32,
     num_classes=10,
     publisher="triport",
+    architectures=(),
     weights=(
         Weights(
             "res2net_digits.triport",

@@ -9,6 +9,7 @@ from reference_models.spec import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     Accuracy,
+    Architecture,
     Dialect,
     Layer,
     ModelSpec,
@@ -229,6 +230,29 @@ def _mindcv_weights(model: str) -> tuple[Weights, ...]:
     )
 
 
+_NOT_IN_TORCHVISION = ("resnext101_32x4d",)
+_ANTI_ALIASED = "it blurs where it strides (BlurPool), which has no parameters"
+_AVERAGED = "it averages where it strides (aa_layer='avg'), which has no parameters"
+_LOOK_ALIKES = {
+    "resnet18": (Architecture("timm", "resnetblur18", "torchvision", False, _ANTI_ALIASED),),
+    "resnet50": (
+        Architecture("timm", "resnetaa50", "torchvision", False, _AVERAGED),
+        Architecture("timm", "resnetblur50", "torchvision", False, _ANTI_ALIASED),
+    ),
+}
+
+
+def _architectures(name: str, publisher: str) -> tuple[Architecture, ...]:
+    """Return the architectures that load the weights; timm keeps torchvision's names and graph."""
+    same = publisher == "torchvision"
+    why = "" if same else _WHY
+    found = [Architecture("timm", name, "torchvision", same, why)]
+    if name not in _NOT_IN_TORCHVISION:
+        found.insert(0, Architecture("torchvision", name, "torchvision", same, why))
+    mindcv = Architecture("mindcv", name, "mindcv", not same, "" if not same else _WHY)
+    return (*found, *_LOOK_ALIKES.get(name, ()), mindcv)
+
+
 def _models(name: str) -> tuple[ModelSpec, ModelSpec]:
     """Return torchvision's model and MindCV's, whose weights fit each other."""
     torchvision = ModelSpec(
@@ -242,6 +266,7 @@ def _models(name: str) -> tuple[ModelSpec, ModelSpec]:
         dialects=(MINDCV, TORCHVISION),
         weights=_torchvision_weights(name),
         same_weights_as=(OtherGraph(f"{name}_mindcv", _WHY, _DIFFERENCE[name]),),
+        architectures=_architectures(name, "torchvision"),
     )
     mindcv = replace(
         torchvision,
@@ -250,6 +275,7 @@ def _models(name: str) -> tuple[ModelSpec, ModelSpec]:
         publisher="mindcv",
         weights=_mindcv_weights(name),
         same_weights_as=(OtherGraph(name, _WHY, _DIFFERENCE[name]),),
+        architectures=_architectures(name, "mindcv"),
     )
     return torchvision, mindcv
 

@@ -9,6 +9,7 @@ from reference_models.spec import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     Accuracy,
+    Architecture,
     Dialect,
     Layer,
     ModelSpec,
@@ -169,6 +170,7 @@ def _models(name: str) -> tuple[ModelSpec, ModelSpec]:
         publisher="mindcv",
         dialects=(MINDCV, MINDCV_IN_PYTORCH),
         weights=_mindcv_weights(name),
+        architectures=(Architecture("mindcv", name, "mindcv"),),
     )
     timm = ModelSpec(
         name=f"{name}_timm",
@@ -180,6 +182,7 @@ def _models(name: str) -> tuple[ModelSpec, ModelSpec]:
         publisher="timm",
         dialects=(TIMM_IN_MINDSPORE, TIMM),
         weights=_timm_weights(name),
+        architectures=(Architecture("timm", name, "timm"),),
     )
     return mindcv, timm
 

@@ -65,8 +65,8 @@ def test_counters_may_be_missing():
 
 
 def test_constants_of_a_graph_are_dropped_with_a_reason():
-    spec = get_model("resnet18")
-    checkpoint = hollow_checkpoint(spec, dialect_of(spec, "torchvision"))
+    spec = get_model("res2net50")
+    checkpoint = hollow_checkpoint(spec, dialect_of(spec, "timm"))
     tensors = {name: t for name, t in checkpoint.tensors.items() if not name.endswith("num_batches_tracked")}
     tensors["pads"] = Hollow((8,), "int64")
     found = identify(Checkpoint(checkpoint.path, "onnx", "onnx", tensors))

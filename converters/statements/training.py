@@ -1,0 +1,21 @@
+"""Beside the weights of a .pth: `arch`, `args.model`, Lightning's hyper_parameters, a script's config."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from converters.formats import Checkpoint
+from converters.statements.statement import Statement, statements_in
+
+# where scripts keep how the network was made; "" is the first level
+_PLACES = ("", "args", "hyper_parameters", "hparams", "config", "cfg", "opt", "params", "model_args")
+
+
+def read(checkpoint: Checkpoint) -> Iterator[Statement]:
+    """Yield what the checkpoint's training script wrote beside the weights."""
+    near = {
+        path: value
+        for path, value in checkpoint.statements.items()
+        if path.rpartition(".")[0] in _PLACES or path.split(".")[0] in _PLACES[1:]
+    }
+    yield from statements_in(near)
