@@ -104,7 +104,8 @@ def _any_other(node: Asked) -> list[Known]:
     for index, one in enumerate(node.inputs):
         if isinstance(one, Constant):
             attributes[f"input{index}"] = _plain(one.values)
-    shape = steps[0].shape if len(steps) == 1 else ()
+    shapes = [step.shape for step in steps if step.shape]
+    shape = shapes[0] if len(shapes) == 1 else ()
     found = Step(node.op.lower(), attributes, tuple(steps), origin=node.origin, shape=shape)
     if node.outputs == 1:
         return [found]
