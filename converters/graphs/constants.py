@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 # values: pads, shapes, sizes of pieces; nothing of a network's own
-MAX_CONSTANT = 4096
+MAX_CONSTANT = 1024
 
 
 class Constant(NamedTuple):

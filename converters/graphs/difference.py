@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from converters.graphs.flow import COMMUTATIVE, Flow, Step, in_order, keys_of, shown, shown_value
+from converters.graphs.flow import COMMUTATIVE, Flow, Step, Value, in_order, keys_of, shown, shown_value
 
-_DEFAULTS = {"strides": (1.0, 1.0), "dilations": (1.0, 1.0), "pads": (0.0,) * 4, "group": 1.0}
+_DEFAULTS: dict[str, Value] = {
+    "strides": (1.0, 1.0),
+    "dilations": (1.0, 1.0),
+    "pads": (0.0,) * 4,
+    "group": 1.0,
+}
 
 
 def differences(found: Flow, expected: Flow, model: str) -> list[str]:
@@ -19,8 +24,9 @@ def differences(found: Flow, expected: Flow, model: str) -> list[str]:
     ours, theirs = in_order(expected), in_order(found)
     keys = keys_of(ours) | keys_of(theirs)
     by_path = {step.layer: step for step in theirs if step.layer is not None}
-    applied = {(step.layer, step.origin) for step in theirs if step.layer is not None}
-    twice = [path for path, count in Counter(path for path, _ in applied).items() if count > 1]
+    # a step of another shape in memory is the same one; with and without its bias it is not
+    applied = {(one.layer, one.origin, "bias" in one.attributes) for one in theirs if one.layer is not None}
+    twice = [path for path, count in Counter(path for path, _, _ in applied).items() if count > 1]
     problems = [f"{path} is applied more than once, {model} applies it once" for path in twice]
     unused = []
     wired_alike = True

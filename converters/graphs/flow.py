@@ -97,4 +97,6 @@ def shown(step: Step, depth: int = 2) -> str:
     )
     if not step.inputs or not depth:
         return f"{step.op}{told}"
-    return f"{step.op}{told} of {' and '.join(shown(one, depth - 1) for one in step.inputs)}"
+    read = [shown(one, depth - 1) for one in step.inputs[:_SHOWN]]
+    more = len(step.inputs) - len(read)
+    return f"{step.op}{told} of {' and '.join(read)}{f' and {more} more' if more else ''}"

@@ -82,13 +82,13 @@ def _node(reader: WireReader, outer: Field) -> Node:
                     f"{_MAX_VALUES:,} inputs or "
                     f"outputs: damaged"
                 )
-            names.append(reader.text(part, "a value's name", _MAX_TEXT))
+            names.append(reader.text(part, "a value's name"))
         elif part.number == 3:
-            node.name = reader.text(part, "a node's name", _MAX_TEXT)
+            node.name = reader.text(part, "a node's name")
         elif part.number == 4:
-            node.op = reader.text(part, "a node's op_type", _MAX_TEXT)
+            node.op = reader.text(part, "a node's op_type")
         elif part.number == 7:
-            node.domain = reader.text(part, "a node's domain", _MAX_TEXT)
+            node.domain = reader.text(part, "a node's domain")
         elif part.number == 5:
             name, value = _attribute(reader, part)
             if value is not None:
@@ -102,7 +102,7 @@ def _attribute(reader: WireReader, outer: Field) -> tuple[str, Any]:
     found: dict[int, Any] = {}
     for part in _parts(reader, outer, "an attribute"):
         if part.number == 1 and part.wire == LENGTH:
-            name = reader.text(part, "an attribute's name", _MAX_TEXT)
+            name = reader.text(part, "an attribute's name")
         elif part.number == 20 and part.wire == VARINT:
             kind = part.value
         elif part.number in _VALUES:
@@ -157,7 +157,7 @@ def _described(reader: WireReader, outer: Field) -> Described:
     found = Described()
     for part in _parts(reader, outer, "a value"):
         if part.number == 1 and part.wire == LENGTH:
-            found.name = reader.text(part, "a value's name", _MAX_TEXT)
+            found.name = reader.text(part, "a value's name")
         elif part.number == 2 and part.wire == LENGTH:
             found.sizes = _sizes(reader, part)
     return found

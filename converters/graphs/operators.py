@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from converters.formats import short
-from converters.graphs.constants import Constant, computed, constant_from
+from converters.formats.source import FormatError
+from converters.graphs.constants import MAX_CONSTANT, Constant, computed, constant_from
 from converters.graphs.flow import IMAGES, Step, Value
 from converters.graphs.nodes import Node
 from converters.graphs.windows import Window, all_of_it, size_after, with_pads_inside
@@ -45,6 +47,23 @@ class Pieces(NamedTuple):
     steps: tuple[Step, ...]
 
 
+class GraphError(FormatError):
+    """A graph that cannot be followed."""
+
+
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(
+        ("kernel_shape", "strides", "dilations", "pads", "axes", "perm", "split", "starts", "ends"), list
+    ),
+    **dict.fromkeys(
+        ("group", "axis", "ceil_mode", "count_include_pad", "keepdims", "to", "start", "end"), int
+    ),
+    **dict.fromkeys(("transA", "transB", "training_mode", "spatial"), int),
+    **dict.fromkeys(("epsilon", "alpha", "beta", "min", "max"), float),
+    **dict.fromkeys(("auto_pad", "mode"), str),
+    "value": (Constant, Unread, float),
+}
+
 Known = Step | Constant | Parameter | Unread | Pieces
 
 
@@ -64,6 +83,15 @@ class Asked(NamedTuple):
             return None
         return value.values
 
+    def numbers(self, index: int, name: str = "") -> list[int] | None:
+        """Return whole numbers: an attribute's, or those of an input that is a constant."""
+        if name in self.told:
+            return [int(one) for one in self.told[name]]
+        value = self.constant(index)
+        if value is None or not np.isfinite(value).all():
+            return None
+        return [int(one) for one in value.reshape(-1)]
+
     def step(self, index: int = 0) -> Step | None:
         """Return an input that depends on the images."""
         value = self.inputs[index] if index < len(self.inputs) else None
@@ -79,7 +107,17 @@ Rule = Callable[[Asked], "Known | list[Known] | None"]
 
 
 def read_node(values: dict[str, Known], read: Node) -> None:
-    """Make a node's outputs known."""
+    """Make a node's outputs known.
+
+    Raises:
+        GraphError: an attribute is of another kind than its name's in ONNX.
+    """
+    for name, value in read.told.items():
+        if not isinstance(value, _KINDS.get(name, object)):
+            raise GraphError(
+                f"the attribute '{short(name)}' of the {short(read.op)} node '{short(read.name)}' is of another "
+                f"kind than ONNX gives it: the file is damaged"
+            )
     inputs = tuple(values.get(name) if name else None for name in read.inputs)
     origin = short(read.name or (read.outputs[0] if read.outputs else ""))
     node = Asked(read.op, read.told, inputs, origin, len(read.outputs))
@@ -143,25 +181,26 @@ def _conv(node: Asked) -> Known | None:
     x, weight = node.step(), node.parameter(1)
     if x is None or weight is None or weight.leaf != "weight" or len(weight.shape) != 4:
         return None
-    if not _bias_is_its_own(node, 2, weight):
+    window, bias = Window.of(node.told, weight.shape[2:], x), _bias_of(node, 2, weight)
+    if window is None or bias is None:
         return None
-    window = Window.of(node.told, weight.shape[2:], x)
     x, window = with_pads_inside(x, window, (0.0,))
-    attributes = window.attributes(with_kernel=False)
+    attributes = window.attributes(with_kernel=False) | bias
     if (group := node.told.get("group", 1)) != 1:
         attributes["group"] = float(group)
     shape = (None, weight.shape[0], *size_after(x, window))
     return Step("conv", attributes, (x,), weight.path, node.origin, shape)
 
 
-def _bias_is_its_own(node: Node, index: int, weight: Parameter) -> bool:
-    """Return whether a layer's bias is that of its weight, or zero all over, which exporters make up."""
+def _bias_of(node: Asked, index: int, weight: Parameter) -> dict[str, Value] | None:
+    """Return what a layer is told of its bias: that it has its own, or none, or (None) that it is another's.
+
+    Zeros all over are none: exporters make them up.
+    """
     bias = node.inputs[index] if index < len(node.inputs) else None
-    if bias is None:
-        return True
-    if isinstance(bias, Parameter):
-        return bias.name == f"{weight.path}.bias"
-    return isinstance(bias, Constant) and not bias.values.any()
+    if bias is None or (isinstance(bias, Constant) and not bias.values.any()):
+        return {}
+    return {"bias": 1.0} if isinstance(bias, Parameter) and bias.name == f"{weight.path}.bias" else None
 
 
 def _norm(node: Asked) -> Known | list[Known] | None:
@@ -174,6 +213,8 @@ def _norm(node: Asked) -> Known | list[Known] | None:
         or [one and one.name for one in read] != [f"{weight.path}.{leaf}" for leaf in leaves]
     ):
         return None
+    if node.told.get("spatial", 1) != 1:
+        return None
     attributes: dict[str, Value] = {"epsilon": float(f"{node.told.get('epsilon', 1e-5):.6g}")}
     if node.told.get("training_mode", 0) or node.told.get("is_test") == 0:
         attributes["training"] = 1.0
@@ -185,24 +226,29 @@ def _dense(node: Asked) -> Known | None:
     if x is None or weight is None or len(weight.shape) != 2 or weight.leaf != "weight":
         return None
     told = node.told
+    bias: dict[str, Value] | None = {}
     if node.op == "Gemm":
         turned = weight.turned != bool(told.get("transB", 0))
         plain = not told.get("transA", 0) and told.get("alpha", 1.0) == told.get("beta", 1.0) == 1.0
-        if not turned or not plain or not _bias_is_its_own(node, 2, weight):
+        bias = _bias_of(node, 2, weight)
+        if not turned or not plain or bias is None:
             return None
     elif not weight.turned:
         return None
-    return Step("dense", {}, (x,), weight.path, node.origin, (None, weight.shape[0]))
+    return Step("dense", bias, (x,), weight.path, node.origin, (None, weight.shape[0]))
 
 
 def _sum(node: Asked) -> Known | None:
     """An addition: a layer's own bias belongs to the layer, and adding nothing is nothing."""
+    if len(node.inputs) != 2:
+        return None
     for index in (0, 1):
         x, other = node.step(index), node.inputs[1 - index]
         if x is None:
             continue
-        if isinstance(other, Parameter) and x.layer is not None and other.name == f"{x.layer}.bias":
-            return x
+        own = isinstance(other, Parameter) and x.layer is not None and other.name == f"{x.layer}.bias"
+        if own and x.op in ("conv", "dense") and "bias" not in x.attributes:
+            return replace(x, attributes={**x.attributes, "bias": 1.0})
         if isinstance(other, Constant) and not other.values.any():
             return x
     return _two(node, "add")
@@ -216,7 +262,7 @@ def _product(node: Asked) -> Known | None:
     return _two(node, "mul")
 
 
-def _two(node: Node, op: str) -> Known | None:
+def _two(node: Asked, op: str) -> Known | None:
     a, b = node.step(0), node.step(1)
     if a is None or b is None:
         return None
@@ -244,7 +290,7 @@ def _clip(node: Asked) -> Known | None:
     bounds = {"min": low, "max": high}
     if low == 0 and (high is None or high > 3e38):
         return Step("relu", {}, (x,), origin=node.origin, shape=x.shape)
-    told = {name: float(value) for name, value in bounds.items() if value is not None}
+    told: dict[str, Value] = {name: float(value) for name, value in bounds.items() if value is not None}
     return Step("clip", told, (x,), origin=node.origin, shape=x.shape)
 
 
@@ -254,6 +300,8 @@ def _pool(node: Asked) -> Known | list[Known] | None:
         return None
     op = "maxpool" if node.op == "MaxPool" else "avgpool"
     window = Window.of(node.told, tuple(node.told.get("kernel_shape", ())), x)
+    if window is None:
+        return None
     if op == "avgpool" and all_of_it(x, window):
         return [_mean_of(x, node, keep=True)]
     if op == "maxpool":
@@ -285,15 +333,15 @@ def _mean(node: Asked) -> Known | None:
         return None
     if node.op == "GlobalAveragePool":
         return _mean_of(x, node, keep=True)
-    axes = node.told.get("axes", node.constant(1))
-    if axes is None or {int(axis) % 4 for axis in np.atleast_1d(axes)} != {2, 3}:
+    axes = node.numbers(1, "axes")
+    if axes is None or {axis % 4 for axis in axes} != {2, 3}:
         return None
     return _mean_of(x, node, keep=bool(node.told.get("keepdims", 1)))
 
 
 def _pad(node: Asked) -> Known | None:
     x = node.step()
-    pads = node.told.get("pads", node.constant(1))
+    pads = node.numbers(1, "pads")
     if x is None or pads is None or len(pads) != 8 or node.told.get("mode", "constant") != "constant":
         return None
     if len(node.inputs) > 3 and node.inputs[3] is not None:
@@ -323,8 +371,13 @@ def _same_values(node: Asked) -> Known | None:
     if node.op == "Dropout" and isinstance(value, Step):
         training = node.constant(2)
         return None if training is not None and training.any() else value
-    if node.op == "Cast" and isinstance(value, Step):
-        return value if node.told.get("to") == 1 and not value.op.startswith("cast") else None
+    if node.op == "Cast":  # float32 of float32; of what a Cast has rounded before it is not
+        rounded = isinstance(value, Step) and value.op.startswith("cast")
+        return (
+            value
+            if node.told.get("to") == 1 and isinstance(value, Step | Parameter) and not rounded
+            else None
+        )
     if node.op == "CastLike" and isinstance(value, Step | Constant):
         return value if isinstance(node.inputs[1], Step | Parameter) else None
     return value if isinstance(value, Step | Parameter) else None
@@ -341,7 +394,7 @@ def _other_shape(node: Asked) -> Known | None:
     pooled = len(shape) == 2 or (len(shape) == 4 and shape[2:] == (1, 1))
     if not pooled:
         return None
-    to = node.constant(1)
+    to = node.numbers(1)
     if node.op == "Reshape" and to is not None:
         wide = len(to) == 4 and to[2] in (1, -1) and to[3] in (1, -1)
         if not (len(to) == 2 or wide) or to[1] not in (shape[1], -1, 0):
@@ -412,17 +465,15 @@ def _split(node: Asked) -> Known | list[Known] | None:
     axis = node.told.get("axis", 0)
     if axis not in (1, 1 - len(x.shape)):
         return None
-    sizes = node.constant(1) if len(node.inputs) > 1 else node.told.get("split")
+    sizes = node.numbers(1, "split")
     channels = x.shape[1]
-    if node.op == "SplitToSequence" and sizes is not None and np.ndim(sizes) == 0:
-        size = max(int(sizes), 1)
-        sizes = [min(size, channels - start) for start in range(0, channels, size)]
-    elif sizes is None:
-        if node.op == "SplitToSequence" or len(node.inputs) > 1:
-            return None
-        size = -(-channels // max(node.outputs, 1))
-        sizes = [min(size, max(channels - start * size, 0)) for start in range(node.outputs)]
-    if len(sizes) > channels or sum(int(size) for size in sizes) != channels:
+    scalar = node.op == "SplitToSequence" and (size := node.constant(1)) is not None and not size.ndim
+    if sizes is None and (len(node.inputs) > 1 or node.op == "SplitToSequence"):
+        return None
+    if scalar or sizes is None:
+        each = max(sizes[0], 1) if sizes else -(-channels // max(node.outputs, 1))
+        sizes = [min(each, channels - start) for start in range(0, channels, each)] if each else []
+    if len(sizes) > MAX_CONSTANT or min(sizes, default=0) < 0 or sum(sizes) != channels:
         return None
     pieces = []
     start = 0
@@ -433,10 +484,10 @@ def _split(node: Asked) -> Known | list[Known] | None:
 
 
 def _piece(node: Asked) -> Known | None:
-    pieces, index = node.inputs[0], node.constant(1)
-    if not isinstance(pieces, Pieces) or index is None or index.size != 1:
+    pieces, index = node.inputs[0], node.numbers(1)
+    if not isinstance(pieces, Pieces) or index is None or len(index) != 1:
         return None
-    at = int(index.reshape(-1)[0])
+    at = index[0]
     return pieces.steps[at] if -len(pieces.steps) <= at < len(pieces.steps) else None
 
 
@@ -444,15 +495,16 @@ def _slice(node: Asked) -> Known | None:
     x = node.step()
     if x is None or len(x.shape) < 2 or x.shape[1] is None:
         return None
-    given = [node.told.get(name, node.constant(index)) for index, name in ((1, "starts"), (2, "ends"))]
-    axes = node.told.get("axes", node.constant(3))
+    starts, ends, axes = (
+        node.numbers(index, name) for index, name in enumerate(("starts", "ends", "axes"), 1)
+    )
     steps = node.constant(4)
-    if any(one is None or len(one) != 1 for one in given) or axes is None or int(axes[0]) != 1:
+    if starts is None or ends is None or len(starts) != 1 or len(ends) != 1 or axes != [1]:
         return None
     if steps is not None and (steps != 1).any():
         return None
     channels = x.shape[1]
-    start, end = (int(one[0]) if one[0] >= 0 else int(one[0]) + channels for one in given)
+    start, end = (one if one >= 0 else one + channels for one in (*starts, *ends))
     start, end = max(min(start, channels), 0), max(min(end, channels), 0)
     return _take(x, start, max(end - start, 0), node)
 

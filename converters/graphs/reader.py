@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from converters.formats import Checkpoint, Tensor, short
-from converters.formats.source import FormatError, SourceFile
+from converters.formats.source import SourceFile
 from converters.formats.wire import WireReader
 from converters.graphs.constants import MAX_CONSTANT, Constant, constant_from
 from converters.graphs.flow import IMAGES, Flow, Step
 from converters.graphs.nodes import Described, read_graph
-from converters.graphs.operators import Known, Parameter, Unread, read_node
-
-
-class GraphError(FormatError):
-    """A graph none of whose outputs depends on the images."""
+from converters.graphs.operators import GraphError, Known, Parameter, Unread, read_node
 
 
 def flow_of_file(checkpoint: Checkpoint, names: Mapping[str, str], size_px: int) -> Flow:
@@ -40,7 +36,7 @@ def flow_of_file(checkpoint: Checkpoint, names: Mapping[str, str], size_px: int)
     for index, one in enumerate(given):
         values[one.name] = _input(one, index, size_px)
     for node in nodes:
-        if node.outputs and node.outputs[0] in parameters:  # a Constant, or what stands behind an Identity
+        if node.op in ("Constant", "Identity") and node.outputs and node.outputs[0] in parameters:
             name = node.outputs[0]
             values[name] = Parameter(parameters[name], checkpoint.tensors[name].shape)
             continue
@@ -51,7 +47,10 @@ def flow_of_file(checkpoint: Checkpoint, names: Mapping[str, str], size_px: int)
             key: known_constant(value) if isinstance(value, Tensor) else value
             for key, value in node.told.items()
         }
-        read_node(values, node)
+        try:
+            read_node(values, node)
+        except GraphError as error:
+            raise GraphError(f"{checkpoint.path}: {error}") from None
     results = [value for one in outputs if isinstance(value := values.get(one.name), Step)]
     if not results:
         raise GraphError(f"{checkpoint.path}: no output of its graph depends on its input: damaged")

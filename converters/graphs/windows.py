@@ -19,8 +19,8 @@ class Window:
     ceil: bool = False
 
     @classmethod
-    def of(cls, told: dict[str, Any], kernel: tuple[int, ...], x: Step) -> Window:
-        """Return the window that a node's attributes describe, on the image that it is given."""
+    def of(cls, told: dict[str, Any], kernel: tuple[int, ...], x: Step) -> Window | None:
+        """Return the window that a node's attributes describe on an image; None where it has not two axes."""
         window = cls(
             tuple(kernel),
             tuple(told.get("strides", (1, 1))),
@@ -28,8 +28,11 @@ class Window:
             tuple(told.get("pads", (0, 0, 0, 0))),
             bool(told.get("ceil_mode", 0)),
         )
+        sizes = [len(window.kernel), len(window.strides), len(window.dilations), len(window.pads)]
+        if sizes != [2, 2, 2, 4] or min(*window.kernel, *window.strides, *window.dilations) < 1:
+            return None
         how = told.get("auto_pad", "NOTSET")
-        if how in ("SAME_UPPER", "SAME_LOWER") and len(window.kernel) == 2:
+        if how in ("SAME_UPPER", "SAME_LOWER"):
             window = replace(window, pads=pads_of(window, x, upper=how == "SAME_UPPER"), ceil=False)
         if window.ceil and size_after(x, window) == size_after(x, replace(window, ceil=False)):
             window = replace(window, ceil=False)  # on images of this size
@@ -72,19 +75,13 @@ def pads_of(window: Window, x: Step, upper: bool) -> tuple[int, ...]:
 
 def size_after(x: Step, window: Window) -> tuple[int | None, ...]:
     """Return height and width of what a window makes of an image."""
-    if (
-        len(window.kernel) != 2
-        or not len(window.strides) == len(window.dilations) == 2
-        or len(window.pads) != 4
-    ):
-        return (None, None)
     found: list[int | None] = []
     for axis, size in enumerate(_sizes(x)):
         if size is None:
             found.append(None)
             continue
         reach = window.dilations[axis] * (window.kernel[axis] - 1) + 1
-        stride = max(window.strides[axis], 1)
+        stride = window.strides[axis]
         left = size + window.pads[axis] + window.pads[axis + 2] - reach
         count = (-(-left // stride) if window.ceil else left // stride) + 1
         if window.ceil and (count - 1) * stride >= size + window.pads[axis]:
@@ -106,7 +103,7 @@ def with_pads_inside(x: Step, window: Window, filled: tuple[float, ...]) -> tupl
         window: without pads of its own, or nothing is done.
         filled: the values of a Pad that the window's own pads equal.
     """
-    if x.op != "pad" or any(window.pads) or len(window.kernel) != 2:
+    if x.op != "pad" or any(window.pads):
         return x, window
     value, pads = x.attributes.get("value", 0.0), x.attributes["pads"]
     if isinstance(value, tuple) or float(value) not in filled or not isinstance(pads, tuple) or min(pads) < 0:

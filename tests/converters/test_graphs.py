@@ -261,6 +261,38 @@ WRONG = {
         lambda m: put_before(m, node_of(m, "conv1.0.weight"), 0, "Transpose", perm=[0, 1, 3, 2]),
         r"transpose perm \[0, 1, 3, 2\] of the images",
     ),
+    "no bias": (
+        lambda m: node_of(m, "fc.weight").input.remove("fc.bias"),
+        "bias nothing at fc, res2net_digits has 1",
+    ),
+    "a bias twice": (
+        lambda m: (
+            put_at_the_end(m, "Add"),
+            m.graph.node[-1].input.append("fc.bias"),
+        ),
+        "add of fc .* at the output",
+    ),
+    "weights rounded": (
+        lambda m: put_before(m, node_of(m, "fc.weight"), 1, "Cast", to=10),
+        "gemm",
+    ),
+    "channels exchanged": (
+        lambda m: put_before(
+            m, node_of(m, "conv1.0.weight"), 0, "Gather", [array(2, 1, 0, dtype="int64")], axis=1
+        ),
+        "gather axis 1 .* of the images",
+    ),
+    "three summed": (
+        lambda m: (
+            setattr(
+                node := next(n for n in m.graph.node if n.op_type == "Add" and "Add_1" in n.output[0]),
+                "op_type",
+                "Sum",
+            ),
+            node.input.append(node.input[0]),
+        ),
+        "sum of",
+    ),
     "a domain of its own": (
         lambda m: setattr(next(n for n in m.graph.node if n.op_type == "Relu"), "domain", "mine"),
         "mine.relu of conv1.1",
@@ -303,9 +335,7 @@ RIGHT = {
     "a sum the other way round": lambda m: exchanged(m, "Add"),
     "a Pad before": lambda m: (
         tell(node_of(m, "conv1.3.weight"), pads=[0, 0, 0, 0]),
-        put_before(
-            m, node_of(m, "conv1.3.weight"), 0, "Pad", [array(0, 0, 1, 1, 0, 0, 1, 1, dtype="int64")]
-        ),
+        put_before(m, node_of(m, "conv1.3.weight"), 0, "Pad", [array(0, 0, 1, 1, 0, 0, 1, 1, dtype="int64")]),
     ),
     "a Relu as a Clip": relu_as_clip,
 }

@@ -30,7 +30,11 @@ def hollow(model, dialect, num_classes=10, **beside):
     spec = get_model(model)
     checkpoint = hollow_checkpoint(spec, dialect_of(spec, dialect), num_classes)
     return Checkpoint(
-        checkpoint.path, "pth", checkpoint.runtime, checkpoint.tensors, statements=beside.pop("statements", {})
+        checkpoint.path,
+        "pth",
+        checkpoint.runtime,
+        checkpoint.tensors,
+        statements=beside.pop("statements", {}),
     )
 
 
