@@ -296,7 +296,7 @@ def _target_dialect(spec: ModelSpec, to: Runtime, dialect: str | None) -> Dialec
     # torchvision's
     own = {one.dialect for one in spec.architectures if one.publisher == dialect}
     if dialect not in {one.name for one in spec.dialects if one.runtime == to} and len(own) == 1:
-        return get_dialect(spec, *own, to)
+        return get_dialect(spec, own.pop(), to)
     return get_dialect(spec, dialect, to)
 
 

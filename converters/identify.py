@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from converters.formats import FLOATS, Checkpoint, Tensor, short
 from converters.graphs.flow import Flow
@@ -15,7 +15,7 @@ from converters.names import COUNTER_LEAF, canonical_shapes, name_map
 from converters.provenance import FOLDED_KEY
 from converters.statements import Holds, Judgement, judge, statements_of
 from reference_models.errors import TriportError, listed
-from reference_models.spec import Dialect, ModelSpec, all_models, get_model
+from reference_models.spec import Dialect, ModelSpec, Runtime, all_models, get_model
 
 PARAMETER_DTYPES = ("float32",)
 _CLOSE = 0.5  # share of a model's names that a file must have to be called a damaged one of it
@@ -159,7 +159,7 @@ def flow_stated(checkpoint: Checkpoint, one: Fit) -> Flow | None:
 
 def _judged(checkpoint: Checkpoint, one: Fit) -> Fit:
     statements = statements_of(checkpoint)
-    runtime = checkpoint.runtime
+    runtime = cast(Runtime, checkpoint.runtime)
     return one._replace(
         judgements=tuple(judge(each, one.spec, one.num_classes, runtime) for each in statements)
     )

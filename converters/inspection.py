@@ -167,7 +167,8 @@ def inspect_file(path: Path, stats: bool = False) -> Inspection:
                 identify(checkpoint)
             except IdentifyError as error:
                 problems.append(str(error))
-    graph, prepared, assumed = None, None, ()
+    graph, prepared = None, None
+    assumed: tuple[str, ...] = ()
     if fits:
         problems += [str(one) for one in fits[0].contradictions]
         graph = graph_verdict(checkpoint, fits[0].spec, fits[0].names)

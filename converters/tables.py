@@ -74,9 +74,11 @@ def inspection_table(found: Inspection) -> Iterator[Table | str]:
     table.add_row("written by", escape(short(found.producer)) if found.producer else "the file does not say")
     for key, value in checkpoint.metadata.items():  # a stranger's texts: no markup, no control codes
         table.add_row(escape(short(key)), escape(short(value, 400)))
-    for one in found.statements:
-        says = f"{short(str(one.statement.value))!r}: {one.holds.value}{one.why and ', '}{one.why}"
-        table.add_row(escape(short(one.statement.where)), escape(says))
+    for judged in found.statements:
+        says = (
+            f"{short(str(judged.statement.value))!r}: {judged.holds.value}{judged.why and ', '}{judged.why}"
+        )
+        table.add_row(escape(short(judged.statement.where)), escape(says))
     if found.graph is not None:
         table.add_row("graph", escape(_graph_words(found.graph, found.fits[0].spec.name)))
     if found.prepared is not None and found.prepared.preprocess is not None:

@@ -10,7 +10,8 @@ from converters.formats.wire import WireReader
 from converters.graphs.constants import MAX_CONSTANT, Constant, constant_from
 from converters.graphs.flow import IMAGES, Flow, Step
 from converters.graphs.nodes import Described, read_graph
-from converters.graphs.operators import GraphError, Known, Parameter, Unread, read_node
+from converters.graphs.operators import GraphError, read_node
+from converters.graphs.values import Known, Parameter, Unread
 
 
 def flow_of_file(checkpoint: Checkpoint, names: Mapping[str, str], size_px: int) -> Flow:
