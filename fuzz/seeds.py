@@ -87,6 +87,43 @@ def _onnx() -> list[bytes]:
     return [model.SerializeToString() for model in models]
 
 
+def _graph() -> list[bytes]:
+    from onnx import helper, numpy_helper
+
+    def tensor(name: str, *shape: int) -> object:
+        return numpy_helper.from_array(np.ones(shape, np.float32), name)
+
+    leaves = [f"n.{leaf}" for leaf in ("weight", "bias", "running_mean", "running_var")]
+    weights = [tensor("c.weight", 2, 3, 3, 3), tensor("d.weight", 4, 2), tensor("d.bias", 4)]
+    weights += [tensor(name, 2) for name in leaves]
+    for name, values in {"pads": [0, 0, 1, 1, 0, 0, 1, 1], "two": [1, 1]}.items():
+        weights.append(numpy_helper.from_array(np.array(values), name))
+    make = helper.make_node
+    stem = [
+        make("Pad", ["x", "pads"], ["p"]),
+        make("Conv", ["p", "c.weight"], ["a"], strides=[2, 2], dilations=[1, 1], group=1),
+        make("BatchNormalization", ["a", *leaves], ["b"], epsilon=1e-5),
+        make("Split", ["b", "two"], ["s", "t"], axis=1),
+        make("Concat", ["s", "t"], ["c"], axis=1),
+        make("MaxPool", ["c"], ["m"], kernel_shape=[3, 3], strides=[2, 2], auto_pad="SAME_UPPER"),
+        make("Clip", ["m"], ["k"], min=0.0, max=6.0),
+        make("Add", ["k", "m"], ["q"]),
+        make("ReduceMean", ["q"], ["v"], axes=[2, 3], keepdims=0),
+    ]
+    transposed = make("Transpose", ["d.weight"], ["w"], perm=[1, 0])
+    product, total = make("MatMul", ["v", "w"], ["u"]), make("Add", ["u", "d.bias"], ["y"])
+    sizes = [make("Shape", ["v"], ["z"]), make("Gather", ["z", "two"], ["i"])]
+    heads = [
+        [make("Gemm", ["v", "d.weight", "d.bias"], ["y"], transB=1)],
+        [transposed, product, total],
+        [*sizes, make("Slice", ["v", "two", "i"], ["y"])],
+    ]
+    inputs = [helper.make_tensor_value_info("x", 1, ["N", 3, 8, 8])]
+    outputs = [helper.make_tensor_value_info("y", 1, ["N", 4])]
+    graphs = [helper.make_graph([*stem, *head], "g", inputs, outputs, weights) for head in heads]
+    return [helper.make_model(graph).SerializeToString() for graph in graphs]
+
+
 def _torch_pickle(path: str = "data.pkl") -> bytes:
     import zipfile
 
@@ -156,6 +193,7 @@ _SEEDS: dict[str, Callable[[], list[bytes]]] = {
     "ckpt": _ckpt,
     "safetensors": _safetensors,
     "onnx": _onnx,
+    "graph": _graph,
     "pth": _pth,
     "pickle": _pickle,
     "legacy_pth": _legacy_pth,

@@ -16,7 +16,7 @@ import time
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from converters.formats import Checkpoint, open_checkpoint
 from converters.formats.source import CHUNK_BYTES
@@ -26,6 +26,7 @@ MAX_SECONDS = 1.0
 MAX_EXTRA_KIB = 64 * 1024
 STORAGE = bytes(range(64))
 
+T = TypeVar("T")
 Values = Mapping[str, tuple[tuple[int, ...], bytes]]
 
 
@@ -51,11 +52,21 @@ def _read(data: bytes, only: str) -> Values | None:
         BrokenPromiseError: time, memory or sizes are out of bounds.
         Exception: any other error of a reader is a finding.
     """
+    return _within_bounds(data, lambda path: _values(open_checkpoint(path), only))
+
+
+def _within_bounds(data: bytes, action: Callable[[Path], T]) -> T | None:
+    """Do something with a file of this content; None where it is refused.
+
+    Raises:
+        BrokenPromiseError: time, memory or the message are out of bounds.
+        Exception: any other error is a finding.
+    """
     path = _folder() / "x"
     path.write_bytes(data)
     start, memory = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     try:
-        return _values(open_checkpoint(path), only)
+        return action(path)
     except TriportError as error:
         message = str(error)
         if len(message) > 3000 or str(path) not in message:
@@ -172,6 +183,22 @@ def onnx(data: bytes) -> None:
         _compare({tensor.name: ours[tensor.name]}, {tensor.name: (array.shape, array.tobytes())})
 
 
+def graph(data: bytes) -> None:
+    """ONNX: its graph in the normal form, or refused; a graph is always the same as itself."""
+    from converters.graphs.difference import differences
+    from converters.graphs.reader import flow_of_file
+
+    def read(path: Path) -> None:
+        checkpoint = open_checkpoint(path)
+        if checkpoint.runtime == "onnx":
+            flow = flow_of_file(checkpoint, {name: name for name in checkpoint.tensors if "." in name}, 8)
+            wrong = [one for one in differences(flow, flow, "itself") if "more than once" not in one]
+            if wrong:
+                raise BrokenPromiseError(f"a graph differs from itself: {wrong[0]}")
+
+    _within_bounds(data, read)
+
+
 def pth(data: bytes) -> None:
     """PyTorch's .pth: the zip. What is accepted, zipfile must accept, checksums included."""
     ours = _read(data, "pth")
@@ -202,5 +229,5 @@ def legacy_pth(data: bytes) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    function.__name__: function for function in (ckpt, safetensors, onnx, pth, pickle, legacy_pth)
+    function.__name__: function for function in (ckpt, safetensors, onnx, graph, pth, pickle, legacy_pth)
 }

@@ -41,6 +41,7 @@ def details(spec: ModelSpec) -> dict[str, Any]:
         "dialects": [{"name": dialect.name, "runtime": dialect.runtime} for dialect in spec.dialects],
         "weights": [asdict(weights) for weights in spec.weights],
         "same_weights_as": [asdict(other) for other in spec.same_weights_as],
+        "architectures": [asdict(one) for one in spec.architectures],
     }
 
 
@@ -82,6 +83,9 @@ def model_tables(spec: ModelSpec) -> Iterator[Table | str]:
             f" by {other.relative_difference:.1%} of the largest logit" if other.relative_difference else ""
         )
         table.add_row("weights also fit", f"{other.model}, which differs{size}: {other.why}")
+    for one in spec.architectures:
+        function = "the same function" if one.same_function else f"another function: {one.why}"
+        table.add_row("loads in", f"{one.publisher}'s {one.name} under {one.dialect} names: {function}")
     yield table
     if not spec.weights:
         yield "No weights of this model are published."

@@ -14,7 +14,7 @@ from converters.graphs.values import Asked, Known, Parameter, Pieces, Rule, Unre
 
 def _same_values(node: Asked) -> Known | None:
     """A node that changes nothing of what it is given."""
-    value = node.inputs[0] if node.inputs else None
+    value = node.given(0)
     if node.op == "Dropout" and isinstance(value, Step):
         training = node.constant(2)
         return None if training is not None and training.any() else value
@@ -26,13 +26,13 @@ def _same_values(node: Asked) -> Known | None:
             else None
         )
     if node.op == "CastLike" and isinstance(value, Step | Constant):
-        return value if isinstance(node.inputs[1], Step | Parameter) else None
+        return value if isinstance(node.given(1), Step | Parameter) else None
     return value if isinstance(value, Step | Parameter) else None
 
 
 def _other_shape(node: Asked) -> Known | None:
     """Flatten, Reshape, Squeeze, Unsqueeze: nothing, of what has one value for each channel."""
-    value = node.inputs[0] if node.inputs else None
+    value = node.given(0)
     if isinstance(value, Parameter):
         return value if node.op != "Flatten" and not value.turned else None
     if not isinstance(value, Step):
@@ -61,7 +61,7 @@ def _other_shape(node: Asked) -> Known | None:
 
 
 def _transpose(node: Asked) -> Known | None:
-    value, perm = node.inputs[0], tuple(node.told.get("perm", ()))
+    value, perm = node.given(0), tuple(node.told.get("perm", ()))
     if isinstance(value, Parameter):
         if len(value.shape) == 2 and perm in ((), (1, 0)):
             return value._replace(turned=not value.turned)
@@ -77,7 +77,7 @@ def _transpose(node: Asked) -> Known | None:
 
 
 def _shape(node: Asked) -> Known | None:
-    value = node.inputs[0] if node.inputs else None
+    value = node.given(0)
     if isinstance(value, Parameter):
         sizes: tuple[int | None, ...] = value.shape[::-1] if value.turned else value.shape
     elif isinstance(value, Step) and value.shape:
@@ -130,7 +130,7 @@ def _split(node: Asked) -> Known | list[Known] | None:
 
 
 def _piece(node: Asked) -> Known | None:
-    pieces, index = node.inputs[0], node.numbers(1)
+    pieces, index = node.given(0), node.numbers(1)
     if not isinstance(pieces, Pieces) or index is None or len(index) != 1:
         return None
     at = index[0]

@@ -37,7 +37,13 @@ def computed(op: str, told: dict[str, Any], inputs: Sequence[Constant | None]) -
         return None
     try:
         values = rule(told, [None if one is None else one.values for one in inputs])
-    except (ValueError, IndexError, TypeError, OverflowError):  # NaN among the sizes, or a damaged graph
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        OverflowError,
+        AttributeError,
+    ):  # free sizes, or a damaged node
         return None
     if values is None or values.size > MAX_CONSTANT:
         return None

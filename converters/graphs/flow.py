@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 IMAGES = "images"
+PADDING = "padding"  # around the image with one value; a Pad that does something else keeps its own name
 COMMUTATIVE = ("add", "mul")
 
 _SHOWN = 3  # attributes, in a message

@@ -98,7 +98,7 @@ def _product(node: Asked) -> Known | None:
 
 def _two(node: Asked, op: str) -> Known | None:
     a, b = node.step(0), node.step(1)
-    if a is None or b is None:
+    if a is None or b is None or len(node.inputs) != 2:
         return None
     shape = (
         a.shape

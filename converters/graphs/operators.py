@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ class GraphError(FormatError):
     """A graph that cannot be followed."""
 
 
+_LARGEST = 3e38  # what exporters write for no bound at all
 _KINDS: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(
         ("kernel_shape", "strides", "dilations", "pads", "axes", "perm", "split", "starts", "ends"), list
@@ -107,22 +109,20 @@ def _plain(value: Any) -> Value:
 
 def _clip(node: Asked) -> Known | None:
     x = node.step()
+    bounds: dict[str, Value] = {}
+    for index, name in ((1, "min"), (2, "max")):
+        value = node.constant(index)
+        if name in node.told:
+            bounds[name] = node.told[name]
+        elif value is not None and value.size == 1:
+            bounds[name] = float(value.reshape(-1)[0])
+        elif node.given(index) is not None:
+            return None
     if x is None:
         return None
-    low, high = (
-        node.told.get(name, float(value) if (value := node.constant(index)) is not None else None)
-        for index, name in ((1, "min"), (2, "max"))
-    )
-    if any(
-        index < len(node.inputs) and node.inputs[index] is not None and node.constant(index) is None
-        for index in (1, 2)
-    ):
-        return None
-    bounds = {"min": low, "max": high}
-    if low == 0 and (high is None or high > 3e38):
+    if bounds.get("min") == 0 and float(str(bounds.get("max", math.inf))) > _LARGEST:
         return Step("relu", {}, (x,), origin=node.origin, shape=x.shape)
-    told: dict[str, Value] = {name: float(value) for name, value in bounds.items() if value is not None}
-    return Step("clip", told, (x,), origin=node.origin, shape=x.shape)
+    return Step("clip", bounds, (x,), origin=node.origin, shape=x.shape)
 
 
 def _one(op: str) -> Rule:

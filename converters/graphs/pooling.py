@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from converters.graphs.flow import Step, Value
+from converters.graphs.flow import PADDING, Step, Value
 from converters.graphs.values import Asked, Known, Rule
 from converters.graphs.windows import Window, all_of_it, size_after, with_pads_inside
 
@@ -21,7 +21,7 @@ def _pool(node: Asked) -> Known | list[Known] | None:
         return [_mean_of(x, node, keep=True)]
     if op == "maxpool":
         # zeros around what is never below zero change no maximum
-        before = x.inputs[0] if x.op == "pad" else x
+        before = x.inputs[0] if x.op == PADDING else x
         positive = before.op == "relu" or (before.op == "clip" and before.attributes.get("min") == 0)
         x, window = with_pads_inside(x, window, (-math.inf, 0.0) if positive else (-math.inf,))
         counted = True
@@ -77,7 +77,7 @@ def _pad(node: Asked) -> Known | None:
     attributes: dict[str, Value] = {"pads": around}
     if filled:
         attributes["value"] = "-inf" if filled < -3e38 else filled
-    return Step("pad", attributes, (x,), origin=node.origin, shape=shape)
+    return Step(PADDING, attributes, (x,), origin=node.origin, shape=shape)
 
 
 RULES: dict[str, Rule] = {

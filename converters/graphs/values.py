@@ -53,9 +53,13 @@ class Asked(NamedTuple):
     origin: str
     outputs: int
 
+    def given(self, index: int) -> Known | None:
+        """Return an input, None where there are not as many."""
+        return self.inputs[index] if index < len(self.inputs) else None
+
     def constant(self, index: int) -> np.ndarray | None:
         """Return an input that is a constant without free sizes."""
-        value = self.inputs[index] if index < len(self.inputs) else None
+        value = self.given(index)
         if not isinstance(value, Constant) or np.isnan(value.values).any():
             return None
         return value.values
@@ -71,12 +75,12 @@ class Asked(NamedTuple):
 
     def step(self, index: int = 0) -> Step | None:
         """Return an input that depends on the images."""
-        value = self.inputs[index] if index < len(self.inputs) else None
+        value = self.given(index)
         return value if isinstance(value, Step) else None
 
     def parameter(self, index: int) -> Parameter | None:
         """Return an input that is a parameter."""
-        value = self.inputs[index] if index < len(self.inputs) else None
+        value = self.given(index)
         return value if isinstance(value, Parameter) else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from converters.graphs.flow import Step, Value
+from converters.graphs.flow import PADDING, Step, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def with_pads_inside(x: Step, window: Window, filled: tuple[float, ...]) -> tupl
         window: without pads of its own, or nothing is done.
         filled: the values of a Pad that the window's own pads equal.
     """
-    if x.op != "pad" or any(window.pads):
+    if x.op != PADDING or any(window.pads):
         return x, window
     value, pads = x.attributes.get("value", 0.0), x.attributes["pads"]
     if isinstance(value, tuple) or float(value) not in filled or not isinstance(pads, tuple) or min(pads) < 0:
