@@ -7,7 +7,6 @@ from typing import NamedTuple, cast
 
 from converters.formats import FLOATS, Checkpoint, Tensor, short
 from converters.graphs.flow import Flow
-from converters.graphs.reader import flow_of_file
 from converters.graphs.stored import stored_flow
 from converters.graphs.verdict import graph_verdict
 from converters.name_index import find_models
@@ -151,6 +150,8 @@ def flow_stated(checkpoint: Checkpoint, one: Fit) -> Flow | None:
         one: how it meets a model; what it says may be another one with the same names and shapes.
     """
     if checkpoint.runtime == "onnx":
+        from converters.graphs.reader import flow_of_file
+
         return flow_of_file(checkpoint, one.names, one.spec.input_size_px)
     specs = [one.spec, *(get_model(other.model) for other in one.spec.same_weights_as)]
     stated = [spec for spec in specs if _is_named(_judged(checkpoint, one._replace(spec=spec)))]

@@ -84,8 +84,8 @@ def _of_model(statement: Statement, spec: ModelSpec, runtime: Runtime) -> Judgem
 
 
 def _may_say(architecture: Architecture, runtime: Runtime) -> bool:
-    """Whether a runtime's file can mean this publisher's architecture."""
-    return runtime == "onnx" or (architecture.publisher == "mindcv") == (runtime == "mindspore")
+    """Whether a runtime's file can mean this publisher's architecture: MindCV has none in PyTorch."""
+    return runtime != "pytorch" or architecture.publisher != "mindcv"
 
 
 def plain_name(text: str) -> str:

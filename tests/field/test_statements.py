@@ -117,6 +117,8 @@ def test_look_alikes(model, stated, why):
         ("efficientnet_lite0", "timm", "efficientnet_lite0"),
         ("regnet_x_800mf", "timm", "regnetx_008"),
         ("res2net50", "timm", "res2net50_26w_4s"),
+        ("res2net50", "mindcv", "res2net50_26w_4s"),
+        ("resnet18_mindcv", "mindcv", "resnet18_mindcv"),
     ],
 )
 def test_a_right_word_confirms(model, dialect, stated):
