@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from converters.formats import Checkpoint
-from converters.statements.statement import Statement, statements_in
+from converters.statements.statement import HARMLESS_ARGUMENTS, Statement, statements_in
 
 NAME = "config.json"
 _MAX_BYTES = 1 << 20
 _WEIGHTS = (".pth", ".pt", ".bin", ".safetensors", ".ckpt", ".onnx", ".tar")
 # what hubs call the file that a config.json is of
 _OF_A_HUB = ("model", "pytorch_model", "open_clip_model")
-# what changes no function: how a model was initialised or is trained
-_HARMLESS_ARGUMENTS = ("drop_rate", "drop_path_rate", "num_classes", "in_chans", "pretrained", "img_size")
 
 
 def config_beside(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -47,7 +45,7 @@ def read(checkpoint: Checkpoint) -> Iterator[Statement]:
     yield from statements_in(plain, f"{NAME}: ")
     arguments = config.get("model_args")
     for key, value in (arguments if isinstance(arguments, dict) else {}).items():
-        if key not in _HARMLESS_ARGUMENTS:
+        if key not in HARMLESS_ARGUMENTS:
             yield Statement(f"{NAME}: model_args.{key}", "option", str(value))
 
 

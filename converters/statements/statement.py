@@ -21,6 +21,36 @@ _OPTIONS: Mapping[str, tuple[object, ...]] = {
 }
 
 
+# what changes no function: how a network was initialised or is trained
+HARMLESS_ARGUMENTS = (
+    *_CLASSES_KEYS,
+    *(
+        "drop",
+        "drop_rate",
+        "drop_path",
+        "drop_path_rate",
+        "drop_block_rate",
+        "in_chans",
+        "pretrained",
+        "img_size",
+    ),
+    *("zero_init_residual", "zero_init_last", "progress"),
+)
+_FILE_SUFFIXES = (
+    ".pth",
+    ".pt",
+    ".tar",
+    ".bin",
+    ".ckpt",
+    ".safetensors",
+    ".onnx",
+    ".yaml",
+    ".yml",
+    ".py",
+    ".json",
+)
+
+
 class Statement(NamedTuple):
     """One thing that a file says of itself.
 
@@ -41,8 +71,9 @@ def statements_in(values: Mapping[str, object], prefix: str = "") -> Iterator[St
     for path, value in values.items():
         key = path.rpartition(".")[2]
         where = f"{prefix}{path}"
-        if isinstance(value, str) and key in _MODEL_KEYS and value.strip():
-            yield Statement(where, "model", value)
+        if isinstance(value, str) and key in _MODEL_KEYS:
+            if value.strip() and not _is_a_file(value):
+                yield Statement(where, "model", value)
         elif isinstance(value, bool):
             if key in _OPTIONS and value not in _OPTIONS[key]:
                 yield Statement(where, "option", value)
@@ -52,3 +83,8 @@ def statements_in(values: Mapping[str, object], prefix: str = "") -> Iterator[St
             yield Statement(where, "epsilon", float(value))
         elif isinstance(value, str | int | float) and key in _OPTIONS and value not in _OPTIONS[key]:
             yield Statement(where, "option", value)
+
+
+def _is_a_file(text: str) -> bool:
+    """Whether a text is where something lies, not what it is: `--model weights/best.pth`."""
+    return text.startswith(("/", "./", "../", "~")) or text.lower().endswith(_FILE_SUFFIXES)

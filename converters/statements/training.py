@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from converters.formats import Checkpoint
-from converters.statements.statement import Statement, statements_in
+from converters.statements.statement import HARMLESS_ARGUMENTS, Statement, statements_in
 
 # where scripts keep how the network was made; "" is the first level
 _PLACES = ("", "args", "hyper_parameters", "hparams", "config", "cfg", "opt", "params", "model_args")
+_ARGUMENTS = ("model_kwargs", "model_args", "arch_kwargs")
 
 
 def read(checkpoint: Checkpoint) -> Iterator[Statement]:
@@ -19,3 +20,8 @@ def read(checkpoint: Checkpoint) -> Iterator[Statement]:
         if path.rpartition(".")[0] in _PLACES or path.split(".")[0] in _PLACES[1:]
     }
     yield from statements_in(near)
+    for path, value in near.items():
+        place, _, key = path.rpartition(".")
+        # what the network was built with besides its name
+        if place.rpartition(".")[2] in _ARGUMENTS and key not in HARMLESS_ARGUMENTS:
+            yield Statement(path, "option", value)

@@ -156,6 +156,9 @@ def test_what_nothing_says_is_assumed_in_print():
         ({"args.num_classes": 1000}, True),
         ({"args.num_classes": 10}, False),
         ({"args.split_bn": True}, True),
+        ({"args.model_kwargs.act_layer": "silu"}, True),
+        ({"args.model_kwargs.drop_rate": 0.1}, False),
+        ({"args.model": "runs/best.pth"}, False),
     ],
 )
 def test_options_beside_the_weights(beside, wrong):
