@@ -8,9 +8,10 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from converters.deciding import flow_stated
 from converters.formats import FLOATS, Checkpoint, Tensor, open_checkpoint, same_payload
 from converters.graphs.difference import differences
-from converters.identify import Fit, candidates, flow_stated
+from converters.identify import Fit, candidates
 from converters.names import COUNTER_LEAF
 
 if TYPE_CHECKING:

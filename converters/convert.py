@@ -22,9 +22,9 @@ from converters.graphs.verdict import graph_verdict
 from converters.identify import PARAMETER_DTYPES, Fit, identify
 from converters.names import COUNTER_LEAF, get_dialect, name_map, reference_dialect
 from converters.provenance import FOLDED_KEY, provenance
-from converters.statements.preparation import preparation_of
+from converters.statements.preparation import Preparation, preparation_of
 from reference_models.errors import TriportError, listed
-from reference_models.spec import Architecture, Dialect, ModelSpec, Runtime
+from reference_models.spec import Architecture, Dialect, ModelSpec, Preprocess, Runtime
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,6 +104,7 @@ def convert(
     optimize: bool = False,
     crc: bool = False,
     plain: bool = False,
+    preprocess: Preprocess | None = None,
     progress: Progress = lambda step: None,
 ) -> Conversion:
     """Convert a checkpoint for another runtime; the output is complete and checked, or not there.
@@ -121,6 +122,8 @@ def convert(
         optimize: for ONNX, fold BatchNorm into the convolutions: faster, no longer convertible.
         crc: for .ckpt, end the file with the CRC-32 that MindSpore's crc_check=True compares.
         plain: for .ckpt, write the bytes that MindSpore would, which do not say what model they are of.
+        preprocess: what the output states of how images are prepared; None is what the source states, or
+            else its publisher's, which is then said to be assumed.
         progress: is told each step.
 
     Raises:
@@ -144,7 +147,10 @@ def convert(
     if plain and (to != "mindspore" or (output is not None and output.suffix.lower() != ".ckpt")):
         raise ConvertError("--plain: only a .ckpt is written as MindSpore itself would, byte by byte")
     not_compared = _check_graph(checkpoint, found)
-    prepared = preparation_of(checkpoint, found.spec, found.dialect.name, model)
+    if preprocess is not None:
+        prepared = Preparation(preprocess, "stated", "given to the conversion")
+    else:
+        prepared = preparation_of(checkpoint, found.spec, found.dialect.name, model)
     if output is None:
         output = Path(path.absolute().with_suffix(DEFAULT_SUFFIX[to]).name)
     if output.exists() and output.samefile(checkpoint.path):

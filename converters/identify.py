@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
+from converters.deciding import by_likelihood, decided, judged
 from converters.formats import FLOATS, Checkpoint, Tensor, short
-from converters.graphs.flow import Flow
-from converters.graphs.stored import stored_flow
-from converters.graphs.verdict import graph_verdict
 from converters.name_index import find_models
 from converters.names import COUNTER_LEAF, canonical_shapes, name_map
 from converters.provenance import FOLDED_KEY
-from converters.statements import Holds, Judgement, judge, statements_of
+from converters.statements import Holds, Judgement
 from reference_models.errors import TriportError, listed
-from reference_models.spec import Dialect, ModelSpec, Runtime, all_models, get_model
+from reference_models.spec import Dialect, ModelSpec, all_models, get_model
 
 PARAMETER_DTYPES = ("float32",)
 _CLOSE = 0.5  # share of a model's names that a file must have to be called a damaged one of it
@@ -135,51 +133,9 @@ def candidates(checkpoint: Checkpoint, dtypes: Collection[str] = PARAMETER_DTYPE
     Where models share names and shapes, what the file says of itself comes first, then the graph that it
     holds, then whose publisher wrote these names.
     """
-    exact = [
-        _judged(checkpoint, one) for one in _fits(checkpoint, _plausible(checkpoint), dtypes) if one.exact
-    ]
-    likely = {one.spec.name: _likelihood(checkpoint, one, alone=len(exact) == 1) for one in exact}
-    return sorted(exact, key=lambda one: likely[one.spec.name], reverse=True)
-
-
-def flow_stated(checkpoint: Checkpoint, one: Fit) -> Flow | None:
-    """Return the graph that a file holds, or that of the model that it names; None where it does neither.
-
-    Args:
-        checkpoint: the file.
-        one: how it meets a model; what it says may be another one with the same names and shapes.
-    """
-    if checkpoint.runtime == "onnx":
-        from converters.graphs.reader import flow_of_file
-
-        return flow_of_file(checkpoint, one.names, one.spec.input_size_px)
-    specs = [one.spec, *(get_model(other.model) for other in one.spec.same_weights_as)]
-    stated = [spec for spec in specs if _is_named(_judged(checkpoint, one._replace(spec=spec)))]
-    return stored_flow(stated[0].name) if len(stated) == 1 else None
-
-
-def _judged(checkpoint: Checkpoint, one: Fit) -> Fit:
-    statements = statements_of(checkpoint)
-    runtime = cast(Runtime, checkpoint.runtime)
-    return one._replace(
-        judgements=tuple(judge(each, one.spec, one.num_classes, runtime) for each in statements)
+    return by_likelihood(
+        checkpoint, [one for one in _fits(checkpoint, _plausible(checkpoint), dtypes) if one.exact]
     )
-
-
-def _likelihood(checkpoint: Checkpoint, one: Fit, alone: bool) -> tuple[bool, bool, bool, bool]:
-    """Return what speaks for a model, in order of weight: the last is a guess, and said to be one."""
-    verdict = None if alone else graph_verdict(checkpoint, one.spec, one.names)
-    return (
-        not one.contradictions,
-        _is_named(one),
-        verdict is not None and verdict.equal,
-        one.spec.publisher == one.dialect.name,
-    )
-
-
-def _is_named(one: Fit) -> bool:
-    about = ("model", "our model")
-    return any(each.statement.about in about and each.holds is Holds.YES for each in one.judgements)
 
 
 def _plausible(checkpoint: Checkpoint) -> list[ModelSpec]:
@@ -222,59 +178,15 @@ def identify(
         spec = get_model(model)
         best = _fits(checkpoint, [spec], dtypes)
         if best and best[0].exact:
-            return _judged(checkpoint, best[0])
+            return judged(checkpoint, best[0])
         raise _misfit(checkpoint, best, f"is not a checkpoint of {spec.name}")
     exact = candidates(checkpoint, dtypes)
     if not exact:
         raise _misfit(checkpoint, _fits(checkpoint, all_models().values(), dtypes), "fits no known model")
-    first = exact[0]
-    if first.contradictions:
-        raise _contradicted(checkpoint, exact)
-    alone = len(exact) == 1
-    likelihood = _likelihood(checkpoint, first, alone)
-    likely = [one for one in exact if alone or _likelihood(checkpoint, one, alone) == likelihood]
-    if len(likely) > 1:
-        names = [one.spec.name for one in likely]
-        raise IdentifyError(
-            f"{checkpoint.path}: the weights fit {' and '.join(names)}, which are different graphs with "
-            f"the same names and shapes. Say which with --model {'|'.join(names)}"
-        )
-    _, named, by_graph, _ = likelihood
-    if named or by_graph or checkpoint.runtime == "onnx":  # a graph speaks for itself, though for no model
-        return first
-    return first._replace(assumed=tuple(_look_alikes(first, exact)))
-
-
-def _look_alikes(chosen: Fit, exact: list[Fit]) -> list[str]:
-    """Return what a file without a word about its graph could be of as well."""
-    spec, publisher = chosen.spec, chosen.dialect.name
-    fitting = {each.spec.name for each in exact}
-    others = [f"{one.model} ({one.why})" for one in spec.same_weights_as if one.model in fitting]
-    others += [
-        f"{one.publisher}'s {one.name} ({one.why})"
-        for one in spec.architectures
-        if not one.same_function and one.dialect == publisher and one.name not in {spec.name, *fitting}
-    ]
-    if not others:
-        return []
-    return [
-        f"that the weights are of {spec.name}, whose publisher's names they have: nothing in the "
-        f"file says which "
-        f"graph they are of, and they fit {' and '.join(others)} as well. --model says which"
-    ]
-
-
-def _contradicted(checkpoint: Checkpoint, exact: list[Fit]) -> IdentifyError:
-    """Return the error that names what the file says and what it fits."""
-    first = exact[0]
-    names = [one.spec.name for one in exact]
-    return IdentifyError(
-        f"{checkpoint.path}: its names and shapes are those of {' and '.join(names)} "
-        f"({first.num_classes} classes), but the file says otherwise of itself\n"
-        f"{listed(str(one) for one in first.contradictions)}\n"
-        f"Weights of another graph compute something else there. If the file is of {first.spec.name} all the "
-        f"same, say so with --model {'|'.join(names)}"
-    )
+    found = decided(checkpoint, exact)
+    if isinstance(found, str):
+        raise IdentifyError(found)
+    return found
 
 
 def _misfit(checkpoint: Checkpoint, fits: list[Fit], what: str) -> IdentifyError:
