@@ -47,7 +47,11 @@ def _wide_console() -> Any:
 
 @contextlib.contextmanager
 def shown_progress() -> Iterator[Callable[[str], None]]:
-    """Show the step at work on a terminal's stderr; nothing when piped."""
+    """Show the step at work on a terminal's stderr; nothing when piped, every step with -v."""
+    logged = sys.modules.get("logging")
+    if logged is not None and logged.getLogger("triport").isEnabledFor(logged.INFO):
+        yield logged.getLogger("triport").info
+        return
     if not sys.stderr.isatty():
         yield lambda step: None
         return
