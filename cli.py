@@ -34,7 +34,7 @@ import traceback
 from typing import Any
 
 import commands
-from commands.shared.command import DEBUG
+from commands.shared.command import DEBUG, telling_options
 from commands.shared.streams import be_patient
 from reference_models.errors import TriportError
 
@@ -60,6 +60,10 @@ class BadInput(click.ClickException):
 
 class Commands(click.Group):
     """Finds the commands, and turns every TriportError into one message on stderr and exit code 2."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params += telling_options()
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the files in commands/."""

@@ -31,27 +31,32 @@ class Command(click.Command):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.params += [
-            click.Option(
-                ["-v", "--verbose"],
-                is_flag=True,
-                expose_value=False,
-                callback=_log_steps,
-                help="Log every step with its time on stderr.",
-            ),
-            click.Option(
-                ["--debug"],
-                is_flag=True,
-                expose_value=False,
-                callback=_keep_traceback,
-                help="Print the traceback of a fault of triport's own.",
-            ),
-        ]
+        self.params += telling_options()
 
     def invoke(self, ctx: click.Context) -> Any:
         """Check the outputs, then work."""
         check_outputs(ctx)
         return super().invoke(ctx)
+
+
+def telling_options() -> list[click.Parameter]:
+    """Return the options that say how much a command tells of itself; before or after its name."""
+    return [
+        click.Option(
+            ["-v", "--verbose"],
+            is_flag=True,
+            expose_value=False,
+            callback=_log_steps,
+            help="Log every step with its time on stderr.",
+        ),
+        click.Option(
+            ["--debug"],
+            is_flag=True,
+            expose_value=False,
+            callback=_keep_traceback,
+            help="Print the traceback of a fault of triport's own.",
+        ),
+    ]
 
 
 def check_outputs(ctx: click.Context) -> None:
@@ -92,12 +97,10 @@ def _inputs(ctx: click.Context) -> Iterator[Path]:
         value = ctx.params.get(parameter.name or "")
         if isinstance(parameter.type, OutputFile | OutputFolder) or value is None:
             continue
-        if not isinstance(parameter, click.Argument) and not isinstance(parameter.type, click.Path):
-            continue
         for one in value if isinstance(value, tuple) else (value,):
-            path = Path(one)
-            if path.exists():
-                yield path
+            if isinstance(one, str | Path):
+                # also of NAME=FILE
+                yield from (path for path in {Path(one), Path(str(one).rpartition("=")[2])} if path.exists())
 
 
 def _parts(given: Path) -> Iterator[Path]:

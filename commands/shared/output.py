@@ -27,7 +27,8 @@ def write_text(path: str, text: str) -> None:
     from converters.formats import replacing
 
     with replacing(path) as temporary:
-        Path(temporary).write_text(text, encoding="utf-8")
+        # names of files may hold what no encoding has
+        Path(temporary).write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def print_pieces(*pieces: Any) -> None:

@@ -124,6 +124,20 @@ def test_a_full_disk_behind_a_redirection_is_said():
         ("parity", "res2net_digits", "--weights", "{0}", "--json", "{0}"),
         ("evaluate", "{0}", "--data", "{1}", "--rows", "{0}"),
         ("evaluate", "{0}", "--data", "{1}", "--html", "{1}/link"),
+        (
+            "publish",
+            "a",
+            "--model",
+            "b",
+            "--license",
+            "mit",
+            "-o",
+            "c",
+            "--accuracy",
+            "x={0}",
+            "--json",
+            "{0}",
+        ),
     ],
     ids=" ".join,
 )
@@ -267,7 +281,7 @@ def test_an_own_fault_says_so(debug, run_cli, monkeypatch):
         raise KeyError("conv1")
 
     monkeypatch.setattr("reference_models.tables.summary", fails)
-    result = run_cli("models", "--json", "-", *(["--debug"] if debug else []))
+    result = run_cli(*(["--debug"] if debug else []), "models", "--json", "-")
     assert result.exit_code == 2
     assert "this is a bug of triport, not a fault of your input: KeyError: 'conv1'" in result.stderr
     assert "--debug" in result.stderr
