@@ -1,6 +1,8 @@
 # Every target sets up what it needs: a virtual environment in .venv with pinned packages.
 PYTHON ?= python3.11
 BIN := .venv/bin
+# two processes of one thread each: what the tests wait for is mostly frameworks being loaded and compiling
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: setup demo test test-all lint check format benchmark clean
@@ -21,7 +23,7 @@ demo: setup
 	$(BIN)/python examples/real_weights.py
 
 test: setup
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 # Also every model and the long runs.
 test-all: setup

@@ -8,18 +8,19 @@ from typing import Any
 
 import click
 
+from .shared.command import Command, OutputFile
 from .shared.options import JSON, RUNTIME
 from .shared.output import emit, shown_progress
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("source", required=False, type=click.Path(path_type=Path))
 @click.option("--from", "source_runtime", type=RUNTIME, help="What SOURCE must be; left out, it is found.")
 @click.option("--to", required=True, type=RUNTIME, help="The runtime to write for.")
 @click.option("--model", metavar="NAME", help="What SOURCE must be a checkpoint of; left out, it is found.")
 @click.option("--dialect", metavar="D", help="Whose names to write: mindcv, torchvision, timm, ...")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Default: SOURCE's name, in this folder."
+    "-o", "--output", type=OutputFile(path_type=Path), help="Default: SOURCE's name, in this folder."
 )
 @click.option(
     "--dtype",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from .shared.command import Command
 from .shared.options import JSON
 from .shared.output import emit, print_pieces
 
 
-@click.command()
+@click.command(cls=Command)
 @JSON
 def doctor(json_path: str | None) -> None:
     """Say which runtimes and devices are usable, with versions, and what to do about the others.

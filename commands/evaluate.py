@@ -8,13 +8,14 @@ from typing import Any
 
 import click
 
+from .shared.command import Command, OutputFile
 from .shared.options import DEVICE, JSON, RUNTIME
 from .shared.output import emit, print_pieces, shown_progress, write_text
 
 _PATH = click.Path(path_type=Path)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("what", metavar="MODEL|FILE [MODEL|FILE]", nargs=-1, required=True)
 @click.option("--data", required=True, type=_PATH, help="Labelled images; see the layouts below.")
 @click.option("--labels", type=_PATH, help="Classes of ILSVRC2012_val_*.JPEG: the devkit, or a list.")
@@ -35,10 +36,14 @@ _PATH = click.Path(path_type=Path)
 @click.option("--allow-duplicates", is_flag=True, help="Let files with the same bytes count each.")
 @click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
 @click.option("--workers", type=click.IntRange(1), help="Threads that decode; default: one a CPU.")
-@click.option("--rows", type=_PATH, help="Write one CSV row per image there, as results come.")
+@click.option(
+    "--rows", type=OutputFile(path_type=Path), help="Write one CSV row per image there, as results come."
+)
 @click.option("--resume", is_flag=True, help="Go on with the --rows of a run that was stopped.")
 @click.option("--predictions", is_flag=True, help="Also list every image with its best five classes.")
-@click.option("--html", type=_PATH, help="Write a pair's report with the images that differ.")
+@click.option(
+    "--html", type=OutputFile(path_type=Path), help="Write a pair's report with the images that differ."
+)
 @JSON
 def evaluate(json_path: str | None, html: Path | None, predictions: bool, **asked: Any) -> None:
     """Score a checkpoint or ONNX file on labelled images, beside the published accuracy.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from .shared.command import Command
 from .shared.options import JSON
 from .shared.output import emit, print_pieces
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("name", required=False)
 @JSON
 def models(name: str | None, json_path: str | None) -> None:

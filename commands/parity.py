@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from .shared.command import Command, OutputFile
 from .shared.options import DEVICE, JSON
 from .shared.output import emit, print_pieces, shown_progress, write_text
 
@@ -32,7 +33,7 @@ class Numbers(click.ParamType):
 NUMBERS = Numbers()
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("what", nargs=-1, metavar="MODEL|FILE...")
 @click.option("--all", "every", is_flag=True, help="Check every model.")
 @click.option(
@@ -76,8 +77,20 @@ NUMBERS = Numbers()
     help="Take the first images of this folder, prepared as for the weights, instead of noise.",
 )
 @JSON
-@click.option("--html", "html_path", metavar="PATH", help="Write a report as one self-contained page.")
-@click.option("--junit", "junit_path", metavar="PATH", help="Write the verdicts as JUnit XML, for CI.")
+@click.option(
+    "--html",
+    "html_path",
+    type=OutputFile(),
+    metavar="PATH",
+    help="Write a report as one self-contained page.",
+)
+@click.option(
+    "--junit",
+    "junit_path",
+    type=OutputFile(),
+    metavar="PATH",
+    help="Write the verdicts as JUnit XML, for CI.",
+)
 def parity(
     what: tuple[str, ...],
     every: bool,

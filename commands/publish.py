@@ -7,14 +7,15 @@ from pathlib import Path
 
 import click
 
+from .shared.command import Command, OutputFolder
 from .shared.options import JSON
 from .shared.output import emit, shown_progress
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("--model", required=True, metavar="NAME", help="What SOURCE is: a model, or published weights.")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="A new folder.")
+@click.option("-o", "--output", required=True, type=OutputFolder(path_type=Path), help="A new folder.")
 @click.option("--license", required=True, metavar="ID", help="Of the weights, such as apache-2.0.")
 @click.option(
     "--dialect", "dialects", multiple=True, metavar="D", help="Also write names of mindcv, timm, ..."

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
+from .shared.command import Command
 from .shared.options import DEVICE, JSON
 from .shared.output import emit, print_pieces, shown_progress
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--digest", metavar="SHA256", help="The manifest's, as the publisher gave it elsewhere.")
 @click.option(

@@ -21,7 +21,7 @@ from converters.formats import (
 from converters.graphs.verdict import graph_verdict
 from converters.identify import PARAMETER_DTYPES, Fit, identify
 from converters.names import COUNTER_LEAF, get_dialect, name_map, reference_dialect
-from converters.provenance import FOLDED_KEY, provenance
+from converters.provenance import FOLDED_KEY, SOURCE_SHA256_KEY, provenance
 from converters.statements.preparation import Preparation, preparation_of
 from reference_models.errors import TriportError, listed
 from reference_models.spec import Architecture, Dialect, ModelSpec, Preprocess, Runtime
@@ -153,6 +153,7 @@ def convert(
         prepared = preparation_of(checkpoint, found.spec, found.dialect.name, model)
     if output is None:
         output = Path(path.absolute().with_suffix(DEFAULT_SUFFIX[to]).name)
+        _check_not_taken(output, checkpoint)
     if output.exists() and output.samefile(checkpoint.path):
         raise ConvertError(f"{output}: is the source itself. Name another output with -o")
     written = _target_dialect(found.spec, to, dialect)
@@ -290,6 +291,24 @@ def check_finite(checkpoint: Checkpoint, found: Fit) -> None:
             f"{checkpoint.path}: NaN or Inf in {len(problems)} of {len(found.names)} tensors\n"
             f"{listed(problems)}\n"
             f"The training diverged, or the file is damaged: take another checkpoint"
+        )
+
+
+def _check_not_taken(output: Path, source: Checkpoint) -> None:
+    """Raise ConvertError where an output that nobody named would replace a file that is not its elder.
+
+    Converting the same source once more may replace what it made before, which says so itself.
+    """
+    if not output.exists():
+        return
+    try:
+        elder = open_checkpoint(output).metadata.get(SOURCE_SHA256_KEY)
+    except TriportError:
+        elder = None
+    if elder is None or elder != file_sha256(source.path):
+        raise ConvertError(
+            f"{output}: is there already, and does not say that it was made from {source.path}; nothing was "
+            f"written. Say -o {output} to replace it, or name another output"
         )
 
 

@@ -7,7 +7,9 @@ do. What the user has set is left alone.
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,7 +63,7 @@ def import_torch() -> Any:
     """
     prepare_torch()
     try:
-        with quiet_warnings():
+        with quiet_warnings(), uninterrupted():
             import torch
     except ImportError as error:
         raise TriportError(
@@ -78,7 +80,7 @@ def import_mindspore(device: str = "cpu") -> Any:
     """
     prepare(device)
     try:
-        with quiet_warnings():
+        with quiet_warnings(), uninterrupted():
             import mindspore
     except ImportError as error:
         raise TriportError(
@@ -95,6 +97,22 @@ def recorded() -> dict[str, str]:
         for name in names
         if name in os.environ
     }
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait until the block ends: MindSpore aborts the interpreter where its loading is cut off."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals reach the main thread only
+        return
+    asked = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: asked.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
+    if asked:
+        raise KeyboardInterrupt
 
 
 @contextmanager

@@ -89,7 +89,7 @@ def field_page() -> str:
     for path in sorted((DOCS.parent / "tests" / "field").glob("test_*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         rows = [f"| {case} | {source} | {outcome} |" for case, source, outcome in _field_cases(tree)]
-        title = (ast.get_docstring(tree) or path.name).splitlines()[0]
+        title = (ast.get_docstring(tree) or path.name).splitlines()[0].rstrip(".")
         lines += [f"## {title}\n", "| case | source | outcome |", "|---|---|---|", *rows, ""]
     return "\n".join(lines)
 

@@ -27,7 +27,8 @@ def write_text(path: str, text: str) -> None:
     from converters.formats import replacing
 
     with replacing(path) as temporary:
-        Path(temporary).write_text(text, encoding="utf-8")
+        # names of files may hold what no encoding has
+        Path(temporary).write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def print_pieces(*pieces: Any) -> None:
@@ -47,7 +48,11 @@ def _wide_console() -> Any:
 
 @contextlib.contextmanager
 def shown_progress() -> Iterator[Callable[[str], None]]:
-    """Show the step at work on a terminal's stderr; nothing when piped."""
+    """Show the step at work on a terminal's stderr; nothing when piped, every step with -v."""
+    logged = sys.modules.get("logging")
+    if logged is not None and logged.getLogger("triport").isEnabledFor(logged.INFO):
+        yield logged.getLogger("triport").info
+        return
     if not sys.stderr.isatty():
         yield lambda step: None
         return

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
-from converters.formats.atomic import Output, replacing
+from converters.formats.atomic import Output, check_place, replacing
 from converters.formats.source import FormatError, SourceFile, file_sha256
 from converters.formats.tensors import (
     FLOATS,
@@ -44,6 +44,7 @@ __all__ = [
     "Dropped",
     "FormatError",
     "Tensor",
+    "check_place",
     "check_target",
     "file_sha256",
     "formats",

@@ -38,14 +38,20 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         FormatError: the target cannot be written, or the disk is full.
     """
     target = Path(os.path.realpath(path))
-    _check_target(target, os.fspath(path))
+    check_place(path)
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
     temporary = target.with_name(f".{target.name[:200]}.{os.urandom(6).hex()}.tmp")
     try:
         try:
-            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+            # who may not read the file that is replaced may not read its successor, nor while it is written
+            first = 0o666 if mode is None else 0o600
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, first)
+            os.close(handle)
         except PermissionError:
             raise FormatError(f"{path}: no permission to write in the folder {target.parent}") from None
         yield temporary
+        if mode is not None:
+            temporary.chmod(mode)
         _sync(temporary)
         temporary.replace(target)
         _sync(target.parent)
@@ -64,8 +70,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.unlink()
 
 
-def _check_target(target: Path, given: str) -> None:
-    """Raise FormatError if a file cannot be made or replaced there."""
+def check_place(path: str | os.PathLike[str]) -> None:
+    """Raise FormatError if a file cannot be made or replaced there; a symbolic link is followed."""
+    target, given = Path(os.path.realpath(path)), os.fspath(path)
     if not given:
         raise FormatError("the output path is empty")
     try:
@@ -74,6 +81,8 @@ def _check_target(target: Path, given: str) -> None:
         if not target.parent.is_dir():
             what = "is not a folder" if target.parent.exists() else "does not exist"
             raise FormatError(f"{given}: the folder {target.parent} {what}; make it first") from None
+        if not os.access(target.parent, os.W_OK | os.X_OK):
+            raise FormatError(f"{given}: no permission to write in the folder {target.parent}") from None
         return
     except NotADirectoryError:
         raise FormatError(f"{given}: {target.parent} is not a folder") from None

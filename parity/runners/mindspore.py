@@ -154,7 +154,9 @@ def _select(mindspore: Any, device: Device, *, tf32: bool) -> None:
     """Select the device, in full float32 or with its matrix units' rounding."""
     target = TARGETS[device.kind]
     if device.kind == "cpu":
-        mindspore.set_device(target)
+        # once MindSpore has computed anything, even naming the device that it runs on is an error
+        if mindspore.get_context("device_target") != target:
+            mindspore.set_device(target)
         return
     if not mindspore.hal.is_available(target):
         raise DeviceError(
@@ -162,7 +164,8 @@ def _select(mindspore: Any, device: Device, *, tf32: bool) -> None:
             f"Install {_BACKENDS[device.kind]}, or use --device cpu."
         )
     try:
-        mindspore.set_device(target, device.index)
+        if mindspore.get_current_device() != (target, device.index):
+            mindspore.set_device(target, device.index)
         _allow_tf32(mindspore, device, tf32)
     except (RuntimeError, ValueError) as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -1,4 +1,7 @@
 import builtins
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +19,7 @@ from parity.runners.pytorch import PyTorchRunner
 from reference_models.errors import TriportError
 from reference_models.spec import get_model
 
+ROOT = Path(__file__).parents[2]
 SPEC = get_model("resnet18")
 CLASSES = 10
 RUNNERS = {"pytorch": PyTorchRunner, "mindspore": MindSporeRunner}
@@ -252,3 +256,18 @@ def test_onnx_logits_among_several_outputs():
 def test_onnx_of_another_size_than_the_batch(onnx_bytes):
     with pytest.raises(OnnxFileError, match=r"failed on input \(1, 3, 9, 9\)"):
         OnnxRunner(onnx_bytes).run(np.ones((1, 3, 9, 9), np.float32))
+
+
+def test_mindspore_runs_after_it_has_computed_already():
+    """Naming its device is an error from MindSpore's first result on: users of the library meet this."""
+    program = (
+        "from converters import environment; mindspore = environment.import_mindspore(); import numpy\n"
+        "assert (mindspore.Tensor(numpy.ones(2, numpy.float32)) + 1).asnumpy().sum() == 4\n"
+        "from parity.random_weights import random_parameters; from reference_models.spec import get_model\n"
+        "from parity.runners.mindspore import MindSporeRunner\n"
+        "spec = get_model('res2net_digits')\n"
+        "runner = MindSporeRunner(spec, 10, random_parameters(spec, 10, 0))\n"
+        "print(runner.run(numpy.ones((1, 3, 32, 32), numpy.float32)).shape)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert "(1, 10)" in done.stdout, done.stderr

@@ -1,0 +1,39 @@
+"""Standard output and error for a command line: a reader that goes away is no failure."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import Any
+
+
+class _PatientFile(io.FileIO):
+    """A stream whose reader may close its end, as `| head` does: what nobody reads any more is dropped."""
+
+    def write(self, data: Any) -> int:
+        """Write, or drop this and all that follows once nobody reads."""
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            # of the process, not only of Python: libraries print as well
+            os.dup2(nowhere, self.fileno())
+            os.close(nowhere)
+            return len(data)
+
+
+def be_patient() -> None:
+    """Make sys.stdout and sys.stderr outlive their reader, and print what their encoding lacks escaped."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever started us
+            continue
+        stream.flush()
+        patient = io.TextIOWrapper(
+            io.BufferedWriter(_PatientFile(stream.fileno(), "w", closefd=False)),
+            encoding=stream.encoding,
+            errors="backslashreplace",
+            line_buffering=name == "stderr" or stream.line_buffering,
+        )
+        setattr(sys, name, patient)
