@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -9,6 +10,9 @@ import numpy as np
 
 # values: pads, shapes, sizes of pieces; nothing of a network's own
 MAX_CONSTANT = 1024
+_INTEGERS = (2, 3, 4, 5, 6, 7, 9, 12, 13)  # TensorProto.DataType
+# what numpy says of free sizes (NaN) and of damaged nodes
+_NOT_KNOWN = (ValueError, LookupError, TypeError, OverflowError, AttributeError)
 
 
 class Constant(NamedTuple):
@@ -37,21 +41,18 @@ def computed(op: str, told: dict[str, Any], inputs: Sequence[Constant | None]) -
         return None
     try:
         values = rule(told, [None if one is None else one.values for one in inputs])
-    except (
-        ValueError,
-        LookupError,
-        TypeError,
-        OverflowError,
-        AttributeError,
-    ):  # free sizes, or a damaged node
+    except _NOT_KNOWN:
         return None
     if values is None or values.size > MAX_CONSTANT:
         return None
     integer = inputs[0].integer
-    if op == "Div" and integer:
+    if op == "Cast":
+        integer = told.get("to") in _INTEGERS
+        values = np.trunc(values) if integer else values
+    elif op == "CastLike" and inputs[1] is not None:
+        integer = inputs[1].integer
+    elif op == "Div" and integer:
         values = np.trunc(values)
-    if op in ("Cast", "CastLike", "ConstantOfShape", "Shape"):
-        integer = True if op in ("Shape",) else integer
     return Constant(values, integer)
 
 
@@ -91,6 +92,13 @@ def _concatenated(told: dict[str, Any], values: list[Any]) -> Any:
     return np.concatenate([np.atleast_1d(value) for value in values], told["axis"])
 
 
+def _clipped(told: dict[str, Any], values: list[Any]) -> Any:
+    low, high = ([*values[1:], None, None])[:2]
+    low, high = told.get("min", low), told.get("max", high)
+    at_least = values[0] if low is None else np.maximum(values[0], low)
+    return at_least if high is None else np.minimum(at_least, high)
+
+
 def _unsqueezed(told: dict[str, Any], values: list[Any]) -> Any:
     axes = values[1] if len(values) > 1 else told["axes"]
     return np.expand_dims(values[0], tuple(int(axis) for axis in np.atleast_1d(axes)))
@@ -106,6 +114,13 @@ _RULES: dict[str, Callable[[dict[str, Any], list[Any]], Any]] = {
     "Mul": lambda told, values: values[0] * values[1],
     "Div": lambda told, values: values[0] / values[1],
     "Neg": lambda told, values: -values[0],
+    "Ceil": lambda told, values: np.ceil(values[0]),
+    "Floor": lambda told, values: np.floor(values[0]),
+    "Relu": lambda told, values: np.maximum(values[0], 0),
+    "Max": lambda told, values: functools.reduce(np.maximum, values),
+    "Min": lambda told, values: functools.reduce(np.minimum, values),
+    "Mod": lambda told, values: np.mod(values[0], values[1]),
+    "Clip": _clipped,
     "Unsqueeze": _unsqueezed,
     "Squeeze": lambda told, values: np.squeeze(values[0]),
     "Concat": _concatenated,

@@ -10,6 +10,7 @@ import torch
 
 from converters import onnx_from_mindspore, onnx_from_torch
 from converters.formats import open_checkpoint
+from converters.graphs.constants import computed, constant_from
 from converters.graphs.difference import differences
 from converters.graphs.stored import FOLDER, flow_of_text, stored_flow, text_of
 from converters.graphs.verdict import graph_verdict
@@ -349,6 +350,29 @@ def test_what_computes_the_same_is_no_difference(tmp_path, digits, same):
     path = tmp_path / "model.onnx"
     path.write_bytes(model.SerializeToString())
     assert verdict_of(path, "res2net_digits").differences == ()
+
+
+@pytest.mark.parametrize(
+    ("operator", "told", "inputs", "expected"),
+    [
+        ("Div", {}, ([7], [2]), [3]),
+        ("Div", {}, ([7.0], [2.0]), [3.5]),
+        ("Ceil", {}, ([3.5],), [4]),
+        ("Cast", {"to": 7}, ([3.5],), [3]),
+        ("Clip", {}, ([-1.0, 5.0], 0.0, None), [0, 5]),
+        ("Slice", {}, ([1, 2, 3, 4], [-1], [-9], [0], [-1]), [4, 3, 2, 1]),
+        ("Concat", {"axis": 0}, ([1, 2], [3]), [1, 2, 3]),
+        ("Expand", {}, ([0.0], [3]), [0, 0, 0]),
+        ("Expand", {}, ([0.0], [10**9]), [0]),
+        ("ConstantOfShape", {}, ([10**9],), None),
+        ("Gather", {"axis": 0}, ([1, 2], [5]), None),
+        ("Reshape", {}, ([1, 2, 3], [2, 2]), None),
+        ("Conv", {}, ([1.0], [1.0]), None),
+    ],
+)
+def test_numbers_that_exporters_compute(operator, told, inputs, expected):
+    found = computed(operator, told, [None if one is None else constant_from(one) for one in inputs])
+    assert (None if found is None else found.values.tolist()) == expected
 
 
 @pytest.mark.parametrize("model", ["resnet18", "tf_efficientnet_lite0"])
