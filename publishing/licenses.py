@@ -16,7 +16,7 @@ from reference_models.errors import TriportError
 _OWN = re.compile(r"LicenseRef-[A-Za-z0-9.-]{1,100}")
 # deprecated, because they do not say whether a later version may be used instead
 _OPEN_ENDED = re.compile(r"((?:a|l)?gpl|gfdl)-[1-3]\.[0-9]")
-# https://huggingface.co/docs/hub/repositories-licenses: those that it calls by the SPDX identifier in lower case
+# https://huggingface.co/docs/hub/repositories-licenses: those that it calls by SPDX's name in lower case
 _OF_THE_HUB = frozenset(
     (
         *("apache-2.0", "mit", "afl-3.0", "artistic-2.0", "bsl-1.0", "bsd-2-clause", "bsd-3-clause"),
@@ -67,12 +67,14 @@ def license_of(text: str) -> str:
     if _OPEN_ENDED.fullmatch(text.lower()):
         only, later = (known.get(f"{text.lower()}-{suffix}") for suffix in ("only", "or-later"))
         if only and later:
-            raise LicenseError(f"--license {shown}: does not say whether a later version will do: {only} or {later}")
+            raise LicenseError(
+                f"--license {shown}: does not say whether a later version will do: {only} or {later}"
+            )
     close = difflib.get_close_matches(text.lower()[:60], known, n=5, cutoff=0.5)
     near = f"Did you mean {', '.join(known[name] for name in close)}? " if close else ""
     raise LicenseError(
-        f"--license {shown}: expected the SPDX identifier of a license, such as apache-2.0. {near}The list is "
-        "https://spdx.org/licenses; a license that is not on it is LicenseRef- and its name"
+        f"--license {shown}: expected the SPDX identifier of a license, such as apache-2.0. {near}The list "
+        "is https://spdx.org/licenses; a license that is not on it is LicenseRef- and its name"
     )
 
 

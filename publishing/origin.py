@@ -68,8 +68,8 @@ def origin_of(checkpoint: Checkpoint, found: Fit, sha256: str, name: str | None)
     said = named.name if named else spec.name
     if known is not None and (known.spec.name != spec.name or named not in (None, known.weights)):
         raise OriginError(
-            f"{checkpoint.path}: {known.proof}: it is {known.weights.name}, weights of {known.spec.name}, and "
-            f"not {said}. Say --model {known.weights.name}"
+            f"{checkpoint.path}: {known.proof}: it is {known.weights.name}, weights of {known.spec.name}, "
+            f"and not {said}. Say --model {known.weights.name}"
         )
     weights = known.weights if known else None
     preprocess, stated_by = _preprocessing(checkpoint, found, name, weights, named)
@@ -165,7 +165,11 @@ def measured_figures(
     if file != sha256:
         raise OriginError(
             f"--accuracy {path}: "
-            + (f"was measured on a file with the SHA-256 {short(file, 64)}" if file else "does not say on which file")
+            + (
+                f"was measured on a file with the SHA-256 {short(file, 64)}"
+                if file
+                else "does not say on which file"
+            )
             + f", and the source's is {sha256}: run `evaluate` on the source itself"
         )
     if json.dumps(asdict(preprocess)) != json.dumps(prepared):
@@ -208,6 +212,11 @@ def read_classes(path: Path | None, num_classes: int) -> tuple[str, ...]:
             names = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
         except (OSError, UnicodeDecodeError) as error:
             raise OriginError(f"--classes {path}: cannot be read: {error}") from None
+        unprintable = next((name for name in names if not name.isprintable() or len(name) > 900), None)
+        if unprintable is not None:
+            raise OriginError(
+                f"--classes {path}: {short(unprintable)} is no name of a class that can be printed"
+            )
         if len(names) != num_classes or not all(names):
             raise OriginError(
                 f"--classes {path}: has {sum(map(bool, names))} names, the weights have "
