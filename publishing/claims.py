@@ -77,9 +77,9 @@ def _origin_problems(spec: ModelSpec, values: Mapping[str, Any]) -> Iterator[str
         if source[key] != right:
             yield f"source.{key} is {source[key]!r}, expected {right!r}"
     published = [figure for figure in values["accuracy"] if figure["kind"] == "published"]
-    right = list(figures_of_publisher(spec, weights))
+    theirs = list(figures_of_publisher(spec, weights))
     for figure in published:
-        if figure not in right:
+        if figure not in theirs:
             yield (
                 f"claims {figure['metric']} {figure['percent']} published for {figure['weights']}, which "
                 "nobody published of the source's file"

@@ -68,23 +68,27 @@ def connected(tell: Tell) -> Iterator[Any]:
         PushError: huggingface_hub is not installed.
     """
     hub = import_hub()
+    import huggingface_hub.constants
     from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
     from huggingface_hub.utils._http import default_client_factory
 
     def limited_client() -> Any:
         client = default_client_factory()
-        client.send = _limited(client.send)
+        client.send = _limited(client.send)  # type: ignore[method-assign]
         return client
 
-    shown = not are_progress_bars_disabled()
+    shown, xet = not are_progress_bars_disabled(), huggingface_hub.constants.HF_HUB_DISABLE_XET
     with _silenced(tell), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         hub.set_client_factory(limited_client)
         disable_progress_bars()
+        # Xet's own client, in Rust, keeps to no limit of ours; the hub takes the files by HTTP as well
+        huggingface_hub.constants.HF_HUB_DISABLE_XET = True
         try:
             yield hub.HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None)
         finally:
             hub.set_client_factory(default_client_factory)
+            huggingface_hub.constants.HF_HUB_DISABLE_XET = xet
             if shown:
                 enable_progress_bars()
 
@@ -104,8 +108,9 @@ def import_hub() -> Any:
     return huggingface_hub
 
 
-def reason_of(error: Exception) -> str:
+def reason_of(error: BaseException) -> str:
     """Return why the hub did not do what it was asked, in one bounded line without secrets."""
+    error = _telling(error)
     status = getattr(getattr(error, "response", None), "status_code", None)
     said = without_secrets(str(error))
     if isinstance(error, _NoAnswerError):
@@ -121,6 +126,15 @@ def reason_of(error: Exception) -> str:
     if names & {"JSONDecodeError", "UnicodeDecodeError", "KeyError", "TypeError", "AttributeError"}:
         return "its answer is none that a hub gives: check HF_ENDPOINT"
     return f"{type(error).__name__}: {said}"
+
+
+def _telling(error: BaseException) -> BaseException:
+    """Return what caused an error, where that says more: the client wraps an upload's failure."""
+    causes = [error]
+    while len(causes) < 10 and (cause := causes[-1].__cause__) is not None:
+        causes.append(cause)
+    tells = (one for one in causes if isinstance(one, _NoAnswerError) or hasattr(one, "response"))
+    return next(tells, error)
 
 
 def without_secrets(text: str) -> str:

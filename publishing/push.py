@@ -81,8 +81,8 @@ class Pushed:
                 lines.append(f"  {what}: {_named(files)}")
         if self.kept:
             lines.append(
-                f"  still there, and not part of what was published: {_named(self.kept)}; verify will name them, "
-                "and --delete-others removes them"
+                f"  still there, and not part of what was published: {_named(self.kept)}; verify will name "
+                "them, and --delete-others removes them"
             )
         return lines
 
@@ -136,8 +136,8 @@ def push(
     # outside of the handler: the library's error, which may hold an address with a login, is not chained
     raise PushError(
         f"{repository}: the upload failed: {failure}\n"
-        f"The folder {folder} is complete. Once the cause is gone, `hf upload --private {repository} {folder}` "
-        "uploads it"
+        f"The folder {folder} is complete. Once the cause is gone, "
+        f"`hf upload --private {repository} {folder}` uploads it"
     )
 
 
@@ -179,7 +179,7 @@ def _pushed(api: Any, folder: Path, repository: str, progress: Callable[[str], N
 def _made_or_found(api: Any, repository: str, asked: Asked) -> _There:
     """Make the repository, or return what it has where there is one."""
     private = asked.private is not False
-    refused = None
+    refused: Any = None
     try:
         api.create_repo(repository, repo_type="model", private=private, exist_ok=False)
         return _There(True, private, None, {})
@@ -223,8 +223,8 @@ def _check_allowed(
     state = "private" if there.private else "public"
     if asked.private is not None and asked.private != there.private:
         raise PushError(
-            f"{repository}: is there already and is {state}; nothing was uploaded. Leave the option out, change "
-            f"the repository on the hub, or push to a new one. The folder {folder} is complete"
+            f"{repository}: is there already and is {state}; nothing was uploaded. Leave the option out, "
+            f"change the repository on the hub, or push to a new one. The folder {folder} is complete"
         )
     if asked.replace or not (replaced or others):
         return
@@ -235,8 +235,8 @@ def _check_allowed(
         found.append(f"not part of what is published, and would stay beside it: {_named(others)}")
     raise PushError(
         f"{repository}: exists ({state}) and has files; nothing was uploaded. It has\n{listed(found)}\n"
-        f"Push to a new repository, or allow it with --replace; --replace --delete-others also deletes what is "
-        f"not published. The folder {folder} is complete"
+        "Push to a new repository, or allow it with --replace; --replace --delete-others also deletes what "
+        f"is not published. The folder {folder} is complete"
     )
 
 

@@ -1,6 +1,6 @@
 """What a manifest's values must be: types, ranges and keys, before anything believes them.
 
-A rule is a function of a value and of its place, and yields what is wrong there. `MANIFEST_RULE` is of the whole.
+A rule is a function of a value and of its place, and yields what is wrong there; `MANIFEST_RULE` is of all.
 """
 
 from __future__ import annotations

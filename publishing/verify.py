@@ -280,8 +280,8 @@ def _text_problems(folder: Path, values: Mapping[str, Any]) -> Iterator[str]:
     other = (
         ""
         if values["triport"] == VERSION
-        else f". The manifest says that triport {values['triport']} wrote it, which {VERSION} cannot confirm: "
-        "verify with that version, or give the digest that the publisher states with --digest"
+        else f". The manifest says that triport {values['triport']} wrote it, which {VERSION} cannot "
+        "confirm: verify with that version, or give the digest that the publisher states with --digest"
     )
     for name, expected in (*texts_of(values), card_of(values)):
         content = (folder / name).read_bytes()

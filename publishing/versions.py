@@ -1,6 +1,6 @@
 """Versions of the packages that made a folder, by whatever name they were installed.
 
-ONNX Runtime is onnxruntime, onnxruntime-gpu, onnxruntime-directml, onnxruntime-cann and more; a package that was
+ONNX Runtime is onnxruntime, onnxruntime-gpu, onnxruntime-directml, onnxruntime-cann and more; what was
 built in place has no distribution at all.
 """
 
