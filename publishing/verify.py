@@ -143,11 +143,7 @@ def verify(
         checks += [_not_run(name, "the files are not those of the manifest") for name in _NAMES[2:]]
     else:
         checks += _content_checks(folder, values, digest is not None, progress)
-        # what a manifest of wrong sizes would have a runtime do is not found out
-        if not checks[-1].problems:
-            checks += _runtime_checks(folder, values, runtimes, device, progress)
-        elif runtimes:
-            checks.append(_not_run("sample", "the manifest contradicts itself"))
+        checks += _runtime_checks(folder, values, runtimes, device, progress)
     return Verification(folder, str(values["model"]), stated, tuple(checks), digest is not None)
 
 
@@ -185,29 +181,24 @@ def _not_run(name: str, why: str) -> Check:
 def _content_checks(
     folder: Path, values: Mapping[str, Any], trusted: bool, progress: Progress
 ) -> Iterator[Check]:
-    """Yield the checks of what the files say and hold; the claims last."""
-    claims = list(claim_problems(values))
-    if claims:
-        # the others take the manifest's word for the model and its sizes
-        yield from (
-            _not_run(name, "the manifest contradicts itself") for name in ("structure", "bits", "texts")
-        )
-    else:
-        progress("checking structure")
-        detail = "ONNX checked; graphs and files state what the manifest says"
-        yield _check("structure", detail, _safely(structure_problems, folder, values))
-        progress("checking bits")
-        detail = f"{len(values['names'])} tensors, one SHA-256 each"
-        yield _check("bits", detail, _safely(_bit_problems, folder, values))
-        progress("checking texts")
-        texts = list(_safely(_text_problems, folder, values))
-        if texts and trusted and values["triport"] != VERSION:
-            yield _not_run(
-                "texts", f"triport {values['triport']} wrote them, not {VERSION}; the digest vouches for them"
-            )
+    """Yield the checks of what the files say and hold."""
+    for name, detail, find in (
+        ("structure", "ONNX checked; graphs and files state what the manifest says", structure_problems),
+        ("bits", f"{len(values['names'])} tensors, one SHA-256 each", _bit_problems),
+        ("texts", "card, config.json, networks and report are the manifest's", _text_problems),
+        ("claims", "the manifest agrees with itself and with what was published", _claim_problems),
+    ):
+        progress(f"checking {name}")
+        problems = _safely(find, folder, values)
+        if name == "texts" and problems and trusted and values["triport"] != VERSION:
+            why = f"triport {values['triport']} wrote them, not {VERSION}; the digest vouches for them"
+            yield _not_run(name, why)
         else:
-            yield _check("texts", "card, config.json, networks and report are the manifest's", texts)
-    yield _check("claims", "the manifest agrees with itself and with what was published", claims)
+            yield _check(name, detail, problems)
+
+
+def _claim_problems(folder: Path, values: Mapping[str, Any]) -> Iterator[str]:
+    return claim_problems(values)
 
 
 def _safely(
