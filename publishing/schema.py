@@ -278,7 +278,7 @@ MANIFEST_RULE = record(
     parity=_PARITY,
     accuracy=items(_figure, 0, 100),
     sample=_SAMPLE,
-    versions=table(text(r"\w{1,100}"), _LINE),
+    versions=table(text(r"\w{1,100}"), text(r"[\w.+-]{1,100}")),
     names=items(_TENSOR, 1),
     files=table(_FILE, record(size=_COUNT, sha256=_HASH, what=_LINE)),
 )

@@ -16,9 +16,7 @@ from typing import Any
 from converters.formats import file_sha256
 from converters.formats.tensors import short
 from converters.provenance import VERSION
-from converters.published import MANIFEST, MODEL_FILE
-from parity.compare import compare
-from parity.runners.device import DeviceError
+from converters.published import MANIFEST
 from reference_models.errors import TriportError
 from reference_models.spec import RUNTIMES, UnknownModelError, get_model
 
@@ -30,21 +28,15 @@ from .folder import (
     CARD_FILE,
     CONFIG_FILE,
     EXPECTED,
-    MINDSPORE_FILE,
     NETWORK_FILES,
-    OPTIMIZED_FILE,
-    PYTORCH_FILE,
     FolderError,
     dialect_file,
 )
-from .runtimes import MissingRuntimeError, run
-from .sample import read_sample
+from .samples import samples_run
 from .structure import structure_problems
-from .texts import card_of, preprocess_of, texts_of
+from .texts import card_of, texts_of
 
 Progress = Callable[[str], None]
-
-_RUN = {"pytorch": PYTORCH_FILE, "mindspore": MINDSPORE_FILE, "onnx": MODEL_FILE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +135,7 @@ def verify(
         checks += [_not_run(name, "the files are not those of the manifest") for name in _NAMES[2:]]
     else:
         checks += _content_checks(folder, values, digest is not None, progress)
-        checks += _runtime_checks(folder, values, runtimes, device, progress)
+        checks += [Check(*one) for one in samples_run(folder, values, runtimes, device, progress)]
     return Verification(folder, str(values["model"]), stated, tuple(checks), digest is not None)
 
 
@@ -184,7 +176,7 @@ def _content_checks(
     """Yield the checks of what the files say and hold."""
     for name, detail, find in (
         ("structure", "ONNX checked; graphs and files state what the manifest says", structure_problems),
-        ("bits", f"{len(values['names'])} tensors, one SHA-256 each", _bit_problems),
+        ("bits", f"{len(values['names'])} tensors, one SHA-256 each", ledger.folder_problems),
         ("texts", "card, config.json, networks and report are the manifest's", _text_problems),
         ("claims", "the manifest agrees with itself and with what was published", _claim_problems),
     ):
@@ -291,54 +283,3 @@ def _text_problems(folder: Path, values: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: is not the definition of {values['model']} that triport {VERSION} has{other}"
         else:
             yield f"{name}: is not the report of the manifest's parity{other}"
-
-
-def _bit_problems(folder: Path, values: Mapping[str, Any]) -> Iterator[str]:
-    """Yield where a weights file's tensors are not the ledger's."""
-    entries = values["names"]
-    files = dict.fromkeys(file for entry in entries for file in entry["files"])
-    weights = {name for name in values["files"] if Path(name).suffix in (".safetensors", ".ckpt")} | {
-        MODEL_FILE
-    }
-    for name in sorted(weights - files.keys()):
-        yield f"{MANIFEST}: its ledger has no names for {name}"
-    for name in sorted(files.keys() - weights):
-        yield f"{MANIFEST}: its ledger has names for {short(name)}, which is no weights file of the folder"
-    compared = {entry["file"]: entry["tensors"] for entry in values["checks"]["round_trip"]}
-    if compared.keys() != weights:
-        yield f"{MANIFEST}: its round trips are of {', '.join(sorted(compared))}"
-    for file in sorted(weights & files.keys()):
-        yield from ledger.problems_of(folder, file, entries)
-
-
-def _runtime_checks(
-    folder: Path, values: Mapping[str, Any], runtimes: Sequence[str], device: str, progress: Progress
-) -> Iterator[Check]:
-    """Yield one check a runtime and file: the sample's logits."""
-    if not runtimes:
-        return
-    try:
-        images, expected = read_sample(values["sample"], preprocess_of(values))
-    except ValueError as error:
-        yield _check("sample", "", [f"{MANIFEST}: its sample cannot be read: {error}"])
-        return
-    tolerance = float(values["sample"]["tolerance"])
-    files = [(runtime, _RUN[runtime]) for runtime in RUNTIMES]
-    for runtime, file in [*files, ("onnx", OPTIMIZED_FILE)]:
-        if runtime not in runtimes:
-            continue
-        progress(f"running {file}")
-        name = f"sample: {file}"
-        try:
-            logits, version = run(runtime, folder / file, values["model"], device, images)
-            found = compare(expected, logits, tolerance)
-        except MissingRuntimeError as error:
-            yield _not_run(name, str(error).splitlines()[0])
-        except DeviceError:
-            raise
-        except Exception as error:  # whatever a forged file makes a runtime raise is a finding
-            yield _check(name, "", [f"{file}: cannot be run: {short(str(error), 500)}"])
-        else:
-            detail = f"{version}: {found.max_rel:.1e} of the largest logit, allowed {tolerance:.1e}"
-            wrong = [] if found.passed else [f"{file}: the sample's logits differ: {detail}"]
-            yield _check(name, detail, wrong)
