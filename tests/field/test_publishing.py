@@ -84,6 +84,7 @@ def test_a_forged_claim_is_found(other, tmp_path, published):
     assert "claims top-1 accuracy 99.33 published for res2net_digits.triport, which nobody" in found(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.field(
     case="--accuracy FILE that was measured on another file",
     source=BY_USE,
@@ -194,6 +195,7 @@ def test_an_unknown_license_is_refused(given, words):
     assert words in str(caught.value) and str(caught.value).isprintable() and len(str(caught.value)) < 500
 
 
+@pytest.mark.slow
 @pytest.mark.field(
     case="MindSpore is not installed, and the file is PyTorch's",
     source=BY_USE,
@@ -217,6 +219,7 @@ def test_publish_without_mindspore(tmp_path, monkeypatch):
     assert verify(done.folder, runtimes=()).passed
 
 
+@pytest.mark.slow
 @pytest.mark.field(
     case="PyTorch is not installed, and the file is MindSpore's",
     source=BY_USE,
