@@ -15,7 +15,7 @@ from .candidates import LARGEST_NOISE, compared_with
 from .config import timm_name
 from .folder import what_of
 from .licenses import LicenseError, license_of
-from .origin import figures_of_publisher
+from .origin import CLASSES_GIVEN, classes_stated_by, figures_of_publisher, read_classes
 from .texts import preprocess_of
 
 
@@ -47,6 +47,13 @@ def _model_problems(spec: ModelSpec, values: Mapping[str, Any]) -> Iterator[str]
         yield f"num_classes is {values['num_classes']}, and it names {len(classes)}"
     if len(set(classes)) != len(classes):
         yield "two classes have one name"
+    weights = next((one for one in spec.weights if one.name == values["weights"]), None)
+    stated = values["classes_stated_by"]
+    if stated != CLASSES_GIVEN:
+        if stated != classes_stated_by(False, values["num_classes"], weights):
+            yield f"its classes' names are {stated!r}, which nothing shows"
+        if tuple(classes) != read_classes(None, values["num_classes"]):
+            yield f"its classes' names are not {stated}"
     try:
         if license_of(values["license"]) != values["license"]:
             yield f"license is {values['license']!r}, SPDX writes {license_of(values['license'])!r}"

@@ -197,6 +197,20 @@ def measured_figures(
     ]
 
 
+CLASSES_GIVEN = "named by whoever published this folder"
+
+
+def classes_stated_by(given: bool, num_classes: int, weights: Weights | None) -> str:
+    """Return where the classes' names are from, in words: a card's sentence ends with it."""
+    if given:
+        return CLASSES_GIVEN
+    if num_classes != 1000:
+        return "their numbers, because nobody names them"
+    return (
+        "ImageNet-1k's" if weights else "assumed to be ImageNet-1k's, in its order, because there are 1,000"
+    )
+
+
 def read_classes(path: Path | None, num_classes: int) -> tuple[str, ...]:
     """Return a name for each output, every one different.
 

@@ -35,7 +35,14 @@ from .folder import (
 )
 from .ledger import ledger_of
 from .licenses import license_of
-from .origin import Origin, figures_of_publisher, measured_figures, origin_of, read_classes
+from .origin import (
+    Origin,
+    classes_stated_by,
+    figures_of_publisher,
+    measured_figures,
+    origin_of,
+    read_classes,
+)
 from .proofs import NotPublishableError, inspected, parity_of, round_trip
 from .texts import card_of, texts_of
 from .versions import installed_versions
@@ -127,6 +134,7 @@ def publish(
             "triport": VERSION,
             **_of_model(found, origin),
             "classes": list(names),
+            "classes_stated_by": classes_stated_by(classes is not None, found.num_classes, origin.weights),
             "license": license,
             "date": date,
             "source": _of_source(checkpoint, found, origin, sha256, dropped),
@@ -315,6 +323,8 @@ def _notes(values: Mapping[str, Any], classes: Path | None) -> Iterator[str]:
         )
     if classes is None and values["num_classes"] != 1000:
         yield "the classes are called by their numbers; --classes FILE names them"
+    if values["classes_stated_by"].startswith("assumed"):
+        yield f"the classes' names are {values['classes_stated_by']}; --classes FILE names them"
     if values["preprocess"]["stated_by"].startswith("Assumed"):
         yield f"preprocessing: {values['preprocess']['stated_by']}"
     for one in values["parity"]["not_run"]:

@@ -266,6 +266,7 @@ MANIFEST_RULE = record(
     same_weights_as=items(record(model=_NAME, why=_LINE), 0, 100),
     num_classes=integer(1, 10**6),
     classes=items(line(1), 1),
+    classes_stated_by=_LINE,
     license=text(r"[A-Za-z0-9.+-]{1,120}"),
     date=_DATE,
     source=_SOURCE,

@@ -16,6 +16,7 @@ from converters.formats import file_sha256, open_checkpoint
 from converters.published_weights import known_digits, proof_of, published_as
 from publishing import manifest
 from publishing.licenses import LicenseError, hub_metadata, license_of
+from publishing.origin import classes_stated_by
 from publishing.publish import publish
 from publishing.verify import verify
 from publishing.versions import installed_versions
@@ -24,8 +25,6 @@ from reference_models.spec import all_models
 from tests.converters.checkpoints import write_arrays
 from tests.publishing.forgery import mend, rewrite
 from tests.publishing.mutations import WRONG, changed, places, same
-
-BY_USE = "found by use"
 
 
 def arrays_of(path):
@@ -45,7 +44,7 @@ def other(tmp_path_factory):
 
 @pytest.mark.field(
     case="Any weights, called resnet18.torchvision_v1",
-    source=BY_USE,
+    source="found by use",
     outcome="The card says that nothing is verified, and the model-index has no accuracy.",
 )
 def test_weights_are_not_published_ones_because_they_fit(other):
@@ -73,7 +72,7 @@ def test_the_published_file_has_its_accuracy(published):
 
 @pytest.mark.field(
     case="A manifest that claims a published accuracy for other weights",
-    source=BY_USE,
+    source="found by use",
     outcome="verify finds it: the source's hash is not that of a published file.",
 )
 def test_a_forged_claim_is_found(other, tmp_path, published):
@@ -87,7 +86,7 @@ def test_a_forged_claim_is_found(other, tmp_path, published):
 @pytest.mark.slow
 @pytest.mark.field(
     case="--accuracy FILE that was measured on another file",
-    source=BY_USE,
+    source="found by use",
     outcome="Refused: the measurement names the file by its hash.",
 )
 def test_a_measurement_of_other_weights_is_refused(other, tmp_path, run_cli):
@@ -174,7 +173,7 @@ def test_licenses_are_spdx_identifiers(given, spdx, hub):
 
 @pytest.mark.field(
     case="A license that SPDX does not list",
-    source=BY_USE,
+    source="found by use",
     outcome="Refused, with the identifiers that are near.",
 )
 @pytest.mark.parametrize(
@@ -198,7 +197,7 @@ def test_an_unknown_license_is_refused(given, words):
 @pytest.mark.slow
 @pytest.mark.field(
     case="MindSpore is not installed, and the file is PyTorch's",
-    source=BY_USE,
+    source="found by use",
     outcome="What is installed runs; the card and the manifest name what was not.",
 )
 def test_publish_without_mindspore(tmp_path, monkeypatch):
@@ -222,7 +221,7 @@ def test_publish_without_mindspore(tmp_path, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.field(
     case="PyTorch is not installed, and the file is MindSpore's",
-    source=BY_USE,
+    source="found by use",
     outcome="MindSpore in float32 is the reference, and card, report and manifest say so.",
 )
 def test_publish_without_pytorch(tmp_path, monkeypatch):
@@ -328,7 +327,7 @@ def replaced(name, old, new):
 
 @pytest.mark.field(
     case="Code or text that the manifest's own version explains away",
-    source=BY_USE,
+    source="found by use",
     outcome="verify fails: it cannot confirm what another version wrote, and says what to do.",
 )
 @pytest.mark.parametrize("version", ["9.9.9", "0.0.1", "0.1.0+evil"])
@@ -341,7 +340,7 @@ def test_a_version_is_no_excuse(published_copy, version):
 
 @pytest.mark.field(
     case="Texts that contradict the manifest, every hash right",
-    source=BY_USE,
+    source="found by use",
     outcome="verify names the file and what it says otherwise.",
 )
 @pytest.mark.parametrize(
@@ -372,7 +371,7 @@ def test_texts_that_contradict_the_manifest_are_found(published_copy, change, wo
 
 @pytest.mark.field(
     case="A card that says more than the manifest",
-    source=BY_USE,
+    source="found by use",
     outcome="verify names the key or the line.",
 )
 @pytest.mark.parametrize(
@@ -415,7 +414,7 @@ OTHER_PREPROCESSING = json.dumps(
 
 @pytest.mark.field(
     case="Preprocessing, model or origin in the ONNX metadata that the manifest contradicts",
-    source=BY_USE,
+    source="found by use",
     outcome="verify names the file and the key.",
 )
 @pytest.mark.parametrize("name", ["model.onnx", "model_optimized.onnx"])
@@ -473,7 +472,7 @@ def entry_of(path):
 
 @pytest.mark.field(
     case="Symbolic links, pipes and further files",
-    source=BY_USE,
+    source="found by use",
     outcome="verify names each; only the files that publish writes may be there.",
 )
 @pytest.mark.parametrize(
@@ -526,7 +525,7 @@ def fewer_classes(values):
 
 @pytest.mark.field(
     case="A manifest that proves nothing, or contradicts itself: no parity, a noise of 10 %, another source",
-    source=BY_USE,
+    source="found by use",
     outcome="verify names what is missing or cannot be.",
 )
 @pytest.mark.parametrize(
@@ -552,7 +551,7 @@ def test_a_manifest_that_proves_nothing_is_found(published_copy, change, words):
 
 @pytest.mark.field(
     case="A graph that is right on the sample alone",
-    source=BY_USE,
+    source="found by use",
     outcome="verify finds it: every file also computes an image that is drawn at that moment.",
 )
 def test_a_graph_that_knows_the_sample_is_found(published_copy):
@@ -576,7 +575,7 @@ def as_bytes(values):
 
 @pytest.mark.field(
     case="A manifest with a right digest whose values are of wrong types, huge, nested or missing",
-    source=BY_USE,
+    source="found by use",
     outcome="Findings or one message; no traceback.",
 )
 @pytest.mark.parametrize("seed", range(60))
@@ -605,7 +604,7 @@ def test_no_manifest_makes_a_traceback(published_copy, seed):
 
 @pytest.mark.field(
     case="Lists nested 100,000 deep, a key twice, NaN, other spaces",
-    source=BY_USE,
+    source="found by use",
     outcome="One message or a finding; no traceback.",
 )
 @pytest.mark.parametrize(
@@ -631,7 +630,7 @@ def test_no_text_makes_a_traceback(published_copy, text, run_cli):
 
 @pytest.mark.field(
     case="A key twice in an otherwise right manifest",
-    source=BY_USE,
+    source="found by use",
     outcome="verify finds that the manifest has another form than triport writes.",
 )
 def test_a_key_that_is_there_twice_is_found(published_copy):
@@ -644,9 +643,44 @@ def test_a_key_that_is_there_twice_is_found(published_copy):
     assert "a key is there twice" in found(published_copy)
 
 
+def other_names(values):
+    values["classes"] = [f"class {index}" for index in range(10)]
+
+
+def imagenets_names(values):
+    values["classes_stated_by"] = "ImageNet-1k's"
+
+
+@pytest.mark.field(
+    case="Class names that the manifest says are others than they are",
+    source="found by use",
+    outcome="verify finds it; names that are only assumed are called so in the card.",
+)
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [(other_names, "are not their numbers"), (imagenets_names, "which nothing shows")],
+)
+def test_class_names_are_what_the_manifest_says(published_copy, change, words):
+    mend(published_copy, change)
+    assert words in found(published_copy)
+
+
+@pytest.mark.field(
+    case="1,000 classes that nobody names",
+    source="found by use",
+    outcome="ImageNet-1k's names are assumed for weights that are not known, and the card says so.",
+)
+def test_imagenets_names_are_an_assumption():
+    weights = next(w for spec in all_models().values() for w in spec.weights if spec.num_classes == 1000)
+    assert classes_stated_by(False, 1000, None).startswith("assumed to be ImageNet-1k's")
+    assert classes_stated_by(False, 1000, weights) == "ImageNet-1k's"
+    assert classes_stated_by(True, 1000, None) == "named by whoever published this folder"
+    assert classes_stated_by(False, 10, None).startswith("their numbers")
+
+
 @pytest.mark.field(
     case="What a self-made manifest can prove",
-    source=BY_USE,
+    source="found by use",
     outcome="verify says that it believes the folder's own manifest, unless --digest is given.",
 )
 def test_the_output_says_what_it_believes(published, run_cli):
