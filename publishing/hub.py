@@ -176,11 +176,11 @@ def _limited(send: Callable[..., Any]) -> Callable[..., Any]:
     def limited(request: Any, **options: Any) -> Any:
         uploads = request.method == "PUT" or "/commit/" in request.url.path
         seconds = UPLOAD_SECONDS if uploads else ANSWER_SECONDS
+        limits = {"connect": _CONNECT_SECONDS, "read": seconds, "write": seconds, "pool": seconds}
+        asked = request.extensions.get("timeout") or {}
         request.extensions["timeout"] = {
-            "connect": _CONNECT_SECONDS,
-            "read": seconds,
-            "write": seconds,
-            "pool": seconds,
+            name: min(limit, limit if asked.get(name) is None else asked[name])
+            for name, limit in limits.items()
         }
         host = request.url.host
         silent = None
@@ -193,7 +193,7 @@ def _limited(send: Callable[..., Any]) -> Callable[..., Any]:
             silent = (
                 f"{host} cannot be reached within {_CONNECT_SECONDS:g} s"
                 if connecting
-                else f"{host} did not answer for {seconds:g} s"
+                else f"{host} did not answer for {request.extensions['timeout']['read']:g} s"
             )
         if silent:  # outside of the handler: the client's own error has the address in it
             raise _NoAnswerError(f"{silent}: check the network, and HF_ENDPOINT where it is set")

@@ -207,6 +207,10 @@ def test_no_answer_is_an_error(published_copy, serve, monkeypatch, place):
         ({"status": 502, "body": b"<html><h1>Bad Gateway</h1>" + b"x" * 50_000}, "the hub itself failed"),
         ({"status": 200, "body": b"\x00\xff<<<\x1b[31m"}, "its answer is none that a hub gives"),
         ({"status": 200, "body": b"[1, 2]"}, "its answer is none that a hub gives"),
+        (
+            {"status": 302, "headers": {"Location": f"http://127.0.0.1:9/x?sig={SIGNATURE}"}},
+            "cannot be reached",
+        ),
         ({"reset": True}, "the hub cannot be reached"),
     ],
 )
