@@ -48,6 +48,7 @@ class Evaluation:
     same_images: bool = True
     layout: str = ""
     ranks: int = 1
+    sha256: str | None = None
 
     @property
     def precision(self) -> str:
@@ -90,6 +91,7 @@ class Evaluation:
         verdict = self.verdict()
         return {
             "model": self.model,
+            "weights_sha256": self.sha256,
             "runtime": self.runtime,
             "device": self.device,
             "images": self.images,
@@ -228,6 +230,7 @@ def score(
             same_images=len(dataset.class_names) not in _ILSVRC_CLASSES or dataset.is_validation_set,
             layout=dataset.layout,
             ranks=ranks.size,
+            sha256=contender.sha256,
         )
         for contender, tally, kept in zip(contenders, tallies, predictions, strict=True)
     ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from converters import environment
+from converters.formats import file_sha256
 from parity.ranks import Ranks, device_of_rank, join, ranks_here
 from reference_models.errors import TriportError
 
@@ -142,7 +143,13 @@ def _run(request: Request, device: str, ranks: Ranks, tell: Callable[[str], None
         request.data, subjects[0].num_classes, labels=request.labels, allow_subset=request.allow_subset
     ).limited(request.limit)
     contenders = [
-        Contender(subject.spec.name, subject.runner, subject.profile, subject.published)
+        Contender(
+            subject.spec.name,
+            subject.runner,
+            subject.profile,
+            subject.published,
+            file_sha256(subject.path),
+        )
         for subject in subjects
     ]
     rows = _rows(request, subjects, dataset) if request.rows is not None and ranks.rank == 0 else None

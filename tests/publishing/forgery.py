@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from publishing import manifest
+from converters.published import MODEL_FILE
+from publishing import card, manifest
+from publishing.folder import CARD_FILE
 
 
 def rewrite(folder: Path, change: Callable[[dict[str, Any]], object] = lambda values: None) -> None:
@@ -16,6 +18,19 @@ def rewrite(folder: Path, change: Callable[[dict[str, Any]], object] = lambda va
     for name, entry in manifest.files_of(folder, values["files"]).items():
         values["files"][name].update(entry)
     change(values)
+    (folder / manifest.MANIFEST).write_bytes(manifest.written(values))
+
+
+def mend(folder: Path, change: Callable[[dict[str, Any]], object] = lambda values: None) -> None:
+    """Write a manifest and a card that agree with the files as they are, after `change` had its values."""
+    values = manifest.parsed(manifest.read(folder))
+    del values["digest"]
+    change(values)
+    for name, entry in manifest.files_of(folder, values["files"]).items():
+        values["files"][name].update(entry)
+    values["parity"]["files"] = {MODEL_FILE: values["files"][MODEL_FILE]["sha256"]}
+    (folder / CARD_FILE).write_text(card.written(values), encoding="utf-8")
+    values["files"][CARD_FILE].update(manifest.files_of(folder, [CARD_FILE])[CARD_FILE])
     (folder / manifest.MANIFEST).write_bytes(manifest.written(values))
 
 

@@ -69,7 +69,7 @@ def test_counts_order_and_json(grey):
     assert [p.sample.label for p in result.predictions] == [label for label in range(10) for _ in range(4)]
     parsed = json.loads(json.dumps(result.json(), allow_nan=False))
     assert set(parsed) == {
-        *("model", "runtime", "device", "images", "top1_percent", "top5_percent"),
+        *("model", "weights_sha256", "runtime", "device", "images", "top1_percent", "top5_percent"),
         *("top1_interval_percent", "published", "images_per_second", "preprocess"),
         *("top1_count", "top5_count", "verdict", "verdict_text", "layout", "ranks", "versions", "precision"),
     }
