@@ -48,6 +48,8 @@ class Evaluation:
     same_images: bool = True
     layout: str = ""
     ranks: int = 1
+    notes: tuple[str, ...] = ()
+    known_as: str | None = None
 
     @property
     def precision(self) -> str:
@@ -82,7 +84,11 @@ class Evaluation:
         if published is None:
             return None
         return verdict_of(
-            self.top1_count, self.images, published["top1_percent"], same_images=self.same_images
+            self.top1_count,
+            self.images,
+            published["top1_percent"],
+            same_images=self.same_images,
+            known_as=self.known_as,
         )
 
     def json(self) -> dict[str, Any]:
@@ -104,6 +110,8 @@ class Evaluation:
             "images_per_second": self.images_per_second,
             "preprocess": asdict(self.profile),
             "layout": self.layout,
+            "known_as": self.known_as,
+            "notes": list(self.notes),
             "ranks": self.ranks,
             "precision": self.precision,
             "versions": self.versions,
@@ -227,6 +235,8 @@ def score(
             versions=contender.runner.versions(),
             same_images=len(dataset.class_names) not in _ILSVRC_CLASSES or dataset.is_validation_set,
             layout=dataset.layout,
+            notes=dataset.notes,
+            known_as=dataset.known_as,
             ranks=ranks.size,
         )
         for contender, tally, kept in zip(contenders, tallies, predictions, strict=True)
