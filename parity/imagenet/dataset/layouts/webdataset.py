@@ -23,7 +23,7 @@ from parity.imagenet.dataset.samples import (
     printable,
 )
 from parity.imagenet.dataset.shard_samples import LABEL_SUFFIXES, samples_of
-from parity.imagenet.dataset.splits import image_root, one_split, one_split_of_names, words_of_file
+from parity.imagenet.dataset.splits import folders_of, image_root, one_split, words_of_file
 from parity.imagenet.dataset.tar_index import files_of, is_tar, peeked_names
 from reference_models.errors import listed
 
@@ -98,7 +98,7 @@ def _images_of(shard: Path) -> tuple[list[tuple[Image, list[str]]], list[str], s
     """Return a shard's images with what is written of their classes, the files passed over, and a note."""
     files = {file.name: file for file in files_of(shard)}
     visible = [name for name in files if not PurePosixPath(name).name.startswith(".")]
-    names, left_out = one_split_of_names(shard, visible)
+    names, left_out = one_split(shard, visible, folders_of)
     found, beside = samples_of(shard, [files[name] for name in names])
     if not found:
         raise DatasetError(
