@@ -7,8 +7,8 @@ opencv-python-headless 4.11 and MindSpore 2.10 (tests/opencv_facts.py, benchmark
 
 - cv2.imread turns JPEG and PNG files as their EXIF orientation says; the others do not.
 - 16-bit grey PNG files become white in Pillow, which clips; the others take the high byte.
-- CMYK JPEG files: OpenCV has a formula of its own; MindSpore does as Pillow, if the file says that it is
-  Adobe's.
+- CMYK JPEG files: each library has a formula of its own. Adobe's hold inverted values: Pillow and OpenCV take
+  every file for Adobe's, MindSpore only those that say so.
 - OpenCV reads WebP; MindSpore does not. Neither takes a PNG file without its end.
 """
 
@@ -58,7 +58,7 @@ def rgb_of(image: Image.Image, data: bytes, libraries: Iterable[str], pil: Any) 
         if mode.startswith("I;16"):
             own = _high_bytes(image, pil)
         elif mode == "CMYK":
-            own = _from_cmyk(library, image, plain, pil)
+            own = pil.fromarray(_from_cmyk(library, image))
         elif mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
             raise OtherPixelsError(
                 f"what {_NAMES[library]} makes of {image.format} of mode {mode} is not known"
@@ -81,17 +81,15 @@ def _high_bytes(image: Image.Image, pil: Any) -> Image.Image:
     return pil.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
 
 
-def _from_cmyk(library: str, image: Image.Image, plain: Image.Image, pil: Any) -> Image.Image:
+def _from_cmyk(library: str, image: Image.Image) -> np.ndarray:
+    """Return (H, W, 3) uint8 of a CMYK file, whose values Pillow has inverted."""
+    held = 255 - np.asarray(image).astype(np.int32)
+    if library == "mindspore" and "adobe" not in image.info:
+        held = 255 - held
+    colours, key = held[:, :, :3], held[:, :, 3:]
     if library == "mindspore":
-        if "adobe" not in image.info:
-            raise OtherPixelsError(
-                "a CMYK file that does not say that it is Adobe's: MindSpore's Decode differs"
-            )
-        return plain
-    # Pillow has inverted what the file holds
-    inverted = 255 - np.asarray(image).astype(np.int32)
-    key = inverted[:, :, 3:]
-    return pil.fromarray((key - ((255 - inverted[:, :, :3]) * key >> 8)).astype(np.uint8))
+        return (colours * key // 255).astype(np.uint8)
+    return (key - ((255 - colours) * key >> 8)).astype(np.uint8)
 
 
 def _turned(image: Image.Image, own: Image.Image, pil: Any) -> Image.Image:

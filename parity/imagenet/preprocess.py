@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
+_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "DIB", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF")
 # a resized image of more pixels is not made whole: thin images would need gigabytes
 _MOST_PX = 1 << 24
 
@@ -84,10 +85,12 @@ def decode_for(data: bytes, what: object, libraries: Iterable[str]) -> dict[str,
         ImageError: they cannot be decoded whole, or what one of the libraries makes of them is not known.
     """
     try:
-        with _pil().open(io.BytesIO(data)) as image:
+        with _pil().open(io.BytesIO(data), formats=_formats()) as image:
             return rgb_of(image, data, libraries, _pil())
     except OtherPixelsError as error:
-        raise ImageError(f"{what}: {error}. Remove it, or use --profile library=pil") from error
+        raise ImageError(
+            f"{what}: {error}. Remove it, or use --profile library=pil without --compare-preprocessing"
+        ) from error
     except Exception as error:  # PIL's decoders raise OSError, SyntaxError, ValueError, struct.error ...
         raise ImageError(f"{what}: not a readable image ({type(error).__name__}: {error})") from error
 
@@ -151,6 +154,13 @@ def pillow_version() -> str:
 def _tables(mean: tuple[float, ...], std: tuple[float, ...]) -> tuple[np.ndarray, ...]:
     values = np.arange(256, dtype=np.float32) / np.float32(255)
     return tuple((values - np.float32(m)) / np.float32(s) for m, s in zip(mean, std, strict=True))
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """Return the formats that are decoded: some others Pillow hands to programs that a file could misuse."""
+    _pil().init()
+    return tuple(name for name in _FORMATS if name in _pil().OPEN)
 
 
 @cache
