@@ -15,13 +15,25 @@ from .shared.output import emit, shown_progress
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("--model", required=True, metavar="NAME", help="What SOURCE is: a model, or published weights.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="A new folder.")
-@click.option("--license", required=True, metavar="ID", help="Of the weights, such as apache-2.0.")
+@click.option(
+    "--license", required=True, metavar="ID", help="Of the weights, an SPDX identifier such as apache-2.0."
+)
 @click.option(
     "--dialect", "dialects", multiple=True, metavar="D", help="Also write names of mindcv, timm, ..."
 )
 @click.option("--classes", type=click.Path(path_type=Path), help="A file with one class name a line.")
 @click.option("--accuracy", multiple=True, metavar="[DATA SET=]FILE", help="What `evaluate --json` wrote.")
 @click.option("--push", metavar="REPO", help="Then upload the folder to this model repository of the hub.")
+@click.option(
+    "--public/--private",
+    "public",
+    default=None,
+    help="With --push: whether a new repository is seen by everyone. Private by default.",
+)
+@click.option("--replace", is_flag=True, help="With --push: change a repository that has other files.")
+@click.option(
+    "--delete-others", is_flag=True, help="With --replace: delete its files that are not published."
+)
 @click.option("--dry-run", is_flag=True, help="With --push: list what would be uploaded, upload nothing.")
 @JSON
 def publish(
@@ -33,6 +45,9 @@ def publish(
     classes: Path | None,
     accuracy: tuple[str, ...],
     push: str | None,
+    public: bool | None,
+    replace: bool,
+    delete_others: bool,
     dry_run: bool,
     json_path: str | None,
 ) -> None:
@@ -48,12 +63,21 @@ def publish(
     """
     from publishing.proofs import NotPublishableError
     from publishing.publish import publish as run
-    from publishing.push import check_repository, upload_list
+    from publishing.push import Asked, check_repository, upload_list
     from publishing.push import push as upload
     from publishing.tables import publication_lines
+    from reference_models.errors import TriportError
 
-    if dry_run and push is None:
-        raise click.UsageError("--dry-run goes with --push")
+    for option, given in (
+        ("--dry-run", dry_run),
+        ("--replace", replace),
+        ("--public" if public else "--private", public is not None),
+    ):
+        if given and push is None:
+            raise click.UsageError(f"{option} goes with --push")
+    if delete_others and not replace:
+        raise click.UsageError("--delete-others goes with --replace")
+    asked = Asked(None if public is None else not public, replace, delete_others)
     if push is not None:
         check_repository(push)
     try:
@@ -75,11 +99,16 @@ def publish(
     if push is not None and dry_run:
         files = upload_list(output)
         result["push"] = {"repository": push, "dry_run": True, "files": [name for name, _ in files]}
-        lines.append(f"Would upload to {push}:")
+        lines.append(f"Would upload to {push} (if new: {'public' if public else 'private'}):")
         lines += [f"  {name:22} {size:>12,}" for name, size in files]
     elif push is not None:
-        with shown_progress() as progress:
-            address = upload(output, push, progress)
-        result["push"] = {"repository": push, "dry_run": False, "commit": address}
-        lines.append(f"Uploaded to {push}: {address}")
+        try:
+            with shown_progress() as progress:
+                pushed = upload(output, push, progress, asked)
+        except TriportError:
+            # the folder is there, and its digest is not said again
+            emit({**result, "push": None}, json_path, lambda: click.echo("\n".join(lines)))
+            raise
+        result["push"] = {"repository": push, "dry_run": False, **pushed.as_dict()}
+        lines += pushed.lines(push)
     emit(result, json_path, lambda: click.echo("\n".join(lines)))

@@ -88,6 +88,7 @@ def convert(
     opset: int = 17,
     optimize: bool = False,
     crc: bool = False,
+    preprocess: Preprocess | None = None,
     progress: Progress = lambda step: None,
 ) -> Conversion:
     """Convert a checkpoint for another runtime; the output is complete and checked, or not there.
@@ -103,6 +104,7 @@ def convert(
         dtype: convert the values to float16, bfloat16 or float32; None takes float32 weights only.
         opset: for ONNX, 13 to 21.
         optimize: for ONNX, fold BatchNorm into the convolutions: faster, no longer convertible.
+        preprocess: what the output states of how images are prepared; None is the publisher's.
         crc: for .ckpt, end the file with the CRC-32 that MindSpore's crc_check=True compares.
         progress: is told each step.
 
@@ -139,13 +141,15 @@ def convert(
         checkpoint = replace(checkpoint, tensors=tensors)
     if to == "onnx":
         check_finite(checkpoint, found)
-        metadata = provenance(found.spec, found.num_classes, found.dialect.name, file_sha256(checkpoint.path))
+        metadata = provenance(
+            found.spec, found.num_classes, found.dialect.name, file_sha256(checkpoint.path), preprocess
+        )
         tensors_written = _write_onnx(checkpoint, found, output, opset, optimize, metadata, progress)
         dropped = _dropped(found, lambda name: name.endswith(COUNTER_LEAF))
     else:
         check_target(output, to)
         names = name_map(found.spec, written)
-        metadata = provenance(found.spec, found.num_classes, found.dialect.name)
+        metadata = provenance(found.spec, found.num_classes, found.dialect.name, preprocess=preprocess)
         # watched while they are copied: reading 100 MB once more costs half a copy
         tensors = {
             names[ours]: FiniteTensor(checkpoint.tensors[theirs])

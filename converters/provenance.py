@@ -26,11 +26,15 @@ class ProvenanceError(TriportError):
 
 
 def provenance(
-    spec: ModelSpec, num_classes: int, source_dialect: str, source_sha256: str | None = None
+    spec: ModelSpec,
+    num_classes: int,
+    source_dialect: str,
+    source_sha256: str | None = None,
+    preprocess: Preprocess | None = None,
 ) -> dict[str, str]:
     """Return the metadata of a converted file; the source's hash is left out where it is not given.
 
-    The preprocessing is that of the source dialect's publisher, or else the model's first.
+    The preprocessing is the one given, that of the source dialect's publisher, or else the model's first.
     """
     metadata = {
         MODEL_KEY: spec.name,
@@ -41,8 +45,9 @@ def provenance(
     if source_sha256 is not None:
         metadata[SOURCE_SHA256_KEY] = source_sha256
     weights = [w for w in spec.weights if w.dialect == source_dialect] or list(spec.weights)
-    if weights:
-        metadata[PREPROCESSING_KEY] = json.dumps(asdict(weights[0].preprocess), sort_keys=True)
+    stated = preprocess or (weights[0].preprocess if weights else None)
+    if stated is not None:
+        metadata[PREPROCESSING_KEY] = json.dumps(asdict(stated), sort_keys=True)
     return metadata
 
 

@@ -1,4 +1,4 @@
-"""README.md: the model card. It says nothing that the manifest does not: see `problems_of`."""
+"""README.md: the model card, made of nothing but the manifest."""
 
 from __future__ import annotations
 
@@ -6,37 +6,26 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jinja2
-
-from reference_models.errors import TriportError
+import yaml
 
 from .folder import CARD_FILE
+from .licenses import hub_metadata
 
 _LIBRARIES = {"pil": "Pillow", "mindspore": "MindSpore's vision operators", "opencv": "OpenCV"}
+_REFERENCES = {"pytorch-float64": "PyTorch in float64", "mindspore-float32": "MindSpore in float32"}
 _TASK = "image-classification"
 
 
-class CardError(TriportError):
-    """The card cannot be made."""
-
-
 def written(manifest: Mapping[str, Any]) -> str:
-    """Return the card's text: the hub's metadata and a description.
-
-    Raises:
-        CardError: huggingface_hub is not installed.
-    """
-    try:
-        from huggingface_hub import ModelCard
-    except ImportError as error:
-        raise CardError(
-            f'the model card needs huggingface_hub ({error}). Install it: pip install "triport[hub]"'
-        ) from error
-    card = ModelCard(f"---\n{_card_data(manifest).to_yaml()}\n---\n\n{body(manifest)}")
-    return str(card)
+    """Return the card's text: the hub's metadata and a description."""
+    metadata = yaml.safe_dump(
+        metadata_of(manifest), sort_keys=False, allow_unicode=True, width=10**6, default_flow_style=False
+    )
+    return f"---\n{metadata}---\n\n{body(manifest)}"
 
 
 def body(manifest: Mapping[str, Any]) -> str:
-    """Return what a person reads, made of nothing but the manifest."""
+    """Return what a person reads."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("publishing", ""),
         undefined=jinja2.StrictUndefined,
@@ -50,10 +39,45 @@ def body(manifest: Mapping[str, Any]) -> str:
         p=preprocess,
         size=preprocess["crop_px"],
         library=_LIBRARIES[preprocess["library"]],
+        reference=_REFERENCES[manifest["parity"]["reference"]],
         files=[(name, file) for name, file in sorted(manifest["files"].items()) if name != CARD_FILE],
         timm=manifest["timm"],
         came_from=_came_from,
     )
+
+
+def metadata_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the hub reads: license, tags, and every accuracy that is claimed as its model-index."""
+    metadata: dict[str, Any] = {
+        **hub_metadata(manifest["license"]),
+        "library_name": "timm" if manifest["timm"] else "onnx",
+        "tags": [_TASK, "pytorch", "mindspore", "onnx", manifest["family"]],
+        "pipeline_tag": _TASK,
+    }
+    results = [_result(figure) for figure in manifest["accuracy"]]
+    if results:
+        metadata["model-index"] = [{"name": manifest["model"], "results": results}]
+    return metadata
+
+
+def _result(figure: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an accuracy as the hub's model-index has it; an entry a figure."""
+    date = figure["date"] or "undated"
+    published = figure["kind"] == "published"
+    where = figure["context"] if published else f"{figure['runtime']} on {figure['device']}"
+    dataset = {"name": figure["dataset"]["name"], "type": figure["dataset"]["type"]}
+    # results of one data set are kept apart by what they come from
+    dataset["config"] = f"{figure['weights']}, {date}" if published else f"measured, {where}"
+    if figure["dataset"]["split"]:
+        dataset["split"] = figure["dataset"]["split"]
+    result: dict[str, Any] = {
+        "task": {"type": _TASK, "name": "Image Classification"},
+        "dataset": dataset,
+        "metrics": [{"type": "accuracy", "value": figure["percent"], "name": figure["metric"]}],
+    }
+    if published:
+        result["source"] = {"url": figure["source"], "name": f"{where}, {date}"}
+    return result
 
 
 def _came_from(figure: Mapping[str, Any]) -> str:
@@ -66,112 +90,59 @@ def _came_from(figure: Mapping[str, Any]) -> str:
     return f"measured on {figure['images']} images in {figure['runtime']} on {figure['device']}{bounds}"
 
 
-def _card_data(manifest: Mapping[str, Any]) -> Any:
-    from huggingface_hub import EvalResult, ModelCardData
-
-    results = [
-        EvalResult(
-            task_type=_TASK,
-            task_name="Image Classification",
-            dataset_type=claim["dataset_type"],
-            dataset_name=claim["dataset"],
-            dataset_split=claim["split"],
-            # results of one data set are kept apart by what they come from
-            dataset_config=claim["config"],
-            metric_type="accuracy",
-            metric_name=claim["metric"],
-            metric_value=claim["value"],
-            source_url=claim["source"],
-            source_name=claim["source_name"],
-        )
-        for claim in _claims(manifest)
-    ]
-    return ModelCardData(
-        license=manifest["license"],
-        library_name="timm" if manifest["timm"] else "onnx",
-        pipeline_tag=_TASK,
-        tags=_tags(manifest),
-        model_name=manifest["model"],
-        eval_results=results or None,
-    )
-
-
-def _tags(manifest: Mapping[str, Any]) -> list[str]:
-    return [_TASK, "pytorch", "mindspore", "onnx", manifest["family"]]
-
-
-def _claims(manifest: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield every accuracy as the card's metadata has it."""
-    for figure in manifest["accuracy"]:
-        date = figure["date"] or "undated"
-        published = figure["kind"] == "published"
-        where = f"{figure['runtime']} on {figure['device']}" if not published else figure["context"]
-        yield {
-            "dataset": figure["dataset"]["name"],
-            "dataset_type": figure["dataset"]["type"],
-            "split": figure["dataset"]["split"],
-            "config": f"{figure['weights']}, {date}" if published else f"measured, {where}",
-            "metric": figure["metric"],
-            "value": figure["percent"],
-            "source": figure["source"] if published else None,
-            "source_name": f"{where}, {date}" if published else None,
-        }
-
-
-def problems_of(text: str, manifest: Mapping[str, Any], version: str) -> Iterator[str]:
-    """Yield every claim of a card that is not the manifest's.
-
-    The description is compared as a whole where this version of triport wrote it.
-    """
-    import yaml
-
-    start, _, rest = text.partition("\n---\n")
-    try:
-        metadata = yaml.safe_load(start.removeprefix("---\n"))
-        found = list(_stated(metadata))
-    except (yaml.YAMLError, TypeError, KeyError, AttributeError, ValueError) as error:
-        yield f"{CARD_FILE}: its metadata cannot be read: {error}"
+def problems_of(text: str, expected: str) -> Iterator[str]:
+    """Yield how a card differs from the one that the manifest makes: its metadata's keys, its first line."""
+    parts = [one.partition("\n---\n") for one in (text, expected)]
+    found, stated = (_loaded(start) for start, _, _ in parts)
+    if not isinstance(found, dict):
+        yield f"{CARD_FILE}: its metadata cannot be read"
         return
-    for key, expected in (("license", manifest["license"]), ("tags", _tags(manifest))):
-        if metadata.get(key) != expected:
-            yield f"{CARD_FILE}: {key} is {metadata.get(key)!r}, the manifest says {expected!r}"
-    claims = list(_claims(manifest))
-    for claim in found:
-        if claim not in claims:
+    assert isinstance(stated, dict)
+    claims, right = _claims(found), _claims(stated)
+    for claim in [one for one in claims if one not in right][:10]:
+        yield f"{CARD_FILE}: claims {claim}, which the manifest does not have"
+    for claim in [one for one in right if one not in claims][:10]:
+        yield f"{CARD_FILE}: lacks {claim}, which the manifest has"
+    for key in [key for key in (*stated, *(set(found) - set(stated))) if key != "model-index"][:20]:
+        if found.get(key) != stated.get(key):
             yield (
-                f"{CARD_FILE}: claims {claim['metric']} {claim['value']} on {claim['dataset']}, "
-                f"which the manifest does not have"
+                f"{CARD_FILE}: {str(key)[:40]!r} is {str(found.get(key))[:100]!r}, the manifest says "
+                f"{stated.get(key)!r}"
             )
-    for claim in claims:
-        if claim not in found:
-            yield (
-                f"{CARD_FILE}: lacks {claim['metric']} {claim['value']} on {claim['dataset']}, "
-                f"which the manifest has"
-            )
-    if manifest["triport"] != version:
-        return
-    theirs, ours = rest.lstrip("\n").splitlines(), body(manifest).splitlines()
+    theirs, ours = (rest.splitlines() for _, _, rest in parts)
     for line in theirs:
         if line not in ours:
-            yield f"{CARD_FILE}: says {line!r}, which the manifest does not"
+            yield f"{CARD_FILE}: says {line[:200]!r}, which the manifest does not"
             return
-    if theirs != ours:
-        yield f"{CARD_FILE}: its description is not the one that the manifest makes"
+    yield f"{CARD_FILE}: is not the card that the manifest makes"
 
 
-def _stated(metadata: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield every accuracy in a card's metadata."""
-    for model in metadata.get("model-index") or []:
-        for result in model.get("results") or []:
-            dataset, source = result["dataset"], result.get("source") or {}
-            for metric in result["metrics"]:
-                yield {
-                    "dataset": dataset["name"],
-                    "dataset_type": dataset["type"],
-                    "split": dataset.get("split"),
-                    "config": dataset.get("config"),
-                    "metric": metric["name"],
-                    "value": metric["value"],
-                    "source": source.get("url"),
-                    "source_name": source.get("name"),
-                }
+def _loaded(start: str) -> object:
+    # aliases could grow a short text into a long one
+    try:
+        return yaml.load(start.removeprefix("---\n"), _PlainLoader)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return None
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Reads plain YAML: an alias is an error."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("an alias")
+        return super().compose_node(parent, index)
+
+
+def _claims(metadata: Mapping[str, Any]) -> list[str]:
+    """Return every accuracy in a card's metadata, in words."""
+    try:
+        return [
+            f"{metric.get('name')} {metric['value']} on {result['dataset']['name']} "
+            f"({result['dataset'].get('config')}, {(result.get('source') or {}).get('url')})"[:300]
+            for model in metadata.get("model-index") or []
+            for result in model["results"]
+            for metric in result["metrics"]
+        ]
+    except (AttributeError, KeyError, TypeError):
+        return ["something that is no model-index"]

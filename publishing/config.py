@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
+from converters.formats.tensors import short
 from reference_models.spec import ModelSpec, Preprocess
+
+from .folder import CONFIG_FILE
 
 # Models here whose graph timm defines under another name; timm takes the names in model.safetensors.
 _TIMM_NAMES = {
@@ -87,8 +92,36 @@ def config_of(
                 "crop_px": preprocess.crop_px,
                 "interpolation": preprocess.interpolation,
                 "library": preprocess.library,
+                "channels": preprocess.channels,
                 "mean": list(preprocess.mean),
                 "std": list(preprocess.std),
             },
         },
     }
+
+
+def config_problems(text: str, expected: str) -> Iterator[str]:
+    """Yield where a config.json is not the one that the manifest makes, by its keys."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        yield f"{CONFIG_FILE}: is no JSON that can be read"
+        return
+    problems = list(islice(_differences(found, json.loads(expected), ""), 20))
+    yield from (f"{CONFIG_FILE}: {problem}" for problem in problems)
+    if not problems:
+        yield f"{CONFIG_FILE}: has another form than triport writes: a key is there twice, or spaces differ"
+
+
+def _differences(found: Any, expected: Any, place: str) -> Iterator[str]:
+    if isinstance(expected, dict) and isinstance(found, dict):
+        for key in [key for key in found if key not in expected]:
+            yield f"{short(f'{place}{key}')} is there, which the manifest does not say"
+        for key, value in expected.items():
+            if key not in found:
+                yield f"{place}{key} is missing"
+            else:
+                yield from _differences(found[key], value, f"{place}{key}.")
+    elif type(found) is not type(expected) or found != expected:
+        is_, says = short(repr(found), 100), short(repr(expected), 100)
+        yield f"{place.rstrip('.')} is {is_}, the manifest says {says}"

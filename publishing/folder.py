@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from converters.published import MODEL_FILE
 from reference_models.errors import TriportError
 
 OPTIMIZED_FILE = "model_optimized.onnx"
@@ -23,6 +24,20 @@ NETWORK_FILES = {"pytorch": "network_torch.py", "mindspore": "network_mindspore.
 BOOKKEEPING = frozenset({".git", ".gitattributes", ".cache"})
 
 
+_WHAT = {
+    MODEL_FILE: "ONNX, unfolded, PyTorch's parameter names",
+    OPTIMIZED_FILE: "ONNX, BatchNorm folded",
+    PYTORCH_FILE: "weights for PyTorch",
+    MINDSPORE_FILE: "weights for MindSpore",
+    CONFIG_FILE: "architecture, classes, preprocessing",
+    CARD_FILE: "the model card",
+    REPORT_FILE: "the parity report",
+    NETWORK_FILES["pytorch"]: "the network in PyTorch",
+    NETWORK_FILES["mindspore"]: "the network in MindSpore",
+}
+EXPECTED = frozenset(_WHAT)
+
+
 class FolderError(TriportError):
     """The folder cannot be made, or it is no published one."""
 
@@ -30,6 +45,11 @@ class FolderError(TriportError):
 def dialect_file(dialect: str, runtime: str) -> str:
     """Return the name of the weights file with a publisher's names."""
     return f"model.{dialect}{'.ckpt' if runtime == 'mindspore' else '.safetensors'}"
+
+
+def what_of(name: str) -> str:
+    """Return what a file of the folder is, in words."""
+    return _WHAT.get(name) or f"weights with the names of {name.split('.')[1]}"
 
 
 def check_free(path: Path) -> None:

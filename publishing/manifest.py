@@ -15,17 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from converters.formats import file_sha256
+from converters.formats.tensors import short
 from converters.published import MANIFEST
 from reference_models.errors import TriportError
 
-SCHEMA = 1
-REQUIRED = frozenset(
-    (
-        *("triport", "model", "family", "weights", "timm", "same_weights_as", "num_classes", "license"),
-        *("date", "source", "preprocess", "checks", "parity", "accuracy", "sample", "versions"),
-        *("names", "files"),
-    )
-)
+SCHEMA = 2
+# ten times what the largest network here needs
+_LARGEST_BYTES = 64 << 20
 _ZEROS = "0" * 64
 _DIGEST = re.compile(rb'\A\{\n "digest": "sha256:([0-9a-f]{64})",\n')
 
@@ -65,11 +61,17 @@ def read(folder: Path) -> bytes:
         ManifestError: there is none.
     """
     try:
-        return (folder / MANIFEST).read_bytes()
+        with (folder / MANIFEST).open("rb") as file:
+            content = file.read(_LARGEST_BYTES + 1)
     except OSError as error:
         raise ManifestError(
             f"{folder}: has no readable {MANIFEST} ({error.strerror}): it is no folder that `publish` made"
         ) from None
+    if len(content) > _LARGEST_BYTES:
+        raise ManifestError(
+            f"{folder}: {MANIFEST} has more than {_LARGEST_BYTES >> 20} MiB: triport writes no such"
+        )
+    return content
 
 
 def parsed(content: bytes) -> dict[str, Any]:
@@ -81,11 +83,23 @@ def parsed(content: bytes) -> dict[str, Any]:
     try:
         values = json.loads(content)
         schema = values["schema"]
-    except (ValueError, TypeError, KeyError) as error:
-        raise ManifestError(f"{MANIFEST}: cannot be read: {error}") from None
-    if schema != SCHEMA:
-        raise ManifestError(f"{MANIFEST}: is of schema {schema}, known is {SCHEMA}: use a newer triport")
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ManifestError(f"{MANIFEST}: cannot be read: {str(error)[:200]}") from None
+    if type(schema) is not int or schema != SCHEMA:
+        which = "an older" if type(schema) is int and schema < SCHEMA else "a newer"
+        raise ManifestError(
+            f"{MANIFEST}: is of schema {short(str(schema)[:100])}, known is {SCHEMA}: use {which} triport"
+        )
     return values
+
+
+def is_canonical(content: bytes, values: Mapping[str, Any]) -> bool:
+    """Whether a manifest's bytes are those that triport writes for its values: no key is there twice."""
+    others = {key: value for key, value in values.items() if key != "digest"}
+    try:
+        return next(iter(values)) == "digest" and written(others) == content
+    except (ValueError, RecursionError):
+        return False
 
 
 def files_of(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:

@@ -10,16 +10,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from converters.convert import SHIPPED
-from converters.formats import Checkpoint, file_sha256
+from converters.formats import Checkpoint
+from converters.formats.tensors import short
 from converters.identify import Fit
 from converters.provenance import stated_preprocessing
+from converters.published_weights import published_as
 from parity.imagenet.subject import profile_for, published_weights
 from reference_models.errors import TriportError
-from reference_models.spec import ModelSpec, Preprocess, Weights
+from reference_models.spec import RUNTIMES, ModelSpec, Preprocess, Weights
 
-# publishers put the first digits of a file's SHA-256 into its name: resnet50-11ad3fa6.pth
-_HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.\w+$")
+_DEVICE = re.compile(r"(?:cpu|cuda|npu)(?::\d{1,3})?")
 _IMAGENET = {"name": "ImageNet-1k", "type": "imagenet-1k", "split": "validation"}
 
 
@@ -32,20 +32,24 @@ class Origin:
     """Where weights come from.
 
     Attributes:
-        weights: the published weights that they are; None where nothing says so.
-        same_file: whether the source's hash is the one in the published file's name.
+        weights: the published weights that they are proven to be; None where nothing proves it.
+        proof: how it is known that they are, in words.
+        said_to_be: the published weights that the user named, proven or not.
         preprocess: how images become the network's input.
-        stated_by: who says so.
+        stated_by: who says so, or on what ground it is assumed; a card's sentence begins with it.
     """
 
     weights: Weights | None
-    same_file: bool
+    proof: str | None
+    said_to_be: Weights | None
     preprocess: Preprocess
     stated_by: str
 
 
 def origin_of(checkpoint: Checkpoint, found: Fit, sha256: str, name: str | None) -> Origin:
     """Return where a source comes from.
+
+    Names and shapes prove nothing, nor does what the user says: only the file's hash.
 
     Args:
         checkpoint: the source.
@@ -54,44 +58,54 @@ def origin_of(checkpoint: Checkpoint, found: Fit, sha256: str, name: str | None)
         name: what the user called it: a model or published weights.
 
     Raises:
-        OriginError: the weights take images of another size than the model's graph here.
+        OriginError: the file is known to be other weights than it is said to be, or the weights take images
+            of another size than the model's graph here.
         TriportError: publishers differ in their preprocessing, and nothing tells whose weights these are.
     """
     spec = found.spec
-    by_hash = next((weights for weights in spec.weights if _is_file_of(weights, sha256)), None)
-    weights = next((weights for weights in spec.weights if weights.name == name), None) or by_hash
-    if weights is None and spec.name == SHIPPED.stem and sha256 == file_sha256(SHIPPED):
-        weights = spec.weights[0]
-    stated = stated_preprocessing(checkpoint.metadata, checkpoint.path)
-    if weights is not None:
-        preprocess, stated_by = weights.preprocess, weights.name
-    elif stated is not None:
-        preprocess, stated_by = stated, "the source file"
-    else:
-        by_names = published_weights(checkpoint, found, name)
-        preprocess = profile_for(checkpoint, spec, by_names, name)
-        stated_by = (
-            f"{by_names.dialect}, whose names the source has"
-            if by_names
-            else f"every publisher of {spec.name}"
-            if spec.weights
-            else "nobody; this is triport's default"
+    named = next((weights for weights in spec.weights if weights.name == name), None)
+    known = published_as(sha256)
+    said = named.name if named else spec.name
+    if known is not None and (known.spec.name != spec.name or named not in (None, known.weights)):
+        raise OriginError(
+            f"{checkpoint.path}: {known.proof}: it is {known.weights.name}, weights of {known.spec.name}, "
+            f"and not {said}. Say --model {known.weights.name}"
         )
+    weights = known.weights if known else None
+    preprocess, stated_by = _preprocessing(checkpoint, found, name, weights, named)
     if preprocess.crop_px != spec.input_size_px:
         raise OriginError(
-            f"{weights.name if weights else spec.name}: its images are {preprocess.crop_px} px, and the "
+            f"{said}: its images are {preprocess.crop_px} px, and the "
             f"graph of {spec.name} here takes {spec.input_size_px} px: it cannot be published with them"
         )
-    return Origin(weights, weights is not None and weights is by_hash, preprocess, stated_by)
+    return Origin(weights, known.proof if known else None, named, preprocess, stated_by)
 
 
-def _is_file_of(weights: Weights, sha256: str) -> bool:
-    digits = _HASH_IN_NAME.search(weights.url)
-    return digits is not None and sha256.startswith(digits[1])
+def _preprocessing(
+    checkpoint: Checkpoint, found: Fit, name: str | None, weights: Weights | None, named: Weights | None
+) -> tuple[Preprocess, str]:
+    """Return how images are prepared, and who says so."""
+    spec = found.spec
+    if weights is not None:
+        return weights.preprocess, f"Stated by the publisher of {weights.name}, whose file the source is"
+    stated = stated_preprocessing(checkpoint.metadata, checkpoint.path)
+    if named is not None:
+        said = f"Assumed: that of {named.name}, which the source was said to be"
+        other = stated not in (None, named.preprocess)
+        return named.preprocess, said + (f" (the source file itself states {stated})" if other else "")
+    if stated is not None:
+        return stated, "Stated by the source file"
+    by_names = published_weights(checkpoint, found, name)
+    preprocess = profile_for(checkpoint, spec, by_names, name)
+    if by_names:
+        return preprocess, f"Assumed: that of {by_names.name}, whose publisher's names the source has"
+    if spec.weights:
+        return preprocess, f"Assumed: that of every publisher of {spec.name}"
+    return preprocess, "Assumed: triport's default, because nobody states it"
 
 
-def published_figures(spec: ModelSpec, weights: Weights | None) -> Iterator[dict[str, Any]]:
-    """Yield what the publisher measured with these weights; nothing where the weights are not known."""
+def figures_of_publisher(spec: ModelSpec, weights: Weights | None) -> Iterator[dict[str, Any]]:
+    """Yield what the publisher measured with these weights; nothing where the weights are not proven."""
     for accuracy in weights.accuracies if weights else ():
         for metric, value in (
             ("top-1 accuracy", accuracy.top1_percent),
@@ -113,13 +127,14 @@ def published_figures(spec: ModelSpec, weights: Weights | None) -> Iterator[dict
 
 
 def measured_figures(
-    given: str, model: str, preprocess: Preprocess, date: str | None
+    given: str, model: str, sha256: str, preprocess: Preprocess, date: str | None
 ) -> list[dict[str, Any]]:
     """Return the figures of a file that `evaluate --json` wrote.
 
     Args:
         given: "FILE" or "DATA SET=FILE".
         model: what it must have been measured on.
+        sha256: of the source, which must have been measured.
         preprocess: how its images must have been prepared.
         date: of the publication, where one is given.
 
@@ -132,20 +147,38 @@ def measured_figures(
         images, runtime, device = int(found["images"]), str(found["runtime"]), str(found["device"])
         values = {f"top-{n} accuracy": float(found[f"top{n}_percent"]) for n in (1, 5)}
         interval = [float(bound) for bound in found["top1_interval_percent"]]
+        if not all(0 <= value <= 100 for value in (*values.values(), *interval)) or len(interval) != 2:
+            raise ValueError("percentages are from 0 to 100, an interval has two")
+        if runtime not in RUNTIMES or not _DEVICE.fullmatch(device) or images < 1:
+            raise ValueError(f"images, runtime and device are {images}, {runtime:.40}, {device:.40}")
+        precision = str(found.get("precision", "float32"))
         measured, prepared = found["model"], found["preprocess"]
+        file = str(found.get("weights_sha256") or "")
     except OSError as error:
         raise OriginError(f"--accuracy {path}: cannot be read: {error.strerror}") from None
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise OriginError(f"--accuracy {path}: is not what `evaluate --json` writes: {error!r}") from None
+    if precision != "float32":
+        raise OriginError(f"--accuracy {path}: was measured in {short(precision)}; the weights are float32")
     if measured != model:
-        raise OriginError(f"--accuracy {path}: was measured on {measured}, not on {model}")
+        raise OriginError(f"--accuracy {path}: was measured on {short(str(measured))}, not on {model}")
+    if file != sha256:
+        raise OriginError(
+            f"--accuracy {path}: "
+            + (
+                f"was measured on a file with the SHA-256 {short(file, 64)}"
+                if file
+                else "does not say on which file"
+            )
+            + f", and the source's is {sha256}: run `evaluate` on the source itself"
+        )
     if json.dumps(asdict(preprocess)) != json.dumps(prepared):
         raise OriginError(
             f"--accuracy {path}: was measured with other preprocessing than {preprocess}: run `evaluate` "
             f"with --model, naming the weights"
         )
     name = name or f"{images} images"
-    if any(sign in name for sign in "\n\r`|<>"):
+    if any(sign in name for sign in "`|<>[]") or not name.isprintable() or len(name) > 100:
         raise OriginError(f"--accuracy {given!r}: a data set's name is plain text")
     return [
         {
@@ -157,6 +190,7 @@ def measured_figures(
             "images": images,
             "runtime": runtime,
             "device": device,
+            "sha256": sha256,
             "date": date,
         }
         for metric, value in values.items()
@@ -175,9 +209,14 @@ def read_classes(path: Path | None, num_classes: int) -> tuple[str, ...]:
     """
     if path is not None:
         try:
-            names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+            names = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
         except (OSError, UnicodeDecodeError) as error:
             raise OriginError(f"--classes {path}: cannot be read: {error}") from None
+        unprintable = next((name for name in names if not name.isprintable() or len(name) > 900), None)
+        if unprintable is not None:
+            raise OriginError(
+                f"--classes {path}: {short(unprintable)} is no name of a class that can be printed"
+            )
         if len(names) != num_classes or not all(names):
             raise OriginError(
                 f"--classes {path}: has {sum(map(bool, names))} names, the weights have "

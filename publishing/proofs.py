@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from converters.comparison import compare_files
 from converters.convert import parameters_of
 from converters.formats import Checkpoint, file_sha256
+from converters.formats.tensors import short
 from converters.identify import Fit, identify
 from converters.inspection import inspect_file
 from converters.provenance import FOLDED_KEY
 from converters.published import MODEL_FILE
 from converters.statistics import fresh_statistics
 from parity.batches import random_batch
-from parity.check import REFERENCE, ModelReport, Pair, check_model
-from parity.compare import compare
-from parity.runners.onnx import OnnxRunner
-from parity.runners.pytorch import PyTorchRunner
 from reference_models.errors import TriportError, listed
-from reference_models.spec import Preprocess
+from reference_models.spec import RUNTIMES, Preprocess
 
-from .folder import OPTIMIZED_FILE
+from .candidates import (
+    CANDIDATES,
+    LARGEST_NOISE,
+    check_with_pytorch,
+    check_without_pytorch,
+    compared_with,
+    reference_without,
+)
+from .runtimes import why_missing
 from .sample import normalised, sample_entry, sample_pixels
+from .texts import parity_entry
 
 
 class NotPublishableError(TriportError):
@@ -78,6 +83,13 @@ def round_trip(source: Path, file: Path) -> dict[str, Any]:
     return {"file": file.name, "tensors": done.tensors, "result": "bit-equal"}
 
 
+class Proof(NamedTuple):
+    """What the manifest says of parity, and its sample."""
+
+    entry: dict[str, Any]
+    sample: dict[str, Any]
+
+
 def parity_of(
     checkpoint: Checkpoint,
     found: Fit,
@@ -85,42 +97,42 @@ def parity_of(
     folder: Path,
     source: str,
     progress: Callable[[str], None],
-) -> tuple[ModelReport, dict[str, Any], dict[str, Any]]:
-    """Run the files in every runtime; return the report, and the manifest's result and sample.
+) -> Proof:
+    """Run the files in every runtime that is installed; what is not is named in the manifest.
 
     Raises:
-        NotPublishableError: a runtime differs from the reference.
+        NotPublishableError: a runtime differs from the reference, or there is none but the reference.
     """
-    spec, classes = found.spec, found.num_classes
     parameters = parameters_of(checkpoint, found)
-    pixels = sample_pixels(spec.input_size_px)
-    batch = np.concatenate([normalised(pixels, preprocess), random_batch(spec, 1)])
-    report = check_model(
-        spec,
-        parameters,
-        batch,
-        num_classes=classes,
-        runtimes=("pytorch", "mindspore"),
-        weights=source,
-        onnx_file=folder / MODEL_FILE,
+    pixels = sample_pixels(found.spec.input_size_px)
+    batch = np.concatenate([normalised(pixels, preprocess), random_batch(found.spec, 1)])
+    absent = {runtime: why for runtime in RUNTIMES if (why := why_missing(runtime)) is not None}
+    not_run = [
+        {"what": candidate, "why": absent[runtime]}
+        for candidate, runtime in CANDIDATES.items()
+        if runtime in absent
+    ]
+    if not compared_with(reference_without(absent)) - {one["what"] for one in not_run}:
+        reasons = listed(f"{one['what']}: {one['why']}" for one in not_run)
+        raise NotPublishableError(
+            f"{source}: no runtime is here that its files could be compared in\n{reasons}\n"
+            "Nothing was written"
+        )
+    check = check_with_pytorch if "pytorch" not in absent else check_without_pytorch
+    report, reference = check(
+        found, parameters, batch, folder, absent.keys(), lambda step: progress(f"parity: {step}")
+    )
+    report = replace(
+        report,
+        weights=short(source),
         inputs="the manifest's sample and noise",
         files={MODEL_FILE: file_sha256(folder / MODEL_FILE)},
-        progress=lambda step, done, total: progress(f"parity: {step}"),
     )
-    reference = PyTorchRunner(spec, classes, parameters, dtype="float64").run(batch)
-    largest = float(np.abs(reference).max())
-    tolerance = report.pairs[0].comparison.tolerance
-    runner = OnnxRunner(folder / OPTIMIZED_FILE)
-    comparison = compare(reference, runner.run(batch), tolerance)
-    folded = Pair(
-        REFERENCE, "onnxruntime (BatchNorm folded)", runner.device, comparison, 0.0, runner.versions()
-    )
-    # what the environment says is not part of the result
-    pairs = [
-        replace(pair, versions={name: text for name, text in pair.versions.items() if name not in os.environ})
-        for pair in (*report.pairs, folded)
-    ]
-    report = replace(report, pairs=tuple(pairs))
+    if math.isfinite(report.noise) and report.noise > LARGEST_NOISE:
+        raise NotPublishableError(
+            f"{source}: float32 itself makes {report.noise:.1e} of the largest logit with these weights: "
+            f"that runtimes agree would prove nothing. Nothing was written"
+        )
     if not report.passed:
         wrong = [
             f"{pair.candidate}: {pair.comparison.max_rel:.1e} of the largest logit, allowed "
@@ -129,32 +141,11 @@ def parity_of(
             if not pair.comparison.passed
         ]
         raise NotPublishableError(
-            f"{source}: {len(wrong)} of {len(report.pairs)} runtimes differ from PyTorch in float64\n"
-            f"{listed(wrong)}\nNothing was written"
+            f"{source}: {len(wrong)} of {len(report.pairs)} runtimes differ from "
+            f"{report.pairs[0].reference}\n{listed(wrong)}\nNothing was written"
         )
+    largest = float(np.abs(reference).max())
     # the sample may differ by as much as both images, in absolute terms
-    of_sample = tolerance * largest / float(np.abs(reference[0]).max())
-    return report, parity_entry(report, largest), sample_entry(pixels, reference[0], of_sample)
-
-
-def parity_entry(report: ModelReport, largest: float) -> dict[str, Any]:
-    """Return the report without times, which differ from run to run."""
-    return {
-        "input_shape": list(report.input_shape),
-        "noise": report.noise if math.isfinite(report.noise) else None,
-        "largest_logit": largest,
-        "pairs": [
-            {
-                "reference": pair.reference,
-                "candidate": pair.candidate,
-                "device": pair.device,
-                "max_abs": pair.comparison.max_abs,
-                "max_rel": pair.comparison.max_rel,
-                "tolerance": pair.comparison.tolerance,
-                "top1_agreement": pair.comparison.top1_agreement,
-                "passed": pair.comparison.passed,
-                "versions": dict(pair.versions),
-            }
-            for pair in report.pairs
-        ],
-    }
+    of_sample = report.pairs[0].comparison.tolerance * largest / float(np.abs(reference[0]).max())
+    sample = sample_entry(pixels, reference[0], of_sample, report.pairs[0].reference)
+    return Proof(parity_entry(report, largest, not_run), sample)

@@ -2,60 +2,45 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib import metadata as packages
 from pathlib import Path
 from typing import Any
 
 from converters.convert import convert
 from converters.environment import prepare
-from converters.formats import FormatError
+from converters.formats import Checkpoint, FormatError
+from converters.formats.tensors import short
 from converters.identify import Fit
 from converters.names import get_dialect, reference_dialect
 from converters.provenance import FOLDED_KEY, VERSION
 from converters.published import MODEL_FILE
-from parity.check import ModelReport
-from parity.report_html import page_of
+from converters.published_weights import why_not
 from reference_models.errors import TriportError, listed
 from reference_models.spec import Dialect, Preprocess, Runtime
 
-from . import card, manifest
-from .config import config_of, timm_name
+from . import manifest
+from .config import timm_name
 from .folder import (
-    CARD_FILE,
-    CONFIG_FILE,
     MINDSPORE_FILE,
-    NETWORK_FILES,
     OPTIMIZED_FILE,
     PYTORCH_FILE,
-    REPORT_FILE,
     appearing,
     check_free,
     dialect_file,
+    what_of,
 )
 from .ledger import ledger_of
-from .networks import standalone
-from .origin import measured_figures, origin_of, published_figures, read_classes
+from .licenses import license_of
+from .origin import Origin, figures_of_publisher, measured_figures, origin_of, read_classes
 from .proofs import NotPublishableError, inspected, parity_of, round_trip
+from .texts import card_of, texts_of
+from .versions import installed_versions
 
 Progress = Callable[[str], None]
-
-_LICENSE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
-_VERSIONS = (
-    "huggingface_hub",
-    "mindspore",
-    "numpy",
-    "onnx",
-    "onnxruntime",
-    "onnxscript",
-    "safetensors",
-    "torch",
-)
 
 
 class PublishError(TriportError):
@@ -111,7 +96,7 @@ def publish(
         source: any checkpoint file.
         output: the folder; nothing may be there.
         model: a model's or published weights' name.
-        license: of the weights, as the hub calls it: apache-2.0.
+        license: of the weights, an SPDX identifier: apache-2.0.
         dialects: publishers in whose names the weights are written besides.
         classes: a file with one class name a line; allows another number of classes than the model's.
         accuracy: files that `evaluate --json` wrote, as "FILE" or "DATA SET=FILE".
@@ -121,72 +106,93 @@ def publish(
         NotPublishableError: a check was not passed.
         TriportError: the source or what was said of it is wrong, or a runtime is missing.
     """
-    if not _LICENSE.fullmatch(license):
-        raise PublishError(f"--license {license!r}: expected a license's short name, such as apache-2.0")
+    license = license_of(license)
     date = _date()
     check_free(output)
     prepare()  # before any framework: the same kernels whatever is loaded first
     progress(f"inspecting {source.name}")
     checkpoint, found, sha256 = inspected(source, model, classes)
-    spec, num_classes = found.spec, found.num_classes
     origin = origin_of(checkpoint, found, sha256, model)
-    names = read_classes(classes, num_classes)
-    figures = list(published_figures(spec, origin.weights))
+    names = read_classes(classes, found.num_classes)
+    figures = list(figures_of_publisher(found.spec, origin.weights))
     for given in accuracy:
-        figures += measured_figures(given, spec.name, origin.preprocess, date)
+        figures += measured_figures(given, found.spec.name, sha256, origin.preprocess, date)
     extra = dict(_extra_files(found, dialects))
     with appearing(output) as folder:
-        dropped, round_trips = _convert(source, folder, spec.name, extra, progress)
-        columns: dict[str, Dialect | None] = {
-            MODEL_FILE: None,
-            PYTORCH_FILE: reference_dialect(spec, "pytorch"),
-            MINDSPORE_FILE: reference_dialect(spec, "mindspore"),
-            **extra,
-        }
-        report, parity, sample = parity_of(
-            checkpoint, found, origin.preprocess, folder, source.name, progress
-        )
+        dropped, round_trips = _convert(source, folder, found.spec.name, origin.preprocess, extra, progress)
+        proof = parity_of(checkpoint, found, origin.preprocess, folder, source.name, progress)
         progress("writing the card and the manifest")
-        _write_texts(folder, found, names, origin.preprocess, report)
         values: dict[str, Any] = {
             "schema": manifest.SCHEMA,
             "triport": VERSION,
-            "model": spec.name,
-            "family": spec.family,
-            "weights": origin.weights.name if origin.weights else None,
-            "timm": timm_name(spec),
-            "same_weights_as": [{"model": o.model, "why": o.why} for o in spec.same_weights_as],
-            "num_classes": num_classes,
+            **_of_model(found, origin),
+            "classes": list(names),
             "license": license,
             "date": date,
-            "source": {
-                "file": re.sub(r"[^\w.+-]", "_", Path(checkpoint.path).name),
-                "format": checkpoint.format,
-                "runtime": checkpoint.runtime,
-                "dialect": found.dialect.name,
-                "size": Path(checkpoint.path).stat().st_size,
-                "sha256": sha256,
-                "is_the_published_file": origin.same_file,
-                "dropped": [{"name": name, "reason": reason} for name, reason in dropped],
-            },
+            "source": _of_source(checkpoint, found, origin, sha256, dropped),
             "preprocess": {**asdict(origin.preprocess), "stated_by": origin.stated_by},
             "checks": {
                 "inspection": "no problem found",
                 "round_trip": round_trips,
                 "parity": "equal",
             },
-            "parity": parity,
+            "parity": proof.entry,
             "accuracy": figures,
-            "sample": sample,
-            "versions": {name: packages.version(name) for name in _VERSIONS},
-            "names": ledger_of(checkpoint, found, columns),
+            "sample": proof.sample,
+            "versions": installed_versions(),
+            "names": ledger_of(
+                checkpoint,
+                found,
+                {
+                    MODEL_FILE: None,
+                    PYTORCH_FILE: reference_dialect(found.spec, "pytorch"),
+                    MINDSPORE_FILE: reference_dialect(found.spec, "mindspore"),
+                    **extra,
+                },
+            ),
         }
-        _write_card_and_manifest(folder, values)
+        _write_texts(folder, values)
         _check_folder(folder)
         content = manifest.read(folder)
     return Published(
         output, manifest.parsed(content), manifest.digest_of(content), tuple(_notes(values, classes))
     )
+
+
+def _of_model(found: Fit, origin: Origin) -> dict[str, Any]:
+    """Return what the manifest says of the model, and which published weights these are proven to be."""
+    spec = found.spec
+    return {
+        "model": spec.name,
+        "family": spec.family,
+        "weights": origin.weights.name if origin.weights else None,
+        "timm": timm_name(spec),
+        "same_weights_as": [{"model": o.model, "why": o.why} for o in spec.same_weights_as],
+        "num_classes": found.num_classes,
+    }
+
+
+def _of_source(
+    checkpoint: Checkpoint,
+    found: Fit,
+    origin: Origin,
+    sha256: str,
+    dropped: Sequence[tuple[str, str]],
+) -> dict[str, Any]:
+    """Return what the manifest says of the source file."""
+    path, said = Path(checkpoint.path), origin.said_to_be
+    return {
+        "file": re.sub(r"[^\w.+-]", "_", path.name),
+        "format": checkpoint.format,
+        "runtime": checkpoint.runtime,
+        "dialect": found.dialect.name,
+        "size": path.stat().st_size,
+        "sha256": sha256,
+        "said_to_be": said.name if said else None,
+        "proof": origin.proof,
+        "not_proven": why_not(said, sha256) if said and not origin.weights else None,
+        "dropped": [{"name": short(name), "reason": reason} for name, reason in dropped],
+    }
 
 
 def _date() -> str | None:
@@ -213,7 +219,12 @@ def _extra_files(found: Fit, dialects: Sequence[str]) -> Iterator[tuple[str, Dia
 
 
 def _convert(
-    source: Path, folder: Path, model: str, extra: Mapping[str, Dialect], progress: Progress
+    source: Path,
+    folder: Path,
+    model: str,
+    preprocess: Preprocess,
+    extra: Mapping[str, Dialect],
+    progress: Progress,
 ) -> tuple[tuple[tuple[str, str], ...], list[dict[str, Any]]]:
     """Write the weights files and compare each with the source.
 
@@ -234,7 +245,15 @@ def _convert(
     round_trips = []
     for name, runtime, names in files:
         output = folder / name
-        done = convert(source, to=runtime, model=model, dialect=names, output=output, progress=progress)
+        done = convert(
+            source,
+            to=runtime,
+            model=model,
+            dialect=names,
+            output=output,
+            preprocess=preprocess,
+            progress=progress,
+        )
         if name == PYTORCH_FILE:
             dropped = done.dropped
         progress(f"comparing {name} with the source")
@@ -249,42 +268,18 @@ def _convert(
     return dropped, round_trips
 
 
-def _write_texts(
-    folder: Path, found: Fit, classes: Sequence[str], preprocess: Preprocess, report: ModelReport
-) -> None:
-    spec, num_classes = found.spec, found.num_classes
-    config = config_of(spec, num_classes, classes, preprocess)
-    _write(folder / CONFIG_FILE, json.dumps(config, indent=1, ensure_ascii=False) + "\n")
-    for runtime, name in NETWORK_FILES.items():
-        _write(folder / name, standalone(spec, runtime, num_classes, VERSION))
-    _write(folder / REPORT_FILE, page_of([report], title=f"{spec.name}: parity"))
-
-
-def _write_card_and_manifest(folder: Path, values: dict[str, Any]) -> None:
-    """Write both: the card lists the other files, the manifest the card too."""
+def _write_texts(folder: Path, values: dict[str, Any]) -> None:
+    """Write the texts, the card, which lists the other files, and the manifest, which lists the card too."""
+    for name, text in texts_of(values):
+        _write(folder / name, text)
     written = [path.name for path in folder.iterdir()]
     values["files"] = {
-        name: {**entry, "what": _what(name)} for name, entry in manifest.files_of(folder, written).items()
+        name: {**entry, "what": what_of(name)} for name, entry in manifest.files_of(folder, written).items()
     }
-    _write(folder / CARD_FILE, card.written(values))
-    entry = manifest.files_of(folder, [CARD_FILE])[CARD_FILE]
-    values["files"][CARD_FILE] = {**entry, "what": _what(CARD_FILE)}
+    name, text = card_of(values)
+    _write(folder / name, text)
+    values["files"][name] = {**manifest.files_of(folder, [name])[name], "what": what_of(name)}
     (folder / manifest.MANIFEST).write_bytes(manifest.written(values))
-
-
-def _what(name: str) -> str:
-    known = {
-        MODEL_FILE: "ONNX, unfolded, PyTorch's parameter names",
-        OPTIMIZED_FILE: "ONNX, BatchNorm folded",
-        PYTORCH_FILE: "weights for PyTorch",
-        MINDSPORE_FILE: "weights for MindSpore",
-        CONFIG_FILE: "architecture, classes, preprocessing",
-        CARD_FILE: "the model card",
-        REPORT_FILE: "the parity report",
-        NETWORK_FILES["pytorch"]: "the network in PyTorch",
-        NETWORK_FILES["mindspore"]: "the network in MindSpore",
-    }
-    return known.get(name) or f"weights with the names of {name.split('.')[1]}"
 
 
 def _write(path: Path, text: str) -> None:
@@ -307,14 +302,24 @@ def _check_folder(folder: Path) -> None:
 
 
 def _notes(values: Mapping[str, Any], classes: Path | None) -> Iterator[str]:
+    source = values["source"]
+    if source["not_proven"]:
+        yield (
+            f"not verified: {source['file']} is not known to be {source['said_to_be']}: "
+            f"{source['not_proven']}; its published accuracy is not claimed"
+        )
     if not values["accuracy"]:
         yield (
-            "no accuracy is claimed: name the published weights with --model (`python cli.py models "
-            f"{values['model']}` lists them), or give --accuracy"
+            "no accuracy is claimed: publish the published file itself (`python cli.py models "
+            f"{values['model']}` says where it is), or measure with `evaluate --json` and give --accuracy"
         )
     if classes is None and values["num_classes"] != 1000:
         yield "the classes are called by their numbers; --classes FILE names them"
-    if values["preprocess"]["stated_by"].startswith("nobody"):
-        yield "nobody states how images are to be prepared: the card gives triport's default"
+    if values["preprocess"]["stated_by"].startswith("Assumed"):
+        yield f"preprocessing: {values['preprocess']['stated_by']}"
+    for one in values["parity"]["not_run"]:
+        yield f"not run: {one['what']}: {one['why']}"
+    if values["license"].startswith("LicenseRef-"):
+        yield f"the license {values['license']} is not on SPDX's list: put its text where readers find it"
     for other in values["same_weights_as"]:
         yield f"the same weights load into {other['model']}, which computes another function: see the card"

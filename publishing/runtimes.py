@@ -23,8 +23,23 @@ _LOAD: dict[str, Callable[[], Any]] = {
 }
 
 
+_NAMES = {"pytorch": "PyTorch", "mindspore": "MindSpore", "onnx": "ONNX Runtime"}
+
+
 class MissingRuntimeError(TriportError):
     """A runtime is not installed here."""
+
+
+def why_missing(runtime: str) -> str | None:
+    """Return why a runtime cannot be used here, None where it can."""
+    try:
+        _LOAD[runtime]()
+    except TriportError as error:
+        absent = isinstance(error.__cause__, ModuleNotFoundError)
+        return (
+            f"{_NAMES[runtime]} {'is not installed' if absent else 'does not load'} where this was published"
+        )
+    return None
 
 
 def run(runtime: str, file: Path, model: str, device: str, images: np.ndarray) -> tuple[np.ndarray, str]:

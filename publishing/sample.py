@@ -27,13 +27,14 @@ def normalised(pixels: np.ndarray, preprocess: Preprocess) -> np.ndarray:
     return np.ascontiguousarray(images.transpose(2, 0, 1)[None])
 
 
-def sample_entry(pixels: np.ndarray, logits: np.ndarray, tolerance: float) -> dict[str, Any]:
-    """Return the manifest's entry: pixels and the float64 reference's logits, rounded to float32.
+def sample_entry(pixels: np.ndarray, logits: np.ndarray, tolerance: float, reference: str) -> dict[str, Any]:
+    """Return the manifest's entry: pixels and the reference's logits, rounded to float32.
 
     Args:
         pixels: (size, size, 3) uint8.
         logits: (classes,) of the reference.
         tolerance: of a runtime's largest difference, relative to the largest logit.
+        reference: what computed the logits.
     """
     return {
         "pixels": {
@@ -42,7 +43,7 @@ def sample_entry(pixels: np.ndarray, logits: np.ndarray, tolerance: float) -> di
             "base64": base64.b64encode(pixels.tobytes()).decode(),
         },
         "logits": [float(str(value)) for value in logits.astype(np.float32)],
-        "reference": "pytorch-float64",
+        "reference": reference,
         "tolerance": tolerance,
     }
 

@@ -22,7 +22,7 @@ def publication_lines(done: Published) -> Iterator[str]:
         yield f"  {name:22} {file['size']:>12,}  {file['what']}"
     pairs = made["parity"]["pairs"]
     worst = max(pair["max_rel"] for pair in pairs)
-    yield f"  parity      {len(pairs)} runtimes equal PyTorch in float64, the furthest by {worst:.1e}"
+    yield f"  parity      {len(pairs)} runs equal {made['parity']['reference']}, the furthest by {worst:.1e}"
     for figure in made["accuracy"]:
         yield f"  accuracy    {figure['metric']} {figure['percent']:.2f} %, {figure['kind']}"
     yield f"  digest      {done.digest}"
@@ -45,6 +45,11 @@ def verification_pieces(done: Verification) -> Iterator[Table | str]:
     not_run = [check.name for check in done.checks if check.status == "not run"]
     failed = [check.name for check in done.checks if check.status == "failed"]
     if failed:
-        yield f"{done.folder}: NOT as published: {', '.join(failed)}"
-    else:
-        yield f"{done.folder}: as published" + (f"; not run: {', '.join(not_run)}" if not_run else "")
+        yield escape(f"{done.folder}: NOT as published: {', '.join(failed)}")
+        return
+    yield escape(f"{done.folder}: as published" + (f"; not run: {', '.join(not_run)}" if not_run else ""))
+    if not done.digest_given:
+        yield (
+            "  That is by the word of the folder's own manifest, which anyone can write. Whether it is the\n"
+            "  publisher's folder, only the digest that the publisher gives elsewhere tells: --digest DIGEST"
+        )

@@ -6,50 +6,44 @@ bits and claims need no framework.
 
 from __future__ import annotations
 
-import json
+import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from converters.formats import file_sha256
+from converters.formats.tensors import short
 from converters.provenance import VERSION
 from converters.published import MANIFEST, MODEL_FILE
 from parity.compare import compare
-from parity.noise import FLOAT32
 from parity.runners.device import DeviceError
 from reference_models.errors import TriportError
-from reference_models.spec import RUNTIMES, Preprocess, get_model
+from reference_models.spec import RUNTIMES, UnknownModelError, get_model
 
-from . import card, ledger, manifest
+from . import card, ledger, manifest, schema
+from .claims import claim_problems
+from .config import config_problems
 from .folder import (
     BOOKKEEPING,
     CARD_FILE,
     CONFIG_FILE,
+    EXPECTED,
     MINDSPORE_FILE,
     NETWORK_FILES,
     OPTIMIZED_FILE,
     PYTORCH_FILE,
-    REPORT_FILE,
     FolderError,
+    dialect_file,
 )
 from .runtimes import MissingRuntimeError, run
 from .sample import read_sample
+from .structure import structure_problems
+from .texts import card_of, preprocess_of, texts_of
 
 Progress = Callable[[str], None]
 
-_EXPECTED = frozenset(
-    {
-        MODEL_FILE,
-        OPTIMIZED_FILE,
-        PYTORCH_FILE,
-        MINDSPORE_FILE,
-        CONFIG_FILE,
-        CARD_FILE,
-        REPORT_FILE,
-        *NETWORK_FILES.values(),
-    }
-)
 _RUN = {"pytorch": PYTORCH_FILE, "mindspore": MINDSPORE_FILE, "onnx": MODEL_FILE}
 
 
@@ -81,12 +75,16 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """A folder and what was found out about it; `digest` is the manifest's."""
+    """A folder and what was found out about it.
+
+    `digest` is the manifest's; `digest_given` says that it is the one that the publisher gave elsewhere.
+    """
 
     folder: Path
     model: str | None
     digest: str
     checks: tuple[Check, ...]
+    digest_given: bool = False
 
     @property
     def passed(self) -> bool:
@@ -99,6 +97,7 @@ class Verification:
             "folder": str(self.folder),
             "model": self.model,
             "digest": self.digest,
+            "digest_given": self.digest_given,
             "passed": self.passed,
             "checks": [check.as_dict() for check in self.checks],
         }
@@ -131,41 +130,44 @@ def verify(
         raise FolderError(f"{folder}: is not a folder; give one that `publish` made")
     content = manifest.read(folder)
     stated = manifest.digest_of(content)
-    problem = manifest.problem_of(content)
-    if problem is None and digest is not None and stated != digest.removeprefix("sha256:").lower():
-        problem = f"its digest is {stated}, expected {digest}: this is not the folder that was published"
-    values = manifest.parsed(content) if problem is None else {}
-    if problem is None and not values.keys() >= manifest.REQUIRED:
-        problem = f"lacks {', '.join(sorted(manifest.REQUIRED - values.keys()))}"
-    checks = [_check("manifest", f"sha256:{stated}", [f"{MANIFEST}: {problem}"] if problem else [])]
-    if problem:
+    values, problems = _manifest_problems(folder, content, stated, digest)
+    checks = [_check("manifest", f"sha256:{stated}", [f"{MANIFEST}: {problem}" for problem in problems])]
+    if problems:
         checks += [_not_run(name, "the manifest cannot be relied on") for name in _NAMES[1:]]
-        return Verification(folder, None, stated, tuple(checks))
+        return Verification(folder, None, stated, tuple(checks), digest is not None)
     progress("hashing the files")
-    problems, ignored = _file_problems(folder, values["files"])
+    problems, ignored = _file_problems(folder, values)
     beside = f"; not part of it: {', '.join(ignored)}" if ignored else ""
     checks.append(_check("files", f"{len(values['files'])} files by SHA-256{beside}", problems))
     if problems:
         checks += [_not_run(name, "the files are not those of the manifest") for name in _NAMES[2:]]
     else:
-        for name, detail, find in (
-            ("structure", "ONNX checked, config.json and input sizes agree", _structure_problems),
-            ("bits", f"{len(values['names'])} tensors, one SHA-256 each", _bit_problems),
-            ("claims", "the card says what the manifest says", _claim_problems),
-        ):
-            progress(f"checking {name}")
-            checks.append(_check(name, detail, _safely(find, folder, values)))
-        if checks[-1].status == "passed" and values["triport"] != VERSION:
-            checks[-1] = Check(
-                "claims",
-                "passed",
-                f"metadata only: triport {values['triport']} wrote the card, not {VERSION}",
-            )
+        checks += _content_checks(folder, values, digest is not None, progress)
         checks += _runtime_checks(folder, values, runtimes, device, progress)
-    return Verification(folder, str(values["model"]), stated, tuple(checks))
+    return Verification(folder, str(values["model"]), stated, tuple(checks), digest is not None)
 
 
-_NAMES = ("manifest", "files", "structure", "bits", "claims", "sample")
+_NAMES = ("manifest", "files", "structure", "bits", "texts", "claims", "sample")
+
+
+def _manifest_problems(
+    folder: Path, content: bytes, stated: str, digest: str | None
+) -> tuple[dict[str, Any], list[str]]:
+    """Return a manifest's values and what is wrong with it; no values where something is."""
+    if (folder / MANIFEST).is_symlink():
+        return {}, ["is a symbolic link"]
+    problem = manifest.problem_of(content)
+    if problem is None and digest is not None and stated != digest.removeprefix("sha256:").lower():
+        problem = (
+            f"its digest is {stated}, expected {short(digest)}: this is not the folder that was published"
+        )
+    if problem is not None:
+        return {}, [problem]
+    values = manifest.parsed(content)
+    problems = list(islice(schema.problems_of(values), 20))
+    if not problems and not manifest.is_canonical(content, values):
+        problems = ["is not written as triport writes it: a key is there twice, or its text has another form"]
+    return ({}, problems) if problems else (values, [])
 
 
 def _check(name: str, detail: str, problems: Sequence[str]) -> Check:
@@ -176,6 +178,29 @@ def _not_run(name: str, why: str) -> Check:
     return Check(name, "not run", why)
 
 
+def _content_checks(
+    folder: Path, values: Mapping[str, Any], trusted: bool, progress: Progress
+) -> Iterator[Check]:
+    """Yield the checks of what the files say and hold."""
+    for name, detail, find in (
+        ("structure", "ONNX checked; graphs and files state what the manifest says", structure_problems),
+        ("bits", f"{len(values['names'])} tensors, one SHA-256 each", _bit_problems),
+        ("texts", "card, config.json, networks and report are the manifest's", _text_problems),
+        ("claims", "the manifest agrees with itself and with what was published", _claim_problems),
+    ):
+        progress(f"checking {name}")
+        problems = _safely(find, folder, values)
+        if name == "texts" and problems and trusted and values["triport"] != VERSION:
+            why = f"triport {values['triport']} wrote them, not {VERSION}; the digest vouches for them"
+            yield _not_run(name, why)
+        else:
+            yield _check(name, detail, problems)
+
+
+def _claim_problems(folder: Path, values: Mapping[str, Any]) -> Iterator[str]:
+    return claim_problems(values)
+
+
 def _safely(
     find: Callable[[Path, Mapping[str, Any]], Iterator[str]], folder: Path, values: Mapping[str, Any]
 ) -> list[str]:
@@ -183,109 +208,107 @@ def _safely(
     try:
         return list(find(folder, values))
     except TriportError as error:
-        return [str(error)]
+        return [short(str(error), 1000)]
     except Exception as error:  # whatever a forged file makes a parser raise is a finding
-        return [f"{MANIFEST}, or a file that it lists, is not of the form that triport writes: {error!r}"]
+        return [
+            f"a file that {MANIFEST} lists is not of the form that triport writes: {short(repr(error), 300)}"
+        ]
 
 
-def _file_problems(folder: Path, files: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+def _file_problems(folder: Path, values: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """Return what is wrong with the files, and which others are a hub's bookkeeping."""
+    files = values["files"]
     problems, ignored = [], []
-    for name in sorted(_EXPECTED - files.keys()):
+    for name in sorted(EXPECTED - files.keys()):
         problems.append(f"{MANIFEST}: does not list {name}")
+    allowed = EXPECTED | _dialect_files(values["model"])
     for name, entry in files.items():
-        path = folder / name
-        if Path(name).name != name or name == MANIFEST:
-            problems.append(f"{MANIFEST}: lists {name!r}, which is no file of the folder")
-        elif not path.is_file():
-            problems.append(f"{name}: is missing")
-        elif path.stat().st_size != entry["size"]:
-            problems.append(f"{name}: has {path.stat().st_size:,} bytes, the manifest says {entry['size']:,}")
-        elif file_sha256(path) != entry["sha256"]:
-            problems.append(f"{name}: was changed: its SHA-256 is not the manifest's")
+        problem = _file_problem(folder / name, entry) if name in allowed else None
+        if name not in allowed:
+            problems.append(
+                f"{MANIFEST}: lists {short(name)}, which `publish` does not write for {values['model']}"
+            )
+        elif problem:
+            problems.append(f"{name}: {problem}")
     for path in sorted(folder.iterdir()):
         if path.name in BOOKKEEPING:
             ignored.append(path.name)
         elif path.name not in files and path.name != MANIFEST:
-            problems.append(f"{path.name}: is not in the manifest")
+            problems.append(f"{short(path.name)}: is not in the manifest")
     return problems, ignored
 
 
-def _structure_problems(folder: Path, values: Mapping[str, Any]) -> Iterator[str]:
-    """Yield where ONNX files, config.json and networks are not what the manifest's model needs."""
-    import onnx
+def _file_problem(path: Path, entry: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with one file, None where its bytes are the manifest's."""
+    try:
+        found = path.lstat()
+        if stat.S_ISLNK(found.st_mode):
+            return "is a symbolic link: what it leads to is not part of the folder"
+        if not stat.S_ISREG(found.st_mode):
+            return "is no regular file"
+        if found.st_size != entry["size"]:
+            return f"has {found.st_size:,} bytes, the manifest says {entry['size']:,}"
+        if file_sha256(path) != entry["sha256"]:
+            return "was changed: its SHA-256 is not the manifest's"
+    except FileNotFoundError:
+        return "is missing"
+    except (OSError, TriportError) as error:
+        return f"cannot be read: {getattr(error, 'strerror', None) or error}"
+    return None
 
-    preprocess, classes = values["preprocess"], values["num_classes"]
-    size = preprocess["crop_px"]
-    for name in (MODEL_FILE, OPTIMIZED_FILE):
-        model = onnx.load(folder / name, load_external_data=False)
-        if any(tensor.data_location for tensor in model.graph.initializer):
-            yield f"{name}: takes data from another file"
+
+def _dialect_files(model: str) -> set[str]:
+    """Return the names of every weights file with a publisher's names that `publish` could have written."""
+    try:
+        spec = get_model(model)
+    except UnknownModelError:
+        return set()
+    return {dialect_file(dialect.name, dialect.runtime) for dialect in spec.dialects}
+
+
+def _text_problems(folder: Path, values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield where a text is not the one that this version of triport makes of the manifest."""
+    other = (
+        ""
+        if values["triport"] == VERSION
+        else f". The manifest says that triport {values['triport']} wrote it, which {VERSION} cannot "
+        "confirm: verify with that version, or give the digest that the publisher states with --digest"
+    )
+    for name, expected in (*texts_of(values), card_of(values)):
+        content = (folder / name).read_bytes()
+        if content == expected.encode():
             continue
         try:
-            onnx.checker.check_model(model, full_check=True)
-        except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-            yield f"{name}: {str(error).splitlines()[0]}"
-        yield from _signature_problems(name, model, size, classes)
-    config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-    timm = config["pretrained_cfg"]
-    stated = {
-        "architecture": (config["architecture"], values["timm"] or values["model"]),
-        "num_classes": ([config["num_classes"], timm["num_classes"]], [classes, classes]),
-        "class names": ([len(config["label_names"]), len(config["id2label"])], [classes, classes]),
-        "input_size": (timm["input_size"], [3, size, size]),
-        "mean": (timm["mean"], preprocess["mean"]),
-        "std": (timm["std"], preprocess["std"]),
-        "interpolation": (timm["interpolation"], preprocess["interpolation"]),
-    }
-    for key, (found, expected) in stated.items():
-        if found != expected:
-            yield f"{CONFIG_FILE}: {key} is {found}, the manifest says {expected}"
-    if values["triport"] == VERSION:
-        from .networks import standalone
-
-        for runtime, name in NETWORK_FILES.items():
-            expected = standalone(get_model(values["model"]), runtime, classes, VERSION)
-            if (folder / name).read_text(encoding="utf-8") != expected:
-                yield f"{name}: is not the definition of {values['model']} that triport {VERSION} has"
-
-
-def _signature_problems(name: str, model: Any, size_px: int, classes: int) -> Iterator[str]:
-    from converters.onnx_model import INPUT, LOGITS
-
-    for values, expected, dims in (
-        (model.graph.input, INPUT, [3, size_px, size_px]),
-        (model.graph.output, LOGITS, [classes]),
-    ):
-        shapes = {
-            value.name: [axis.dim_value for axis in value.type.tensor_type.shape.dim] for value in values
-        }
-        if shapes != {expected: [0, *dims]}:
-            yield f"{name}: expected {expected} (N, {', '.join(map(str, dims))}), found {shapes}"
+            text = content.decode()
+        except UnicodeDecodeError:
+            yield f"{name}: is not UTF-8 text"
+            continue
+        if name == CARD_FILE:
+            yield from (f"{problem}{other}" for problem in card.problems_of(text, expected))
+        elif name == CONFIG_FILE:
+            yield from (f"{problem}{other}" for problem in config_problems(text, expected))
+        elif name in NETWORK_FILES.values():
+            yield f"{name}: is not the definition of {values['model']} that triport {VERSION} has{other}"
+        else:
+            yield f"{name}: is not the report of the manifest's parity{other}"
 
 
 def _bit_problems(folder: Path, values: Mapping[str, Any]) -> Iterator[str]:
     """Yield where a weights file's tensors are not the ledger's."""
     entries = values["names"]
     files = dict.fromkeys(file for entry in entries for file in entry["files"])
-    for required in (MODEL_FILE, PYTORCH_FILE, MINDSPORE_FILE):
-        if required not in files:
-            yield f"{MANIFEST}: its ledger has no names for {required}"
-    for file in files:
+    weights = {name for name in values["files"] if Path(name).suffix in (".safetensors", ".ckpt")} | {
+        MODEL_FILE
+    }
+    for name in sorted(weights - files.keys()):
+        yield f"{MANIFEST}: its ledger has no names for {name}"
+    for name in sorted(files.keys() - weights):
+        yield f"{MANIFEST}: its ledger has names for {short(name)}, which is no weights file of the folder"
+    compared = {entry["file"]: entry["tensors"] for entry in values["checks"]["round_trip"]}
+    if compared.keys() != weights:
+        yield f"{MANIFEST}: its round trips are of {', '.join(sorted(compared))}"
+    for file in sorted(weights & files.keys()):
         yield from ledger.problems_of(folder, file, entries)
-
-
-def _claim_problems(folder: Path, values: Mapping[str, Any]) -> Iterator[str]:
-    yield from card.problems_of((folder / CARD_FILE).read_text(encoding="utf-8"), values, VERSION)
-    for pair in values["parity"]["pairs"]:
-        if not (pair["passed"] and pair["max_rel"] <= pair["tolerance"]):
-            yield f"{MANIFEST}: {pair['candidate']} did not pass parity"
-    parity, sample = values["parity"], values["sample"]
-    allowed = FLOAT32.tolerance_of(parity["noise"])
-    here = sample["tolerance"] * max(map(abs, sample["logits"])) / parity["largest_logit"]
-    for tolerance in (here, *(pair["tolerance"] for pair in parity["pairs"])):
-        if not tolerance <= allowed * (1 + 1e-6):  # the logits are rounded
-            yield f"{MANIFEST}: allows {tolerance}, and the model's noise only {allowed}"
 
 
 def _runtime_checks(
@@ -294,13 +317,12 @@ def _runtime_checks(
     """Yield one check a runtime and file: the sample's logits."""
     if not runtimes:
         return
-    stated = {key: value for key, value in values["preprocess"].items() if key != "stated_by"}
     try:
-        images, expected = read_sample(values["sample"], Preprocess(**stated))
-        tolerance = float(values["sample"]["tolerance"])
-    except (KeyError, TypeError, ValueError) as error:
-        yield _check("sample", "", [f"{MANIFEST}: its sample cannot be read: {error!r}"])
+        images, expected = read_sample(values["sample"], preprocess_of(values))
+    except ValueError as error:
+        yield _check("sample", "", [f"{MANIFEST}: its sample cannot be read: {error}"])
         return
+    tolerance = float(values["sample"]["tolerance"])
     files = [(runtime, _RUN[runtime]) for runtime in RUNTIMES]
     for runtime, file in [*files, ("onnx", OPTIMIZED_FILE)]:
         if runtime not in runtimes:
@@ -311,11 +333,11 @@ def _runtime_checks(
             logits, version = run(runtime, folder / file, values["model"], device, images)
             found = compare(expected, logits, tolerance)
         except MissingRuntimeError as error:
-            yield Check(name, "not run", str(error).splitlines()[0])
+            yield _not_run(name, str(error).splitlines()[0])
         except DeviceError:
             raise
         except Exception as error:  # whatever a forged file makes a runtime raise is a finding
-            yield _check(name, "", [f"{file}: cannot be run: {error}"])
+            yield _check(name, "", [f"{file}: cannot be run: {short(str(error), 500)}"])
         else:
             detail = f"{version}: {found.max_rel:.1e} of the largest logit, allowed {tolerance:.1e}"
             wrong = [] if found.passed else [f"{file}: the sample's logits differ: {detail}"]

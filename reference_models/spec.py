@@ -104,7 +104,8 @@ class Weights:
     """A published checkpoint of a model, such as `resnet50.torchvision`.
 
     `url` is empty where the publisher gives figures but no file. `num_parameters` counts
-    trainable values in millions as the publisher prints them, None where it does not.
+    trainable values in millions as the publisher prints them, None where it does not. `sha256` is
+    the file's where it is known and the address does not have its first digits.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Weights:
     preprocess: Preprocess
     accuracies: tuple[Accuracy, ...]
     num_parameters_millions: float | None = None
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

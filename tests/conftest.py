@@ -5,6 +5,8 @@ import os
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 os.environ.setdefault("GLOG_v", "3")
 
+import shutil
+
 import pytest
 from click.testing import CliRunner
 
@@ -15,3 +17,19 @@ def run_cli():
     from cli import main
 
     return lambda *arguments: CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory):
+    """The shipped model, published once for the tests that only read it."""
+    from converters.convert import SHIPPED
+    from publishing.publish import publish
+
+    folder = tmp_path_factory.mktemp("published") / "digits"
+    return publish(SHIPPED, folder, model="res2net_digits", license="apache-2.0")
+
+
+@pytest.fixture
+def published_copy(published, tmp_path):
+    """A copy of its folder to change."""
+    return shutil.copytree(published.folder, tmp_path / "digits")

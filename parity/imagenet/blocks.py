@@ -23,12 +23,16 @@ class EvaluationError(TriportError):
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A network that is scored: a runner, how files become its inputs, and the published weights it runs."""
+    """A network that is scored: a runner, how files become its inputs, and the published weights it runs.
+
+    `sha256` is that of the file that was given, where one was.
+    """
 
     model: str
     runner: Runner
     profile: Preprocess
     weights: Weights | None = None
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

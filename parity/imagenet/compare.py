@@ -129,7 +129,7 @@ def compare_preprocessing(contender: Contender, dataset: ImageDataset, **options
     """
     variants = variants_of(contender.profile)
     contenders = [
-        Contender(contender.model, contender.runner, variant.profile, contender.weights)
+        Contender(contender.model, contender.runner, variant.profile, contender.weights, contender.sha256)
         for variant in variants
     ]
     labels = labels_array(dataset)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from converters.published_weights import proof_of
 from parity.ranks import Alone, Ranks
 from parity.runners import Runner
 from reference_models.spec import Preprocess, Weights
@@ -50,6 +51,7 @@ class Evaluation:
     ranks: int = 1
     notes: tuple[str, ...] = ()
     known_as: str | None = None
+    sha256: str | None = None
 
     @property
     def precision(self) -> str:
@@ -73,10 +75,14 @@ class Evaluation:
         return 100 * low, 100 * high
 
     def published(self) -> dict[str, Any] | None:
-        """Return the publisher's figure for these weights (its first), None where there is none."""
+        """Return the publisher's figure for weights of this name (its first), None where there is none.
+
+        `proof` is how the file is known to be the published one, None where it is not.
+        """
         if self.weights is None or not self.weights.accuracies:
             return None
-        return {"weights": self.weights.name, **asdict(self.weights.accuracies[0])}
+        proof = proof_of(self.weights, self.sha256) if self.sha256 else None
+        return {"weights": self.weights.name, **asdict(self.weights.accuracies[0]), "proof": proof}
 
     def verdict(self) -> Verdict | None:
         """Return how the accuracy stands to the published one, None where there is none."""
@@ -96,6 +102,7 @@ class Evaluation:
         verdict = self.verdict()
         return {
             "model": self.model,
+            "weights_sha256": self.sha256,
             "runtime": self.runtime,
             "device": self.device,
             "images": self.images,
@@ -238,6 +245,7 @@ def score(
             notes=dataset.notes,
             known_as=dataset.known_as,
             ranks=ranks.size,
+            sha256=contender.sha256,
         )
         for contender, tally, kept in zip(contenders, tallies, predictions, strict=True)
     ]

@@ -32,7 +32,12 @@ def summary_of(evaluation: Evaluation) -> str:
             f"published for {published['weights']}: "
             f"top-1 {published['top1_percent']:.2f} %"
             + (f", top-5 {top5:.2f} %" if top5 is not None else "")
-            + f" ({published['context']})"
+            + f" ({published['context']}); "
+            + (
+                f"this file: {published['proof']}"
+                if published["proof"]
+                else "the publisher's figure for weights of this name; not shown to be this file"
+            )
         )
         lines.append(f"verdict: {verdict.text}")
     return "\n".join(lines)

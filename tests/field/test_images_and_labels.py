@@ -12,7 +12,8 @@ import pytest
 from parity.imagenet.classes import class_names
 from parity.imagenet.dataset import DatasetError, labels, open_dataset
 from parity.imagenet.dataset.class_map import map_of_folders
-from parity.imagenet.evaluate import evaluate
+from parity.imagenet.evaluate import Contender, evaluate
+from parity.imagenet.evaluate import score as evaluated
 from parity.imagenet.report import summary_of
 from reference_models.errors import TriportError
 from reference_models.spec import get_model
@@ -763,3 +764,29 @@ def test_names_that_look_like_markup(tmp_path):
     printed = console.file.getvalue()
     assert "in sorted order ([bold], [red])" in printed
     assert "[link]1[red].png" in printed
+
+
+@pytest.mark.field(
+    case="weights that fit a published model and are others",
+    source="timm's and torchvision's names of one ResNet (huggingface/pytorch-image-models#107)",
+    outcome="The publisher's figure is given as that of the name; only the file's hash makes it the file's own.",
+)
+@pytest.mark.parametrize(
+    ("sha256", "expected"),
+    [
+        (None, "the publisher's figure for weights of this name; not shown to be this file"),
+        ("ab" * 32, "the publisher's figure for weights of this name; not shown to be this file"),
+        (
+            "05413688da296730d4750ab6e01669c6592c1b3e28dd583503c18c6c57ea8b2e",
+            "this file: its SHA-256 is that of",
+        ),
+    ],
+)
+def test_a_published_figure_is_the_files_only_by_proof(sha256, expected, found, tmp_path):
+    dataset = open_dataset(*known.class_folders(tmp_path, found)[:1], 1000, allow_subset=True)
+    weights = get_model("res2net_digits").weights[0]
+    contender = Contender("res2net_digits", ColourRunner(), PROFILE, weights, sha256)
+    (result,) = evaluated([contender], dataset)
+    assert f"published for {weights.name}: top-1" in summary_of(result)
+    assert expected in summary_of(result)
+    assert (result.json()["published"]["proof"] is None) == expected.startswith("the publisher's")

@@ -7,7 +7,7 @@ import pytest
 
 from converters.formats import open_checkpoint
 from converters.identify import identify
-from publishing.origin import OriginError, measured_figures, origin_of, published_figures
+from publishing.origin import OriginError, figures_of_publisher, measured_figures, origin_of
 from reference_models.spec import get_model
 from tests.converters.checkpoints import dialect_of, hollow_checkpoint
 
@@ -15,6 +15,7 @@ RESNET50 = get_model("resnet50")
 SWAG = get_model("regnet_y_16gf")
 EVALUATED = {
     "model": "resnet50",
+    "weights_sha256": "a" * 64,
     "runtime": "onnx",
     "device": "cpu",
     "images": 100,
@@ -34,27 +35,48 @@ def test_the_hash_in_a_published_files_name_tells_the_weights():
     weights = next(w for w in RESNET50.weights if w.name == "resnet50.torchvision_v2")
     digits = weights.url.rpartition("-")[2].partition(".")[0]
     origin = origin_of(*found(RESNET50, "torchvision"), digits.ljust(64, "0"), "resnet50")
-    assert origin.weights == weights and origin.same_file
+    assert origin.weights == weights and origin.proof is not None and digits in origin.proof
     assert origin.preprocess == weights.preprocess
 
 
-def test_named_weights_are_believed_and_marked_as_another_file():
+def test_named_weights_are_not_believed():
     origin = origin_of(*found(RESNET50, "torchvision"), "0" * 64, "resnet50.torchvision_v2")
-    assert origin.weights is not None and origin.weights.name == "resnet50.torchvision_v2"
-    assert not origin.same_file
-    assert [one["percent"] for one in published_figures(RESNET50, origin.weights)] == [80.858, 95.434]
+    assert origin.weights is None and origin.proof is None
+    assert origin.said_to_be is not None and origin.said_to_be.name == "resnet50.torchvision_v2"
+    assert origin.stated_by.startswith("Assumed: that of resnet50.torchvision_v2")
+
+
+def test_a_files_hash_proves_its_accuracy():
+    weights = next(w for w in RESNET50.weights if w.name == "resnet50.torchvision_v2")
+    assert [one["percent"] for one in figures_of_publisher(RESNET50, weights)] == [80.858, 95.434]
+    assert list(figures_of_publisher(RESNET50, None)) == []
+
+
+@pytest.mark.parametrize("said", ["resnet50.torchvision_v1", "resnet50.modelzoo"])
+def test_a_file_that_is_known_to_be_another_is_refused(said):
+    digits = "11ad3fa6".ljust(64, "0")
+    with pytest.raises(
+        OriginError, match=f"it is resnet50.torchvision_v2, weights of resnet50, and not {said}"
+    ):
+        origin_of(*found(RESNET50, "torchvision"), digits, said)
+
+
+def test_a_published_file_is_not_published_as_another_graph():
+    spec = get_model("resnet50_mindcv")
+    with pytest.raises(OriginError, match="weights of resnet50, and not resnet50_mindcv"):
+        origin_of(*found(spec, "torchvision"), "11ad3fa6".ljust(64, "0"), "resnet50_mindcv")
 
 
 def test_names_alone_prove_no_accuracy():
     origin = origin_of(*found(RESNET50, "torchvision"), "0" * 64, "resnet50")
-    assert origin.weights is None and list(published_figures(RESNET50, None)) == []
-    assert origin.stated_by == "torchvision, whose names the source has"
+    assert origin.weights is None and origin.said_to_be is None
+    assert origin.stated_by.startswith("Assumed: that of resnet50.torchvision_v1, whose publisher's names")
 
 
 def test_what_the_file_states_counts_before_its_names(made):
     checkpoint = open_checkpoint(made.folder)
     origin = origin_of(checkpoint, identify(checkpoint), "0" * 64, "res2net_digits")
-    assert origin.stated_by == "the source file" and origin.weights is None
+    assert origin.stated_by == "Stated by the source file" and origin.weights is None
 
 
 def test_weights_for_other_images_than_the_graphs_are_refused():
@@ -67,7 +89,9 @@ def test_weights_for_other_images_than_the_graphs_are_refused():
 def test_a_measurement_is_taken_with_its_interval(tmp_path):
     path = tmp_path / "evaluate.json"
     path.write_text(json.dumps(EVALUATED))
-    top1, top5 = measured_figures(f"my set={path}", "resnet50", RESNET50.weights[0].preprocess, "2020-01-01")
+    top1, top5 = measured_figures(
+        f"my set={path}", "resnet50", "a" * 64, RESNET50.weights[0].preprocess, "2020-01-01"
+    )
     assert (top1["percent"], top1["interval_percent"], top1["dataset"]["name"]) == (
         80.0,
         [71.1, 86.7],
@@ -82,18 +106,26 @@ def test_a_measurement_is_taken_with_its_interval(tmp_path):
         ("", {"model": "resnet18"}, "was measured on resnet18, not on resnet50"),
         ("", {"preprocess": {}}, "was measured with other preprocessing"),
         ("", {"images": "many"}, "is not what `evaluate --json` writes"),
+        ("", {"images": 0}, "is not what `evaluate --json` writes"),
+        ("", {"top1_percent": float("nan")}, "is not what `evaluate --json` writes"),
+        ("", {"top1_percent": 101}, "is not what `evaluate --json` writes"),
+        ("", {"device": "cpu\n"}, "is not what `evaluate --json` writes"),
+        ("", {"weights_sha256": "b" * 64}, "was measured on a file with the SHA-256 bbb"),
+        ("", {"weights_sha256": None}, "does not say on which file"),
+        ("", {"precision": "float16"}, "was measured in float16"),
         ("a|b=", {}, "a data set's name is plain text"),
+        ("a\x1bb=", {}, "a data set's name is plain text"),
     ],
 )
 def test_a_measurement_of_something_else_is_refused(tmp_path, name, changes, message):
     path = tmp_path / "evaluate.json"
     path.write_text(json.dumps({**EVALUATED, **changes}))
     with pytest.raises(OriginError, match=message):
-        measured_figures(f"{name}{path}", "resnet50", RESNET50.weights[0].preprocess, None)
+        measured_figures(f"{name}{path}", "resnet50", "a" * 64, RESNET50.weights[0].preprocess, None)
 
 
 def test_nobody_states_preprocessing():
     spec = replace(RESNET50, weights=())
     checkpoint, fit = found(RESNET50, "torchvision")
     origin = origin_of(checkpoint, fit._replace(spec=spec), "0" * 64, "resnet50")
-    assert origin.stated_by == "nobody; this is triport's default"
+    assert origin.stated_by == "Assumed: triport's default, because nobody states it"

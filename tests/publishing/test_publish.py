@@ -148,7 +148,7 @@ def test_other_classes_are_published_where_they_are_named(tmp_path, run_cli):
     classes.write_text("background\n" + "".join(f"{n}\n" for n in range(10)))
     result = run_cli("publish", source, *options("-o", tmp_path / "out", "--classes", classes))
     assert result.exit_code == 0, result.output
-    assert "no accuracy is claimed" in result.stdout
+    assert "no accuracy is claimed" in result.stdout and "99.33" not in result.stdout
     assert json.loads((tmp_path / "out" / "config.json").read_text())["num_classes"] == 11
 
 
@@ -157,7 +157,7 @@ def test_a_runtime_that_differs_stops_it(tmp_path, run_cli, monkeypatch):
     monkeypatch.setattr(MindSporeRunner, "run", lambda self, batch: right(self, batch) * 1.0001)
     result = run_cli("publish", SHIPPED, *options("-o", tmp_path / "out"))
     assert result.exit_code == 1
-    assert "1 of 4 runtimes differ from PyTorch in float64\n  mindspore: 1.0e-04" in result.stderr
+    assert "1 of 4 runtimes differ from pytorch-float64\n  mindspore: 1.0e-04" in result.stderr
     assert not list(tmp_path.iterdir())
 
 
@@ -181,7 +181,7 @@ def test_a_file_that_lost_a_bit_stops_it(tmp_path, run_cli, monkeypatch):
     [
         (["--model", "res2net_digits"], "Missing option '--license'"),
         (["--license", "mit"], "Missing option '--model'"),
-        (["--license", "my own", "--model", "res2net_digits"], "expected a license's short name"),
+        (["--license", "my own", "--model", "res2net_digits"], "expected the SPDX identifier"),
         (["--license", "mit", "--model", "resnet18"], "is not a checkpoint of resnet18"),
         (options("--dialect", "torchvision"), "has no pytorch dialect"),
         (options("--accuracy", "nothing.json"), "cannot be read"),

@@ -35,7 +35,7 @@ def test_an_untouched_folder_passes_in_every_runtime(made):
     done = verify(made.folder, digest=made.digest)
     assert done.passed
     assert {check.name: check.status for check in done.checks} == dict.fromkeys(
-        ["manifest", "files", "structure", "bits", "claims"]
+        ["manifest", "files", "structure", "bits", "texts", "claims"]
         + [f"sample: model{end}" for end in (".ckpt", ".safetensors", ".onnx", "_optimized.onnx")],
         "passed",
     )
@@ -130,17 +130,26 @@ def no_pass(values):
 @pytest.mark.parametrize(
     ("change", "check", "message"),
     [
-        (renamed_classes, "structure", "config.json: num_classes is"),
+        (renamed_classes, "claims", "num_classes is 11, and it names 10"),
+        (renamed_classes, "texts", "config.json: num_classes is 10, the manifest says 11"),
         (wider_tolerance, "claims", "allows 0."),
         (no_pass, "claims", "did not pass parity"),
-        (lambda values: values["accuracy"].clear(), "claims", "claims top-1 accuracy 99.33"),
-        (lambda values: values.update(license="mit"), "claims", "license is 'apache-2.0', the manifest"),
+        (lambda values: values["accuracy"].clear(), "texts", "claims top-1 accuracy 99.33"),
+        (lambda values: values.update(license="MIT"), "texts", "'license' is 'apache-2.0', the manifest"),
+        (lambda values: values.update(license="mit"), "claims", "license is 'mit', SPDX writes 'MIT'"),
+        (lambda values: values.update(license="mine"), "claims", "which SPDX does not list"),
         (lambda values: values["names"].pop(), "bits", "is not in the ledger"),
-        (lambda values: values.pop("names"), "manifest", "lacks names"),
-        (lambda values: values["names"][0].pop("shape"), "bits", "not of the form"),
+        (lambda values: values.pop("names"), "manifest", "the manifest lacks names"),
+        (lambda values: values["names"][0].pop("shape"), "manifest", "names[0] lacks shape"),
         (lambda values: values["files"].pop("config.json"), "files", "does not list config.json"),
-        (lambda values: values["files"].update({"../x": {}}), "files", "is no file of the folder"),
-        (lambda values: values["preprocess"].update(mean=[0, 0, 0]), "structure", "mean is"),
+        (lambda values: values["files"].update({"../x": {}}), "manifest", "a key of files is '../x'"),
+        (
+            lambda values: values["preprocess"].update(mean=[0, 0, 0]),
+            "structure",
+            "its metadata triport.preprocessing is",
+        ),
+        (lambda values: values["preprocess"].update(mean=[0, 0, 0]), "claims", "prepares images by"),
+        (lambda values: values["preprocess"].update(mean=[0, 0, 0]), "texts", "pretrained_cfg.mean"),
     ],
 )
 def test_a_manifest_that_contradicts_the_files_is_found(folder, change, check, message):
@@ -156,7 +165,7 @@ def test_a_manifest_that_contradicts_the_files_is_found(folder, change, check, m
     [
         ("value: 99.33", "value: 99.93", "claims top-1 accuracy 99.93"),
         ("| 99.33 |", "| 99.93 |", "99.93"),
-        ("license: apache-2.0", "license: mit", "license is 'mit'"),
+        ("license: apache-2.0", "license: mit", "'license' is 'mit'"),
         ("res2net_digits.ckpt", "other.ckpt", "other.ckpt"),
         ("An image classifier", "The best image classifier", "The best"),
         ("model-index:", "model-index: [", "metadata cannot be read"),
@@ -165,7 +174,7 @@ def test_a_manifest_that_contradicts_the_files_is_found(folder, change, check, m
 def test_a_claim_of_the_card_that_the_manifest_lacks_is_found(folder, old, new, message):
     replace_text(folder / "README.md", old, new)
     rewrite(folder)
-    assert message in problems_of(folder, "claims")
+    assert message in problems_of(folder, "texts")
 
 
 @pytest.mark.parametrize(
@@ -179,7 +188,7 @@ def test_a_claim_of_the_card_that_the_manifest_lacks_is_found(folder, old, new, 
 def test_texts_that_say_something_else_are_found(folder, name, old, new, message):
     replace_text(folder / name, old, new)
     rewrite(folder)
-    assert message in problems_of(folder, "structure")
+    assert message in problems_of(folder, "texts")
 
 
 def test_another_graph_with_the_same_weights_is_found_by_the_sample(folder):
@@ -189,8 +198,9 @@ def test_another_graph_with_the_same_weights_is_found_by_the_sample(folder):
     (folder / "model.onnx").write_bytes(model.SerializeToString())
     rewrite(folder)
     done = verify(folder, runtimes=("onnx",))
-    # the card states the file's hash too
+    # the card and the manifest's parity state the file's hash too
     assert [check.name for check in done.checks if check.status == "failed"] == [
+        "texts",
         "claims",
         "sample: model.onnx",
     ]
@@ -204,9 +214,9 @@ def test_another_graph_with_the_same_weights_is_found_by_the_sample(folder):
         ("model_optimized.onnx", "structure"),
         ("model.safetensors", "bits"),
         ("model.ckpt", "bits"),
-        ("config.json", "structure"),
-        ("README.md", "claims"),
-        ("network_torch.py", "structure"),
+        ("config.json", "texts"),
+        ("README.md", "texts"),
+        ("network_torch.py", "texts"),
     ],
 )
 def test_garbage_with_a_right_hash_is_found(folder, name, check, content):
@@ -221,15 +231,14 @@ def run_in_onnxruntime(folder):
     return next(check for check in done.checks if check.name == "sample: model.onnx")
 
 
-def test_a_card_of_another_version_is_held_to_its_metadata(folder):
+def test_another_versions_texts_need_that_version_or_the_digest(folder):
     rewrite(folder, lambda values: values.update(triport="0.0.9"))
-    found = next(check for check in verify(folder, runtimes=()).checks if check.name == "claims")
-    assert (found.status, found.detail) == (
-        "passed",
-        "metadata only: triport 0.0.9 wrote the card, not 0.1.0",
-    )
-    rewrite(folder, lambda values: values["accuracy"].clear())
-    assert "claims top-1 accuracy 99.33" in problems_of(folder, "claims")
+    assert "triport 0.0.9 wrote it, which 0.1.0 cannot confirm" in problems_of(folder, "texts")
+    # the files state the version too, and those are this version's
+    digest = manifest.digest_of(manifest.read(folder))
+    found = {check.name: check for check in verify(folder, digest=digest, runtimes=()).checks}
+    assert (found["texts"].status, found["structure"].status) == ("not run", "failed")
+    assert "the digest vouches for them" in found["texts"].detail
 
 
 def test_external_data_is_refused(folder):
@@ -287,6 +296,7 @@ def test_it_says_which_runtimes_are_not_installed(made, tmp_path):
         "files",
         "structure",
         "bits",
+        "texts",
         "claims",
     ]
     for file, package in (("model.ckpt", "MindSpore"), ("model.onnx", "ONNX Runtime")):

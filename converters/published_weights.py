@@ -1,0 +1,61 @@
+"""Is a file a published one? Its SHA-256 says so, where the publisher's is known; names and shapes never do.
+
+Publishers put the first eight digits of a file's SHA-256 into its name:
+- torchvision, resnet18-f37072fd.pth: torch.hub compares them (`load_state_dict_from_url(check_hash=True)`);
+- timm's release files, tf_efficientnet_lite0-0aa007d2.pth: its clean_checkpoint.py writes the name;
+- MindCV, resnet50-e0733ab8.ckpt and inception_v4-56e798fc-910v2.ckpt: "run sha256sum and take the first 8
+  characters", https://github.com/mindspore-lab/mindcv/blob/04d329300a8e6798f9861078bb7594a7453ac462/configs/README.md
+
+A file on the Hugging Face hub has none in its name: nothing here proves that a file is that one.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from reference_models.spec import ModelSpec, Weights, all_models
+
+_HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})(?:-910v2)?\.\w+$")
+
+
+class Published(NamedTuple):
+    """A file that is a published one: the weights' record, their model, and how it is known."""
+
+    spec: ModelSpec
+    weights: Weights
+    proof: str
+
+
+def published_as(sha256: str) -> Published | None:
+    """Return the published weights whose file has this SHA-256, None where none is known to have it."""
+    for spec in all_models().values():
+        for weights in spec.weights:
+            proof = proof_of(weights, sha256)
+            if proof is not None:
+                return Published(spec, weights, proof)
+    return None
+
+
+def proof_of(weights: Weights, sha256: str) -> str | None:
+    """Return how it is known that the file with this SHA-256 is that of `weights`; None where it is not."""
+    digits = known_digits(weights)
+    if not digits or not sha256.startswith(digits):
+        return None
+    if weights.sha256:
+        return "its SHA-256 is that of the published file"
+    return f"its SHA-256 begins with {digits}, as the name of the published file says"
+
+
+def known_digits(weights: Weights) -> str:
+    """Return what is known of the SHA-256 of the published file: all digits, the first ones, or none."""
+    found = _HASH_IN_NAME.search(weights.url)
+    return weights.sha256 or (found[1] if found else "")
+
+
+def why_not(weights: Weights, sha256: str) -> str:
+    """Return why a file is not known to be that of `weights`."""
+    digits = known_digits(weights)
+    if digits:
+        return f"its SHA-256 begins with {sha256[:8]}, that of the published file with {digits[:8]}"
+    return "the SHA-256 of the published file is not known to triport"
