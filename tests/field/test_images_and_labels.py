@@ -769,7 +769,7 @@ def test_names_that_look_like_markup(tmp_path):
 @pytest.mark.field(
     case="weights that fit a published model and are others",
     source="timm's and torchvision's names of one ResNet (huggingface/pytorch-image-models#107)",
-    outcome="The publisher's figure is given as that of the name; only the file's hash makes it the file's own.",
+    outcome="The publisher's figure is that of the name; only the file's hash makes it the file's own.",
 )
 @pytest.mark.parametrize(
     ("sha256", "expected"),
