@@ -14,7 +14,7 @@ from parity.ranks.together import check_same, together
 from reference_models.errors import TriportError
 
 from .compare import Comparison, compare_preprocessing
-from .dataset import ImageDataset, open_dataset
+from .dataset import ImageDataset, open_dataset, printable
 from .decoding import workers_of_machine
 from .evaluate import Contender, Evaluation, score
 from .pair import PairTally
@@ -163,7 +163,9 @@ def _run(request: Request, device: str, ranks: Ranks, tell: Callable[[str], None
     finally:
         if rows is not None:
             rows.close()
-    names = [f"{what} in {s.runner.runtime}" for what, s in zip(request.what, subjects, strict=True)]
+    names = [
+        f"{printable(what)} in {s.runner.runtime}" for what, s in zip(request.what, subjects, strict=True)
+    ]
     return Done(names, evaluations, pair, comparison, ranks.rank)
 
 

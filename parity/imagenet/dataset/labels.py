@@ -24,7 +24,7 @@ from reference_models.errors import TriportError, listed
 
 from .class_map import ilsvrc_map
 from .named_labels import ImageLabels, check_known, read_named_labels
-from .samples import VALIDATION_SIZE, DatasetError, Image, ImageDataset, Sample
+from .samples import VALIDATION_SIZE, DatasetError, Image, ImageDataset, Sample, printable
 from .text_file import lines_of
 
 _GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
@@ -67,8 +67,8 @@ def labelled(
         for image, wnid in zip(images, wnids, strict=True)
         if wnid is not None
     ]
-    notes = () if labels is None else (f"labels: {labels}",)
-    return ImageDataset(root, tuple(samples), classes.class_names, layout, notes)
+    notes = () if labels is None else (f"labels: {printable(str(labels))}",)
+    return ImageDataset(root, tuple(samples), classes.class_names, layout, notes, listed=True)
 
 
 def check_labels(dataset: ImageDataset, labels: Path | None) -> None:
@@ -79,13 +79,12 @@ def check_labels(dataset: ImageDataset, labels: Path | None) -> None:
     Raises:
         DatasetError: they differ.
     """
-    if labels is not None:
-        labels_of(labels)  # also where it is not needed, it must be a labels file
     _check_names(dataset)
     official = [sample for sample in dataset.samples if sample.image.validation_number is not None]
-    if not official or (labels is None and package_folder() is None):
+    if dataset.listed or (labels is None and (not official or package_folder() is None)):
         return
-    wnids = labels_of(labels).of([sample.image for sample in official])
+    listed_labels = labels_of(labels)  # also where it is not needed, it must be a labels file
+    wnids = listed_labels.of([sample.image for sample in official])
     wrong = _contradictions(dataset, list(zip(official, wnids, strict=True)))
     if wrong:
         raise DatasetError(

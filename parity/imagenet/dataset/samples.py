@@ -136,7 +136,7 @@ class ImageDataset:
     """Labelled images in a fixed order; `class_names` has one name for each output.
 
     `notes` says what was decided in reading them, `known_as` which known data set they are, if it is not
-    ILSVRC-2012's validation set.
+    ILSVRC-2012's validation set; `listed` that the labels are those of a list, and not the layout's own.
     """
 
     root: Path
@@ -145,6 +145,7 @@ class ImageDataset:
     layout: str = ""
     notes: tuple[str, ...] = ()
     known_as: str | None = None
+    listed: bool = False
 
     @property
     def is_validation_set(self) -> bool:
