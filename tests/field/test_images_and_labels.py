@@ -290,7 +290,44 @@ def test_a_line_with_two_classes(found, tmp_path):
         score(data, path)
 
 
+@pytest.mark.field(
+    case="labels that are numbers only, in a list, in shards, in Parquet files",
+    source="tensorflow/tpu#712 (another numbering of the same classes)",
+    outcome="Taken for the places of the sorted WordNet ids, and the output says that they are.",
+)
+@pytest.mark.parametrize("layout", ["list", "shards", "parquet"])
+def test_numbers_are_said_to_be_assumed(layout, found, tmp_path):
+    if layout == "parquet":
+        rows = [found.data.values(), found.classes.values()]
+        write_table(tmp_path / "x.parquet", dict(zip(["image", "label"], map(list, rows), strict=True)))
+        result = score(tmp_path / "x.parquet")
+    else:
+        result = score(
+            *(known.flat_with_names if layout == "list" else known.webdataset_cls)(tmp_path, found)
+        )
+    check_right(result)
+    assert "taken for the places of the" in summary_of(result)
+
+
 # --- where the images are
+
+
+@pytest.mark.field(
+    case="images beside the class folders, or training images among validation images",
+    source="tensorpack/tensorpack#70",
+    outcome="Refused with their names: they would be left out, or scored as one set.",
+)
+def test_images_in_the_wrong_place(found, tmp_path):
+    data, _ = known.class_folders(tmp_path, found)
+    extra = known.picture(1, 777)
+    (data / "val" / "loose.JPEG").write_bytes(extra)
+    with pytest.raises(DatasetError, match=r"1 images lie beside the class folders.*\n.*loose.JPEG"):
+        score(data)
+    (data / "val" / "loose.JPEG").unlink()
+    wnid = WNIDS[next(iter(found.classes.values()))]
+    (data / "val" / wnid / f"{wnid}_10026.JPEG").write_bytes(extra)
+    with pytest.raises(DatasetError, match="1 images are named as ILSVRC-2012's training images, beside 60"):
+        score(data)
 
 
 @pytest.mark.field(

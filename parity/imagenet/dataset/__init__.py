@@ -78,6 +78,12 @@ def _check_complete(dataset: ImageDataset, allow_subset: bool) -> None:
             raise DatasetError(f"{sample} is there twice, also as {found[number]}")
         else:
             found[number] = sample
+    training = [sample for sample in strangers if sample.image.is_training_image]
+    if found and training:
+        raise DatasetError(
+            f"{dataset.root}: {len(training)} images are named as ILSVRC-2012's training images, beside "
+            f"{len(found)} of its validation set\n{listed(training)}\nGive the validation images alone"
+        )
     if not found or allow_subset:
         return
     if strangers:

@@ -46,6 +46,7 @@ def labelled(
     """
     classes = ilsvrc_map(root, num_classes)
     labels = labels or _labels_beside(root)
+    assumed = ""
     if labels is None and all(image.stated_wnid for image in images):
         wnids: list[str | None] = [image.stated_wnid for image in images]
         check_known(root, [wnid for wnid in wnids if wnid is not None])
@@ -55,7 +56,8 @@ def labelled(
             f"validation images; found {images[0]} ... Say their classes with --labels FILE"
         )
     else:
-        wnids = labels_of(labels).of(images)
+        listed_labels = labels_of(labels)
+        wnids, assumed = listed_labels.of(images), listed_labels.assumed
     unlabelled = [image for image, wnid in zip(images, wnids, strict=True) if wnid is None]
     if unlabelled:
         raise DatasetError(
@@ -67,7 +69,7 @@ def labelled(
         for image, wnid in zip(images, wnids, strict=True)
         if wnid is not None
     ]
-    notes = () if labels is None else (f"labels: {printable(str(labels))}",)
+    notes = () if labels is None else (f"labels: {printable(str(labels))}{assumed}",)
     return ImageDataset(root, tuple(samples), classes.class_names, layout, notes, listed=True)
 
 

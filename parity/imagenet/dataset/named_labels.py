@@ -24,13 +24,14 @@ _LAST_NUMBER = re.compile(r"(\d+)\D*$")
 class ImageLabels:
     """The WordNet ids of images, by name."""
 
-    def __init__(self, source: object, pairs: Iterable[tuple[str, str]]) -> None:
-        """Take in (name, WordNet id) pairs that `source` lists.
+    def __init__(self, source: object, pairs: Iterable[tuple[str, str]], assumed: str = "") -> None:
+        """Take in (name, WordNet id) pairs that `source` lists; `assumed` is what was taken for granted.
 
         Raises:
             DatasetError: a name has two of them.
         """
         self.source = source
+        self.assumed = assumed
         self._by_path: dict[str, str] = {}
         conflicts = []
         for name, wnid in pairs:
@@ -106,8 +107,11 @@ def read_named_labels(source: object, lines: Sequence[str]) -> ImageLabels:
             )
         )
     names = [row[0] for row in rows]
-    wnids = _wnids(source, names, [label for label in labels if label is not None])
-    return ImageLabels(source, zip(names, wnids, strict=True))
+    found = [label for label in labels if label is not None]
+    wnids = _wnids(source, names, found)
+    numbers = all(label.isdecimal() for label in found)
+    assumed = ", whose numbers are taken for the places of the sorted WordNet ids, from 0" if numbers else ""
+    return ImageLabels(source, zip(names, wnids, strict=True), assumed)
 
 
 def check_known(source: object, wnids: Iterable[str]) -> None:

@@ -78,10 +78,10 @@ def one_split_of_names(data: Path, names: Sequence[str]) -> tuple[list[str], str
 
     The innermost folder is a class, which may be called "train" too: it only counts where others say parts.
     """
-    outer = {word.lower() for name in names for word in folders_of(name)[:-1]}
+    outer = {word.lower() for name in names for folder in folders_of(name)[:-1] for word in _words(folder)}
     if not outer & {*VALIDATION, *_OTHERS}:
         return list(names), ""
-    return one_split(data, names, folders_of)
+    return one_split(data, names, words_of_folders)
 
 
 def folders_of(name: str) -> tuple[str, ...]:
@@ -89,9 +89,18 @@ def folders_of(name: str) -> tuple[str, ...]:
     return PurePosixPath(name).parts[:-1]
 
 
+def words_of_folders(name: str) -> list[str]:
+    """Return the words in the names of a file's folders, outermost first."""
+    return [word for folder in folders_of(name) for word in _words(folder)]
+
+
 def words_of_file(path: Path) -> list[str]:
     """Return the words of a shard's name."""
-    return _WORDS.findall(path.stem)
+    return _words(path.stem)
+
+
+def _words(name: str) -> list[str]:
+    return _WORDS.findall(name)
 
 
 def check_one_root(data: Path, names: Iterable[str]) -> None:

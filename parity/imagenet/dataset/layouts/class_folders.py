@@ -7,6 +7,7 @@ from pathlib import Path
 from parity.imagenet.dataset.class_map import map_of_folders
 from parity.imagenet.dataset.samples import (
     IMAGES,
+    SUFFIXES,
     DatasetError,
     Image,
     ImageDataset,
@@ -34,6 +35,11 @@ def read(data: Path, request: Request) -> ImageDataset:
         DatasetError: a class is unknown, a class folder is empty, a file may be an image of another kind.
     """
     root = image_root(data)
+    loose = sorted(entry for entry in root.iterdir() if entry.suffix.lower() in SUFFIXES and entry.is_file())
+    if loose:
+        raise DatasetError(
+            f"{root}: {len(loose)} images lie beside the class folders, in none of them\n{listed(loose)}"
+        )
     classes = map_of_folders(root, _folders(root), request.num_classes, request.classes)
     samples: list[Sample] = []
     empty, folders, beside = [], [], []

@@ -28,6 +28,7 @@ _LABEL_COLUMNS = ("label", "labels", "cls", "class", "target", "wnid")
 _NUMBERED = re.compile(r"(.*)-(\d{1,6})-of-(\d{1,6})")
 # of the names that a file states, how many may be worded otherwise than the model's
 _OTHERWISE = 0.1
+_NUMBERS = "labels are taken for the places of the model's outputs, from 0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +122,12 @@ def _classes(
         if stated is not None and len(stated) != num_classes:
             raise DatasetError(f"{data}: has {len(stated)} classes, and the model has {num_classes} outputs")
         names = stated or tuple(str(index) for index in range(num_classes))
-        return {str(index): index for index in range(num_classes)}, names, None
+        return {str(index): index for index in range(num_classes)}, names, _NUMBERS
     classes = ilsvrc_map(data, num_classes)
     order = list(classes.indices)
     indices = classes.indices | {str(number): classes.indices[wnid] for number, wnid in enumerate(order)}
     if stated is None:
-        return indices, classes.class_names, "labels are taken for the places of the sorted WordNet ids"
+        return indices, classes.class_names, _NUMBERS
     if all(is_wnid(name) and name in classes.indices for name in stated):
         by_place = {str(place): classes.indices[wnid] for place, wnid in enumerate(stated)}
         return classes.indices | by_place, classes.class_names, None

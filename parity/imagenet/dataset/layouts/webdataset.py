@@ -11,7 +11,7 @@ import re
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from parity.imagenet.classes import NUM_CLASSES
+from parity.imagenet.classes import NUM_CLASSES, is_wnid
 from parity.imagenet.dataset.class_map import ilsvrc_map
 from parity.imagenet.dataset.samples import (
     SUFFIXES,
@@ -23,7 +23,7 @@ from parity.imagenet.dataset.samples import (
     printable,
 )
 from parity.imagenet.dataset.shard_samples import LABEL_SUFFIXES, samples_of
-from parity.imagenet.dataset.splits import folders_of, image_root, one_split, words_of_file
+from parity.imagenet.dataset.splits import image_root, one_split, words_of_file, words_of_folders
 from parity.imagenet.dataset.tar_index import files_of, is_tar, peeked_names
 from reference_models.errors import listed
 
@@ -32,6 +32,7 @@ from . import Request, refuse_classes
 NAME = "WebDataset shards"
 _RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}")
 _MOST_SHARDS = 100_000
+_NUMBERS_ONLY = "labels are numbers only: taken for the places of the model's outputs, from 0"
 _NUMBER = re.compile(r"\d{1,9}(?=\D*$)")
 
 
@@ -80,6 +81,8 @@ def read(data: Path, request: Request) -> ImageDataset:
             f"{data}: {len(wrong)} of {len(images)} images have no label, two that disagree, or none of the "
             f"model's {len(names)} classes, counted from 0: are they shifted by one?\n{listed(wrong)}"
         )
+    if not any(is_wnid(label) for _, labels in images for label in labels):
+        notes.append(_NUMBERS_ONLY)
     said = (*filter(None, notes), *passed_over(beside))
     return ImageDataset(data, tuple(samples), names, NAME, said)
 
@@ -98,7 +101,7 @@ def _images_of(shard: Path) -> tuple[list[tuple[Image, list[str]]], list[str], s
     """Return a shard's images with what is written of their classes, the files passed over, and a note."""
     files = {file.name: file for file in files_of(shard)}
     visible = [name for name in files if not PurePosixPath(name).name.startswith(".")]
-    names, left_out = one_split(shard, visible, folders_of)
+    names, left_out = one_split(shard, visible, words_of_folders)
     found, beside = samples_of(shard, [files[name] for name in names])
     if not found:
         raise DatasetError(
