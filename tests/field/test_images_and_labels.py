@@ -519,6 +519,9 @@ def write_hub_copy(folder, found, names=NAMES, label_of=lambda index: index):
     ("folder", "name_of", "known_as"),
     [
         ("gaussian_noise/3", "{name}.JPEG", "ImageNet-C (gaussian_noise 3)"),
+        ("fog_5/val", "{name}.JPEG", "ImageNet-C (fog 5)"),
+        ("my-imagenet-c-part/val", "{name}.JPEG", "ImageNet-C"),
+        ("imagenetv2", "{name}.JPEG", "ImageNet-V2"),
         ("data", "sketch_{n}.JPEG", "ImageNet-Sketch"),
         ("data", "videogame_{n}.jpg", "ImageNet-R"),
         ("data", "0.00{n:04d}_digital clock _ ant_0.86{n:04d}.jpg", "ImageNet-A"),
@@ -544,6 +547,20 @@ def test_known_sets_are_not_judged(folder, name_of, known_as, found, tmp_path):
         f"not judged: the published figure is of ILSVRC-2012's validation set, and these are {known_as}'s"
         in (summary_of(result))
     )
+
+
+@pytest.mark.field(
+    case="folders whose names only begin as those of other sets do",
+    source="found by trial",
+    outcome="They are ILSVRC-2012's validation set, and judged.",
+)
+@pytest.mark.parametrize(
+    "folder", ["imagenet", "imagenet-classes", "ImageNet-original", "imagenet_1k", "fog/val"]
+)
+def test_other_names_are_the_validation_set(folder, found, tmp_path):
+    known.class_folders(tmp_path / folder, found)
+    dataset = open_dataset(tmp_path / folder, 1000, allow_subset=True)
+    assert dataset.known_as is None and dataset.is_validation_set
 
 
 @pytest.mark.field(

@@ -44,15 +44,20 @@ _FILE_NAMES = {
     "ImageNet-A": re.compile(r"\d+\.\d+_.+_\d+\.\d+\.\w+"),
     "ImageNet-V2": re.compile(r"[0-9a-f]{40}\.\w+"),
 }
-_FOLDER_NAMES = (
-    ("ImageNet-C", re.compile(r"(tiny[-_]?)?imagenet[-_]?c(bar)?", re.IGNORECASE)),
-    ("ImageNet-V2", re.compile(r"imagenet[-_]?v2.*", re.IGNORECASE)),
-    ("ImageNet-A", re.compile(r"imagenet[-_]?a", re.IGNORECASE)),
-    ("ImageNet-R", re.compile(r"imagenet[-_]?r(endition)?", re.IGNORECASE)),
-    ("ImageNet-Sketch", re.compile(r"(imagenet[-_]?)?sketch", re.IGNORECASE)),
-    ("ImageNet-O", re.compile(r"imagenet[-_]?o", re.IGNORECASE)),
-    ("ImageNet-P", re.compile(r"imagenet[-_]?p", re.IGNORECASE)),
-)
+# as a whole word of a folder's name: imagenet-r, ImageNet_R.tar, data-imagenet-r-2021
+_FOLDER_NAMES = {
+    known: re.compile(rf"(?:^|[^a-z0-9])imagenet[-_ ]?{letter}(?:$|[^a-z0-9])", re.IGNORECASE)
+    for known, letter in {
+        "ImageNet-C": "c(?:bar)?",
+        "ImageNet-V2": "v2",
+        "ImageNet-A": "a",
+        "ImageNet-R": "r(?:endition)?",
+        "ImageNet-Sketch": "sketch",
+        "ImageNet-O": "o",
+        "ImageNet-P": "p",
+    }.items()
+}
+_CORRUPTION = re.compile(rf"({'|'.join(sorted(_CORRUPTIONS))})[-_]([1-5])")
 
 
 def with_known_name(dataset: ImageDataset) -> ImageDataset:
@@ -75,7 +80,8 @@ def corruption_in(folders: Sequence[str]) -> str | None:
     for name, severity in pairwise(folders):
         if name.lower() in _CORRUPTIONS and severity in _SEVERITIES:
             return f"{name} {severity}"
-    return None
+    found = next((match for name in folders if (match := _CORRUPTION.fullmatch(name.lower()))), None)
+    return f"{found[1]} {found[2]}" if found else None
 
 
 def is_corruptions_root(data: Path) -> bool:
@@ -99,7 +105,7 @@ def _known_name(root: Path, samples: Sequence[Sample]) -> str | None:
     if samples and all(sample.image.is_training_image for sample in samples):
         return "ILSVRC-2012's training set"
     inner = {part for name in names[:1] for part in name.parts[:-1]}
-    for known, pattern in _FOLDER_NAMES:
-        if any(pattern.fullmatch(Path(part).stem) for part in (*outside[-4:], *inner)):
+    for known, pattern in _FOLDER_NAMES.items():
+        if any(pattern.search(part) for part in (*outside[-4:], *inner)):
             return known
     return None
