@@ -18,6 +18,7 @@ import numpy as np
 from reference_models.errors import TriportError
 from reference_models.spec import ModelSpec, Preprocess
 
+from .dataset.samples import printable
 from .libraries import OtherPixelsError, rgb_of
 from .resize_opencv import resize_bicubic, resize_bilinear
 from .resize_pillow import resize_part
@@ -65,8 +66,8 @@ def preprocess_file(path: Path, profile: Preprocess) -> np.ndarray:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ImageError(f"{path}: not a readable image ({error})") from error
-    return preprocess(decode(data, path, profile.library), profile)
+        raise ImageError(f"{printable(str(path))}: not a readable image ({error.strerror})") from error
+    return preprocess(decode(data, printable(str(path)), profile.library), profile)
 
 
 def decode(data: bytes, what: object, library: str = "pil") -> Image.Image:

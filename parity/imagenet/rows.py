@@ -162,7 +162,7 @@ class RowFile:
             found = json.loads(line[len(_MARK) :])
             if not isinstance(found, dict):
                 raise ValueError
-        except ValueError:
+        except (ValueError, RecursionError):
             raise RowsError(
                 f"{self.path}: no rows of `evaluate`: its first line is not what it writes"
             ) from None
