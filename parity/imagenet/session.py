@@ -214,8 +214,10 @@ def _facts(request: Request, identity: dict[str, Any], dataset: ImageDataset) ->
         return json.dumps([[model[key] for key in keys] for model in models], sort_keys=True)
 
     return {
-        "models": of_models("model"),
-        "weights (SHA-256)": of_models("weights_sha256", "data_sha256"),
+        "models": ", ".join(model["model"] for model in models),
+        "weights (SHA-256)": ", ".join(
+            digest for model in models for digest in (model["weights_sha256"], *model["data_sha256"])
+        ),
         "runtime and device": of_models("runtime", "device"),
         "versions": f"{of_models('versions')}, Pillow {identity['pillow']}",
         "preprocessing": of_models("preprocess"),
