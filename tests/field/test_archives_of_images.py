@@ -140,6 +140,33 @@ def webp(files):
 
 
 @pytest.mark.field(
+    case="shards with fewer samples than the file beside them says",
+    source="huggingface/pytorch-image-models (_info.json), webdataset/webdataset (sizes.json)",
+    outcome="Refused with both counts; with --allow-subset a part is meant.",
+)
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("sizes.json", {"imagenet-val-000001.tar": 21}),
+        (
+            "_info.json",
+            {"splits": {"validation": {"filenames": ["imagenet-val-000001.tar"], "shard_lengths": [21]}}},
+        ),
+    ],
+)
+def test_counts_beside_shards(name, text, found, tmp_path):
+    found.data = {f"a{n:03d}": data for n, data in enumerate(found.data.values())}
+    found.classes = dict(zip(found.data, found.classes.values(), strict=True))
+    data, _ = known.webdataset_cls(tmp_path, found)
+    (data / name).write_text(json.dumps(text))
+    with pytest.raises(DatasetError, match=rf"imagenet-val-000001.tar: 20, and {name} says 21"):
+        score(data, allow_subset=False)
+    check_right(score(data))
+    (data / name).write_text(json.dumps(text).replace("21", "20"))
+    check_right(score(data, allow_subset=False))
+
+
+@pytest.mark.field(
     case="a shard's .json that contradicts itself, or states a prediction beside the label",
     source="found by trial",
     outcome="The fields that state the class count, all of them; where they differ it is refused.",

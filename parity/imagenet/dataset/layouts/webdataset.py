@@ -22,6 +22,7 @@ from parity.imagenet.dataset.samples import (
     passed_over,
     printable,
 )
+from parity.imagenet.dataset.shard_counts import check_counts
 from parity.imagenet.dataset.shard_samples import LABEL_SUFFIXES, samples_of
 from parity.imagenet.dataset.splits import image_root, one_split, words_of_file, words_of_folders
 from parity.imagenet.dataset.tar_index import files_of, is_tar, peeked_names
@@ -63,11 +64,15 @@ def read(data: Path, request: Request) -> ImageDataset:
     refuse_classes(request, NAME)
     shards, left_out = _shards_of(data, request.allow_subset)
     images, notes, beside = [], [left_out], []
+    counts: dict[str, int] = {}
     for shard in shards:
         found, others, note = _images_of(shard)
+        counts[shard.name] = len(found)
         images += found
         beside += others
         notes += [f"{shard.name}: {note}" if note else ""]
+    if not request.allow_subset:
+        check_counts(shards[0].parent, counts)
     indices, names = _classes(data, request.num_classes)
     samples, wrong = [], []
     for image, labels in images:
