@@ -19,6 +19,7 @@ _PATH = click.Path(path_type=Path)
 @click.argument("what", metavar="MODEL|FILE [MODEL|FILE]", nargs=-1, required=True)
 @click.option("--data", required=True, type=_PATH, help="Labelled images; see the layouts below.")
 @click.option("--labels", type=_PATH, help="Classes of ILSVRC2012_val_*.JPEG: the devkit, or a list.")
+@click.option("--classes", type=_PATH, help="Class folders' names, one a line, in the order of the outputs.")
 @click.option("--runtime", type=RUNTIME, multiple=True, help="Where to run; default: FILE's own runtime.")
 @DEVICE
 @click.option(
@@ -57,6 +58,7 @@ def evaluate(json_path: str | None, html: Path | None, predictions: bool, **aske
       val/<wnid>/*.JPEG, or class folders of other names (an ImageFolder)
       ILSVRC2012_val_*.JPEG in one folder, or ILSVRC2012_img_val.tar as it is
       WebDataset shards: a folder, or a range val-{000000..000006}.tar
+      Parquet files of the hub's copies, or Kaggle's folder
     Under torchrun or MindSpore's msrun the processes share the images.
 
     \b

@@ -1,6 +1,9 @@
-"""Records what OpenCV computes, as tests/data/opencv_resize.npz.
+"""Records what OpenCV computes, as tests/data/opencv_resize.npz and tests/data/opencv_reading.npz.
 
     python tests/opencv_facts.py
+
+The second has odd image files (tests/odd_images.py), their bytes, and the SHA-256 of the RGB pixels that
+cv2.imread makes of each; nothing where it reads none.
 
 Made with opencv-python-headless 4.11.0.86, which runs beside NumPy 1.26. OpenCV is no dependency:
 the tests compare with what is recorded. Its x86 wheels hand bicubic resizing to Intel's IPP, which
@@ -10,6 +13,8 @@ rounds otherwise; "plain" is OpenCV's own code, as other builds and MindSpore ha
 from __future__ import annotations
 
 import hashlib
+import sys
+import tempfile
 from pathlib import Path
 
 import cv2
@@ -40,6 +45,24 @@ def main() -> None:
         cut = np.ascontiguousarray(resized[top : top + 224, left : left + 224])
         facts[f"photo-{path.name}"] = np.frombuffer(hashlib.sha256(cut.tobytes()).digest(), np.uint8)
     np.savez_compressed(ROOT / "data" / "opencv_resize.npz", **facts)
+    np.savez_compressed(ROOT / "data" / "opencv_reading.npz", **reading())
+
+
+def reading() -> dict[str, np.ndarray]:
+    """Return the bytes of odd image files, and the hash of what is read from each."""
+    sys.path.insert(0, str(ROOT.parent))
+    from tests.odd_images import MAKERS
+
+    facts = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, make in MAKERS.items():
+            path = Path(folder) / name
+            path.write_bytes(make())
+            facts[f"file-{name}"] = np.frombuffer(path.read_bytes(), np.uint8)
+            pixels = cv2.imread(str(path))
+            rgb = b"" if pixels is None else np.ascontiguousarray(pixels[:, :, ::-1]).tobytes()
+            facts[f"read-{name}"] = np.frombuffer(hashlib.sha256(rgb).digest() if rgb else b"", np.uint8)
+    return facts
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import numpy as np
 from reference_models.spec import Preprocess
 
 from .dataset import Sample
-from .preprocess import ImageError, decode, preprocess
+from .preprocess import ImageError, decode_for, preprocess
 
 DIGEST_BYTES = 16
 _BATCHES_AHEAD = 3
@@ -36,6 +36,23 @@ class Batch:
     samples: Sequence[Sample]
     digests: np.ndarray
     inputs: dict[Preprocess, np.ndarray]
+
+
+def read_sample(sample: Sample) -> bytes:
+    """Return the bytes of a sample's image file.
+
+    Raises:
+        ImageError: they cannot be read.
+    """
+    try:
+        return sample.image.read()
+    except (OSError, EOFError) as error:
+        raise ImageError(f"{sample}: not a readable image ({error})") from error
+
+
+def digest_of(data: bytes) -> bytes:
+    """Return the hash that tells images apart."""
+    return hashlib.blake2b(data, digest_size=DIGEST_BYTES).digest()
 
 
 def workers_of_machine(ranks_here: int = 1) -> int:
@@ -80,12 +97,8 @@ def _empty(position: int, samples: Sequence[Sample], profiles: Sequence[Preproce
 
 def _fill(batch: Batch, index: int) -> None:
     sample = batch.samples[index]
-    try:
-        data = sample.image.read()
-    except (OSError, EOFError) as error:
-        raise ImageError(f"{sample}: not a readable image ({error})") from error
-    digest = hashlib.blake2b(data, digest_size=DIGEST_BYTES).digest()
-    batch.digests[index] = np.frombuffer(digest, np.uint8)
-    image = decode(data, sample)
+    data = read_sample(sample)
+    batch.digests[index] = np.frombuffer(digest_of(data), np.uint8)
+    images = decode_for(data, sample, dict.fromkeys(profile.library for profile in batch.inputs))
     for profile, out in batch.inputs.items():
-        preprocess(image, profile, out[index])
+        preprocess(images[profile.library], profile, out[index])

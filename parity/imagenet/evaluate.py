@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from converters.published_weights import proof_of
 from parity.ranks import Alone, Ranks
 from parity.runners import Runner
 from reference_models.spec import Preprocess, Weights
@@ -48,6 +49,8 @@ class Evaluation:
     same_images: bool = True
     layout: str = ""
     ranks: int = 1
+    notes: tuple[str, ...] = ()
+    known_as: str | None = None
     sha256: str | None = None
 
     @property
@@ -72,10 +75,14 @@ class Evaluation:
         return 100 * low, 100 * high
 
     def published(self) -> dict[str, Any] | None:
-        """Return the publisher's figure for these weights (its first), None where there is none."""
+        """Return the publisher's figure for weights of this name (its first), None where there is none.
+
+        `proof` is how the file is known to be the published one, None where it is not.
+        """
         if self.weights is None or not self.weights.accuracies:
             return None
-        return {"weights": self.weights.name, **asdict(self.weights.accuracies[0])}
+        proof = proof_of(self.weights, self.sha256) if self.sha256 else None
+        return {"weights": self.weights.name, **asdict(self.weights.accuracies[0]), "proof": proof}
 
     def verdict(self) -> Verdict | None:
         """Return how the accuracy stands to the published one, None where there is none."""
@@ -83,7 +90,11 @@ class Evaluation:
         if published is None:
             return None
         return verdict_of(
-            self.top1_count, self.images, published["top1_percent"], same_images=self.same_images
+            self.top1_count,
+            self.images,
+            published["top1_percent"],
+            same_images=self.same_images,
+            known_as=self.known_as,
         )
 
     def json(self) -> dict[str, Any]:
@@ -106,6 +117,8 @@ class Evaluation:
             "images_per_second": self.images_per_second,
             "preprocess": asdict(self.profile),
             "layout": self.layout,
+            "known_as": self.known_as,
+            "notes": list(self.notes),
             "ranks": self.ranks,
             "precision": self.precision,
             "versions": self.versions,
@@ -229,6 +242,8 @@ def score(
             versions=contender.runner.versions(),
             same_images=len(dataset.class_names) not in _ILSVRC_CLASSES or dataset.is_validation_set,
             layout=dataset.layout,
+            notes=dataset.notes,
+            known_as=dataset.known_as,
             ranks=ranks.size,
             sha256=contender.sha256,
         )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .blocks import Block
-from .dataset import ImageDataset
+from .dataset import ImageDataset, printable
 
 SIGNIFICANT = 0.05
 
@@ -111,7 +111,7 @@ class PairTally:
             "max_rel": self.largest_difference / (self.largest_logit or 1.0) if self.same_top5 else None,
             "flips": [
                 {
-                    "image": self.dataset.samples[flip.position].name,
+                    "image": printable(self.dataset.samples[flip.position].name),
                     "class": names[flip.label],
                     "a": names[flip.a],
                     "b": names[flip.b],

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from parity.pages import render
 
-from .dataset import Sample
+from .dataset import Sample, printable
+from .decoding import read_sample
 from .evaluate import Evaluation
 from .pair import PairTally
 from .preprocess import decode
@@ -36,7 +37,7 @@ def pair_page(a: Side, b: Side, pair: PairTally) -> str:
         flips.append(
             {
                 "thumbnail": _thumbnail(sample),
-                "image": sample.name,
+                "image": printable(sample.name),
                 "label": short_name(names[flip.label]),
                 "a": short_name(names[flip.a]),
                 "b": short_name(names[flip.b]),
@@ -48,7 +49,7 @@ def pair_page(a: Side, b: Side, pair: PairTally) -> str:
 
 
 def _thumbnail(sample: Sample) -> str:
-    image = decode(sample.image.read(), sample)
+    image = decode(read_sample(sample), sample)
     image.thumbnail((_THUMBNAIL_PX, _THUMBNAIL_PX))
     data = io.BytesIO()
     image.save(data, "JPEG", quality=80)

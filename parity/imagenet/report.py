@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from .compare import Comparison
+from .dataset import printable
 from .evaluate import Evaluation
 from .pair import SIGNIFICANT, PairTally
 
@@ -21,6 +23,7 @@ def summary_of(evaluation: Evaluation) -> str:
         f"top-1 {evaluation.top1_percent:.2f} % (95 % interval {low:.2f} to {high:.2f}), "
         f"top-5 {evaluation.top5_percent:.2f} %",
         f"preprocessing: {evaluation.profile}",
+        *(escape(f"data: {note}") for note in evaluation.notes),
     ]
     published, verdict = evaluation.published(), evaluation.verdict()
     if published is not None and verdict is not None:
@@ -29,7 +32,12 @@ def summary_of(evaluation: Evaluation) -> str:
             f"published for {published['weights']}: "
             f"top-1 {published['top1_percent']:.2f} %"
             + (f", top-5 {top5:.2f} %" if top5 is not None else "")
-            + f" ({published['context']})"
+            + f" ({published['context']}); "
+            + (
+                f"this file: {published['proof']}"
+                if published["proof"]
+                else "the publisher's figure for weights of this name; not shown to be this file"
+            )
         )
         lines.append(f"verdict: {verdict.text}")
     return "\n".join(lines)
@@ -39,10 +47,11 @@ def predictions_table(evaluation: Evaluation, limit: int | None = None) -> Table
     """Return the first `limit` images with their class and the model's best classes."""
     table = _table("image", "class", "top-5, best first")
     for prediction in evaluation.predictions[:limit]:
-        names = [short_name(evaluation.class_names[index]) for index in prediction.top5]
-        label = short_name(evaluation.class_names[prediction.sample.label])
+        names = [_cell(short_name(evaluation.class_names[index])) for index in prediction.top5]
+        label = _cell(short_name(evaluation.class_names[prediction.sample.label]))
         colour = "green" if prediction.top1_correct else "yellow" if prediction.top5_correct else "bold red"
-        table.add_row(prediction.sample.name.rsplit("/", 1)[-1], f"[{colour}]{label}[/]", ", ".join(names))
+        image = _cell(prediction.sample.name.rsplit("/", 1)[-1])
+        table.add_row(image, f"[{colour}]{label}[/]", ", ".join(names))
     return table
 
 
@@ -77,10 +86,11 @@ def flips_table(pair: PairTally, limit: int = 20) -> Table:
     names = pair.dataset.class_names
     for flip in pair.flips[:limit]:
         says = [
-            f"[{'green' if best == flip.label else 'red'}]{short_name(names[best])}[/]"
+            f"[{'green' if best == flip.label else 'red'}]{_cell(short_name(names[best]))}[/]"
             for best in (flip.a, flip.b)
         ]
-        table.add_row(pair.dataset.samples[flip.position].name, short_name(names[flip.label]), *says)
+        image = _cell(pair.dataset.samples[flip.position].name)
+        table.add_row(image, _cell(short_name(names[flip.label])), *says)
     if len(pair.flips) > limit:
         table.add_row(f"... and {len(pair.flips) - limit} more", "", "", "")
     return table
@@ -110,6 +120,11 @@ def comparison_table(comparison: Comparison) -> Table:
 def short_name(name: str) -> str:
     """Return the first of a class's words: "tench" of "tench, Tinca tinca"."""
     return name.split(",")[0]
+
+
+def _cell(text: str) -> str:
+    """Return a file's or a folder's name as a table shows it: its brackets are no markup."""
+    return escape(printable(text))
 
 
 def _table(*columns: str) -> Table:

@@ -11,28 +11,33 @@ import numpy as np
 
 _ONE = 2048  # 11-bit coefficients
 
+# left, top, right and bottom of the part of the resized image that is wanted
+Part = tuple[int, int, int, int]
 
-def resize_bilinear(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Return `pixels`, (H, W, C) uint8, resized to (height, width, C) uint8."""
+
+def resize_bilinear(pixels: np.ndarray, width: int, height: int, part: Part | None = None) -> np.ndarray:
+    """Return `pixels`, (H, W, C) uint8, resized to (height, width, C) uint8, or that part of it."""
+    left, top, right, bottom = part or (0, 0, width, height)
     if pixels.shape[0] == 2 * height and pixels.shape[1] == 2 * width:
-        return _halved(pixels)
-    left, right, right_weight = _neighbours(pixels.shape[1], width, clamp_weight=True)
-    above, below, below_weight = _neighbours(pixels.shape[0], height, clamp_weight=False)
+        return _halved(pixels[2 * top : 2 * bottom, 2 * left : 2 * right])
+    before, after, after_weight = _neighbours(pixels.shape[1], width, range(left, right), clamp_weight=True)
+    above, below, below_weight = _neighbours(pixels.shape[0], height, range(top, bottom), clamp_weight=False)
     rows, row_of = np.unique(np.concatenate([above, below]), return_inverse=True)
     source = pixels[rows].astype(np.int32)
-    left_weights, right_weights = _fixed(right_weight)
-    mixed = source[:, left] * left_weights[:, None] + source[:, right] * right_weights[:, None]
+    before_weights, after_weights = _fixed(after_weight)
+    mixed = source[:, before] * before_weights[:, None] + source[:, after] * after_weights[:, None]
     mixed >>= 4
     above_weights, below_weights = (w[:, None, None] for w in _fixed(below_weight))
-    upper = (mixed[row_of[:height]] * above_weights) >> 16
-    lower = (mixed[row_of[height:]] * below_weights) >> 16
+    upper = (mixed[row_of[: len(above)]] * above_weights) >> 16
+    lower = (mixed[row_of[len(above) :]] * below_weights) >> 16
     return ((upper + lower + 2) >> 2).astype(np.uint8)
 
 
-def resize_bicubic(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Return `pixels`, (H, W, C) uint8, resized to (height, width, C) uint8."""
-    columns, column_weights = _cubic(pixels.shape[1], width)
-    lines, line_weights = _cubic(pixels.shape[0], height)
+def resize_bicubic(pixels: np.ndarray, width: int, height: int, part: Part | None = None) -> np.ndarray:
+    """Return `pixels`, (H, W, C) uint8, resized to (height, width, C) uint8, or that part of it."""
+    left, top, right, bottom = part or (0, 0, width, height)
+    columns, column_weights = _cubic(pixels.shape[1], width, range(left, right))
+    lines, line_weights = _cubic(pixels.shape[0], height, range(top, bottom))
     rows, row_of = np.unique(lines, return_inverse=True)
     row_of = row_of.reshape(lines.shape)
     source = pixels[rows].astype(np.int32)
@@ -46,9 +51,9 @@ def resize_bicubic(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
     return np.rint(total).clip(0, 255).astype(np.uint8)
 
 
-def _cubic(size: int, new_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the four source indices of each new one, (new_size, 4), and their weights as 11-bit integers."""
-    centres = ((np.arange(new_size) + 0.5) * (size / new_size) - 0.5).astype(np.float32)
+def _cubic(size: int, new_size: int, wanted: range) -> tuple[np.ndarray, np.ndarray]:
+    """Return four source indices of each wanted one, (wanted, 4), and their weights as 11-bit integers."""
+    centres = _centres(size, new_size, wanted)
     first = np.floor(centres)
     x, one, a = centres - first, np.float32(1), np.float32(-0.75)
     outer = ((a * (x + one) - 5 * a) * (x + one) + 8 * a) * (x + one) - 4 * a
@@ -65,14 +70,21 @@ def _halved(pixels: np.ndarray) -> np.ndarray:
     return ((blocks.sum((1, 3)) + 2) >> 2).astype(np.uint8)
 
 
-def _neighbours(size: int, new_size: int, *, clamp_weight: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return both source indices of each new one and the weight of the second, float32."""
-    centres = ((np.arange(new_size) + 0.5) * (size / new_size) - 0.5).astype(np.float32)
+def _neighbours(
+    size: int, new_size: int, wanted: range, *, clamp_weight: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return both source indices of each wanted one and the weight of the second, float32."""
+    centres = _centres(size, new_size, wanted)
     first = np.floor(centres).astype(np.int64)
     weight = centres - first.astype(np.float32)
     if clamp_weight:
         weight[(first < 0) | (first >= size - 1)] = 0
     return first.clip(0, size - 1), (first + 1).clip(0, size - 1), weight
+
+
+def _centres(size: int, new_size: int, wanted: range) -> np.ndarray:
+    """Return where the wanted ones of `new_size` pixels lie among `size`, float32."""
+    return ((np.arange(wanted.start, wanted.stop) + 0.5) * (size / new_size) - 0.5).astype(np.float32)
 
 
 def _fixed(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

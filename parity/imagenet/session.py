@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from converters import environment
-from converters.formats import file_sha256
 from parity.ranks import Ranks, device_of_rank, join, ranks_here
+from parity.ranks.together import check_same, together
 from reference_models.errors import TriportError
 
 from .compare import Comparison, compare_preprocessing
-from .dataset import ImageDataset, open_dataset
+from .dataset import ImageDataset, open_dataset, printable
 from .decoding import workers_of_machine
 from .evaluate import Contender, Evaluation, score
 from .pair import PairTally
 from .pair_page import Side, pair_page
+from .preprocess import pillow_version
 from .profiles import variants_of
 from .rows import RowFile
 from .subject import Subject, open_subject
@@ -34,6 +36,7 @@ class Request:
     what: Sequence[str]
     data: Path
     labels: Path | None = None
+    classes: Path | None = None
     runtime: Sequence[str] = ()
     device: str = "cpu"
     model: Sequence[str] = ()
@@ -123,39 +126,26 @@ def run(request: Request, tell: Callable[[str], None] = lambda step: None) -> Do
 
 
 def _run(request: Request, device: str, ranks: Ranks, tell: Callable[[str], None]) -> Done:
-    subjects = [
-        open_subject(
-            what,
-            model=request.of("model", index),
-            runtime=request.of("runtime", index),
-            device=device,
-            profile=request.of("profile", index),
-            precision=request.of("precision", index) or "float32",
-            progress=tell,
-        )
-        for index, what in enumerate(request.what)
-    ]
-    classes = {subject.num_classes for subject in subjects}
-    if len(classes) > 1:
-        raise RequestError(f"the two models have {' and '.join(map(str, sorted(classes)))} classes")
-    tell(f"reading {request.data}")
-    dataset = open_dataset(
-        request.data, subjects[0].num_classes, labels=request.labels, allow_subset=request.allow_subset
-    ).limited(request.limit)
+    subjects, dataset = together(ranks, lambda: _opened(request, device, tell))
+    identity = _identity(request, subjects)
+    check_same(ranks, _facts(request, identity, dataset))
+    workers = request.workers or workers_of_machine(ranks_here())
+    rows = together(
+        ranks, lambda: _rows(request, identity, subjects, dataset, workers) if ranks.rank == 0 else None
+    )
     contenders = [
         Contender(
             subject.spec.name,
             subject.runner,
             subject.profile,
             subject.published,
-            file_sha256(subject.path),
+            stated["weights_sha256"],
         )
-        for subject in subjects
+        for subject, stated in zip(subjects, identity["models"], strict=True)
     ]
-    rows = _rows(request, subjects, dataset) if request.rows is not None and ranks.rank == 0 else None
     options: dict[str, Any] = {
         "batch_size": request.batch_size,
-        "workers": request.workers or workers_of_machine(ranks_here()),
+        "workers": workers,
         "rows": rows,
         "ranks": ranks,
         "allow_duplicates": request.allow_duplicates,
@@ -173,23 +163,90 @@ def _run(request: Request, device: str, ranks: Ranks, tell: Callable[[str], None
     finally:
         if rows is not None:
             rows.close()
-    names = [f"{what} in {s.runner.runtime}" for what, s in zip(request.what, subjects, strict=True)]
+    names = [
+        f"{printable(what)} in {s.runner.runtime}" for what, s in zip(request.what, subjects, strict=True)
+    ]
     return Done(names, evaluations, pair, comparison, ranks.rank)
 
 
-def _rows(request: Request, subjects: Sequence[Subject], dataset: ImageDataset) -> RowFile:
-    identities = [subject.identity() for subject in subjects]
+def _opened(request: Request, device: str, tell: Callable[[str], None]) -> tuple[list[Subject], ImageDataset]:
+    """Return the models in their runtimes, and the images."""
+    subjects = [
+        open_subject(
+            what,
+            model=request.of("model", index),
+            runtime=request.of("runtime", index),
+            device=device,
+            profile=request.of("profile", index),
+            precision=request.of("precision", index) or "float32",
+            progress=tell,
+        )
+        for index, what in enumerate(request.what)
+    ]
+    classes = {subject.num_classes for subject in subjects}
+    if len(classes) > 1:
+        raise RequestError(f"the two models have {' and '.join(map(str, sorted(classes)))} classes")
+    tell(f"reading {request.data}")
+    dataset = open_dataset(
+        request.data,
+        subjects[0].num_classes,
+        labels=request.labels,
+        classes=request.classes,
+        allow_subset=request.allow_subset,
+    )
+    return subjects, dataset.limited(request.limit)
+
+
+def _identity(request: Request, subjects: Sequence[Subject]) -> dict[str, Any]:
+    """Return what makes rows what they are, beside the images."""
+    return {
+        "models": [subject.identity() for subject in subjects],
+        "compare_preprocessing": request.compare_preprocessing,
+        "pillow": pillow_version(),
+    }
+
+
+def _facts(request: Request, identity: dict[str, Any], dataset: ImageDataset) -> dict[str, str]:
+    """Return what all ranks must have in common, by what it is."""
+    models = identity["models"]
+
+    def of_models(*keys: str) -> str:
+        return json.dumps([[model[key] for key in keys] for model in models], sort_keys=True)
+
+    return {
+        "models": ", ".join(model["model"] for model in models),
+        "weights (SHA-256)": ", ".join(
+            digest for model in models for digest in (model["weights_sha256"], *model["data_sha256"])
+        ),
+        "runtime and device": of_models("runtime", "device"),
+        "versions": f"{of_models('versions')}, Pillow {identity['pillow']}",
+        "preprocessing": of_models("preprocess"),
+        "images and labels (SHA-256)": dataset.fingerprint(),
+        "options": f"--batch-size {request.batch_size}, --compare-preprocessing "
+        f"{request.compare_preprocessing}, --allow-duplicates {request.allow_duplicates}",
+    }
+
+
+def _rows(
+    request: Request,
+    identity: dict[str, Any],
+    subjects: Sequence[Subject],
+    dataset: ImageDataset,
+    workers: int,
+) -> RowFile | None:
+    if request.rows is None:
+        return None
     contenders = len(subjects)
     if request.compare_preprocessing:
         contenders = len(variants_of(subjects[0].profile))
-    assert request.rows is not None
     return RowFile(
         request.rows,
-        {"models": identities, "compare_preprocessing": request.compare_preprocessing},
+        identity,
         dataset,
         contenders=contenders,
         batch_size=request.batch_size,
         resume=request.resume,
+        workers=workers,
     )
 
 

@@ -11,18 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from parity.ranks import Ranks
-from reference_models.errors import TriportError
+from parity.ranks import RankError, Ranks
 
 from .blocks import Block, Contender, block_of
 from .dataset import ImageDataset
 from .decoding import DIGEST_BYTES, decoded, workers_of_machine
 
 _NOTHING, _FAILED = -1, -2
-
-
-class RankError(TriportError):
-    """Another rank could not go on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,10 @@ class SubjectError(TriportError):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A model with its weights in a runner; `published` are the weights whose figure to compare with."""
+    """A model with its weights in a runner; `published` are the weights whose figure to compare with.
+
+    `path` is the weights' file, `data_files` are those that it refers to.
+    """
 
     spec: ModelSpec
     num_classes: int
@@ -51,6 +54,7 @@ class Subject:
     profile: Preprocess
     published: Weights | None
     path: Path
+    data_files: tuple[Path, ...] = ()
 
     def identity(self) -> dict[str, Any]:
         """Return what computes and with which weights, to be the same when a run goes on."""
@@ -58,6 +62,7 @@ class Subject:
         return {
             "model": self.spec.name,
             "weights_sha256": file_sha256(self.path),
+            "data_sha256": [file_sha256(path) for path in self.data_files],
             "runtime": self.runner.runtime,
             "device": self.runner.device.partition(":")[0],
             "preprocess": asdict(self.profile),
@@ -109,7 +114,15 @@ def open_subject(
         prepared,
         published,
         Path(checkpoint.path),
+        _data_files(checkpoint),
     )
+
+
+def _data_files(checkpoint: Checkpoint) -> tuple[Path, ...]:
+    """Return the files beside an ONNX model that its tensors lie in."""
+    sources = (getattr(tensor, "source", None) for tensor in checkpoint.tensors.values())
+    paths = {Path(source.path) for source in sources if source is not None}
+    return tuple(sorted(paths - {Path(checkpoint.path)}))
 
 
 def _chosen(profile: str | None, own: Callable[[], Preprocess]) -> Preprocess:
@@ -164,6 +177,7 @@ def _folded(
         prepared,
         None,
         Path(checkpoint.path),
+        _data_files(checkpoint),
     )
 
 

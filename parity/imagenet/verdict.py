@@ -19,15 +19,19 @@ class Verdict:
     text: str
 
 
-def verdict_of(correct: int, images: int, published_percent: float, *, same_images: bool) -> Verdict:
+def verdict_of(
+    correct: int, images: int, published_percent: float, *, same_images: bool, known_as: str | None = None
+) -> Verdict:
     """Judge `correct` of `images` by the 95 % Wilson interval.
 
-    `same_images` says that they are of the set that the published figure was measured on.
+    `same_images` says that they are of the set that the published figure was measured on; `known_as` which
+    other set they are.
     """
     if not same_images:
+        others = "other images" if known_as is None else f"{known_as}'s"
         return Verdict(
             "other images",
-            "not judged: the published figure is of ILSVRC-2012's validation set, and these are other images",
+            f"not judged: the published figure is of ILSVRC-2012's validation set, and these are {others}",
         )
     low, high = (100 * value for value in wilson_interval(correct, images))
     measured = 100 * correct / images

@@ -11,6 +11,11 @@ from typing import Protocol
 import numpy as np
 
 from parity.runners.device import DeviceError, parse_device
+from reference_models.errors import TriportError
+
+
+class RankError(TriportError):
+    """The ranks do not meet, another one failed or is gone, or they do not run the same."""
 
 
 class Ranks(Protocol):
@@ -21,7 +26,11 @@ class Ranks(Protocol):
     backend: str
 
     def gather(self, rows: np.ndarray) -> list[np.ndarray]:
-        """Return what every rank gave, by rank; all give int32 of one shape."""
+        """Return what every rank gave, by rank; all give int32 of one shape.
+
+        Raises:
+            RankError: another rank is gone.
+        """
         ...
 
     def close(self) -> None:
@@ -65,10 +74,18 @@ def device_of_rank(word: str) -> str:
 def ranks_here() -> int:
     """Return how many ranks run on this machine."""
     if "TORCHELASTIC_RUN_ID" in os.environ or "LOCAL_WORLD_SIZE" in os.environ:
-        return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        return _stated("LOCAL_WORLD_SIZE")
     if "MS_ROLE" in os.environ:
-        return int(os.environ.get("MS_LOCAL_WORKER_NUM") or os.environ.get("MS_WORKER_NUM", "1"))
+        return _stated("MS_LOCAL_WORKER_NUM" if os.environ.get("MS_LOCAL_WORKER_NUM") else "MS_WORKER_NUM")
     return 1
+
+
+def _stated(name: str) -> int:
+    """Return the number that the environment states under `name`, 1 without it."""
+    word = os.environ.get(name, "1")
+    if not word.isdecimal() or int(word) < 1:
+        raise RankError(f"{name}={word!r} in the environment: expected how many ranks there are")
+    return int(word)
 
 
 def join(device: str, runtime: str | None) -> Ranks:
@@ -76,13 +93,21 @@ def join(device: str, runtime: str | None) -> Ranks:
 
     `device` and `runtime` decide how results travel: NCCL or HCCL where the launcher's own framework
     computes on a GPU or an NPU, gloo or MindSpore's CPU collectives otherwise.
+
+    Raises:
+        RankError: the others cannot be reached.
     """
     if "MS_ROLE" in os.environ:
         from .msrun import MsrunRanks
 
         return MsrunRanks(device if runtime == "mindspore" else "cpu")
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and "MASTER_ADDR" in os.environ:
+    if _stated("WORLD_SIZE") > 1 and "MASTER_ADDR" in os.environ:
         from .torchrun import TorchrunRanks
 
         return TorchrunRanks(device if runtime == "pytorch" else "cpu")
     return Alone()
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error says before its traces of other languages."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]

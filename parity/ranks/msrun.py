@@ -8,6 +8,8 @@ from converters import environment
 from parity.runners.device import parse_device
 from parity.runners.mindspore import TARGETS
 
+from . import RankError, first_line
+
 _BACKENDS = {"cpu": "mccl", "cuda": "nccl", "npu": "hccl"}
 
 
@@ -21,7 +23,10 @@ class MsrunRanks:
 
         where = parse_device(device)
         mindspore.set_device(TARGETS[where.kind], where.index)
-        communication.init()
+        try:
+            communication.init()
+        except (RuntimeError, ValueError) as error:
+            raise RankError(f"the ranks did not meet ({first_line(error)}): see msrun's log files") from error
         self.backend = _BACKENDS[where.kind]
         self.rank, self.size = communication.get_rank(), communication.get_group_size()
         self._mindspore, self._all_gather = mindspore, ops.AllGather()
@@ -30,7 +35,13 @@ class MsrunRanks:
         """Return what every rank gave, by rank."""
         self._mindspore.set_context(mode=self._mindspore.PYNATIVE_MODE)
         given = self._mindspore.Tensor(np.ascontiguousarray(rows, np.int32))
-        return np.split(self._all_gather(given).asnumpy(), self.size)
+        try:
+            return np.split(self._all_gather(given).asnumpy(), self.size)
+        except RuntimeError as error:
+            raise RankError(
+                f"rank {self.rank}: another rank is gone ({first_line(error)}): see its log file. Rows that "
+                "are written stay, and --resume goes on with them"
+            ) from error
 
     def close(self) -> None:
         """Stay: MindSpore leaves its group when the process ends."""

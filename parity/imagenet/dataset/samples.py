@@ -4,18 +4,58 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from reference_models.errors import TriportError
+from reference_models.errors import TriportError, listed
 
-SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
+SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+IMAGES = "images (.JPEG, .jpg, .png, .webp, .bmp, .tif)"
 VALIDATION_SIZE = 50_000
-_VALIDATION_NAME = re.compile(r"ILSVRC2012_val_(\d{8})\.(?:JPEG|jpeg|jpg)")
+# what lies beside images and is none; a file of any other suffix could be an image that would be left out
+_BESIDE = frozenset({".txt", ".json", ".csv", ".tsv", ".md", ".xml", ".html", ".yaml", ".yml", ".log"})
+_VALIDATION_NAME = re.compile(r"ILSVRC2012_val_(\d{8})(?:_(n\d{8}))?\.(?:jpe?g|png)", re.IGNORECASE)
+_TRAINING_NAME = re.compile(r"(n\d{8})_\d+(?:_n\d{8})?\.\w+")
 
 
 class DatasetError(TriportError):
     """The data are no data set that the model can be scored on."""
+
+
+def printable(name: str) -> str:
+    """Return a name in printable characters, with escapes for all others and for bytes that are no UTF-8."""
+    if name.isprintable():
+        return name
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
+
+
+def images_among(root: Path, names: Iterable[str]) -> tuple[set[str], list[str]]:
+    """Return which files are images by their names, and which are known to be none and passed over.
+
+    Raises:
+        DatasetError: a file is neither: it may be an image that would not be scored.
+    """
+    images, beside, strangers = set(), [], []
+    for name in names:
+        suffix = PurePosixPath(name).suffix.lower()
+        if suffix in SUFFIXES:
+            images.add(name)
+        elif suffix in _BESIDE:
+            beside.append(name)
+        else:
+            strangers.append(printable(name))
+    if strangers:
+        raise DatasetError(f"{root}: {len(strangers)} entries are no {IMAGES}\n{listed(sorted(strangers))}")
+    return images, beside
+
+
+def passed_over(beside: list[str]) -> tuple[str, ...]:
+    """Return the note on files that are no images, none where there are none."""
+    if not beside:
+        return ()
+    more = f" and {len(beside) - 1} more" if len(beside) > 1 else ""
+    return (f"passed over, no images: {printable(beside[0])}{more}",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +71,28 @@ class Image:
     size: int | None = None
 
     def __str__(self) -> str:
-        return str(self.path) if self.size is None else f"{self.path}: {self.name}"
+        return printable(str(self.path) if self.size is None else f"{self.path}: {self.name}")
 
     @property
     def validation_number(self) -> int | None:
         """Which of ILSVRC-2012's validation images it is by its name, 1 to 50,000."""
         found = _VALIDATION_NAME.fullmatch(self.name.rsplit("/", 1)[-1])
         return int(found[1]) if found else None
+
+    @property
+    def is_training_image(self) -> bool:
+        """Whether it is called as ILSVRC-2012's training images are."""
+        return _TRAINING_NAME.fullmatch(self.name.rsplit("/", 1)[-1]) is not None
+
+    @property
+    def stated_wnid(self) -> str | None:
+        """The WordNet id in its name: `ILSVRC2012_val_00000293_n01440764.JPEG`, `n01440764_10026.JPEG`."""
+        name = self.name.rsplit("/", 1)[-1]
+        found = _VALIDATION_NAME.fullmatch(name)
+        if found is not None:
+            return found[2]
+        training = _TRAINING_NAME.fullmatch(name)
+        return None if training is None else training[1]
 
     def read(self) -> bytes:
         """Return the image file's bytes.
@@ -78,23 +133,32 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class ImageDataset:
-    """Labelled images in a fixed order; `class_names` has one name for each output."""
+    """Labelled images in a fixed order; `class_names` has one name for each output.
+
+    `notes` says what was decided in reading them, `known_as` which known data set they are, if it is not
+    ILSVRC-2012's validation set; `listed` that the labels are those of a list, and not the layout's own.
+    """
 
     root: Path
     samples: tuple[Sample, ...]
     class_names: tuple[str, ...]
     layout: str = ""
+    notes: tuple[str, ...] = ()
+    known_as: str | None = None
+    listed: bool = False
 
     @property
     def is_validation_set(self) -> bool:
-        """Whether the images are of ILSVRC-2012's validation set: all of them are named so."""
-        return all(sample.image.validation_number is not None for sample in self.samples)
+        """Whether all are named as ILSVRC-2012's validation images, and it is no set made of these."""
+        return self.known_as is None and all(
+            sample.image.validation_number is not None for sample in self.samples
+        )
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of all names and labels, in order."""
         digest = hashlib.sha256()
         for sample in self.samples:
-            digest.update(f"{sample.name}\t{sample.label}\n".encode())
+            digest.update(f"{printable(sample.name)}\t{sample.label}\n".encode())
         return digest.hexdigest()
 
     def limited(self, limit: int | None) -> ImageDataset:

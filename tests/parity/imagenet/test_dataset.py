@@ -95,10 +95,19 @@ def test_empty_class_folder(digits):
         open_dataset(digits, 11)
 
 
-def test_file_that_is_no_image(digits):
-    (digits / "0" / "notes.txt").touch()
-    with pytest.raises(DatasetError, match=r"1 entries are no images.*\n.*0/notes.txt"):
+@pytest.mark.parametrize("name", ["picture.heic", "0001.png.part", "noname"])
+def test_file_that_may_be_an_image(name, digits):
+    (digits / "0" / name).touch()
+    with pytest.raises(DatasetError, match=rf"0: 1 entries are no images.*\n  {name}"):
         open_dataset(digits, 10)
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "dataset.json"])
+def test_a_file_beside_images_is_passed_over_and_said(name, digits):
+    (digits / "0" / name).touch()
+    dataset = open_dataset(digits, 10)
+    assert len(dataset.samples) == 20
+    assert f"passed over, no images: 0/{name}" in dataset.notes
 
 
 def test_hidden_files_are_passed_over(digits):

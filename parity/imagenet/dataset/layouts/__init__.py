@@ -12,16 +12,20 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-IMAGES = "images (.JPEG, .jpg, .png)"
+from parity.imagenet.dataset.samples import DatasetError
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the caller says of the data: the model's outputs, a labels file, whether a part will do."""
+    """What the caller says of the data.
+
+    `num_classes` are the model's outputs, `labels` and `classes` files; `allow_subset`: a part will do.
+    """
 
     num_classes: int
     labels: Path | None = None
     allow_subset: bool = False
+    classes: Path | None = None
 
 
 @cache
@@ -31,6 +35,9 @@ def all_layouts() -> tuple[Any, ...]:
     return tuple(importlib.import_module(f"{__name__}.{name}") for name in names)
 
 
-def image_root(data: Path) -> Path:
-    """Return `data`/val where there is one, else `data`."""
-    return data / "val" if (data / "val").is_dir() else data
+def refuse_classes(request: Request, layout: str) -> None:
+    """Raise DatasetError where `--classes` is given for a layout that has no names of classes."""
+    if request.classes is not None:
+        raise DatasetError(
+            f"--classes {request.classes}: names the classes of folders, and this is a {layout}"
+        )

@@ -5,40 +5,60 @@ from __future__ import annotations
 from pathlib import Path
 
 from parity.imagenet.dataset.class_map import map_of_folders
-from parity.imagenet.dataset.samples import SUFFIXES, DatasetError, Image, ImageDataset, Sample
+from parity.imagenet.dataset.samples import (
+    IMAGES,
+    SUFFIXES,
+    DatasetError,
+    Image,
+    ImageDataset,
+    Sample,
+    images_among,
+    passed_over,
+)
+from parity.imagenet.dataset.splits import image_root
 from reference_models.errors import listed
 
-from . import IMAGES, Request, image_root
+from . import Request, parquet
 
 NAME = "class folders"
 
 
 def fits(data: Path) -> bool:
     """Whether `data`, or its val folder, has folders."""
-    return data.is_dir() and bool(_folders(image_root(data)))
+    return data.is_dir() and bool(_folders(image_root(data))) and not parquet.fits(data)
 
 
 def read(data: Path, request: Request) -> ImageDataset:
     """Return the images of every class folder, sorted by path.
 
     Raises:
-        DatasetError: a class is unknown, a class folder is empty, a file is no image.
+        DatasetError: a class is unknown, a class folder is empty, a file may be an image of another kind.
     """
     root = image_root(data)
-    classes = map_of_folders(root, _folders(root), request.num_classes)
-    samples, strangers, empty = [], [], []
+    loose = sorted(entry for entry in root.iterdir() if entry.suffix.lower() in SUFFIXES and entry.is_file())
+    if loose:
+        raise DatasetError(
+            f"{root}: {len(loose)} images lie beside the class folders, in none of them\n{listed(loose)}"
+        )
+    classes = map_of_folders(root, _folders(root), request.num_classes, request.classes)
+    samples: list[Sample] = []
+    empty, folders, beside = [], [], []
     for name, label in classes.indices.items():
-        files = sorted(path for path in (root / name).iterdir() if not path.name.startswith("."))
-        images = [path for path in files if path.suffix.lower() in SUFFIXES and path.is_file()]
-        strangers += sorted(set(files) - set(images))
-        samples += [Sample(Image(path, f"{name}/{path.name}"), label) for path in images]
+        entries = {entry.name: entry for entry in (root / name).iterdir() if not entry.name.startswith(".")}
+        folders += [entry for entry in entries.values() if entry.is_dir()]
+        images, others = images_among(root / name, (e for e in entries if not entries[e].is_dir()))
+        samples += [Sample(Image(entries[e], f"{name}/{e}"), label) for e in sorted(images)]
+        beside += [f"{name}/{other}" for other in others]
         if not images:
             empty.append(root / name)
-    if strangers:
-        raise DatasetError(f"{root}: {len(strangers)} entries are no {IMAGES}\n{listed(strangers)}")
+    if folders:
+        raise DatasetError(
+            f"{root}: {len(folders)} entries are no {IMAGES}: folders inside class folders\n{listed(folders)}"
+        )
     if empty and not request.allow_subset:
         raise DatasetError(f"{root}: {len(empty)} class folders hold no image\n{listed(empty)}")
-    return ImageDataset(root, tuple(samples), classes.class_names, NAME)
+    notes = (*classes.notes, *passed_over(beside))
+    return ImageDataset(root, tuple(samples), classes.class_names, NAME, notes)
 
 
 def _folders(root: Path) -> list[str]:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from parity.imagenet.dataset.labels import labelled
-from parity.imagenet.dataset.samples import SUFFIXES, DatasetError, Image, ImageDataset
-from reference_models.errors import listed
+from parity.imagenet.dataset.samples import SUFFIXES, Image, ImageDataset, images_among, passed_over
+from parity.imagenet.dataset.splits import image_root
 
-from . import IMAGES, Request, image_root
+from . import Request, parquet, refuse_classes
 
 NAME = "flat folder"
 
 
 def fits(data: Path) -> bool:
     """Whether `data`, or its val folder, has images and no folders."""
-    if not data.is_dir():
+    if not data.is_dir() or parquet.fits(data):
         return False
     entries = _entries(image_root(data))
     return any(_is_image(entry) for entry in entries) and not any(entry.is_dir() for entry in entries)
@@ -25,15 +26,17 @@ def read(data: Path, request: Request) -> ImageDataset:
     """Return the images with the classes that the labels give them, sorted by name.
 
     Raises:
-        DatasetError: an image has no label, or a file is no image.
+        DatasetError: an image has no label, or a file may be an image of another kind.
     """
+    refuse_classes(request, NAME)
     root = image_root(data)
-    entries = _entries(root)
-    strangers = [entry for entry in entries if not _is_image(entry) and entry.suffix != ".txt"]
-    if strangers:
-        raise DatasetError(f"{root}: {len(strangers)} entries are no {IMAGES}\n{listed(strangers)}")
-    images = [Image(entry, entry.name) for entry in entries if _is_image(entry)]
-    return labelled(root, images, request.labels, request.num_classes, NAME)
+    images, beside = images_among(root, (entry.name for entry in _entries(root)))
+    found = labelled(
+        root, [Image(root / name, name) for name in sorted(images)], request.labels, request.num_classes, NAME
+    )
+    if request.labels is not None:
+        beside = [name for name in beside if root / name != request.labels]
+    return replace(found, notes=(*found.notes, *passed_over(beside)))
 
 
 def _is_image(entry: Path) -> bool:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from parity.imagenet.classes import is_wnid
 from parity.imagenet.dataset.class_map import map_of_folders
 from parity.imagenet.dataset.labels import labelled
-from parity.imagenet.dataset.samples import SUFFIXES, DatasetError, ImageDataset, Sample
+from parity.imagenet.dataset.samples import (
+    IMAGES,
+    DatasetError,
+    ImageDataset,
+    Sample,
+    images_among,
+    passed_over,
+)
+from parity.imagenet.dataset.splits import check_one_root, one_split_of_names
 from parity.imagenet.dataset.tar_index import files_of, is_tar
-from reference_models.errors import listed
 
-from . import IMAGES, Request, webdataset
+from . import Request, refuse_classes, webdataset
 
 NAME = "tar file"
 
@@ -25,16 +33,23 @@ def read(data: Path, request: Request) -> ImageDataset:
     """Return the images, sorted by name; classes are their folders, or come apart for a flat tar file.
 
     Raises:
-        DatasetError: the tar file is damaged, an image has no class, or a file is no image.
+        DatasetError: the tar file is damaged, an image has no class, a file may be an image of another kind.
     """
-    files = sorted(files_of(data), key=lambda image: image.name)
-    files = [image for image in files if not PurePosixPath(image.name).name.startswith(".")]
-    strangers = [image.name for image in files if PurePosixPath(image.name).suffix.lower() not in SUFFIXES]
-    if strangers or not files:
-        raise DatasetError(f"{data}: {len(strangers)} entries are no {IMAGES}\n{listed(strangers)}")
-    folders = [PurePosixPath(image.name).parent.name for image in files]
+    files = {image.name: image for image in files_of(data)}
+    visible = [name for name in files if not PurePosixPath(name).name.startswith(".")]
+    images, beside = images_among(data, visible)
+    names, left_out = one_split_of_names(data, sorted(images))
+    if not names:
+        raise DatasetError(f"{data}: expected {IMAGES}, found none")
+    notes = (*((left_out,) if left_out else ()), *passed_over(beside))
+    folders = [PurePosixPath(name).parent.name for name in names]
     if len(set(folders)) == 1 and not is_wnid(folders[0]):
-        return labelled(data, files, request.labels, request.num_classes, NAME)
-    classes = map_of_folders(data, set(folders), request.num_classes)
-    samples = [Sample(image, classes.indices[folder]) for image, folder in zip(files, folders, strict=True)]
-    return ImageDataset(data, tuple(samples), classes.class_names, NAME)
+        refuse_classes(request, NAME)
+        found = labelled(data, [files[name] for name in names], request.labels, request.num_classes, NAME)
+        return replace(found, notes=(*found.notes, *notes))
+    check_one_root(data, names)
+    classes = map_of_folders(data, set(folders), request.num_classes, request.classes)
+    samples = [
+        Sample(files[name], classes.indices[folder]) for name, folder in zip(names, folders, strict=True)
+    ]
+    return ImageDataset(data, tuple(samples), classes.class_names, NAME, (*classes.notes, *notes))

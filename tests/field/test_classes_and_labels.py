@@ -1,0 +1,251 @@
+"""Images: which class each one is."""
+
+import pytest
+
+from parity.imagenet.classes import class_names
+from parity.imagenet.dataset import DatasetError, open_dataset
+from parity.imagenet.dataset.class_map import map_of_folders
+from tests.field.known_images import check_right, score
+from tests.parity.imagenet import known_answers as known
+from tests.parity.imagenet.known_answers import IMAGES, WNIDS
+
+
+def unique_words():
+    words, seen = [], set()
+    for index, name in enumerate(class_names()):
+        word = name.split(",")[0].replace("/", "_")
+        words.append(f"{word} {index}" if word in seen else word)
+        seen.add(word)
+    return words
+
+
+@pytest.mark.field(
+    case="class folders named by words",
+    source="huggingface/pytorch-image-models#222, pytorch/vision#714",
+    outcome="Refused: their sorted order is not the model's, and nothing says which output each one is.",
+)
+def test_folders_of_words(tmp_path):
+    with pytest.raises(DatasetError, match=r"nothing says which output.*order is not known.*--classes"):
+        map_of_folders(tmp_path, unique_words(), 1000)
+
+
+@pytest.mark.field(
+    case="class folders named by words, with a list of classes",
+    source="huggingface/pytorch-image-models#222 (class map: one class name a line)",
+    outcome="The right figure, by the order that the list gives.",
+)
+def test_folders_of_words_with_their_order(found, tmp_path):
+    words = unique_words()
+    for name, data in found.data.items():
+        path = tmp_path / "data" / words[found.classes[name]] / f"{name}.JPEG"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    (tmp_path / "classes.txt").write_text("".join(f"{word}\n" for word in words), encoding="utf-8-sig")
+    check_right(score(tmp_path / "data", classes=tmp_path / "classes.txt"))
+
+
+@pytest.mark.field(
+    case="class folders 1 to 1000 by the devkit's ids",
+    source="raoyongming/DynamicViT#17",
+    outcome="Refused: no figure from an order that nothing states.",
+)
+@pytest.mark.parametrize("form", ["{}", "{:04d}", "class_{}"])
+@pytest.mark.parametrize("outputs", [1000, 1001])
+def test_folders_of_devkit_ids(form, outputs, tmp_path):
+    with pytest.raises(DatasetError, match="order is not known"):
+        map_of_folders(tmp_path, [form.format(n) for n in range(1, 1001)], outputs)
+
+
+@pytest.mark.field(
+    case="class folders 0 to 999 without leading zeros, as ImageNet-V2 has them",
+    source="modestyachts/ImageNetV2#4, modestyachts/ImageNetV2#10",
+    outcome="The right figure: the numbers are the classes', not the order of the text; and it is said.",
+)
+@pytest.mark.parametrize("form", ["{}", "{:03d}"])
+@pytest.mark.parametrize("background", [0, 1])
+def test_folders_of_numbers(form, background, tmp_path):
+    classes = map_of_folders(tmp_path, [form.format(n) for n in range(1000)], 1000 + background)
+    assert classes.indices == {form.format(n): n + background for n in range(1000)}
+    assert classes.notes == ("folders 0 to 999 are taken for the places of the sorted WordNet ids",)
+
+
+@pytest.mark.field(
+    case="a user's own folders c1 to c12, or of mixed case",
+    source="pytorch/vision#714, huggingface/pytorch-image-models#222, NVIDIA/DIGITS#665",
+    outcome="Refused where loaders sort them differently.",
+)
+@pytest.mark.parametrize(
+    "names", [[f"c{n}" for n in range(1, 13)], ["Zebra", "ant", "bee"], [str(n) for n in range(12)]]
+)
+def test_own_folders_whose_order_differs_between_loaders(names, tmp_path):
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.png").touch()
+    with pytest.raises(DatasetError, match=r"loaders differ.*leading zeros.*--classes"):
+        open_dataset(tmp_path, len(names))
+    listed = tmp_path.with_suffix(".txt")
+    listed.write_text("\n".join(names))
+    dataset = open_dataset(tmp_path, len(names), classes=listed)
+    assert {s.name.split("/")[0]: s.label for s in dataset.samples} == {n: i for i, n in enumerate(names)}
+
+
+@pytest.mark.field(
+    case="a user's own folders that every loader sorts alike",
+    source="pytorch/vision#714",
+    outcome="Scored, and what is taken for granted is said.",
+)
+def test_own_folders_of_one_order(tmp_path):
+    for name in ("c01", "c02", "c10"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.png").touch()
+    dataset = open_dataset(tmp_path, 3)
+    assert [sample.label for sample in dataset.samples] == [0, 1, 2]
+    assert "the outputs are taken to be the folders in sorted order (c01, c02, c10)" in dataset.notes[0]
+
+
+@pytest.mark.field(
+    case="a list of classes that is not the model's",
+    source="huggingface/pytorch-image-models#222",
+    outcome="Refused: too few, one twice, or folders that are not in it.",
+)
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a\nb\n", "expected the model's 3 classes.*found 2"),
+        ("a\nb\nb\n", "twice b"),
+        ("a\nb\nd\n", "1 of 3 folders are not in .*\n  c"),
+    ],
+)
+def test_wrong_list_of_classes(text, message, tmp_path):
+    for name in "abc":
+        (tmp_path / "data" / name).mkdir(parents=True)
+    (tmp_path / "classes.txt").write_text(text)
+    with pytest.raises(DatasetError, match=message):
+        open_dataset(tmp_path / "data", 3, classes=tmp_path / "classes.txt")
+
+
+@pytest.mark.field(
+    case="labels with a byte order mark, quotes, a header, tabs, Windows line ends, UTF-16",
+    source="awdeorio/mailmerge#93, p2irc/deepplantphenomics#41, huggingface/pytorch-image-models#1081",
+    outcome="Read: every image has its label.",
+)
+@pytest.mark.parametrize(
+    ("head", "form", "encoding"),
+    [
+        ("", "{name},{wnid}\r\n", "utf-8-sig"),
+        ("", '"{name}","{wnid}"\n', "utf-8"),
+        ("", "'{name}' '{wnid}'\n", "utf-8"),
+        ("name,label\n", "{name},{wnid}\n", "utf-8"),
+        ("ImageId,Class\n", "{name},{index}\n", "utf-8-sig"),
+        ("Image\tWNID\twords\n", "{name}\t{wnid}\ttench, Tinca tinca\n", "utf-8"),
+        ("", "{name};{wnid}\n", "utf-8"),
+        ("file,wnid,class_index\n", "val/{name},{wnid},{index}\n", "utf-8"),
+        ("", "{name} {wnid}\r", "utf-8"),
+        ("", "{name} {index}\n", "utf-16"),
+    ],
+)
+def test_forms_of_labels(head, form, encoding, found, tmp_path):
+    data = known.flat(tmp_path, found)
+    rows = "".join(
+        form.format(name=f"{name}.JPEG", wnid=WNIDS[index], index=index)
+        for name, index in found.classes.items()
+    )
+    (tmp_path / "labels.csv").write_bytes((head + rows).encode(encoding))
+    check_right(score(data, tmp_path / "labels.csv"))
+
+
+@pytest.mark.field(
+    case="labels that list an image twice, with two classes",
+    source="found by trial",
+    outcome="Refused, with the names; the same label twice is none too many.",
+)
+def test_labels_that_contradict_themselves(found, tmp_path):
+    data, path = known.flat_with_names(tmp_path, found)
+    text = path.read_text()
+    path.write_text(text + text)
+    check_right(score(data, path))
+    path.write_text(text + "".join(f"{n}.JPEG {(i + 7) % 1000}\n" for n, i in found.classes.items()))
+    with pytest.raises(DatasetError, match=r"60 images are listed with two different labels\n  ILSVRC"):
+        score(data, path)
+
+
+@pytest.mark.field(
+    case="a list of running numbers (ImageSets/CLS-LOC/val.txt) given as labels",
+    source="open-mmlab/mmpretrain#850",
+    outcome="Refused: the numbers count the images.",
+)
+@pytest.mark.parametrize(
+    "number_of",
+    [lambda place, name: place + 1, lambda place, name: place, lambda place, name: int(name[-8:]) % 1000],
+    ids=["from 1", "from 0", "in the name"],
+)
+def test_running_numbers_are_no_labels(number_of, found, tmp_path):
+    data = tmp_path / "val"
+    data.mkdir()
+    names = [f"ILSVRC2012_val_{k:08d}" for k in range(5, 905, 15)]
+    for name, image in zip(names, found.data.values(), strict=True):
+        (data / f"{name}.JPEG").write_bytes(image)
+    path = tmp_path / "val.txt"
+    path.write_text("".join(f"{name} {number_of(place, name)}\n" for place, name in enumerate(names)))
+    with pytest.raises(DatasetError, match=r"its numbers count the images.*they are no labels"):
+        score(data, path)
+
+
+@pytest.mark.field(
+    case="a0.jpg and a0.png, with a line each",
+    source="p2irc/deepplantphenomics#41",
+    outcome="Each has its own line's label; where the lines leave out the suffix, it is refused.",
+)
+def test_names_that_differ_in_their_suffix(found, tmp_path):
+    images = dict(zip([f"a{n // 2}.{('jpg', 'png')[n % 2]}" for n in range(IMAGES)], found.data, strict=True))
+    for new, name in images.items():
+        (tmp_path / "val" / new).parent.mkdir(exist_ok=True)
+        (tmp_path / "val" / new).write_bytes(found.data[name])
+    path = tmp_path / "labels.txt"
+    path.write_text("".join(f"{new} {WNIDS[found.classes[name]]}\n" for new, name in images.items()))
+    check_right(score(tmp_path / "val", path))
+    one_a_stem = {new.split(".")[0]: name for new, name in images.items()}
+    path.write_text("".join(f"{new} {WNIDS[found.classes[name]]}\n" for new, name in one_a_stem.items()))
+    with pytest.raises(DatasetError, match=r"30 images cannot be told from others.*\n.*a0\.png"):
+        score(tmp_path / "val", path)
+
+
+@pytest.mark.field(
+    case="a line of a0.jpg beside an image a0.png that is not listed",
+    source="p2irc/deepplantphenomics#41",
+    outcome="Refused: the line is of another image.",
+)
+def test_a_line_is_of_one_image(found, tmp_path):
+    data, path = known.flat_with_names(tmp_path, found)
+    name = next(iter(found.data))
+    (data / f"{name}.png").write_bytes(b"")
+    path.write_text(path.read_text().replace(f"{name}.JPEG", f"{name}.jpg"))
+    with pytest.raises(DatasetError, match=rf"{name}"):
+        score(data, path)
+
+
+@pytest.mark.field(
+    case="lines with two numbers after the name",
+    source="found by trial",
+    outcome="Refused: which of them is the label is not known.",
+)
+@pytest.mark.parametrize("separator", [" ", ","])
+def test_a_line_with_two_numbers(separator, found, tmp_path):
+    data, path = known.flat_with_names(tmp_path, found)
+    path.write_text("".join(f"{n}.JPEG{separator}7{separator}{i}\n" for n, i in found.classes.items()))
+    with pytest.raises(DatasetError, match=r"60 other lines|60 of 60 images have no label"):
+        score(data, path)
+
+
+@pytest.mark.field(
+    case="an object localisation line with two different classes",
+    source="wimmerth/anyup#10 (LOC_val_solution.csv)",
+    outcome="Refused: the image's class is not known.",
+)
+def test_a_line_with_two_classes(found, tmp_path):
+    data, path = known.flat_with_kaggle(tmp_path, found)
+    lines = path.read_text().splitlines()
+    lines[3] += " n01440764 1 2 3 4 n01443537 1 2 3 4"
+    path.write_text("\n".join(lines))
+    with pytest.raises(DatasetError, match=r"no labels file.*1 other lines"):
+        score(data, path)

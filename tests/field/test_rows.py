@@ -1,0 +1,505 @@
+"""Images: rows that go on after an interruption, and ranks that share the work."""
+
+import csv
+import errno
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from converters.convert import convert
+from parity.imagenet import appending
+from parity.imagenet.dataset import open_dataset
+from parity.imagenet.evaluate import evaluate
+from parity.imagenet.preprocess import ImageError
+from parity.imagenet.rows import RowFile, RowsError
+from parity.ranks import RankError
+from parity.ranks.together import check_same, together
+from tests.parity.imagenet import known_answers as known
+from tests.parity.imagenet.known_answers import IMAGES, PROFILE, WRONG, ColourRunner
+
+ROOT = Path(__file__).parents[2]
+DIGITS = ROOT / "examples" / "digits" / "val"
+BATCH = 8
+HEADING = 2
+
+
+@pytest.fixture
+def images(tmp_path):
+    """The known images in class folders, writable."""
+    return known.class_folders(tmp_path / "data", known.answers())[0] / "val"
+
+
+@pytest.fixture
+def rows(tmp_path):
+    return tmp_path / "rows.csv"
+
+
+@pytest.fixture(scope="module")
+def digits_onnx(tmp_path_factory):
+    """The shipped model in ONNX."""
+    path = tmp_path_factory.mktemp("onnx") / "digits.onnx"
+    convert(None, to="onnx", output=path)
+    return path
+
+
+def run(images, rows, *, resume=False, identity=None, runner=None):
+    dataset = open_dataset(images, 1000, allow_subset=True)
+    runner = runner or ColourRunner(noise=1e-4)
+    identity = identity or {"model": "colours"}
+    file = RowFile(rows, identity, dataset, contenders=1, batch_size=BATCH, resume=resume)
+    try:
+        return evaluate(runner, "colours", dataset, PROFILE, batch_size=BATCH, rows=file)
+    finally:
+        file.close()
+
+
+def cut(rows, count):
+    """Leave the heading and `count` rows."""
+    lines = rows.read_bytes().splitlines(keepends=True)
+    rows.write_bytes(b"".join(lines[: HEADING + count]))
+
+
+# --- rows of what is there now
+
+
+@pytest.mark.field(
+    case="images that were repaired after their rows were written",
+    source="pytorch/ao#3073, EvolvingLMMs-Lab/lmms-eval#1217 (stale results)",
+    outcome="--resume is refused and names them; the file stays as it is.",
+)
+@pytest.mark.parametrize("kept", [IMAGES, BATCH])
+def test_images_that_have_changed(kept, images, rows):
+    run(images, rows)
+    cut(rows, kept)
+    before = rows.read_bytes()
+    changed = sorted(images.glob("*/*"))[5]
+    changed.write_bytes(known.picture(7, 999))
+    with pytest.raises(RowsError, match=rf"1 of {kept} images have changed since.*\n  .*{changed.name}"):
+        run(images, rows, resume=True)
+    assert rows.read_bytes() == before
+
+
+@pytest.mark.field(
+    case="images that were changed before their rows are due",
+    source="EvolvingLMMs-Lab/lmms-eval#1217 (stale results)",
+    outcome="--resume goes on: only kept rows are of the bytes before.",
+)
+def test_images_that_changed_and_have_no_rows_yet(images, rows):
+    run(images, rows)
+    cut(rows, BATCH)
+    last = sorted(images.glob("*/*"))[-1]
+    last.write_bytes(last.read_bytes() + b"\0")
+    assert run(images, rows, resume=True).images == IMAGES
+
+
+@pytest.mark.field(
+    case="an image of a kept row that is gone",
+    source="found by trial",
+    outcome="--resume is refused; the file stays as it is.",
+)
+def test_an_image_that_is_gone(images, rows, monkeypatch):
+    run(images, rows)
+    cut(rows, BATCH)
+    before = rows.read_bytes()
+    dataset = open_dataset(images, 1000, allow_subset=True)
+    dataset.samples[3].path.unlink()
+    with pytest.raises(ImageError, match=dataset.samples[3].path.name):
+        RowFile(rows, {"model": "colours"}, dataset, contenders=1, batch_size=BATCH, resume=True)
+    assert rows.read_bytes() == before
+
+
+@pytest.mark.field(
+    case="other weights, precision, preprocessing, profile, device, data or options with --resume",
+    source="EvolvingLMMs-Lab/lmms-eval#1217, huggingface/lighteval#994",
+    outcome="Refused with what differs; the file stays as it is.",
+)
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--profile", "resize=40"), "models: expected"),
+        pytest.param(("--precision", "float16"), "models: expected", marks=pytest.mark.slow),
+        (("--batch-size", "16"), "batch_size: expected 16, found 8"),
+        (("--limit", "20"), "dataset_sha256"),
+        (("--compare-preprocessing",), "compare_preprocessing: expected True"),
+        (("--runtime", "pytorch"), "models: expected"),
+    ],
+)
+def test_rows_of_another_run(words, message, rows, digits_onnx, run_cli):
+    model = digits_onnx if "float16" not in words else "res2net_digits"
+    command = ["evaluate", model, "--data", DIGITS, "--limit", 24, "--batch-size", 8, "--rows", rows]
+    command += [] if model == digits_onnx else ["--runtime", "pytorch"]
+    assert run_cli(*command).exit_code == 0
+    cut(rows, 8)
+    before = rows.read_bytes()
+    found = run_cli(*command, "--resume", *words)
+    assert found.exit_code == 2
+    assert "rows are of another run" in found.stderr
+    assert message in found.stderr
+    assert rows.read_bytes() == before
+
+
+@pytest.mark.field(
+    case="ONNX weights in a data file beside the model, changed",
+    source="onnx/onnx (external data)",
+    outcome="--resume is refused: the data file's hash is part of what the rows are of.",
+)
+def test_changed_external_data(rows, digits_onnx, tmp_path, run_cli):
+    import onnx
+
+    model = onnx.load(digits_onnx)
+    path = tmp_path / "external.onnx"
+    onnx.save(model, path, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    command = ["evaluate", path, "--data", DIGITS, "--limit", 16, "--batch-size", 8, "--rows", rows]
+    assert run_cli(*command).exit_code == 0, run_cli(*command).stderr
+    cut(rows, 8)
+    data = bytearray((tmp_path / "weights.bin").read_bytes())
+    data[-4:] = np.float32(0.25).tobytes()
+    (tmp_path / "weights.bin").write_bytes(data)
+    found = run_cli(*command, "--resume")
+    assert found.exit_code == 2 and "data_sha256" in found.stderr
+
+
+# --- another file is never touched
+
+
+@pytest.mark.field(
+    case="--rows names another file, with --resume",
+    source="found by trial",
+    outcome="Refused; the file keeps every byte, however short it is.",
+)
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"0": 0}',
+        b"my only line of notes\n",
+        b"# triport",
+        b"# triport evaluate of mine",
+        b"# triport evaluate {}\n",
+        b"# triport evaluate []\nimage,label\n",
+        bytes(range(11, 256)) * 40,
+        b"\n",
+        b"image,label\na,1\n",
+    ],
+)
+def test_another_file_is_kept(data, images, rows):
+    rows.write_bytes(data)
+    if data == b"# triport":  # the beginning of the heading, as a kill leaves it
+        assert run(images, rows, resume=True).images == IMAGES
+        return
+    with pytest.raises(RowsError):
+        run(images, rows, resume=True)
+    assert rows.read_bytes() == data
+
+
+@pytest.mark.field(
+    case="the beginning of another run's heading, with --resume",
+    source="found by trial",
+    outcome="Refused; the file keeps every byte.",
+)
+@pytest.mark.parametrize("size", [60, 200])
+def test_a_cut_heading_of_another_run(size, images, rows):
+    run(images, rows, identity={"a": 1})
+    rows.write_bytes(rows.read_bytes()[:size])
+    before = rows.read_bytes()
+    with pytest.raises(RowsError):
+        run(images, rows, resume=True, identity={"b": 1})
+    assert rows.read_bytes() == before
+
+
+@pytest.mark.field(
+    case="--rows names a folder, or a device",
+    source="found by trial",
+    outcome="One message, exit code 2.",
+)
+@pytest.mark.parametrize("path", [".", "/dev/null"])
+@pytest.mark.parametrize("resume", [(), ("--resume",)])
+def test_rows_into_no_file(path, resume, digits_onnx, run_cli):
+    command = ["evaluate", digits_onnx, "--data", DIGITS, "--limit", 5, "--rows", path, *resume]
+    found = run_cli(*command)
+    assert found.exit_code == 2
+    assert "rows go into a file, and this is none" in found.stderr
+
+
+@pytest.mark.field(
+    case="a run that fails before its first row",
+    source="found by trial",
+    outcome="No file is left behind, so that the next run needs no --resume.",
+)
+def test_no_file_is_left_without_a_row(images, rows):
+    sorted(images.glob("*/*"))[0].write_bytes(b"no image")
+    with pytest.raises(ImageError):
+        run(images, rows)
+    assert not rows.exists()
+
+
+# --- two runs, no room
+
+
+@pytest.mark.field(
+    case="two runs with one rows file",
+    source="microsoft/syntheseus#155 (races of appends)",
+    outcome="The second is refused while the first runs; the first's rows are whole.",
+)
+def test_two_runs_on_one_file(images, rows):
+    class Meanwhile(ColourRunner):
+        refused = 0
+
+        def run(self, batch):
+            with pytest.raises(RowsError, match="another run writes its rows there now"):
+                run(images, rows, resume=True)
+            self.refused += 1
+            return super().run(batch)
+
+    runner = Meanwhile(noise=1e-4)
+    run(images, rows, runner=runner)
+    assert runner.refused == -(-IMAGES // BATCH)
+    whole = rows.read_bytes()
+    rows.unlink()
+    run(images, rows)
+    assert rows.read_bytes() == whole
+
+
+@pytest.mark.field(
+    case="a file system without locks, and something else that writes or removes the file",
+    source="microsoft/syntheseus#155 (races of appends)",
+    outcome="Noticed before the next rows are written.",
+)
+@pytest.mark.parametrize("harm", [lambda rows: rows.write_bytes(b""), lambda rows: rows.unlink()])
+def test_a_file_that_is_changed_meanwhile(harm, images, rows, monkeypatch):
+    def no_locks(*arguments):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(appending.fcntl, "flock", no_locks)
+
+    class Harming(ColourRunner):
+        def run(self, batch):
+            if rows.exists() and rows.stat().st_size:
+                harm(rows)
+            return super().run(batch)
+
+    with pytest.raises(RowsError, match="something else has changed or removed it"):
+        run(images, rows, runner=Harming())
+
+
+@pytest.mark.field(
+    case="no room left for the rows",
+    source="found by trial (ENOSPC, EFBIG)",
+    outcome="One message that says how many rows are written; --resume gives the same file.",
+)
+@pytest.mark.parametrize("written", [0, 1, 3])
+def test_no_room(written, images, rows, monkeypatch):
+    calls = []
+
+    def full(descriptor, data, offset):
+        calls.append(len(data))
+        if len(calls) == written + 1:
+            os.write(descriptor, b"")
+            return real(descriptor, data[:11], offset)
+        if len(calls) > written + 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(descriptor, data, offset)
+
+    real = os.pwrite
+    with monkeypatch.context() as patch:
+        patch.setattr(appending.os, "pwrite", full)
+        message = rf"No space left on device.*rows of {written * BATCH} images: --resume goes on"
+        with pytest.raises(RowsError, match=message):
+            run(images, rows)
+    run(images, rows, resume=True)
+    whole = rows.read_bytes()
+    rows.unlink()
+    run(images, rows)
+    assert rows.read_bytes() == whole
+
+
+# --- names
+
+
+@pytest.mark.field(
+    case="a newline, a quotation mark, bytes that are no UTF-8 in an image's name",
+    source="arsenetar/dupeguru#210, devsnd/tarindexer#9, pandas-dev/pandas#22610",
+    outcome="A row is one line; --resume gives the same file.",
+)
+@pytest.mark.parametrize("name", [b"a\nb.png", b"a\rb.png", b'a"b,c.png', b"a\xffb.png", b"\x1b[31m.png"])
+@pytest.mark.parametrize("kept", [0, 7, 2 * BATCH, IMAGES])
+def test_odd_names(name, kept, images, rows):
+    first = sorted(images.glob("*/*"))[0]
+    first.rename(os.fsdecode(os.fsencode(first.parent) + b"/" + name))
+    run(images, rows)
+    whole = rows.read_bytes()
+    assert whole.decode().count("\n") == HEADING + IMAGES
+    assert len(list(csv.reader(whole.decode().splitlines()[1:]))) == 1 + IMAGES
+    cut(rows, kept)
+    result = run(images, rows, resume=True)
+    assert rows.read_bytes() == whole
+    assert (result.images, result.top1_count) == (IMAGES, IMAGES - WRONG)
+
+
+# --- ranks
+
+
+class Gathering:
+    """Two ranks in one process: the other one gives what `other` makes of this one's."""
+
+    rank, size, backend = 0, 2, "none"
+
+    def __init__(self, other):
+        self.other = other
+
+    def gather(self, given):
+        return [given, self.other(given)]
+
+    def close(self):
+        pass
+
+
+@pytest.mark.field(
+    case="ranks with other weights, or other options",
+    source="found by trial (a node's stale copy)",
+    outcome="No rank begins; the message says what differs and on which ranks.",
+)
+def test_ranks_that_differ():
+    def other(given):
+        changed = given.copy()
+        changed[1] ^= 1
+        return changed
+
+    facts = {"model": "a", "weights (SHA-256)": "05413688", "options": "c"}
+    check_same(Gathering(lambda given: given), facts)
+    with pytest.raises(
+        RankError, match=r"do not run the same.*\n  weights \(SHA-256\): 05413688.*otherwise than rank 0: 1"
+    ):
+        check_same(Gathering(other), facts)
+
+
+@pytest.mark.field(
+    case="a rank that cannot begin (no such file on its node)",
+    source="vllm-project/vllm#7772, pytorch/pytorch#75512",
+    outcome="The others stop and say which one failed, instead of waiting.",
+)
+def test_a_rank_that_cannot_begin():
+    with pytest.raises(RankError, match="rank 1 failed: see its message"):
+        together(Gathering(lambda given: given + 1), lambda: "ready")
+
+    def fails():
+        raise ImageError("mine")
+
+    with pytest.raises(ImageError, match="mine"):
+        together(Gathering(lambda given: given), fails)
+    assert together(Gathering(lambda given: given), lambda: "ready") == "ready"
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def start_ranks(commands):
+    """Start one process for each command, as torchrun does."""
+    port = free_port()
+    processes = []
+    for rank, command in enumerate(commands):
+        environment = {
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": str(ROOT),
+            **{name: str(rank) for name in ("RANK", "LOCAL_RANK")},
+            **{name: str(len(commands)) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE")},
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(port),
+        }
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, *map(str, command)],
+                cwd=ROOT,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+    return [(process.communicate(timeout=120), process.returncode) for process in processes]
+
+
+@pytest.mark.slow
+@pytest.mark.field(
+    case="two gloo ranks with different weights",
+    source="found by trial (a node's stale copy)",
+    outcome="Both exit with code 2 and say that the weights differ.",
+)
+def test_two_ranks_of_other_weights(digits_onnx, tmp_path):
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.load(digits_onnx)
+    weight = next(tensor for tensor in model.graph.initializer if tensor.name == "fc.weight")
+    weight.CopyFrom(numpy_helper.from_array(-numpy_helper.to_array(weight), weight.name))
+    onnx.save(model, tmp_path / "other.onnx")
+    found = start_ranks(
+        [["cli.py", "evaluate", file, "--data", DIGITS] for file in (digits_onnx, tmp_path / "other.onnx")]
+    )
+    for (_, stderr), code in found:
+        assert code == 2
+        assert "do not run the same" in stderr and "weights (SHA-256)" in stderr
+        assert "Traceback" not in stderr
+
+
+@pytest.mark.slow
+@pytest.mark.field(
+    case="a gloo rank that has no model file, and one that is killed",
+    source="pytorch/pytorch#75512, vllm-project/vllm#7772",
+    outcome="The others exit with code 2 and one message, no traceback of gloo's.",
+)
+@pytest.mark.parametrize("fault", ["no file", "killed"])
+def test_a_rank_that_is_gone(fault, digits_onnx, tmp_path):
+    words = ["cli.py", "evaluate", digits_onnx, "--data", DIGITS]
+    other = ["cli.py", "evaluate", tmp_path / "none.onnx", "--data", DIGITS]
+    if fault == "killed":
+        script = (
+            "import os, signal, sys\n"
+            "from parity.imagenet import sharding\n"
+            "sharding.block_of = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n"
+            "from cli import main\n"
+            "main(sys.argv[1:])\n"
+        )
+        other = ["-c", script, *words[1:]]
+    (((_, stderr), code), _) = start_ranks([words, other])
+    assert code == 2
+    assert ("rank 1 failed: see its message" if fault == "no file" else "another rank is gone") in stderr
+    assert "Traceback" not in stderr
+
+
+@pytest.mark.field(
+    case="a launcher's environment that is none",
+    source="found by trial",
+    outcome="One message, exit code 2.",
+)
+@pytest.mark.parametrize("name", ["WORLD_SIZE", "LOCAL_WORLD_SIZE"])
+def test_an_environment_without_numbers(name, digits_onnx, run_cli, monkeypatch):
+    monkeypatch.setenv(name, "two")
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    found = run_cli("evaluate", digits_onnx, "--data", DIGITS)
+    assert found.exit_code == 2
+    assert f"{name}='two' in the environment" in found.stderr
+
+
+@pytest.mark.field(
+    case="the command line on images whose names are no UTF-8",
+    source="arsenetar/dupeguru#210",
+    outcome="Scored, with rows and predictions printed.",
+)
+def test_the_command_line_on_odd_names(digits_onnx, tmp_path, run_cli):
+    shutil.copytree(DIGITS, tmp_path / "val")
+    first = sorted((tmp_path / "val" / "0").iterdir())[0]
+    first.rename(os.fsdecode(os.fsencode(first.parent) + b"/ \xff\n[red].png"))
+    command = ["evaluate", digits_onnx, "--data", tmp_path / "val", "--limit", 30, "--predictions"]
+    found = run_cli(*command, "--rows", tmp_path / "rows.csv")
+    assert found.exit_code == 0, found.output
+    assert r" \udcff\n[red].png" in found.stdout
