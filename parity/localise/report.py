@@ -21,7 +21,10 @@ def lines_of(found: Localisation) -> str:
 def verdict_of(found: Localisation) -> str:
     """Return in one line what differs between the two files."""
     if found.model is None:
-        return f"{found.first} and {found.second} are not of one model: each was checked alone"
+        return (
+            f"{found.first} and {found.second} are not of one model and as many classes: their weights were "
+            "not compared"
+        )
     compared = f"{found.compared} {_HOW[found.how]} compared {found.how}"
     if not found.compared:
         return "Between the files weights and layers were not compared"

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from parity.runners.onnx_graphs import image_input
+
 if TYPE_CHECKING:
     import onnx
 
@@ -113,8 +115,9 @@ class _Reader:
         # of a constant that was computed: the initializer that it was computed from
         self._origin = {name: name for name in self._values}
         self._made_by: dict[str, int] = {}
-        self._sources: dict[str, Sources] = {graph.input[0].name: frozenset({(IMAGES, ())})}
-        self._channels: dict[str, int | None] = {graph.input[0].name: 3}
+        images = image_input(graph)
+        self._sources: dict[str, Sources] = {images: frozenset({(IMAGES, ())})}
+        self._channels: dict[str, int | None] = {images: 3}
         self._readers = Counter(name for node in graph.node for name in node.input)
         self._readers.update(value.name for value in graph.output)
         for node in graph.node:
