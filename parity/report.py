@@ -256,12 +256,13 @@ def _apart(pair: Pair) -> str:
     result = pair.comparison
     if not math.isfinite(result.needed_tolerance) and pair.notes:
         return f"{label_of(pair)}: {pair.notes[0]}"
-    text = (
+    differences = further_differences(pair)
+    if result.passed and differences:
+        return f"{label_of(pair)} is off {'; and '.join(differences)}"
+    return (
         f"{label_of(pair)} is off by {_scientific(result.needed_tolerance)} of the largest logit, allowed "
         f"{_scientific(result.tolerance)}"
     )
-    differences = further_differences(pair)
-    return "; and ".join([text, *differences]) if result.passed and differences else text
 
 
 def _pair_json(pair: Pair) -> dict[str, Any]:

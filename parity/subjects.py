@@ -102,11 +102,13 @@ def files_of(subjects: Sequence[Subject]) -> list[int]:
 def check_precision_of(subjects: Sequence[Subject], precision: str) -> None:
     """Raise PrecisionError unless the files can be judged in a precision."""
     files = [subjects[index] for index in files_of(subjects)]
-    paths = [subject.path for subject in subjects if subject.path]
-    if files and precision not in FULL and not any(_computes_in(precision, path) for path in paths):
+    # a foreign file that does not compute so is refused where it is run
+    foreign = precision in ("int8", "float16") and any(subject.graph for subject in files)
+    said = (subject.path and _computes_in(precision, subject.path) for subject in files)
+    if files and precision not in FULL and not foreign and not any(said):
         raise PrecisionError(
-            f"--precision {precision}: several files are compared in float32, give one of them; or, in "
-            "int8 and float16, an ONNX file that computes so and the file that it was made of"
+            f"--precision {precision}: files are compared in float32, give one of them; or, in int8, "
+            "a quantised ONNX file and the file that it was made of; in float16, an ONNX file that has it"
         )
     for subject in subjects:
         if subject.graph is not None and precision != "int8" and is_quantised_file(subject.graph):
@@ -218,7 +220,11 @@ def _judges_file(loaded: Loaded, subject: Subject, precision: str) -> bool:
         return False
     if precision == "int8":
         return subject.graph is not None
-    return "onnx" in runtimes_with(precision) or _computes_in(precision, loaded.onnx_file)
+    return (
+        "onnx" in runtimes_with(precision)
+        or subject.graph is not None
+        or _computes_in(precision, loaded.onnx_file)
+    )
 
 
 def _batch(

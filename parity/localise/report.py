@@ -31,7 +31,8 @@ def verdict_of(found: Localisation) -> str:
     if found.cause == "neither":
         return f"Between the files neither weights nor graph differ: {compared}"
     counted = f"{len(found.weights)} differences in the weights, " if found.weights else ""
-    return f"Between the files the {found.cause} differ: {counted}{compared}"
+    verb = "differs" if found.cause == "graph" else "differ"
+    return f"Between the files the {found.cause} {verb}: {counted}{compared}"
 
 
 def json_of(found: Localisation) -> dict[str, Any]:

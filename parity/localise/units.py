@@ -150,9 +150,10 @@ class _Reader:
             array = numpy_helper.to_array(value) if value is not None else next(iter(attributes.values()), 0)
             self._values[node.output[0]] = np.asarray(array)
             return True
-        if node.op_type == "Shape" and node.input[0] in self._sources and not attributes:
+        if node.op_type == "Shape" and node.input[0] in self._sources:
             channels = self._channels[node.input[0]]
-            self._values[node.output[0]] = np.array([np.nan, channels or np.nan, np.nan, np.nan])
+            shape = np.array([np.nan, channels or np.nan, np.nan, np.nan])
+            self._values[node.output[0]] = shape[attributes.get("start", 0) : attributes.get("end")]
             return True
         if node.op_type in _OF_SIZES and all(name in self._values for name in node.input):
             values = [self._values[name] for name in node.input]

@@ -84,8 +84,8 @@ class Localisation:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing differs, as far as the files can be compared."""
-        return self.model is None or not (self.weights or self.graph)
+        """Whether the files are of one model and nothing differs."""
+        return self.model is not None and not (self.weights or self.graph)
 
     def lines(self, limit: int | None = None) -> list[str]:
         """Return the advice, and one line for each thing that differs, those of the weights up to `limit`."""
