@@ -15,8 +15,8 @@ from .units import IMAGES, Unit
 
 # Whoever folds in float32 rounds each value a few times: the root, the quotient, the product.
 ALLOWED = FLOAT32.least
-# In float16 each weight is rounded once more.
-ALLOWED_FLOAT16 = CALIBRATIONS["float16"].rounding + ALLOWED
+# In float16 a weight is rounded once more, and so are the scale and the variance that are folded into it.
+ALLOWED_FLOAT16 = 4 * CALIBRATIONS["float16"].rounding + ALLOWED
 # And whoever quantises, once more: relative to the largest weight that has the same step.
 ALLOWED_INT8 = CALIBRATIONS["int8"].rounding + ALLOWED
 WORST_CHANNELS = 5

@@ -16,7 +16,7 @@ from parity.check import ModelReport
 from parity.report import layers_line, off_by
 from parity.runners.float16 import has_float16
 from parity.runners.onnx import OnnxFileError, OnnxRunner
-from parity.runners.onnx_graphs import described, nodes_after, own_operators
+from parity.runners.onnx_graphs import described, in_order, nodes_after, own_operators
 from parity.runners.quantised import (
     has_integer_layers,
     has_one_step_for_a_layer,
@@ -171,7 +171,7 @@ def by_structure(
     import onnx
 
     tell(f"laying {foreign.name} over {spec.name}")
-    file = onnx.load(foreign)
+    file = in_order(onnx.load(foreign))
     pair = file_pair(report)
     assert pair is not None
     own = own_operators(file.graph)
@@ -186,6 +186,8 @@ def by_structure(
     halves = has_float16(file)
     if halves and report.precision == "float32" and not pair.passed:
         advice = f"{foreign}: {_HALVES}"
+    elif halves and report.precision == "float16":
+        advice = f"{foreign}: its weights and results were allowed what float16 rounds"
     quantised: Step | None = None
     if is_quantised(file):
         file = without_rounding(file)

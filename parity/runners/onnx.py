@@ -14,6 +14,7 @@ from reference_models.errors import TriportError
 
 from .device import Device, DeviceError, parse_device
 from .float16 import has_float16, rounded_as_said
+from .onnx_graphs import in_order
 from .precision import PrecisionError, check_precision, recorded
 from .quantised import is_quantised
 
@@ -204,8 +205,8 @@ def _loaded(model: Path | str | bytes, *, with_weights: bool = True) -> Any:
     import onnx
 
     if isinstance(model, bytes):
-        return onnx.load_from_string(model)
-    return onnx.load(model, load_external_data=with_weights)
+        return in_order(onnx.load_from_string(model))
+    return in_order(onnx.load(model, load_external_data=with_weights))
 
 
 def _loaded_to_look_at(model: Path | str | bytes) -> Any | None:

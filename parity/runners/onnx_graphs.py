@@ -18,6 +18,32 @@ def image_input(graph: onnx.GraphProto) -> str:
     return next(value.name for value in graph.input if value.name not in initializers)
 
 
+def in_order(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a model whose nodes come after what they read: the standard asks it, not every tool does it."""
+    import onnx
+
+    nodes, by_node = list(model.graph.node), makers_of(model.graph)
+    made, order, waiting = set[str](), list[int](), list(range(len(nodes)))
+    while waiting:
+        late = []
+        for index in waiting:
+            if all(name in made or name not in by_node for name in nodes[index].input):
+                made.update(nodes[index].output)
+                order.append(index)
+            else:
+                late.append(index)
+        if len(late) == len(waiting):
+            return model  # a circle, which ONNX Runtime refuses
+        waiting = late
+    if order == sorted(order):
+        return model
+    ordered = onnx.ModelProto()
+    ordered.CopyFrom(model)
+    del ordered.graph.node[:]
+    ordered.graph.node.extend(nodes[index] for index in order)
+    return ordered
+
+
 def makers_of(graph: onnx.GraphProto) -> dict[str, int]:
     """Return the index of the node that makes each tensor."""
     return {name: index for index, node in enumerate(graph.node) for name in node.output if name}
