@@ -401,3 +401,39 @@ def test_a_runtime_that_is_not_installed(first, model, tmp_path, run_cli, monkey
     assert "onnxruntime (from pytorch)" in result.stdout
     refused = run_cli("parity", first, path, "--runtimes", "mindspore")
     assert refused.exit_code == 2 and "Install it" in refused.stderr
+
+
+def small_vgg(num_classes):
+    from torch import nn
+
+    layers, channels = [], 3
+    for width in (8, 16, 16):
+        layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+        channels = width
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(16 * 16, 32), nn.ReLU(), nn.Linear(32, num_classes))
+
+
+@pytest.mark.parametrize("momentum", [0.9, 0.89])
+@pytest.mark.field(
+    case="a small VGG, float32 beside float64, --steps",
+    source="tried by hand on a network without BatchNorm",
+    outcome="PyTorch is equal to itself: a step rounds each weight. Another momentum is still caught.",
+)
+def test_steps_of_a_small_vgg(momentum, monkeypatch):
+    from dataclasses import replace
+    from types import SimpleNamespace
+
+    import torch
+
+    from parity.runners.pytorch_training import PyTorchTrainer
+    from parity.training import check
+
+    def trainer(spec, classes, parameters, recipe, device):
+        return PyTorchTrainer(spec, classes, parameters, replace(recipe, momentum=momentum), device)
+
+    monkeypatch.setitem(check._TRAINERS, "pytorch", trainer)
+    torch.manual_seed(0)
+    parameters = {name: value.numpy() for name, value in small_vgg(10).state_dict().items()}
+    spec = SimpleNamespace(name="small_vgg", input_size_px=32, num_classes=10, build_torch=small_vgg)
+    report = check.check_training(spec, parameters, 4, runtimes=("pytorch",), steps=5)
+    assert report.passed == (momentum == 0.9)
