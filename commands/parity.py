@@ -233,7 +233,7 @@ def parity(
 
         write_text(junit_path, junit_of(reports, localised, trained))
     verdicts = [
-        *(escape(localise_report.lines_of(one)) for one in localised),
+        *(escape(localise_report.lines_of(one, named=len(localised) > 1)) for one in localised),
         escape(verdict_of(reports, files_differ=not all(one.passed for one in localised))),
         *([training_report.verdict_of(trained)] if trained else []),
     ]

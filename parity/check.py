@@ -15,7 +15,7 @@ from reference_models.errors import TriportError
 from reference_models.spec import RUNTIMES, ModelSpec
 
 from .candidates import GIVEN_FILE, Candidate, Exporter, ParityError, candidates_of
-from .compare import Comparison, compare
+from .compare import Comparison, ComparisonError, compare
 from .further import Computed, Expected, FurtherResult, computed, expected_of
 from .inputs import Further
 from .layers.judge import LayerReport
@@ -24,6 +24,7 @@ from .layers.trace import following, layers_of
 from .noise import CALIBRATIONS, noise_of, rounded_runner
 from .runners import Runner
 from .runners.device import parse_device
+from .runners.onnx import OnnxRunner
 from .runners.precision import check_precision
 from .runners.pytorch import PyTorchRunner
 
@@ -305,7 +306,7 @@ def _judged(
         runner = candidate.make()
         logits = runner.run(batch)
         seconds = time.perf_counter() - start
-        comparison = compare(reference.logits, logits, reference.allowed)
+        comparison = _compared(reference, logits, runner, candidate)
         outputs = tuple(computed(runner, one.given) for one in reference.expected)
         found = {
             alone: layers_of(
@@ -332,6 +333,14 @@ def _judged(
         tuple(runner.notes),
     )
     return pair, logits, outputs
+
+
+def _compared(reference: _Reference, logits: np.ndarray, runner: Runner, candidate: Candidate) -> Comparison:
+    try:
+        return compare(reference.logits, logits, reference.allowed)
+    except ComparisonError as error:
+        what = runner.what if isinstance(runner, OnnxRunner) else candidate.name
+        raise ParityError(f"{what}: {error}. Compare files of one model and as many classes") from error
 
 
 def _with_what_follows(

@@ -48,7 +48,7 @@ def page_of(
         verdict=". ".join([verdict, *([training_report.verdict_of(trained)] if trained else [])]),
         reports=reports,
         localised=localised,
-        localised_verdict=localise_report.verdict_of,
+        localised_verdict=functools.partial(localise_report.verdict_of, named=len(localised) > 1),
         label_of=label_of,
         further_lines=further_lines,
         trained=trained,

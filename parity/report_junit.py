@@ -60,8 +60,8 @@ def junit_of(
         name = "localisation" if number == 1 else f"localisation {number}"
         case = ElementTree.SubElement(suite, "testcase", classname="parity.files", name=name)
         if not one.passed:
-            verdict = localise_report.verdict_of(one)
-            text = localise_report.lines_of(one)
+            verdict = localise_report.verdict_of(one, named=len(localised) > 1)
+            text = localise_report.lines_of(one, named=len(localised) > 1)
             ElementTree.SubElement(case, "failure", message=verdict).text = text
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
