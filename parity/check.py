@@ -116,6 +116,11 @@ class ModelReport:
         """Whether there are pairs, and every one of them passed."""
         return bool(self.pairs) and all(pair.passed for pair in self.pairs)
 
+    @property
+    def candidates(self) -> tuple[Pair, ...]:
+        """The pairs of a candidate and the reference, without those of two files."""
+        return tuple(pair for pair in self.pairs if not pair.of_files)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Reference:

@@ -21,12 +21,17 @@ from .runners.precision import runtimes_with
 
 
 def json_of(reports: Sequence[ModelReport]) -> dict[str, Any]:
-    """Return the reports as `--json` prints them; what is infinite or NaN becomes None."""
+    """Return the reports as `--json` prints them; what is infinite or NaN becomes None.
+
+    "files" has every file beside the first, where there are several; the pairs of "models" are candidates alone.
+    """
+    beside = [_pair_json(pair) for report in reports for pair in report.pairs if pair.of_files]
     return {
+        **({"files": beside} if beside else {}),
         "models": [
             {
                 "model": report.model,
-                "passed": report.passed,
+                "passed": bool(report.candidates) and all(pair.passed for pair in report.candidates),
                 "weights": report.weights,
                 "input_shape": list(report.input_shape),
                 "inputs": report.inputs,
@@ -36,10 +41,10 @@ def json_of(reports: Sequence[ModelReport]) -> dict[str, Any]:
                 "noise_factor": CALIBRATIONS[report.precision].factor,
                 "files": dict(report.files),
                 "not_run": list(report.not_run),
-                "pairs": [_pair_json(pair) for pair in report.pairs],
+                "pairs": [_pair_json(pair) for pair in report.candidates],
             }
             for report in reports
-        ]
+        ],
     }
 
 
@@ -47,7 +52,7 @@ def table_of(report: ModelReport) -> Table:
     """Return one model's pairs as a table that fits 80 columns."""
     shape = " x ".join(str(n) for n in report.input_shape)
     device = next((pair.device for pair in report.pairs), "cpu")
-    reference = next((pair.reference for pair in report.pairs if not pair.of_files), "")
+    reference = next((pair.reference for pair in report.candidates), "")
     table = Table(
         title=escape(f"{report.model}: {report.weights}, input {shape}, on {device}, against {reference}"),
         caption=escape(caption_of(report)),
@@ -242,11 +247,11 @@ def verdict_of(reports: Sequence[ModelReport], *, files_differ: bool = False) ->
     what = "models" if subjects == len(reports) else "checks"
     worst = []
     for report in failed:
-        names = [label_of(pair) for pair in report.pairs if not pair.passed and not pair.of_files]
+        names = [pair.candidate for pair in report.candidates if not pair.passed]
         at = "" if what == "models" else " at " + " x ".join(map(str, report.input_shape))
         if names:
             worst.append(f"{report.model}{at} ({', '.join(names)})")
-    counted = sum(any(not pair.passed for pair in r.pairs if not pair.of_files) for r in reports)
+    counted = sum(any(not pair.passed for pair in report.candidates) for report in reports)
     parts = [f"{counted} of {len(reports)} {what}: {'; '.join(worst)}"] if worst else []
     return f"NOT equal: {'; '.join([*filter(None, [apart]), *parts])}"
 

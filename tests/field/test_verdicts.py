@@ -117,7 +117,7 @@ def test_every_further_file_is_compared_with_the_first(first, parameters, tmp_pa
     result = run_cli("parity", first, same, other, *ONLY, "--json", "-")
     assert result.exit_code == 1
     found = parsed(result)
-    rows = found["models"][0]["pairs"][:2]
+    rows = found["files"]
     assert [(row["reference"], row["candidate"]) for row in rows] == [
         (str(first), str(same)),
         (str(first), str(other)),
