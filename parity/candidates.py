@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -96,3 +97,15 @@ def candidates_of(
             )
         )
     return candidates
+
+
+@contextmanager
+def framework_errors(name: str) -> Iterator[None]:
+    """Turn what a framework raises into a ParityError that names the candidate."""
+    try:
+        yield
+    except TriportError:
+        raise
+    except Exception as error:
+        reason = next(iter(str(error).strip().splitlines()), "")
+        raise ParityError(f"{name} failed: {type(error).__name__}: {reason}") from error

@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from converters.environment import MissingRuntimeError
-from reference_models.errors import TriportError
 from reference_models.spec import RUNTIMES, ModelSpec
 
-from .candidates import GIVEN_FILE, Candidate, Exporter, ParityError, candidates_of
+from .candidates import (
+    GIVEN_FILE,
+    Candidate,
+    Exporter,
+    ParityError,
+    candidates_of,
+    framework_errors,
+)
 from .compare import Comparison, ComparisonError, compare
-from .further import Computed, Expected, FurtherResult, computed, expected_of
+from .further import Computed, Expected, FurtherResult, computed
 from .inputs import Further
 from .layers.judge import LayerReport
 from .layers.reference import Reference
 from .layers.trace import following, layers_of
-from .noise import CALIBRATIONS, noise_of, rounded_runner
+from .noise import CALIBRATIONS
+from .reference import REFERENCE, REFERENCES, ModelReference, Subject, reference_of
 from .runners import Runner
 from .runners.device import parse_device
 from .runners.onnx import OnnxRunner
 from .runners.precision import check_precision
-from .runners.pytorch import PyTorchRunner
 
-REFERENCE = "pytorch-float64"
 # What a report calls its inputs where they are not noise: this, and the folder.
 IMAGES_OF = "images in "
 # What it says of weights that a foreign graph was run with: this, and both files.
@@ -70,7 +74,7 @@ class Pair:
     @property
     def of_files(self) -> bool:
         """Whether it is two files beside one another."""
-        return self.reference != REFERENCE
+        return self.reference not in REFERENCES
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,19 +124,6 @@ class ModelReport:
     def candidates(self) -> tuple[Pair, ...]:
         """The pairs of a candidate and the reference, without those of two files."""
         return tuple(pair for pair in self.pairs if not pair.of_files)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Reference:
-    """What every candidate is judged by; `traces` by whether each module is fed apart."""
-
-    logits: np.ndarray
-    noise: float
-    allowed: float
-    seconds: float
-    expected: tuple[Expected, ...]
-    traces: Mapping[bool, Reference]
-    not_run: tuple[str, ...]
 
 
 def check_model(
@@ -205,14 +196,18 @@ def check_model(
     total = len(candidates) + 2
     tell = progress or (lambda what, done, total: None)
     alone = [*([False] if layers else []), *([True] if isolate else [])]
-    reference = _reference(
-        spec, classes, parameters, batch, further, alone, tolerance, seed, precision, total, tell
+    given = Subject(spec, classes, parameters, batch, tuple(further), seed, precision, tolerance)
+    tell(REFERENCE, 0, total)
+    reference = reference_of(
+        given, alone, lambda: tell(f"noise of {precision}", 1, total), without_torch=skip_missing
     )
     pairs: list[Pair] = []
     not_run = list(reference.not_run)
     own: tuple[np.ndarray, tuple[Computed, ...]] | None = None
     fixed: list[str] = []
     for number, candidate in enumerate(candidates):
+        if candidate.name in reference.is_of:
+            continue
         tell(candidate.name, 2 + number, total)
         try:
             pair, logits, outputs = _judged(candidate, batch, reference, precision, tolerance)
@@ -247,67 +242,16 @@ def check_model(
     )
 
 
-def _reference(
-    spec: ModelSpec,
-    num_classes: int,
-    parameters: Mapping[str, np.ndarray],
-    batch: np.ndarray,
-    further: Sequence[Further],
-    alone: Sequence[bool],
-    tolerance: float | None,
-    seed: int,
-    precision: str,
-    total: int,
-    tell: Progress,
-) -> _Reference:
-    """Run the reference, and what tells the noise, on every input."""
-    calibration = CALIBRATIONS[precision]
-    tell(REFERENCE, 0, total)
-    start = time.perf_counter()
-    with _framework_errors(REFERENCE):
-        exact = PyTorchRunner(spec, num_classes, parameters, dtype="float64")
-        logits = exact.run(batch)
-    seconds = time.perf_counter() - start
-    tell(f"noise of {precision}", 1, total)
-    expected: list[Expected] = []
-    not_run: list[str] = []
-    with _framework_errors("pytorch"):
-        rounded = rounded_runner(spec, num_classes, parameters, precision, seed)
-        noise = noise_of(rounded, batch, seed, float(np.abs(logits).max()))
-        allowed = calibration.tolerance_of(noise) if tolerance is None else tolerance
-        for given in further:
-            try:
-                expected.append(
-                    expected_of(
-                        given,
-                        exact,
-                        rounded,
-                        logits,
-                        allowed,
-                        calibration=calibration,
-                        tolerance=tolerance,
-                        seed=seed,
-                    )
-                )
-            except RuntimeError as error:
-                if given.batch.shape[-1] == batch.shape[-1]:
-                    raise
-                reason = next(iter(str(error).strip().splitlines()), "")
-                not_run.append(f"{given}: {spec.name} does not take it ({reason})")
-        traces = {kind: Reference(exact, rounded, batch, seed=seed, alone=kind) for kind in alone}
-    return _Reference(logits, noise, allowed, seconds, tuple(expected), traces, tuple(not_run))
-
-
 def _judged(
     candidate: Candidate,
     batch: np.ndarray,
-    reference: _Reference,
+    reference: ModelReference,
     precision: str,
     tolerance: float | None,
 ) -> tuple[Pair, np.ndarray, tuple[Computed, ...]]:
     """Return a candidate's verdict, and its logits of the main batch and of the further inputs."""
     start = time.perf_counter()
-    with _framework_errors(candidate.name):
+    with framework_errors(candidate.name):
         runner = candidate.make()
         logits = runner.run(batch)
         seconds = time.perf_counter() - start
@@ -322,7 +266,7 @@ def _judged(
         if False in found:
             found[False] = _with_what_follows(found[False], comparison, runner, reference.traces[False])
     pair = Pair(
-        REFERENCE,
+        reference.name,
         candidate.name,
         runner.device,
         comparison,
@@ -340,7 +284,9 @@ def _judged(
     return pair, logits, outputs
 
 
-def _compared(reference: _Reference, logits: np.ndarray, runner: Runner, candidate: Candidate) -> Comparison:
+def _compared(
+    reference: ModelReference, logits: np.ndarray, runner: Runner, candidate: Candidate
+) -> Comparison:
     try:
         return compare(reference.logits, logits, reference.allowed)
     except ComparisonError as error:
@@ -360,23 +306,11 @@ def _with_what_follows(
 def _function(
     num_classes: int,
     batch: np.ndarray,
-    reference: _Reference,
+    reference: ModelReference,
     own: tuple[np.ndarray, tuple[Computed, ...]] | None,
 ) -> Function:
     logits, further = own or (reference.logits, tuple(one.logits for one in reference.expected))
     return Function(num_classes, batch, logits, reference.allowed, reference.expected, further)
-
-
-@contextmanager
-def _framework_errors(name: str) -> Iterator[None]:
-    """Turn what a framework raises into a ParityError that names the candidate."""
-    try:
-        yield
-    except TriportError:
-        raise
-    except Exception as error:
-        reason = next(iter(str(error).strip().splitlines()), "")
-        raise ParityError(f"{name} failed: {type(error).__name__}: {reason}") from error
 
 
 def _as_float32(array: np.ndarray) -> np.ndarray:

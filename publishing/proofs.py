@@ -20,8 +20,9 @@ from converters.provenance import FOLDED_KEY
 from converters.published import MODEL_FILE
 from converters.statistics import fresh_statistics
 from parity.batches import random_batch
-from parity.check import REFERENCE, ModelReport, Pair, check_model
+from parity.check import ModelReport, Pair, check_model
 from parity.compare import compare
+from parity.reference import REFERENCE
 from parity.runners.onnx import OnnxRunner
 from parity.runners.pytorch import PyTorchRunner
 from reference_models.errors import TriportError, listed

@@ -11,6 +11,7 @@ import numpy as np
 
 from converters.comparison import Difference
 from converters.convert import exporter_for
+from converters.environment import MissingRuntimeError
 from converters.identify import IdentifyError
 from parity.check import ModelReport
 from parity.report import layers_line, off_by
@@ -135,7 +136,10 @@ def _wrong_graph(report: ModelReport, with_layers: Callable[[int], ModelReport],
     where = ""
     if not any(result.failed for result in pair.further):
         layers = pair.layers if not pair.comparison.passed else None
-        again = None if layers else file_pair(with_layers(index))
+        try:
+            again = None if layers else file_pair(with_layers(index))
+        except MissingRuntimeError as error:
+            return [f"its graph computes another function ({off_by(pair)}); {error}"]
         layers = layers or (again.layers if again else None)
         where = f"; {layers_line(layers)}" if layers and (layers.parting or layers.behind) else ""
     return [f"its graph computes another function ({off_by(pair)}){where}"]
@@ -181,7 +185,10 @@ def by_structure(
         return Localisation(
             str(known), str(foreign), spec.name, "by structure", 0, (), graph, f"{foreign}: {why}"
         )
-    model = exporter_for("pytorch").export(spec, num_classes, parameters)
+    try:
+        model = exporter_for("pytorch").export(spec, num_classes, parameters)
+    except MissingRuntimeError:
+        model = exporter_for("mindspore").export(spec, num_classes, parameters)
     advice = f"{foreign}: {_COARSE}" if has_one_step_for_a_layer(file) else ""
     halves = has_float16(file)
     if halves and report.precision == "float32" and not pair.passed:
@@ -222,7 +229,7 @@ def by_structure(
                 tell=tell,
             )
             where = str(part) if part else _after_the_last(file, foreign, found)
-        except OnnxFileError as error:
+        except (OnnxFileError, MissingRuntimeError) as error:
             where = str(error)
         faults.append(f"{foreign}: the same folded weights, another function ({off_by(pair)}); {where}")
     elif found.differences and not faults:

@@ -403,6 +403,30 @@ def test_a_runtime_that_is_not_installed(first, model, tmp_path, run_cli, monkey
     assert refused.exit_code == 2 and "Install it" in refused.stderr
 
 
+@pytest.mark.parametrize("off", [False, True])
+@pytest.mark.field(
+    case="PyTorch is not installed",
+    source="tried by hand: a MindSpore checkpoint and an ONNX file on a machine without PyTorch",
+    outcome="MindSpore in float32 is the reference, which is said; a file that is off is still caught.",
+)
+def test_without_pytorch(off, parameters, model, tmp_path, run_cli, monkeypatch):
+    from converters.names import name_map, reference_dialect
+
+    names = name_map(SPEC, reference_dialect(SPEC, "mindspore"))
+    tensors = {names[name]: ArrayTensor(array) for name, array in parameters.items() if name in names}
+    write_checkpoint(tmp_path / "a.ckpt", "mindspore", tensors, {})
+    other = copied(model)
+    if off:
+        other = at_the_end(other, helper.make_node("Softmax", ["before"], ["logits"], axis=1))
+    path = saved(tmp_path / "b.onnx", other)
+    monkeypatch.setitem(__import__("sys").modules, "torch", None)
+    result = run_cli("parity", tmp_path / "a.ckpt", path)
+    assert result.exit_code == off, result.output
+    assert "against mindspore-float32" in result.stdout
+    assert "not run: pytorch-float64: PyTorch cannot be loaded" in result.stdout
+    assert "onnxruntime (given file)" in result.stdout
+
+
 def small_vgg(num_classes):
     from torch import nn
 
