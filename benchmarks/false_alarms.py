@@ -5,7 +5,8 @@ python benchmarks/false_alarms.py [--every] [--precision P] [--models NAME,NAME]
 Weights and input are of the seed. Nine inputs a model, in which each two of a seed, a size and a batch
 size meet once; `--every`: all 27. PyTorch's float32 and MindSpore are judged on each; the ONNX files made
 from both, and every module in all four, in the network and alone, on the three in which seed, size and
-batch size have the same place in their lists (`--light`: on the first of these). `--precision`: PyTorch
+batch size have the same place in their lists (`--light`: on the first of these). There the further inputs of
+`parity` are judged too, each image by itself. `--precision`: PyTorch
 and MindSpore in that, where they can, and the ONNX files in int8. A line per input goes to FILE, and what is
 in it is not run again, so that a run that was stopped goes on. `--table` prints what FILE holds: how many
 judgements, how many false alarms, and how often over the noise the worst of them was.
@@ -34,6 +35,8 @@ from benchmarks.model_by_model import Record, arguments, records_in, run
 from converters.convert import exporter_for
 from parity.batches import random_batch
 from parity.compare import compare
+from parity.further import Expected, computed, expected_of
+from parity.inputs import further_inputs
 from parity.layers.reference import Reference
 from parity.layers.trace import layers_of
 from parity.noise import CALIBRATIONS, noise_of, rounded_runner
@@ -50,6 +53,10 @@ BATCH_SIZES = (1, 2, 3)
 SIZES_PX = (64, 75, 97)
 # what its stem and its three reductions leave something of
 SIZES_OF = {"inception_v4": (139, 150, 163), "res2net_digits": (32, 33, 47)}
+
+
+# what is judged beside the logits
+KINDS = ("modules", "alone", "further")
 
 
 def inputs_of(spec: ModelSpec, seed: int, *, every: bool) -> Iterator[tuple[int, int]]:
@@ -104,10 +111,18 @@ def judgements(
                 judged[f"onnxruntime (from {source})"] = OnnxRunner(
                     model.SerializeToString(), keep_model=True, precision=precision
                 )
+        expected = [
+            expected_of(
+                further, exact, rounded, logits, tolerance, calibration=calibration, tolerance=None, seed=seed
+            )
+            for further in (further_inputs(batch, precision, seed) if diagonal else ())
+        ]
         results = {}
         for name, runner in judged.items():
             found = compare(logits, runner.run(batch), tolerance)
             results[name] = {"needed": found.needed_tolerance, "passed": found.passed}
+            if expected:
+                results[name]["further"] = _further(runner, expected)
             for how, reference in references.items():
                 layers = layers_of(runner, reference, alone=how == "alone", calibration=calibration)
                 worst = max(layers.steps, key=lambda step: step.error / step.tolerance)
@@ -120,9 +135,23 @@ def judgements(
         yield {"key": key, "noise": noise, "tolerance": tolerance, "results": results}
 
 
+def _further(runner: Any, expected: list[Expected]) -> dict[str, Any]:
+    """Return how a runner does on the further inputs that it takes."""
+    outputs = [(one, computed(runner, one.given)) for one in expected]
+    found = [one.judged(output) for one, output in outputs if output is not None]
+    images = [(result, image) for result in found for image in result.images]
+    result, worst = max(images, key=lambda pair: pair[1].needed_tolerance / pair[1].tolerance)
+    return {
+        "compared": len(images),
+        "parting": "; ".join(f"further: {one.input} {one.failed}" for one in found if not one.passed) or None,
+        "worst": worst.needed_tolerance / worst.tolerance,
+        "worst_name": f"{result.input}, {worst.what}",
+    }
+
+
 def is_alarm(result: dict[str, Any]) -> bool:
     """Whether anything of a runtime that is right was called wrong."""
-    return not result["passed"] or any(result.get(how, {}).get("parting") for how in ("modules", "alone"))
+    return not result["passed"] or any(result.get(how, {}).get("parting") for how in KINDS)
 
 
 def print_table(records: list[Record]) -> None:
@@ -148,17 +177,17 @@ def print_table(records: list[Record]) -> None:
         "\n| modules | networks | modules compared | networks with a false alarm | worst needed / allowed |"
     )
     print("|---|--:|--:|--:|--:|")
-    for how, name in itertools.product(("modules", "alone"), rows):
+    for how, name in itertools.product(KINDS, rows):
         found = [result[how] for _, result in rows[name] if how in result]
         if found:
-            label = f"{name}, each alone" if how == "alone" else name
+            label = name + {"alone": ", each alone", "further": ", images of further inputs"}.get(how, "")
             alarms = sum(result["parting"] is not None for result in found)
             compared, worst = sum(result["compared"] for result in found), max(r["worst"] for r in found)
             print(f"| {label} | {len(found)} | {compared} | {alarms} | {worst:.2f} |")
     for record in records:
         for name, result in record["results"].items():
             if is_alarm(result):
-                partings = [result[how]["parting"] for how in ("modules", "alone") if how in result]
+                partings = [result[how]["parting"] for how in KINDS if how in result]
                 print("-", *record["key"], name, *(parting for parting in partings if parting))
 
 

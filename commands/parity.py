@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 import functools
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .shared.command import Command, OutputFile
 from .shared.options import DEVICE, JSON
 from .shared.output import emit, print_pieces, shown_progress, write_text
+
+if TYPE_CHECKING:
+    from parity.check import ModelReport
+
+
+class Tolerance(click.ParamType):
+    """A number that a difference may be: not negative, not infinite, not NaN."""
+
+    name = "float"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return it."""
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not (math.isfinite(number) and number >= 0):
+            self.fail(
+                f"{value!r} is not a number from 0 on: nothing, or everything, would be equal", param, ctx
+            )
+        return number
 
 
 class Numbers(click.ParamType):
@@ -55,7 +77,7 @@ NUMBERS = Numbers()
 )
 @click.option(
     "--tolerance",
-    type=float,
+    type=Tolerance(),
     help="Of the largest reference value. Default: a multiple of the noise of --precision, 8 for float32.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the random weights and the input.")
@@ -132,12 +154,20 @@ def parity(
     """
     from rich.markup import escape
 
+    from parity.files import localise, telling_report, with_files_beside
     from parity.localise import report as localise_report
-    from parity.report import json_of, layers_table, table_of, verdict_of
+    from parity.report import json_of, label_of, layers_table, table_of, verdict_of
     from parity.runners.precision import FULL, check_known, runtimes_with
-    from parity.subjects import check, check_precision_of, localise, subjects_of, train
+    from parity.subjects import check, check_precision_of, files_of, inputs_like, subjects_of, train
     from parity.training import report as training_report
     from reference_models.errors import TriportError
+
+    def print_report(report: ModelReport) -> None:
+        print_pieces(table_of(report))
+        for pair in report.pairs:
+            for found in (pair.layers, pair.isolated):
+                if found is not None and found.parting is not None:
+                    print_pieces(layers_table(label_of(pair), found))
 
     subjects = subjects_of(what, every=every, weights=weights, seed=seed, model=model)
     check_known(precision)
@@ -146,11 +176,15 @@ def parity(
     check_precision_of(subjects, precision)
     names = [name.strip() for name in runtimes.split(",")] if runtimes else list(runtimes_with(precision))
     shapes = [(size_px, batch_size) for size_px in sizes or (None,) for batch_size in batch_sizes]
-    reports, trained = [], []
+    files = files_of(subjects)
+    checked: list[list[ModelReport]] = []
+    trained = []
     with shown_progress() as progress:
-        for index, subject in enumerate(subjects, 1):
-            here = f"{index}/{len(subjects)} {subject.name}"
-            for size_px, batch_size in shapes:
+        for index, subject in enumerate(subjects):
+            here = f"{index + 1}/{len(subjects)} {subject.name}"
+            checked.append([])
+            for number, (size_px, batch_size) in enumerate(shapes):
+                first = checked[files[0]][number] if index in files[1:] else None
                 report = check(
                     subject,
                     runtimes=names,
@@ -163,15 +197,15 @@ def parity(
                     size_px=size_px,
                     images=images,
                     precision=precision,
+                    # once for each subject
+                    further=number == 0,
+                    inputs=inputs_like(first, subject, size_px, images) if first else None,
+                    skip_missing=runtimes is None,
                     progress=functools.partial(_tell, progress, here),
                 )
-                reports.append(report)
-                if json_path != "-":
-                    print_pieces(table_of(report))
-                    for pair in report.pairs:
-                        for found in (pair.layers, pair.isolated):
-                            if found is not None and found.parting is not None:
-                                print_pieces(layers_table(pair.candidate, found))
+                checked[-1].append(report)
+                if json_path != "-" and not files:
+                    print_report(report)
             # statistics of one or two images are none
             trainings = dict.fromkeys((size_px, max(batch_size, 4)) for size_px, batch_size in shapes)
             for size_px, batch_size in trainings if gradients or steps else ():
@@ -191,12 +225,18 @@ def parity(
                     print_pieces(training_report.table_of(trained[-1]))
         localised = localise(
             subjects,
-            reports[:: len(shapes)],
+            [telling_report(of_subject) for of_subject in checked],
             device=device,
             seed=seed,
             progress=functools.partial(_tell, progress, "files"),
-            images=images,
         )
+        by_shape = [
+            with_files_beside(subjects, of_shape, layers=layers, seed=seed)
+            for of_shape in zip(*checked, strict=True)
+        ]
+    reports = [report for of_subject in zip(*by_shape, strict=True) for report in of_subject]
+    for report in reports if files and json_path != "-" else ():
+        print_report(report)
     if html_path is not None:
         from parity.report_html import page_of
 
@@ -206,18 +246,19 @@ def parity(
 
         write_text(junit_path, junit_of(reports, localised, trained))
     verdicts = [
-        *([escape(localise_report.lines_of(localised))] if localised else []),
-        verdict_of(reports, files_differ=localised is not None and not localised.passed),
+        *(escape(localise_report.lines_of(one, named=len(localised) > 1)) for one in localised),
+        escape(verdict_of(reports, files_differ=not all(one.passed for one in localised))),
         *([training_report.verdict_of(trained)] if trained else []),
     ]
     value = {
         **json_of(reports),
-        **({"localisation": localise_report.json_of(localised)} if localised else {}),
+        **({"localisation": localise_report.json_of(localised[0])} if localised else {}),
+        **({"localisations": [localise_report.json_of(one) for one in localised]} if localised else {}),
         **({"training": training_report.json_of(trained)} if trained else {}),
     }
     emit(value, json_path, lambda: print_pieces(*verdicts))
     equal = all(report.passed for report in reports) and all(report.passed for report in trained)
-    equal = equal and (localised is None or localised.passed)
+    equal = equal and all(one.passed for one in localised)
     sys.exit(0 if equal else 1)
 
 

@@ -28,6 +28,11 @@ _TORCH_BACKENDS = ("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")
 # Threads of PyTorch's OpenMP spin while they wait, and starve whatever decodes images beside them.
 _OPENMP_WAIT = ("OMP_WAIT_POLICY", "PASSIVE")
 
+
+class MissingRuntimeError(TriportError):
+    """A runtime is not installed, or does not load."""
+
+
 SET_HERE = " (set by triport)"
 _set_here: dict[str, str] = {}
 
@@ -66,7 +71,7 @@ def import_torch() -> Any:
         with quiet_warnings(), uninterrupted():
             import torch
     except ImportError as error:
-        raise TriportError(
+        raise MissingRuntimeError(
             f'PyTorch cannot be loaded ({error}). Install it: pip install "triport[pytorch]"'
         ) from error
     return torch
@@ -83,7 +88,7 @@ def import_mindspore(device: str = "cpu") -> Any:
         with quiet_warnings(), uninterrupted():
             import mindspore
     except ImportError as error:
-        raise TriportError(
+        raise MissingRuntimeError(
             f'MindSpore cannot be loaded ({error}). Install it: pip install "triport[mindspore]"'
         ) from error
     return mindspore

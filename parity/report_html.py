@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import shlex
 from collections.abc import Sequence
 
 from .check import GRAPH_OF, IMAGES_OF, ModelReport, Pair
@@ -11,7 +13,7 @@ from .localise.verdict import Localisation
 from .noise import CALIBRATIONS
 from .pages import render
 from .plots import HEIGHT, MARGIN, WIDTH, number, plot_of_layers, plot_of_tensors
-from .report import headroom_of, layers_line, verdict_of
+from .report import further_lines, headroom_of, label_of, layers_line, verdict_of
 from .training import report as training_report
 from .training.check import TrainingReport
 
@@ -21,7 +23,7 @@ def page_of(
     *,
     made: str | None = None,
     title: str = "Parity",
-    localised: Localisation | None = None,
+    localised: Sequence[Localisation] = (),
     trained: Sequence[TrainingReport] = (),
 ) -> str:
     """Return the page for the reports; the same reports give the same bytes.
@@ -30,10 +32,10 @@ def page_of(
         reports: of one run.
         made: when and by what, if the page is to say so.
         title: of the page.
-        localised: what differs between the two files that the reports are on.
+        localised: what differs between the files that the reports are on.
         trained: how the frameworks train, if that was compared.
     """
-    differ = localised is not None and not localised.passed
+    differ = not all(one.passed for one in localised)
     verdict = verdict_of(reports, files_differ=differ)
     return render(
         "parity.html",
@@ -46,7 +48,9 @@ def page_of(
         verdict=". ".join([verdict, *([training_report.verdict_of(trained)] if trained else [])]),
         reports=reports,
         localised=localised,
-        localised_verdict=localise_report.verdict_of(localised) if localised else "",
+        localised_verdict=functools.partial(localise_report.verdict_of, named=len(localised) > 1),
+        label_of=label_of,
+        further_lines=further_lines,
         trained=trained,
         parts_of=training_report.parts_of,
         worst_of=training_report.worst_of,
@@ -68,7 +72,7 @@ def page_of(
         layers_of_pair=layers_of_pair,
         around=around,
         number=number,
-        repeat=repeat_of,
+        repeat=functools.partial(repeat_of, files=files_beside(reports)),
     )
 
 
@@ -89,11 +93,21 @@ def versions_of(reports: Sequence[ModelReport | TrainingReport]) -> dict[str, st
     return {name: ", ".join(values) for name, values in found.items()}
 
 
-def repeat_of(report: ModelReport) -> str:
-    """Return the command that repeats a model's check."""
+def files_beside(reports: Sequence[ModelReport]) -> list[str]:
+    """Return the files that were compared with one another, the first first."""
+    pairs = [pair for report in reports for pair in report.pairs if pair.of_files]
+    return list(dict.fromkeys([*(pair.reference for pair in pairs), *(pair.candidate for pair in pairs)]))
+
+
+def repeat_of(report: ModelReport, files: Sequence[str] = ()) -> str:
+    """Return the command that repeats a model's check, with all `files` that it was one of."""
     made = report.weights.startswith("random seed")
-    files = list(report.files)[: 2 if report.weights.startswith(GRAPH_OF) else 1]
-    words = ["python cli.py parity", *([report.model] if made or not files else files)]
+    own = list(report.files)[: 2 if report.weights.startswith(GRAPH_OF) else 1]
+    if made or not own:
+        named: list[str] = [report.model]
+    else:
+        named = list(files) if set(own) & set(files) else own
+    words = ["python cli.py parity", *(shlex.quote(name) for name in named)]
     words += ["--batch-size", str(report.input_shape[0])]
     words += ["--size", str(report.input_shape[-1])]
     if report.inputs.startswith(IMAGES_OF):

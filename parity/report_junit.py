@@ -9,19 +9,19 @@ from xml.etree import ElementTree
 from .check import ModelReport, Pair
 from .localise import report as localise_report
 from .localise.verdict import Localisation
-from .report import layers_line
+from .report import further_differences, label_of, layers_line
 from .training.check import TrainingPair, TrainingReport
 from .training.report import parts_of, worst_of
 
 
 def junit_of(
     reports: Sequence[ModelReport],
-    localised: Localisation | None = None,
+    localised: Sequence[Localisation] = (),
     trained: Sequence[TrainingReport] = (),
 ) -> str:
     """Return the reports as the XML that CI servers read; the same reports give the same bytes.
 
-    `localised`, what differs between the two files that the reports are on, is a suite of one case;
+    `localised`, what differs between the files that the reports are on, is a suite with a case for each pair;
     each of `trained` is a suite of a case per candidate.
     """
     root = ElementTree.Element("testsuites", name="parity")
@@ -37,7 +37,7 @@ def junit_of(
             failures=str(sum(not pair.passed for pair in report.pairs)),
         )
         for pair in report.pairs:
-            case = ElementTree.SubElement(suite, "testcase", classname=f"parity.{name}", name=pair.candidate)
+            case = ElementTree.SubElement(suite, "testcase", classname=f"parity.{name}", name=label_of(pair))
             if not pair.passed:
                 message = failure_of(pair)
                 ElementTree.SubElement(case, "failure", message=message.splitlines()[0]).text = message
@@ -51,14 +51,17 @@ def junit_of(
             if not found.passed:
                 message = training_failure_of(found)
                 ElementTree.SubElement(case, "failure", message=message.splitlines()[0]).text = message
-    if localised is not None:
+    if localised:
+        failed = sum(not one.passed for one in localised)
         suite = ElementTree.SubElement(
-            root, "testsuite", name="files", tests="1", failures=str(int(not localised.passed))
+            root, "testsuite", name="files", tests=str(len(localised)), failures=str(failed)
         )
-        case = ElementTree.SubElement(suite, "testcase", classname="parity.files", name="localisation")
-        if not localised.passed:
-            verdict = localise_report.verdict_of(localised)
-            text = localise_report.lines_of(localised)
+    for number, one in enumerate(localised, 1):
+        name = "localisation" if number == 1 else f"localisation {number}"
+        case = ElementTree.SubElement(suite, "testcase", classname="parity.files", name=name)
+        if not one.passed:
+            verdict = localise_report.verdict_of(one, named=len(localised) > 1)
+            text = localise_report.lines_of(one, named=len(localised) > 1)
             ElementTree.SubElement(case, "failure", message=verdict).text = text
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
@@ -72,6 +75,7 @@ def failure_of(pair: Pair) -> str:
             f"logits differ from {pair.reference} by {pair.comparison.needed_tolerance:.1e} of the largest, "
             f"allowed {pair.comparison.tolerance:.1e}"
         )
+    lines += [f"logits differ {line}" for line in further_differences(pair)]
     lines += [
         layers_line(layers)
         for layers in (pair.layers, pair.isolated)

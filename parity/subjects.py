@@ -18,8 +18,9 @@ from reference_models.spec import ModelSpec, all_models, get_model
 from .batches import random_batch
 from .check import GRAPH_OF, IMAGES_OF, ModelReport, check_model
 from .images import image_batch, images_of, profile_of_subject
-from .localise.verdict import Localisation, by_name, by_structure
+from .inputs import Inputs, further_inputs
 from .random_weights import random_parameters
+from .runners.float16 import is_float16_file
 from .runners.precision import FULL, PrecisionError, runtimes_with
 from .runners.quantised import is_quantised_file
 from .training.check import TrainingReport, check_training
@@ -41,7 +42,12 @@ class Subject:
     @property
     def name(self) -> str:
         """What the progress line calls it."""
-        return self.spec.name if self.spec else str(self.graph or self.weights)
+        return self.spec.name if self.spec else str(self.path)
+
+    @property
+    def path(self) -> Path | None:
+        """The file that is checked; None where it is a model, with weights of a file or not."""
+        return None if self.spec else self.graph or self.weights
 
 
 def subjects_of(
@@ -57,7 +63,7 @@ def subjects_of(
         model: what the files in `what` are of, where they do not tell.
 
     Raises:
-        TriportError: nothing was named, the combination makes no sense, or one of two files fits no model.
+        TriportError: nothing was named, the combination makes no sense, or a file fits no model.
     """
     if seed < 0:
         raise TriportError(f"--seed {seed}: expected 0 or more")
@@ -77,40 +83,58 @@ def subjects_of(
     files = [item not in known and Path(item).exists() for item in what]
     if model is not None and not all(files):
         raise TriportError("--model says what files are of: give it with files only")
-    if len(what) == 2 and all(files):
-        return _pair(Path(what[0]), Path(what[1]), model)
+    paths = [Path(item) for item, is_file in zip(what, files, strict=True) if is_file]
+    of_files = iter(
+        _files(paths, model) if len(paths) > 1 else [Subject(None, path, model) for path in paths]
+    )
     return [
-        Subject(None, Path(item), model) if is_file else Subject(get_model(item), None)
+        next(of_files) if is_file else Subject(get_model(item), None)
         for item, is_file in zip(what, files, strict=True)
     ]
 
 
+def files_of(subjects: Sequence[Subject]) -> list[int]:
+    """Return which of the subjects are files that are compared with one another: none, or two and more."""
+    found = [index for index, subject in enumerate(subjects) if subject.path]
+    return found if len(found) > 1 else []
+
+
 def check_precision_of(subjects: Sequence[Subject], precision: str) -> None:
     """Raise PrecisionError unless the files can be judged in a precision."""
-    foreign = any(subject.graph for subject in subjects)
-    if _are_two_files(subjects) and precision not in FULL and not (foreign and precision == "int8"):
+    files = [subjects[index] for index in files_of(subjects)]
+    # a foreign file that does not compute so is refused where it is run
+    foreign = precision in ("int8", "float16") and any(subject.graph for subject in files)
+    said = (subject.path and _computes_in(precision, subject.path) for subject in files)
+    if files and precision not in FULL and not foreign and not any(said):
         raise PrecisionError(
-            f"--precision {precision}: two files are compared in float32, give one of them; or in int8, "
-            "a quantised ONNX file and the file that it was made of"
+            f"--precision {precision}: files are compared in float32, give one of them; or, in int8, "
+            "a quantised ONNX file and the file that it was made of; in float16, an ONNX file that has it"
         )
     for subject in subjects:
         if subject.graph is not None and precision != "int8" and is_quantised_file(subject.graph):
             raise PrecisionError(f"{subject.graph} computes in int8: add --precision int8")
 
 
-def _are_two_files(subjects: Sequence[Subject]) -> bool:
-    return len(subjects) == 2 and not any(subject.spec for subject in subjects)
+def _computes_in(precision: str, path: Path) -> bool:
+    """Whether a file is an ONNX file that computes in a lower precision by itself."""
+    if open_checkpoint(path).runtime != "onnx":
+        return False
+    file = Path(model_file(path))
+    return (precision == "int8" and is_quantised_file(file)) or (
+        precision == "float16" and is_float16_file(file)
+    )
 
 
-def _pair(first: Path, second: Path, model: str | None) -> list[Subject]:
-    """Return two files; one that is a foreign ONNX file stands on the weights of the other."""
-    foreign = [_is_foreign(path, model) for path in (first, second)]
+def _files(paths: Sequence[Path], model: str | None) -> list[Subject]:
+    """Return files; one that is a foreign ONNX file stands on the weights of the first that is not."""
+    foreign = [_is_foreign(path, model) for path in paths]
     if all(foreign):
         # says how the first is foreign, which one file must not be
-        identify(open_checkpoint(first), model)
+        identify(open_checkpoint(paths[0]), model)
+    known = paths[foreign.index(False)]
     return [
-        Subject(None, other if is_foreign else path, model, path if is_foreign else None)
-        for path, other, is_foreign in zip((first, second), (second, first), foreign, strict=True)
+        Subject(None, known if is_foreign else path, model, path if is_foreign else None)
+        for path, is_foreign in zip(paths, foreign, strict=True)
     ]
 
 
@@ -140,36 +164,67 @@ def check(
     size_px: int | None = None,
     images: Path | None = None,
     precision: str = "float32",
+    further: bool = True,
+    inputs: Inputs | None = None,
+    skip_missing: bool = False,
 ) -> ModelReport:
     """Read or make the subject's weights and compare every runtime. See `check_model`.
 
-    The batch is of the first images in the folder `images`, or of noise where none is given.
+    The batch is of the first images in the folder `images`, or of noise where none is given, and what
+    inputs.py names is run besides unless `further` is false; with `inputs`, both are these.
     """
-    loaded = _loaded(subject, seed)
+    loaded = loaded_of(subject, seed)
     taken = images_of(images, batch_size) if images else []
+    if inputs is None:
+        batch = _batch(subject, loaded.spec, batch_size, seed, size_px, images)
+        inputs = Inputs(batch, tuple(further_inputs(batch, precision, seed)) if further else ())
     report = check_model(
         loaded.spec,
         loaded.parameters,
-        _batch(subject, loaded.spec, batch_size, seed, size_px, images),
+        inputs.batch,
+        further=inputs.further,
         num_classes=loaded.num_classes,
         # what the other runtimes make of the weights is the other file's report
         runtimes=runtimes if subject.graph is None else (),
         device=device,
         weights=loaded.source,
         tolerance=tolerance,
-        # a file says its own precision; a quantised one stands beside the weights that it was made of
-        onnx_file=loaded.onnx_file
-        if "onnx" in runtimes_with(precision) and (precision != "int8" or subject.graph)
-        else None,
+        onnx_file=loaded.onnx_file if _judges_file(loaded, subject, precision) else None,
         layers=layers,
         isolate=isolate,
         seed=seed,
         files={**loaded.files, **{str(path): file_sha256(path) for path in taken}},
         inputs=f"{IMAGES_OF}{images}" if images else "noise",
         precision=precision,
+        skip_missing=skip_missing,
         progress=lambda step, done, total: progress(step),
     )
     return replace(report, seed=None) if images else report
+
+
+def inputs_like(
+    report: ModelReport, subject: Subject, size_px: int | None, images: Path | None
+) -> Inputs | None:
+    """Return the inputs of a file's report for another file; None where that takes images of another size."""
+    function = report.function
+    assert function is not None
+    spec = subject.spec or identify(open_checkpoint(subject.weights or ""), subject.model).spec
+    if size_px is None and images is None and spec.input_size_px != report.input_shape[-1]:
+        return None
+    return Inputs(function.batch, tuple(one.given for one in function.expected))
+
+
+def _judges_file(loaded: Loaded, subject: Subject, precision: str) -> bool:
+    """Whether an ONNX file is run: it says its own precision; a quantised one stands beside its weights."""
+    if loaded.onnx_file is None:
+        return False
+    if precision == "int8":
+        return subject.graph is not None
+    return (
+        "onnx" in runtimes_with(precision)
+        or subject.graph is not None
+        or _computes_in(precision, loaded.onnx_file)
+    )
 
 
 def _batch(
@@ -194,7 +249,7 @@ def train(
     progress: Callable[[str], None],
 ) -> TrainingReport:
     """Read or make the subject's weights and compare how the frameworks train. See `check_training`."""
-    loaded = _loaded(subject, seed)
+    loaded = loaded_of(subject, seed)
     return check_training(
         loaded.spec,
         loaded.parameters,
@@ -211,7 +266,7 @@ def train(
 
 
 @dataclass(frozen=True, slots=True)
-class _Loaded:
+class Loaded:
     """A subject with its weights in memory."""
 
     spec: ModelSpec
@@ -222,80 +277,24 @@ class _Loaded:
     files: Mapping[str, str]
 
 
-def _loaded(subject: Subject, seed: int) -> _Loaded:
+def loaded_of(subject: Subject, seed: int) -> Loaded:
+    """Read or make a subject's weights."""
     if subject.weights is None:
         assert subject.spec is not None
         spec, num_classes = subject.spec, subject.spec.num_classes
         parameters = random_parameters(spec, num_classes, seed)
-        return _Loaded(spec, num_classes, parameters, f"random seed {seed}", None, {})
+        return Loaded(spec, num_classes, parameters, f"random seed {seed}", None, {})
     loaded = read_parameters(subject.weights, subject.spec.name if subject.spec else subject.model)
     source, files = str(subject.weights), [subject.weights]
     own_graph = subject.weights if loaded.runtime == "onnx" else None
     if subject.graph is not None:
         source, own_graph = f"{GRAPH_OF}{subject.graph}, the weights of {source}", subject.graph
         files.insert(0, subject.graph)
-    return _Loaded(
+    return Loaded(
         loaded.spec,
         loaded.num_classes,
         loaded.parameters,
         source,
         Path(model_file(own_graph)) if own_graph else None,
         {str(path): file_sha256(model_file(path)) for path in files},
-    )
-
-
-def localise(
-    subjects: Sequence[Subject],
-    reports: Sequence[ModelReport],
-    *,
-    device: str,
-    seed: int,
-    progress: Callable[[str], None],
-    images: Path | None = None,
-) -> Localisation | None:
-    """Say what differs between two files; None where there are not two.
-
-    Args:
-        subjects: what `subjects_of` returned.
-        reports: one on each.
-        device: where a wrong graph's layers are computed.
-        seed: of the reports.
-        progress: is told each step.
-        images: of the reports.
-    """
-    if not _are_two_files(subjects):
-        return None
-    shape = reports[0].input_shape
-    foreign = next((index for index, subject in enumerate(subjects) if subject.graph), None)
-    if foreign is None:
-
-        def with_layers(index: int) -> ModelReport:
-            return check(
-                subjects[index],
-                runtimes=(),
-                device=device,
-                tolerance=None,
-                seed=seed,
-                batch_size=shape[0],
-                progress=progress,
-                layers=True,
-                size_px=shape[-1],
-                images=images,
-            )
-
-        first, second = (Path(model_file(subject.weights)) for subject in subjects if subject.weights)
-        return by_name(first, second, (reports[0], reports[1]), with_layers)
-    subject = subjects[foreign]
-    loaded = _loaded(subject, seed)
-    assert subject.weights is not None and subject.graph is not None
-    return by_structure(
-        subject.weights,
-        subject.graph,
-        reports[foreign],
-        loaded.spec,
-        loaded.num_classes,
-        loaded.parameters,
-        _batch(subject, loaded.spec, shape[0], seed, shape[-1], images),
-        seed,
-        progress,
     )

@@ -11,9 +11,10 @@ import numpy as np
 
 from converters.identify import Fit
 from converters.published import MODEL_FILE
-from parity.check import GIVEN_FILE, REFERENCE, ModelReport, Pair, check_model
+from parity.check import GIVEN_FILE, ModelReport, Pair, check_model
 from parity.compare import compare
 from parity.noise import FLOAT32, nudged_batches, spread
+from parity.reference import REFERENCE, WITHOUT_TORCH
 from parity.runners.mindspore import MindSporeRunner
 from parity.runners.onnx import OnnxRunner
 from parity.runners.pytorch import PyTorchRunner
@@ -22,7 +23,6 @@ from .folder import OPTIMIZED_FILE
 
 Tell = Callable[[str], None]
 
-WITHOUT_PYTORCH = "mindspore-float32"
 FOLDED = "onnxruntime (BatchNorm folded)"
 # a network whose float32 is so far from itself proves nothing: the models here are at 1e-6 (docs/parity.md)
 LARGEST_NOISE = 1e-3
@@ -34,14 +34,14 @@ def reference_without(absent: Collection[str]) -> str | None:
     """Return what the others are compared with where some runtimes are absent; None if nothing is left."""
     if "pytorch" not in absent:
         return REFERENCE
-    return None if "mindspore" in absent else WITHOUT_PYTORCH
+    return None if "mindspore" in absent else WITHOUT_TORCH
 
 
 def compared_with(reference: str | None) -> set[str]:
     """Return every candidate for a comparison with `reference`, which is not compared with itself."""
     if reference is None:
         return set()
-    return set(CANDIDATES) - ({"mindspore"} if reference == WITHOUT_PYTORCH else set())
+    return set(CANDIDATES) - ({"mindspore"} if reference == WITHOUT_TORCH else set())
 
 
 def check_with_pytorch(
@@ -83,7 +83,7 @@ def check_without_pytorch(
 
     What float32 itself makes is told from MindSpore alone: the input moved by one rounding.
     """
-    tell(WITHOUT_PYTORCH)
+    tell(WITHOUT_TORCH)
     runner = MindSporeRunner(found.spec, found.num_classes, parameters)
     reference = runner.run(batch)
     largest = float(np.abs(reference).max())
@@ -95,7 +95,7 @@ def check_without_pytorch(
     for name, file in ((GIVEN_FILE, MODEL_FILE), (FOLDED, OPTIMIZED_FILE)):
         if "onnx" not in absent:
             tell(name)
-            pairs.append(_in_onnxruntime(WITHOUT_PYTORCH, name, folder / file, batch, reference, tolerance))
+            pairs.append(_in_onnxruntime(WITHOUT_TORCH, name, folder / file, batch, reference, tolerance))
     report = ModelReport(found.spec.name, "", batch.shape, noise, tuple(map(_lasting, pairs)), 0.0)
     return report, reference
 

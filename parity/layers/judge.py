@@ -64,12 +64,18 @@ class Parting:
 
 @dataclass(frozen=True, slots=True)
 class LayerReport:
-    """Every step that was compared, those that could not be, and the first that parts."""
+    """Every step that was compared, those that could not be, and the first that parts.
+
+    `why_not` says why some could not. `behind` names what follows the last step, where that is all that can
+    be at fault: every step is right and the logits are not.
+    """
 
     steps: tuple[StepResult, ...]
     not_compared: tuple[str, ...]
     parting: Parting | None
     isolated: bool = False
+    why_not: str = ""
+    behind: str = ""
 
     @property
     def passed(self) -> bool:
@@ -114,7 +120,7 @@ class Judge:
             () if error <= tolerance else _worst_channels(output, call.output),
         )
 
-    def report(self, *, isolated: bool = False) -> LayerReport:
+    def report(self, *, isolated: bool = False, why_not: str = "") -> LayerReport:
         """Return the verdict on all that was visited, in the reference's order."""
         results = [self._results[step.name] for step in self._reference.steps if step.name in self._results]
         missing = [
@@ -123,7 +129,13 @@ class Judge:
             # a container cannot be fed apart from its modules
             if step.name not in self._results and (step.leaf or not isolated)
         ]
-        return LayerReport(tuple(results), tuple(missing), self._parting(results, isolated), isolated)
+        return LayerReport(
+            tuple(results),
+            tuple(missing),
+            self._parting(results, isolated),
+            isolated,
+            why_not if missing else "",
+        )
 
     def _tolerance(self, noise: float) -> float:
         return self._calibration.tolerance_of(noise) if self._fixed is None else self._fixed

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from parity.runners.calls import IMAGES, Call, Feed, Visit
+from parity.runners.onnx_graphs import image_input
 from parity.runners.quantised import is_quantised, without_rounding
 
 from .onnx_apart import apart, input_of, nodes_between, output_of
@@ -67,7 +68,7 @@ def taps_of(graph: onnx.GraphProto, steps: Sequence[Step]) -> dict[str, Tap]:
             found = _with_padding(graph, makers, found, step.source in pads)
             if found is not None:
                 taps[step.name] = found
-    outputs = {IMAGES: graph.input[0].name, **{name: tap.output for name, tap in taps.items()}}
+    outputs = {IMAGES: image_input(graph), **{name: tap.output for name, tap in taps.items()}}
     changed = True
     while changed:
         before = len(outputs)

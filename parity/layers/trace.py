@@ -13,13 +13,21 @@ from parity.runners import Runner
 from parity.runners.calls import Call, Feed, Visit
 from parity.runners.mindspore import MindSporeRunner
 from parity.runners.onnx import OnnxRunner
+from parity.runners.onnx_graphs import described, nodes_after
 from parity.runners.pytorch import PyTorchRunner
+from parity.runners.quantised import is_quantised, without_rounding
 from reference_models.errors import TriportError
 
 from . import onnx_taps
 from .judge import Judge, LayerReport
 from .pairs import paired_paths
 from .reference import Reference
+
+_WHY_NOT = {
+    "onnx": "the graph has no tensor of their outputs, or none that is theirs alone",
+    "mindspore": "no Cell has the same parameters, or the same name and kind",
+    "pytorch": "they were not called",
+}
 
 
 def layers_of(
@@ -33,7 +41,20 @@ def layers_of(
     """Compare every step that a runner can be asked for; with `alone`, each is fed the reference's input."""
     judge = Judge(reference, calibration, tolerance)
     trace(runner, reference, judge.visit, reference.feed() if alone else None)
-    return judge.report(isolated=alone)
+    return judge.report(isolated=alone, why_not=_WHY_NOT[runner.runtime])
+
+
+def following(runner: Runner, reference: Reference, layers: LayerReport) -> str:
+    """Return what comes after the last module that was compared: its path, and the nodes of an ONNX graph."""
+    last = f"what follows the last, {layers.steps[-1].name}"
+    if not isinstance(runner, OnnxRunner):
+        return last
+    model = runner.loaded()
+    taps = onnx_taps.taps_of(
+        (without_rounding(model) if is_quantised(model) else model).graph, reference.steps
+    )
+    nodes = nodes_after(model.graph, taps[layers.steps[-1].name].output, runner.output)
+    return f"{last}: {described(nodes)}" if nodes else last
 
 
 def trace(runner: Runner, reference: Reference, visit: Visit, feed: Feed | None = None) -> None:

@@ -15,6 +15,8 @@ from .units import IMAGES, Unit
 
 # Whoever folds in float32 rounds each value a few times: the root, the quotient, the product.
 ALLOWED = FLOAT32.least
+# In float16 a weight is rounded once more, and so are the scale and the variance that are folded into it.
+ALLOWED_FLOAT16 = 4 * CALIBRATIONS["float16"].rounding + ALLOWED
 # And whoever quantises, once more: relative to the largest weight that has the same step.
 ALLOWED_INT8 = CALIBRATIONS["int8"].rounding + ALLOWED
 WORST_CHANNELS = 5
@@ -68,12 +70,13 @@ class FoldedComparison:
 
 
 def compare_folded(
-    model: Sequence[Unit], file: Sequence[Unit], *, quantised: Step | None = None
+    model: Sequence[Unit], file: Sequence[Unit], *, quantised: Step | None = None, halves: bool = False
 ) -> FoldedComparison:
     """Compare the units of a model, whose initializers have canonical names, with those of a file.
 
-    Where the file is `quantised`, weights may be as far off as int8 is with one step for a layer, or with
-    one for each of its channels.
+    Where the file has `halves`, each of its weights may be as far off as float16 rounds it. Where the file is
+    `quantised`, weights may be as far off as int8 is with one step for a layer, or with one for each of its
+    channels.
     """
     match = matched(model, file)
     pairs = match.pairs
@@ -84,7 +87,7 @@ def compare_folded(
             continue
         theirs = file[pairs[index]]
         outputs[ours.modules[-1]] = theirs.output
-        differences += _differences(ours, theirs, quantised)
+        differences += _differences(ours, theirs, quantised, ALLOWED_FLOAT16 if halves else ALLOWED)
     if quantised is not None:  # a coarse step is everywhere: where it is coarsest comes first
         differences.sort(key=lambda difference: -difference.relative)
     return FoldedComparison(
@@ -98,11 +101,16 @@ def compare_folded(
     )
 
 
-def _differences(ours: Unit, theirs: Unit, quantised: Step | None) -> list[FoldedDifference]:
+def _differences(ours: Unit, theirs: Unit, quantised: Step | None, rounding: float) -> list[FoldedDifference]:
     a, b = ours.folded(), theirs.folded()
     sizes = np.abs(a)
-    allowed, largest = ALLOWED * sizes, np.broadcast_to(sizes.max(initial=0.0), len(a))
-    allowed_bias = ALLOWED * np.maximum(ours.bias_size, theirs.bias_size)
+    allowed, largest = rounding * sizes, np.broadcast_to(sizes.max(initial=0.0), len(a))
+    allowed_bias = rounding * np.maximum(ours.bias_size, theirs.bias_size)
+    if rounding == ALLOWED_FLOAT16:
+        # the smallest numbers of float16 are even steps
+        least = 2.0**-24 * np.maximum(np.abs(ours.scale), 1)
+        allowed = allowed + least.reshape(-1, *[1] * (a.ndim - 1))
+        allowed_bias = allowed_bias + least
     if quantised is not None:
         axes = tuple(range(0 if quantised == "layer" else 1, a.ndim))
         largest = np.broadcast_to(sizes.max(axes), len(a))

@@ -13,22 +13,27 @@ SHOWN = 10
 _HOW = {"by name": "tensors", "by structure": "layers, BatchNorm folded,"}
 
 
-def lines_of(found: Localisation) -> str:
-    """Return the verdict, and below it what differs."""
-    return "\n".join([verdict_of(found), *(f"  {line}" for line in found.lines(SHOWN))])
+def lines_of(found: Localisation, *, named: bool = False) -> str:
+    """Return the verdict, and below it what differs; `named` says of which files."""
+    return "\n".join([verdict_of(found, named=named), *(f"  {line}" for line in found.lines(SHOWN))])
 
 
-def verdict_of(found: Localisation) -> str:
+def verdict_of(found: Localisation, *, named: bool = False) -> str:
     """Return in one line what differs between the two files."""
+    between = f"Between {found.first} and {found.second}" if named else "Between the files"
     if found.model is None:
-        return f"{found.first} and {found.second} are not of one model: each was checked alone"
+        return (
+            f"{found.first} and {found.second} are not of one model and as many classes: their weights were "
+            "not compared"
+        )
     compared = f"{found.compared} {_HOW[found.how]} compared {found.how}"
     if not found.compared:
-        return "Between the files weights and layers were not compared"
+        return f"{between} weights and layers were not compared"
     if found.cause == "neither":
-        return f"Between the files neither weights nor graph differ: {compared}"
+        return f"{between} neither weights nor graph differ: {compared}"
     counted = f"{len(found.weights)} differences in the weights, " if found.weights else ""
-    return f"Between the files the {found.cause} differ: {counted}{compared}"
+    verb = "differs" if found.cause == "graph" else "differ"
+    return f"{between} the {found.cause} {verb}: {counted}{compared}"
 
 
 def json_of(found: Localisation) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from parity.runners.onnx_graphs import image_input
+
 if TYPE_CHECKING:
     import onnx
 
@@ -113,8 +115,9 @@ class _Reader:
         # of a constant that was computed: the initializer that it was computed from
         self._origin = {name: name for name in self._values}
         self._made_by: dict[str, int] = {}
-        self._sources: dict[str, Sources] = {graph.input[0].name: frozenset({(IMAGES, ())})}
-        self._channels: dict[str, int | None] = {graph.input[0].name: 3}
+        images = image_input(graph)
+        self._sources: dict[str, Sources] = {images: frozenset({(IMAGES, ())})}
+        self._channels: dict[str, int | None] = {images: 3}
         self._readers = Counter(name for node in graph.node for name in node.input)
         self._readers.update(value.name for value in graph.output)
         for node in graph.node:
@@ -147,9 +150,10 @@ class _Reader:
             array = numpy_helper.to_array(value) if value is not None else next(iter(attributes.values()), 0)
             self._values[node.output[0]] = np.asarray(array)
             return True
-        if node.op_type == "Shape" and node.input[0] in self._sources and not attributes:
+        if node.op_type == "Shape" and node.input[0] in self._sources:
             channels = self._channels[node.input[0]]
-            self._values[node.output[0]] = np.array([np.nan, channels or np.nan, np.nan, np.nan])
+            shape = np.array([np.nan, channels or np.nan, np.nan, np.nan])
+            self._values[node.output[0]] = shape[attributes.get("start", 0) : attributes.get("end")]
             return True
         if node.op_type in _OF_SIZES and all(name in self._values for name in node.input):
             values = [self._values[name] for name in node.input]

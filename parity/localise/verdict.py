@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from converters.comparison import Difference
 from converters.convert import exporter_for
+from converters.environment import MissingRuntimeError
 from converters.identify import IdentifyError
-from parity.check import GIVEN_FILE, ModelReport
-from parity.report import layers_line
-from parity.runners.onnx import OnnxFileError
+from parity.check import ModelReport
+from parity.report import layers_line, off_by
+from parity.runners.float16 import has_float16
+from parity.runners.onnx import OnnxFileError, OnnxRunner
+from parity.runners.onnx_graphs import described, in_order, nodes_after, own_operators
 from parity.runners.quantised import (
     has_integer_layers,
     has_one_step_for_a_layer,
@@ -24,15 +28,26 @@ from reference_models.errors import listed
 from reference_models.spec import ModelSpec, get_model
 
 from .folded import FoldedComparison, FoldedDifference, Step, compare_folded
+from .inputs import file_pair
 from .outputs import first_part
 from .units import units_of
 from .weights import compare_named, sentence
+
+if TYPE_CHECKING:
+    import onnx
 
 # A file of whose layers the model has fewer than this share is not of that model.
 SAME_MODEL = 0.5
 _INTEGERS = (
     "its layers are operators on integers (QLinearConv and the like), so only its logits were compared. "
     "Quantise it with QuantizeLinear and DequantizeLinear (ONNX Runtime's QuantFormat.QDQ) for the rest"
+)
+_OWN_OPERATORS = (
+    "only its logits were compared, it has operators that are not of the ONNX standard ({}). Give the file "
+    "that it was made of for the rest"
+)
+_HALVES = (
+    "some of it computes in float16. Add --precision float16 to allow what float16 rounds, and not float32"
 )
 _COARSE = (
     "the weights of a layer have one step together, and a channel of small weights loses most. Quantise them "
@@ -70,8 +85,8 @@ class Localisation:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing differs, as far as the files can be compared."""
-        return self.model is None or not (self.weights or self.graph)
+        """Whether the files are of one model and nothing differs."""
+        return self.model is not None and not (self.weights or self.graph)
 
     def lines(self, limit: int | None = None) -> list[str]:
         """Return the advice, and one line for each thing that differs, those of the weights up to `limit`."""
@@ -115,14 +130,19 @@ def by_name(
 
 def _wrong_graph(report: ModelReport, with_layers: Callable[[int], ModelReport], index: int) -> list[str]:
     """Return what is wrong in a file's own graph, which its own weights tell."""
-    if all(pair.passed for pair in report.pairs if pair.candidate == GIVEN_FILE):
+    pair = file_pair(report)
+    if pair is None or pair.passed:
         return []
-    (pair,) = (pair for pair in report.pairs if pair.candidate == GIVEN_FILE)
-    layers = pair.layers or next(p.layers for p in with_layers(index).pairs if p.candidate == GIVEN_FILE)
-    where = layers_line(layers) if layers is not None and layers.parting is not None else "no module parts"
-    return [
-        f"its graph computes another function (logits off by {pair.comparison.needed_tolerance:.1e}); {where}"
-    ]
+    where = ""
+    if not any(result.failed for result in pair.further):
+        layers = pair.layers if not pair.comparison.passed else None
+        try:
+            again = None if layers else file_pair(with_layers(index))
+        except MissingRuntimeError as error:
+            return [f"its graph computes another function ({off_by(pair)}); {error}"]
+        layers = layers or (again.layers if again else None)
+        where = f"; {layers_line(layers)}" if layers and (layers.parting or layers.behind) else ""
+    return [f"its graph computes another function ({off_by(pair)}){where}"]
 
 
 def by_structure(
@@ -155,22 +175,37 @@ def by_structure(
     import onnx
 
     tell(f"laying {foreign.name} over {spec.name}")
-    model = exporter_for("pytorch").export(spec, num_classes, parameters)
-    file = onnx.load(foreign)
-    (pair,) = report.pairs
-    if has_integer_layers(file):
-        off = f"{foreign}: another function (logits off by {pair.comparison.needed_tolerance:.1e})"
-        graph = () if pair.comparison.passed else (off,)
+    file = in_order(onnx.load(foreign))
+    pair = file_pair(report)
+    assert pair is not None
+    own = own_operators(file.graph)
+    if own or has_integer_layers(file):
+        why = _INTEGERS if has_integer_layers(file) else _OWN_OPERATORS.format(", ".join(own[:5]))
+        graph = () if pair.passed else (f"{foreign}: another function ({off_by(pair)})",)
         return Localisation(
-            str(known), str(foreign), spec.name, "by structure", 0, (), graph, f"{foreign}: {_INTEGERS}"
+            str(known), str(foreign), spec.name, "by structure", 0, (), graph, f"{foreign}: {why}"
         )
+    try:
+        model = exporter_for("pytorch").export(spec, num_classes, parameters)
+    except MissingRuntimeError:
+        model = exporter_for("mindspore").export(spec, num_classes, parameters)
     advice = f"{foreign}: {_COARSE}" if has_one_step_for_a_layer(file) else ""
+    halves = has_float16(file)
+    if halves and report.precision == "float32" and not pair.passed:
+        advice = f"{foreign}: {_HALVES}"
+    elif halves and report.precision == "float16":
+        advice = f"{foreign}: its weights and results were allowed what float16 rounds"
     quantised: Step | None = None
     if is_quantised(file):
         file = without_rounding(file)
         # one step for a layer is as good as one for each channel until it is seen in the logits
-        quantised = "layer" if pair.comparison.passed else "channel"
-    found = compare_folded(units_of(model), units_of(file), quantised=quantised)
+        quantised = "layer" if pair.passed else "channel"
+    found = compare_folded(
+        units_of(model),
+        units_of(file),
+        quantised=quantised,
+        halves=halves and report.precision == "float16",
+    )
     total = found.compared + len(found.unmatched)
     if found.compared < SAME_MODEL * total:
         raise IdentifyError(
@@ -179,7 +214,7 @@ def by_structure(
             f"{listed(found.unmatched)}\nCompare files of one model"
         )
     faults, not_judged = _structure(found, foreign), ""
-    if not faults and not found.differences and not pair.comparison.passed:
+    if not faults and not found.differences and not pair.passed:
         try:
             part = first_part(
                 spec,
@@ -193,13 +228,10 @@ def by_structure(
                 feeding=found.feeding,
                 tell=tell,
             )
-            where = str(part) if part else "no layer's output parts"
-        except OnnxFileError as error:
+            where = str(part) if part else _after_the_last(file, foreign, found)
+        except (OnnxFileError, MissingRuntimeError) as error:
             where = str(error)
-        faults.append(
-            f"{foreign}: the same folded weights, another function (logits off by "
-            f"{pair.comparison.needed_tolerance:.1e}); {where}"
-        )
+        faults.append(f"{foreign}: the same folded weights, another function ({off_by(pair)}); {where}")
     elif found.differences and not faults:
         not_judged = f"the graph of {foreign} was not judged: that takes equal weights"
     return Localisation(
@@ -213,6 +245,14 @@ def by_structure(
         not_judged,
         advice,
     )
+
+
+def _after_the_last(file: onnx.ModelProto, foreign: Path, found: FoldedComparison) -> str:
+    """Return what follows the last layer, which is at fault where no layer's output parts."""
+    module, tensor = list(found.outputs.items())[-1]
+    nodes = nodes_after(file.graph, tensor, OnnxRunner(foreign).output)
+    behind = f": {described(nodes)}" if nodes else ""
+    return f"every layer's output is right, so the fault is in what follows the last, {module}{behind}"
 
 
 def _structure(found: FoldedComparison, foreign: Path) -> list[str]:

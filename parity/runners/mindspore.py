@@ -30,6 +30,7 @@ class MindSporeRunner:
     """The MindSpore definition with the given parameters, in evaluation mode."""
 
     runtime = "mindspore"
+    notes: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -133,6 +134,10 @@ class MindSporeRunner:
         finally:
             for handle in handles:
                 handle.remove()
+
+    def takes(self, size_px: int) -> bool:
+        """Whether the input may be of this size: the definitions end in a pool over all of it."""
+        return True
 
     def versions(self) -> dict[str, str]:
         """Return MindSpore's version and mode, the precision flags and the environment."""

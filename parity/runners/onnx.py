@@ -9,9 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from converters.environment import MissingRuntimeError
 from reference_models.errors import TriportError
 
 from .device import Device, DeviceError, parse_device
+from .float16 import has_float16, rounded_as_said
+from .onnx_graphs import in_order
 from .precision import PrecisionError, check_precision, recorded
 from .quantised import is_quantised
 
@@ -49,7 +52,8 @@ class OnnxRunner:
         """Load `model`, a path or the file's bytes; `optimize` lets ONNX Runtime rewrite the graph.
 
         `keep_model` keeps it for `loaded`, beside what ONNX Runtime makes of it. `precision` "float32"
-        is the file's own, in full; "tf32" lets CUDA round; "int8" is of a quantised file.
+        is the file's own, in full; "tf32" lets CUDA round; "int8" is of a quantised file, "float16" of one
+        that computes in float16, all of it or a part. What a file has in float16 is rounded on a CPU too.
 
         Raises:
             TriportError: ONNX Runtime is not installed.
@@ -61,23 +65,51 @@ class OnnxRunner:
         where = parse_device(device)
         self.device = str(where)
         self.what = "the ONNX model" if isinstance(model, bytes) else str(model)
+        check_precision(precision, self.runtime, where, given_file=not isinstance(model, bytes))
+        self.notes: tuple[str, ...] = ()
+        halves = self._read_precision(model, precision)
+        if halves and where.kind == "cpu":
+            model, optimize = self._rounded(model), False
         self._model = model if keep_model else None
         self._optimize = optimize
         self._flags = {"graph optimisation": "all" if optimize else "none"}
         self._session = _session(self._runtime, model, where, optimize, self.what, tf32=precision == "tf32")
-        check_precision(precision, self.runtime, where)
-        if precision == "int8" and not is_quantised(_loaded(model, with_weights=False)):
+        self._flags |= recorded(precision, where)
+        if where.kind == "npu":
+            self._flags["precision_mode"] = "must_keep_origin_dtype"
+        self._input, self.output = self._signature()
+        self._dtype = _DTYPES[self._input.type]
+        size = self._input.shape[0]
+        self._fixed_size = size if isinstance(size, int) else None
+
+    def _read_precision(self, model: Path | str | bytes, precision: str) -> bool:
+        """Return whether the file has float16 in it, or raise PrecisionError if it does not compute so."""
+        proto = _loaded_to_look_at(model)
+        if proto is None:
+            return False
+        halves = has_float16(proto)
+        if precision == "int8" and not is_quantised(proto):
             raise PrecisionError(
                 f"{self.what} computes nothing in int8: quantise it (onnxruntime.quantization has "
                 "quantize_static), or leave --precision out"
             )
-        self._flags |= recorded(precision, where)
-        if where.kind == "npu":
-            self._flags["precision_mode"] = "must_keep_origin_dtype"
-        self._input, self._output = self._signature()
-        self._dtype = _DTYPES[self._input.type]
-        size = self._input.shape[0]
-        self._fixed_size = size if isinstance(size, int) else None
+        if precision == "float16" and not halves:
+            raise PrecisionError(f"{self.what} computes nothing in float16: leave --precision out")
+        return halves
+
+    def _rounded(self, model: Path | str | bytes) -> bytes:
+        """Return the model with its float16 as the file says it, and say so in `notes`."""
+        apart, count = rounded_as_said(_loaded(model))
+        of = len(_loaded(model, with_weights=False).graph.node)
+        self.notes += (
+            f"{count} of its {of} nodes are float16; each rounds to float16 here, which ONNX Runtime's CPU "
+            f"provider would leave out",
+        )
+        return apart.SerializeToString()
+
+    def takes(self, size_px: int) -> bool:
+        """Whether the input may be of this size, as far as the file says."""
+        return all(not isinstance(side, int) or side == size_px for side in self._input.shape[2:])
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Return the logits (N, classes) of `batch` (N, 3, H, W) float32."""
@@ -129,7 +161,7 @@ class OnnxRunner:
 
     def _run(self, images: np.ndarray) -> np.ndarray:
         try:
-            return self._session.run([self._output], {self._input.name: images})[0]
+            return self._session.run([self.output], {self._input.name: images})[0]
         except Exception as error:  # ONNX Runtime's own classes derive from Exception alone
             raise OnnxFileError(
                 f"{self.what}: ONNX Runtime failed on input {images.shape}: {_first_line(error)}"
@@ -145,6 +177,12 @@ class OnnxRunner:
         logits = [value.name for value in outputs if len(outputs) == 1 or value.name == "logits"]
         if not logits:
             raise OnnxFileError(f"{self.what}: expected one output, or one called logits; found {found}")
+        others = [value.name for value in outputs if value.name != logits[0]]
+        if others:
+            self.notes += (
+                f"of its {len(outputs)} outputs only {logits[0]} was compared, not {', '.join(others[:5])}"
+                + (f" and {len(others) - 5} more" if len(others) > 5 else ""),
+            )
         return image, logits[0]
 
 
@@ -157,7 +195,7 @@ def import_onnxruntime() -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise TriportError(
+        raise MissingRuntimeError(
             f'ONNX Runtime cannot be loaded ({error}). Install it: pip install "triport[onnx]"'
         ) from error
     return onnxruntime
@@ -167,8 +205,18 @@ def _loaded(model: Path | str | bytes, *, with_weights: bool = True) -> Any:
     import onnx
 
     if isinstance(model, bytes):
-        return onnx.load_from_string(model)
-    return onnx.load(model, load_external_data=with_weights)
+        return in_order(onnx.load_from_string(model))
+    return in_order(onnx.load(model, load_external_data=with_weights))
+
+
+def _loaded_to_look_at(model: Path | str | bytes) -> Any | None:
+    """Return the onnx.ModelProto without external weights; None where ONNX Runtime must say what is wrong."""
+    from google.protobuf.message import DecodeError
+
+    try:
+        return _loaded(model, with_weights=False)
+    except (DecodeError, OSError):
+        return None
 
 
 def _session(

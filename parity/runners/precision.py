@@ -22,6 +22,8 @@ _OF_RUNTIME = {
     "mindspore": tuple(name for name in PRECISIONS if name not in ("bfloat16", "int8")),
     "onnx": ("float32", "tf32", "int8"),
 }
+# what an ONNX file may compute in that was not made here
+_OF_GIVEN_FILES = ("float16",)
 # by the precision, or else by the runtime
 _WHY_NOT = {
     "onnx": "an ONNX file says its own precision",
@@ -40,9 +42,14 @@ def check_known(precision: str) -> None:
         raise PrecisionError(f"precision {precision!r} is not known: use one of {', '.join(PRECISIONS)}")
 
 
-def check_precision(precision: str, runtime: str, device: Device) -> None:
-    """Raise PrecisionError unless `runtime` computes with `precision` on `device`."""
+def check_precision(precision: str, runtime: str, device: Device, *, given_file: bool = False) -> None:
+    """Raise PrecisionError unless `runtime` computes with `precision` on `device`.
+
+    A `given_file` may be of a precision that none of the files made here is of.
+    """
     check_known(precision)
+    if given_file and precision in _OF_GIVEN_FILES:
+        return
     if precision not in _OF_RUNTIME[runtime]:
         why = _WHY_NOT.get(precision) or _WHY_NOT[runtime]
         raise PrecisionError(

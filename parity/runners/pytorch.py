@@ -29,6 +29,7 @@ class PyTorchRunner:
     """The PyTorch definition with the given parameters, in evaluation mode."""
 
     runtime = "pytorch"
+    notes: tuple[str, ...] = ()
     # how many runs tell its noise
     draws = len(ORDERS)
 
@@ -186,6 +187,10 @@ class PyTorchRunner:
         if tensor.dtype == self._torch.bfloat16:
             tensor = tensor.float()
         return tensor.detach().cpu().numpy()
+
+    def takes(self, size_px: int) -> bool:
+        """Whether the input may be of this size: the definitions end in a pool over all of it."""
+        return True
 
     def versions(self) -> dict[str, str]:
         """Return PyTorch's version, the precision flags and the environment."""

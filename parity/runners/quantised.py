@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .onnx_graphs import image_input
+
 if TYPE_CHECKING:
     import onnx
 
@@ -51,7 +53,7 @@ def quantised(model: onnx.ModelProto, batch: np.ndarray, *, per_channel: bool = 
 
     class Batch(CalibrationDataReader):
         def __init__(self) -> None:
-            self._feeds = iter([{model.graph.input[0].name: batch}])
+            self._feeds = iter([{image_input(model.graph): batch}])
 
         def get_next(self) -> dict[str, np.ndarray] | None:
             return next(self._feeds, None)

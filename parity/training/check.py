@@ -38,7 +38,7 @@ class Statistics:
     """How a framework updates BatchNorm's statistics.
 
     `momentum` is the weight of the new batch, as measured; `variance` is "unbiased" (of n - 1),
-    "biased" (of n) or "neither".
+    "biased" (of n) or "neither". A network without BatchNorm has no results and a momentum of NaN.
     """
 
     results: tuple[TensorResult, ...]
@@ -276,5 +276,7 @@ def _statistics(
         to_unbiased, to_biased = _distance(given, new), _distance(given, new * (count - 1) / count)
         unbiased += to_unbiased < to_biased
         biased += to_biased < to_unbiased
+    if not results:
+        return Statistics((), np.nan, "neither")
     variance = "unbiased" if not biased else "biased" if not unbiased else "neither"
     return Statistics(tuple(results), float(np.median(momenta)), variance)

@@ -92,7 +92,7 @@ def parts_of(pair: TrainingPair) -> list[tuple[str, list[TensorResult]]]:
             (f"weights after {count} steps", [pair.steps.weights]),
             (f"statistics after {count} steps", [pair.steps.statistics]),
         ]
-    return parts
+    return [(what, results) for what, results in parts if results]
 
 
 def worst_of(results: Sequence[TensorResult]) -> TensorResult:
@@ -103,6 +103,8 @@ def worst_of(results: Sequence[TensorResult]) -> TensorResult:
 def statistics_line(pair: TrainingPair) -> str:
     """Return how a framework updates BatchNorm's statistics."""
     found = pair.statistics
+    if not found.results:
+        return f"{pair.candidate}: there is no BatchNorm"
     return (
         f"{pair.candidate}: BatchNorm takes {found.momentum:.3f} of the new batch, variance {found.variance}"
     )
@@ -125,7 +127,7 @@ def _pair_json(pair: TrainingPair) -> dict[str, Any]:
         "loss": _tensor_json(pair.loss),
         "gradients": [_tensor_json(result) for result in pair.gradients],
         "statistics": {
-            "momentum": pair.statistics.momentum,
+            "momentum": _finite(pair.statistics.momentum),
             "variance": pair.statistics.variance,
             "tensors": [_tensor_json(result) for result in pair.statistics.results],
         },

@@ -4,6 +4,10 @@ A gradient has kinks (see check.py), and a step carries what one does on to all 
 differ by one rounding part by a thousand times that, or do not, by chance. A fault is there in every run. So
 a framework is judged by the best of a few runs, each on batches of its own; the next is only run where
 those before it left a doubt. The drift is the largest that float32 showed in any of the runs so far.
+
+After each step a weight is rounded to float32. Steps are small beside the weights, so that this is much of
+what a float32 run is off by, and runs that differ in one rounding of the input round most weights alike:
+their drift does not show it. So no run is asked to be nearer than one rounding of each weight a step.
 """
 
 from __future__ import annotations
@@ -109,7 +113,7 @@ class Runs:
         for kind, names in _kinds(run.exact.values).items():
             error = _norm(curve.values, run.exact.values, names)
             noise = max(other.drift[kind] for other in so_far)
-            ends.append(result_of(kind, error / run.moved[kind], noise))
+            ends.append(result_of(kind, error / run.moved[kind], noise, run.rounded[kind]))
         drift = np.max([other.loss_drift for other in so_far], axis=0)
         return Steps(number, tuple(curve.losses), tuple(run.exact.losses), tuple(drift), *ends)
 
@@ -126,7 +130,7 @@ class _Curve:
 
 
 class _Run:
-    """The reference's curve; how far float32 drifts in it, relative to how far training moves the values."""
+    """The reference's curve, and how far float32 drifts in it and rounds, relative to what training moves."""
 
     def __init__(
         self,
@@ -139,7 +143,12 @@ class _Run:
     ) -> None:
         self.exact = _Curve(pytorch("float64"), batches, labels, steps)
         names = _kinds(self.exact.values)
-        self.moved = {kind: _norm(self.exact.values, before, names[kind]) for kind in names}
+        # a network without BatchNorm has no statistics that could move
+        self.moved = {kind: _norm(self.exact.values, before, names[kind]) or 1.0 for kind in names}
+        self.rounded = {
+            kind: steps * FLOAT32.rounding * _size(self.exact.values, names[kind]) / self.moved[kind]
+            for kind in names
+        }
         self.drift = dict.fromkeys(names, 0.0)
         self.loss_drift = np.zeros(steps)
         draws = zip(
@@ -159,6 +168,11 @@ def _kinds(values: Values) -> Mapping[str, list[str]]:
     """Return the names of the weights, and those of BatchNorm's statistics."""
     statistics = [name for name in values if ".running_" in name]
     return {"weights": [name for name in values if ".running_" not in name], "statistics": statistics}
+
+
+def _size(values: Values, names: list[str]) -> float:
+    """Return the root of the sum of all squares."""
+    return float(np.sqrt(sum(np.square(np.asarray(values[name], np.float64)).sum() for name in names)))
 
 
 def _norm(a: Values, b: Values, names: list[str]) -> float:

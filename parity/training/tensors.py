@@ -30,6 +30,9 @@ class TensorResult:
         return self.error <= self.tolerance
 
 
-def result_of(name: str, error: float, noise: float) -> TensorResult:
-    """Return the result for an error and a noise; noise that is no number widens nothing."""
-    return TensorResult(name, error, noise, max(FLOOR, FLOAT32.tolerance_of(noise)))
+def result_of(name: str, error: float, noise: float, floor: float = FLOOR) -> TensorResult:
+    """Return the result for an error and a noise; noise that is no number widens nothing.
+
+    `floor` is what rounding alone may make, where runs that all round alike do not show it.
+    """
+    return TensorResult(name, error, noise, max(FLOOR, floor, FLOAT32.tolerance_of(noise)))

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from parity import check
+from parity import candidates, check
 from parity.batches import random_batch
-from parity.check import ParityError, check_model
+from parity.candidates import ParityError
+from parity.check import check_model
 from parity.random_weights import random_parameters
 from parity.report import json_of, table_of, verdict_of
 from parity.runners.pytorch import PyTorchRunner
@@ -154,7 +155,7 @@ def test_the_judged_run_does_not_make_its_own_tolerance(parameters, batch, monke
             return logits * np.float32(1 + 1e-5) if self.dtype == "float32" else logits
 
     right = check_model(SPEC, parameters, batch, runtimes=["pytorch"])
-    monkeypatch.setattr(check, "PyTorchRunner", Biased)
+    monkeypatch.setattr(candidates, "PyTorchRunner", Biased)
     report = check_model(SPEC, parameters, batch, runtimes=["pytorch"])
     assert right.passed and not report.passed
     assert report.noise == pytest.approx(right.noise, rel=0.1)

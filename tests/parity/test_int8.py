@@ -307,7 +307,8 @@ def test_what_is_refused(folded_int8, tmp_path, run_cli):
     assert run_cli("convert", "--to", "onnx", "-o", named).exit_code == 0
     for words, message in [
         ((SHIPPED, path), f"{path} computes in int8: add --precision int8"),
-        ((SHIPPED, path, "--precision", "float16"), "two files are compared in float32"),
+        ((SHIPPED, path, "--precision", "float16"), f"{path} computes in int8: add --precision int8"),
+        ((SHIPPED, path, "--precision", "bfloat16"), "files are compared in float32"),
         ((SHIPPED, named, "--precision", "int8"), "a quantised ONNX file and the file that it was made of"),
         ((SHIPPED, float32, "--precision", "int8"), "float32.onnx computes nothing in int8: quantise it"),
         ((SHIPPED, "--runtimes", "pytorch", "--precision", "int8"), "models are quantised in ONNX"),

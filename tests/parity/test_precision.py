@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from parity import check
+from parity import candidates
 from parity.check import check_model
 from parity.runners.device import Device, parse_device
 from parity.runners.mindspore import MindSporeRunner
@@ -176,7 +176,7 @@ def test_a_fault_is_found_beside_float16(subject, batch, monkeypatch):
     def mistaken(spec, num_classes, parameters, device, precision):
         return MindSporeRunner(spec, num_classes, wrong, device, precision=precision)
 
-    monkeypatch.setattr(check, "MindSporeRunner", mistaken)
+    monkeypatch.setattr(candidates, "MindSporeRunner", mistaken)
     report = check_model(
         spec, parameters, batch, num_classes=num_classes, runtimes=("pytorch", "mindspore"),
         precision="float16", layers=True,

@@ -14,13 +14,14 @@ from converters.formats.tensors import ArrayTensor
 from converters.identify import IdentifyError
 from converters.onnx_from_torch import export
 from converters.onnx_optimize import optimized
+from parity.files import localise
 from parity.localise.folded import compare_folded
 from parity.localise.report import json_of, lines_of
 from parity.localise.units import units_of
 from parity.random_weights import random_parameters
 from parity.report_html import page_of, repeat_of
 from parity.report_junit import junit_of
-from parity.subjects import check, localise, subjects_of
+from parity.subjects import check, subjects_of
 from reference_models.spec import get_model
 from tests.parity.onnx_files import copied, saved
 
@@ -35,7 +36,8 @@ def verdict_on(first, second):
     reports = [
         check(subject, runtimes=["pytorch"], tolerance=None, batch_size=2, **options) for subject in subjects
     ]
-    return localise(subjects, reports, **options), reports
+    (found,) = localise(subjects, reports, **options)
+    return found, reports
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +157,7 @@ def test_folded_and_scrambled_with_a_channel_that_is_off(checkpoint, model, tmp_
     assert not reports[0].passed
     assert "was not judged" in found.not_judged
     assert json.loads(json.dumps(json_of(found)))["weights"][0]["layer"] == f"{CONV} + {NORM}"
-    page, junit = page_of(reports, localised=found), junit_of(reports, found)
+    page, junit = page_of(reports, localised=[found]), junit_of(reports, [found])
     for text in (page, junit):
         assert f"{CONV} + {NORM}: folded weight differs by" in text
     assert "Parity: NOT equal" in page and 'name="files" tests="1" failures="1"' in junit
@@ -206,8 +208,8 @@ def test_swapped_channels_are_the_structure(model):
 def test_files_of_two_models(checkpoint, tmp_path):
     path = written(tmp_path / "b.pth", random_parameters(get_model("resnet18")))
     found, _ = verdict_on(checkpoint, path)
-    assert (found.cause, found.passed) == ("another model", True)
-    assert "not of one model: each was checked alone" in lines_of(found)
+    assert (found.cause, found.passed) == ("another model", False)
+    assert "not of one model and as many classes" in lines_of(found)
 
 
 def test_a_foreign_file_of_another_model(checkpoint, tmp_path):

@@ -1,0 +1,64 @@
+"""float16 within a file is rounded as the ONNX standard says."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from parity.runners.float16 import has_float16, rounded_as_said
+from parity.runners.onnx import OnnxRunner
+from parity.runners.onnx_graphs import in_order
+
+BATCH = np.random.default_rng(1).standard_normal((2, 3, 8, 8)).astype(np.float32)
+
+
+def classifier(*, ordered=True, halves=True):
+    """A convolution, a sum with itself and a pool, in float16 between casts."""
+    dtype = np.float16 if halves else np.float32
+    weight = np.random.default_rng(0).standard_normal((8, 3, 3, 3)).astype(dtype)
+    to = 10 if halves else 1
+    nodes = [
+        helper.make_node("Cast", ["input"], ["x"], to=to),
+        helper.make_node("Conv", ["x", "weight"], ["c"]),
+        helper.make_node("Add", ["c", "c"], ["a"]),
+        helper.make_node("GlobalAveragePool", ["a"], ["p"]),
+        helper.make_node("Flatten", ["p"], ["f"]),
+        helper.make_node("Cast", ["f"], ["logits"], to=1),
+    ]
+    graph = helper.make_graph(
+        nodes if ordered else nodes[::-1],
+        "net",
+        [helper.make_tensor_value_info("input", 1, ["N", 3, 8, 8])],
+        [helper.make_tensor_value_info("logits", 1, ["N", 8])],
+        [numpy_helper.from_array(weight, "weight")],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_every_result_is_rounded(ordered, tmp_path):
+    path = tmp_path / "half.onnx"
+    path.write_bytes(classifier(ordered=ordered).SerializeToString())
+    expected = ReferenceEvaluator(classifier()).run(None, {"input": BATCH})[0]
+    runner = OnnxRunner(path)
+    found = runner.run(BATCH)
+    assert (found.astype(np.float16) == found).all()
+    np.testing.assert_allclose(found, expected, rtol=2e-3, atol=1e-3)
+    assert "5 of its 6 nodes are float16" in runner.notes[0]
+
+
+def test_what_has_no_float16_is_left_alone(tmp_path):
+    model = classifier(halves=False)
+    assert not has_float16(model)
+    assert rounded_as_said(model)[1] == 0
+    path = tmp_path / "full.onnx"
+    path.write_bytes(model.SerializeToString())
+    assert OnnxRunner(path).notes == () and OnnxRunner(path).versions()["graph optimisation"] == "all"
+
+
+def test_nodes_are_put_in_order():
+    model, mixed = classifier(), classifier(ordered=False)
+    assert in_order(model) is model
+    assert [node.op_type for node in in_order(mixed).graph.node] == [n.op_type for n in model.graph.node]
+    onnx.checker.check_model(in_order(mixed), full_check=True)

@@ -1,0 +1,85 @@
+"""What is run besides the main batch, and how it is judged."""
+
+import numpy as np
+import pytest
+
+from parity.further import Expected, computed, expected_of
+from parity.inputs import Further, further_inputs, other_size_of
+from parity.noise import FLOAT32
+from parity.runners.pytorch import PyTorchRunner
+
+BATCH = np.random.default_rng(0).standard_normal((2, 3, 32, 32)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("size", "precision", "shapes"),
+    [
+        (1, "float32", [(3, 32), (1, 33)]),
+        (2, "float32", [(1, 32), (3, 32), (1, 33)]),
+        (3, "float32", [(1, 32), (3, 32), (1, 33)]),
+        (3, "float16", [(1, 32), (1, 33)]),
+        (8, "float16", [(1, 32), (3, 32), (1, 33)]),
+        (2, "int8", [(1, 32), (3, 32)]),
+    ],
+)
+def test_one_image_three_and_another_size(size, precision, shapes):
+    found = further_inputs(np.resize(BATCH, (size, 3, 32, 32)), precision, 0)
+    assert [(len(one.batch), one.batch.shape[-1]) for one in found] == shapes
+    for one in found:
+        assert len(one.batch) == len(one.images) == len(one.rows)
+
+
+def test_the_images_reach_where_noise_does_not():
+    one, three, _ = further_inputs(BATCH, "float32", 0)
+    np.testing.assert_array_equal(one.batch[0], BATCH[0])
+    np.testing.assert_array_equal(three.batch[0], BATCH[0])
+    assert np.ptp(three.batch[1]) == 0 != three.batch[1].flat[0]
+    assert three.batch[2].min() < -20 * BATCH.max() and three.batch[2].max() > 20 * BATCH.max()
+    assert three.own == [1, 2]
+
+
+@pytest.mark.parametrize(("size", "other"), [(224, 99), (299, 131), (32, 33), (33, 35), (64, 65), (160, 71)])
+def test_the_other_size_is_odd_and_small_where_that_leaves_enough(size, other):
+    assert other_size_of(size) == other
+
+
+@pytest.fixture(scope="module")
+def runners(subject):
+    spec, classes, parameters = subject
+    return PyTorchRunner(spec, classes, parameters, dtype="float64"), PyTorchRunner(spec, classes, parameters)
+
+
+def test_each_image_is_judged_by_its_own_noise(runners):
+    exact, rounded = runners
+    _, three, _ = further_inputs(BATCH, "float32", 0)
+    main = exact.run(BATCH)
+    expected = expected_of(three, exact, rounded, main, 1e-6, calibration=FLOAT32, tolerance=None, seed=0)
+    assert expected.largest[0] == np.abs(main).max() and expected.tolerances[0] == 1e-6
+    assert expected.largest[2] > 10 * expected.largest[1]
+    found = expected.judged(computed(rounded, three))
+    assert found.passed and found.input == "3 images of 32 px"
+    wrong = rounded.run(three.batch)
+    wrong[1] += 1e-4  # much for one colour, nothing beside the logits of large values
+    found = expected.judged(wrong)
+    assert [image.passed for image in found.images] == [True, False, True]
+    assert found.worst.what == "one of a single colour"
+
+
+def test_what_fails_or_has_another_shape_is_no_pass():
+    further = Further(BATCH, ("a", "b"), (0, 1))
+    expected = Expected(further, np.ones((2, 10)), (1.0, 1.0), (1e-6, 1e-6))
+    assert expected.judged("it fails: out of luck").failed == "it fails: out of luck"
+    assert expected.judged(np.ones((1, 10))).failed == "it returns 1 x 10, not 2 x 10"
+    assert not expected.judged(np.full((2, 10), np.nan)).passed
+
+
+def test_a_runner_that_fails_is_a_finding_and_one_that_takes_no_such_size_is_not_run():
+    class Runner:
+        def takes(self, size_px):
+            return size_px == 32
+
+        def run(self, batch):
+            raise RuntimeError("out of luck\nand more")
+
+    assert computed(Runner(), Further(BATCH, ("a", "b"), (0, 1))) == "it fails: out of luck"
+    assert computed(Runner(), Further(BATCH[..., :31], ("a", "b"), (0, 1))) is None
