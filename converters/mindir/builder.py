@@ -320,6 +320,20 @@ class Builder:
         """Return the node that makes the value, None for inputs and parameters."""
         return self._producers.get(value.name)
 
+    def get_value(self, name: str) -> Value | None:
+        """Return a value that a node reads or makes, by name."""
+        return Value(name, self._types[name]) if name in self._types else None
+
+    def get_operand(self, value: Value, op_type: str) -> Value | None:
+        """Return the first input of the node that makes the value, None unless it is of the operator."""
+        node = self.get_producer(value)
+        return self.get_value(node.input[0]) if node is not None and node.op_type == op_type else None
+
+    def is_batched(self, value: Value) -> bool:
+        """Return whether the first axis of a value is the free batch axis, as far as is known."""
+        place = self._batch_axes.get(value) if self._batch_axes else None
+        return place is not None and place.axis == 0
+
     def get_unsqueezed(self, value: Value) -> tuple[str, list[int]] | None:
         """Return the name and the axes of what an Unsqueeze made the value from, None if none did."""
         producer = self.get_producer(value)
