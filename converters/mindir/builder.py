@@ -329,10 +329,10 @@ class Builder:
         node = self.get_producer(value)
         return self.get_value(node.input[0]) if node is not None and node.op_type == op_type else None
 
-    def is_batched(self, value: Value) -> bool:
-        """Return whether the first axis of a value is the free batch axis, as far as is known."""
+    def get_batch_axis(self, value: Value) -> int | None:
+        """Return which axis of a value is the free batch axis and nothing more, None if unknown."""
         place = self._batch_axes.get(value) if self._batch_axes else None
-        return place is not None and place.axis == 0
+        return place.axis if place is not None and place.inner == 1 else None
 
     def get_unsqueezed(self, value: Value) -> tuple[str, list[int]] | None:
         """Return the name and the axes of what an Unsqueeze made the value from, None if none did."""

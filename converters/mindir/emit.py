@@ -19,6 +19,7 @@ from reference_models.errors import TriportError, listed
 
 from .builder import Builder, UnsupportedCallError, Value
 from .call import Call, Cell, array_from_tensor
+from .inferred import infer
 from .operators import Operator, load_operators
 from .reader import Graph, Node, Tensor, TensorType
 
@@ -101,7 +102,8 @@ def onnx_from_graph(
         producer_name="triport",
     )
     if free_batch and batch_shape:
-        _free_outputs(model, batch_shape[0])
+        places = zip(names, map(builder.get_batch_axis, outputs), strict=True)
+        _free_outputs(model, batch_shape[0], {name: axis for name, axis in places if axis is not None})
     return model
 
 
@@ -278,34 +280,26 @@ def _initializer(name: str, tensor: Tensor) -> onnx.TensorProto:
     )
 
 
-def _free_outputs(model: onnx.ModelProto, traced_batch: int) -> None:
-    """Infer all shapes from the inputs' and give the outputs those; the batch size must be among them."""
-    bare = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
-    bare.graph.name = model.graph.name
-    bare.graph.node.extend(model.graph.node)
-    bare.graph.input.extend(model.graph.input)
-    for tensor in model.graph.initializer:  # the shapes alone: weights need not be copied
-        bare.graph.input.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
-    for output in model.graph.output:
-        bare.graph.output.append(onnx.ValueInfoProto(name=output.name))
+def _free_outputs(model: onnx.ModelProto, traced_batch: int, axes_of_batch: Mapping[str, int]) -> None:
+    """Infer all shapes from the inputs' and give the outputs those; the batch size must be among them.
+
+    Where inference knows no size, `axes_of_batch` says in which axis of an output the batch was followed to.
+    """
     try:
-        try:
-            inferred = onnx.shape_inference.infer_shapes(bare, strict_mode=True, data_prop=True)
-        except onnx.shape_inference.InferenceError:
-            # onnx 1.23's data propagation takes some products of vectors for wrong: try without
-            inferred = onnx.shape_inference.infer_shapes(bare, strict_mode=True)
+        inferred = infer(model)
     except onnx.shape_inference.InferenceError as error:
         raise BurntBatchError(
             f"the graph does not hold for another batch size than the traced one: {error}\n{BURNT_ADVICE}"
         ) from error
     burnt = []
-    for found, output in zip(inferred.graph.output, model.graph.output, strict=True):
+    for found, output in zip(inferred.output, model.graph.output, strict=True):
         axes = list(zip(found.type.tensor_type.shape.dim, output.type.tensor_type.shape.dim, strict=False))
         if not axes:
             continue
         for axis, (dim, traced) in enumerate(axes):
+            is_followed = not dim.dim_value and axes_of_batch.get(output.name) == axis
             if dim.dim_param == BATCH or (
-                axis == 0 and not dim.dim_value and traced.dim_value == traced_batch
+                (axis == 0 or is_followed) and not dim.dim_value and traced.dim_value == traced_batch
             ):
                 traced.dim_param = BATCH
             elif axis == 0 and not dim.dim_value:

@@ -198,7 +198,7 @@ def roll(call: Call, builder: Builder) -> Value:
 
 def _roll(builder: Builder, x: Value, shift: int, axis: int) -> Value:
     size, far = x.shape[axis], 2**63 - 1
-    batch = builder.get_batch_size() if axis == 0 and builder.is_batched(x) else None
+    batch = builder.get_batch_size() if builder.get_batch_axis(x) == axis else None
     if batch is None:
         # counted from the end, the place of the cut holds for any size above the shift
         shift = int(math.copysign(abs(shift) % size, shift))
