@@ -6,9 +6,10 @@ import importlib
 import importlib.util
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,47 +140,73 @@ def convert_mindir(
     except UnknownSizeError as error:
         if not error.is_only_batch:
             raise
-        cell, specs = _load_mindir(source), _specs_of(error)
-        progress(f"tracing {source.name} in MindSpore with a batch of {UNKNOWN_TRACED_WITH}")
-        with exported_mindir(cell, *specs) as path:
-            graph = read_mindir(path)
-        names = [name.rpartition(":")[2] for name in error.inputs] if len(specs) > 1 else None
-        trace = _tracer(cell, specs, opset, names)
-        origin = _Origin(str(source), (lambda: cell) if check else None, trace, names)
+        graph, origin = _trace_unknown_batch(source, error, opset, check, progress)
     else:
         origin = _Origin(str(source), (lambda: _load_mindir(source)) if check else None)
     return _convert(graph, origin, target, opset, progress)
 
 
-def _specs_of(error: UnknownSizeError) -> list[InputSpec]:
-    """Return how to trace a file whose batch size is unknown."""
+def _trace_unknown_batch(
+    source: Path, error: UnknownSizeError, opset: int, check: bool, progress: Progress
+) -> tuple[Graph, _Origin]:
+    """Let MindSpore trace a file whose batch size is unknown with a known one."""
     from onnx import helper
 
-    return [
+    specs = [
         InputSpec(
             tuple(UNKNOWN_TRACED_WITH if size < 0 else size for size in type_.shape),
             helper.tensor_dtype_to_np_dtype(type_.elem_type).name,
         )
         for type_ in error.inputs.values()
     ]
+    names = [name.rpartition(":")[2] for name in error.inputs] if len(specs) > 1 else None
+    trace = _Tracer(lambda: _load_mindir(source), specs, opset, names, error)
+    progress(f"tracing {source.name} in MindSpore with a batch of {UNKNOWN_TRACED_WITH}")
+    get_cell = (lambda: _load_mindir(source)) if check else None
+    return trace.graph(UNKNOWN_TRACED_WITH), _Origin(str(source), get_cell, trace, names)
 
 
-def _tracer(
-    cell: Any, specs: Sequence[InputSpec], opset: int, input_names: list[str] | None = None
-) -> Callable[[int, bool], onnx.ModelProto]:
-    """Return a function that traces a Cell again: with another batch size, which is then free or not."""
-    traced = next((spec.shape[0] for spec in specs if spec.shape), 0)
+@dataclass(frozen=True, slots=True)
+class _Tracer:
+    """Traces a Cell again, with another batch size, which is then free or not.
 
-    def trace(size: int, free_batch: bool) -> onnx.ModelProto:
+    `file` is what a .mindir file with an unknown batch size says of itself. A Cell of such a file can be
+    traced only once: `get_cell` makes a new one each time.
+    """
+
+    get_cell: Callable[[], Any]
+    specs: Sequence[InputSpec]
+    opset: int
+    input_names: list[str] | None = None
+    file: UnknownSizeError | None = None
+
+    def __call__(self, size: int, free_batch: bool) -> onnx.ModelProto:
+        return onnx_from_graph(
+            self.graph(size), opset=self.opset, free_batch=free_batch, input_names=self.input_names
+        )
+
+    def graph(self, size: int) -> Graph:
+        """Return the graph that MindSpore traces with a batch size."""
+        traced = next((spec.shape[0] for spec in self.specs if spec.shape), 0)
         resized = [
             InputSpec((size, *spec.shape[1:]), spec.dtype) if spec.shape[:1] == (traced,) else spec
-            for spec in specs
+            for spec in self.specs
         ]
-        with exported_mindir(cell, *resized) as path:
+        with exported_mindir(self.get_cell(), *resized) as path:
             graph = read_mindir(path)
-        return onnx_from_graph(graph, opset=opset, free_batch=free_batch, input_names=input_names)
-
-    return trace
+        if self.file is None:
+            return graph
+        # MindSpore drops names and scopes: what it has as often as the file does is the file's, in order
+        counts = Counter(node.primitive for node in graph.nodes)
+        scopes: dict[str, list[str]] = {}
+        for node in self.file.nodes:
+            scopes.setdefault(node.primitive, []).append(node.scope)
+        left = {kind: iter(found) for kind, found in scopes.items() if len(found) == counts[kind]}
+        nodes = (
+            replace(node, scope=next(left[node.primitive])) if node.primitive in left else node
+            for node in graph.nodes
+        )
+        return replace(graph, name=self.file.graph_name, nodes=tuple(nodes))
 
 
 def convert_cell(
@@ -221,7 +248,7 @@ def convert_cell(
     with exported_mindir(cell, *inputs) as path:
         graph = read_mindir(path)
     target = output or Path(f"{name.rpartition(':')[2].rpartition('.')[2]}.onnx")
-    origin = _Origin(name, (lambda: cell) if check else None, _tracer(cell, inputs, opset))
+    origin = _Origin(name, (lambda: cell) if check else None, _Tracer(lambda: cell, inputs, opset))
     return _convert(graph, origin, target, opset, progress)
 
 
@@ -249,8 +276,9 @@ def _convert(graph: Graph, origin: _Origin, output: Path, opset: int, progress: 
         write(model, path, data, graph)
         comparison = _compare(path, model, graph, origin, progress)
         if batch == "free":
-            problem, proof = _judge_batch(path, model, graph, origin, comparison, progress)
+            problem, told = _judge_batch(path, model, graph, origin, comparison, progress)
             if problem is None:
+                proof = told
                 if _declare_shapes(model, comparison):
                     write_graph(model, path)
             else:
