@@ -138,8 +138,9 @@ class _Pair:
                 shapes.append(output_shapes)
             if problem is not None:
                 base = self.compare_traced()
-                # what cannot be run at all says nothing of the batch
-                return replace(base, batch_problem=problem) if base.was_compared else base
+                # what is wrong, or cannot be run, at the traced size too says nothing of the batch
+                is_right = base.was_compared and base.passed
+                return replace(base, batch_problem=problem) if is_right else base
         worst = self._with_edges(_worst(results), min(sizes))
         return replace(worst, batch_sizes=sizes, output_shapes=tuple(shapes))
 

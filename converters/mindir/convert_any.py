@@ -275,7 +275,7 @@ def _convert(graph: Graph, origin: _Origin, output: Path, opset: int, progress: 
         progress(f"writing {output.name}")
         write(model, path, data, graph)
         comparison = _compare(path, model, graph, origin, progress)
-        if batch == "free":
+        if batch == "free" and comparison.passed:
             problem, told = _judge_batch(path, model, graph, origin, comparison, progress)
             if problem is None:
                 proof = told

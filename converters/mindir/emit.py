@@ -32,6 +32,10 @@ class UnsupportedOperatorsError(TriportError):
     """Some of the graph's operators cannot be written as ONNX."""
 
 
+class ConverterFaultError(UnsupportedOperatorsError):
+    """A converter failed, which no layer is to blame for; what it raised is the cause."""
+
+
 class BurntBatchError(TriportError):
     """The batch size with which the graph was traced is part of it."""
 
@@ -118,6 +122,7 @@ def _convert_nodes(nodes: Iterable[Node], entries: dict[str, Any], builder: Buil
     """Convert in order, adding each node's result to the entries; gather what cannot be converted."""
     operators = load_operators()
     problems: dict[str, list[str]] = {}
+    faults: list[BaseException] = []
     unknown: Any = object()
     for node in nodes:
         read = [entries[id_] for id_ in node.inputs]
@@ -133,13 +138,16 @@ def _convert_nodes(nodes: Iterable[Node], entries: dict[str, Any], builder: Buil
         except UnsupportedCallError as error:
             problems.setdefault(f"{node.primitive}: {error}", []).append(_get_scope(node))
             entries[node.id] = unknown
+            faults += [error.__cause__] if error.__cause__ else []
     if problems:
         count = sum(map(len, problems.values()))
         lines = [f"{problem}\n  {listed(scopes)}" for problem, scopes in problems.items()]
+        what = f"{count} operators cannot be converted to ONNX opset {builder.opset}\n{listed(lines, 50)}"
+        if len(faults) == count:
+            raise ConverterFaultError(what) from faults[0]
         raise UnsupportedOperatorsError(
-            f"{count} operators cannot be converted to ONNX opset {builder.opset}\n{listed(lines, 50)}\n"
-            "Add a converter in converters/mindir/operators/, or change the layer."
-        )
+            f"{what}\nAdd a converter in converters/mindir/operators/, or change the layer."
+        ) from next(iter(faults), None)
 
 
 def _convert_node(node: Node, operator: Operator | None, read: list[Any], builder: Builder) -> Any:
@@ -153,8 +161,9 @@ def _convert_node(node: Node, operator: Operator | None, read: list[Any], builde
     try:
         result = operator.convert(call, builder)
     except (ArithmeticError, AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
-        # a damaged file, or arguments of a form that no MindSpore seen so far writes
-        raise UnsupportedCallError(f"its arguments are not understood: {error!r}") from error
+        raise UnsupportedCallError(
+            f"triport failed on it, {error!r}: its own fault, if the file is not damaged; please report it"
+        ) from error
     call.check_read()
     if operator.in_place is None:
         stored = _store(result)

@@ -14,8 +14,8 @@ def batch_norm(call: Call, builder: Builder) -> tuple[Value | None, ...]:
     inputs = [call.tensor(index) for index in range(5)]
     if call.constant(5):
         raise call.unsupported(
-            "it normalises by the mean and variance of the batch that it gets, not by stored ones "
-            "(use_batch_statistics=True, or training): the result of an image would depend on its batch"
+            "is_training is True, expected False: it normalises by the mean and variance of the batch that it "
+            "gets, not by stored ones (use_batch_statistics=True, or set_train(True))"
         )
     epsilon = call.constant(6)
     call.constant(7)  # momentum: only training uses it
@@ -29,8 +29,8 @@ def batch_norm_ext(call: Call, builder: Builder) -> tuple[Value | None, ...]:
     """Do the same, as `mint` does; scale and bias may be None."""
     if call.entry(3) is None or call.entry(4) is None:
         raise call.unsupported(
-            "it normalises by the mean and variance of the batch that it gets, not by stored ones "
-            "(track_running_stats=False): the result of an image would depend on its batch"
+            "it has no stored mean and variance and normalises by those of the batch that it gets "
+            "(track_running_stats=False)"
         )
     x, mean, variance = call.tensor(0), call.tensor(3), call.tensor(4)
     scale = builder.ones(mean.shape, x) if call.entry(1) is None else call.tensor(1)
