@@ -19,7 +19,7 @@ from reference_models.errors import TriportError, listed
 
 from .batch_proof import find_problem_by_tracing, find_problem_image_by_image, name_difference
 from .check import batch_sizes, compare
-from .emit import BATCH, BurntBatchError, onnx_from_graph
+from .emit import BATCH, BurntBatchError, ConverterFaultError, onnx_from_graph
 from .export import ExportError, InputSpec, exported_mindir
 from .reader import Graph, MindirError, UnknownSizeError, read_mindir
 from .verdicts import Comparison
@@ -259,7 +259,12 @@ def _convert(graph: Graph, origin: _Origin, output: Path, opset: int, progress: 
     batch = "free"
 
     def make(free_batch: bool) -> onnx.ModelProto:
-        return onnx_from_graph(graph, opset=opset, free_batch=free_batch, input_names=origin.input_names)
+        try:
+            return onnx_from_graph(graph, opset=opset, free_batch=free_batch, input_names=origin.input_names)
+        except ConverterFaultError as error:
+            if origin.trace is None:  # the file may be damaged
+                raise
+            raise RuntimeError(str(error)) from error.__cause__
 
     try:
         model = make(True)
@@ -318,16 +323,14 @@ def _judge_batch(
     traced = next(type_.shape[0] for type_, free in zip(types, batched, strict=True) if free)
     if comparison.batch_problem is not None:
         return comparison.batch_problem + _name_operator(model, origin, traced), ""
-    sizes = ", ".join(map(str, comparison.batch_sizes))
     if origin.trace is None:
         progress("comparing images one by one with the batch")
         if importlib.util.find_spec("onnxruntime") is None:
             return "that it could be free was not proven: onnxruntime is not installed", ""
         problem = find_problem_image_by_image(path, model, types, batched)
-        return problem, "each image gives what it gives alone" + (
-            f"; compared with MindSpore at batch sizes {sizes}" if sizes else "; not compared with MindSpore"
-        )
+        return problem, f"a file with a batch of {traced}: each image gives what it gives there, and alone"
     if comparison.batch_sizes:
+        sizes = ", ".join(map(str, comparison.batch_sizes))
         return None, f"traced with {traced}, compared with MindSpore at {sizes}, other images each time"
     progress("tracing with other batch sizes")
     if importlib.util.find_spec("onnxruntime") is None:
@@ -392,7 +395,9 @@ def _compare(
     if origin.get_cell is None:
         return Comparison("not asked for")
     progress("comparing with MindSpore")
-    return compare(path, list(graph.inputs.values()), origin.get_cell, any(_is_batched(model)))
+    # a .mindir file has shapes of one batch size: MindSpore cannot be asked for another
+    sizes_are_free = origin.trace is not None and any(_is_batched(model))
+    return compare(path, list(graph.inputs.values()), origin.get_cell, sizes_are_free)
 
 
 def _is_batched(model: onnx.ModelProto) -> list[bool]:

@@ -166,6 +166,20 @@ def test_mindir_of_images_that_see_each_other(build: Build, tmp_path: Path) -> N
 
 
 @pytest.mark.field(
+    case=".mindir whose shapes hold its batch size",
+    source="onnx/onnx#3510 (hard-coded shapes)",
+    outcome="The batch is free where each image gives what it gives alone.",
+)
+def test_mindir_with_shapes(build: Build, tmp_path: Path) -> None:
+    cell = build("ops.relu(x).reshape(x.shape[0], 3, -1).sum(axis=1)")
+    (tmp_path / "x.mindir").write_bytes(mindir_bytes_from_cell(cell, (2, 6)))
+    done = convert_mindir(tmp_path / "x.mindir", tmp_path / "x.onnx")
+    assert (done.batch, done.comparison.verdict) == ("free", "equal")
+    assert "each image gives what it gives there, and alone" in done.batch_proof
+    check_every_size(cell, tmp_path / "x.onnx", (6,))
+
+
+@pytest.mark.field(
     case=".mindir exported with an unknown batch size",
     source="mindspore-lab/mindocr#592, mindspore-lab/mindocr#639",
     outcome="It becomes the same graph as the one exported with a batch of one; the batch is free.",

@@ -295,7 +295,7 @@ def test_batch_statistics(build: Build, layer: str) -> None:
     source="pytorch/pytorch#169178 (export is not proof; faults of an exporter itself)",
     outcome="It is called triport's own fault, with what it raised as the cause, and no layer is blamed.",
 )
-def test_own_fault(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_own_fault(build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = mindir_bytes_from_cell(build("nn.ReLU6()"), (2, 4))
 
     def fail(*given: Any) -> Any:
@@ -306,6 +306,10 @@ def test_own_fault(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
         onnx_from_mindir(content)
     assert isinstance(raised.value.__cause__, IndexError)
     assert "change the layer" not in str(raised.value)
+    # what MindSpore has just traced is not damaged
+    with pytest.raises(RuntimeError, match="triport failed on it, IndexError"):
+        convert_cell(build("nn.ReLU6()"), [InputSpec((2, 4))], tmp_path / "x.onnx")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.field(

@@ -14,8 +14,8 @@ def batch_norm(call: Call, builder: Builder) -> tuple[Value | None, ...]:
     inputs = [call.tensor(index) for index in range(5)]
     if call.constant(5):
         raise call.unsupported(
-            "is_training is True, expected False: it normalises by the mean and variance of the batch that it "
-            "gets, not by stored ones (use_batch_statistics=True, or set_train(True))"
+            "is_training is True, expected False: it normalises by the mean and variance of the batch that "
+            "it gets, not by stored ones (use_batch_statistics=True, or set_train(True))"
         )
     epsilon = call.constant(6)
     call.constant(7)  # momentum: only training uses it
