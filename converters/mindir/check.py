@@ -8,6 +8,7 @@ same Cell at that size. One size is compared on numbers at the operators' edges 
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
@@ -36,14 +37,17 @@ if TYPE_CHECKING:
 SEVERITY = (EQUAL, ILL_CONDITIONED, UNOPTIMISED, NOT_EQUAL)
 # more than most branches on the batch size look for
 SEVERAL_IMAGES = 5
+# numbers of one image from which on memory and time count: some 400 x 400 pixels
+LARGE_IMAGE = 500_000
 
 
-def batch_sizes(traced: int) -> tuple[int, ...]:
+def batch_sizes(traced: int, num_elements: int = 0) -> tuple[int, ...]:
     """Return the sizes to try: a larger one, odd where the traced one is even, and one image alone.
 
-    A Cell that was traced with one image is tried with three as well.
+    A Cell that was traced with one image is tried with three as well. `num_elements` are those of one
+    image: of large ones there are fewer.
     """
-    larger = max(traced + 1, SEVERAL_IMAGES)
+    larger = max(traced + 1, SEVERAL_IMAGES if num_elements < LARGE_IMAGE else 0)
     larger += (larger - traced) % 2 == 0
     return (larger, 1) if traced > 1 else (larger, 3, 1)
 
@@ -121,7 +125,8 @@ class _Pair:
     def compare_sizes(self) -> Comparison:
         """Compare at each size; where one differs, or is refused, the batch cannot be free."""
         traced = next(type_.shape[0] for type_, free in zip(self.types, self.is_batched, strict=True) if free)
-        results, shapes, sizes = [], [], batch_sizes(traced)
+        num_elements = sum(math.prod(type_.shape[1:]) for type_ in self.types)
+        results, shapes, sizes = [], [], batch_sizes(traced, num_elements)
         for size in sizes:
             problem = None
             try:
