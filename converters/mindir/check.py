@@ -135,9 +135,14 @@ class _Pair:
                 problem = self._say_size_refused(error, size)
             else:
                 if not found.passed:
+                    apart = (
+                        f"by {found.error:.1e}"
+                        if math.isfinite(found.error or 0)
+                        else "in shape or infinities"
+                    )
                     problem = (
                         "the batch size with which it was traced is part of the graph: with a batch of "
-                        f"{size}, MindSpore and the file differ by {found.error:.1e}"
+                        f"{size}, MindSpore and the file differ {apart}"
                     )
                 results.append(found)
                 shapes.append(output_shapes)

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
-import os
-import sys
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converters import environment
-from converters.formats import open_checkpoint, replacing
-from reference_models.errors import TriportError, listed
+from converters.formats import replacing
+from reference_models.errors import TriportError
 
 from .batch_proof import find_problem_by_tracing, find_problem_image_by_image, name_difference
 from .check import batch_sizes, compare
+from .conversion_result import AnyConversion, NotEqualError, result_of
 from .emit import BATCH, BurntBatchError, ConverterFaultError, onnx_from_graph
 from .export import ExportError, InputSpec, exported_mindir
+from .origins import (
+    ConvertAnyError,
+    Origin,
+    Progress,
+    Tracer,
+    find_cell,
+    load_mindir,
+    load_parameters,
+    trace_unknown_batch,
+)
 from .reader import Graph, MindirError, UnknownSizeError, read_mindir
 from .verdicts import Comparison
 from .write_onnx import name_data, write, write_graph
@@ -29,93 +35,6 @@ if TYPE_CHECKING:
     import onnx
 
 EXTERNAL_DATA_BYTES = 1 << 31  # what a protobuf message may hold
-UNKNOWN_TRACED_WITH = 2  # images, for a file whose batch size is unknown
-
-Progress = Callable[[str], None]
-
-
-class ConvertAnyError(TriportError):
-    """What was asked for makes no sense."""
-
-
-@dataclass(frozen=True, slots=True)
-class AnyConversion:
-    """What a conversion did; `batch` says whether the batch axis is free, and why if it is not.
-
-    `batch_proof` says by what a free batch was proven.
-    """
-
-    source: str
-    output: str | None
-    opset: int
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    nodes: int
-    tensors_written: int
-    batch: str
-    comparison: Comparison
-    batch_proof: str = ""
-
-    @property
-    def passed(self) -> bool:
-        """Whether the file was kept: the comparison did not fail."""
-        return self.output is not None
-
-    @property
-    def warnings(self) -> list[str]:
-        """What whoever runs the file should know."""
-        return [*([] if self.batch == "free" else [self.batch]), *self.comparison.warnings]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return what `convert --json` prints."""
-        return {
-            "source": self.source,
-            "output": self.output,
-            "model": None,
-            "from": "mindspore",
-            "to": "onnx",
-            "dialect": None,
-            "tensors_written": self.tensors_written,
-            "dropped": [],
-            "round_trip": "bit-equal",
-            "warnings": self.warnings,
-            "opset": self.opset,
-            "inputs": list(self.inputs),
-            "outputs": list(self.outputs),
-            "nodes": self.nodes,
-            "batch": self.batch,
-            "batch_proof": self.batch_proof,
-            "comparison": self.comparison.as_dict(),
-        }
-
-    def lines(self) -> list[str]:
-        """Return the result as lines for a terminal."""
-        rows = [
-            ("source", self.source),
-            ("output", self.output or "none: not written, because the results differ"),
-            ("graph", f"{self.nodes} nodes, {self.tensors_written} parameters, opset {self.opset}"),
-            ("inputs", ", ".join(self.inputs)),
-            ("outputs", ", ".join(self.outputs)),
-            ("batch", self.batch),
-            *([("", self.batch_proof)] if self.batch_proof else []),
-            ("compared", str(self.comparison)),
-            *(("warning", text) for text in self.comparison.warnings),
-        ]
-        title = "Converted" if self.passed else "Not converted"
-        return [title, *(f"  {name:<11} {text}" for name, text in rows)]
-
-
-@dataclass(frozen=True, slots=True)
-class _Origin:
-    """Where a graph is from.
-
-    `get_cell` is None where it shall not be compared, `trace` where it is a file with one batch size.
-    """
-
-    name: str
-    get_cell: Callable[[], Any] | None
-    trace: Callable[[int, bool], onnx.ModelProto] | None = None
-    input_names: list[str] | None = None
 
 
 def convert_mindir(
@@ -140,73 +59,10 @@ def convert_mindir(
     except UnknownSizeError as error:
         if not error.is_only_batch:
             raise
-        graph, origin = _trace_unknown_batch(source, error, opset, check, progress)
+        graph, origin = trace_unknown_batch(source, error, opset, check, progress)
     else:
-        origin = _Origin(str(source), (lambda: _load_mindir(source)) if check else None)
+        origin = Origin(str(source), (lambda: load_mindir(source)) if check else None)
     return _convert(graph, origin, target, opset, progress)
-
-
-def _trace_unknown_batch(
-    source: Path, error: UnknownSizeError, opset: int, check: bool, progress: Progress
-) -> tuple[Graph, _Origin]:
-    """Let MindSpore trace a file whose batch size is unknown with a known one."""
-    from onnx import helper
-
-    specs = [
-        InputSpec(
-            tuple(UNKNOWN_TRACED_WITH if size < 0 else size for size in type_.shape),
-            helper.tensor_dtype_to_np_dtype(type_.elem_type).name,
-        )
-        for type_ in error.inputs.values()
-    ]
-    names = [name.rpartition(":")[2] for name in error.inputs] if len(specs) > 1 else None
-    trace = _Tracer(lambda: _load_mindir(source), specs, opset, names, error)
-    progress(f"tracing {source.name} in MindSpore with a batch of {UNKNOWN_TRACED_WITH}")
-    get_cell = (lambda: _load_mindir(source)) if check else None
-    return trace.graph(UNKNOWN_TRACED_WITH), _Origin(str(source), get_cell, trace, names)
-
-
-@dataclass(frozen=True, slots=True)
-class _Tracer:
-    """Traces a Cell again, with another batch size, which is then free or not.
-
-    `file` is what a .mindir file with an unknown batch size says of itself. A Cell of such a file can be
-    traced only once: `get_cell` makes a new one each time.
-    """
-
-    get_cell: Callable[[], Any]
-    specs: Sequence[InputSpec]
-    opset: int
-    input_names: list[str] | None = None
-    file: UnknownSizeError | None = None
-
-    def __call__(self, size: int, free_batch: bool) -> onnx.ModelProto:
-        return onnx_from_graph(
-            self.graph(size), opset=self.opset, free_batch=free_batch, input_names=self.input_names
-        )
-
-    def graph(self, size: int) -> Graph:
-        """Return the graph that MindSpore traces with a batch size."""
-        traced = next((spec.shape[0] for spec in self.specs if spec.shape), 0)
-        resized = [
-            InputSpec((size, *spec.shape[1:]), spec.dtype) if spec.shape[:1] == (traced,) else spec
-            for spec in self.specs
-        ]
-        with exported_mindir(self.get_cell(), *resized) as path:
-            graph = read_mindir(path)
-        if self.file is None:
-            return graph
-        # MindSpore drops names and scopes: what it has as often as the file does is the file's, in order
-        counts = Counter(node.primitive for node in graph.nodes)
-        scopes: dict[str, list[str]] = {}
-        for node in self.file.nodes:
-            scopes.setdefault(node.primitive, []).append(node.scope)
-        left = {kind: iter(found) for kind, found in scopes.items() if len(found) == counts[kind]}
-        nodes = (
-            replace(node, scope=next(left[node.primitive])) if node.primitive in left else node
-            for node in graph.nodes
-        )
-        return replace(graph, name=self.file.graph_name, nodes=tuple(nodes))
 
 
 def convert_cell(
@@ -240,19 +96,19 @@ def convert_cell(
     name = cell if isinstance(cell, str) else type(cell).__name__
     if isinstance(cell, str):
         progress(f"building {cell}")
-        cell = _find_cell(cell)
+        cell = find_cell(cell)
     cell.set_train(False)
     if checkpoint is not None:
-        _load_parameters(cell, checkpoint)
+        load_parameters(cell, checkpoint)
     progress(f"tracing {name} in MindSpore")
     with exported_mindir(cell, *inputs) as path:
         graph = read_mindir(path)
     target = output or Path(f"{name.rpartition(':')[2].rpartition('.')[2]}.onnx")
-    origin = _Origin(name, (lambda: cell) if check else None, _Tracer(lambda: cell, inputs, opset))
+    origin = Origin(name, (lambda: cell) if check else None, Tracer(lambda: cell, inputs, opset))
     return _convert(graph, origin, target, opset, progress)
 
 
-def _convert(graph: Graph, origin: _Origin, output: Path, opset: int, progress: Progress) -> AnyConversion:
+def _convert(graph: Graph, origin: Origin, output: Path, opset: int, progress: Progress) -> AnyConversion:
     if output.suffix.lower() != ".onnx":
         raise ConvertAnyError(f"{output}: an ONNX file's name ends in .onnx")
     progress("converting the graph")
@@ -306,7 +162,7 @@ def _convert(graph: Graph, origin: _Origin, output: Path, opset: int, progress: 
             batch_proof=proof,
         )
         if not comparison.passed:
-            raise _NotEqualError(done)
+            raise NotEqualError(done)
     return done
 
 
@@ -314,7 +170,7 @@ def _judge_batch(
     path: Path,
     model: onnx.ModelProto,
     graph: Graph,
-    origin: _Origin,
+    origin: Origin,
     comparison: Comparison,
     progress: Progress,
 ) -> tuple[str | None, str]:
@@ -340,7 +196,7 @@ def _judge_batch(
     return problem, f"MindSpore traces the same graph with batch sizes {traced}, {sizes}"
 
 
-def _name_operator(model: onnx.ModelProto, origin: _Origin, traced: int) -> str:
+def _name_operator(model: onnx.ModelProto, origin: Origin, traced: int) -> str:
     """Return a phrase with the operator that depends on the batch size, "" if that is not known."""
     if origin.trace is None:
         return ""
@@ -373,24 +229,8 @@ def _declare_shapes(model: onnx.ModelProto, comparison: Comparison) -> bool:
     return is_changed
 
 
-class _NotEqualError(TriportError):
-    """Carries a result out of `replacing`, which then keeps nothing."""
-
-    def __init__(self, done: AnyConversion) -> None:
-        super().__init__("\n".join(done.lines()))
-        self.done = done
-
-
-def result_of(run: Callable[[], AnyConversion]) -> AnyConversion:
-    """Return what a conversion found, also where nothing was written because the results differ."""
-    try:
-        return run()
-    except _NotEqualError as error:
-        return error.done
-
-
 def _compare(
-    path: Path, model: onnx.ModelProto, graph: Graph, origin: _Origin, progress: Progress
+    path: Path, model: onnx.ModelProto, graph: Graph, origin: Origin, progress: Progress
 ) -> Comparison:
     if origin.get_cell is None:
         return Comparison("not asked for")
@@ -420,60 +260,6 @@ def _describe(value: onnx.ValueInfoProto) -> str:
     return (
         f"{value.name} ({sizes}) {onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()}"
     )
-
-
-def _find_cell(where: str) -> Any:
-    """Import the module of "package.module:factory" and return the Cell that it has or makes."""
-    import mindspore
-
-    module_name, _, path = where.partition(":")
-    if not module_name or not path:
-        raise ConvertAnyError(f"--cell {where}: expected package.module:factory")
-    folder = os.fspath(Path.cwd())
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    try:
-        found = importlib.import_module(module_name)
-        for name in path.split("."):
-            found = getattr(found, name)
-        cell = found if isinstance(found, mindspore.nn.Cell) else found()  # type: ignore[operator]
-    except Exception as error:  # whatever a stranger's module raises
-        raise ConvertAnyError(f"--cell {where}: {type(error).__name__}: {error}") from error
-    if not isinstance(cell, mindspore.nn.Cell):
-        raise ConvertAnyError(f"--cell {where}: makes a {type(cell).__name__}, not a mindspore.nn.Cell")
-    return cell
-
-
-def _load_parameters(cell: Any, path: Path) -> None:
-    """Load a checkpoint, strictly: every parameter, of the same shape and element type."""
-    import mindspore
-
-    checkpoint = open_checkpoint(path)
-    owned = {parameter.name: parameter for parameter in cell.get_parameters()}
-    problems = [f"{name}: in the checkpoint, not in the Cell" for name in checkpoint.tensors.keys() - owned]
-    problems += [f"{name}: in the Cell, not in the checkpoint" for name in owned.keys() - checkpoint.tensors]
-    for name in owned.keys() & checkpoint.tensors:
-        tensor, parameter = checkpoint.tensors[name], owned[name]
-        dtype = str(parameter.dtype).lower()
-        if (tuple(parameter.shape), dtype) != (tensor.shape, tensor.dtype):
-            problems.append(
-                f"{name}: {tensor.dtype}{list(tensor.shape)} in the checkpoint, "
-                f"{dtype}{list(parameter.shape)} in the Cell"
-            )
-    if problems:
-        raise ConvertAnyError(f"{path}: does not fit the Cell\n{listed(sorted(problems))}")
-    for name, parameter in owned.items():
-        array = checkpoint.tensors[name].numpy()
-        parameter.set_data(mindspore.Tensor(array, dtype=parameter.dtype))
-
-
-def _load_mindir(path: Path) -> Any:
-    """Return a .mindir file as a Cell."""
-    mindspore = environment.import_mindspore()
-    try:
-        return mindspore.nn.GraphCell(mindspore.load(str(path)))
-    except Exception as error:
-        raise ExportError(f"MindSpore cannot load {path}: {error}") from error
 
 
 __all__ = [
