@@ -12,7 +12,7 @@ import onnx
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from .batch_axis import BatchAxes
+from .batch_axis import BatchAxes, free_first_axis
 from .reader import TensorType
 
 MAX_FOLDED = 1 << 20  # elements of a constant that may be computed here
@@ -320,6 +320,20 @@ class Builder:
         """Return the node that makes the value, None for inputs and parameters."""
         return self._producers.get(value.name)
 
+    def get_value(self, name: str) -> Value | None:
+        """Return a value that a node reads or makes, by name."""
+        return Value(name, self._types[name]) if name in self._types else None
+
+    def get_operand(self, value: Value, op_type: str) -> Value | None:
+        """Return the first input of the node that makes the value, None unless it is of the operator."""
+        node = self.get_producer(value)
+        return self.get_value(node.input[0]) if node is not None and node.op_type == op_type else None
+
+    def get_batch_axis(self, value: Value) -> int | None:
+        """Return which axis of a value is the free batch axis and nothing more, None if unknown."""
+        place = self._batch_axes.get(value) if self._batch_axes else None
+        return place.axis if place is not None and place.inner == 1 else None
+
     def get_unsqueezed(self, value: Value) -> tuple[str, list[int]] | None:
         """Return the name and the axes of what an Unsqueeze made the value from, None if none did."""
         producer = self.get_producer(value)
@@ -381,18 +395,3 @@ def check_size(*shape: int) -> None:
     """
     if math.prod(shape) > MAX_CONSTANT:
         raise UnsupportedCallError(f"it needs a constant of shape {shape}, of over {MAX_CONSTANT} elements")
-
-
-def free_first_axis(before: Sequence[int], after: Sequence[int]) -> list[int]:
-    """Return a Reshape's target in which the traced batch size does not stay, where that can be said.
-
-    The first axis becomes 0 (as the input's) or -1 (whatever is left).
-    """
-    target = list(after)
-    if not before or not after or 0 in before:
-        return target
-    if before[0] == after[0] and math.prod(before[1:]) == math.prod(after[1:]):
-        target[0] = 0
-    elif after[0] % before[0] == 0 or before[0] % after[0] == 0:
-        target[0] = -1
-    return target

@@ -2,95 +2,39 @@
 
 from __future__ import annotations
 
-import importlib
-import os
-import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import importlib.util
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converters import environment
-from converters.formats import open_checkpoint, replacing
-from reference_models.errors import TriportError, listed
+from converters.formats import replacing
+from reference_models.errors import TriportError
 
-from .check import Comparison, compare
-from .emit import BurntBatchError, onnx_from_graph
+from .batch_proof import find_problem_by_tracing, find_problem_image_by_image, name_difference
+from .check import batch_sizes, compare
+from .conversion_result import AnyConversion, NotEqualError, result_of
+from .emit import BATCH, BurntBatchError, ConverterFaultError, onnx_from_graph
 from .export import ExportError, InputSpec, exported_mindir
-from .reader import Graph, MindirError, read_mindir
+from .origins import (
+    ConvertAnyError,
+    Origin,
+    Progress,
+    Tracer,
+    find_cell,
+    load_mindir,
+    load_parameters,
+    trace_unknown_batch,
+)
+from .reader import Graph, MindirError, UnknownSizeError, read_mindir
+from .verdicts import Comparison
+from .write_onnx import name_data, write, write_graph
 
 if TYPE_CHECKING:
     import onnx
 
 EXTERNAL_DATA_BYTES = 1 << 31  # what a protobuf message may hold
-ALIGNMENT = 4096
-
-Progress = Callable[[str], None]
-
-
-class ConvertAnyError(TriportError):
-    """What was asked for makes no sense."""
-
-
-@dataclass(frozen=True, slots=True)
-class AnyConversion:
-    """What a conversion did; `batch` says whether the batch axis is free, and why if it is not."""
-
-    source: str
-    output: str | None
-    opset: int
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    nodes: int
-    tensors_written: int
-    batch: str
-    comparison: Comparison
-
-    @property
-    def passed(self) -> bool:
-        """Whether the file was kept: the comparison did not fail."""
-        return self.output is not None
-
-    @property
-    def warnings(self) -> list[str]:
-        """What whoever runs the file should know."""
-        return [*([] if self.batch == "free" else [self.batch]), *self.comparison.warnings]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return what `convert --json` prints."""
-        return {
-            "source": self.source,
-            "output": self.output,
-            "model": None,
-            "from": "mindspore",
-            "to": "onnx",
-            "dialect": None,
-            "tensors_written": self.tensors_written,
-            "dropped": [],
-            "round_trip": "bit-equal",
-            "warnings": self.warnings,
-            "opset": self.opset,
-            "inputs": list(self.inputs),
-            "outputs": list(self.outputs),
-            "nodes": self.nodes,
-            "batch": self.batch,
-            "comparison": self.comparison.as_dict(),
-        }
-
-    def lines(self) -> list[str]:
-        """Return the result as lines for a terminal."""
-        rows = [
-            ("source", self.source),
-            ("output", self.output or "none: not written, because the results differ"),
-            ("graph", f"{self.nodes} nodes, {self.tensors_written} parameters, opset {self.opset}"),
-            ("inputs", ", ".join(self.inputs)),
-            ("outputs", ", ".join(self.outputs)),
-            ("batch", self.batch),
-            ("compared", str(self.comparison)),
-            *(("warning", text) for text in self.comparison.warnings),
-        ]
-        title = "Converted" if self.passed else "Not converted"
-        return [title, *(f"  {name:<11} {text}" for name, text in rows)]
 
 
 def convert_mindir(
@@ -103,14 +47,22 @@ def convert_mindir(
 ) -> AnyConversion:
     """Convert a .mindir file; MindSpore is only needed for the comparison, and not missed.
 
+    A file whose batch size is unknown is traced by MindSpore, which then is needed.
+
     Raises:
         TriportError: the file cannot be read, or holds what cannot be converted.
     """
     progress(f"reading {source.name}")
-    graph = read_mindir(source)
-    run: Callable[[], Any] = lambda: _load_mindir(source)  # noqa: E731
     target = output or Path(source.with_suffix(".onnx").name)
-    return _convert(graph, str(source), target, opset, run if check else None, progress)
+    try:
+        graph = read_mindir(source)
+    except UnknownSizeError as error:
+        if not error.is_only_batch:
+            raise
+        graph, origin = trace_unknown_batch(source, error, opset, check, progress)
+    else:
+        origin = Origin(str(source), (lambda: load_mindir(source)) if check else None)
+    return _convert(graph, origin, target, opset, progress)
 
 
 def convert_cell(
@@ -144,53 +96,61 @@ def convert_cell(
     name = cell if isinstance(cell, str) else type(cell).__name__
     if isinstance(cell, str):
         progress(f"building {cell}")
-        cell = _find_cell(cell)
+        cell = find_cell(cell)
     cell.set_train(False)
     if checkpoint is not None:
-        _load_parameters(cell, checkpoint)
+        load_parameters(cell, checkpoint)
     progress(f"tracing {name} in MindSpore")
     with exported_mindir(cell, *inputs) as path:
         graph = read_mindir(path)
     target = output or Path(f"{name.rpartition(':')[2].rpartition('.')[2]}.onnx")
-    return _convert(graph, name, target, opset, (lambda: cell) if check else None, progress)
+    origin = Origin(name, (lambda: cell) if check else None, Tracer(lambda: cell, inputs, opset))
+    return _convert(graph, origin, target, opset, progress)
 
 
-def _convert(
-    graph: Graph,
-    source: str,
-    output: Path,
-    opset: int,
-    get_cell: Callable[[], Any] | None,
-    progress: Progress,
-) -> AnyConversion:
+def _convert(graph: Graph, origin: Origin, output: Path, opset: int, progress: Progress) -> AnyConversion:
     if output.suffix.lower() != ".onnx":
         raise ConvertAnyError(f"{output}: an ONNX file's name ends in .onnx")
     progress("converting the graph")
     batch = "free"
+
+    def make(free_batch: bool) -> onnx.ModelProto:
+        try:
+            return onnx_from_graph(graph, opset=opset, free_batch=free_batch, input_names=origin.input_names)
+        except ConverterFaultError as error:
+            if origin.trace is None:  # the file may be damaged
+                raise
+            raise RuntimeError(str(error)) from error.__cause__
+
     try:
-        model = onnx_from_graph(graph, opset=opset)
+        model = make(True)
     except BurntBatchError as error:
-        model, batch = onnx_from_graph(graph, opset=opset, free_batch=False), f"fixed: {error}"
-    if not any(dim.dim_param for value in model.graph.input for dim in _dims(value)):
-        batch = "fixed: no input has a batch axis" if batch == "free" else batch
+        model, batch = make(False), f"fixed: {error}"
+    if batch == "free" and not any(_is_batched(model)):
+        batch = "fixed: no input has a batch axis"
     data_name = f"{output.name}.data" if _num_bytes(model) >= EXTERNAL_DATA_BYTES else None
-    with replacing(output) as temporary:
+    proof = ""
+    with ExitStack() as stack:
+        path = stack.enter_context(replacing(output))
+        data = stack.enter_context(replacing(output.with_name(data_name))) if data_name else None
         progress(f"writing {output.name}")
-        if data_name is None:
-            _write(model, temporary, graph)
-            comparison = _compare(temporary, model, graph, get_cell, progress)
-        else:
-            with replacing(output.with_name(data_name)) as data:
-                _write_with_data(model, temporary, Path(data), graph)
-                comparison = _compare(temporary, model, graph, get_cell, progress)
-            _name_data(temporary, data_name)
-        if batch == "free" and comparison.batch_problem:
-            batch = f"fixed: {comparison.batch_problem}"
-            model = onnx_from_graph(graph, opset=opset, free_batch=False)
-            if data_name is None:
-                _write(model, temporary, graph)
+        write(model, path, data, graph)
+        comparison = _compare(path, model, graph, origin, progress)
+        if batch == "free" and comparison.passed:
+            problem, told = _judge_batch(path, model, graph, origin, comparison, progress)
+            if problem is None:
+                proof = told
+                if _declare_shapes(model, comparison):
+                    write_graph(model, path)
+            else:
+                batch, model = f"fixed: {problem}", make(False)
+                progress(f"writing {output.name} with a fixed batch")
+                write(model, path, data, graph)
+                comparison = _compare(path, model, graph, origin, progress)
+        if data_name is not None:
+            name_data(model, path, data_name)
         done = AnyConversion(
-            source=source,
+            source=origin.name,
             output=str(output) if comparison.passed else None,
             opset=opset,
             inputs=tuple(map(_describe, model.graph.input)),
@@ -199,96 +159,90 @@ def _convert(
             tensors_written=len(model.graph.initializer),
             batch=batch,
             comparison=comparison,
+            batch_proof=proof,
         )
         if not comparison.passed:
-            raise _NotEqualError(done)
+            raise NotEqualError(done)
     return done
 
 
-class _NotEqualError(TriportError):
-    """Carries a result out of `replacing`, which then keeps nothing."""
-
-    def __init__(self, done: AnyConversion) -> None:
-        super().__init__("\n".join(done.lines()))
-        self.done = done
-
-
-def result_of(run: Callable[[], AnyConversion]) -> AnyConversion:
-    """Return what a conversion found, also where nothing was written because the results differ."""
-    try:
-        return run()
-    except _NotEqualError as error:
-        return error.done
-
-
-def _compare(
+def _judge_batch(
     path: Path,
     model: onnx.ModelProto,
     graph: Graph,
-    get_cell: Callable[[], Any] | None,
+    origin: Origin,
+    comparison: Comparison,
     progress: Progress,
+) -> tuple[str | None, str]:
+    """Return what speaks against a free batch, or None, and by what it was proven then."""
+    types, batched = list(graph.inputs.values()), _is_batched(model)
+    traced = next(type_.shape[0] for type_, free in zip(types, batched, strict=True) if free)
+    if comparison.batch_problem is not None:
+        return comparison.batch_problem + _name_operator(model, origin, traced), ""
+    if origin.trace is None:
+        progress("comparing images one by one with the batch")
+        if importlib.util.find_spec("onnxruntime") is None:
+            return "that it could be free was not proven: onnxruntime is not installed", ""
+        problem = find_problem_image_by_image(path, model, types, batched)
+        return problem, f"a file with a batch of {traced}: each image gives what it gives there, and alone"
+    if comparison.batch_sizes:
+        sizes = ", ".join(map(str, comparison.batch_sizes))
+        return None, f"traced with {traced}, compared with MindSpore at {sizes}, other images each time"
+    progress("tracing with other batch sizes")
+    if importlib.util.find_spec("onnxruntime") is None:
+        return "that it could be free was not proven: onnxruntime is not installed", ""
+    problem = find_problem_by_tracing(path, model, traced, origin.trace)
+    sizes = ", ".join(map(str, batch_sizes(traced)))
+    return problem, f"MindSpore traces the same graph with batch sizes {traced}, {sizes}"
+
+
+def _name_operator(model: onnx.ModelProto, origin: Origin, traced: int) -> str:
+    """Return a phrase with the operator that depends on the batch size, "" if that is not known."""
+    if origin.trace is None:
+        return ""
+    try:
+        return name_difference(model, origin.trace(batch_sizes(traced)[0], True))
+    except TriportError:  # it cannot be traced so
+        return ""
+
+
+def _declare_shapes(model: onnx.ModelProto, comparison: Comparison) -> bool:
+    """Let the declared output shapes be those that were seen; return whether any was another."""
+    is_changed = False
+    for place, output in enumerate(model.graph.output):
+        seen = [shapes[place] for shapes in comparison.output_shapes]
+        for axis, dim in enumerate(_dims(output)):
+            sizes = tuple(shape[axis] for shape in seen)
+            if not sizes:
+                continue
+            if sizes == comparison.batch_sizes:
+                declared: int | str = BATCH
+            else:
+                declared = sizes[0] if len(set(sizes)) == 1 else f"{output.name}_{axis}"
+            if declared != (dim.dim_param or dim.dim_value):
+                is_changed = True
+                dim.Clear()
+                if isinstance(declared, str):
+                    dim.dim_param = declared
+                else:
+                    dim.dim_value = declared
+    return is_changed
+
+
+def _compare(
+    path: Path, model: onnx.ModelProto, graph: Graph, origin: Origin, progress: Progress
 ) -> Comparison:
-    if get_cell is None:
+    if origin.get_cell is None:
         return Comparison("not asked for")
     progress("comparing with MindSpore")
-    is_free = any(dim.dim_param for value in model.graph.input for dim in _dims(value))
-    return compare(path, list(graph.inputs.values()), get_cell, is_free)
+    # a .mindir file has shapes of one batch size: MindSpore cannot be asked for another
+    sizes_are_free = origin.trace is not None and any(_is_batched(model))
+    return compare(path, list(graph.inputs.values()), origin.get_cell, sizes_are_free)
 
 
-def _write(model: onnx.ModelProto, path: Path, graph: Graph) -> None:
-    import onnx
-
-    path.write_bytes(model.SerializeToString(deterministic=True))
-    onnx.checker.check_model(str(path), full_check=True)
-    _check_round_trip(onnx.load(path), path.parent, graph)
-
-
-def _write_with_data(model: onnx.ModelProto, path: Path, data: Path, graph: Graph) -> None:
-    """Write the graph, and the initializers into a file beside it."""
-    import onnx
-
-    with data.open("wb") as file:
-        for tensor in model.graph.initializer:
-            file.write(bytes(-file.tell() % ALIGNMENT))
-            entries = {"location": data.name, "offset": str(file.tell()), "length": str(len(tensor.raw_data))}
-            file.write(tensor.raw_data)
-            tensor.ClearField("raw_data")
-            tensor.data_location = onnx.TensorProto.EXTERNAL
-            for key, value in entries.items():
-                entry = tensor.external_data.add()
-                entry.key, entry.value = key, value
-    path.write_bytes(model.SerializeToString(deterministic=True))
-    onnx.checker.check_model(str(path), full_check=True)
-    _check_round_trip(onnx.load(path, load_external_data=False), path.parent, graph)
-
-
-def _name_data(path: Path, data_name: str) -> None:
-    """Write the final name of the data file into the graph."""
-    import onnx
-
-    model = onnx.load(path, load_external_data=False)
-    for tensor in model.graph.initializer:
-        for entry in tensor.external_data:
-            if entry.key == "location":
-                entry.value = data_name
-    path.write_bytes(model.SerializeToString(deterministic=True))
-
-
-def _check_round_trip(model: onnx.ModelProto, folder: Path, graph: Graph) -> None:
-    """Compare the written initializers with the parameters, byte by byte."""
-    parameters = {parameter.name: parameter.tensor for parameter in graph.parameters.values()}
-    wrong = []
-    for tensor in model.graph.initializer:
-        data = tensor.raw_data
-        if tensor.external_data:
-            entries = {entry.key: entry.value for entry in tensor.external_data}
-            with (folder / entries["location"]).open("rb") as file:
-                file.seek(int(entries["offset"]))
-                data = file.read(int(entries["length"]))
-        if data != parameters[tensor.name].data:
-            wrong.append(tensor.name)
-    if wrong:
-        raise ConvertAnyError(f"{len(wrong)} tensors do not read back as they were written\n{listed(wrong)}")
+def _is_batched(model: onnx.ModelProto) -> list[bool]:
+    """Return of each input whether its first axis is free."""
+    return [any(dim.dim_param for dim in _dims(value)) for value in model.graph.input]
 
 
 def _num_bytes(model: onnx.ModelProto) -> int:
@@ -306,60 +260,6 @@ def _describe(value: onnx.ValueInfoProto) -> str:
     return (
         f"{value.name} ({sizes}) {onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()}"
     )
-
-
-def _find_cell(where: str) -> Any:
-    """Import the module of "package.module:factory" and return the Cell that it has or makes."""
-    import mindspore
-
-    module_name, _, path = where.partition(":")
-    if not module_name or not path:
-        raise ConvertAnyError(f"--cell {where}: expected package.module:factory")
-    folder = os.fspath(Path.cwd())
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    try:
-        found = importlib.import_module(module_name)
-        for name in path.split("."):
-            found = getattr(found, name)
-        cell = found if isinstance(found, mindspore.nn.Cell) else found()  # type: ignore[operator]
-    except Exception as error:  # whatever a stranger's module raises
-        raise ConvertAnyError(f"--cell {where}: {type(error).__name__}: {error}") from error
-    if not isinstance(cell, mindspore.nn.Cell):
-        raise ConvertAnyError(f"--cell {where}: makes a {type(cell).__name__}, not a mindspore.nn.Cell")
-    return cell
-
-
-def _load_parameters(cell: Any, path: Path) -> None:
-    """Load a checkpoint, strictly: every parameter, of the same shape and element type."""
-    import mindspore
-
-    checkpoint = open_checkpoint(path)
-    owned = {parameter.name: parameter for parameter in cell.get_parameters()}
-    problems = [f"{name}: in the checkpoint, not in the Cell" for name in checkpoint.tensors.keys() - owned]
-    problems += [f"{name}: in the Cell, not in the checkpoint" for name in owned.keys() - checkpoint.tensors]
-    for name in owned.keys() & checkpoint.tensors:
-        tensor, parameter = checkpoint.tensors[name], owned[name]
-        dtype = str(parameter.dtype).lower()
-        if (tuple(parameter.shape), dtype) != (tensor.shape, tensor.dtype):
-            problems.append(
-                f"{name}: {tensor.dtype}{list(tensor.shape)} in the checkpoint, "
-                f"{dtype}{list(parameter.shape)} in the Cell"
-            )
-    if problems:
-        raise ConvertAnyError(f"{path}: does not fit the Cell\n{listed(sorted(problems))}")
-    for name, parameter in owned.items():
-        array = checkpoint.tensors[name].numpy()
-        parameter.set_data(mindspore.Tensor(array, dtype=parameter.dtype))
-
-
-def _load_mindir(path: Path) -> Any:
-    """Return a .mindir file as a Cell."""
-    mindspore = environment.import_mindspore()
-    try:
-        return mindspore.nn.GraphCell(mindspore.load(str(path)))
-    except Exception as error:
-        raise ExportError(f"MindSpore cannot load {path}: {error}") from error
 
 
 __all__ = [

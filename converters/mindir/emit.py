@@ -19,6 +19,7 @@ from reference_models.errors import TriportError, listed
 
 from .builder import Builder, UnsupportedCallError, Value
 from .call import Call, Cell, array_from_tensor
+from .inferred import infer
 from .operators import Operator, load_operators
 from .reader import Graph, Node, Tensor, TensorType
 
@@ -29,6 +30,10 @@ BURNT_ADVICE = "Reshape with -1 for the batch axis in the Cell, or convert with 
 
 class UnsupportedOperatorsError(TriportError):
     """Some of the graph's operators cannot be written as ONNX."""
+
+
+class ConverterFaultError(UnsupportedOperatorsError):
+    """A converter failed, which no layer is to blame for; what it raised is the cause."""
 
 
 class BurntBatchError(TriportError):
@@ -101,7 +106,8 @@ def onnx_from_graph(
         producer_name="triport",
     )
     if free_batch and batch_shape:
-        _free_outputs(model, batch_shape[0])
+        places = zip(names, map(builder.get_batch_axis, outputs), strict=True)
+        _free_outputs(model, batch_shape[0], {name: axis for name, axis in places if axis is not None})
     return model
 
 
@@ -116,6 +122,7 @@ def _convert_nodes(nodes: Iterable[Node], entries: dict[str, Any], builder: Buil
     """Convert in order, adding each node's result to the entries; gather what cannot be converted."""
     operators = load_operators()
     problems: dict[str, list[str]] = {}
+    faults: list[BaseException] = []
     unknown: Any = object()
     for node in nodes:
         read = [entries[id_] for id_ in node.inputs]
@@ -131,13 +138,16 @@ def _convert_nodes(nodes: Iterable[Node], entries: dict[str, Any], builder: Buil
         except UnsupportedCallError as error:
             problems.setdefault(f"{node.primitive}: {error}", []).append(_get_scope(node))
             entries[node.id] = unknown
+            faults += [error.__cause__] if error.__cause__ else []
     if problems:
         count = sum(map(len, problems.values()))
         lines = [f"{problem}\n  {listed(scopes)}" for problem, scopes in problems.items()]
+        what = f"{count} operators cannot be converted to ONNX opset {builder.opset}\n{listed(lines, 50)}"
+        if len(faults) == count:
+            raise ConverterFaultError(what) from faults[0]
         raise UnsupportedOperatorsError(
-            f"{count} operators cannot be converted to ONNX opset {builder.opset}\n{listed(lines, 50)}\n"
-            "Add a converter in converters/mindir/operators/, or change the layer."
-        )
+            f"{what}\nAdd a converter in converters/mindir/operators/, or change the layer."
+        ) from next(iter(faults), None)
 
 
 def _convert_node(node: Node, operator: Operator | None, read: list[Any], builder: Builder) -> Any:
@@ -151,8 +161,9 @@ def _convert_node(node: Node, operator: Operator | None, read: list[Any], builde
     try:
         result = operator.convert(call, builder)
     except (ArithmeticError, AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
-        # a damaged file, or arguments of a form that no MindSpore seen so far writes
-        raise UnsupportedCallError(f"its arguments are not understood: {error!r}") from error
+        raise UnsupportedCallError(
+            f"triport failed on it, {error!r}: its own fault, if the file is not damaged; please report it"
+        ) from error
     call.check_read()
     if operator.in_place is None:
         stored = _store(result)
@@ -278,34 +289,26 @@ def _initializer(name: str, tensor: Tensor) -> onnx.TensorProto:
     )
 
 
-def _free_outputs(model: onnx.ModelProto, traced_batch: int) -> None:
-    """Infer all shapes from the inputs' and give the outputs those; the batch size must be among them."""
-    bare = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
-    bare.graph.name = model.graph.name
-    bare.graph.node.extend(model.graph.node)
-    bare.graph.input.extend(model.graph.input)
-    for tensor in model.graph.initializer:  # the shapes alone: weights need not be copied
-        bare.graph.input.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
-    for output in model.graph.output:
-        bare.graph.output.append(onnx.ValueInfoProto(name=output.name))
+def _free_outputs(model: onnx.ModelProto, traced_batch: int, axes_of_batch: Mapping[str, int]) -> None:
+    """Infer all shapes from the inputs' and give the outputs those; the batch size must be among them.
+
+    Where inference knows no size, `axes_of_batch` says in which axis of an output the batch was followed to.
+    """
     try:
-        try:
-            inferred = onnx.shape_inference.infer_shapes(bare, strict_mode=True, data_prop=True)
-        except onnx.shape_inference.InferenceError:
-            # onnx 1.23's data propagation takes some products of vectors for wrong: try without
-            inferred = onnx.shape_inference.infer_shapes(bare, strict_mode=True)
+        inferred = infer(model)
     except onnx.shape_inference.InferenceError as error:
         raise BurntBatchError(
             f"the graph does not hold for another batch size than the traced one: {error}\n{BURNT_ADVICE}"
         ) from error
     burnt = []
-    for found, output in zip(inferred.graph.output, model.graph.output, strict=True):
+    for found, output in zip(inferred.output, model.graph.output, strict=True):
         axes = list(zip(found.type.tensor_type.shape.dim, output.type.tensor_type.shape.dim, strict=False))
         if not axes:
             continue
         for axis, (dim, traced) in enumerate(axes):
+            is_followed = not dim.dim_value and axes_of_batch.get(output.name) == axis
             if dim.dim_param == BATCH or (
-                axis == 0 and not dim.dim_value and traced.dim_value == traced_batch
+                (axis == 0 or is_followed) and not dim.dim_value and traced.dim_value == traced_batch
             ):
                 traced.dim_param = BATCH
             elif axis == 0 and not dim.dim_value:

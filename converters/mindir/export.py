@@ -1,9 +1,8 @@
-"""From a MindSpore Cell to MindIR and on to ONNX: the only file here that imports MindSpore."""
+"""From a MindSpore Cell to MindIR and on to ONNX."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from reference_models.errors import TriportError
 
 from .reader import read_mindir
+from .runs import silenced
 
 if TYPE_CHECKING:
     import onnx
@@ -83,7 +83,7 @@ def exported_mindir(cell: Any, *inputs: Sequence[int] | InputSpec) -> Iterator[P
         tensors.append(mindspore.Tensor(np.zeros(spec.shape), getattr(mindspore, spec.dtype)))
     with tempfile.TemporaryDirectory(prefix="triport-") as folder:
         try:
-            with _silenced():
+            with silenced():
                 mindspore.export(cell, *tensors, file_name=str(Path(folder, "cell")), file_format="MINDIR")
         except Exception as error:  # whatever the Cell or MindSpore's compiler raises
             lines = [line for line in str(error).splitlines() if line.strip(" -")]
@@ -121,16 +121,3 @@ def onnx_from_mindir(
         output_names=output_names,
         free_batch=free_batch,
     )
-
-
-@contextlib.contextmanager
-def _silenced() -> Iterator[None]:
-    """Send what MindSpore's C++ prints while it exports to nowhere."""
-    saved = os.dup(2)
-    with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,36 @@ class Node:
 
     def __str__(self) -> str:
         return f"{self.primitive} at {self.scope or self.id}"
+
+
+class UnknownSizeError(MindirError):
+    """The file was exported with unknown sizes; `inputs` has the inputs by name, -1 where unknown.
+
+    `graph_name` and `nodes` are what else the file says of itself.
+    """
+
+    def __init__(
+        self, label: str, inputs: Mapping[str, TensorType], graph_name: str, nodes: Sequence[Node]
+    ) -> None:
+        unknown = (
+            f"input {name.rpartition(':')[2]!r} has the shape ({', '.join(map(_size_text, type_.shape))})"
+            for name, type_ in inputs.items()
+            if min(type_.shape, default=0) < 0
+        )
+        super().__init__(
+            f"{label}: {'; '.join(unknown)}: export with fixed sizes; the batch axis, the first one, may "
+            "stay unknown, or becomes free where the graph allows"
+        )
+        self.inputs, self.graph_name, self.nodes = inputs, graph_name, nodes
+
+    @property
+    def is_only_batch(self) -> bool:
+        """Whether nothing but the first axis is unknown."""
+        return all(size >= 0 for type_ in self.inputs.values() for size in type_.shape[1:])
+
+
+def _size_text(size: int) -> str:
+    return str(size) if size >= 0 else "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +225,8 @@ class _GraphReader:
                 f"cannot be converted\n{listed(self._describe_calls(calls))}"
             )
         inputs = {info.name: self._read_input(info) for info in graph.input}
+        if any(size < 0 for type_ in inputs.values() for size in type_.shape):
+            raise UnknownSizeError(self.label, inputs, graph.name, nodes)
         result = Graph(
             name=graph.name,
             inputs=inputs,
@@ -250,11 +282,6 @@ class _GraphReader:
         if len(info.tensor) != 1:
             raise MindirError(f"{self.label}: input {info.name!r} is not one tensor")
         type_ = self._read_tensor_type(info.tensor[0], f"input {info.name!r}")
-        if any(size < 0 for size in type_.shape):
-            raise MindirError(
-                f"{self.label}: input {info.name!r} has the dynamic shape {type_.shape}: export with a fixed "
-                "size; the batch axis becomes free where the graph allows"
-            )
         return type_
 
     def _read_constant(self, proto: Any) -> Any:
