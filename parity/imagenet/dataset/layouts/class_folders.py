@@ -14,6 +14,7 @@ from parity.imagenet.dataset.samples import (
     Sample,
     images_among,
     passed_over,
+    printable,
 )
 from parity.imagenet.dataset.splits import image_root
 from reference_models.errors import listed
@@ -38,7 +39,7 @@ def read(data: Path, request: Request) -> ImageDataset:
     loose = sorted(entry for entry in root.iterdir() if entry.suffix.lower() in SUFFIXES and entry.is_file())
     if loose:
         raise DatasetError(
-            f"{root}: {len(loose)} images lie beside the class folders, in none of them\n{listed(loose)}"
+            f"{root}: {len(loose)} images lie beside the class folders, in none of them\n{listed(printable(str(entry)) for entry in loose)}"
         )
     classes = map_of_folders(root, _folders(root), request.num_classes, request.classes)
     samples: list[Sample] = []
@@ -53,10 +54,12 @@ def read(data: Path, request: Request) -> ImageDataset:
             empty.append(root / name)
     if folders:
         raise DatasetError(
-            f"{root}: {len(folders)} entries are no {IMAGES}: folders inside class folders\n{listed(folders)}"
+            f"{root}: {len(folders)} entries are no {IMAGES}: folders inside class folders\n{listed(printable(str(entry)) for entry in folders)}"
         )
     if empty and not request.allow_subset:
-        raise DatasetError(f"{root}: {len(empty)} class folders hold no image\n{listed(empty)}")
+        raise DatasetError(
+            f"{root}: {len(empty)} class folders hold no image\n{listed(printable(str(entry)) for entry in empty)}"
+        )
     notes = (*classes.notes, *passed_over(beside))
     return ImageDataset(root, tuple(samples), classes.class_names, NAME, notes)
 
