@@ -39,7 +39,7 @@ def read(data: Path, request: Request) -> ImageDataset:
     loose = sorted(entry for entry in root.iterdir() if entry.suffix.lower() in SUFFIXES and entry.is_file())
     if loose:
         raise DatasetError(
-            f"{root}: {len(loose)} images lie beside the class folders, in none of them\n{listed(printable(str(entry)) for entry in loose)}"
+            f"{root}: {len(loose)} images lie beside the class folders, in none of them\n{_named(loose)}"
         )
     classes = map_of_folders(root, _folders(root), request.num_classes, request.classes)
     samples: list[Sample] = []
@@ -54,15 +54,17 @@ def read(data: Path, request: Request) -> ImageDataset:
             empty.append(root / name)
     if folders:
         raise DatasetError(
-            f"{root}: {len(folders)} entries are no {IMAGES}: folders inside class folders\n{listed(printable(str(entry)) for entry in folders)}"
+            f"{root}: {len(folders)} entries are no {IMAGES}: folders inside class folders\n{_named(folders)}"
         )
     if empty and not request.allow_subset:
-        raise DatasetError(
-            f"{root}: {len(empty)} class folders hold no image\n{listed(printable(str(entry)) for entry in empty)}"
-        )
+        raise DatasetError(f"{root}: {len(empty)} class folders hold no image\n{_named(empty)}")
     notes = (*classes.notes, *passed_over(beside))
     return ImageDataset(root, tuple(samples), classes.class_names, NAME, notes)
 
 
 def _folders(root: Path) -> list[str]:
     return [entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+
+
+def _named(entries: list[Path]) -> str:
+    return listed(printable(str(entry)) for entry in entries)
