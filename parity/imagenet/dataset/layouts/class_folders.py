@@ -43,18 +43,19 @@ def read(data: Path, request: Request) -> ImageDataset:
         )
     classes = map_of_folders(root, _folders(root), request.num_classes, request.classes)
     samples: list[Sample] = []
-    empty, folders, beside = [], [], []
+    empty, others, beside = [], [], []
     for name, label in classes.indices.items():
         entries = {entry.name: entry for entry in (root / name).iterdir() if not entry.name.startswith(".")}
-        folders += [entry for entry in entries.values() if entry.is_dir()]
-        images, others = images_among(root / name, (e for e in entries if not entries[e].is_dir()))
+        files = {file for file in entries if entries[file].is_file()}
+        others += [entries[other] for other in sorted(entries.keys() - files)]
+        images, texts = images_among(root / name, files)
         samples += [Sample(Image(entries[e], f"{name}/{e}"), label) for e in sorted(images)]
-        beside += [f"{name}/{other}" for other in others]
+        beside += [f"{name}/{text}" for text in texts]
         if not images:
             empty.append(root / name)
-    if folders:
+    if others:
         raise DatasetError(
-            f"{root}: {len(folders)} entries are no {IMAGES}: folders inside class folders\n{_named(folders)}"
+            f"{root}: {len(others)} entries are no {IMAGES}: folders or special files\n{_named(others)}"
         )
     if empty and not request.allow_subset:
         raise DatasetError(f"{root}: {len(empty)} class folders hold no image\n{_named(empty)}")
