@@ -34,6 +34,20 @@ def _turned(orientation: int, kind: str = "JPEG", **options: Any) -> bytes:
     return _saved(_RGB, kind, exif=exif, **options)
 
 
+def _segment(order: str, kind: int, value: bytes, name: bytes = b"Exif\0\0") -> bytes:
+    """Return an APP1 segment whose orientation has an unusual byte order, type or place."""
+    entries = struct.pack(f"{order}HHHI", 1, 0x0112, kind, 1) + value.ljust(4, b"\0") + bytes(4)
+    body = {"<": b"II", ">": b"MM"}[order] + struct.pack(f"{order}HI", 42, 8) + entries
+    return b"\xff\xe1" + struct.pack(">H", len(name + body) + 2) + name + body
+
+
+def _with_segments(*segments: bytes) -> bytes:
+    """Return a JPEG file with segments after its JFIF header."""
+    data = _saved(_RGB, "JPEG", quality=95)
+    start = 4 + struct.unpack(">H", data[4:6])[0]
+    return data[:start] + b"".join(segments) + data[start:]
+
+
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
@@ -67,6 +81,15 @@ _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 MAKERS: dict[str, Callable[[], bytes]] = {
     **{f"exif{n}.jpg": (lambda n=n: _turned(n, quality=95)) for n in range(1, 9)},  # type: ignore[misc]
+    "exif_big_endian.jpg": lambda: _with_segments(_segment(">", 3, b"\0\6")),
+    "exif_long.jpg": lambda: _with_segments(_segment("<", 4, b"\6")),
+    "exif_big_endian_long.jpg": lambda: _with_segments(_segment(">", 4, b"\0\0\0\6")),
+    "exif_byte.jpg": lambda: _with_segments(_segment("<", 1, b"\6")),
+    "exif_after_xmp.jpg": lambda: _with_segments(
+        _segment("<", 3, b"\1", b"http://ns.adobe.com/xap/1.0/\0"), _segment("<", 3, b"\6")
+    ),
+    "exif_of_no_orientation.jpg": lambda: _with_segments(_segment("<", 3, b"\x09")),
+    "exif_cut.jpg": lambda: _with_segments(b"\xff\xe1\0\x14" + _segment("<", 3, b"\6")[4:22]),
     "exif6.png": lambda: _turned(6, "PNG"),
     "exif6.webp": lambda: _turned(6, "WEBP", lossless=True),
     "progressive.jpg": lambda: _saved(_RGB, "JPEG", progressive=True, quality=90),

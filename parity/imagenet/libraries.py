@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .exif_opencv import orientation_of
+
 if TYPE_CHECKING:
     from PIL import Image
 
-_ORIENTATION = 0x0112
 _JPEG = ("JPEG", "MPO")
 _FORMATS = {"opencv": (*_JPEG, "PNG", "WEBP"), "mindspore": (*_JPEG, "PNG")}
 _PNG_END = b"IEND\xae\x42\x60\x82"
@@ -93,16 +94,7 @@ def _from_cmyk(library: str, image: Image.Image) -> np.ndarray:
 
 
 def _turned(image: Image.Image, own: Image.Image, pil: Any) -> Image.Image:
-    """Return an image turned as its EXIF orientation says, where OpenCV reads that."""
-    exif = image.info.get("exif")
-    if exif is None or image.format == "WEBP":
-        return own
-    try:
-        tags = pil.Exif()
-        tags.load(exif)
-        orientation = tags.get(_ORIENTATION)
-    except Exception as error:  # Pillow's reader raises whatever the bytes lead it to
-        raise OtherPixelsError(f"its EXIF data cannot be read ({error})") from error
+    """Return an image turned as OpenCV turns it."""
     step = {
         2: pil.Transpose.FLIP_LEFT_RIGHT,
         3: pil.Transpose.ROTATE_180,
@@ -111,5 +103,5 @@ def _turned(image: Image.Image, own: Image.Image, pil: Any) -> Image.Image:
         6: pil.Transpose.ROTATE_270,
         7: pil.Transpose.TRANSVERSE,
         8: pil.Transpose.ROTATE_90,
-    }.get(orientation)
+    }.get(1 if image.format == "WEBP" else orientation_of(image))
     return own if step is None else own.transpose(step)

@@ -233,6 +233,21 @@ def test_unreadable_paths(what, found, tmp_path, monkeypatch):
 
 
 @pytest.mark.field(
+    case="a pipe or a broken link that is called like an image",
+    source="found by trial",
+    outcome="Refused by its name: nothing is waited for.",
+)
+@pytest.mark.parametrize("layout", [known.class_folders, known.flat_with_names])
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("nowhere")], ids=["pipe", "link"])
+def test_special_files(layout, make, found, tmp_path):
+    data, labels_path = layout(tmp_path, found)
+    folder = next((data / "val").iterdir()) if (data / "val").is_dir() else data
+    make(folder / "x.png")
+    with pytest.raises(DatasetError, match=r"1 entries are no .*\n.*x\.png"):
+        score(data, labels_path)
+
+
+@pytest.mark.field(
     case="names that are no UTF-8 and names with control characters, in every message",
     source="arsenetar/dupeguru#210, devsnd/tarindexer#9",
     outcome="Shown with escapes; nothing raw reaches the terminal.",

@@ -63,7 +63,7 @@ def ilsvrc_map(root: Path, num_classes: int) -> ClassMap:
 
 def _ilsvrc_map(root: Path, folders: list[str], num_classes: int) -> ClassMap:
     everything = ilsvrc_map(root, num_classes)
-    unknown = [name for name in folders if name not in everything.indices]
+    unknown = [printable(name) for name in folders if name not in everything.indices]
     if unknown:
         raise DatasetError(
             f"{root}: {len(unknown)} of {len(folders)} folders are no class of ILSVRC-2012\n{listed(unknown)}"

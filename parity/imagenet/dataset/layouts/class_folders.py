@@ -14,6 +14,7 @@ from parity.imagenet.dataset.samples import (
     Sample,
     images_among,
     passed_over,
+    printable,
 )
 from parity.imagenet.dataset.splits import image_root
 from reference_models.errors import listed
@@ -38,28 +39,33 @@ def read(data: Path, request: Request) -> ImageDataset:
     loose = sorted(entry for entry in root.iterdir() if entry.suffix.lower() in SUFFIXES and entry.is_file())
     if loose:
         raise DatasetError(
-            f"{root}: {len(loose)} images lie beside the class folders, in none of them\n{listed(loose)}"
+            f"{root}: {len(loose)} images lie beside the class folders, in none of them\n{_named(loose)}"
         )
     classes = map_of_folders(root, _folders(root), request.num_classes, request.classes)
     samples: list[Sample] = []
-    empty, folders, beside = [], [], []
+    empty, others, beside = [], [], []
     for name, label in classes.indices.items():
         entries = {entry.name: entry for entry in (root / name).iterdir() if not entry.name.startswith(".")}
-        folders += [entry for entry in entries.values() if entry.is_dir()]
-        images, others = images_among(root / name, (e for e in entries if not entries[e].is_dir()))
+        files = {file for file in entries if entries[file].is_file()}
+        others += [entries[other] for other in sorted(entries.keys() - files)]
+        images, texts = images_among(root / name, files)
         samples += [Sample(Image(entries[e], f"{name}/{e}"), label) for e in sorted(images)]
-        beside += [f"{name}/{other}" for other in others]
+        beside += [f"{name}/{text}" for text in texts]
         if not images:
             empty.append(root / name)
-    if folders:
+    if others:
         raise DatasetError(
-            f"{root}: {len(folders)} entries are no {IMAGES}: folders inside class folders\n{listed(folders)}"
+            f"{root}: {len(others)} entries are no {IMAGES}: folders or special files\n{_named(others)}"
         )
     if empty and not request.allow_subset:
-        raise DatasetError(f"{root}: {len(empty)} class folders hold no image\n{listed(empty)}")
+        raise DatasetError(f"{root}: {len(empty)} class folders hold no image\n{_named(empty)}")
     notes = (*classes.notes, *passed_over(beside))
     return ImageDataset(root, tuple(samples), classes.class_names, NAME, notes)
 
 
 def _folders(root: Path) -> list[str]:
     return [entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+
+
+def _named(entries: list[Path]) -> str:
+    return listed(printable(str(entry)) for entry in entries)

@@ -6,8 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from parity.imagenet.dataset.labels import labelled
-from parity.imagenet.dataset.samples import SUFFIXES, Image, ImageDataset, images_among, passed_over
+from parity.imagenet.dataset.samples import (
+    SUFFIXES,
+    DatasetError,
+    Image,
+    ImageDataset,
+    images_among,
+    passed_over,
+    printable,
+)
 from parity.imagenet.dataset.splits import image_root
+from reference_models.errors import listed
 
 from . import Request, parquet, refuse_classes
 
@@ -30,7 +39,11 @@ def read(data: Path, request: Request) -> ImageDataset:
     """
     refuse_classes(request, NAME)
     root = image_root(data)
-    images, beside = images_among(root, (entry.name for entry in _entries(root)))
+    entries = _entries(root)
+    others = [printable(str(entry)) for entry in entries if not entry.is_file()]
+    if others:
+        raise DatasetError(f"{root}: {len(others)} entries are no files\n{listed(others)}")
+    images, beside = images_among(root, (entry.name for entry in entries))
     found = labelled(
         root, [Image(root / name, name) for name in sorted(images)], request.labels, request.num_classes, NAME
     )
