@@ -102,6 +102,8 @@ class BatchAxes:
             summed = rank - 1 if index == 0 else rank - 2
             if rank == 1 or place.axis == summed:
                 return None
+        if op_type == "GatherND":
+            return place if place.axis < attributes.get("batch_dims", 0) else None
         if op_type == "Gather":
             axis, second = attributes.get("axis", 0) % max(rank, 1), inputs[1]
             if index == 1:

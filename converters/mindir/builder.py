@@ -13,6 +13,7 @@ from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from .batch_axis import BatchAxes
+from .node_check import find_contradiction
 from .reader import TensorType
 
 MAX_FOLDED = 1 << 20  # elements of a constant that may be computed here
@@ -79,6 +80,9 @@ class Builder:
             name=self.scope,
             **attributes,
         )
+        problem = find_contradiction(node, inputs, outputs, self._arrays, self.opset) if inputs else None
+        if problem is not None:
+            raise UnsupportedCallError(problem)
         self.nodes.append(node)
         self._producers.update((value.name, node) for value in outputs)
         self._types.update((value.name, value.type) for value in (*outputs, *filter(None, inputs)))
@@ -241,6 +245,19 @@ class Builder:
         """Return whether the first axis of a value is the batch axis, or nothing is known of it."""
         place = self._batch_axes.get(x) if self._batch_axes else None
         return place is None or place.axis == 0
+
+    def holds_batch(self, x: Value, axis: int) -> bool:
+        """Return whether an axis of a value holds the batch, alone or with another; False if unknown."""
+        place = self._batch_axes.get(x) if self._batch_axes else None
+        return place is not None and place.axis == axis
+
+    def get_expanded(self, value: Value) -> Value | None:
+        """Return what an Expand made the value from, None if none did."""
+        producer = self.get_producer(value)
+        if producer is None or producer.op_type != "Expand":
+            return None
+        name = producer.input[0]
+        return Value(name, self._types[name])
 
     def spread(self, value: Value) -> Value:
         """Return a constant of equal rows, as many as the traced batch has, at the free batch size.

@@ -18,6 +18,7 @@ import onnx
 from reference_models.errors import TriportError
 
 from .bfloat16 import is_bfloat16, run_reference, widened
+from .outputs import iterate_tensors
 from .reader import TensorType
 
 if TYPE_CHECKING:
@@ -244,9 +245,8 @@ def run_cell(cell: Any, inputs: Sequence[np.ndarray], elem_types: Sequence[int] 
 
 def flatten(result: Any) -> list[np.ndarray]:
     """Return all tensors of a result as arrays."""
-    if isinstance(result, tuple | list):
-        return [array for item in result for array in flatten(item)]
-    return [(result.float() if str(result.dtype) == "BFloat16" else result).asnumpy()]
+    tensors = (tensor for _, tensor in iterate_tensors(result))
+    return [(tensor.float() if str(tensor.dtype) == "BFloat16" else tensor).asnumpy() for tensor in tensors]
 
 
 def largest_difference(found: np.ndarray, reference: np.ndarray) -> float:
@@ -272,7 +272,7 @@ def _open(path: Path, level: str | None = "ALL") -> Any:
     options = onnxruntime.SessionOptions()
     name = f"ORT_ENABLE_{level}" if level else "ORT_DISABLE_ALL"
     options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, name)
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what it says is in the result
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 

@@ -16,7 +16,8 @@ from reference_models.errors import TriportError, listed
 
 from .check import Comparison, compare
 from .emit import BurntBatchError, onnx_from_graph
-from .export import ExportError, InputSpec, exported_mindir
+from .export import ExportError, InputSpec, exported_mindir, name_graph
+from .outputs import describe_left_out
 from .reader import Graph, MindirError, read_mindir
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class AnyConversion:
     tensors_written: int
     batch: str
     comparison: Comparison
+    left_out: tuple[tuple[str, str], ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -66,7 +68,7 @@ class AnyConversion:
             "to": "onnx",
             "dialect": None,
             "tensors_written": self.tensors_written,
-            "dropped": [],
+            "dropped": [{"name": f"output {place}", "reason": what} for place, what in self.left_out],
             "round_trip": "bit-equal",
             "warnings": self.warnings,
             "opset": self.opset,
@@ -85,6 +87,7 @@ class AnyConversion:
             ("graph", f"{self.nodes} nodes, {self.tensors_written} parameters, opset {self.opset}"),
             ("inputs", ", ".join(self.inputs)),
             ("outputs", ", ".join(self.outputs)),
+            *(("left out", f"output {place}: {what}, not a tensor") for place, what in self.left_out),
             ("batch", self.batch),
             ("compared", str(self.comparison)),
             *(("warning", text) for text in self.comparison.warnings),
@@ -150,7 +153,7 @@ def convert_cell(
         _load_parameters(cell, checkpoint)
     progress(f"tracing {name} in MindSpore")
     with exported_mindir(cell, *inputs) as path:
-        graph = read_mindir(path)
+        graph = name_graph(read_mindir(path, label=f"{name} as MindIR"), cell, inputs)
     target = output or Path(f"{name.rpartition(':')[2].rpartition('.')[2]}.onnx")
     return _convert(graph, name, target, opset, (lambda: cell) if check else None, progress)
 
@@ -199,6 +202,7 @@ def _convert(
             tensors_written=len(model.graph.initializer),
             batch=batch,
             comparison=comparison,
+            left_out=tuple(describe_left_out(graph)),
         )
         if not comparison.passed:
             raise _NotEqualError(done)

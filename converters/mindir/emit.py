@@ -15,15 +15,19 @@ from typing import Any
 import onnx
 from onnx import helper
 
+from converters.formats.tensors import short
 from reference_models.errors import TriportError, listed
 
 from .builder import Builder, UnsupportedCallError, Value
 from .call import Call, Cell, array_from_tensor
 from .operators import Operator, load_operators
+from .outputs import unique
 from .reader import Graph, Node, Tensor, TensorType
 
 LOWEST_OPSET, DEFAULT_OPSET, HIGHEST_OPSET = 11, 17, 21
 BATCH = "N"
+MAX_REASON, MAX_PROBLEMS, MAX_PLACES = 300, 20, 5  # of an error: characters, operators, places of each
+COMPLEX = (onnx.TensorProto.COMPLEX64, onnx.TensorProto.COMPLEX128)
 BURNT_ADVICE = "Reshape with -1 for the batch axis in the Cell, or convert with a fixed batch size."
 
 
@@ -72,12 +76,9 @@ def onnx_from_graph(
 
     _convert_nodes(graph.nodes, entries, builder)
 
-    outputs = [value for id_ in graph.outputs for value in _flatten(entries[id_], id_, builder)]
-    names = list(output_names or (["logits"] if len(outputs) == 1 else []))
-    names = names or [f"output_{index}" for index in range(len(outputs))]
-    if len(names) != len(outputs):
-        raise TriportError(f"{len(names)} output names were given for {len(outputs)} outputs")
+    outputs = [value for id_ in graph.outputs for value in _flatten(entries[id_], builder)]
     reserved = {*parameters.values(), *inputs.values()}
+    names = _name_outputs(graph, outputs, output_names, reserved)
     nodes = _name_nodes(_end_in_outputs(builder, outputs, names), reserved | set(names), names)
     used = {name for node in nodes for name in node.input}
 
@@ -123,24 +124,36 @@ def _convert_nodes(nodes: Iterable[Node], entries: dict[str, Any], builder: Buil
             # what depends on an unsupported call is not judged, only looked up
             entries[node.id] = unknown
             if node.primitive not in operators:
-                problems.setdefault(f"{node.primitive}: no converter", []).append(_get_scope(node))
+                problems.setdefault(f"{short(node.primitive)}: no converter", []).append(_get_scope(node))
             continue
         operator = operators.get(node.primitive)
         try:
             entries[node.id] = _convert_node(node, operator, read, builder)
         except UnsupportedCallError as error:
-            problems.setdefault(f"{node.primitive}: {error}", []).append(_get_scope(node))
+            reason = f"{short(node.primitive)}: {short(str(error), MAX_REASON)}"
+            problems.setdefault(reason, []).append(_get_scope(node))
             entries[node.id] = unknown
     if problems:
         count = sum(map(len, problems.values()))
-        lines = [f"{problem}\n  {listed(scopes)}" for problem, scopes in problems.items()]
+        lines = [
+            f"{problem}\n  {listed([short(scope) for scope in scopes], MAX_PLACES)}"
+            for problem, scopes in problems.items()
+        ]
         raise UnsupportedOperatorsError(
-            f"{count} operators cannot be converted to ONNX opset {builder.opset}\n{listed(lines, 50)}\n"
+            f"{count} operators cannot be converted to ONNX opset {builder.opset}\n"
+            f"{listed(lines, MAX_PROBLEMS)}\n"
             "Add a converter in converters/mindir/operators/, or change the layer."
         )
 
 
 def _convert_node(node: Node, operator: Operator | None, read: list[Any], builder: Builder) -> Any:
+    found = {type_.elem_type for type_ in (*_iterate_types(node.type), *_iterate_types(tuple(read)))}
+    complex_ = next((elem_type for elem_type in COMPLEX if elem_type in found), None)
+    if complex_ is not None:
+        name = onnx.TensorProto.DataType.Name(complex_).lower()
+        raise UnsupportedCallError(
+            f"it works with {name}, and ONNX's operators do not: keep real and imaginary part as two tensors"
+        )
     if operator is None:
         raise UnsupportedCallError("no converter")
     if builder.opset < operator.lowest_opset:
@@ -171,6 +184,19 @@ def _convert_node(node: Node, operator: Operator | None, read: list[Any], builde
     return cell
 
 
+def _iterate_types(entry: Any) -> Iterator[TensorType]:
+    """Yield the types of tensors in a node's type or in what it reads."""
+    if isinstance(entry, TensorType):
+        yield entry
+    elif isinstance(entry, Tensor):
+        yield entry.type
+    elif isinstance(entry, Cell):
+        yield entry.value.type
+    elif isinstance(entry, tuple):
+        for item in entry:
+            yield from _iterate_types(item)
+
+
 def _iterate_cells(entry: Any) -> Iterator[Cell]:
     if isinstance(entry, Cell):
         yield entry
@@ -196,21 +222,36 @@ def _get_scope(node: Node) -> str:
     return node.scope.removeprefix("Default/") or node.id.rpartition(":")[0] or node.id
 
 
-def _flatten(entry: Any, id_: str, builder: Builder) -> list[Value]:
+def _flatten(entry: Any, builder: Builder) -> list[Value]:
+    """Return the tensors of an output; None and constants are no computation (see `describe_left_out`)."""
     if isinstance(entry, tuple | list):
-        return [value for item in entry for value in _flatten(item, id_, builder)]
+        return [value for item in entry for value in _flatten(item, builder)]
     if isinstance(entry, Cell):
         return [entry.value]
     if isinstance(entry, Tensor):
         return [builder.constant(array_from_tensor(entry), entry.type.elem_type)]
-    raise UnsupportedOperatorsError(f"output {id_!r} is no tensor but {entry!r}")
+    return []
+
+
+def _name_outputs(
+    graph: Graph, outputs: Sequence[Value], given: Sequence[str] | None, reserved: set[str]
+) -> list[str]:
+    if not outputs:
+        raise UnsupportedOperatorsError("the graph returns no tensor, only None or constants")
+    names = list(given or unique(graph.output_names, sorted(reserved)))
+    names = names or (["logits"] if len(outputs) == 1 else [f"output_{i}" for i in range(len(outputs))])
+    if len(names) != len(outputs):
+        raise TriportError(f"{len(names)} output names were given for {len(outputs)} outputs")
+    return names
 
 
 def _name_parameters(graph: Graph, rename: Mapping[str, str]) -> dict[str, str]:
     names = {id_: rename.get(parameter.name, parameter.name) for id_, parameter in graph.parameters.items()}
     clashes = sorted(name for name, count in Counter(names.values()).items() if count > 1)
     if clashes:
-        raise TriportError(f"{len(clashes)} initializer names would be used twice\n{listed(clashes)}")
+        raise TriportError(
+            f"{len(clashes)} initializer names would be used twice\n{listed(map(short, clashes))}"
+        )
     return names
 
 
@@ -296,7 +337,8 @@ def _free_outputs(model: onnx.ModelProto, traced_batch: int) -> None:
             inferred = onnx.shape_inference.infer_shapes(bare, strict_mode=True)
     except onnx.shape_inference.InferenceError as error:
         raise BurntBatchError(
-            f"the graph does not hold for another batch size than the traced one: {error}\n{BURNT_ADVICE}"
+            "the graph does not hold for another batch size than the traced one: "
+            f"{short(' '.join(str(error).split()), MAX_REASON)}\n{BURNT_ADVICE}"
         ) from error
     burnt = []
     for found, output in zip(inferred.graph.output, model.graph.output, strict=True):
@@ -315,6 +357,6 @@ def _free_outputs(model: onnx.ModelProto, traced_batch: int) -> None:
             burnt.append(output.name)
     if burnt:
         raise BurntBatchError(
-            f"the batch size is burnt into the graph: the first axis of {', '.join(burnt)} is fixed\n"
+            f"the batch size is burnt into the graph: the first axis of {short(', '.join(burnt))} is fixed\n"
             f"{BURNT_ADVICE}"
         )

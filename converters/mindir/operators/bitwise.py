@@ -1,4 +1,4 @@
-"""Operations on the bits of whole numbers."""
+"""Operations on the bits of whole numbers, and on truth values, which MindSpore writes alike."""
 
 from __future__ import annotations
 
@@ -14,17 +14,24 @@ OPERATIONS = ("And", "Or", "Xor")
 PRIMITIVES = [f"Bitwise{name}{kind}" for name in OPERATIONS for kind in ("", "Scalar", "Tensor")]
 
 
-@mindir_operator(*PRIMITIVES, lowest_opset=18)
+@mindir_operator(*PRIMITIVES)
 def bitwise(call: Call, builder: Builder) -> Value:
-    """Combine the bits of two tensors, or of a tensor and a number."""
+    """Combine the bits of two tensors, or of a tensor and a number, or two truth values."""
     name = call.primitive.removesuffix("Scalar").removesuffix("Tensor")
-    x, y = read_operands(call, builder, call.type.elem_type)
-    is_truth = call.type.elem_type == onnx.TensorProto.BOOL
-    return builder.add(name.removeprefix("Bitwise") if is_truth else name, [x, y])
+    operands = read_operands(call, builder, call.type.elem_type)
+    if call.type.elem_type == onnx.TensorProto.BOOL:
+        return builder.add(name.removeprefix("Bitwise"), operands)
+    if builder.opset < 18:
+        raise call.unsupported("of whole numbers it needs opset 18 or later")
+    return builder.add(name, operands)
 
 
-@mindir_operator("BitwiseNot", lowest_opset=18)
+@mindir_operator("BitwiseNot")
 def bitwise_not(call: Call, builder: Builder) -> Value:
-    """Turn every bit over."""
+    """Turn every bit over, or a truth value."""
     x = call.tensor(0)
-    return builder.add("Not" if x.type.elem_type == onnx.TensorProto.BOOL else "BitwiseNot", [x])
+    if x.type.elem_type == onnx.TensorProto.BOOL:
+        return builder.add("Not", [x])
+    if builder.opset < 18:
+        raise call.unsupported("of whole numbers it needs opset 18 or later")
+    return builder.add("BitwiseNot", [x])
