@@ -6,12 +6,13 @@ does not depend on how large an image is. A network that takes its inputs as a t
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.abc
 import importlib.machinery
 import sys
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,10 +117,24 @@ def _ocr(name: str, *inputs: str, wrap: str | None = None) -> PackageNetwork:
     def build(configurations: Path | None) -> Any:
         from mindocr.models import build_model
 
-        net = build_model(name, pretrained=False, pretrained_backbone=False)
+        with _without_downloads():
+            net = build_model(name, pretrained=False, pretrained_backbone=False)
         return net if wrap is None else getattr(_wrappers(), wrap)(net)
 
     return PackageNetwork("mindocr", name, build, tuple(f"{BATCH_SIZE}x{text}" for text in inputs))
+
+
+@contextlib.contextmanager
+def _without_downloads() -> Iterator[None]:
+    """Build backbones without their trained weights, which some of mindocr's networks ask for in any case."""
+    import mindocr.models.base_model as base
+
+    build_backbone = base.build_backbone
+    base.build_backbone = lambda name, **options: build_backbone(name, **{**options, "pretrained": False})
+    try:
+        yield
+    finally:
+        base.build_backbone = build_backbone
 
 
 def _audio(name: str, make: Callable[[], Any], *inputs: str) -> PackageNetwork:
@@ -248,7 +263,7 @@ def _fast_speech() -> Any:
 YOLO = (
     "yolov3/yolov3 yolov4/yolov4 yolov4/yolov4-silu yolov5/yolov5n yolov5/yolov5n6 yolov7/yolov7-tiny "
     "yolov7/yolov7 yolov7/yolov7-x yolov7/yolov7-w6 yolov7/yolov7-d6 yolov7/yolov7-e6 yolov7/yolov7-e6e "
-    "yolov8/yolov8n yolov8/yolov8x6 yolov8/seg/yolov8x-seg yolov9/yolov9-t yolov9/yolov9-c yolov9/yolov9-e "
+    "yolov8/yolov8n yolov8/seg/yolov8x-seg yolov9/yolov9-t yolov9/yolov9-c yolov9/yolov9-e "
     "yolov10/yolov10n yolov10/yolov10b yolov11/yolov11-n yolox/yolox-nano yolox/yolox-tiny yolox/yolox-s "
     "yolox/yolox-darknet53"
 )

@@ -18,7 +18,7 @@ AT_HOME = (
     "converters/onnx_from_torch.py",
     "converters/onnx_from_mindspore.py",
     "converters/mindir/export.py",
-    "converters/mindir/check.py",
+    "converters/mindir/runs.py",
     "converters/mindir/convert_any.py",
     "parity/runners/*.py",
     "parity/ranks/*.py",

@@ -42,6 +42,10 @@ class BatchAxes:
         """Return where the batch is in a value, None if nowhere or unknown."""
         return self._places.get(value.name)
 
+    def put(self, value: Value, place: Place) -> None:
+        """Say where the batch is in a value, because it is known."""
+        self._places[value.name] = place
+
     def copy(self, value: Value, to: Value) -> None:
         """Say that the batch is where it is in another value of the same shape."""
         if value.name in self._places:

@@ -12,7 +12,7 @@ import onnx
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from .batch_axis import BatchAxes
+from .batch_axis import BatchAxes, Place
 from .node_check import find_contradiction
 from .reader import TensorType
 
@@ -50,6 +50,7 @@ class Builder:
         self.nodes: list[onnx.NodeProto] = []
         self.scope = ""
         self.result_type: TensorType | None = None
+        self.result_batch: tuple[int, int] | None = None  # axis, and its elements for one image, if known
         self._producers: dict[str, onnx.NodeProto] = {}
         self._constants: dict[tuple[int, tuple[int, ...], bytes], Value] = {}
         self._arrays: dict[str, np.ndarray] = {}
@@ -238,6 +239,10 @@ class Builder:
 
     def free_shape(self, x: Value, shape: Sequence[int]) -> list[int]:
         """Return a Reshape's target in which the traced batch size does not stay, where that can be said."""
+        if self.result_batch is not None and self.result_type is not None and 0 not in shape:
+            axis, _ = self.result_batch
+            if self.result_type.shape == tuple(shape):
+                return [-1 if place == axis else size for place, size in enumerate(shape)]
         target = self._batch_axes.free_shape(x, shape) if self._batch_axes else None
         return free_first_axis(x.shape, shape) if target is None else target
 
@@ -251,30 +256,49 @@ class Builder:
         place = self._batch_axes.get(x) if self._batch_axes else None
         return place is not None and place.axis == axis
 
-    def get_expanded(self, value: Value) -> Value | None:
-        """Return what an Expand made the value from, None if none did."""
-        producer = self.get_producer(value)
-        if producer is None or producer.op_type != "Expand":
-            return None
-        name = producer.input[0]
-        return Value(name, self._types[name])
-
-    def spread(self, value: Value) -> Value:
+    def spread(self, value: Value, axis: int = 0) -> Value:
         """Return a constant of equal rows, as many as the traced batch has, at the free batch size.
 
         MindSpore works out what depends on the input's shape alone, for the traced batch.
         """
         array = self._arrays.get(value.name)
-        if self._batch_input is None or array is None or not array.ndim:
+        if self._batch_input is None or array is None or not axis < array.ndim:
             return value
-        if array.shape[0] != self._batch_input.shape[0] or not bool(np.all(array == array[:1])):
+        row = array.take([0], axis) if array.size else array
+        if array.shape[axis] != self._batch_input.shape[0] or not bool(np.all(array == row)):
             return value
-        row = self.constant(array[:1], value.type.elem_type)
-        shape, _ = self.get_batch_size() or (row, 0)
-        if array.ndim > 1:
-            type_ = TensorType(onnx.TensorProto.INT64, (array.ndim,))
-            shape = self.add("Concat", [shape, self.constant([1] * (array.ndim - 1))], type_, axis=0)
-        return self.add("Expand", [row, shape], value.type)
+        sizes = [1] * array.ndim
+        spread = self.add(
+            "Expand", [self.constant(row, value.type.elem_type), self.batch_shape(sizes, axis)], value.type
+        )
+        self._put_batch(spread, axis, 1)
+        return spread
+
+    def batch_shape(self, sizes: Sequence[int], axis: int) -> Value:
+        """Return sizes as a tensor, with the free batch size at one place."""
+        batch_size = self.get_batch_size()
+        if batch_size is None:
+            return self.constant(list(sizes))
+        ends = [sizes[:axis], sizes[axis + 1 :]]
+        first, last = (self.constant(list(end)) if end else None for end in ends)
+        parts = [part for part in (first, batch_size[0], last) if part is not None]
+        if len(parts) == 1:
+            return parts[0]
+        return self.add("Concat", parts, TensorType(onnx.TensorProto.INT64, (len(sizes),)), axis=0)
+
+    def settle(self, result: Value) -> Value:
+        """Return a node's result with its batch where it is known to be; a constant becomes as large."""
+        if self.result_batch is None or self._batch_axes is None:
+            return result
+        axis, inner = self.result_batch
+        if result.name in self._arrays:
+            return self.spread(result, axis) if inner == 1 else result
+        self._put_batch(result, axis, inner)
+        return result
+
+    def _put_batch(self, value: Value, axis: int, inner: int) -> None:
+        if self._batch_axes is not None and not self.is_free_of_inputs(value):
+            self._batch_axes.put(value, Place(axis, inner))
 
     def pick(self, x: Value, axis: int, index: Sequence[int]) -> Value:
         """Take slices along an axis.
@@ -336,6 +360,20 @@ class Builder:
     def get_producer(self, value: Value) -> onnx.NodeProto | None:
         """Return the node that makes the value, None for inputs and parameters."""
         return self._producers.get(value.name)
+
+    def get_value(self, name: str) -> Value | None:
+        """Return a value that a node reads or makes, by name."""
+        return Value(name, self._types[name]) if name in self._types else None
+
+    def get_operand(self, value: Value, op_type: str) -> Value | None:
+        """Return the first input of the node that makes the value, None unless it is of the operator."""
+        node = self.get_producer(value)
+        return self.get_value(node.input[0]) if node is not None and node.op_type == op_type else None
+
+    def get_batch_axis(self, value: Value) -> int | None:
+        """Return which axis of a value is the free batch axis and nothing more, None if unknown."""
+        place = self._batch_axes.get(value) if self._batch_axes else None
+        return place.axis if place is not None and place.inner == 1 else None
 
     def get_unsqueezed(self, value: Value) -> tuple[str, list[int]] | None:
         """Return the name and the axes of what an Unsqueeze made the value from, None if none did."""

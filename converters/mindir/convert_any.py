@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,17 +16,21 @@ from converters import environment
 from converters.formats import open_checkpoint, replacing
 from reference_models.errors import TriportError, listed
 
-from .check import Comparison, compare
-from .emit import BurntBatchError, onnx_from_graph
+from .batch_proof import find_problem_by_tracing, find_problem_image_by_image, name_difference
+from .check import batch_sizes, compare
+from .emit import BATCH, BurntBatchError, onnx_from_graph
 from .export import ExportError, InputSpec, exported_mindir, name_graph
 from .outputs import describe_left_out
-from .reader import Graph, MindirError, read_mindir
+from .reader import Graph, MindirError, UnknownSizeError, read_mindir
+from .tracing import Tracer
+from .verdicts import Comparison
+from .write_onnx import name_data, write, write_graph
 
 if TYPE_CHECKING:
     import onnx
 
 EXTERNAL_DATA_BYTES = 1 << 31  # what a protobuf message may hold
-ALIGNMENT = 4096
+UNKNOWN_TRACED_WITH = 2  # images, for a file whose batch size is unknown
 
 Progress = Callable[[str], None]
 
@@ -35,7 +41,10 @@ class ConvertAnyError(TriportError):
 
 @dataclass(frozen=True, slots=True)
 class AnyConversion:
-    """What a conversion did; `batch` says whether the batch axis is free, and why if it is not."""
+    """What a conversion did; `batch` says whether the batch axis is free, and why if it is not.
+
+    `batch_proof` says by what a free batch was proven.
+    """
 
     source: str
     output: str | None
@@ -47,6 +56,7 @@ class AnyConversion:
     batch: str
     comparison: Comparison
     left_out: tuple[tuple[str, str], ...] = ()
+    batch_proof: str = ""
 
     @property
     def passed(self) -> bool:
@@ -76,6 +86,7 @@ class AnyConversion:
             "outputs": list(self.outputs),
             "nodes": self.nodes,
             "batch": self.batch,
+            "batch_proof": self.batch_proof,
             "comparison": self.comparison.as_dict(),
         }
 
@@ -89,11 +100,25 @@ class AnyConversion:
             ("outputs", ", ".join(self.outputs)),
             *(("left out", f"output {place}: {what}, not a tensor") for place, what in self.left_out),
             ("batch", self.batch),
+            *([("", self.batch_proof)] if self.batch_proof else []),
             ("compared", str(self.comparison)),
             *(("warning", text) for text in self.comparison.warnings),
         ]
         title = "Converted" if self.passed else "Not converted"
         return [title, *(f"  {name:<11} {text}" for name, text in rows)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """Where a graph is from.
+
+    `get_cell` is None where it shall not be compared, `trace` where it is a file with one batch size.
+    """
+
+    name: str
+    get_cell: Callable[[], Any] | None
+    trace: Tracer | None = None
+    input_names: list[str] | None = None
 
 
 def convert_mindir(
@@ -106,14 +131,41 @@ def convert_mindir(
 ) -> AnyConversion:
     """Convert a .mindir file; MindSpore is only needed for the comparison, and not missed.
 
+    A file whose batch size is unknown is traced by MindSpore, which then is needed.
+
     Raises:
         TriportError: the file cannot be read, or holds what cannot be converted.
     """
     progress(f"reading {source.name}")
-    graph = read_mindir(source)
-    run: Callable[[], Any] = lambda: _load_mindir(source)  # noqa: E731
     target = output or Path(source.with_suffix(".onnx").name)
-    return _convert(graph, str(source), target, opset, run if check else None, progress)
+    try:
+        graph = read_mindir(source)
+    except UnknownSizeError as error:
+        if not error.is_only_batch:
+            raise
+        cell, specs = _load_mindir(source), _specs_of(error)
+        progress(f"tracing {source.name} in MindSpore with a batch of {UNKNOWN_TRACED_WITH}")
+        with exported_mindir(cell, *specs) as path:
+            graph = read_mindir(path)
+        names = [name.rpartition(":")[2] for name in error.inputs] if len(specs) > 1 else None
+        trace = Tracer(cell, specs, opset, names)
+        origin = _Origin(str(source), (lambda: cell) if check else None, trace, names)
+    else:
+        origin = _Origin(str(source), (lambda: _load_mindir(source)) if check else None)
+    return _convert(graph, origin, target, opset, progress)
+
+
+def _specs_of(error: UnknownSizeError) -> list[InputSpec]:
+    """Return how to trace a file whose batch size is unknown."""
+    from onnx import helper
+
+    return [
+        InputSpec(
+            tuple(UNKNOWN_TRACED_WITH if size < 0 else size for size in type_.shape),
+            helper.tensor_dtype_to_np_dtype(type_.elem_type).name,
+        )
+        for type_ in error.inputs.values()
+    ]
 
 
 def convert_cell(
@@ -155,45 +207,46 @@ def convert_cell(
     with exported_mindir(cell, *inputs) as path:
         graph = name_graph(read_mindir(path, label=f"{name} as MindIR"), cell, inputs)
     target = output or Path(f"{name.rpartition(':')[2].rpartition('.')[2]}.onnx")
-    return _convert(graph, name, target, opset, (lambda: cell) if check else None, progress)
+    trace = Tracer(cell, inputs, opset, output_names=graph.output_names)
+    origin = _Origin(name, (lambda: cell) if check else None, trace)
+    return _convert(graph, origin, target, opset, progress)
 
 
-def _convert(
-    graph: Graph,
-    source: str,
-    output: Path,
-    opset: int,
-    get_cell: Callable[[], Any] | None,
-    progress: Progress,
-) -> AnyConversion:
+def _convert(graph: Graph, origin: _Origin, output: Path, opset: int, progress: Progress) -> AnyConversion:
     if output.suffix.lower() != ".onnx":
         raise ConvertAnyError(f"{output}: an ONNX file's name ends in .onnx")
     progress("converting the graph")
-    batch = "free"
-    try:
-        model = onnx_from_graph(graph, opset=opset)
-    except BurntBatchError as error:
-        model, batch = onnx_from_graph(graph, opset=opset, free_batch=False), f"fixed: {error}"
-    if not any(dim.dim_param for value in model.graph.input for dim in _dims(value)):
-        batch = "fixed: no input has a batch axis" if batch == "free" else batch
-    data_name = f"{output.name}.data" if _num_bytes(model) >= EXTERNAL_DATA_BYTES else None
-    with replacing(output) as temporary:
-        progress(f"writing {output.name}")
-        if data_name is None:
-            _write(model, temporary, graph)
-            comparison = _compare(temporary, model, graph, get_cell, progress)
-        else:
-            with replacing(output.with_name(data_name)) as data:
-                _write_with_data(model, temporary, Path(data), graph)
-                comparison = _compare(temporary, model, graph, get_cell, progress)
-            _name_data(temporary, data_name)
-        if batch == "free" and comparison.batch_problem:
-            batch = f"fixed: {comparison.batch_problem}"
-            model = onnx_from_graph(graph, opset=opset, free_batch=False)
-            if data_name is None:
-                _write(model, temporary, graph)
+    size = sum(len(parameter.tensor.data) for parameter in graph.parameters.values())
+    data_name = f"{output.name}.data" if size >= EXTERNAL_DATA_BYTES else None
+    batch, proof, problem = "free", "", None
+    with ExitStack() as stack:
+        path = stack.enter_context(replacing(output))
+        data = stack.enter_context(replacing(output.with_name(data_name))) if data_name else None
+        for model, problem in _iterate_free(graph, origin, opset, progress):
+            if model is None:
+                continue
+            progress(f"writing {output.name}")
+            write(model, path, data, graph)
+            comparison = _compare(path, model, graph, origin, progress)
+            if not any(_is_batched(model)):
+                batch = "fixed: no input has a batch axis"
+                break
+            problem, proof = _judge_batch(path, model, graph, origin, comparison, progress)
+            if problem is None:
+                if _declare_shapes(model, comparison):
+                    write_graph(model, path)
+                break
+        if problem is not None:
+            batch, proof = f"fixed: {problem}", ""
+            model = onnx_from_graph(graph, opset=opset, free_batch=False, input_names=origin.input_names)
+            progress(f"writing {output.name} with a fixed batch")
+            write(model, path, data, graph)
+            comparison = _compare(path, model, graph, origin, progress)
+        assert model is not None
+        if data_name is not None:
+            name_data(model, path, data_name)
         done = AnyConversion(
-            source=source,
+            source=origin.name,
             output=str(output) if comparison.passed else None,
             opset=opset,
             inputs=tuple(map(_describe, model.graph.input)),
@@ -203,10 +256,103 @@ def _convert(
             batch=batch,
             comparison=comparison,
             left_out=tuple(describe_left_out(graph)),
+            batch_proof=proof,
         )
         if not comparison.passed:
             raise _NotEqualError(done)
     return done
+
+
+def _iterate_free(
+    graph: Graph, origin: _Origin, opset: int, progress: Progress
+) -> Iterator[tuple[onnx.ModelProto | None, str | None]]:
+    """Yield the graph with a free batch, and with what a second trace says of it; or why it is fixed."""
+    before = None
+    for is_second in (False, True):
+        found: Graph | None = graph
+        if is_second:
+            if origin.trace is None:
+                return
+            progress("tracing with another batch size")
+            try:
+                found = origin.trace.learn(graph)
+            except TriportError:  # it cannot be traced so
+                found = None
+        if found is None:
+            return
+        try:
+            model = onnx_from_graph(found, opset=opset, input_names=origin.input_names)
+        except BurntBatchError as error:
+            yield None, str(error)
+            continue
+        if model != before:
+            yield model, None
+        before = model
+
+
+def _judge_batch(
+    path: Path,
+    model: onnx.ModelProto,
+    graph: Graph,
+    origin: _Origin,
+    comparison: Comparison,
+    progress: Progress,
+) -> tuple[str | None, str]:
+    """Return what speaks against a free batch, or None, and by what it was proven then."""
+    types, batched = list(graph.inputs.values()), _is_batched(model)
+    traced = next(type_.shape[0] for type_, free in zip(types, batched, strict=True) if free)
+    if comparison.batch_problem is not None:
+        return comparison.batch_problem + _name_operator(model, origin, traced), ""
+    sizes = ", ".join(map(str, comparison.batch_sizes))
+    if origin.trace is None:
+        progress("comparing images one by one with the batch")
+        if importlib.util.find_spec("onnxruntime") is None:
+            return "that it could be free was not proven: onnxruntime is not installed", ""
+        problem = find_problem_image_by_image(path, model, types, batched)
+        return problem, "each image gives what it gives alone" + (
+            f"; compared with MindSpore at batch sizes {sizes}" if sizes else "; not compared with MindSpore"
+        )
+    if comparison.batch_sizes:
+        return None, f"traced with {traced}, compared with MindSpore at {sizes}, other images each time"
+    progress("tracing with other batch sizes")
+    if importlib.util.find_spec("onnxruntime") is None:
+        return "that it could be free was not proven: onnxruntime is not installed", ""
+    problem = find_problem_by_tracing(path, model, traced, origin.trace)
+    sizes = ", ".join(map(str, batch_sizes(traced)))
+    return problem, f"MindSpore traces the same graph with batch sizes {traced}, {sizes}"
+
+
+def _name_operator(model: onnx.ModelProto, origin: _Origin, traced: int) -> str:
+    """Return a phrase with the operator that depends on the batch size, "" if that is not known."""
+    if origin.trace is None:
+        return ""
+    try:
+        return name_difference(model, origin.trace(batch_sizes(traced)[0], True))
+    except TriportError:  # it cannot be traced so
+        return ""
+
+
+def _declare_shapes(model: onnx.ModelProto, comparison: Comparison) -> bool:
+    """Let the declared output shapes be those that were seen; return whether any was another."""
+    is_changed = False
+    for place, output in enumerate(model.graph.output):
+        seen = [shapes[place] for shapes in comparison.output_shapes]
+        for axis, dim in enumerate(_dims(output)):
+            sizes = tuple(shape[axis] for shape in seen)
+            if not sizes:
+                continue
+            if sizes == comparison.batch_sizes:
+                declared: int | str = BATCH
+            else:
+                declared = sizes[0] if len(set(sizes)) == 1 else f"{output.name}_{axis}"
+            if declared != (dim.dim_param or dim.dim_value):
+                is_changed = True
+                dim.Clear()
+                if isinstance(declared, str):
+                    dim.dim_param = declared
+                else:
+                    dim.dim_value = declared
+    return is_changed
 
 
 class _NotEqualError(TriportError):
@@ -226,73 +372,17 @@ def result_of(run: Callable[[], AnyConversion]) -> AnyConversion:
 
 
 def _compare(
-    path: Path,
-    model: onnx.ModelProto,
-    graph: Graph,
-    get_cell: Callable[[], Any] | None,
-    progress: Progress,
+    path: Path, model: onnx.ModelProto, graph: Graph, origin: _Origin, progress: Progress
 ) -> Comparison:
-    if get_cell is None:
+    if origin.get_cell is None:
         return Comparison("not asked for")
     progress("comparing with MindSpore")
-    is_free = any(dim.dim_param for value in model.graph.input for dim in _dims(value))
-    return compare(path, list(graph.inputs.values()), get_cell, is_free)
+    return compare(path, list(graph.inputs.values()), origin.get_cell, any(_is_batched(model)))
 
 
-def _write(model: onnx.ModelProto, path: Path, graph: Graph) -> None:
-    import onnx
-
-    path.write_bytes(model.SerializeToString(deterministic=True))
-    onnx.checker.check_model(str(path), full_check=True)
-    _check_round_trip(onnx.load(path), path.parent, graph)
-
-
-def _write_with_data(model: onnx.ModelProto, path: Path, data: Path, graph: Graph) -> None:
-    """Write the graph, and the initializers into a file beside it."""
-    import onnx
-
-    with data.open("wb") as file:
-        for tensor in model.graph.initializer:
-            file.write(bytes(-file.tell() % ALIGNMENT))
-            entries = {"location": data.name, "offset": str(file.tell()), "length": str(len(tensor.raw_data))}
-            file.write(tensor.raw_data)
-            tensor.ClearField("raw_data")
-            tensor.data_location = onnx.TensorProto.EXTERNAL
-            for key, value in entries.items():
-                entry = tensor.external_data.add()
-                entry.key, entry.value = key, value
-    path.write_bytes(model.SerializeToString(deterministic=True))
-    onnx.checker.check_model(str(path), full_check=True)
-    _check_round_trip(onnx.load(path, load_external_data=False), path.parent, graph)
-
-
-def _name_data(path: Path, data_name: str) -> None:
-    """Write the final name of the data file into the graph."""
-    import onnx
-
-    model = onnx.load(path, load_external_data=False)
-    for tensor in model.graph.initializer:
-        for entry in tensor.external_data:
-            if entry.key == "location":
-                entry.value = data_name
-    path.write_bytes(model.SerializeToString(deterministic=True))
-
-
-def _check_round_trip(model: onnx.ModelProto, folder: Path, graph: Graph) -> None:
-    """Compare the written initializers with the parameters, byte by byte."""
-    parameters = {parameter.name: parameter.tensor for parameter in graph.parameters.values()}
-    wrong = []
-    for tensor in model.graph.initializer:
-        data = tensor.raw_data
-        if tensor.external_data:
-            entries = {entry.key: entry.value for entry in tensor.external_data}
-            with (folder / entries["location"]).open("rb") as file:
-                file.seek(int(entries["offset"]))
-                data = file.read(int(entries["length"]))
-        if data != parameters[tensor.name].data:
-            wrong.append(tensor.name)
-    if wrong:
-        raise ConvertAnyError(f"{len(wrong)} tensors do not read back as they were written\n{listed(wrong)}")
+def _is_batched(model: onnx.ModelProto) -> list[bool]:
+    """Return of each input whether its first axis is free."""
+    return [any(dim.dim_param for dim in _dims(value)) for value in model.graph.input]
 
 
 def _num_bytes(model: onnx.ModelProto) -> int:

@@ -20,6 +20,7 @@ from reference_models.errors import TriportError, listed
 
 from .builder import Builder, UnsupportedCallError, Value
 from .call import Call, Cell, array_from_tensor
+from .inferred import infer
 from .operators import Operator, load_operators
 from .outputs import unique
 from .reader import Graph, Node, Tensor, TensorType
@@ -74,7 +75,9 @@ def onnx_from_graph(
         entries[id_] = Cell(value)
         builder.add_input(value)
 
-    _convert_nodes(graph.nodes, entries, builder)
+    if batched:
+        entries.update(_free_constants(graph, builder))
+    _convert_nodes(graph.nodes, entries, builder, graph.batch_axes if batched else {})
 
     outputs = [value for id_ in graph.outputs for value in _flatten(entries[id_], builder)]
     reserved = {*parameters.values(), *inputs.values()}
@@ -102,7 +105,8 @@ def onnx_from_graph(
         producer_name="triport",
     )
     if free_batch and batch_shape:
-        _free_outputs(model, batch_shape[0])
+        places = zip(names, map(builder.get_batch_axis, outputs), strict=True)
+        _free_outputs(model, batch_shape[0], {name: axis for name, axis in places if axis is not None})
     return model
 
 
@@ -113,7 +117,23 @@ def _describe(name: str, type_: TensorType, is_batch_free: bool) -> onnx.ValueIn
     return helper.make_tensor_value_info(name, type_.elem_type, shape)
 
 
-def _convert_nodes(nodes: Iterable[Node], entries: dict[str, Any], builder: Builder) -> None:
+def _free_constants(graph: Graph, builder: Builder) -> dict[str, Cell]:
+    """Return the constants that grow with the batch, as many rows as the batch has."""
+    freed = {}
+    for id_, (axis, inner) in graph.batch_axes.items():
+        tensor = graph.constants.get(id_)
+        if isinstance(tensor, Tensor) and inner == 1:
+            value = builder.constant(array_from_tensor(tensor), tensor.type.elem_type)
+            freed[id_] = Cell(builder.spread(value, axis))
+    return freed
+
+
+def _convert_nodes(
+    nodes: Iterable[Node],
+    entries: dict[str, Any],
+    builder: Builder,
+    batch_axes: Mapping[str, tuple[int, int]],
+) -> None:
     """Convert in order, adding each node's result to the entries; gather what cannot be converted."""
     operators = load_operators()
     problems: dict[str, list[str]] = {}
@@ -127,6 +147,7 @@ def _convert_nodes(nodes: Iterable[Node], entries: dict[str, Any], builder: Buil
                 problems.setdefault(f"{short(node.primitive)}: no converter", []).append(_get_scope(node))
             continue
         operator = operators.get(node.primitive)
+        builder.result_batch = batch_axes.get(node.id)
         try:
             entries[node.id] = _convert_node(node, operator, read, builder)
         except UnsupportedCallError as error:
@@ -167,6 +188,8 @@ def _convert_node(node: Node, operator: Operator | None, read: list[Any], builde
         # a damaged file, or arguments of a form that no MindSpore seen so far writes
         raise UnsupportedCallError(f"its arguments are not understood: {error!r}") from error
     call.check_read()
+    if isinstance(result, Value):
+        result = builder.settle(result)
     if operator.in_place is None:
         stored = _store(result)
         if operator.is_view:
@@ -319,35 +342,27 @@ def _initializer(name: str, tensor: Tensor) -> onnx.TensorProto:
     )
 
 
-def _free_outputs(model: onnx.ModelProto, traced_batch: int) -> None:
-    """Infer all shapes from the inputs' and give the outputs those; the batch size must be among them."""
-    bare = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
-    bare.graph.name = model.graph.name
-    bare.graph.node.extend(model.graph.node)
-    bare.graph.input.extend(model.graph.input)
-    for tensor in model.graph.initializer:  # the shapes alone: weights need not be copied
-        bare.graph.input.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
-    for output in model.graph.output:
-        bare.graph.output.append(onnx.ValueInfoProto(name=output.name))
+def _free_outputs(model: onnx.ModelProto, traced_batch: int, axes_of_batch: Mapping[str, int]) -> None:
+    """Infer all shapes from the inputs' and give the outputs those; the batch size must be among them.
+
+    Where inference knows no size, `axes_of_batch` says in which axis of an output the batch was followed to.
+    """
     try:
-        try:
-            inferred = onnx.shape_inference.infer_shapes(bare, strict_mode=True, data_prop=True)
-        except onnx.shape_inference.InferenceError:
-            # onnx 1.23's data propagation takes some products of vectors for wrong: try without
-            inferred = onnx.shape_inference.infer_shapes(bare, strict_mode=True)
+        inferred = infer(model)
     except onnx.shape_inference.InferenceError as error:
         raise BurntBatchError(
             "the graph does not hold for another batch size than the traced one: "
             f"{short(' '.join(str(error).split()), MAX_REASON)}\n{BURNT_ADVICE}"
         ) from error
     burnt = []
-    for found, output in zip(inferred.graph.output, model.graph.output, strict=True):
+    for found, output in zip(inferred.output, model.graph.output, strict=True):
         axes = list(zip(found.type.tensor_type.shape.dim, output.type.tensor_type.shape.dim, strict=False))
         if not axes:
             continue
         for axis, (dim, traced) in enumerate(axes):
+            is_followed = not dim.dim_value and axes_of_batch.get(output.name) == axis
             if dim.dim_param == BATCH or (
-                axis == 0 and not dim.dim_value and traced.dim_value == traced_batch
+                (axis == 0 or is_followed) and not dim.dim_value and traced.dim_value == traced_batch
             ):
                 traced.dim_param = BATCH
             elif axis == 0 and not dim.dim_value:

@@ -1,9 +1,8 @@
-"""From a MindSpore Cell to MindIR and on to ONNX: the only file here that imports MindSpore."""
+"""From a MindSpore Cell to MindIR and on to ONNX."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from reference_models.errors import TriportError
 
 from .outputs import name_outputs
 from .reader import Graph, read_mindir
+from .runs import silenced
 
 if TYPE_CHECKING:
     import onnx
@@ -80,7 +80,7 @@ def exported_mindir(cell: Any, *inputs: Sequence[int] | InputSpec) -> Iterator[P
     tensors = _make_zeros(inputs)
     with tempfile.TemporaryDirectory(prefix="triport-") as folder:
         try:
-            with _silenced():
+            with silenced():
                 mindspore.export(cell, *tensors, file_name=str(Path(folder, "cell")), file_format="MINDIR")
         except Exception as error:  # whatever the Cell or MindSpore's compiler raises
             lines = [line for line in str(error).splitlines() if line.strip(" -")]
@@ -107,7 +107,7 @@ def name_graph(graph: Graph, cell: Any, inputs: Sequence[InputSpec]) -> Graph:
     before = mindspore.get_context("mode")
     mindspore.set_context(mode=mindspore.GRAPH_MODE)
     try:
-        with _silenced():
+        with silenced():
             result = cell(*_make_zeros(inputs))
     except Exception:  # an operator without a kernel for this device: the comparison will say so
         return graph
@@ -142,16 +142,3 @@ def onnx_from_mindir(
         output_names=output_names,
         free_batch=free_batch,
     )
-
-
-@contextlib.contextmanager
-def _silenced() -> Iterator[None]:
-    """Send what MindSpore's C++ prints while it exports to nowhere."""
-    saved = os.dup(2)
-    with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)

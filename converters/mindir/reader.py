@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -95,11 +95,38 @@ class Node:
         return f"{self.primitive} at {self.scope or self.id}"
 
 
+class UnknownSizeError(MindirError):
+    """The file was exported with unknown sizes; `inputs` has the inputs by name, -1 where unknown."""
+
+    def __init__(self, label: str, inputs: Mapping[str, TensorType]) -> None:
+        unknown = (
+            f"input {name.rpartition(':')[2]!r} has the shape ({', '.join(map(_size_text, type_.shape))})"
+            for name, type_ in inputs.items()
+            if min(type_.shape, default=0) < 0
+        )
+        super().__init__(
+            f"{label}: {'; '.join(unknown)}: export with fixed sizes; the batch axis, the first one, may "
+            "stay unknown, or becomes free where the graph allows"
+        )
+        self.inputs = inputs
+
+    @property
+    def is_only_batch(self) -> bool:
+        """Whether nothing but the first axis is unknown."""
+        return all(size >= 0 for type_ in self.inputs.values() for size in type_.shape[1:])
+
+
+def _size_text(size: int) -> str:
+    return str(size) if size >= 0 else "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class Graph:
     """A MindIR main graph; ids connect inputs, parameters, constants, nodes (in order) and outputs.
 
     `output_names` are what the Cell calls its tensors, which MindIR does not say; empty if nobody knows.
+    `batch_axes` are the values' axes that grow with the batch, and by how many elements for one image, where
+    that is known (see `batch_facts`).
     """
 
     name: str
@@ -109,6 +136,7 @@ class Graph:
     nodes: tuple[Node, ...]
     outputs: tuple[str, ...]
     output_names: tuple[str, ...] = ()
+    batch_axes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 def read_mindir(source: Path | bytes, label: str | None = None) -> Graph:
@@ -201,6 +229,8 @@ class _GraphReader:
                 f"cannot be converted\n{listed(self._describe_calls(calls))}"
             )
         inputs = {info.name: self._read_input(info) for info in graph.input}
+        if any(size < 0 for type_ in inputs.values() for size in type_.shape):
+            raise UnknownSizeError(self.label, inputs)
         result = Graph(
             name=graph.name,
             inputs=inputs,
@@ -271,11 +301,6 @@ class _GraphReader:
         if len(info.tensor) != 1:
             raise MindirError(f"{self.label}: input {short(info.name)!r} is not one tensor")
         type_ = self._read_tensor_type(info.tensor[0], f"input {short(info.name)!r}")
-        if any(size < 0 for size in type_.shape):
-            raise MindirError(
-                f"{self.label}: input {short(info.name)!r} has the dynamic shape {type_.shape}: export "
-                "with a fixed size; the batch axis becomes free where the graph allows"
-            )
         return type_
 
     def _read_constant(self, proto: Any) -> Any:

@@ -117,16 +117,38 @@ def _is_float(value: Value) -> bool:
 
 def _floor_divide(builder: Builder, x: Value, y: Value) -> Value:
     if _is_float(x):
-        return builder.add("Floor", [builder.add("Div", [x, y])])
-    remainder = builder.add("Mod", [x, y])  # of the divisor's sign
-    return builder.add("Div", [builder.add("Sub", [x, remainder]), y])
+        whole, _ = _floor_quotient(builder, x, y)
+        return builder.cast(whole, x.type.elem_type)
+    # ONNX Runtime rounds towards zero; to take the remainder off first would overflow at the lowest number
+    remainder = builder.binary("Mod", x, y)  # of the divisor's sign
+    is_exact = builder.compare("Equal", remainder, builder.scalar(0, x))
+    is_below = builder.compare(
+        "Less", builder.binary("Mul", _sign(builder, x), _sign(builder, y)), builder.scalar(0, x)
+    )
+    is_rounded_up = builder.binary("And", is_below, builder.unary("Not", is_exact))
+    one_less = builder.cast(is_rounded_up, x.type.elem_type)
+    return builder.binary("Sub", builder.binary("Div", x, y), one_less)
+
+
+def _sign(builder: Builder, x: Value) -> Value:
+    return builder.unary("Sign", x)
 
 
 def _floor_remainder(builder: Builder, x: Value, y: Value) -> Value:
     if not _is_float(x):
         return builder.add("Mod", [x, y])
-    whole = builder.add("Floor", [builder.add("Div", [x, y])])
-    return builder.add("Sub", [x, builder.add("Mul", [whole, y])])
+    whole, (wide_x, wide_y) = _floor_quotient(builder, x, y)
+    rest = builder.binary("Sub", wide_x, builder.binary("Mul", whole, wide_y))
+    return builder.cast(rest, x.type.elem_type)
+
+
+def _floor_quotient(builder: Builder, x: Value, y: Value) -> tuple[Value, tuple[Value, Value]]:
+    """Return the quotient rounded down, and both operands, in float64.
+
+    As MindSpore does: in float32, 3 / 0.3 rounds up to 10, and the exact quotient is below it.
+    """
+    wide = builder.cast(x, onnx.TensorProto.DOUBLE), builder.cast(y, onnx.TensorProto.DOUBLE)
+    return builder.unary("Floor", builder.binary("Div", *wide)), wide
 
 
 @mindir_operator("FmodTensor", "FmodScalar", "Mod")
@@ -183,7 +205,8 @@ def add_scaled_product(call: Call, builder: Builder) -> Value:
     x, a, b = (call.tensor(index) for index in range(3))
     op_type = "Mul" if call.primitive.startswith("Addcmul") else "Div"
     y = builder.binary(op_type, a, b)
-    return builder.add("Add", [x, builder.binary("Mul", y, call.tensor(3, like=x))])
+    value = builder.cast(call.tensor(3, like=x), x.type.elem_type)
+    return builder.add("Add", [x, builder.binary("Mul", y, value)])
 
 
 @mindir_operator("InplaceCopy", in_place=0)

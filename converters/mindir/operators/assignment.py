@@ -83,7 +83,7 @@ def _shrink(builder: Builder, updates: Value) -> Value:
 
 
 def _unexpanded(builder: Builder, updates: Value) -> Value:
-    return builder.get_expanded(updates) or updates
+    return builder.get_operand(updates, "Expand") or updates
 
 
 def _keeps_batch(builder: Builder, x: Value, picks: Mapping[int, Sequence[int]]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import onnx
 
 from converters.mindir.builder import Builder, Value
@@ -81,4 +83,8 @@ def is_close(call: Call, builder: Builder) -> Value:
     call.constant(4)  # whether two NaNs are equal: ONNX's comparison says no
     bound = builder.binary("Mul", builder.unary("Abs", y), builder.scalar(relative, y))
     bound = builder.binary("Add", bound, builder.scalar(absolute, y))
-    return builder.compare("LessOrEqual", builder.unary("Abs", builder.binary("Sub", x, y)), bound)
+    is_near = builder.compare("LessOrEqual", builder.unary("Abs", builder.binary("Sub", x, y)), bound)
+    # the difference of two equal infinities is not a number, and that of others never near
+    finite = builder.compare("Less", builder.unary("Abs", y), builder.scalar(math.inf, y))
+    is_near = builder.binary("And", is_near, finite)
+    return builder.binary("Or", is_near, builder.compare("Equal", x, y))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import onnx
+from onnx import helper
 
 from converters.mindir.builder import Builder, Value
 from converters.mindir.call import Call
@@ -92,9 +93,39 @@ def _logarithm(call: Call, builder: Builder) -> Value:
     call.require("base", call.attribute("base", -1.0), -1.0)
     call.require("scale", call.attribute("scale", 1.0), 1.0)
     call.require("shift", call.attribute("shift", 0.0), 0.0)
-    y = builder.add("Log", [call.tensor(0)])
+    y = _natural_logarithm(builder, call.tensor(0))
     base = LOGARITHMS[call.primitive]
     return y if base is None else builder.add("Div", [y, builder.scalar(math.log(base), y)])
+
+
+def _natural_logarithm(builder: Builder, x: Value) -> Value:
+    """Return log(x); of a sigmoid in a form that holds where ONNX Runtime's Sigmoid is already 0."""
+    logits = builder.get_operand(x, "Sigmoid")
+    if logits is not None:
+        return builder.unary("Neg", builder.unary("Softplus", builder.unary("Neg", logits)))
+    return builder.add("Log", [_with_exact_sigmoid(builder, x)])
+
+
+def _with_exact_sigmoid(builder: Builder, x: Value) -> Value:
+    """Return the value, a sigmoid that only constants were added to, or that was clipped, written out.
+
+    ONNX Runtime's Sigmoid is 1.5 times too large at -15 and 0 from -18 on, which a logarithm shows.
+    """
+    node = builder.get_producer(x)
+    if node is None or node.op_type not in ("Add", "Max", "Clip"):
+        return x
+    for name in node.input:
+        value = builder.get_value(name)
+        logits = builder.get_operand(value, "Sigmoid") if value is not None else None
+        if value is None or logits is None or value.shape != x.shape:
+            continue
+        denominator = builder.unary("Exp", builder.unary("Neg", logits))
+        denominator = builder.binary("Add", denominator, builder.scalar(1, logits))
+        exact = builder.unary("Reciprocal", denominator)
+        others = [exact if other == name else builder.get_value(other) for other in node.input]
+        if all(other is exact or (other and builder.get_array(other) is not None) for other in others):
+            return builder.add(node.op_type, others, x.type)
+    return x
 
 
 @mindir_operator("Log1p")
@@ -129,6 +160,8 @@ def round_half_to_even(call: Call, builder: Builder) -> Value:
 def truncate(call: Call, builder: Builder) -> Value:
     """Round towards zero."""
     x = call.tensor(0)
+    if helper.tensor_dtype_to_np_dtype(x.type.elem_type).kind in "iu":
+        return x
     return builder.add("Mul", [builder.add("Sign", [x]), builder.add("Floor", [builder.add("Abs", [x])])])
 
 

@@ -109,25 +109,25 @@ def select_ext_view(call: Call, builder: Builder) -> Value:
 @mindir_operator("OneHot")
 def one_hot(call: Call, builder: Builder) -> Value:
     """Mark each index along a new axis."""
-    # ONNX Runtime has no kernel for indices of other types
-    index, on = builder.cast(call.tensor(0), onnx.TensorProto.INT64), call.tensor(2)
-    off = builder.cast(call.tensor(3), on.type.elem_type)
-    type_ = TensorType(on.type.elem_type, (2,))
-    values = [builder.unsqueeze(value, [0]) if not value.shape else value for value in (off, on)]
-    choice = builder.add("Concat", values, type_, axis=0)
-    return builder.add("OneHot", [index, builder.constant([call.constant(1)]), choice], axis=call.constant(4))
+    return _one_hot(call, builder, call.constant(1))
 
 
 @mindir_operator("OneHotExt")
 def one_hot_ext(call: Call, builder: Builder) -> Value:
     """Mark each index along a new axis with 1, as `mint` does."""
-    index, depth = builder.cast(call.tensor(0), onnx.TensorProto.INT64), call.constant(1)
-    on, off = call.tensor(2), call.tensor(3)
-    if depth == -1:
-        depth = call.type.shape[-1]
+    depth = call.constant(1)
+    return _one_hot(call, builder, call.type.shape[-1] if depth == -1 else depth)
+
+
+def _one_hot(call: Call, builder: Builder, depth: int) -> Value:
+    """Mark what is in the range; ONNX counts a negative index from the end, MindSpore marks nothing."""
+    # ONNX Runtime has no kernel for indices of other types
+    index, on = builder.cast(call.tensor(0), onnx.TensorProto.INT64), call.tensor(2)
+    off = builder.cast(call.tensor(3), on.type.elem_type)
+    is_negative = builder.compare("Less", index, builder.scalar(0, index))
+    index = builder.add("Where", [is_negative, builder.scalar(depth, index), index], index.type)
     values = [builder.unsqueeze(value, [0]) if not value.shape else value for value in (off, on)]
-    type_ = TensorType(on.type.elem_type, (2,))
-    choice = builder.add("Concat", values, type_, axis=0)
+    choice = builder.add("Concat", values, TensorType(on.type.elem_type, (2,)), axis=0)
     return builder.add("OneHot", [index, builder.constant([depth]), choice], axis=call.constant(4))
 
 
@@ -231,14 +231,27 @@ def roll(call: Call, builder: Builder) -> Value:
 
 
 def _roll(builder: Builder, x: Value, shift: int, axis: int) -> Value:
-    size = x.shape[axis]
-    if not shift % size:
+    size, far = x.shape[axis], 2**63 - 1
+    batch = builder.get_batch_size() if builder.get_batch_axis(x) == axis else None
+    if batch is None:
+        # counted from the end, the place of the cut holds for any size above the shift
+        shift = int(math.copysign(abs(shift) % size, shift))
+        cut, place = -shift, builder.constant([-shift])
+    else:
+        # of a batch smaller than the shift only the remainder counts
+        one = TensorType(onnx.TensorProto.INT64, (1,))
+        place = builder.add("Mod", [builder.constant([-shift]), batch[0]], one)
+        cut = -shift % size
+    if not shift:
         return x
-    cut = size - shift % size
 
-    def piece(start: int, end: int, length: int) -> Value:
+    def piece(start: Value, end: Value, length: int) -> Value:
         type_ = TensorType(x.type.elem_type, (*x.shape[:axis], length, *x.shape[axis + 1 :]))
-        return builder.add("Slice", [x, *(builder.constant([n]) for n in (start, end, axis))], type_)
+        return builder.add("Slice", [x, start, end, builder.constant([axis])], type_)
 
-    pieces = [piece(cut, 2**63 - 1, size - cut), piece(0, cut, cut)]
+    behind = len(range(size)[cut:])
+    pieces = [
+        piece(place, builder.constant([far]), behind),
+        piece(builder.constant([0]), place, size - behind),
+    ]
     return builder.add("Concat", pieces, x.type, axis=axis)

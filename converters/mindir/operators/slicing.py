@@ -223,7 +223,7 @@ def strided_slice(call: Call, builder: Builder) -> Value:
         kept = tuple(size for place, size in enumerate(x.shape) if place not in dropped)
         x = builder.add(
             "Gather",
-            [x, builder.constant(starts[0] % (x.shape[axes[0]] or 1))],
+            [x, builder.constant(starts[0])],  # a negative one stays: the last of any batch size
             TensorType(x.type.elem_type, kept),
             axis=axes[0],
         )
