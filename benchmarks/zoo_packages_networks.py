@@ -113,12 +113,16 @@ def _yolo(path: str, size_px: int = 128) -> PackageNetwork:
     return PackageNetwork("mindyolo", name, build, (f"{BATCH_SIZE}x3x{size_px}x{size_px}",))
 
 
-def _ocr(name: str, *inputs: str, wrap: str | None = None) -> PackageNetwork:
+def _ocr(name: str, *inputs: str, wrap: str | None = None, steps: int | None = None) -> PackageNetwork:
+    """Describe a network of mindocr; `steps` limits the text, each letter of which copies the decoder."""
+
     def build(configurations: Path | None) -> Any:
         from mindocr.models import build_model
 
         with _without_downloads():
             net = build_model(name, pretrained=False, pretrained_backbone=False)
+        if steps is not None:
+            net.head.max_text_length = steps
         return net if wrap is None else getattr(_wrappers(), wrap)(net)
 
     return PackageNetwork("mindocr", name, build, tuple(f"{BATCH_SIZE}x{text}" for text in inputs))
@@ -290,7 +294,7 @@ NETWORKS = (
     _ocr("svtr_tiny_ch", "3x32x320"),
     _ocr("svtr_ppocrv3_ch", "3x48x320"),
     _ocr("visionlan_resnet45", "3x64x256"),
-    _ocr("table_master", "3x64x64"),
+    _ocr("table_master", "3x64x64", steps=8),
     _audio("DeepSpeech2", _deep_speech, f"{BATCH_SIZE}x1x161x40", f"{BATCH_SIZE}"),
     _audio("EcapaTDNN", _ecapa, f"{BATCH_SIZE}x50x80"),
     _audio("EcapaTDNN classifier", _speaker_classifier, f"{BATCH_SIZE}x1x32"),

@@ -20,6 +20,7 @@ from .batch_proof import find_problem_by_tracing, find_problem_image_by_image, n
 from .check import batch_sizes, compare
 from .emit import BATCH, BurntBatchError, onnx_from_graph
 from .export import ExportError, InputSpec, exported_mindir, name_graph
+from .limits import MAX_BYTES, find_too_large
 from .outputs import describe_left_out
 from .reader import Graph, MindirError, UnknownSizeError, read_mindir
 from .tracing import Tracer
@@ -215,6 +216,12 @@ def convert_cell(
 def _convert(graph: Graph, origin: _Origin, output: Path, opset: int, progress: Progress) -> AnyConversion:
     if output.suffix.lower() != ".onnx":
         raise ConvertAnyError(f"{output}: an ONNX file's name ends in .onnx")
+    problem = find_too_large(graph)
+    if problem is not None:
+        raise ConvertAnyError(
+            f"{origin.name}: {problem}, and what is converted is also run, with at most "
+            f"{MAX_BYTES >> 30} GiB: trace it with a smaller batch or smaller inputs"
+        )
     progress("converting the graph")
     size = sum(len(parameter.tensor.data) for parameter in graph.parameters.values())
     data_name = f"{output.name}.data" if size >= EXTERNAL_DATA_BYTES else None

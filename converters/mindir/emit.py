@@ -28,6 +28,11 @@ from .reader import Graph, Node, Tensor, TensorType
 LOWEST_OPSET, DEFAULT_OPSET, HIGHEST_OPSET = 11, 17, 21
 BATCH = "N"
 MAX_REASON, MAX_PROBLEMS, MAX_PLACES = 300, 20, 5  # of an error: characters, operators, places of each
+ADVICE = "Add a converter in converters/mindir/operators/, or change the layer."
+FAULT_ADVICE = (
+    "What is not understood comes from a damaged file; if MindSpore itself wrote this file so, it is a fault "
+    "of triport: report it, with what --debug prints."
+)
 COMPLEX = (onnx.TensorProto.COMPLEX64, onnx.TensorProto.COMPLEX128)
 BURNT_ADVICE = "Reshape with -1 for the batch axis in the Cell, or convert with a fixed batch size."
 
@@ -137,6 +142,7 @@ def _convert_nodes(
     """Convert in order, adding each node's result to the entries; gather what cannot be converted."""
     operators = load_operators()
     problems: dict[str, list[str]] = {}
+    cause: BaseException | None = None
     unknown: Any = object()
     for node in nodes:
         read = [entries[id_] for id_ in node.inputs]
@@ -151,6 +157,7 @@ def _convert_nodes(
         try:
             entries[node.id] = _convert_node(node, operator, read, builder)
         except UnsupportedCallError as error:
+            cause = cause or error.__cause__
             reason = f"{short(node.primitive)}: {short(str(error), MAX_REASON)}"
             problems.setdefault(reason, []).append(_get_scope(node))
             entries[node.id] = unknown
@@ -163,8 +170,8 @@ def _convert_nodes(
         raise UnsupportedOperatorsError(
             f"{count} operators cannot be converted to ONNX opset {builder.opset}\n"
             f"{listed(lines, MAX_PROBLEMS)}\n"
-            "Add a converter in converters/mindir/operators/, or change the layer."
-        )
+            f"{ADVICE if cause is None else FAULT_ADVICE}"
+        ) from cause
 
 
 def _convert_node(node: Node, operator: Operator | None, read: list[Any], builder: Builder) -> Any:

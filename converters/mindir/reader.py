@@ -257,7 +257,7 @@ class _GraphReader:
         type_ = self._read_tensor_type(proto, what)
         if any(size < 0 for size in type_.shape):
             raise MindirError(f"{self.label}: {what} states a negative size in {type_.shape}: damaged")
-        size = math.prod(type_.shape) * _item_size(type_.elem_type)
+        size = math.prod(type_.shape) * item_size(type_.elem_type)
         if len(proto.raw_data) != size:
             raise MindirError(
                 f"{self.label}: {what} of shape {type_.shape} needs {size} bytes, found "
@@ -403,7 +403,8 @@ class _GraphReader:
             )
 
 
-def _item_size(elem_type: int) -> int:
+def item_size(elem_type: int) -> int:
+    """Return the bytes of an element of a type, as ONNX numbers types."""
     return (
         onnx.helper.tensor_dtype_to_np_dtype(elem_type).itemsize
         if elem_type != onnx.TensorProto.BFLOAT16
