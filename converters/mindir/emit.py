@@ -186,6 +186,8 @@ def _convert_node(node: Node, operator: Operator | None, read: list[Any], builde
         raise UnsupportedCallError("no converter")
     if builder.opset < operator.lowest_opset:
         raise UnsupportedCallError(f"it needs opset {operator.lowest_opset} or later")
+    if any(size < 0 for type_ in _iterate_types(node.type) for size in type_.shape):
+        raise UnsupportedCallError("the size of its result depends on values, or is damaged")
     call = Call(node, read, builder)
     builder.scope = _get_scope(node)
     builder.result_type = node.type if isinstance(node.type, TensorType) else None
@@ -196,6 +198,7 @@ def _convert_node(node: Node, operator: Operator | None, read: list[Any], builde
         raise UnsupportedCallError(f"its arguments are not understood: {error!r}") from error
     call.check_read()
     if isinstance(result, Value):
+        _check_type(result, node.type, builder)
         result = builder.settle(result)
     if operator.in_place is None:
         stored = _store(result)
@@ -212,6 +215,16 @@ def _convert_node(node: Node, operator: Operator | None, read: list[Any], builde
         raise UnsupportedCallError(f"it writes {result.type} into {cell.value.type}")
     cell.value = result
     return cell
+
+
+def _check_type(result: Value, stated: Any, builder: Builder) -> None:
+    """Refuse a result that is not what the file states: nodes are checked, but not each result is a node."""
+    known = builder.get_value(result.name)
+    found = result.type if known is None else known.type
+    if isinstance(stated, TensorType) and not found == result.type == stated:
+        raise UnsupportedCallError(
+            f"its result has the shape {found.shape}, {stated.shape} is stated: the file contradicts itself"
+        )
 
 
 def _iterate_types(entry: Any) -> Iterator[TensorType]:

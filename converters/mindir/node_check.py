@@ -79,7 +79,7 @@ def _agrees(found: onnx.TypeProto, stated: TensorType) -> bool:
         return True
     dims = tensor.shape.dim
     return len(dims) == len(stated.shape) and all(
-        not dim.HasField("dim_value") or size < 0 or dim.dim_value == size
+        not dim.HasField("dim_value") or dim.dim_value == size
         for dim, size in zip(dims, stated.shape, strict=True)
     )
 
