@@ -6,11 +6,11 @@ Traced with another batch size, exactly those change.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from .reader import Graph, Tensor, TensorType, ValueType
+from .reader import Graph, Node, Tensor, TensorType
 
 
 class BatchAxis(NamedTuple):
@@ -25,41 +25,63 @@ def learn_batch_axes(graph: Graph, other: Graph, size: int, other_size: int) -> 
 
     None if the two traces are not the same graph, node by node.
     """
-    if [node.primitive for node in graph.nodes] != [node.primitive for node in other.nodes]:
+    pairs = _pair_types(graph, other)
+    if pairs is None:
         return None
     found: dict[str, BatchAxis] = {}
     contradicted = set()
-    for id_, mine, theirs in _iterate_types(graph, other):
+    for id_, mine, theirs in pairs:
         if len(mine.shape) != len(theirs.shape):
             return None
         grown = [axis for axis, (a, b) in enumerate(zip(mine.shape, theirs.shape, strict=True)) if a != b]
-        if len(grown) != 1:
-            if grown:
-                contradicted.add(id_)
+        if not grown:
             continue
-        (axis,) = grown
+        axis = grown[0]
         a, b = mine.shape[axis], theirs.shape[axis]
         place = BatchAxis(axis, a // size)
-        if a % size or b != place.inner * other_size or found.get(id_, place) != place:
+        if len(grown) > 1 or a % size or b != place.inner * other_size or found.get(id_, place) != place:
             contradicted.add(id_)
         found[id_] = place
     return replace(graph, batch_axes={id_: place for id_, place in found.items() if id_ not in contradicted})
 
 
-def _iterate_types(graph: Graph, other: Graph) -> Iterator[tuple[str, TensorType, TensorType]]:
-    """Yield each value of the first graph, its type there and in the other."""
-    for mine, theirs in zip(graph.nodes, other.nodes, strict=True):
-        yield from _pair(mine.id, mine.type, theirs.type)
-        for id_, other_id in zip(mine.inputs, theirs.inputs, strict=False):
-            first, second = graph.constants.get(id_), other.constants.get(other_id)
-            if isinstance(first, Tensor) and isinstance(second, Tensor):
-                yield id_, first.type, second.type
-    for id_, other_id in zip(graph.outputs, other.outputs, strict=False):
-        first, second = graph.constants.get(id_), other.constants.get(other_id)
-        if isinstance(first, Tensor) and isinstance(second, Tensor):
-            yield id_, first.type, second.type
+def _pair_types(graph: Graph, other: Graph) -> list[tuple[str, TensorType, TensorType]] | None:
+    """Return each value that the outputs need, its type in the first graph and in the other.
+
+    Both are followed from the outputs back, because the order of nodes is not the same in two traces.
+    """
+    graphs = (graph, other)
+    nodes = [{node.id: node for node in one.nodes} for one in graphs]
+    waiting = list(zip(*(one.outputs for one in graphs), strict=False))
+    seen: set[tuple[str, str]] = set()
+    found: list[tuple[str, TensorType, TensorType]] = []
+    while waiting:
+        pair = waiting.pop()
+        pair = (_resolve(pair[0], nodes[0]), _resolve(pair[1], nodes[1]))
+        if pair in seen:
+            continue
+        seen.add(pair)
+        constants = [one.constants.get(id_) for one, id_ in zip(graphs, pair, strict=True)]
+        if all(isinstance(constant, Tensor) for constant in constants):
+            found.append((pair[0], constants[0].type, constants[1].type))  # type: ignore[union-attr]
+            continue
+        mine, theirs = (one.get(id_) for one, id_ in zip(nodes, pair, strict=True))
+        if mine is None or theirs is None:
+            if (mine is None) != (theirs is None):
+                return None
+            continue
+        if mine.primitive != theirs.primitive:
+            return None
+        if isinstance(mine.type, TensorType) and isinstance(theirs.type, TensorType):
+            found.append((mine.id, mine.type, theirs.type))
+        waiting += zip(mine.inputs, theirs.inputs, strict=False)
+    return found
 
 
-def _pair(id_: str, mine: ValueType, theirs: ValueType) -> Iterator[tuple[str, TensorType, TensorType]]:
-    if isinstance(mine, TensorType) and isinstance(theirs, TensorType):
-        yield id_, mine, theirs
+def _resolve(id_: str, nodes: Mapping[str, Node]) -> str:
+    """Return what an id stands for, behind the nodes that only order side effects."""
+    node = nodes.get(id_)
+    while node is not None and node.primitive in ("Depend", "Load") and node.inputs:
+        id_ = node.inputs[0]
+        node = nodes.get(id_)
+    return id_

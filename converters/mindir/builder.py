@@ -50,6 +50,7 @@ class Builder:
         self.nodes: list[onnx.NodeProto] = []
         self.scope = ""
         self.result_type: TensorType | None = None
+        self.is_batch_known = False  # of each node's result
         self.result_batch: tuple[int, int] | None = None  # axis, and its elements for one image, if known
         self._producers: dict[str, onnx.NodeProto] = {}
         self._constants: dict[tuple[int, tuple[int, ...], bytes], Value] = {}
@@ -239,10 +240,10 @@ class Builder:
 
     def free_shape(self, x: Value, shape: Sequence[int]) -> list[int]:
         """Return a Reshape's target in which the traced batch size does not stay, where that can be said."""
-        if self.result_batch is not None and self.result_type is not None and 0 not in shape:
-            axis, _ = self.result_batch
-            if self.result_type.shape == tuple(shape):
-                return [-1 if place == axis else size for place, size in enumerate(shape)]
+        is_result = self.result_type is not None and self.result_type.shape == tuple(shape)
+        if self.is_batch_known and is_result and 0 not in shape:
+            axis = self.result_batch[0] if self.result_batch is not None else None
+            return [-1 if place == axis else size for place, size in enumerate(shape)]
         target = self._batch_axes.free_shape(x, shape) if self._batch_axes else None
         return free_first_axis(x.shape, shape) if target is None else target
 
@@ -255,6 +256,14 @@ class Builder:
         """Return whether an axis of a value holds the batch, alone or with another; False if unknown."""
         place = self._batch_axes.get(x) if self._batch_axes else None
         return place is not None and place.axis == axis
+
+    def guess_batch_size(self) -> tuple[Value, int] | None:
+        """Return the free batch size where a traced size may be it; None where it is known which are."""
+        return None if self.is_batch_known else self.get_batch_size()
+
+    def guess_spread(self, value: Value) -> Value:
+        """Return a constant at the free batch size if it may be one row for each image."""
+        return value if self.is_batch_known else self.spread(value)
 
     def spread(self, value: Value, axis: int = 0) -> Value:
         """Return a constant of equal rows, as many as the traced batch has, at the free batch size.

@@ -80,7 +80,8 @@ def onnx_from_graph(
         entries[id_] = Cell(value)
         builder.add_input(value)
 
-    if batched:
+    if batched and graph.batch_axes:
+        builder.is_batch_known = True
         entries.update(_free_constants(graph, builder))
     _convert_nodes(graph.nodes, entries, builder, graph.batch_axes if batched else {})
 

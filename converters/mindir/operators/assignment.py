@@ -57,7 +57,7 @@ def overwrite(builder: Builder, x: Value, picks: Mapping[int, Sequence[int]], up
     missing = len(x.shape) - len(updates.shape)
     updates = builder.unsqueeze(updates, range(missing)) if missing else updates
     if builder.is_free_of_inputs(x) and not builder.is_free_of_inputs(updates):
-        x = builder.spread(x)
+        x = builder.guess_spread(x)
     mask = np.ones([1] * len(x.shape), bool)
     for axis, pick in partial.items():
         size = x.shape[axis]
