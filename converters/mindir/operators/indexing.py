@@ -15,9 +15,32 @@ from . import mindir_operator
 
 @mindir_operator("Gather")
 def gather(call: Call, builder: Builder) -> Value:
-    """Take slices along an axis."""
-    call.require("batch_dims", call.constant(3), 0)
-    return _gather(call, builder, call.constant(2))
+    """Take slices along an axis; with `batch_dims`, each place of the first axes has indices of its own."""
+    x, index, batch_dims = call.tensor(0), call.tensor(1), call.constant(3)
+    axis = call.constant(2)
+    if batch_dims == 0:
+        return builder.add("Gather", [x, index], axis=axis)
+    axis %= len(x.shape)
+    batch_dims %= len(index.shape) or 1
+    if not batch_dims <= axis:
+        raise call.unsupported(f"batch_dims is {batch_dims}, behind the axis {axis}")
+    if builder.opset < 12:
+        raise call.unsupported("with batch_dims it needs opset 12 or later")
+    return _gather_in_batches(builder, x, index, axis, batch_dims)
+
+
+def _gather_in_batches(builder: Builder, x: Value, index: Value, axis: int, batch_dims: int) -> Value:
+    """Take slices along an axis, the first axes of x and of the index running together."""
+    between = range(batch_dims, axis)
+    x = builder.transpose(x, [*range(batch_dims), axis, *between, *range(axis + 1, len(x.shape))])
+    # ONNX Runtime has no kernel for indices of other types
+    index = builder.unsqueeze(builder.cast(index, onnx.TensorProto.INT64), [len(index.shape)])
+    shape = (*index.shape[:-1], *x.shape[batch_dims + 1 :])
+    y = builder.add("GatherND", [x, index], TensorType(x.type.elem_type, shape), batch_dims=batch_dims)
+    taken, moved = range(batch_dims, len(index.shape) - 1), len(between)
+    first = len(index.shape) - 1
+    order = [*range(batch_dims), *range(first, first + moved), *taken, *range(first + moved, len(shape))]
+    return builder.transpose(y, order)
 
 
 @mindir_operator("IndexSelect")
@@ -27,8 +50,19 @@ def index_select(call: Call, builder: Builder) -> Value:
     return builder.add("Gather", [x, index], axis=axis)
 
 
-def _gather(call: Call, builder: Builder, axis: int) -> Value:
-    return builder.add("Gather", [call.tensor(0), call.tensor(1)], axis=axis)
+@mindir_operator("ReverseSequence")
+def reverse_sequence(call: Call, builder: Builder) -> Value:
+    """Turn the first elements of each sequence around, as many as its length says."""
+    x, lengths = call.tensor(0), builder.cast(call.tensor(1), onnx.TensorProto.INT64)
+    time, batch = (call.attribute(name) % len(x.shape) for name in ("seq_dim", "batch_dim"))
+    # ONNX has the two as the first axes
+    first = [time, batch] if {time, batch} != {0, 1} else [0, 1]
+    order = [*first, *(axis for axis in range(len(x.shape)) if axis not in first)]
+    x = builder.transpose(x, order)
+    y = builder.unary_of(
+        "ReverseSequence", [x, lengths], time_axis=order.index(time), batch_axis=order.index(batch)
+    )
+    return builder.transpose(y, [order.index(axis) for axis in range(len(order))])
 
 
 @mindir_operator("Embedding")
