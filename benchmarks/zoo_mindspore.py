@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.zoo_report import MAKERS, describe, describe_timing, make_document, summarise
-from converters.mindir import check
+from converters.mindir import check_inputs, judge, runs, verdicts
 
 SEED = 0
 BATCH_SIZE = 2
@@ -132,10 +132,10 @@ def make_reference(name: str, folder: Path) -> dict[str, Any]:
         if gain != 1:
             randomise(net, gain)
         outputs, *moved = (
-            check.flatten(net(mindspore.Tensor(batch)))
-            for batch in (x, *(check.changed([x], seed)[0] for seed in range(check.NUM_CHANGES)))
+            runs.run_cell(net, [batch])
+            for batch in (x, *(check_inputs.changed([x], seed)[0] for seed in range(judge.NUM_CHANGES)))
         )
-        noise = max(max(map(check.largest_difference, result, outputs)) for result in moved)
+        noise = max(max(map(judge.largest_difference, result, outputs)) for result in moved)
         if noise <= MAX_NOISE:
             break
     np.savez(folder / "reference.npz", *outputs)
@@ -205,23 +205,26 @@ def judge_file(name: str, folder: Path, path: Path, repeat_first: bool = False) 
     given = session.get_inputs()[0].name
     outputs = session.run(None, {given: x})
     assert len(outputs) == len(references), f"{len(outputs)} outputs, expected {len(references)}"
-    error = max(map(check.largest_difference, outputs, references))
+    error = max(map(judge.largest_difference, outputs, references))
     if repeat_first:
         larger = session.run(None, {given: np.concatenate([x, x[:1]])})
         repeated = [np.concatenate([array, array[:1]]) for array in references]
-        error = max(error, *map(check.largest_difference, larger, repeated))
-    verdict = check.EQUAL
+        error = max(error, *map(judge.largest_difference, larger, repeated))
+    verdict = verdicts.EQUAL
     found: dict[str, Any] = {"error": error}
-    if error > check.TOLERANCE:
+    model = onnx.load(path, load_external_data=False)
+    if error > judge.TOLERANCE:
         net = build(name, read_gain(folder))
-
-        def run_mindspore(inputs: Any) -> list[Any]:
-            return check.run_cell(net, inputs)
-
-        judged = check.judge(path, [x], error, references, run_mindspore)
+        one = judge.Judge(
+            path,
+            model,
+            lambda inputs: runs.run_cell(net, inputs),
+            lambda inputs: runs.run_onnx(session, inputs),
+        )
+        judged = one.judge([x], outputs, references)
         verdict = judged.verdict
         found |= {"plain_error": judged.plain_error, "noise": judged.noise, "level": judged.level}
-    graph = onnx.load(path, load_external_data=False).graph
+    graph = model.graph
     nodes = sum(node.op_type != "Constant" for node in graph.node)
     return {**found, "verdict": verdict, "nodes": nodes}
 

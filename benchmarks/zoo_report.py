@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from converters.mindir import check
+from converters.mindir import verdicts
 
 MAKERS = ("ours", "export", "onnx.export")
 SLOWER = 1.05  # than MindSpore's own file, beyond what repeated runs differ by
@@ -19,7 +19,7 @@ compared with MindSpore in graph mode. Each cell: verdict, difference relative t
 
 def is_right(result: dict[str, Any]) -> bool:
     """Return whether a file was made and nothing speaks against it."""
-    return result.get("verdict", check.NOT_EQUAL) != check.NOT_EQUAL
+    return result.get("verdict", verdicts.NOT_EQUAL) != verdicts.NOT_EQUAL
 
 
 def describe(result: dict[str, Any] | None) -> str:
@@ -28,7 +28,11 @@ def describe(result: dict[str, Any] | None) -> str:
         return "-"
     if "failed" in result:
         return "FAILED"
-    words = {check.EQUAL: "right", check.ILL_CONDITIONED: "noise", check.UNOPTIMISED: "right unoptimised"}
+    words = {
+        verdicts.EQUAL: "right",
+        verdicts.ILL_CONDITIONED: "noise",
+        verdicts.UNOPTIMISED: "right unoptimised",
+    }
     return f"{words.get(result['verdict'], 'WRONG')} {result['error']:.1e} {result['nodes']:5d}"
 
 

@@ -149,3 +149,18 @@ class BatchAxes:
         same = place == self._places[value.name] == Place(0) and value.shape[0] == after[0]
         target[place.axis] = 0 if same else -1
         return target
+
+
+def free_first_axis(before: Sequence[int], after: Sequence[int]) -> list[int]:
+    """Return a Reshape's target in which the traced batch size does not stay, where that can be said.
+
+    The first axis becomes 0 (as the input's) or -1 (whatever is left).
+    """
+    target = list(after)
+    if not before or not after or 0 in before:
+        return target
+    if before[0] == after[0] and math.prod(before[1:]) == math.prod(after[1:]):
+        target[0] = 0
+    elif after[0] % before[0] == 0 or before[0] % after[0] == 0:
+        target[0] = -1
+    return target

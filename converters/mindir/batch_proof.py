@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     # the graph of a Cell traced with a batch size, the batch free or not
     Trace = Callable[[int, bool], onnx.ModelProto]
 
-SHARE = 10  # what two graphs of one net may differ by, in tolerances: sums in another order
+SHARE = 200  # of the tolerance: what two runs of one net may differ by; another net differs by more
 
 
 def find_problem_by_tracing(path: Path, model: onnx.ModelProto, traced: int, trace: Trace) -> str | None:
@@ -113,26 +113,36 @@ def find_problem_image_by_image(
     path: Path, model: onnx.ModelProto, types: Sequence[TensorType], is_batched: Sequence[bool]
 ) -> str | None:
     """Return what speaks against a free batch, None if each image gives what it gives alone."""
+    traced = next(type_.shape[0] for type_, free in zip(types, is_batched, strict=True) if free)
+    for size in dict.fromkeys((traced, batch_sizes(traced)[0])):
+        problem = _find_problem_at(size, path, model, types, is_batched)
+        if problem is not None:
+            return problem
+    return None
+
+
+def _find_problem_at(
+    size: int, path: Path, model: onnx.ModelProto, types: Sequence[TensorType], is_batched: Sequence[bool]
+) -> str | None:
     import numpy as np
 
-    traced = next(type_.shape[0] for type_, free in zip(types, is_batched, strict=True) if free)
-    size = batch_sizes(traced)[0]
     many = [
         replace(type_, shape=(size, *type_.shape[1:])) if free else type_
         for type_, free in zip(types, is_batched, strict=True)
     ]
     ranges = find_ranges(model)
     inputs = make_inputs(many, [ranges.get(value.name) for value in model.graph.input], size)
+
+    def pick(index: int) -> list[np.ndarray]:
+        return [
+            array[index : index + 1] if free else array
+            for array, free in zip(inputs, is_batched, strict=True)
+        ]
+
     try:
         session = open_session(path)
         together = run_onnx(session, inputs)
-        alone = [
-            run_onnx(
-                session,
-                [a[index : index + 1] if free else a for a, free in zip(inputs, is_batched, strict=True)],
-            )
-            for index in range(size)
-        ]
+        alone = [run_onnx(session, pick(index)) for index in range(size)]
     except RefusedError as error:
         return f"the graph does not run at another batch size: {error}"
     for place, output in enumerate(model.graph.output):

@@ -12,7 +12,7 @@ import onnx
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from .batch_axis import BatchAxes, Place
+from .batch_axis import BatchAxes, Place, free_first_axis
 from .node_check import find_contradiction
 from .reader import TensorType
 
@@ -445,18 +445,3 @@ def check_size(*shape: int) -> None:
     """
     if math.prod(shape) > MAX_CONSTANT:
         raise UnsupportedCallError(f"it needs a constant of shape {shape}, of over {MAX_CONSTANT} elements")
-
-
-def free_first_axis(before: Sequence[int], after: Sequence[int]) -> list[int]:
-    """Return a Reshape's target in which the traced batch size does not stay, where that can be said.
-
-    The first axis becomes 0 (as the input's) or -1 (whatever is left).
-    """
-    target = list(after)
-    if not before or not after or 0 in before:
-        return target
-    if before[0] == after[0] and math.prod(before[1:]) == math.prod(after[1:]):
-        target[0] = 0
-    elif after[0] % before[0] == 0 or before[0] % after[0] == 0:
-        target[0] = -1
-    return target

@@ -22,6 +22,8 @@ IRRELEVANT_ATTRIBUTES = {
     "primitive_target": "the device that MindSpore would run it on",
     "cust_aicpu": "a kernel of Ascend's",
     "offset_x": "of quantised inputs",
+    "primitive_function": "how MindSpore made the primitive",
+    "is_load": "the graph was read from a .mindir file before it was exported",
     "op_adaptation_processed": "a mark of MindSpore's passes",
 }
 

@@ -8,6 +8,7 @@ same Cell at that size. One size is compared on numbers at the operators' edges 
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
@@ -36,14 +37,17 @@ if TYPE_CHECKING:
 SEVERITY = (EQUAL, ILL_CONDITIONED, UNOPTIMISED, NOT_EQUAL)
 # more than most branches on the batch size look for
 SEVERAL_IMAGES = 5
+# numbers of one image from which on memory and time count: some 400 x 400 pixels
+LARGE_IMAGE = 500_000
 
 
-def batch_sizes(traced: int) -> tuple[int, ...]:
+def batch_sizes(traced: int, num_elements: int = 0) -> tuple[int, ...]:
     """Return the sizes to try: a larger one, odd where the traced one is even, and one image alone.
 
-    A Cell that was traced with one image is tried with three as well.
+    A Cell that was traced with one image is tried with three as well. `num_elements` are those of one
+    image: of large ones there are fewer.
     """
-    larger = max(traced + 1, SEVERAL_IMAGES)
+    larger = max(traced + 1, SEVERAL_IMAGES if num_elements < LARGE_IMAGE else 0)
     larger += (larger - traced) % 2 == 0
     return (larger, 1) if traced > 1 else (larger, 3, 1)
 
@@ -121,7 +125,8 @@ class _Pair:
     def compare_sizes(self) -> Comparison:
         """Compare at each size; where one differs, or is refused, the batch cannot be free."""
         traced = next(type_.shape[0] for type_, free in zip(self.types, self.is_batched, strict=True) if free)
-        results, shapes, sizes = [], [], batch_sizes(traced)
+        num_elements = sum(math.prod(type_.shape[1:]) for type_ in self.types)
+        results, shapes, sizes = [], [], batch_sizes(traced, num_elements)
         for size in sizes:
             problem = None
             try:
@@ -130,16 +135,22 @@ class _Pair:
                 problem = self._say_size_refused(error, size)
             else:
                 if not found.passed:
+                    apart = (
+                        f"by {found.error:.1e}"
+                        if math.isfinite(found.error or 0)
+                        else "in shape or infinities"
+                    )
                     problem = (
                         "the batch size with which it was traced is part of the graph: with a batch of "
-                        f"{size}, MindSpore and the file differ by {found.error:.1e}"
+                        f"{size}, MindSpore and the file differ {apart}"
                     )
                 results.append(found)
                 shapes.append(output_shapes)
             if problem is not None:
                 base = self.compare_traced()
-                # what cannot be run at all says nothing of the batch
-                return replace(base, batch_problem=problem) if base.was_compared else base
+                # what is wrong, or cannot be run, at the traced size too says nothing of the batch
+                is_right = base.was_compared and base.passed
+                return replace(base, batch_problem=problem) if is_right else base
         worst = self._with_edges(_worst(results), min(sizes))
         return replace(worst, batch_sizes=sizes, output_shapes=tuple(shapes))
 

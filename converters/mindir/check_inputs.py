@@ -81,7 +81,7 @@ def find_ranges(model: onnx.ModelProto) -> dict[str, Range]:
         for node in model.graph.node
         if node.op_type == "Constant" and node.attribute[0].name == "value"
     }
-    found = {}
+    found: dict[str, Range] = {}
     for value in model.graph.input:
         if helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type).kind not in "iu":
             continue

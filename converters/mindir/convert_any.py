@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
-import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converters import environment
-from converters.formats import open_checkpoint, replacing
-from reference_models.errors import TriportError, listed
+from converters.formats import replacing
+from reference_models.errors import TriportError
 
 from .batch_proof import find_problem_by_tracing, find_problem_image_by_image, name_difference
 from .check import batch_sizes, compare
-from .emit import BATCH, BurntBatchError, onnx_from_graph
+from .conversion_result import AnyConversion, NotEqualError, result_of
+from .emit import BATCH, BurntBatchError, ConverterFaultError, onnx_from_graph
 from .export import ExportError, InputSpec, exported_mindir, name_graph
 from .limits import MAX_BYTES, find_too_large
+from .origins import (
+    ConvertAnyError,
+    Origin,
+    Progress,
+    find_cell,
+    load_mindir,
+    load_parameters,
+    trace_unknown_batch,
+)
 from .outputs import describe_left_out
 from .reader import Graph, MindirError, UnknownSizeError, read_mindir
 from .tracing import Tracer
@@ -31,95 +37,6 @@ if TYPE_CHECKING:
     import onnx
 
 EXTERNAL_DATA_BYTES = 1 << 31  # what a protobuf message may hold
-UNKNOWN_TRACED_WITH = 2  # images, for a file whose batch size is unknown
-
-Progress = Callable[[str], None]
-
-
-class ConvertAnyError(TriportError):
-    """What was asked for makes no sense."""
-
-
-@dataclass(frozen=True, slots=True)
-class AnyConversion:
-    """What a conversion did; `batch` says whether the batch axis is free, and why if it is not.
-
-    `batch_proof` says by what a free batch was proven.
-    """
-
-    source: str
-    output: str | None
-    opset: int
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    nodes: int
-    tensors_written: int
-    batch: str
-    comparison: Comparison
-    left_out: tuple[tuple[str, str], ...] = ()
-    batch_proof: str = ""
-
-    @property
-    def passed(self) -> bool:
-        """Whether the file was kept: the comparison did not fail."""
-        return self.output is not None
-
-    @property
-    def warnings(self) -> list[str]:
-        """What whoever runs the file should know."""
-        return [*([] if self.batch == "free" else [self.batch]), *self.comparison.warnings]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return what `convert --json` prints."""
-        return {
-            "source": self.source,
-            "output": self.output,
-            "model": None,
-            "from": "mindspore",
-            "to": "onnx",
-            "dialect": None,
-            "tensors_written": self.tensors_written,
-            "dropped": [{"name": f"output {place}", "reason": what} for place, what in self.left_out],
-            "round_trip": "bit-equal",
-            "warnings": self.warnings,
-            "opset": self.opset,
-            "inputs": list(self.inputs),
-            "outputs": list(self.outputs),
-            "nodes": self.nodes,
-            "batch": self.batch,
-            "batch_proof": self.batch_proof,
-            "comparison": self.comparison.as_dict(),
-        }
-
-    def lines(self) -> list[str]:
-        """Return the result as lines for a terminal."""
-        rows = [
-            ("source", self.source),
-            ("output", self.output or "none: not written, because the results differ"),
-            ("graph", f"{self.nodes} nodes, {self.tensors_written} parameters, opset {self.opset}"),
-            ("inputs", ", ".join(self.inputs)),
-            ("outputs", ", ".join(self.outputs)),
-            *(("left out", f"output {place}: {what}, not a tensor") for place, what in self.left_out),
-            ("batch", self.batch),
-            *([("", self.batch_proof)] if self.batch_proof else []),
-            ("compared", str(self.comparison)),
-            *(("warning", text) for text in self.comparison.warnings),
-        ]
-        title = "Converted" if self.passed else "Not converted"
-        return [title, *(f"  {name:<11} {text}" for name, text in rows)]
-
-
-@dataclass(frozen=True, slots=True)
-class _Origin:
-    """Where a graph is from.
-
-    `get_cell` is None where it shall not be compared, `trace` where it is a file with one batch size.
-    """
-
-    name: str
-    get_cell: Callable[[], Any] | None
-    trace: Tracer | None = None
-    input_names: list[str] | None = None
 
 
 def convert_mindir(
@@ -144,29 +61,10 @@ def convert_mindir(
     except UnknownSizeError as error:
         if not error.is_only_batch:
             raise
-        cell, specs = _load_mindir(source), _specs_of(error)
-        progress(f"tracing {source.name} in MindSpore with a batch of {UNKNOWN_TRACED_WITH}")
-        with exported_mindir(cell, *specs) as path:
-            graph = read_mindir(path)
-        names = [name.rpartition(":")[2] for name in error.inputs] if len(specs) > 1 else None
-        trace = Tracer(cell, specs, opset, names)
-        origin = _Origin(str(source), (lambda: cell) if check else None, trace, names)
+        graph, origin = trace_unknown_batch(source, error, opset, check, progress)
     else:
-        origin = _Origin(str(source), (lambda: _load_mindir(source)) if check else None)
+        origin = Origin(str(source), (lambda: load_mindir(source)) if check else None)
     return _convert(graph, origin, target, opset, progress)
-
-
-def _specs_of(error: UnknownSizeError) -> list[InputSpec]:
-    """Return how to trace a file whose batch size is unknown."""
-    from onnx import helper
-
-    return [
-        InputSpec(
-            tuple(UNKNOWN_TRACED_WITH if size < 0 else size for size in type_.shape),
-            helper.tensor_dtype_to_np_dtype(type_.elem_type).name,
-        )
-        for type_ in error.inputs.values()
-    ]
 
 
 def convert_cell(
@@ -200,20 +98,20 @@ def convert_cell(
     name = cell if isinstance(cell, str) else type(cell).__name__
     if isinstance(cell, str):
         progress(f"building {cell}")
-        cell = _find_cell(cell)
+        cell = find_cell(cell)
     cell.set_train(False)
     if checkpoint is not None:
-        _load_parameters(cell, checkpoint)
+        load_parameters(cell, checkpoint)
     progress(f"tracing {name} in MindSpore")
     with exported_mindir(cell, *inputs) as path:
         graph = name_graph(read_mindir(path, label=f"{name} as MindIR"), cell, inputs)
     target = output or Path(f"{name.rpartition(':')[2].rpartition('.')[2]}.onnx")
-    trace = Tracer(cell, inputs, opset, output_names=graph.output_names)
-    origin = _Origin(name, (lambda: cell) if check else None, trace)
+    trace = Tracer(lambda: cell, inputs, opset, output_names=graph.output_names)
+    origin = Origin(name, (lambda: cell) if check else None, trace)
     return _convert(graph, origin, target, opset, progress)
 
 
-def _convert(graph: Graph, origin: _Origin, output: Path, opset: int, progress: Progress) -> AnyConversion:
+def _convert(graph: Graph, origin: Origin, output: Path, opset: int, progress: Progress) -> AnyConversion:
     if output.suffix.lower() != ".onnx":
         raise ConvertAnyError(f"{output}: an ONNX file's name ends in .onnx")
     problem = find_too_large(graph)
@@ -238,6 +136,9 @@ def _convert(graph: Graph, origin: _Origin, output: Path, opset: int, progress: 
             if not any(_is_batched(model)):
                 batch = "fixed: no input has a batch axis"
                 break
+            if not comparison.passed:
+                problem = None
+                break
             problem, proof = _judge_batch(path, model, graph, origin, comparison, progress)
             if problem is None:
                 if _declare_shapes(model, comparison):
@@ -245,7 +146,7 @@ def _convert(graph: Graph, origin: _Origin, output: Path, opset: int, progress: 
                 break
         if problem is not None:
             batch, proof = f"fixed: {problem}", ""
-            model = onnx_from_graph(graph, opset=opset, free_batch=False, input_names=origin.input_names)
+            model = _make(graph, origin, opset, free_batch=False)
             progress(f"writing {output.name} with a fixed batch")
             write(model, path, data, graph)
             comparison = _compare(path, model, graph, origin, progress)
@@ -266,12 +167,12 @@ def _convert(graph: Graph, origin: _Origin, output: Path, opset: int, progress: 
             batch_proof=proof,
         )
         if not comparison.passed:
-            raise _NotEqualError(done)
+            raise NotEqualError(done)
     return done
 
 
 def _iterate_free(
-    graph: Graph, origin: _Origin, opset: int, progress: Progress
+    graph: Graph, origin: Origin, opset: int, progress: Progress
 ) -> Iterator[tuple[onnx.ModelProto | None, str | None]]:
     """Yield the graph with a free batch, and with what a second trace says of it; or why it is fixed."""
     before = None
@@ -288,7 +189,7 @@ def _iterate_free(
         if found is None:
             return
         try:
-            model = onnx_from_graph(found, opset=opset, input_names=origin.input_names)
+            model = _make(found, origin, opset)
         except BurntBatchError as error:
             yield None, str(error)
             continue
@@ -297,11 +198,21 @@ def _iterate_free(
         before = model
 
 
+def _make(graph: Graph, origin: Origin, opset: int, free_batch: bool = True) -> onnx.ModelProto:
+    """Return the graph as ONNX; what a converter fails on that MindSpore has just traced is our own fault."""
+    try:
+        return onnx_from_graph(graph, opset=opset, free_batch=free_batch, input_names=origin.input_names)
+    except ConverterFaultError as error:
+        if origin.trace is None:  # the file may be damaged
+            raise
+        raise RuntimeError(str(error)) from error.__cause__
+
+
 def _judge_batch(
     path: Path,
     model: onnx.ModelProto,
     graph: Graph,
-    origin: _Origin,
+    origin: Origin,
     comparison: Comparison,
     progress: Progress,
 ) -> tuple[str | None, str]:
@@ -310,16 +221,14 @@ def _judge_batch(
     traced = next(type_.shape[0] for type_, free in zip(types, batched, strict=True) if free)
     if comparison.batch_problem is not None:
         return comparison.batch_problem + _name_operator(model, origin, traced), ""
-    sizes = ", ".join(map(str, comparison.batch_sizes))
     if origin.trace is None:
         progress("comparing images one by one with the batch")
         if importlib.util.find_spec("onnxruntime") is None:
             return "that it could be free was not proven: onnxruntime is not installed", ""
         problem = find_problem_image_by_image(path, model, types, batched)
-        return problem, "each image gives what it gives alone" + (
-            f"; compared with MindSpore at batch sizes {sizes}" if sizes else "; not compared with MindSpore"
-        )
+        return problem, f"a file with a batch of {traced}: each image gives what it gives there, and alone"
     if comparison.batch_sizes:
+        sizes = ", ".join(map(str, comparison.batch_sizes))
         return None, f"traced with {traced}, compared with MindSpore at {sizes}, other images each time"
     progress("tracing with other batch sizes")
     if importlib.util.find_spec("onnxruntime") is None:
@@ -329,7 +238,7 @@ def _judge_batch(
     return problem, f"MindSpore traces the same graph with batch sizes {traced}, {sizes}"
 
 
-def _name_operator(model: onnx.ModelProto, origin: _Origin, traced: int) -> str:
+def _name_operator(model: onnx.ModelProto, origin: Origin, traced: int) -> str:
     """Return a phrase with the operator that depends on the batch size, "" if that is not known."""
     if origin.trace is None:
         return ""
@@ -362,38 +271,20 @@ def _declare_shapes(model: onnx.ModelProto, comparison: Comparison) -> bool:
     return is_changed
 
 
-class _NotEqualError(TriportError):
-    """Carries a result out of `replacing`, which then keeps nothing."""
-
-    def __init__(self, done: AnyConversion) -> None:
-        super().__init__("\n".join(done.lines()))
-        self.done = done
-
-
-def result_of(run: Callable[[], AnyConversion]) -> AnyConversion:
-    """Return what a conversion found, also where nothing was written because the results differ."""
-    try:
-        return run()
-    except _NotEqualError as error:
-        return error.done
-
-
 def _compare(
-    path: Path, model: onnx.ModelProto, graph: Graph, origin: _Origin, progress: Progress
+    path: Path, model: onnx.ModelProto, graph: Graph, origin: Origin, progress: Progress
 ) -> Comparison:
     if origin.get_cell is None:
         return Comparison("not asked for")
     progress("comparing with MindSpore")
-    return compare(path, list(graph.inputs.values()), origin.get_cell, any(_is_batched(model)))
+    # a .mindir file has shapes of one batch size: MindSpore cannot be asked for another
+    sizes_are_free = origin.trace is not None and any(_is_batched(model))
+    return compare(path, list(graph.inputs.values()), origin.get_cell, sizes_are_free)
 
 
 def _is_batched(model: onnx.ModelProto) -> list[bool]:
     """Return of each input whether its first axis is free."""
     return [any(dim.dim_param for dim in _dims(value)) for value in model.graph.input]
-
-
-def _num_bytes(model: onnx.ModelProto) -> int:
-    return sum(len(tensor.raw_data) for tensor in model.graph.initializer)
 
 
 def _dims(value: onnx.ValueInfoProto) -> Any:
@@ -407,60 +298,6 @@ def _describe(value: onnx.ValueInfoProto) -> str:
     return (
         f"{value.name} ({sizes}) {onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()}"
     )
-
-
-def _find_cell(where: str) -> Any:
-    """Import the module of "package.module:factory" and return the Cell that it has or makes."""
-    import mindspore
-
-    module_name, _, path = where.partition(":")
-    if not module_name or not path:
-        raise ConvertAnyError(f"--cell {where}: expected package.module:factory")
-    folder = os.fspath(Path.cwd())
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    try:
-        found = importlib.import_module(module_name)
-        for name in path.split("."):
-            found = getattr(found, name)
-        cell = found if isinstance(found, mindspore.nn.Cell) else found()  # type: ignore[operator]
-    except Exception as error:  # whatever a stranger's module raises
-        raise ConvertAnyError(f"--cell {where}: {type(error).__name__}: {error}") from error
-    if not isinstance(cell, mindspore.nn.Cell):
-        raise ConvertAnyError(f"--cell {where}: makes a {type(cell).__name__}, not a mindspore.nn.Cell")
-    return cell
-
-
-def _load_parameters(cell: Any, path: Path) -> None:
-    """Load a checkpoint, strictly: every parameter, of the same shape and element type."""
-    import mindspore
-
-    checkpoint = open_checkpoint(path)
-    owned = {parameter.name: parameter for parameter in cell.get_parameters()}
-    problems = [f"{name}: in the checkpoint, not in the Cell" for name in checkpoint.tensors.keys() - owned]
-    problems += [f"{name}: in the Cell, not in the checkpoint" for name in owned.keys() - checkpoint.tensors]
-    for name in owned.keys() & checkpoint.tensors:
-        tensor, parameter = checkpoint.tensors[name], owned[name]
-        dtype = str(parameter.dtype).lower()
-        if (tuple(parameter.shape), dtype) != (tensor.shape, tensor.dtype):
-            problems.append(
-                f"{name}: {tensor.dtype}{list(tensor.shape)} in the checkpoint, "
-                f"{dtype}{list(parameter.shape)} in the Cell"
-            )
-    if problems:
-        raise ConvertAnyError(f"{path}: does not fit the Cell\n{listed(sorted(problems))}")
-    for name, parameter in owned.items():
-        array = checkpoint.tensors[name].numpy()
-        parameter.set_data(mindspore.Tensor(array, dtype=parameter.dtype))
-
-
-def _load_mindir(path: Path) -> Any:
-    """Return a .mindir file as a Cell."""
-    mindspore = environment.import_mindspore()
-    try:
-        return mindspore.nn.GraphCell(mindspore.load(str(path)))
-    except Exception as error:
-        raise ExportError(f"MindSpore cannot load {path}: {error}") from error
 
 
 __all__ = [

@@ -41,6 +41,10 @@ class UnsupportedOperatorsError(TriportError):
     """Some of the graph's operators cannot be written as ONNX."""
 
 
+class ConverterFaultError(UnsupportedOperatorsError):
+    """A converter failed, which no layer is to blame for; what it raised is the cause."""
+
+
 class BurntBatchError(TriportError):
     """The batch size with which the graph was traced is part of it."""
 
@@ -168,7 +172,8 @@ def _convert_nodes(
             f"{problem}\n  {listed([short(scope) for scope in scopes], MAX_PLACES)}"
             for problem, scopes in problems.items()
         ]
-        raise UnsupportedOperatorsError(
+        kind = UnsupportedOperatorsError if cause is None else ConverterFaultError
+        raise kind(
             f"{count} operators cannot be converted to ONNX opset {builder.opset}\n"
             f"{listed(lines, MAX_PROBLEMS)}\n"
             f"{ADVICE if cause is None else FAULT_ADVICE}"
@@ -195,8 +200,9 @@ def _convert_node(node: Node, operator: Operator | None, read: list[Any], builde
     try:
         result = operator.convert(call, builder)
     except (ArithmeticError, AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
-        # a damaged file, or arguments of a form that no MindSpore seen so far writes
-        raise UnsupportedCallError(f"its arguments are not understood: {error!r}") from error
+        raise UnsupportedCallError(
+            f"triport failed on it, {error!r}: its own fault, if the file is not damaged; please report it"
+        ) from error
     call.check_read()
     if isinstance(result, Value):
         _check_type(result, node.type, builder)

@@ -168,4 +168,4 @@ class _Steps:
 
     def number(self, value: float) -> str:
         """Append a constant without dimensions and return its name."""
-        return self.array(np.float32(value))
+        return self.array(np.asarray(value))

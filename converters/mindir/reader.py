@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,9 +96,14 @@ class Node:
 
 
 class UnknownSizeError(MindirError):
-    """The file was exported with unknown sizes; `inputs` has the inputs by name, -1 where unknown."""
+    """The file was exported with unknown sizes; `inputs` has the inputs by name, -1 where unknown.
 
-    def __init__(self, label: str, inputs: Mapping[str, TensorType]) -> None:
+    `graph_name` and `nodes` are what else the file says of itself.
+    """
+
+    def __init__(
+        self, label: str, inputs: Mapping[str, TensorType], graph_name: str, nodes: Sequence[Node]
+    ) -> None:
         unknown = (
             f"input {name.rpartition(':')[2]!r} has the shape ({', '.join(map(_size_text, type_.shape))})"
             for name, type_ in inputs.items()
@@ -108,7 +113,7 @@ class UnknownSizeError(MindirError):
             f"{label}: {'; '.join(unknown)}: export with fixed sizes; the batch axis, the first one, may "
             "stay unknown, or becomes free where the graph allows"
         )
-        self.inputs = inputs
+        self.inputs, self.graph_name, self.nodes = inputs, graph_name, nodes
 
     @property
     def is_only_batch(self) -> bool:
@@ -230,7 +235,7 @@ class _GraphReader:
             )
         inputs = {info.name: self._read_input(info) for info in graph.input}
         if any(size < 0 for type_ in inputs.values() for size in type_.shape):
-            raise UnknownSizeError(self.label, inputs)
+            raise UnknownSizeError(self.label, inputs, graph.name, nodes)
         result = Graph(
             name=graph.name,
             inputs=inputs,

@@ -16,7 +16,7 @@ from .inferred import infer, iterate_types
 
 FLOAT, FLOAT16 = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
 # the largest error of a rounding, relative; of float32 what moves a number at all
-ROUNDINGS = {FLOAT: 2.0**-23, FLOAT16: 2.0**-11}
+ROUNDINGS: dict[int, float] = {FLOAT: 2.0**-23, FLOAT16: 2.0**-11}
 # what only moves, picks or compares numbers does not round
 EXACT = frozenset(
     (

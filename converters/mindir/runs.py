@@ -121,7 +121,7 @@ def first_line(error: Exception) -> str:
     # MindSpore puts headings between rules: "- Kernel select failed:"
     told = [line for line in lines if not line.startswith("- ")]
     line = (told or lines or [type(error).__name__])[0]
-    # "[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : Non-zero status code returned while running Gather node ..."
+    # "[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : Non-zero status code returned while running Gather node"
     line = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", line)
     line = re.sub(
         r"^Non-zero status code returned while running (\w+) node\. Name:'(.*?)' ", r"\1 \2: ", line

@@ -1,0 +1,233 @@
+"""A batch size that became a number.
+
+MindSpore traces a Cell with one batch size and writes what follows from it as numbers. A file whose batch
+axis is free must compute what the Cell computes at every size, or its batch is fixed and it is said why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from converters.mindir import convert_any
+from converters.mindir.convert_any import AnyConversion, convert_cell, convert_mindir
+from converters.mindir.export import InputSpec, mindir_bytes_from_cell
+from tests.mindir.conftest import make_builder, run_mindspore, run_onnx
+
+Build = Callable[[str], Any]
+SIZES = range(1, 6)
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """Make a Cell of an expression of x."""
+    return make_builder(tmp_path_factory.mktemp("batch"))
+
+
+def run_file(path: Path, x: np.ndarray) -> np.ndarray:
+    return run_onnx(onnx.load(path), x)[0]
+
+
+def check_every_size(cell: Any, path: Path, rest: tuple[int, ...]) -> None:
+    """Compare the file with the Cell, or with a function of arrays, on other images at each size."""
+    run = cell if callable(cell) and not hasattr(cell, "set_train") else lambda x: run_mindspore(cell, x)[0]
+    for size in SIZES:
+        x = np.random.default_rng(size).normal(size=(size, *rest)).astype(np.float32)
+        found, expected = run_file(path, x), run(x)
+        assert found.shape == expected.shape
+        np.testing.assert_allclose(found, expected, atol=1e-5, err_msg=f"batch of {size}")
+
+
+def convert(cell: Any, shape: tuple[int, ...], path: Path, **options: Any) -> AnyConversion:
+    return convert_cell(cell, [InputSpec(shape)], path, **options)
+
+
+@pytest.mark.field(
+    case="the batch size takes part in the arithmetic",
+    source="pytorch/pytorch#69605, roboflow/rf-detr#949, onnx/onnx#3510",
+    outcome="The batch is fixed, and the operator that holds the number is named.",
+)
+@pytest.mark.parametrize(
+    ("expression", "shape", "operator"),
+    [
+        ("x.sum(axis=0) / x.shape[0]", (2, 3, 4), "Divs-op0"),
+        ("x * x.shape[0]", (2, 3), "Muls-op0"),
+        ("x * 2 if x.shape[0] == 1 else x * 3", (1, 3), "Muls-op0"),
+        ("x * (x.shape[0] % 2 + 1)", (3, 3), "Muls-op0"),
+        ("x[:4] * 2", (4, 3), ""),
+    ],
+)
+def test_a_number_that_was_the_batch_size(
+    build: Build, tmp_path: Path, expression: str, shape: tuple[int, ...], operator: str
+) -> None:
+    cell = build(expression)
+    done = convert(cell, shape, tmp_path / "x.onnx")
+    assert done.batch.startswith("fixed: the batch size with which it was traced is part of the graph")
+    assert operator in done.batch
+    assert done.inputs == (f"input ({', '.join(map(str, shape))}) float",)
+    assert done.comparison.verdict == "equal"
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    np.testing.assert_allclose(run_file(tmp_path / "x.onnx", x), run_mindspore(cell, x)[0], rtol=1e-6)
+
+
+@pytest.mark.field(
+    case="a shape that MindSpore itself refuses at other batch sizes",
+    source="onnx/onnx#3510 (hard-coded shapes)",
+    outcome="The batch is fixed, and it is said that MindSpore refuses the other size too.",
+)
+@pytest.mark.parametrize(
+    ("expression", "shape"), [("x.reshape(x.shape[0] // 2, 12)", (4, 6)), ("x[3]", (4, 6))]
+)
+def test_mindspore_refuses(build: Build, tmp_path: Path, expression: str, shape: tuple[int, ...]) -> None:
+    done = convert(build(expression), shape, tmp_path / "x.onnx")
+    assert done.batch.startswith("fixed: MindSpore itself does not run a batch of ")
+    assert done.comparison.verdict == "equal"
+
+
+@pytest.mark.field(
+    case="images that see each other, without a hard-coded size",
+    source="pytorch/pytorch#25273 (the last of the batch)",
+    outcome="The batch is free, and each size gives what MindSpore gives there.",
+)
+@pytest.mark.parametrize("expression", ["x[-1] + x[0]", "x - x.mean(axis=0)"])
+def test_right_at_every_size(build: Build, tmp_path: Path, expression: str) -> None:
+    cell = build(expression)
+    done = convert(cell, (4, 6), tmp_path / "x.onnx")
+    assert (done.batch, done.comparison.batch_sizes) == ("free", (5, 1))
+    assert "compared with MindSpore at 5, 1" in done.batch_proof
+    check_every_size(cell, tmp_path / "x.onnx", (6,))
+
+
+@pytest.mark.field(
+    case="the batch rolled, for which MindSpore has no kernel on CPU",
+    source="pytorch/pytorch#58389",
+    outcome="Every batch size gives np.roll; the batch is free as the traces of three sizes agree.",
+)
+@pytest.mark.parametrize("shift", [1, -1, 3])
+def test_roll(build: Build, tmp_path: Path, shift: int) -> None:
+    done = convert(build(f"ops.roll(x, {shift}, 0)"), (3, 6), tmp_path / "x.onnx")
+    assert done.batch == "free"
+    assert "traces the same graph" in done.batch_proof
+    assert done.comparison.verdict.startswith("not compared: MindSpore cannot run it here: ")
+    check_every_size(lambda x: np.roll(x, shift, 0), tmp_path / "x.onnx", (6,))
+
+
+@pytest.mark.field(
+    case="a number that was the batch size, where nothing is compared",
+    source="pytorch/pytorch#69605",
+    outcome="The batch is fixed: traced with another size, the graph computes something else.",
+)
+@pytest.mark.parametrize(
+    ("expression", "options"),
+    [("ops.roll(x, 1, 0) * x.shape[0]", {}), ("x * x.shape[0]", {"check": False})],
+    ids=["no kernel", "no check"],
+)
+def test_not_compared(build: Build, tmp_path: Path, expression: str, options: dict[str, bool]) -> None:
+    done = convert(build(expression), (2, 6), tmp_path / "x.onnx", **options)
+    assert done.batch.startswith(
+        "fixed: traced with a batch of 5 the graph computes something else (first at "
+    )
+    assert done.inputs == ("input (2, 6) float",)
+
+
+@pytest.mark.field(
+    case="a batch that turns out fixed, with the parameters in a file beside",
+    source="onnx/onnx#3510",
+    outcome="Both files are written again, with the fixed batch, and compared again.",
+)
+def test_external_data(build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convert_any, "EXTERNAL_DATA_BYTES", 50)
+    cell = build("nn.Dense(6, 8); layer(x) * x.shape[0]")
+    done = convert(cell, (2, 6), tmp_path / "x.onnx")
+    assert done.batch.startswith("fixed: ")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.onnx", "x.onnx.data"]
+    model = onnx.load(tmp_path / "x.onnx")  # with its data
+    assert [dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim] == [2, 6]
+    x = np.random.default_rng(0).normal(size=(2, 6)).astype(np.float32)
+    np.testing.assert_allclose(run_onnx(model, x)[0], run_mindspore(cell, x)[0], atol=1e-5)
+
+
+@pytest.mark.field(
+    case=".mindir of a sum over the batch divided by its size",
+    source="roboflow/rf-detr#949",
+    outcome="A file has one batch size: whether 2 is it cannot be known, so the batch is fixed.",
+)
+def test_mindir_of_images_that_see_each_other(build: Build, tmp_path: Path) -> None:
+    source = tmp_path / "x.mindir"
+    source.write_bytes(mindir_bytes_from_cell(build("x.sum(axis=0) / x.shape[0]"), (2, 6)))
+    done = convert_mindir(source, tmp_path / "x.onnx")
+    assert "whether a number in the graph is the batch size cannot be known" in done.batch
+    assert done.inputs == ("input (2, 6) float",)
+
+
+@pytest.mark.field(
+    case=".mindir whose shapes hold its batch size",
+    source="onnx/onnx#3510 (hard-coded shapes)",
+    outcome="The batch is free where each image gives what it gives alone.",
+)
+def test_mindir_with_shapes(build: Build, tmp_path: Path) -> None:
+    cell = build("ops.relu(x).reshape(x.shape[0], 3, -1).sum(axis=1)")
+    (tmp_path / "x.mindir").write_bytes(mindir_bytes_from_cell(cell, (2, 6)))
+    done = convert_mindir(tmp_path / "x.mindir", tmp_path / "x.onnx")
+    assert (done.batch, done.comparison.verdict) == ("free", "equal")
+    assert "each image gives what it gives there, and alone" in done.batch_proof
+    check_every_size(cell, tmp_path / "x.onnx", (6,))
+
+
+@pytest.mark.field(
+    case=".mindir exported with an unknown batch size",
+    source="mindspore-lab/mindocr#592, mindspore-lab/mindocr#639",
+    outcome="It becomes the same graph as the one exported with a batch of one; the batch is free.",
+)
+def test_unknown_batch(build: Build, tmp_path: Path) -> None:
+    import mindspore
+
+    cell = build("nn.SequentialCell(nn.Conv2d(3, 8, 3, has_bias=True), nn.MaxPool2d(2, 2))")
+    unknown = mindspore.Tensor(shape=[None, 3, 8, 8], dtype=mindspore.float32)
+    mindspore.export(cell, unknown, file_name=str(tmp_path / "unknown"), file_format="MINDIR")
+    (tmp_path / "one.mindir").write_bytes(mindir_bytes_from_cell(cell, (1, 3, 8, 8)))
+    one, other = (
+        convert_mindir(tmp_path / f"{name}.mindir", tmp_path / f"{name}.onnx") for name in ("one", "unknown")
+    )
+    assert (one.batch, other.batch) == ("free", "free")
+    first, second = (onnx.load(tmp_path / f"{name}.onnx").graph for name in ("one", "unknown"))
+    second.name = first.name  # MindSpore numbers its graphs
+    assert first.SerializeToString() == second.SerializeToString()
+    check_every_size(cell, tmp_path / "unknown.onnx", (3, 8, 8))
+
+
+@pytest.mark.field(
+    case=".mindir exported with an unknown image size",
+    source="mindspore-lab/mindocr#639",
+    outcome="An error names the input as the user does, its unknown axes, and what to do.",
+)
+def test_unknown_image_size(build: Build, tmp_path: Path, run_cli: Callable[..., Any]) -> None:
+    import mindspore
+
+    unknown = mindspore.Tensor(shape=[None, 3, None, 8], dtype=mindspore.float32)
+    path = tmp_path / "x.mindir"
+    mindspore.export(build("nn.ReLU()"), unknown, file_name=str(path), file_format="MINDIR")
+    result = run_cli("convert", path, "--to", "onnx", "-o", tmp_path / "x.onnx")
+    assert result.exit_code == 2
+    assert "has the shape (unknown, 3, unknown, 8): export with fixed sizes" in result.output
+    assert not (tmp_path / "x.onnx").exists()
+
+
+@pytest.mark.field(
+    case="states of an LSTM, whose batch is the second axis",
+    source="pytorch/pytorch#68003, pytorch/pytorch#70110",
+    outcome="The declared shape of the states follows the free batch: (1, N, 6).",
+)
+def test_declared_shapes(build: Build, tmp_path: Path) -> None:
+    done = convert(build("nn.LSTM(8, 6, batch_first=True)"), (2, 5, 8), tmp_path / "x.onnx")
+    assert done.batch == "free"
+    assert [text.partition(" ")[2] for text in done.outputs] == [
+        "(N, 5, 6) float",
+        "(1, N, 6) float",
+        "(1, N, 6) float",
+    ]
