@@ -17,7 +17,6 @@ from .check import batch_sizes, compare
 from .conversion_result import AnyConversion, NotEqualError, result_of
 from .emit import BATCH, BurntBatchError, ConverterFaultError, onnx_from_graph
 from .export import ExportError, InputSpec, exported_mindir, name_graph
-from .limits import MAX_BYTES, find_too_large
 from .origins import (
     ConvertAnyError,
     Origin,
@@ -114,12 +113,6 @@ def convert_cell(
 def _convert(graph: Graph, origin: Origin, output: Path, opset: int, progress: Progress) -> AnyConversion:
     if output.suffix.lower() != ".onnx":
         raise ConvertAnyError(f"{output}: an ONNX file's name ends in .onnx")
-    problem = find_too_large(graph)
-    if problem is not None:
-        raise ConvertAnyError(
-            f"{origin.name}: {problem}, and what is converted is also run, with at most "
-            f"{MAX_BYTES >> 30} GiB: trace it with a smaller batch or smaller inputs"
-        )
     progress("converting the graph")
     size = sum(len(parameter.tensor.data) for parameter in graph.parameters.values())
     data_name = f"{output.name}.data" if size >= EXTERNAL_DATA_BYTES else None

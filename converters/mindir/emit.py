@@ -21,6 +21,7 @@ from reference_models.errors import TriportError, listed
 from .builder import Builder, UnsupportedCallError, Value
 from .call import Call, Cell, array_from_tensor
 from .inferred import infer
+from .limits import MAX_BYTES, find_too_large
 from .operators import Operator, load_operators
 from .outputs import unique
 from .reader import Graph, Node, Tensor, TensorType
@@ -43,6 +44,10 @@ class UnsupportedOperatorsError(TriportError):
 
 class ConverterFaultError(UnsupportedOperatorsError):
     """A converter failed, which no layer is to blame for; what it raised is the cause."""
+
+
+class TooLargeError(TriportError):
+    """The graph states sizes that no machine has memory for."""
 
 
 class BurntBatchError(TriportError):
@@ -71,6 +76,12 @@ def onnx_from_graph(
     """
     if not LOWEST_OPSET <= opset <= HIGHEST_OPSET:
         raise TriportError(f"opset {opset}: expected {LOWEST_OPSET} to {HIGHEST_OPSET}")
+    problem = find_too_large(graph)
+    if problem is not None:
+        raise TooLargeError(
+            f"{problem}, and what is converted is also run, with at most {MAX_BYTES >> 30} GiB: trace the Cell "
+            "with a smaller batch or smaller inputs, or export a damaged file again"
+        )
     entries: dict[str, Any] = dict(graph.constants)
     parameters = _name_parameters(graph, rename or {})
     for id_, name in parameters.items():
