@@ -79,8 +79,8 @@ def onnx_from_graph(
     problem = find_too_large(graph)
     if problem is not None:
         raise TooLargeError(
-            f"{problem}, and what is converted is also run, with at most {MAX_BYTES >> 30} GiB: trace the Cell "
-            "with a smaller batch or smaller inputs, or export a damaged file again"
+            f"{problem}, and what is converted is also run, with at most {MAX_BYTES >> 30} GiB: trace the "
+            "Cell with a smaller batch or smaller inputs, or export a damaged file again"
         )
     entries: dict[str, Any] = dict(graph.constants)
     parameters = _name_parameters(graph, rename or {})
