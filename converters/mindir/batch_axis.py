@@ -42,6 +42,10 @@ class BatchAxes:
         """Return where the batch is in a value, None if nowhere or unknown."""
         return self._places.get(value.name)
 
+    def put(self, value: Value, place: Place) -> None:
+        """Say where the batch is in a value, because it is known."""
+        self._places[value.name] = place
+
     def copy(self, value: Value, to: Value) -> None:
         """Say that the batch is where it is in another value of the same shape."""
         if value.name in self._places:
@@ -102,6 +106,8 @@ class BatchAxes:
             summed = rank - 1 if index == 0 else rank - 2
             if rank == 1 or place.axis == summed:
                 return None
+        if op_type == "GatherND":
+            return place if place.axis < attributes.get("batch_dims", 0) else None
         if op_type == "Gather":
             axis, second = attributes.get("axis", 0) % max(rank, 1), inputs[1]
             if index == 1:

@@ -12,7 +12,8 @@ import onnx
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from .batch_axis import BatchAxes, free_first_axis
+from .batch_axis import BatchAxes, Place, free_first_axis
+from .node_check import find_contradiction
 from .reader import TensorType
 
 MAX_FOLDED = 1 << 20  # elements of a constant that may be computed here
@@ -49,6 +50,8 @@ class Builder:
         self.nodes: list[onnx.NodeProto] = []
         self.scope = ""
         self.result_type: TensorType | None = None
+        self.is_batch_known = False  # of each node's result
+        self.result_batch: tuple[int, int] | None = None  # axis, and its elements for one image, if known
         self._producers: dict[str, onnx.NodeProto] = {}
         self._constants: dict[tuple[int, tuple[int, ...], bytes], Value] = {}
         self._arrays: dict[str, np.ndarray] = {}
@@ -79,6 +82,9 @@ class Builder:
             name=self.scope,
             **attributes,
         )
+        problem = find_contradiction(node, inputs, outputs, self._arrays, self.opset) if inputs else None
+        if problem is not None:
+            raise UnsupportedCallError(problem)
         self.nodes.append(node)
         self._producers.update((value.name, node) for value in outputs)
         self._types.update((value.name, value.type) for value in (*outputs, *filter(None, inputs)))
@@ -234,6 +240,10 @@ class Builder:
 
     def free_shape(self, x: Value, shape: Sequence[int]) -> list[int]:
         """Return a Reshape's target in which the traced batch size does not stay, where that can be said."""
+        is_result = self.result_type is not None and self.result_type.shape == tuple(shape)
+        if self.is_batch_known and is_result and 0 not in shape:
+            axis = self.result_batch[0] if self.result_batch is not None else None
+            return [-1 if place == axis else size for place, size in enumerate(shape)]
         target = self._batch_axes.free_shape(x, shape) if self._batch_axes else None
         return free_first_axis(x.shape, shape) if target is None else target
 
@@ -242,22 +252,62 @@ class Builder:
         place = self._batch_axes.get(x) if self._batch_axes else None
         return place is None or place.axis == 0
 
-    def spread(self, value: Value) -> Value:
+    def holds_batch(self, x: Value, axis: int) -> bool:
+        """Return whether an axis of a value holds the batch, alone or with another; False if unknown."""
+        place = self._batch_axes.get(x) if self._batch_axes else None
+        return place is not None and place.axis == axis
+
+    def guess_batch_size(self) -> tuple[Value, int] | None:
+        """Return the free batch size where a traced size may be it; None where it is known which are."""
+        return None if self.is_batch_known else self.get_batch_size()
+
+    def guess_spread(self, value: Value) -> Value:
+        """Return a constant at the free batch size if it may be one row for each image."""
+        return value if self.is_batch_known else self.spread(value)
+
+    def spread(self, value: Value, axis: int = 0) -> Value:
         """Return a constant of equal rows, as many as the traced batch has, at the free batch size.
 
         MindSpore works out what depends on the input's shape alone, for the traced batch.
         """
         array = self._arrays.get(value.name)
-        if self._batch_input is None or array is None or not array.ndim:
+        if self._batch_input is None or array is None or not axis < array.ndim:
             return value
-        if array.shape[0] != self._batch_input.shape[0] or not bool(np.all(array == array[:1])):
+        row = array.take([0], axis) if array.size else array
+        if array.shape[axis] != self._batch_input.shape[0] or not bool(np.all(array == row)):
             return value
-        row = self.constant(array[:1], value.type.elem_type)
-        shape, _ = self.get_batch_size() or (row, 0)
-        if array.ndim > 1:
-            type_ = TensorType(onnx.TensorProto.INT64, (array.ndim,))
-            shape = self.add("Concat", [shape, self.constant([1] * (array.ndim - 1))], type_, axis=0)
-        return self.add("Expand", [row, shape], value.type)
+        sizes = [1] * array.ndim
+        spread = self.add(
+            "Expand", [self.constant(row, value.type.elem_type), self.batch_shape(sizes, axis)], value.type
+        )
+        self._put_batch(spread, axis, 1)
+        return spread
+
+    def batch_shape(self, sizes: Sequence[int], axis: int) -> Value:
+        """Return sizes as a tensor, with the free batch size at one place."""
+        batch_size = self.get_batch_size()
+        if batch_size is None:
+            return self.constant(list(sizes))
+        ends = [sizes[:axis], sizes[axis + 1 :]]
+        first, last = (self.constant(list(end)) if end else None for end in ends)
+        parts = [part for part in (first, batch_size[0], last) if part is not None]
+        if len(parts) == 1:
+            return parts[0]
+        return self.add("Concat", parts, TensorType(onnx.TensorProto.INT64, (len(sizes),)), axis=0)
+
+    def settle(self, result: Value) -> Value:
+        """Return a node's result with its batch where it is known to be; a constant becomes as large."""
+        if self.result_batch is None or self._batch_axes is None:
+            return result
+        axis, inner = self.result_batch
+        if result.name in self._arrays:
+            return self.spread(result, axis) if inner == 1 else result
+        self._put_batch(result, axis, inner)
+        return result
+
+    def _put_batch(self, value: Value, axis: int, inner: int) -> None:
+        if self._batch_axes is not None and not self.is_free_of_inputs(value):
+            self._batch_axes.put(value, Place(axis, inner))
 
     def pick(self, x: Value, axis: int, index: Sequence[int]) -> Value:
         """Take slices along an axis.

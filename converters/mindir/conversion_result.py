@@ -27,6 +27,7 @@ class AnyConversion:
     tensors_written: int
     batch: str
     comparison: Comparison
+    left_out: tuple[tuple[str, str], ...] = ()
     batch_proof: str = ""
 
     @property
@@ -49,7 +50,7 @@ class AnyConversion:
             "to": "onnx",
             "dialect": None,
             "tensors_written": self.tensors_written,
-            "dropped": [],
+            "dropped": [{"name": f"output {place}", "reason": what} for place, what in self.left_out],
             "round_trip": "bit-equal",
             "warnings": self.warnings,
             "opset": self.opset,
@@ -69,6 +70,7 @@ class AnyConversion:
             ("graph", f"{self.nodes} nodes, {self.tensors_written} parameters, opset {self.opset}"),
             ("inputs", ", ".join(self.inputs)),
             ("outputs", ", ".join(self.outputs)),
+            *(("left out", f"output {place}: {what}, not a tensor") for place, what in self.left_out),
             ("batch", self.batch),
             *([("", self.batch_proof)] if self.batch_proof else []),
             ("compared", str(self.comparison)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,18 +16,19 @@ from .batch_proof import find_problem_by_tracing, find_problem_image_by_image, n
 from .check import batch_sizes, compare
 from .conversion_result import AnyConversion, NotEqualError, result_of
 from .emit import BATCH, BurntBatchError, ConverterFaultError, onnx_from_graph
-from .export import ExportError, InputSpec, exported_mindir
+from .export import ExportError, InputSpec, exported_mindir, name_graph
 from .origins import (
     ConvertAnyError,
     Origin,
     Progress,
-    Tracer,
     find_cell,
     load_mindir,
     load_parameters,
     trace_unknown_batch,
 )
+from .outputs import describe_left_out
 from .reader import Graph, MindirError, UnknownSizeError, read_mindir
+from .tracing import Tracer
 from .verdicts import Comparison
 from .write_onnx import name_data, write, write_graph
 
@@ -102,9 +103,10 @@ def convert_cell(
         load_parameters(cell, checkpoint)
     progress(f"tracing {name} in MindSpore")
     with exported_mindir(cell, *inputs) as path:
-        graph = read_mindir(path)
+        graph = name_graph(read_mindir(path, label=f"{name} as MindIR"), cell, inputs)
     target = output or Path(f"{name.rpartition(':')[2].rpartition('.')[2]}.onnx")
-    origin = Origin(name, (lambda: cell) if check else None, Tracer(lambda: cell, inputs, opset))
+    trace = Tracer(lambda: cell, inputs, opset, output_names=graph.output_names)
+    origin = Origin(name, (lambda: cell) if check else None, trace)
     return _convert(graph, origin, target, opset, progress)
 
 
@@ -112,41 +114,36 @@ def _convert(graph: Graph, origin: Origin, output: Path, opset: int, progress: P
     if output.suffix.lower() != ".onnx":
         raise ConvertAnyError(f"{output}: an ONNX file's name ends in .onnx")
     progress("converting the graph")
-    batch = "free"
-
-    def make(free_batch: bool) -> onnx.ModelProto:
-        try:
-            return onnx_from_graph(graph, opset=opset, free_batch=free_batch, input_names=origin.input_names)
-        except ConverterFaultError as error:
-            if origin.trace is None:  # the file may be damaged
-                raise
-            raise RuntimeError(str(error)) from error.__cause__
-
-    try:
-        model = make(True)
-    except BurntBatchError as error:
-        model, batch = make(False), f"fixed: {error}"
-    if batch == "free" and not any(_is_batched(model)):
-        batch = "fixed: no input has a batch axis"
-    data_name = f"{output.name}.data" if _num_bytes(model) >= EXTERNAL_DATA_BYTES else None
-    proof = ""
+    size = sum(len(parameter.tensor.data) for parameter in graph.parameters.values())
+    data_name = f"{output.name}.data" if size >= EXTERNAL_DATA_BYTES else None
+    batch, proof, problem = "free", "", None
     with ExitStack() as stack:
         path = stack.enter_context(replacing(output))
         data = stack.enter_context(replacing(output.with_name(data_name))) if data_name else None
-        progress(f"writing {output.name}")
-        write(model, path, data, graph)
-        comparison = _compare(path, model, graph, origin, progress)
-        if batch == "free" and comparison.passed:
-            problem, told = _judge_batch(path, model, graph, origin, comparison, progress)
+        for model, problem in _iterate_free(graph, origin, opset, progress):
+            if model is None:
+                continue
+            progress(f"writing {output.name}")
+            write(model, path, data, graph)
+            comparison = _compare(path, model, graph, origin, progress)
+            if not any(_is_batched(model)):
+                batch = "fixed: no input has a batch axis"
+                break
+            if not comparison.passed:
+                problem = None
+                break
+            problem, proof = _judge_batch(path, model, graph, origin, comparison, progress)
             if problem is None:
-                proof = told
                 if _declare_shapes(model, comparison):
                     write_graph(model, path)
-            else:
-                batch, model = f"fixed: {problem}", make(False)
-                progress(f"writing {output.name} with a fixed batch")
-                write(model, path, data, graph)
-                comparison = _compare(path, model, graph, origin, progress)
+                break
+        if problem is not None:
+            batch, proof = f"fixed: {problem}", ""
+            model = _make(graph, origin, opset, free_batch=False)
+            progress(f"writing {output.name} with a fixed batch")
+            write(model, path, data, graph)
+            comparison = _compare(path, model, graph, origin, progress)
+        assert model is not None
         if data_name is not None:
             name_data(model, path, data_name)
         done = AnyConversion(
@@ -159,11 +156,49 @@ def _convert(graph: Graph, origin: Origin, output: Path, opset: int, progress: P
             tensors_written=len(model.graph.initializer),
             batch=batch,
             comparison=comparison,
+            left_out=tuple(describe_left_out(graph)),
             batch_proof=proof,
         )
         if not comparison.passed:
             raise NotEqualError(done)
     return done
+
+
+def _iterate_free(
+    graph: Graph, origin: Origin, opset: int, progress: Progress
+) -> Iterator[tuple[onnx.ModelProto | None, str | None]]:
+    """Yield the graph with a free batch, and with what a second trace says of it; or why it is fixed."""
+    before = None
+    for is_second in (False, True):
+        found: Graph | None = graph
+        if is_second:
+            if origin.trace is None:
+                return
+            progress("tracing with another batch size")
+            try:
+                found = origin.trace.learn(graph)
+            except TriportError:  # it cannot be traced so
+                found = None
+        if found is None:
+            return
+        try:
+            model = _make(found, origin, opset)
+        except BurntBatchError as error:
+            yield None, str(error)
+            continue
+        if model != before:
+            yield model, None
+        before = model
+
+
+def _make(graph: Graph, origin: Origin, opset: int, free_batch: bool = True) -> onnx.ModelProto:
+    """Return the graph as ONNX; what a converter fails on that MindSpore has just traced is our own fault."""
+    try:
+        return onnx_from_graph(graph, opset=opset, free_batch=free_batch, input_names=origin.input_names)
+    except ConverterFaultError as error:
+        if origin.trace is None:  # the file may be damaged
+            raise
+        raise RuntimeError(str(error)) from error.__cause__
 
 
 def _judge_batch(
@@ -243,10 +278,6 @@ def _compare(
 def _is_batched(model: onnx.ModelProto) -> list[bool]:
     """Return of each input whether its first axis is free."""
     return [any(dim.dim_param for dim in _dims(value)) for value in model.graph.input]
-
-
-def _num_bytes(model: onnx.ModelProto) -> int:
-    return sum(len(tensor.raw_data) for tensor in model.graph.initializer)
 
 
 def _dims(value: onnx.ValueInfoProto) -> Any:

@@ -15,16 +15,26 @@ from typing import Any
 import onnx
 from onnx import helper
 
+from converters.formats.tensors import short
 from reference_models.errors import TriportError, listed
 
 from .builder import Builder, UnsupportedCallError, Value
 from .call import Call, Cell, array_from_tensor
 from .inferred import infer
+from .limits import MAX_BYTES, find_too_large
 from .operators import Operator, load_operators
+from .outputs import unique
 from .reader import Graph, Node, Tensor, TensorType
 
 LOWEST_OPSET, DEFAULT_OPSET, HIGHEST_OPSET = 11, 17, 21
 BATCH = "N"
+MAX_REASON, MAX_PROBLEMS, MAX_PLACES = 300, 20, 5  # of an error: characters, operators, places of each
+ADVICE = "Add a converter in converters/mindir/operators/, or change the layer."
+FAULT_ADVICE = (
+    "What is not understood comes from a damaged file; if MindSpore itself wrote this file so, it is a fault "
+    "of triport: report it, with what --debug prints."
+)
+COMPLEX = (onnx.TensorProto.COMPLEX64, onnx.TensorProto.COMPLEX128)
 BURNT_ADVICE = "Reshape with -1 for the batch axis in the Cell, or convert with a fixed batch size."
 
 
@@ -34,6 +44,10 @@ class UnsupportedOperatorsError(TriportError):
 
 class ConverterFaultError(UnsupportedOperatorsError):
     """A converter failed, which no layer is to blame for; what it raised is the cause."""
+
+
+class TooLargeError(TriportError):
+    """The graph states sizes that no machine has memory for."""
 
 
 class BurntBatchError(TriportError):
@@ -62,6 +76,12 @@ def onnx_from_graph(
     """
     if not LOWEST_OPSET <= opset <= HIGHEST_OPSET:
         raise TriportError(f"opset {opset}: expected {LOWEST_OPSET} to {HIGHEST_OPSET}")
+    problem = find_too_large(graph)
+    if problem is not None:
+        raise TooLargeError(
+            f"{problem}, and what is converted is also run, with at most {MAX_BYTES >> 30} GiB: trace the "
+            "Cell with a smaller batch or smaller inputs, or export a damaged file again"
+        )
     entries: dict[str, Any] = dict(graph.constants)
     parameters = _name_parameters(graph, rename or {})
     for id_, name in parameters.items():
@@ -75,14 +95,14 @@ def onnx_from_graph(
         entries[id_] = Cell(value)
         builder.add_input(value)
 
-    _convert_nodes(graph.nodes, entries, builder)
+    if batched and graph.batch_axes:
+        builder.is_batch_known = True
+        entries.update(_free_constants(graph, builder))
+    _convert_nodes(graph.nodes, entries, builder, graph.batch_axes if batched else {})
 
-    outputs = [value for id_ in graph.outputs for value in _flatten(entries[id_], id_, builder)]
-    names = list(output_names or (["logits"] if len(outputs) == 1 else []))
-    names = names or [f"output_{index}" for index in range(len(outputs))]
-    if len(names) != len(outputs):
-        raise TriportError(f"{len(names)} output names were given for {len(outputs)} outputs")
+    outputs = [value for id_ in graph.outputs for value in _flatten(entries[id_], builder)]
     reserved = {*parameters.values(), *inputs.values()}
+    names = _name_outputs(graph, outputs, output_names, reserved)
     nodes = _name_nodes(_end_in_outputs(builder, outputs, names), reserved | set(names), names)
     used = {name for node in nodes for name in node.input}
 
@@ -118,11 +138,27 @@ def _describe(name: str, type_: TensorType, is_batch_free: bool) -> onnx.ValueIn
     return helper.make_tensor_value_info(name, type_.elem_type, shape)
 
 
-def _convert_nodes(nodes: Iterable[Node], entries: dict[str, Any], builder: Builder) -> None:
+def _free_constants(graph: Graph, builder: Builder) -> dict[str, Cell]:
+    """Return the constants that grow with the batch, as many rows as the batch has."""
+    freed = {}
+    for id_, (axis, inner) in graph.batch_axes.items():
+        tensor = graph.constants.get(id_)
+        if isinstance(tensor, Tensor) and inner == 1:
+            value = builder.constant(array_from_tensor(tensor), tensor.type.elem_type)
+            freed[id_] = Cell(builder.spread(value, axis))
+    return freed
+
+
+def _convert_nodes(
+    nodes: Iterable[Node],
+    entries: dict[str, Any],
+    builder: Builder,
+    batch_axes: Mapping[str, tuple[int, int]],
+) -> None:
     """Convert in order, adding each node's result to the entries; gather what cannot be converted."""
     operators = load_operators()
     problems: dict[str, list[str]] = {}
-    faults: list[BaseException] = []
+    cause: BaseException | None = None
     unknown: Any = object()
     for node in nodes:
         read = [entries[id_] for id_ in node.inputs]
@@ -130,31 +166,45 @@ def _convert_nodes(nodes: Iterable[Node], entries: dict[str, Any], builder: Buil
             # what depends on an unsupported call is not judged, only looked up
             entries[node.id] = unknown
             if node.primitive not in operators:
-                problems.setdefault(f"{node.primitive}: no converter", []).append(_get_scope(node))
+                problems.setdefault(f"{short(node.primitive)}: no converter", []).append(_get_scope(node))
             continue
         operator = operators.get(node.primitive)
+        builder.result_batch = batch_axes.get(node.id)
         try:
             entries[node.id] = _convert_node(node, operator, read, builder)
         except UnsupportedCallError as error:
-            problems.setdefault(f"{node.primitive}: {error}", []).append(_get_scope(node))
+            cause = cause or error.__cause__
+            reason = f"{short(node.primitive)}: {short(str(error), MAX_REASON)}"
+            problems.setdefault(reason, []).append(_get_scope(node))
             entries[node.id] = unknown
-            faults += [error.__cause__] if error.__cause__ else []
     if problems:
         count = sum(map(len, problems.values()))
-        lines = [f"{problem}\n  {listed(scopes)}" for problem, scopes in problems.items()]
-        what = f"{count} operators cannot be converted to ONNX opset {builder.opset}\n{listed(lines, 50)}"
-        if len(faults) == count:
-            raise ConverterFaultError(what) from faults[0]
-        raise UnsupportedOperatorsError(
-            f"{what}\nAdd a converter in converters/mindir/operators/, or change the layer."
-        ) from next(iter(faults), None)
+        lines = [
+            f"{problem}\n  {listed([short(scope) for scope in scopes], MAX_PLACES)}"
+            for problem, scopes in problems.items()
+        ]
+        kind = UnsupportedOperatorsError if cause is None else ConverterFaultError
+        raise kind(
+            f"{count} operators cannot be converted to ONNX opset {builder.opset}\n"
+            f"{listed(lines, MAX_PROBLEMS)}\n"
+            f"{ADVICE if cause is None else FAULT_ADVICE}"
+        ) from cause
 
 
 def _convert_node(node: Node, operator: Operator | None, read: list[Any], builder: Builder) -> Any:
+    found = {type_.elem_type for type_ in (*_iterate_types(node.type), *_iterate_types(tuple(read)))}
+    complex_ = next((elem_type for elem_type in COMPLEX if elem_type in found), None)
+    if complex_ is not None:
+        name = onnx.TensorProto.DataType.Name(complex_).lower()
+        raise UnsupportedCallError(
+            f"it works with {name}, and ONNX's operators do not: keep real and imaginary part as two tensors"
+        )
     if operator is None:
         raise UnsupportedCallError("no converter")
     if builder.opset < operator.lowest_opset:
         raise UnsupportedCallError(f"it needs opset {operator.lowest_opset} or later")
+    if any(size < 0 for type_ in _iterate_types(node.type) for size in type_.shape):
+        raise UnsupportedCallError("the size of its result depends on values, or is damaged")
     call = Call(node, read, builder)
     builder.scope = _get_scope(node)
     builder.result_type = node.type if isinstance(node.type, TensorType) else None
@@ -165,6 +215,9 @@ def _convert_node(node: Node, operator: Operator | None, read: list[Any], builde
             f"triport failed on it, {error!r}: its own fault, if the file is not damaged; please report it"
         ) from error
     call.check_read()
+    if isinstance(result, Value):
+        _check_type(result, node.type, builder)
+        result = builder.settle(result)
     if operator.in_place is None:
         stored = _store(result)
         if operator.is_view:
@@ -180,6 +233,29 @@ def _convert_node(node: Node, operator: Operator | None, read: list[Any], builde
         raise UnsupportedCallError(f"it writes {result.type} into {cell.value.type}")
     cell.value = result
     return cell
+
+
+def _check_type(result: Value, stated: Any, builder: Builder) -> None:
+    """Refuse a result that is not what the file states: nodes are checked, but not each result is a node."""
+    known = builder.get_value(result.name)
+    found = result.type if known is None else known.type
+    if isinstance(stated, TensorType) and not found == result.type == stated:
+        raise UnsupportedCallError(
+            f"its result has the shape {found.shape}, {stated.shape} is stated: the file contradicts itself"
+        )
+
+
+def _iterate_types(entry: Any) -> Iterator[TensorType]:
+    """Yield the types of tensors in a node's type or in what it reads."""
+    if isinstance(entry, TensorType):
+        yield entry
+    elif isinstance(entry, Tensor):
+        yield entry.type
+    elif isinstance(entry, Cell):
+        yield entry.value.type
+    elif isinstance(entry, tuple):
+        for item in entry:
+            yield from _iterate_types(item)
 
 
 def _iterate_cells(entry: Any) -> Iterator[Cell]:
@@ -207,21 +283,36 @@ def _get_scope(node: Node) -> str:
     return node.scope.removeprefix("Default/") or node.id.rpartition(":")[0] or node.id
 
 
-def _flatten(entry: Any, id_: str, builder: Builder) -> list[Value]:
+def _flatten(entry: Any, builder: Builder) -> list[Value]:
+    """Return the tensors of an output; None and constants are no computation (see `describe_left_out`)."""
     if isinstance(entry, tuple | list):
-        return [value for item in entry for value in _flatten(item, id_, builder)]
+        return [value for item in entry for value in _flatten(item, builder)]
     if isinstance(entry, Cell):
         return [entry.value]
     if isinstance(entry, Tensor):
         return [builder.constant(array_from_tensor(entry), entry.type.elem_type)]
-    raise UnsupportedOperatorsError(f"output {id_!r} is no tensor but {entry!r}")
+    return []
+
+
+def _name_outputs(
+    graph: Graph, outputs: Sequence[Value], given: Sequence[str] | None, reserved: set[str]
+) -> list[str]:
+    if not outputs:
+        raise UnsupportedOperatorsError("the graph returns no tensor, only None or constants")
+    names = list(given or unique(graph.output_names, sorted(reserved)))
+    names = names or (["logits"] if len(outputs) == 1 else [f"output_{i}" for i in range(len(outputs))])
+    if len(names) != len(outputs):
+        raise TriportError(f"{len(names)} output names were given for {len(outputs)} outputs")
+    return names
 
 
 def _name_parameters(graph: Graph, rename: Mapping[str, str]) -> dict[str, str]:
     names = {id_: rename.get(parameter.name, parameter.name) for id_, parameter in graph.parameters.items()}
     clashes = sorted(name for name, count in Counter(names.values()).items() if count > 1)
     if clashes:
-        raise TriportError(f"{len(clashes)} initializer names would be used twice\n{listed(clashes)}")
+        raise TriportError(
+            f"{len(clashes)} initializer names would be used twice\n{listed(map(short, clashes))}"
+        )
     return names
 
 
@@ -298,7 +389,8 @@ def _free_outputs(model: onnx.ModelProto, traced_batch: int, axes_of_batch: Mapp
         inferred = infer(model)
     except onnx.shape_inference.InferenceError as error:
         raise BurntBatchError(
-            f"the graph does not hold for another batch size than the traced one: {error}\n{BURNT_ADVICE}"
+            "the graph does not hold for another batch size than the traced one: "
+            f"{short(' '.join(str(error).split()), MAX_REASON)}\n{BURNT_ADVICE}"
         ) from error
     burnt = []
     for found, output in zip(inferred.output, model.graph.output, strict=True):
@@ -318,6 +410,6 @@ def _free_outputs(model: onnx.ModelProto, traced_batch: int, axes_of_batch: Mapp
             burnt.append(output.name)
     if burnt:
         raise BurntBatchError(
-            f"the batch size is burnt into the graph: the first axis of {', '.join(burnt)} is fixed\n"
+            f"the batch size is burnt into the graph: the first axis of {short(', '.join(burnt))} is fixed\n"
             f"{BURNT_ADVICE}"
         )

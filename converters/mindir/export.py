@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reference_models.errors import TriportError
 
-from .reader import read_mindir
+from .outputs import name_outputs
+from .reader import Graph, read_mindir
 from .runs import silenced
 
 if TYPE_CHECKING:
@@ -75,12 +76,8 @@ def exported_mindir(cell: Any, *inputs: Sequence[int] | InputSpec) -> Iterator[P
         ExportError: MindSpore cannot export the Cell.
     """
     import mindspore
-    import numpy as np
 
-    tensors = []
-    for given in inputs:
-        spec = given if isinstance(given, InputSpec) else InputSpec(tuple(given))
-        tensors.append(mindspore.Tensor(np.zeros(spec.shape), getattr(mindspore, spec.dtype)))
+    tensors = _make_zeros(inputs)
     with tempfile.TemporaryDirectory(prefix="triport-") as folder:
         try:
             with silenced():
@@ -93,6 +90,30 @@ def exported_mindir(cell: Any, *inputs: Sequence[int] | InputSpec) -> Iterator[P
             ) from error
         (path,) = Path(folder).glob("*.mindir")
         yield path
+
+
+def _make_zeros(inputs: Sequence[Sequence[int] | InputSpec]) -> list[Any]:
+    import mindspore
+    import numpy as np
+
+    specs = [given if isinstance(given, InputSpec) else InputSpec(tuple(given)) for given in inputs]
+    return [mindspore.Tensor(np.zeros(spec.shape), getattr(mindspore, spec.dtype)) for spec in specs]
+
+
+def name_graph(graph: Graph, cell: Any, inputs: Sequence[InputSpec]) -> Graph:
+    """Return the Cell's graph with the names that it gives its outputs, where it can be run here."""
+    import mindspore
+
+    before = mindspore.get_context("mode")
+    mindspore.set_context(mode=mindspore.GRAPH_MODE)
+    try:
+        with silenced():
+            result = cell(*_make_zeros(inputs))
+    except Exception:  # an operator without a kernel for this device: the comparison will say so
+        return graph
+    finally:
+        mindspore.set_context(mode=before)
+    return replace(graph, output_names=name_outputs(result))
 
 
 def onnx_from_mindir(

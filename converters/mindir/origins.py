@@ -5,9 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +14,12 @@ from converters import environment
 from converters.formats import open_checkpoint
 from reference_models.errors import TriportError, listed
 
-from .emit import onnx_from_graph
-from .export import ExportError, InputSpec, exported_mindir
-from .reader import Graph, UnknownSizeError, read_mindir
+from .export import ExportError, InputSpec
+from .reader import Graph, UnknownSizeError
+from .tracing import Tracer
 
 if TYPE_CHECKING:
-    import onnx
+    pass
 
 UNKNOWN_TRACED_WITH = 2  # images, for a file whose batch size is unknown
 
@@ -40,7 +39,7 @@ class Origin:
 
     name: str
     get_cell: Callable[[], Any] | None
-    trace: Callable[[int, bool], onnx.ModelProto] | None = None
+    trace: Tracer | None = None
     input_names: list[str] | None = None
 
 
@@ -58,54 +57,10 @@ def trace_unknown_batch(
         for type_ in error.inputs.values()
     ]
     names = [name.rpartition(":")[2] for name in error.inputs] if len(specs) > 1 else None
-    trace = Tracer(lambda: load_mindir(source), specs, opset, names, error)
+    trace = Tracer(lambda: load_mindir(source), specs, opset, names, file=error)
     progress(f"tracing {source.name} in MindSpore with a batch of {UNKNOWN_TRACED_WITH}")
     get_cell = (lambda: load_mindir(source)) if check else None
-    return trace.graph(UNKNOWN_TRACED_WITH), Origin(str(source), get_cell, trace, names)
-
-
-@dataclass(frozen=True, slots=True)
-class Tracer:
-    """Traces a Cell again, with another batch size, which is then free or not.
-
-    `file` is what a .mindir file with an unknown batch size says of itself. A Cell of such a file can be
-    traced only once: `get_cell` makes a new one each time.
-    """
-
-    get_cell: Callable[[], Any]
-    specs: Sequence[InputSpec]
-    opset: int
-    input_names: list[str] | None = None
-    file: UnknownSizeError | None = None
-
-    def __call__(self, size: int, free_batch: bool) -> onnx.ModelProto:
-        """Return the ONNX graph of what MindSpore traces with a batch size."""
-        return onnx_from_graph(
-            self.graph(size), opset=self.opset, free_batch=free_batch, input_names=self.input_names
-        )
-
-    def graph(self, size: int) -> Graph:
-        """Return the graph that MindSpore traces with a batch size."""
-        traced = next((spec.shape[0] for spec in self.specs if spec.shape), 0)
-        resized = [
-            InputSpec((size, *spec.shape[1:]), spec.dtype) if spec.shape[:1] == (traced,) else spec
-            for spec in self.specs
-        ]
-        with exported_mindir(self.get_cell(), *resized) as path:
-            graph = read_mindir(path)
-        if self.file is None:
-            return graph
-        # MindSpore drops names and scopes: what it has as often as the file does is the file's, in order
-        counts = Counter(node.primitive for node in graph.nodes)
-        scopes: dict[str, list[str]] = {}
-        for node in self.file.nodes:
-            scopes.setdefault(node.primitive, []).append(node.scope)
-        left = {kind: iter(found) for kind, found in scopes.items() if len(found) == counts[kind]}
-        nodes = (
-            replace(node, scope=next(left[node.primitive])) if node.primitive in left else node
-            for node in graph.nodes
-        )
-        return replace(graph, name=self.file.graph_name, nodes=tuple(nodes))
+    return trace.read(UNKNOWN_TRACED_WITH), Origin(str(source), get_cell, trace, names)
 
 
 def find_cell(where: str) -> Any:

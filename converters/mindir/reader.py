@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from converters.formats.external_data import ExternalData
+from converters.formats.tensors import short
 from reference_models.errors import TriportError, listed
 
 from . import schema
+from .texts import find_bad_text
 
 NEWEST_VERSION = 3
 
@@ -28,10 +30,14 @@ _ELEM_TYPES: dict[int, int] = {
         **{name: name for name in ("FLOAT", "UINT8", "INT8", "UINT16", "INT16", "INT32", "INT64", "BOOL")},
         **{name: name for name in ("FLOAT16", "DOUBLE", "UINT32", "UINT64", "BFLOAT16")},
         "FLOAT64": "DOUBLE",
+        **{name: name for name in ("COMPLEX64", "COMPLEX128")},  # only to say which operators have them
     }.items()
 }
+_DATA_NAMES = {number: name for name, number in schema.DATA_TYPES.items()}
 _ATTRIBUTE_NAMES = {number: name for name, number in schema.ATTRIBUTE_TYPES.items()}
 _INTEGERS = frozenset(("UINT8", "INT8", "UINT16", "INT16", "INT32", "INT64", "UINT32", "UINT64"))
+MAX_RANK = 16  # MindSpore's own kernels take up to 8
+MAX_ELEMENTS = 1 << 40  # of any tensor: 4 TiB of float32
 MAX_PLACES = 20  # of control flow that an error names
 
 
@@ -121,7 +127,12 @@ def _size_text(size: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """A MindIR main graph; ids connect inputs, parameters, constants, nodes (in order) and outputs."""
+    """A MindIR main graph; ids connect inputs, parameters, constants, nodes (in order) and outputs.
+
+    `output_names` are what the Cell calls its tensors, which MindIR does not say; empty if nobody knows.
+    `batch_axes` are the values' axes that grow with the batch, and by how many elements for one image, where
+    that is known (see `batch_facts`).
+    """
 
     name: str
     inputs: Mapping[str, TensorType]
@@ -129,16 +140,18 @@ class Graph:
     constants: Mapping[str, Any]
     nodes: tuple[Node, ...]
     outputs: tuple[str, ...]
+    output_names: tuple[str, ...] = ()
+    batch_axes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
-def read_mindir(source: Path | bytes) -> Graph:
-    """Return the graph of a .mindir file, given by path or by content.
+def read_mindir(source: Path | bytes, label: str | None = None) -> Graph:
+    """Return the graph of a .mindir file, given by path or by content; `label` is what messages call it.
 
     Raises:
         MindirError: not a MindIR file, encrypted, cut short, of an unknown version, or with control flow.
         FormatError: parameters lie in files beside it, which are missing or damaged.
     """
-    label = "MindIR" if isinstance(source, bytes) else str(source)
+    label = label or ("MindIR" if isinstance(source, bytes) else str(source))
     try:
         content = source if isinstance(source, bytes) else source.read_bytes()
     except OSError as error:
@@ -149,31 +162,25 @@ def read_mindir(source: Path | bytes) -> Graph:
     try:
         model.ParseFromString(content)
     except (DecodeError, RecursionError, UnicodeDecodeError, ValueError) as error:
-        raise MindirError(f"{label}: not a MindIR file, or damaged: {error}; export it again") from error
+        reason = short(str(error))
+        raise MindirError(f"{label}: not a MindIR file, or damaged: {reason}; export it again") from error
     if not model.graph.output:
         raise MindirError(f"{label}: no graph inside: not a MindIR file, cut short, or exported empty")
     if not 1 <= model.mind_ir_version <= NEWEST_VERSION:
         raise MindirError(
             f"{label}: MindIR version {model.mind_ir_version}, expected 1 to {NEWEST_VERSION} "
-            f"(written by {model.producer_name or '?'} {model.model_version or '?'})"
+            f"(written by {_producer(model)})"
         )
-    if not all(isinstance(text, str) for text in _iterate_texts(model)):
-        raise MindirError(f"{label}: a name inside is not UTF-8: damaged; export it again")
+    problem = find_bad_text(model)
+    if problem is not None:
+        raise MindirError(f"{label}: {problem}: damaged; export it again")
     parts = None if isinstance(source, bytes) else ExternalData(str(source))
     return _GraphReader(label, model, parts).read()
 
 
-def _iterate_texts(model: Any) -> Iterator[Any]:
-    """Yield every name that is read; protobuf leaves what is not UTF-8 as bytes."""
-    for item in (*model.graph.node, *model.primitives):
-        yield from (item.name, item.op_type, *(attribute.name for attribute in item.attribute))
-    for node in model.graph.node:
-        yield from (node.domain, *node.input, *node.output)
-    for item in (*model.graph.parameter, *model.graph.input, *model.graph.output, *model.functions):
-        yield item.name
-    yield from (model.graph.name, model.producer_name, model.model_version)
-    for parameter in model.graph.parameter:
-        yield parameter.external_data.location
+def _producer(model: Any) -> str:
+    texts = (model.producer_name, model.model_version)
+    return " ".join(short(str(text)) or "?" for text in texts)
 
 
 class _GraphReader:
@@ -196,7 +203,7 @@ class _GraphReader:
             # "28_4_✓nets_Head_construct_19": the mark says which branch
             found = (re.sub(r"^(\d+_)*\W*|(_\d+)*$", "", name) for name in names if name in functions)
             where = "a loop" if switch is None else switch.domain.removeprefix("Default/")
-            places.append(f"{where}, in {', '.join(dict.fromkeys(found))}")
+            places.append(short(f"{where}, in {', '.join(dict.fromkeys(found))}", 200))
         return places + ["..."] * (len(calls) - len(places))
 
     def read(self) -> Graph:
@@ -212,7 +219,9 @@ class _GraphReader:
         callable_.update(output for proto in graph.node for output in proto.output)
         for proto in graph.node:
             if len(proto.output) != 1:
-                raise MindirError(f"{self.label}: node {proto.name!r} has {len(proto.output)} outputs, not 1")
+                raise MindirError(
+                    f"{self.label}: node {short(proto.name)!r} has {len(proto.output)} outputs, not 1"
+                )
             if proto.op_type == "Constant":
                 constants[proto.output[0]] = self._read_constant(proto)
             elif proto.op_type.removeprefix("REF::") in callable_:
@@ -244,12 +253,16 @@ class _GraphReader:
         if proto.HasField("external_data"):
             return Parameter(name, self._read_variable_part(proto, name))
         if proto.quant_params or proto.compression_type:
-            raise MindirError(f"{self.label}: parameter {name!r} is quantised or compressed: not supported")
-        return Parameter(name, self._read_tensor(proto, f"parameter {name!r}"))
+            raise MindirError(
+                f"{self.label}: parameter {short(name)!r} is quantised or compressed: not supported"
+            )
+        return Parameter(name, self._read_tensor(proto, f"parameter {short(name)!r}"))
 
     def _read_tensor(self, proto: Any, what: str) -> Tensor:
         type_ = self._read_tensor_type(proto, what)
-        size = math.prod(type_.shape) * _item_size(type_.elem_type)
+        if any(size < 0 for size in type_.shape):
+            raise MindirError(f"{self.label}: {what} states a negative size in {type_.shape}: damaged")
+        size = math.prod(type_.shape) * item_size(type_.elem_type)
         if len(proto.raw_data) != size:
             raise MindirError(
                 f"{self.label}: {what} of shape {type_.shape} needs {size} bytes, found "
@@ -261,10 +274,11 @@ class _GraphReader:
         """Read a parameter from a file beside the graph, where MindSpore puts what exceeds 1 GB."""
         if self.parts is None:
             raise MindirError(
-                f"{self.label}: the parameters lie in separate files ({proto.external_data.location!r} holds "
-                f"{name!r}): give the graph by its path, with those files beside it"
+                f"{self.label}: the parameters lie in separate files "
+                f"({short(proto.external_data.location)!r} holds {short(name)!r}): "
+                "give the graph by its path, with those files beside it"
             )
-        type_ = self._read_tensor_type(proto, f"parameter {name!r}")
+        type_ = self._read_tensor_type(proto, f"parameter {short(name)!r}")
         dtype = onnx.TensorProto.DataType.Name(type_.elem_type).lower().replace("double", "float64")
         dtype = {"float": "float32"}.get(dtype, dtype)
         where = proto.external_data
@@ -275,20 +289,30 @@ class _GraphReader:
     def _read_tensor_type(self, proto: Any, what: str) -> TensorType:
         elem_type = _ELEM_TYPES.get(proto.data_type)
         if elem_type is None:
-            raise MindirError(f"{self.label}: {what} has data type {proto.data_type}, which is not supported")
-        return TensorType(elem_type, tuple(proto.dims))
+            name = _DATA_NAMES.get(proto.data_type, "")
+            raise MindirError(
+                f"{self.label}: {what} has data type {proto.data_type}{f' ({name})' if name else ''}, "
+                "which is not supported"
+            )
+        rank = len(proto.dims)
+        if rank > MAX_RANK:
+            raise MindirError(f"{self.label}: {what} has {rank} axes, expected at most {MAX_RANK}: damaged")
+        shape = tuple(proto.dims)
+        if math.prod(map(abs, shape)) > MAX_ELEMENTS:
+            raise MindirError(f"{self.label}: {what} states an absurd shape {shape}: damaged")
+        return TensorType(elem_type, shape)
 
     def _read_input(self, info: Any) -> TensorType:
         if len(info.tensor) != 1:
-            raise MindirError(f"{self.label}: input {info.name!r} is not one tensor")
-        type_ = self._read_tensor_type(info.tensor[0], f"input {info.name!r}")
+            raise MindirError(f"{self.label}: input {short(info.name)!r} is not one tensor")
+        type_ = self._read_tensor_type(info.tensor[0], f"input {short(info.name)!r}")
         return type_
 
     def _read_constant(self, proto: Any) -> Any:
         values = [attribute for attribute in proto.attribute if attribute.name == "value"]
         if len(values) != 1:
-            raise MindirError(f"{self.label}: constant {proto.name!r} has {len(values)} values, not 1")
-        return self._decode(values[0], f"constant {proto.name!r}")
+            raise MindirError(f"{self.label}: constant {short(proto.name)!r} has {len(values)} values, not 1")
+        return self._decode(values[0], f"constant {short(proto.name)!r}")
 
     def _read_node(self, proto: Any) -> Node:
         kind = proto.op_type
@@ -297,17 +321,18 @@ class _GraphReader:
             primitive = self.primitives.get(kind.removeprefix("REF::"))
             if primitive is None:
                 raise MindirError(
-                    f"{self.label}: node {proto.name!r} refers to an unknown primitive {kind!r}"
+                    f"{self.label}: node {short(proto.name)!r} refers to an unknown primitive {short(kind)!r}"
                 )
             kind = primitive.op_type
             for attribute in primitive.attribute:
-                attributes[attribute.name] = self._decode(attribute, f"{kind}.{attribute.name}")
+                attributes[attribute.name] = self._decode(attribute, f"{short(kind)}.{short(attribute.name)}")
         type_: ValueType = None
         for attribute in proto.attribute:
             if attribute.name == "shape":
-                type_ = self._read_type(attribute, proto.name)
+                place = proto.domain.removeprefix("Default/") or proto.name
+                type_ = self._read_type(attribute, f"the result of {short(kind)} at {short(place)}")
             else:
-                attributes[attribute.name] = self._decode(attribute, f"{kind}.{attribute.name}")
+                attributes[attribute.name] = self._decode(attribute, f"{short(kind)}.{short(attribute.name)}")
         return Node(proto.output[0], kind, attributes, tuple(proto.input), type_, proto.domain)
 
     def _read_type(self, attribute: Any, what: str) -> ValueType:
@@ -322,16 +347,15 @@ class _GraphReader:
         """Return the Python value: number, bool, string, None, tuple, list, dict, Tensor or Monad."""
         name = _ATTRIBUTE_NAMES.get(attribute.type, str(attribute.type))
         if name in _INTEGERS:
-            return attribute.i if attribute.HasField("i") else _only(attribute.ints, 0)
+            return self._read_scalar(attribute, "i", "ints", what)
         if name == "BOOL":
-            return bool(attribute.i if attribute.HasField("i") else _only(attribute.ints, 0))
+            return bool(self._read_scalar(attribute, "i", "ints", what))
         if name in ("FLOAT", "FLOAT16", "BFLOAT16"):
-            return attribute.f if attribute.HasField("f") else _only(attribute.floats, 0.0)
+            return self._read_scalar(attribute, "f", "floats", what)
         if name == "DOUBLE":
-            return attribute.d if attribute.HasField("d") else _only(attribute.doubles, 0.0)
+            return self._read_scalar(attribute, "d", "doubles", what)
         if name in ("STRING", "CLASS_TYPE", "TYPE_NULL", "NAME_SPACE", "SYMBOL"):
-            text = attribute.s if attribute.HasField("s") else _only(attribute.strings, b"")
-            return text.decode("utf-8", "replace")
+            return self._read_scalar(attribute, "s", "strings", what).decode("utf-8", "replace")
         if name == "TUPLE":
             return tuple(self._decode(value, what) for value in attribute.values)
         if name == "LIST":
@@ -353,6 +377,15 @@ class _GraphReader:
             return Closure()
         raise MindirError(f"{self.label}: {what} is of kind {name}, which cannot be read")
 
+    def _read_scalar(self, attribute: Any, one: str, many: str, what: str) -> Any:
+        """Return the one value of an attribute, which is in one of two fields."""
+        if attribute.HasField(one):
+            return getattr(attribute, one)
+        values = getattr(attribute, many)
+        if len(values) != 1:
+            raise MindirError(f"{self.label}: {what} has {len(values)} values, not 1: damaged")
+        return values[0]
+
     def _check_connected(self, graph: Graph) -> None:
         known = {*graph.inputs, *graph.parameters, *graph.constants}
         proto = self.model.graph
@@ -361,11 +394,13 @@ class _GraphReader:
             raise MindirError(f"{self.label}: two values have the same name: damaged; export it again")
         missing = []
         for node in graph.nodes:
-            missing += [f"{name!r} of {node}" for name in node.inputs if name not in known]
+            missing += [f"{short(name)!r} of {short(str(node))}" for name in node.inputs if name not in known]
             if node.id in known:
-                raise MindirError(f"{self.label}: value {node.id!r} is made twice: damaged; export it again")
+                raise MindirError(
+                    f"{self.label}: value {short(node.id)!r} is made twice: damaged; export it again"
+                )
             known.add(node.id)
-        missing += [f"output {name!r}" for name in graph.outputs if name not in known]
+        missing += [f"output {short(name)!r}" for name in graph.outputs if name not in known]
         if missing:
             raise MindirError(
                 f"{self.label}: {len(missing)} values are used before they are made: damaged, or a kind "
@@ -373,11 +408,8 @@ class _GraphReader:
             )
 
 
-def _only(values: Any, default: Any) -> Any:
-    return values[0] if len(values) else default
-
-
-def _item_size(elem_type: int) -> int:
+def item_size(elem_type: int) -> int:
+    """Return the bytes of an element of a type, as ONNX numbers types."""
     return (
         onnx.helper.tensor_dtype_to_np_dtype(elem_type).itemsize
         if elem_type != onnx.TensorProto.BFLOAT16

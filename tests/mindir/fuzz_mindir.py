@@ -1,7 +1,8 @@
 """Mutated .mindir files: python tests/mindir/fuzz_mindir.py [RUNS] [SEED] [FOLDER].
 
 Each is read and converted, or refused with a TriportError, within a second of CPU time and with bounded
-memory. Needs MindSpore, for the seeds, which are kept in the folder if one is given.
+memory; what is said is bounded as well, and has no character that a terminal would obey. Needs MindSpore,
+for the seeds, which are kept in the folder if one is given.
 """
 
 from __future__ import annotations
@@ -21,13 +22,30 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+import onnx  # noqa: E402
+import onnx.checker  # noqa: E402
 from google.protobuf import descriptor  # noqa: E402
 
 from converters.mindir import schema  # noqa: E402
+from converters.mindir.convert_any import convert_mindir  # noqa: E402
 from converters.mindir.export import onnx_from_mindir  # noqa: E402
+from converters.mindir.reader import read_mindir  # noqa: E402
 from reference_models.errors import TriportError  # noqa: E402
 
 MAX_SECONDS = 1.0
+MAX_FILE_SECONDS = 5.0  # with ONNX Runtime's session, whose first one loads it
+MAX_MESSAGE = 6_000  # characters
+EVERY = 50  # the share of inputs that take the command's whole way
+HOSTILE_TEXTS = (
+    "\x00",
+    "\x1b[2J\x1b]0;owned\x07",
+    "\u202e",
+    "\r\n",
+    "x" * 80_000,
+    "%s{}",
+    "../../x",
+    "\ud7ff",
+)
 MAX_EXTRA_KIB = 256 * 1024
 NUMBERS = (0, 1, -1, 2, 3, 7, 127, 2**31 - 1, -(2**31), 2**40, 2**62, 2**63 - 1, -(2**63))
 
@@ -78,62 +96,103 @@ def mutate_fields(content: bytes, generator: random.Random) -> bytes:
         if not fields:
             continue
         field, value = generator.choice(fields)
-        kind = generator.randrange(4)
         try:
-            if kind == 0:
-                message.ClearField(field.name)
-            elif field.is_repeated and kind == 1:
-                del value[generator.randrange(len(value))]
-            elif field.is_repeated and kind == 2:
-                if field.type == descriptor.FieldDescriptor.TYPE_MESSAGE:
-                    value.add().CopyFrom(generator.choice(value))
-                else:
-                    value.append(generator.choice(value))
-            elif field.cpp_type in (
-                descriptor.FieldDescriptor.CPPTYPE_INT32,
-                descriptor.FieldDescriptor.CPPTYPE_INT64,
-            ):
-                number = generator.choice(NUMBERS)
-                if field.is_repeated:
-                    value[generator.randrange(len(value))] = number
-                else:
-                    setattr(message, field.name, number)
-            elif field.type == descriptor.FieldDescriptor.TYPE_STRING:
-                others = [getattr(other, "name", "") for other in generator.choices(messages, k=3)]
-                text = generator.choice([*others, "", "REF::x"])
-                if field.is_repeated:
-                    value[generator.randrange(len(value))] = text
-                else:
-                    setattr(message, field.name, text)
-            elif field.type == descriptor.FieldDescriptor.TYPE_ENUM and not field.is_repeated:
-                setattr(message, field.name, generator.randrange(41))
-            elif field.type in (
-                descriptor.FieldDescriptor.TYPE_FLOAT,
-                descriptor.FieldDescriptor.TYPE_DOUBLE,
-            ):
-                setattr(message, field.name, generator.choice((0.0, -1.0, 1e30, float("nan"), float("inf"))))
+            mutate_field(message, field, value, messages, generator)
         except (ValueError, TypeError, IndexError, AttributeError):
             continue  # the field does not take it
     return model.SerializePartialToString()
 
 
-def check_one(content: bytes) -> str:
-    """Convert one input; return "converted" or "refused".
+def mutate_field(message: Any, field: Any, value: Any, messages: list[Any], generator: random.Random) -> None:
+    """Change one field."""
+    kind = generator.randrange(4)
+    integers = (descriptor.FieldDescriptor.CPPTYPE_INT32, descriptor.FieldDescriptor.CPPTYPE_INT64)
+    floats = (descriptor.FieldDescriptor.TYPE_FLOAT, descriptor.FieldDescriptor.TYPE_DOUBLE)
+    if kind == 0:
+        message.ClearField(field.name)
+    elif field.is_repeated and kind == 1:
+        del value[generator.randrange(len(value))]
+    elif field.is_repeated and kind == 2:
+        if field.type == descriptor.FieldDescriptor.TYPE_MESSAGE:
+            value.add().CopyFrom(generator.choice(value))
+        else:
+            value.append(generator.choice(value))
+    elif field.cpp_type in integers:
+        put(message, field, value, generator.choice(NUMBERS), generator)
+    elif field.type == descriptor.FieldDescriptor.TYPE_STRING:
+        others = [getattr(other, "name", "") for other in generator.choices(messages, k=3)]
+        text = generator.choice([*others, "", "REF::x", *HOSTILE_TEXTS])
+        if generator.random() < 0.5:
+            before = value[0] if field.is_repeated else value
+            text = before + text
+        put(message, field, value, text, generator)
+    elif field.type == descriptor.FieldDescriptor.TYPE_BYTES and field.name in ("s", "strings"):
+        put(message, field, value, generator.choice(HOSTILE_TEXTS).encode(), generator)
+    elif field.type == descriptor.FieldDescriptor.TYPE_ENUM and not field.is_repeated:
+        setattr(message, field.name, generator.randrange(41))
+    elif field.type in floats:
+        put(message, field, value, generator.choice((0.0, -1.0, 1e30, float("nan"), float("inf"))), generator)
+
+
+def put(message: Any, field: Any, value: Any, content: Any, generator: random.Random) -> None:
+    """Set a field, or one element of it."""
+    if field.is_repeated:
+        value[generator.randrange(len(value))] = content
+    else:
+        setattr(message, field.name, content)
+
+
+def mutate_sizes(content: bytes, generator: random.Random) -> bytes:
+    """Change one number wherever it is: sizes that agree with each other, and are not the data's."""
+    model = schema.ModelProto()
+    model.ParseFromString(content)
+    messages = iterate_messages(model)
+    sizes = [size for message in messages for size in getattr(message, "dims", ())]
+    if sizes:
+        old, new = generator.choice(sizes), generator.choice(NUMBERS)
+        for message in messages:
+            for name in ("dims", "ints"):
+                values = getattr(message, name, None)
+                for index, size in enumerate(values or ()):
+                    if size == old:
+                        values[index] = new
+            if message.DESCRIPTOR.name == "AttributeProto" and message.i == old and message.HasField("i"):
+                message.i = new
+    return model.SerializePartialToString()
+
+
+MUTATIONS = (mutate_bytes, mutate_fields, mutate_fields, mutate_sizes)
+
+
+def check_one(content: bytes, folder: Path | None = None) -> str:
+    """Convert one input; return "converted" or "refused". With a folder, as the command does, with a file.
 
     Raises:
-        AssertionError: it took too long or too much memory.
+        AssertionError: it took too long or too much memory, or the message is not fit for a terminal.
         Exception: anything but a TriportError is a finding.
     """
     start, memory = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     try:
-        onnx_from_mindir(content)
+        if folder is None:
+            model = onnx_from_mindir(content)
+            onnx.checker.check_model(model, full_check=True)
+            said = "\n".join(value.name for value in (*model.graph.input, *model.graph.output))
+        else:
+            read_mindir(content)  # one with unknown sizes would load MindSpore
+            (folder / "input.mindir").write_bytes(content)
+            done = convert_mindir(folder / "input.mindir", folder / "output.onnx", check=False)
+            said = "\n".join(done.lines())
         verdict = "converted"
     except TriportError as error:
-        assert len(str(error)) < 20_000, "a message of over 20,000 characters"
-        verdict = "refused"
+        said, verdict = str(error), "refused"
+        if "not understood" in said:
+            verdict = "refused: not understood"
+    assert len(said) < MAX_MESSAGE, f"a message of {len(said)} characters"
+    odd = [char for char in said if not char.isprintable() and char != "\n"]
+    assert not odd, f"a message with the characters {odd[:5]!r}"
     seconds = time.process_time() - start
     extra = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory
-    assert seconds < MAX_SECONDS, f"{seconds:.1f} s"
+    assert seconds < (MAX_SECONDS if folder is None else MAX_FILE_SECONDS), f"{seconds:.1f} s"
     assert extra < MAX_EXTRA_KIB, f"{extra / 1024:.0f} MiB"
     return verdict
 
@@ -174,12 +233,13 @@ def main() -> None:
     seeds, generator = make_seeds(sys.argv[3] if len(sys.argv) > 3 else None), random.Random(seed)
     counts: Counter[str] = Counter()
     slowest, started = 0.0, time.time()
+    scratch = tempfile.TemporaryDirectory()
     for number in range(runs):
-        mutate = mutate_fields if number % 2 else mutate_bytes
+        mutate = MUTATIONS[number % len(MUTATIONS)]
         content = mutate(generator.choice(seeds), generator)
         before = time.process_time()
         try:
-            counts[check_one(content)] += 1
+            counts[check_one(content, None if number % EVERY else Path(scratch.name))] += 1
         except Exception as error:
             counts[f"FINDING {type(error).__name__}: {str(error)[:100]}"] += 1
             if len(counts) < 60:

@@ -354,13 +354,39 @@ CASES: dict[str, list[Case]] = {
     "Gather": [
         Case("ops.gather(x, ms.Tensor([2, 0, 1]), 1)"),
         Case("ops.gather(x, ms.Tensor([[2], [0]]), 1)"),
+        Case("ops.gather(x, (ops.abs(x) * 0.5).astype(ms.int32)[:, :, 0], 2, 1)", opsets=(12, 21)),
+    ],
+    "ReverseSequence": [
+        Case("ops.ReverseSequence(2, 1)(x, ops.arange(4) + 2)"),
+        Case("ops.ReverseSequence(1, 0)(x, (ops.abs(x[:, 0, 0, 0])).astype(ms.int32) + 1)"),
+        Case("ops.ReverseSequence(3, 0)(x, (ops.abs(x[:, 0, 0, 0])).astype(ms.int32) + 1)"),
     ],
     "GatherD": [Case("ops.gather_elements(x, 1, (ops.abs(x) * 0.5).astype(ms.int32))")],
+    "SearchSorted": [
+        Case("ops.searchsorted(ms.Tensor([-1.0, 0.0, 2.0]), x)"),
+        Case("ops.bucketize(x, [-0.5, 1.0], right=True)"),
+    ],
+    "AffineGrid": [
+        Case("ops.affine_grid(x, (x.shape[0], 3, 4, 5), align_corners=True)", (3, 2, 3)),
+        Case("ops.affine_grid(x, (x.shape[0], 3, 4, 1), align_corners=False)", (3, 2, 3)),
+    ],
     "GatherNd": [
-        Case("ops.gather_nd(x.reshape(-1), ms.Tensor([[0], [5]])) * x[:, :1, 0, :1].reshape(-1, 1)")
+        Case("x[:, [2, 0], 1:3]"),
+        Case("ops.gather_nd(x.reshape(-1), ms.Tensor([[0], [5]])) * x[:, :1, 0, :1].reshape(-1, 1)"),
     ],
     "TensorScatterUpdate": [
-        Case("ops.tensor_scatter_update(x, ms.Tensor([[0], [1]]), x[:2] * 2)", free_batch=False)
+        Case("y = x * 1; y[:, 1:3] = 0; y"),
+        Case("y = x * 1; y[:, 1:3, 2:6] = y[:, :2, 3:] * 2; y"),
+        Case("y = x * 1; y[..., -1] = y[:, :1, :, 0]; y"),
+        Case("y = x * 1; y[:, [0, 2]] = x.mean(); y"),
+        Case("y = x.transpose(1, 2, 0, 3) * 1; y[:, ::2, :, 1] = 3; y"),
+        Case("y = x * 1; y[0, 1:3] = 2; y"),
+        Case("y = ops.zeros((x.shape[0], 6), ms.float32); y[:, 1:3] = x[:, :2, 0, 0]; y"),
+        Case("ops.tensor_scatter_update(x, ms.Tensor([[0], [1]]), x[:2] * 2)", free_batch=False),
+    ],
+    "TensorCopySlices": [
+        Case("y = x.transpose(1, 0, 2, 3) * 1; y[1:3] = 0; y"),
+        Case("y = x.transpose(1, 0, 2, 3) * 1; y[1:3] = y[2:4] * 2; y"),
     ],
     "ScatterNd": [
         Case(

@@ -7,16 +7,19 @@ from converters.mindir.call import Call
 
 from . import mindir_operator
 
+BY_BATCH = (
+    "it normalises by the mean and variance of the batch that it gets, so that one image's result depends "
+    "on the others (training mode, use_batch_statistics=True, or track_running_stats=False): "
+    "use moving statistics"
+)
+
 
 @mindir_operator("BatchNorm")
 def batch_norm(call: Call, builder: Builder) -> tuple[Value | None, ...]:
     """Normalise with the moving statistics; kept unfolded, so that all four parameters stay."""
     inputs = [call.tensor(index) for index in range(5)]
     if call.constant(5):
-        raise call.unsupported(
-            "is_training is True, expected False: it normalises by the mean and variance of the batch that "
-            "it gets, not by stored ones (use_batch_statistics=True, or set_train(True))"
-        )
+        raise call.unsupported(BY_BATCH)
     epsilon = call.constant(6)
     call.constant(7)  # momentum: only training uses it
     call.require("format", call.constant(8), 0, 14, "NCHW", "NCDHW")
@@ -27,15 +30,11 @@ def batch_norm(call: Call, builder: Builder) -> tuple[Value | None, ...]:
 @mindir_operator("BatchNormExt")
 def batch_norm_ext(call: Call, builder: Builder) -> tuple[Value | None, ...]:
     """Do the same, as `mint` does; scale and bias may be None."""
-    if call.entry(3) is None or call.entry(4) is None:
-        raise call.unsupported(
-            "it has no stored mean and variance and normalises by those of the batch that it gets "
-            "(track_running_stats=False)"
-        )
+    if call.constant(5) or call.entry(3) is None or call.entry(4) is None:
+        raise call.unsupported(BY_BATCH)
     x, mean, variance = call.tensor(0), call.tensor(3), call.tensor(4)
     scale = builder.ones(mean.shape, x) if call.entry(1) is None else call.tensor(1)
     bias = builder.zeros(mean.shape, x) if call.entry(2) is None else call.tensor(2)
-    call.require("training", call.constant(5), False)
     call.constant(6)  # momentum: only training uses it
     inputs = [x, scale, bias, mean, variance]
     y = builder.add("BatchNormalization", inputs, call.types[0], epsilon=call.constant(7))

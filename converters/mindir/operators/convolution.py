@@ -21,7 +21,7 @@ def convolve(call: Call, builder: Builder) -> Value:
 
     pad_mode "same" pads as TensorFlow does, the odd one at the end: SAME_UPPER, for any size.
     """
-    x, weight = builder.spread(call.tensor(0)), call.tensor(1)
+    x, weight = builder.guess_spread(call.tensor(0)), call.tensor(1)
     rank = len(x.shape) - 2
     call.require("format", call.attribute("format", "NCHW"), "NCHW", "NCDHW")
     call.require("mode", call.attribute("mode", 1), 1)

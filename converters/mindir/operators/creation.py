@@ -33,7 +33,9 @@ def _expand(call: Call, builder: Builder) -> Value:
     leading = len(after) - len(x.shape)
     before = (1,) * leading + x.shape
     target = [1 if old == new else new for old, new in zip(before, after, strict=True)]
-    batch = builder.get_batch_size()
+    if builder.result_batch is not None and before[builder.result_batch[0]] == 1:
+        return builder.add("Expand", [x, builder.batch_shape(target, builder.result_batch[0])])
+    batch = builder.guess_batch_size()
     if batch is not None and target and before[0] == 1 and builder.is_free_of_inputs(x):
         batch_size, size = batch
         if after[0] == size:
@@ -59,7 +61,11 @@ def tile(call: Call, builder: Builder) -> Value:
     if missing > 0:
         x = builder.unsqueeze(x, range(missing))
     repeats = (1,) * -missing + repeats
-    batch = builder.get_batch_size()
+    if builder.result_batch is not None:
+        axis, inner = builder.result_batch
+        if inner == x.shape[axis] and not builder.holds_batch(x, axis):
+            return builder.add("Tile", [x, builder.batch_shape(repeats, axis)])
+    batch = builder.guess_batch_size()
     if batch is not None and x.shape[0] == 1 and repeats[0] == batch[1] and builder.is_free_of_inputs(x):
         type_ = TensorType(onnx.TensorProto.INT64, (len(repeats),))
         counts = batch[0]

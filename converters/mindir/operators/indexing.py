@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 import onnx
 
 from converters.mindir.builder import Builder, Value
 from converters.mindir.call import Call
+from converters.mindir.index_box import find_box, keeps_batch
 from converters.mindir.reader import TensorType
 
 from . import mindir_operator
@@ -15,9 +17,32 @@ from . import mindir_operator
 
 @mindir_operator("Gather")
 def gather(call: Call, builder: Builder) -> Value:
-    """Take slices along an axis."""
-    call.require("batch_dims", call.constant(3), 0)
-    return _gather(call, builder, call.constant(2))
+    """Take slices along an axis; with `batch_dims`, each place of the first axes has indices of its own."""
+    x, index, batch_dims = call.tensor(0), call.tensor(1), call.constant(3)
+    axis = call.constant(2)
+    if batch_dims == 0:
+        return builder.add("Gather", [x, index], axis=axis)
+    axis %= len(x.shape)
+    batch_dims %= len(index.shape) or 1
+    if not batch_dims <= axis:
+        raise call.unsupported(f"batch_dims is {batch_dims}, behind the axis {axis}")
+    if builder.opset < 12:
+        raise call.unsupported("with batch_dims it needs opset 12 or later")
+    return _gather_in_batches(builder, x, index, axis, batch_dims)
+
+
+def _gather_in_batches(builder: Builder, x: Value, index: Value, axis: int, batch_dims: int) -> Value:
+    """Take slices along an axis, the first axes of x and of the index running together."""
+    between = range(batch_dims, axis)
+    x = builder.transpose(x, [*range(batch_dims), axis, *between, *range(axis + 1, len(x.shape))])
+    # ONNX Runtime has no kernel for indices of other types
+    index = builder.unsqueeze(builder.cast(index, onnx.TensorProto.INT64), [len(index.shape)])
+    shape = (*index.shape[:-1], *x.shape[batch_dims + 1 :])
+    y = builder.add("GatherND", [x, index], TensorType(x.type.elem_type, shape), batch_dims=batch_dims)
+    taken, moved = range(batch_dims, len(index.shape) - 1), len(between)
+    first = len(index.shape) - 1
+    order = [*range(batch_dims), *range(first, first + moved), *taken, *range(first + moved, len(shape))]
+    return builder.transpose(y, order)
 
 
 @mindir_operator("IndexSelect")
@@ -27,8 +52,19 @@ def index_select(call: Call, builder: Builder) -> Value:
     return builder.add("Gather", [x, index], axis=axis)
 
 
-def _gather(call: Call, builder: Builder, axis: int) -> Value:
-    return builder.add("Gather", [call.tensor(0), call.tensor(1)], axis=axis)
+@mindir_operator("ReverseSequence")
+def reverse_sequence(call: Call, builder: Builder) -> Value:
+    """Turn the first elements of each sequence around, as many as its length says."""
+    x, lengths = call.tensor(0), builder.cast(call.tensor(1), onnx.TensorProto.INT64)
+    time, batch = (call.attribute(name) % len(x.shape) for name in ("seq_dim", "batch_dim"))
+    # ONNX has the two as the first axes
+    first = [time, batch] if {time, batch} != {0, 1} else [0, 1]
+    order = [*first, *(axis for axis in range(len(x.shape)) if axis not in first)]
+    x = builder.transpose(x, order)
+    y = builder.unary_of(
+        "ReverseSequence", [x, lengths], time_axis=order.index(time), batch_axis=order.index(batch)
+    )
+    return builder.transpose(y, [order.index(axis) for axis in range(len(order))])
 
 
 @mindir_operator("Embedding")
@@ -62,7 +98,42 @@ def gather_elements(call: Call, builder: Builder) -> Value:
 def gather_nd(call: Call, builder: Builder) -> Value:
     """Take slices by tuples of indices."""
     x, index = call.tensor(0), call.tensor(1)
+    known = builder.get_array(index)
+    box = find_box(known, x.shape) if known is not None else None
+    if box is not None and keeps_batch(builder, x, box[0]):
+        return _take_box(builder, x, *box, spans=len(index.shape) - 1)
     return builder.add("GatherND", [x, builder.cast(index, onnx.TensorProto.INT64)])
+
+
+def _take_box(
+    builder: Builder, x: Value, picks: Mapping[int, Sequence[int]], order: Sequence[int | None], spans: int
+) -> Value:
+    """Take places along each axis; `order` says which axis of the result each then becomes, if any."""
+    for axis, pick in picks.items():
+        if list(pick) != list(range(x.shape[axis])):
+            x = builder.pick(x, axis, pick)
+    dropped = [axis for axis, place in enumerate(order) if place is None]
+    x = builder.squeeze(x, dropped) if dropped else x
+    kept = [place for place in order if place is not None]
+    ranked = sorted(range(len(kept)), key=lambda index: kept[index])
+    x = builder.transpose(x, [*ranked, *range(len(kept), len(x.shape))])
+    missing = [place for place in range(spans) if place not in kept]
+    return builder.unsqueeze(x, missing) if missing else x
+
+
+@mindir_operator("SearchSorted")
+def search_sorted(call: Call, builder: Builder) -> Value:
+    """Return how many of the ascending bounds are below each element, or below and equal."""
+    bounds, x, is_right = call.tensor(0), call.tensor(1), bool(call.constant(4))
+    call.require("sorter", call.constant(2), None)
+    call.constant(3)  # the result's type, which is known
+    if len(bounds.shape) != 1:
+        raise call.unsupported("it has bounds for each row; give one row of bounds")
+    compared = builder.compare(
+        "LessOrEqual" if is_right else "Less", bounds, builder.unsqueeze(x, [len(x.shape)])
+    )
+    counted = builder.cast(compared, call.type.elem_type)
+    return builder.reduce("ReduceSum", counted, [len(x.shape)], keep_dims=False)
 
 
 @mindir_operator("SelectExtView", is_view=True)

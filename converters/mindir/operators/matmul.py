@@ -16,7 +16,7 @@ DEFAULT_AXIS = -65530  # of Cross
 @mindir_operator("MatMul")
 def matmul(call: Call, builder: Builder) -> Value:
     """Multiply two matrices; Gemm, so that a Dense weight stays (out, in)."""
-    x, y = builder.spread(call.tensor(0)), call.tensor(1)
+    x, y = builder.guess_spread(call.tensor(0)), call.tensor(1)
     return builder.add("Gemm", [x, y], transA=int(call.constant(2)), transB=int(call.constant(3)))
 
 

@@ -51,18 +51,15 @@ def resize_bicubic(call: Call, builder: Builder) -> Value:
 def upsample(call: Call, builder: Builder) -> Value:
     """Interpolate as `mint` does; a size or a scale, and align_corners."""
     call.constant(1)
-    if call.constant(2) is not None and not call.constant(3):
-        _require_exact_scales(call, call.tensor(0), call.constant(2))
-    mode = "align_corners" if call.constant(3) else "half_pixel"
+    scales, align_corners = call.constant(2), bool(call.constant(3))
+    mode = "align_corners" if align_corners else "half_pixel"
+    given = None if align_corners else scales
     if call.primitive == "UpsampleBicubic2D":
-        return _resize(call, builder, "cubic", mode, cubic_coeff_a=-0.75)
-    return _resize(call, builder, "linear", mode)
-
-
-def _require_exact_scales(call: Call, x: Value, scales: Sequence[float]) -> None:
-    sizes = zip(x.shape[2:], call.type.shape[2:], scales, strict=True)
-    if any(abs(before * scale - after) > 1e-6 for before, after, scale in sizes):
-        raise call.unsupported(f"scales {scales} do not give whole sizes from {x.shape[2:]}")
+        sizes = zip(call.tensor(0).shape[2:], call.type.shape[2:], given or [], strict=False)
+        if any(before == after and scale != 1 for before, after, scale in sizes):
+            raise call.unsupported(f"the scales {given} leave a size as it is; give the size")
+        return _resize(call, builder, "cubic", mode, given, cubic_coeff_a=-0.75)
+    return _resize(call, builder, "linear", mode, given)
 
 
 def _coordinates(align_corners: bool, half_pixel: bool) -> str:
@@ -88,11 +85,22 @@ def resize_nearest(call: Call, builder: Builder) -> Value:
 def upsample_nearest(call: Call, builder: Builder) -> Value:
     """Take the nearest pixel, as `mint` does."""
     call.constant(1)
-    x = call.tensor(0)
-    if call.constant(2) is not None:
-        _require_exact_scales(call, x, call.constant(2))
+    x, scales = call.tensor(0), call.constant(2)
     sizes = zip(x.shape[2:], call.type.shape[2:], strict=True)
-    return _pick(call, builder, [_nearest(before, after, False, False) for before, after in sizes])
+    if scales is None:
+        return _pick(call, builder, [_nearest(before, after, False, False) for before, after in sizes])
+    scaled = zip(sizes, scales, strict=True)
+    return _pick(call, builder, [_nearest_at_scale(*size, scale) for size, scale in scaled])
+
+
+def _nearest_at_scale(before: int, after: int, scale: float) -> list[int]:
+    """Return the source index of each target index; a scale that gives no whole size counts as it is."""
+    check_size(before)
+    check_size(after)
+    if before == after:
+        return list(range(before))
+    source = np.floor(np.arange(after, dtype=np.float32) * (np.float32(1) / np.float32(scale)))
+    return np.minimum(source, before - 1).astype(np.int64).tolist()
 
 
 def _nearest(before: int, after: int, align_corners: bool, half_pixel: bool) -> list[int]:
@@ -126,19 +134,32 @@ def _pick(call: Call, builder: Builder, picks: Sequence[Sequence[int]]) -> Value
     return x
 
 
-def _resize(call: Call, builder: Builder, mode: str, coordinates: str, **attributes: Any) -> Value:
+def _resize(
+    call: Call,
+    builder: Builder,
+    mode: str,
+    coordinates: str,
+    given: Sequence[float] | None = None,
+    **attributes: Any,
+) -> Value:
+    """Write a Resize: by the scales that were given, else by those that the sizes have, else by sizes."""
     x, after = call.tensor(0), call.type.shape
     if x.shape == after:
         return x
     floats = onnx.TensorProto.FLOAT
     empty = builder.constant([], floats) if builder.opset < 13 else None
-    scales = np.array(after, np.float32) / np.array(x.shape, np.float32)
+    if given is None:
+        scales = np.array(after, np.float32) / np.array(x.shape, np.float32)
+    else:
+        scales = np.array([1, 1, *map(_fit_scale, x.shape[2:], after[2:], given)], np.float32)
     attributes.update(mode=mode, coordinate_transformation_mode=coordinates)
     if all(
         math.floor(before * float(scale)) == size
         for before, scale, size in zip(x.shape, scales, after, strict=True)
     ):
         return builder.add("Resize", [x, empty, builder.constant(scales, floats)], **attributes)
+    if given is not None:
+        raise call.unsupported(f"scales {given} do not give the sizes {after[2:]} from {x.shape[2:]}")
     # whole sizes: those of batch and channels are taken from the input
     shape_type = TensorType(onnx.TensorProto.INT64, (len(x.shape),))
     shape = builder.add("Shape", [x], shape_type)
@@ -147,6 +168,19 @@ def _resize(call: Call, builder: Builder, mode: str, coordinates: str, **attribu
     sizes = builder.add("Concat", [leading, builder.constant(after[2:])], shape_type, axis=0)
     no_scales = builder.constant([], floats) if builder.opset < 13 else None
     return builder.add("Resize", [x, empty, no_scales, sizes], **attributes)
+
+
+def _fit_scale(before: int, after: int, scale: float) -> np.float32:
+    """Return the scale, moved by a rounding where its product with the size would round to another size."""
+    if before == after:
+        return np.float32(1)  # kernels leave such an axis as it is
+    fitted = np.float32(scale)
+    for _ in range(4):
+        found = {math.floor(before * float(fitted)), int(np.float32(before) * fitted)}
+        if found == {after}:
+            break
+        fitted = np.nextafter(fitted, np.float32(0 if max(found) > after else np.inf))
+    return fitted
 
 
 @mindir_operator("GridSampler2D", "GridSampler3D", lowest_opset=16)
@@ -165,3 +199,30 @@ def grid_sample(call: Call, builder: Builder) -> Value:
         padding_mode=("zeros", "border", "reflection")[padding] if isinstance(padding, int) else padding,
         align_corners=int(call.constant(4)),
     )
+
+
+@mindir_operator("AffineGrid")
+def affine_grid(call: Call, builder: Builder) -> Value:
+    """Return where each pixel of a turned and moved image lies, between -1 and 1."""
+    theta, size, align_corners = call.tensor(0), call.constant(1), bool(call.attribute("align_corners"))
+    if len(size) != 4:
+        raise call.unsupported("it is in three dimensions")
+    check_size(*size[2:])
+    height, width = (_spread_evenly(count, align_corners) for count in size[2:])
+    y, x = np.meshgrid(height, width, indexing="ij")
+    points = np.stack([x, y, np.ones_like(x)], axis=-1).reshape(-1, 3)
+    turned = builder.transpose(theta, [0, 2, 1])
+    shape = (theta.shape[0], len(points), 2)
+    moved = builder.add(
+        "MatMul",
+        [builder.constant(points, theta.type.elem_type), turned],
+        TensorType(theta.type.elem_type, shape),
+    )
+    return builder.reshape(moved, (theta.shape[0], *size[2:], 2))
+
+
+def _spread_evenly(count: int, align_corners: bool) -> np.ndarray:
+    """Return the places of pixels between -1 and 1: their corners, or their centres."""
+    if align_corners:
+        return np.linspace(-1, 1, count) if count > 1 else np.zeros(1)
+    return (np.arange(count) * 2 + 1) / count - 1

@@ -27,13 +27,6 @@ def scatter_nd(call: Call, builder: Builder) -> Value:
     return builder.add("ScatterND", [zeros, index, updates], reduction="add")
 
 
-@mindir_operator("TensorScatterUpdate")
-def tensor_scatter_update(call: Call, builder: Builder) -> Value:
-    """Replace slices."""
-    index = builder.cast(call.tensor(1), onnx.TensorProto.INT64)
-    return builder.add("ScatterND", [call.tensor(0), index, call.tensor(2)])
-
-
 @mindir_operator("TensorScatterAdd", lowest_opset=16)
 def tensor_scatter_add(call: Call, builder: Builder) -> Value:
     """Add slices; equal indices add up."""

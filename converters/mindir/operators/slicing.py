@@ -20,7 +20,7 @@ def _match_batches(builder: Builder, values: list[Value], axis: int) -> list[Val
     """Give constants that are joined behind the batch axis the free batch size of the others."""
     if axis == 0 or all(builder.is_free_of_inputs(value) for value in values):
         return values
-    return [builder.spread(value) if builder.is_free_of_inputs(value) else value for value in values]
+    return [builder.guess_spread(value) if builder.is_free_of_inputs(value) else value for value in values]
 
 
 @mindir_operator("Stack")

@@ -1,0 +1,87 @@
+"""Which axes of a graph's values are the batch: learnt from two traces of one Cell.
+
+MindSpore works out everything that depends on the batch size alone, and leaves plain numbers and constants.
+Traced with another batch size, exactly those change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from .reader import Graph, Node, Tensor, TensorType
+
+
+class BatchAxis(NamedTuple):
+    """The axis of a value that grows with the batch, and how many elements of it belong to one image."""
+
+    axis: int
+    inner: int
+
+
+def learn_batch_axes(graph: Graph, other: Graph, size: int, other_size: int) -> Graph | None:
+    """Return the graph with the batch axes that a trace with another batch size shows.
+
+    None if the two traces are not the same graph, node by node.
+    """
+    pairs = _pair_types(graph, other)
+    if pairs is None:
+        return None
+    found: dict[str, BatchAxis] = {}
+    contradicted = set()
+    for id_, mine, theirs in pairs:
+        if len(mine.shape) != len(theirs.shape):
+            return None
+        grown = [axis for axis, (a, b) in enumerate(zip(mine.shape, theirs.shape, strict=True)) if a != b]
+        if not grown:
+            continue
+        axis = grown[0]
+        a, b = mine.shape[axis], theirs.shape[axis]
+        place = BatchAxis(axis, a // size)
+        if len(grown) > 1 or a % size or b != place.inner * other_size or found.get(id_, place) != place:
+            contradicted.add(id_)
+        found[id_] = place
+    return replace(graph, batch_axes={id_: place for id_, place in found.items() if id_ not in contradicted})
+
+
+def _pair_types(graph: Graph, other: Graph) -> list[tuple[str, TensorType, TensorType]] | None:
+    """Return each value that the outputs need, its type in the first graph and in the other.
+
+    Both are followed from the outputs back, because the order of nodes is not the same in two traces.
+    """
+    graphs = (graph, other)
+    nodes = [{node.id: node for node in one.nodes} for one in graphs]
+    waiting = list(zip(*(one.outputs for one in graphs), strict=False))
+    seen: set[tuple[str, str]] = set()
+    found: list[tuple[str, TensorType, TensorType]] = []
+    while waiting:
+        pair = waiting.pop()
+        pair = (_resolve(pair[0], nodes[0]), _resolve(pair[1], nodes[1]))
+        if pair in seen:
+            continue
+        seen.add(pair)
+        constants = [one.constants.get(id_) for one, id_ in zip(graphs, pair, strict=True)]
+        if all(isinstance(constant, Tensor) for constant in constants):
+            found.append((pair[0], constants[0].type, constants[1].type))  # type: ignore[union-attr]
+            continue
+        mine, theirs = (one.get(id_) for one, id_ in zip(nodes, pair, strict=True))
+        if mine is None or theirs is None:
+            if (mine is None) != (theirs is None):
+                return None
+            continue
+        if mine.primitive != theirs.primitive:
+            return None
+        if isinstance(mine.type, TensorType) and isinstance(theirs.type, TensorType):
+            found.append((mine.id, mine.type, theirs.type))
+        waiting += zip(mine.inputs, theirs.inputs, strict=False)
+    return found
+
+
+def _resolve(id_: str, nodes: Mapping[str, Node]) -> str:
+    """Return what an id stands for, behind the nodes that only order side effects."""
+    node = nodes.get(id_)
+    while node is not None and node.primitive in ("Depend", "Load") and node.inputs:
+        id_ = node.inputs[0]
+        node = nodes.get(id_)
+    return id_

@@ -1,0 +1,84 @@
+"""Tracing one Cell again and again, with other batch sizes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from .batch_facts import learn_batch_axes
+from .check import batch_sizes
+from .emit import onnx_from_graph
+from .export import InputSpec, exported_mindir
+from .reader import Graph, UnknownSizeError, read_mindir
+
+if TYPE_CHECKING:
+    import onnx
+
+
+class Tracer:
+    """Traces a Cell with a batch size, which is then free or not.
+
+    `file` is what a .mindir file with an unknown batch size says of itself. A Cell of such a file can be
+    traced only once: `get_cell` makes a new one each time.
+    """
+
+    def __init__(
+        self,
+        get_cell: Callable[[], Any],
+        specs: Sequence[InputSpec],
+        opset: int,
+        input_names: list[str] | None = None,
+        output_names: tuple[str, ...] = (),
+        file: UnknownSizeError | None = None,
+    ) -> None:
+        self.get_cell = get_cell
+        self.file = file
+        self.specs = specs
+        self.opset = opset
+        self.input_names = input_names
+        self.traced = next((spec.shape[0] for spec in specs if spec.shape), 0)
+        self.base: Graph | None = None
+        self.output_names = output_names
+
+    def __call__(self, size: int, free_batch: bool) -> onnx.ModelProto:
+        """Return the ONNX graph of a trace with another batch size."""
+        graph = self.read(size)
+        if self.base is not None:
+            graph = learn_batch_axes(graph, self.base, size, self.traced) or graph
+        return onnx_from_graph(graph, opset=self.opset, free_batch=free_batch, input_names=self.input_names)
+
+    def learn(self, graph: Graph) -> Graph | None:
+        """Return the graph with what a trace with another batch size says of its axes; None if nothing."""
+        size = batch_sizes(self.traced)[0]
+        learnt = learn_batch_axes(graph, self.read(size), self.traced, size)
+        self.base = graph if learnt is not None else None
+        return learnt
+
+    def read(self, size: int) -> Graph:
+        """Return the graph that MindSpore traces with a batch size."""
+        resized = [
+            InputSpec((size, *spec.shape[1:]), spec.dtype) if spec.shape[:1] == (self.traced,) else spec
+            for spec in self.specs
+        ]
+        with exported_mindir(self.get_cell(), *resized) as path:
+            graph = replace(read_mindir(path), output_names=self.output_names)
+        return graph if self.file is None else _with_scopes(graph, self.file)
+
+
+def _with_scopes(graph: Graph, file: UnknownSizeError) -> Graph:
+    """Return the graph with the name and scopes of the file that MindSpore loaded, which it drops.
+
+    What the graph has as often as the file does is the file's, in order.
+    """
+    counts = Counter(node.primitive for node in graph.nodes)
+    scopes: dict[str, list[str]] = {}
+    for node in file.nodes:
+        scopes.setdefault(node.primitive, []).append(node.scope)
+    left = {kind: iter(found) for kind, found in scopes.items() if len(found) == counts[kind]}
+    nodes = (
+        replace(node, scope=next(left[node.primitive])) if node.primitive in left else node
+        for node in graph.nodes
+    )
+    return replace(graph, name=file.graph_name, nodes=tuple(nodes))
