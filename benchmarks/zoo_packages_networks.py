@@ -297,7 +297,7 @@ NETWORKS = (
     _ocr("table_master", "3x64x64", steps=8),
     _audio("DeepSpeech2", _deep_speech, f"{BATCH_SIZE}x1x161x40", f"{BATCH_SIZE}"),
     _audio("EcapaTDNN", _ecapa, f"{BATCH_SIZE}x50x80"),
-    _audio("EcapaTDNN classifier", _speaker_classifier, f"{BATCH_SIZE}x1x32"),
+    _audio("EcapaTDNN classifier", _speaker_classifier, f"{BATCH_SIZE}x32"),
     _audio("Conformer encoder", _conformer_encoder, f"{BATCH_SIZE}x50x80", f"{BATCH_SIZE}x1x11:bool"),
     _audio(
         "Transformer decoder",

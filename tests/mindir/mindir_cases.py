@@ -362,8 +362,17 @@ CASES: dict[str, list[Case]] = {
         Case("ops.ReverseSequence(3, 0)(x, (ops.abs(x[:, 0, 0, 0])).astype(ms.int32) + 1)"),
     ],
     "GatherD": [Case("ops.gather_elements(x, 1, (ops.abs(x) * 0.5).astype(ms.int32))")],
+    "SearchSorted": [
+        Case("ops.searchsorted(ms.Tensor([-1.0, 0.0, 2.0]), x)"),
+        Case("ops.bucketize(x, [-0.5, 1.0], right=True)"),
+    ],
+    "AffineGrid": [
+        Case("ops.affine_grid(x, (x.shape[0], 3, 4, 5), align_corners=True)", (3, 2, 3)),
+        Case("ops.affine_grid(x, (x.shape[0], 3, 4, 1), align_corners=False)", (3, 2, 3)),
+    ],
     "GatherNd": [
-        Case("ops.gather_nd(x.reshape(-1), ms.Tensor([[0], [5]])) * x[:, :1, 0, :1].reshape(-1, 1)")
+        Case("x[:, [2, 0], 1:3]"),
+        Case("ops.gather_nd(x.reshape(-1), ms.Tensor([[0], [5]])) * x[:, :1, 0, :1].reshape(-1, 1)"),
     ],
     "TensorScatterUpdate": [
         Case("y = x * 1; y[:, 1:3] = 0; y"),

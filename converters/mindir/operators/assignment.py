@@ -13,6 +13,7 @@ import onnx
 
 from converters.mindir.builder import Builder, Value, check_size
 from converters.mindir.call import Call
+from converters.mindir.index_box import find_box, keeps_batch
 
 from . import mindir_operator
 
@@ -22,8 +23,8 @@ def tensor_scatter_update(call: Call, builder: Builder) -> Value:
     """Replace slices; those at known places, for any batch size."""
     x, index, updates = call.tensor(0), call.tensor(1), call.tensor(2)
     known = builder.get_array(index)
-    box = _find_box(known, x.shape) if known is not None else None
-    if box is not None and _keeps_batch(builder, x, box[0]):
+    box = find_box(known, x.shape) if known is not None else None
+    if box is not None and keeps_batch(builder, x, box[0]):
         picks, order = box
         updates = _arrange(builder, _unexpanded(builder, updates), order, len(index.shape) - 1, len(x.shape))
         return overwrite(builder, x, picks, updates)
@@ -39,7 +40,7 @@ def tensor_copy_slices(call: Call, builder: Builder) -> Value:
         axis: range(*slice(first, last, step).indices(x.shape[axis]))
         for axis, (first, last, step) in enumerate(zip(begin, end, strides, strict=True))
     }
-    if not _keeps_batch(builder, x, picks):
+    if not keeps_batch(builder, x, picks):
         raise call.unsupported("it writes into some images of the batch; write into all, or use ops.where")
     return overwrite(builder, x, picks, updates)
 
@@ -84,44 +85,6 @@ def _shrink(builder: Builder, updates: Value) -> Value:
 
 def _unexpanded(builder: Builder, updates: Value) -> Value:
     return builder.get_operand(updates, "Expand") or updates
-
-
-def _keeps_batch(builder: Builder, x: Value, picks: Mapping[int, Sequence[int]]) -> bool:
-    """Return whether all images are written to: the places of the batch axis are not known."""
-    return all(
-        list(pick) == list(range(x.shape[axis])) or not builder.holds_batch(x, axis)
-        for axis, pick in picks.items()
-    )
-
-
-def _find_box(
-    index: np.ndarray, shape: Sequence[int]
-) -> tuple[dict[int, list[int]], list[int | None]] | None:
-    """Return which places of each axis the indices name, and which axis of the indices runs along each.
-
-    None if they do not span a box: a place of an axis must depend on one axis of the indices alone.
-    """
-    *spans, count = index.shape
-    if not 0 < count <= len(shape) or 0 in spans:
-        return None
-    picks: dict[int, list[int]] = {}
-    order: list[int | None] = []
-    free = [axis for axis, size in enumerate(spans) if size > 1]
-    for place in range(count):
-        part = index[..., place]
-        for axis in free:
-            first = part[tuple(slice(None) if other == axis else slice(0, 1) for other in range(len(spans)))]
-            if first.min() != first.max() and bool(np.all(part == first)):
-                order.append(axis)
-                free.remove(axis)
-                picks[place] = (first.ravel() % shape[place]).tolist()
-                break
-        else:
-            if part.min() != part.max():
-                return None
-            order.append(None)
-            picks[place] = [int(part.flat[0]) % shape[place]]
-    return None if free else (picks, order)
 
 
 def _arrange(builder: Builder, updates: Value, order: Sequence[int | None], spans: int, rank: int) -> Value:

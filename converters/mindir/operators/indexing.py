@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 import onnx
 
 from converters.mindir.builder import Builder, Value
 from converters.mindir.call import Call
+from converters.mindir.index_box import find_box, keeps_batch
 from converters.mindir.reader import TensorType
 
 from . import mindir_operator
@@ -96,7 +98,42 @@ def gather_elements(call: Call, builder: Builder) -> Value:
 def gather_nd(call: Call, builder: Builder) -> Value:
     """Take slices by tuples of indices."""
     x, index = call.tensor(0), call.tensor(1)
+    known = builder.get_array(index)
+    box = find_box(known, x.shape) if known is not None else None
+    if box is not None and keeps_batch(builder, x, box[0]):
+        return _take_box(builder, x, *box, spans=len(index.shape) - 1)
     return builder.add("GatherND", [x, builder.cast(index, onnx.TensorProto.INT64)])
+
+
+def _take_box(
+    builder: Builder, x: Value, picks: Mapping[int, Sequence[int]], order: Sequence[int | None], spans: int
+) -> Value:
+    """Take places along each axis; `order` says which axis of the result each then becomes, if any."""
+    for axis, pick in picks.items():
+        if list(pick) != list(range(x.shape[axis])):
+            x = builder.pick(x, axis, pick)
+    dropped = [axis for axis, place in enumerate(order) if place is None]
+    x = builder.squeeze(x, dropped) if dropped else x
+    kept = [place for place in order if place is not None]
+    ranked = sorted(range(len(kept)), key=lambda index: kept[index])
+    x = builder.transpose(x, [*ranked, *range(len(kept), len(x.shape))])
+    missing = [place for place in range(spans) if place not in kept]
+    return builder.unsqueeze(x, missing) if missing else x
+
+
+@mindir_operator("SearchSorted")
+def search_sorted(call: Call, builder: Builder) -> Value:
+    """Return how many of the ascending bounds are below each element, or below and equal."""
+    bounds, x, is_right = call.tensor(0), call.tensor(1), bool(call.constant(4))
+    call.require("sorter", call.constant(2), None)
+    call.constant(3)  # the result's type, which is known
+    if len(bounds.shape) != 1:
+        raise call.unsupported("it has bounds for each row; give one row of bounds")
+    compared = builder.compare(
+        "LessOrEqual" if is_right else "Less", bounds, builder.unsqueeze(x, [len(x.shape)])
+    )
+    counted = builder.cast(compared, call.type.elem_type)
+    return builder.reduce("ReduceSum", counted, [len(x.shape)], keep_dims=False)
 
 
 @mindir_operator("SelectExtView", is_view=True)

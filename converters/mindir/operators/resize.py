@@ -199,3 +199,30 @@ def grid_sample(call: Call, builder: Builder) -> Value:
         padding_mode=("zeros", "border", "reflection")[padding] if isinstance(padding, int) else padding,
         align_corners=int(call.constant(4)),
     )
+
+
+@mindir_operator("AffineGrid")
+def affine_grid(call: Call, builder: Builder) -> Value:
+    """Return where each pixel of a turned and moved image lies, between -1 and 1."""
+    theta, size, align_corners = call.tensor(0), call.constant(1), bool(call.attribute("align_corners"))
+    if len(size) != 4:
+        raise call.unsupported("it is in three dimensions")
+    check_size(*size[2:])
+    height, width = (_spread_evenly(count, align_corners) for count in size[2:])
+    y, x = np.meshgrid(height, width, indexing="ij")
+    points = np.stack([x, y, np.ones_like(x)], axis=-1).reshape(-1, 3)
+    turned = builder.transpose(theta, [0, 2, 1])
+    shape = (theta.shape[0], len(points), 2)
+    moved = builder.add(
+        "MatMul",
+        [builder.constant(points, theta.type.elem_type), turned],
+        TensorType(theta.type.elem_type, shape),
+    )
+    return builder.reshape(moved, (theta.shape[0], *size[2:], 2))
+
+
+def _spread_evenly(count: int, align_corners: bool) -> np.ndarray:
+    """Return the places of pixels between -1 and 1: their corners, or their centres."""
+    if align_corners:
+        return np.linspace(-1, 1, count) if count > 1 else np.zeros(1)
+    return (np.arange(count) * 2 + 1) / count - 1
