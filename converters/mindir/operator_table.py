@@ -26,17 +26,17 @@ depends on values (`NonZero`, `MaskedSelect`, `Unique2`) are errors as well.
 `nn.GRU`, `nn.RNN`, their cells, `nn.LSTM` in both directions, `nn.MultiheadAttention` and the transformer
 layers reach MindIR taken apart into the primitives below, and are tested as layers.
 
-What is written is compared with MindSpore. Of a Cell the batch axis is free only where MindSpore, asked at
-a larger batch size and at one image, with other images each time, gives what the file gives; where it has
-no kernel, where its traces at these sizes compute the same. A `.mindir` file has the numbers of one batch
-size: its batch is free where each image gives what it gives alone, and a sum over the batch fixes it. One
-with an unknown batch size is traced by MindSpore. Inputs are normal numbers, then numbers around 30 and
-1000, then whole numbers and halves; whole numbers take the range that Gather, OneHot, lengths and divisors
-give them. An error is held against what the outputs move by themselves: under a change of the input by
-1e-7, and where every rounding in the graph, float16 ones included, falls otherwise. Two things are said and
-are no fault of the file: tanh and cubic interpolation, which MindSpore's CPU kernels approximate, where a
-copy of the file with that approximation equals MindSpore; and rows in the order of scores that tie within a
-rounding.
+What is written is compared with MindSpore. Of a Cell the batch axis is free only where MindSpore, asked
+at a larger batch size and at one image, with other images each time, gives what the file gives; where it
+has no kernel, where its traces at these sizes compute the same. A `.mindir` file has the numbers of one
+batch size: its batch is free where each image gives what it gives alone, and a sum over the batch fixes
+it. One with an unknown batch size is traced by MindSpore. Inputs are normal numbers, then numbers around
+30 and 1000, then whole numbers and halves; whole numbers take the range that Gather, OneHot, lengths and
+divisors give them. An error is held against what the outputs move by themselves: under a change of the
+input by 1e-7, and where every rounding in the graph, float16 ones included, falls otherwise. Two things
+are said and are no fault of the file: tanh and cubic interpolation, which MindSpore's CPU kernels
+approximate, where a copy of the file with that approximation equals MindSpore; and rows in the order of
+scores that tie within a rounding.
 
 bfloat16 is compared with MindSpore where that has kernels for it on CPU (additions, products with
 numbers, casts, splits and few others): in ONNX Runtime, or, where ONNX Runtime has none, in
