@@ -60,9 +60,9 @@ def cautions(
             for field in fields(Preprocess)
             if getattr(trained, field.name) != getattr(expected, field.name)
         ]
+        whose = "their own" if prepared.known == "stated" else f"{found.dialect.name}'s"
         yield (
-            f"the weights keep {found.dialect.name}'s preprocessing, which is not {written.name}'s: "
-            + ", ".join(changes)
+            f"the weights keep {whose} preprocessing, which is not {written.name}'s: " + ", ".join(changes)
         )
 
 

@@ -8,6 +8,7 @@ import struct
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -90,7 +91,7 @@ def _onnx() -> list[bytes]:
 def _graph() -> list[bytes]:
     from onnx import helper, numpy_helper
 
-    def tensor(name: str, *shape: int) -> object:
+    def tensor(name: str, *shape: int) -> Any:
         return numpy_helper.from_array(np.ones(shape, np.float32), name)
 
     leaves = [f"n.{leaf}" for leaf in ("weight", "bias", "running_mean", "running_var")]

@@ -8,7 +8,10 @@ from converters.formats import Checkpoint
 from converters.statements.statement import HARMLESS_ARGUMENTS, Statement, statements_in
 
 # where scripts keep how the network was made; "" is the first level
-_PLACES = ("", "args", "hyper_parameters", "hparams", "config", "cfg", "opt", "params", "model_args")
+_PLACES = (
+    *("", "args", "train_args", "hyper_parameters", "hparams", "config", "model_config", "cfg", "opt"),
+    *("params", "meta", "model_args", "model_kwargs"),
+)
 _ARGUMENTS = ("model_kwargs", "model_args", "arch_kwargs")
 
 
