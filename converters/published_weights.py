@@ -3,10 +3,11 @@
 Publishers put the first eight digits of a file's SHA-256 into its name:
 - torchvision, resnet18-f37072fd.pth: torch.hub compares them (`load_state_dict_from_url(check_hash=True)`);
 - timm's release files, tf_efficientnet_lite0-0aa007d2.pth: its clean_checkpoint.py writes the name;
-- MindCV, resnet50-e0733ab8.ckpt and inception_v4-56e798fc-910v2.ckpt: "run sha256sum and take the first 8
-  characters", https://github.com/mindspore-lab/mindcv/blob/04d329300a8e6798f9861078bb7594a7453ac462/configs/README.md
+- MindCV, resnet50-e0733ab8.ckpt and inception_v4-56e798fc-910v2.ckpt: the first 8 characters of sha256sum,
+  says configs/README.md of mindspore-lab/mindcv at 04d329300a8e6798f9861078bb7594a7453ac462.
 
-A file on the Hugging Face hub has none in its name: nothing here proves that a file is that one.
+A file on the Hugging Face hub has none in its name; the hub records the whole hash, and the records here have
+it where it could be read. Without it nothing proves that a file is that one.
 """
 
 from __future__ import annotations

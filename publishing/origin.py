@@ -1,12 +1,10 @@
-"""Whose weights a source holds, how their images are prepared, and what accuracy may be claimed of them."""
+"""Whose weights a source holds, how their images are prepared, and what their publisher measured."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +15,8 @@ from converters.provenance import stated_preprocessing
 from converters.published_weights import published_as
 from parity.imagenet.subject import profile_for, published_weights
 from reference_models.errors import TriportError
-from reference_models.spec import RUNTIMES, ModelSpec, Preprocess, Weights
+from reference_models.spec import ModelSpec, Preprocess, Weights
 
-_DEVICE = re.compile(r"(?:cpu|cuda|npu)(?::\d{1,3})?")
 _IMAGENET = {"name": "ImageNet-1k", "type": "imagenet-1k", "split": "validation"}
 
 
@@ -124,77 +121,6 @@ def figures_of_publisher(spec: ModelSpec, weights: Weights | None) -> Iterator[d
                     "context": accuracy.context,
                     "date": accuracy.date,
                 }
-
-
-def measured_figures(
-    given: str, model: str, sha256: str, preprocess: Preprocess, date: str | None
-) -> list[dict[str, Any]]:
-    """Return the figures of a file that `evaluate --json` wrote.
-
-    Args:
-        given: "FILE" or "DATA SET=FILE".
-        model: what it must have been measured on.
-        sha256: of the source, which must have been measured.
-        preprocess: how its images must have been prepared.
-        date: of the publication, where one is given.
-
-    Raises:
-        OriginError: the file cannot be read, or is of another model or preprocessing.
-    """
-    name, path = given.rpartition("=")[::2]
-    try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"))
-        images, runtime, device = int(found["images"]), str(found["runtime"]), str(found["device"])
-        values = {f"top-{n} accuracy": float(found[f"top{n}_percent"]) for n in (1, 5)}
-        interval = [float(bound) for bound in found["top1_interval_percent"]]
-        if not all(0 <= value <= 100 for value in (*values.values(), *interval)) or len(interval) != 2:
-            raise ValueError("percentages are from 0 to 100, an interval has two")
-        if runtime not in RUNTIMES or not _DEVICE.fullmatch(device) or images < 1:
-            raise ValueError(f"images, runtime and device are {images}, {runtime:.40}, {device:.40}")
-        precision = str(found.get("precision", "float32"))
-        measured, prepared = found["model"], found["preprocess"]
-        file = str(found.get("weights_sha256") or "")
-    except OSError as error:
-        raise OriginError(f"--accuracy {path}: cannot be read: {error.strerror}") from None
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
-        raise OriginError(f"--accuracy {path}: is not what `evaluate --json` writes: {error!r}") from None
-    if precision != "float32":
-        raise OriginError(f"--accuracy {path}: was measured in {short(precision)}; the weights are float32")
-    if measured != model:
-        raise OriginError(f"--accuracy {path}: was measured on {short(str(measured))}, not on {model}")
-    if file != sha256:
-        raise OriginError(
-            f"--accuracy {path}: "
-            + (
-                f"was measured on a file with the SHA-256 {short(file, 64)}"
-                if file
-                else "does not say on which file"
-            )
-            + f", and the source's is {sha256}: run `evaluate` on the source itself"
-        )
-    if json.dumps(asdict(preprocess)) != json.dumps(prepared):
-        raise OriginError(
-            f"--accuracy {path}: was measured with other preprocessing than {preprocess}: run `evaluate` "
-            f"with --model, naming the weights"
-        )
-    name = name or f"{images} images"
-    if any(sign in name for sign in "`|<>[]") or not name.isprintable() or len(name) > 100:
-        raise OriginError(f"--accuracy {given!r}: a data set's name is plain text")
-    return [
-        {
-            "kind": "measured",
-            "metric": metric,
-            "percent": value,
-            "interval_percent": interval if metric.startswith("top-1") else None,
-            "dataset": {"name": name, "type": "imagefolder", "split": None},
-            "images": images,
-            "runtime": runtime,
-            "device": device,
-            "sha256": sha256,
-            "date": date,
-        }
-        for metric, value in values.items()
-    ]
 
 
 CLASSES_GIVEN = "named by whoever published this folder"

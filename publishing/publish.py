@@ -35,11 +35,11 @@ from .folder import (
 )
 from .ledger import ledger_of
 from .licenses import license_of
+from .measured import measured_figures
 from .origin import (
     Origin,
     classes_stated_by,
     figures_of_publisher,
-    measured_figures,
     origin_of,
     read_classes,
 )

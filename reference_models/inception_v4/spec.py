@@ -209,6 +209,8 @@ MODELS = (
                     ),
                 ),
                 42.68,
+                # https://huggingface.co/timm/inception_v4.tf_in1k/blob/main/model.safetensors says so
+                "a756a086851c8d5a8de135ec15c76b90ea56cb5aef450e3299107e659e725bb1",
             ),
         ),
     ),

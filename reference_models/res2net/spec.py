@@ -153,10 +153,17 @@ def _mindcv(name: str, url: str, millions: float, *accuracies: Accuracy) -> Weig
     return Weights(name, "mindcv", url, _MINDSPORE_256, accuracies, millions)
 
 
+# what the hub says on the page of a file: https://huggingface.co/timm/NAME/blob/main/model.safetensors
+_TIMM_SHA256 = {
+    "res2net101d.in1k": "7e00980a876398f235a9a1e294a48be85e88bdd63db5f6834fd686db50ae02c4",
+}
+
+
 def _timm(name: str, published: str, top1: float, top5: float, millions: float) -> Weights:
     url = f"https://huggingface.co/timm/{published}/resolve/main/model.safetensors"
     accuracy = Accuracy(top1, top5, _TIMM_SOURCE, "timm validate, GPU", "2025-10-30")
-    return Weights(name, "timm", url, _PIL_256, (accuracy,), millions)
+    sha256 = _TIMM_SHA256.get(published, "")
+    return Weights(name, "timm", url, _PIL_256, (accuracy,), millions, sha256)
 
 
 _WEIGHTS = {

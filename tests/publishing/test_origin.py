@@ -7,7 +7,8 @@ import pytest
 
 from converters.formats import open_checkpoint
 from converters.identify import identify
-from publishing.origin import OriginError, figures_of_publisher, measured_figures, origin_of
+from publishing.measured import MeasurementError, measured_figures
+from publishing.origin import OriginError, figures_of_publisher, origin_of
 from reference_models.spec import get_model
 from tests.converters.checkpoints import dialect_of, hollow_checkpoint
 
@@ -120,7 +121,7 @@ def test_a_measurement_is_taken_with_its_interval(tmp_path):
 def test_a_measurement_of_something_else_is_refused(tmp_path, name, changes, message):
     path = tmp_path / "evaluate.json"
     path.write_text(json.dumps({**EVALUATED, **changes}))
-    with pytest.raises(OriginError, match=message):
+    with pytest.raises(MeasurementError, match=message):
         measured_figures(f"{name}{path}", "resnet50", "a" * 64, RESNET50.weights[0].preprocess, None)
 
 
