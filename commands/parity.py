@@ -6,6 +6,7 @@ import functools
 import math
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,9 +138,11 @@ def parity(
     """Prove that every runtime computes the same function, against PyTorch in float64.
 
     A MODEL gets seeded weights in which no value is left at its initial one; a FILE its own. ONNX
-    Runtime runs the file made from MindSpore and the one made from PyTorch. Two FILEs are compared
-    with one another too: which weights differ, or where the graph does; one of them may be an ONNX
-    file with BatchNorm folded and names of its own. Exit code 1 if not equal.
+    Runtime runs the file made from MindSpore and the one made from PyTorch. Besides two images, one
+    alone is run, three, one of another size, one of a single colour and one of large values. Every
+    further FILE is compared with the first too: by how much they are apart, which weights differ, or
+    where the graph does; all but one may be ONNX files with BatchNorm folded and names of their own.
+    Exit code 1 if not equal.
 
     \b
     Example:
@@ -203,7 +206,8 @@ def parity(
                     skip_missing=runtimes is None,
                     progress=functools.partial(_tell, progress, here),
                 )
-                checked[-1].append(report)
+                # files are compared by what they compute; of all others that need not be kept
+                checked[-1].append(report if files else replace(report, function=None))
                 if json_path != "-" and not files:
                     print_report(report)
             # statistics of one or two images are none

@@ -287,6 +287,7 @@ def _judged(
 def _compared(
     reference: ModelReference, logits: np.ndarray, runner: Runner, candidate: Candidate
 ) -> Comparison:
+    """Compare the main batch's logits; where that cannot be done, say of which candidate or file."""
     try:
         return compare(reference.logits, logits, reference.allowed)
     except ComparisonError as error:

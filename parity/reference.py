@@ -1,7 +1,7 @@
 """What every candidate is judged by: the reference's logits on every input, and what noise allows there.
 
-The reference is PyTorch in float64. Where PyTorch is not installed, it is MindSpore in float32: that is off by as
-much as any candidate may be, so it is only taken where the user asked for no runtime by name, and it is said.
+The reference is PyTorch in float64. Where PyTorch is not installed, it is MindSpore in float32: that is off
+by as much as any candidate may be, so it is only taken where no runtime was asked for by name, and is said.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelReference:
-    """The reference's logits of the main batch, what is allowed there, and what the further inputs are judged by.
+    """The reference's logits of the main batch, what is allowed there, and what further inputs are judged by.
 
-    `traces` are of the modules, by whether each is fed apart. `is_of` are the candidates that the reference itself
-    is, and that need not be judged.
+    `traces` are of the modules, by whether each is fed apart. `is_of` are the candidates that are the
+    reference itself, and that need not be judged.
     """
 
     name: str
@@ -76,7 +76,8 @@ def reference_of(
         without_torch: do with MindSpore where PyTorch is not installed.
     """
     start = time.perf_counter()
-    name, is_of, not_run = REFERENCE, (), list[str]()
+    name, not_run = REFERENCE, list[str]()
+    is_of: tuple[str, ...] = ()
     exact: Any
     rounded: Any = None
     with framework_errors(REFERENCE):

@@ -23,7 +23,7 @@ from .runners.precision import runtimes_with
 def json_of(reports: Sequence[ModelReport]) -> dict[str, Any]:
     """Return the reports as `--json` prints them; what is infinite or NaN becomes None.
 
-    "files" has every file beside the first, where there are several; the pairs of "models" have none of these.
+    "files" has every file beside the first, where there are several; the pairs of "models" have none.
     """
     beside = [_pair_json(pair) for report in reports for pair in report.pairs if pair.of_files]
     return {

@@ -76,6 +76,7 @@ def failure_of(pair: Pair) -> str:
             f"allowed {pair.comparison.tolerance:.1e}"
         )
     lines += [f"logits differ {line}" for line in further_differences(pair)]
+    lines += pair.notes
     lines += [
         layers_line(layers)
         for layers in (pair.layers, pair.isolated)
