@@ -213,7 +213,7 @@ class FileTensor(Tensor):
 
 
 class StridedTensor(Tensor):
-    """A view of a storage in a file whose elements do not lie in C order (transposed, channels last)."""
+    """A view of a storage in a file whose elements do not lie in C order (transposed, expanded)."""
 
     def __init__(
         self,
@@ -224,7 +224,7 @@ class StridedTensor(Tensor):
         strides: tuple[int, ...],
         crc: Crc32 | None = None,
     ) -> None:
-        """Describe a view; see `overlaps` for the views that are refused.
+        """Describe a view.
 
         Args:
             source: the file.
@@ -282,16 +282,6 @@ class StridedTensor(Tensor):
         flat = view.flat  # C order, copied a piece at a time
         for start in range(0, view.size, CHUNK_BYTES // item):
             yield flat[start : start + CHUNK_BYTES // item].tobytes()
-
-    @staticmethod
-    def overlaps(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
-        """Return whether two elements of a view may be one in the storage (stride 0, expansion)."""
-        reach = 0
-        for stride, size in sorted((s, n) for s, n in zip(strides, shape, strict=True) if n > 1):
-            if stride <= reach:
-                return True
-            reach += stride * (size - 1)
-        return False
 
 
 class ArrayTensor(Tensor):

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from converters.formats.archives import several_zips
 from converters.formats.atomic import Output
 from converters.formats.source import FormatError, SourceFile
 from converters.formats.tensors import MAX_TENSORS, Crc32, Tensor, short
@@ -129,18 +130,23 @@ def _directory(source: SourceFile) -> tuple[int, int, int]:
     end = tail_start + at
     if end + _END.size + comment != source.size:
         raise FormatError(f"{path}: bytes follow the end of the zip at byte {end:,}: the file is damaged")
+    before, mark = 0, end  # bytes before the zip, if it is told of; where its end marks start
     if end >= _END64_LOCATOR.size:
         magic, _, end64, _ = _END64_LOCATOR.unpack(
             source.read(end - _END64_LOCATOR.size, _END64_LOCATOR.size)
         )
         if magic == b"PK\x06\x07":
-            source.check_range(end64, _END64.size, "the zip64 directory's end")
-            fields = _END64.unpack(source.read(end64, _END64.size))
+            mark = end - _END64_LOCATOR.size - _END64.size
+            source.check_range(mark, _END64.size, "the zip64 directory's end")
+            fields = _END64.unpack(source.read(mark, _END64.size))
             if fields[0] != b"PK\x06\x06":
                 raise FormatError(f"{path}: the zip64 directory's end is not where the file says: damaged")
             count, size, start = fields[7:]
-            end = end64
-    if start + size != end:
+            before = mark - end64
+    before = before or mark - start - size
+    if before > 0 and mark - size >= before and source.read(before, 4) == source.head(4) == b"PK\x03\x04":
+        raise FormatError(f"{path}: {several_zips()}")
+    if before:
         raise FormatError(
             f"{path}: the zip directory does not end where its end mark is: truncated or damaged"
         )

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from converters.formats import FormatError, open_checkpoint
-from converters.formats.allowed_calls import Global, Opaque, PickledTensor
+from converters.formats.pickled_values import Global, Opaque, PickledTensor
 from converters.formats.unpickle import Unpickler
 from tests.formats.checkpoint_samples import payload
 
