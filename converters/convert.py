@@ -126,8 +126,10 @@ def convert(
         raise ConvertError("--crc: an ONNX file has no place for a CRC; only a .ckpt has")
     if output is None:
         output = Path(path.absolute().with_suffix(DEFAULT_SUFFIX[to]).name)
-    if output.exists() and output.samefile(checkpoint.path):
-        raise ConvertError(f"{output}: is the source itself. Name another output with -o")
+    for one in (checkpoint.path, *checkpoint.files):
+        if output.exists() and output.samefile(one):
+            which = "the source itself" if one == checkpoint.path else f"{path}'s own external data"
+            raise ConvertError(f"{output}: is {which}. Name another output with -o")
     written = _target_dialect(found.spec, to, dialect)
     rounding = None
     if dtype is not None:

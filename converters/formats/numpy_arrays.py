@@ -97,25 +97,26 @@ def arrays_as_tensors(root: Any, path: str) -> dict[str, ArrayTensor]:
     tables = [one for one in inner if type(one) is dict]
     found = {type(value) for table in tables for value in table.values()}
     arrays: dict[str, ArrayTensor] = {}
+    encoded: dict[int, bytes] = {}
     if PickledTensor in found or PickledArray not in found:
         return arrays
     for table in tables:
         for name, value in table.items():
             if isinstance(value, PickledArray) and isinstance(name, str):
-                table[name] = _as_tensor(value, path, name, arrays)
+                table[name] = _as_tensor(value, path, name, arrays, encoded)
     return arrays
 
 
 def _as_tensor(
-    array: PickledArray, path: str, name: str, arrays: dict[str, ArrayTensor]
+    array: PickledArray, path: str, name: str, arrays: dict[str, ArrayTensor], encoded: dict[int, bytes]
 ) -> PickledTensor | UnreadableTensor:
     """Return an array as a tensor of a storage of its own, whose values are added to `arrays`."""
     import numpy as np
 
     shape, dtype, is_fortran, data = array.state[0] if array.state else ((), None, False, None)
-    code = dtype.code if isinstance(dtype, PickledDtype) else ""
-    raw = data.encode("latin-1") if isinstance(data, str) else data  # Python 2's bytes are texts
-    if code not in _DTYPES or not isinstance(raw, bytes):
+    code = dtype.code if isinstance(dtype, PickledDtype) and dtype.order[:1] != ["="] else ""
+    raw = _bytes_of(data, encoded)
+    if code not in _DTYPES or raw is None or not dtype.order:
         return UnreadableTensor(
             array.kind, f"is {array}, whose values are no plain numbers. Make numbers of it and save it again"
         )
@@ -125,11 +126,22 @@ def _as_tensor(
         return UnreadableTensor(
             array.kind, f"is {array} with {len(raw):,} bytes of values, which are not as many as it needs"
         )
-    order = dtype.order[0] if dtype.order else "="
-    flat = np.frombuffer(raw, np.dtype(("<" if order in "=|" else order) + code))
+    flat = np.frombuffer(raw, np.dtype(dtype.order[0] + code))
     key = f"NumPy array {len(arrays)}"
     arrays[key] = ArrayTensor(flat.reshape(shape, order="F" if is_fortran else "C"))
     return PickledTensor(Storage(key, _DTYPES[code], count), _DTYPES[code], 0, shape, (0,) * len(shape))
+
+
+def _bytes_of(data: Any, encoded: dict[int, bytes]) -> bytes | None:
+    """Return an array's bytes; Python 2 wrote them as a text, which many arrays may share."""
+    if isinstance(data, bytes):
+        return data
+    if not isinstance(data, str):
+        return None
+    try:
+        return encoded.get(id(data)) or encoded.setdefault(id(data), data.encode("latin-1"))
+    except UnicodeEncodeError:
+        return None
 
 
 def _stated(array: PickledArray, shape: Any, dtype: Any, is_fortran: Any, data: Any) -> PickledArray:

@@ -209,7 +209,6 @@ class FileTensor(Tensor):
                 crc.check()
             for offset, length in self.ranges:
                 yield from self.source.fill(buffer, offset, length)
-        self.source.check_unchanged()
 
 
 class StridedTensor(Tensor):
@@ -409,6 +408,7 @@ class Checkpoint:
         notes: what the reader decided, in words for the user.
         integrity: what says that the file is undamaged, or that nothing does.
         producer: what wrote the file, as far as the file says.
+        files: the paths of other files that hold payloads of its tensors.
     """
 
     path: str
@@ -420,3 +420,4 @@ class Checkpoint:
     notes: tuple[str, ...] = ()
     integrity: str = NO_CHECKSUM
     producer: str | None = None
+    files: tuple[str, ...] = ()
