@@ -109,8 +109,8 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
                 f"{source.path}: could be any of {names}: the file is damaged or made to deceive"
             )
         what = what_it_is(source) or (
-            f"is of no known format (it starts with {source.head(8).hex(' ')}); known are {known}. If the name "
-            f"is right, get the file again and compare its size with the publisher's"
+            f"is of no known format (it starts with {source.head(8).hex(' ')}); known are {known}. If the "
+            f"name is right, get the file again and compare its size with the publisher's"
         )
         raise FormatError(f"{source.path}: {what}")
     checkpoint = without_training_state(matching[0].open(source))

@@ -55,6 +55,10 @@ _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
 )
 _COMPLAINTS = ("error", "errors", "message", "detail")
 _TENSORFLOW_TABLE_END = bytes.fromhex("57fb808b247547db")
+# a message with a name and an operator's type
+_TENSORFLOW_NODE = re.compile(
+    rb"\x0a.{1,3}\x0a.[\x20-\x7e]{1,250}\x12.[A-Z][A-Za-z0-9]{1,60}[\x1a\x22\x2a\x0a]", re.DOTALL
+)
 _PICKLE_OF_TEXT = (b"(dp", b"(lp", b"ccopy_reg", b"ccollections", b"cnumpy", b"ctorch", b"}q")
 
 
@@ -71,6 +75,10 @@ def what_it_is(source: SourceFile) -> str | None:
         )
     if source.size > 48 and source.read(source.size - 8, 8) == _TENSORFLOW_TABLE_END:
         return f"is the index of a TensorFlow checkpoint (.index), which is not read. {_EXPORT}"
+    if head[:3] == b"\x08\x01\x12":
+        return "is a TensorFlow SavedModel (.pb), which is not read. Export its folder to ONNX (tf2onnx)"
+    if _TENSORFLOW_NODE.match(head):
+        return "is a TensorFlow graph (.pb), which is not read. Export it to ONNX (tf2onnx)"
     if not head.strip(b"\0"):
         return (
             f"has only zeros in its first {len(head):,} bytes, as a download has that was not finished. "
@@ -86,9 +94,9 @@ def _of_text(source: SourceFile, head: bytes) -> str | None:
         text = head.decode("utf-8", "strict" if source.size <= len(head) else "ignore")
     except UnicodeDecodeError:
         return None
+    text = text.lstrip("\ufeff \t\r\n")
     if "\0" in text or sum(not (char.isprintable() or char.isspace()) for char in text) > len(text) // 50:
         return None
-    text = text.lstrip("\ufeff \t\r\n")
     low = text[:200].lower()
     if low.startswith("version https://git-lfs.github.com/spec/"):
         size = re.search(r"^size (\d{1,15})\s*$", text, re.MULTILINE)

@@ -76,16 +76,21 @@ _WITH_GRAPHS = ("If", "Loop", "Scan", "SequenceMap")
 
 
 def sniff(source: SourceFile) -> bool:
-    """Return whether a file's outermost fields are a ModelProto's."""
+    """Return whether a file's outermost fields are a ModelProto's.
+
+    Those of a TensorFlow SavedModel could be: a version, which is 1, and a text that is none.
+    """
     seen: set[int] = set()
+    version = 0
     try:
         for count, field in enumerate(WireReader(source).fields(0, source.size, "the model")):
             if _MODEL_FIELDS.get(field.number) != field.wire or count > _MAX_MODEL_FIELDS:
                 return False
             seen.add(field.number)
+            version = field.value if field.number == 1 else version
     except FormatError:  # truncated: `open` says so
         return 1 in seen
-    return 7 in seen or 1 in seen
+    return 7 in seen or (1 in seen and (version, seen) != (1, {1, 2}))
 
 
 def open(source: SourceFile) -> Checkpoint:
