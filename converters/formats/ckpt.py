@@ -111,7 +111,7 @@ def open(source: SourceFile) -> Checkpoint:
         dims, kind, content = _tensor(reader, tensor, f"tensor '{short(tag)}'")
         if tag not in found:
             if len(found) == MAX_TENSORS:
-                raise FormatError(f"{path}: has more than {MAX_TENSORS:,} tensors: damaged")
+                raise FormatError(f"{path}: has more than {MAX_TENSORS:,} tensors, which is not read")
             found[tag] = (dims, kind, [content])
         elif tag != last or found[tag][:2] != (dims, kind):
             raise FormatError(

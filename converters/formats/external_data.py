@@ -52,7 +52,7 @@ class ExternalData:
         unknown = set(entries) - _KEYS
         if unknown or "location" not in entries:
             problem = f"has an unknown key '{short(min(unknown))}'" if unknown else "has no location"
-            raise FormatError(f"{what} {problem}: the file is damaged or malicious")
+            raise FormatError(f"{what} {problem}: refused")
         location = entries["location"]
         source = self._open(location, what)
         offset = _count(entries.get("offset", "0"), what)
@@ -107,7 +107,7 @@ class ExternalData:
             raise FormatError(f"{what} is at '{shown}', outside the model's folder: refused")
         if len(self._files) == _MAX_FILES:
             raise FormatError(
-                f"{what} is in file number {_MAX_FILES + 1:,}; expected fewer: damaged or malicious"
+                f"{what} is in file number {_MAX_FILES + 1:,}; expected fewer; so many are not opened"
             )
         parts = [part for part in parts if part not in ("", ".")]
         if len(location) > _MAX_PATH or any(len(part) > _MAX_NAME for part in parts):

@@ -47,7 +47,9 @@ def entries(source: SourceFile) -> dict[str, tuple[int, int]]:
         name = header[:100].rstrip(b"\0").decode("utf-8", "replace")
         length = _octal(header[124:136])
         if header[257:262] != b"ustar" or length is None:
-            raise FormatError(f"{source.path}: the tar has no entry's header at byte {position:,}: damaged")
+            raise FormatError(
+                f"{source.path}: the tar has no entry's header at byte {position:,} that torch wrote"
+            )
         source.check_range(position + _BLOCK, length, "an entry of the tar")
         if header[156:157] in (b"0", b"\0"):
             if name in found:

@@ -186,7 +186,7 @@ class _GraphReader:
                 f"{self.source.path}: '{short(name)}' is {what} and was there before: damaged or malicious"
             )
         if len(self.tensors) + len(self.dropped) == MAX_TENSORS:
-            raise FormatError(f"{self.source.path}: has more than {MAX_TENSORS:,} tensors: damaged")
+            raise FormatError(f"{self.source.path}: has more than {MAX_TENSORS:,} tensors, which is not read")
         if isinstance(tensor, str):
             self.dropped.append(Dropped(name, tensor))
         else:
@@ -208,8 +208,8 @@ class _GraphReader:
                 names = inputs if field.number == 1 else outputs
                 if len(names) == _MAX_NODE_INPUTS:
                     raise FormatError(
-                        f"{self.source.path}: a node has more than {_MAX_NODE_INPUTS:,} inputs or outputs: "
-                        f"damaged"
+                        f"{self.source.path}: a node has more than {_MAX_NODE_INPUTS:,} inputs or outputs, "
+                        f"which is not read"
                     )
                 names.append(field)
             elif field.number == 7:

@@ -84,8 +84,8 @@ def open(source: SourceFile) -> Checkpoint:
     source.check_range(8, length, "the safetensors header")
     if length > _MAX_JSON_BYTES:
         raise FormatError(
-            f"{path}: the safetensors header has {length:,} bytes; expected at most {_MAX_JSON_BYTES:,}: "
-            f"damaged or malicious"
+            f"{path}: the safetensors header has {length:,} bytes; expected at most {_MAX_JSON_BYTES:,}, "
+            f"as {MAX_TENSORS:,} tensors need; a longer one is not read"
         )
     header = _parse(source.read(8, length), path)
     metadata = header.pop("__metadata__", {})
@@ -183,8 +183,8 @@ def _parse(text: bytes, path: str) -> dict[str, Any]:
     # counted first: two bytes of JSON can become an object of 64
     if text.count(b"{") > MAX_TENSORS + 2 or max(text.count(b"["), text.count(b",")) > _MAX_COMMAS:
         raise FormatError(
-            f"{path}: the safetensors header has more parts than {MAX_TENSORS:,} tensors need: damaged "
-            f"or malicious"
+            f"{path}: the safetensors header has more parts than {MAX_TENSORS:,} tensors need, which is "
+            f"not read"
         )
     try:
         header = json.loads(text.decode(), object_pairs_hook=unique)
@@ -196,7 +196,7 @@ def _parse(text: bytes, path: str) -> dict[str, Any]:
         raise FormatError(f"{path}: the safetensors header is no table: the file is damaged")
     count = len(header) - ("__metadata__" in header)
     if count > MAX_TENSORS:
-        raise FormatError(f"{path}: has {count:,} tensors; expected at most {MAX_TENSORS:,}: damaged")
+        raise FormatError(f"{path}: has {count:,} tensors; expected at most {MAX_TENSORS:,}")
     return header
 
 

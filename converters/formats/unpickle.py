@@ -115,7 +115,7 @@ class Unpickler:
                         raise IndexError
                 elif opcode == 0x28:  # MARK
                     if len(marks) == _MAX_MARKS:
-                        raise self._error(f"nests deeper than {_MAX_MARKS}", start)
+                        raise self._limit(f"nests deeper than {_MAX_MARKS}", start)
                     marks.append(len(stack))
                     stack.append(_MARK)
                 elif opcode in _MARKED:
@@ -133,7 +133,7 @@ class Unpickler:
                     raise self._error(f"has an opcode {opcode:#04x} that no checkpoint needs", start)
             except (IndexError, KeyError, TypeError, ValueError, struct.error, AttributeError):
                 raise self._error(f"cannot be followed at opcode {opcode:#04x}", start) from None
-        raise self._error("takes far more steps than any state dict", self.position)
+        raise self._limit("takes far more steps than any state dict", self.position)
 
     def _end_error(self) -> PickleEndError:
         return PickleEndError(
@@ -178,7 +178,7 @@ class Unpickler:
     def _long(self, length_bytes: int) -> int:
         length = self._number(length_bytes)
         if length > _MAX_LONG_BYTES:
-            raise self._error(f"has a number of {length:,} bytes", self.position)
+            raise self._limit(f"has a number of {length:,} bytes", self.position)
         return int.from_bytes(self._take(length), "little", signed=True)
 
     def _decimal(self) -> int | bool:
@@ -199,6 +199,12 @@ class Unpickler:
     def _error(self, why: str, position: int) -> FormatError:
         return FormatError(
             f"{self.path}: {self.what} {why} (byte {position:,}): the file is damaged, or is no checkpoint"
+        )
+
+    def _limit(self, why: str, position: int) -> FormatError:
+        return FormatError(
+            f"{self.path}: {self.what} {why} (byte {position:,}), which no state dict needs and which is not "
+            f"read. Save the model's state_dict() alone"
         )
 
     def _refused(self, function: Any, position: int) -> FormatError:
@@ -222,7 +228,7 @@ class Unpickler:
                 len(item) for item in arguments if isinstance(item, list | tuple | dict | str | bytes)
             )
             if self._copied > _MAX_COPIED + len(self.data):
-                raise self._error(f"copies the same items {self._copied:,} times", position)
+                raise self._limit(f"copies the same items {self._copied:,} times", position)
         elif not (function in TENSOR_CALLS or is_ordinary(function) or str(function) in self.not_run):
             self.not_run = [*self.not_run, str(function)][:_MAX_TOLD]
         return call(function, arguments)
@@ -321,7 +327,7 @@ _MARKED: dict[int, Callable[[Unpickler, list[Any], list[Any], int], None]] = {
 def _proto(unpickler: Unpickler, stack: list[Any], start: int) -> None:
     version = unpickler._byte()
     if version > 5:
-        raise unpickler._error(f"is of protocol {version}; known are 0 to 5", start)
+        raise unpickler._limit(f"is of protocol {version}; known are 0 to 5", start)
 
 
 def _skip_frame(unpickler: Unpickler, stack: list[Any], start: int) -> None:
@@ -383,7 +389,7 @@ def _build(unpickler: Unpickler, stack: list[Any], start: int) -> None:
     if target is _MARK:
         raise IndexError
     if isinstance(target, PickledTensor):  # torch would let it change the values
-        raise unpickler._error("sets the state of a tensor, which torch.save does not write", start)
+        raise unpickler._limit("sets the state of a tensor, which torch.save does not write", start)
     if isinstance(target, Opaque):
         numpy_state(target, state)
 

@@ -32,13 +32,14 @@ _MAX_DIRECTORY_BYTES = 256 * 1024 * 1024
 
 
 class Record(NamedTuple):
-    """A record: where its bytes are, what they must sum to, and the compression method (0: stored)."""
+    """A record: where its bytes are, what they sum to, how it is compressed (0: stored), and its flags."""
 
     name: str
     offset: int
     length: int
     crc: Crc32
     method: int
+    flags: int
 
 
 def read_records(source: SourceFile) -> dict[str, Record]:
@@ -72,8 +73,6 @@ def read_records(source: SourceFile) -> dict[str, Record]:
             raise FormatError(f"{path}: the zip directory is damaged at record {len(records) + 1}")
         if flags & 1:
             raise FormatError(f"{path}: zip record '{name}' is encrypted; no checkpoint is")
-        if flags & ~_FLAGS:
-            raise FormatError(f"{path}: zip record '{name}' has flags {flags:#06x}, which torch never sets")
         length, packed, offset = _zip64(extra, length, packed, offset, path, name)
         if length != packed and not method:
             raise FormatError(
@@ -94,7 +93,7 @@ def read_records(source: SourceFile) -> dict[str, Record]:
             raise FormatError(f"{path}: zip record '{name}' overlaps the directory: damaged or malicious")
         spans.append((offset, begin + packed, name))
         records[name] = Record(
-            name, begin, length, Crc32(source, begin, length, crc, f"record '{name}'"), method
+            name, begin, length, Crc32(source, begin, length, crc, f"record '{name}'"), method, flags
         )
     if position != size:
         raise FormatError(
@@ -108,13 +107,17 @@ def read_records(source: SourceFile) -> dict[str, Record]:
 
 
 def check_stored(path: str, records: Iterable[Record]) -> None:
-    """Raise FormatError if a record is compressed."""
+    """Raise FormatError if a record is compressed, or of another kind than torch writes."""
     for record in records:
         if record.method:
             raise FormatError(
                 f"{path}: zip record '{record.name}' is compressed (method {record.method}): torch.save only "
                 f"stores. "
                 f"Such a file can be a zip bomb; unpack it and save it again with torch.save"
+            )
+        if record.flags & ~_FLAGS:
+            raise FormatError(
+                f"{path}: zip record '{record.name}' has flags {record.flags:#06x}, which torch never sets"
             )
 
 
