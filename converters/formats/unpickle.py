@@ -79,7 +79,7 @@ class Unpickler:
         self.path = path
         self.what = what
         self.position = start
-        self.references = TorchReferences() if references is None else references
+        self.references: Any = TorchReferences() if references is None else references
         self.not_run: list[str] = []
         self._copied = 0
         self.steps_left = MAX_STEPS if steps is None else steps
