@@ -154,8 +154,10 @@ def convert(
     if output is None:
         output = Path(path.absolute().with_suffix(DEFAULT_SUFFIX[to]).name)
         _check_not_taken(output, checkpoint)
-    if output.exists() and output.samefile(checkpoint.path):
-        raise ConvertError(f"{output}: is the source itself. Name another output with -o")
+    for one in (checkpoint.path, *checkpoint.files):
+        if output.exists() and output.samefile(one):
+            which = "the source itself" if one == checkpoint.path else f"{path}'s own external data"
+            raise ConvertError(f"{output}: is {which}. Name another output with -o")
     written = _target_dialect(found.spec, to, dialect)
     rounding = None
     if dtype is not None:

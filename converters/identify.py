@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from converters.deciding import by_likelihood, decided, judged
 from converters.formats import FLOATS, Checkpoint, Tensor, short
+from converters.kernel_layout import other_layout
 from converters.name_index import find_models
 from converters.names import COUNTER_LEAF, canonical_shapes, name_map
 from converters.provenance import FOLDED_KEY
@@ -198,7 +199,7 @@ def _misfit(checkpoint: Checkpoint, fits: list[Fit], what: str) -> IdentifyError
         return IdentifyError(
             f"{checkpoint.path}: {what}: of its {len(checkpoint.tensors)} {checkpoint.runtime} tensors "
             f"({first}, ...) too few have the names and shapes of any. `python cli.py models` lists the "
-            f"models, `python cli.py inspect` the tensors"
+            f"models, `python cli.py inspect` the tensors{_notes(checkpoint)}"
         )
     if not closest.problems:
         return IdentifyError(
@@ -208,9 +209,24 @@ def _misfit(checkpoint: Checkpoint, fits: list[Fit], what: str) -> IdentifyError
             f"{listed(closest.other_floats)}\n"
             f"`convert --dtype float32` converts the values"
         )
+    advice = f"Get a complete {closest.spec.name} checkpoint, or name the right model with --model"
     return IdentifyError(
         f"{checkpoint.path}: {what}. Closest is {closest.spec.name} with {closest.dialect.name} names: "
         f"{closest.matched} of {total} parameters agree, {len(closest.problems)} do not\n"
         f"{listed([*closest.problems, *closest.other_floats])}\n"
-        f"Get a complete {closest.spec.name} checkpoint, or name the right model with --model"
+        f"{other_layout(_other_shapes(checkpoint, closest)) or advice}{_notes(checkpoint)}"
     )
+
+
+def _other_shapes(checkpoint: Checkpoint, closest: Fit) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Yield the shape found and the one expected, where they differ."""
+    expected = canonical_shapes(closest.spec, closest.num_classes)
+    for ours, theirs in closest.names.items():
+        found = checkpoint.tensors[theirs].shape
+        if not ours.endswith(COUNTER_LEAF) and found != expected[ours]:
+            yield found, expected[ours]
+
+
+def _notes(checkpoint: Checkpoint) -> str:
+    """Return what the reader decided, for the end of an error: it may be why nothing fits."""
+    return "".join(f"\nNote: {note}" for note in checkpoint.notes)

@@ -8,6 +8,7 @@ import struct
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from pickle import dumps  # noqa: TID251 seeds are made, never loaded
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,16 @@ def _safetensors() -> list[bytes]:
         _written(".safetensors", "mindspore"),
         _written(".safetensors", "pytorch"),
         len(text).to_bytes(8, "little") + text + b"\1",
+        _with_metadata({"format": "mlx", "w": "frozen"}),
+        _with_metadata({"w": "Int4"}),
     ]
+
+
+def _with_metadata(metadata: dict[str, str]) -> bytes:
+    """Return a safetensors file of one number."""
+    header = {"__metadata__": metadata, "w": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}}
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + b"\1"
 
 
 def _onnx() -> list[bytes]:
@@ -82,6 +92,13 @@ def _onnx() -> list[bytes]:
     files += [
         helper.make_graph([constant], "g", [], []),
         helper.make_graph([branch], "g", [], [], tensors[:2]),
+        helper.make_graph(
+            [helper.make_node("Identity", [a], [b]) for a, b in (("w", "v"), ("v", "7"), ("7", "u"))],
+            "g",
+            [],
+            [],
+            [tensors[0]],
+        ),
     ]
     models = [helper.make_model(graph, producer_name="seed") for graph in files]
     helper.set_model_props(models[0], {"triport.model": "resnet18"})
@@ -139,7 +156,14 @@ def _pth() -> list[bytes]:
     with zipfile.ZipFile(small, "w") as archive:
         archive.writestr("x/data.pkl", _view(b"0", 16, 0, (2, 3), (3, 1)))
         archive.writestr("x/data/0", bytes(64))
-    return [_written(".pth", "pytorch"), small.getvalue()]
+    arrays = {"w": _ARRAYS["w"], "n": _ARRAYS["n"]}
+    legacy = b"\x80\x04\x95\x0d\0\0\0\0\0\0\0\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19." + _legacy_pth()[0]
+    return [
+        _written(".pth", "pytorch"),
+        small.getvalue(),
+        legacy,
+        *(dumps(arrays, protocol) for protocol in (2, 4, 5)),
+    ]
 
 
 def _view(key: bytes, count: int, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> bytes:
@@ -171,6 +195,14 @@ def _pickle() -> list[bytes]:
         inner.replace(b"_rebuild_tensor_v2", b"_rebuild_tensor_v3").replace(
             b"\x89}t", b"\x89}ctorch\nfloat32\nt"
         ),
+        # the lazy bits, a subclass of Tensor, calls that are not known, arrays
+        inner.replace(b"\x89}t", b"\x89}}(X\x03\x00\x00\x00neg\x88X\x04\x00\x00\x00conj\x89ut"),
+        inner.replace(b"ctorch._utils", b"ctorch._tensor\n_rebuild_from_type_v2\n(ctorch._utils")
+        .replace(b"_rebuild_tensor_v2\n(", b"_rebuild_tensor_v2\ncfastai\nTensorBase\n(")
+        .replace(b"}tR", b"}tNtR"),
+        inner[:-2] + b"X\x01\x00\x00\x00acfunctools\npartial\ncbuiltins\ngetattr\n)R\x85RX\x00\0\0\0K\x01u.",
+        dumps({"w": _ARRAYS["w"], "n": np.float64(3)}, 2),
+        dumps({"w": _ARRAYS["w"].T}, 5),
         b"\x80\x04\x95\x20\0\0\0\0\0\0\0\x8c\x0bcollections\x8c\x0bOrderedDict\x93)R\x94.",
     ]
 
@@ -190,6 +222,32 @@ def _legacy_pth() -> list[bytes]:
     ]
 
 
+def _legacy_tar() -> list[bytes]:
+    """Return the entries of a tar, one after the other behind the lengths of the first three."""
+    system = dumps({"little_endian": True, "protocol_version": 1000}, 2)
+    main = b"\x80\x02}(X\x01\x00\x00\x00wX\x01\x00\x00\x007Qu."
+    tensors = dumps(1, 2) + b"\x80\x02K\x07K\x01N\x87." + struct.pack("<ii5q", 2, 0, 2, 3, 3, 1, 0)
+    storages = dumps(1, 2) + b"\x80\x02K\x01X\x03\x00\x00\x00cpuctorch\nFloatStorage\n\x87."
+    storages += struct.pack("<q", 8) + bytes(32)
+    return [
+        struct.pack("<3H", len(system), len(main), len(tensors)) + system + main + tensors + storages + views
+        for views in (dumps([], 2), dumps([(2, 1, 2, 6)], 2))
+    ]
+
+
+def _other() -> list[bytes]:
+    return [
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 44700000\n",
+        b"<!DOCTYPE html>\n<html><head><title>Quota \x1b[31mexceeded</title></head></html>",
+        b'<?xml version="1.0"?><Error><Code>NoSuchKey</Code><Message>no</Message></Error>',
+        b'{"error":"Entry not found"}',
+        b"\x89HDF\r\n\x1a\n",
+        b"\x1f\x8b\x08",
+        b"\x1c\0\0\0TFL3",
+        bytes(64),
+    ]
+
+
 _SEEDS: dict[str, Callable[[], list[bytes]]] = {
     "ckpt": _ckpt,
     "safetensors": _safetensors,
@@ -198,4 +256,6 @@ _SEEDS: dict[str, Callable[[], list[bytes]]] = {
     "pth": _pth,
     "pickle": _pickle,
     "legacy_pth": _legacy_pth,
+    "legacy_tar": _legacy_tar,
+    "other": _other,
 }

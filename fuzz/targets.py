@@ -1,7 +1,7 @@
 """What is fuzzed: one function per reader, which takes the bytes of a file and raises if a promise is broken.
 
-The promises: an input is read or refused with a TriportError; within a second of CPU time and
-64 MiB of memory; a tensor has the bytes that its shape and dtype say; and where the format's own
+The promises: an input is read or refused with a TriportError of printable text; within a second of CPU time
+and 64 MiB of memory; a tensor has the bytes that its shape and dtype say; and where the format's own
 library accepts the same file, it finds the same values. Nothing here needs a fuzzer: the tests call
 these functions with seeds and old findings.
 """
@@ -11,6 +11,8 @@ from __future__ import annotations
 import functools
 import io
 import resource
+import struct
+import tarfile
 import tempfile
 import time
 import zipfile
@@ -69,9 +71,10 @@ def _within_bounds(data: bytes, action: Callable[[Path], T]) -> T | None:
         return action(path)
     except TriportError as error:
         message = str(error)
-        if len(message) > 3000 or str(path) not in message:
+        printable = all(character.isprintable() or character == "\n" for character in message)
+        if len(message) > 3000 or str(path) not in message or not printable:
             raise BrokenPromiseError(
-                f"an error that does not name the file, or is far too long: {message}"
+                f"an error that does not name the file, is far too long, or not printable: {message!r}"
             ) from error
         return None
     finally:
@@ -228,6 +231,31 @@ def legacy_pth(data: bytes) -> None:
     _read(MAGIC + data, "pth")
 
 
+def legacy_tar(data: bytes) -> None:
+    """PyTorch's .pth as it was before torch 0.1.10: `data` are the four entries of a sound tar.
+
+    The lengths of the first three come first, as two bytes each.
+    """
+    holder = io.BytesIO()
+    lengths = struct.unpack("<3H", data[:6].ljust(6, b"\0"))
+    position = 6
+    with tarfile.open(fileobj=holder, mode="w") as archive:
+        for name, length in zip(("sys_info", "pickle", "tensors", "storages"), (*lengths, None), strict=True):
+            end = None if length is None else position + length
+            piece = data[position:end]
+            position += len(piece)
+            entry = tarfile.TarInfo(name)
+            entry.size = len(piece)
+            archive.addfile(entry, io.BytesIO(piece))
+    _read(holder.getvalue(), "pth")
+
+
+def other(data: bytes) -> None:
+    """What is no checkpoint: only its message matters."""
+    _read(data, "")
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    function.__name__: function for function in (ckpt, safetensors, onnx, graph, pth, pickle, legacy_pth)
+    function.__name__: function
+    for function in (ckpt, safetensors, onnx, graph, pth, pickle, legacy_pth, legacy_tar, other)
 }

@@ -20,7 +20,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
+from converters.formats import archives
 from converters.formats.atomic import Output, check_place, replacing
+from converters.formats.not_checkpoints import what_it_is
 from converters.formats.source import FormatError, SourceFile, file_sha256
 from converters.formats.tensors import (
     FLOATS,
@@ -93,7 +95,10 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """
     from converters.formats.state_dicts import without_training_state
 
-    source = SourceFile(model_file(path))
+    path = model_file(path)
+    if os.path.isdir(path):  # noqa: PTH112 a folder of a stranger's is only looked at
+        raise FormatError(f"{os.fspath(path)}: {archives.folder(path)}")
+    source = SourceFile(path)
     if not source.size:
         raise FormatError(f"{source.path}: is empty; get the file again")
     matching = [module for module in formats().values() if module.sniff(source)]
@@ -104,11 +109,14 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
             raise FormatError(
                 f"{source.path}: could be any of {names}: the file is damaged or made to deceive"
             )
-        raise FormatError(
-            f"{source.path}: is of no known format (it starts with {source.head(8).hex(' ')}); "
-            f"known are {known}. If the name is right, the file is damaged: get it again"
+        what = what_it_is(source) or (
+            f"is of no known format (it starts with {source.head(8).hex(' ')}); known are {known}. If the "
+            f"name is right, get the file again and compare its size with the publisher's"
         )
-    return without_training_state(matching[0].open(source))
+        raise FormatError(f"{source.path}: {what}")
+    checkpoint = without_training_state(matching[0].open(source))
+    source.check_unchanged()
+    return checkpoint
 
 
 def check_target(path: str | os.PathLike[str], runtime: str) -> ModuleType:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from converters.formats.allowed_calls import Opaque
+from converters.formats.pickled_values import Opaque
 from converters.formats.tensors import short
 
 Plain = str | int | float | bool
@@ -43,7 +43,7 @@ def stated_beside(root: Any) -> dict[str, Plain]:
 
 def _leaves(value: Any, path: tuple[str, ...], depth: int) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Opaque):
-        value = value.state
+        value = value.attributes
     if not isinstance(value, dict):
         yield ".".join(path), value
         return

@@ -67,7 +67,7 @@ _MAX_METADATA_BYTES = 1 << 16
 
 
 def sniff(source: SourceFile) -> bool:
-    """Return whether a file starts like a checkpoint: a record, a tag, then its tensor."""
+    """Return whether a file starts like a checkpoint: a record, a tag, then its tensor's dims or type."""
     head = source.head(1024)
     if int.from_bytes(head[:4], "little") in _ENCRYPTED or head[: len(_TRAILER)] == _TRAILER:
         return True
@@ -79,8 +79,14 @@ def sniff(source: SourceFile) -> bool:
     start = _skip_varint(head, position + 1)
     length = _read_varint(head, position + 1)
     tag = head[start : start + length]
+    if length <= 0 or b"\0" in tag:
+        return False
     following = head[start + length : start + length + 1]
-    return length > 0 and b"\0" not in tag and following in (b"\x12", b"\x1a", b"")
+    # a node of a TensorFlow graph starts so too, and has a text where the tensor is
+    first = _skip_varint(head, start + length + 1)
+    return following in (b"\x1a", b"") or (
+        following == b"\x12" and head[first : first + 1] in (b"\x08", b"\x0a", b"\x12", b"")
+    )
 
 
 def open(source: SourceFile) -> Checkpoint:
@@ -123,7 +129,7 @@ def open(source: SourceFile) -> Checkpoint:
         dims, kind, content = _tensor(reader, tensor, f"tensor '{short(tag)}'")
         if tag not in found:
             if len(found) == MAX_TENSORS:
-                raise FormatError(f"{path}: has more than {MAX_TENSORS:,} tensors: damaged")
+                raise FormatError(f"{path}: has more than {MAX_TENSORS:,} tensors, which is not read")
             found[tag] = (dims, kind, [content])
         elif tag != last or found[tag][:2] != (dims, kind):
             raise FormatError(

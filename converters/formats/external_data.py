@@ -16,15 +16,22 @@ from converters.formats.tensors import FileTensor, short
 
 _KEYS = {"location", "offset", "length", "checksum", "basepath"}
 _MAX_FILES = 10_000
+_MAX_NAME = 255  # of one step of a path, and of all of it, on the systems that there are
+_MAX_PATH = 4096
 
 
 class ExternalData:
-    """The data files of one model."""
+    """The data files of one model.
+
+    Attributes:
+        paths: of those that were opened.
+    """
 
     def __init__(self, model_path: str) -> None:
         """Look for data files beside a model."""
         self.model_path = model_path
         self._folder = Path(model_path).parent
+        self.paths: list[str] = []
         self._files: dict[str, SourceFile] = {}
         self._sha1: dict[str, str] = {}  # each file is read once, however many tensors state it
         self._taken: dict[str, dict[tuple[int, int], str]] = {}
@@ -45,7 +52,7 @@ class ExternalData:
         unknown = set(entries) - _KEYS
         if unknown or "location" not in entries:
             problem = f"has an unknown key '{short(min(unknown))}'" if unknown else "has no location"
-            raise FormatError(f"{what} {problem}: the file is damaged or malicious")
+            raise FormatError(f"{what} {problem}: refused")
         location = entries["location"]
         source = self._open(location, what)
         offset = _count(entries.get("offset", "0"), what)
@@ -100,9 +107,11 @@ class ExternalData:
             raise FormatError(f"{what} is at '{shown}', outside the model's folder: refused")
         if len(self._files) == _MAX_FILES:
             raise FormatError(
-                f"{what} is in file number {_MAX_FILES + 1:,}; expected fewer: damaged or malicious"
+                f"{what} is in file number {_MAX_FILES + 1:,}; expected fewer; so many are not opened"
             )
         parts = [part for part in parts if part not in ("", ".")]
+        if len(location) > _MAX_PATH or any(len(part) > _MAX_NAME for part in parts):
+            raise FormatError(f"{what} is at '{shown}' ({len(location):,} characters): no file has that name")
         source = self._open_steps(parts, shown, what)
         if source.hard_links > 1:
             raise FormatError(
@@ -111,6 +120,7 @@ class ExternalData:
                 f"file of yours: refused. Copy the file if it is right"
             )
         self._files[location] = source
+        self.paths.append(str(self._folder / Path(*parts)))
         return source
 
     def _open_steps(self, parts: list[str], shown: str, what: str) -> SourceFile:
@@ -133,7 +143,7 @@ class ExternalData:
                 folder = inner
             name = parts[-1] if parts else "."
             try:
-                return SourceFile(name, folder, os.O_NOFOLLOW, shown=str(self._folder / Path(*parts)))
+                return SourceFile(name, folder, os.O_NOFOLLOW, shown=f"{self._folder}/{shown}")
             except FormatError as error:
                 raise FormatError(f"{what}: {error}") from None
         finally:

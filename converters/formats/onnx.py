@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NoReturn
@@ -69,20 +70,27 @@ _TYPED_FIELD = {
 _INT32_DATA = 5
 _MAX_TYPED_VALUES = 1 << 20
 _MAX_NODE_INPUTS = 100_000
+# what exporters call the results of nodes: /layer1/Identity_output_0, onnx::Conv_12, 12, Identity_3
+_GENERATED_NAME = re.compile(r"[/:]|^(\d+|Identity.*|)$")
 _WITH_GRAPHS = ("If", "Loop", "Scan", "SequenceMap")
 
 
 def sniff(source: SourceFile) -> bool:
-    """Return whether a file's outermost fields are a ModelProto's."""
+    """Return whether a file's outermost fields are a ModelProto's.
+
+    Those of a TensorFlow SavedModel could be: a version, which is 1, and a text that is none.
+    """
     seen: set[int] = set()
+    version = 0
     try:
         for count, field in enumerate(WireReader(source).fields(0, source.size, "the model")):
             if _MODEL_FIELDS.get(field.number) != field.wire or count > _MAX_MODEL_FIELDS:
                 return False
             seen.add(field.number)
+            version = field.value if field.number == 1 else version
     except FormatError:  # truncated: `open` says so
         return 1 in seen
-    return 7 in seen or 1 in seen
+    return 7 in seen or (1 in seen and (version, seen) != (1, {1, 2}))
 
 
 def open(source: SourceFile) -> Checkpoint:
@@ -116,6 +124,11 @@ def open(source: SourceFile) -> Checkpoint:
     if graph_reader.inner_graphs:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(graph_reader.inner_graphs.items()))
         notes.append(f"tensors in the inner graphs of nodes are not read ({kinds})")
+    if graph_reader.copies:
+        notes.append(
+            f"{graph_reader.copies} of {len(graph_reader.tensors)} tensors have the values of another one, "
+            f"which stand in the file once (Identity nodes)"
+        )
     if functions:
         notes.append(f"tensors in the model's {functions} functions are not read")
     return Checkpoint(
@@ -127,6 +140,7 @@ def open(source: SourceFile) -> Checkpoint:
         tuple(graph_reader.dropped),
         tuple(notes),
         producer=short(" ".join(producer)) or None,
+        files=tuple(graph_reader.external.paths),
     )
 
 
@@ -146,10 +160,12 @@ class _GraphReader:
         self.tensors: dict[str, Tensor] = {}
         self.dropped: list[Dropped] = []
         self.inner_graphs: Counter[str] = Counter()
-        self._external = ExternalData(reader.source.path)
+        self.copies = 0
+        self._identities: dict[str, str] = {}  # what each copies, by the name of the copy
+        self.external = ExternalData(reader.source.path)
 
     def read(self, graph: Field) -> None:
-        """Read all initializers and Constant nodes."""
+        """Read all initializers and Constant nodes, and the names that Identity nodes give to them."""
         for field in self.reader.fields(graph.value, graph.value + graph.length, "the graph"):
             if field.number == 5 and field.wire == LENGTH:
                 self._add(*self._tensor(field, None), "an initializer")
@@ -159,8 +175,9 @@ class _GraphReader:
                 raise FormatError(
                     f"{self.source.path}: has a sparse initializer, which is not supported; make it dense"
                 )
-        self._external.check_overlaps()
-        check_expansion(self.source, self.tensors, self._external.size)
+        self._name_copies()
+        self.external.check_overlaps()
+        check_expansion(self.source, self.tensors, self.external.size)
 
     def _add(self, name: str, tensor: Tensor | str, what: str) -> None:
         """Keep a tensor, or the reason why it is left out."""
@@ -169,34 +186,43 @@ class _GraphReader:
                 f"{self.source.path}: '{short(name)}' is {what} and was there before: damaged or malicious"
             )
         if len(self.tensors) + len(self.dropped) == MAX_TENSORS:
-            raise FormatError(f"{self.source.path}: has more than {MAX_TENSORS:,} tensors: damaged")
+            raise FormatError(f"{self.source.path}: has more than {MAX_TENSORS:,} tensors, which is not read")
         if isinstance(tensor, str):
             self.dropped.append(Dropped(name, tensor))
         else:
             self.tensors[name] = tensor
 
     def _node(self, node: Field) -> None:
-        """Take a Constant node's value, under the name of its output."""
-        kind = ""
+        """Take a Constant node's value, under the name of its output; note what an Identity node copies."""
+        kind = domain = ""
+        inputs: list[Field] = []
         outputs: list[Field] = []
         attributes: list[Field] = []
         for field in self.reader.fields(node.value, node.value + node.length, "a node"):
             if field.number == 4:
                 kind = self.reader.text(field, "a node's op_type")
-                if kind != "Constant":
+                if kind not in ("Constant", "Identity"):
                     self.inner_graphs.update([kind] if kind in _WITH_GRAPHS else [])
                     return
-            elif field.number == 2:
-                if len(outputs) == _MAX_NODE_INPUTS:
+            elif field.number in (1, 2):
+                names = inputs if field.number == 1 else outputs
+                if len(names) == _MAX_NODE_INPUTS:
                     raise FormatError(
-                        f"{self.source.path}: a node has more than {_MAX_NODE_INPUTS:,} outputs: damaged"
+                        f"{self.source.path}: a node has more than {_MAX_NODE_INPUTS:,} inputs or outputs, "
+                        f"which is not read"
                     )
-                outputs.append(field)
+                names.append(field)
+            elif field.number == 7:
+                domain = self.reader.text(field, "a node's domain")
             elif field.number == 5 and field.wire == LENGTH and len(attributes) < 100:
                 attributes.append(field)
-        if kind != "Constant" or not outputs:
+        if not kind or not outputs or domain not in ("", "ai.onnx"):
             return
-        name = self.reader.text(outputs[0], "a Constant's output")
+        name = self.reader.text(outputs[0], f"the output of {kind}")
+        if kind == "Identity":
+            if len(inputs) == 1:
+                self._identities[name] = self.reader.text(inputs[0], "the input of Identity")
+            return
         for attribute in attributes:
             for field in self.reader.fields(
                 attribute.value, attribute.value + attribute.length, "an attribute"
@@ -206,6 +232,22 @@ class _GraphReader:
                     if not isinstance(tensor, str) and (tensor.dtype not in FLOATS or not tensor.shape):
                         tensor = "a Constant node's number, part of the graph"
                     self._add(name, tensor, "a Constant")
+
+    def _name_copies(self) -> None:
+        """Add the tensors that stand in the file once and have further names by Identity nodes.
+
+        An exporter does so with parameters of equal values. Names that it made up itself are no parameter's.
+        """
+        generated: dict[str, Tensor] = {}
+        for name, original in self._identities.items():  # a graph's nodes stand in the order of its edges
+            tensor = self.tensors.get(original) or generated.get(original)
+            if tensor is None:
+                continue
+            if _GENERATED_NAME.search(name):
+                generated[name] = tensor
+            else:
+                self._add(name, tensor, "the output of an Identity")
+                self.copies += 1
 
     def _tensor(self, tensor: Field, given: str | None) -> tuple[str, Tensor | str]:
         """Return a TensorProto's name, and the tensor or why it cannot be read."""
@@ -254,7 +296,7 @@ class _GraphReader:
             return name, f"of ONNX type {code}, which is not supported"
         shape = checked_shape(dims, dtype, path, name)
         if place == 1:
-            return name, self._external.tensor(name, shape, dtype, external)
+            return name, self.external.tensor(name, shape, dtype, external)
         if place or external:
             raise FormatError(
                 f"{path}: tensor '{short(name)}' is half external (data_location {place}): malicious"

@@ -1,6 +1,7 @@
 """PyTorch checkpoints (.pth, .pt): a stored zip with a pickle and one record per storage.
 
-The pickle is interpreted, never executed (unpickle.py); what torch wrote before 1.6 is read too.
+The pickle is interpreted, never executed (unpickle.py). What torch wrote before 1.6 (legacy_pth.py) and
+before 0.1.10 (legacy_tar.py) is read too, and so are pickles of NumPy arrays (numpy_arrays.py).
 Source: torch/serialization.py and caffe2/serialize/inline_container.cc of torch 2.13.
 """
 
@@ -9,11 +10,19 @@ from __future__ import annotations
 import json
 import os
 import struct
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
-from converters.formats import legacy_pth
+from converters.formats import legacy_pth, legacy_tar
+from converters.formats.archives import tar_of_others, zip_without_pickle
 from converters.formats.atomic import Output
+from converters.formats.bare_pickles import not_a_state_dict
 from converters.formats.beside import stated_beside
+from converters.formats.legacy_tar import is_tar
+from converters.formats.numpy_arrays import arrays_as_tensors
+from converters.formats.pickled_values import PickledTensor
 from converters.formats.source import FormatError, SourceFile
 from converters.formats.state_dicts import choose_state_dict
 from converters.formats.tensors import Checkpoint, Tensor, short
@@ -49,7 +58,12 @@ _UNTYPED = ("uint16", "uint32", "uint64", "float8_e4m3fn", "float8_e5m2")
 def sniff(source: SourceFile) -> bool:
     """Return whether a file is a zip, a torch file of the old kind, or another pickle or tar."""
     head = source.head(265)
-    return head[:4] in (b"PK\x03\x04", b"PK\x05\x06") or _is_pickle(head) or _is_tar(head)
+    return (
+        head[:4] in (b"PK\x03\x04", b"PK\x05\x06")
+        or _is_pickle(head)
+        or is_tar(source)
+        or legacy_pth.magic_end(source) is not None
+    )
 
 
 def open(source: SourceFile) -> Checkpoint:
@@ -58,60 +72,14 @@ def open(source: SourceFile) -> Checkpoint:
     Raises:
         FormatError: the file is damaged, unsafe, no torch checkpoint, or holds no state dict.
     """
-    path = source.path
-    head = source.head(265)
-    if _is_tar(head):
-        raise FormatError(
-            f"{path}: is a tar, as torch wrote before 0.1.10, or an archive around a checkpoint; unpack it, "
-            f"or load it "
-            f"with torch.load and save it again"
-        )
-    if head[: len(legacy_pth.MAGIC)] == legacy_pth.MAGIC:
-        return _open_legacy(source)
-    if _is_pickle(head):
-        raise FormatError(
-            f"{path}: is a bare pickle, not a file of torch.save; load it where it was made and torch.save it"
-        )
-    records = read_records(source)
-    root_name = _root_name(path, records)
-    check_stored(path, records.values())
-    order = records.get(f"{root_name}/byteorder")
-    if order is not None and _contents(source, order, 16) != b"little":
-        raise FormatError(
-            f"{path}: was written on a big-endian machine; save it again on a little-endian one"
-        )
-    record = records[f"{root_name}/data.pkl"]
-    data = _contents(source, record, MAX_PICKLE_BYTES)
-    # a hostile file buys more steps with bytes only
-    pickled = Unpickler(data, path, "data.pkl", steps=MAX_STEPS + STEPS_A_TENSOR * len(records))
-    root = pickled.load()
-    if pickled.position != len(data):
-        raise FormatError(
-            f"{path}: {len(data) - pickled.position:,} bytes follow the end of data.pkl's pickle: damaged"
-        )
-    views, dropped, notes = choose_state_dict(root, path)
-    tensors: dict[str, Tensor] = {}
-    for name, view in views.items():
-        storage = records.get(f"{root_name}/data/{view.storage.key}")
-        if storage is None:
-            raise FormatError(
-                f"{path}: tensor '{short(name)}': its storage '{short(view.storage.key)}' is not in the file"
-            )
-        tensors[name] = tensor_from_view(source, name, view, storage.offset, storage.length, storage.crc)
-    check_expansion(source, tensors)
-    metadata = _metadata(source, records.get(f"{root_name}/{_METADATA}"))
-    return Checkpoint(
-        path,
-        FORMAT,
-        "pytorch",
-        tensors,
-        metadata,
-        tuple(dropped),
-        tuple(notes),
-        integrity="every record has a CRC, checked where it is read",
-        producer="triport" if metadata else "torch.save",
-        statements=stated_beside(root),
-    )
+    if is_tar(source):
+        return _open_tar(source)
+    magic_end = legacy_pth.magic_end(source)
+    if magic_end is not None:
+        return _open_legacy(source, magic_end)
+    if _is_pickle(source.head(2)):
+        return _open_bare_pickle(source)
+    return _open_zip(source)
 
 
 def write(
@@ -136,18 +104,104 @@ def write(
     return output
 
 
-def _open_legacy(source: SourceFile) -> Checkpoint:
+def _open_zip(source: SourceFile) -> Checkpoint:
+    """Open what torch.save writes."""
+    path = source.path
+    records = read_records(source)
+    root_name = _root_name(path, records)
+    check_stored(path, records.values())
+    order = records.get(f"{root_name}/byteorder")
+    if order is not None and _contents(source, order, 16) != b"little":
+        raise FormatError(
+            f"{path}: was written on a big-endian machine; save it again on a little-endian one"
+        )
+    data = _contents(source, records[f"{root_name}/data.pkl"], MAX_PICKLE_BYTES)
+    # a hostile file buys more steps with bytes only
+    pickled = Unpickler(data, path, "data.pkl", steps=MAX_STEPS + STEPS_A_TENSOR * len(records))
+    root = pickled.load()
+    if pickled.position != len(data):
+        raise FormatError(
+            f"{path}: {len(data) - pickled.position:,} bytes follow the end of data.pkl's pickle: damaged"
+        )
+
+    def place(name: str, view: PickledTensor) -> Tensor:
+        storage = records.get(f"{root_name}/data/{view.storage.key}")
+        if storage is None:
+            raise FormatError(
+                f"{path}: tensor '{short(name)}': its storage '{short(view.storage.key)}' is not in the file"
+            )
+        return tensor_from_view(source, name, view, storage.offset, storage.length, storage.crc)
+
+    metadata = _metadata(source, records.get(f"{root_name}/{_METADATA}"))
+    return replace(
+        _checkpoint(source, root, pickled, place, "triport" if metadata else "torch.save"),
+        metadata=metadata,
+        integrity="every record has a CRC, checked where it is read",
+    )
+
+
+def _open_legacy(source: SourceFile, start: int) -> Checkpoint:
     """Open what torch.save wrote before 1.6; it has no checksums."""
-    root, pickles, keys = legacy_pth.read_root(source)
-    views, dropped, notes = choose_state_dict(root, source.path)
-    ranges = legacy_pth.storage_ranges(source, pickles.position, keys, pickles.storages)
-    tensors: dict[str, Tensor] = {}
-    for name, view in views.items():
+    (root, keys), pickles = legacy_pth.read_pickles(source, start, legacy_pth.read_root)
+    ranges = legacy_pth.storage_ranges(source, pickles.position, keys, pickles.references)
+    place = _placed_by(source, ranges)
+    return _checkpoint(source, root, pickles, place, "torch.save before 1.6, or with its legacy format")
+
+
+def _open_tar(source: SourceFile) -> Checkpoint:
+    """Open what torch.save wrote before 0.1.10."""
+    places = legacy_tar.entries(source)
+    if not legacy_tar.is_torchs(places):
+        raise FormatError(f"{source.path}: {tar_of_others(places)}")
+    root, pickles, ranges = legacy_tar.read_root(source, places)
+    return _checkpoint(source, root, pickles, _placed_by(source, ranges), "torch.save before 0.1.10")
+
+
+def _open_bare_pickle(source: SourceFile) -> Checkpoint:
+    """Open a pickle that is no file of torch.save, if it holds NumPy arrays."""
+    root, pickles = legacy_pth.read_pickles(source, 0, Unpickler.load)
+    problem = not_a_state_dict(root)
+    if problem is None and pickles.position != source.size:
+        problem = f"is a bare pickle with {source.size - pickles.position:,} bytes after it"
+    if problem is not None:
+        raise FormatError(f"{source.path}: {problem}")
+    return _checkpoint(source, root, pickles, _placed_by(source, {}), "pickle.dump of NumPy arrays")
+
+
+def _placed_by(
+    source: SourceFile, ranges: Mapping[str, tuple[int, int]]
+) -> Callable[[str, PickledTensor], Tensor]:
+    """Return what finds a tensor's values, where the storages lie in a file without checksums."""
+
+    def place(name: str, view: PickledTensor) -> Tensor:
         if view.storage.key not in ranges:
             raise FormatError(
                 f"{source.path}: tensor '{short(name)}': its storage is not in the file: damaged"
             )
-        tensors[name] = tensor_from_view(source, name, view, *ranges[view.storage.key], None)
+        return tensor_from_view(source, name, view, *ranges[view.storage.key], None)
+
+    return place
+
+
+def _checkpoint(
+    source: SourceFile,
+    root: Any,
+    pickled: Unpickler,
+    place: Callable[[str, PickledTensor], Tensor],
+    producer: str,
+) -> Checkpoint:
+    """Return what an unpickled object holds.
+
+    Args:
+        source: the file.
+        root: the object.
+        pickled: its interpreter.
+        place: finds the values of a tensor, by name and as the pickle describes it.
+        producer: what wrote the file.
+    """
+    arrays = arrays_as_tensors(root, source.path)
+    views, dropped, notes = choose_state_dict(root, source.path)
+    tensors = {name: arrays.get(view.storage.key) or place(name, view) for name, view in views.items()}
     check_expansion(source, tensors)
     return Checkpoint(
         source.path,
@@ -155,18 +209,35 @@ def _open_legacy(source: SourceFile) -> Checkpoint:
         "pytorch",
         tensors,
         dropped=tuple(dropped),
-        notes=tuple(notes),
-        producer="torch.save before 1.6, or with its legacy format",
+        notes=(*notes, *_notes(views, pickled, len(arrays))),
+        producer=producer,
         statements=stated_beside(root),
     )
 
 
+def _notes(views: Mapping[str, PickledTensor], pickled: Unpickler, arrays: int) -> Iterator[str]:
+    """Yield what the reader decided about the tensors of a pickle, and what it did not run."""
+    if arrays:
+        yield (
+            "the values are NumPy arrays, read as they are (for tensors of torch: torch.from_numpy of each, "
+            "then torch.save)"
+        )
+    kinds = Counter(str(view.kind) for view in views.values() if view.kind)
+    for kind, count in kinds.most_common(5):
+        yield f"{count} of {len(views)} tensors are of the class {kind}: read as plain tensors, their values"
+    lazy = [name for name, view in views.items() if view.negated or view.conjugated]
+    if lazy:
+        more = f" and {len(lazy) - 1} more" if len(lazy) > 1 else ""
+        yield (
+            f"the sign of '{short(lazy[0])}'{more} is stored apart from its values (PyTorch's lazy negative "
+            f"or conjugate), and was applied"
+        )
+    if pickled.not_run:
+        yield f"the file's pickle calls {', '.join(pickled.not_run)}: not run, and no weight depends on it"
+
+
 def _is_pickle(head: bytes) -> bool:
-    return len(head) > 2 and head[0] == 0x80 and 2 <= head[1] <= 5
-
-
-def _is_tar(head: bytes) -> bool:
-    return head[257:262] == b"ustar"
+    return len(head) >= 2 and head[0] == 0x80 and 2 <= head[1] <= 5
 
 
 def _root_name(path: str, records: Mapping[str, Record]) -> str:
@@ -175,8 +246,7 @@ def _root_name(path: str, records: Mapping[str, Record]) -> str:
         name[: -len("/data.pkl")] for name in records if name.endswith("/data.pkl") and name.count("/") == 1
     ]
     if len(roots) != 1:
-        shown = ", ".join(list(records)[:5])
-        raise FormatError(f"{path}: is a zip without one data.pkl (it has {shown}): not a file of torch.save")
+        raise FormatError(f"{path}: {zip_without_pickle(records)}")
     if f"{roots[0]}/constants.pkl" in records:
         raise FormatError(
             f"{path}: is a TorchScript program, not a state dict; load it with torch.jit.load and torch.save "

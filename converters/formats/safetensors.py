@@ -60,6 +60,8 @@ _RUNTIMES = {"ms": "mindspore", "pt": "pytorch"}
 _MINDSPORE_LEAVES = ("gamma", "beta", "moving_mean", "moving_variance", "embedding_table")
 # a metadata key that equals a tensor's name is an int4 mark to MindSpore
 _PREFIX = "triport."
+_INT4 = "Int4"
+_PLAIN = '{"_type": "Tensor"}'  # torchao's word for a tensor that is what it seems
 
 
 def sniff(source: SourceFile) -> bool:
@@ -82,8 +84,8 @@ def open(source: SourceFile) -> Checkpoint:
     source.check_range(8, length, "the safetensors header")
     if length > _MAX_JSON_BYTES:
         raise FormatError(
-            f"{path}: the safetensors header has {length:,} bytes; expected at most {_MAX_JSON_BYTES:,}: "
-            f"damaged or malicious"
+            f"{path}: the safetensors header has {length:,} bytes; expected at most {_MAX_JSON_BYTES:,}, "
+            f"as {MAX_TENSORS:,} tensors need; a longer one is not read"
         )
     header = _parse(source.read(8, length), path)
     metadata = header.pop("__metadata__", {})
@@ -97,13 +99,7 @@ def open(source: SourceFile) -> Checkpoint:
         tensors[name] = tensor
         ends.append((*tensor.ranges[0], name))
     _check_ranges(source, sorted(ends), start)
-    for name in tensors:
-        if name in metadata:
-            raise FormatError(
-                f"{path}: tensor '{short(name)}' is marked {metadata[name]!r} in the metadata: MindSpore's "
-                f"int4, which "
-                f"is not supported; save the unquantised parameters"
-            )
+    notes = _texts_under_names(path, tensors, metadata)
     if metadata.get("remove_redundancy") == "True":
         raise FormatError(
             f"{path}: is one rank's part of a MindSpore checkpoint (remove_redundancy=True): other files "
@@ -111,14 +107,15 @@ def open(source: SourceFile) -> Checkpoint:
             f"rest. Merge them with mindspore.unified_safetensors, or save with remove_redundancy=False"
         )
     tensors = dict(sorted(tensors.items(), key=lambda item: item[1].ranges[0][0]))  # type: ignore[attr-defined]
-    notes = []
     if "crc_num" in metadata:
         _check_crc(source, tensors, metadata["crc_num"])
-    runtime = _RUNTIMES.get(metadata.get("format", ""))
+    mark = metadata.get("format")
+    runtime = _RUNTIMES.get(mark or "")
     if runtime is None:
         leaves = {name.rpartition(".")[2] for name in tensors}
         runtime = "mindspore" if leaves.intersection(_MINDSPORE_LEAVES) else "pytorch"
-        notes.append(f"the file does not say whose it is; by its parameters' names it is {runtime}'s")
+        says = "does not say whose it is" if mark is None else f"says format {short(mark, 40)}"
+        notes.append(f"the file {says}; by its parameters' names it is read as {runtime}'s")
     texts = {key.removeprefix(_PREFIX): value for key, value in metadata.items() if key != "format"}
     integrity = CHECKSUM_RIGHT if "crc_num" in metadata else NO_CHECKSUM
     return Checkpoint(path, FORMAT, runtime, tensors, texts, notes=tuple(notes), integrity=integrity)
@@ -186,8 +183,8 @@ def _parse(text: bytes, path: str) -> dict[str, Any]:
     # counted first: two bytes of JSON can become an object of 64
     if text.count(b"{") > MAX_TENSORS + 2 or max(text.count(b"["), text.count(b",")) > _MAX_COMMAS:
         raise FormatError(
-            f"{path}: the safetensors header has more parts than {MAX_TENSORS:,} tensors need: damaged "
-            f"or malicious"
+            f"{path}: the safetensors header has more parts than {MAX_TENSORS:,} tensors need, which is "
+            f"not read"
         )
     try:
         header = json.loads(text.decode(), object_pairs_hook=unique)
@@ -199,7 +196,7 @@ def _parse(text: bytes, path: str) -> dict[str, Any]:
         raise FormatError(f"{path}: the safetensors header is no table: the file is damaged")
     count = len(header) - ("__metadata__" in header)
     if count > MAX_TENSORS:
-        raise FormatError(f"{path}: has {count:,} tensors; expected at most {MAX_TENSORS:,}: damaged")
+        raise FormatError(f"{path}: has {count:,} tensors; expected at most {MAX_TENSORS:,}")
     return header
 
 
@@ -224,6 +221,28 @@ def _tensor(source: SourceFile, name: str, entry: Any, start: int) -> FileTensor
         )
     source.check_range(start + begin, end - begin, f"tensor '{short(name)}'")
     return tensor
+
+
+def _texts_under_names(path: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> list[str]:
+    """Return notes on the metadata that stands under tensors' names.
+
+    Raises:
+        FormatError: it is MindSpore's mark of int4.
+    """
+    marked = [name for name in tensors if name in metadata and metadata[name] != _PLAIN]
+    for name in marked:
+        if metadata[name] == _INT4 and metadata.get("format", "ms") == "ms":
+            raise FormatError(
+                f"{path}: tensor '{short(name)}' is marked '{_INT4}' in the metadata: MindSpore's int4, "
+                f"which is not supported; save the unquantised parameters"
+            )
+    if not marked:
+        return []
+    more = f" and of {len(marked) - 1} more" if len(marked) > 1 else ""
+    return [
+        f"the metadata has a text under the name of '{short(marked[0], 60)}'{more} "
+        f"('{short(metadata[marked[0]], 60)}'); it was not read: the stored values are taken"
+    ]
 
 
 def _are_counts(values: Any) -> bool:

@@ -14,7 +14,8 @@ PIECE_BYTES = (
     1024 * 1024
 )  # what one buffer holds while a payload is copied: faster than small ones, still in the cache
 
-Stamp = tuple[int, int, int]  # inode, size, time of the last change
+# inode, size, time of the last change of the content, which can be put back, and of the status, which cannot
+Stamp = tuple[int, int, int, int]
 
 
 class FormatError(TriportError):
@@ -106,15 +107,24 @@ class SourceFile:
         return self.read(0, min(length, self.size))
 
     def chunks(self, offset: int, length: int) -> Iterator[bytes]:
-        """Yield a range in pieces of at most CHUNK_BYTES."""
+        """Yield a range in pieces of at most CHUNK_BYTES.
+
+        Raises:
+            FormatError: the file was changed since it was opened.
+        """
         end = offset + length
         while offset < end:
             size = min(CHUNK_BYTES, end - offset)
             yield self.read(offset, size)
             offset += size
+        self.check_unchanged()
 
     def fill(self, buffer: bytearray, offset: int, length: int) -> Iterator[int]:
-        """Put a range into a buffer, piece after piece; yields how many bytes of the buffer each takes."""
+        """Put a range into a buffer, piece after piece; yields how many bytes of the buffer each takes.
+
+        Raises:
+            FormatError: the file was changed since it was opened.
+        """
         end = offset + length
         while offset < end:
             size = min(len(buffer), end - offset)
@@ -131,6 +141,7 @@ class SourceFile:
                 ) from None
             yield size
             offset += size
+        self.check_unchanged()
 
     def current_stamp(self) -> Stamp:
         """Return what `stamp` would be now."""
@@ -152,7 +163,7 @@ class SourceFile:
 
 def stamp_of(status: os.stat_result) -> Stamp:
     """Return what tells that a file is still the same, unwritten since."""
-    return status.st_ino, status.st_size, status.st_mtime_ns
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def read_exactly(handle: int, buffer: bytearray, size: int, offset: int) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from converters.formats.allowed_calls import Global, Opaque, PickledTensor
+from converters.formats.pickled_values import Global, Opaque, PickledTensor, UnreadableTensor
 from converters.formats.source import FormatError
 from converters.formats.tensors import Checkpoint, Dropped, Tensor, short
 
@@ -94,12 +94,8 @@ def choose_state_dict(root: Any, path: str) -> tuple[dict[str, PickledTensor], l
     for name, value in chosen.items():
         if isinstance(value, PickledTensor) and isinstance(name, str):
             tensors[name] = value
-        elif isinstance(value, Opaque) and "tensor" in value.kind.name:
-            raise FormatError(
-                f"{path}: '{short(str(name))}' is a tensor of a kind that is not supported ({value.kind}): "
-                f"quantised, "
-                f"sparse, nested or without values. Save it dense"
-            )
+        elif isinstance(value, UnreadableTensor):
+            raise FormatError(f"{path}: tensor '{_label(name)}' {value.problem}")
         else:
             dropped.append(Dropped(_label(name), f"no tensor: {_kind(value)}"))
     if not tensors:
@@ -137,6 +133,8 @@ def _inner(root: dict[Any, Any], path: str, dropped: list[Dropped], notes: list[
                 f"code can "
                 f"rebuild; load it there and save model.state_dict()"
             )
+        for label, value in _unreadable(root):
+            raise FormatError(f"{path}: tensor '{label}' {value.problem}")
         keys = ", ".join(_label(key) for key in list(root)[:10]) or "nothing"
         raise FormatError(f"{path}: has no state dict inside; its keys are {keys}")
     if not known and len(candidates) > 1:
@@ -167,6 +165,14 @@ def _has_tensors(value: Any) -> bool:
     )
 
 
+def _unreadable(root: dict[Any, Any]) -> Iterator[tuple[str, UnreadableTensor]]:
+    """Yield the tensors that cannot be read, of a file and of the dicts in it."""
+    for table in (root, *(value for value in root.values() if isinstance(value, dict))):
+        for name, value in table.items():
+            if isinstance(value, UnreadableTensor):
+                yield _label(name), value
+
+
 def _label(name: Any) -> str:
     return short(name) if isinstance(name, str) else f"<{type(name).__name__}>"
 
@@ -178,7 +184,7 @@ def _kind(value: Any) -> str:
     if isinstance(value, bool | float | None) or (isinstance(value, int) and value.bit_length() < 64):
         return str(value)
     if isinstance(value, Opaque):
-        return str(value.kind)
+        return str(value)
     if isinstance(value, PickledTensor):
         return f"a tensor {value.dtype}{list(value.shape)}"
     if isinstance(value, dict | list | tuple):

@@ -209,11 +209,10 @@ class FileTensor(Tensor):
                 crc.check()
             for offset, length in self.ranges:
                 yield from self.source.fill(buffer, offset, length)
-        self.source.check_unchanged()
 
 
 class StridedTensor(Tensor):
-    """A view of a storage in a file whose elements do not lie in C order (transposed, channels last)."""
+    """A view of a storage in a file whose elements do not lie in C order (transposed, expanded)."""
 
     def __init__(
         self,
@@ -224,7 +223,7 @@ class StridedTensor(Tensor):
         strides: tuple[int, ...],
         crc: Crc32 | None = None,
     ) -> None:
-        """Describe a view; see `overlaps` for the views that are refused.
+        """Describe a view.
 
         Args:
             source: the file.
@@ -282,16 +281,6 @@ class StridedTensor(Tensor):
         flat = view.flat  # C order, copied a piece at a time
         for start in range(0, view.size, CHUNK_BYTES // item):
             yield flat[start : start + CHUNK_BYTES // item].tobytes()
-
-    @staticmethod
-    def overlaps(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
-        """Return whether two elements of a view may be one in the storage (stride 0, expansion)."""
-        reach = 0
-        for stride, size in sorted((s, n) for s, n in zip(strides, shape, strict=True) if n > 1):
-            if stride <= reach:
-                return True
-            reach += stride * (size - 1)
-        return False
 
 
 class ArrayTensor(Tensor):
@@ -420,6 +409,7 @@ class Checkpoint:
         integrity: what says that the file is undamaged, or that nothing does.
         producer: what wrote the file, as far as the file says.
         statements: texts and numbers that a training script saved beside the weights, by dotted path.
+        files: the paths of other files that hold payloads of its tensors.
     """
 
     path: str
@@ -432,3 +422,4 @@ class Checkpoint:
     integrity: str = NO_CHECKSUM
     producer: str | None = None
     statements: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    files: tuple[str, ...] = ()

@@ -1,8 +1,8 @@
 """Pickles read as data: the opcodes are interpreted, nothing is imported, called or constructed.
 
-What a pickle would call must be on a short list whose results are plain data here: dicts, lists,
-tuples, numbers, texts, and `PickledTensor`, which only describes a tensor. An instance of another
-class becomes an `Opaque`; a call of anything else is refused by name.
+Calls on a short list become plain data here: dicts, lists, tuples, numbers, texts, and `PickledTensor`,
+which only describes a tensor. An instance of another class, and the result of another call, becomes an
+`Opaque`, which can be part of no tensor.
 
 Source: the opcodes' descriptions in CPython 3.11 Lib/pickletools.py; torch/_utils.py and
 torch/serialization.py of torch 2.13 for what training scripts write.
@@ -14,20 +14,16 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from converters.formats.allowed_calls import (
-    CALLS,
-    OPAQUE_CALLS,
-    STORAGES,
-    Global,
-    Opaque,
-    Storage,
-    checked_key,
-    describe,
-)
+from converters.formats.allowed_calls import CALLS, call, is_attack, is_ordinary, opaque_call
+from converters.formats.numpy_arrays import numpy_state
+from converters.formats.pickled_values import Global, Opaque, PickledTensor, checked_key, describe
+from converters.formats.rebuilt_tensors import TENSOR_CALLS
+from converters.formats.references import ReferenceRefusedError, TorchReferences
 from converters.formats.source import FormatError
-from converters.formats.tensors import short
 
-MAX_PICKLE_BYTES = 64 * 1024 * 1024
+MAX_PICKLE_BYTES = (
+    1 << 30
+)  # those of tensors have a few hundred kilobytes, those of NumPy arrays have the values
 # of all pickles of a file: takes a quarter of a second, and each may leave an object of 100 bytes behind
 MAX_STEPS = 500_000
 STEPS_A_TENSOR = 40
@@ -36,6 +32,7 @@ _MAX_COPIED = 1 << 20  # items and bytes, beyond as many as the pickle has bytes
 _MAX_MARKS = 1000
 _MAX_LONG_BYTES = 1024
 _MAX_LINE_BYTES = 4096
+_MAX_TOLD = 20
 
 
 class PickleEndError(FormatError):
@@ -50,9 +47,23 @@ _MARK = _Mark()
 
 
 class Unpickler:
-    """Interprets one pickle after another in a stretch of bytes."""
+    """Interprets one pickle after another in a stretch of bytes.
 
-    def __init__(self, data: bytes, path: str, what: str, start: int = 0, steps: int | None = None) -> None:
+    Attributes:
+        position: where the next pickle starts.
+        references: what its references to outside stand for.
+        not_run: the functions that the pickles call, as far as they are out of the ordinary.
+    """
+
+    def __init__(
+        self,
+        data: bytes,
+        path: str,
+        what: str,
+        start: int = 0,
+        steps: int | None = None,
+        references: Callable[[Any], Any] | None = None,
+    ) -> None:
         """Interpret pickles.
 
         Args:
@@ -61,12 +72,15 @@ class Unpickler:
             what: what the bytes are in the file, for errors.
             start: where the first pickle starts.
             steps: how many may be taken; None is as many as any file may.
+            references: gives what a reference to outside the pickles stands for, or raises
+                ReferenceRefusedError; None is those of torch.save.
         """
         self.data = data
         self.path = path
         self.what = what
         self.position = start
-        self.storages: dict[str, Storage] = {}
+        self.references: Any = TorchReferences() if references is None else references
+        self.not_run: list[str] = []
         self._copied = 0
         self.steps_left = MAX_STEPS if steps is None else steps
 
@@ -101,7 +115,7 @@ class Unpickler:
                         raise IndexError
                 elif opcode == 0x28:  # MARK
                     if len(marks) == _MAX_MARKS:
-                        raise self._error(f"nests deeper than {_MAX_MARKS}", start)
+                        raise self._limit(f"nests deeper than {_MAX_MARKS}", start)
                     marks.append(len(stack))
                     stack.append(_MARK)
                 elif opcode in _MARKED:
@@ -119,7 +133,7 @@ class Unpickler:
                     raise self._error(f"has an opcode {opcode:#04x} that no checkpoint needs", start)
             except (IndexError, KeyError, TypeError, ValueError, struct.error, AttributeError):
                 raise self._error(f"cannot be followed at opcode {opcode:#04x}", start) from None
-        raise self._error("takes far more steps than any state dict", self.position)
+        raise self._limit("takes far more steps than any state dict", self.position)
 
     def _end_error(self) -> PickleEndError:
         return PickleEndError(
@@ -164,7 +178,7 @@ class Unpickler:
     def _long(self, length_bytes: int) -> int:
         length = self._number(length_bytes)
         if length > _MAX_LONG_BYTES:
-            raise self._error(f"has a number of {length:,} bytes", self.position)
+            raise self._limit(f"has a number of {length:,} bytes", self.position)
         return int.from_bytes(self._take(length), "little", signed=True)
 
     def _decimal(self) -> int | bool:
@@ -187,37 +201,41 @@ class Unpickler:
             f"{self.path}: {self.what} {why} (byte {position:,}): the file is damaged, or is no checkpoint"
         )
 
+    def _limit(self, why: str, position: int) -> FormatError:
+        return FormatError(
+            f"{self.path}: {self.what} {why} (byte {position:,}), which no state dict needs and which is not "
+            f"read. Save the model's state_dict() alone"
+        )
+
     def _refused(self, function: Any, position: int) -> FormatError:
         return FormatError(
-            f"{self.path}: {self.what} calls {function} (byte {position:,}), which loading weights does not "
-            f"need: "
-            f"refused, and nothing was run. If you trust the file, load it where it was made and save only "
-            f"the "
-            f"model's state_dict()"
+            f"{self.path}: {self.what} calls {function} (byte {position:,}), which has no place in a "
+            f"checkpoint: refused, and nothing was run. Do not load this file elsewhere; get the weights "
+            f"from a source that you trust"
         )
 
     def _call(self, function: Any, arguments: Any, position: int) -> Any:
         """Return what a call stands for."""
+        if isinstance(function, Opaque):
+            return Opaque(function.kind)  # of what getattr or functools.partial would give
         if not isinstance(function, Global) or not isinstance(arguments, tuple):
             raise self._refused(describe(function), position)
-        build = CALLS.get(function)
-        if build is not None:
+        if is_attack(function):
+            raise self._refused(function, position)
+        if function in CALLS:
             # a memoised list or text can be copied by every few bytes of the pickle
             self._copied += sum(
                 len(item) for item in arguments if isinstance(item, list | tuple | dict | str | bytes)
             )
             if self._copied > _MAX_COPIED + len(self.data):
-                raise self._error(f"copies the same items {self._copied:,} times", position)
-            return build(arguments)
-        if function in OPAQUE_CALLS:
-            if function.name in ("_reconstructor", "__newobj__", "__newobj_ex__"):
-                function = arguments[0] if isinstance(arguments[0], Global) else function
-            return Opaque(function, arguments)
-        raise self._refused(function, position)
+                raise self._limit(f"copies the same items {self._copied:,} times", position)
+        elif not (function in TENSOR_CALLS or is_ordinary(function) or str(function) in self.not_run):
+            self.not_run = [*self.not_run, str(function)][:_MAX_TOLD]
+        return call(function, arguments)
 
     def _set_items(self, target: Any, items: list[Any]) -> None:
         if isinstance(target, Opaque):
-            target = target.state
+            target = target.attributes
         if type(target) is not dict or len(items) % 2:
             raise TypeError
         for key, value in zip(items[::2], items[1::2], strict=True):
@@ -283,11 +301,13 @@ def _instance(unpickler: Unpickler, stack: list[Any], kind: Any, arguments: list
 
 def _new(unpickler: Unpickler, kind: Any, arguments: Any, start: int) -> Any:
     """Return what an instance of a class stands for."""
+    if isinstance(kind, Opaque):
+        return Opaque(kind.kind)
     if not isinstance(kind, Global):
         raise unpickler._refused(describe(kind), start)
-    if kind in CALLS:
+    if kind in CALLS or kind in TENSOR_CALLS or is_attack(kind):
         return unpickler._call(kind, arguments, start)
-    return Opaque(kind, arguments)
+    return opaque_call(kind, ())
 
 
 _MARKED: dict[int, Callable[[Unpickler, list[Any], list[Any], int], None]] = {
@@ -307,7 +327,7 @@ _MARKED: dict[int, Callable[[Unpickler, list[Any], list[Any], int], None]] = {
 def _proto(unpickler: Unpickler, stack: list[Any], start: int) -> None:
     version = unpickler._byte()
     if version > 5:
-        raise unpickler._error(f"is of protocol {version}; known are 0 to 5", start)
+        raise unpickler._limit(f"is of protocol {version}; known are 0 to 5", start)
 
 
 def _skip_frame(unpickler: Unpickler, stack: list[Any], start: int) -> None:
@@ -365,33 +385,23 @@ def _new_object_with_names(unpickler: Unpickler, stack: list[Any], start: int) -
 
 def _build(unpickler: Unpickler, stack: list[Any], start: int) -> None:
     state = stack.pop()  # an object's attributes; an OrderedDict's are state_dict()'s _metadata
-    if stack[-1] is _MARK:
+    target = stack[-1]
+    if target is _MARK:
         raise IndexError
-    if isinstance(stack[-1], Opaque) and type(state) is dict:
-        unpickler._set_items(stack[-1], [word for pair in state.items() for word in pair])
+    if isinstance(target, PickledTensor):  # torch would let it change the values
+        raise unpickler._limit("sets the state of a tensor, which torch.save does not write", start)
+    if isinstance(target, Opaque):
+        numpy_state(target, state)
+        if type(state) is dict:
+            unpickler._set_items(target, [word for pair in state.items() for word in pair])
 
 
 def _persistent(unpickler: Unpickler, stack: list[Any], start: int) -> None:
-    """A storage: ("storage", class, key, location, count[, view])."""
-    identity = stack.pop()
-    if type(identity) is not tuple or len(identity) not in (5, 6) or identity[0] != "storage":
-        raise unpickler._error("has a reference that is no torch storage", start)
-    _, kind, key, _, count = identity[:5]
-    view = identity[5] if len(identity) == 6 else None
-    if kind not in STORAGES:
-        raise unpickler._error(f"has a storage of class {describe(kind)}, which is not supported", start)
-    key = str(key) if type(key) is int else key
-    if type(key) is not str or type(count) is not int or count < 0:
-        raise TypeError
-    first = 0
-    if view is not None:
-        _, first, length = view
-        if type(first) is not int or type(length) is not int or not 0 <= first <= first + length <= count:
-            raise TypeError
-    storage = Storage(key, STORAGES[kind], count, first)
-    if unpickler.storages.setdefault(key, storage).dtype != storage.dtype:
-        raise unpickler._error(f"gives storage '{short(key)}' two types", start)
-    stack.append(storage)
+    """What the pickle refers to outside itself."""
+    try:
+        stack.append(unpickler.references(stack.pop()))
+    except ReferenceRefusedError as problem:
+        raise unpickler._error(str(problem), start) from None
 
 
 _ACTIONS: dict[int, Callable[[Unpickler, list[Any], int], None]] = {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from converters.formats.allowed_calls import PickledTensor
+from converters.formats.lazy_bits import ResolvedTensor
+from converters.formats.pickled_values import PickledTensor
 from converters.formats.source import FormatError, SourceFile
 from converters.formats.tensors import (
     ITEM_BYTES,
@@ -22,7 +23,7 @@ _MAX_EXPANSION = 16
 def tensor_from_view(
     source: SourceFile, name: str, view: PickledTensor, offset: int, length: int, crc: Crc32 | None
 ) -> Tensor:
-    """Return the tensor that a view of a storage describes.
+    """Return the tensor that a pickle describes: a view of a storage, its lazy bits applied.
 
     Args:
         source: the file.
@@ -33,8 +34,18 @@ def tensor_from_view(
         crc: the storage's checksum, if it has one.
 
     Raises:
-        FormatError: the view reaches outside its storage, or shows an element twice.
+        FormatError: the view reaches outside its storage.
     """
+    stored = _stored(source, name, view, offset, length, crc)
+    if view.negated or view.conjugated:
+        return ResolvedTensor(stored, view.negated, view.conjugated)
+    return stored
+
+
+def _stored(
+    source: SourceFile, name: str, view: PickledTensor, offset: int, length: int, crc: Crc32 | None
+) -> Tensor:
+    """Return the values that a view of a storage shows."""
     path, item = source.path, ITEM_BYTES[view.dtype]
     what = f"{path}: tensor '{short(name)}' {view.dtype}{list(view.shape[:8])}"
     shape = checked_shape(view.shape, view.dtype, path, name)
@@ -58,12 +69,6 @@ def tensor_from_view(
     start = offset + first * item
     if _is_contiguous(shape, view.strides):
         return FileTensor(source, shape, view.dtype, ((start, math.prod(shape) * item),), crc)
-    if StridedTensor.overlaps(shape, view.strides):
-        raise FormatError(
-            f"{what} shows elements of its storage more than once (strides {list(view.strides[:8])}): an "
-            f"expanded "
-            f"view, refused because a small file could fill the memory. Save it with .contiguous()"
-        )
     return StridedTensor(source, shape, view.dtype, start, view.strides, crc)
 
 
@@ -79,8 +84,8 @@ def check_expansion(source: SourceFile, tensors: dict[str, Tensor], beside: int 
     if total > _MAX_EXPANSION * (source.size + beside):
         raise FormatError(
             f"{source.path}: its tensors have {total:,} bytes together, more than {_MAX_EXPANSION} times the "
-            f"file's "
-            f"{source.size:,}: they share their storage, as an attack would; refused"
+            f"file's {source.size:,}: they show the same stored values many times, and could fill the "
+            f"memory. If the file is right, save it with each tensor cloned (.clone())"
         )
 
 

@@ -64,7 +64,7 @@ class WireReader:
             if self._fields_left < 0:
                 raise FormatError(
                     f"{self.source.path}: {what}: has more than {_MAX_FIELDS:,} fields, far beyond any "
-                    f"network: damaged or malicious"
+                    f"network, which is not read"
                 )
             begin = position
             key, position = self._varint(position, end, what)
@@ -118,7 +118,7 @@ class WireReader:
             raise FormatError(
                 f"{self.source.path}: {what} at byte {field.start:,} has {field.length:,} bytes; expected a "
                 f"text of "
-                f"at most {limit:,}: the file is damaged"
+                f"at most {limit:,}"
             )
         try:
             return self.read(field.value, field.length).decode()

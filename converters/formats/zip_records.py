@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from converters.formats.archives import several_zips
 from converters.formats.atomic import Output
 from converters.formats.source import FormatError, SourceFile
 from converters.formats.tensors import MAX_TENSORS, Crc32, Tensor, short
@@ -31,13 +32,14 @@ _MAX_DIRECTORY_BYTES = 256 * 1024 * 1024
 
 
 class Record(NamedTuple):
-    """A record: where its bytes are, what they must sum to, and the compression method (0: stored)."""
+    """A record: where its bytes are, what they sum to, how it is compressed (0: stored), and its flags."""
 
     name: str
     offset: int
     length: int
     crc: Crc32
     method: int
+    flags: int
 
 
 def read_records(source: SourceFile) -> dict[str, Record]:
@@ -71,8 +73,6 @@ def read_records(source: SourceFile) -> dict[str, Record]:
             raise FormatError(f"{path}: the zip directory is damaged at record {len(records) + 1}")
         if flags & 1:
             raise FormatError(f"{path}: zip record '{name}' is encrypted; no checkpoint is")
-        if flags & ~_FLAGS:
-            raise FormatError(f"{path}: zip record '{name}' has flags {flags:#06x}, which torch never sets")
         length, packed, offset = _zip64(extra, length, packed, offset, path, name)
         if length != packed and not method:
             raise FormatError(
@@ -93,7 +93,7 @@ def read_records(source: SourceFile) -> dict[str, Record]:
             raise FormatError(f"{path}: zip record '{name}' overlaps the directory: damaged or malicious")
         spans.append((offset, begin + packed, name))
         records[name] = Record(
-            name, begin, length, Crc32(source, begin, length, crc, f"record '{name}'"), method
+            name, begin, length, Crc32(source, begin, length, crc, f"record '{name}'"), method, flags
         )
     if position != size:
         raise FormatError(
@@ -107,13 +107,17 @@ def read_records(source: SourceFile) -> dict[str, Record]:
 
 
 def check_stored(path: str, records: Iterable[Record]) -> None:
-    """Raise FormatError if a record is compressed."""
+    """Raise FormatError if a record is compressed, or of another kind than torch writes."""
     for record in records:
         if record.method:
             raise FormatError(
                 f"{path}: zip record '{record.name}' is compressed (method {record.method}): torch.save only "
                 f"stores. "
                 f"Such a file can be a zip bomb; unpack it and save it again with torch.save"
+            )
+        if record.flags & ~_FLAGS:
+            raise FormatError(
+                f"{path}: zip record '{record.name}' has flags {record.flags:#06x}, which torch never sets"
             )
 
 
@@ -129,18 +133,23 @@ def _directory(source: SourceFile) -> tuple[int, int, int]:
     end = tail_start + at
     if end + _END.size + comment != source.size:
         raise FormatError(f"{path}: bytes follow the end of the zip at byte {end:,}: the file is damaged")
+    before, mark = 0, end  # bytes before the zip, if it is told of; where its end marks start
     if end >= _END64_LOCATOR.size:
         magic, _, end64, _ = _END64_LOCATOR.unpack(
             source.read(end - _END64_LOCATOR.size, _END64_LOCATOR.size)
         )
         if magic == b"PK\x06\x07":
-            source.check_range(end64, _END64.size, "the zip64 directory's end")
-            fields = _END64.unpack(source.read(end64, _END64.size))
+            mark = end - _END64_LOCATOR.size - _END64.size
+            source.check_range(mark, _END64.size, "the zip64 directory's end")
+            fields = _END64.unpack(source.read(mark, _END64.size))
             if fields[0] != b"PK\x06\x06":
                 raise FormatError(f"{path}: the zip64 directory's end is not where the file says: damaged")
             count, size, start = fields[7:]
-            end = end64
-    if start + size != end:
+            before = mark - end64
+    before = before or mark - start - size
+    if before > 0 and mark - size >= before and source.read(before, 4) == source.head(4) == b"PK\x03\x04":
+        raise FormatError(f"{path}: {several_zips()}")
+    if before:
         raise FormatError(
             f"{path}: the zip directory does not end where its end mark is: truncated or damaged"
         )

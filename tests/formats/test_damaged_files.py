@@ -181,7 +181,7 @@ FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "one byte": (lambda path: path.write_bytes(b"\x80"), "no known format"),
     "picture": (
-        lambda path: path.write_bytes(b"\xff\xd8\xff\xe0" * 9),
+        lambda path: path.write_bytes(b"\xfe\xd8\xff\xe0" * 9),
         "known are ckpt, onnx, pth, safetensors",
     ),
     "device": (lambda path: path.symlink_to("/dev/zero"), "not a regular file"),
