@@ -74,7 +74,7 @@ def convert(network: PackageNetwork, configurations: Path | None) -> Record:
 
 
 def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:400]
+    return " ".join(str(error).replace(f"{sys.prefix}{os.sep}", "").split())[:400]
 
 
 def run(options: argparse.Namespace) -> None:
