@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from .shared.options import JSON
+from .shared.options import JSON, selection_of, selection_options
 from .shared.output import emit, print_pieces
 
 
@@ -15,12 +15,22 @@ from .shared.output import emit, print_pieces
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("other", required=False, type=click.Path(path_type=Path))
 @click.option("--stats", is_flag=True, help="Every tensor's range, mean, deviation, NaN and Inf.")
+@selection_options
 @JSON
-def inspect(file: Path, other: Path | None, stats: bool, json_path: str | None) -> None:
+def inspect(
+    file: Path,
+    other: Path | None,
+    stats: bool,
+    key: str | None,
+    prefix: str | None,
+    renames: tuple[str, ...],
+    no_head: bool,
+    json_path: str | None,
+) -> None:
     """Say what a checkpoint is: format, names, model, classes, tensors, and what is wrong with it.
 
     With OTHER, say what differs between the two, across formats and dialects; exit code 1 if anything
-    does.
+    does. --key, --prefix and --rename are of FILE.
 
     \b
     Example:
@@ -33,11 +43,11 @@ def inspect(file: Path, other: Path | None, stats: bool, json_path: str | None) 
 
         if stats:
             raise click.UsageError("--stats is of one file: leave it out, or inspect the files one by one")
-        done = compare_files(file, other)
+        done = compare_files(file, other, selection_of(key, prefix, renames), not no_head)
         emit(done.as_dict(), json_path, lambda: click.echo("\n".join(comparison_lines(done))))
         sys.exit(0 if done.equal else 1)
     from converters.inspection import inspect_file
     from converters.tables import inspection_table
 
-    found = inspect_file(file, stats)
+    found = inspect_file(file, stats, selection_of(key, prefix, renames), not no_head)
     emit(found.as_dict(), json_path, lambda: print_pieces(*inspection_table(found)))

@@ -8,7 +8,15 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from converters.formats import FLOATS, Checkpoint, Tensor, open_checkpoint, same_payload
+from converters.formats import (
+    FLOATS,
+    WHOLE_FILE,
+    Checkpoint,
+    Selection,
+    Tensor,
+    open_checkpoint,
+    same_payload,
+)
 from converters.identify import Fit, candidates
 from converters.names import COUNTER_LEAF
 
@@ -78,17 +86,25 @@ class Comparison:
         }
 
 
-def compare_files(first: Path, second: Path) -> Comparison:
+def compare_files(
+    first: Path, second: Path, selection: Selection = WHOLE_FILE, with_head: bool = True
+) -> Comparison:
     """Compare two checkpoints tensor by tensor.
 
     Where both are of one model, that is by its canonical names, and PyTorch's counters of training
     batches are left out if only one file can have them; otherwise by the names in the files.
 
+    Args:
+        first: a file.
+        second: another.
+        selection: which tensors of the first are meant, where it holds more than one network.
+        with_head: whether the last layers must be there; without them, they are left out.
+
     Raises:
         TriportError: one of them cannot be read.
     """
-    left, right = open_checkpoint(first), open_checkpoint(second)
-    fits = _common_model(left, right)
+    left, right = open_checkpoint(first, selection), open_checkpoint(second)
+    fits = _common_model(left, right, with_head)
     if fits is None:
         mine, theirs = left.tensors, right.tensors
         not_compared: list[str] = []
@@ -114,10 +130,10 @@ def compare_files(first: Path, second: Path) -> Comparison:
     )
 
 
-def _common_model(left: Checkpoint, right: Checkpoint) -> tuple[Fit, Fit] | None:
+def _common_model(left: Checkpoint, right: Checkpoint, with_head: bool) -> tuple[Fit, Fit] | None:
     """Return how both meet the first model that both can be of."""
-    others = {one.spec.name: one for one in candidates(right, FLOATS)}
-    for one in candidates(left, FLOATS):
+    others = {one.spec.name: one for one in candidates(right, FLOATS, with_head)}
+    for one in candidates(left, FLOATS, with_head):
         if one.spec.name in others and others[one.spec.name].num_classes == one.num_classes:
             return one, others[one.spec.name]
     return None

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from converters.finite import FiniteTensor, NotFiniteError, count_not_finite
 from converters.formats import (
     FLOATS,
+    WHOLE_FILE,
     Checkpoint,
+    Selection,
     check_target,
     file_sha256,
     open_checkpoint,
@@ -88,6 +90,8 @@ def convert(
     opset: int = 17,
     optimize: bool = False,
     crc: bool = False,
+    selection: Selection = WHOLE_FILE,
+    with_head: bool = True,
     progress: Progress = lambda step: None,
 ) -> Conversion:
     """Convert a checkpoint for another runtime; the output is complete and checked, or not there.
@@ -104,6 +108,8 @@ def convert(
         opset: for ONNX, 13 to 21.
         optimize: for ONNX, fold BatchNorm into the convolutions: faster, no longer convertible.
         crc: for .ckpt, end the file with the CRC-32 that MindSpore's crc_check=True compares.
+        selection: which tensors of the source are meant, where it holds more than one network.
+        with_head: whether the last layer must be there; without it, it is not written either.
         progress: is told each step.
 
     Raises:
@@ -111,13 +117,15 @@ def convert(
     """
     path = SHIPPED if source is None else source
     progress(f"reading {path.name}")
-    checkpoint = open_checkpoint(path)
+    if not with_head and to == "onnx":
+        raise ConvertError("--no-head: a graph needs its head; weights alone go to pytorch or mindspore")
+    checkpoint = open_checkpoint(path, selection)
     if source_runtime is not None and checkpoint.runtime != source_runtime:
         raise ConvertError(
             f"{path}: is a {checkpoint.runtime} checkpoint ({checkpoint.format}), not {source_runtime}. "
             f"Use --from {checkpoint.runtime}, or leave --from out"
         )
-    found = identify(checkpoint, model, FLOATS if dtype else PARAMETER_DTYPES)
+    found = identify(checkpoint, model, FLOATS if dtype else PARAMETER_DTYPES, with_head)
     if dtype not in (None, "float32") and to == "onnx":
         raise ConvertError(
             f"--dtype {dtype}: an ONNX file is written in float32; only weights can be {dtype}"
@@ -170,7 +178,7 @@ def convert(
         num_classes=found.num_classes,
         tensors_written=tensors_written,
         dropped=dropped,
-        warnings=(*checkpoint.notes, *_warnings(checkpoint, found, written, to)),
+        warnings=(*checkpoint.notes, *found.notes, *_warnings(checkpoint, found, written, to)),
         rounding=rounding,
     )
 
@@ -304,6 +312,11 @@ def _check_equal_onnx(path: Any, parameters: Mapping[str, np.ndarray]) -> None:
 def _warnings(checkpoint: Checkpoint, found: Fit, written: Dialect, to: Runtime) -> Iterator[str]:
     """Yield what a user of the target must know: another graph under these names, other preprocessing."""
     spec = found.spec
+    if found.headless:
+        yield (
+            f"the head is left out (--no-head): what was written is the backbone of {spec.name}, "
+            f"{len(found.names)} tensors, and loads into a network without its head, or not strictly"
+        )
     publishers = {one.name: one.publisher for one in family_models(spec.family)}
     for other in spec.same_weights_as:
         publisher = publishers[other.model]

@@ -46,6 +46,11 @@ def find_models(shapes: Iterable[tuple[str, tuple[int, ...]]]) -> list[ModelSpec
     return [spec for family, name in found for spec in family_models(family) if spec.name == name]
 
 
+def is_current() -> bool:
+    """Return whether the table is of these specs, so that what it does not know is no model's."""
+    return _table() is not None
+
+
 @cache
 def _table() -> dict[str, Any] | None:
     """Return the stored table, None where it is not of these specs."""

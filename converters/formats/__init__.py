@@ -5,7 +5,8 @@ A format is a module here that has FORMAT: its name. It defines
     WRITES: which suffixes it writes, by runtime
     OPTIONS: what `write` takes more, by name
     sniff(source): whether a file's content is of this format
-    open(source): the Checkpoint that a file holds, payloads unread
+    open(source): the Checkpoint that a file holds, payloads unread; where the format has KEYS, `key` says
+        which of several state dicts in it
     write(path, runtime, tensors, metadata): a whole new file; returns the closed Output
 
 and is found by discovery. The others here are what the formats share.
@@ -21,6 +22,7 @@ from pathlib import Path
 from types import ModuleType
 
 from converters.formats.atomic import Output, replacing
+from converters.formats.selection import WHOLE_FILE, Selection, parsed_renames, selected
 from converters.formats.source import FormatError, SourceFile, file_sha256
 from converters.formats.tensors import (
     FLOATS,
@@ -39,16 +41,19 @@ from converters.published import model_file
 __all__ = [
     "FLOATS",
     "NO_CHECKSUM",
+    "WHOLE_FILE",
     "ArrayTensor",
     "Checkpoint",
     "Dropped",
     "FormatError",
+    "Selection",
     "Tensor",
     "check_target",
     "file_sha256",
     "formats",
     "numpy_dtype",
     "open_checkpoint",
+    "parsed_renames",
     "replacing",
     "same_payload",
     "short",
@@ -81,17 +86,20 @@ def formats() -> dict[str, ModuleType]:
     return found
 
 
-def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+def open_checkpoint(path: str | os.PathLike[str], selection: Selection = WHOLE_FILE) -> Checkpoint:
     """Open a checkpoint of any format, told by its content, never by its name.
 
     Training state, other copies of the weights and wrappers' name prefixes are taken off; the
     result's `dropped` and `notes` say so. A published folder is its ONNX file.
 
-    Raises:
-        FormatError: there is no such file, or it is empty, damaged, unsafe or of no known format.
-    """
-    from converters.formats.state_dicts import without_training_state
+    Args:
+        path: the file.
+        selection: which tensors are meant where the file holds more than one network.
 
+    Raises:
+        FormatError: there is no such file, or it is empty, damaged, unsafe or of no known format, or has
+            not what the selection names.
+    """
     source = SourceFile(model_file(path))
     if not source.size:
         raise FormatError(f"{source.path}: is empty; get the file again")
@@ -107,7 +115,15 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
             f"{source.path}: is of no known format (it starts with {source.head(8).hex(' ')}); "
             f"known are {known}. If the name is right, the file is damaged: get it again"
         )
-    return without_training_state(matching[0].open(source))
+    module = matching[0]
+    if selection.key is None:
+        return selected(module.open(source), selection)
+    if not getattr(module, "KEYS", False):
+        raise FormatError(
+            f"{source.path}: --key is for files of torch.save, which may hold several state dicts; this one "
+            f"is {module.FORMAT}, with one table of names: --prefix chooses among them"
+        )
+    return selected(module.open(source, key=selection.key), selection)
 
 
 def check_target(path: str | os.PathLike[str], runtime: str) -> ModuleType:

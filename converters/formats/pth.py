@@ -23,6 +23,7 @@ from converters.formats.zip_records import Record, ZipWriter, check_stored, read
 FORMAT = "pth"
 WRITES = {"pytorch": (".pth", ".pt")}
 OPTIONS: tuple[str, ...] = ()
+KEYS = True
 
 # torch takes the root from the file's name; ours is fixed, so that a renamed file is the same file
 _ROOT = "archive"
@@ -51,8 +52,12 @@ def sniff(source: SourceFile) -> bool:
     return head[:4] in (b"PK\x03\x04", b"PK\x05\x06") or _is_pickle(head) or _is_tar(head)
 
 
-def open(source: SourceFile) -> Checkpoint:
+def open(source: SourceFile, key: str | None = None) -> Checkpoint:
     """Read the directory and the pickle; each payload's CRC is checked when it is read.
+
+    Args:
+        source: the file.
+        key: where the state dict lies in what was pickled; None finds it.
 
     Raises:
         FormatError: the file is damaged, unsafe, no torch checkpoint, or holds no state dict.
@@ -66,7 +71,7 @@ def open(source: SourceFile) -> Checkpoint:
             f"with torch.load and save it again"
         )
     if head[: len(legacy_pth.MAGIC)] == legacy_pth.MAGIC:
-        return _open_legacy(source)
+        return _open_legacy(source, key)
     if _is_pickle(head):
         raise FormatError(
             f"{path}: is a bare pickle, not a file of torch.save; load it where it was made and torch.save it"
@@ -88,7 +93,7 @@ def open(source: SourceFile) -> Checkpoint:
         raise FormatError(
             f"{path}: {len(data) - pickled.position:,} bytes follow the end of data.pkl's pickle: damaged"
         )
-    views, dropped, notes = choose_state_dict(root, path)
+    views, dropped, notes = choose_state_dict(root, path, key)
     tensors: dict[str, Tensor] = {}
     for name, view in views.items():
         storage = records.get(f"{root_name}/data/{view.storage.key}")
@@ -134,10 +139,10 @@ def write(
     return output
 
 
-def _open_legacy(source: SourceFile) -> Checkpoint:
+def _open_legacy(source: SourceFile, key: str | None) -> Checkpoint:
     """Open what torch.save wrote before 1.6; it has no checksums."""
     root, pickles, keys = legacy_pth.read_root(source)
-    views, dropped, notes = choose_state_dict(root, source.path)
+    views, dropped, notes = choose_state_dict(root, source.path, key)
     ranges = legacy_pth.storage_ranges(source, pickles.position, keys, pickles.storages)
     tensors: dict[str, Tensor] = {}
     for name, view in views.items():
