@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from converters.formats import FLOATS, Checkpoint, Tensor, same_payload, short
-from converters.misfit import folded_graph, misfit
 from converters.name_index import find_models
-from converters.names import COUNTER_LEAF, canonical_shapes, name_map
+from converters.names import COUNTER_LEAF, canonical_shapes, head_weight, name_map
 from converters.provenance import FOLDED_KEY, MODEL_KEY
-from converters.subtrees import Part, known_models, parts, rest_of
 from reference_models.errors import TriportError
 from reference_models.spec import Dialect, ModelSpec, all_models, get_model
+
+if TYPE_CHECKING:
+    from converters.subtrees import Part
 
 PARAMETER_DTYPES = ("float32",)
 OUTSIDE = "outside of the backbone, left out as --no-head says"
@@ -64,7 +65,7 @@ def fit(
     """Lay a checkpoint's tensors beside a model's names in one dialect; parameters may have these dtypes."""
     tensors = checkpoint.tensors
     names = name_map(spec, dialect)
-    head = names[f"{spec.layers()[-1].path}.weight"].removesuffix("weight")
+    head = names[head_weight(spec)].removesuffix("weight")
     first = tensors.get(f"{head}weight")
     num_classes = first.shape[0] if first is not None and first.shape else spec.num_classes
     expected = canonical_shapes(spec, num_classes)
@@ -210,7 +211,7 @@ def _by_likelihood(checkpoint: Checkpoint, fits: list[Fit]) -> list[Fit]:
 def _likelihood(checkpoint: Checkpoint, one: Fit) -> int:
     if checkpoint.metadata.get(MODEL_KEY) == one.spec.name:
         return 2
-    return 1 if one.spec.publisher == one.dialect.name else 0
+    return 1 if f"{one.dialect.name}-".startswith(f"{one.spec.publisher}-") else 0
 
 
 def _plausible(checkpoint: Checkpoint, with_head: bool = True) -> list[ModelSpec]:
@@ -253,6 +254,8 @@ def _places(
     whole = exact(checkpoint, _plausible(checkpoint, with_head) if model is None else [model])
     if whole and (with_head or not any(OUTSIDE in reason for _, reason in whole[0].dropped)):
         return [whole]
+    from converters.subtrees import known_models, parts, rest_of
+
     places: list[tuple[Part, list[Fit]]] = []
     for part in parts(checkpoint):
         specs = known_models(part) if with_head else None
@@ -339,6 +342,8 @@ def identify(
             f"Say which you mean with --prefix {'|'.join(one or '.' for one in where)}"
         )
     if not places:
+        from converters.misfit import folded_graph, misfit
+
         what = f"is not a checkpoint of {spec.name}" if spec else "fits no known model"
         specs = [spec] if spec else list(all_models().values())
         folded = folded_graph(checkpoint, specs)
@@ -360,6 +365,8 @@ def _closest(
     checkpoint: Checkpoint, specs: list[ModelSpec], dtypes: Collection[str], with_head: bool
 ) -> Fit | None:
     """Return the fit of the most parameters, of the whole file or of one of its largest parts."""
+    from converters.subtrees import parts
+
     fits = _fits(checkpoint, specs, dtypes, with_head)
     single = [part for part in parts(checkpoint) if ", " not in part.prefix]
     largest = sorted(single, key=lambda part: -len(part.names))[:_MOST_PARTS]

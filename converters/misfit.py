@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from converters.formats import FLOATS, Checkpoint, short
-from converters.names import canonical_shapes, name_map
+from converters.names import canonical_shapes, head_weight, name_map
 from reference_models.errors import listed
 from reference_models.spec import ModelSpec
 
@@ -70,7 +70,7 @@ def misfit(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
 def _head(one: Fit) -> str:
     """Return what the names of the head's parameters start with."""
     names = name_map(one.spec, one.dialect)
-    return names[f"{one.spec.layers()[-1].path}.weight"].removesuffix("weight")
+    return names[head_weight(one.spec)].removesuffix("weight")
 
 
 def _is_head_only(one: Fit) -> bool:
@@ -85,7 +85,7 @@ def _is_head_only(one: Fit) -> bool:
 def _rename_advice(checkpoint: Checkpoint, one: Fit) -> str:
     """Return how a layer that could be the head is named so; "" where there is none."""
     head = _head(one).removesuffix(".")
-    features = canonical_shapes(one.spec)[f"{one.spec.layers()[-1].path}.weight"][1]
+    features = canonical_shapes(one.spec)[head_weight(one.spec)][1]
     start = f"{one.prefix}." if one.prefix else ""
     for name, tensor in checkpoint.tensors.items():
         path, _, leaf = name.rpartition(".")
