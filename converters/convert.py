@@ -322,7 +322,7 @@ def _warnings(checkpoint: Checkpoint, found: Fit, written: Dialect, to: Runtime)
         publisher = publishers[other.model]
         if publisher == spec.publisher:
             continue
-        function = f"another function (by {other.relative_difference:.1%} of the largest logit)"
+        function = f"another function (by {other.percent} of the largest logit)"
         if publisher == found.dialect.name and checkpoint.metadata.get(MODEL_KEY) != spec.name:
             yield (
                 f"the names are {publisher}'s, whose own definition is {other.model}; you said "
