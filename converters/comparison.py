@@ -59,7 +59,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two checkpoints side by side; `model` is the one by whose canonical names they were compared."""
+    """Two checkpoints side by side; `model` is the one by whose canonical names they were compared.
+
+    `notes` say which part of a file was compared, where it holds more than the model.
+    """
 
     first: str
     second: str
@@ -67,6 +70,7 @@ class Comparison:
     tensors: int
     differences: tuple[Difference, ...]
     not_compared: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def equal(self) -> bool:
@@ -83,6 +87,7 @@ class Comparison:
             "tensors_compared": self.tensors,
             "differences": [difference.as_dict() for difference in self.differences],
             "not_compared": list(self.not_compared),
+            "notes": list(self.notes),
         }
 
 
@@ -127,6 +132,11 @@ def compare_files(
         len(mine.keys() & theirs.keys()),
         tuple(_differences(mine, theirs)),
         tuple(sorted(not_compared)),
+        tuple(
+            f"{one.path}: {note}"
+            for one, fit in zip((left, right), fits or (), strict=False)
+            for note in fit.notes
+        ),
     )
 
 

@@ -124,5 +124,6 @@ def comparison_lines(done: Comparison) -> Iterator[str]:
         yield f"  {one.kind:<8} {short(one.name)}  {sides if one.kind != 'value' else one.first}{values}"
     if done.not_compared:
         yield f"  {len(done.not_compared)} counters of training batches left out, which only one file has"
+    yield from (f"Note: {note}" for note in done.notes)
     count = len(done.differences)
     yield "Equal, bit for bit." if done.equal else f"Different: {count} tensors."

@@ -576,3 +576,16 @@ def test_a_folded_graph_is_named(
 def test_an_incomplete_checkpoint(converter: Converter) -> None:
     content = {name: t for name, t in weights().items() if not name.startswith("layer2.1.")}
     assert "Get a complete res2net_digits checkpoint" in converter.refused(converter.save(content))
+
+
+@pytest.mark.field(
+    case="equal_but_for_what_is_beside",
+    source="found beside lightning_criterion: inspect A B of a training file and its network",
+    outcome="inspect A B says which part of a file it compared, and what is beside it.",
+)
+def test_inspect_says_what_it_did_not_compare(converter: Converter, run_cli: Any, tmp_path: Path) -> None:
+    source = converter.save({**under("model", weights()), "normalizer.mean": torch.ones(3)})
+    torch.save(weights(), tmp_path / "network.pth")
+    done = run_cli("inspect", source, tmp_path / "network.pth")
+    assert done.exit_code == 0
+    assert "normalizer.mean" in done.stdout
