@@ -49,8 +49,7 @@ def misfit(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
             f"{listed(closest.other_floats)}\n"
             f"`convert --dtype float32` converts the values"
         )
-    head = _head(closest)
-    if closest.missing and all(name.startswith(head) for name in closest.missing) and _is_head_only(closest):
+    if _is_head_only(closest):
         others = f"; beside it is\n{listed(map(short, closest.extra))}\n" if closest.extra else ". "
         return (
             f"{checkpoint.path}: {what}: only its head is missing. It is {names}{where} without "
@@ -75,10 +74,13 @@ def _head(one: Fit) -> str:
 
 def _is_head_only(one: Fit) -> bool:
     """Return whether a fit's only problems are a missing head and what stands outside the other modules."""
-    modules = {name.partition(".")[0] for name in name_map(one.spec, one.dialect).values()}
+    names = name_map(one.spec, one.dialect).values()
+    modules = {name.partition(".")[0] for name in names}
     head = _head(one)
-    return len(one.problems) == len(one.missing) + len(one.extra) and all(
-        name.startswith(head) or name.partition(".")[0] not in modules for name in one.extra
+    return (
+        set(one.missing) == {name for name in names if name.startswith(head)}
+        and len(one.problems) == len(one.missing) + len(one.extra)
+        and all(name.startswith(head) or name.partition(".")[0] not in modules for name in one.extra)
     )
 
 

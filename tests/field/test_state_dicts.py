@@ -573,8 +573,9 @@ def test_a_folded_graph_is_named(
     source="found beside headless_backbone: a file from which layers are missing",
     outcome="Only a file from which parameters are missing is told to get a complete one.",
 )
-def test_an_incomplete_checkpoint(converter: Converter) -> None:
-    content = {name: t for name, t in weights().items() if not name.startswith("layer2.1.")}
+@pytest.mark.parametrize("lost", ["layer2.1.", "fc.bias"])
+def test_an_incomplete_checkpoint(converter: Converter, lost: str) -> None:
+    content = {name: t for name, t in weights().items() if not name.startswith(lost)}
     assert "Get a complete res2net_digits checkpoint" in converter.refused(converter.save(content))
 
 
