@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 PARAMETER_DTYPES = ("float32",)
 OUTSIDE = "outside of the backbone, left out as --no-head says"
 _MOST_PARTS = 6  # that are tried for an error's text
+_NEAR_BEST = 0.9  # of the best share of names: shapes decide among these
 
 
 class IdentifyError(TriportError):
@@ -254,12 +255,12 @@ def _places(
     whole = exact(checkpoint, _plausible(checkpoint, with_head) if model is None else [model])
     if whole and (with_head or not any(OUTSIDE in reason for _, reason in whole[0].dropped)):
         return [whole]
-    from converters.subtrees import known_models, parts, rest_of
+    from converters.subtrees import known_parts, largest_parts, rest_of
 
     places: list[tuple[Part, list[Fit]]] = []
-    for part in parts(checkpoint):
-        specs = known_models(part) if with_head else None
-        if specs == [] or (model is not None and specs is not None and model not in specs):
+    found = known_parts(checkpoint) if with_head else ((p, None) for p in largest_parts(checkpoint, 64))
+    for part, specs in found:
+        if model is not None and specs is not None and model not in specs:
             continue
         fits = exact(part.checkpoint, _plausible(part.checkpoint, with_head) if specs is None else specs)
         if fits:
@@ -364,14 +365,26 @@ def identify(
 def _closest(
     checkpoint: Checkpoint, specs: list[ModelSpec], dtypes: Collection[str], with_head: bool
 ) -> Fit | None:
-    """Return the fit of the most parameters, of the whole file or of one of its largest parts."""
-    from converters.subtrees import parts
+    """Return the fit that is nearest, of the whole file or of one of its largest parts.
 
-    fits = _fits(checkpoint, specs, dtypes, with_head)
-    single = [part for part in parts(checkpoint) if ", " not in part.prefix]
-    largest = sorted(single, key=lambda part: -len(part.names))[:_MOST_PARTS]
-    for part in largest:
-        fits += [_in_file(one, part) for one in _fits(part.checkpoint, specs, dtypes, with_head)]
+    Names alone say which are worth a fit: laying 20,000 names beside every model would take minutes.
+    """
+    from converters.subtrees import largest_parts
+
+    tried: list[tuple[float, Part | None, ModelSpec, Dialect]] = []
+    for part in (None, *largest_parts(checkpoint, _MOST_PARTS)):
+        tensors = (part.checkpoint if part else checkpoint).tensors
+        for spec in specs:
+            for dialect in dialects_for(spec, checkpoint.runtime):
+                names = name_map(spec, dialect)
+                common = sum(theirs in tensors for theirs in names.values())
+                tried.append((common / (len(names) + len(tensors) - common), part, spec, dialect))
+    best = max((score for score, *_ in tried), default=0.0)
+    fits = []
+    for score, part, spec, dialect in tried:
+        if score and score >= _NEAR_BEST * best:
+            one = fit(part.checkpoint if part else checkpoint, spec, dialect, dtypes, with_head)
+            fits.append(_in_file(one, part) if part else one)
     return max(
-        fits, key=lambda one: (one.matched / one.total, -len(one.problems), bool(one.prefix)), default=None
+        fits, key=lambda one: (one.matched / (one.total + len(one.extra)), bool(one.prefix)), default=None
     )

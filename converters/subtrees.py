@@ -45,15 +45,31 @@ def is_of_known_model(shapes: Mapping[str, tuple[int, ...]]) -> bool:
     return any(find_models(_shapes(part, shapes)) for part, _ in _parts_of(names, with_whole=True))
 
 
-def parts(checkpoint: Checkpoint) -> Iterator[Part]:
-    """Yield what a network in a checkpoint may be, beside the checkpoint itself, largest parts first."""
-    names = {name: name for name in checkpoint.tensors}
-    state: dict[str, str] = {}
-    if checkpoint.runtime == "mindspore":
-        state = mirrored_state(checkpoint)
-        names = {name: name for name in names if name not in state}
+def known_parts(checkpoint: Checkpoint) -> Iterator[tuple[Part, list[ModelSpec] | None]]:
+    """Yield what is just a model's names and shapes, beside the checkpoint itself, and which models'.
+
+    Where the table of names is not of these specs, that is every part, with None.
+    """
+    shapes = {name: tensor.shape for name, tensor in checkpoint.tensors.items()}
+    names, state = _without_state(checkpoint)
     for found, prefix in _parts_of(names, with_whole=bool(state)):
-        yield _part(checkpoint, found, prefix, state)
+        models = (find_models(_shapes(found, shapes)) or []) if is_current() else None
+        if models is None or models:
+            yield _part(checkpoint, found, prefix, state), models
+
+
+def largest_parts(checkpoint: Checkpoint, count: int) -> Iterator[Part]:
+    """Yield the largest parts of one prefix each, beside the checkpoint itself."""
+    names, state = _without_state(checkpoint)
+    found = [one for one in _parts_of(names, with_whole=bool(state)) if ", " not in one[1]]
+    for inside, prefix in sorted(found, key=lambda one: -len(one[0]))[:count]:
+        yield _part(checkpoint, inside, prefix, state)
+
+
+def _without_state(checkpoint: Checkpoint) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the names that may be a network's, and those of optimizer state with the reason."""
+    state = mirrored_state(checkpoint) if checkpoint.runtime == "mindspore" else {}
+    return {name: name for name in checkpoint.tensors if name not in state}, state
 
 
 def rest_of(part: Part, checkpoint: Checkpoint) -> Part:
@@ -62,14 +78,6 @@ def rest_of(part: Part, checkpoint: Checkpoint) -> Part:
     state = mirrored_state(checkpoint) if checkpoint.runtime == "mindspore" else {}
     names = {name: name for name in checkpoint.tensors if name not in inside and name not in state}
     return _part(checkpoint, names, "", state)
-
-
-def known_models(part: Part) -> list[ModelSpec] | None:
-    """Return the models of a part's names and shapes; None where the table of names is not of these specs."""
-    if not is_current():
-        return None
-    shapes = {name: part.checkpoint.tensors[name].shape for name in part.names}
-    return find_models(_shapes({name: name for name in shapes}, shapes)) or []
 
 
 def _shapes(
