@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from converters.formats import Checkpoint, Dropped, short
 from converters.formats.training_state import WRAPPERS, mirrored_state, without_components
-from converters.name_index import find_models, is_current
+from converters.name_index import find_models, is_current, is_known
 from converters.names import COUNTER_LEAF
 from reference_models.spec import ModelSpec
 
@@ -42,7 +42,7 @@ class Part(NamedTuple):
 def is_of_known_model(shapes: Mapping[str, tuple[int, ...]]) -> bool:
     """Return whether tensors of these names and shapes, or a part of them, are just a known model's."""
     names = {name: name for name in shapes}
-    return any(find_models(_shapes(part, shapes)) for part, _ in _parts_of(names, with_whole=True))
+    return any(is_known(_shapes(part, shapes)) for part, _ in _parts_of(names, with_whole=True))
 
 
 def known_parts(checkpoint: Checkpoint) -> Iterator[tuple[Part, list[ModelSpec] | None]]:
