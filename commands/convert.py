@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from .shared.command import Command, OutputFile
-from .shared.options import JSON, RUNTIME
+from .shared.options import JSON, RUNTIME, selection_of, selection_options
 from .shared.output import emit, shown_progress
 
 
@@ -43,6 +43,7 @@ from .shared.output import emit, shown_progress
     "--input", "inputs", multiple=True, metavar="SHAPE[:DTYPE]", help="Of --cell, each: 1x3x224x224:float32"
 )
 @click.option("--no-check", is_flag=True, help="Do not compare a Cell or .mindir file with MindSpore.")
+@selection_options
 @JSON
 def convert(
     source: Path | None,
@@ -60,6 +61,10 @@ def convert(
     checkpoint: Path | None,
     inputs: tuple[str, ...],
     no_check: bool,
+    key: str | None,
+    prefix: str | None,
+    renames: tuple[str, ...],
+    no_head: bool,
     json_path: str | None,
 ) -> None:
     """Move a checkpoint to another runtime: every parameter accounted for, bit-equal, checked.
@@ -88,6 +93,7 @@ def convert(
             "--crc": crc,
             "--plain": plain,
         }
+        others |= {"--key": key, "--prefix": prefix, "--rename": " ".join(renames), "--no-head": no_head}
         others["--from"] = source_runtime if source_runtime != "mindspore" else None
         with shown_progress() as progress:
             graph = convert_asked(
@@ -111,6 +117,8 @@ def convert(
             optimize=optimize,
             crc=crc,
             plain=plain,
+            selection=selection_of(key, prefix, renames),
+            with_head=not no_head,
             progress=progress,
         )
     lines = conversion_lines(done, shipped=source is None)

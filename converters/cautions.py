@@ -46,6 +46,11 @@ def cautions(
         prepared: how images are prepared for the source.
     """
     spec = found.spec
+    if found.headless:
+        yield (
+            f"the head is left out (--no-head): what was written is the backbone of {spec.name}, "
+            f"{len(found.names)} tensors, and loads into a network without its head, or not strictly"
+        )
     for one in found.contradictions:
         yield f"{one}: you said {spec.name}, and so it was taken"
     yield from _of_other_graphs(found, written, to, said)
@@ -73,7 +78,7 @@ def _of_other_graphs(found: Fit, written: Dialect, to: Runtime, said: bool) -> I
         publisher = publishers[other.model]
         if publisher == spec.publisher:
             continue
-        function = f"another function (by {other.relative_difference:.1%} of the largest logit)"
+        function = f"another function (by {other.percent} of the largest logit)"
         if publisher == found.dialect.name and said:
             yield (
                 f"the names are {publisher}'s, whose own definition is {other.model}; you said "

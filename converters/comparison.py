@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converters.deciding import flow_stated
-from converters.formats import FLOATS, Checkpoint, Tensor, open_checkpoint, same_payload
+from converters.formats import (
+    FLOATS,
+    WHOLE_FILE,
+    Checkpoint,
+    Selection,
+    Tensor,
+    open_checkpoint,
+    same_payload,
+)
 from converters.graphs.difference import differences
 from converters.identify import Fit, candidates
 from converters.names import COUNTER_LEAF
@@ -55,7 +63,8 @@ class Difference:
 class Comparison:
     """Two checkpoints side by side; `model` is the one by whose canonical names they were compared.
 
-    `graphs` says where the graphs differ that the files state or hold; `graphs_compared` is whether both do.
+    `graphs` says where the graphs differ that the files state or hold; `graphs_compared` is whether both do;
+    `notes` say which part of a file was compared, where it holds more than the model.
     """
 
     first: str
@@ -66,6 +75,7 @@ class Comparison:
     not_compared: tuple[str, ...]
     graphs: tuple[str, ...] = ()
     graphs_compared: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def weights_equal(self) -> bool:
@@ -90,20 +100,29 @@ class Comparison:
             "tensors_compared": self.tensors,
             "differences": [difference.as_dict() for difference in self.differences],
             "not_compared": list(self.not_compared),
+            "notes": list(self.notes),
         }
 
 
-def compare_files(first: Path, second: Path) -> Comparison:
+def compare_files(
+    first: Path, second: Path, selection: Selection = WHOLE_FILE, with_head: bool = True
+) -> Comparison:
     """Compare two checkpoints tensor by tensor.
 
     Where both are of one model, that is by its canonical names, and PyTorch's counters of training
     batches are left out if only one file can have them; otherwise by the names in the files.
 
+    Args:
+        first: a file.
+        second: another.
+        selection: which tensors of the first are meant, where it holds more than one network.
+        with_head: whether the last layers must be there; without them, they are left out.
+
     Raises:
         TriportError: one of them cannot be read.
     """
-    left, right = open_checkpoint(first), open_checkpoint(second)
-    fits = _common_model(left, right)
+    left, right = open_checkpoint(first, selection), open_checkpoint(second)
+    fits = _common_model(left, right, with_head)
     if fits is None:
         mine, theirs = left.tensors, right.tensors
         not_compared: list[str] = []
@@ -129,6 +148,11 @@ def compare_files(first: Path, second: Path) -> Comparison:
         tuple(sorted(not_compared)),
         tuple(graphs or ()),
         graphs is not None,
+        tuple(
+            f"{one.path}: {note}"
+            for one, fit in zip((left, right), fits or (), strict=False)
+            for note in fit.notes
+        ),
     )
 
 
@@ -141,10 +165,10 @@ def _graphs(first: tuple[Checkpoint, Fit], second: tuple[Checkpoint, Fit]) -> li
     return differences(mine, theirs, Path(name).name)
 
 
-def _common_model(left: Checkpoint, right: Checkpoint) -> tuple[Fit, Fit] | None:
+def _common_model(left: Checkpoint, right: Checkpoint, with_head: bool) -> tuple[Fit, Fit] | None:
     """Return how both meet the first model that both can be of."""
-    others = {one.spec.name: one for one in candidates(right, FLOATS)}
-    for one in candidates(left, FLOATS):
+    others = {one.spec.name: one for one in candidates(right, FLOATS, with_head)}
+    for one in candidates(left, FLOATS, with_head):
         if one.spec.name in others and others[one.spec.name].num_classes == one.num_classes:
             return one, others[one.spec.name]
     return None

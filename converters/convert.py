@@ -11,7 +11,9 @@ from converters.cautions import assumptions, cautions, loaders
 from converters.finite import FiniteTensor, NotFiniteError, count_not_finite
 from converters.formats import (
     FLOATS,
+    WHOLE_FILE,
     Checkpoint,
+    Selection,
     check_target,
     file_sha256,
     open_checkpoint,
@@ -105,6 +107,8 @@ def convert(
     crc: bool = False,
     plain: bool = False,
     preprocess: Preprocess | None = None,
+    selection: Selection = WHOLE_FILE,
+    with_head: bool = True,
     progress: Progress = lambda step: None,
 ) -> Conversion:
     """Convert a checkpoint for another runtime; the output is complete and checked, or not there.
@@ -124,6 +128,8 @@ def convert(
         plain: for .ckpt, write the bytes that MindSpore would, which do not say what model they are of.
         preprocess: what the output states of how images are prepared; None is what the source states, or
             else its publisher's, which is then said to be assumed.
+        selection: which tensors of the source are meant, where it holds more than one network.
+        with_head: whether the last layer must be there; without it, it is not written either.
         progress: is told each step.
 
     Raises:
@@ -131,13 +137,15 @@ def convert(
     """
     path = SHIPPED if source is None else source
     progress(f"reading {path.name}")
-    checkpoint = open_checkpoint(path)
+    if not with_head and to == "onnx":
+        raise ConvertError("--no-head: a graph needs its head; weights alone go to pytorch or mindspore")
+    checkpoint = open_checkpoint(path, selection)
     if source_runtime is not None and checkpoint.runtime != source_runtime:
         raise ConvertError(
             f"{path}: is a {checkpoint.runtime} checkpoint ({checkpoint.format}), not {source_runtime}. "
             f"Use --from {checkpoint.runtime}, or leave --from out"
         )
-    found = identify(checkpoint, model, FLOATS if dtype else PARAMETER_DTYPES)
+    found = identify(checkpoint, model, FLOATS if dtype else PARAMETER_DTYPES, with_head)
     if dtype not in (None, "float32") and to == "onnx":
         raise ConvertError(
             f"--dtype {dtype}: an ONNX file is written in float32; only weights can be {dtype}"
@@ -211,6 +219,7 @@ def convert(
         dropped=dropped,
         warnings=(
             *checkpoint.notes,
+            *found.notes,
             *cautions(checkpoint, found, written, to, model is not None, prepared),
         ),
         rounding=rounding,

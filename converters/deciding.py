@@ -86,7 +86,7 @@ def _likelihood(checkpoint: Checkpoint, one: Fit, candidates: int) -> tuple[bool
         not one.contradictions,
         _is_named(one),
         verdict is not None and verdict.equal,
-        one.spec.publisher == one.dialect.name,
+        f"{one.dialect.name}-".startswith(f"{one.spec.publisher}-"),
     )
 
 

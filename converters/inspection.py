@@ -5,13 +5,22 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from converters.cautions import assumptions
 from converters.convert import ConvertError, check_finite
-from converters.formats import FLOATS, NO_CHECKSUM, Checkpoint, file_sha256, open_checkpoint, short
+from converters.formats import (
+    FLOATS,
+    NO_CHECKSUM,
+    WHOLE_FILE,
+    Checkpoint,
+    Selection,
+    file_sha256,
+    open_checkpoint,
+    short,
+)
 from converters.graphs.verdict import GraphVerdict, graph_verdict
 from converters.identify import Fit, IdentifyError, candidates, identify
 from converters.names import COUNTER_LEAF, LEAVES
@@ -56,6 +65,18 @@ class Inspection:
     def statements(self) -> tuple[Judgement, ...]:
         """What the file says of itself, held against the likeliest model."""
         return self.fits[0].judgements if self.fits else ()
+
+    @property
+    def dropped(self) -> tuple[tuple[str, str], ...]:
+        """What the file holds beside the model's tensors, and why it is left out."""
+        if self.fits:
+            return self.fits[0].dropped
+        return tuple((item.name, item.reason) for item in self.checkpoint.dropped)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was decided in reading the file."""
+        return (*self.checkpoint.notes, *(self.fits[0].notes if self.fits else ()))
 
     @property
     def dtypes(self) -> dict[str, int]:
@@ -103,8 +124,8 @@ class Inspection:
             "producer": self.producer,
             "integrity": checkpoint.integrity,
             "untouched_norms": list(self.untouched_norms),
-            "dropped": [{"name": item.name, "reason": item.reason} for item in checkpoint.dropped],
-            "notes": list(checkpoint.notes),
+            "dropped": [{"name": name, "reason": reason} for name, reason in self.dropped],
+            "notes": list(self.notes),
             "metadata": dict(checkpoint.metadata),
             "statements": [
                 {
@@ -140,31 +161,35 @@ class Inspection:
         return {"statistics": found.as_dict() if found else None}
 
 
-def inspect_file(path: Path, stats: bool = False) -> Inspection:
+def inspect_file(
+    path: Path, stats: bool = False, selection: Selection = WHOLE_FILE, with_head: bool = True
+) -> Inspection:
     """Open a checkpoint of any format, find its model and look for faults.
 
     Args:
         path: the file.
         stats: whether to compute every tensor's statistics too.
+        selection: which tensors are meant, where the file holds more than one network.
+        with_head: whether the last layer must be there; without it, it is left out.
 
     Raises:
         TriportError: there is no such file, or it cannot be read as any format.
     """
-    checkpoint = open_checkpoint(path)
+    checkpoint = open_checkpoint(path, selection)
     problems = []
     fits: list[Fit] = []
     if FOLDED_KEY in checkpoint.metadata:
         problems.append(f"{checkpoint.metadata[FOLDED_KEY]} is folded: the weights cannot be taken out again")
     else:
-        fits = candidates(checkpoint, FLOATS)
-        if fits and fits[0].names and not candidates(checkpoint):
+        fits = candidates(checkpoint, FLOATS, with_head)
+        if fits and fits[0].names and not candidates(checkpoint, with_head=with_head):
             problems.append(
                 f"the parameters are {', '.join(sorted(_parameter_dtypes(checkpoint, fits[0])))}: "
                 f"`convert --dtype float32` converts the values; other commands take float32 only"
             )
         if not fits:
             try:
-                identify(checkpoint)
+                identify(checkpoint, None, FLOATS, with_head)
             except IdentifyError as error:
                 problems.append(str(error))
     graph, prepared = None, None
@@ -192,6 +217,7 @@ def inspect_file(path: Path, stats: bool = False) -> Inspection:
             "compare it with: nothing can prove that it is complete (cut where a tensor ends, it would look "
             "the same)"
         )
+    checkpoint = _without_dropped(checkpoint, fits)
     untouched, layers = untouched_norms(checkpoint.tensors)
     statistics = {name: statistics_of(t) for name, t in checkpoint.tensors.items()} if stats else None
     problems += _untrained(untouched, layers, checkpoint, statistics)
@@ -214,6 +240,16 @@ def _assumed(checkpoint: Checkpoint, prepared: Preparation) -> tuple[str, ...]:
         return assumptions(identify(checkpoint, dtypes=FLOATS), prepared)
     except IdentifyError:  # said among the problems, or asked for with --model
         return ()
+
+
+def _without_dropped(checkpoint: Checkpoint, fits: list[Fit]) -> Checkpoint:
+    """Return the checkpoint without what the model does not use; a graph's constants stay."""
+    if not fits or checkpoint.runtime == "onnx":
+        return checkpoint
+    dropped = {name for name, _ in fits[0].dropped}
+    return replace(
+        checkpoint, tensors={name: t for name, t in checkpoint.tensors.items() if name not in dropped}
+    )
 
 
 def _parameter_dtypes(checkpoint: Checkpoint, found: Fit) -> set[str]:

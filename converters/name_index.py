@@ -46,6 +46,11 @@ def find_models(shapes: Iterable[tuple[str, tuple[int, ...]]]) -> list[ModelSpec
     return [spec for family, name in found for spec in family_models(family) if spec.name == name]
 
 
+def is_current() -> bool:
+    """Return whether the table is of these specs, so that what it does not know is no model's."""
+    return _table() is not None
+
+
 @cache
 def _table() -> dict[str, Any] | None:
     """Return the stored table, None where it is not of these specs."""
@@ -65,8 +70,15 @@ def sources_checksum() -> str:
     return f"{found:08x}"
 
 
-def table_text() -> str:
-    """Return the table as it is stored."""
+def is_known(shapes: Iterable[tuple[str, tuple[int, ...]]]) -> bool:
+    """Return whether a model can have these names and shapes, whether or not the stored table is current."""
+    table = _table()
+    return key_of(shapes) in (table["models"] if table is not None else _computed())
+
+
+@cache
+def _computed() -> dict[str, list[list[str]]]:
+    """Return what the table's "models" must be: family and name of the models of each key."""
     models: dict[str, list[list[str]]] = {}
     for spec in all_models().values():
         shapes = canonical_shapes(spec)
@@ -75,5 +87,11 @@ def table_text() -> str:
             entry = models.setdefault(key_of((names[name], shape) for name, shape in shapes.items()), [])
             if [spec.family, spec.name] not in entry:
                 entry.append([spec.family, spec.name])
+    return models
+
+
+def table_text() -> str:
+    """Return the table as it is stored."""
+    models = _computed()
     lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(models[key])}" for key in sorted(models))
     return f'{{"made_from": "{sources_checksum()}", "models": {{\n{lines}\n}}}}\n'

@@ -30,6 +30,9 @@ LEAVES: dict[str, dict[str, str]] = {
 # PyTorch's count of training batches: int64, no shape, without a counterpart elsewhere.
 COUNTER_LEAF = "num_batches_tracked"
 
+# by layers, which graphs of the same weights share
+_NAME_MAPS: dict[tuple[tuple[Layer, ...], Dialect], dict[str, str]] = {}
+
 _PLACEHOLDER = re.compile(r"\{(\w+?)([+-]\d+)?\}")
 
 
@@ -90,11 +93,19 @@ def canonical_shapes(spec: ModelSpec, num_classes: int | None = None) -> dict[st
 
     `num_batches_tracked` is not among them: see `counters`.
     """
-    return {
-        f"{layer.path}.{leaf}": shape
-        for layer in spec.layers(num_classes)
-        for leaf, shape in shapes_of(layer).items()
-    }
+    return _shapes(spec.layers(num_classes))
+
+
+@cache
+def _shapes(layers: tuple[Layer, ...]) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of layers: graphs that share their weights share this too."""
+    return {f"{layer.path}.{leaf}": shape for layer in layers for leaf, shape in shapes_of(layer).items()}
+
+
+@cache
+def head_weight(spec: ModelSpec) -> str:
+    """Return the canonical name of the last layer's weight, whose first size is the number of classes."""
+    return f"{spec.layers()[-1].path}.weight"
 
 
 def counters(spec: ModelSpec) -> list[str]:
@@ -159,12 +170,17 @@ def name_map(spec: ModelSpec, dialect: Dialect) -> dict[str, str]:
 
     For PyTorch dialects the `num_batches_tracked` buffers are included.
     """
+    layers = spec.layers()
+    known = _NAME_MAPS.get((layers, dialect))
+    if known is not None:
+        return known
     paths = module_paths(spec, dialect)
     names: dict[str, str] = {}
-    for layer in spec.layers():
+    for layer in layers:
         for leaf in shapes_of(layer):
             theirs = LEAVES[layer.kind][leaf] if dialect.runtime == "mindspore" else leaf
             names[f"{layer.path}.{leaf}"] = f"{paths[layer.path]}.{theirs}"
         if layer.kind == "norm" and dialect.runtime == "pytorch":
             names[f"{layer.path}.{COUNTER_LEAF}"] = f"{paths[layer.path]}.{COUNTER_LEAF}"
+    _NAME_MAPS[layers, dialect] = names
     return names

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converters.formats import short
+from converters.formats.training_state import STATE_OF
 from reference_models.errors import listed
 
 if TYPE_CHECKING:
@@ -30,11 +31,18 @@ def conversion_lines(done: Conversion, shipped: bool) -> Iterator[str]:
     rows = [
         ("source", source),
         ("output", done.output),
-        ("model", f"{done.model}, {done.num_classes} classes"),
+        (
+            "model",
+            f"{done.model}, {f'{done.num_classes} classes' if done.num_classes else 'without its head'}",
+        ),
         ("from, to", f"{done.source_runtime} -> {done.target_runtime}, {done.dialect} names"),
         ("tensors", f"{done.tensors_written} written, {len(done.dropped)} dropped"),
     ]
-    for reason, count in Counter(reason for _, reason in done.dropped).items():
+    reasons = [
+        "the optimizer's state of a parameter" if reason.startswith(STATE_OF) else reason
+        for _, reason in done.dropped
+    ]
+    for reason, count in Counter(reasons).items():
         rows.append(("", f"{count} dropped: {reason}"))
     if done.rounding is not None:
         rounding = done.rounding
@@ -65,12 +73,13 @@ def inspection_table(found: Inspection) -> Iterator[Table | str]:
     table = Table(title=escape(str(checkpoint.path)), show_header=False)
     table.add_row("format", f"{checkpoint.format} ({checkpoint.runtime})")
     for one in found.fits:
-        table.add_row("model", f"{one.spec.name}, {one.num_classes} classes, {one.dialect.name} names")
+        size = f"{one.num_classes} classes" if one.num_classes else "without its head"
+        table.add_row("model", f"{one.spec.name}, {size}, {one.dialect.name} names")
     if not found.fits:
         table.add_row("model", "none that is known")
     table.add_row("tensors", ", ".join(f"{count} {dtype}" for dtype, count in found.dtypes.items()))
     table.add_row("parameters", f"{found.num_parameters:,} (BatchNorm statistics not counted)")
-    table.add_row("dropped", str(len(checkpoint.dropped)))
+    table.add_row("dropped", str(len(found.dropped)))
     table.add_row("written by", escape(short(found.producer)) if found.producer else "the file does not say")
     for key, value in checkpoint.metadata.items():  # a stranger's texts: no markup, no control codes
         table.add_row(escape(short(key)), escape(short(value, 400)))
@@ -90,7 +99,7 @@ def inspection_table(found: Inspection) -> Iterator[Table | str]:
         yield _statistics_table(found)
     for assumption in found.assumed:
         yield f"Assumed: {escape(assumption)}"
-    for note in checkpoint.notes:
+    for note in found.notes:
         yield f"Note: {escape(note)}"
     for problem in found.problems:
         yield f"[bold red]Problem:[/] {escape(problem)}"
@@ -138,6 +147,7 @@ def comparison_lines(done: Comparison) -> Iterator[str]:
         yield f"  {one.kind:<8} {short(one.name)}  {sides if one.kind != 'value' else one.first}{values}"
     if done.not_compared:
         yield f"  {len(done.not_compared)} counters of training batches left out, which only one file has"
+    yield from (f"Note: {note}" for note in done.notes)
     if done.graphs:
         count = len(done.graphs)
         weights = "Weights equal" if done.weights_equal else f"Different: {len(done.differences)} tensors"

@@ -30,7 +30,7 @@ def models_page() -> str:
     lines.append("|---|---|---|--:|--:|---|")
     for spec in all_models().values():
         names = ", ".join(dict.fromkeys(dialect.name for dialect in spec.dialects))
-        others = ", ".join(f"{o.model} ({o.relative_difference:.1%} off)" for o in spec.same_weights_as)
+        others = ", ".join(f"{o.model} ({o.percent} off)" for o in spec.same_weights_as)
         size, count = spec.input_size_px, f"{spec.num_parameters:,}"
         lines.append(f"| {spec.name} | {spec.publisher} | {names} | {size} | {count} | {others} |")
     lines += [

@@ -32,7 +32,9 @@ def timm_name(spec: ModelSpec) -> str | None:
     """Return what timm calls a model's graph, None where it has none that computes the same."""
     if spec.name in _TIMM_NAMES:
         return _TIMM_NAMES[spec.name]
-    if spec.name in _NOT_IN_TIMM or spec.name.endswith("_mindcv"):
+    if spec.name in _NOT_IN_TIMM or spec.name.endswith(
+        ("_mindcv", "_mindspore_models", "_mindspore_tutorial")
+    ):
         return None
     if spec.family == "regnet":
         _, kind, size = spec.name.split("_", 2)

@@ -146,6 +146,11 @@ class OtherGraph:
     why: str
     relative_difference: float
 
+    @property
+    def percent(self) -> str:
+        """The difference in percent, to two digits where it is small."""
+        return f"{self.relative_difference:.{1 if self.relative_difference >= 0.001 else 2}%}"
+
 
 @dataclass(frozen=True, slots=True)
 class Architecture:

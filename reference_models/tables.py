@@ -79,9 +79,7 @@ def model_tables(spec: ModelSpec) -> Iterator[Table | str]:
     table.add_row("parameters", f"{spec.num_parameters:,}")
     table.add_row("names", ", ".join(f"{dialect.name} ({dialect.runtime})" for dialect in spec.dialects))
     for other in spec.same_weights_as:
-        size = (
-            f" by {other.relative_difference:.1%} of the largest logit" if other.relative_difference else ""
-        )
+        size = f" by {other.percent} of the largest logit" if other.relative_difference else ""
         table.add_row("weights also fit", f"{other.model}, which differs{size}: {other.why}")
     for one in spec.architectures:
         function = "the same function" if one.same_function else f"another function: {one.why}"

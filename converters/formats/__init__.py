@@ -5,7 +5,8 @@ A format is a module here that has FORMAT: its name. It defines
     WRITES: which suffixes it writes, by runtime
     OPTIONS: what `write` takes more, by name
     sniff(source): whether a file's content is of this format
-    open(source): the Checkpoint that a file holds, payloads unread
+    open(source): the Checkpoint that a file holds, payloads unread; where the format has KEYS, `key` says
+        which of several state dicts in it
     write(path, runtime, tensors, metadata): a whole new file; returns the closed Output
 
 and is found by discovery. The others here are what the formats share.
@@ -23,6 +24,7 @@ from types import ModuleType
 from converters.formats import archives
 from converters.formats.atomic import Output, check_place, replacing
 from converters.formats.not_checkpoints import what_it_is
+from converters.formats.selection import WHOLE_FILE, Selection, parsed_renames, selected
 from converters.formats.source import FormatError, SourceFile, file_sha256
 from converters.formats.tensors import (
     FLOATS,
@@ -41,10 +43,12 @@ from converters.published import model_file
 __all__ = [
     "FLOATS",
     "NO_CHECKSUM",
+    "WHOLE_FILE",
     "ArrayTensor",
     "Checkpoint",
     "Dropped",
     "FormatError",
+    "Selection",
     "Tensor",
     "check_place",
     "check_target",
@@ -52,6 +56,7 @@ __all__ = [
     "formats",
     "numpy_dtype",
     "open_checkpoint",
+    "parsed_renames",
     "replacing",
     "same_payload",
     "short",
@@ -84,17 +89,20 @@ def formats() -> dict[str, ModuleType]:
     return found
 
 
-def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+def open_checkpoint(path: str | os.PathLike[str], selection: Selection = WHOLE_FILE) -> Checkpoint:
     """Open a checkpoint of any format, told by its content, never by its name.
 
     Training state, other copies of the weights and wrappers' name prefixes are taken off; the
     result's `dropped` and `notes` say so. A published folder is its ONNX file.
 
-    Raises:
-        FormatError: there is no such file, or it is empty, damaged, unsafe or of no known format.
-    """
-    from converters.formats.state_dicts import without_training_state
+    Args:
+        path: the file.
+        selection: which tensors are meant where the file holds more than one network.
 
+    Raises:
+        FormatError: there is no such file, or it is empty, damaged, unsafe or of no known format, or has
+            not what the selection names.
+    """
     path = model_file(path)
     if os.path.isdir(path):  # noqa: PTH112 a folder of a stranger's is only looked at
         raise FormatError(f"{os.fspath(path)}: {archives.folder(path)}")
@@ -114,9 +122,21 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
             f"name is right, get the file again and compare its size with the publisher's"
         )
         raise FormatError(f"{source.path}: {what}")
-    checkpoint = without_training_state(matching[0].open(source))
+    checkpoint = selected(_opened(matching[0], source, selection.key), selection)
     source.check_unchanged()
     return checkpoint
+
+
+def _opened(module: ModuleType, source: SourceFile, key: str | None) -> Checkpoint:
+    """Return a file as its format opens it, or the state dict that lies under `key`."""
+    if key is None:
+        return module.open(source)
+    if not getattr(module, "KEYS", False):
+        raise FormatError(
+            f"{source.path}: --key is for files of torch.save, which may hold several state dicts; this one "
+            f"is {module.FORMAT}, with one table of names: --prefix chooses among them"
+        )
+    return module.open(source, key=key)
 
 
 def check_target(path: str | os.PathLike[str], runtime: str) -> ModuleType:

@@ -23,7 +23,7 @@ class Global:
 
 @dataclass(frozen=True, eq=False)
 class Opaque:
-    """An object that is not made: known are its class, or the function that would make it, and what it is given.
+    """An object that is not made: known are its class, or the function that would make it.
 
     `attributes` are those, and the items, that the pickle sets; no tensor is made of them.
     """

@@ -33,6 +33,7 @@ from converters.formats.zip_records import Record, ZipWriter, check_stored, read
 FORMAT = "pth"
 WRITES = {"pytorch": (".pth", ".pt")}
 OPTIONS: tuple[str, ...] = ()
+KEYS = True
 
 # torch takes the root from the file's name; ours is fixed, so that a renamed file is the same file
 _ROOT = "archive"
@@ -66,20 +67,24 @@ def sniff(source: SourceFile) -> bool:
     )
 
 
-def open(source: SourceFile) -> Checkpoint:
+def open(source: SourceFile, key: str | None = None) -> Checkpoint:
     """Read the directory and the pickle; each payload's CRC is checked when it is read.
+
+    Args:
+        source: the file.
+        key: where the state dict lies in what was pickled; None finds it.
 
     Raises:
         FormatError: the file is damaged, unsafe, no torch checkpoint, or holds no state dict.
     """
     if is_tar(source):
-        return _open_tar(source)
+        return _open_tar(source, key)
     magic_end = legacy_pth.magic_end(source)
     if magic_end is not None:
-        return _open_legacy(source, magic_end)
+        return _open_legacy(source, magic_end, key)
     if _is_pickle(source.head(2)):
-        return _open_bare_pickle(source)
-    return _open_zip(source)
+        return _open_bare_pickle(source, key)
+    return _open_zip(source, key)
 
 
 def write(
@@ -104,7 +109,7 @@ def write(
     return output
 
 
-def _open_zip(source: SourceFile) -> Checkpoint:
+def _open_zip(source: SourceFile, key: str | None) -> Checkpoint:
     """Open what torch.save writes."""
     path = source.path
     records = read_records(source)
@@ -134,30 +139,30 @@ def _open_zip(source: SourceFile) -> Checkpoint:
 
     metadata = _metadata(source, records.get(f"{root_name}/{_METADATA}"))
     return replace(
-        _checkpoint(source, root, pickled, place, "triport" if metadata else "torch.save"),
+        _checkpoint(source, root, pickled, place, "triport" if metadata else "torch.save", key),
         metadata=metadata,
         integrity="every record has a CRC, checked where it is read",
     )
 
 
-def _open_legacy(source: SourceFile, start: int) -> Checkpoint:
+def _open_legacy(source: SourceFile, start: int, key: str | None) -> Checkpoint:
     """Open what torch.save wrote before 1.6; it has no checksums."""
     (root, keys), pickles = legacy_pth.read_pickles(source, start, legacy_pth.read_root)
     ranges = legacy_pth.storage_ranges(source, pickles.position, keys, pickles.references)
     place = _placed_by(source, ranges)
-    return _checkpoint(source, root, pickles, place, "torch.save before 1.6, or with its legacy format")
+    return _checkpoint(source, root, pickles, place, "torch.save before 1.6, or with its legacy format", key)
 
 
-def _open_tar(source: SourceFile) -> Checkpoint:
+def _open_tar(source: SourceFile, key: str | None) -> Checkpoint:
     """Open what torch.save wrote before 0.1.10."""
     places = legacy_tar.entries(source)
     if not legacy_tar.is_torchs(places):
         raise FormatError(f"{source.path}: {tar_of_others(places)}")
     root, pickles, ranges = legacy_tar.read_root(source, places)
-    return _checkpoint(source, root, pickles, _placed_by(source, ranges), "torch.save before 0.1.10")
+    return _checkpoint(source, root, pickles, _placed_by(source, ranges), "torch.save before 0.1.10", key)
 
 
-def _open_bare_pickle(source: SourceFile) -> Checkpoint:
+def _open_bare_pickle(source: SourceFile, key: str | None) -> Checkpoint:
     """Open a pickle that is no file of torch.save, if it holds NumPy arrays."""
     root, pickles = legacy_pth.read_pickles(source, 0, Unpickler.load)
     problem = not_a_state_dict(root)
@@ -165,7 +170,7 @@ def _open_bare_pickle(source: SourceFile) -> Checkpoint:
         problem = f"is a bare pickle with {source.size - pickles.position:,} bytes after it"
     if problem is not None:
         raise FormatError(f"{source.path}: {problem}")
-    return _checkpoint(source, root, pickles, _placed_by(source, {}), "pickle.dump of NumPy arrays")
+    return _checkpoint(source, root, pickles, _placed_by(source, {}), "pickle.dump of NumPy arrays", key)
 
 
 def _placed_by(
@@ -189,6 +194,7 @@ def _checkpoint(
     pickled: Unpickler,
     place: Callable[[str, PickledTensor], Tensor],
     producer: str,
+    key: str | None,
 ) -> Checkpoint:
     """Return what an unpickled object holds.
 
@@ -198,9 +204,10 @@ def _checkpoint(
         pickled: its interpreter.
         place: finds the values of a tensor, by name and as the pickle describes it.
         producer: what wrote the file.
+        key: where the state dict lies in the object; None finds it.
     """
     arrays = arrays_as_tensors(root, source.path)
-    views, dropped, notes = choose_state_dict(root, source.path)
+    views, dropped, notes = choose_state_dict(root, source.path, key)
     tensors = {name: arrays.get(view.storage.key) or place(name, view) for name, view in views.items()}
     check_expansion(source, tensors)
     return Checkpoint(

@@ -1,75 +1,46 @@
-"""The model's tensors inside a training checkpoint; the rest is listed with the reason it is left out."""
+"""The model's state dict inside what a .pth file holds, however deep; the rest is listed with the reason."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from converters.formats.pickled_values import Global, Opaque, PickledTensor, UnreadableTensor
 from converters.formats.source import FormatError
-from converters.formats.tensors import Checkpoint, Dropped, Tensor, short
+from converters.formats.tensors import Dropped, short
+from converters.formats.training_state import EXTRA_STATE, extra_state_reason
 
 # timm's order: timm/models/_helpers.py load_state_dict
 _KEYS = ("state_dict_ema", "model_ema", "state_dict", "model")
-_PREFIXES = ("module.", "_orig_mod.")
-
-# what MindSpore's and MindCV's optimizers call their state: <prefix>.<parameter>
-_OPTIMIZER_PREFIXES = (
-    "moments.",
-    "moment.",
-    "moment1.",
-    "moment2.",
-    "accum.",
-    "stat.",
-    "adam_m.",
-    "adam_v.",
-    "mean_grad.",
-    "mean_square.",
-    "exp_avg.",
-    "exp_avg_sq.",
-    "exp_inf.",
-    "vhat.",
-    "prev.",
-    "accum_grad.",
-    "accumulated_grad.",
-)
-_EMA_PREFIX = "ema."
-_TRAINING_SCALARS = {
-    "learning_rate": "the optimizer's learning rate",
-    "lr": "the optimizer's learning rate",
-    "momentum": "the optimizer's momentum",
-    "weight_decay": "the optimizer's weight decay",
-    "global_step": "the optimizer's step count",
-    "current_step": "the optimizer's step count",
-    "beta1_power": "the optimizer's state",
-    "beta2_power": "the optimizer's state",
-    "mu_schedule": "the optimizer's state",
-    "updates": "the EMA's step count",
-    "scale_sense": "the loss scale",
-    "loss_scale": "the loss scale",
-    "scaling_sens": "the loss scale",
-    "scale_value": "the loss scale",
-    "current_iterator_step": "the loss scale's state",
-    "last_overflow_iterator_step": "the loss scale's state",
-    "epoch_num": "training progress",
-    "step_num": "training progress",
-    "epoch": "training progress",
-    "cur_epoch_num": "training progress",
-    "cur_step_num": "training progress",
-    "random_op": "the random generator's state",
-    "random_op_snapshot": "the random generator's state",
+_MAX_DEPTH = 32
+_LEAVES = {
+    "weight",
+    "bias",
+    "running_mean",
+    "running_var",
+    "gamma",
+    "beta",
+    "moving_mean",
+    "moving_variance",
 }
 
-T = TypeVar("T")
+
+class _Found(NamedTuple):
+    """A dict of tensors: the keys that lead to it, and what it holds."""
+
+    keys: tuple[str, ...]
+    value: dict[Any, Any]
 
 
-def choose_state_dict(root: Any, path: str) -> tuple[dict[str, PickledTensor], list[Dropped], list[str]]:
+def choose_state_dict(
+    root: Any, path: str, key: str | None = None
+) -> tuple[dict[str, PickledTensor], list[Dropped], list[str]]:
     """Return the model's tensors in what a .pth file holds, what was left out, and notes.
 
     Args:
         root: the unpickled data.
         path: the file, for errors.
+        key: where the state dict lies, keys joined by dots or slashes, "." for the outermost; None finds it.
 
     Raises:
         FormatError: there is no state dict in it, or several and no rule to choose.
@@ -79,20 +50,22 @@ def choose_state_dict(root: Any, path: str) -> tuple[dict[str, PickledTensor], l
             f"{path}: holds a whole object of class {root.kind}, which only its own code can rebuild; "
             f"load it there and save model.state_dict()"
         )
-    if not isinstance(root, dict):
+    if not isinstance(root, dict | list | tuple):
         what = str(root) if isinstance(root, Global) else type(root).__name__
         raise FormatError(
             f"{path}: holds {what}; expected a state dict or a training checkpoint with one inside"
         )
     dropped: list[Dropped] = []
     notes: list[str] = []
-    chosen = root
-    # beside an inner state dict, tensors on the first level are no weights (best_acc1)
-    if not _has_tensors(root) or any(_has_tensors(value) for value in root.values()):
-        chosen = _inner(root, path, dropped, notes)
+    chosen = _found(root, path, notes) if key is None else _under_key(root, key, path)
+    dropped += _beside(root, chosen.keys)
+    if chosen.keys:
+        notes.insert(0, f"the state dict was found under '{'/'.join(map(short, chosen.keys))}'")
     tensors: dict[str, PickledTensor] = {}
-    for name, value in chosen.items():
-        if isinstance(value, PickledTensor) and isinstance(name, str):
+    for name, value in chosen.value.items():
+        if isinstance(name, str) and name.rpartition(".")[2] == EXTRA_STATE:
+            dropped.append(Dropped(_label(name), extra_state_reason(name)))
+        elif isinstance(value, PickledTensor) and isinstance(name, str):
             tensors[name] = value
         elif isinstance(value, UnreadableTensor):
             raise FormatError(f"{path}: tensor '{_label(name)}' {value.problem}")
@@ -103,66 +76,177 @@ def choose_state_dict(root: Any, path: str) -> tuple[dict[str, PickledTensor], l
     return tensors, dropped, notes
 
 
-def without_training_state(checkpoint: Checkpoint) -> Checkpoint:
-    """Return a checkpoint with only the model's tensors, under the model's own names."""
-    if checkpoint.runtime == "mindspore":
-        tensors, dropped, notes = _split_mindspore(checkpoint.tensors)
-    elif checkpoint.runtime == "pytorch":
-        tensors, dropped, notes = _strip_wrappers(checkpoint.tensors)
+def _found(root: Any, path: str, notes: list[str]) -> _Found:
+    """Return the one state dict in a training checkpoint.
+
+    Raises:
+        FormatError: there is none, or there are several; the message says where.
+    """
+    everything = list(_state_dicts(root))
+    found = [one for one in everything if not _is_training(one.keys)] or everything
+    found = [one for one in found if _looks_like_weights(one.value)] or found
+    if not found:
+        raise _nothing(root, path)
+    known = _by_timms_keys(found)
+    fitting = [one for one in found if _fits(one.value)] if len(found) > 1 else []
+    elsewhere = [one for one in fitting if not (one.keys and one.keys[0] in _KEYS)]
+    if known is not None and not elsewhere:
+        chosen = known
+    elif known is None and (len(found) == 1 or len(fitting) == 1):
+        chosen = (fitting or found)[0]
     else:
-        return checkpoint
-    if not tensors and checkpoint.tensors:
-        raise FormatError(f"{checkpoint.path}: holds training state only, no tensor of a model")
-    return replace(
-        checkpoint,
-        tensors=tensors,
-        dropped=checkpoint.dropped + tuple(dropped),
-        notes=checkpoint.notes + tuple(notes),
-    )
-
-
-def _inner(root: dict[Any, Any], path: str, dropped: list[Dropped], notes: list[str]) -> dict[Any, Any]:
-    """Return the state dict inside a training checkpoint."""
-    candidates = [key for key in root if isinstance(key, str) and _has_tensors(root[key])]
-    known = [key for key in _KEYS if key in candidates]
-    if not candidates:
-        whole = [key for key in root if isinstance(root[key], Opaque) and key in (*_KEYS, "ema", "net")]
-        if whole:
-            raise FormatError(
-                f"{path}: '{whole[0]}' is a whole object of class {root[whole[0]].kind}, which only its own "
-                f"code can "
-                f"rebuild; load it there and save model.state_dict()"
-            )
-        for label, value in _unreadable(root):
-            raise FormatError(f"{path}: tensor '{label}' {value.problem}")
-        keys = ", ".join(_label(key) for key in list(root)[:10]) or "nothing"
-        raise FormatError(f"{path}: has no state dict inside; its keys are {keys}")
-    if not known and len(candidates) > 1:
+        listed = (fitting if len(fitting) > 1 else found)[:10]
+        counts = " and ".join(str(len(_tensors(one.value))) for one in listed)
         raise FormatError(
-            f"{path}: has several state dicts ({', '.join(short(key) for key in candidates[:10])}) and none "
-            f"of "
-            f"{', '.join(_KEYS)}; save the one that you mean alone"
+            f"{path}: has several state dicts ({', '.join(map(_key_of, listed))}), of {counts} tensors, and "
+            f"nothing tells which you mean; say it with --key, such as --key {_key_of(listed[0])}"
         )
-    key = known[0] if known else candidates[0]
-    notes.append(f"the state dict was found under '{short(key)}'")
-    for other, value in root.items():
-        if other == key:
-            continue
-        if other in known:
-            dropped.append(Dropped(_label(other), f"other weights; '{key}' is chosen, as timm does"))
-        elif isinstance(other, str) and (
-            "optim" in other or "scheduler" in other or other in ("amp", "scaler")
-        ):
-            dropped.append(Dropped(_label(other), "training state"))
-        else:
-            dropped.append(Dropped(_label(other), f"beside the weights: {_kind(value)}"))
-    return root[key]
+    others = [_key_of(one) for one in found if one is not chosen]
+    if others:
+        notes.append(
+            f"there are other weights in the file: --key {' or --key '.join(others[:10])} takes them"
+        )
+    return chosen
 
 
-def _has_tensors(value: Any) -> bool:
-    return isinstance(value, dict) and any(
-        isinstance(item, PickledTensor) and isinstance(name, str) for name, item in value.items()
-    )
+def _by_timms_keys(found: list[_Found]) -> _Found | None:
+    """Return the state dict that timm's order of keys leads to, level by level."""
+    depth = 0
+    while True:
+        key = next((k for k in _KEYS if any(one.keys[depth : depth + 1] == (k,) for one in found)), None)
+        if key is None:
+            return found[0] if depth and len(found) == 1 else None
+        found = [one for one in found if one.keys[depth : depth + 1] == (key,)]
+        depth += 1
+        whole = [one for one in found if len(one.keys) == depth]
+        if whole:
+            return whole[0]
+
+
+def _key_of(one: _Found) -> str:
+    return "/".join(map(short, one.keys)) or "."
+
+
+def _state_dicts(root: Any) -> Iterator[_Found]:
+    """Yield every dict with tensors in it, outermost first, each once."""
+    seen: set[int] = set()
+    level: list[tuple[tuple[str, ...], Any]] = [((), root)]
+    for _ in range(_MAX_DEPTH):
+        deeper: list[tuple[tuple[str, ...], Any]] = []
+        for keys, value in level:
+            if id(value) in seen:
+                continue
+            seen.add(id(value))
+            if isinstance(value, dict) and _tensors(value):
+                yield _Found(keys, value)
+            deeper += [
+                ((*keys, key), item) for key, item in _items(value) if isinstance(item, dict | list | tuple)
+            ]
+        level = deeper
+
+
+def _items(value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what lies in a container by its keys; a list's are numbers."""
+    if isinstance(value, dict):
+        if not {"state", "param_groups"} <= value.keys():  # torch's optimizers
+            yield from (
+                (key, item)
+                for key, item in value.items()
+                if isinstance(key, str) and key.rpartition(".")[2] != EXTRA_STATE
+            )
+    else:
+        yield from ((str(index), item) for index, item in enumerate(value))
+
+
+def _tensors(value: dict[Any, Any]) -> list[str]:
+    return [
+        name
+        for name, item in value.items()
+        if isinstance(item, PickledTensor)
+        and isinstance(name, str)
+        and name.rpartition(".")[2] != EXTRA_STATE
+    ]
+
+
+def _looks_like_weights(value: dict[Any, Any]) -> bool:
+    return any(name.rpartition(".")[2] in _LEAVES for name in _tensors(value))
+
+
+def _fits(value: dict[Any, Any]) -> bool:
+    from converters.subtrees import is_of_known_model
+
+    return is_of_known_model({name: value[name].shape for name in _tensors(value)})
+
+
+def _is_training(keys: tuple[str, ...]) -> bool:
+    return any("optim" in key or "scheduler" in key or key in ("amp", "scaler") for key in keys)
+
+
+def _under_key(root: Any, key: str, path: str) -> _Found:
+    """Return the state dict that `--key` names.
+
+    Raises:
+        FormatError: there is no such key, or no state dict below it.
+    """
+    value = root
+    keys: tuple[str, ...] = ()
+    rest = key.strip("/").removeprefix(".")
+    while rest:
+        items = dict(_items(value)) if isinstance(value, dict | list | tuple) else {}
+        # a key may have dots in it: the longest one that leads on
+        hits = [name for name in items if rest == name or rest.startswith((f"{name}.", f"{name}/"))]
+        if not hits:
+            where = "/".join(map(short, keys)) or "the file"
+            has = ", ".join(map(short, list(items)[:10])) or "nothing"
+            raise FormatError(f"{path}: --key {short(key)}: there is no such key; {where} has {has}")
+        step = max(hits, key=len)
+        keys, value, rest = (*keys, step), items[step], rest[len(step) + 1 :]
+    if isinstance(value, dict) and _tensors(value):
+        return _Found(keys, value)
+    if isinstance(value, dict | list | tuple):
+        inner = _found(value, path, [])
+        return _Found((*keys, *inner.keys), inner.value)
+    raise FormatError(f"{path}: --key {short(key)} leads to {_kind(value)}; expected a state dict")
+
+
+def _beside(root: Any, keys: tuple[str, ...]) -> Iterator[Dropped]:
+    """Yield what lies beside the way to the state dict, by the names of its own level."""
+    for depth, key in enumerate(keys):
+        for other, value in root.items() if isinstance(root, dict) else enumerate(root):
+            if (other if isinstance(root, dict) else str(other)) == key:
+                continue
+            name = _label(other) if isinstance(root, dict) else str(other)
+            if depth == 0 and key in _KEYS and other in _KEYS and _holds_tensors(value):
+                yield Dropped(name, f"other weights; '{key}' is chosen, as timm does")
+            elif isinstance(other, str) and _is_training((other,)):
+                yield Dropped(name, "training state")
+            else:
+                yield Dropped(name, f"beside the weights: {_kind(value)}")
+        root = root[key] if isinstance(root, dict) else root[int(key)]
+
+
+def _holds_tensors(value: Any) -> bool:
+    return next(_state_dicts(value), None) is not None
+
+
+def _nothing(root: Any, path: str) -> FormatError:
+    """Return the error for a file in which no dict has a tensor."""
+    if not isinstance(root, dict):
+        return FormatError(
+            f"{path}: holds {type(root).__name__}; expected a state dict or a training checkpoint with one "
+            f"inside"
+        )
+    whole = [key for key in root if isinstance(root[key], Opaque) and key in (*_KEYS, "ema", "net")]
+    if whole:
+        return FormatError(
+            f"{path}: '{whole[0]}' is a whole object of class {root[whole[0]].kind}, which only its own "
+            f"code can "
+            f"rebuild; load it there and save model.state_dict()"
+        )
+    for label, unreadable in _unreadable(root):
+        return FormatError(f"{path}: tensor '{label}' {unreadable.problem}")
+    keys = ", ".join(_label(key) for key in list(root)[:10]) or "nothing"
+    return FormatError(f"{path}: has no state dict inside; its keys are {keys}")
 
 
 def _unreadable(root: dict[Any, Any]) -> Iterator[tuple[str, UnreadableTensor]]:
@@ -190,61 +274,3 @@ def _kind(value: Any) -> str:
     if isinstance(value, dict | list | tuple):
         return f"{type(value).__name__} of {len(value)}"
     return type(value).__name__
-
-
-def _strip_wrappers(tensors: Mapping[str, T]) -> tuple[dict[str, T], list[Dropped], list[str]]:
-    """Take off what DataParallel and torch.compile put before every name."""
-    renamed = dict(tensors)
-    dropped: list[Dropped] = []
-    notes: list[str] = []
-    counter = renamed.pop("n_averaged", None) if len(renamed) > 1 else None
-    if counter is not None:
-        dropped.append(Dropped("n_averaged", "the step count of torch's AveragedModel"))
-    while True:
-        prefix = next((p for p in _PREFIXES if renamed and all(name.startswith(p) for name in renamed)), None)
-        if prefix is None:
-            return renamed, dropped, notes
-        renamed = {name[len(prefix) :]: tensor for name, tensor in renamed.items()}
-        notes.append(f"the prefix '{prefix}' was taken off every name")
-
-
-def _split_mindspore(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[Dropped], list[str]]:
-    """Leave out what MindSpore's training cells save beside the network."""
-    names = set(tensors)
-    dropped: list[Dropped] = []
-    notes: list[str] = []
-    kept: dict[str, Tensor] = {}
-    rules: list[Callable[[str, Tensor], str | None]] = [_scalar_reason, _optimizer_rule(names)]
-    averaged = {name for name in names if name.startswith(_EMA_PREFIX) and name[len(_EMA_PREFIX) :] in names}
-    for name, tensor in tensors.items():
-        reason = next((reason for rule in rules if (reason := rule(name, tensor))), None)
-        if reason is None and name in averaged:
-            reason = "the EMA copy of a parameter; the trained one is taken, as MindCV does by default"
-        if reason is None:
-            kept[name] = tensor
-        else:
-            dropped.append(Dropped(name, reason))
-    if averaged:
-        notes.append(
-            f"{len(averaged)} EMA copies ('{_EMA_PREFIX}' names) are beside the trained parameters and left "
-            f"out"
-        )
-    elif kept and all(name.startswith(_EMA_PREFIX) for name in kept):
-        kept = {name[len(_EMA_PREFIX) :]: tensor for name, tensor in kept.items()}
-        notes.append(f"the prefix '{_EMA_PREFIX}' was taken off every name")
-    return kept, dropped, notes
-
-
-def _scalar_reason(name: str, tensor: Tensor) -> str | None:
-    return _TRAINING_SCALARS.get(name) if len(tensor.shape) <= 1 else None
-
-
-def _optimizer_rule(names: set[str]) -> Callable[[str, Tensor], str | None]:
-    def reason(name: str, tensor: Tensor) -> str | None:
-        for prefix in _OPTIMIZER_PREFIXES:
-            # only beside the parameter itself: a network may have a layer of this name
-            if name.startswith(prefix) and name[len(prefix) :] in names:
-                return f"the optimizer's state of {name[len(prefix) :]}"
-        return None
-
-    return reason

@@ -23,12 +23,12 @@ class BasicBlock(nn.Module):
     def __init__(self, in_channels: int, config: ResNetConfig, stage: int, stride: int) -> None:
         super().__init__()
         width, out_channels = config.widths(stage)
-        self.conv1 = conv2d(in_channels, width, 3, stride=stride, padding=1)
-        self.bn1 = norm2d(width)
+        self.conv1 = conv2d(in_channels, width, 3, stride=stride, padding=config.padding(1))
+        self.bn1 = norm2d(width, eps=config.block_norm_eps)
         self.relu = relu()
         self.conv2 = conv2d(width, out_channels, 3, padding=1)
-        self.bn2 = norm2d(out_channels)
-        self.downsample = _shortcut(in_channels, out_channels, stride)
+        self.bn2 = norm2d(out_channels, eps=config.block_norm_eps)
+        self.downsample = _shortcut(in_channels, out_channels, stride, config.norm_eps)
 
     def forward(self, x: Tensor) -> Tensor:
         identity = x if self.downsample is None else self.downsample(x)
@@ -44,13 +44,13 @@ class Bottleneck(nn.Module):
         super().__init__()
         width, out_channels = config.widths(stage)
         self.conv1 = conv2d(in_channels, width, 1)
-        self.bn1 = norm2d(width)
-        self.conv2 = conv2d(width, width, 3, stride=stride, padding=1, groups=config.groups)
-        self.bn2 = norm2d(width)
+        self.bn1 = norm2d(width, eps=config.block_norm_eps)
+        self.conv2 = conv2d(width, width, 3, stride=stride, padding=config.padding(1), groups=config.groups)
+        self.bn2 = norm2d(width, eps=config.block_norm_eps)
         self.conv3 = conv2d(width, out_channels, 1)
-        self.bn3 = norm2d(out_channels)
+        self.bn3 = norm2d(out_channels, eps=config.block_norm_eps)
         self.relu = relu()
-        self.downsample = _shortcut(in_channels, out_channels, stride)
+        self.downsample = _shortcut(in_channels, out_channels, stride, config.norm_eps)
 
     def forward(self, x: Tensor) -> Tensor:
         identity = x if self.downsample is None else self.downsample(x)
@@ -65,8 +65,8 @@ class ResNet(nn.Module):
 
     def __init__(self, config: ResNetConfig, num_classes: int) -> None:
         super().__init__()
-        self.conv1 = conv2d(3, 64, 7, stride=2, padding=3)
-        self.bn1 = norm2d(64)
+        self.conv1 = conv2d(3, 64, 7, stride=2, padding=config.padding(3))
+        self.bn1 = norm2d(64, eps=config.norm_eps)
         self.relu = relu()
         self.maxpool = max_pool2d(3, 2, config.stem_pool_padding)
         self.layer1 = _stage(config, 0)
@@ -82,10 +82,10 @@ class ResNet(nn.Module):
         return self.fc(self.avgpool(x))
 
 
-def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Module | None:
+def _shortcut(in_channels: int, out_channels: int, stride: int, norm_eps: float) -> nn.Module | None:
     if stride == 1 and in_channels == out_channels:
         return None
-    return sequential(conv2d(in_channels, out_channels, 1, stride=stride), norm2d(out_channels))
+    return sequential(conv2d(in_channels, out_channels, 1, stride=stride), norm2d(out_channels, eps=norm_eps))
 
 
 def _stage(config: ResNetConfig, stage: int) -> nn.Module:

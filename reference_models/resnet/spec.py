@@ -24,13 +24,24 @@ from reference_models.spec import (
 
 @dataclass(frozen=True, slots=True)
 class ResNetConfig:
-    """What tells one ResNet from another; `blocks` counts the blocks of each stage."""
+    """What tells one ResNet from another; `blocks` counts the blocks of each stage.
+
+    `same_convolutions` pads convolutions as pad_mode="same" does, which with a stride is not alike on all
+    sides. `block_norm_eps` is of the BatchNorms inside blocks, `norm_eps` of the stem's and the shortcuts'.
+    """
 
     block: Literal["basic", "bottleneck"]
     blocks: tuple[int, int, int, int]
     groups: int = 1
     width_per_group: int = 64
     stem_pool_padding: int | Literal["same"] = 1
+    same_convolutions: bool = False
+    norm_eps: float = 1e-5
+    block_norm_eps: float = 1e-5
+
+    def padding(self, pixels: int) -> int | Literal["same"]:
+        """Return a convolution's padding, `pixels` on all sides where it is alike."""
+        return "same" if self.same_convolutions else pixels
 
     def widths(self, stage: int) -> tuple[int, int]:
         """Return the inner and the output channels of the blocks of `stage` (0 to 3)."""
@@ -89,6 +100,40 @@ MINDCV = Dialect(
 )
 # pytorch/examples and Ascend's ModelZoo-PyTorch train torchvision's definition, timm keeps its names.
 TORCHVISION = Dialect("torchvision", "pytorch", {})
+
+# The two sets of names that MindSpore's own material uses, each also with the commoner name of a layer.
+_MINDSPORE_MODELS_ROWS = {
+    "conv1": "conv1",
+    "bn1": "bn1",
+    "layer{s}.{b}.conv{i}": "layer{s}.{b}.conv{i}",
+    "layer{s}.{b}.bn{i}": "layer{s}.{b}.bn{i}",
+    "layer{s}.{b}.down_sample_layer.{i}": "layer{s}.{b}.downsample.{i}",
+    "end_point": "fc",
+}
+MINDSPORE_MODELS = Dialect("mindspore-models", "mindspore", _MINDSPORE_MODELS_ROWS)
+MINDSPORE_MODELS_BASIC = Dialect(
+    "mindspore-models",
+    "mindspore",
+    {
+        ("layer{s}.{b}.bn{i}d" if row == "layer{s}.{b}.bn{i}" else row): ours
+        for row, ours in _MINDSPORE_MODELS_ROWS.items()
+    },
+)
+MINDSPORE_MODELS_BN = Dialect("mindspore-models-bn", "mindspore", _MINDSPORE_MODELS_ROWS)
+_TUTORIAL_ROWS = {
+    "conv1": "conv1",
+    "norm": "bn1",
+    "layer{s}.{b}.conv{i}": "layer{s}.{b}.conv{i}",
+    "layer{s}.{b}.norm{i}": "layer{s}.{b}.bn{i}",
+    "layer{s}.{b}.down_sample.{i}": "layer{s}.{b}.downsample.{i}",
+    "fc": "fc",
+}
+TUTORIAL = Dialect("mindspore-tutorial", "mindspore", _TUTORIAL_ROWS)
+TUTORIAL_NORM1 = Dialect(
+    "mindspore-tutorial-norm1",
+    "mindspore",
+    {("norm1" if row == "norm" else row): ours for row, ours in _TUTORIAL_ROWS.items()},
+)
 
 _CONFIGS = {
     "resnet18": ResNetConfig("basic", (2, 2, 2, 2)),
@@ -180,20 +225,71 @@ _MODELZOO_ACCURACIES = {
     ),
 }
 
+# What each publisher's graph does, where they differ. MindSpore's are read off
+# https://gitee.com/mindspore/models (official/cv/ResNet/src/resnet.py) and the ResNet-50 tutorial of
+# https://gitee.com/mindspore/docs (tutorials/application/source_en/cv: resnet50, transfer_learning).
+_SAME = "pads convolutions and max-pool as pad_mode='same' does, an odd pixel at the right and bottom"
+_DOES = {
+    "torchvision": "pads convolutions and the stem's max-pool alike on all sides",
+    "mindcv": "pads the stem's max-pool at the right and bottom only",
+    "mindspore-models": f"{_SAME}, and has epsilon 1e-4 in its BatchNorms",
+    "mindspore-tutorial": _SAME,
+}
+_DOES_BASIC = {
+    **_DOES,
+    "mindspore-models": "pads alike on all sides, and has epsilon 1e-4 in the BatchNorms of its blocks",
+}
 _WHY = (
     "the stem's max-pool: torchvision pads one pixel on every side, MindCV's pad_mode='same' pads "
     "the right and bottom only"
 )
 
-_DIFFERENCE = {  # between the two publishers' graphs: printed by benchmarks/same_weights.py
-    "resnet18": 0.027,
-    "resnet34": 0.016,
-    "resnet50": 0.024,
-    "resnet101": 0.008,
-    "resnet152": 0.012,
-    "resnext50_32x4d": 0.019,
-    "resnext101_32x4d": 0.009,
-    "resnext101_64x4d": 0.006,
+_T, _C, _M, _U = "torchvision", "mindcv", "mindspore-models", "mindspore-tutorial"
+_DIFFERENCES: dict[str, dict[tuple[str, str], float]] = {  # between publishers' graphs, in both directions
+    # printed by benchmarks/same_weights.py
+    "resnet18": {
+        (_T, _C): 0.027,
+        (_T, _M): 0.0004,
+        (_T, _U): 0.06,
+        (_C, _M): 0.027,
+        (_C, _U): 0.059,
+        (_M, _U): 0.06,
+    },
+    "resnet34": {
+        (_T, _C): 0.016,
+        (_T, _M): 0.0008,
+        (_T, _U): 0.046,
+        (_C, _M): 0.016,
+        (_C, _U): 0.05,
+        (_M, _U): 0.046,
+    },
+    "resnet50": {
+        (_T, _C): 0.024,
+        (_T, _M): 0.057,
+        (_T, _U): 0.057,
+        (_C, _M): 0.059,
+        (_C, _U): 0.06,
+        (_M, _U): 0.0013,
+    },
+    "resnet101": {
+        (_T, _C): 0.008,
+        (_T, _M): 0.041,
+        (_T, _U): 0.04,
+        (_C, _M): 0.041,
+        (_C, _U): 0.042,
+        (_M, _U): 0.0026,
+    },
+    "resnet152": {
+        (_T, _C): 0.012,
+        (_T, _M): 0.064,
+        (_T, _U): 0.062,
+        (_C, _M): 0.058,
+        (_C, _U): 0.056,
+        (_M, _U): 0.0039,
+    },
+    "resnext50_32x4d": {(_T, _C): 0.019},
+    "resnext101_32x4d": {(_T, _C): 0.009},
+    "resnext101_64x4d": {(_T, _C): 0.006},
 }
 
 
@@ -242,42 +338,86 @@ _LOOK_ALIKES = {
 }
 
 
+_SUFFIXES = {
+    "torchvision": "",
+    "mindcv": "_mindcv",
+    "mindspore-models": "_mindspore_models",
+    "mindspore-tutorial": "_mindspore_tutorial",
+}
+
+
+def _config(name: str, publisher: str) -> ResNetConfig:
+    """Return what a publisher means by a model's name."""
+    config = _CONFIGS[name]
+    if publisher == "mindcv":
+        return replace(config, stem_pool_padding="same")
+    if publisher == "mindspore-tutorial":
+        return replace(config, stem_pool_padding="same", same_convolutions=True)
+    if publisher == "mindspore-models" and config.block == "basic":
+        return replace(config, block_norm_eps=1e-4)
+    if publisher == "mindspore-models":
+        return replace(
+            config, stem_pool_padding="same", same_convolutions=True, norm_eps=1e-4, block_norm_eps=1e-4
+        )
+    return config
+
+
+def _why(config: ResNetConfig, publisher: str, other: str) -> str:
+    if {publisher, other} == {"torchvision", "mindcv"}:
+        return _WHY
+    does = _DOES_BASIC if config.block == "basic" else _DOES
+    return "; ".join(f"{one} {does[one]}" for one in does if one in (publisher, other))
+
+
 def _architectures(name: str, publisher: str) -> tuple[Architecture, ...]:
     """Return the architectures that load the weights; timm keeps torchvision's names and graph."""
-    same = publisher == "torchvision"
-    why = "" if same else _WHY
-    found = [Architecture("timm", name, "torchvision", same, why)]
+
+    def loads(by: str, graph_of: str) -> Architecture:
+        same = publisher == graph_of
+        why = "" if same else _why(_CONFIGS[name], publisher, graph_of)
+        return Architecture(by, name, graph_of, same, why)
+
+    found = [loads("timm", "torchvision")]
     if name not in _NOT_IN_TORCHVISION:
-        found.insert(0, Architecture("torchvision", name, "torchvision", same, why))
-    mindcv = Architecture("mindcv", name, "mindcv", not same, "" if not same else _WHY)
-    return (*found, *_LOOK_ALIKES.get(name, ()), mindcv)
+        found.insert(0, loads("torchvision", "torchvision"))
+    return (*found, *_LOOK_ALIKES.get(name, ()), loads("mindcv", "mindcv"))
 
 
-def _models(name: str) -> tuple[ModelSpec, ModelSpec]:
-    """Return torchvision's model and MindCV's, whose weights fit each other."""
-    torchvision = ModelSpec(
-        name=name,
-        family="resnet",
-        config=_CONFIGS[name],
-        layout=layout,
-        input_size_px=224,
-        num_parameters=_NUM_PARAMETERS[name],
-        publisher="torchvision",
-        dialects=(MINDCV, TORCHVISION),
-        weights=_torchvision_weights(name),
-        same_weights_as=(OtherGraph(f"{name}_mindcv", _WHY, _DIFFERENCE[name]),),
-        architectures=_architectures(name, "torchvision"),
+def _models(name: str) -> tuple[ModelSpec, ...]:
+    """Return the publishers' models of a name, whose weights fit each other."""
+    differences = _DIFFERENCES[name]
+    publishers = [one for one in _SUFFIXES if any(one in pair for pair in differences)]
+    models_dialects = (
+        (MINDSPORE_MODELS_BASIC, MINDSPORE_MODELS_BN)
+        if _CONFIGS[name].block == "basic"
+        else (MINDSPORE_MODELS,)
     )
-    mindcv = replace(
-        torchvision,
-        name=f"{name}_mindcv",
-        config=replace(_CONFIGS[name], stem_pool_padding="same"),
-        publisher="mindcv",
-        weights=_mindcv_weights(name),
-        same_weights_as=(OtherGraph(name, _WHY, _DIFFERENCE[name]),),
-        architectures=_architectures(name, "mindcv"),
+    more = (*models_dialects, TUTORIAL, TUTORIAL_NORM1) if len(publishers) > 2 else ()
+    published = {"torchvision": _torchvision_weights, "mindcv": _mindcv_weights}
+    return tuple(
+        ModelSpec(
+            name=f"{name}{_SUFFIXES[publisher]}",
+            family="resnet",
+            config=_config(name, publisher),
+            layout=layout,
+            input_size_px=224,
+            num_parameters=_NUM_PARAMETERS[name],
+            publisher=publisher,
+            dialects=(MINDCV, TORCHVISION, *more),
+            weights=published[publisher](name) if publisher in published else (),
+            same_weights_as=tuple(
+                OtherGraph(
+                    f"{name}{_SUFFIXES[other]}",
+                    _why(_CONFIGS[name], publisher, other),
+                    next(value for pair, value in differences.items() if {*pair} == {publisher, other}),
+                )
+                for other in publishers
+                if other != publisher
+            ),
+            architectures=_architectures(name, publisher),
+        )
+        for publisher in publishers
     )
-    return torchvision, mindcv
 
 
 MODELS = tuple(spec for name in _CONFIGS for spec in _models(name))
