@@ -12,6 +12,7 @@ from converters.formats import Checkpoint
 from converters.graphs.flow import Flow
 from converters.graphs.stored import stored_flow
 from converters.graphs.verdict import graph_verdict
+from converters.published_weights import recognised
 from converters.statements import Holds, judge, statements_of
 from reference_models.errors import listed
 from reference_models.spec import Runtime, get_model
@@ -60,6 +61,9 @@ def decided(checkpoint: Checkpoint, fits: list[Fit]) -> Fit | str:
     _, named, by_graph, _ = likelihood
     if named or by_graph or checkpoint.runtime == "onnx":  # a graph speaks for itself, though for no model
         return first
+    published = recognised(checkpoint.path, [one.spec for one in fits])
+    if published is not None:
+        return next(one for one in fits if one.spec is published.spec)
     return first._replace(assumed=tuple(_look_alikes(first, fits)))
 
 

@@ -13,11 +13,16 @@ it where it could be read. Without it nothing proves that a file is that one.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
+from converters.formats import file_sha256
 from reference_models.spec import ModelSpec, Weights, all_models
 
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})(?:-910v2)?\.\w+$")
+
+_SMALL_BYTES = 8 << 20
 
 
 class Published(NamedTuple):
@@ -26,6 +31,27 @@ class Published(NamedTuple):
     spec: ModelSpec
     weights: Weights
     proof: str
+
+
+def recognised(path: str, specs: Iterable[ModelSpec]) -> Published | None:
+    """Return the published weights of these models that a file is, None where nothing makes that likely.
+
+    Reading 100 MB once more costs half a copy, so the file is only hashed where its name has the digits of a
+    published one's hash, or where it is small.
+    """
+    name, small = Path(path).name, Path(path).stat().st_size <= _SMALL_BYTES
+    likely = [
+        (spec, weights)
+        for spec in specs
+        for weights in spec.weights
+        if (digits := known_digits(weights)) and (small or digits[:8] in name)
+    ]
+    sha256 = file_sha256(path) if likely else ""
+    for spec, weights in likely:
+        proof = proof_of(weights, sha256)
+        if proof is not None:
+            return Published(spec, weights, proof)
+    return None
 
 
 def published_as(sha256: str) -> Published | None:

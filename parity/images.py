@@ -56,4 +56,4 @@ def profile_of_subject(spec: ModelSpec, weights: Path | None, model: str | None)
         return spec.weights[0].preprocess if spec.weights else default_profile(spec)
     checkpoint = open_checkpoint(weights)
     found = identify(checkpoint, model or spec.name)
-    return profile_for(checkpoint, spec, published_weights(checkpoint, found, model), model)
+    return profile_for(checkpoint, spec, published_weights(checkpoint, found, model), model).preprocess

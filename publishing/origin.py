@@ -11,8 +11,8 @@ from typing import Any
 from converters.formats import Checkpoint
 from converters.formats.tensors import short
 from converters.identify import Fit
-from converters.provenance import stated_preprocessing
 from converters.published_weights import published_as
+from converters.statements.preparation import preparation_of
 from parity.imagenet.subject import profile_for, published_weights
 from reference_models.errors import TriportError
 from reference_models.spec import ModelSpec, Preprocess, Weights
@@ -85,15 +85,16 @@ def _preprocessing(
     spec = found.spec
     if weights is not None:
         return weights.preprocess, f"Stated by the publisher of {weights.name}, whose file the source is"
-    stated = stated_preprocessing(checkpoint.metadata, checkpoint.path)
+    prepared = preparation_of(checkpoint, spec, found.dialect.name)
+    stated = prepared.preprocess if prepared.known == "stated" else None
     if named is not None:
         said = f"Assumed: that of {named.name}, which the source was said to be"
         other = stated not in (None, named.preprocess)
         return named.preprocess, said + (f" (the source file itself states {stated})" if other else "")
     if stated is not None:
-        return stated, "Stated by the source file"
+        return stated, f"Stated by {prepared.by}"
     by_names = published_weights(checkpoint, found, name)
-    preprocess = profile_for(checkpoint, spec, by_names, name)
+    preprocess = profile_for(checkpoint, spec, by_names, name).preprocess
     if by_names:
         return preprocess, f"Assumed: that of {by_names.name}, whose publisher's names the source has"
     if spec.weights:

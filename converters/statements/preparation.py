@@ -17,6 +17,7 @@ from converters.provenance import (
     stated_preprocessing,
     three,
 )
+from converters.published_weights import recognised
 from converters.statements.config_file import NAME, config_beside
 from reference_models.spec import ModelSpec, Preprocess, Weights
 
@@ -64,10 +65,14 @@ def preparation_of(
         how = checkpoint.metadata.get(PREPROCESSING_KNOWN_KEY, "")
         if how.startswith("assumed"):
             return Preparation(stated, "assumed", how.partition(": ")[2] or "as the file says")
-        return Preparation(stated, "stated", "the file's metadata")
+        return Preparation(stated, "stated", "the source file")
     config = config_beside(checkpoint).get("pretrained_cfg")
     if isinstance(config, dict):
         return Preparation(_of_timm(config, checkpoint, spec), "stated", f"{NAME} beside the file")
+    published = recognised(checkpoint.path, [spec])
+    if published is not None:
+        by = f"the publisher of {published.weights.name}, whose file it is: {published.proof}"
+        return Preparation(published.weights.preprocess, "stated", by)
     dialect = checkpoint.metadata.get(SOURCE_DIALECT_KEY, dialect)
     weights = next((one for one in (*_of(spec, dialect), *spec.weights)), None)
     if weights is None:

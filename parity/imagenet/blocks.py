@@ -25,7 +25,8 @@ class EvaluationError(TriportError):
 class Contender:
     """A network that is scored: a runner, how files become its inputs, and the published weights it runs.
 
-    `sha256` is that of the file that was given, where one was.
+    `sha256` is that of the file that was given, where one was; `assumed` says what of the profile nothing
+    states.
     """
 
     model: str
@@ -33,6 +34,7 @@ class Contender:
     profile: Preprocess
     weights: Weights | None = None
     sha256: str | None = None
+    assumed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,7 @@ class Evaluation:
     notes: tuple[str, ...] = ()
     known_as: str | None = None
     sha256: str | None = None
+    profile_assumed: str | None = None
 
     @property
     def precision(self) -> str:
@@ -116,6 +117,7 @@ class Evaluation:
             "verdict_text": None if verdict is None else verdict.text,
             "images_per_second": self.images_per_second,
             "preprocess": asdict(self.profile),
+            "preprocess_assumed": self.profile_assumed,
             "layout": self.layout,
             "known_as": self.known_as,
             "notes": list(self.notes),
@@ -246,6 +248,7 @@ def score(
             known_as=dataset.known_as,
             ranks=ranks.size,
             sha256=contender.sha256,
+            profile_assumed=contender.assumed,
         )
         for contender, tally, kept in zip(contenders, tallies, predictions, strict=True)
     ]

@@ -22,7 +22,8 @@ def summary_of(evaluation: Evaluation) -> str:
         f"{evaluation.images} images, {evaluation.images_per_second:.1f} images/s",
         f"top-1 {evaluation.top1_percent:.2f} % (95 % interval {low:.2f} to {high:.2f}), "
         f"top-5 {evaluation.top5_percent:.2f} %",
-        f"preprocessing: {evaluation.profile}",
+        f"preprocessing: {evaluation.profile}"
+        + (f" (assumed: {evaluation.profile_assumed})" if evaluation.profile_assumed else ""),
         *(escape(f"data: {note}") for note in evaluation.notes),
     ]
     published, verdict = evaluation.published(), evaluation.verdict()

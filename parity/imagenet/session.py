@@ -140,6 +140,7 @@ def _run(request: Request, device: str, ranks: Ranks, tell: Callable[[str], None
             subject.profile,
             subject.published,
             stated["weights_sha256"],
+            subject.assumed,
         )
         for subject, stated in zip(subjects, identity["models"], strict=True)
     ]

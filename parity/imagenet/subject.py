@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from converters.convert import SHIPPED, check_finite, exporter_for, parameters_of
 from converters.environment import SET_HERE
@@ -15,9 +15,9 @@ from converters.provenance import (
     FOLDED_KEY,
     MODEL_KEY,
     NUM_CLASSES_KEY,
-    SOURCE_DIALECT_KEY,
-    stated_preprocessing,
+    PREPROCESSING_KEY,
 )
+from converters.statements.preparation import Known, figure_of, preparation_of
 from parity.runners import Runner
 from parity.runners.mindspore import MindSporeRunner
 from parity.runners.onnx import OnnxRunner
@@ -37,6 +37,14 @@ from reference_models.spec import (
 from .profiles import stated_profile
 
 
+class Prepared(NamedTuple):
+    """How images are prepared, and how that is known: `by` says what states it, or what was assumed."""
+
+    preprocess: Preprocess
+    known: Known
+    by: str
+
+
 class SubjectError(TriportError):
     """There is nothing to run: no weights, or a file that another runtime cannot take."""
 
@@ -45,7 +53,8 @@ class SubjectError(TriportError):
 class Subject:
     """A model with its weights in a runner; `published` are the weights whose figure to compare with.
 
-    `path` is the weights' file, `data_files` are those that it refers to.
+    `assumed` says what of the profile nothing states. `path` is the weights' file, `data_files` are those
+    that it refers to.
     """
 
     spec: ModelSpec
@@ -55,6 +64,7 @@ class Subject:
     published: Weights | None
     path: Path
     data_files: tuple[Path, ...] = ()
+    assumed: str | None = None
 
     def identity(self) -> dict[str, Any]:
         """Return what computes and with which weights, to be the same when a run goes on."""
@@ -105,16 +115,17 @@ def open_subject(
     found = identify(checkpoint, model)
     check_finite(checkpoint, found)
     published = published_weights(checkpoint, found, model)
-    prepared = _chosen(profile, lambda: profile_for(checkpoint, found.spec, published, model))
+    prepared = profile_for(checkpoint, found.spec, published, model, profile)
     progress(f"loading {found.spec.name} in {runtime or checkpoint.runtime}")
     return Subject(
         found.spec,
         found.num_classes,
         _runner(checkpoint, found, runtime or checkpoint.runtime, device, precision),
-        prepared,
+        prepared.preprocess,
         published,
         Path(checkpoint.path),
         _data_files(checkpoint),
+        prepared.by if prepared.known == "assumed" else None,
     )
 
 
@@ -123,10 +134,6 @@ def _data_files(checkpoint: Checkpoint) -> tuple[Path, ...]:
     sources = (getattr(tensor, "source", None) for tensor in checkpoint.tensors.values())
     paths = {Path(source.path) for source in sources if source is not None}
     return tuple(sorted(paths - {Path(checkpoint.path)}))
-
-
-def _chosen(profile: str | None, own: Callable[[], Preprocess]) -> Preprocess:
-    return own() if profile is None else stated_profile(profile, own)
 
 
 def _path_of(what: str) -> Path:
@@ -169,40 +176,59 @@ def _folded(
     classes = checkpoint.metadata.get(NUM_CLASSES_KEY, "")
     if not classes.isdecimal():
         raise SubjectError(f"{checkpoint.path}: its metadata does not say how many classes the model has")
-    prepared = _chosen(profile, lambda: profile_for(checkpoint, spec, None, None))
+    prepared = profile_for(checkpoint, spec, None, None, profile)
     return Subject(
         spec,
         int(classes),
         OnnxRunner(checkpoint.path, device, precision=precision),
-        prepared,
+        prepared.preprocess,
         None,
         Path(checkpoint.path),
         _data_files(checkpoint),
+        prepared.by if prepared.known == "assumed" else None,
     )
 
 
 def published_weights(checkpoint: Checkpoint, found: Fit, name: str | None) -> Weights | None:
     """Return the weights record that was named, or that the file's origin, names and classes point to."""
-    named = [weights for weights in found.spec.weights if weights.name == name]
-    if named or found.num_classes != found.spec.num_classes:
-        return named[0] if named else None
-    dialect = checkpoint.metadata.get(SOURCE_DIALECT_KEY, found.dialect.name)
-    return next((weights for weights in found.spec.weights if weights.dialect == dialect), None)
+    return figure_of(checkpoint, found.spec, found.num_classes, found.dialect.name, name).weights
 
 
 def profile_for(
-    checkpoint: Checkpoint, spec: ModelSpec, published: Weights | None, name: str | None
-) -> Preprocess:
-    """Return the preprocessing of the weights that were named, or that the file states, or its publisher's.
+    checkpoint: Checkpoint,
+    spec: ModelSpec,
+    published: Weights | None,
+    name: str | None,
+    profile: str | None = None,
+) -> Prepared:
+    """Return how images are prepared: as the user says, as the file states, or as its publisher does.
+
+    Args:
+        checkpoint: the file.
+        spec: its model.
+        published: the weights that were named, or that the file's names point to.
+        name: what the user named.
+        profile: what the user says of it, as `profiles.stated_profile` reads it.
 
     Raises:
         SubjectError: the publishers of the model differ, and nothing tells whose weights these are.
     """
-    stated = stated_preprocessing(checkpoint.metadata, checkpoint.path)
-    if stated is not None and (published is None or published.name != name):
-        return stated
+    if profile is not None:
+        own = lambda: _own_profile(checkpoint, spec, published, name).preprocess  # noqa: E731
+        return Prepared(stated_profile(profile, own), "stated", "--profile")
+    return _own_profile(checkpoint, spec, published, name)
+
+
+def _own_profile(
+    checkpoint: Checkpoint, spec: ModelSpec, published: Weights | None, name: str | None
+) -> Prepared:
+    if published is not None and published.name == name:
+        return Prepared(published.preprocess, "stated", f"you named {name}")
+    found = preparation_of(checkpoint, spec, "")
+    if found.preprocess is not None and (found.known == "stated" or PREPROCESSING_KEY in checkpoint.metadata):
+        return Prepared(found.preprocess, found.known, found.by)
     if published is not None:
-        return published.preprocess
+        return Prepared(published.preprocess, "assumed", f"nothing states it, it is that of {published.name}")
     profiles = dict.fromkeys(weights.preprocess for weights in spec.weights)
     if len(profiles) > 1:
         raise SubjectError(
@@ -210,7 +236,9 @@ def profile_for(
             f"{spec.name} differ. Say whose weights these are with --model and one of\n"
             + listed(f"{weights.name}: {weights.preprocess}" for weights in spec.weights)
         )
-    return next(iter(profiles)) if profiles else default_profile(spec)
+    if profiles:
+        return Prepared(next(iter(profiles)), "assumed", f"it is that of every publisher of {spec.name}")
+    return Prepared(default_profile(spec), "assumed", "nobody states it, it is triport's default")
 
 
 def default_profile(spec: ModelSpec) -> Preprocess:
