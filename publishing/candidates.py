@@ -13,8 +13,8 @@ from converters.identify import Fit
 from converters.published import MODEL_FILE
 from parity.check import GIVEN_FILE, ModelReport, Pair, check_model
 from parity.compare import compare
-from parity.noise import FLOAT32, nudged_batches, spread
 from parity.reference import REFERENCE, WITHOUT_TORCH
+from parity.runners import Runner
 from parity.runners.mindspore import MindSporeRunner
 from parity.runners.onnx import OnnxRunner
 from parity.runners.pytorch import PyTorchRunner
@@ -44,7 +44,7 @@ def compared_with(reference: str | None) -> set[str]:
     return set(CANDIDATES) - ({"mindspore"} if reference == WITHOUT_TORCH else set())
 
 
-def check_with_pytorch(
+def run_candidates(
     found: Fit,
     parameters: Mapping[str, np.ndarray],
     batch: np.ndarray,
@@ -61,43 +61,21 @@ def check_with_pytorch(
         num_classes=found.num_classes,
         runtimes=[runtime for runtime in ("pytorch", "mindspore") if runtime not in absent],
         onnx_file=folder / MODEL_FILE if onnx else None,
+        skip_missing=True,
         progress=lambda step, done, total: tell(step),
     )
-    reference = PyTorchRunner(found.spec, found.num_classes, parameters, dtype="float64").run(batch)
+    against = report.pairs[0].reference
+    runner: Runner
+    if against == WITHOUT_TORCH:
+        runner = MindSporeRunner(found.spec, found.num_classes, parameters)
+    else:
+        runner = PyTorchRunner(found.spec, found.num_classes, parameters, dtype="float64")
+    reference = runner.run(batch)
     pairs = list(report.pairs)
     if onnx:
-        tolerance = report.pairs[0].comparison.tolerance
-        pairs.append(_in_onnxruntime(REFERENCE, FOLDED, folder / OPTIMIZED_FILE, batch, reference, tolerance))
+        tolerance = pairs[0].comparison.tolerance
+        pairs.append(_in_onnxruntime(against, FOLDED, folder / OPTIMIZED_FILE, batch, reference, tolerance))
     return replace(report, pairs=tuple(map(_lasting, pairs))), reference
-
-
-def check_without_pytorch(
-    found: Fit,
-    parameters: Mapping[str, np.ndarray],
-    batch: np.ndarray,
-    folder: Path,
-    absent: Collection[str],
-    tell: Tell,
-) -> tuple[ModelReport, np.ndarray]:
-    """Return the report of ONNX Runtime on both files against MindSpore in float32, and MindSpore's logits.
-
-    What float32 itself makes is told from MindSpore alone: the input moved by one rounding.
-    """
-    tell(WITHOUT_TORCH)
-    runner = MindSporeRunner(found.spec, found.num_classes, parameters)
-    reference = runner.run(batch)
-    largest = float(np.abs(reference).max())
-    tell("noise of float32")
-    noise = spread((runner.run(moved) for moved, _ in nudged_batches(batch, 0, FLOAT32.draws)), largest)
-    tolerance = FLOAT32.tolerance_of(noise)
-    del runner
-    pairs = []
-    for name, file in ((GIVEN_FILE, MODEL_FILE), (FOLDED, OPTIMIZED_FILE)):
-        if "onnx" not in absent:
-            tell(name)
-            pairs.append(_in_onnxruntime(WITHOUT_TORCH, name, folder / file, batch, reference, tolerance))
-    report = ModelReport(found.spec.name, "", batch.shape, noise, tuple(map(_lasting, pairs)), 0.0)
-    return report, reference
 
 
 def _in_onnxruntime(

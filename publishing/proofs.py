@@ -26,10 +26,9 @@ from reference_models.spec import RUNTIMES, Preprocess
 from .candidates import (
     CANDIDATES,
     LARGEST_NOISE,
-    check_with_pytorch,
-    check_without_pytorch,
     compared_with,
     reference_without,
+    run_candidates,
 )
 from .runtimes import why_missing
 from .sample import normalised, sample_entry, sample_pixels
@@ -118,8 +117,7 @@ def parity_of(
             f"{source}: no runtime is here that its files could be compared in\n{reasons}\n"
             "Nothing was written"
         )
-    check = check_with_pytorch if "pytorch" not in absent else check_without_pytorch
-    report, reference = check(
+    report, reference = run_candidates(
         found, parameters, batch, folder, absent.keys(), lambda step: progress(f"parity: {step}")
     )
     report = replace(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from converters.convert import read_parameters
-from converters.environment import import_mindspore, import_torch
+from converters.environment import MissingRuntimeError, import_mindspore, import_torch
 from parity.runners import Runner
 from parity.runners.mindspore import MindSporeRunner
 from parity.runners.onnx import OnnxRunner, import_onnxruntime
@@ -24,10 +24,6 @@ _LOAD: dict[str, Callable[[], Any]] = {
 
 
 _NAMES = {"pytorch": "PyTorch", "mindspore": "MindSpore", "onnx": "ONNX Runtime"}
-
-
-class MissingRuntimeError(TriportError):
-    """A runtime is not installed here."""
 
 
 def why_missing(runtime: str) -> str | None:

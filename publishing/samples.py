@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from converters.environment import MissingRuntimeError
 from converters.formats.tensors import short
 from converters.published import MANIFEST, MODEL_FILE
 from parity.batches import random_batch
@@ -17,7 +18,7 @@ from parity.runners.device import DeviceError
 from reference_models.spec import RUNTIMES, get_model
 
 from .folder import MINDSPORE_FILE, OPTIMIZED_FILE, PYTORCH_FILE
-from .runtimes import MissingRuntimeError, run
+from .runtimes import run
 from .sample import read_sample
 from .texts import preprocess_of
 

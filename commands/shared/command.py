@@ -106,7 +106,6 @@ def _inputs(ctx: click.Context) -> Iterator[Path]:
 def _parts(given: Path) -> Iterator[Path]:
     """Yield the files that an input consists of: itself, a published folder's, a model's external data."""
     from converters.formats import open_checkpoint
-    from converters.formats.tensors import FileTensor
     from converters.published import is_published
 
     if given.is_dir():
@@ -115,10 +114,9 @@ def _parts(given: Path) -> Iterator[Path]:
         return
     yield given
     try:
-        tensors = open_checkpoint(given).tensors.values()
+        yield from map(Path, open_checkpoint(given).files)
     except TriportError:  # no checkpoint, such as a list of labels
         return
-    yield from {Path(tensor.source.path) for tensor in tensors if isinstance(tensor, FileTensor)}
 
 
 def _log_steps(ctx: click.Context, parameter: click.Parameter, verbose: bool) -> None:

@@ -54,7 +54,7 @@ def convert_mindir(
         TriportError: the file cannot be read, or holds what cannot be converted.
     """
     progress(f"reading {source.name}")
-    target = output or Path(source.with_suffix(".onnx").name)
+    target = output or _default_output(source.stem)
     try:
         graph = read_mindir(source)
     except UnknownSizeError as error:
@@ -95,6 +95,7 @@ def convert_cell(
         raise ConvertAnyError("a Cell needs the shape of each of its inputs: --input 1x3x224x224")
     environment.import_mindspore()
     name = cell if isinstance(cell, str) else type(cell).__name__
+    target = output or _default_output(name.rpartition(":")[2].rpartition(".")[2])
     if isinstance(cell, str):
         progress(f"building {cell}")
         cell = find_cell(cell)
@@ -104,10 +105,20 @@ def convert_cell(
     progress(f"tracing {name} in MindSpore")
     with exported_mindir(cell, *inputs) as path:
         graph = name_graph(read_mindir(path, label=f"{name} as MindIR"), cell, inputs)
-    target = output or Path(f"{name.rpartition(':')[2].rpartition('.')[2]}.onnx")
     trace = Tracer(lambda: cell, inputs, opset, output_names=graph.output_names)
     origin = Origin(name, (lambda: cell) if check else None, trace)
     return _convert(graph, origin, target, opset, progress)
+
+
+def _default_output(name: str) -> Path:
+    """Return where a graph of this name is written by default: nothing is replaced there."""
+    output = Path(f"{name}.onnx")
+    if output.exists():
+        raise ConvertAnyError(
+            f"{output}: is there already; nothing was written. Say -o {output} to replace it, or name "
+            f"another output"
+        )
+    return output
 
 
 def _convert(graph: Graph, origin: Origin, output: Path, opset: int, progress: Progress) -> AnyConversion:

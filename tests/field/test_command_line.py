@@ -314,3 +314,19 @@ def test_verbose_logs_every_step(checkpoint):
     assert "triport: reading digits.pth" in errors
     assert "triport: writing o.ckpt" in errors
     assert output.startswith("{")
+
+
+@pytest.mark.field(
+    case="a graph's default output over somebody's file",
+    source="the same kind: `convert model.mindir --to onnx` where model.onnx is there",
+    outcome="Refused before the graph is read, unless the user names the output.",
+)
+@pytest.mark.parametrize("words", [("model.mindir",), ("--cell", "nowhere:model", "--input", "1x3x8x8")])
+def test_a_graphs_default_output_replaces_nothing(words, run_cli, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    Path("model.mindir").write_bytes(b"")
+    Path("model.onnx").write_bytes(b"somebody's")
+    result = run_cli("convert", *words, "--to", "onnx")
+    assert result.exit_code == 2
+    assert "-o model.onnx" in result.stderr
+    assert Path("model.onnx").read_bytes() == b"somebody's"
