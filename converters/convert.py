@@ -23,10 +23,10 @@ from converters.formats import (
 from converters.graphs.verdict import graph_verdict
 from converters.identify import PARAMETER_DTYPES, Fit, identify
 from converters.names import COUNTER_LEAF, get_dialect, name_map, reference_dialect
-from converters.provenance import FOLDED_KEY, SOURCE_SHA256_KEY, provenance
+from converters.provenance import FOLDED_KEY, SOURCE_SHA256_KEY, provenance, source_dialect
 from converters.statements.preparation import Preparation, preparation_of
 from reference_models.errors import TriportError, listed
-from reference_models.spec import Architecture, Dialect, ModelSpec, Preprocess, Runtime
+from reference_models.spec import Architecture, Dialect, ModelSpec, Runtime
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,7 +106,7 @@ def convert(
     optimize: bool = False,
     crc: bool = False,
     plain: bool = False,
-    preprocess: Preprocess | None = None,
+    prepared: Preparation | None = None,
     selection: Selection = WHOLE_FILE,
     with_head: bool = True,
     progress: Progress = lambda step: None,
@@ -126,7 +126,7 @@ def convert(
         optimize: for ONNX, fold BatchNorm into the convolutions: faster, no longer convertible.
         crc: for .ckpt, end the file with the CRC-32 that MindSpore's crc_check=True compares.
         plain: for .ckpt, write the bytes that MindSpore would, which do not say what model they are of.
-        preprocess: what the output states of how images are prepared; None is what the source states, or
+        prepared: what the output states of how images are prepared; None is what the source states, or
             else its publisher's, which is then said to be assumed.
         selection: which tensors of the source are meant, where it holds more than one network.
         with_head: whether the last layer must be there; without it, it is not written either.
@@ -155,10 +155,9 @@ def convert(
     if plain and (to != "mindspore" or (output is not None and output.suffix.lower() != ".ckpt")):
         raise ConvertError("--plain: only a .ckpt is written as MindSpore itself would, byte by byte")
     not_compared = _check_graph(checkpoint, found)
-    if preprocess is not None:
-        prepared = Preparation(preprocess, "stated", "given to the conversion")
-    else:
+    if prepared is None:
         prepared = preparation_of(checkpoint, found.spec, found.dialect.name, model)
+    origin = source_dialect(checkpoint.metadata, found.spec, found.dialect.name)
     if output is None:
         output = Path(path.absolute().with_suffix(DEFAULT_SUFFIX[to]).name)
         _check_not_taken(output, checkpoint)
@@ -179,7 +178,7 @@ def convert(
         check_finite(checkpoint, found)
         digest = file_sha256(checkpoint.path)
         metadata = provenance(
-            found.spec, found.num_classes, found.dialect.name, digest, prepared.preprocess, str(prepared)
+            found.spec, found.num_classes, origin, digest, prepared.preprocess, str(prepared)
         )
         tensors_written = _write_onnx(checkpoint, found, output, opset, optimize, metadata, progress)
         dropped = _dropped(found, lambda name: name.endswith(COUNTER_LEAF))
@@ -189,7 +188,7 @@ def convert(
         metadata = provenance(
             found.spec,
             found.num_classes,
-            found.dialect.name,
+            origin,
             preprocess=prepared.preprocess,
             preprocess_known=str(prepared),
         )

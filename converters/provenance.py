@@ -30,7 +30,7 @@ class ProvenanceError(TriportError):
 def provenance(
     spec: ModelSpec,
     num_classes: int,
-    source_dialect: str,
+    dialect: str,
     source_sha256: str | None = None,
     preprocess: Preprocess | None = None,
     preprocess_known: str = "",
@@ -40,7 +40,7 @@ def provenance(
     Args:
         spec: the model.
         num_classes: that its head has.
-        source_dialect: whose names the source had.
+        dialect: whose names the weights had at first, from `source_dialect`.
         source_sha256: of the source.
         preprocess: how images are prepared.
         preprocess_known: "stated: ..." or "assumed: ...".
@@ -48,7 +48,7 @@ def provenance(
     metadata = {
         MODEL_KEY: spec.name,
         NUM_CLASSES_KEY: str(num_classes),
-        SOURCE_DIALECT_KEY: source_dialect,
+        SOURCE_DIALECT_KEY: dialect,
         VERSION_KEY: VERSION,
     }
     if source_sha256 is not None:
@@ -57,6 +57,12 @@ def provenance(
         metadata[PREPROCESSING_KEY] = json.dumps(asdict(preprocess), sort_keys=True)
         metadata[PREPROCESSING_KNOWN_KEY] = preprocess_known
     return metadata
+
+
+def source_dialect(metadata: Mapping[str, str], spec: ModelSpec, found: str) -> str:
+    """Return whose names the weights had before the first conversion: `found` where a file does not say."""
+    stated = metadata.get(SOURCE_DIALECT_KEY, found)
+    return stated if any(dialect.name == stated for dialect in spec.dialects) else found
 
 
 def stated_preprocessing(metadata: Mapping[str, str], path: object) -> Preprocess | None:

@@ -39,12 +39,15 @@ def recognised(path: str, specs: Iterable[ModelSpec]) -> Published | None:
     Reading 100 MB once more costs half a copy, so the file is only hashed where its name has the digits of a
     published one's hash, or where it is small.
     """
-    name, small = Path(path).name, Path(path).stat().st_size <= _SMALL_BYTES
+    file = Path(path)
+    if not file.is_file():  # a checkpoint that is in no file
+        return None
+    small = file.stat().st_size <= _SMALL_BYTES
     likely = [
         (spec, weights)
         for spec in specs
         for weights in spec.weights
-        if (digits := known_digits(weights)) and (small or digits[:8] in name)
+        if (digits := known_digits(weights)) and (small or digits[:8] in file.name)
     ]
     sha256 = file_sha256(path) if likely else ""
     for spec, weights in likely:

@@ -16,11 +16,12 @@ from converters.formats import Checkpoint, FormatError
 from converters.formats.tensors import short
 from converters.identify import Fit
 from converters.names import get_dialect, reference_dialect
-from converters.provenance import FOLDED_KEY, VERSION
+from converters.provenance import FOLDED_KEY, VERSION, source_dialect
 from converters.published import MODEL_FILE
 from converters.published_weights import why_not
+from converters.statements.preparation import Preparation
 from reference_models.errors import TriportError, listed
-from reference_models.spec import Dialect, Preprocess, Runtime
+from reference_models.spec import Dialect, Runtime
 
 from . import manifest
 from .config import timm_name
@@ -44,7 +45,7 @@ from .origin import (
     read_classes,
 )
 from .proofs import NotPublishableError, inspected, parity_of, round_trip
-from .texts import card_of, texts_of
+from .texts import card_of, preparation_of, texts_of
 from .versions import installed_versions
 
 Progress = Callable[[str], None]
@@ -125,8 +126,11 @@ def publish(
     for given in accuracy:
         figures += measured_figures(given, found.spec.name, sha256, origin.preprocess, date)
     extra = dict(_extra_files(found, dialects))
+    prepared = {**asdict(origin.preprocess), "stated_by": origin.stated_by}
     with appearing(output) as folder:
-        dropped, round_trips = _convert(source, folder, found.spec.name, origin.preprocess, extra, progress)
+        dropped, round_trips = _convert(
+            source, folder, found.spec.name, preparation_of({"preprocess": prepared}), extra, progress
+        )
         proof = parity_of(checkpoint, found, origin.preprocess, folder, source.name, progress)
         progress("writing the card and the manifest")
         values: dict[str, Any] = {
@@ -138,7 +142,7 @@ def publish(
             "license": license,
             "date": date,
             "source": _of_source(checkpoint, found, origin, sha256, dropped),
-            "preprocess": {**asdict(origin.preprocess), "stated_by": origin.stated_by},
+            "preprocess": prepared,
             "checks": {
                 "inspection": "no problem found",
                 "round_trip": round_trips,
@@ -193,7 +197,7 @@ def _of_source(
         "file": re.sub(r"[^\w.+-]", "_", path.name),
         "format": checkpoint.format,
         "runtime": checkpoint.runtime,
-        "dialect": found.dialect.name,
+        "dialect": source_dialect(checkpoint.metadata, found.spec, found.dialect.name),
         "size": path.stat().st_size,
         "sha256": sha256,
         "said_to_be": said.name if said else None,
@@ -230,7 +234,7 @@ def _convert(
     source: Path,
     folder: Path,
     model: str,
-    preprocess: Preprocess,
+    prepared: Preparation,
     extra: Mapping[str, Dialect],
     progress: Progress,
 ) -> tuple[tuple[tuple[str, str], ...], list[dict[str, Any]]]:
@@ -259,7 +263,7 @@ def _convert(
             model=model,
             dialect=names,
             output=output,
-            preprocess=preprocess,
+            prepared=prepared,
             progress=progress,
         )
         if name == PYTORCH_FILE:

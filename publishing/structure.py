@@ -13,7 +13,7 @@ from converters.published import MODEL_FILE
 from reference_models.spec import get_model
 
 from .folder import OPTIMIZED_FILE, PYTORCH_FILE
-from .texts import preprocess_of
+from .texts import preparation_of
 
 
 def structure_problems(folder: Path, values: Mapping[str, Any]) -> Iterator[str]:
@@ -46,13 +46,15 @@ def structure_problems(folder: Path, values: Mapping[str, Any]) -> Iterator[str]
 
 def _metadata(values: Mapping[str, Any]) -> dict[str, str]:
     """Return what the manifest's files state of themselves."""
+    prepared = preparation_of(values)
     return {
         **provenance(
             get_model(values["model"]),
             values["num_classes"],
             values["source"]["dialect"],
             values["source"]["sha256"],
-            preprocess_of(values),
+            prepared.preprocess,
+            str(prepared),
         ),
         VERSION_KEY: values["triport"],
     }

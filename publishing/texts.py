@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from converters.statements.preparation import Preparation
 from parity.check import ModelReport, Pair
 from parity.compare import Comparison
 from parity.report_html import page_of
@@ -38,6 +39,16 @@ def preprocess_of(manifest: Mapping[str, Any]) -> Preprocess:
     """Return how images are prepared."""
     stated = {key: value for key, value in manifest["preprocess"].items() if key != "stated_by"}
     return Preprocess(**{**stated, "mean": tuple(stated["mean"]), "std": tuple(stated["std"])})
+
+
+def preparation_of(manifest: Mapping[str, Any]) -> Preparation:
+    """Return the same with how it is known, as the manifest's files state it."""
+    how, _, by = manifest["preprocess"]["stated_by"].partition(": ")
+    if how == "Assumed":
+        return Preparation(preprocess_of(manifest), "assumed", by)
+    return Preparation(
+        preprocess_of(manifest), "stated", manifest["preprocess"]["stated_by"].removeprefix("Stated by ")
+    )
 
 
 def parity_entry(report: ModelReport, largest: float, not_run: list[dict[str, str]]) -> dict[str, Any]:

@@ -62,10 +62,9 @@ def preparation_of(
         return Preparation(weights.preprocess, "stated", f"you named {weights.name}")
     stated = stated_preprocessing(checkpoint.metadata, checkpoint.path)
     if stated is not None:
-        how = checkpoint.metadata.get(PREPROCESSING_KNOWN_KEY, "")
-        if how.startswith("assumed"):
-            return Preparation(stated, "assumed", how.partition(": ")[2] or "as the file says")
-        return Preparation(stated, "stated", "the source file")
+        how, _, by = checkpoint.metadata.get(PREPROCESSING_KNOWN_KEY, "").partition(": ")
+        known: Known = "assumed" if how == "assumed" else "stated"
+        return Preparation(stated, known, by or "the source file")
     config = config_beside(checkpoint).get("pretrained_cfg")
     if isinstance(config, dict):
         return Preparation(_of_timm(config, checkpoint, spec), "stated", f"{NAME} beside the file")
