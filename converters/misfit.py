@@ -26,7 +26,10 @@ def misfit(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
         closest: how it meets that model; None where there is none.
         what: what the file is not.
     """
-    return _problem(checkpoint, closest, what) + "".join(f"\nNote: {note}" for note in checkpoint.notes)
+    problem = _problem(checkpoint, closest, what)
+    if closest is not None and not closest.problems:  # the dtype alone is wrong
+        return problem
+    return problem + "".join(f"\nNote: {note}" for note in checkpoint.notes)
 
 
 def _problem(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:

@@ -81,7 +81,7 @@ def check_place(path: str | os.PathLike[str]) -> None:
         if not target.parent.is_dir():
             what = "is not a folder" if target.parent.exists() else "does not exist"
             raise FormatError(f"{given}: the folder {target.parent} {what}; make it first") from None
-        if not os.access(target.parent, os.W_OK | os.X_OK):
+        if not os.access(target.parent, os.W_OK | os.X_OK, effective_ids=True):
             raise FormatError(f"{given}: no permission to write in the folder {target.parent}") from None
         return
     except NotADirectoryError:
@@ -93,7 +93,7 @@ def check_place(path: str | os.PathLike[str]) -> None:
     if not stat.S_ISREG(mode):
         raise FormatError(f"{given}: exists and is not a regular file; choose another name")
     # asked of the mode too, because root may write anything: a read-only file is meant to stay
-    if not mode & 0o222 or not os.access(target, os.W_OK):
+    if not mode & 0o222 or not os.access(target, os.W_OK, effective_ids=True):
         raise FormatError(
             f"{given}: no permission to write: the file is read-only; remove it or choose another name"
         )
