@@ -24,11 +24,11 @@ from rich.table import Table
 
 from converters.convert import convert
 from examples.real_weights import PHOTOS, installed_checkpoint
+from parity.files import localise
 from parity.imagenet.dataset import ImageDataset, open_dataset
 from parity.imagenet.evaluate import evaluate
 from parity.imagenet.preprocess import preprocess_file
 from parity.imagenet.subject import open_subject
-from parity.files import localise
 from parity.localise.verdict import Localisation
 from parity.runners.quantised import quantised
 from parity.subjects import check, subjects_of
