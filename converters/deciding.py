@@ -103,9 +103,9 @@ def _look_alikes(chosen: Fit, fits: list[Fit]) -> list[str]:
     """Return what a file without a word about its graph could be of as well."""
     spec = chosen.spec
     fitting = {each.spec.name for each in fits}
-    others = [f"{one.model} ({one.why})" for one in spec.same_weights_as if one.model in fitting]
+    others = [one.model for one in spec.same_weights_as if one.model in fitting]
     others += [
-        f"{one.publisher}'s {one.name} ({one.why})"
+        f"{one.publisher}'s {one.name}"
         for one in spec.architectures
         if not one.same_function
         and one.dialect == chosen.dialect.name
@@ -115,7 +115,8 @@ def _look_alikes(chosen: Fit, fits: list[Fit]) -> list[str]:
         return []
     return [
         f"that the weights are of {spec.name}, whose publisher's names they have: nothing in the file says "
-        f"which graph they are of, and they fit {' and '.join(others)} as well. --model says which"
+        f"so, and they fit {', '.join(others)} as well, which compute something else (`models {spec.name}` "
+        f"says what). --model says which"
     ]
 
 
