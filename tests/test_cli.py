@@ -133,6 +133,7 @@ def test_convert_as_typed(tmp_path):
     assert (tmp_path / "res2net_digits.onnx").exists()
 
 
+@pytest.mark.slow
 def test_parity_of_a_file_and_of_its_conversion(digits_ckpt, tmp_path):
     assert run_process("convert", digits_ckpt, "--to", "onnx", "-o", tmp_path / "d.onnx").returncode == 0
     result = run_process("parity", digits_ckpt, tmp_path / "d.onnx", "--json", "-")

@@ -293,7 +293,7 @@ def test_a_ckpt_says_what_it_is(tmp_path, run_cli):
 def test_a_ckpt_without_a_word_is_assumed_to_be_its_publishers():
     found = identify(hollow("resnet18_mindcv", "mindcv"))
     assert found.spec.name == "resnet18_mindcv"
-    assert "resnet18 (" in found.assumed[0]
+    assert "they fit resnet18, " in found.assumed[0]
 
 
 @pytest.mark.field(

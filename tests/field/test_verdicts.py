@@ -403,6 +403,7 @@ def test_a_runtime_that_is_not_installed(first, model, tmp_path, run_cli, monkey
     assert refused.exit_code == 2 and "Install it" in refused.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("off", [False, True])
 @pytest.mark.field(
     case="PyTorch is not installed",

@@ -310,6 +310,7 @@ def test_no_such_file(run_cli: Callable[..., Any], tmp_path: Path) -> None:
     assert "absent.mindir" in result.output
 
 
+@pytest.mark.slow
 def test_twenty_cells_twice_each(cells: Any) -> None:
     """A second ONNX export of MindSpore's own in a process fails."""
     for _ in range(20):

@@ -176,6 +176,7 @@ def larger(weight):
     return np.float32(2) * weight
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layer", "fault"), [("layer2.0.bn1", larger), ("layer3.1.convs.0", rolled), ("fc", rolled)]
 )
@@ -200,6 +201,7 @@ def run(run_cli, *words):
     return run_cli("parity", *words, "--precision", "int8")
 
 
+@pytest.mark.slow
 def test_a_quantised_file_beside_the_one_that_it_was_made_of(folded_int8, tmp_path, run_cli):
     path = saved(tmp_path / "int8.onnx", folded_int8)
     found = run(run_cli, SHIPPED, path, "--json", tmp_path / "report.json")
@@ -231,6 +233,7 @@ def test_a_wrong_weight_in_it_is_named(folded_int8, tmp_path, run_cli):
     assert "in 1 of 13 channels: 3 (" in lines[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("tolerance", "code"), [(None, 0), ("1e-4", 1)])
 def test_one_step_for_a_layer_is_said_and_wrong_only_where_it_is_seen(
     tolerance, code, subject, batch, tmp_path, run_cli
@@ -259,6 +262,7 @@ def test_one_step_for_a_layer_is_said_and_wrong_only_where_it_is_seen(
         assert 0.3 < one.relative / (largest.max() / 254 / largest.min()) <= 1.01
 
 
+@pytest.mark.slow
 def test_a_range_that_is_too_narrow_is_named(folded_int8, tmp_path, run_cli):
     """Activations that are clipped: the weights are right, the layer that makes them too, the next is not."""
     wrong = copied(folded_int8)
@@ -276,6 +280,7 @@ def test_a_range_that_is_too_narrow_is_named(folded_int8, tmp_path, run_cli):
     assert "first parts at layer3.0.bn3" in found.stdout
 
 
+@pytest.mark.slow
 def test_of_layers_on_integers_only_logits_are_compared(subject, batch, tmp_path, run_cli, monkeypatch):
     model = optimized(exporter_for("pytorch").export(*subject))
     quantise = quantization.quantize_static
@@ -298,6 +303,7 @@ def test_of_layers_on_integers_only_logits_are_compared(subject, batch, tmp_path
     assert found.exit_code == 1 and "another function (logits off by" in found.stdout
 
 
+@pytest.mark.slow
 def test_what_is_refused(folded_int8, tmp_path, run_cli):
     path = saved(tmp_path / "int8.onnx", folded_int8)
     assert is_quantised_file(path)
