@@ -57,9 +57,9 @@ def _max_pool_behind_zeros(
         return None
     if any(pad >= size for pad, size in pairs):
         # merged, the MaxPool would be refused: its padding must be smaller than its window
-        apart = builder.add(
-            "Max", [call.tensor(0), builder.constant(np.array(_lowest_number(x)), x.type.elem_type)]
-        )
+        whole = call.tensor(0)
+        lowest = builder.constant(np.array(_lowest_number(x)), x.type.elem_type)
+        apart = builder.add("Max", [whole, lowest], whole.type)
         return builder.add("MaxPool", [apart], kernel_shape=kernel, strides=strides)
     check_size(*call.type.shape[2:])
     y = builder.add("MaxPool", [x], kernel_shape=kernel, strides=strides, pads=[*begins, *ends])
