@@ -33,7 +33,9 @@ def graph_text(spec: ModelSpec) -> str:
         path.write_bytes(model.SerializeToString())
         checkpoint = open_checkpoint(path)
         found = fit(checkpoint, spec, reference_dialect(spec, "onnx"))
-        return text_of(flow_of_file(checkpoint, found.names, spec.input_size_px))
+        flow = flow_of_file(checkpoint, found.names, spec.input_size_px)
+        assert flow is not None
+        return text_of(flow)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from converters.graphs.operators import GraphError, read_node
 from converters.graphs.values import Known, Parameter, Unread
 
 
-def flow_of_file(checkpoint: Checkpoint, names: Mapping[str, str], size_px: int) -> Flow:
-    """Return the graph of an ONNX file.
+def flow_of_file(checkpoint: Checkpoint, names: Mapping[str, str], size_px: int) -> Flow | None:
+    """Return the graph of an ONNX file; None where the file holds weights only, no node and no output.
 
     Args:
         checkpoint: the file.
@@ -26,6 +26,8 @@ def flow_of_file(checkpoint: Checkpoint, names: Mapping[str, str], size_px: int)
         FormatError: the file is damaged.
     """
     nodes, inputs, outputs = read_graph(WireReader(SourceFile(checkpoint.path)))
+    if not nodes and not outputs:
+        return None
     parameters = {theirs: ours for ours, theirs in names.items()}
     values: dict[str, Known] = {}
     for name, tensor in checkpoint.tensors.items():
@@ -54,7 +56,9 @@ def flow_of_file(checkpoint: Checkpoint, names: Mapping[str, str], size_px: int)
             raise GraphError(f"{checkpoint.path}: {error}") from None
     results = [value for one in outputs if isinstance(value := values.get(one.name), Step)]
     if not results:
-        raise GraphError(f"{checkpoint.path}: no output of its graph depends on its input: damaged")
+        raise GraphError(
+            f"{checkpoint.path}: no output of its graph depends on its input, so it is no network"
+        )
     return Flow(tuple(results), _fixed_size(given[0]) if given else (None, None))
 
 

@@ -46,6 +46,8 @@ def graph_verdict(checkpoint: Checkpoint, spec: ModelSpec, names: Mapping[str, s
     if expected is None:
         return GraphVerdict((), f"no graph of {spec.name} is stored (docs/generate_graphs.py makes it)")
     found = flow_of_file(checkpoint, names, spec.input_size_px)
+    if found is None:
+        return GraphVerdict((), "the file holds weights only, no node and no output")
     problems = differences(found, expected, spec.name)
     size = [side for side in found.size_px if side not in (None, spec.input_size_px)]
     if size and any(problem.startswith(("pads ", "ceil ")) for problem in problems):

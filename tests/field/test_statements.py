@@ -440,3 +440,20 @@ def test_the_graph_tells_which_model(tmp_path, run_cli, model):
     report = json.loads(done.stdout)
     assert (done.exit_code, report["model"], report["round_trip"]) == (0, model, "bit-equal")
     assert not any("weights are of" in one for one in report["assumed"])
+
+
+@pytest.mark.field(
+    case="an ONNX file of weights alone",
+    source="scripts that keep initializers in a model without a node or an output",
+    outcome="Converted, and the output says that no graph was compared.",
+)
+def test_an_onnx_file_without_a_graph(tmp_path, run_cli):
+    whole = tmp_path / "whole.onnx"
+    path = write_random(tmp_path / "a.pth", DIGITS, TIMM)
+    assert run_cli("convert", path, "--to", "onnx", "-o", whole).exit_code == 0
+    initializers = onnx.load(whole).graph.initializer
+    graph = onnx.helper.make_graph([], "weights", [], [], initializers)
+    onnx.save(onnx.helper.make_model(graph), tmp_path / "weights.onnx")
+    done = run_cli("convert", tmp_path / "weights.onnx", "--to", "pytorch", "-o", tmp_path / "out.pth")
+    assert done.exit_code == 0, done.stderr
+    assert "weights only, no node and no output" in done.stdout

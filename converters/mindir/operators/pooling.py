@@ -58,8 +58,8 @@ def _max_pool_behind_zeros(
     if any(pad >= size for pad, size in pairs):
         # merged, the MaxPool would be refused: its padding must be smaller than its window
         whole = call.tensor(0)
-        lowest = builder.constant(np.array(_lowest_number(x)), x.type.elem_type)
-        apart = builder.add("Max", [whole, lowest], whole.type)
+        least = builder.constant(np.array(_lowest_number(x)), x.type.elem_type)
+        apart = builder.add("Max", [whole, least], whole.type)
         return builder.add("MaxPool", [apart], kernel_shape=kernel, strides=strides)
     check_size(*call.type.shape[2:])
     y = builder.add("MaxPool", [x], kernel_shape=kernel, strides=strides, pads=[*begins, *ends])
