@@ -54,7 +54,8 @@ def test_table_and_json_have_every_row(tmp_path):
         above = (taken - start) / copy["median"]["cpu_s"]
         assert convert["cpu_above_start_of_cp"] == pytest.approx(above)
         assert above > 1  # no less than a copy: it was really written
-        assert convert["median"]["peak_bytes"] < 40e6
+        # an ONNX file's graph is read with NumPy
+        assert convert["median"]["peak_bytes"] < (60e6 if direction.startswith(".onnx") else 40e6)
 
 
 @pytest.mark.slow
