@@ -1,9 +1,4 @@
-"""triport's command line: python cli.py COMMAND, or triport COMMAND once installed.
-
-Exit codes: 0 done or equal; 1 compared and not equal; 2 bad usage or bad input, or a fault of
-triport's own, with one message on stderr; 130 after Ctrl-C. Nothing but click is imported before a
-command needs it.
-"""
+"""triport's command line from a checkout: python cli.py COMMAND. Once installed, it is triport COMMAND."""
 
 from __future__ import annotations
 
@@ -12,13 +7,12 @@ import signal
 import sys
 from pathlib import Path
 
-INTERRUPTED = 130  # as a shell says of a program that Ctrl-C ended
 if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    # until a command runs there is nothing to clean up
-    signal.signal(signal.SIGINT, lambda number, frame: os._exit(INTERRUPTED))
+    # until a command runs there is nothing to clean up; 130 is the exit code of a program that Ctrl-C ended
+    signal.signal(signal.SIGINT, lambda number, frame: os._exit(130))
 
 try:
-    import click
+    import click  # noqa: F401
     import rich  # noqa: F401
 except ImportError:  # started outside the environment that `make setup` made: continue inside it
     _python = Path(__file__).resolve().parent / ".venv" / "bin" / "python"
@@ -26,128 +20,9 @@ except ImportError:  # started outside the environment that `make setup` made: c
         raise
     os.execv(_python, [str(_python), *sys.argv])
 
-import atexit
-import gc
-import importlib
-import pkgutil
-import traceback
-from typing import Any
+from triport.cli import main, run
 
-import commands
-from commands.shared.command import DEBUG, telling_options
-from commands.shared.streams import be_patient
-from reference_models.errors import TriportError
-
-_LONGEST_MESSAGE = 6000
-
-# the interpreter's end searches all objects for cycles: a tenth of a conversion's time beside the copying,
-# and the memory goes back to the system anyway
-atexit.register(gc.freeze)
-
-
-class BadInput(click.ClickException):
-    """An error on its way to the terminal: printable, and of a length that a person can read."""
-
-    exit_code = 2
-
-    def format_message(self) -> str:
-        """Return the message without control characters of its own, which a file's names may hold."""
-        text = "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in self.message)
-        if len(text) > _LONGEST_MESSAGE:
-            text = f"{text[:_LONGEST_MESSAGE]}... and {len(text) - _LONGEST_MESSAGE:,} characters more"
-        return text
-
-
-class Commands(click.Group):
-    """Finds the commands, and turns every TriportError into one message on stderr and exit code 2."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.params += telling_options()
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of the files in commands/."""
-        return sorted(module.name for module in pkgutil.iter_modules(commands.__path__) if not module.ispkg)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return the command that the file of its name defines."""
-        if cmd_name not in self.list_commands(ctx):
-            return None
-        return getattr(importlib.import_module(f"commands.{cmd_name}"), cmd_name)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command that was asked for."""
-        try:
-            return super().invoke(ctx)
-        except TriportError as error:
-            raise BadInput(str(error)) from error
-        except KeyboardInterrupt:
-            click.echo("Interrupted: what was not finished was not written", err=True)
-            raise click.exceptions.Exit(INTERRUPTED) from None
-        except MemoryError as error:
-            raise BadInput("there is not enough memory for this; nothing was written") from error
-        except Exception as error:
-            if isinstance(error, (click.ClickException, click.exceptions.Exit, click.Abort)):
-                raise
-            if isinstance(error, OSError) and error.strerror:
-                where = f"{error.filename}: " if error.filename else ""
-                raise BadInput(f"{where}{error.strerror}") from error
-            if ctx.meta.get(DEBUG):
-                traceback.print_exc()
-            raise BadInput(_own_fault(error)) from error
-
-
-def _own_fault(error: Exception) -> str:
-    """Return what is said of an error that no input should be able to cause."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    ours = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_ours(frame.filename)]
-    where = f"{Path(place.filename).name}, line {place.lineno}"
-    if ours and ours[-1] is not place:
-        where += f", called from {Path(ours[-1].filename).name}, line {ours[-1].lineno}"
-    return (
-        f"this is a bug of triport, not a fault of your input: {type(error).__name__}: {error} ({where}). "
-        f"Run the same command with --debug for the traceback, and report both"
-    )
-
-
-def _is_ours(filename: str) -> bool:
-    root = Path(__file__).resolve().parent
-    ours = ("cli.py", "commands", "converters", "parity", "publishing", "reference_models")
-    return Path(filename).is_relative_to(root) and Path(filename).relative_to(root).parts[0] in ours
-
-
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option("0.1.0", prog_name="triport")
-def main() -> None:
-    """Portable weights across MindSpore, PyTorch and ONNX, proven equal.
-
-    \b
-    Example:
-      python cli.py convert resnet50.ckpt --to onnx -o resnet50.onnx
-      python cli.py parity res2net50
-    """
-
-
-def run() -> None:
-    """Run the command line of this process, and end it with the exit code."""
-    be_patient()
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    code: Any = INTERRUPTED
-    try:
-        main()
-    except SystemExit as stop:
-        code = stop.code
-    try:
-        sys.stdout.flush()
-    except OSError as error:  # a full disk behind a redirection
-        click.echo(f"Error: standard output cannot be written: {error.strerror}", err=True)
-        os._exit(BadInput.exit_code)
-    if code == INTERRUPTED:
-        sys.stderr.flush()
-        os._exit(INTERRUPTED)  # frameworks that were interrupted at work abort when they are taken down
-    sys.exit(code)
-
+__all__ = ["main", "run"]
 
 if __name__ == "__main__":
     run()

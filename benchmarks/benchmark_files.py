@@ -23,9 +23,9 @@ def write_sources(model: str, folder: Path) -> None:
     import torch
     from safetensors.numpy import save_file
 
-    from converters.names import name_map, reference_dialect
-    from parity.random_weights import random_parameters
-    from reference_models.spec import get_model
+    from triport.converters.names import name_map, reference_dialect
+    from triport.parity.random_weights import random_parameters
+    from triport.reference_models.spec import get_model
 
     name, _, classes = model.partition(":")
     spec = get_model(name)

@@ -29,9 +29,9 @@ from rich.console import Console
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import commands as command_files
 from benchmarks.benchmark_files import check_output, write_sources
 from benchmarks.benchmark_rows import CONVERT, COPY, SCRIPT, START, Row, Usage, as_dict, tables_of
+from triport import commands as command_files
 
 MODELS = ("resnet50", "resnet152", "resnet50:119508")
 SCRIPTS = ROOT / "benchmarks" / "obvious_scripts"

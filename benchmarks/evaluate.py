@@ -32,14 +32,14 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from converters import environment
-from parity.imagenet.dataset import Image, ImageDataset, Sample, open_dataset
-from parity.imagenet.decoding import decoded, workers_of_machine
-from parity.imagenet.evaluate import evaluate
-from parity.imagenet.preprocess import decode, preprocess
-from parity.imagenet.profiles import stated_profile
-from parity.imagenet.subject import Subject, open_subject
-from reference_models.spec import Preprocess
+from triport.converters import environment
+from triport.parity.imagenet.dataset import Image, ImageDataset, Sample, open_dataset
+from triport.parity.imagenet.decoding import decoded, workers_of_machine
+from triport.parity.imagenet.evaluate import evaluate
+from triport.parity.imagenet.preprocess import decode, preprocess
+from triport.parity.imagenet.profiles import stated_profile
+from triport.parity.imagenet.subject import Subject, open_subject
+from triport.reference_models.spec import Preprocess
 
 PHOTOS = ROOT / "examples" / "photos"
 SPEEDS = (0.5, 1.0, 2.0)

@@ -27,26 +27,26 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from converters import environment
+from triport.converters import environment
 
 environment.prepare()
 
 from benchmarks.model_by_model import Record, arguments, records_in, run
-from converters.convert import exporter_for
-from parity.batches import random_batch
-from parity.compare import compare
-from parity.further import Expected, computed, expected_of
-from parity.inputs import further_inputs
-from parity.layers.reference import Reference
-from parity.layers.trace import layers_of
-from parity.noise import CALIBRATIONS, noise_of, rounded_runner
-from parity.random_weights import random_parameters
-from parity.runners.mindspore import MindSporeRunner
-from parity.runners.onnx import OnnxRunner
-from parity.runners.precision import runtimes_with
-from parity.runners.pytorch import PyTorchRunner
-from parity.runners.quantised import quantised
-from reference_models.spec import ModelSpec, all_models
+from triport.converters.convert import exporter_for
+from triport.parity.batches import random_batch
+from triport.parity.compare import compare
+from triport.parity.further import Expected, computed, expected_of
+from triport.parity.inputs import further_inputs
+from triport.parity.layers.reference import Reference
+from triport.parity.layers.trace import layers_of
+from triport.parity.noise import CALIBRATIONS, noise_of, rounded_runner
+from triport.parity.random_weights import random_parameters
+from triport.parity.runners.mindspore import MindSporeRunner
+from triport.parity.runners.onnx import OnnxRunner
+from triport.parity.runners.precision import runtimes_with
+from triport.parity.runners.pytorch import PyTorchRunner
+from triport.parity.runners.quantised import quantised
+from triport.reference_models.spec import ModelSpec, all_models
 
 SEEDS = (0, 1, 2)
 BATCH_SIZES = (1, 2, 3)

@@ -17,9 +17,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from parity.layers.reference import Step
-from parity.runners.pytorch import PyTorchRunner
-from reference_models.spec import ModelSpec
+from triport.parity.layers.reference import Step
+from triport.parity.runners.pytorch import PyTorchRunner
+from triport.reference_models.spec import ModelSpec
 
 Named = set[str] | None
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from reference_models.spec import ModelSpec, all_models
+from triport.reference_models.spec import ModelSpec, all_models
 
 # frameworks keep what they allocate: once over this, every model gets a fresh process
 LIMIT_KB = 6 << 20

@@ -23,14 +23,14 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.faults import FAULTS, Candidate
-from parity.batches import random_batch
-from parity.compare import compare
-from parity.layers.judge import Judge
-from parity.layers.reference import Reference
-from parity.noise import FLOAT32, noise_of
-from parity.random_weights import random_parameters
-from parity.runners.pytorch import PyTorchRunner
-from reference_models.spec import get_model
+from triport.parity.batches import random_batch
+from triport.parity.compare import compare
+from triport.parity.layers.judge import Judge
+from triport.parity.layers.reference import Reference
+from triport.parity.noise import FLOAT32, noise_of
+from triport.parity.random_weights import random_parameters
+from triport.parity.runners.pytorch import PyTorchRunner
+from triport.reference_models.spec import get_model
 
 CLASSES = 10
 # a model of each family and a small input at which rounding up and down differ in its pools

@@ -25,9 +25,9 @@ import click
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from converters import onnx_from_mindspore, onnx_from_torch
-from parity.runners import mindspore, onnx, pytorch
-from parity.subjects import check, subjects_of
+from triport.converters import onnx_from_mindspore, onnx_from_torch
+from triport.parity.runners import mindspore, onnx, pytorch
+from triport.parity.subjects import check, subjects_of
 
 AIM_PERCENT = 25
 TIMED = [

@@ -23,8 +23,8 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from parity.imagenet.preprocess import preprocess_file
-from reference_models.spec import Preprocess
+from triport.parity.imagenet.preprocess import preprocess_file
+from triport.reference_models.spec import Preprocess
 
 PIXELS = Preprocess(256, 224, "bilinear", (0.0, 0.0, 0.0), (1 / 255,) * 3, "pil")
 PHOTOS = sorted((ROOT / "examples" / "photos").glob("val/*/*.JPEG"))

@@ -17,13 +17,13 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from converters.formats import ArrayTensor, write_checkpoint
-from converters.names import name_map, reference_dialect
-from parity.random_weights import random_parameters
-from publishing.publish import publish
-from publishing.verify import verify
-from reference_models.errors import TriportError
-from reference_models.spec import ModelSpec, all_models
+from triport.converters.formats import ArrayTensor, write_checkpoint
+from triport.converters.names import name_map, reference_dialect
+from triport.parity.random_weights import random_parameters
+from triport.publishing.publish import publish
+from triport.publishing.verify import verify
+from triport.reference_models.errors import TriportError
+from triport.reference_models.spec import ModelSpec, all_models
 
 
 def main(results: Path, names: list[str]) -> int:

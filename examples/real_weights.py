@@ -23,12 +23,12 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from rich.console import Console
 from rich.table import Table
 
-from converters.convert import convert
-from parity.imagenet.dataset import ImageDataset, open_dataset
-from parity.imagenet.evaluate import Evaluation, evaluate
-from parity.imagenet.subject import open_subject
-from reference_models.errors import TriportError
-from reference_models.spec import Runtime
+from triport.converters.convert import convert
+from triport.parity.imagenet.dataset import ImageDataset, open_dataset
+from triport.parity.imagenet.evaluate import Evaluation, evaluate
+from triport.parity.imagenet.subject import open_subject
+from triport.reference_models.errors import TriportError
+from triport.reference_models.spec import Runtime
 
 PHOTOS = Path(__file__).parent / "photos"
 VERSIONS = (0, 1, 2)

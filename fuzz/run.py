@@ -15,8 +15,8 @@ sys.path.insert(0, str(ROOT))
 
 import atheris
 
-with atheris.instrument_imports(include=["converters"], enable_loader_override=False):
-    from converters import formats
+with atheris.instrument_imports(include=["triport.converters"], enable_loader_override=False):
+    from triport.converters import formats
 
     formats.formats()
 

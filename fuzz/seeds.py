@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from converters.formats import ArrayTensor, write_checkpoint
+from triport.converters.formats import ArrayTensor, write_checkpoint
 
 _ARRAYS: dict[str, np.ndarray] = {
     "w": np.arange(6, dtype=np.float32).reshape(2, 3),

@@ -20,9 +20,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from converters.formats import Checkpoint, open_checkpoint
-from converters.formats.source import CHUNK_BYTES
-from reference_models.errors import TriportError
+from triport.converters.formats import Checkpoint, open_checkpoint
+from triport.converters.formats.source import CHUNK_BYTES
+from triport.reference_models.errors import TriportError
 
 MAX_SECONDS = 1.0
 MAX_EXTRA_KIB = 64 * 1024
@@ -188,8 +188,8 @@ def onnx(data: bytes) -> None:
 
 def graph(data: bytes) -> None:
     """ONNX: its graph in the normal form, or refused; a graph is always the same as itself."""
-    from converters.graphs.difference import differences
-    from converters.graphs.reader import flow_of_file
+    from triport.converters.graphs.difference import differences
+    from triport.converters.graphs.reader import flow_of_file
 
     def read(path: Path) -> None:
         checkpoint = open_checkpoint(path)
@@ -227,7 +227,7 @@ def pickle(data: bytes) -> None:
 
 def legacy_pth(data: bytes) -> None:
     """PyTorch's .pth as it was before torch 1.6; `data` follows the magic number."""
-    from converters.formats.legacy_pth import MAGIC
+    from triport.converters.formats.legacy_pth import MAGIC
 
     _read(MAGIC + data, "pth")
 

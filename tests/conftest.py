@@ -14,7 +14,7 @@ from click.testing import CliRunner
 @pytest.fixture
 def run_cli():
     """The command line in this process, as a function of its words."""
-    from cli import main
+    from triport.cli import main
 
     return lambda *arguments: CliRunner().invoke(main, [str(argument) for argument in arguments])
 
@@ -22,8 +22,8 @@ def run_cli():
 @pytest.fixture(scope="session")
 def published(tmp_path_factory):
     """The shipped model, published once for the tests that only read it."""
-    from converters.convert import SHIPPED
-    from publishing.publish import publish
+    from triport.converters.convert import SHIPPED
+    from triport.publishing.publish import publish
 
     folder = tmp_path_factory.mktemp("published") / "digits"
     return publish(SHIPPED, folder, model="res2net_digits", license="apache-2.0")

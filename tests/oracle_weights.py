@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from converters.names import COUNTER_LEAF, get_dialect, name_map
-from reference_models.spec import ModelSpec, get_model
+from triport.converters.names import COUNTER_LEAF, get_dialect, name_map
+from triport.reference_models.spec import ModelSpec, get_model
 
 FOLDER = Path(__file__).parent / "data" / "oracles"
 BATCH_SIZE = 2

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reference_models.spec import get_model
 from tests.converters.checkpoints import dialect_of, named_arrays, write_arrays
+from triport.reference_models.spec import get_model
 
 ROOT = Path(__file__).parent.parent
 SPEC = get_model("res2net_digits")

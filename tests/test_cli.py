@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 import pytest
 
-from cli import main
-from reference_models.spec import all_models
 from tests.converters.checkpoints import dialect_of, write_random
+from triport.cli import main
+from triport.reference_models.spec import all_models
 
 ROOT = Path(__file__).parent.parent
 SPEC = all_models()["res2net_digits"]
@@ -156,10 +156,10 @@ def test_parity_of_a_file_and_of_its_conversion(digits_ckpt, tmp_path):
 
 
 def test_parity_is_exit_code_1_where_two_files_differ(tmp_path, run_cli):
-    from converters.formats import write_checkpoint
-    from converters.formats.tensors import ArrayTensor
-    from parity.random_weights import random_parameters
-    from reference_models.spec import get_model
+    from triport.converters.formats import write_checkpoint
+    from triport.converters.formats.tensors import ArrayTensor
+    from triport.parity.random_weights import random_parameters
+    from triport.reference_models.spec import get_model
 
     for seed in (0, 1):
         arrays = random_parameters(get_model("res2net_digits"), 10, seed)

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 import pytest
 
-from cli import main
 from docs.generate import DOCS, PAGES
-from reference_models.spec import all_models
+from triport.cli import main
+from triport.reference_models.spec import all_models
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = [

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent / "triport"
 LAYERS = ["reference_models", "converters", "parity", "publishing", "commands", "cli"]
 FRAMEWORKS = {"torch", "mindspore", "onnxruntime", "torch_npu"}
 # what imports a framework, at any depth of the file
@@ -32,12 +32,19 @@ FILES = [
 
 
 def imported(path):
-    """Return the top-level names of the packages that a file imports, in functions too."""
+    """Return the frameworks and layers that a file imports from, in functions too."""
     for node in ast.walk(ast.parse((ROOT / path).read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
+            yield from (_package(alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
-            yield node.module.split(".")[0]
+            yield _package(node.module)
+            if node.module == "triport":
+                yield from (alias.name for alias in node.names)
+
+
+def _package(module):
+    """Return the framework or the layer that a module belongs to."""
+    return module.removeprefix("triport.").split(".")[0]
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from converters.convert import convert
 from examples import int8
 from examples.real_weights import PHOTOS, installed_checkpoint
-from parity.imagenet.dataset import open_dataset
-from parity.imagenet.preprocess import preprocess_file
-from parity.imagenet.subject import open_subject
+from triport.converters.convert import convert
+from triport.parity.imagenet.dataset import open_dataset
+from triport.parity.imagenet.preprocess import preprocess_file
+from triport.parity.imagenet.subject import open_subject
 
 RECORDED = np.load(Path(__file__).parent / "data" / "efficientnet_lite_logits.npz")
 CORRECT = {0: (41, 45), 1: (38, 44), 2: (39, 45)}

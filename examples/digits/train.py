@@ -18,7 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent))
 
-from converters.environment import prepare
+from triport.converters.environment import prepare
 
 prepare()  # before MindSpore loads: it makes convolutions 75 times as fast on AVX-512 CPUs
 
@@ -29,7 +29,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from reference_models.spec import ModelSpec, Preprocess, get_model
+from triport.reference_models.spec import ModelSpec, Preprocess, get_model
 
 SEED = 0
 HELD_OUT = 300

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from converters.formats import ArrayTensor, Checkpoint, Tensor, open_checkpoint, write_checkpoint
-from converters.names import COUNTER_LEAF, canonical_shapes, name_map
-from parity.random_weights import random_parameters
-from reference_models.spec import Dialect, ModelSpec
+from triport.converters.formats import ArrayTensor, Checkpoint, Tensor, open_checkpoint, write_checkpoint
+from triport.converters.names import COUNTER_LEAF, canonical_shapes, name_map
+from triport.parity.random_weights import random_parameters
+from triport.reference_models.spec import Dialect, ModelSpec
 
 
 class Hollow(Tensor):

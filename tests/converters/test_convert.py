@@ -9,12 +9,12 @@ import onnxruntime
 import pytest
 import torch
 
-from converters.convert import ConvertError, convert, read_parameters
-from converters.formats import FormatError, open_checkpoint
-from converters.identify import IdentifyError
-from parity.random_weights import random_parameters
-from reference_models.spec import get_model
 from tests.converters.checkpoints import dialect_of, named_arrays, read_arrays, write_arrays, write_random
+from triport.converters.convert import ConvertError, convert, read_parameters
+from triport.converters.formats import FormatError, open_checkpoint
+from triport.converters.identify import IdentifyError
+from triport.parity.random_weights import random_parameters
+from triport.reference_models.spec import get_model
 
 DIGITS = get_model("res2net_digits")
 
@@ -181,7 +181,7 @@ def test_optimized_onnx_is_smaller_and_equal_and_does_not_go_back(tmp_path, digi
 def test_onnx_with_another_dialects_names_is_read(tmp_path, digits_ckpt):
     convert(digits_ckpt, to="onnx", output=tmp_path / "ours.onnx")
     model = onnx.load(tmp_path / "ours.onnx")
-    from converters.names import name_map
+    from triport.converters.names import name_map
 
     names = name_map(DIGITS, dialect_of(DIGITS, "mindcv"))
     for tensor in model.graph.initializer:
@@ -288,7 +288,7 @@ def test_what_makes_no_sense_is_refused(tmp_path, digits_ckpt, options, error, m
 
 
 def test_a_written_file_that_reads_back_differently_is_not_kept(tmp_path, digits_ckpt, monkeypatch):
-    from converters.formats import pth
+    from triport.converters.formats import pth
 
     write = pth.write
 
@@ -304,7 +304,7 @@ def test_a_written_file_that_reads_back_differently_is_not_kept(tmp_path, digits
 
 
 def replace_values(tensor):
-    from converters.formats import ArrayTensor
+    from triport.converters.formats import ArrayTensor
 
     return ArrayTensor(np.zeros_like(tensor.numpy()))
 

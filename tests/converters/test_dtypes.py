@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from cli import main
-from converters.convert import ConvertError, convert
-from converters.dtypes import ConvertedTensor, DtypeError, converted
-from converters.formats import ArrayTensor, open_checkpoint
-from converters.identify import IdentifyError
-from reference_models.spec import get_model
 from tests.converters.checkpoints import dialect_of, named_arrays, read_arrays, write_arrays, write_random
+from triport.cli import main
+from triport.converters.convert import ConvertError, convert
+from triport.converters.dtypes import ConvertedTensor, DtypeError, converted
+from triport.converters.formats import ArrayTensor, open_checkpoint
+from triport.converters.identify import IdentifyError
+from triport.reference_models.spec import get_model
 
 DIGITS = get_model("res2net_digits")
 NUMPY = {"float16": np.float16, "bfloat16": ml_dtypes.bfloat16, "float32": np.float32}

@@ -24,7 +24,7 @@ def _run(code, **variables):
 
 SHOW = """
 import os, sys
-from converters import environment
+from triport.converters import environment
 environment.prepare(sys.argv[1] if len(sys.argv) > 1 else "cpu")
 print(environment.recorded())
 assert not {"torch", "mindspore", "onnxruntime"} & set(sys.modules)
@@ -50,10 +50,10 @@ def test_no_cpu_instruction_set_for_other_devices():
 
 
 MINDSPORE = """
-from parity.batches import random_batch
-from parity.random_weights import random_parameters
-from parity.runners.mindspore import MindSporeRunner
-from reference_models.spec import get_model
+from triport.parity.batches import random_batch
+from triport.parity.random_weights import random_parameters
+from triport.parity.runners.mindspore import MindSporeRunner
+from triport.reference_models.spec import get_model
 spec = get_model("resnet18")
 runner = MindSporeRunner(spec, 10, random_parameters(spec, 10), mode={mode!r})
 runner.run(random_batch(spec, 1, size_px=32))
@@ -69,7 +69,7 @@ def test_mindspore_is_quiet_from_import_to_exit(mode):
 @pytest.mark.parametrize(("owner", "shown"), [("Cell", False), ("Other", True)])
 def test_errors_of_deleted_cells_alone_are_hidden(owner, shown):
     code = f"""
-from converters import environment
+from triport.converters import environment
 environment.prepare()
 class {owner}:
     def __del__(self):

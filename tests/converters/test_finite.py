@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from converters.finite import FiniteTensor, NotFiniteError, count_not_finite
-from converters.formats import ArrayTensor
+from triport.converters.finite import FiniteTensor, NotFiniteError, count_not_finite
+from triport.converters.formats import ArrayTensor
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -np.nan])

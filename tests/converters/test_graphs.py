@@ -8,15 +8,15 @@ import onnx
 import pytest
 import torch
 
-from converters import onnx_from_mindspore, onnx_from_torch
-from converters.formats import open_checkpoint
-from converters.graphs.constants import computed, constant_from
-from converters.graphs.difference import differences
-from converters.graphs.stored import FOLDER, flow_of_text, stored_flow, text_of
-from converters.graphs.verdict import graph_verdict
-from converters.identify import identify
-from parity.random_weights import random_parameters
-from reference_models.spec import all_models, get_model
+from triport.converters import onnx_from_mindspore, onnx_from_torch
+from triport.converters.formats import open_checkpoint
+from triport.converters.graphs.constants import computed, constant_from
+from triport.converters.graphs.difference import differences
+from triport.converters.graphs.stored import FOLDER, flow_of_text, stored_flow, text_of
+from triport.converters.graphs.verdict import graph_verdict
+from triport.converters.identify import identify
+from triport.parity.random_weights import random_parameters
+from triport.reference_models.spec import all_models, get_model
 
 EXPORTERS = {"pytorch": onnx_from_torch, "mindspore": onnx_from_mindspore}
 FAMILIES = (

@@ -2,11 +2,11 @@
 
 import pytest
 
-from converters.formats import Checkpoint
-from converters.identify import IdentifyError, candidates, identify
-from converters.provenance import MODEL_KEY
-from reference_models.spec import all_models, get_model
 from tests.converters.checkpoints import Hollow, dialect_of, hollow_checkpoint
+from triport.converters.formats import Checkpoint
+from triport.converters.identify import IdentifyError, candidates, identify
+from triport.converters.provenance import MODEL_KEY
+from triport.reference_models.spec import all_models, get_model
 
 MODELS = list(all_models().values())
 NAMINGS = [(spec, dialect) for spec in MODELS for dialect in spec.dialects]

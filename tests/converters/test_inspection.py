@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from cli import main
-from converters.comparison import compare_files
-from converters.convert import convert
-from converters.formats import ArrayTensor, write_checkpoint
-from converters.inspection import inspect_file
-from converters.statistics import statistics_of
-from reference_models.spec import get_model
 from tests.converters.checkpoints import dialect_of, named_arrays, write_arrays, write_random
+from triport.cli import main
+from triport.converters.comparison import compare_files
+from triport.converters.convert import convert
+from triport.converters.formats import ArrayTensor, write_checkpoint
+from triport.converters.inspection import inspect_file
+from triport.converters.statistics import statistics_of
+from triport.reference_models.spec import get_model
 
 DIGITS = get_model("res2net_digits")
 MINDCV = dialect_of(DIGITS, "mindcv")
@@ -59,7 +59,7 @@ def test_what_is_odd_is_counted(values, expected):
 
 
 def test_slices_that_end_inside_a_value_are_read(tmp_path, monkeypatch):
-    from converters.formats import ckpt
+    from triport.converters.formats import ckpt
 
     monkeypatch.setattr(ckpt, "SLICE_BYTES", 1001)
     done = convert(write_random(tmp_path / "a.ckpt", DIGITS, MINDCV), to="pytorch", output=tmp_path / "a.pth")

@@ -2,11 +2,11 @@
 
 import pytest
 
-from converters import identify, name_index
-from converters.name_index import find_models, key_of
-from converters.names import canonical_shapes, name_map
-from reference_models.spec import all_models, get_model
 from tests.converters.checkpoints import dialect_of, hollow_checkpoint
+from triport.converters import identify, name_index
+from triport.converters.name_index import find_models, key_of
+from triport.converters.names import canonical_shapes, name_map
+from triport.reference_models.spec import all_models, get_model
 
 MODELS = list(all_models().values())
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from converters.names import NameMapError, Row, canonical_shapes, module_paths, name_map
-from reference_models.spec import Dialect, all_models, get_model
+from triport.converters.names import NameMapError, Row, canonical_shapes, module_paths, name_map
+from triport.reference_models.spec import Dialect, all_models, get_model
 
 MODELS = list(all_models().values())
 NAMINGS = [(spec, dialect) for spec in MODELS for dialect in spec.dialects]

@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from converters.convert import read_parameters
-from parity.compare import compare
-from parity.runners.mindspore import MindSporeRunner
-from parity.runners.onnx import OnnxRunner
-from parity.runners.pytorch import PyTorchRunner
 from tests.converters.checkpoints import write_arrays
 from tests.oracle_weights import MODELS, load_oracle
+from triport.converters.convert import read_parameters
+from triport.parity.compare import compare
+from triport.parity.runners.mindspore import MindSporeRunner
+from triport.parity.runners.onnx import OnnxRunner
+from triport.parity.runners.pytorch import PyTorchRunner
 
 # one of each family and publisher in every run; the others in the long one
 QUICK = {

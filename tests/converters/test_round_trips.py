@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from converters.convert import convert
-from converters.names import reference_dialect
-from reference_models.spec import all_models
 from tests.converters.checkpoints import read_arrays, write_random
+from triport.converters.convert import convert
+from triport.converters.names import reference_dialect
+from triport.reference_models.spec import all_models
 
 QUICK = {"res2net_digits", "resnet18_mindcv", "regnet_x_200mf", "tf_efficientnet_lite0"}
 

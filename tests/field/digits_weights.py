@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from converters.convert import SHIPPED, read_parameters
-from converters.formats import open_checkpoint
+from triport.converters.convert import SHIPPED, read_parameters
+from triport.converters.formats import open_checkpoint
 
 HEAD = "fc.weight"
 

@@ -1,8 +1,8 @@
 """Images whose classes are known, scored by a model that knows them, as the tests of data use them."""
 
-from parity.imagenet.dataset import open_dataset
-from parity.imagenet.evaluate import Evaluation, evaluate
 from tests.parity.imagenet.known_answers import IMAGES, PROFILE, WRONG, ColourRunner
+from triport.parity.imagenet.dataset import open_dataset
+from triport.parity.imagenet.evaluate import Evaluation, evaluate
 
 RIGHT = IMAGES - WRONG
 

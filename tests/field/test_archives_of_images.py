@@ -7,13 +7,13 @@ import sys
 
 import pytest
 
-from parity.imagenet.classes import class_names
-from parity.imagenet.dataset import DatasetError
-from parity.imagenet.report import summary_of
-from reference_models.errors import TriportError
 from tests.field.known_images import check_right, score
 from tests.parity.imagenet import known_answers as known
 from tests.parity.imagenet.known_answers import IMAGES, WNIDS
+from triport.parity.imagenet.classes import class_names
+from triport.parity.imagenet.dataset import DatasetError
+from triport.parity.imagenet.report import summary_of
+from triport.reference_models.errors import TriportError
 
 
 @pytest.mark.field(

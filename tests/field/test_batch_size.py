@@ -14,10 +14,10 @@ import numpy as np
 import onnx
 import pytest
 
-from converters.mindir import convert_any
-from converters.mindir.convert_any import AnyConversion, convert_cell, convert_mindir
-from converters.mindir.export import InputSpec, mindir_bytes_from_cell
 from tests.mindir.conftest import make_builder, run_mindspore, run_onnx
+from triport.converters.mindir import convert_any
+from triport.converters.mindir.convert_any import AnyConversion, convert_cell, convert_mindir
+from triport.converters.mindir.export import InputSpec, mindir_bytes_from_cell
 
 Build = Callable[[str], Any]
 SIZES = range(1, 6)

@@ -2,12 +2,12 @@
 
 import pytest
 
-from parity.imagenet.classes import class_names
-from parity.imagenet.dataset import DatasetError, open_dataset
-from parity.imagenet.dataset.class_map import map_of_folders
 from tests.field.known_images import check_right, score
 from tests.parity.imagenet import known_answers as known
 from tests.parity.imagenet.known_answers import IMAGES, WNIDS
+from triport.parity.imagenet.classes import class_names
+from triport.parity.imagenet.dataset import DatasetError, open_dataset
+from triport.parity.imagenet.dataset.class_map import map_of_folders
 
 
 def unique_words():

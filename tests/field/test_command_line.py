@@ -11,8 +11,8 @@ import numpy as np
 import onnx
 import pytest
 
-from reference_models.spec import get_model
 from tests.converters.checkpoints import dialect_of, named_arrays, write_arrays, write_random
+from triport.reference_models.spec import get_model
 
 ROOT = Path(__file__).parents[2]
 SPEC = get_model("res2net_digits")
@@ -65,7 +65,7 @@ def test_ctrl_c_ends_with_130(delay_s, tmp_path):
     outcome="The loading ends first, then the exit code is 130.",
 )
 def test_ctrl_c_waits_until_a_framework_is_loaded(monkeypatch):
-    from converters.environment import uninterrupted
+    from triport.converters.environment import uninterrupted
 
     finished = []
     with pytest.raises(KeyboardInterrupt), uninterrupted():
@@ -190,7 +190,7 @@ def test_two_outputs_are_two_files(checkpoint, run_cli):
 @pytest.mark.parametrize("option", ["--json", "--html", "--junit"])
 def test_outputs_are_looked_at_before_the_work(option, tmp_path, run_cli, monkeypatch):
     begun = []
-    monkeypatch.setattr("parity.subjects.subjects_of", lambda *_, **__: begun.append(True))
+    monkeypatch.setattr("triport.parity.subjects.subjects_of", lambda *_, **__: begun.append(True))
     result = run_cli("parity", "res2net50", option, tmp_path / "missing" / "report")
     assert result.exit_code == 2
     assert "does not exist; make it first" in result.stderr
@@ -280,7 +280,7 @@ def test_an_own_fault_says_so(debug, run_cli, monkeypatch):
     def fails(*_):
         raise KeyError("conv1")
 
-    monkeypatch.setattr("reference_models.tables.summary", fails)
+    monkeypatch.setattr("triport.reference_models.tables.summary", fails)
     result = run_cli(*(["--debug"] if debug else []), "models", "--json", "-")
     assert result.exit_code == 2
     assert "this is a bug of triport, not a fault of your input: KeyError: 'conv1'" in result.stderr

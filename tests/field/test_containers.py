@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters.formats import ArrayTensor, FormatError, open_checkpoint, write_checkpoint
 from tests.field.digits_weights import HEAD, assert_delivers, assert_refused, digits, state_dict
+from triport.converters.formats import ArrayTensor, FormatError, open_checkpoint, write_checkpoint
 
 torch = importlib.import_module("torch")
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from parity.imagenet.preprocess import ImageError, decode, preprocess, preprocess_file
-from parity.imagenet.resize_pillow import resize_part
-from reference_models.spec import Preprocess
 from tests.odd_images import MAKERS, REFUSED
+from triport.parity.imagenet.preprocess import ImageError, decode, preprocess, preprocess_file
+from triport.parity.imagenet.resize_pillow import resize_part
+from triport.reference_models.spec import Preprocess
 
 ROOT = Path(__file__).parents[2]
 OPENCV = np.load(ROOT / "tests" / "data" / "opencv_reading.npz")
@@ -118,8 +118,8 @@ def test_mindspore_crop_of_a_size_that_is_rounded(size):
 THIN = """
 import resource, sys
 from pathlib import Path
-from parity.imagenet.preprocess import preprocess_file
-from reference_models.spec import Preprocess
+from triport.parity.imagenet.preprocess import preprocess_file
+from triport.reference_models.spec import Preprocess
 resource.setrlimit(resource.RLIMIT_AS, (2_000_000_000, 2_000_000_000))
 library, interpolation = sys.argv[2:]
 profile = Preprocess(256, 224, interpolation, (0.0,) * 3, (1 / 255,) * 3, library)
@@ -178,7 +178,7 @@ def test_thin_images_are_torchvisions(size, monkeypatch, tmp_path):
     Image.fromarray(np.random.default_rng(2).integers(0, 256, (size[1], size[0], 3)).astype(np.uint8)).save(
         path
     )
-    monkeypatch.setattr("parity.imagenet.preprocess._MOST_PX", 1 << 40)
+    monkeypatch.setattr("triport.parity.imagenet.preprocess._MOST_PX", 1 << 40)
     whole = preprocess_file(path, PLAIN)
-    monkeypatch.setattr("parity.imagenet.preprocess._MOST_PX", 1)
+    monkeypatch.setattr("triport.parity.imagenet.preprocess._MOST_PX", 1)
     np.testing.assert_array_equal(preprocess_file(path, PLAIN), whole)

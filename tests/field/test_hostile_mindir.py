@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from converters.mindir import schema
-from converters.mindir.export import mindir_bytes_from_cell
 from tests.mindir.conftest import make_builder
+from triport.converters.mindir import schema
+from triport.converters.mindir.export import mindir_bytes_from_cell
 
 SMALL = (
     "nn.SequentialCell(nn.Conv2d(3, 4, 3, has_bias=True), nn.BatchNorm2d(4), nn.ReLU(), "

@@ -7,9 +7,9 @@ import os
 
 import pytest
 
-from publishing import hub as module
-from publishing.push import Asked, PushError, push
 from tests.publishing.stand_in_hub import SIGNATURE, Hub, running
+from triport.publishing import hub as module
+from triport.publishing.push import Asked, PushError, push
 
 TOKEN = "hf_aBcDeFgHiJkLmNoPqRsTuVwXyZ012345"
 PASSWORD = "Passw0rd/InUrl"
@@ -238,7 +238,9 @@ def test_no_hub_at_all(published_copy, serve, monkeypatch):
     outcome="Exit code 2 and the folder stays; with --replace it is uploaded and what changed is said.",
 )
 def test_publish_push_on_the_command_line(published_copy, serve, run_cli, monkeypatch, tmp_path):
-    monkeypatch.setattr("publishing.publish.publish", lambda *arguments, **options: _done(published_copy))
+    monkeypatch.setattr(
+        "triport.publishing.publish.publish", lambda *arguments, **options: _done(published_copy)
+    )
     hub = serve(files={"README.md": "1" * 40})
     words = ["publish", "x.ckpt", "--model", "res2net_digits", "--license", "mit", "-o", published_copy]
     result = run_cli(*words, "--push", "me/digits")
@@ -252,8 +254,8 @@ def test_publish_push_on_the_command_line(published_copy, serve, run_cli, monkey
 
 
 def _done(folder):
-    from publishing import manifest
-    from publishing.publish import Published
+    from triport.publishing import manifest
+    from triport.publishing.publish import Published
 
     content = manifest.read(folder)
     return Published(folder, manifest.parsed(content), manifest.digest_of(content), ())

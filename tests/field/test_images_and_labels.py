@@ -7,14 +7,14 @@ import shutil
 import numpy as np
 import pytest
 
-from parity.imagenet.dataset import DatasetError, open_dataset
-from parity.imagenet.evaluate import Contender, evaluate
-from parity.imagenet.evaluate import score as evaluated
-from parity.imagenet.report import summary_of
-from reference_models.spec import get_model
 from tests.field.known_images import check_right, score
 from tests.parity.imagenet import known_answers as known
 from tests.parity.imagenet.known_answers import PROFILE, WNIDS, ColourRunner
+from triport.parity.imagenet.dataset import DatasetError, open_dataset
+from triport.parity.imagenet.evaluate import Contender, evaluate
+from triport.parity.imagenet.evaluate import score as evaluated
+from triport.parity.imagenet.report import summary_of
+from triport.reference_models.spec import get_model
 
 
 @pytest.mark.field(
@@ -269,7 +269,7 @@ def test_names_in_messages(tmp_path):
 def test_names_that_look_like_markup(tmp_path):
     from rich.console import Console
 
-    from parity.imagenet.report import predictions_table
+    from triport.parity.imagenet.report import predictions_table
 
     for n, name in enumerate(("[bold]", "[red]")):
         (tmp_path / name).mkdir()

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from converters.convert import convert
-from converters.identify import identify
-from reference_models.spec import all_models, get_model
 from tests.converters.checkpoints import dialect_of, hollow_checkpoint, read_arrays, write_random
+from triport.converters.convert import convert
+from triport.converters.identify import identify
+from triport.reference_models.spec import all_models, get_model
 
 DEPTHS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters.environment import import_mindspore
-from converters.formats import open_checkpoint
-from reference_models.spec import get_model
 from tests.converters.checkpoints import dialect_of, named_arrays, write_arrays
+from triport.converters.environment import import_mindspore
+from triport.converters.formats import open_checkpoint
+from triport.reference_models.spec import get_model
 
 SPEC = get_model("res2net_digits")
 STATISTICS = ("moving_mean", "moving_variance")

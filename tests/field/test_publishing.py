@@ -11,20 +11,20 @@ import onnx
 import pytest
 import yaml
 
-from converters.convert import SHIPPED, convert
-from converters.formats import file_sha256, open_checkpoint
-from converters.published_weights import known_digits, proof_of, published_as
-from publishing import manifest
-from publishing.licenses import LicenseError, hub_metadata, license_of
-from publishing.origin import classes_stated_by
-from publishing.publish import publish
-from publishing.verify import verify
-from publishing.versions import installed_versions
-from reference_models.errors import TriportError
-from reference_models.spec import all_models
 from tests.converters.checkpoints import write_arrays
 from tests.publishing.forgery import mend, rewrite
 from tests.publishing.mutations import WRONG, changed, places, same
+from triport.converters.convert import SHIPPED, convert
+from triport.converters.formats import file_sha256, open_checkpoint
+from triport.converters.published_weights import known_digits, proof_of, published_as
+from triport.publishing import manifest
+from triport.publishing.licenses import LicenseError, hub_metadata, license_of
+from triport.publishing.origin import classes_stated_by
+from triport.publishing.publish import publish
+from triport.publishing.verify import verify
+from triport.publishing.versions import installed_versions
+from triport.reference_models.errors import TriportError
+from triport.reference_models.spec import all_models
 
 
 def arrays_of(path):
@@ -273,8 +273,8 @@ def test_versions_by_any_distribution(monkeypatch, distributions):
     ("umask", "folder_mode", "file_mode"), [(0o077, 0o700, 0o600), (0o027, 0o750, 0o640)]
 )
 def test_a_private_folder_stays_private(tmp_path, umask, folder_mode, file_mode):
-    from publishing.folder import appearing
-    from publishing.publish import _write
+    from triport.publishing.folder import appearing
+    from triport.publishing.publish import _write
 
     before = os.umask(umask)
     try:

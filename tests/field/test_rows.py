@@ -12,16 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from converters.convert import convert
-from parity.imagenet import appending
-from parity.imagenet.dataset import open_dataset
-from parity.imagenet.evaluate import evaluate
-from parity.imagenet.preprocess import ImageError
-from parity.imagenet.rows import RowFile, RowsError
-from parity.ranks import RankError
-from parity.ranks.together import check_same, together
 from tests.parity.imagenet import known_answers as known
 from tests.parity.imagenet.known_answers import IMAGES, PROFILE, WRONG, ColourRunner
+from triport.converters.convert import convert
+from triport.parity.imagenet import appending
+from triport.parity.imagenet.dataset import open_dataset
+from triport.parity.imagenet.evaluate import evaluate
+from triport.parity.imagenet.preprocess import ImageError
+from triport.parity.imagenet.rows import RowFile, RowsError
+from triport.parity.ranks import RankError
+from triport.parity.ranks.together import check_same, together
 
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits" / "val"

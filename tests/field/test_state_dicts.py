@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters.formats import open_checkpoint
-from reference_models.spec import get_model
 from tests.converters.checkpoints import dialect_of, named_arrays, write_arrays
+from triport.converters.formats import open_checkpoint
+from triport.reference_models.spec import get_model
 
 torch = importlib.import_module("torch")
 

@@ -8,14 +8,14 @@ import onnx
 import pytest
 import torch
 
-from converters import onnx_from_torch
-from converters.formats import Checkpoint, open_checkpoint
-from converters.identify import IdentifyError, identify
-from converters.statements import Holds
-from converters.statements.preparation import figure_of, preparation_of
-from parity.random_weights import random_parameters
-from reference_models.spec import get_model
 from tests.converters.checkpoints import dialect_of, hollow_checkpoint, named_arrays, write_random
+from triport.converters import onnx_from_torch
+from triport.converters.formats import Checkpoint, open_checkpoint
+from triport.converters.identify import IdentifyError, identify
+from triport.converters.statements import Holds
+from triport.converters.statements.preparation import figure_of, preparation_of
+from triport.parity.random_weights import random_parameters
+from triport.reference_models.spec import get_model
 
 DIGITS = get_model("res2net_digits")
 TIMM = dialect_of(DIGITS, "timm")

@@ -8,12 +8,12 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from converters.formats import write_checkpoint
-from converters.formats.tensors import ArrayTensor
-from converters.onnx_from_torch import export
-from parity.random_weights import random_parameters
-from reference_models.spec import get_model
 from tests.parity.onnx_files import copied, saved
+from triport.converters.formats import write_checkpoint
+from triport.converters.formats.tensors import ArrayTensor
+from triport.converters.onnx_from_torch import export
+from triport.parity.random_weights import random_parameters
+from triport.reference_models.spec import get_model
 
 SPEC = get_model("res2net_digits")
 ONLY = ("--runtimes", "pytorch")
@@ -411,7 +411,7 @@ def test_a_runtime_that_is_not_installed(first, model, tmp_path, run_cli, monkey
     outcome="MindSpore in float32 is the reference, which is said; a file that is off is still caught.",
 )
 def test_without_pytorch(off, parameters, model, tmp_path, run_cli, monkeypatch):
-    from converters.names import name_map, reference_dialect
+    from triport.converters.names import name_map, reference_dialect
 
     names = name_map(SPEC, reference_dialect(SPEC, "mindspore"))
     tensors = {names[name]: ArrayTensor(array) for name, array in parameters.items() if name in names}
@@ -450,8 +450,8 @@ def test_steps_of_a_small_vgg(momentum, monkeypatch):
 
     import torch
 
-    from parity.runners.pytorch_training import PyTorchTrainer
-    from parity.training import check
+    from triport.parity.runners.pytorch_training import PyTorchTrainer
+    from triport.parity.training import check
 
     def trainer(spec, classes, parameters, recipe, device):
         return PyTorchTrainer(spec, classes, parameters, replace(recipe, momentum=momentum), device)

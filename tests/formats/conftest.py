@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from converters.formats import ArrayTensor, Tensor
 from tests.formats.checkpoint_samples import WRITTEN, array
+from triport.converters.formats import ArrayTensor, Tensor
 
 
 @pytest.fixture

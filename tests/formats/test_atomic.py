@@ -15,10 +15,17 @@ from typing import Any
 
 import pytest
 
-from converters import formats
-from converters.formats import ArrayTensor, FormatError, Tensor, open_checkpoint, replacing, write_checkpoint
-from converters.formats.source import SourceFile
 from tests.formats.checkpoint_samples import array, payload
+from triport.converters import formats
+from triport.converters.formats import (
+    ArrayTensor,
+    FormatError,
+    Tensor,
+    open_checkpoint,
+    replacing,
+    write_checkpoint,
+)
+from triport.converters.formats.source import SourceFile
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from converters.formats import ArrayTensor, FormatError, Tensor, open_checkpoint, write_checkpoint
-from converters.formats.wire import varint
 from tests.formats.checkpoint_samples import array, payload
+from triport.converters.formats import ArrayTensor, FormatError, Tensor, open_checkpoint, write_checkpoint
+from triport.converters.formats.wire import varint
 
 
 def field(number: int, payload: bytes | str) -> bytes:
@@ -81,7 +81,7 @@ def test_slices_are_joined(tmp_path: Path) -> None:
 def test_large_tensors_are_sliced_as_mindspore_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crc: bool
 ) -> None:
-    monkeypatch.setattr("converters.formats.ckpt.SLICE_BYTES", 100_000)
+    monkeypatch.setattr("triport.converters.formats.ckpt.SLICE_BYTES", 100_000)
     tensor = ArrayTensor(array("float32", (60_000,)))
     write_checkpoint(tmp_path / "x.ckpt", "mindspore", {"w": tensor}, crc=crc)
     found = open_checkpoint(tmp_path / "x.ckpt").tensors["w"]

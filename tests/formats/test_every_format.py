@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from converters.formats import (
+from tests.formats.checkpoint_samples import WRITTEN, array, payload
+from triport.converters.formats import (
     ArrayTensor,
     FormatError,
     Tensor,
@@ -16,9 +17,8 @@ from converters.formats import (
     open_checkpoint,
     write_checkpoint,
 )
-from converters.formats.source import CHUNK_BYTES, SourceFile
-from converters.formats.tensors import ITEM_BYTES
-from tests.formats.checkpoint_samples import WRITTEN, array, payload
+from triport.converters.formats.source import CHUNK_BYTES, SourceFile
+from triport.converters.formats.tensors import ITEM_BYTES
 
 Target = tuple[str, str, Path]
 # what a format cannot hold, in its own writer's words
@@ -153,7 +153,7 @@ def test_a_crc_where_the_format_has_none(target: Target, small: dict[str, Tensor
 
 
 def test_two_modules_of_one_name_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    from converters.formats import ckpt
+    from triport.converters.formats import ckpt
 
     monkeypatch.setattr(ckpt, "FORMAT", "pth")
     formats.cache_clear()
@@ -165,7 +165,7 @@ def test_two_modules_of_one_name_are_an_error(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_module_without_the_whole_interface_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    from converters.formats import ckpt
+    from triport.converters.formats import ckpt
 
     monkeypatch.delattr(ckpt, "sniff")
     formats.cache_clear()

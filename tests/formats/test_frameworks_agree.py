@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters.formats import ArrayTensor, Tensor, file_sha256, open_checkpoint, write_checkpoint
-from converters.formats.tensors import ITEM_BYTES
 from tests.formats.checkpoint_samples import array, payload
+from triport.converters.formats import ArrayTensor, Tensor, file_sha256, open_checkpoint, write_checkpoint
+from triport.converters.formats.tensors import ITEM_BYTES
 
 MINDSPORE_DTYPES = [d for d in ITEM_BYTES if not d.startswith(("complex", "float8"))]
 SHAPES = [(3, 5), (), (1,), (2, 1, 3, 1)]
@@ -102,8 +102,8 @@ def test_torch_loads_weights_only(torch: Any, tmp_path: Path, mmap: bool) -> Non
 
 
 def test_payloads_are_aligned_to_64_bytes(tmp_path: Path) -> None:
-    from converters.formats.source import SourceFile
-    from converters.formats.zip_records import read_records
+    from triport.converters.formats.source import SourceFile
+    from triport.converters.formats.zip_records import read_records
 
     tensors: dict[str, Tensor] = {f"t{i}": ArrayTensor(array("int8", (i,))) for i in range(1, 20)}
     write_checkpoint(tmp_path / "x.pth", "pytorch", tensors)

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from converters.formats import ArrayTensor, FormatError, Tensor, open_checkpoint, write_checkpoint
 from fuzz import targets
 from fuzz.seeds import seeds
 from fuzz.targets import TARGETS
 from tests.formats.checkpoint_samples import payload
+from triport.converters.formats import ArrayTensor, FormatError, Tensor, open_checkpoint, write_checkpoint
 
 FINDINGS = sorted((Path(__file__).parents[1] / "data" / "fuzz").iterdir())
 SEEDS = [(name, data) for name in TARGETS for data in seeds(name)]

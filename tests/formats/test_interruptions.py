@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from converters.formats import file_sha256, open_checkpoint
-from reference_models.spec import get_model
 from tests.converters.checkpoints import dialect_of, write_random
+from triport.converters.formats import file_sha256, open_checkpoint
+from triport.reference_models.spec import get_model
 
 ROOT = Path(__file__).parents[2]
 KILLS = 200

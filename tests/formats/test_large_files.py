@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters.formats import (
+from tests.formats.checkpoint_samples import array, payload
+from triport.converters.formats import (
     ArrayTensor,
     FormatError,
     Tensor,
@@ -21,12 +22,11 @@ from converters.formats import (
     write_checkpoint,
     zip_records,
 )
-from converters.formats import ckpt as ckpt_format
-from converters.formats import pth as pth_format
-from converters.formats.atomic import Output
-from converters.formats.source import CHUNK_BYTES, SourceFile
-from converters.formats.tensors import MAX_TENSORS
-from tests.formats.checkpoint_samples import array, payload
+from triport.converters.formats import ckpt as ckpt_format
+from triport.converters.formats import pth as pth_format
+from triport.converters.formats.atomic import Output
+from triport.converters.formats.source import CHUNK_BYTES, SourceFile
+from triport.converters.formats.tensors import MAX_TENSORS
 
 ZEROS = bytes(CHUNK_BYTES)
 
@@ -175,7 +175,7 @@ def test_a_hostile_header_is_refused_before_it_is_parsed(
 ) -> None:
     import json
 
-    from converters.formats import FormatError
+    from triport.converters.formats import FormatError
 
     def parsed(*_: object, **__: object) -> None:
         raise AssertionError("the header became objects")

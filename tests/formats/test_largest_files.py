@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from converters.formats import ArrayTensor, FormatError, open_checkpoint, write_checkpoint
-from converters.formats.tensors import MAX_TENSORS
-from converters.formats.wire import _MAX_FIELDS, varint
+from triport.converters.formats import ArrayTensor, FormatError, open_checkpoint, write_checkpoint
+from triport.converters.formats.tensors import MAX_TENSORS
+from triport.converters.formats.wire import _MAX_FIELDS, varint
 
 LIMIT_S = 2.0  # CPU time counts double where a core is shared
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from converters.formats import open_checkpoint
 from tests.formats.checkpoint_samples import array, payload
+from triport.converters.formats import open_checkpoint
 
 torch = importlib.import_module("torch")
 

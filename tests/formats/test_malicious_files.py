@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from converters.formats import FormatError, open_checkpoint
-from converters.formats.pickled_values import Global, Opaque, PickledTensor
-from converters.formats.unpickle import Unpickler
 from tests.formats.checkpoint_samples import payload
+from triport.converters.formats import FormatError, open_checkpoint
+from triport.converters.formats.pickled_values import Global, Opaque, PickledTensor
+from triport.converters.formats.unpickle import Unpickler
 
 
 def load(data: bytes) -> Any:
@@ -151,7 +151,7 @@ def test_copies_of_a_memoised_list_are_bounded() -> None:
 
 
 def test_endless_steps_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("converters.formats.unpickle.MAX_STEPS", 1000)
+    monkeypatch.setattr("triport.converters.formats.unpickle.MAX_STEPS", 1000)
     with pytest.raises(FormatError, match="far more steps than any"):
         load(b"N0" * 5000 + b".")
 
@@ -189,9 +189,9 @@ def test_the_steps_are_those_of_all_pickles_of_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those of a legacy file are begun again where they are longer than what was read of it."""
-    from converters.formats.legacy_pth import MAGIC
+    from triport.converters.formats.legacy_pth import MAGIC
 
-    monkeypatch.setattr("converters.formats.legacy_pth.MAX_STEPS", 100_000)
+    monkeypatch.setattr("triport.converters.formats.legacy_pth.MAX_STEPS", 100_000)
     once = b"\x80\x02M\xe9\x03." + b"N0" * 40_000 + b"X" + struct.pack("<I", 2 << 20)
     (tmp_path / "x.pth").write_bytes(MAGIC + once + b"a" * (2 << 20) + b"." * 100)
     with pytest.raises(FormatError, match="far more steps than any"):
@@ -217,7 +217,7 @@ def test_millions_of_tiny_fields_are_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     (tmp_path / name).write_bytes(TINY_FIELDS[name])
-    monkeypatch.setattr("converters.formats.wire._MAX_FIELDS", 200_000)
+    monkeypatch.setattr("triport.converters.formats.wire._MAX_FIELDS", 200_000)
     start = time.process_time()
     with pytest.raises(FormatError, match="has more than 200,000 fields, far beyond any network"):
         open_checkpoint(tmp_path / name)

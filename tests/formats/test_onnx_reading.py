@@ -13,9 +13,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from converters.formats import FormatError, open_checkpoint
-from converters.formats import onnx as onnx_format
 from tests.formats.checkpoint_samples import payload
+from triport.converters.formats import FormatError, open_checkpoint
+from triport.converters.formats import onnx as onnx_format
 
 VALUES = {
     TensorProto.FLOAT: [1.5, -2.0],

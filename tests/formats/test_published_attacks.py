@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from onnx import ModelProto, TensorProto, helper
 
-from converters.formats import FormatError, open_checkpoint, write_checkpoint
-from converters.formats.wire import varint
 from tests.formats.test_malicious_files import make_pth, tensor_pickle, text
+from triport.converters.formats import FormatError, open_checkpoint, write_checkpoint
+from triport.converters.formats.wire import varint
 
 
 def legacy_tar(folder: Path) -> Path:
@@ -180,7 +180,7 @@ def test_nothing_is_written_where_a_tensors_name_says(tmp_path: Path) -> None:
     """
     import numpy as np
 
-    from converters.formats import ArrayTensor
+    from triport.converters.formats import ArrayTensor
 
     (tmp_path / "a").mkdir()
     write_checkpoint(tmp_path / "a" / "x.pth", "pytorch", {"../../evil": ArrayTensor(np.ones(2))})

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters.formats import ArrayTensor, FormatError, Tensor, open_checkpoint, write_checkpoint
 from tests.formats.checkpoint_samples import array
+from triport.converters.formats import ArrayTensor, FormatError, Tensor, open_checkpoint, write_checkpoint
 
 torch = importlib.import_module("torch")
 

@@ -26,11 +26,11 @@ import onnx  # noqa: E402
 import onnx.checker  # noqa: E402
 from google.protobuf import descriptor  # noqa: E402
 
-from converters.mindir import schema  # noqa: E402
-from converters.mindir.convert_any import convert_mindir  # noqa: E402
-from converters.mindir.export import onnx_from_mindir  # noqa: E402
-from converters.mindir.reader import read_mindir  # noqa: E402
-from reference_models.errors import TriportError  # noqa: E402
+from triport.converters.mindir import schema  # noqa: E402
+from triport.converters.mindir.convert_any import convert_mindir  # noqa: E402
+from triport.converters.mindir.export import onnx_from_mindir  # noqa: E402
+from triport.converters.mindir.reader import read_mindir  # noqa: E402
+from triport.reference_models.errors import TriportError  # noqa: E402
 
 MAX_SECONDS = 1.0
 MAX_FILE_SECONDS = 5.0  # with ONNX Runtime's session, whose first one loads it
@@ -201,9 +201,9 @@ def write_seeds(folder: Path) -> None:
     """Write the MindIR of small Cells: the first of each operator's cases."""
     os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
     os.environ.setdefault("GLOG_v", "3")
-    from converters.mindir.export import mindir_bytes_from_cell
     from tests.mindir.conftest import make_builder
     from tests.mindir.mindir_cases import CASES
+    from triport.converters.mindir.export import mindir_bytes_from_cell
 
     with tempfile.TemporaryDirectory() as scratch:
         build = make_builder(Path(scratch))

@@ -11,12 +11,12 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from converters.mindir import check, judge
-from converters.mindir.check import Comparison, compare
-from converters.mindir.convert_any import convert_cell
-from converters.mindir.export import InputSpec
-from converters.mindir.reader import TensorType
 from tests.mindir.conftest import make_input
+from triport.converters.mindir import check, judge
+from triport.converters.mindir.check import Comparison, compare
+from triport.converters.mindir.convert_any import convert_cell
+from triport.converters.mindir.export import InputSpec
+from triport.converters.mindir.reader import TensorType
 
 FLOAT = onnx.TensorProto.FLOAT
 POOL = "nn.SequentialCell(nn.ZeroPad2d(1), nn.MaxPool2d(3, 2, pad_mode='valid'))"

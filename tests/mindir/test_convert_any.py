@@ -13,17 +13,17 @@ import numpy as np
 import onnx
 import pytest
 
-from converters.mindir import check, check_inputs, convert_any, export, judge
-from converters.mindir.convert_any import convert_cell, convert_mindir, result_of
-from converters.mindir.export import (
+from tests.mindir.conftest import check_model, make_input, run_mindspore, run_onnx
+from triport.converters.mindir import check, check_inputs, convert_any, export, judge
+from triport.converters.mindir.convert_any import convert_cell, convert_mindir, result_of
+from triport.converters.mindir.export import (
     ExportError,
     InputSpec,
     exported_mindir,
     mindir_bytes_from_cell,
     parse_input,
 )
-from reference_models.errors import TriportError
-from tests.mindir.conftest import check_model, make_input, run_mindspore, run_onnx
+from triport.reference_models.errors import TriportError
 
 MODULE = '''
 import mindspore

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters.mindir.emit import onnx_from_graph
-from converters.mindir.export import mindir_bytes_from_cell
-from converters.mindir.operators import load_operators
-from converters.mindir.reader import read_mindir
 from tests.mindir.conftest import check_model, largest_difference, make_input, run_mindspore_apart, run_onnx
 from tests.mindir.mindir_cases import CASES, LAYERS, Case
 from tests.mindir.mindir_export_only import EXPORT_ONLY
+from triport.converters.mindir.emit import onnx_from_graph
+from triport.converters.mindir.export import mindir_bytes_from_cell
+from triport.converters.mindir.operators import load_operators
+from triport.converters.mindir.reader import read_mindir
 
 TRACED_BATCH = 2
 MOST_SHARED = 12  # expressions of one Cell

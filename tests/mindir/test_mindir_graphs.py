@@ -14,18 +14,6 @@ import numpy as np
 import onnx
 import pytest
 
-from converters.mindir import schema
-from converters.mindir.emit import UnsupportedOperatorsError, onnx_from_graph
-from converters.mindir.export import mindir_bytes_from_cell, onnx_from_mindir
-from converters.mindir.operators import load_operators, mindir_operator
-from converters.mindir.reader import MindirError, read_mindir
-from converters.names import name_map, reference_dialect
-from parity.compare import compare
-from parity.noise import FLOAT32, noise_of
-from parity.random_weights import random_parameters
-from parity.runners.pytorch import PyTorchRunner
-from reference_models.errors import TriportError
-from reference_models.spec import all_models, get_model
 from tests.mindir.conftest import (
     check_model,
     largest_difference,
@@ -33,6 +21,18 @@ from tests.mindir.conftest import (
     run_mindspore,
     run_onnx,
 )
+from triport.converters.mindir import schema
+from triport.converters.mindir.emit import UnsupportedOperatorsError, onnx_from_graph
+from triport.converters.mindir.export import mindir_bytes_from_cell, onnx_from_mindir
+from triport.converters.mindir.operators import load_operators, mindir_operator
+from triport.converters.mindir.reader import MindirError, read_mindir
+from triport.converters.names import name_map, reference_dialect
+from triport.parity.compare import compare
+from triport.parity.noise import FLOAT32, noise_of
+from triport.parity.random_weights import random_parameters
+from triport.parity.runners.pytorch import PyTorchRunner
+from triport.reference_models.errors import TriportError
+from triport.reference_models.spec import all_models, get_model
 
 SHAPE = (2, 3, 8, 8)
 SMALL = (

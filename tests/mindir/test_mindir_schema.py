@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from google.protobuf import descriptor_pb2
 
-from converters.mindir import schema
+from triport.converters.mindir import schema
 
 
 @pytest.fixture(scope="module")

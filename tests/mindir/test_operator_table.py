@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from converters.mindir.operator_table import PATH, make_table
-from converters.mindir.operators import load_operators
+from triport.converters.mindir.operator_table import PATH, make_table
+from triport.converters.mindir.operators import load_operators
 
 
 def test_is_not_stale() -> None:
-    assert PATH.read_text(encoding="utf-8") == make_table(), "run python -m converters.mindir.operator_table"
+    assert PATH.read_text(encoding="utf-8") == make_table(), (
+        "run python -m triport.converters.mindir.operator_table"
+    )
 
 
 def test_names_every_primitive() -> None:

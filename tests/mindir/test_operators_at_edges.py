@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters.mindir.emit import onnx_from_graph
-from converters.mindir.export import InputSpec, mindir_bytes_from_cell
-from converters.mindir.reader import read_mindir
 from tests.mindir.conftest import run_mindspore, run_onnx
+from triport.converters.mindir.emit import onnx_from_graph
+from triport.converters.mindir.export import InputSpec, mindir_bytes_from_cell
+from triport.converters.mindir.reader import read_mindir
 
 PER_CELL = 16
 FLOATS = np.array(

@@ -2,9 +2,9 @@
 
 import pytest
 
-from converters.convert import SHIPPED, parameters_of
-from converters.formats import open_checkpoint
-from converters.identify import identify
+from triport.converters.convert import SHIPPED, parameters_of
+from triport.converters.formats import open_checkpoint
+from triport.converters.identify import identify
 
 
 @pytest.fixture(scope="session")

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from parity import candidates, check
-from parity.batches import random_batch
-from parity.candidates import ParityError
-from parity.check import check_model
-from parity.random_weights import random_parameters
-from parity.report import json_of, table_of, verdict_of
-from parity.runners.pytorch import PyTorchRunner
-from reference_models.spec import get_model
+from triport.parity import candidates, check
+from triport.parity.batches import random_batch
+from triport.parity.candidates import ParityError
+from triport.parity.check import check_model
+from triport.parity.random_weights import random_parameters
+from triport.parity.report import json_of, table_of, verdict_of
+from triport.parity.runners.pytorch import PyTorchRunner
+from triport.reference_models.spec import get_model
 
 SPEC = get_model("res2net_digits")
 ALL = ["pytorch", "mindspore", "onnxruntime (from mindspore)", "onnxruntime (from pytorch)"]
@@ -30,7 +30,7 @@ def batch():
 
 @pytest.fixture(scope="module")
 def exported(parameters):
-    from converters.onnx_from_torch import export
+    from triport.converters.onnx_from_torch import export
 
     return export(SPEC, 10, parameters)
 
@@ -91,7 +91,7 @@ def test_unknown_runtimes(runtimes, parameters, batch):
 
 def _wrong_exporter(spec, num_classes, parameters):
     """A file with one bias changed: what a broken exporter makes."""
-    from converters.onnx_from_torch import export
+    from triport.converters.onnx_from_torch import export
 
     name = next(reversed(parameters))
     return export(spec, num_classes, {**parameters, name: parameters[name] + np.float32(1e-2)})

@@ -6,9 +6,9 @@ import pytest
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from parity.runners.float16 import has_float16, rounded_as_said
-from parity.runners.onnx import OnnxRunner
-from parity.runners.onnx_graphs import in_order
+from triport.parity.runners.float16 import has_float16, rounded_as_said
+from triport.parity.runners.onnx import OnnxRunner
+from triport.parity.runners.onnx_graphs import in_order
 
 BATCH = np.random.default_rng(1).standard_normal((2, 3, 8, 8)).astype(np.float32)
 

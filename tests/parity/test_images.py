@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from parity.imagenet.preprocess import preprocess_file
-from parity.images import ImagesError, image_batch, images_of, profile_of_subject
-from reference_models.spec import get_model
+from triport.parity.imagenet.preprocess import preprocess_file
+from triport.parity.images import ImagesError, image_batch, images_of, profile_of_subject
+from triport.reference_models.spec import get_model
 
 SPEC = get_model("efficientnet_lite0")
 PROFILE = SPEC.weights[0].preprocess

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from parity.further import Expected, computed, expected_of
-from parity.inputs import Further, further_inputs, other_size_of
-from parity.noise import FLOAT32
-from parity.runners.pytorch import PyTorchRunner
+from triport.parity.further import Expected, computed, expected_of
+from triport.parity.inputs import Further, further_inputs, other_size_of
+from triport.parity.noise import FLOAT32
+from triport.parity.runners.pytorch import PyTorchRunner
 
 BATCH = np.random.default_rng(0).standard_normal((2, 3, 32, 32)).astype(np.float32)
 

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -10,26 +11,26 @@ from onnx import numpy_helper
 from onnx.parser import parse_model
 from onnxruntime import quantization
 
-from converters.convert import SHIPPED, exporter_for
-from converters.onnx_optimize import optimized
-from parity.batches import random_batch
-from parity.check import check_model
-from parity.imagenet.subject import default_profile
-from parity.images import image_batch
-from parity.localise.folded import compare_folded
-from parity.localise.units import units_of
-from parity.noise import rounded_runner
-from parity.runners.onnx import OnnxRunner
-from parity.runners.quantised import (
+from tests.parity.onnx_files import copied, saved
+from triport.converters.convert import SHIPPED, exporter_for
+from triport.converters.onnx_optimize import optimized
+from triport.parity.batches import random_batch
+from triport.parity.check import check_model
+from triport.parity.imagenet.subject import default_profile
+from triport.parity.images import image_batch
+from triport.parity.localise.folded import compare_folded
+from triport.parity.localise.units import units_of
+from triport.parity.noise import rounded_runner
+from triport.parity.runners.onnx import OnnxRunner
+from triport.parity.runners.quantised import (
     has_one_step_for_a_layer,
     is_quantised,
     is_quantised_file,
     quantised,
     without_rounding,
 )
-from tests.parity.onnx_files import copied, saved
 
-DIGITS = SHIPPED.parent / "val"
+DIGITS = Path(__file__).parents[2] / "examples" / "digits" / "val"
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,13 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
-from parity.batches import random_batch
-from parity.compare import compare
-from parity.noise import FLOAT32, noise_of
-from parity.random_weights import random_parameters
-from parity.runners import mindspore as mindspore_runner
-from parity.runners.pytorch import PyTorchRunner
-from reference_models.spec import all_models
+from triport.parity.batches import random_batch
+from triport.parity.compare import compare
+from triport.parity.noise import FLOAT32, noise_of
+from triport.parity.random_weights import random_parameters
+from triport.parity.runners import mindspore as mindspore_runner
+from triport.parity.runners.pytorch import PyTorchRunner
+from triport.reference_models.spec import all_models
 
 QUICK = {
     "res2net_digits",

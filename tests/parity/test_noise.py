@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from parity.batches import random_batch
-from parity.noise import CALIBRATIONS, nudged_batches, spread
-from parity.runners.pytorch import ORDERS
-from reference_models.spec import get_model
+from triport.parity.batches import random_batch
+from triport.parity.noise import CALIBRATIONS, nudged_batches, spread
+from triport.parity.runners.pytorch import ORDERS
+from triport.reference_models.spec import get_model
 
 BATCH = random_batch(get_model("res2net_digits"))
 

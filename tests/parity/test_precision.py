@@ -3,14 +3,20 @@
 import numpy as np
 import pytest
 
-from parity import candidates
-from parity.check import check_model
-from parity.runners.device import Device, parse_device
-from parity.runners.mindspore import MindSporeRunner
-from parity.runners.onnx import OnnxRunner
-from parity.runners.perturbed import PerturbedRunner
-from parity.runners.precision import PRECISIONS, PrecisionError, check_precision, recorded, runtimes_with
-from parity.runners.pytorch import PyTorchRunner
+from triport.parity import candidates
+from triport.parity.check import check_model
+from triport.parity.runners.device import Device, parse_device
+from triport.parity.runners.mindspore import MindSporeRunner
+from triport.parity.runners.onnx import OnnxRunner
+from triport.parity.runners.perturbed import PerturbedRunner
+from triport.parity.runners.precision import (
+    PRECISIONS,
+    PrecisionError,
+    check_precision,
+    recorded,
+    runtimes_with,
+)
+from triport.parity.runners.pytorch import PyTorchRunner
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from converters.names import canonical_shapes
-from parity.batches import random_batch
-from parity.random_weights import random_parameters
-from reference_models.spec import get_model
+from triport.converters.names import canonical_shapes
+from triport.parity.batches import random_batch
+from triport.parity.random_weights import random_parameters
+from triport.reference_models.spec import get_model
 
 SPEC = get_model("resnet18")
 

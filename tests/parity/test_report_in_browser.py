@@ -7,11 +7,11 @@ import subprocess
 
 import pytest
 
-from parity.batches import random_batch
-from parity.check import check_model
-from parity.random_weights import random_parameters
-from parity.report_html import page_of
-from reference_models.spec import get_model
+from triport.parity.batches import random_batch
+from triport.parity.check import check_model
+from triport.parity.random_weights import random_parameters
+from triport.parity.report_html import page_of
+from triport.reference_models.spec import get_model
 
 # nothing but the page: no profile of a user's, no updates, no network of its own
 ARGUMENTS = [

@@ -6,13 +6,13 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from parity.batches import random_batch
-from parity.check import check_model
-from parity.random_weights import random_parameters
-from parity.report import json_of
-from parity.report_html import page_of
-from parity.report_junit import junit_of
-from reference_models.spec import get_model
+from triport.parity.batches import random_batch
+from triport.parity.check import check_model
+from triport.parity.random_weights import random_parameters
+from triport.parity.report import json_of
+from triport.parity.report_html import page_of
+from triport.parity.report_junit import junit_of
+from triport.reference_models.spec import get_model
 
 SPEC = get_model("res2net_digits")
 WRONG = "layer2.0.convs.1"
@@ -61,7 +61,7 @@ def report_of(broken):
     parameters = random_parameters(SPEC)
 
     def export(spec, num_classes, given):
-        from converters.onnx_from_torch import export
+        from triport.converters.onnx_from_torch import export
 
         if broken:
             weight = given[f"{WRONG}.weight"].copy()

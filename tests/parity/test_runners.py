@@ -6,18 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from converters.names import name_map, reference_dialect
-from parity.batches import random_batch
-from parity.compare import compare
-from parity.noise import FLOAT32, noise_of
-from parity.random_weights import random_parameters
-from parity.runners.device import DeviceError, parse_device
-from parity.runners.mindspore import MindSporeRunner
-from parity.runners.onnx import OnnxFileError, OnnxRunner
-from parity.runners.parameters import ParameterError
-from parity.runners.pytorch import PyTorchRunner
-from reference_models.errors import TriportError
-from reference_models.spec import get_model
+from triport.converters.names import name_map, reference_dialect
+from triport.parity.batches import random_batch
+from triport.parity.compare import compare
+from triport.parity.noise import FLOAT32, noise_of
+from triport.parity.random_weights import random_parameters
+from triport.parity.runners.device import DeviceError, parse_device
+from triport.parity.runners.mindspore import MindSporeRunner
+from triport.parity.runners.onnx import OnnxFileError, OnnxRunner
+from triport.parity.runners.parameters import ParameterError
+from triport.parity.runners.pytorch import PyTorchRunner
+from triport.reference_models.errors import TriportError
+from triport.reference_models.spec import get_model
 
 ROOT = Path(__file__).parents[2]
 SPEC = get_model("resnet18")

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from converters.published import MODEL_FILE
-from publishing import card, manifest
-from publishing.folder import CARD_FILE
+from triport.converters.published import MODEL_FILE
+from triport.publishing import card, manifest
+from triport.publishing.folder import CARD_FILE
 
 
 def rewrite(folder: Path, change: Callable[[dict[str, Any]], object] = lambda values: None) -> None:

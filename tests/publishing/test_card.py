@@ -12,9 +12,9 @@ from huggingface_hub import ModelCard
 from huggingface_hub.repocard_data import model_index_to_eval_results
 
 from examples.real_weights import installed_checkpoint
-from parity.imagenet.preprocess import preprocess_file
-from publishing.publish import publish
-from reference_models.spec import get_model
+from triport.parity.imagenet.preprocess import preprocess_file
+from triport.publishing.publish import publish
+from triport.reference_models.spec import get_model
 
 ROOT = Path(__file__).parents[2]
 PHOTO = ROOT / "examples" / "digits" / "val" / "7" / "0211.png"

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from publishing.config import config_of, crop_fraction, timm_name
-from publishing.origin import OriginError, read_classes
-from reference_models.spec import all_models, get_model
+from triport.publishing.config import config_of, crop_fraction, timm_name
+from triport.publishing.origin import OriginError, read_classes
+from triport.reference_models.spec import all_models, get_model
 
 PROFILES = sorted({w.preprocess for spec in all_models().values() for w in spec.weights}, key=str)
 

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from converters.convert import SHIPPED
-from publishing.folder import FolderError, appearing
+from triport.converters.convert import SHIPPED
+from triport.publishing.folder import FolderError, appearing
 
 ROOT = Path(__file__).parents[2]
 # written in pieces, so that a kill meets every moment of it
 WRITER = """
 import sys, time
 from pathlib import Path
-from publishing.folder import appearing
+from triport.publishing.folder import appearing
 print("ready", flush=True)
 with appearing(Path(sys.argv[1])) as folder:
     for number in range(20):
@@ -93,7 +93,7 @@ def test_a_killed_publication_leaves_no_folder_or_one_that_verifies(tmp_path, ma
         _wait_for(process, tmp_path, int(part * len(list(made.folder.iterdir()))))
         process.kill()
     if (tmp_path / "out").exists():
-        from publishing.verify import verify
+        from triport.publishing.verify import verify
 
         assert verify(tmp_path / "out", digest=made.digest, runtimes=()).passed
     assert {path.name for path in tmp_path.iterdir() if not path.name.startswith(".out.")} <= {"out"}

@@ -6,9 +6,9 @@ import types
 
 import pytest
 
-from converters.environment import import_mindspore, import_torch
-from publishing.networks import standalone
-from reference_models.spec import all_models
+from triport.converters.environment import import_mindspore, import_torch
+from triport.publishing.networks import standalone
+from triport.reference_models.spec import all_models
 
 FAMILIES = {spec.family: spec for spec in reversed(all_models().values())}
 EVERY = [

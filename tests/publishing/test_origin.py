@@ -5,12 +5,12 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from converters.formats import open_checkpoint
-from converters.identify import identify
-from publishing.measured import MeasurementError, measured_figures
-from publishing.origin import OriginError, figures_of_publisher, origin_of
-from reference_models.spec import get_model
 from tests.converters.checkpoints import dialect_of, hollow_checkpoint
+from triport.converters.formats import open_checkpoint
+from triport.converters.identify import identify
+from triport.publishing.measured import MeasurementError, measured_figures
+from triport.publishing.origin import OriginError, figures_of_publisher, origin_of
+from triport.reference_models.spec import get_model
 
 RESNET50 = get_model("resnet50")
 SWAG = get_model("regnet_y_16gf")

@@ -6,14 +6,14 @@ import shutil
 import numpy as np
 import pytest
 
-from converters.convert import SHIPPED, convert
-from converters.formats import file_sha256, open_checkpoint
-from parity.runners.mindspore import MindSporeRunner
-from publishing import publish as module
-from publishing.publish import publish
-from publishing.verify import verify
-from reference_models.spec import get_model
 from tests.converters.checkpoints import dialect_of, write_arrays, write_random
+from triport.converters.convert import SHIPPED, convert
+from triport.converters.formats import file_sha256, open_checkpoint
+from triport.parity.runners.mindspore import MindSporeRunner
+from triport.publishing import publish as module
+from triport.publishing.publish import publish
+from triport.publishing.verify import verify
+from triport.reference_models.spec import get_model
 
 FAMILIES = [
     ("resnet18_mindcv", "mindcv", "x.ckpt"),

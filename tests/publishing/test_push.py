@@ -3,8 +3,8 @@
 import huggingface_hub
 import pytest
 
-from publishing.hub import connected, reason_of, without_secrets
-from publishing.push import PushError, check_repository, upload_list
+from triport.publishing.hub import connected, reason_of, without_secrets
+from triport.publishing.push import PushError, check_repository, upload_list
 
 TOKEN = "hf_aBcDeFgHiJkLmNoPqRsTuVwXyZ012345"
 

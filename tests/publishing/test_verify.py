@@ -12,12 +12,12 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from converters.formats import ArrayTensor, open_checkpoint, write_checkpoint
-from publishing import manifest
-from publishing.folder import FolderError
-from publishing.manifest import ManifestError
-from publishing.verify import verify
 from tests.publishing.forgery import replace_text, rewrite
+from triport.converters.formats import ArrayTensor, open_checkpoint, write_checkpoint
+from triport.publishing import manifest
+from triport.publishing.folder import FolderError
+from triport.publishing.manifest import ManifestError
+from triport.publishing.verify import verify
 
 ROOT = Path(__file__).parents[2]
 CHANGES = 100

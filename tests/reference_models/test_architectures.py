@@ -8,9 +8,9 @@ import importlib
 import numpy as np
 import pytest
 
-from converters.names import COUNTER_LEAF, canonical_shapes, name_map
-from parity.random_weights import random_parameters
-from reference_models.spec import all_models
+from triport.converters.names import COUNTER_LEAF, canonical_shapes, name_map
+from triport.parity.random_weights import random_parameters
+from triport.reference_models.spec import all_models
 
 RECORDS = [(spec, one) for spec in all_models().values() for one in spec.architectures]
 SAME = 1e-5

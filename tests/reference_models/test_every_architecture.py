@@ -14,13 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from converters.environment import import_mindspore
-from converters.names import canonical_shapes, name_map, reference_dialect
-from reference_models import spec as spec_module
-from reference_models.spec import RUNTIMES, Dialect, OtherGraph, all_models
+from triport.converters.environment import import_mindspore
+from triport.converters.names import canonical_shapes, name_map, reference_dialect
+from triport.reference_models.spec import RUNTIMES, Dialect, OtherGraph, all_models
 
 MODELS = all_models()
-ROOT = Path(spec_module.__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FAMILIES = sorted({spec.family for spec in MODELS.values()})
 SMALLEST = [
     min((s for s in MODELS.values() if s.family == family), key=lambda s: s.num_parameters).name
@@ -77,7 +76,7 @@ def is_statistic(name):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_family_has_its_four_files(family):
-    folder = ROOT / "reference_models" / family
+    folder = ROOT / "triport" / "reference_models" / family
     assert [name for name in FILES if not (folder / name).is_file()] == []
 
 

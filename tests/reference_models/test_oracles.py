@@ -2,10 +2,10 @@
 
 import pytest
 
-from parity.compare import compare
-from parity.runners.mindspore import MindSporeRunner
-from parity.runners.pytorch import PyTorchRunner
 from tests.oracle_weights import FOLDER, MODELS, load_oracle
+from triport.parity.compare import compare
+from triport.parity.runners.mindspore import MindSporeRunner
+from triport.parity.runners.pytorch import PyTorchRunner
 
 RUNNERS = {"pytorch": PyTorchRunner, "mindspore": MindSporeRunner}
 ORACLES = sorted(path.stem for path in FOLDER.glob("*.npz"))

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from converters.environment import import_mindspore
-from converters.names import name_map, reference_dialect
-from parity.compare import compare
-from reference_models.spec import get_model
+from triport.converters.environment import import_mindspore
+from triport.converters.names import name_map, reference_dialect
+from triport.parity.compare import compare
+from triport.reference_models.spec import get_model
 
 DIGITS = Path(__file__).resolve().parents[2] / "examples" / "digits"
 CHECKPOINT = DIGITS / "res2net_digits.ckpt"
@@ -26,7 +26,7 @@ def ceil_mode_pool(images):
 def same_pool_in_pytorch(images):
     import torch
 
-    from reference_models.layers_torch import avg_pool2d
+    from triport.reference_models.layers_torch import avg_pool2d
 
     return avg_pool2d(2, 2, "same")(torch.from_numpy(images)).numpy()
 
@@ -34,7 +34,7 @@ def same_pool_in_pytorch(images):
 def same_pool_in_mindspore(images):
     mindspore = import_mindspore()
 
-    from reference_models.layers_mindspore import avg_pool2d
+    from triport.reference_models.layers_mindspore import avg_pool2d
 
     return avg_pool2d(2, 2, "same")(mindspore.Tensor(images)).asnumpy()
 

@@ -9,8 +9,8 @@ from functools import cache
 import numpy as np
 from PIL import Image
 
-from parity.imagenet.classes import wnid_indices
-from reference_models.spec import Preprocess
+from triport.parity.imagenet.classes import wnid_indices
+from triport.reference_models.spec import Preprocess
 
 WNIDS = list(wnid_indices())
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)

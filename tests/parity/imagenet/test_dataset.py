@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from parity.imagenet.classes import class_names, is_wnid, wnid_indices
-from parity.imagenet.dataset import DatasetError, open_dataset
+from triport.parity.imagenet.classes import class_names, is_wnid, wnid_indices
+from triport.parity.imagenet.dataset import DatasetError, open_dataset
 
 PHOTOS = Path(__file__).parents[3] / "examples" / "photos"
 

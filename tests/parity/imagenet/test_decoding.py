@@ -6,11 +6,11 @@ import time
 import numpy as np
 import pytest
 
-from parity.imagenet import decoding
-from parity.imagenet.dataset import Image, ImageDataset, Sample
-from parity.imagenet.decoding import decoded, workers_of_machine
-from parity.imagenet.evaluate import evaluate
 from tests.parity.imagenet.known_answers import PROFILE
+from triport.parity.imagenet import decoding
+from triport.parity.imagenet.dataset import Image, ImageDataset, Sample
+from triport.parity.imagenet.decoding import decoded, workers_of_machine
+from triport.parity.imagenet.evaluate import evaluate
 
 SECONDS, WORKERS, BATCH, BATCHES = 0.02, 4, 8, 10
 

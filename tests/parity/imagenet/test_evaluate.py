@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from parity.imagenet.dataset import open_dataset
-from parity.imagenet.evaluate import EvaluationError, evaluate
-from parity.imagenet.preprocess import ImageError, preprocess_file
-from parity.imagenet.report import predictions_table, summary_of
-from reference_models.spec import Preprocess, get_model
+from triport.parity.imagenet.dataset import open_dataset
+from triport.parity.imagenet.evaluate import EvaluationError, evaluate
+from triport.parity.imagenet.preprocess import ImageError, preprocess_file
+from triport.parity.imagenet.report import predictions_table, summary_of
+from triport.reference_models.spec import Preprocess, get_model
 
 PHOTOS = Path(__file__).parents[3] / "examples" / "photos"
 PLAIN = Preprocess(8, 8, "bilinear", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "pil")

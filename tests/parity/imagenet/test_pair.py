@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from parity.imagenet.blocks import Contender
-from parity.imagenet.dataset import open_dataset
-from parity.imagenet.evaluate import score
-from parity.imagenet.pair import PairTally, mcnemar_exact
-from parity.imagenet.pair_page import Side, pair_page
-from parity.imagenet.report import pair_summary, pair_verdict
 from tests.parity.imagenet import known_answers as known
 from tests.parity.imagenet.known_answers import IMAGES, PROFILE, WRONG, ColourRunner
+from triport.parity.imagenet.blocks import Contender
+from triport.parity.imagenet.dataset import open_dataset
+from triport.parity.imagenet.evaluate import score
+from triport.parity.imagenet.pair import PairTally, mcnemar_exact
+from triport.parity.imagenet.pair_page import Side, pair_page
+from triport.parity.imagenet.report import pair_summary, pair_verdict
 
 
 @pytest.mark.parametrize(

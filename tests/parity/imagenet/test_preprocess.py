@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from parity.imagenet.preprocess import ImageError, ProfileError, preprocess, preprocess_file, profile_of
-from parity.imagenet.resize_opencv import resize_bicubic, resize_bilinear
-from reference_models.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess, get_model
+from triport.parity.imagenet.preprocess import (
+    ImageError,
+    ProfileError,
+    preprocess,
+    preprocess_file,
+    profile_of,
+)
+from triport.parity.imagenet.resize_opencv import resize_bicubic, resize_bilinear
+from triport.reference_models.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess, get_model
 
 PHOTOS = sorted((Path(__file__).parents[3] / "examples" / "photos").glob("val/*/*.JPEG"))
 PIL_224 = Preprocess(256, 224, "bilinear", IMAGENET_MEAN, IMAGENET_STD, "pil")

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from parity.imagenet.dataset import open_dataset
-from parity.imagenet.evaluate import evaluate
-from parity.imagenet.rows import RowFile, RowsError
 from tests.parity.imagenet import known_answers as known
 from tests.parity.imagenet.known_answers import IMAGES, PROFILE, WRONG, ColourRunner
+from triport.parity.imagenet.dataset import open_dataset
+from triport.parity.imagenet.evaluate import evaluate
+from triport.parity.imagenet.rows import RowFile, RowsError
 
 ROOT = Path(__file__).parents[3]
 BATCH = 8
@@ -126,7 +126,7 @@ def test_a_damaged_file_does_not_go_on(damage, message, whole, dataset, tmp_path
 SCRIPT = """
 import sys, time
 from pathlib import Path
-from parity.imagenet.dataset import open_dataset
+from triport.parity.imagenet.dataset import open_dataset
 from tests.parity.imagenet import test_rows
 from tests.parity.imagenet.known_answers import ColourRunner
 class Slow(ColourRunner):

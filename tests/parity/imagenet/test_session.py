@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from converters.convert import convert
-from parity.imagenet.preprocess import ProfileError
-from parity.imagenet.profiles import stated_profile, variants_of
-from reference_models.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess, get_model
+from triport.converters.convert import convert
+from triport.parity.imagenet.preprocess import ProfileError
+from triport.parity.imagenet.profiles import stated_profile, variants_of
+from triport.reference_models.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess, get_model
 
 ROOT = Path(__file__).parents[3]
 DIGITS = ROOT / "examples/digits/val"

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from parity.imagenet.verdict import verdict_of
+from triport.parity.imagenet.verdict import verdict_of
 
 
 @pytest.mark.parametrize(

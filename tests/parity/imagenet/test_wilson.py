@@ -1,6 +1,6 @@
 import pytest
 
-from parity.imagenet.wilson import wilson_interval
+from triport.parity.imagenet.wilson import wilson_interval
 
 
 @pytest.mark.parametrize(

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 from onnx.parser import parse_model
 
-from converters import onnx_from_mindspore, onnx_from_torch
-from converters.onnx_from_torch import export
-from parity.batches import random_batch
-from parity.layers import onnx_apart, onnx_taps
-from parity.layers.pairs import paired_paths
-from parity.layers.reference import Reference
-from parity.layers.trace import layers_of
-from parity.random_weights import random_parameters
-from parity.runners.mindspore import MindSporeRunner
-from parity.runners.onnx import OnnxRunner
-from parity.runners.pytorch import PyTorchRunner
-from reference_models.spec import get_model
+from triport.converters import onnx_from_mindspore, onnx_from_torch
+from triport.converters.onnx_from_torch import export
+from triport.parity.batches import random_batch
+from triport.parity.layers import onnx_apart, onnx_taps
+from triport.parity.layers.pairs import paired_paths
+from triport.parity.layers.reference import Reference
+from triport.parity.layers.trace import layers_of
+from triport.parity.random_weights import random_parameters
+from triport.parity.runners.mindspore import MindSporeRunner
+from triport.parity.runners.onnx import OnnxRunner
+from triport.parity.runners.pytorch import PyTorchRunner
+from triport.reference_models.spec import get_model
 
 SPEC = get_model("res2net_digits")
 WRONG = "layer2.0.convs.1"

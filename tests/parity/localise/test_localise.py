@@ -8,22 +8,22 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from converters.convert import convert, read_parameters
-from converters.formats import write_checkpoint
-from converters.formats.tensors import ArrayTensor
-from converters.identify import IdentifyError
-from converters.onnx_from_torch import export
-from converters.onnx_optimize import optimized
-from parity.files import localise
-from parity.localise.folded import compare_folded
-from parity.localise.report import json_of, lines_of
-from parity.localise.units import units_of
-from parity.random_weights import random_parameters
-from parity.report_html import page_of, repeat_of
-from parity.report_junit import junit_of
-from parity.subjects import check, subjects_of
-from reference_models.spec import get_model
 from tests.parity.onnx_files import copied, saved
+from triport.converters.convert import convert, read_parameters
+from triport.converters.formats import write_checkpoint
+from triport.converters.formats.tensors import ArrayTensor
+from triport.converters.identify import IdentifyError
+from triport.converters.onnx_from_torch import export
+from triport.converters.onnx_optimize import optimized
+from triport.parity.files import localise
+from triport.parity.localise.folded import compare_folded
+from triport.parity.localise.report import json_of, lines_of
+from triport.parity.localise.units import units_of
+from triport.parity.random_weights import random_parameters
+from triport.parity.report_html import page_of, repeat_of
+from triport.parity.report_junit import junit_of
+from triport.parity.subjects import check, subjects_of
+from triport.reference_models.spec import get_model
 
 SPEC = get_model("res2net_digits")
 CONV = "layer2.0.convs.1"

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from parity.imagenet import rows as rows_of
-from parity.imagenet import sharding
-from parity.imagenet.dataset import Image, ImageDataset, Sample
-from parity.imagenet.decoding import Batch
-from parity.imagenet.evaluate import evaluate
-from parity.imagenet.rows import RowFile
-from parity.ranks import join
-from reference_models.errors import TriportError
-from reference_models.spec import Preprocess
+from triport.parity.imagenet import rows as rows_of
+from triport.parity.imagenet import sharding
+from triport.parity.imagenet.dataset import Image, ImageDataset, Sample
+from triport.parity.imagenet.decoding import Batch
+from triport.parity.imagenet.evaluate import evaluate
+from triport.parity.imagenet.rows import RowFile
+from triport.parity.ranks import join
+from triport.reference_models.errors import TriportError
+from triport.reference_models.spec import Preprocess
 
 PROFILE = Preprocess(8, 8, "bilinear", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "pil")
 CLASSES, BATCH = 10, 64

@@ -4,14 +4,14 @@ import json
 
 import pytest
 
-from parity.imagenet.blocks import Contender
-from parity.imagenet.compare import compare_preprocessing
-from parity.imagenet.dataset import DatasetError, labels, open_dataset
-from parity.imagenet.evaluate import evaluate
-from parity.imagenet.preprocess import ImageError
-from parity.imagenet.profiles import stated_profile
 from tests.parity.imagenet import known_answers as known
 from tests.parity.imagenet.known_answers import IMAGES, LAYOUTS, PROFILE, WNIDS, WRONG, ColourRunner
+from triport.parity.imagenet.blocks import Contender
+from triport.parity.imagenet.compare import compare_preprocessing
+from triport.parity.imagenet.dataset import DatasetError, labels, open_dataset
+from triport.parity.imagenet.evaluate import evaluate
+from triport.parity.imagenet.preprocess import ImageError
+from triport.parity.imagenet.profiles import stated_profile
 
 RIGHT = IMAGES - WRONG
 

@@ -1,0 +1,5 @@
+"""python -m triport COMMAND: the command line, as `triport COMMAND` runs it."""
+
+from triport.cli import run
+
+run()

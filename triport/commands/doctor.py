@@ -1,0 +1,24 @@
+"""`doctor`: what this machine can run."""
+
+from __future__ import annotations
+
+import click
+
+from .shared.command import Command
+from .shared.options import JSON
+from .shared.output import emit, print_pieces
+
+
+@click.command(cls=Command)
+@JSON
+def doctor(json_path: str | None) -> None:
+    """Say which runtimes and devices are usable, with versions, and what to do about the others.
+
+    \b
+    Example:
+      python cli.py doctor
+    """
+    from triport.parity import doctor as checks
+
+    findings = checks.examine()
+    emit(checks.json_of(findings), json_path, lambda: print_pieces(*checks.tables_of(findings)))

@@ -1,0 +1,91 @@
+"""`evaluate`: accuracy on labelled images."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .shared.command import Command, OutputFile
+from .shared.options import DEVICE, JSON, RUNTIME
+from .shared.output import emit, print_pieces, shown_progress, write_text
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command(cls=Command)
+@click.argument("what", metavar="MODEL|FILE [MODEL|FILE]", nargs=-1, required=True)
+@click.option("--data", required=True, type=_PATH, help="Labelled images; see the layouts below.")
+@click.option("--labels", type=_PATH, help="Classes of ILSVRC2012_val_*.JPEG: the devkit, or a list.")
+@click.option("--classes", type=_PATH, help="Class folders' names, one a line, in the order of the outputs.")
+@click.option("--runtime", type=RUNTIME, multiple=True, help="Where to run; default: FILE's own runtime.")
+@DEVICE
+@click.option(
+    "--model", metavar="NAME", multiple=True, help="What FILE must be a checkpoint of; left out, it is found."
+)
+@click.option(
+    "--precision",
+    multiple=True,
+    help="float32 (default), tf32, hf32, float16, bfloat16, O0 to O3 of AMP, or int8 of a quantised file.",
+)
+@click.option("--profile", multiple=True, help="Preprocess as these weights do, or change KEY=VALUE,...")
+@click.option("--compare-preprocessing", is_flag=True, help="Also score with usual mistakes undone or made.")
+@click.option("--limit", type=click.IntRange(1), help="Score a fixed, stratified sample of so many images.")
+@click.option("--allow-subset", is_flag=True, help="The data set is meant to be a part.")
+@click.option("--allow-duplicates", is_flag=True, help="Let files with the same bytes count each.")
+@click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
+@click.option("--workers", type=click.IntRange(1), help="Threads that decode; default: one a CPU.")
+@click.option(
+    "--rows", type=OutputFile(path_type=Path), help="Write one CSV row per image there, as results come."
+)
+@click.option("--resume", is_flag=True, help="Go on with the --rows of a run that was stopped.")
+@click.option("--predictions", is_flag=True, help="Also list every image with its best five classes.")
+@click.option(
+    "--html", type=OutputFile(path_type=Path), help="Write a pair's report with the images that differ."
+)
+@JSON
+def evaluate(json_path: str | None, html: Path | None, predictions: bool, **asked: Any) -> None:
+    """Score a checkpoint or ONNX file on labelled images, beside the published accuracy.
+
+    Two of them run on the same decoded images and are compared image by image; exit code 1 if one is
+    better by more than chance, or if the accuracy is lower than published. --runtime, --model,
+    --profile and --precision may then be given twice, for the first and the second.
+
+    \b
+    --data is any of
+      val/<wnid>/*.JPEG, or class folders of other names (an ImageFolder)
+      ILSVRC2012_val_*.JPEG in one folder, or ILSVRC2012_img_val.tar as it is
+      WebDataset shards: a folder, or a range val-{000000..000006}.tar
+      Parquet files of the hub's copies, or Kaggle's folder
+    Under torchrun or MindSpore's msrun the processes share the images.
+
+    \b
+    Example:
+      python cli.py evaluate resnet50.onnx --data imagenet/val
+      python cli.py evaluate resnet50.onnx --data ILSVRC2012_img_val.tar --rows rows.csv --resume
+      python cli.py evaluate resnet50.pth resnet50.onnx --data imagenet/val --html flips.html
+      torchrun --nproc-per-node 8 cli.py evaluate resnet50.pth --data imagenet/val --device cuda
+    """
+    from triport.parity.imagenet import report
+    from triport.parity.imagenet.session import Request, run
+
+    with shown_progress() as progress:
+        done = run(Request(**asked, html=html, keep_predictions=predictions), progress)
+    if done.rank != 0:
+        return
+    pieces: list[Any] = []
+    for index, evaluation in enumerate(done.evaluations):
+        letter = f"{'AB'[index]}: " if done.pair is not None else ""
+        pieces += [letter + report.summary_of(evaluation)]
+        pieces += [report.predictions_table(evaluation)] if predictions else []
+    if done.pair is not None:
+        pieces += [report.pair_summary(done.pair)]
+        pieces += [report.flips_table(done.pair)] if done.pair.flips else []
+    if done.comparison is not None:
+        pieces += [report.comparison_table(done.comparison), done.comparison.verdict()]
+    if html is not None:
+        write_text(str(html), done.page())
+    emit(done.json(), json_path, lambda: print_pieces(*pieces))
+    sys.exit(0 if done.passed else 1)

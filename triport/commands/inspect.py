@@ -1,0 +1,63 @@
+"""`inspect`: what a file is, and what differs between two."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from .shared.command import Command
+from .shared.options import JSON, selection_of, selection_options
+from .shared.output import emit, print_pieces
+
+
+@click.command(cls=Command)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("other", required=False, type=click.Path(path_type=Path))
+@click.option("--stats", is_flag=True, help="Every tensor's range, mean, deviation, NaN and Inf.")
+@click.option("--strict", is_flag=True, help="Exit code 1 if there is any problem.")
+@selection_options
+@JSON
+def inspect(
+    file: Path,
+    other: Path | None,
+    stats: bool,
+    strict: bool,
+    key: str | None,
+    prefix: str | None,
+    renames: tuple[str, ...],
+    no_head: bool,
+    json_path: str | None,
+) -> None:
+    """Say what a checkpoint is: format, names, model, classes, tensors, and what is wrong with it.
+
+    With OTHER, say what differs between the two, across formats and dialects; exit code 1 if anything
+    does. --key, --prefix and --rename are of FILE. One file alone ends with exit code 0 whatever is wrong
+    with it, unless --strict says otherwise: NaN or Inf, weights that no training has touched, a model that
+    is not known.
+
+    \b
+    Example:
+      python cli.py inspect resnet50.pth --stats
+      python cli.py inspect resnet50.pth resnet50.ckpt
+      python cli.py inspect resnet50.pth --strict --json -
+    """
+    if other is not None:
+        from triport.converters.comparison import compare_files
+        from triport.converters.tables import comparison_lines
+
+        for option, given in (("--stats", stats), ("--strict", strict)):
+            if given:
+                raise click.UsageError(
+                    f"{option} is of one file: leave it out, or inspect the files one by one"
+                )
+        done = compare_files(file, other, selection_of(key, prefix, renames), not no_head)
+        emit(done.as_dict(), json_path, lambda: click.echo("\n".join(comparison_lines(done))))
+        sys.exit(0 if done.equal else 1)
+    from triport.converters.inspection import inspect_file
+    from triport.converters.tables import inspection_table
+
+    found = inspect_file(file, stats, selection_of(key, prefix, renames), not no_head)
+    emit(found.as_dict(), json_path, lambda: print_pieces(*inspection_table(found)))
+    sys.exit(1 if strict and found.problems else 0)

@@ -1,0 +1,132 @@
+"""What every command does besides its own work: output paths are checked first, --debug and -v."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from triport.reference_models.errors import TriportError
+
+DEBUG = "triport.debug"
+
+
+class OutputFile(click.Path):
+    """A file that a command writes; "-" is left to options that take it for stdout."""
+
+
+class OutputFolder(click.Path):
+    """A folder that a command makes."""
+
+
+class Command(click.Command):
+    """A command whose outputs are looked at before its work begins.
+
+    An output that cannot be written, that is an input, or that another output replaces is an error
+    while nothing has been read or computed yet.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params += telling_options()
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Check the outputs, then work."""
+        check_outputs(ctx)
+        return super().invoke(ctx)
+
+
+def telling_options() -> list[click.Parameter]:
+    """Return the options that say how much a command tells of itself; before or after its name."""
+    return [
+        click.Option(
+            ["-v", "--verbose"],
+            is_flag=True,
+            expose_value=False,
+            callback=_log_steps,
+            help="Log every step with its time on stderr.",
+        ),
+        click.Option(
+            ["--debug"],
+            is_flag=True,
+            expose_value=False,
+            callback=_keep_traceback,
+            help="Print the traceback of a fault of triport's own.",
+        ),
+    ]
+
+
+def check_outputs(ctx: click.Context) -> None:
+    """Raise TriportError unless every output can be written and replaces nothing that is needed."""
+    outputs = list(_outputs(ctx))
+    if not outputs:
+        return
+    from triport.converters.formats import check_place
+
+    inputs = list(_inputs(ctx))
+    seen: dict[str, str] = {}
+    for option, path in outputs:
+        check_place(path)
+        real = os.path.realpath(path)
+        if real in seen:
+            raise TriportError(f"{path}: is the output of both {seen[real]} and {option}; name two files")
+        seen[real] = option
+        if not path.exists():
+            continue
+        for given in inputs:
+            if any(path.samefile(part) for part in _parts(given)):
+                raise TriportError(
+                    f"{option} {path}: is the input {given} or a part of it, which would be lost. "
+                    f"Name another output"
+                )
+
+
+def _outputs(ctx: click.Context) -> Iterator[tuple[str, Path]]:
+    for parameter in ctx.command.params:
+        value = ctx.params.get(parameter.name or "")
+        if isinstance(parameter.type, OutputFile) and value is not None and str(value) != "-":
+            yield max(parameter.opts, key=len), Path(value)
+
+
+def _inputs(ctx: click.Context) -> Iterator[Path]:
+    """Yield the existing files and folders that the command was given to read."""
+    for parameter in ctx.command.params:
+        value = ctx.params.get(parameter.name or "")
+        if isinstance(parameter.type, OutputFile | OutputFolder) or value is None:
+            continue
+        for one in value if isinstance(value, tuple) else (value,):
+            if isinstance(one, str | Path):
+                # also of NAME=FILE
+                yield from (path for path in {Path(one), Path(str(one).rpartition("=")[2])} if path.exists())
+
+
+def _parts(given: Path) -> Iterator[Path]:
+    """Yield the files that an input consists of: itself, a published folder's, a model's external data."""
+    from triport.converters.formats import open_checkpoint
+    from triport.converters.published import is_published
+
+    if given.is_dir():
+        if is_published(given):
+            yield from (path for path in given.rglob("*") if path.is_file())
+        return
+    yield given
+    try:
+        yield from map(Path, open_checkpoint(given).files)
+    except TriportError:  # no checkpoint, such as a list of labels
+        return
+
+
+def _log_steps(ctx: click.Context, parameter: click.Parameter, verbose: bool) -> None:
+    if verbose:
+        import logging
+
+        logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S")
+        logging.getLogger("triport").setLevel(logging.INFO)
+
+
+def _keep_traceback(ctx: click.Context, parameter: click.Parameter, debug: bool) -> None:
+    if debug:
+        ctx.find_root().meta[DEBUG] = True

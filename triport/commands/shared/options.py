@@ -1,0 +1,45 @@
+"""Options that mean the same in every command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .command import OutputFile
+
+if TYPE_CHECKING:
+    from triport.converters.formats import Selection
+
+RUNTIME = click.Choice(["mindspore", "pytorch", "onnx"])
+JSON = click.option(
+    "--json",
+    "json_path",
+    type=OutputFile(),
+    metavar="PATH",
+    help="Write the result as JSON; - is stdout, and nothing else goes there.",
+)
+DEVICE = click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda[:i]|npu[:i]")
+
+
+def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say which of a file's tensors are meant; `selection_of` reads them."""
+    options = (
+        click.option("--key", metavar="NAME", help="Where the state dict lies in a .pth: a.b or a/b."),
+        click.option("--prefix", metavar="P", help="Which part of the names is the network: student, ema."),
+        click.option(
+            "--rename", "renames", multiple=True, metavar="OLD=NEW", help="A layer's other name: fc.1=fc."
+        ),
+        click.option("--no-head", is_flag=True, help="Without the last layer, which need not be there."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def selection_of(key: str | None, prefix: str | None, renames: tuple[str, ...]) -> Selection:
+    """Return what the options of `selection_options` say, but for the head."""
+    from triport.converters.formats import Selection, parsed_renames
+
+    return Selection(key, prefix, parsed_renames(renames))

@@ -1,0 +1,62 @@
+"""How results reach the terminal or a file, and how long work shows where it is."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+def emit(value: Any, json_path: str | None, show: Callable[[], None]) -> None:
+    """Show a result, or write it as JSON, or both; to stdout goes one of the two."""
+    if json_path == "-":
+        click.echo(json.dumps(value, indent=2))
+        return
+    show()
+    if json_path is not None:
+        write_text(json_path, json.dumps(value, indent=2) + "\n")
+
+
+def write_text(path: str, text: str) -> None:
+    """Write a report's file: complete, or not there."""
+    from triport.converters.formats import replacing
+
+    with replacing(path) as temporary:
+        # names of files may hold what no encoding has
+        Path(temporary).write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def print_pieces(*pieces: Any) -> None:
+    """Print tables and lines; as wide as they are where stdout is no terminal."""
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True) if sys.stdout.isatty() else _wide_console()
+    for piece in pieces:
+        console.print(piece)
+
+
+def _wide_console() -> Any:
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=True, width=200)
+
+
+@contextlib.contextmanager
+def shown_progress() -> Iterator[Callable[[str], None]]:
+    """Show the step at work on a terminal's stderr; nothing when piped, every step with -v."""
+    logged = sys.modules.get("logging")
+    if logged is not None and logged.getLogger("triport").isEnabledFor(logged.INFO):
+        yield logged.getLogger("triport").info
+        return
+    if not sys.stderr.isatty():
+        yield lambda step: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("starting") as status:
+        yield lambda step: status.update(f"{step} ...")

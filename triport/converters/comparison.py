@@ -1,0 +1,227 @@
+"""What differs between two checkpoints, whatever their formats and whosever names they use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from triport.converters.deciding import flow_stated
+from triport.converters.formats import (
+    FLOATS,
+    WHOLE_FILE,
+    Checkpoint,
+    Selection,
+    Tensor,
+    open_checkpoint,
+    same_payload,
+)
+from triport.converters.graphs.difference import differences
+from triport.converters.identify import Fit, candidates
+from triport.converters.names import COUNTER_LEAF
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One tensor that differs.
+
+    Attributes:
+        name: canonical, where both files are of one model.
+        kind: "missing" (from the second file), "extra", "shape", "dtype" or "value".
+        first: what the first file has, in words.
+        second: what the second file has.
+        max_abs: the largest difference of two values, where both have the shape; None where a value is
+            NaN or Inf on one side only.
+        values: how many values differ, NaN against NaN not counted.
+    """
+
+    name: str
+    kind: str
+    first: str | None
+    second: str | None
+    max_abs: float | None = None
+    values: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `inspect A B --json` prints of it."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "first": self.first,
+            "second": self.second,
+            "max_abs": self.max_abs,
+            "values": self.values,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two checkpoints side by side; `model` is the one by whose canonical names they were compared.
+
+    `graphs` says where the graphs differ that the files state or hold; `graphs_compared` is whether both do;
+    `notes` say which part of a file was compared, where it holds more than the model.
+    """
+
+    first: str
+    second: str
+    model: str | None
+    tensors: int
+    differences: tuple[Difference, ...]
+    not_compared: tuple[str, ...]
+    graphs: tuple[str, ...] = ()
+    graphs_compared: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def weights_equal(self) -> bool:
+        """Whether every tensor is there in both with the same shape, dtype and bits."""
+        return not self.differences
+
+    @property
+    def equal(self) -> bool:
+        """Whether the weights are equal, and the graphs as far as both files state or hold one."""
+        return self.weights_equal and not self.graphs
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `inspect A B --json` prints."""
+        return {
+            "first": self.first,
+            "second": self.second,
+            "model": self.model,
+            "equal": self.equal,
+            "weights_equal": self.weights_equal,
+            "graphs_equal": not self.graphs if self.graphs_compared else None,
+            "graph_differences": list(self.graphs),
+            "tensors_compared": self.tensors,
+            "differences": [difference.as_dict() for difference in self.differences],
+            "not_compared": list(self.not_compared),
+            "notes": list(self.notes),
+        }
+
+
+def compare_files(
+    first: Path, second: Path, selection: Selection = WHOLE_FILE, with_head: bool = True
+) -> Comparison:
+    """Compare two checkpoints tensor by tensor.
+
+    Where both are of one model, that is by its canonical names, and PyTorch's counters of training
+    batches are left out if only one file can have them; otherwise by the names in the files.
+
+    Args:
+        first: a file.
+        second: another.
+        selection: which tensors of the first are meant, where it holds more than one network.
+        with_head: whether the last layers must be there; without them, they are left out.
+
+    Raises:
+        TriportError: one of them cannot be read.
+    """
+    left, right = open_checkpoint(first, selection), open_checkpoint(second)
+    fits = _common_model(left, right, with_head)
+    if fits is None:
+        mine, theirs = left.tensors, right.tensors
+        not_compared: list[str] = []
+    else:
+        mine, theirs = (
+            {ours: checkpoint.tensors[name] for ours, name in one.names.items()}
+            for checkpoint, one in zip((left, right), fits, strict=True)
+        )
+        not_compared = [
+            name for name in mine.keys() ^ theirs.keys() if name.rpartition(".")[2] == COUNTER_LEAF
+        ]
+        mine, theirs = (
+            {name: tensor for name, tensor in tensors.items() if name not in not_compared}
+            for tensors in (mine, theirs)
+        )
+    graphs = _graphs((left, fits[0]), (right, fits[1])) if fits else None
+    return Comparison(
+        str(first),
+        str(second),
+        fits[0].spec.name if fits else None,
+        len(mine.keys() & theirs.keys()),
+        tuple(_differences(mine, theirs)),
+        tuple(sorted(not_compared)),
+        tuple(graphs or ()),
+        graphs is not None,
+        tuple(
+            f"{one.path}: {note}"
+            for one, fit in zip((left, right), fits or (), strict=False)
+            for note in fit.notes
+        ),
+    )
+
+
+def _graphs(first: tuple[Checkpoint, Fit], second: tuple[Checkpoint, Fit]) -> list[str] | None:
+    """Return where the graphs differ that two files state or hold; None where one of them does neither."""
+    sides = [(flow_stated(checkpoint, one), str(checkpoint.path)) for checkpoint, one in (first, second)]
+    (mine, _), (theirs, name) = sides
+    if mine is None or theirs is None:
+        return None
+    return differences(mine, theirs, Path(name).name)
+
+
+def _common_model(left: Checkpoint, right: Checkpoint, with_head: bool) -> tuple[Fit, Fit] | None:
+    """Return how both meet the first model that both can be of."""
+    others = {one.spec.name: one for one in candidates(right, FLOATS, with_head)}
+    for one in candidates(left, FLOATS, with_head):
+        if one.spec.name in others and others[one.spec.name].num_classes == one.num_classes:
+            return one, others[one.spec.name]
+    return None
+
+
+def _differences(mine: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> list[Difference]:
+    found = []
+    for name in [*mine, *(name for name in theirs if name not in mine)]:
+        a, b = mine.get(name), theirs.get(name)
+        if a is None or b is None:
+            kind = "missing" if b is None else "extra"
+            found.append(Difference(name, kind, _shown(a), _shown(b)))
+        elif a.shape != b.shape:
+            found.append(Difference(name, "shape", _shown(a), _shown(b)))
+        elif a.dtype != b.dtype:
+            found.append(Difference(name, "dtype", a.dtype, b.dtype, *_distance(a, b)))
+        elif not same_payload(a, b):
+            found.append(Difference(name, "value", _shown(a), _shown(b), *_distance(a, b)))
+    return found
+
+
+def _shown(tensor: Tensor | None) -> str | None:
+    return f"{tensor.dtype}{list(tensor.shape)}" if tensor is not None else None
+
+
+def _distance(a: Tensor, b: Tensor) -> tuple[float | None, int]:
+    """Return the largest difference of two values, and how many differ, of tensors of one shape."""
+    import numpy as np
+
+    largest: float | None = 0.0
+    count = 0
+    for mine, theirs in _in_step(a, b):
+        wide = np.complex128 if mine.dtype.kind == "c" or theirs.dtype.kind == "c" else np.float64
+        x, y = mine.astype(wide), theirs.astype(wide)
+        both_nan = np.isnan(x) & np.isnan(y)
+        differ = (x != y) & ~both_nan
+        count += int(np.count_nonzero(differ))
+        with np.errstate(invalid="ignore"):
+            distance = np.abs(x[differ] - y[differ])
+        if largest is not None and distance.size:
+            largest = max(largest, float(distance.max())) if np.isfinite(distance).all() else None
+    return largest, count
+
+
+def _in_step(a: Tensor, b: Tensor) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the values of two tensors of one size in pieces of one length."""
+    import numpy as np
+
+    left, right = np.empty(0), np.empty(0)
+    for more_a, more_b in zip_longest(a.arrays(), b.arrays()):
+        left = left if more_a is None else np.concatenate([left, more_a]) if left.size else more_a
+        right = right if more_b is None else np.concatenate([right, more_b]) if right.size else more_b
+        size = min(left.size, right.size)
+        yield left[:size], right[:size]
+        left, right = left[size:], right[size:]
+    yield left, right

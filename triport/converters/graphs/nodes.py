@@ -1,0 +1,183 @@
+"""An ONNX graph's nodes, inputs and outputs, read by position: neither weights nor the onnx package are.
+
+Source: onnx/onnx.proto3 of onnx 1.23.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from triport.converters.formats import Tensor
+from triport.converters.formats.onnx import read_tensor
+from triport.converters.formats.source import FormatError
+from triport.converters.formats.wire import FIXED32, LENGTH, VARINT, Field, WireReader, signed
+from triport.converters.graphs.constants import MAX_CONSTANT
+
+_MAX_TEXT = 4096
+_MAX_VALUES = 4096  # of an attribute, and of a node's inputs
+
+
+@dataclass(slots=True)
+class Node:
+    """A node as it stands in the file; `told` are its attributes, graphs and large tensors left out."""
+
+    op: str = ""
+    domain: str = ""
+    name: str = ""
+    inputs: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+    told: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Described:
+    """An input or output of a graph: its name and its sizes, None where one is free."""
+
+    name: str = ""
+    sizes: list[int | None] = field(default_factory=list)
+
+
+def read_graph(reader: WireReader) -> tuple[list[Node], list[Described], list[Described]]:
+    """Return the nodes of a file's graph, its inputs and its outputs.
+
+    Raises:
+        FormatError: it is damaged.
+    """
+    source = reader.source
+    nodes: list[Node] = []
+    inputs: list[Described] = []
+    outputs: list[Described] = []
+    for outer in reader.fields(0, source.size, "the model"):
+        if outer.number != 7 or outer.wire != LENGTH:
+            continue
+        for part in _parts(reader, outer, "the graph"):
+            if part.wire != LENGTH:
+                continue
+            if part.number == 1:
+                nodes.append(_node(reader, part))
+            elif part.number == 11:
+                inputs.append(_described(reader, part))
+            elif part.number == 12:
+                outputs.append(_described(reader, part))
+    return nodes, inputs, outputs
+
+
+def _parts(reader: WireReader, outer: Field, what: str) -> Iterator[Field]:
+    return reader.fields(outer.value, outer.value + outer.length, what)
+
+
+def _node(reader: WireReader, outer: Field) -> Node:
+    node = Node()
+    for part in _parts(reader, outer, "a node"):
+        if part.wire != LENGTH:
+            continue
+        if part.number in (1, 2):
+            names = node.inputs if part.number == 1 else node.outputs
+            if len(names) == _MAX_VALUES:
+                raise FormatError(
+                    f"{reader.source.path}: a node at byte {outer.start:,} has more than "
+                    f"{_MAX_VALUES:,} inputs or "
+                    f"outputs: damaged"
+                )
+            names.append(reader.text(part, "a value's name"))
+        elif part.number == 3:
+            node.name = reader.text(part, "a node's name")
+        elif part.number == 4:
+            node.op = reader.text(part, "a node's op_type")
+        elif part.number == 7:
+            node.domain = reader.text(part, "a node's domain")
+        elif part.number == 5:
+            name, value = _attribute(reader, part)
+            if value is not None:
+                node.told[name] = value
+    return node
+
+
+def _attribute(reader: WireReader, outer: Field) -> tuple[str, Any]:
+    """Return an attribute's name and value; None where it is not read."""
+    name, kind = "", 0
+    found: dict[int, Any] = {}
+    for part in _parts(reader, outer, "an attribute"):
+        if part.number == 1 and part.wire == LENGTH:
+            name = reader.text(part, "an attribute's name")
+        elif part.number == 20 and part.wire == VARINT:
+            kind = part.value
+        elif part.number in _VALUES:
+            several = part.number in (7, 8, 9)
+            value = _VALUES[part.number](reader, part)
+            if not several:
+                found[part.number] = value
+            elif len(found.setdefault(part.number, [])) + len(value or ()) <= _MAX_VALUES:
+                found[part.number] += value or ()
+    # files of before the type was written have one value alone
+    number = _FIELD_OF_KIND.get(kind) or next(iter(found), 0)
+    return name, found.get(number, [] if number in (7, 8, 9) else None)
+
+
+def _number(reader: WireReader, part: Field) -> float | None:
+    return float(struct.unpack("<f", reader.read(part.value, 4))[0]) if part.wire == FIXED32 else None
+
+
+def _numbers(reader: WireReader, part: Field) -> list[float] | None:
+    count = part.length // 4
+    if count > _MAX_VALUES:
+        return None
+    return list(struct.unpack(f"<{count}f", reader.read(part.value, 4 * count)))
+
+
+def _word(reader: WireReader, part: Field) -> str | None:
+    if part.wire != LENGTH or part.length > _MAX_TEXT:
+        return None
+    return reader.read(part.value, part.length).decode(errors="replace")
+
+
+def _small(reader: WireReader, part: Field) -> Tensor | None:
+    tensor = read_tensor(reader, part) if part.wire == LENGTH else None
+    return tensor if tensor is not None and tensor.count <= MAX_CONSTANT else None
+
+
+_VALUES: dict[int, Callable[[WireReader, Field], Any]] = {
+    2: _number,
+    3: lambda reader, part: signed(part.value) if part.wire == VARINT else None,
+    4: _word,
+    5: _small,
+    6: lambda reader, part: "a graph",
+    7: _numbers,
+    8: lambda reader, part: reader.varints(part, "an attribute's numbers", _MAX_VALUES),
+    9: lambda reader, part: [_word(reader, part)],
+}
+# AttributeProto.type: the field that its value stands in
+_FIELD_OF_KIND = {1: 2, 2: 3, 3: 4, 4: 5, 5: 6, 6: 7, 7: 8, 8: 9}
+
+
+def _described(reader: WireReader, outer: Field) -> Described:
+    found = Described()
+    for part in _parts(reader, outer, "a value"):
+        if part.number == 1 and part.wire == LENGTH:
+            found.name = reader.text(part, "a value's name")
+        elif part.number == 2 and part.wire == LENGTH:
+            found.sizes = _sizes(reader, part)
+    return found
+
+
+def _sizes(reader: WireReader, kind: Field) -> list[int | None]:
+    """Return the sizes in a TypeProto: its tensor's shape's dims."""
+    sizes: list[int | None] = []
+    for tensor in _parts(reader, kind, "a type"):
+        if tensor.number != 1 or tensor.wire != LENGTH:
+            continue
+        for shape in _parts(reader, tensor, "a type"):
+            if shape.number != 2 or shape.wire != LENGTH:
+                continue
+            for dim in _parts(reader, shape, "a shape"):
+                if dim.number == 1 and dim.wire == LENGTH and len(sizes) < 64:
+                    known = [
+                        part.value
+                        for part in _parts(reader, dim, "a size")
+                        if part.number == 1 and part.wire == VARINT
+                    ]
+                    sizes.append(known[0] if known and 0 < known[0] < 1 << 31 else None)
+    return sizes

@@ -1,0 +1,89 @@
+"""An ONNX file's graph in the normal form: its nodes are read one by one, its weights not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from triport.converters.formats import Checkpoint, Tensor, short
+from triport.converters.formats.source import SourceFile
+from triport.converters.formats.wire import WireReader
+from triport.converters.graphs.constants import MAX_CONSTANT, Constant, constant_from
+from triport.converters.graphs.flow import IMAGES, Flow, Step
+from triport.converters.graphs.nodes import Described, read_graph
+from triport.converters.graphs.operators import GraphError, read_node
+from triport.converters.graphs.values import Known, Parameter, Unread
+
+
+def flow_of_file(checkpoint: Checkpoint, names: Mapping[str, str], size_px: int) -> Flow | None:
+    """Return the graph of an ONNX file; None where the file holds weights only, no node and no output.
+
+    Args:
+        checkpoint: the file.
+        names: canonical parameter name -> the file's.
+        size_px: of the images, where the file leaves it free: what pads like "same" depends on it.
+
+    Raises:
+        FormatError: the file is damaged.
+    """
+    nodes, inputs, outputs = read_graph(WireReader(SourceFile(checkpoint.path)))
+    if not nodes and not outputs:
+        return None
+    parameters = {theirs: ours for ours, theirs in names.items()}
+    values: dict[str, Known] = {}
+    for name, tensor in checkpoint.tensors.items():
+        if name in parameters:
+            values[name] = Parameter(parameters[name], tensor.shape)
+        elif tensor.count <= MAX_CONSTANT:
+            values[name] = known_constant(tensor)
+    given = [one for one in inputs if one.name not in values]
+    for index, one in enumerate(given):
+        values[one.name] = _input(one, index, size_px)
+    for node in nodes:
+        if node.op in ("Constant", "Identity") and node.outputs and node.outputs[0] in parameters:
+            name = node.outputs[0]
+            values[name] = Parameter(parameters[name], checkpoint.tensors[name].shape)
+            continue
+        for name in node.inputs:
+            if name:
+                values.setdefault(name, Unread(short(name)))
+        node.told = {
+            key: known_constant(value) if isinstance(value, Tensor) else value
+            for key, value in node.told.items()
+        }
+        try:
+            read_node(values, node)
+        except GraphError as error:
+            raise GraphError(f"{checkpoint.path}: {error}") from None
+    results = [value for one in outputs if isinstance(value := values.get(one.name), Step)]
+    if not results:
+        raise GraphError(
+            f"{checkpoint.path}: no output of its graph depends on its input, so it is no network"
+        )
+    return Flow(tuple(results), _fixed_size(given[0]) if given else (None, None))
+
+
+def known_constant(tensor: Tensor) -> Constant | Unread:
+    """Return a small tensor's values."""
+    if tensor.dtype == "bfloat16" or tensor.dtype.startswith("float8"):
+        return Unread("")
+    return constant_from(tensor.numpy())
+
+
+def _is_nhwc(one: Described) -> bool:
+    return len(one.sizes) == 4 and one.sizes[1] != 3 and one.sizes[3] == 3
+
+
+def _fixed_size(one: Described) -> tuple[int | None, int | None]:
+    if len(one.sizes) != 4:
+        return None, None
+    first = 1 if _is_nhwc(one) else 2
+    return one.sizes[first], one.sizes[first + 1]
+
+
+def _input(one: Described, index: int, size_px: int) -> Step:
+    """Return the images, or what else a graph is given."""
+    height, width = (size or size_px for size in _fixed_size(one))
+    shape = (None, height, width, 3) if _is_nhwc(one) else (None, 3, height, width)
+    if not index:
+        return Step(IMAGES, shape=shape)
+    return Step(f"input {index + 1}", origin=short(one.name))

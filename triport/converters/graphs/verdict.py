@@ -1,0 +1,61 @@
+"""Whether the graph in a file is its model's: yes, no and where, or not compared and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from triport.converters.formats import Checkpoint
+from triport.converters.graphs.difference import differences
+from triport.converters.graphs.stored import stored_flow
+from triport.reference_models.spec import ModelSpec
+
+
+class GraphVerdict(NamedTuple):
+    """What became of comparing a file's graph with a model's.
+
+    `differences` are in the order in which the model computes. `not_compared` says why there was no
+    comparison; None where there was one.
+    """
+
+    differences: tuple[str, ...]
+    not_compared: str | None = None
+
+    @property
+    def equal(self) -> bool:
+        """Whether the graphs were compared and are one."""
+        return not self.differences and self.not_compared is None
+
+
+def graph_verdict(checkpoint: Checkpoint, spec: ModelSpec, names: Mapping[str, str]) -> GraphVerdict | None:
+    """Compare a file's graph with a model's; None of a file that holds weights only.
+
+    Args:
+        checkpoint: the file.
+        spec: the model.
+        names: canonical parameter name -> the file's.
+
+    Raises:
+        FormatError: the graph is damaged.
+    """
+    if checkpoint.runtime != "onnx":
+        return None
+    from triport.converters.graphs.reader import (
+        flow_of_file,  # imports numpy, which files of weights do without
+    )
+
+    expected = stored_flow(spec.name)
+    if expected is None:
+        return GraphVerdict((), f"no graph of {spec.name} is stored (docs/generate_graphs.py makes it)")
+    found = flow_of_file(checkpoint, names, spec.input_size_px)
+    if found is None:
+        return GraphVerdict((), "the file holds weights only, no node and no output")
+    problems = differences(found, expected, spec.name)
+    size = [side for side in found.size_px if side not in (None, spec.input_size_px)]
+    if size and any(problem.startswith(("pads ", "ceil ")) for problem in problems):
+        problems.append(
+            f"the file is of images of {size[0]} pixels and the model's graph of "
+            f"{spec.input_size_px}, which can "
+            f'change the pads of "same": export it at {spec.input_size_px} pixels'
+        )
+    return GraphVerdict(tuple(problems))

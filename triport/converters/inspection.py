@@ -1,0 +1,289 @@
+"""What a checkpoint file is: format, names, model, classes, and what is wrong with it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from triport.converters.cautions import assumptions
+from triport.converters.convert import ConvertError, check_finite
+from triport.converters.formats import (
+    FLOATS,
+    NO_CHECKSUM,
+    WHOLE_FILE,
+    Checkpoint,
+    Selection,
+    file_sha256,
+    open_checkpoint,
+    short,
+)
+from triport.converters.graphs.verdict import GraphVerdict, graph_verdict
+from triport.converters.identify import Fit, IdentifyError, candidates, identify
+from triport.converters.names import COUNTER_LEAF, LEAVES
+from triport.converters.provenance import FOLDED_KEY, VERSION_KEY, ProvenanceError
+from triport.converters.statements import Judgement
+from triport.converters.statements.preparation import Preparation, preparation_of
+from triport.converters.statistics import Statistics, statistics_of, untouched_norms
+from triport.reference_models.errors import listed
+
+_STATISTICS = {"running_mean", "running_var"} | {
+    LEAVES["norm"][leaf] for leaf in ("running_mean", "running_var")
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """A checkpoint and what was found out about it.
+
+    Attributes:
+        checkpoint: the file.
+        fits: every model that it could be of.
+        sha256: of the whole file.
+        problems: what is wrong with it.
+        untouched_norms: BatchNorm layers that no training has touched.
+        statistics: by tensor, where they were asked for; None for complex values.
+        graph: what became of comparing its graph with the model's; None where it has none, or no model.
+        prepared: how images are prepared for it, and how that is known.
+        assumed: what nothing in the file says.
+    """
+
+    checkpoint: Checkpoint
+    fits: tuple[Fit, ...]
+    sha256: str
+    problems: tuple[str, ...]
+    untouched_norms: tuple[str, ...]
+    statistics: Mapping[str, Statistics | None] | None
+    graph: GraphVerdict | None = None
+    prepared: Preparation | None = None
+    assumed: tuple[str, ...] = ()
+
+    @property
+    def statements(self) -> tuple[Judgement, ...]:
+        """What the file says of itself, held against the likeliest model."""
+        return self.fits[0].judgements if self.fits else ()
+
+    @property
+    def dropped(self) -> tuple[tuple[str, str], ...]:
+        """What the file holds beside the model's tensors, and why it is left out."""
+        if self.fits:
+            return self.fits[0].dropped
+        return tuple((item.name, item.reason) for item in self.checkpoint.dropped)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was decided in reading the file."""
+        return (*self.checkpoint.notes, *(self.fits[0].notes if self.fits else ()))
+
+    @property
+    def dtypes(self) -> dict[str, int]:
+        """How many tensors there are of each dtype."""
+        return dict(Counter(tensor.dtype for tensor in self.checkpoint.tensors.values()))
+
+    @property
+    def producer(self) -> str | None:
+        """What wrote the file, as far as it says."""
+        version = self.checkpoint.metadata.get(VERSION_KEY)
+        return f"triport {version}" if version else self.checkpoint.producer
+
+    @property
+    def num_parameters(self) -> int:
+        """Trainable values: BatchNorm statistics and counters are not among them."""
+        return sum(
+            math.prod(tensor.shape)
+            for name, tensor in self.checkpoint.tensors.items()
+            if name.rsplit(".", 1)[-1] not in {*_STATISTICS, COUNTER_LEAF}
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `inspect --json` prints."""
+        checkpoint = self.checkpoint
+        first = self.fits[0] if self.fits else None
+        return {
+            "file": str(checkpoint.path),
+            "format": checkpoint.format,
+            "runtime": checkpoint.runtime,
+            "dialect": first.dialect.name if first else None,
+            "model": first.spec.name if first else None,
+            "models": [one.spec.name for one in self.fits],
+            "num_classes": first.num_classes if first else None,
+            "num_parameters": self.num_parameters,
+            "tensors": [
+                {
+                    "name": name,
+                    "shape": list(tensor.shape),
+                    "dtype": tensor.dtype,
+                    **self._statistics_entry(name),
+                }
+                for name, tensor in checkpoint.tensors.items()
+            ],
+            "dtypes": self.dtypes,
+            "producer": self.producer,
+            "integrity": checkpoint.integrity,
+            "untouched_norms": list(self.untouched_norms),
+            "dropped": [{"name": name, "reason": reason} for name, reason in self.dropped],
+            "notes": list(self.notes),
+            "metadata": dict(checkpoint.metadata),
+            "statements": [
+                {
+                    "where": one.statement.where,
+                    "says": one.statement.value,
+                    "verdict": one.holds.value,
+                    "why": one.why or None,
+                }
+                for one in self.statements
+            ],
+            "graph": self._graph_entry(),
+            "preprocessing_known": str(self.prepared) if self.prepared else None,
+            "assumed": list(self.assumed),
+            "sha256": self.sha256,
+            "problems": list(self.problems),
+        }
+
+    def _graph_entry(self) -> dict[str, Any] | None:
+        if self.graph is None:
+            return None
+        compared = self.graph.not_compared is None
+        return {
+            "compared_with": self.fits[0].spec.name,
+            "equal": self.graph.equal if compared else None,
+            "differences": list(self.graph.differences),
+            "not_compared": self.graph.not_compared,
+        }
+
+    def _statistics_entry(self, name: str) -> dict[str, Any]:
+        if self.statistics is None:
+            return {}
+        found = self.statistics[name]
+        return {"statistics": found.as_dict() if found else None}
+
+
+def inspect_file(
+    path: Path, stats: bool = False, selection: Selection = WHOLE_FILE, with_head: bool = True
+) -> Inspection:
+    """Open a checkpoint of any format, find its model and look for faults.
+
+    Args:
+        path: the file.
+        stats: whether to compute every tensor's statistics too.
+        selection: which tensors are meant, where the file holds more than one network.
+        with_head: whether the last layer must be there; without it, it is left out.
+
+    Raises:
+        TriportError: there is no such file, or it cannot be read as any format.
+    """
+    checkpoint = open_checkpoint(path, selection)
+    problems = []
+    fits: list[Fit] = []
+    if FOLDED_KEY in checkpoint.metadata:
+        problems.append(f"{checkpoint.metadata[FOLDED_KEY]} is folded: the weights cannot be taken out again")
+    else:
+        fits = candidates(checkpoint, FLOATS, with_head)
+        if fits and fits[0].names and not candidates(checkpoint, with_head=with_head):
+            problems.append(
+                f"the parameters are {', '.join(sorted(_parameter_dtypes(checkpoint, fits[0])))}: "
+                f"`convert --dtype float32` converts the values; other commands take float32 only"
+            )
+        if not fits:
+            try:
+                identify(checkpoint, None, FLOATS, with_head)
+            except IdentifyError as error:
+                problems.append(str(error))
+    graph, prepared = None, None
+    assumed: tuple[str, ...] = ()
+    if fits:
+        problems += [str(one) for one in fits[0].contradictions]
+        graph = graph_verdict(checkpoint, fits[0].spec, fits[0].names)
+        if graph is not None and graph.differences:
+            problems.append(
+                f"the graph is not {fits[0].spec.name}'s, in {len(graph.differences)} places\n"
+                f"{listed(graph.differences)}"
+            )
+        try:
+            prepared = preparation_of(checkpoint, fits[0].spec, fits[0].dialect.name)
+            assumed = _assumed(checkpoint, prepared)
+        except ProvenanceError as error:
+            problems.append(str(error))
+        try:
+            check_finite(checkpoint, fits[0])
+        except ConvertError as error:
+            problems.append(str(error))
+    if not fits and checkpoint.format == "ckpt" and checkpoint.integrity == NO_CHECKSUM:
+        problems.append(
+            "a .ckpt has neither a count nor an end mark, this one has no CRC, and no model is known to "
+            "compare it with: nothing can prove that it is complete (cut where a tensor ends, it would look "
+            "the same)"
+        )
+    checkpoint = _without_dropped(checkpoint, fits)
+    untouched, layers = untouched_norms(checkpoint.tensors)
+    statistics = {name: statistics_of(t) for name, t in checkpoint.tensors.items()} if stats else None
+    problems += _untrained(untouched, layers, checkpoint, statistics)
+    return Inspection(
+        checkpoint,
+        tuple(fits),
+        file_sha256(checkpoint.path),
+        tuple(problems),
+        tuple(untouched),
+        statistics,
+        graph,
+        prepared,
+        assumed,
+    )
+
+
+def _assumed(checkpoint: Checkpoint, prepared: Preparation) -> tuple[str, ...]:
+    """Return what a conversion of the file would have to take for granted."""
+    try:
+        return assumptions(identify(checkpoint, dtypes=FLOATS), prepared)
+    except IdentifyError:  # said among the problems, or asked for with --model
+        return ()
+
+
+def _without_dropped(checkpoint: Checkpoint, fits: list[Fit]) -> Checkpoint:
+    """Return the checkpoint without what the model does not use; a graph's constants stay."""
+    if not fits or checkpoint.runtime == "onnx":
+        return checkpoint
+    dropped = {name for name, _ in fits[0].dropped}
+    return replace(
+        checkpoint, tensors={name: t for name, t in checkpoint.tensors.items() if name not in dropped}
+    )
+
+
+def _parameter_dtypes(checkpoint: Checkpoint, found: Fit) -> set[str]:
+    return {
+        checkpoint.tensors[theirs].dtype
+        for ours, theirs in found.names.items()
+        if not ours.endswith(COUNTER_LEAF)
+    }
+
+
+def _untrained(
+    untouched: list[str],
+    layers: int,
+    checkpoint: Checkpoint,
+    statistics: Mapping[str, Statistics | None] | None,
+) -> list[str]:
+    """Return what makes the weights look as if no training had made them."""
+    problems = []
+    if untouched:
+        problems.append(
+            f"the weights look untrained: {len(untouched)} of {layers} BatchNorm layers are as they are made "
+            f"(gamma 1, beta 0, mean 0, variance 1), {short(untouched[0])} the first"
+        )
+    flat = [
+        name
+        for name, found in (statistics or {}).items()
+        if found
+        and found.constant
+        and len(checkpoint.tensors[name].shape) > 1
+        and checkpoint.tensors[name].count > 1
+    ]
+    if flat:
+        problems.append(
+            f"the weights look untrained: all values of {len(flat)} weight tensors are one and the same, "
+            f"{short(flat[0])} the first"
+        )
+    return problems

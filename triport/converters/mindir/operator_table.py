@@ -1,0 +1,108 @@
+"""docs/operators.md, made from the registry: python -m triport.converters.mindir.operator_table."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+from .emit import HIGHEST_OPSET, LOWEST_OPSET
+from .operators import Operator, load_operators
+
+PATH = Path(__file__).resolve().parents[3] / "docs" / "operators.md"
+INTRODUCTION = f"""# MindIR operators that become ONNX
+
+Made from the registry by `python -m triport.converters.mindir.operator_table`; a test fails when it is stale.
+
+Opsets {LOWEST_OPSET} to {HIGHEST_OPSET} can be written; a primitive that needs a later one says so.
+"writes x" is an in-place operator: its result, and later reads of what it overwrote, are both right. A
+view that is written into is refused. Limits are the values that an argument must have; anything else, as any
+attribute that no converter reads, is an error that names the operator and its scope. Control flow
+on computed values (named by its place), encrypted files, quantised parameters, and results whose size
+depends on values (`NonZero`, `MaskedSelect`, `Unique2`) are errors as well.
+
+`nn.GRU`, `nn.RNN`, their cells, `nn.LSTM` in both directions, `nn.MultiheadAttention` and the transformer
+layers reach MindIR taken apart into the primitives below, and are tested as layers.
+
+What is written is compared with MindSpore. Of a Cell the batch axis is free only where MindSpore, asked
+at a larger batch size and at one image, with other images each time, gives what the file gives; where it
+has no kernel, where its traces at these sizes compute the same. A `.mindir` file has the numbers of one
+batch size: its batch is free where each image gives what it gives alone, and a sum over the batch fixes
+it. One with an unknown batch size is traced by MindSpore. Inputs are normal numbers, then numbers around
+30 and 1000, then whole numbers and halves; whole numbers take the range that Gather, OneHot, lengths and
+divisors give them. An error is held against what the outputs move by themselves: under a change of the
+input by 1e-7, and where every rounding in the graph, float16 ones included, falls otherwise. Two things
+are said and are no fault of the file: tanh and cubic interpolation, which MindSpore's CPU kernels
+approximate, where a copy of the file with that approximation equals MindSpore; and rows in the order of
+scores that tie within a rounding.
+
+bfloat16 is compared with MindSpore where that has kernels for it on CPU (additions, products with
+numbers, casts, splits and few others): in ONNX Runtime, or, where ONNX Runtime has none, in
+ONNX's reference implementation, which the result names. Everything else of that type is converted and not
+compared, and the result says so.
+"""
+
+
+def make_table() -> str:
+    """Return the whole document."""
+    operators = load_operators()
+    modules: dict[str, list[Operator]] = {}
+    for operator in operators.values():
+        modules.setdefault(operator.module, []).append(operator)
+    parts = [INTRODUCTION, f"{len(operators)} primitives.\n"]
+    for module, members in sorted(modules.items()):
+        title = module.rpartition(".")[2]
+        rows = [f"| {', '.join(names)} | {what} | {notes} |" for what, notes, names in _rows(members)]
+        parts.append(
+            "\n".join([f"## {title}\n", "| primitives | what they do | limits |", "|---|---|---|", *rows, ""])
+        )
+    return "\n".join(parts)
+
+
+def _rows(operators: list[Operator]) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield the primitives of one function together."""
+    by_function: dict[object, list[Operator]] = {}
+    for operator in operators:
+        by_function.setdefault(operator.convert, []).append(operator)
+    for members in by_function.values():
+        first = members[0]
+        what = (
+            (inspect.getdoc(first.convert) or "").partition("\n\n")[0].replace("\n", " ").replace("|", "\\|")
+        )
+        notes = []
+        if first.lowest_opset > LOWEST_OPSET:
+            notes.append(f"opset {first.lowest_opset} or later")
+        if first.in_place is not None:
+            notes.append("writes x")
+        if first.is_view:
+            notes.append("a view")
+        notes += _limits(first)
+        yield what, "; ".join(notes), [f"`{operator.primitive}`" for operator in members]
+
+
+def _limits(operator: Operator) -> Iterator[str]:
+    """Yield what the converter requires, as its own code says."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(operator.convert)))
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        if node.func.attr == "require" and len(node.args) > 2:
+            what, _, *allowed = node.args
+            if isinstance(what, ast.Constant) and all(isinstance(item, ast.Constant) for item in allowed):
+                values = " or ".join(
+                    f"`{item.value!r}`" for item in allowed if isinstance(item, ast.Constant)
+                )
+                yield f"{what.value!s} {values}"
+        elif node.func.attr == "unsupported" and isinstance(node.args[0], ast.Constant):
+            yield f"not where {node.args[0].value!s}"
+
+
+def main() -> None:
+    """Write the document."""
+    PATH.write_text(make_table(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

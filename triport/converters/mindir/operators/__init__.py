@@ -1,0 +1,66 @@
+"""The operators: one file per family, found by discovery.
+
+A file holds functions marked with `mindir_operator`, each of which takes a `Call` (one MindIR node
+and what it reads) and a `Builder` (where ONNX nodes go) and returns what the node makes.
+To add an operator, add it to a file here and a case to `tests/mindir/`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from triport.converters.mindir.builder import Builder
+    from triport.converters.mindir.call import Call
+
+    Convert = Callable[[Call, Builder], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """How to convert one primitive.
+
+    `in_place` is the input whose storage the primitive overwrites with its result; a view shares
+    its first input's storage; `lowest_opset` is the first ONNX opset that has what it needs.
+    """
+
+    primitive: str
+    convert: Convert
+    module: str
+    in_place: int | None = None
+    is_view: bool = False
+    lowest_opset: int = 11
+
+
+_REGISTRY: dict[str, Operator] = {}
+
+
+def mindir_operator(
+    *primitives: str, in_place: int | None = None, is_view: bool = False, lowest_opset: int = 11
+) -> Callable[[Convert], Convert]:
+    """Register the function as the converter of the named MindIR primitives."""
+
+    def register(convert: Convert) -> Convert:
+        for primitive in primitives:
+            known = _REGISTRY.get(primitive)
+            if known is not None:
+                raise ValueError(f"{primitive} is converted in both {known.module} and {convert.__module__}")
+            _REGISTRY[primitive] = Operator(
+                primitive, convert, convert.__module__, in_place, is_view, lowest_opset
+            )
+        return convert
+
+    return register
+
+
+@cache
+def load_operators() -> dict[str, Operator]:
+    """Import every file of this folder and return the operators by primitive name."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    return dict(sorted(_REGISTRY.items()))

@@ -1,0 +1,83 @@
+"""Running totals, products, maxima and minima."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from triport.converters.mindir.builder import Builder, Value
+from triport.converters.mindir.call import Call
+from triport.converters.mindir.reader import TensorType
+
+from . import mindir_operator
+
+
+@mindir_operator("CumSum")
+def cumulative_sum(call: Call, builder: Builder) -> Value:
+    """Add up along an axis."""
+    exclusive, reverse = int(call.constant(2)), int(call.constant(3))
+    axis = builder.constant(call.constant(1))
+    return builder.add("CumSum", [call.tensor(0), axis], exclusive=exclusive, reverse=reverse)
+
+
+@mindir_operator("CumsumExt")
+def cumulative_sum_ext(call: Call, builder: Builder) -> Value:
+    """Add up along an axis, as `mint` does."""
+    call.constant(2)  # the result's type is known
+    x = builder.cast(call.tensor(0), call.type.elem_type)
+    return builder.add("CumSum", [x, builder.constant(call.constant(1))])
+
+
+@mindir_operator("CumProd")
+def cumulative_product(call: Call, builder: Builder) -> Value:
+    """Multiply along an axis."""
+    x = builder.cast(call.tensor(0), call.type.elem_type)
+    (axis,) = call.axes(1, len(x.shape))
+    exclusive, reverse = call.constant(2), call.constant(3)
+    backwards = range(x.shape[axis])[::-1]
+    if reverse:
+        x = builder.pick(x, axis, backwards)
+    if exclusive:
+        x = _shifted(builder, x, axis, 1, 1)
+    x = _scanned(builder, "Mul", x, axis, 1)
+    return builder.pick(x, axis, backwards) if reverse else x
+
+
+@mindir_operator("Cummax", "Cummin", "CumminExt")
+def cumulative_extreme(call: Call, builder: Builder) -> tuple[Value, Value]:
+    """Return the largest or smallest element so far along an axis, and where it is: the last of equals."""
+    x = call.tensor(0)
+    (axis,) = call.axes(1, len(x.shape))
+    is_max = call.primitive == "Cummax"
+    dtype = helper.tensor_dtype_to_np_dtype(x.type.elem_type)
+    limits = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
+    values = _scanned(
+        builder, "Max" if is_max else "Min", x, axis, float(limits.min if is_max else limits.max)
+    )
+    # an element that is the extreme so far marks its place; the last mark is where the extreme is
+    places = np.arange(x.shape[axis]).reshape([-1] + [1] * (len(x.shape) - 1 - axis))
+    place = builder.constant(places, onnx.TensorProto.FLOAT)
+    is_extreme = builder.compare("Equal", x, values)
+    type_ = TensorType(onnx.TensorProto.FLOAT, x.shape)
+    marks = builder.add("Where", [is_extreme, place, builder.scalar(-1, place)], type_)
+    return values, builder.cast(_scanned(builder, "Max", marks, axis, -1), call.types[1].elem_type)
+
+
+def _scanned(builder: Builder, op_type: str, x: Value, axis: int, neutral: float) -> Value:
+    """Combine each element with all before it: with what lies 1, then 2, 4, 8 ... places before."""
+    size = x.shape[axis]
+    if axis == 0 and builder.get_batch_size() is not None:
+        x = builder.pick(x, axis, range(size))  # the number of steps holds for the traced size alone
+    shift = 1
+    while shift < size:
+        x = builder.add(op_type, [x, _shifted(builder, x, axis, shift, neutral)], x.type)
+        shift *= 2
+    return x
+
+
+def _shifted(builder: Builder, x: Value, axis: int, shift: int, neutral: float) -> Value:
+    """Move elements to the end of an axis; what leaves there is lost, what enters is neutral."""
+    pads = [0] * (2 * len(x.shape))
+    pads[axis], pads[axis + len(x.shape)] = shift, -shift
+    return builder.add("Pad", [x, builder.constant(pads), builder.scalar(neutral, x)], x.type)

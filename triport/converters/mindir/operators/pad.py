@@ -1,0 +1,77 @@
+"""Padding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from triport.converters.mindir.builder import Builder, Value
+from triport.converters.mindir.call import Call
+
+from . import mindir_operator
+
+MODES = {"constant": "constant", "reflect": "reflect", "edge": "edge"}
+
+
+@mindir_operator("Pad")
+def pad(call: Call, builder: Builder) -> Value:
+    """Pad with zeros; `paddings` holds (before, after) of each axis."""
+    return _pad(builder, call.tensor(0), call.attribute("paddings"))
+
+
+@mindir_operator("MirrorPad")
+def mirror_pad(call: Call, builder: Builder) -> Value:
+    """Pad with a mirror image that leaves the border out."""
+    call.require("mode", call.attribute("mode"), "REFLECT")
+    return _pad(builder, call.tensor(0), call.constant(1), mode="reflect")
+
+
+@mindir_operator("PadV3")
+def pad_last_axes_first(call: Call, builder: Builder) -> Value:
+    """Pad by (before, after) pairs that begin with the last axis."""
+    mode = call.attribute("mode")
+    call.require("mode", mode, *MODES)
+    call.require("paddings_contiguous", call.attribute("paddings_contiguous", True), True)
+    x = call.tensor(0)
+    number = call.tensor(2, like=x) if call.entry(2) is not None else None
+    paddings = _pair_up(call.constant(1), len(x.shape))
+    return _pad(builder, x, paddings, number if mode == "constant" else None, MODES[mode])
+
+
+@mindir_operator("ConstantPadND")
+def constant_pad(call: Call, builder: Builder) -> Value:
+    """Pad with a number, by pairs that begin with the last axis."""
+    x = call.tensor(0)
+    return _pad(builder, x, _pair_up(call.constant(1), len(x.shape)), call.tensor(2, like=x))
+
+
+@mindir_operator("ReflectionPad1D", "ReflectionPad2D", "ReflectionPad3D")
+def reflection_pad(call: Call, builder: Builder) -> Value:
+    """Pad with a mirror image, by pairs that begin with the last axis, as `mint` does."""
+    x = call.tensor(0)
+    return _pad(builder, x, _pair_up(call.constant(1), len(x.shape)), mode="reflect")
+
+
+@mindir_operator("ReplicationPad1D", "ReplicationPad2D", "ReplicationPad3D")
+def replication_pad(call: Call, builder: Builder) -> Value:
+    """Pad with the border, by pairs that begin with the last axis, as `mint` does."""
+    x = call.tensor(0)
+    return _pad(builder, x, _pair_up(call.constant(1), len(x.shape)), mode="edge")
+
+
+def _pair_up(flat: Sequence[int], rank: int) -> list[Sequence[int]]:
+    pairs = [flat[index : index + 2] for index in range(0, len(flat), 2)]
+    return [(0, 0)] * (rank - len(pairs)) + pairs[::-1]
+
+
+def _pad(
+    builder: Builder,
+    x: Value,
+    paddings: Sequence[Sequence[int]],
+    number: Value | None = None,
+    mode: str = "constant",
+) -> Value:
+    pads = [before for before, _ in paddings] + [after for _, after in paddings]
+    if not any(pads):
+        return x
+    inputs = [x, builder.constant(pads)] + ([number] if number else [])
+    return builder.add("Pad", inputs, mode=mode)

@@ -1,0 +1,198 @@
+"""Reductions over axes."""
+
+from __future__ import annotations
+
+import math
+
+import onnx
+
+from triport.converters.mindir.builder import Builder, Value
+from triport.converters.mindir.call import Call
+from triport.converters.mindir.reader import TensorType
+
+from . import mindir_operator
+
+
+@mindir_operator("ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd")
+def reduce(call: Call, builder: Builder) -> Value:
+    """Reduce over the axes; none means all."""
+    return _reduce(call, builder, call.primitive)
+
+
+@mindir_operator("ReduceSum")
+def reduce_sum(call: Call, builder: Builder) -> Value:
+    """Add up over the axes; with skip_mode, none means none."""
+    if call.constant(3) and not call.constant(1):
+        call.constant(2)
+        return call.tensor(0)
+    return _reduce(call, builder, "ReduceSum")
+
+
+@mindir_operator("MeanExt", "SumExt", "ProdExt")
+def reduce_ext(call: Call, builder: Builder) -> Value:
+    """Average, add up or multiply in the element type of the result."""
+    call.constant(3)  # the result's type is known
+    return _reduce(call, builder, f"Reduce{call.primitive.removesuffix('Ext')}")
+
+
+@mindir_operator("ReduceAll", "ReduceAny")
+def reduce_truth(call: Call, builder: Builder) -> Value:
+    """Return whether all, or any, of the elements hold."""
+    x = builder.cast(builder.cast(call.tensor(0), onnx.TensorProto.BOOL), onnx.TensorProto.INT32)
+    rank = len(x.shape)
+    axes = (call.axes(1, rank) if call.num_inputs > 1 else []) or list(range(rank))
+    keep_dims = bool(call.constant(2)) if call.num_inputs > 2 else False
+    op_type = "ReduceMin" if call.primitive == "ReduceAll" else "ReduceMax"
+    return builder.cast(builder.reduce(op_type, x, axes, keep_dims), onnx.TensorProto.BOOL)
+
+
+@mindir_operator("Max", "Min")
+def reduce_all(call: Call, builder: Builder) -> Value:
+    """Return the largest or smallest element of all."""
+    x = call.tensor(0)
+    return builder.reduce(f"Reduce{call.primitive}", x, range(len(x.shape)), keep_dims=False)
+
+
+def _reduce(call: Call, builder: Builder, op_type: str) -> Value:
+    x = builder.cast(call.tensor(0), call.type.elem_type)
+    axes = call.axes(1, len(x.shape)) or list(range(len(x.shape)))
+    return builder.reduce(op_type, x, axes, bool(call.constant(2)))
+
+
+@mindir_operator("LogSumExp")
+def log_sum_exp(call: Call, builder: Builder) -> Value:
+    """Return the logarithm of the sum of exponentials."""
+    return _reduce(call, builder, "ReduceLogSumExp")
+
+
+@mindir_operator("ReduceStd")
+def reduce_std(call: Call, builder: Builder) -> tuple[Value, Value]:
+    """Return standard deviation and mean."""
+    x, axes = call.tensor(0), call.axes(1, len(call.tensor(0).shape))
+    unbiased, keep_dims = int(call.constant(2)), bool(call.constant(3))
+    variance, mean = _variance(builder, x, axes, unbiased, keep_dims)
+    return builder.unary("Sqrt", variance), mean
+
+
+@mindir_operator("Std", "Var")
+def standard_deviation(call: Call, builder: Builder) -> Value:
+    """Return the standard deviation, or its square."""
+    return _deviation(call, builder)[0]
+
+
+@mindir_operator("StdMean", "VarMean")
+def standard_deviation_and_mean(call: Call, builder: Builder) -> tuple[Value, Value]:
+    """Return the standard deviation, or its square, and the mean."""
+    return _deviation(call, builder)
+
+
+def _deviation(call: Call, builder: Builder) -> tuple[Value, Value]:
+    x, axes = call.tensor(0), call.axes(1, len(call.tensor(0).shape))
+    correction, keep_dims = int(call.constant(2)), bool(call.constant(3))
+    variance, mean = _variance(builder, x, axes, correction, keep_dims)
+    return (builder.unary("Sqrt", variance) if call.primitive.startswith("Std") else variance), mean
+
+
+def _variance(
+    builder: Builder, x: Value, axes: list[int], correction: int, keep_dims: bool
+) -> tuple[Value, Value]:
+    """Return the variance, divided by the number of elements less `correction`, and the mean."""
+    axes = axes or list(range(len(x.shape)))
+    mean = builder.reduce("ReduceMean", x, axes, keep_dims=True)
+    centred = builder.binary("Sub", x, mean)
+    square = builder.binary("Mul", centred, centred)
+    if correction:
+        count = math.prod(x.shape[axis] for axis in axes)
+        total = builder.reduce("ReduceSum", square, axes, keep_dims)
+        variance = builder.binary("Div", total, builder.scalar(count - correction, x))
+    else:
+        variance = builder.reduce("ReduceMean", square, axes, keep_dims)
+    return variance, mean if keep_dims else builder.squeeze(mean, axes)
+
+
+@mindir_operator("Nansum")
+def sum_of_numbers(call: Call, builder: Builder) -> Value:
+    """Add up over the axes, leaving out what is not a number."""
+    call.constant(3)  # the result's type is known
+    x = call.tensor(0)
+    is_nan = builder.add("IsNaN", [x], TensorType(onnx.TensorProto.BOOL, x.shape))
+    x = builder.cast(builder.add("Where", [is_nan, builder.scalar(0, x), x], x.type), call.type.elem_type)
+    axes = call.axes(1, len(x.shape)) or list(range(len(x.shape)))
+    return builder.reduce("ReduceSum", x, axes, bool(call.constant(2)))
+
+
+@mindir_operator("CountNonZero")
+def count_nonzero(call: Call, builder: Builder) -> Value:
+    """Count over the axes what is not zero; none means all."""
+    x = call.tensor(0)
+    axes = call.axes(1, len(x.shape)) or list(range(len(x.shape)))
+    marks = builder.cast(builder.cast(x, onnx.TensorProto.BOOL), call.type.elem_type)
+    return builder.reduce("ReduceSum", marks, axes, keep_dims=False)
+
+
+@mindir_operator("MedianExt")
+def median(call: Call, builder: Builder) -> Value:
+    """Return the middle element of all; of two, the lower."""
+    x = call.tensor(0)
+    count = math.prod(x.shape)
+    type_ = TensorType(x.type.elem_type, (count,))
+    flat = builder.add("Reshape", [x, builder.constant([count])], type_)
+    half = (count + 1) // 2
+    types = [TensorType(elem_type, (half,)) for elem_type in (x.type.elem_type, onnx.TensorProto.INT64)]
+    lower = builder.add_many("TopK", [flat, builder.constant([half])], types, largest=0)[0]
+    return builder.add("Gather", [lower, builder.constant(half - 1)])
+
+
+@mindir_operator("Argmax", "Argmin")
+def argument(call: Call, builder: Builder) -> Value:
+    """Return where the largest or smallest element along an axis is."""
+    call.constant(2)  # the result's type is known
+    x = call.tensor(0)
+    (axis,) = call.axes(1, len(x.shape))
+    return _argument(builder, _op_type(call), x, axis, False, call.type.elem_type)
+
+
+@mindir_operator("ArgMaxExt", "ArgMinExt")
+def argument_ext(call: Call, builder: Builder) -> Value:
+    """Do the same, as `mint` does; without an axis, in the flattened tensor."""
+    x, keep_dims = call.tensor(0), bool(call.constant(2))
+    axes = call.axes(1, len(x.shape))
+    if axes:
+        return _argument(builder, _op_type(call), x, axes[0], keep_dims, call.type.elem_type)
+    flat = builder.add(
+        "Reshape", [x, builder.constant([-1])], TensorType(x.type.elem_type, (math.prod(x.shape),))
+    )
+    return _argument(builder, _op_type(call), flat, 0, False, call.type.elem_type)
+
+
+@mindir_operator("ArgMaxWithValue", "ArgMinWithValue")
+def argument_with_value(call: Call, builder: Builder) -> tuple[Value, Value]:
+    """Return where the largest or smallest element along an axis is, and that element."""
+    index, value = _argument_and_value(call, builder, call.types[0].elem_type)
+    return index, value
+
+
+@mindir_operator("MaxDim", "MinDim")
+def value_with_argument(call: Call, builder: Builder) -> tuple[Value, Value]:
+    """Return the largest or smallest element along an axis, and where it is."""
+    index, value = _argument_and_value(call, builder, call.types[1].elem_type)
+    return value, index
+
+
+def _argument_and_value(call: Call, builder: Builder, elem_type: int) -> tuple[Value, Value]:
+    x, keep_dims = call.tensor(0), bool(call.constant(2))
+    (axis,) = call.axes(1, len(x.shape))
+    op_type = _op_type(call)
+    index = _argument(builder, op_type, x, axis, keep_dims, elem_type)
+    return index, builder.reduce(op_type.replace("Arg", "Reduce"), x, [axis], keep_dims)
+
+
+def _op_type(call: Call) -> str:
+    return "ArgMin" if "min" in call.primitive.lower() else "ArgMax"
+
+
+def _argument(builder: Builder, op_type: str, x: Value, axis: int, keep_dims: bool, elem_type: int) -> Value:
+    shape = [*x.shape[:axis], *([1] if keep_dims else []), *x.shape[axis + 1 :]]
+    type_ = TensorType(onnx.TensorProto.INT64, tuple(shape))
+    y = builder.add(op_type, [x], type_, axis=axis, keepdims=int(keep_dims))
+    return builder.cast(y, elem_type)

@@ -1,0 +1,102 @@
+"""What a file that triport wrote says of itself: model, origin, preprocessing, in `metadata`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+from triport import __version__
+from triport.reference_models.errors import TriportError
+from triport.reference_models.spec import ModelSpec, Preprocess
+
+MODEL_KEY = "triport.model"
+NUM_CLASSES_KEY = "triport.num_classes"
+SOURCE_DIALECT_KEY = "triport.source_dialect"
+SOURCE_SHA256_KEY = "triport.source_sha256"
+PREPROCESSING_KEY = "triport.preprocessing"
+# "stated: ..." or "assumed: ...": whether the preprocessing is known of these weights, or taken for granted
+PREPROCESSING_KNOWN_KEY = "triport.preprocessing_known"
+FOLDED_KEY = "triport.folded"
+VERSION_KEY = "triport.version"
+
+
+class ProvenanceError(TriportError):
+    """A file's metadata carries triport's keys and not what triport writes under them."""
+
+
+def provenance(
+    spec: ModelSpec,
+    num_classes: int,
+    dialect: str,
+    source_sha256: str | None = None,
+    preprocess: Preprocess | None = None,
+    preprocess_known: str = "",
+) -> dict[str, str]:
+    """Return the metadata of a converted file; what is not given is left out.
+
+    Args:
+        spec: the model.
+        num_classes: that its head has.
+        dialect: whose names the weights had at first, from `source_dialect`.
+        source_sha256: of the source.
+        preprocess: how images are prepared.
+        preprocess_known: "stated: ..." or "assumed: ...".
+    """
+    metadata = {
+        MODEL_KEY: spec.name,
+        NUM_CLASSES_KEY: str(num_classes),
+        SOURCE_DIALECT_KEY: dialect,
+        VERSION_KEY: __version__,
+    }
+    if source_sha256 is not None:
+        metadata[SOURCE_SHA256_KEY] = source_sha256
+    if preprocess is not None:
+        metadata[PREPROCESSING_KEY] = json.dumps(asdict(preprocess), sort_keys=True)
+        metadata[PREPROCESSING_KNOWN_KEY] = preprocess_known
+    return metadata
+
+
+def source_dialect(metadata: Mapping[str, str], spec: ModelSpec, found: str) -> str:
+    """Return whose names the weights had before the first conversion: `found` where a file does not say."""
+    stated = metadata.get(SOURCE_DIALECT_KEY, found)
+    return stated if any(dialect.name == stated for dialect in spec.dialects) else found
+
+
+def stated_preprocessing(metadata: Mapping[str, str], path: object) -> Preprocess | None:
+    """Return the preprocessing that a file states, None where it states none.
+
+    Raises:
+        ProvenanceError: it is not of the form that triport writes.
+    """
+    text = metadata.get(PREPROCESSING_KEY)
+    if text is None:
+        return None
+    try:
+        values: dict[str, Any] = json.loads(text)
+        known = {field.name for field in fields(Preprocess)}
+        if set(values) | {"channels"} != known:
+            raise ValueError(f"expected the keys {', '.join(sorted(known))}")
+        return Preprocess(
+            resize_px=int(values["resize_px"]),
+            crop_px=int(values["crop_px"]),
+            interpolation=values["interpolation"],
+            mean=three(values["mean"]),
+            std=three(values["std"]),
+            library=values["library"],
+            channels=values.get("channels", "rgb"),
+        )
+    except (ValueError, TypeError) as error:
+        raise ProvenanceError(f"{path}: its metadata {PREPROCESSING_KEY} cannot be read: {error}") from error
+
+
+def three(values: Any) -> tuple[float, float, float]:
+    """Return the values of three channels.
+
+    Raises:
+        ValueError: there are not three.
+        TypeError: they are no numbers.
+    """
+    red, green, blue = (float(value) for value in values)
+    return red, green, blue

@@ -1,0 +1,64 @@
+"""A config.json beside the file, as timm and transformers keep it on a hub."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from triport.converters.formats import Checkpoint
+from triport.converters.statements.statement import HARMLESS_ARGUMENTS, Statement, statements_in
+
+NAME = "config.json"
+_MAX_BYTES = 1 << 20
+_WEIGHTS = (".pth", ".pt", ".bin", ".safetensors", ".ckpt", ".onnx", ".tar")
+# what hubs call the file that a config.json is of
+_OF_A_HUB = ("model", "pytorch_model", "open_clip_model")
+
+
+def config_beside(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return the config.json that is of a file; empty where there is none, or where it is of another.
+
+    It is this file's where the file has a hub's name, or no other weights lie in the folder.
+    """
+    path = Path(checkpoint.path)
+    config = path.with_name(NAME)
+    try:
+        if not config.is_file() or config.stat().st_size > _MAX_BYTES:
+            return {}
+        if path.stem not in _OF_A_HUB and _other_weights(path):
+            return {}
+        return _parsed(config.read_bytes())
+    except OSError:
+        return {}
+
+
+def read(checkpoint: Checkpoint) -> Iterator[Statement]:
+    """Yield what the config.json beside a file says."""
+    config = config_beside(checkpoint)
+    if not {"architecture", "pretrained_cfg"} & config.keys():
+        return
+    plain = {key: value for key, value in config.items() if not isinstance(value, dict | list)}
+    plain.pop("model_name", None)
+    yield from statements_in(plain, f"{NAME}: ")
+    arguments = config.get("model_args")
+    for key, value in (arguments if isinstance(arguments, dict) else {}).items():
+        if key not in HARMLESS_ARGUMENTS:
+            yield Statement(f"{NAME}: model_args.{key}", "option", str(value))
+
+
+def _other_weights(path: Path) -> bool:
+    return any(
+        other.suffix.lower() in _WEIGHTS and other.name != path.name for other in path.parent.iterdir()
+    )
+
+
+@lru_cache(maxsize=4)
+def _parsed(data: bytes) -> dict[str, Any]:
+    try:
+        values = json.loads(data)
+    except (ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}

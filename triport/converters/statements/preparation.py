@@ -1,0 +1,141 @@
+"""How images are prepared for a file, whose published figure it could have, and how either is known.
+
+What a file states, or a config.json beside it, or the user, is known; what its names only suggest is
+assumed, and whoever prints it says so.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal, NamedTuple
+
+from triport.converters.formats import Checkpoint
+from triport.converters.provenance import (
+    PREPROCESSING_KNOWN_KEY,
+    SOURCE_DIALECT_KEY,
+    ProvenanceError,
+    stated_preprocessing,
+    three,
+)
+from triport.converters.published_weights import recognised
+from triport.converters.statements.config_file import NAME, config_beside
+from triport.reference_models.spec import ModelSpec, Preprocess, Weights
+
+Known = Literal["stated", "assumed", "unknown"]
+
+
+class Preparation(NamedTuple):
+    """How images are prepared, and how that is known: `by` says what states it, or what was assumed."""
+
+    preprocess: Preprocess | None
+    known: Known
+    by: str
+
+    def __str__(self) -> str:
+        return f"{self.known}: {self.by}"
+
+
+class Figure(NamedTuple):
+    """The published weights whose figures a file could have; `weights` is None where there are none."""
+
+    weights: Weights | None
+    known: Known
+    by: str
+
+
+def preparation_of(
+    checkpoint: Checkpoint, spec: ModelSpec, dialect: str, named: str | None = None
+) -> Preparation:
+    """Return how images are prepared for a file, and how that is known.
+
+    Args:
+        checkpoint: the file.
+        spec: the model that it is of.
+        dialect: whose names it has.
+        named: published weights that the user named, or a model.
+
+    Raises:
+        ProvenanceError: what the file or config.json states cannot be read.
+    """
+    weights = next((one for one in spec.weights if one.name == named), None)
+    if weights is not None:
+        return Preparation(weights.preprocess, "stated", f"you named {weights.name}")
+    stated = stated_preprocessing(checkpoint.metadata, checkpoint.path)
+    if stated is not None:
+        how, _, by = checkpoint.metadata.get(PREPROCESSING_KNOWN_KEY, "").partition(": ")
+        known: Known = "assumed" if how == "assumed" else "stated"
+        return Preparation(stated, known, by or "the source file")
+    config = config_beside(checkpoint).get("pretrained_cfg")
+    if isinstance(config, dict):
+        return Preparation(_of_timm(config, checkpoint, spec), "stated", f"{NAME} beside the file")
+    published = recognised(checkpoint.path, [spec])
+    if published is not None:
+        by = f"the publisher of {published.weights.name}, whose file it is: {published.proof}"
+        return Preparation(published.weights.preprocess, "stated", by)
+    dialect = checkpoint.metadata.get(SOURCE_DIALECT_KEY, dialect)
+    weights = next((one for one in (*_of(spec, dialect), *spec.weights)), None)
+    if weights is None:
+        return Preparation(None, "unknown", f"nobody has published weights of {spec.name}")
+    return Preparation(weights.preprocess, "assumed", f"nothing states it, it is that of {weights.name}")
+
+
+def figure_of(
+    checkpoint: Checkpoint, spec: ModelSpec, num_classes: int, dialect: str, named: str | None = None
+) -> Figure:
+    """Return the published weights whose figures a file could have, and how that is known.
+
+    No file proves by its names that it is the published one: at most this is assumed, and never where the
+    file states another preprocessing or has another number of classes.
+
+    Raises:
+        ProvenanceError: what the file or config.json states cannot be read.
+    """
+    weights = next((one for one in spec.weights if one.name == named), None)
+    if weights is not None:
+        return Figure(weights, "stated", f"you named {weights.name}")
+    if num_classes != spec.num_classes:
+        return Figure(
+            None, "unknown", f"{num_classes} classes, not the {spec.num_classes} of published weights"
+        )
+    prepared = preparation_of(checkpoint, spec, dialect)
+    dialect = checkpoint.metadata.get(SOURCE_DIALECT_KEY, dialect)
+    for weights in _of(spec, dialect):
+        if prepared.known != "stated" or prepared.preprocess == weights.preprocess:
+            return Figure(
+                weights, "assumed", f"the names are {dialect}'s; nothing proves that it is this file"
+            )
+    return Figure(None, "unknown", f"no published weights of {spec.name} fit what the file states")
+
+
+def _of(spec: ModelSpec, dialect: str) -> list[Weights]:
+    return [weights for weights in spec.weights if weights.dialect == dialect]
+
+
+def _of_timm(config: dict[str, Any], checkpoint: Checkpoint, spec: ModelSpec) -> Preprocess:
+    """Return what timm's pretrained_cfg states, as timm's own transforms_imagenet_eval takes it."""
+    try:
+        size = int(config.get("input_size", (3, spec.input_size_px, spec.input_size_px))[-1])
+        interpolation = config.get("interpolation", "bicubic")
+        if interpolation not in ("bilinear", "bicubic"):
+            raise ValueError(f"interpolation {interpolation!r}")
+        if config.get("crop_mode", "center") != "center":
+            raise ValueError(f"crop_mode {config['crop_mode']!r}")
+        share = float(config.get("crop_pct", 0.875))
+        if not 0.1 <= share <= 1 or not 0 < size < 1 << 14:
+            raise ValueError(f"crop_pct {share}, input_size {size}")
+        return Preprocess(
+            resize_px=math.floor(size / share),
+            crop_px=size,
+            interpolation=interpolation,
+            mean=three(config["mean"]),
+            std=three(config["std"]),
+            library="pil",
+        )
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        raise ProvenanceError(
+            f"{checkpoint.path}: the pretrained_cfg in the {NAME} beside it states a preprocessing "
+            f"that is not "
+            f"known here ({error}). Expected mean, std, bilinear or bicubic, crop_pct and "
+            f"input_size; move the "
+            f"{NAME} away, or say whose weights these are with --model"
+        ) from error

@@ -1,0 +1,161 @@
+"""Conversions and inspections as tables for the terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from triport.converters.formats import short
+from triport.converters.formats.training_state import STATE_OF
+from triport.reference_models.errors import listed
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from triport.converters.comparison import Comparison
+    from triport.converters.convert import Conversion
+    from triport.converters.graphs.verdict import GraphVerdict
+    from triport.converters.inspection import Inspection
+
+
+def conversion_lines(done: Conversion, shipped: bool) -> Iterator[str]:
+    """Yield what a conversion did, then its warnings.
+
+    Plain lines: a third of a conversion's time would go into importing rich.
+    """
+    source = str(done.source)
+    if shipped:
+        source = f"{source.removeprefix(f'{Path.cwd()}/')} (the small trained model that triport ships)"
+    rows = [
+        ("source", source),
+        ("output", done.output),
+        (
+            "model",
+            f"{done.model}, {f'{done.num_classes} classes' if done.num_classes else 'without its head'}",
+        ),
+        ("from, to", f"{done.source_runtime} -> {done.target_runtime}, {done.dialect} names"),
+        ("tensors", f"{done.tensors_written} written, {len(done.dropped)} dropped"),
+    ]
+    reasons = [
+        "the optimizer's state of a parameter" if reason.startswith(STATE_OF) else reason
+        for _, reason in done.dropped
+    ]
+    for reason, count in Counter(reasons).items():
+        rows.append(("", f"{count} dropped: {reason}"))
+    if done.rounding is not None:
+        rounding = done.rounding
+        at = f" in {rounding.tensor}" if rounding.tensor else ""
+        rows.append(
+            (
+                "rounding",
+                f"to {rounding.dtype}: at most {rounding.max_abs_error:.3g}{at}, "
+                f"{rounding.max_rel_error:.3g} of the value; {rounding.became_zero} values became 0",
+            )
+        )
+    rows.append(("round trip", done.round_trip))
+    loading = [f"{one.publisher}'s {one.name}" for one in done.loads_in if one.same_function]
+    if loading:
+        rows.append(("loads in", f"{', '.join(loading)}: the same function"))
+    yield "Converted"
+    yield from (f"  {title:<11} {text}" for title, text in rows)
+    yield from (f"Assumed: {assumption}" for assumption in done.assumed)
+    yield from (f"Note: {warning}" for warning in done.warnings)
+
+
+def inspection_table(found: Inspection) -> Iterator[Table | str]:
+    """Yield what a checkpoint is, its statistics where there are any, then its problems."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    checkpoint = found.checkpoint
+    table = Table(title=escape(str(checkpoint.path)), show_header=False)
+    table.add_row("format", f"{checkpoint.format} ({checkpoint.runtime})")
+    for one in found.fits:
+        size = f"{one.num_classes} classes" if one.num_classes else "without its head"
+        table.add_row("model", f"{one.spec.name}, {size}, {one.dialect.name} names")
+    if not found.fits:
+        table.add_row("model", "none that is known")
+    table.add_row("tensors", ", ".join(f"{count} {dtype}" for dtype, count in found.dtypes.items()))
+    table.add_row("parameters", f"{found.num_parameters:,} (BatchNorm statistics not counted)")
+    table.add_row("dropped", str(len(found.dropped)))
+    table.add_row("written by", escape(short(found.producer)) if found.producer else "the file does not say")
+    for key, value in checkpoint.metadata.items():  # a stranger's texts: no markup, no control codes
+        table.add_row(escape(short(key)), escape(short(value, 400)))
+    for judged in found.statements:
+        says = (
+            f"{short(str(judged.statement.value))!r}: {judged.holds.value}{judged.why and ', '}{judged.why}"
+        )
+        table.add_row(escape(short(judged.statement.where)), escape(says))
+    if found.graph is not None:
+        table.add_row("graph", escape(_graph_words(found.graph, found.fits[0].spec.name)))
+    if found.prepared is not None and found.prepared.preprocess is not None:
+        table.add_row("preprocessing", escape(f"{found.prepared.preprocess}; {found.prepared}"))
+    table.add_row("integrity", checkpoint.integrity)
+    table.add_row("sha256", found.sha256)
+    yield table
+    if found.statistics is not None:
+        yield _statistics_table(found)
+    for assumption in found.assumed:
+        yield f"Assumed: {escape(assumption)}"
+    for note in found.notes:
+        yield f"Note: {escape(note)}"
+    for problem in found.problems:
+        yield f"[bold red]Problem:[/] {escape(problem)}"
+
+
+def _graph_words(graph: GraphVerdict, model: str) -> str:
+    if graph.not_compared is not None:
+        return f"not compared: {graph.not_compared}"
+    return f"that of {model}" if graph.equal else f"not that of {model}, in {len(graph.differences)} places"
+
+
+def _statistics_table(found: Inspection) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("tensor", "shape", "dtype", title="Values")
+    for heading in ("min", "max", "mean", "std"):
+        table.add_column(heading, justify="right")
+    table.add_column("marks")
+    for name, tensor in found.checkpoint.tensors.items():
+        values = (found.statistics or {})[name]
+        numbers, marks = [""] * 4, []
+        if values is not None:
+            wanted = (values.minimum, values.maximum, values.mean, values.std)
+            numbers = ["" if number is None else f"{number:.4g}" for number in wanted]
+            marks += [f"{values.nan} NaN"] if values.nan else []
+            marks += [f"{values.inf} Inf"] if values.inf else []
+            marks += ["all zero"] if values.all_zero else ["constant"] if values.constant else []
+        marks += ["untouched"] if name.rpartition(".")[0] in found.untouched_norms else []
+        shape = escape(str(list(tensor.shape)))
+        table.add_row(escape(short(name)), shape, tensor.dtype, *numbers, ", ".join(marks))
+    return table
+
+
+def comparison_lines(done: Comparison) -> Iterator[str]:
+    """Yield what differs between two checkpoints, one line a tensor."""
+    by = f"canonical names of {done.model}" if done.model else "the files' own names: no model fits both"
+    yield f"{done.first} and {done.second}, {done.tensors} tensors by {by}"
+    for one in done.differences:
+        values = ""
+        if one.values is not None:
+            largest = "NaN or Inf on one side" if one.max_abs is None else f"at most {one.max_abs:.6g}"
+            values = f": {one.values:,} values differ, {largest}"
+        sides = f"{one.first or 'nothing'} against {one.second or 'nothing'}"
+        yield f"  {one.kind:<8} {short(one.name)}  {sides if one.kind != 'value' else one.first}{values}"
+    if done.not_compared:
+        yield f"  {len(done.not_compared)} counters of training batches left out, which only one file has"
+    yield from (f"Note: {note}" for note in done.notes)
+    if done.graphs:
+        count = len(done.graphs)
+        weights = "Weights equal" if done.weights_equal else f"Different: {len(done.differences)} tensors"
+        yield f"{weights}; graphs differ: {count} things that {done.first} has otherwise than {done.second}"
+        yield listed(done.graphs)
+        return
+    if done.graphs_compared:
+        yield "  the graphs that the files hold or name are one"
+    elif done.model is not None:
+        yield "  the graphs are not compared: not both files hold or name one"
+    yield "Equal, bit for bit." if done.equal else f"Different: {len(done.differences)} tensors."

@@ -1,0 +1,20 @@
+"""The input batch: made once in NumPy and handed to every runtime."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from triport.reference_models.spec import ModelSpec
+
+DEFAULT_BATCH_SIZE = 2
+
+
+def random_batch(
+    spec: ModelSpec,
+    batch_size: int = DEFAULT_BATCH_SIZE,
+    seed: int | list[int] = 0,
+    size_px: int | None = None,
+) -> np.ndarray:
+    """Return (batch_size, 3, size, size) float32, N(0, 1); the model's own input size by default."""
+    size = spec.input_size_px if size_px is None else size_px
+    return np.random.default_rng(seed).standard_normal((batch_size, 3, size, size)).astype(np.float32)

@@ -1,0 +1,139 @@
+"""Which runtimes and devices are usable here, and what to do about those that are not."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib import metadata, util
+from typing import TYPE_CHECKING, Any
+
+from triport.converters.environment import import_mindspore, import_torch
+from triport.reference_models.errors import TriportError
+
+from .runners.onnx import import_onnxruntime
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A runtime on a device; `advice` says what to do where it is not usable."""
+
+    runtime: str
+    device: str
+    usable: bool
+    version: str
+    advice: str
+
+
+def examine() -> list[Finding]:
+    """Load every runtime and ask it for its devices."""
+    return [
+        *_runtime("pytorch", "torch", import_torch, _torch_devices),
+        *_runtime("mindspore", "mindspore", import_mindspore, _mindspore_devices),
+        *_runtime("onnx", "onnxruntime", import_onnxruntime, _onnxruntime_devices),
+    ]
+
+
+def _runtime(
+    runtime: str,
+    package: str,
+    load: Callable[[], Any],
+    devices: Callable[[Any], Iterator[tuple[str, bool, str]]],
+) -> Iterator[Finding]:
+    try:
+        module = load()
+    except TriportError as error:
+        yield Finding(runtime, "", False, "", str(error))
+        return
+    for device, usable, advice in devices(module):
+        yield Finding(runtime, device, usable, module.__version__, "" if usable else advice)
+
+
+def _torch_devices(torch: Any) -> Iterator[tuple[str, bool, str]]:
+    yield "cpu", True, ""
+    usable = torch.cuda.is_available()
+    yield "cuda", usable, "needs an NVIDIA GPU with its driver, and a CUDA build of PyTorch"
+    if util.find_spec("torch_npu") is None:
+        yield "npu", False, 'needs an Ascend NPU with CANN, then: pip install "triport[npu]"'
+        return
+    try:
+        import torch_npu  # noqa: F401
+
+        usable = torch.npu.is_available()
+        yield "npu", usable, "torch_npu loads, but finds no NPU: check the driver with npu-smi info"
+    except (ImportError, OSError, RuntimeError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        yield "npu", False, f"torch_npu does not load ({reason}): install CANN and source its set_env.sh"
+
+
+def _mindspore_devices(mindspore: Any) -> Iterator[tuple[str, bool, str]]:
+    yield "cpu", True, ""
+    for device, target, advice in (
+        ("cuda", "GPU", "needs a MindSpore build with its GPU backend; the newest ones have none"),
+        ("npu", "Ascend", "needs an Ascend NPU with CANN; source CANN's set_env.sh before starting"),
+    ):
+        try:
+            usable = bool(mindspore.hal.is_available(target))
+        except (RuntimeError, ValueError):
+            usable = False
+        yield device, usable, advice
+
+
+def _onnxruntime_devices(onnxruntime: Any) -> Iterator[tuple[str, bool, str]]:
+    providers = onnxruntime.get_available_providers()
+    for device, provider, advice in (
+        ("cpu", "CPUExecutionProvider", "reinstall onnxruntime"),
+        (
+            "cuda",
+            "CUDAExecutionProvider",
+            "needs an NVIDIA GPU; pip install onnxruntime-gpu instead of onnxruntime",
+        ),
+        ("npu", "CANNExecutionProvider", "needs an Ascend NPU and an onnxruntime that is built with CANN"),
+    ):
+        yield device, provider in providers, advice
+
+
+def packages() -> dict[str, str]:
+    """Return the versions of Python and of the packages that matter."""
+    found = {"python": f"{sys.version.split()[0]} on {platform.platform()}"}
+    for name in (
+        "click",
+        "numpy",
+        "onnx",
+        "onnxscript",
+        "pillow",
+        "protobuf",
+        "rich",
+        "safetensors",
+        "torch_npu",
+    ):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def json_of(findings: list[Finding]) -> dict[str, Any]:
+    """Return what `doctor --json` prints."""
+    return {"runtimes": [asdict(finding) for finding in findings], "packages": packages()}
+
+
+def tables_of(findings: list[Finding]) -> Iterator[Table]:
+    """Yield the runtimes and the packages as tables."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("runtime", "version", "device", "usable", "what to do", title="Runtimes and devices")
+    for finding in findings:
+        mark = "[green]yes[/]" if finding.usable else "no"
+        table.add_row(finding.runtime, finding.version, finding.device, mark, escape(finding.advice))
+    yield table
+    table = Table("package", "version", title="Packages")
+    for name, version in packages().items():
+        table.add_row(name, version)
+    yield table

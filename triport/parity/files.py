@@ -1,0 +1,165 @@
+"""Files that should be equal, beside one another: by how much they are apart, where, and what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from triport.converters.published import model_file
+
+from .beside import beside, why_not_comparable
+from .candidates import GIVEN_FILE
+from .check import ModelReport
+from .compare import compare
+from .inputs import Inputs
+from .layers.judge import LayerReport
+from .layers.reference import Reference
+from .layers.trace import following, layers_of
+from .localise.inputs import file_pair, telling_batch
+from .localise.verdict import Localisation, by_name, by_structure
+from .noise import rounded_runner
+from .runners import Runner
+from .runners.onnx import OnnxRunner
+from .runners.pytorch import PyTorchRunner
+from .subjects import Subject, check, files_of, loaded_of
+
+
+def with_files_beside(
+    subjects: Sequence[Subject], reports: Sequence[ModelReport], *, layers: bool, seed: int
+) -> list[ModelReport]:
+    """Return the reports, in the first file's of which the first rows compare every other file with it.
+
+    Args:
+        subjects: what `subjects_of` returned.
+        reports: one on each.
+        layers: whether to compare the modules of the files too.
+        seed: of the reports.
+    """
+    files = files_of(subjects)
+    if not files:
+        return list(reports)
+    first = files[0]
+    pairs = []
+    for other in files[1:]:
+        paths = [subjects[index].path for index in (first, other)]
+        assert paths[0] and paths[1]
+        both = reports[first], reports[other]
+        pair = beside(paths[0], paths[1], both)
+        if layers and not why_not_comparable(both):
+            pair = replace(pair, layers=layers_beside(subjects[first], subjects[other], both, seed=seed))
+        pairs.append(pair)
+    found = list(reports)
+    found[first] = replace(found[first], pairs=(*pairs, *found[first].pairs))
+    return found
+
+
+def telling_report(reports: Sequence[ModelReport]) -> ModelReport:
+    """Return the first of a file's reports on which an ONNX file is wrong, or else the first."""
+    wrong = (report for report in reports if (pair := file_pair(report)) is not None and not pair.passed)
+    return next(wrong, reports[0])
+
+
+def localise(
+    subjects: Sequence[Subject],
+    reports: Sequence[ModelReport],
+    *,
+    device: str,
+    seed: int,
+    progress: Callable[[str], None],
+) -> list[Localisation]:
+    """Say what differs between the first file and each other; nothing where there are no two files.
+
+    Args:
+        subjects: what `subjects_of` returned.
+        reports: one on each, the one on which an ONNX file is wrong if there is one.
+        device: where a wrong graph's layers are computed.
+        seed: of the reports.
+        progress: is told each step.
+    """
+    files = files_of(subjects)
+    found = []
+    for other in files[1:]:
+        first = files[0]
+        if subjects[first].graph and subjects[other].graph:
+            # neither has names: each is laid over the file that has
+            first = next(index for index in files if not subjects[index].graph)
+        pair = subjects[first], subjects[other]
+        found.append(
+            _localised(pair, (reports[first], reports[other]), device=device, seed=seed, progress=progress)
+        )
+    return found
+
+
+def _localised(
+    subjects: tuple[Subject, Subject],
+    reports: tuple[ModelReport, ModelReport],
+    *,
+    device: str,
+    seed: int,
+    progress: Callable[[str], None],
+) -> Localisation:
+    foreign = next((index for index, subject in enumerate(subjects) if subject.graph), None)
+    if foreign is None:
+
+        def with_layers(index: int) -> ModelReport:
+            return check(
+                subjects[index],
+                runtimes=(),
+                device=device,
+                tolerance=None,
+                seed=seed,
+                batch_size=1,
+                progress=progress,
+                layers=True,
+                inputs=Inputs(telling_batch(reports[index])),
+            )
+
+        first, second = (Path(model_file(subject.weights)) for subject in subjects if subject.weights)
+        return by_name(first, second, reports, with_layers)
+    subject = subjects[foreign]
+    loaded = loaded_of(subject, seed)
+    assert subject.weights is not None and subject.graph is not None
+    return by_structure(
+        subject.weights,
+        subject.graph,
+        reports[foreign],
+        loaded.spec,
+        loaded.num_classes,
+        loaded.parameters,
+        telling_batch(reports[foreign]),
+        seed,
+        progress,
+    )
+
+
+def layers_beside(
+    first: Subject, other: Subject, reports: tuple[ModelReport, ModelReport], *, seed: int
+) -> LayerReport | None:
+    """Compare the modules of two files; None where there is nothing to go by.
+
+    The reference is what the first file's weights make. That is no help where the first is an ONNX file whose
+    own graph is wrong, or where either has no names.
+    """
+    function = reports[0].function
+    assert function is not None
+    given = (pair for pair in reports[0].pairs if pair.candidate == GIVEN_FILE)
+    if first.graph or other.graph or not all(pair.comparison.passed for pair in given):
+        return None
+    ours, theirs = loaded_of(first, seed), loaded_of(other, seed)
+    exact = PyTorchRunner(ours.spec, ours.num_classes, ours.parameters, dtype="float64")
+    rounded = rounded_runner(ours.spec, ours.num_classes, ours.parameters, reports[0].precision, seed)
+    reference = Reference(exact, rounded, function.batch, seed=seed)
+    del exact, rounded
+    runner: Runner = (
+        OnnxRunner(theirs.onnx_file, keep_model=True)
+        if theirs.onnx_file
+        else PyTorchRunner(theirs.spec, theirs.num_classes, theirs.parameters)
+    )
+    layers = layers_of(runner, reference)
+    if (
+        layers.parting is None
+        and not compare(function.logits, runner.run(function.batch), function.allowed).passed
+    ):
+        return replace(layers, behind=following(runner, reference, layers))
+    return layers

@@ -1,0 +1,133 @@
+"""What the networks say of one batch of images: the rows that are counted, written and gathered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from triport.parity.runners import Runner
+from triport.reference_models.errors import TriportError
+from triport.reference_models.spec import Preprocess, Weights
+
+from .dataset import DatasetError, ImageDataset, Sample
+from .decoding import Batch
+
+TOP = 5
+
+
+class EvaluationError(TriportError):
+    """The runner's logits cannot be scored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A network that is scored: a runner, how files become its inputs, and the published weights it runs.
+
+    `sha256` is that of the file that was given, where one was; `assumed` says what of the profile nothing
+    states.
+    """
+
+    model: str
+    runner: Runner
+    profile: Preprocess
+    weights: Weights | None = None
+    sha256: str | None = None
+    assumed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The best classes of consecutive images, by every contender.
+
+    `position` is that of the first image in the data set; `digests` (N, 16) uint8; `classes` (N, contenders,
+    5) int32, best first; `logits` of those classes, float32. With fewer than five classes, as many.
+    """
+
+    position: int
+    digests: np.ndarray
+    classes: np.ndarray
+    logits: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.digests)
+
+
+def block_of(batch: Batch, contenders: Sequence[Contender], num_classes: int) -> Block:
+    """Run every contender on a batch.
+
+    Raises:
+        EvaluationError: logits are not finite, or not one row per image with a value per class.
+    """
+    shape = (len(batch.samples), len(contenders), min(TOP, num_classes))
+    classes, best = np.empty(shape, np.int32), np.empty(shape, np.float32)
+    for index, contender in enumerate(contenders):
+        logits = contender.runner.run(batch.inputs[contender.profile])
+        if logits.shape != (len(batch.samples), num_classes):
+            raise EvaluationError(
+                f"{contender.model}: expected logits ({len(batch.samples)}, {num_classes}) of the data set's "
+                f"classes, found {logits.shape}"
+            )
+        finite = np.isfinite(logits).all(axis=1)
+        if not finite.all():
+            raise EvaluationError(
+                f"{batch.samples[int(finite.argmin())]}: the model's logits are not finite "
+                f"({contender.model} in {contender.runner.runtime})"
+            )
+        # equal logits: the lower class first, so that every runtime breaks a tie alike
+        order = np.argsort(-logits, axis=1, kind="stable")[:, :TOP]
+        classes[:, index] = order
+        best[:, index] = np.take_along_axis(logits, order, axis=1)
+    return Block(batch.position, batch.digests, classes, best)
+
+
+class Duplicates:
+    """Finds images with the bytes of another one."""
+
+    def __init__(self, dataset: ImageDataset) -> None:
+        """Know the names of the images of `dataset`."""
+        self._samples = dataset.samples
+        self._seen: dict[bytes, int] = {}
+
+    def add(self, block: Block) -> None:
+        """Take in the next images.
+
+        Raises:
+            DatasetError: one has been seen before.
+        """
+        for offset, digest in enumerate(block.digests):
+            position = block.position + offset
+            first = self._seen.setdefault(digest.tobytes(), position)
+            if first != position:
+                raise DatasetError(
+                    f"{self._samples[position]} has the same bytes as {self._samples[first]}: one image "
+                    "would count twice. Remove it, or use --allow-duplicates"
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the model says of one image: its best classes, best first (five, or all of fewer)."""
+
+    sample: Sample
+    top5: tuple[int, ...]
+    logits: tuple[float, ...]
+
+    @property
+    def top1_correct(self) -> bool:
+        """Whether the best class is the image's."""
+        return self.top5[0] == self.sample.label
+
+    @property
+    def top5_correct(self) -> bool:
+        """Whether the image's class is among the five best."""
+        return self.sample.label in self.top5
+
+
+def predictions_of(block: Block, dataset: ImageDataset, contender: int = 0) -> Iterator[Prediction]:
+    """Yield what one contender says of each image of a block."""
+    for offset, (classes, logits) in enumerate(
+        zip(block.classes[:, contender].tolist(), block.logits[:, contender].tolist(), strict=True)
+    ):
+        yield Prediction(dataset.samples[block.position + offset], tuple(classes), tuple(logits))

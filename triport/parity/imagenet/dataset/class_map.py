@@ -1,0 +1,139 @@
+"""From a class's name to its index among the model's outputs: by WordNet id, or in a proven order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from triport.parity.imagenet.classes import BACKGROUND, NUM_CLASSES, class_names, is_wnid, wnid_indices
+from triport.reference_models.errors import listed
+
+from .samples import DatasetError, printable
+from .text_file import lines_of
+
+
+@dataclass(frozen=True, slots=True)
+class ClassMap:
+    """The index of each class's name, what each output is called, and what was taken for granted."""
+
+    indices: dict[str, int]
+    class_names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+def map_of_folders(
+    root: Path, folders: Iterable[str], num_classes: int, classes: Path | None = None
+) -> ClassMap:
+    """Return the classes that folders' names mean.
+
+    WordNet ids are ILSVRC-2012's classes, however few of them are there. Folders 0 to 999 are the numbers of
+    its outputs. Any other names must be exactly the model's classes: in the order of `classes`, a file that
+    lists them, or in sorted order where every loader sorts them alike.
+
+    Raises:
+        DatasetError: a class is unknown, the classes are not the model's, or their order is not known.
+    """
+    folders = sorted(folders)
+    if classes is not None:
+        return _listed_map(root, folders, num_classes, classes)
+    if any(is_wnid(name) for name in folders):
+        return _ilsvrc_map(root, folders, num_classes)
+    if num_classes in (NUM_CLASSES, NUM_CLASSES + 1):
+        return _numbered_map(root, folders, num_classes)
+    return _own_map(root, folders, num_classes)
+
+
+def ilsvrc_map(root: Path, num_classes: int) -> ClassMap:
+    """Return all of ILSVRC-2012's classes; a head of 1001 outputs has the background first.
+
+    Raises:
+        DatasetError: the model has another number of outputs.
+    """
+    if num_classes not in (NUM_CLASSES, NUM_CLASSES + 1):
+        raise DatasetError(
+            f"{root}: its classes are ImageNet's WordNet ids; the model has {num_classes} outputs, "
+            f"expected {NUM_CLASSES} (or {NUM_CLASSES + 1} with a background class)"
+        )
+    background = (BACKGROUND,) if num_classes > NUM_CLASSES else ()
+    indices = {wnid: index + len(background) for wnid, index in wnid_indices().items()}
+    return ClassMap(indices, (*background, *class_names()))
+
+
+def _ilsvrc_map(root: Path, folders: list[str], num_classes: int) -> ClassMap:
+    everything = ilsvrc_map(root, num_classes)
+    unknown = [printable(name) for name in folders if name not in everything.indices]
+    if unknown:
+        raise DatasetError(
+            f"{root}: {len(unknown)} of {len(folders)} folders are no class of ILSVRC-2012\n{listed(unknown)}"
+        )
+    return ClassMap({name: everything.indices[name] for name in folders}, everything.class_names)
+
+
+def _listed_map(root: Path, folders: list[str], num_classes: int, classes: Path) -> ClassMap:
+    names = [line.strip() for line in lines_of(classes, "a list of classes") if line.strip()]
+    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if len(names) != num_classes or twice:
+        raise DatasetError(
+            f"{classes}: expected the model's {num_classes} classes, one a line and each once, in the order "
+            f"of its outputs; found {len(names)}{f', of which twice {twice[0]}' if twice else ''}"
+        )
+    indices = {name: index for index, name in enumerate(names)}
+    unknown = [printable(name) for name in folders if name not in indices]
+    if unknown:
+        raise DatasetError(
+            f"{root}: {len(unknown)} of {len(folders)} folders are not in {classes}\n{listed(unknown)}"
+        )
+    return ClassMap({name: indices[name] for name in folders}, tuple(names))
+
+
+def _numbered_map(root: Path, folders: list[str], num_classes: int) -> ClassMap:
+    """Return the classes of folders 0 to 999, as ImageNet-V2 has them; other names are of no known order."""
+    numbers = {name: int(name) for name in folders if re.fullmatch(r"[0-9]{1,9}", name)}
+    if sorted(numbers.values()) != list(range(NUM_CLASSES)) or len(numbers) != len(folders):
+        raise DatasetError(
+            f"{root}: the model has {num_classes} outputs, found {len(folders)} folders that are not named "
+            f"by WordNet ids ({_some(folders)}), and nothing says which output each one is: their order is "
+            "not known to be the outputs'. Name them by WordNet id (n01440764), or list the folders' names "
+            "in the order of the outputs in a file for --classes"
+        )
+    everything = ilsvrc_map(root, num_classes)
+    first = num_classes - NUM_CLASSES
+    return ClassMap(
+        {name: number + first for name, number in numbers.items()},
+        everything.class_names,
+        ("folders 0 to 999 are taken for the places of the sorted WordNet ids",),
+    )
+
+
+def _own_map(root: Path, folders: list[str], num_classes: int) -> ClassMap:
+    if len(folders) != num_classes:
+        raise DatasetError(
+            f"{root}: the model has {num_classes} outputs, found {len(folders)} folders that are not named "
+            f"by WordNet ids: each output needs its folder\n{listed(map(printable, folders))}"
+        )
+    natural = sorted(folders, key=_natural_key)
+    if folders != natural:
+        raise DatasetError(
+            f"{root}: the folders sort as text ({_some(folders)}) otherwise than by number or without "
+            f"regard to case ({_some(natural)}), and loaders differ in which of them they take. Give numbers "
+            "leading zeros and names one case, or list the folders' names in the order of the outputs in a "
+            "file for --classes"
+        )
+    note = f"the outputs are taken to be the folders in sorted order ({_some(folders)}), as loaders do"
+    return ClassMap({name: index for index, name in enumerate(folders)}, tuple(folders), (note,))
+
+
+def _natural_key(name: str) -> list[tuple[int, int, str]]:
+    """Return what timm sorts by: runs of digits as numbers, letters without case."""
+    digits_and_others = re.split(r"(\d+)", name.lower())
+    return [
+        (0, len(part.lstrip("0")), part.lstrip("0")) if part.isdecimal() else (1, 0, part)
+        for part in digits_and_others
+    ]
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(printable(name) for name in names[:3])
+    return shown + (", ..." if len(names) > 3 else "")

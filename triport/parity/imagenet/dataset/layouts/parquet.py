@@ -1,0 +1,202 @@
+"""Parquet files as the hub's copies of ImageNet have them: a column of images and one of labels.
+
+Data are one file, a folder of them, or a copy of the hub's repository with its folder `data`. An image is its
+file's bytes, alone or in a field `bytes` beside its `path`; a label is an index from 0 or a WordNet id. The
+names of the classes, where the file states them, must be the model's in the same order.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from triport.parity.imagenet.classes import NUM_CLASSES, is_wnid
+from triport.parity.imagenet.dataset.class_map import ilsvrc_map
+from triport.parity.imagenet.dataset.parquet_file import LARGEST_GROUP, PARQUET_ERRORS, bytes_of_row, opened
+from triport.parity.imagenet.dataset.samples import DatasetError, Image, ImageDataset, Sample, printable
+from triport.parity.imagenet.dataset.splits import image_root, one_split, words_of_file
+from triport.reference_models.errors import listed
+
+from . import Request, refuse_classes
+
+NAME = "Parquet files"
+_IMAGE_COLUMNS = ("image", "img", "jpg", "jpeg", "png", "webp")
+_LABEL_COLUMNS = ("label", "labels", "cls", "class", "target", "wnid")
+_NUMBERED = re.compile(r"(.*)-(\d{1,6})-of-(\d{1,6})")
+# of the names that a file states, how many may be worded otherwise than the model's
+_OTHERWISE = 0.1
+_NUMBERS = "labels are taken for the places of the model's outputs, from 0"
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetImage(Image):
+    """The bytes of an image in a Parquet file: row `row` of a row group, in the column `column`."""
+
+    group: int = 0
+    row: int = 0
+    column: str = "image"
+
+    def __str__(self) -> str:
+        return printable(f"{self.path}: {self.name}")
+
+    def read(self) -> bytes:
+        """Return the image file's bytes.
+
+        Raises:
+            OSError: they cannot be read.
+        """
+        return bytes_of_row(self.path, self.group, self.row, self.column)
+
+
+def fits(data: Path) -> bool:
+    """Whether `data` is a Parquet file or has some."""
+    return bool(_files_in(data))
+
+
+def read(data: Path, request: Request) -> ImageDataset:
+    """Return the images of all files, in the files' order.
+
+    Raises:
+        DatasetError: a file is missing or damaged, or a label is none of the model's classes.
+    """
+    refuse_classes(request, NAME)
+    files, left_out = one_split(data, _files_in(data), words_of_file)
+    missing = _missing(files)
+    if missing and not request.allow_subset:
+        raise DatasetError(
+            f"{data}: {len(missing)} files are missing\n{listed(missing)}\n"
+            "Use --allow-subset for a data set that is meant to be partial"
+        )
+    indices, names, note = _classes(data, files, request.num_classes)
+    samples: list[Sample] = []
+    wrong = []
+    for file in files:
+        for image, label in _rows_of(file):
+            index = indices.get(str(label), -1)
+            if index < 0:
+                wrong.append(f"{image}: {printable(str(label))}")
+            else:
+                samples.append(Sample(image, index))
+    if wrong:
+        raise DatasetError(
+            f"{data}: {len(wrong)} images have a label that is none of the model's {len(names)} classes, "
+            f"counted from 0 (the hub's test images have -1)\n{listed(wrong)}"
+        )
+    return ImageDataset(data, tuple(samples), names, NAME, tuple(filter(None, (left_out, note))))
+
+
+def _files_in(data: Path) -> list[Path]:
+    if data.is_file():
+        return [data] if data.suffix == ".parquet" else []
+    if not data.is_dir():
+        return []
+    for place in (data, data / "data"):
+        found = sorted(place.glob("*.parquet")) if place.is_dir() else []
+        if found:
+            return found
+    return sorted(image_root(data).glob("*.parquet"))
+
+
+def _missing(files: list[Path]) -> list[str]:
+    """Return the files that others' names (`-00003-of-00014`) say there are."""
+    numbered = [match for file in files if (match := _NUMBERED.fullmatch(file.stem))]
+    there = {match[0] for match in numbered}
+    series = {(match[1], len(match[2]), match[3]) for match in numbered}
+    return [
+        f"{name}.parquet"
+        for prefix, digits, count in sorted(series)
+        for number in range(int(count))
+        if (name := f"{prefix}-{number:0{digits}d}-of-{count}") not in there
+    ]
+
+
+def _classes(
+    data: Path, files: list[Path], num_classes: int
+) -> tuple[dict[str, int], tuple[str, ...], str | None]:
+    """Return label as written -> index of the output, the outputs' names, and what is taken for granted."""
+    stated = _stated_names(files[0])
+    if num_classes not in (NUM_CLASSES, NUM_CLASSES + 1):
+        if stated is not None and len(stated) != num_classes:
+            raise DatasetError(f"{data}: has {len(stated)} classes, and the model has {num_classes} outputs")
+        names = stated or tuple(str(index) for index in range(num_classes))
+        return {str(index): index for index in range(num_classes)}, names, _NUMBERS
+    classes = ilsvrc_map(data, num_classes)
+    order = list(classes.indices)
+    indices = classes.indices | {str(number): classes.indices[wnid] for number, wnid in enumerate(order)}
+    if stated is None:
+        return indices, classes.class_names, _NUMBERS
+    if all(is_wnid(name) and name in classes.indices for name in stated):
+        by_place = {str(place): classes.indices[wnid] for place, wnid in enumerate(stated)}
+        return classes.indices | by_place, classes.class_names, None
+    own = classes.class_names[-NUM_CLASSES:]
+    otherwise = [
+        f"{place}: {printable(theirs)}, the model's: {ours}"
+        for place, (theirs, ours) in enumerate(zip(stated, own, strict=False))
+        if _word(theirs) != _word(ours)
+    ]
+    if len(stated) != NUM_CLASSES or len(otherwise) > _OTHERWISE * NUM_CLASSES:
+        raise DatasetError(
+            f"{data}: states {len(stated)} classes, of which {len(otherwise)} are not the model's of the "
+            f"same number: another selection or order\n{listed(otherwise)}"
+        )
+    return indices, classes.class_names, None
+
+
+def _word(name: str) -> str:
+    return name.split(",")[0].strip().lower().replace("_", " ")
+
+
+def _stated_names(file: Path) -> tuple[str, ...] | None:
+    """Return the names of the classes that the hub's metadata of a file states, None without."""
+    metadata = opened(file).schema_arrow.metadata or {}
+    try:
+        features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
+        names = next(features[column]["names"] for column in _LABEL_COLUMNS if column in features)
+    except (ValueError, KeyError, TypeError, StopIteration, RecursionError):
+        return None
+    return tuple(map(str, names)) if isinstance(names, list) else None
+
+
+def _rows_of(file: Path) -> list[tuple[ParquetImage, Any]]:
+    """Return the images of a file with their labels, without reading the images."""
+    parquet = opened(file)
+    columns = parquet.schema_arrow.names
+    image = next((name for name in _IMAGE_COLUMNS if name in columns), None)
+    label = next((name for name in _LABEL_COLUMNS if name in columns), None)
+    if image is None or label is None:
+        raise DatasetError(
+            f"{file}: expected a column of images ({', '.join(_IMAGE_COLUMNS)}) and one of labels "
+            f"({', '.join(_LABEL_COLUMNS)}), found {', '.join(map(printable, columns[:10])) or 'none'}"
+        )
+    fields = {parquet.schema.column(at).path for at in range(len(parquet.schema))}
+    column = f"{image}.bytes" if f"{image}.bytes" in fields else image
+    path = f"{image}.path" if f"{image}.path" in fields else None
+    if column not in fields:
+        raise DatasetError(f"{file}: its column {image} holds no bytes of images")
+    rows: list[tuple[ParquetImage, Any]] = []
+    try:
+        for group in range(parquet.metadata.num_row_groups):
+            _check_size(file, parquet, group, column)
+            table = parquet.read_row_group(group, [label, path] if path else [label], use_threads=False)
+            labels = table.column(label).to_pylist()
+            paths = [row["path"] for row in table.column(image).to_pylist()] if path else [None] * len(labels)
+            for row, (stated, name) in enumerate(zip(labels, paths, strict=True)):
+                own = f"{file.name}/{len(rows):07d}" + (f"/{PurePosixPath(name).name}" if name else "")
+                rows.append((ParquetImage(file, own, 0, None, group, row, column), stated))
+    except PARQUET_ERRORS as error:
+        raise DatasetError(f"{file}: its rows cannot be read ({error})") from error
+    return rows
+
+
+def _check_size(file: Path, parquet: Any, group: int, column: str) -> None:
+    found = parquet.metadata.row_group(group)
+    sizes = [found.column(at) for at in range(found.num_columns)]
+    size = sum(part.total_uncompressed_size for part in sizes if part.path_in_schema == column)
+    if size > LARGEST_GROUP:
+        raise DatasetError(
+            f"{file}: row group {group} has {size:,} bytes of images, which are read at once: expected "
+            f"{LARGEST_GROUP:,} at most. Write the file again with row groups of a few hundred images"
+        )

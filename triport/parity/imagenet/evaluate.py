@@ -1,0 +1,254 @@
+"""Top-1 and top-5 of one network or several on the same decoded images."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from triport.converters.published_weights import proof_of
+from triport.parity.ranks import Alone, Ranks
+from triport.parity.runners import Runner
+from triport.reference_models.spec import Preprocess, Weights
+
+from .blocks import TOP, Block, Contender, Duplicates, EvaluationError, Prediction, predictions_of
+from .dataset import ImageDataset
+from .rows import RowFile
+from .sharding import Shape, blocks_of_all, kept_by_all
+from .verdict import Verdict, verdict_of
+from .wilson import wilson_interval
+
+__all__ = ["Contender", "Evaluation", "EvaluationError", "Prediction", "evaluate", "score"]
+
+DEFAULT_BATCH_SIZE = 32
+_ILSVRC_CLASSES = (1000, 1001)
+
+# Called with how many images are done and how many there are, and the images computed a second.
+Progress = Callable[[int, int, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The accuracy of a model on a data set; `predictions` is empty unless they were asked for."""
+
+    model: str
+    runtime: str
+    device: str
+    images: int
+    top1_count: int
+    top5_count: int
+    images_per_second: float
+    profile: Preprocess
+    weights: Weights | None
+    predictions: tuple[Prediction, ...]
+    class_names: tuple[str, ...]
+    versions: dict[str, str] = field(default_factory=dict)
+    same_images: bool = True
+    layout: str = ""
+    ranks: int = 1
+    notes: tuple[str, ...] = ()
+    known_as: str | None = None
+    sha256: str | None = None
+    profile_assumed: str | None = None
+
+    @property
+    def precision(self) -> str:
+        """What it was computed with."""
+        return self.versions.get("precision", "float32")
+
+    @property
+    def top1_percent(self) -> float:
+        """Share of the images whose best class is right."""
+        return 100 * self.top1_count / self.images
+
+    @property
+    def top5_percent(self) -> float:
+        """Share of the images whose class is among the best five."""
+        return 100 * self.top5_count / self.images
+
+    @property
+    def top1_interval_percent(self) -> tuple[float, float]:
+        """The 95 % Wilson interval of the top-1 accuracy."""
+        low, high = wilson_interval(self.top1_count, self.images)
+        return 100 * low, 100 * high
+
+    def published(self) -> dict[str, Any] | None:
+        """Return the publisher's figure for weights of this name (its first), None where there is none.
+
+        `proof` is how the file is known to be the published one, None where it is not.
+        """
+        if self.weights is None or not self.weights.accuracies:
+            return None
+        proof = proof_of(self.weights, self.sha256) if self.sha256 else None
+        return {"weights": self.weights.name, **asdict(self.weights.accuracies[0]), "proof": proof}
+
+    def verdict(self) -> Verdict | None:
+        """Return how the accuracy stands to the published one, None where there is none."""
+        published = self.published()
+        if published is None:
+            return None
+        return verdict_of(
+            self.top1_count,
+            self.images,
+            published["top1_percent"],
+            same_images=self.same_images,
+            known_as=self.known_as,
+        )
+
+    def json(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        verdict = self.verdict()
+        return {
+            "model": self.model,
+            "weights_sha256": self.sha256,
+            "runtime": self.runtime,
+            "device": self.device,
+            "images": self.images,
+            "top1_percent": self.top1_percent,
+            "top5_percent": self.top5_percent,
+            "top1_count": self.top1_count,
+            "top5_count": self.top5_count,
+            "top1_interval_percent": list(self.top1_interval_percent),
+            "published": self.published(),
+            "verdict": None if verdict is None else verdict.word,
+            "verdict_text": None if verdict is None else verdict.text,
+            "images_per_second": self.images_per_second,
+            "preprocess": asdict(self.profile),
+            "preprocess_assumed": self.profile_assumed,
+            "layout": self.layout,
+            "known_as": self.known_as,
+            "notes": list(self.notes),
+            "ranks": self.ranks,
+            "precision": self.precision,
+            "versions": self.versions,
+        }
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many images one contender has right, by the given labels."""
+
+    contender: int
+    labels: np.ndarray
+    images: int = 0
+    top1_count: int = 0
+    top5_count: int = 0
+
+    def add(self, block: Block) -> None:
+        """Count the next images."""
+        labels = self.labels[block.position : block.position + len(block)]
+        right = block.classes[:, self.contender] == labels[:, None]
+        self.images += len(block)
+        self.top1_count += int(right[:, 0].sum())
+        self.top5_count += int(right.any(axis=1).sum())
+
+
+def labels_array(dataset: ImageDataset) -> np.ndarray:
+    """Return every image's label, in order."""
+    return np.array([sample.label for sample in dataset.samples], np.int32)
+
+
+def evaluate(
+    runner: Runner,
+    model: str,
+    dataset: ImageDataset,
+    profile: Preprocess,
+    *,
+    weights: Weights | None = None,
+    keep_predictions: bool = False,
+    **options: Any,
+) -> Evaluation:
+    """Score one network; `options` are those of `score`."""
+    contender = Contender(model, runner, profile, weights)
+    return score([contender], dataset, keep_predictions=keep_predictions, **options)[0]
+
+
+def score(
+    contenders: Sequence[Contender],
+    dataset: ImageDataset,
+    *,
+    batch_size: int = DEFAULT_BATCH_SIZE,
+    workers: int | None = None,
+    rows: RowFile | None = None,
+    ranks: Ranks | None = None,
+    allow_duplicates: bool = False,
+    keep_predictions: bool = False,
+    listeners: Sequence[Callable[[Block], None]] = (),
+    progress: Progress | None = None,
+) -> list[Evaluation]:
+    """Score networks on every image of `dataset`, decoding the next batches while they compute.
+
+    Args:
+        contenders: networks with the data set's outputs, all run on the same decoded images.
+        dataset: the images; see `ImageDataset.limited` for a part of them.
+        batch_size: images that are run at a time.
+        workers: threads that decode; as many as there are CPUs by default.
+        rows: where every image's result is written; what it holds already is not run again.
+        ranks: the processes that share the work; every one of them returns the whole result.
+        allow_duplicates: let two files with the same bytes count as two images.
+        keep_predictions: keep the best classes of every image.
+        listeners: called with every block of results, in the data set's order.
+        progress: called after every batch.
+
+    Raises:
+        DatasetError: two files have the same bytes.
+        ImageError: a file cannot be read.
+        EvaluationError: logits are not finite, or not one row per image with a value per class.
+    """
+    ranks = ranks or Alone()
+    labels = labels_array(dataset)
+    tallies = [Tally(index, labels) for index in range(len(contenders))]
+    predictions: list[list[Prediction]] = [[] for _ in contenders]
+    duplicates = Duplicates(dataset)
+    total, start, computed = len(dataset.samples), time.perf_counter(), 0
+
+    def take(block: Block) -> None:
+        if not allow_duplicates:
+            duplicates.add(block)
+        for tally in tallies:
+            tally.add(block)
+        for listener in listeners:
+            listener(block)
+        if keep_predictions:
+            for index, kept in enumerate(predictions):
+                kept.extend(predictions_of(block, dataset, index))
+
+    shape = Shape(batch_size, len(contenders), min(TOP, len(dataset.class_names)))
+    for block in kept_by_all(rows.kept() if rows is not None else None, ranks, shape):
+        take(block)
+    done = tallies[0].images
+    for block in blocks_of_all(contenders, dataset, done, workers, ranks, shape):
+        take(block)
+        if rows is not None and ranks.rank == 0:
+            rows.append(block)
+        computed += len(block)
+        if progress is not None:
+            progress(done + computed, total, computed / (time.perf_counter() - start))
+    seconds = time.perf_counter() - start
+    return [
+        Evaluation(
+            model=contender.model,
+            runtime=contender.runner.runtime,
+            device=contender.runner.device,
+            images=tally.images,
+            top1_count=tally.top1_count,
+            top5_count=tally.top5_count,
+            images_per_second=computed / seconds if seconds > 0 else 0.0,
+            profile=contender.profile,
+            weights=contender.weights,
+            predictions=tuple(kept),
+            class_names=dataset.class_names,
+            versions=contender.runner.versions(),
+            same_images=len(dataset.class_names) not in _ILSVRC_CLASSES or dataset.is_validation_set,
+            layout=dataset.layout,
+            notes=dataset.notes,
+            known_as=dataset.known_as,
+            ranks=ranks.size,
+            sha256=contender.sha256,
+            profile_assumed=contender.assumed,
+        )
+        for contender, tally, kept in zip(contenders, tallies, predictions, strict=True)
+    ]

@@ -1,0 +1,223 @@
+"""One row per image, written as the results come, so that a run that was killed goes on where it was.
+
+A CSV file. Its first line, a comment, says what was run on what; a run that goes on must say the
+same, and the images whose rows are kept must have the bytes that the rows were made of. Rows are in the
+data set's order and written by whole batches, so that the batches after an interruption are those of an
+uninterrupted run, and the rows the same bits. Names are written in printable characters: a row is a line.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from triport.reference_models.errors import TriportError, listed
+
+from .appending import AppendedFile, AppendError
+from .blocks import TOP, Block
+from .dataset import ImageDataset, printable
+from .decoding import DIGEST_BYTES, digest_of, read_sample
+
+_MARK = "# triport evaluate "
+# raised when rows of the same images and weights come out otherwise: a file of an older number does not go on
+_REVISION = 2
+
+
+class RowsError(TriportError):
+    """A file of rows is in the way, is damaged, or is of another run."""
+
+
+class RowFile:
+    """Rows of `dataset` by `contenders` networks, appended block by block."""
+
+    def __init__(
+        self,
+        path: Path,
+        identity: Mapping[str, Any],
+        dataset: ImageDataset,
+        *,
+        contenders: int,
+        batch_size: int,
+        resume: bool,
+        workers: int = 1,
+    ) -> None:
+        """Begin a new file, or with `resume` go on with one that is there.
+
+        `identity` says what is run on what, as JSON; `workers` threads read the images of kept rows again.
+        A file that is there stays as it is until the first new row.
+
+        Raises:
+            RowsError: the file exists and is not to be resumed, is of another run or of other images,
+                is no file of rows, or another run writes to it.
+            ImageError: an image of a kept row cannot be read any more.
+        """
+        self.path = path
+        self._dataset = dataset
+        self._shape = (contenders, min(TOP, len(dataset.class_names)))
+        self._batch_size = batch_size
+        self._identity = json.loads(
+            json.dumps(
+                {
+                    **identity,
+                    "batch_size": batch_size,
+                    "dataset_sha256": dataset.fingerprint(),
+                    "revision": _REVISION,
+                }
+            )
+        )
+        self._kept: Block | None = None
+        try:
+            self._file = AppendedFile(path, resume=resume)
+        except AppendError as error:
+            raise RowsError(str(error)) from error
+        try:
+            self._kept = self._read()
+            if self._kept is not None:
+                self._check_images(self._kept, workers)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def kept(self) -> Block | None:
+        """Return the rows that were there already, from the first image on; None without any."""
+        return self._kept
+
+    def append(self, block: Block) -> None:
+        """Write the rows of the next images, and give them to the operating system.
+
+        Raises:
+            RowsError: there is no room, or something else has changed the file.
+        """
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        top = self._shape[1]
+        for offset, digest in enumerate(block.digests):
+            sample = self._dataset.samples[block.position + offset]
+            row: list[Any] = [printable(sample.name), sample.label, digest.tobytes().hex()]
+            for classes, logits in zip(block.classes[offset], block.logits[offset], strict=True):
+                row += [*classes.tolist(), *(str(logits[place]) for place in range(top))]
+            writer.writerow(row)
+        heading = self._heading() if self._file.end == 0 else b""
+        try:
+            self._file.append(heading + text.getvalue().encode())
+        except AppendError as error:
+            raise RowsError(
+                f"{error}. It holds the rows of {block.position} images: --resume goes on with it"
+            ) from error
+
+    def close(self) -> None:
+        """Bring the file to the disk and close it; a new file without a row goes away."""
+        try:
+            self._file.close()
+        except AppendError as error:
+            raise RowsError(str(error)) from error
+
+    def _heading(self) -> bytes:
+        mark = _MARK + json.dumps(self._identity, sort_keys=True)
+        return f"{mark}\n{','.join(self._columns())}\n".encode()
+
+    def _columns(self) -> list[str]:
+        contenders, top = self._shape
+        columns = ["image", "label", "blake2b"]
+        for contender in range(contenders):
+            prefix = f"{chr(ord('a') + contender)}_" if contenders > 1 else ""
+            columns += [f"{prefix}{kind}{place}" for kind in ("top", "logit") for place in range(1, top + 1)]
+        return columns
+
+    def _read(self) -> Block | None:
+        """Return the rows of whole batches, and have the file go on after them."""
+        if not _MARK.encode().startswith(self._file.read(len(_MARK))):
+            raise RowsError(
+                f"{self.path}: no rows of `evaluate`: its first line is not what it writes. It is left as it "
+                "is; give --rows another path"
+            )
+        data = self._file.read()
+        if self._heading().startswith(data):
+            return None  # empty, or killed before its first row
+        lines = data[: data.rfind(b"\n") + 1].split(b"\n")[:-1]
+        if not lines:
+            raise RowsError(f"{self.path}: its first line is cut, and is not that of this run")
+        self._check_identity(lines[0])
+        if len(lines) < 2 or lines[1].decode(errors="replace").split(",") != self._columns():
+            raise RowsError(f"{self.path}: its second line does not name the columns of such a run")
+        rows = lines[2:]
+        total = len(self._dataset.samples)
+        if len(rows) > total or (len(rows) == total and not data.endswith(b"\n")):
+            more = "" if len(rows) > total else ", and a part of one more"
+            raise RowsError(f"{self.path}: {len(rows)} rows for {total} images{more}")
+        if len(rows) < total:
+            rows = rows[: len(rows) - len(rows) % self._batch_size]
+        self._file.end = sum(len(line) + 1 for line in [*lines[:2], *rows])
+        return self._parse(rows) if rows else None
+
+    def _check_identity(self, line: bytes) -> None:
+        try:
+            found = json.loads(line[len(_MARK) :])
+            if not isinstance(found, dict):
+                raise ValueError
+        except (ValueError, RecursionError):
+            raise RowsError(
+                f"{self.path}: no rows of `evaluate`: its first line is not what it writes"
+            ) from None
+        differing = [
+            f"{key}: expected {self._identity.get(key)}, found {found.get(key)}"
+            for key in dict.fromkeys([*self._identity, *found])
+            if self._identity.get(key) != found.get(key)
+        ]
+        if differing:
+            raise RowsError(
+                f"{self.path}: its rows are of another run\n{listed(differing)}\n"
+                "Run what it was begun with, or use another path"
+            )
+
+    def _check_images(self, kept: Block, workers: int) -> None:
+        """Raise RowsError unless every image of a kept row has the bytes that the row was made of."""
+        samples = self._dataset.samples[: len(kept)]
+        with ThreadPoolExecutor(workers, thread_name_prefix="hash") as pool:
+            now = pool.map(lambda sample: digest_of(read_sample(sample)), samples)
+            changed = [
+                sample
+                for sample, found, before in zip(samples, now, kept.digests, strict=True)
+                if found != before.tobytes()
+            ]
+        if changed:
+            raise RowsError(
+                f"{self.path}: {len(changed)} of {len(kept)} images have changed since their rows were "
+                f"written\n{listed(changed)}\nTheir rows are of the bytes before: start again with another "
+                "path, or without this file"
+            )
+
+    def _parse(self, lines: Sequence[bytes]) -> Block:
+        contenders, top = self._shape
+        digests = np.empty((len(lines), DIGEST_BYTES), np.uint8)
+        classes = np.empty((len(lines), contenders, top), np.int32)
+        logits = np.empty((len(lines), contenders, top), np.float32)
+        for index, row in enumerate(self._rows(lines)):
+            sample = self._dataset.samples[index]
+            try:
+                if (row[0], row[1]) != (printable(sample.name), str(sample.label)):
+                    raise ValueError
+                digests[index] = np.frombuffer(bytes.fromhex(row[2]), np.uint8)
+                values = np.array(row[3:]).reshape(contenders, 2, top)
+                classes[index], logits[index] = values[:, 0].astype(np.int32), values[:, 1].astype(np.float32)
+            except (ValueError, IndexError):
+                raise RowsError(
+                    f"{self.path}: line {index + 3} is damaged, or is not of {sample} "
+                    f"with label {sample.label}"
+                ) from None
+        return Block(0, digests, classes, logits)
+
+    def _rows(self, lines: Sequence[bytes]) -> Iterator[list[str]]:
+        """Yield one row of each line, a line at a time: a quotation mark cannot join two of them."""
+        for index, line in enumerate(lines):
+            try:
+                yield next(csv.reader([line.decode()], strict=True), [])
+            except (csv.Error, UnicodeDecodeError) as error:
+                raise RowsError(f"{self.path}: line {index + 3} cannot be read ({error})") from error

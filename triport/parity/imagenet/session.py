@@ -1,0 +1,258 @@
+"""One call of `evaluate`: opens what was asked for, joins the ranks, runs, and says how it went."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from triport.converters import environment
+from triport.parity.ranks import Ranks, device_of_rank, join, ranks_here
+from triport.parity.ranks.together import check_same, together
+from triport.reference_models.errors import TriportError
+
+from .compare import Comparison, compare_preprocessing
+from .dataset import ImageDataset, open_dataset, printable
+from .decoding import workers_of_machine
+from .evaluate import Contender, Evaluation, score
+from .pair import PairTally
+from .pair_page import Side, pair_page
+from .preprocess import pillow_version
+from .profiles import variants_of
+from .rows import RowFile
+from .subject import Subject, open_subject
+
+
+class RequestError(TriportError):
+    """The options do not go together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The options of `evaluate`; runtime, model, profile and precision for all, or for each of `what`."""
+
+    what: Sequence[str]
+    data: Path
+    labels: Path | None = None
+    classes: Path | None = None
+    runtime: Sequence[str] = ()
+    device: str = "cpu"
+    model: Sequence[str] = ()
+    profile: Sequence[str] = ()
+    precision: Sequence[str] = ()
+    compare_preprocessing: bool = False
+    limit: int | None = None
+    allow_subset: bool = False
+    allow_duplicates: bool = False
+    batch_size: int = 32
+    workers: int | None = None
+    rows: Path | None = None
+    resume: bool = False
+    keep_predictions: bool = False
+    html: Path | None = None
+
+    def check(self) -> None:
+        """Raise RequestError where options do not go together."""
+        if len(self.what) > 2:
+            raise RequestError(f"evaluate takes one model, or two to compare; found {len(self.what)}")
+        for name in ("runtime", "model", "profile", "precision"):
+            if len(getattr(self, name)) not in (0, 1, len(self.what)):
+                raise RequestError(
+                    f"--{name} is given {len(getattr(self, name))} times for {len(self.what)} models"
+                )
+        if self.compare_preprocessing and len(self.what) > 1:
+            raise RequestError("--compare-preprocessing takes one model")
+        if self.html is not None and len(self.what) != 2:
+            raise RequestError("--html is of two models: evaluate A B")
+        if self.resume and self.rows is None:
+            raise RequestError("--resume goes on with the file of --rows: name it")
+
+    def of(self, name: str, index: int) -> Any:
+        """Return an option's value for one of `what`."""
+        values = getattr(self, name)
+        return values[min(index, len(values) - 1)] if values else None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How it went: the accuracy of each model, and of a pair or a comparison what that says."""
+
+    names: Sequence[str]
+    evaluations: Sequence[Evaluation]
+    pair: PairTally | None
+    comparison: Comparison | None
+    rank: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether no accuracy is lower than published, and a pair is equal but for chance."""
+        lower = any((v := e.verdict()) is not None and v.word == "lower" for e in self.evaluations)
+        return not lower and (self.pair is None or self.pair.equal)
+
+    def json(self) -> dict[str, Any]:
+        """Return what `--json` prints: the one model's keys, or both models and the pair."""
+        if self.comparison is not None:
+            return self.comparison.json()
+        if self.pair is None:
+            return self.evaluations[0].json()
+        return {"models": [evaluation.json() for evaluation in self.evaluations], "pair": self.pair.json()}
+
+    def page(self) -> str:
+        """Return the page of a pair."""
+        assert self.pair is not None
+        a, b = (
+            Side(letter, name, evaluation)
+            for letter, name, evaluation in zip("AB", self.names, self.evaluations, strict=True)
+        )
+        return pair_page(a, b, self.pair)
+
+
+def run(request: Request, tell: Callable[[str], None] = lambda step: None) -> Done:
+    """Do what `evaluate` was asked for.
+
+    Raises:
+        TriportError: something of it is not there or does not fit.
+    """
+    request.check()
+    environment.share_cpu()
+    device = device_of_rank(request.device)
+    ranks = join(device, request.of("runtime", 0))
+    try:
+        return _run(request, device, ranks, tell)
+    finally:
+        ranks.close()
+
+
+def _run(request: Request, device: str, ranks: Ranks, tell: Callable[[str], None]) -> Done:
+    subjects, dataset = together(ranks, lambda: _opened(request, device, tell))
+    identity = _identity(request, subjects)
+    check_same(ranks, _facts(request, identity, dataset))
+    workers = request.workers or workers_of_machine(ranks_here())
+    rows = together(
+        ranks, lambda: _rows(request, identity, subjects, dataset, workers) if ranks.rank == 0 else None
+    )
+    contenders = [
+        Contender(
+            subject.spec.name,
+            subject.runner,
+            subject.profile,
+            subject.published,
+            stated["weights_sha256"],
+            subject.assumed,
+        )
+        for subject, stated in zip(subjects, identity["models"], strict=True)
+    ]
+    options: dict[str, Any] = {
+        "batch_size": request.batch_size,
+        "workers": workers,
+        "rows": rows,
+        "ranks": ranks,
+        "allow_duplicates": request.allow_duplicates,
+        "keep_predictions": request.keep_predictions,
+        "progress": lambda done, total, rate: tell(_progress(done, total, rate)),
+    }
+    pair = PairTally(dataset) if len(subjects) == 2 else None
+    comparison = None
+    try:
+        if request.compare_preprocessing:
+            comparison = compare_preprocessing(contenders[0], dataset, **options)
+            evaluations: Sequence[Evaluation] = [comparison.stated]
+        else:
+            evaluations = score(contenders, dataset, listeners=[pair.add] if pair else [], **options)
+    finally:
+        if rows is not None:
+            rows.close()
+    names = [
+        f"{printable(what)} in {s.runner.runtime}" for what, s in zip(request.what, subjects, strict=True)
+    ]
+    return Done(names, evaluations, pair, comparison, ranks.rank)
+
+
+def _opened(request: Request, device: str, tell: Callable[[str], None]) -> tuple[list[Subject], ImageDataset]:
+    """Return the models in their runtimes, and the images."""
+    subjects = [
+        open_subject(
+            what,
+            model=request.of("model", index),
+            runtime=request.of("runtime", index),
+            device=device,
+            profile=request.of("profile", index),
+            precision=request.of("precision", index) or "float32",
+            progress=tell,
+        )
+        for index, what in enumerate(request.what)
+    ]
+    classes = {subject.num_classes for subject in subjects}
+    if len(classes) > 1:
+        raise RequestError(f"the two models have {' and '.join(map(str, sorted(classes)))} classes")
+    tell(f"reading {request.data}")
+    dataset = open_dataset(
+        request.data,
+        subjects[0].num_classes,
+        labels=request.labels,
+        classes=request.classes,
+        allow_subset=request.allow_subset,
+    )
+    return subjects, dataset.limited(request.limit)
+
+
+def _identity(request: Request, subjects: Sequence[Subject]) -> dict[str, Any]:
+    """Return what makes rows what they are, beside the images."""
+    return {
+        "models": [subject.identity() for subject in subjects],
+        "compare_preprocessing": request.compare_preprocessing,
+        "pillow": pillow_version(),
+    }
+
+
+def _facts(request: Request, identity: dict[str, Any], dataset: ImageDataset) -> dict[str, str]:
+    """Return what all ranks must have in common, by what it is."""
+    models = identity["models"]
+
+    def of_models(*keys: str) -> str:
+        return json.dumps([[model[key] for key in keys] for model in models], sort_keys=True)
+
+    return {
+        "models": ", ".join(model["model"] for model in models),
+        "weights (SHA-256)": ", ".join(
+            digest for model in models for digest in (model["weights_sha256"], *model["data_sha256"])
+        ),
+        "runtime and device": of_models("runtime", "device"),
+        "versions": f"{of_models('versions')}, Pillow {identity['pillow']}",
+        "preprocessing": of_models("preprocess"),
+        "images and labels (SHA-256)": dataset.fingerprint(),
+        "options": f"--batch-size {request.batch_size}, --compare-preprocessing "
+        f"{request.compare_preprocessing}, --allow-duplicates {request.allow_duplicates}",
+    }
+
+
+def _rows(
+    request: Request,
+    identity: dict[str, Any],
+    subjects: Sequence[Subject],
+    dataset: ImageDataset,
+    workers: int,
+) -> RowFile | None:
+    if request.rows is None:
+        return None
+    contenders = len(subjects)
+    if request.compare_preprocessing:
+        contenders = len(variants_of(subjects[0].profile))
+    return RowFile(
+        request.rows,
+        identity,
+        dataset,
+        contenders=contenders,
+        batch_size=request.batch_size,
+        resume=request.resume,
+        workers=workers,
+    )
+
+
+def _progress(done: int, total: int, rate: float) -> str:
+    left = (total - done) / rate if rate > 0 else 0.0
+    minutes, seconds = divmod(round(left), 60)
+    time_left = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+    return f"{done} of {total} images, {rate:.1f} images/s, {time_left} left"

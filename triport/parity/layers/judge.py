@@ -1,0 +1,173 @@
+"""The verdict on every step of a candidate, and the first at which it parts from the reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from triport.parity.noise import FLOAT32, Calibration
+from triport.parity.runners.calls import Call
+
+from .reference import Reference, largest_difference
+
+WORST_CHANNELS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """A step of a candidate beside the reference's; errors are relative to the reference's largest value.
+
+    `given_error` is that of its input. An error is infinite where the shapes differ or a value is NaN
+    or Inf. `worst_channels` are pairs of a channel and its error, worst first, where the step differs.
+    """
+
+    name: str
+    kind: str
+    given_error: float
+    given_tolerance: float
+    error: float
+    noise: float
+    tolerance: float
+    worst_channels: tuple[tuple[int, float], ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether the output is within its tolerance."""
+        return self.error <= self.tolerance
+
+    @property
+    def given_passed(self) -> bool:
+        """Whether the input is within its tolerance."""
+        return self.given_error <= self.given_tolerance
+
+
+@dataclass(frozen=True, slots=True)
+class Parting:
+    """The first step at which a candidate is not the reference.
+
+    `inside`: the step's input is right and its output wrong, so the fault is in it. Otherwise its
+    input is wrong while every step before is right: the fault is in what is computed between
+    `after`, the last right step before it, and this one.
+    """
+
+    step: StepResult
+    inside: bool
+    after: str
+
+    def __str__(self) -> str:
+        at = self.step.name
+        if self.inside:
+            return f"{at} ({self.step.kind}): its input is right, its output is not"
+        return f"before {at} ({self.step.kind}): its input is wrong, and every module before it is right"
+
+
+@dataclass(frozen=True, slots=True)
+class LayerReport:
+    """Every step that was compared, those that could not be, and the first that parts.
+
+    `why_not` says why some could not. `behind` names what follows the last step, where that is all that can
+    be at fault: every step is right and the logits are not.
+    """
+
+    steps: tuple[StepResult, ...]
+    not_compared: tuple[str, ...]
+    parting: Parting | None
+    isolated: bool = False
+    why_not: str = ""
+    behind: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether something was compared and every step is right."""
+        return bool(self.steps) and self.parting is None
+
+
+class Judge:
+    """Compares the calls of a candidate, as they come, with the reference."""
+
+    def __init__(
+        self,
+        reference: Reference,
+        calibration: Calibration = FLOAT32,
+        tolerance: float | None = None,
+    ) -> None:
+        self._reference = reference
+        self._calibration = calibration
+        self._fixed = tolerance
+        self._steps = {step.name: step for step in reference.steps}
+        self._results: dict[str, StepResult] = {}
+
+    def visit(self, call: Call) -> None:
+        """Judge one call; one that the reference has not is left out."""
+        step = self._steps.get(call.name)
+        if step is None:
+            return
+        reference, output = self._reference, self._reference.output(step.name)
+        given = reference.given(step)
+        largest_given = float(np.abs(given).max(initial=0.0))
+        noise = reference.noise(step)
+        tolerance = self._tolerance(noise)
+        error = relative(output, call.output, reference.largest(step.name))
+        self._results[step.name] = StepResult(
+            step.name,
+            step.kind,
+            relative(given, call.given, largest_given),
+            self._tolerance(reference.noise_given(step)),
+            error,
+            noise,
+            tolerance,
+            () if error <= tolerance else _worst_channels(output, call.output),
+        )
+
+    def report(self, *, isolated: bool = False, why_not: str = "") -> LayerReport:
+        """Return the verdict on all that was visited, in the reference's order."""
+        results = [self._results[step.name] for step in self._reference.steps if step.name in self._results]
+        missing = [
+            step.name
+            for step in self._reference.steps
+            # a container cannot be fed apart from its modules
+            if step.name not in self._results and (step.leaf or not isolated)
+        ]
+        return LayerReport(
+            tuple(results),
+            tuple(missing),
+            self._parting(results, isolated),
+            isolated,
+            why_not if missing else "",
+        )
+
+    def _tolerance(self, noise: float) -> float:
+        return self._calibration.tolerance_of(noise) if self._fixed is None else self._fixed
+
+    def _parting(self, results: list[StepResult], isolated: bool) -> Parting | None:
+        before = "input"
+        for result in results:
+            # a step that is fed the reference's input is judged by its output alone
+            if not result.given_passed and not isolated:
+                return Parting(result, False, before)
+            if not result.passed:
+                return Parting(result, True, before)
+            before = result.name
+        return None
+
+
+def relative(reference: np.ndarray, candidate: np.ndarray, largest: float) -> float:
+    """Return max|a - b| / `largest`; infinite where the shapes differ or a value is not finite."""
+    if reference.shape != candidate.shape:
+        return np.inf
+    found = largest_difference(reference, candidate)
+    if not np.isfinite(found):
+        return np.inf
+    return 0.0 if found == 0 else found / largest if largest > 0 else np.inf
+
+
+def _worst_channels(reference: np.ndarray, candidate: np.ndarray) -> tuple[tuple[int, float], ...]:
+    """Return the channels (axis 1) that differ most, each relative to the reference's largest value."""
+    if reference.shape != candidate.shape or reference.ndim < 2:
+        return ()
+    other_axes = (0, *range(2, reference.ndim))
+    errors = np.abs(np.asarray(reference, np.float64) - candidate).max(axis=other_axes)
+    errors = errors / (np.abs(reference).max() or 1.0)
+    worst = np.argsort(-np.nan_to_num(errors, nan=np.inf), kind="stable")[:WORST_CHANNELS]
+    return tuple((int(channel), float(errors[channel])) for channel in worst if errors[channel] != 0)

@@ -1,0 +1,345 @@
+"""What a person and what a program read of a parity check."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from triport.reference_models.spec import RUNTIMES
+
+from .check import ModelReport, Pair
+from .further import FurtherResult
+from .layers.judge import LayerReport, StepResult
+from .noise import CALIBRATIONS
+from .runners.precision import runtimes_with
+
+
+def json_of(reports: Sequence[ModelReport]) -> dict[str, Any]:
+    """Return the reports as `--json` prints them; what is infinite or NaN becomes None.
+
+    "files" has every file beside the first, where there are several; the pairs of "models" have none.
+    """
+    beside = [_pair_json(pair) for report in reports for pair in report.pairs if pair.of_files]
+    return {
+        **({"files": beside} if beside else {}),
+        "models": [
+            {
+                "model": report.model,
+                "passed": bool(report.candidates) and all(pair.passed for pair in report.candidates),
+                "weights": report.weights,
+                "input_shape": list(report.input_shape),
+                "inputs": report.inputs,
+                "seed": report.seed,
+                "precision": report.precision,
+                "noise": _finite(report.noise),
+                "noise_factor": CALIBRATIONS[report.precision].factor,
+                "files": dict(report.files),
+                "not_run": list(report.not_run),
+                "pairs": [_pair_json(pair) for pair in report.candidates],
+            }
+            for report in reports
+        ],
+    }
+
+
+def table_of(report: ModelReport) -> Table:
+    """Return one model's pairs as a table that fits 80 columns."""
+    shape = " x ".join(str(n) for n in report.input_shape)
+    device = next((pair.device for pair in report.pairs), "cpu")
+    reference = next((pair.reference for pair in report.candidates), "")
+    table = Table(
+        title=escape(f"{report.model}: {report.weights}, input {shape}, on {device}, against {reference}"),
+        caption=escape(caption_of(report)),
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+        collapse_padding=True,
+    )
+    table.add_column("candidate", no_wrap=True)
+    for column in ("noise", "needed", "allowed", "room", "top-1"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for pair in report.pairs:
+        result = pair.comparison
+        table.add_row(
+            escape(label_of(pair)),
+            _scientific(report.noise),
+            _scientific(result.needed_tolerance),
+            _scientific(result.tolerance),
+            headroom_of(pair),
+            f"{100 * result.top1_agreement:.0f} %",
+            "[green]equal[/]" if pair.passed else "[bold red]DIFFERS[/]",
+        )
+    return table
+
+
+def caption_of(report: ModelReport) -> str:
+    """Return where the tolerance came from, what else was run and what was not, and what the layers say."""
+    factor = CALIBRATIONS[report.precision].factor
+    lines = [f"relative to the largest logit; allowed is {factor:g} x the noise of {report.precision}"]
+    left_out = (
+        set(RUNTIMES) - set(runtimes_with(report.precision)) - {_runtime_of(pair) for pair in report.pairs}
+    )
+    if left_out:
+        lines.append(f"not in {report.precision}: {', '.join(sorted(left_out))}")
+    lines += further_lines(report)
+    lines += [f"not run: {line}" for line in report.not_run]
+    for pair in report.pairs:
+        lines += [f"{label_of(pair)}: {note}" for note in pair.notes]
+        for layers in (pair.layers, pair.isolated):
+            if layers is not None:
+                lines.append(f"{label_of(pair)}: {layers_line(layers)}")
+    return "\n".join(lines)
+
+
+def further_lines(report: ModelReport) -> list[str]:
+    """Return what was run besides the main batch, and a line for each candidate that is wrong there."""
+    inputs = {
+        result.input: ", ".join(image.what for image in result.images)
+        for pair in report.pairs
+        for result in pair.further
+        if result.images
+    }
+    lines = []
+    if inputs:
+        run = "; ".join(f"{name} ({images})" for name, images in inputs.items())
+        lines.append(f"also run, each image judged by its own noise: {run}")
+    for pair in report.pairs:
+        lines += [f"{label_of(pair)}: DIFFERS {line}" for line in further_differences(pair)]
+    return lines
+
+
+def further_differences(pair: Pair) -> list[str]:
+    """Return a line for each further input on which a candidate is wrong: on what, and by how much."""
+    lines = []
+    for result in pair.further:
+        if result.failed:
+            lines.append(f"with {result.input}: {result.failed}")
+        elif not result.passed:
+            wrong = ", ".join(
+                f"{image.what} by {_scientific(image.needed_tolerance)} (allowed "
+                f"{_scientific(image.tolerance)})"
+                for image in result.images
+                if not image.passed
+            )
+            lines.append(f"with {result.input}: {wrong}")
+    return lines
+
+
+def off_by(pair: Pair) -> str:
+    """Return by how much a candidate's logits are off, and on which input."""
+    if not pair.comparison.passed:
+        return f"logits off by {_scientific(pair.comparison.needed_tolerance)}"
+    return "; ".join(f"logits off {line}" for line in further_differences(pair))
+
+
+def label_of(pair: Pair) -> str:
+    """Return what a row is called: the candidate, or a file beside another."""
+    if not pair.of_files:
+        return pair.candidate
+    first, second = Path(pair.reference), Path(pair.candidate)
+    if first.name != second.name:
+        return f"{second.name} beside {first.name}"
+    return f"{second} beside {first}"
+
+
+def _runtime_of(pair: Pair) -> str:
+    return "onnx" if pair.candidate.startswith("onnxruntime") else pair.candidate
+
+
+def headroom_of(pair: Pair) -> str:
+    """Return how often the needed tolerance fits into the allowed one."""
+    result = pair.comparison
+    if result.needed_tolerance == 0:
+        return "inf"
+    if not math.isfinite(result.needed_tolerance):
+        return "0"
+    ratio = result.tolerance / result.needed_tolerance
+    return f"{ratio:.1f} x" if ratio >= 0.1 else f"{ratio:.0e} x"
+
+
+def layers_line(layers: LayerReport) -> str:
+    """Return what the modules say, in one line."""
+    how = "each fed the reference's input, " if layers.isolated else ""
+    if layers.parting is None:
+        if layers.behind:
+            return f"{how}{_counted(layers)} are right, so the fault is in {layers.behind}"
+        return f"{how}{_counted(layers)} within their own noise{_not_compared(layers)}"
+    step = layers.parting.step
+    return (
+        f"{how}first parts {layers.parting} "
+        f"(input {_scientific(step.given_error)}, output {_scientific(step.error)}, "
+        f"allowed {_scientific(step.tolerance)})"
+    )
+
+
+def _counted(layers: LayerReport) -> str:
+    compared, missing = len(layers.steps), len(layers.not_compared)
+    return f"{compared} of {compared + missing} modules" if missing else f"all {compared} modules"
+
+
+def _not_compared(layers: LayerReport, limit: int = 5) -> str:
+    """Return which modules were not compared, and why."""
+    if not layers.not_compared:
+        return ""
+    names = ", ".join(layers.not_compared[:limit])
+    more = f" and {len(layers.not_compared) - limit} more" if len(layers.not_compared) > limit else ""
+    why = f" ({layers.why_not})" if layers.why_not else ""
+    return f"; not compared: {names}{more}{why}"
+
+
+def layers_table(candidate: str, layers: LayerReport, rows: int = 8) -> Table | None:
+    """Return the modules around the first that parts; None where none does."""
+    if layers.parting is None:
+        return None
+    names = [step.name for step in layers.steps]
+    at = names.index(layers.parting.step.name)
+    table = Table(
+        title=escape(f"{candidate}: {layers_line(layers)}"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+        collapse_padding=True,
+    )
+    table.add_column("module")
+    for column in ("input", "output", "noise", "allowed"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("worst channels")
+    for step in layers.steps[max(0, at - rows // 2) : at + rows // 2]:
+        table.add_row(
+            f"[bold red]{step.name}[/]" if step.name == names[at] else step.name,
+            _scientific(step.given_error),
+            _scientific(step.error),
+            _scientific(step.noise),
+            _scientific(step.tolerance),
+            ", ".join(f"{channel} ({_scientific(error)})" for channel, error in step.worst_channels[:3]),
+        )
+    return table
+
+
+def verdict_of(reports: Sequence[ModelReport], *, files_differ: bool = False) -> str:
+    """Return one line: what is equal, and what is not.
+
+    Where files were compared with one another, it says by how much they are apart; `files_differ` says that
+    their weights or graphs are not the same, whether that is seen in what they compute or not.
+    """
+    failed = [report for report in reports if not report.passed]
+    apart = "; ".join(_apart(pair) for report in reports for pair in report.pairs if pair.of_files)
+    subjects = len({(report.model, report.weights) for report in reports})
+    if not failed:
+        pairs = sum(len(report.pairs) for report in reports)
+        if files_differ:
+            shown = f"{pairs} comparisons within tolerance"
+            return f"NOT equal: the files differ, by less than the logits show: {apart} ({shown})"
+        what = f"{'files' if apart else 'models'}"
+        models = f"1 {what[:-1]}" if subjects == 1 else f"all {subjects} {what}"
+        return f"Equal: {models}, {pairs} comparisons within tolerance{f'; {apart}' if apart else ''}"
+    # a model that was checked on several inputs is as many checks
+    what = "models" if subjects == len(reports) else "checks"
+    worst = []
+    for report in failed:
+        names = [pair.candidate for pair in report.candidates if not pair.passed]
+        at = "" if what == "models" else " at " + " x ".join(map(str, report.input_shape))
+        if names:
+            worst.append(f"{report.model}{at} ({', '.join(names)})")
+    counted = sum(any(not pair.passed for pair in report.candidates) for report in reports)
+    parts = [f"{counted} of {len(reports)} {what}: {'; '.join(worst)}"] if worst else []
+    return f"NOT equal: {'; '.join([*filter(None, [apart]), *parts])}"
+
+
+def _apart(pair: Pair) -> str:
+    """Return by how much a file is apart from another, in words."""
+    result = pair.comparison
+    if not math.isfinite(result.needed_tolerance) and pair.notes:
+        return f"{label_of(pair)}: {pair.notes[0]}"
+    differences = further_differences(pair)
+    if result.passed and differences:
+        return f"{label_of(pair)} is off {'; and '.join(differences)}"
+    return (
+        f"{label_of(pair)} is off by {_scientific(result.needed_tolerance)} of the largest logit, allowed "
+        f"{_scientific(result.tolerance)}"
+    )
+
+
+def _pair_json(pair: Pair) -> dict[str, Any]:
+    result = pair.comparison
+    return {
+        "reference": pair.reference,
+        "candidate": pair.candidate,
+        "device": pair.device,
+        "max_abs": _finite(result.max_abs),
+        "max_rel": _finite(result.max_rel),
+        "needed_tolerance": _finite(result.needed_tolerance),
+        "tolerance": _finite(result.tolerance),
+        "top1_agreement": result.top1_agreement,
+        "passed": pair.passed,
+        "seconds": round(pair.seconds, 3),
+        "versions": dict(pair.versions),
+        "further": [_further_json(result) for result in pair.further],
+        "notes": list(pair.notes),
+        **({"layers": _layers_json(pair.layers)} if pair.layers else {}),
+        **({"isolated": _layers_json(pair.isolated)} if pair.isolated else {}),
+    }
+
+
+def _further_json(result: FurtherResult) -> dict[str, Any]:
+    return {
+        "input": result.input,
+        "input_shape": list(result.input_shape),
+        "images": [
+            {
+                "image": image.what,
+                "needed_tolerance": _finite(image.needed_tolerance),
+                "tolerance": image.tolerance,
+                "passed": image.passed,
+            }
+            for image in result.images
+        ],
+        "failed": result.failed or None,
+        "passed": result.passed,
+    }
+
+
+def _layers_json(layers: LayerReport) -> dict[str, Any]:
+    parting = layers.parting
+    return {
+        "passed": layers.passed,
+        "first": None
+        if parting is None
+        else {"module": parting.step.name, "inside": parting.inside, "after": parting.after},
+        "modules": [_step_json(step) for step in layers.steps],
+        "not_compared": list(layers.not_compared),
+        "why_not_compared": layers.why_not or None,
+        "behind_the_last": layers.behind or None,
+    }
+
+
+def _step_json(step: StepResult) -> dict[str, Any]:
+    return {
+        "module": step.name,
+        "kind": step.kind,
+        "input_error": _finite(step.given_error),
+        "output_error": _finite(step.error),
+        "noise": _finite(step.noise),
+        "tolerance": step.tolerance,
+        "passed": step.passed,
+        "worst_channels": [[channel, _finite(error)] for channel, error in step.worst_channels],
+    }
+
+
+def _finite(value: float) -> float | None:
+    """Return `value`, or None where JSON has no number for it."""
+    return float(value) if math.isfinite(value) else None
+
+
+def _scientific(value: float) -> str:
+    return f"{value:.1e}" if math.isfinite(value) else str(float(value))

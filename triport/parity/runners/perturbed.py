@@ -1,0 +1,102 @@
+"""PyTorch in float32 with the roundings of a lower precision put in at random.
+
+What a lower precision costs a network is decided by how it rounds weights and what layers are given. Here
+each of these values is moved at random by up to one rounding of that precision: runs that differ in the
+draw are as far from each other as that precision is from itself, on any machine, whether or not it has
+a unit that computes so. (Known as Monte Carlo arithmetic: D. S. Parker, 1997.)
+
+A floating-point number is moved by a share of itself. In fixed point the steps are even over the range of an
+output channel's weights, and of all that a layer is given; the layers are convolutions and dense.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from triport.reference_models.spec import ModelSpec
+
+from .calls import Feed, Visit
+from .pytorch import Order, PyTorchRunner
+
+
+class PerturbedRunner(PyTorchRunner):
+    """The PyTorch definition on the CPU, each run perturbed otherwise; the same seed gives the same runs."""
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        num_classes: int,
+        parameters: Mapping[str, np.ndarray],
+        *,
+        rounding: float,
+        fixed_point: bool = False,
+        draws: int = PyTorchRunner.draws,
+        seed: int,
+    ) -> None:
+        """Build the network; `rounding` is the largest error of one, relative to a number, or to a range."""
+        super().__init__(spec, num_classes, parameters)
+        self._rounding, self._fixed_point, self.draws = rounding, fixed_point, draws
+        self._random = self._torch.Generator().manual_seed(seed)
+
+    def run(self, batch: np.ndarray, order: Order = "contiguous") -> np.ndarray:
+        """Return the logits of one perturbed run."""
+        with self._perturbed():
+            return super().run(batch, order)
+
+    def trace(
+        self, batch: np.ndarray, visit: Visit, feed: Feed | None = None, order: Order = "contiguous"
+    ) -> np.ndarray:
+        """Tell `visit` of every call of one perturbed run."""
+        with self._perturbed():
+            return super().trace(batch, visit, feed, order)
+
+    @contextmanager
+    def _perturbed(self) -> Iterator[None]:
+        weights = self._net.state_dict()
+        self._net.load_state_dict(
+            {
+                name: self._moved(value, self._size_of(value)) if self._is_rounded(value) else value
+                for name, value in weights.items()
+            },
+            assign=True,
+        )
+        torch = self._torch
+        handles = []
+        for module in self._net.modules():
+            layer = isinstance(module, torch.nn.Conv2d | torch.nn.Linear)
+            if layer if self._fixed_point else next(module.children(), None) is None:
+                handles.append(
+                    module.register_forward_pre_hook(
+                        lambda _, arguments: (self._moved(arguments[0], self._range_of(arguments[0])),)
+                    )
+                )
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+            self._net.load_state_dict(weights, assign=True)
+
+    def _is_rounded(self, weights: Any) -> bool:
+        # what a BatchNorm has, and a bias, is of one axis
+        return weights.ndim > 1 if self._fixed_point else weights.is_floating_point()
+
+    def _size_of(self, weights: Any) -> Any:
+        """Return what the roundings of weights are relative to."""
+        if not self._fixed_point:
+            return weights
+        return weights.abs().amax(tuple(range(1, weights.ndim)), keepdim=True)
+
+    def _range_of(self, given: Any) -> Any:
+        """Return what the roundings of a layer's input are relative to; zero is always in its range."""
+        if not self._fixed_point:
+            return given
+        return (given.amax().clamp(min=0) - given.amin().clamp(max=0)) / 2
+
+    def _moved(self, tensor: Any, size: Any) -> Any:
+        roundings = 2 * self._torch.rand(tensor.shape, generator=self._random, dtype=tensor.dtype) - 1
+        return tensor + self._rounding * roundings * size

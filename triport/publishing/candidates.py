@@ -1,0 +1,92 @@
+"""Compares a folder's files in the runtimes that are here with PyTorch in float64, or with MindSpore."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from triport.converters.identify import Fit
+from triport.converters.published import MODEL_FILE
+from triport.parity.check import GIVEN_FILE, ModelReport, Pair, check_model
+from triport.parity.compare import compare
+from triport.parity.reference import REFERENCE, WITHOUT_TORCH
+from triport.parity.runners import Runner
+from triport.parity.runners.mindspore import MindSporeRunner
+from triport.parity.runners.onnx import OnnxRunner
+from triport.parity.runners.pytorch import PyTorchRunner
+
+from .folder import OPTIMIZED_FILE
+
+Tell = Callable[[str], None]
+
+FOLDED = "onnxruntime (BatchNorm folded)"
+# a network whose float32 is so far from itself proves nothing: the models here are at 1e-6 (docs/parity.md)
+LARGEST_NOISE = 1e-3
+# every comparison that a manifest has, or names as not run, and its runtime
+CANDIDATES = {"pytorch": "pytorch", "mindspore": "mindspore", GIVEN_FILE: "onnx", FOLDED: "onnx"}
+
+
+def reference_without(absent: Collection[str]) -> str | None:
+    """Return what the others are compared with where some runtimes are absent; None if nothing is left."""
+    if "pytorch" not in absent:
+        return REFERENCE
+    return None if "mindspore" in absent else WITHOUT_TORCH
+
+
+def compared_with(reference: str | None) -> set[str]:
+    """Return every candidate for a comparison with `reference`, which is not compared with itself."""
+    if reference is None:
+        return set()
+    return set(CANDIDATES) - ({"mindspore"} if reference == WITHOUT_TORCH else set())
+
+
+def run_candidates(
+    found: Fit,
+    parameters: Mapping[str, np.ndarray],
+    batch: np.ndarray,
+    folder: Path,
+    absent: Collection[str],
+    tell: Tell,
+) -> tuple[ModelReport, np.ndarray]:
+    """Return the report of every runtime that is not absent, and the reference's logits (N, classes)."""
+    onnx = "onnx" not in absent
+    report = check_model(
+        found.spec,
+        parameters,
+        batch,
+        num_classes=found.num_classes,
+        runtimes=[runtime for runtime in ("pytorch", "mindspore") if runtime not in absent],
+        onnx_file=folder / MODEL_FILE if onnx else None,
+        skip_missing=True,
+        progress=lambda step, done, total: tell(step),
+    )
+    against = report.pairs[0].reference
+    runner: Runner
+    if against == WITHOUT_TORCH:
+        runner = MindSporeRunner(found.spec, found.num_classes, parameters)
+    else:
+        runner = PyTorchRunner(found.spec, found.num_classes, parameters, dtype="float64")
+    reference = runner.run(batch)
+    pairs = list(report.pairs)
+    if onnx:
+        tolerance = pairs[0].comparison.tolerance
+        pairs.append(_in_onnxruntime(against, FOLDED, folder / OPTIMIZED_FILE, batch, reference, tolerance))
+    return replace(report, pairs=tuple(map(_lasting, pairs))), reference
+
+
+def _in_onnxruntime(
+    against: str, name: str, file: Path, batch: np.ndarray, reference: np.ndarray, tolerance: float
+) -> Pair:
+    runner = OnnxRunner(file)
+    comparison = compare(reference, runner.run(batch), tolerance)
+    return Pair(against, name, runner.device, comparison, 0.0, runner.versions())
+
+
+def _lasting(pair: Pair) -> Pair:
+    """Return a pair without what the environment says, which is not part of the result."""
+    kept = {name: text for name, text in pair.versions.items() if name not in os.environ}
+    return replace(pair, versions=kept)

@@ -1,0 +1,153 @@
+"""Whether a manifest agrees with itself, with the models that triport knows, and with what is published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from triport.converters.published import MANIFEST, MODEL_FILE
+from triport.converters.published_weights import published_as, why_not
+from triport.parity.noise import FLOAT32
+from triport.reference_models.spec import ModelSpec, UnknownModelError, get_model
+
+from .candidates import LARGEST_NOISE, compared_with
+from .config import timm_name
+from .folder import what_of
+from .licenses import LicenseError, license_of
+from .origin import CLASSES_GIVEN, classes_stated_by, figures_of_publisher, read_classes
+from .texts import preprocess_of
+
+
+def claim_problems(values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a manifest says that cannot be so, each with the manifest's name."""
+    try:
+        spec = get_model(values["model"])
+        if spec.name != values["model"]:
+            raise UnknownModelError(f"{values['model']} is no model's name")
+    except UnknownModelError as error:
+        yield f"{MANIFEST}: {error}"
+        return
+    for find in (_model_problems, _origin_problems, _preprocess_problems, _parity_problems, _sample_problems):
+        for problem in find(spec, values):
+            yield f"{MANIFEST}: {problem}"
+
+
+def _model_problems(spec: ModelSpec, values: Mapping[str, Any]) -> Iterator[str]:
+    expected = {
+        "family": spec.family,
+        "timm": timm_name(spec),
+        "same_weights_as": [{"model": other.model, "why": other.why} for other in spec.same_weights_as],
+    }
+    for key, right in expected.items():
+        if values[key] != right:
+            yield f"{key} is {values[key]!r}, of {spec.name} it is {right!r}"
+    classes = values["classes"]
+    if len(classes) != values["num_classes"]:
+        yield f"num_classes is {values['num_classes']}, and it names {len(classes)}"
+    if len(set(classes)) != len(classes):
+        yield "two classes have one name"
+    weights = next((one for one in spec.weights if one.name == values["weights"]), None)
+    stated = values["classes_stated_by"]
+    if stated != CLASSES_GIVEN:
+        if stated != classes_stated_by(False, values["num_classes"], weights):
+            yield f"its classes' names are {stated!r}, which nothing shows"
+        if tuple(classes) != read_classes(None, values["num_classes"]):
+            yield f"its classes' names are not {stated}"
+    try:
+        if license_of(values["license"]) != values["license"]:
+            yield f"license is {values['license']!r}, SPDX writes {license_of(values['license'])!r}"
+    except LicenseError:
+        yield f"license is {values['license']!r}, which SPDX does not list"
+    for name, entry in values["files"].items():
+        if entry["what"] != what_of(name):
+            yield f"calls {name} {entry['what']!r}, it is {what_of(name)!r}"
+
+
+def _origin_problems(spec: ModelSpec, values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield where weights or accuracies are claimed that the source's hash does not prove."""
+    source = values["source"]
+    known = published_as(source["sha256"])
+    weights = known.weights if known and known.spec.name == spec.name else None
+    if values["weights"] != (weights.name if weights else None):
+        yield (
+            f"says that the weights are {values['weights']}, and the SHA-256 of its source is that of "
+            f"{weights.name if weights else 'no published file of this model'}"
+        )
+    said = next((one for one in spec.weights if one.name == source["said_to_be"]), None)
+    expected = {
+        "said_to_be": said.name if said else None,
+        "proof": known.proof if known and weights else None,
+        "not_proven": why_not(said, source["sha256"]) if said and not weights else None,
+    }
+    for key, right in expected.items():
+        if source[key] != right:
+            yield f"source.{key} is {source[key]!r}, expected {right!r}"
+    published = [figure for figure in values["accuracy"] if figure["kind"] == "published"]
+    theirs = list(figures_of_publisher(spec, weights))
+    for figure in published:
+        if figure not in theirs:
+            yield (
+                f"claims {figure['metric']} {figure['percent']} published for {figure['weights']}, which "
+                "nobody published of the source's file"
+            )
+    for figure in values["accuracy"]:
+        if figure["kind"] == "measured" and figure["sha256"] != source["sha256"]:
+            yield f"claims {figure['metric']} {figure['percent']} measured on another file than its source"
+
+
+def _preprocess_problems(spec: ModelSpec, values: Mapping[str, Any]) -> Iterator[str]:
+    prepared = preprocess_of(values)
+    if prepared.crop_px != spec.input_size_px or prepared.resize_px < prepared.crop_px:
+        yield (
+            f"its images are resized to {prepared.resize_px} px and cut to {prepared.crop_px} px; "
+            f"{spec.name} takes {spec.input_size_px} px"
+        )
+    named = next((one for one in spec.weights if one.name == values["weights"]), None)
+    if named is not None and asdict(named.preprocess) != asdict(prepared):
+        yield f"prepares images by {prepared}, the publisher of {named.name} by {named.preprocess}"
+
+
+def _parity_problems(spec: ModelSpec, values: Mapping[str, Any]) -> Iterator[str]:
+    parity = values["parity"]
+    found = [pair["candidate"] for pair in parity["pairs"]] + [one["what"] for one in parity["not_run"]]
+    missing = compared_with(parity["reference"]) - set(found)
+    if missing:
+        yield f"neither compares {', '.join(sorted(missing))} nor says why not"
+    if len(set(found)) != len(found) or set(found) - compared_with(parity["reference"]):
+        yield f"compares {', '.join(sorted(found))}: more than there is"
+    allowed = FLOAT32.tolerance_of(float("inf") if parity["noise"] is None else parity["noise"])
+    if parity["noise"] is not None and parity["noise"] > LARGEST_NOISE:
+        yield f"says that float32 makes {parity['noise']:.1e} of the largest logit: nothing is proven then"
+    for pair in parity["pairs"]:
+        if not (pair["passed"] and pair["max_rel"] <= pair["tolerance"]):
+            yield f"{pair['candidate']} did not pass parity"
+        if pair["tolerance"] > allowed * (1 + 1e-6):
+            yield f"allows {pair['tolerance']}, and the model's noise only {allowed}"
+        if abs(pair["max_abs"] - pair["max_rel"] * parity["largest_logit"]) > 1e-6 * pair["max_abs"] + 1e-12:
+            yield f"{pair['candidate']}: max_abs and max_rel contradict each other"
+    if parity["files"] != {MODEL_FILE: values["files"][MODEL_FILE]["sha256"]}:
+        yield f"its parity is of another {MODEL_FILE}"
+    size = spec.input_size_px
+    if parity["input_shape"][1:] != [3, size, size]:
+        yield f"its parity is of images {parity['input_shape']}, {spec.name} takes {size} px"
+
+
+def _sample_problems(spec: ModelSpec, values: Mapping[str, Any]) -> Iterator[str]:
+    parity, sample, size = values["parity"], values["sample"], spec.input_size_px
+    allowed = FLOAT32.tolerance_of(float("inf") if parity["noise"] is None else parity["noise"])
+    largest = max(map(abs, sample["logits"]))
+    here = sample["tolerance"] * largest / parity["largest_logit"]
+    if not here <= allowed * (1 + 1e-6):  # the logits are rounded
+        yield f"its sample allows {here} of the largest logit, and the model's noise only {allowed}"
+    if len(sample["logits"]) != values["num_classes"]:
+        yield f"its sample has {len(sample['logits'])} logits, the model {values['num_classes']} classes"
+    if not 0 < largest <= parity["largest_logit"] * (1 + 1e-6):
+        yield f"its sample's largest logit is {largest}, its parity's {parity['largest_logit']}"
+    if (
+        sample["pixels"]["shape"] != [size, size, 3]
+        or len(sample["pixels"]["base64"]) != -(-size * size * 3 // 3) * 4
+    ):
+        yield f"its sample is no image of {size} x {size} pixels"
+    if sample["reference"] != parity["reference"]:
+        yield f"its sample is by {sample['reference']}, its parity by {parity['reference']}"

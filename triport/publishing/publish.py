@@ -1,0 +1,340 @@
+"""Makes a published folder from a checkpoint, or nothing: what does not pass every check is not published."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from triport import __version__
+from triport.converters.convert import convert
+from triport.converters.environment import prepare
+from triport.converters.formats import Checkpoint, FormatError
+from triport.converters.formats.tensors import short
+from triport.converters.identify import Fit
+from triport.converters.names import get_dialect, reference_dialect
+from triport.converters.provenance import FOLDED_KEY, source_dialect
+from triport.converters.published import MODEL_FILE
+from triport.converters.published_weights import why_not
+from triport.converters.statements.preparation import Preparation
+from triport.reference_models.errors import TriportError, listed
+from triport.reference_models.spec import Dialect, Runtime
+
+from . import manifest
+from .config import timm_name
+from .folder import (
+    MINDSPORE_FILE,
+    OPTIMIZED_FILE,
+    PYTORCH_FILE,
+    appearing,
+    check_free,
+    dialect_file,
+    what_of,
+)
+from .ledger import ledger_of
+from .licenses import license_of
+from .measured import measured_figures
+from .origin import (
+    Origin,
+    classes_stated_by,
+    figures_of_publisher,
+    origin_of,
+    read_classes,
+)
+from .proofs import NotPublishableError, inspected, parity_of, round_trip
+from .texts import card_of, preparation_of, texts_of
+from .versions import installed_versions
+
+Progress = Callable[[str], None]
+
+
+class PublishError(TriportError):
+    """What was asked for makes no sense."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A folder that was made.
+
+    Attributes:
+        folder: where it is.
+        manifest: what triport.json says.
+        digest: of the manifest; whoever knows it can tell a forged folder.
+        notes: what the publisher should know.
+    """
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    digest: str
+    notes: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `publish --json` prints."""
+        made = self.manifest
+        return {
+            "folder": str(self.folder),
+            "model": made["model"],
+            "weights": made["weights"],
+            "digest": self.digest,
+            "files": made["files"],
+            "parity": made["parity"],
+            "accuracy": made["accuracy"],
+            "checks": made["checks"],
+            "notes": list(self.notes),
+        }
+
+
+def publish(
+    source: Path,
+    output: Path,
+    *,
+    model: str,
+    license: str,
+    dialects: Sequence[str] = (),
+    classes: Path | None = None,
+    accuracy: Sequence[str] = (),
+    progress: Progress = lambda step: None,
+) -> Published:
+    """Make the folder `output`, complete and verified, or nothing.
+
+    Args:
+        source: any checkpoint file.
+        output: the folder; nothing may be there.
+        model: a model's or published weights' name.
+        license: of the weights, an SPDX identifier: apache-2.0.
+        dialects: publishers in whose names the weights are written besides.
+        classes: a file with one class name a line; allows another number of classes than the model's.
+        accuracy: files that `evaluate --json` wrote, as "FILE" or "DATA SET=FILE".
+        progress: is told each step.
+
+    Raises:
+        NotPublishableError: a check was not passed.
+        TriportError: the source or what was said of it is wrong, or a runtime is missing.
+    """
+    license = license_of(license)
+    date = _date()
+    check_free(output)
+    prepare()  # before any framework: the same kernels whatever is loaded first
+    progress(f"inspecting {source.name}")
+    checkpoint, found, sha256 = inspected(source, model, classes)
+    origin = origin_of(checkpoint, found, sha256, model)
+    names = read_classes(classes, found.num_classes)
+    figures = list(figures_of_publisher(found.spec, origin.weights))
+    for given in accuracy:
+        figures += measured_figures(given, found.spec.name, sha256, origin.preprocess, date)
+    extra = dict(_extra_files(found, dialects))
+    prepared = {**asdict(origin.preprocess), "stated_by": origin.stated_by}
+    with appearing(output) as folder:
+        dropped, round_trips = _convert(
+            source, folder, found.spec.name, preparation_of({"preprocess": prepared}), extra, progress
+        )
+        proof = parity_of(checkpoint, found, origin.preprocess, folder, source.name, progress)
+        progress("writing the card and the manifest")
+        values: dict[str, Any] = {
+            "schema": manifest.SCHEMA,
+            "triport": __version__,
+            **_of_model(found, origin),
+            "classes": list(names),
+            "classes_stated_by": classes_stated_by(classes is not None, found.num_classes, origin.weights),
+            "license": license,
+            "date": date,
+            "source": _of_source(checkpoint, found, origin, sha256, dropped),
+            "preprocess": prepared,
+            "checks": {
+                "inspection": "no problem found",
+                "round_trip": round_trips,
+                "parity": "equal",
+            },
+            "parity": proof.entry,
+            "accuracy": figures,
+            "sample": proof.sample,
+            "versions": installed_versions(),
+            "names": ledger_of(
+                checkpoint,
+                found,
+                {
+                    MODEL_FILE: None,
+                    PYTORCH_FILE: reference_dialect(found.spec, "pytorch"),
+                    MINDSPORE_FILE: reference_dialect(found.spec, "mindspore"),
+                    **extra,
+                },
+            ),
+        }
+        _write_texts(folder, values)
+        _check_folder(folder)
+        content = manifest.read(folder)
+    return Published(
+        output, manifest.parsed(content), manifest.digest_of(content), tuple(_notes(values, classes))
+    )
+
+
+def _of_model(found: Fit, origin: Origin) -> dict[str, Any]:
+    """Return what the manifest says of the model, and which published weights these are proven to be."""
+    spec = found.spec
+    return {
+        "model": spec.name,
+        "family": spec.family,
+        "weights": origin.weights.name if origin.weights else None,
+        "timm": timm_name(spec),
+        "same_weights_as": [{"model": o.model, "why": o.why} for o in spec.same_weights_as],
+        "num_classes": found.num_classes,
+    }
+
+
+def _of_source(
+    checkpoint: Checkpoint,
+    found: Fit,
+    origin: Origin,
+    sha256: str,
+    dropped: Sequence[tuple[str, str]],
+) -> dict[str, Any]:
+    """Return what the manifest says of the source file."""
+    path, said = Path(checkpoint.path), origin.said_to_be
+    return {
+        "file": re.sub(r"[^\w.+-]", "_", path.name),
+        "format": checkpoint.format,
+        "runtime": checkpoint.runtime,
+        "dialect": source_dialect(checkpoint.metadata, found.spec, found.dialect.name),
+        "size": path.stat().st_size,
+        "sha256": sha256,
+        "said_to_be": said.name if said else None,
+        "proof": origin.proof,
+        "not_proven": why_not(said, sha256) if said and not origin.weights else None,
+        "dropped": [{"name": short(name), "reason": reason} for name, reason in dropped],
+    }
+
+
+def _date() -> str | None:
+    """Return the date that SOURCE_DATE_EPOCH gives, None where it is not set."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    if epoch is None:
+        return None
+    try:
+        return time.strftime("%Y-%m-%d", time.gmtime(int(epoch)))
+    except (ValueError, OverflowError, OSError):
+        raise PublishError(f"SOURCE_DATE_EPOCH={epoch!r}: expected seconds since 1970") from None
+
+
+def _extra_files(found: Fit, dialects: Sequence[str]) -> Iterator[tuple[str, Dialect]]:
+    """Yield the weights files with publishers' names that were asked for, with their dialects."""
+    for name in dialects:
+        runtimes = [
+            runtime
+            for runtime in ("mindspore", "pytorch")
+            if any(d.name == name and d.runtime == runtime for d in found.spec.dialects)
+        ]
+        for runtime in runtimes or ("pytorch",):  # get_dialect says what there is
+            yield dialect_file(name, runtime), get_dialect(found.spec, name, runtime)
+
+
+def _convert(
+    source: Path,
+    folder: Path,
+    model: str,
+    prepared: Preparation,
+    extra: Mapping[str, Dialect],
+    progress: Progress,
+) -> tuple[tuple[tuple[str, str], ...], list[dict[str, Any]]]:
+    """Write the weights files and compare each with the source.
+
+    Returns:
+        What of the source was dropped, and why; and the manifest's entry for each file.
+    """
+    import onnx
+
+    from triport.converters.onnx_model import set_metadata
+    from triport.converters.onnx_optimize import optimized
+
+    files: list[tuple[str, Runtime, str | None]] = [
+        (PYTORCH_FILE, "pytorch", None),
+        (MINDSPORE_FILE, "mindspore", None),
+        *((name, dialect.runtime, dialect.name) for name, dialect in extra.items()),
+        (MODEL_FILE, "onnx", None),  # last, because it takes longest
+    ]
+    round_trips = []
+    for name, runtime, names in files:
+        output = folder / name
+        done = convert(
+            source,
+            to=runtime,
+            model=model,
+            dialect=names,
+            output=output,
+            prepared=prepared,
+            progress=progress,
+        )
+        if name == PYTORCH_FILE:
+            dropped = done.dropped
+        progress(f"comparing {name} with the source")
+        round_trips.append(round_trip(source, output))
+    progress("folding BatchNorm")
+    content = onnx.load(folder / MODEL_FILE)
+    stated = {entry.key: entry.value for entry in content.metadata_props}
+    folded = optimized(content)
+    del folded.metadata_props[:]
+    set_metadata(folded, {**stated, FOLDED_KEY: "BatchNorm"})
+    (folder / OPTIMIZED_FILE).write_bytes(folded.SerializeToString(deterministic=True))
+    return dropped, round_trips
+
+
+def _write_texts(folder: Path, values: dict[str, Any]) -> None:
+    """Write the texts, the card, which lists the other files, and the manifest, which lists the card too."""
+    for name, text in texts_of(values):
+        _write(folder / name, text)
+    written = [path.name for path in folder.iterdir()]
+    values["files"] = {
+        name: {**entry, "what": what_of(name)} for name, entry in manifest.files_of(folder, written).items()
+    }
+    name, text = card_of(values)
+    _write(folder / name, text)
+    values["files"][name] = {**manifest.files_of(folder, [name])[name], "what": what_of(name)}
+    (folder / manifest.MANIFEST).write_bytes(manifest.written(values))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_bytes(text.encode())
+    except OSError as error:
+        raise FormatError(f"{path.name}: cannot be written: {error.strerror}") from None
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise NotPublishableError if the finished folder does not verify."""
+    from .verify import verify
+
+    done = verify(folder, runtimes=())
+    problems = [problem for check in done.checks for problem in check.problems]
+    if problems:
+        raise NotPublishableError(
+            f"the folder does not verify, a fault of triport's:\n{listed(problems)}\nNothing was written"
+        )
+
+
+def _notes(values: Mapping[str, Any], classes: Path | None) -> Iterator[str]:
+    source = values["source"]
+    if source["not_proven"]:
+        yield (
+            f"not verified: {source['file']} is not known to be {source['said_to_be']}: "
+            f"{source['not_proven']}; its published accuracy is not claimed"
+        )
+    if not values["accuracy"]:
+        yield (
+            "no accuracy is claimed: publish the published file itself (`python cli.py models "
+            f"{values['model']}` says where it is), or measure with `evaluate --json` and give --accuracy"
+        )
+    if classes is None and values["num_classes"] != 1000:
+        yield "the classes are called by their numbers; --classes FILE names them"
+    if values["classes_stated_by"].startswith("assumed"):
+        yield f"the classes' names are {values['classes_stated_by']}; --classes FILE names them"
+    if values["preprocess"]["stated_by"].startswith("Assumed"):
+        yield f"preprocessing: {values['preprocess']['stated_by']}"
+    for one in values["parity"]["not_run"]:
+        yield f"not run: {one['what']}: {one['why']}"
+    if values["license"].startswith("LicenseRef-"):
+        yield f"the license {values['license']} is not on SPDX's list: put its text where readers find it"
+    for other in values["same_weights_as"]:
+        yield f"the same weights load into {other['model']}, which computes another function: see the card"

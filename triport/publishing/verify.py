@@ -1,0 +1,285 @@
+"""Checks a published folder: nothing changed or missing, one set of bits, the same logits, no false claim.
+
+What the folder holds is read as data; the network files in it are compared, never run. Hashes, structure,
+bits and claims need no framework.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from triport import __version__
+from triport.converters.formats import file_sha256
+from triport.converters.formats.tensors import short
+from triport.converters.published import MANIFEST
+from triport.reference_models.errors import TriportError
+from triport.reference_models.spec import RUNTIMES, UnknownModelError, get_model
+
+from . import card, ledger, manifest, schema
+from .claims import claim_problems
+from .config import config_problems
+from .folder import (
+    BOOKKEEPING,
+    CARD_FILE,
+    CONFIG_FILE,
+    EXPECTED,
+    NETWORK_FILES,
+    FolderError,
+    dialect_file,
+)
+from .samples import samples_run
+from .structure import structure_problems
+from .texts import card_of, texts_of
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        name: what it was.
+        status: "passed", "failed" or "not run".
+        detail: what was found, in words.
+        problems: everything that is wrong, each with the file's name.
+    """
+
+    name: str
+    status: str
+    detail: str
+    problems: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `verify --json` prints of it."""
+        return {
+            "name": self.name,
+            "status": self.status,
+            "detail": self.detail,
+            "problems": list(self.problems),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """A folder and what was found out about it.
+
+    `digest` is the manifest's; `digest_given` says that it is the one that the publisher gave elsewhere.
+    """
+
+    folder: Path
+    model: str | None
+    digest: str
+    checks: tuple[Check, ...]
+    digest_given: bool = False
+
+    @property
+    def passed(self) -> bool:
+        """Whether no check failed."""
+        return all(check.status != "failed" for check in self.checks)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `verify --json` prints."""
+        return {
+            "folder": str(self.folder),
+            "model": self.model,
+            "digest": self.digest,
+            "digest_given": self.digest_given,
+            "passed": self.passed,
+            "checks": [check.as_dict() for check in self.checks],
+        }
+
+
+def verify(
+    folder: Path,
+    *,
+    digest: str | None = None,
+    runtimes: Sequence[str] = RUNTIMES,
+    device: str = "cpu",
+    progress: Progress = lambda step: None,
+) -> Verification:
+    """Check a published folder.
+
+    Where the manifest or a file is not what it was, the later checks are not run: they would read
+    what nobody vouches for.
+
+    Args:
+        folder: the published folder.
+        digest: what the manifest's must be, as the publisher gave it; None takes the manifest's word.
+        runtimes: where to run the sample.
+        device: `cpu`, `cuda[:i]` or `npu[:i]`.
+        progress: is told each step.
+
+    Raises:
+        TriportError: it is no published folder, or of a newer schema.
+    """
+    if not folder.is_dir():
+        raise FolderError(f"{folder}: is not a folder; give one that `publish` made")
+    content = manifest.read(folder)
+    stated = manifest.digest_of(content)
+    values, problems = _manifest_problems(folder, content, stated, digest)
+    checks = [_check("manifest", f"sha256:{stated}", [f"{MANIFEST}: {problem}" for problem in problems])]
+    if problems:
+        checks += [_not_run(name, "the manifest cannot be relied on") for name in _NAMES[1:]]
+        return Verification(folder, None, stated, tuple(checks), digest is not None)
+    progress("hashing the files")
+    problems, ignored = _file_problems(folder, values)
+    beside = f"; not part of it: {', '.join(ignored)}" if ignored else ""
+    checks.append(_check("files", f"{len(values['files'])} files by SHA-256{beside}", problems))
+    if problems:
+        checks += [_not_run(name, "the files are not those of the manifest") for name in _NAMES[2:]]
+    else:
+        checks += _content_checks(folder, values, digest is not None, progress)
+        checks += [Check(*one) for one in samples_run(folder, values, runtimes, device, progress)]
+    return Verification(folder, str(values["model"]), stated, tuple(checks), digest is not None)
+
+
+_NAMES = ("manifest", "files", "structure", "bits", "texts", "claims", "sample")
+
+
+def _manifest_problems(
+    folder: Path, content: bytes, stated: str, digest: str | None
+) -> tuple[dict[str, Any], list[str]]:
+    """Return a manifest's values and what is wrong with it; no values where something is."""
+    if (folder / MANIFEST).is_symlink():
+        return {}, ["is a symbolic link"]
+    problem = manifest.problem_of(content)
+    if problem is None and digest is not None and stated != digest.removeprefix("sha256:").lower():
+        problem = (
+            f"its digest is {stated}, expected {short(digest)}: this is not the folder that was published"
+        )
+    if problem is not None:
+        return {}, [problem]
+    values = manifest.parsed(content)
+    problems = list(islice(schema.problems_of(values), 20))
+    if not problems and not manifest.is_canonical(content, values):
+        problems = ["is not written as triport writes it: a key is there twice, or its text has another form"]
+    return ({}, problems) if problems else (values, [])
+
+
+def _check(name: str, detail: str, problems: Sequence[str]) -> Check:
+    return Check(name, "failed" if problems else "passed", detail, tuple(problems))
+
+
+def _not_run(name: str, why: str) -> Check:
+    return Check(name, "not run", why)
+
+
+def _content_checks(
+    folder: Path, values: Mapping[str, Any], trusted: bool, progress: Progress
+) -> Iterator[Check]:
+    """Yield the checks of what the files say and hold."""
+    for name, detail, find in (
+        ("structure", "ONNX checked; graphs and files state what the manifest says", structure_problems),
+        ("bits", f"{len(values['names'])} tensors, one SHA-256 each", ledger.folder_problems),
+        ("texts", "card, config.json, networks and report are the manifest's", _text_problems),
+        ("claims", "the manifest agrees with itself and with what was published", _claim_problems),
+    ):
+        progress(f"checking {name}")
+        problems = _safely(find, folder, values)
+        if name == "texts" and problems and trusted and values["triport"] != __version__:
+            why = f"triport {values['triport']} wrote them, not {__version__}; the digest vouches for them"
+            yield _not_run(name, why)
+        else:
+            yield _check(name, detail, problems)
+
+
+def _claim_problems(folder: Path, values: Mapping[str, Any]) -> Iterator[str]:
+    return claim_problems(values)
+
+
+def _safely(
+    find: Callable[[Path, Mapping[str, Any]], Iterator[str]], folder: Path, values: Mapping[str, Any]
+) -> list[str]:
+    """Return the problems that a check finds; what makes it fail is one too."""
+    try:
+        return list(find(folder, values))
+    except TriportError as error:
+        return [short(str(error), 1000)]
+    except Exception as error:  # whatever a forged file makes a parser raise is a finding
+        return [
+            f"a file that {MANIFEST} lists is not of the form that triport writes: {short(repr(error), 300)}"
+        ]
+
+
+def _file_problems(folder: Path, values: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Return what is wrong with the files, and which others are a hub's bookkeeping."""
+    files = values["files"]
+    problems, ignored = [], []
+    for name in sorted(EXPECTED - files.keys()):
+        problems.append(f"{MANIFEST}: does not list {name}")
+    allowed = EXPECTED | _dialect_files(values["model"])
+    for name, entry in files.items():
+        problem = _file_problem(folder / name, entry) if name in allowed else None
+        if name not in allowed:
+            problems.append(
+                f"{MANIFEST}: lists {short(name)}, which `publish` does not write for {values['model']}"
+            )
+        elif problem:
+            problems.append(f"{name}: {problem}")
+    for path in sorted(folder.iterdir()):
+        if path.name in BOOKKEEPING:
+            ignored.append(path.name)
+        elif path.name not in files and path.name != MANIFEST:
+            problems.append(f"{short(path.name)}: is not in the manifest")
+    return problems, ignored
+
+
+def _file_problem(path: Path, entry: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with one file, None where its bytes are the manifest's."""
+    try:
+        found = path.lstat()
+        if stat.S_ISLNK(found.st_mode):
+            return "is a symbolic link: what it leads to is not part of the folder"
+        if not stat.S_ISREG(found.st_mode):
+            return "is no regular file"
+        if found.st_size != entry["size"]:
+            return f"has {found.st_size:,} bytes, the manifest says {entry['size']:,}"
+        if file_sha256(path) != entry["sha256"]:
+            return "was changed: its SHA-256 is not the manifest's"
+    except FileNotFoundError:
+        return "is missing"
+    except (OSError, TriportError) as error:
+        return f"cannot be read: {getattr(error, 'strerror', None) or error}"
+    return None
+
+
+def _dialect_files(model: str) -> set[str]:
+    """Return the names of every weights file with a publisher's names that `publish` could have written."""
+    try:
+        spec = get_model(model)
+    except UnknownModelError:
+        return set()
+    return {dialect_file(dialect.name, dialect.runtime) for dialect in spec.dialects}
+
+
+def _text_problems(folder: Path, values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield where a text is not the one that this version of triport makes of the manifest."""
+    other = (
+        ""
+        if values["triport"] == __version__
+        else f". The manifest says that triport {values['triport']} wrote it, which {__version__} cannot "
+        "confirm: verify with that version, or give the digest that the publisher states with --digest"
+    )
+    for name, expected in (*texts_of(values), card_of(values)):
+        content = (folder / name).read_bytes()
+        if content == expected.encode():
+            continue
+        try:
+            text = content.decode()
+        except UnicodeDecodeError:
+            yield f"{name}: is not UTF-8 text"
+            continue
+        if name == CARD_FILE:
+            yield from (f"{problem}{other}" for problem in card.problems_of(text, expected))
+        elif name == CONFIG_FILE:
+            yield from (f"{problem}{other}" for problem in config_problems(text, expected))
+        elif name in NETWORK_FILES.values():
+            yield f"{name}: is not the definition of {values['model']} that triport {__version__} has{other}"
+        else:
+            yield f"{name}: is not the report of the manifest's parity{other}"
