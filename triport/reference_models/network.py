@@ -1,0 +1,87 @@
+"""A network as everything but its registration sees it: named inputs, named outputs, and who can run it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .spec import Runtime
+
+# A size, or the name of a free axis: the same name has the same size in every input.
+Axis = int | str
+# Arrays by the name of the input or output.
+Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class Normal:
+    """Values of a normal distribution around zero, as prepared images have them."""
+
+    scale: float = 1.0
+
+    def draw(self, shape: tuple[int, ...], dtype: str, random: np.random.Generator) -> np.ndarray:
+        """Return values of that shape and dtype."""
+        return (self.scale * random.standard_normal(shape)).astype(dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class Integers:
+    """Whole numbers from `low` to below `high`, as tokens and indices are; for bool 0 and 1."""
+
+    low: int = 0
+    high: int = 2
+
+    def draw(self, shape: tuple[int, ...], dtype: str, random: np.random.Generator) -> np.ndarray:
+        """Return values of that shape and dtype."""
+        return random.integers(self.low, self.high, shape).astype(dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A named input: its shape, with names for free axes, its dtype as NumPy writes it, and its values."""
+
+    name: str
+    shape: tuple[Axis, ...]
+    dtype: str = "float32"
+    values: Normal | Integers = field(default_factory=Normal)
+
+    def sized(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
+        """Return the shape with a size for each of its free axes."""
+        return tuple(sizes[axis] if isinstance(axis, str) else axis for axis in self.shape)
+
+    def draw(self, sizes: Mapping[str, int], random: np.random.Generator) -> np.ndarray:
+        """Return sample values, with a size for each of its free axes."""
+        return self.values.draw(self.sized(sizes), self.dtype, random)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Realisation:
+    """What one runtime runs of a network.
+
+    `build` makes what that runtime loads: a torch.nn.Module, a mindspore.nn.Cell, or the path or the bytes of
+    an ONNX file. `names` has the network's name of each of its parameters; a parameter that it does not
+    list has the network's own name.
+    """
+
+    runtime: Runtime
+    build: Callable[[], Any]
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Network:
+    """A network: what goes in, what comes out, and up to three realisations that are to compute the same."""
+
+    name: str
+    inputs: tuple[Input, ...]
+    outputs: tuple[str, ...]
+    realisations: Mapping[Runtime, Realisation]
+
+    @property
+    def free_axes(self) -> tuple[str, ...]:
+        """The names of the free axes, each once."""
+        names = [axis for given in self.inputs for axis in given.shape if isinstance(axis, str)]
+        return tuple(dict.fromkeys(names))
