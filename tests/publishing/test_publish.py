@@ -9,7 +9,7 @@ import pytest
 from tests.converters.checkpoints import dialect_of, write_arrays, write_random
 from triport.converters.convert import SHIPPED, convert
 from triport.converters.formats import file_sha256, open_checkpoint
-from triport.parity.runners.mindspore import MindSporeRunner
+from triport.parity.runtimes.mindspore import MindSporeRunner
 from triport.publishing import publish as module
 from triport.publishing.publish import publish
 from triport.publishing.verify import verify
