@@ -66,8 +66,9 @@ def convert_asked(
     Raises:
         TriportError: it makes no sense, or cannot be converted.
     """
+    from triport.converters.networks.input_specs import parse_input
+
     from .convert_any import convert_cell, convert_mindir, result_of
-    from .export import parse_input
 
     what = "--cell" if cell is not None else f"{source}"
     if to != "onnx":
@@ -79,6 +80,12 @@ def convert_asked(
         if source is not None:
             raise AskedError(f"{source}: give a file or --cell, not both (parameters: --checkpoint)")
         specs = [parse_input(text) for text in inputs]
+        for text, spec in zip(inputs, specs, strict=True):
+            if spec.name or spec.free or spec.values:
+                raise AskedError(
+                    f"--input {text}: of a Cell, sizes and an element type are said; its inputs have the "
+                    "names that `construct` gives them, and the leading axis is the free one"
+                )
         return result_of(
             lambda: convert_cell(
                 cell, specs, output, checkpoint=checkpoint, opset=opset, check=check, progress=progress
