@@ -214,8 +214,9 @@ def _wrap(torch: Any, module: Any, keywords: Sequence[str | None]) -> Any:
     class Wrapped(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
+            # it stays in training mode itself: of a Module in evaluation mode the TorchScript exporter merges
+            # tensors that are equal, and one name then stands for several parameters
             self.net = module
-            self.training = False
 
         def call(self, *tensors: Any) -> Any:
             places = [one for one, name in zip(tensors, keywords, strict=True) if name is None]

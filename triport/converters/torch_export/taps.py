@@ -36,7 +36,6 @@ def tapped(net: TorchNet) -> Any:
         def __init__(self) -> None:
             super().__init__()
             self.net = net.module
-            self.training = False
             self.taps: list[Tap] = []
 
         def names(self) -> list[str]:
