@@ -1,4 +1,8 @@
-"""Where a Module lets values decide: Python reads a tensor's value, and a trace keeps one way for good."""
+"""What a Module does that its outputs do not show, with the line in the user's code that does it.
+
+Python reads a tensor's value, which then decides: a trace keeps one way for good. And of what runs in
+float64, some steps are float32 whatever the parameters are.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,26 @@ from triport.converters.environment import import_torch
 # where in the user's code, and which values were read there
 Reads = dict[str, set[str]]
 _SHOWN = 40  # characters of a value
+
+
+@contextlib.contextmanager
+def narrow_steps(places: dict[str, int]) -> Iterator[None]:
+    """Count the steps that give float32 or less while the block runs in float64, by their lines."""
+    torch = import_torch()
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    narrow = (torch.float32, torch.float16, torch.bfloat16)
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            result = func(*args, **(kwargs or {}))
+            if isinstance(result, torch.Tensor) and result.dtype in narrow:
+                place = _place(Path(torch.__file__).parent)
+                places[place] = places.get(place, 0) + 1
+            return result
+
+    with Watch():
+        yield
 
 
 @contextlib.contextmanager

@@ -125,6 +125,11 @@ def _none_is_right(
     name: str, prover: Prover, attempts: Sequence[Attempt], notes: Sequence[str]
 ) -> ModuleConversion:
     verdicts = [attempt.why for attempt in attempts if attempt.verdict == NOT_EQUAL]
+    reads = [
+        f"a value of a tensor decides at {place}: {', '.join(sorted(values)[:4])} on the inputs tried. A "
+        f"graph has one way for all; torch.where and torch.cond stay in it"
+        for place, values in prover.own.reads.items()
+    ]
     why = "no exporter's graph is right" if verdicts else "no exporter makes a graph"
     return ModuleConversion(
         source=name,
@@ -141,6 +146,6 @@ def _none_is_right(
         fixed=(),
         attempts=tuple(attempts),
         left_out=tuple(prover.net.left_out),
-        warnings=tuple(notes),
+        warnings=(*notes, *reads),
         reference=reference_of(prover),
     )

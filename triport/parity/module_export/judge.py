@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -70,13 +71,13 @@ def judge_file(
     try:
         session = open_session(path, level)
     except RefusedError as error:
-        return [Verdict(NOT_EQUAL, float("inf"), why=f"{error.who} cannot load it: {error}")]
+        return [Verdict(NOT_EQUAL, float("inf"), why=f"{error.who} cannot load it: {_plain(error)}")]
     for feed in feeds:
         expected = reference.expected(feed)
         try:
             found = run_onnx(session, feed.arrays)
         except RefusedError as error:
-            why = f"{error.who} cannot run it on {feed}: {error}"
+            why = f"{error.who} cannot run it on {feed}: {_plain(error)}"
             return [*verdicts, Verdict(NOT_EQUAL, float("inf"), why=why, feed=feed)]
         verdicts.append(
             replace(worst(judge_outputs(found, expected, names, reference.calibration)), feed=feed)
@@ -95,6 +96,11 @@ def judge_outputs(
         _judge(one, right, noise, unsure, calibration, f"{name} on {expected.feed}")
         for one, right, noise, unsure, name in places
     ]
+
+
+def _plain(error: Exception) -> str:
+    """Return what ONNX Runtime says, without where in its own source it says so."""
+    return re.sub(r"/\S*onnxruntime/\S+ .*?\)\s+(?=\w+ )", "", str(error))
 
 
 def worst(verdicts: Sequence[Verdict]) -> Verdict:

@@ -103,8 +103,9 @@ def _fixed(plan: Plan, free: Sequence[str], attempts: Sequence[Attempt]) -> Iter
     for axis in plan.traced:
         if axis in free:
             continue
-        failed = [str(attempt) for attempt in attempts if axis in attempt.free]
-        yield axis, plan.fixed.get(axis) or "; ".join(failed)
+        failed = {attempt.exporter: attempt.verdict for attempt in attempts if axis in attempt.free}
+        tried = ", ".join(f"{exporter} {verdict}" for exporter, verdict in failed.items())
+        yield axis, plan.fixed.get(axis) or f"where it is free no graph is right ({tried})"
 
 
 def _warnings(found: Found, prover: Prover) -> Iterator[str]:
@@ -119,6 +120,11 @@ def _warnings(found: Found, prover: Prover) -> Iterator[str]:
         yield (
             f"{prover.net.name} does not run in float64, so it was its own reference in "
             f"{prover.net.precision}: a fault below that precision's noise could not be seen"
+        )
+    elif prover.own.narrow and prover.net.precision != "float64":
+        yield (
+            f"some steps of {prover.net.name} are in float32 or less even where it runs in float64 "
+            f"({', '.join(list(prover.own.narrow)[:3])}): a fault below their noise could not be seen"
         )
     for place, values in prover.own.reads.items():
         if len(values) == 1:

@@ -16,7 +16,7 @@ import numpy as np
 
 from triport.converters.environment import import_torch
 from triport.converters.torch_export.network import TorchNet
-from triport.converters.torch_export.values_read import Reads, watched
+from triport.converters.torch_export.values_read import Reads, narrow_steps, watched
 from triport.converters.torch_export.weights import rounded_values
 from triport.parity.noise import CALIBRATIONS, Calibration
 from triport.reference_models.errors import TriportError
@@ -43,13 +43,15 @@ class Expected:
 class Reference:
     """The Module with one set of values, asked for what is right.
 
-    `values` are others than its own, by name; `reads` collects where values decide, of its own alone.
+    `values` are others than its own, by name; `reads` collects where values decide, `narrow` which steps
+    are not in float64 although the Module is.
     """
 
     def __init__(self, net: TorchNet, values: Mapping[str, Any] | None = None, wrapped: Any = None) -> None:
         self.net, self.values, self.wrapped = net, values, wrapped
         self.reads: Reads = {}
         self.is_float64 = True
+        self.narrow: dict[str, int] = {}
         self._found: dict[int, tuple[Feed, Expected]] = {}
 
     @property
@@ -88,7 +90,7 @@ class Reference:
         """Run in float64; a Module that cannot is its own reference in the precision that it has."""
         if self.is_float64:
             try:
-                with self.net.in_float64():
+                with self.net.in_float64(), narrow_steps(self.narrow):
                     return self.net.run(feed.arrays, wrapped=self.wrapped)
             except TriportError:
                 self.is_float64 = False

@@ -25,7 +25,7 @@ class Attempt:
 
     def __str__(self) -> str:
         axes = f" with {', '.join(self.free)} free" if self.free else ""
-        parts = f"; it parts at {self.parts_at}" if self.parts_at else ""
+        parts = f"; first difference: {self.parts_at}" if self.parts_at else ""
         return f"{self.exporter}{axes}: {self.why or self.verdict}{parts}"
 
     def to_dict(self) -> dict[str, Any]:
