@@ -10,6 +10,7 @@ from triport.parity.noise import nudged, nudged_batches
 from triport.parity.runners.calls import Call, Feed, Module
 from triport.parity.runners.pytorch import PyTorchRunner
 from triport.parity.spool import Spool
+from triport.reference_models.kinds import Kind
 
 _ALONE = ":input"
 
@@ -19,7 +20,8 @@ class Step:
     """One call of one module in the reference, in the order in which they finish.
 
     `source` is the step whose output its input is ("input": the images), None where the input was
-    computed between modules. `same_as` is the earlier step that returned the same tensor.
+    computed between modules. `same_as` is the earlier step that returned the same tensor. `layer` is
+    its kind in the table of kinds.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Step:
     shape: tuple[int, ...]
     source: str | None
     same_as: str | None
+    layer: Kind | None = None
 
 
 class Reference:
@@ -102,6 +105,7 @@ class Reference:
             call.output.shape,
             call.source,
             call.same_as,
+            module.layer,
         )
         self.steps.append(step)
         if step.source is None:

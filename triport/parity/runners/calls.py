@@ -7,15 +7,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from triport.reference_models.kinds import Kind
+
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """A module of a network; `parameters` are the canonical names of all that it owns, at any depth."""
+    """A module of a network; `parameters` are the canonical names of all that it owns, at any depth.
+
+    `kind` is its class, `layer` what the table of kinds knows of it: nothing of a class that it has not.
+    """
 
     path: str
     kind: str
     leaf: bool
     parameters: frozenset[str]
+    layer: Kind | None = None
 
 
 @dataclass(frozen=True, slots=True)

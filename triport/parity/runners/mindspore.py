@@ -10,6 +10,7 @@ import numpy as np
 
 from triport.converters import environment
 from triport.converters.names import name_map, reference_dialect
+from triport.reference_models.kinds import kind_of
 from triport.reference_models.spec import ModelSpec
 
 from .calls import Call, Feed, Module, Visit
@@ -99,6 +100,7 @@ class MindSporeRunner:
                 type(cell).__name__,
                 not list(cell.cells()),
                 frozenset(self._owned[id(parameter)] for parameter in cell.get_parameters()),
+                kind_of(cell),
             )
             for path, cell in self._net.cells_and_names()
             if path

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from triport.reference_models.errors import TriportError
+from triport.reference_models.kinds import KINDS, kind_of
 
 from .device import Device
 
@@ -82,7 +83,7 @@ def lowered_torch(torch: Any, net: Any, precision: str) -> Any:
         net = net.half()
     if precision == "O2":
         for module in net.modules():
-            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            if kind_of(module) is KINDS["norm"]:
                 module.float()
     return net
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, Literal
 
 import numpy as np
 
 from triport.converters import environment
+from triport.parity.inexact import inexact, reversed_sums
+from triport.reference_models.kinds import kind_of
 from triport.reference_models.spec import ModelSpec
 
 from .calls import IMAGES, Call, Feed, Module, Visit, call_name
@@ -21,8 +23,8 @@ from .precision import recorded as recorded_precision
 Precision = Literal["float32", "float16", "bfloat16"]
 # Orders in which the same sums may be taken: other memory layouts and batch sizes have other kernels.
 Order = Literal["contiguous", "channels last", "one by one"]
-# And by how many roundings of 1 a sigmoid, which no library rounds exactly, is off with each.
-ORDERS: dict[Order, int] = {"contiguous": 0, "channels last": 4, "one by one": -4}
+# And to which side functions that no library rounds exactly are off with each.
+ORDERS: dict[Order, int] = {"contiguous": 0, "channels last": 1, "one by one": -1}
 
 
 class PyTorchRunner:
@@ -97,7 +99,7 @@ class PyTorchRunner:
         if self._precision not in FULL:
             with self._torch.inference_mode(), self._autocast():
                 return self._net(self._images(batch, order)).float().cpu().numpy()
-        with self._torch.inference_mode(), self._inexact_sigmoids(order):
+        with self._torch.inference_mode(), self._ordered(order, batch):
             if order == "one by one":
                 return np.concatenate([self._array(self._net(self._images(image[None]))) for image in batch])
             return self._array(self._net(self._images(batch, order)))
@@ -110,6 +112,7 @@ class PyTorchRunner:
                 type(module).__name__,
                 next(module.children(), None) is None,
                 frozenset(f"{path}.{name}" for name in module.state_dict()),
+                kind_of(module),
             )
             for path, module in self._net.named_modules()
             if path
@@ -151,28 +154,18 @@ class PyTorchRunner:
                     )
         try:
             _allow_tf32(torch, self._where, self._precision in ("tf32", "hf32"))
-            with torch.inference_mode(), self._autocast(), self._inexact_sigmoids(order):
+            with torch.inference_mode(), self._autocast(), self._ordered(order, batch):
                 return self._array(self._net(images))
         finally:
             for handle in handles:
                 handle.remove()
 
     @contextmanager
-    def _inexact_sigmoids(self, order: Order) -> Iterator[None]:
-        """Let every sigmoid be as far off as the order says."""
-        by = ORDERS[order] * 2.0**-24
-        sigmoids = [module for module in self._net.modules() if isinstance(module, self._torch.nn.Sigmoid)]
-        # before what looks at the outputs
-        handles = [
-            module.register_forward_hook(lambda _, a, output: output + by, prepend=True)
-            for module in sigmoids
-            if by
-        ]
-        try:
+    def _ordered(self, order: Order, batch: np.ndarray) -> Iterator[None]:
+        """Let what no library rounds exactly be as far off as the order says, and sums have their order."""
+        in_memory = order != "channels last" or batch.ndim == 4
+        with inexact(self._net, ORDERS[order]), nullcontext() if in_memory else reversed_sums(self._net):
             yield
-        finally:
-            for handle in handles:
-                handle.remove()
 
     def _autocast(self) -> Any:
         return self._torch.autocast(self._where.kind, self._torch.float16, enabled=self._precision == "O1")

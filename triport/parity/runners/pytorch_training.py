@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from triport.reference_models.kinds import KINDS, kind_of
 from triport.reference_models.spec import ModelSpec
 
 from .pytorch import PyTorchRunner
@@ -42,7 +43,7 @@ class PyTorchTrainer:
         # how many values each BatchNorm took its statistics of
         self.samples: dict[str, int] = {}
         for path, module in self._net.named_modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
+            if kind_of(module) is KINDS["norm"]:
                 module.register_forward_hook(_counting(self.samples, path))
         self._loss = torch.nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
         self._optimizer = torch.optim.SGD(
