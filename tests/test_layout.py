@@ -20,7 +20,7 @@ AT_HOME = (
     "converters/mindir/export.py",
     "converters/mindir/runs.py",
     "converters/mindir/origins.py",
-    "parity/runners/*.py",
+    "parity/runtimes/*.py",
     "parity/ranks/*.py",
     "parity/doctor.py",
 )

@@ -14,7 +14,7 @@ import numpy as np
 
 from triport.reference_models.kinds import KINDS
 
-from .onnx_graphs import image_input
+from . import image_input
 
 if TYPE_CHECKING:
     import onnx
