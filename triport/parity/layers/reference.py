@@ -88,6 +88,7 @@ class Reference:
             call.sources,
             call.same_as,
             call.index,
+            module.layer,
         )
         self.steps.append(step)
         for name, source, array in zip(_given_names(step), step.sources, call.given, strict=True):

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from triport.reference_models.kinds import KINDS
 from triport.reference_models.network import Arrays
 
 if TYPE_CHECKING:
     import onnx
 
-QUANTISED_OPS = ["Conv", "Gemm", "MatMul"]
+QUANTISED_OPS = [op_type for kind in KINDS.values() if kind.quantised for op_type in kind.onnx]
 _DEQUANTISED = "_DequantizeLinear_Output"
 _OPS = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"}
 _INTEGER_OPS = {"QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"}

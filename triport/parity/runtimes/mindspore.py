@@ -18,6 +18,7 @@ from triport.parity.outputs import named_outputs
 from triport.parity.parameters import by_their_names, matched
 from triport.parity.precision import check_precision
 from triport.parity.precision import recorded as recorded_precision
+from triport.reference_models.kinds import kind_of
 from triport.reference_models.network import Arrays, Network
 
 NAME, LABEL, LOADS = "mindspore", "mindspore", "mindspore"
@@ -135,6 +136,7 @@ class MindSporeRunner:
                 type(cell).__name__,
                 not list(cell.cells()),
                 frozenset(self._owned[id(parameter)] for parameter in cell.get_parameters()),
+                kind_of(cell),
             )
             for path, cell in self._net.cells_and_names()
             if path
