@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from triport.converters.conversion import Conversion
 from triport.converters.formats import short
 from triport.converters.formats.training_state import STATE_OF
 from triport.reference_models.errors import listed
@@ -15,18 +16,29 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from triport.converters.comparison import Comparison
-    from triport.converters.convert import Conversion
     from triport.converters.graphs.verdict import GraphVerdict
     from triport.converters.inspection import Inspection
 
 
-def conversion_lines(done: Conversion, shipped: bool) -> Iterator[str]:
+class Told(Protocol):
+    """A result that says itself what was done."""
+
+    def lines(self) -> list[str]:
+        """Return the result as lines for a terminal."""
+
+
+def lines_of(done: Conversion | Told) -> list[str]:
+    """Return what a conversion of weights or of a graph did, as lines for a terminal."""
+    return list(_conversion_lines(done)) if isinstance(done, Conversion) else done.lines()
+
+
+def _conversion_lines(done: Conversion) -> Iterator[str]:
     """Yield what a conversion did, then its warnings.
 
     Plain lines: a third of a conversion's time would go into importing rich.
     """
     source = str(done.source)
-    if shipped:
+    if done.is_of_shipped:
         source = f"{source.removeprefix(f'{Path.cwd()}/')} (the small trained model that triport ships)"
     rows = [
         ("source", source),
