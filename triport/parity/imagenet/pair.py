@@ -169,7 +169,9 @@ class PairTally:
         found = [
             ClassCount(
                 label,
-                *(int(count) for count in self.right[:, label]),
+                int(self.right[0, label]),
+                int(self.right[1, label]),
+                int(self.right[2, label]),
                 flips.count("lost"),
                 flips.count("won"),
             )
