@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent / "triport"
 LAYERS = ["reference_models", "converters", "parity", "publishing", "commands", "cli"]
-FRAMEWORKS = {"torch", "mindspore", "onnxruntime", "torch_npu"}
+FRAMEWORKS = {"torch", "mindspore", "onnxruntime", "openvino", "torch_npu"}
 # what imports a framework, at any depth of the file
 AT_HOME = (
     "reference_models/layers_torch.py",

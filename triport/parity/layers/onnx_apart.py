@@ -44,12 +44,12 @@ def nodes_between(
 
 
 def apart(
-    model: onnx.ModelProto, ends: Mapping[str, tuple[str, str]], dtypes: Mapping[str, np.dtype]
+    model: onnx.ModelProto, ends: Mapping[str, tuple[str, str]], fed: Mapping[str, np.ndarray]
 ) -> bytes:
     """Return a model of steps that stand alone, each between `input_of` and `output_of` its name.
 
-    `ends` are the tensors that each step is given and returns, `dtypes` of what it is fed; what is between
-    the ends is asked of `nodes_between` first.
+    `ends` are the tensors that each step is given and returns, `fed` what it is fed, whose sides but for
+    their number stay free; what is between the ends is asked of `nodes_between` first.
     """
     import onnx
     from onnx import TensorProto, helper
@@ -70,8 +70,10 @@ def apart(
             node.name = f"{step}:{node.name}"
             node.input[:] = [names.get(name, name) for name in node.input]
             node.output[:] = [names.get(name, name) for name in node.output]
-        dtype = helper.np_dtype_to_tensor_dtype(dtypes[step])
-        graph.input.append(helper.make_tensor_value_info(input_of(step), dtype, None))
+        dtype = helper.np_dtype_to_tensor_dtype(fed[step].dtype)
+        # without a rank some runtimes cannot read what follows
+        free = [None] * fed[step].ndim
+        graph.input.append(helper.make_tensor_value_info(input_of(step), dtype, free))
         graph.output.append(helper.make_tensor_value_info(output_of(step), TensorProto.FLOAT, None))
     used = {name for node in graph.node for name in node.input}
     initializers = [tensor for tensor in model.graph.initializer if tensor.name in used]

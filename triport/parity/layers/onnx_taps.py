@@ -207,7 +207,7 @@ def trace(
         cut = apart(
             model,
             {step.name: (taps[step.name].given, taps[step.name].output) for step in fed},
-            {step.name: array.dtype for step, array in fed.items()},
+            {step.name: array for step, array in fed.items()},
         )
         values = run(
             cut,
