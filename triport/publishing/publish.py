@@ -74,7 +74,7 @@ class Published:
     digest: str
     notes: tuple[str, ...]
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return what `publish --json` prints."""
         made = self.manifest
         return {
