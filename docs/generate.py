@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from triport.cli import main
 from triport.converters import name_index
+from triport.reference_models.program import FROM_CHECKOUT, started_as
 from triport.reference_models.spec import ModelSpec, all_models
 
 DOCS = Path(__file__).parent
@@ -63,10 +64,15 @@ def _weights_rows(spec: ModelSpec) -> list[str]:
 
 
 def cli_page() -> str:
-    """Return every command's help as Markdown."""
+    """Return every command's help as Markdown, as it is in a checkout."""
+    with started_as(FROM_CHECKOUT):
+        return _cli_page()
+
+
+def _cli_page() -> str:
     sections = [NOTICE, "# Command line\n"]
     # widths are fixed: the page must not depend on a terminal
-    context = click.Context(main, info_name="python cli.py", terminal_width=80, **main.context_settings)
+    context = click.Context(main, info_name=FROM_CHECKOUT, terminal_width=80, **main.context_settings)
     sections.append(f"```\n{main.get_help(context).strip()}\n```\n")
     for name in main.list_commands(context):
         command = main.get_command(context, name)

@@ -46,7 +46,9 @@ _PATH = click.Path(path_type=Path)
     "--html", type=OutputFile(path_type=Path), help="Write a pair's report with the images that differ."
 )
 @JSON
-def evaluate(json_path: str | None, html: Path | None, predictions: bool, **asked: Any) -> None:
+def evaluate(
+    what: tuple[str, ...], json_path: str | None, html: Path | None, predictions: bool, **asked: Any
+) -> None:
     """Score a checkpoint or ONNX file on labelled images, beside the published accuracy.
 
     Two of them run on the same decoded images and are compared image by image; exit code 1 if one is
@@ -72,13 +74,13 @@ def evaluate(json_path: str | None, html: Path | None, predictions: bool, **aske
       python cli.py evaluate rows_gpu.csv rows_npu.csv
       torchrun --nproc-per-node 8 cli.py evaluate resnet50.pth --data imagenet/val --device cuda
     """
+    import triport
     from triport.parity.imagenet import report
     from triport.parity.imagenet.pair_of_rows import DoneWithRows
     from triport.parity.imagenet.rows_report import facts_of_rows, summary_of_rows
-    from triport.parity.imagenet.session import Request, run
 
     with shown_progress() as progress:
-        done = run(Request(**asked, html=html, keep_predictions=predictions), progress)
+        done = triport.evaluate(*what, html=html, keep_predictions=predictions, progress=progress, **asked)
     if done.rank != 0:
         return
     pieces: list[Any] = []
@@ -100,5 +102,5 @@ def evaluate(json_path: str | None, html: Path | None, predictions: bool, **aske
         pieces += [report.comparison_table(done.comparison), done.comparison.verdict()]
     if html is not None:
         write_text(str(html), done.page())
-    emit(done.json(), json_path, lambda: print_pieces(*pieces))
+    emit(done.to_dict(), json_path, lambda: print_pieces(*pieces))
     sys.exit(0 if done.passed else 1)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from triport.converters.cautions import assumptions
 from triport.converters.convert import ConvertError, check_finite
@@ -29,6 +29,7 @@ from triport.converters.statements.preparation import Preparation, preparation_o
 from triport.converters.statistics import Statistics, statistics_of, untouched_norms
 from triport.reference_models.errors import listed
 from triport.reference_models.kinds import COUNTER_LEAF, STATISTICS
+from triport.reference_models.result import SCHEMA_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,12 @@ class Inspection:
     graph: GraphVerdict | None = None
     prepared: Preparation | None = None
     assumed: tuple[str, ...] = ()
+    schema_version: ClassVar[int] = SCHEMA_VERSION
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is wrong with it; the command's exit code says so with --strict."""
+        return not self.problems
 
     @property
     def statements(self) -> tuple[Judgement, ...]:
@@ -94,11 +101,12 @@ class Inspection:
             if name.rsplit(".", 1)[-1] not in STATISTICS
         )
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return what `inspect --json` prints."""
         checkpoint = self.checkpoint
         first = self.fits[0] if self.fits else None
         return {
+            "schema_version": self.schema_version,
             "file": str(checkpoint.path),
             "format": checkpoint.format,
             "runtime": checkpoint.runtime,
@@ -154,7 +162,7 @@ class Inspection:
         if self.statistics is None:
             return {}
         found = self.statistics[name]
-        return {"statistics": found.as_dict() if found else None}
+        return {"statistics": found.to_dict() if found else None}
 
 
 def inspect_file(

@@ -37,7 +37,7 @@ class Statistics:
         """Whether all values are one and the same."""
         return self.minimum is not None and self.minimum == self.maximum and not self.nan and not self.inf
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return what `inspect --stats --json` prints of a tensor."""
         return {
             "min": self.minimum,

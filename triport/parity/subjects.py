@@ -13,6 +13,7 @@ from triport.converters.formats import file_sha256, open_checkpoint
 from triport.converters.identify import IdentifyError, identify
 from triport.converters.published import model_file
 from triport.reference_models.errors import TriportError
+from triport.reference_models.program import program
 from triport.reference_models.spec import ModelSpec, all_models, get_model
 
 from .batches import random_batch
@@ -75,7 +76,7 @@ def subjects_of(
             )
         return [Subject(spec, None) for spec in all_models().values()]
     if not what:
-        raise TriportError("name a model or a file (`python cli.py models` lists the models), or use --all")
+        raise TriportError(f"name a model or a file (`{program()} models` lists the models), or use --all")
     if weights is not None:
         if len(what) != 1:
             raise TriportError(f"--weights goes with one model, found {len(what)}: {', '.join(what)}")

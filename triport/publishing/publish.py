@@ -23,6 +23,7 @@ from triport.converters.published_weights import why_not
 from triport.converters.request import Request
 from triport.converters.statements.preparation import Preparation
 from triport.reference_models.errors import TriportError, listed
+from triport.reference_models.program import program
 from triport.reference_models.spec import Dialect, Runtime
 
 from . import manifest
@@ -73,7 +74,7 @@ class Published:
     digest: str
     notes: tuple[str, ...]
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return what `publish --json` prints."""
         made = self.manifest
         return {
@@ -317,7 +318,7 @@ def _notes(values: Mapping[str, Any], classes: Path | None) -> Iterator[str]:
         )
     if not values["accuracy"]:
         yield (
-            "no accuracy is claimed: publish the published file itself (`python cli.py models "
+            f"no accuracy is claimed: publish the published file itself (`{program()} models "
             f"{values['model']}` says where it is), or measure with `evaluate --json` and give --accuracy"
         )
     if classes is None and values["num_classes"] != 1000:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from .errors import TriportError
+from .program import program
 
 Runtime = Literal["mindspore", "pytorch", "onnx"]
 RUNTIMES: tuple[Runtime, ...] = ("mindspore", "pytorch", "onnx")
@@ -250,5 +251,5 @@ def get_model(name: str) -> ModelSpec:
     import difflib
 
     close = difflib.get_close_matches(name, [*models, *by_weights], n=5, cutoff=0.5)
-    hint = f"Did you mean {', '.join(close)}?" if close else "See `python cli.py models`."
+    hint = f"Did you mean {', '.join(close)}?" if close else f"See `{program()} models`."
     raise UnknownModelError(f"no model or weights called {name!r}. {hint}")

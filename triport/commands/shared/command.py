@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from triport.reference_models.errors import TriportError
+from triport.reference_models.program import as_started
 
 DEBUG = "triport.debug"
 
@@ -32,6 +33,10 @@ class Command(click.Command):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params += telling_options()
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Return the help, with the examples as they are typed here."""
+        return as_started(super().get_help(ctx))
 
     def invoke(self, ctx: click.Context) -> Any:
         """Check the outputs, then work."""

@@ -6,12 +6,13 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from triport.converters import environment
 from triport.parity.ranks import Ranks, device_of_rank, join, ranks_here
 from triport.parity.ranks.together import check_same, together
 from triport.reference_models.errors import TriportError
+from triport.reference_models.result import SCHEMA_VERSION
 
 from .compare import Comparison, compare_preprocessing
 from .dataset import ImageDataset, open_dataset, printable
@@ -101,6 +102,7 @@ class Done:
     pair: PairTally | None
     comparison: Comparison | None
     rank: int
+    schema_version: ClassVar[int] = SCHEMA_VERSION
 
     @property
     def passed(self) -> bool:
@@ -108,8 +110,11 @@ class Done:
         lower = any((v := e.verdict()) is not None and v.word == "lower" for e in self.evaluations)
         return not lower and (self.pair is None or self.pair.equal)
 
-    def json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return what `--json` prints: the one model's keys, or both models and the pair."""
+        return {"schema_version": self.schema_version, **self._keys()}
+
+    def _keys(self) -> dict[str, Any]:
         if self.comparison is not None:
             return self.comparison.json()
         if self.pair is None:
