@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from triport.reference_models.spec import Runtime
 
 from .arguments import PathLike, Progress, Renames, SelectionOptions, path_or_none, quiet, selection_of
-from .networks import is_network, network_of
+from .networks import is_model_named, is_network, network_of
 
 if TYPE_CHECKING:
     from triport.converters.conversion import Conversion
@@ -77,7 +77,10 @@ def convert(
     request = _request(to, path_or_none(output), **options)
     if is_network(source):
         return _convert_network(source, request, progress)
-    path = path_or_none(source)
+    if is_model_named(source):
+        path, request = request.weights_of_model(source)
+    else:
+        path = path_or_none(source)
     if is_graph_asked(path, request):
         return convert_asked(path, request, progress)
     from triport.converters.convert import convert as run
