@@ -77,10 +77,9 @@ def convert(
     request = _request(to, path_or_none(output), **options)
     if is_network(source):
         return _convert_network(source, request, progress)
+    path = path_or_none(source)
     if is_model_named(source):
         path, request = request.weights_of_model(source)
-    else:
-        path = path_or_none(source)
     if is_graph_asked(path, request):
         return convert_asked(path, request, progress)
     from triport.converters.convert import convert as run
