@@ -19,7 +19,7 @@ from .arguments import (
     quiet,
     selection_of,
 )
-from .networks import is_network, network_of
+from .networks import is_model_named, is_network, network_of
 
 if TYPE_CHECKING:
     from triport.converters.conversion import Conversion
@@ -88,6 +88,8 @@ def convert(
     if is_network(source):
         return _convert_network(source, request, progress)
     path = path_or_none(source)
+    if is_model_named(source):
+        path, request = request.weights_of_model(source)
     if is_graph_asked(path, request):
         return convert_asked(path, request, progress)
     from triport.converters.convert import convert as run

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
 from typing import Any
 
-from triport.converters.networks.arguments import Factory, is_factory, parse_factory
+from triport.converters.networks.arguments import (
+    Factory,
+    NetArgumentError,
+    Registered,
+    is_factory,
+    parse_factory,
+    parse_net,
+)
 from triport.converters.networks.factories import Made, make, runtime_of
 
 from .arguments import ArgumentError, Progress
@@ -16,6 +25,24 @@ def is_network(source: Any) -> bool:
     if source is None or isinstance(source, os.PathLike):
         return False
     return is_factory(source) if isinstance(source, str) else True
+
+
+def is_model_named(source: Any) -> bool:
+    """Return whether a text is a model's name, and no file's.
+
+    Raises:
+        TriportError: it is both.
+    """
+    if not isinstance(source, str) or not re.fullmatch(r"\w+(\.\w+)?", source):
+        return False
+    if Path(source).is_file() and "." in source:
+        return False  # looking all models up takes longer than reading a checkpoint
+    try:
+        return isinstance(parse_net(source), Registered)
+    except NetArgumentError:
+        if Path(source).is_file():
+            raise
+        return False
 
 
 def network_of(source: Any, progress: Progress) -> Made:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +80,25 @@ class Request:
             else:
                 options.append(_OPTIONS.get(name, f"--{name}"))
         return options
+
+    def weights_of_model(self, name: str) -> tuple[Path, Request]:
+        """Return what is asked for of a model that is named: its checkpoint, which must be of that model.
+
+        Raises:
+            ConvertError: no checkpoint was given, or what is of networks in code only.
+        """
+        if self.checkpoint is None:
+            raise ConvertError(
+                f"{name}: is a model's name, and has no weights of its own. Say which with "
+                f"--checkpoint FILE, or give the file itself"
+            )
+        if self.inputs or self.cell is not None:
+            raise ConvertError(
+                f"{name}: is a model of triport's: leave {'--input' if self.inputs else '--cell'} out"
+            )
+        if self.model not in (None, name):
+            raise ConvertError(f"{name}: and --model {self.model} are two models; leave --model out")
+        return self.checkpoint, replace(self, checkpoint=None, model=name)
 
     def check_weights(self) -> None:
         """Raise ConvertError where options do not go together for a checkpoint."""

@@ -79,6 +79,20 @@ class Shared(nn.Module):
         return x * self.table + self.hidden
 
 
+class SameNames(nn.Module):
+    """Parameters that are called as the input, the output, and what exporters call values between nodes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.x = nn.Parameter(torch.randn(4))
+        self.output = nn.Parameter(torch.randn(4))
+        self.mul = nn.Parameter(torch.randn(4))
+        self.add = nn.Parameter(torch.randn(4))
+
+    def forward(self, x):
+        return (x * self.x + self.output) * self.mul + self.add
+
+
 class HardCoded(nn.Module):
     """The batch size of the trace is part of the graph."""
 

@@ -75,7 +75,7 @@ def test_recurrent(tmp_path: Path, without_dynamo: None) -> None:
     done = convert(networks.Recurrent(), path, "2x7:int64")
     assert done.verdict.verdict == "equal"
     assert done.inputs == ("tokens (N, 7) int64",)
-    assert [text.strip() for text in done.outputs] == [
+    assert list(done.outputs) == [
         "output_0 (N, 7, 12)",
         "output_1 (4, N, 6)",
         "output_2 (4, N, 6)",
@@ -104,10 +104,19 @@ def test_shared_equal_and_unused_parameters(tmp_path: Path, without_dynamo: None
     assert {"ones", "same", "table"} <= names_in(path)
 
 
+def test_parameters_keep_their_names(tmp_path: Path, without_dynamo: None) -> None:
+    path = tmp_path / "net.onnx"
+    done = convert(networks.SameNames(), path, "1x4")
+    assert done.verdict.verdict == "equal"
+    assert names_in(path) >= {"x", "output", "mul", "add"}
+    assert (done.inputs, done.outputs) == (("x_1 (N, 4) float32",), ("output_1 (N, 4)",))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "inputs"),
     [
+        (networks.SameNames, ["1x4"]),
         (networks.Convolutional, ["1x3x12x12"]),
         (networks.Recurrent, ["2x7:int64"]),
         (networks.TwoInputs, ["a=1x4", "b=1x3"]),

@@ -140,6 +140,10 @@ def _own_name(name: str) -> str:
 
 def _finished(net: TorchNet, exporter: str, model: ir.Model, free: Sequence[str]) -> Exported:
     """Return the graph with the state dict's names, without what exporters write for themselves."""
+    for node in model.graph.all_nodes():
+        for result in node.outputs:
+            if result.name in net.state:  # an exporter's own name for a value between nodes
+                result.name = f"{result.name}:value"
     for value in list(model.graph.initializers.values()):
         written = value.name or ""
         name = _own_name(written)

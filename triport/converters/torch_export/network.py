@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -47,12 +48,15 @@ class TorchNet:
             self.notes.append(f"{name} was in training mode; it was put into evaluation mode")
             module.eval()
         keywords, names = _match(inspect.signature(module.forward), specs, name)
-        self.inputs, self.sizes = network_inputs(specs, names)
+        inputs, self.sizes = network_inputs(specs, names)
         self.state: dict[str, Any] = {
             path: tensor
             for path, tensor in module.state_dict(keep_vars=True).items()
             if isinstance(tensor, self._torch.Tensor)
         }
+        # in a graph a parameter and an input cannot have one name, and the parameter's is to be found again
+        called = unique([given.name for given in inputs], list(self.state))
+        self.inputs = tuple(replace(given, name=one) for given, one in zip(inputs, called, strict=True))
         self.wrapped = _wrap(self._torch, module, keywords)
         self._is_wide = False
         self.output_names: tuple[str, ...] = ()
@@ -107,7 +111,7 @@ class TorchNet:
             names = [name or f"output_{index}" for index, name in enumerate(names)]
         else:
             names = ["output"] if len(names) == 1 else [f"output_{index}" for index in range(len(names))]
-        self.output_names = unique(names, [given.name for given in self.inputs])
+        self.output_names = unique(names, [*(given.name for given in self.inputs), *self.state])
         self.left_out = found.left_out
 
     @contextlib.contextmanager

@@ -95,7 +95,7 @@ def reference_of(prover: Prover) -> str:
 
 
 def _described(name: str, shape: Sequence[int | str], dtype: str) -> str:
-    return f"{name} ({', '.join(map(str, shape))}) {dtype}"
+    return f"{name} ({', '.join(map(str, shape))}) {dtype}".rstrip()
 
 
 def _fixed(plan: Plan, free: Sequence[str], attempts: Sequence[Attempt]) -> Iterator[tuple[str, str]]:
