@@ -13,7 +13,8 @@ from functools import cache
 from typing import NamedTuple
 
 from triport.reference_models.errors import TriportError, listed
-from triport.reference_models.spec import Dialect, Layer, ModelSpec
+from triport.reference_models.layouts import Layer
+from triport.reference_models.spec import Dialect, ModelSpec
 
 # Canonical leaf -> MindSpore leaf, by kind of layer. A leaf's shape is (channels,) except `weight`'s.
 LEAVES: dict[str, dict[str, str]] = {
