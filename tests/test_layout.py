@@ -12,6 +12,7 @@ FRAMEWORKS = {"torch", "mindspore", "onnxruntime", "openvino", "torch_npu"}
 AT_HOME = (
     "reference_models/layers_torch.py",
     "reference_models/layers_mindspore.py",
+    "reference_models/layouts_torch.py",
     "reference_models/*/net_torch.py",
     "reference_models/*/net_mindspore.py",
     "converters/environment.py",

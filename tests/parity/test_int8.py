@@ -12,9 +12,8 @@ from onnx.parser import parse_model
 from onnxruntime import quantization
 
 from tests.parity.onnx_files import copied, saved
-from triport.converters.networks.registered import of_model
-from triport.converters.onnx_model import INPUT, LOGITS
 from triport.converters.convert import SHIPPED, exporter_for
+from triport.converters.onnx_model import INPUT, LOGITS
 from triport.converters.onnx_optimize import optimized
 from triport.parity.batches import random_batch
 from triport.parity.check import check_model

@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from triport.reference_models.errors import TriportError, listed
 from triport.reference_models.kinds import COUNTER_LEAF, KINDS, Leaf
-from triport.reference_models.spec import Dialect, Layer, ModelSpec
+from triport.reference_models.layouts import Layer
+from triport.reference_models.spec import Dialect, ModelSpec
 
 # by layers, which graphs of the same weights share
 _NAME_MAPS: dict[tuple[tuple[Layer, ...], Dialect], dict[str, str]] = {}

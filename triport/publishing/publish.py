@@ -27,7 +27,6 @@ from triport.reference_models.program import program
 from triport.reference_models.spec import Dialect, Runtime
 
 from . import manifest
-from .config import timm_name
 from .folder import (
     MINDSPORE_FILE,
     OPTIMIZED_FILE,
@@ -181,7 +180,7 @@ def _of_model(found: Fit, origin: Origin) -> dict[str, Any]:
         "model": spec.name,
         "family": spec.family,
         "weights": origin.weights.name if origin.weights else None,
-        "timm": timm_name(spec),
+        "timm": spec.timm_name,
         "same_weights_as": [{"model": o.model, "why": o.why} for o in spec.same_weights_as],
         "num_classes": found.num_classes,
     }
