@@ -36,22 +36,42 @@ def run_cell(cell: Any, inputs: Sequence[np.ndarray], elem_types: Sequence[int] 
     """
     import mindspore
 
-    before = mindspore.get_context("mode")
-    mindspore.set_context(mode=mindspore.GRAPH_MODE)
     narrow = [elem_type == onnx.TensorProto.BFLOAT16 for elem_type in elem_types] or [False] * len(inputs)
     tensors = [
         mindspore.Tensor(array, mindspore.bfloat16) if is_narrow else mindspore.Tensor(array)
         for array, is_narrow in zip(inputs, narrow, strict=True)
     ]
     try:
-        with silenced():
-            result = cell(*tensors)
-            arrays = [_array_from_tensor(tensor) for tensor in flatten(result)]
+        with silenced(), compiling():
+            return [_array_from_tensor(tensor) for tensor in flatten(cell(*tensors))]
     except Exception as error:  # whatever MindSpore's compiler and kernels raise
         raise RefusedError("MindSpore", error) from error
+
+
+@contextlib.contextmanager
+def context_kept() -> Iterator[None]:
+    """Put MindSpore's mode and syntax level back as they were.
+
+    `mindspore.export` allows only what its strict syntax has, and after an export that fails it stays so:
+    from then on a Cell that returns a dictionary gives a tuple.
+    """
+    import mindspore
+
+    before = {name: mindspore.get_context(name) for name in ("mode", "jit_syntax_level")}
+    try:
+        yield
     finally:
-        mindspore.set_context(mode=before)
-    return arrays
+        mindspore.set_context(**before)
+
+
+@contextlib.contextmanager
+def compiling() -> Iterator[None]:
+    """Let Cells be compiled whole, with dictionaries and all else that Python has."""
+    import mindspore
+
+    with context_kept():
+        mindspore.set_context(mode=mindspore.GRAPH_MODE, jit_syntax_level=mindspore.LAX)
+        yield
 
 
 def flatten(result: Any) -> list[Any]:
