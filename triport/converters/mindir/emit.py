@@ -205,7 +205,7 @@ def _convert_node(node: Node, operator: Operator | None, read: list[Any], builde
         raise UnsupportedCallError(f"it needs opset {operator.lowest_opset} or later")
     if any(size < 0 for type_ in _iterate_types(node.type) for size in type_.shape):
         raise UnsupportedCallError("the size of its result depends on values, or is damaged")
-    call = Call(node, read, builder)
+    call = Call(node, read, builder, operator)
     builder.scope = _get_scope(node)
     builder.result_type = node.type if isinstance(node.type, TensorType) else None
     try:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
-import textwrap
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,32 +70,21 @@ def _rows(operators: list[Operator]) -> Iterator[tuple[str, str, list[str]]]:
         what = (
             (inspect.getdoc(first.convert) or "").partition("\n\n")[0].replace("\n", " ").replace("|", "\\|")
         )
-        notes = []
-        if first.lowest_opset > LOWEST_OPSET:
-            notes.append(f"opset {first.lowest_opset} or later")
-        if first.in_place is not None:
-            notes.append("writes x")
-        if first.is_view:
-            notes.append("a view")
-        notes += _limits(first)
-        yield what, "; ".join(notes), [f"`{operator.primitive}`" for operator in members]
+        yield what, "; ".join(limits_of(first)), [f"`{operator.primitive}`" for operator in members]
 
 
-def _limits(operator: Operator) -> Iterator[str]:
-    """Yield what the converter requires, as its own code says."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(operator.convert)))
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
-            continue
-        if node.func.attr == "require" and len(node.args) > 2:
-            what, _, *allowed = node.args
-            if isinstance(what, ast.Constant) and all(isinstance(item, ast.Constant) for item in allowed):
-                values = " or ".join(
-                    f"`{item.value!r}`" for item in allowed if isinstance(item, ast.Constant)
-                )
-                yield f"{what.value!s} {values}"
-        elif node.func.attr == "unsupported" and isinstance(node.args[0], ast.Constant):
-            yield f"not where {node.args[0].value!s}"
+def limits_of(operator: Operator) -> Iterator[str]:
+    """Yield what the operator declares of its limits."""
+    if operator.lowest_opset > LOWEST_OPSET:
+        yield f"opset {operator.lowest_opset} or later"
+    if operator.in_place is not None:
+        yield "writes x"
+    if operator.is_view:
+        yield "a view"
+    for what, allowed in operator.takes.items():
+        yield f"{what} {' or '.join(f'`{value!r}`' for value in allowed)}"
+    for reason in operator.refuses:
+        yield f"not where {re.sub('{[a-z_]+}', '...', reason)}"
 
 
 def main() -> None:

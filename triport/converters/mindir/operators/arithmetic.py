@@ -157,14 +157,14 @@ def remainder(call: Call, builder: Builder) -> Value:
     return builder.add("Mod", [*read_operands(call, builder, call.type.elem_type)], fmod=1)
 
 
-@mindir_operator("DivMod", "DivMods")
+@mindir_operator("DivMod", "DivMods", takes={"rounding_mode": (1, 2, "floor", "trunc")})
 def divide_and_round(call: Call, builder: Builder) -> Value:
     """Divide and round: not at all, down, or towards zero."""
     x, y = read_operands(call, builder, call.type.elem_type)
     rounding: Any = call.constant(2)
     if rounding in (None, 0):
         return builder.add("Div", [x, y])
-    call.require("rounding_mode", rounding, 1, 2, "floor", "trunc")
+    call.require("rounding_mode", rounding)
     if rounding in (2, "floor"):
         return _floor_divide(builder, x, y)
     y = builder.add("Div", [x, y])

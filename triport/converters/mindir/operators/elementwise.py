@@ -42,6 +42,7 @@ IN_ONNX = {
     "Tan": "Tan",
 }
 IN_PLACE = {"InplaceExp": "Exp", "InplaceSign": "Sign"}
+PLAIN_LOGARITHM = {"base": (-1.0,), "scale": (1.0,), "shift": (0.0,)}
 LOGARITHMS = {"Log": None, "InplaceLog": None, "Log2": 2, "Log10": 10}
 
 
@@ -77,22 +78,22 @@ def error_function_complement(call: Call, builder: Builder) -> Value:
     return builder.add("Sub", [builder.scalar(1, x), builder.add("Erf", [x])])
 
 
-@mindir_operator("Log", "Log2", "Log10")
+@mindir_operator("Log", "Log2", "Log10", takes=PLAIN_LOGARITHM)
 def logarithm(call: Call, builder: Builder) -> Value:
     """Return the logarithm to a base."""
     return _logarithm(call, builder)
 
 
-@mindir_operator("InplaceLog", in_place=0)
+@mindir_operator("InplaceLog", in_place=0, takes=PLAIN_LOGARITHM)
 def logarithm_in_place(call: Call, builder: Builder) -> Value:
     """Do the same; the result also replaces the operand."""
     return _logarithm(call, builder)
 
 
 def _logarithm(call: Call, builder: Builder) -> Value:
-    call.require("base", call.attribute("base", -1.0), -1.0)
-    call.require("scale", call.attribute("scale", 1.0), 1.0)
-    call.require("shift", call.attribute("shift", 0.0), 0.0)
+    call.require("base", call.attribute("base", -1.0))
+    call.require("scale", call.attribute("scale", 1.0))
+    call.require("shift", call.attribute("shift", 0.0))
     y = _natural_logarithm(builder, call.tensor(0))
     base = LOGARITHMS[call.primitive]
     return y if base is None else builder.add("Div", [y, builder.scalar(math.log(base), y)])
@@ -149,10 +150,10 @@ def exponential_of_two(call: Call, builder: Builder) -> Value:
     return builder.add("Pow", [builder.scalar(2, x), x])
 
 
-@mindir_operator("Round")
+@mindir_operator("Round", takes={"decimals": (0,)})
 def round_half_to_even(call: Call, builder: Builder) -> Value:
     """Round to whole numbers."""
-    call.require("decimals", call.constant(1), 0)
+    call.require("decimals", call.constant(1))
     return builder.add("Round", [call.tensor(0)])
 
 

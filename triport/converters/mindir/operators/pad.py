@@ -18,19 +18,19 @@ def pad(call: Call, builder: Builder) -> Value:
     return _pad(builder, call.tensor(0), call.attribute("paddings"))
 
 
-@mindir_operator("MirrorPad")
+@mindir_operator("MirrorPad", takes={"mode": ("REFLECT",)})
 def mirror_pad(call: Call, builder: Builder) -> Value:
     """Pad with a mirror image that leaves the border out."""
-    call.require("mode", call.attribute("mode"), "REFLECT")
+    call.require("mode", call.attribute("mode"))
     return _pad(builder, call.tensor(0), call.constant(1), mode="reflect")
 
 
-@mindir_operator("PadV3")
+@mindir_operator("PadV3", takes={"mode": tuple(MODES), "paddings_contiguous": (True,)})
 def pad_last_axes_first(call: Call, builder: Builder) -> Value:
     """Pad by (before, after) pairs that begin with the last axis."""
     mode = call.attribute("mode")
-    call.require("mode", mode, *MODES)
-    call.require("paddings_contiguous", call.attribute("paddings_contiguous", True), True)
+    call.require("mode", mode)
+    call.require("paddings_contiguous", call.attribute("paddings_contiguous", True))
     x = call.tensor(0)
     number = call.tensor(2, like=x) if call.entry(2) is not None else None
     paddings = _pair_up(call.constant(1), len(x.shape))

@@ -8,6 +8,9 @@ from triport.converters.mindir.reader import TensorType
 
 from . import mindir_operator
 
+OTHER_PARTS = "it asks for {asked} parts and has {found}"
+BACKWARDS = "its step is {step}, expected above 0"
+
 
 @mindir_operator("Concat")
 def concat(call: Call, builder: Builder) -> Value:
@@ -61,11 +64,11 @@ def _unstack(call: Call, builder: Builder, axis: int) -> tuple[Value, ...]:
     )
 
 
-@mindir_operator("Meshgrid")
+@mindir_operator("Meshgrid", takes={"indexing": (0, 1, "ij", "xy")})
 def mesh_grid(call: Call, builder: Builder) -> tuple[Value, ...]:
     """Spread vectors over a grid that has an axis for each."""
     indexing = call.constant(1)
-    call.require("indexing", indexing, 0, 1, "ij", "xy")
+    call.require("indexing", indexing)
     vectors = call.tensors(0)
     order = list(range(len(vectors)))
     if indexing in (1, "xy") and len(order) > 1:
@@ -91,10 +94,11 @@ def slice_by_size(call: Call, builder: Builder) -> Value:
     return builder.add("Slice", [x, *map(builder.constant, (starts, ends, axes))])
 
 
-@mindir_operator("Split")
+@mindir_operator("Split", refuses=(OTHER_PARTS,))
 def split(call: Call, builder: Builder) -> tuple[Value, ...]:
     """Cut into equal parts."""
-    call.require("the number of parts", call.constant(2), len(call.types))
+    if call.constant(2) != len(call.types):
+        raise call.unsupported(OTHER_PARTS, asked=call.constant(2), found=len(call.types))
     return _split(call, builder, call.constant(1))
 
 
@@ -150,13 +154,13 @@ def _narrow(call: Call, builder: Builder) -> Value:
     return builder.add("Slice", [x, *(builder.constant([n]) for n in (start, start + length, axis))])
 
 
-@mindir_operator("SliceExt")
+@mindir_operator("SliceExt", refuses=(BACKWARDS,))
 def slice_axis(call: Call, builder: Builder) -> Value:
     """Cut x[start:end:step] along an axis."""
     return _slice_axis(call, builder)
 
 
-@mindir_operator("SliceExtView", is_view=True)
+@mindir_operator("SliceExtView", is_view=True, refuses=(BACKWARDS,))
 def slice_axis_view(call: Call, builder: Builder) -> Value:
     """Do the same with the same storage."""
     return _slice_axis(call, builder)
@@ -164,7 +168,8 @@ def slice_axis_view(call: Call, builder: Builder) -> Value:
 
 def _slice_axis(call: Call, builder: Builder) -> Value:
     x, axis, start, end, step = call.tensor(0), *(call.constant(index) for index in range(1, 5))
-    call.require("step above 0", step > 0, True)
+    if step <= 0:
+        raise call.unsupported(BACKWARDS, step=step)
     return builder.add("Slice", [x, *(builder.constant([n]) for n in (start, end, axis, step))])
 
 
