@@ -146,7 +146,7 @@ def make_reference(name: str, folder: Path) -> dict[str, Any]:
 
 def export_ours(name: str, folder: Path) -> dict[str, Any]:
     """Convert the MindIR, the batch axis free if it can be."""
-    from triport.converters.mindir.emit import BurntBatchError
+    from triport.converters.mindir.errors import BurntBatchError
     from triport.converters.mindir.export import onnx_from_mindir
 
     free, start = True, time.perf_counter()

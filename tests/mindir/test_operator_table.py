@@ -51,8 +51,8 @@ def test_limits_are_declared(name: str) -> None:
 
 def test_an_undeclared_refusal_is_our_own_fault() -> None:
     from triport.converters.mindir.call import Call
+    from triport.converters.mindir.graph import Node
     from triport.converters.mindir.operators import Operator
-    from triport.converters.mindir.reader import Node
 
     node = Node("1", "Fake", {}, (), None, "")
     call = Call(node, [], None, Operator("Fake", lambda call, builder: None, "here", takes={"mode": (1,)}))  # type: ignore[arg-type]

@@ -20,8 +20,8 @@ from triport.reference_models.errors import TriportError
 
 from .check import batch_sizes
 from .check_inputs import find_ranges, make_inputs
+from .graph import TensorType
 from .judge import TOLERANCE, TOLERANCES, beside, largest_difference
-from .reader import TensorType
 from .runs import RefusedError, open_session, run_onnx
 
 if TYPE_CHECKING:

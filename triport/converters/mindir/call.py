@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from .builder import Builder, UnsupportedCallError, Value
+from .builder import Builder
+from .graph import Monad, Node, Tensor, TensorType
 from .operators import Operator
-from .reader import Monad, Node, Tensor, TensorType
+from .storage import Cell
+from .values import UnsupportedCallError, Value
 
 # attributes that say nothing about the result, and why
 IRRELEVANT_ATTRIBUTES = {
@@ -29,15 +30,6 @@ IRRELEVANT_ATTRIBUTES = {
 }
 
 _REQUIRED: Any = object()
-
-
-@dataclass(slots=True)
-class Cell:
-    """Storage of one tensor: in-place operators change what it holds."""
-
-    value: Value
-    is_parameter: bool = False
-    is_shared: bool = False  # with a view
 
 
 class Call:

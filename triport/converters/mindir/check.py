@@ -19,8 +19,8 @@ import onnx
 
 from .bfloat16 import is_bfloat16, run_reference, widened
 from .check_inputs import SEED, Range, find_ranges, iterate_edges, make_inputs, narrower
+from .graph import TensorType
 from .judge import Judge
-from .reader import TensorType
 from .runs import (
     ONNX_RUNTIME,
     REFERENCE_IMPLEMENTATION,

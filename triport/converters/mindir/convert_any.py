@@ -15,8 +15,10 @@ from triport.reference_models.errors import TriportError
 from .batch_proof import find_problem_by_tracing, find_problem_image_by_image, name_difference
 from .check import batch_sizes, compare
 from .conversion_result import AnyConversion, NotEqualError, result_of
-from .emit import BATCH, BurntBatchError, ConverterFaultError, onnx_from_graph
+from .emit import onnx_from_graph
+from .errors import BATCH, BurntBatchError, ConverterFaultError
 from .export import ExportError, InputSpec, exported_mindir, name_graph
+from .graph import Graph, MindirError, UnknownSizeError
 from .origins import (
     ConvertAnyError,
     Origin,
@@ -27,7 +29,7 @@ from .origins import (
     trace_unknown_batch,
 )
 from .outputs import describe_left_out
-from .reader import Graph, MindirError, UnknownSizeError, read_mindir
+from .reader import read_mindir
 from .tracing import Tracer
 from .verdicts import Comparison
 from .write_onnx import name_data, write, write_graph

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from triport.reference_models.errors import TriportError
 
+from .graph import Graph
 from .outputs import name_outputs
-from .reader import Graph, read_mindir
+from .reader import read_mindir
 from .runs import compiling, context_kept, silenced
 
 if TYPE_CHECKING:

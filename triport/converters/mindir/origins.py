@@ -15,7 +15,7 @@ from triport.converters.formats import open_checkpoint
 from triport.reference_models.errors import TriportError, listed
 
 from .export import ExportError, InputSpec
-from .reader import Graph, UnknownSizeError
+from .graph import Graph, UnknownSizeError
 from .tracing import Tracer
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from .batch_facts import learn_batch_axes
 from .check import batch_sizes
 from .emit import onnx_from_graph
 from .export import InputSpec, exported_mindir
-from .reader import Graph, UnknownSizeError, read_mindir
+from .graph import Graph, UnknownSizeError
+from .reader import read_mindir
 
 if TYPE_CHECKING:
     import onnx

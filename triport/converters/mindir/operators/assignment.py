@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx
 
-from triport.converters.mindir.builder import Builder, Value, check_size
+from triport.converters.mindir.builder import Builder
 from triport.converters.mindir.call import Call
 from triport.converters.mindir.index_box import find_box, keeps_batch
+from triport.converters.mindir.values import Value, check_size
 
 from . import mindir_operator
 

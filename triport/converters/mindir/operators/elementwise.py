@@ -7,8 +7,9 @@ import math
 import onnx
 from onnx import helper
 
-from triport.converters.mindir.builder import Builder, Value
+from triport.converters.mindir.builder import Builder
 from triport.converters.mindir.call import Call
+from triport.converters.mindir.values import Value
 
 from . import mindir_operator
 
@@ -112,20 +113,20 @@ def _with_exact_sigmoid(builder: Builder, x: Value) -> Value:
 
     ONNX Runtime's Sigmoid is 1.5 times too large at -15 and 0 from -18 on, which a logarithm shows.
     """
-    node = builder.get_producer(x)
-    if node is None or node.op_type not in ("Add", "Max", "Clip"):
+    found = builder.get_operands(x, "Add", "Max", "Clip")
+    if found is None:
         return x
-    for name in node.input:
-        value = builder.get_value(name)
+    op_type, operands = found
+    for value in operands:
         logits = builder.get_operand(value, "Sigmoid") if value is not None else None
         if value is None or logits is None or value.shape != x.shape:
             continue
         denominator = builder.unary("Exp", builder.unary("Neg", logits))
         denominator = builder.binary("Add", denominator, builder.scalar(1, logits))
         exact = builder.unary("Reciprocal", denominator)
-        others = [exact if other == name else builder.get_value(other) for other in node.input]
+        others = [exact if other == value else other for other in operands]
         if all(other is exact or (other and builder.get_array(other) is not None) for other in others):
-            return builder.add(node.op_type, others, x.type)
+            return builder.add(op_type, others, x.type)
     return x
 
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 
 import onnx
 
-from triport.converters.mindir.builder import Builder, Value
+from triport.converters.mindir.builder import Builder
 from triport.converters.mindir.call import Call
+from triport.converters.mindir.graph import TensorType
 from triport.converters.mindir.index_box import find_box, keeps_batch
-from triport.converters.mindir.reader import TensorType
+from triport.converters.mindir.values import Value
 
 from . import mindir_operator
 

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from onnx import helper
 
-from triport.converters.mindir.builder import Builder, Value, check_size
+from triport.converters.mindir.builder import Builder
 from triport.converters.mindir.call import Call
-from triport.converters.mindir.reader import TensorType
+from triport.converters.mindir.graph import TensorType
+from triport.converters.mindir.values import Value, check_size
 
 from . import mindir_operator
 
@@ -275,7 +276,7 @@ def _pool(
     expanded = len(windows) == 3 and windows[0] == (1, 1, 0, 1) and unsqueezed and unsqueezed[1] == [2]
     pool_type = type_
     if unsqueezed and expanded:
-        x = Value(unsqueezed[0], _drop_depth(x.type))
+        x = Value(unsqueezed[0].ir, _drop_depth(x.type))
         pool_type = _drop_depth(type_)
         windows = windows[1:]
     kernel, strides, pads, dilations = map(list, zip(*windows, strict=True))

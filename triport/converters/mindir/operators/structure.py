@@ -6,7 +6,7 @@ from typing import Any
 
 from triport.converters.mindir.builder import Builder
 from triport.converters.mindir.call import Call
-from triport.converters.mindir.reader import Monad
+from triport.converters.mindir.graph import Monad
 
 from . import mindir_operator
 
