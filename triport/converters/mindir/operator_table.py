@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from .emit import HIGHEST_OPSET, LOWEST_OPSET
 from .operators import Operator, load_operators
+from .support import description_of, limits_of
 
 PATH = Path(__file__).resolve().parents[3] / "docs" / "operators.md"
 INTRODUCTION = f"""# MindIR operators that become ONNX
@@ -67,24 +66,8 @@ def _rows(operators: list[Operator]) -> Iterator[tuple[str, str, list[str]]]:
         by_function.setdefault(operator.convert, []).append(operator)
     for members in by_function.values():
         first = members[0]
-        what = (
-            (inspect.getdoc(first.convert) or "").partition("\n\n")[0].replace("\n", " ").replace("|", "\\|")
-        )
+        what = description_of(first).replace("|", "\\|")
         yield what, "; ".join(limits_of(first)), [f"`{operator.primitive}`" for operator in members]
-
-
-def limits_of(operator: Operator) -> Iterator[str]:
-    """Yield what the operator declares of its limits."""
-    if operator.lowest_opset > LOWEST_OPSET:
-        yield f"opset {operator.lowest_opset} or later"
-    if operator.in_place is not None:
-        yield "writes x"
-    if operator.is_view:
-        yield "a view"
-    for what, allowed in operator.takes.items():
-        yield f"{what} {' or '.join(f'`{value!r}`' for value in allowed)}"
-    for reason in operator.refuses:
-        yield f"not where {re.sub('{[a-z_]+}', '...', reason)}"
 
 
 def main() -> None:
