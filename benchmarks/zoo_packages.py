@@ -45,7 +45,8 @@ def convert(network: PackageNetwork, configurations: Path | None) -> Record:
 
     from benchmarks.zoo_mindspore import randomise
     from triport.converters.mindir.convert_any import convert_cell, result_of
-    from triport.converters.mindir.export import ExportError, parse_input
+    from triport.converters.mindir.export import ExportError
+    from triport.converters.networks.input_specs import parse_input
     from triport.reference_models.errors import TriportError
 
     mindspore.set_seed(SEED)

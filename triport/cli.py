@@ -69,6 +69,8 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except TriportError as error:
+            if ctx.meta.get(DEBUG) and error.__cause__ is not None:
+                traceback.print_exception(error.__cause__)
             raise BadInput(str(error)) from error
         except KeyboardInterrupt:
             click.echo("Interrupted: what was not finished was not written", err=True)

@@ -8,9 +8,9 @@ from tests.converters.checkpoints import write_arrays
 from tests.oracle_weights import MODELS, load_oracle
 from triport.converters.convert import read_parameters
 from triport.parity.compare import compare
-from triport.parity.runners.mindspore import MindSporeRunner
-from triport.parity.runners.onnx import OnnxRunner
-from triport.parity.runners.pytorch import PyTorchRunner
+from triport.parity.runtimes.mindspore import MindSporeRunner
+from triport.parity.runtimes.onnx import OnnxRunner
+from triport.parity.runtimes.pytorch import PyTorchRunner
 
 # one of each family and publisher in every run; the others in the long one
 QUICK = {

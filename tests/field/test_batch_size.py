@@ -17,7 +17,8 @@ import pytest
 from tests.mindir.conftest import make_builder, run_mindspore, run_onnx
 from triport.converters.mindir import convert_any
 from triport.converters.mindir.convert_any import AnyConversion, convert_cell, convert_mindir
-from triport.converters.mindir.export import InputSpec, mindir_bytes_from_cell
+from triport.converters.mindir.export import mindir_bytes_from_cell
+from triport.converters.networks.input_specs import InputSpec
 
 Build = Callable[[str], Any]
 SIZES = range(1, 6)

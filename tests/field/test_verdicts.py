@@ -450,8 +450,8 @@ def test_steps_of_a_small_vgg(momentum, monkeypatch):
 
     import torch
 
-    from triport.parity.runners.pytorch_training import PyTorchTrainer
     from triport.parity.training import check
+    from triport.parity.training.trainers.pytorch import PyTorchTrainer
 
     def trainer(spec, classes, parameters, recipe, device):
         return PyTorchTrainer(spec, classes, parameters, replace(recipe, momentum=momentum), device)

@@ -15,8 +15,8 @@ from tests.mindir.conftest import make_input
 from triport.converters.mindir import check, judge
 from triport.converters.mindir.check import Comparison, compare
 from triport.converters.mindir.convert_any import convert_cell
-from triport.converters.mindir.export import InputSpec
 from triport.converters.mindir.graph import TensorType
+from triport.converters.networks.input_specs import InputSpec
 
 FLOAT = onnx.TensorProto.FLOAT
 POOL = "nn.SequentialCell(nn.ZeroPad2d(1), nn.MaxPool2d(3, 2, pad_mode='valid'))"

@@ -16,13 +16,8 @@ import pytest
 from tests.mindir.conftest import check_model, make_input, run_mindspore, run_onnx
 from triport.converters.mindir import check, check_inputs, convert_any, export, judge
 from triport.converters.mindir.convert_any import convert_cell, convert_mindir, result_of
-from triport.converters.mindir.export import (
-    ExportError,
-    InputSpec,
-    exported_mindir,
-    mindir_bytes_from_cell,
-    parse_input,
-)
+from triport.converters.mindir.export import exported_mindir, mindir_bytes_from_cell
+from triport.converters.networks.input_specs import InputSpec
 from triport.reference_models.errors import TriportError
 
 MODULE = '''
@@ -89,26 +84,6 @@ def mindir(folder: Path, cells: Any) -> Path:
     path = folder / "plain.mindir"
     path.write_bytes(mindir_bytes_from_cell(cells.Plain(), (2, 3, 8, 8)))
     return path
-
-
-@pytest.mark.parametrize(
-    ("text", "spec"),
-    [
-        ("1x3x224x224", InputSpec((1, 3, 224, 224))),
-        ("8x128:int32", InputSpec((8, 128), "int32")),
-        ("7:float16", InputSpec((7,), "float16")),
-    ],
-)
-def test_parse_input(text: str, spec: InputSpec) -> None:
-    assert parse_input(text) == spec
-
-
-@pytest.mark.parametrize(
-    "text", ["", "1x", "1x-3", "0x3", "1x3:float31", "1,3,224", "1x3x224x224:"[:3] + "y"]
-)
-def test_parse_input_refuses(text: str) -> None:
-    with pytest.raises(ExportError, match="expected sizes"):
-        parse_input(text)
 
 
 def test_command_line_mindir(run_cli: Callable[..., Any], mindir: Path, tmp_path: Path) -> None:

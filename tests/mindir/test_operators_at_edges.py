@@ -14,8 +14,9 @@ import pytest
 
 from tests.mindir.conftest import run_mindspore, run_onnx
 from triport.converters.mindir.emit import onnx_from_graph
-from triport.converters.mindir.export import InputSpec, mindir_bytes_from_cell
+from triport.converters.mindir.export import mindir_bytes_from_cell
 from triport.converters.mindir.reader import read_mindir
+from triport.converters.networks.input_specs import InputSpec
 
 PER_CELL = 16
 FLOATS = np.array(

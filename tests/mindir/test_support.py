@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from triport.converters.mindir.export import InputSpec, mindir_bytes_from_cell
+from triport.converters.mindir.export import mindir_bytes_from_cell
 from triport.converters.mindir.operators import load_operators
+from triport.converters.networks.input_specs import InputSpec
 
 RunCli = Callable[..., Any]
 

@@ -21,14 +21,14 @@ from triport.parity.images import image_batch
 from triport.parity.localise.folded import compare_folded
 from triport.parity.localise.units import units_of
 from triport.parity.noise import rounded_runner
-from triport.parity.runners.onnx import OnnxRunner
-from triport.parity.runners.quantised import (
+from triport.parity.onnx_graphs.quantised import (
     has_one_step_for_a_layer,
     is_quantised,
     is_quantised_file,
     quantised,
     without_rounding,
 )
+from triport.parity.runtimes.onnx import OnnxRunner
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits" / "val"
 

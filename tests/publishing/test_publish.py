@@ -9,7 +9,7 @@ import pytest
 from tests.converters.checkpoints import dialect_of, write_arrays, write_random
 from triport.converters.convert import SHIPPED, convert
 from triport.converters.formats import file_sha256, open_checkpoint
-from triport.parity.runners.mindspore import MindSporeRunner
+from triport.parity.runtimes.mindspore import MindSporeRunner
 from triport.publishing import publish as module
 from triport.publishing.publish import publish
 from triport.publishing.verify import verify
@@ -162,12 +162,12 @@ def test_a_runtime_that_differs_stops_it(tmp_path, run_cli, monkeypatch):
 
 
 def test_a_file_that_lost_a_bit_stops_it(tmp_path, run_cli, monkeypatch):
-    def damaging(source, **options):
-        done = convert(source, **options)
-        if options["to"] == "mindspore":
-            content = bytearray(options["output"].read_bytes())
+    def damaging(source, request, progress):
+        done = convert(source, request, progress)
+        if request.to == "mindspore":
+            content = bytearray(request.output.read_bytes())
             content[len(content) // 2] ^= 1
-            options["output"].write_bytes(content)
+            request.output.write_bytes(content)
         return done
 
     monkeypatch.setattr(module, "convert", damaging)

@@ -159,8 +159,9 @@ def parity(
 
     from triport.parity.files import localise, telling_report, with_files_beside
     from triport.parity.localise import report as localise_report
+    from triport.parity.precision import FULL, check_known
     from triport.parity.report import json_of, label_of, layers_table, table_of, verdict_of
-    from triport.parity.runners.precision import FULL, check_known, runtimes_with
+    from triport.parity.runtimes import runtimes_with
     from triport.parity.subjects import check, check_precision_of, files_of, inputs_like, subjects_of, train
     from triport.parity.training import report as training_report
     from triport.reference_models.errors import TriportError

@@ -23,16 +23,12 @@ from triport.converters.formats import (
 )
 from triport.converters.graphs.verdict import GraphVerdict, graph_verdict
 from triport.converters.identify import Fit, IdentifyError, candidates, identify
-from triport.converters.names import COUNTER_LEAF, LEAVES
 from triport.converters.provenance import FOLDED_KEY, VERSION_KEY, ProvenanceError
 from triport.converters.statements import Judgement
 from triport.converters.statements.preparation import Preparation, preparation_of
 from triport.converters.statistics import Statistics, statistics_of, untouched_norms
 from triport.reference_models.errors import listed
-
-_STATISTICS = {"running_mean", "running_var"} | {
-    LEAVES["norm"][leaf] for leaf in ("running_mean", "running_var")
-}
+from triport.reference_models.kinds import COUNTER_LEAF, STATISTICS
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +91,7 @@ class Inspection:
         return sum(
             math.prod(tensor.shape)
             for name, tensor in self.checkpoint.tensors.items()
-            if name.rsplit(".", 1)[-1] not in {*_STATISTICS, COUNTER_LEAF}
+            if name.rsplit(".", 1)[-1] not in STATISTICS
         )
 
     def as_dict(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from triport import reference_models
 from triport.converters.names import canonical_shapes, name_map
+from triport.reference_models.kinds import KINDS
 from triport.reference_models.spec import ModelSpec, all_models, family_models
 
 TABLE = Path(__file__).with_suffix(".json")
@@ -62,9 +63,10 @@ def _table() -> dict[str, Any] | None:
 
 
 def sources_checksum() -> str:
-    """Return the checksum of the files that decide which names and shapes a model has."""
+    """Return the checksum of what decides the names and shapes of a model: files, and kinds of layer."""
     root = Path(reference_models.__file__).parent
-    found = 0
+    leaves = [(kind.name, leaf.name, leaf.in_mindspore) for kind in KINDS.values() for leaf in kind.values]
+    found = zlib.crc32(repr(leaves).encode())
     for path in (*sorted(root.glob("*/spec.py")), root / "spec.py", Path(__file__).with_name("names.py")):
         found = zlib.crc32(path.read_bytes(), zlib.crc32(path.parent.name.encode(), found))
     return f"{found:08x}"

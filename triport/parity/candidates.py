@@ -6,26 +6,30 @@ import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from triport.converters.convert import exporter_for
+from triport.converters.networks.registered import of_model
+from triport.converters.onnx_model import INPUT
 from triport.reference_models.errors import TriportError
-from triport.reference_models.spec import RUNTIMES, ModelSpec
+from triport.reference_models.network import Arrays, Network, Realisation
+from triport.reference_models.spec import ModelSpec
 
-from .runners import Runner
-from .runners.mindspore import MindSporeRunner
-from .runners.onnx import OnnxRunner
-from .runners.pytorch import PyTorchRunner
-from .runners.quantised import quantised
+from .onnx_graphs.quantised import quantised
+from .runtimes import Runner, Runtime, runtime_called
 
 # The candidate that is an ONNX file as it was given.
 GIVEN_FILE = "onnxruntime (given file)"
 
-# (spec, num_classes, parameters) -> onnx.ModelProto
-Exporter = Callable[[ModelSpec, int, Mapping[str, np.ndarray]], Any]
+Source = Literal["mindspore", "pytorch"]
+# whose definitions ONNX files are made from
+SOURCES: tuple[Source, ...] = ("mindspore", "pytorch")
+
+# (parameters, feed) -> onnx.ModelProto
+Exporter = Callable[[Arrays, Arrays], Any]
 
 
 class ParityError(TriportError):
@@ -53,50 +57,58 @@ def candidates_of(
     batch: np.ndarray,
 ) -> list[Candidate]:
     """Return the candidates of `check_model`, whose arguments these are; `keep_model` to look into ONNX."""
-    unknown = [runtime for runtime in runtimes if runtime not in RUNTIMES]
-    if unknown or not (runtimes or onnx_file):
-        raise ParityError(
-            f"runtimes {', '.join(unknown) or '(none)'} are not known: use {', '.join(RUNTIMES)}"
+    if not (runtimes or onnx_file):
+        raise ParityError("no runtime was named")
+    feed = {INPUT: batch}
+    network = of_model(spec, num_classes)
+    candidates = [
+        Candidate(
+            name, partial(runtime_called(name).load, network, parameters, device, precision, keep_model)
         )
-    candidates = []
-    # a file is fixed to one image size: that of the batch
-    sized = replace(spec, input_size_px=batch.shape[-1])
-    if "pytorch" in runtimes:
-        candidates.append(
-            Candidate(
-                "pytorch",
-                lambda: PyTorchRunner(spec, num_classes, parameters, device, precision=precision),
-            )
-        )
-    if "mindspore" in runtimes:
-        candidates.append(
-            Candidate(
-                "mindspore",
-                lambda: MindSporeRunner(spec, num_classes, parameters, device, precision=precision),
-            )
-        )
-    if "onnx" in runtimes:
-        sources = [source for source in ("mindspore", "pytorch") if source in runtimes]
-        for source in sources or ("mindspore", "pytorch"):
+        for name in ("pytorch", "mindspore")
+        if name in runtimes
+    ]
+    for name in runtimes:
+        runtime = runtime_called(name)
+        if runtime.LOADS != "onnx":
+            continue
+        sources = [source for source in SOURCES if source in runtimes]
+        for source in sources or SOURCES:
 
-            def make(source: str = source) -> Runner:
-                export = exporters.get(source) or exporter_for(source).export
-                model = export(sized, num_classes, parameters)
+            def make(runtime: Runtime = runtime, source: Source = source) -> Runner:
+                model = exported(network, source, parameters, feed, exporters)
                 gc.collect()  # exporters leave networks in reference cycles; runners do not
                 if precision == "int8":
                     model = quantised(model, batch)
-                content = model.SerializeToString()
+                made = with_file(network, model.SerializeToString())
                 del model
-                return OnnxRunner(content, device, keep_model=keep_model, precision=precision)
+                return runtime.load(made, parameters, device, precision, keep_model)
 
-            candidates.append(Candidate(f"onnxruntime (from {source})", make))
+            candidates.append(Candidate(f"{runtime.LABEL} (from {source})", make))
     if onnx_file is not None:
-        candidates.append(
-            Candidate(
-                GIVEN_FILE, lambda: OnnxRunner(onnx_file, device, keep_model=keep_model, precision=precision)
-            )
-        )
+        given = with_file(network, onnx_file)
+        load = partial(runtime_called("onnx").load, given, parameters, device, precision, keep_model)
+        candidates.append(Candidate(GIVEN_FILE, load))
     return candidates
+
+
+def exported(
+    network: Network,
+    source: Source,
+    parameters: Arrays,
+    feed: Arrays,
+    exporters: Mapping[str, Exporter],
+) -> Any:
+    """Return the onnx.ModelProto of a realisation, by the exporter that was given for it or its own."""
+    export = exporters.get(source) or network.realisations[source].export
+    assert export is not None
+    return export(parameters, feed)
+
+
+def with_file(network: Network, model: Path | bytes) -> Network:
+    """Return a network with an ONNX file, or its bytes, as that realisation."""
+    realisation = Realisation("onnx", lambda: model)
+    return replace(network, realisations={**network.realisations, "onnx": realisation})
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import numpy as np
 from triport.converters.environment import MissingRuntimeError
 from triport.reference_models.spec import RUNTIMES, ModelSpec
 
+from .batches import logits_of
 from .candidates import (
     GIVEN_FILE,
     Candidate,
@@ -21,17 +22,16 @@ from .candidates import (
     framework_errors,
 )
 from .compare import Comparison, ComparisonError, compare
+from .device import parse_device
 from .further import Computed, Expected, FurtherResult, computed
 from .inputs import Further
 from .layers.judge import LayerReport
 from .layers.reference import Reference
 from .layers.trace import following, layers_of
 from .noise import CALIBRATIONS
+from .precision import check_precision
 from .reference import REFERENCE, REFERENCES, ModelReference, Subject, reference_of
-from .runners import Runner
-from .runners.device import parse_device
-from .runners.onnx import OnnxRunner
-from .runners.precision import check_precision
+from .runtimes import Runner, runtime_called
 
 # What a report calls its inputs where they are not noise: this, and the folder.
 IMAGES_OF = "images in "
@@ -192,7 +192,8 @@ def check_model(
         batch,
     )
     for runtime in runtimes:
-        check_precision(precision, runtime, parse_device(device))
+        one = runtime_called(runtime)
+        check_precision(precision, parse_device(device), one.NAME, one.PRECISIONS, one.WHY_NOT)
     total = len(candidates) + 2
     tell = progress or (lambda what, done, total: None)
     alone = [*([False] if layers else []), *([True] if isolate else [])]
@@ -253,7 +254,7 @@ def _judged(
     start = time.perf_counter()
     with framework_errors(candidate.name):
         runner = candidate.make()
-        logits = runner.run(batch)
+        logits = logits_of(runner, batch)
         seconds = time.perf_counter() - start
         comparison = _compared(reference, logits, runner, candidate)
         outputs = tuple(computed(runner, one.given) for one in reference.expected)
@@ -291,7 +292,7 @@ def _compared(
     try:
         return compare(reference.logits, logits, reference.allowed)
     except ComparisonError as error:
-        what = runner.what if isinstance(runner, OnnxRunner) else candidate.name
+        what = getattr(runner, "what", candidate.name)
         raise ParityError(f"{what}: {error}. Compare files of one model and as many classes") from error
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from triport.converters.environment import import_mindspore, import_torch
 from triport.reference_models.errors import TriportError
 
-from .runners.onnx import import_onnxruntime
+from .runtimes.onnx import framework as import_onnxruntime
 
 if TYPE_CHECKING:
     from rich.table import Table

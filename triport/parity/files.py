@@ -6,8 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from triport.converters.networks.registered import of_model
+from triport.converters.onnx_model import INPUT
 from triport.converters.published import model_file
 
+from .batches import logits_of
 from .beside import beside, why_not_comparable
 from .candidates import GIVEN_FILE
 from .check import ModelReport
@@ -19,9 +22,9 @@ from .layers.trace import following, layers_of
 from .localise.inputs import file_pair, telling_batch
 from .localise.verdict import Localisation, by_name, by_structure
 from .noise import rounded_runner
-from .runners import Runner
-from .runners.onnx import OnnxRunner
-from .runners.pytorch import PyTorchRunner
+from .runtimes import Runner
+from .runtimes.onnx import OnnxRunner
+from .runtimes.pytorch import PyTorchRunner
 from .subjects import Subject, check, files_of, loaded_of
 
 
@@ -147,19 +150,21 @@ def layers_beside(
     if first.graph or other.graph or not all(pair.comparison.passed for pair in given):
         return None
     ours, theirs = loaded_of(first, seed), loaded_of(other, seed)
-    exact = PyTorchRunner(ours.spec, ours.num_classes, ours.parameters, dtype="float64")
-    rounded = rounded_runner(ours.spec, ours.num_classes, ours.parameters, reports[0].precision, seed)
-    reference = Reference(exact, rounded, function.batch, seed=seed)
+    network = of_model(ours.spec, ours.num_classes)
+    exact = PyTorchRunner(network, ours.parameters, dtype="float64")
+    rounded = rounded_runner(network, ours.parameters, reports[0].precision, seed)
+    reference = Reference(exact, rounded, {INPUT: function.batch}, seed=seed)
     del exact, rounded
+    other_network = of_model(theirs.spec, theirs.num_classes)
     runner: Runner = (
-        OnnxRunner(theirs.onnx_file, keep_model=True)
+        OnnxRunner(theirs.onnx_file, other_network, keep_model=True)
         if theirs.onnx_file
-        else PyTorchRunner(theirs.spec, theirs.num_classes, theirs.parameters)
+        else PyTorchRunner(other_network, theirs.parameters)
     )
     layers = layers_of(runner, reference)
     if (
         layers.parting is None
-        and not compare(function.logits, runner.run(function.batch), function.allowed).passed
+        and not compare(function.logits, logits_of(runner, function.batch), function.allowed).passed
     ):
         return replace(layers, behind=following(runner, reference, layers))
     return layers

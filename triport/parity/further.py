@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from triport.converters.onnx_model import INPUT, LOGITS
+
+from .batches import logits_of
 from .inputs import Further
-from .noise import Calibration, nudged_batches, spread
-from .runners import Runner
-from .runners.pytorch import PyTorchRunner
+from .noise import Calibration, draws_of, spread
+from .runtimes import Runner
+from .runtimes.pytorch import PyTorchRunner
 
 # Logits; or why there are none; or None where the runner takes no images of that size.
 Computed = np.ndarray | str | None
@@ -82,10 +85,10 @@ class Expected:
 
 def computed(runner: Runner, given: Further) -> Computed:
     """Return what a runner computes on a further input."""
-    if not runner.takes(given.batch.shape[-1]):
+    if not runner.takes({INPUT: given.batch.shape}):
         return None
     try:
-        return runner.run(given.batch)
+        return logits_of(runner, given.batch)
     except Exception as error:  # it ran on the main batch: whatever stops it here is a finding
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         return f"it fails: {reason}"
@@ -123,8 +126,8 @@ def expected_of(
     own = given.own
     if own:
         batch = given.batch[own]
-        logits[own] = exact.run(batch)
-        draws = [rounded.run(moved, order) for moved, order in nudged_batches(batch, seed, rounded.draws)]
+        logits[own] = logits_of(exact, batch)
+        draws = [draw[LOGITS] for draw in draws_of(rounded, {INPUT: batch}, seed)]
         for at, index in enumerate(own):
             largest[index] = float(np.abs(logits[index]).max())
             noise = spread((draw[at] for draw in draws), largest[index])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .runners.precision import FULL
+from .precision import FULL
 
 GREY = 0.7
 # how far beyond noise large values are: pixels that nobody normalised reach 255

@@ -14,17 +14,20 @@ from typing import Any
 import numpy as np
 
 from triport.converters.environment import MissingRuntimeError
+from triport.converters.networks.registered import of_model
+from triport.converters.onnx_model import INPUT, LOGITS
 from triport.reference_models.spec import ModelSpec
 
+from .batches import logits_of
 from .candidates import framework_errors
 from .further import Expected, expected_of
 from .inputs import Further
 from .layers.reference import Reference
 from .noise import CALIBRATIONS, noise_of, rounded_runner
-from .runners.mindspore import MindSporeRunner
-from .runners.precision import FULL
-from .runners.pytorch import PyTorchRunner
-from .runners.redrawn import RedrawnRunner
+from .noise.redrawn import RedrawnRunner
+from .precision import FULL
+from .runtimes.mindspore import MindSporeRunner
+from .runtimes.pytorch import PyTorchRunner
 
 REFERENCE = "pytorch-float64"
 WITHOUT_TORCH = "mindspore-float32"
@@ -78,35 +81,33 @@ def reference_of(
     start = time.perf_counter()
     name, not_run = REFERENCE, list[str]()
     is_of: tuple[str, ...] = ()
+    network = of_model(subject.spec, subject.num_classes)
     exact: Any
     rounded: Any = None
     with framework_errors(REFERENCE):
         try:
-            exact = PyTorchRunner(subject.spec, subject.num_classes, subject.parameters, dtype="float64")
+            exact = PyTorchRunner(network, subject.parameters, dtype="float64")
         except MissingRuntimeError as error:
             if not without_torch or alone or subject.precision not in FULL:
                 raise
-            exact = MindSporeRunner(subject.spec, subject.num_classes, subject.parameters)
-            rounded = RedrawnRunner(exact)
+            exact = MindSporeRunner(network, subject.parameters)
+            rounded = RedrawnRunner(exact, network)
             name, is_of = WITHOUT_TORCH, ("mindspore",)
             not_run.append(
                 f"{REFERENCE}: {error}. The reference is MindSpore in float32, itself off by the noise"
             )
-        logits = exact.run(subject.batch).astype(np.float64)
+        logits = logits_of(exact, subject.batch).astype(np.float64)
     seconds = time.perf_counter() - start
     exact_is_done()
     with framework_errors(name.partition("-")[0]):
-        rounded = rounded or rounded_runner(
-            subject.spec, subject.num_classes, subject.parameters, subject.precision, subject.seed
-        )
-        noise = noise_of(rounded, subject.batch, subject.seed, float(np.abs(logits).max()))
+        rounded = rounded or rounded_runner(network, subject.parameters, subject.precision, subject.seed)
+        feed, largest = {INPUT: subject.batch}, {LOGITS: float(np.abs(logits).max())}
+        noise = noise_of(rounded, feed, subject.seed, largest)[LOGITS]
         allowed = subject.tolerance
         if allowed is None:
             allowed = CALIBRATIONS[subject.precision].tolerance_of(noise)
         expected = _expected(subject, exact, rounded, logits, allowed, not_run)
-        traces = {
-            kind: Reference(exact, rounded, subject.batch, seed=subject.seed, alone=kind) for kind in alone
-        }
+        traces = {kind: Reference(exact, rounded, feed, seed=subject.seed, alone=kind) for kind in alone}
     return ModelReference(
         name, is_of, logits, noise, allowed, seconds, tuple(expected), traces, tuple(not_run)
     )

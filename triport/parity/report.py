@@ -17,7 +17,7 @@ from .check import ModelReport, Pair
 from .further import FurtherResult
 from .layers.judge import LayerReport, StepResult
 from .noise import CALIBRATIONS
-from .runners.precision import runtimes_with
+from .runtimes import runtimes_with
 
 
 def json_of(reports: Sequence[ModelReport]) -> dict[str, Any]:

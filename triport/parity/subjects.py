@@ -19,10 +19,11 @@ from .batches import random_batch
 from .check import GRAPH_OF, IMAGES_OF, ModelReport, check_model
 from .images import image_batch, images_of, profile_of_subject
 from .inputs import Inputs, further_inputs
+from .onnx_graphs.float16 import is_float16_file
+from .onnx_graphs.quantised import is_quantised_file
+from .precision import FULL, PrecisionError
 from .random_weights import random_parameters
-from .runners.float16 import is_float16_file
-from .runners.precision import FULL, PrecisionError, runtimes_with
-from .runners.quantised import is_quantised_file
+from .runtimes import runtimes_with
 from .training.check import TrainingReport, check_training
 
 

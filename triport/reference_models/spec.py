@@ -26,12 +26,12 @@ class UnknownModelError(TriportError):
 class Layer(NamedTuple):
     """One layer that owns parameters.
 
-    `path` is the PyTorch module path, which is canonical. `kind` is "conv", "norm" or "dense";
+    `path` is the PyTorch module path, which is canonical. `kind` is its name in the table of kinds;
     `shape` is the weight's: (out, in / groups, height, width), (channels,), (out, in).
     """
 
     path: str
-    kind: Literal["conv", "norm", "dense"]
+    kind: str
     shape: tuple[int, ...]
     bias: bool = False
 
@@ -224,7 +224,7 @@ def all_models() -> dict[str, ModelSpec]:
     """Return every model by name: the `MODELS` of each family folder beside this file."""
     found: dict[str, ModelSpec] = {}
     for entry in sorted(pkgutil.iter_modules([str(Path(__file__).parent)]), key=lambda m: m.name):
-        if not entry.ispkg:
+        if not entry.ispkg or entry.name == "kinds":  # every other folder is a family
             continue
         for spec in family_models(entry.name):
             if spec.name in found:

@@ -54,7 +54,7 @@ def telling_options() -> list[click.Parameter]:
             is_flag=True,
             expose_value=False,
             callback=_keep_traceback,
-            help="Print the traceback of a fault of triport's own.",
+            help="Print the traceback of a fault of triport's own, or of your network's code.",
         ),
     ]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from triport.converters import environment
 from triport.converters.formats import replacing
+from triport.converters.networks.input_specs import InputSpec
 from triport.reference_models.errors import TriportError
 
 from .batch_proof import find_problem_by_tracing, find_problem_image_by_image, name_difference
@@ -17,7 +18,7 @@ from .check import batch_sizes, compare
 from .conversion_result import AnyConversion, NotEqualError, result_of
 from .emit import onnx_from_graph
 from .errors import BATCH, BurntBatchError, ConverterFaultError
-from .export import ExportError, InputSpec, exported_mindir, name_graph
+from .export import ExportError, exported_mindir, name_graph
 from .graph import Graph, MindirError, UnknownSizeError
 from .origins import (
     ConvertAnyError,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from triport.converters.networks.input_specs import InputSpec
 from triport.reference_models.errors import TriportError
 
 from .graph import Graph
@@ -19,42 +20,9 @@ from .runs import compiling, context_kept, silenced
 if TYPE_CHECKING:
     import onnx
 
-DTYPES = (
-    *("float32", "float16", "bfloat16", "float64", "bool"),
-    *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
-)
-
 
 class ExportError(TriportError):
     """MindSpore cannot export the Cell, or an input is described wrongly."""
-
-
-@dataclass(frozen=True, slots=True)
-class InputSpec:
-    """Shape and element type of one input, which MindSpore traces the Cell with."""
-
-    shape: tuple[int, ...]
-    dtype: str = "float32"
-
-    def __str__(self) -> str:
-        return f"{'x'.join(map(str, self.shape))}:{self.dtype}"
-
-
-def parse_input(text: str) -> InputSpec:
-    """Return what "1x3x224x224" or "8x128:int32" describes; "1" is a vector of one element.
-
-    Raises:
-        ExportError: it is not of that form.
-    """
-    sizes, _, dtype = text.partition(":")
-    dtype = dtype or "float32"
-    parts = sizes.lower().split("x")
-    if not all(part.isdecimal() and int(part) > 0 for part in parts) or dtype not in DTYPES:
-        raise ExportError(
-            f"--input {text}: expected sizes and, if not float32, an element type, as 1x3x224x224 or "
-            f"8x128:int32. Element types: {', '.join(DTYPES)}"
-        )
-    return InputSpec(tuple(map(int, parts)), dtype)
 
 
 def mindir_bytes_from_cell(cell: Any, *inputs: Sequence[int] | InputSpec) -> bytes:

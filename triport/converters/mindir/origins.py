@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import importlib
-import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from triport.converters import environment
 from triport.converters.formats import open_checkpoint
+from triport.converters.networks.arguments import parse_factory
+from triport.converters.networks.factories import make
+from triport.converters.networks.input_specs import InputSpec
 from triport.reference_models.errors import TriportError, listed
 
-from .export import ExportError, InputSpec
+from .export import ExportError
 from .graph import Graph, UnknownSizeError
 from .tracing import Tracer
 
-if TYPE_CHECKING:
-    pass
-
+CELL_OPTION = "--cell"
 UNKNOWN_TRACED_WITH = 2  # images, for a file whose batch size is unknown
 
 Progress = Callable[[str], None]
@@ -64,25 +62,14 @@ def trace_unknown_batch(
 
 
 def find_cell(where: str) -> Any:
-    """Import the module of "package.module:factory" and return the Cell that it has or makes."""
-    import mindspore
-
-    module_name, _, path = where.partition(":")
-    if not module_name or not path:
-        raise ConvertAnyError(f"--cell {where}: expected package.module:factory")
-    folder = os.fspath(Path.cwd())
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    try:
-        found = importlib.import_module(module_name)
-        for name in path.split("."):
-            found = getattr(found, name)
-        cell = found if isinstance(found, mindspore.nn.Cell) else found()  # type: ignore[operator]
-    except Exception as error:  # whatever a stranger's module raises
-        raise ConvertAnyError(f"--cell {where}: {type(error).__name__}: {error}") from error
-    if not isinstance(cell, mindspore.nn.Cell):
-        raise ConvertAnyError(f"--cell {where}: makes a {type(cell).__name__}, not a mindspore.nn.Cell")
-    return cell
+    """Return the Cell that a factory has or makes, such as "package.module:factory"."""
+    made = make(parse_factory(where, CELL_OPTION), CELL_OPTION)
+    if made.runtime != "mindspore":
+        raise ConvertAnyError(
+            f"{CELL_OPTION} {where}: makes a {type(made.network).__name__}, not a mindspore.nn.Cell. "
+            f"Any NET is given without {CELL_OPTION}"
+        )
+    return made.network
 
 
 def load_parameters(cell: Any, path: Path) -> None:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from triport.converters.networks.input_specs import InputSpec
+
 from .batch_facts import learn_batch_axes
 from .check import batch_sizes
 from .emit import onnx_from_graph
-from .export import InputSpec, exported_mindir
+from .export import exported_mindir
 from .graph import Graph, UnknownSizeError
 from .reader import read_mindir
 

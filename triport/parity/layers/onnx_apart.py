@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
     import onnx
 
 
@@ -42,11 +43,13 @@ def nodes_between(
     return sorted(found) if fed else None
 
 
-def apart(model: onnx.ModelProto, ends: Mapping[str, tuple[str, str]]) -> bytes:
+def apart(
+    model: onnx.ModelProto, ends: Mapping[str, tuple[str, str]], dtypes: Mapping[str, np.dtype]
+) -> bytes:
     """Return a model of steps that stand alone, each between `input_of` and `output_of` its name.
 
-    `ends` are the tensors that each step is given and returns; what is between them is asked of
-    `nodes_between` first.
+    `ends` are the tensors that each step is given and returns, `dtypes` of what it is fed; what is between
+    the ends is asked of `nodes_between` first.
     """
     import onnx
     from onnx import TensorProto, helper
@@ -67,7 +70,8 @@ def apart(model: onnx.ModelProto, ends: Mapping[str, tuple[str, str]]) -> bytes:
             node.name = f"{step}:{node.name}"
             node.input[:] = [names.get(name, name) for name in node.input]
             node.output[:] = [names.get(name, name) for name in node.output]
-        graph.input.append(helper.make_tensor_value_info(input_of(step), TensorProto.FLOAT, None))
+        dtype = helper.np_dtype_to_tensor_dtype(dtypes[step])
+        graph.input.append(helper.make_tensor_value_info(input_of(step), dtype, None))
         graph.output.append(helper.make_tensor_value_info(output_of(step), TensorProto.FLOAT, None))
     used = {name for node in graph.node for name in node.input}
     initializers = [tensor for tensor in model.graph.initializer if tensor.name in used]

@@ -16,12 +16,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from triport.parity.runners.calls import IMAGES, Call, Feed, Visit
-from triport.parity.runners.onnx_graphs import image_input
-from triport.parity.runners.quantised import is_quantised, without_rounding
+from triport.parity.calls import Call, Feed, Step, Visit
+from triport.parity.onnx_graphs.quantised import is_quantised, without_rounding
 
 from .onnx_apart import apart, input_of, nodes_between, output_of
-from .reference import Step
 
 if TYPE_CHECKING:
     import onnx
@@ -39,7 +37,7 @@ _ALIKE = {
     "zeropad2d": {"Pad"},
 }
 
-# (the model's bytes, what to feed besides the batch, tensors wanted) -> their values
+# (the model's bytes, what to feed besides the network's inputs, tensors wanted) -> their values
 Run = Callable[[bytes, Mapping[str, np.ndarray], Sequence[str]], Mapping[str, np.ndarray]]
 
 
@@ -52,8 +50,16 @@ class Tap:
     node: int | None
 
 
-def taps_of(graph: onnx.GraphProto, steps: Sequence[Step]) -> dict[str, Tap]:
-    """Return the tap of every step that is found in the graph."""
+def taps_in(model: onnx.ModelProto, steps: Sequence[Step], inputs: Mapping[str, str]) -> dict[str, Tap]:
+    """Return the taps in a model, which may be quantised; see `taps_of`."""
+    return taps_of((without_rounding(model) if is_quantised(model) else model).graph, steps, inputs)
+
+
+def taps_of(graph: onnx.GraphProto, steps: Sequence[Step], inputs: Mapping[str, str]) -> dict[str, Tap]:
+    """Return the tap of every step that is found in the graph.
+
+    `inputs` are the graph's tensors of the network's inputs, by their names among the steps' sources.
+    """
     readers: dict[str, list[int]] = defaultdict(list)
     makers: dict[str, int] = {}
     for index, node in enumerate(graph.node):
@@ -65,20 +71,26 @@ def taps_of(graph: onnx.GraphProto, steps: Sequence[Step]) -> dict[str, Tap]:
     taps: dict[str, Tap] = {}
     for step in steps:
         if step.leaf and (found := _layer(graph, readers, f"{step.path}.weight", f"{step.path}.bias")):
-            found = _with_padding(graph, makers, found, step.source in pads)
+            found = _with_padding(graph, makers, found, _source(step) in pads)
             if found is not None:
                 taps[step.name] = found
-    outputs = {IMAGES: image_input(graph), **{name: tap.output for name, tap in taps.items()}}
+    outputs = {**inputs, **{name: tap.output for name, tap in taps.items()}}
     changed = True
     while changed:
         before = len(outputs)
         for step in reversed(steps):  # what a known step is fed is what its source returned
-            if step.source and step.source not in outputs and step.name in taps:
-                outputs[step.source] = taps[step.name].given
+            source = _source(step)
+            if source and source not in outputs and step.name in taps:
+                outputs[source] = taps[step.name].given
         for step in steps:
-            _follow(graph, readers, makers, step, taps, outputs, step.source in pads)
+            _follow(graph, readers, makers, step, taps, outputs, _source(step) in pads)
         changed = len(outputs) > before
     return taps
+
+
+def _source(step: Step) -> str | None:
+    """Return the source of a step that was given one tensor; a tap is of one that it is given."""
+    return step.sources[0] if len(step.sources) == 1 else None
 
 
 def _layer(graph: onnx.GraphProto, readers: Mapping[str, list[int]], weight: str, bias: str) -> Tap | None:
@@ -138,7 +150,7 @@ def _follow(
     used = {tap.node for tap in taps.values()}
     if step.name in outputs and step.name not in taps:
         maker = makers.get(outputs[step.name])
-        given = outputs.get(step.source or "", "")
+        given = outputs.get(_source(step) or "", "")
         if maker is not None and graph.node[maker].op_type in alike and maker not in used:
             tap = Tap(graph.node[maker].input[0], outputs[step.name], maker)
             if (found := _with_padding(graph, makers, tap, padded_before)) is not None:
@@ -148,7 +160,7 @@ def _follow(
         return
     follow = [
         index
-        for index in readers.get(outputs.get(step.source or "", ""), [])
+        for index in readers.get(outputs.get(_source(step) or "", ""), [])
         if graph.node[index].op_type in alike and index not in used
     ]
     if len(follow) == 1:
@@ -164,6 +176,7 @@ def _kind(kind: str) -> str:
 def trace(
     model: onnx.ModelProto,
     steps: Sequence[Step],
+    inputs: Mapping[str, str],
     visit: Visit,
     run: Run,
     feed: Feed | None = None,
@@ -174,7 +187,7 @@ def trace(
     `taps` by the steps' names are found from the initializers' names unless they are given.
     """
     if taps is None:
-        taps = taps_of((without_rounding(model) if is_quantised(model) else model).graph, steps)
+        taps = taps_in(model, steps, inputs)
     makers = {name: index for index, node in enumerate(model.graph.node) for name in node.output}
     found = [step for step in steps if step.name in taps]
     if feed is not None:
@@ -189,22 +202,29 @@ def trace(
             values = run(_with_outputs(model, wanted), {}, sorted(wanted))
             for step in group:
                 tap = taps[step.name]
-                visit(Call(step.path, step.number, values[tap.given], values[tap.output]))
+                visit(
+                    Call(step.path, step.number, (values[tap.given],), values[tap.output], index=step.index)
+                )
             continue
         given = {step: feed(step.path, step.number) for step in group}
-        fed = {
-            step: np.ascontiguousarray(array, np.float32)
-            for step, array in given.items()
-            if array is not None
-        }
-        cut = apart(model, {step.name: (taps[step.name].given, taps[step.name].output) for step in fed})
+        fed = {step: _as_fed(arrays[0]) for step, arrays in given.items() if arrays and len(arrays) == 1}
+        cut = apart(
+            model,
+            {step.name: (taps[step.name].given, taps[step.name].output) for step in fed},
+            {step.name: array.dtype for step, array in fed.items()},
+        )
         values = run(
             cut,
             {input_of(step.name): array for step, array in fed.items()},
             [output_of(step.name) for step in fed],
         )
         for step, array in fed.items():
-            visit(Call(step.path, step.number, array, values[output_of(step.name)]))
+            visit(Call(step.path, step.number, (array,), values[output_of(step.name)], index=step.index))
+
+
+def _as_fed(array: np.ndarray) -> np.ndarray:
+    """Return what feeds a step apart: float32 for what the reference has in float64."""
+    return np.ascontiguousarray(array, np.float32 if array.dtype.kind == "f" else array.dtype)
 
 
 def _groups(steps: Sequence[Step]) -> Iterator[list[Step]]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from triport.parity.runners.onnx_graphs import image_input
+from triport.parity.onnx_graphs import image_input
 
 if TYPE_CHECKING:
     import onnx

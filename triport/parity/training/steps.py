@@ -17,12 +17,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from triport.parity.noise import FLOAT32, nudged_batches
-from triport.parity.runners.mindspore_training import MindSporeTrainer
-from triport.parity.runners.pytorch_training import PyTorchTrainer
+from triport.converters.onnx_model import INPUT
+from triport.parity.noise import FLOAT32, nudged_feeds
 from triport.parity.spool import Spool
 
 from .tensors import FLOOR, TensorResult, Values, result_of
+from .trainers.mindspore import MindSporeTrainer
+from .trainers.pytorch import PyTorchTrainer
 
 RUNS = 3
 
@@ -152,7 +153,8 @@ class _Run:
         self.drift = dict.fromkeys(names, 0.0)
         self.loss_drift = np.zeros(steps)
         draws = zip(
-            *([nudged for nudged, _ in nudged_batches(batch, seed)] for batch in batches), strict=True
+            *([moved[INPUT] for moved, _ in nudged_feeds({INPUT: batch}, seed)] for batch in batches),
+            strict=True,
         )
         first: _Curve | None = None
         for draw in draws:

@@ -5,7 +5,7 @@ it must not come from the run that is judged. So a few runs of PyTorch on the CP
 each with the input's values moved by one float32 step or left alone, and each with another order of
 summation: as it is, channels last, one image at a time. A sigmoid has no sum that could be reordered, and
 libraries differ most in it (MindSpore's is off by 14 roundings of 1 on a CPU, PyTorch's by 1.5): it is moved
-by 4, up and down. In lower precisions every value that a layer takes in is moved (runners/perturbed.py).
+by 4, up and down. In lower precisions every value that a layer takes in is moved (perturbed.py).
 The noise is the largest distance of these runs from the first, relative to the largest value of the
 float64 reference. It is the distance between runs, not from the reference: a fault that they share does
 not widen the tolerance.
@@ -14,16 +14,16 @@ not widen the tolerance.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from triport.reference_models.spec import ModelSpec
+from triport.parity.precision import FULL
+from triport.parity.runtimes.pytorch import ORDERS, Order, PyTorchRunner
+from triport.reference_models.network import Arrays, Network
 
-from .runners.perturbed import PerturbedRunner
-from .runners.precision import FULL
-from .runners.pytorch import ORDERS, Order, PyTorchRunner
+from .perturbed import PerturbedRunner
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Calibration:
 
 # `python benchmarks/false_alarms.py` prints the largest ratio that a right runtime needed, over every model.
 FLOAT32 = Calibration(2.0**-24, 8, 16)
-# Draws of a lower precision hold all of its roundings, not the input's alone: see runners/perturbed.py.
+# Draws of a lower precision hold all of its roundings, not the input's alone: see perturbed.py.
 _HALF = Calibration(2.0**-11, 4, 8)
 CALIBRATIONS = {
     "float32": FLOAT32,
@@ -70,16 +70,13 @@ CALIBRATIONS = {
 }
 
 
-def rounded_runner(
-    spec: ModelSpec, num_classes: int, parameters: Mapping[str, np.ndarray], precision: str, seed: int
-) -> PyTorchRunner:
+def rounded_runner(network: Network, parameters: Arrays, precision: str, seed: int) -> PyTorchRunner:
     """Return the runner whose runs tell the noise of a precision: PyTorch on the CPU."""
     if precision in FULL:
-        return PyTorchRunner(spec, num_classes, parameters)
+        return PyTorchRunner(network, parameters)
     calibration = CALIBRATIONS[precision]
     return PerturbedRunner(
-        spec,
-        num_classes,
+        network,
         parameters,
         rounding=calibration.rounding,
         fixed_point=calibration.fixed_point,
@@ -88,29 +85,41 @@ def rounded_runner(
     )
 
 
-def nudged_batches(
-    batch: np.ndarray, seed: int, draws: int = len(ORDERS)
-) -> Iterator[tuple[np.ndarray, Order]]:
-    """Yield one batch per draw, nudged, and the order in which to sum."""
+def nudged_feeds(feed: Arrays, seed: int, draws: int = len(ORDERS)) -> Iterator[tuple[Arrays, Order]]:
+    """Yield one feed per draw, nudged, and the order in which to sum."""
     for draw, order in enumerate(itertools.islice(itertools.cycle(ORDERS), draws)):
-        yield nudged(batch, np.random.default_rng([seed, draw])), order
+        random = np.random.default_rng([seed, draw])
+        yield {name: nudged(array, random) for name, array in feed.items()}, order
 
 
 def nudged(array: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Return an array as float32 with each value one step of float32 down, as it is, or one step up."""
+    """Return an array as float32 with each value one step of float32 down, as it is, or one step up.
+
+    What is not floating point has no roundings, and stays.
+    """
+    if array.dtype.kind != "f":
+        return array
     steps = random.integers(-1, 2, array.shape, dtype=np.int8)
     return (array * (1 + 2 * FLOAT32.rounding * steps)).astype(np.float32)
 
 
-def noise_of(rounded: PyTorchRunner, batch: np.ndarray, seed: int, largest: float) -> float:
-    """Return the noise of the logits, relative to `largest`; `rounded` runs in the precision in question."""
-    draws = nudged_batches(batch, seed, rounded.draws)
-    return spread((rounded.run(moved, order) for moved, order in draws), largest)
+def draws_of(rounded: PyTorchRunner, feed: Arrays, seed: int) -> Iterator[dict[str, np.ndarray]]:
+    """Yield the outputs of the runs that tell the noise; `rounded` runs in the precision in question."""
+    for moved, order in nudged_feeds(feed, seed, rounded.draws):
+        yield rounded.run(moved, order)
 
 
-def spread(draws: Iterator[np.ndarray], largest: float) -> float:
+def noise_of(
+    rounded: PyTorchRunner, feed: Arrays, seed: int, largest: Mapping[str, float]
+) -> dict[str, float]:
+    """Return the noise of each output, relative to its `largest` value."""
+    draws = list(draws_of(rounded, feed, seed))
+    return {name: spread((draw[name] for draw in draws), largest[name]) for name in largest}
+
+
+def spread(draws: Iterable[np.ndarray], largest: float) -> float:
     """Return the largest distance of the draws from the first, relative to `largest`."""
-    first = next(draws).astype(np.float64)
-    distances = [np.abs(draw - first).max() for draw in draws]
+    first, *others = (np.asarray(draw, np.float64) for draw in draws)
+    distances = [np.abs(draw - first).max(initial=0.0) for draw in others]
     found = float(np.max(distances))
     return 0.0 if found == 0 else found / largest if largest > 0 else np.inf

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .onnx_graphs import every_node
+from . import every_node
 
 if TYPE_CHECKING:
     import onnx

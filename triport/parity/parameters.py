@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
@@ -60,6 +60,24 @@ def matched(
             + "\nCheck that the model and the number of classes are the checkpoint's."
         )
     return {name: np.ascontiguousarray(given[name], np.float32) for name in wanted}
+
+
+def by_their_names(
+    parameters: Mapping[str, np.ndarray], theirs: Iterable[str], name_of: Callable[[str], str]
+) -> dict[str, np.ndarray]:
+    """Return parameters under the names of a realisation; those that it has not keep their own.
+
+    Args:
+        parameters: by the network's names.
+        theirs: the realisation's names.
+        name_of: returns the network's name of one of these; of two it may be the same.
+    """
+    names = {name: name_of(name) for name in theirs}
+    used = set(names.values())
+    return {
+        **{name: parameters[ours] for name, ours in names.items() if ours in parameters},
+        **{name: array for name, array in parameters.items() if name not in used},
+    }
 
 
 def _optional(name: str) -> bool:

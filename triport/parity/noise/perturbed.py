@@ -11,26 +11,24 @@ output channel's weights, and of all that a layer is given; the layers are convo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from triport.reference_models.spec import ModelSpec
-
-from .calls import Feed, Visit
-from .pytorch import Order, PyTorchRunner
+from triport.parity.calls import Beside, Feed, Visit
+from triport.parity.runtimes.pytorch import Order, PyTorchRunner
+from triport.reference_models.network import Arrays, Network
 
 
 class PerturbedRunner(PyTorchRunner):
-    """The PyTorch definition on the CPU, each run perturbed otherwise; the same seed gives the same runs."""
+    """The network's Module on the CPU, each run perturbed otherwise; the same seed gives the same runs."""
 
     def __init__(
         self,
-        spec: ModelSpec,
-        num_classes: int,
-        parameters: Mapping[str, np.ndarray],
+        network: Network,
+        parameters: Arrays,
         *,
         rounding: float,
         fixed_point: bool = False,
@@ -38,21 +36,26 @@ class PerturbedRunner(PyTorchRunner):
         seed: int,
     ) -> None:
         """Build the network; `rounding` is the largest error of one, relative to a number, or to a range."""
-        super().__init__(spec, num_classes, parameters)
+        super().__init__(network, parameters)
         self._rounding, self._fixed_point, self.draws = rounding, fixed_point, draws
         self._random = self._torch.Generator().manual_seed(seed)
 
-    def run(self, batch: np.ndarray, order: Order = "contiguous") -> np.ndarray:
-        """Return the logits of one perturbed run."""
+    def run(self, feed: Arrays, order: Order = "contiguous") -> dict[str, np.ndarray]:
+        """Return the outputs of one perturbed run."""
         with self._perturbed():
-            return super().run(batch, order)
+            return super().run(feed, order)
 
     def trace(
-        self, batch: np.ndarray, visit: Visit, feed: Feed | None = None, order: Order = "contiguous"
-    ) -> np.ndarray:
+        self,
+        feed: Arrays,
+        visit: Visit,
+        fed: Feed | None = None,
+        beside: Beside | None = None,
+        order: Order = "contiguous",
+    ) -> None:
         """Tell `visit` of every call of one perturbed run."""
         with self._perturbed():
-            return super().trace(batch, visit, feed, order)
+            super().trace(feed, visit, fed, beside, order)
 
     @contextmanager
     def _perturbed(self) -> Iterator[None]:

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from triport.converters.environment import MissingRuntimeError
+from triport.parity.calls import Beside, Feed, Module, Visit, input_name
+from triport.parity.device import Device, DeviceError, parse_device
+from triport.parity.layers import onnx_taps
+from triport.parity.onnx_graphs import described, in_order, nodes_after
+from triport.parity.onnx_graphs.float16 import has_float16, rounded_as_said
+from triport.parity.onnx_graphs.quantised import is_quantised
+from triport.parity.onnx_graphs.signature import Signature, SignatureError, signature_of
+from triport.parity.precision import PrecisionError, check_precision, recorded
 from triport.reference_models.errors import TriportError
+from triport.reference_models.network import Arrays, Network
 
-from .device import Device, DeviceError, parse_device
-from .float16 import has_float16, rounded_as_said
-from .onnx_graphs import in_order
-from .precision import PrecisionError, check_precision, recorded
-from .quantised import is_quantised
+NAME, LABEL, LOADS = "onnx", "onnxruntime", "onnx"
+BY_DEFAULT = True
+DEVICES = ("cpu", "cuda", "npu")
+PRECISIONS = ("float32", "tf32", "int8")
+WHY_NOT = "an ONNX file says its own precision"
+NOT_COMPARED = "the graph has no tensor of their outputs, or none that is theirs alone"
 
 _PROVIDERS: dict[str, tuple[str, dict[str, str], str]] = {
     "cpu": ("CPUExecutionProvider", {}, "onnxruntime"),
@@ -28,21 +39,48 @@ _PROVIDERS: dict[str, tuple[str, dict[str, str], str]] = {
         "an onnxruntime built with CANN (onnxruntime-cann) and Ascend's CANN",
     ),
 }
-_DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 
 
 class OnnxFileError(TriportError):
-    """ONNX Runtime cannot run the file as an image classifier."""
+    """ONNX Runtime cannot run the file as what it is said to be."""
+
+
+def framework() -> Any:
+    """Return the module onnxruntime.
+
+    Raises:
+        MissingRuntimeError: ONNX Runtime is not installed.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingRuntimeError(
+            f'ONNX Runtime cannot be loaded ({error}). Install it: pip install "triport[onnx]"'
+        ) from error
+    return onnxruntime
+
+
+def load(
+    network: Network,
+    parameters: Arrays,
+    device: str = "cpu",
+    precision: str = "float32",
+    observed: bool = False,
+) -> OnnxRunner:
+    """Return the network's ONNX realisation, which has its parameters within; see `Runtime`."""
+    model = network.realisations["onnx"].build()
+    return OnnxRunner(model, network, device, keep_model=observed, precision=precision)
 
 
 class OnnxRunner:
-    """An ONNX classifier: one image input (N, 3, H, W), logits (N, classes)."""
+    """An ONNX file that is to be a network: inputs and outputs of the same names, or as many of them."""
 
-    runtime = "onnx"
+    runtime = NAME
 
     def __init__(
         self,
         model: Path | str | bytes,
+        network: Network,
         device: str = "cpu",
         optimize: bool = True,
         *,
@@ -59,13 +97,14 @@ class OnnxRunner:
             TriportError: ONNX Runtime is not installed.
             DeviceError: the device is not there.
             PrecisionError: ONNX Runtime cannot compute so on this device, or the file does not.
-            OnnxFileError: the file cannot be loaded, or is no image classifier.
+            OnnxFileError: the file cannot be loaded, or has other inputs or outputs.
         """
-        self._runtime = import_onnxruntime()
+        self._runtime = framework()
         where = parse_device(device)
         self.device = str(where)
+        self.network = network
         self.what = "the ONNX model" if isinstance(model, bytes) else str(model)
-        check_precision(precision, self.runtime, where, given_file=not isinstance(model, bytes))
+        check_precision(precision, where, NAME, PRECISIONS, WHY_NOT, given_file=not isinstance(model, bytes))
         self.notes: tuple[str, ...] = ()
         halves = self._read_precision(model, precision)
         if halves and where.kind == "cpu":
@@ -77,10 +116,7 @@ class OnnxRunner:
         self._flags |= recorded(precision, where)
         if where.kind == "npu":
             self._flags["precision_mode"] = "must_keep_origin_dtype"
-        self._input, self.output = self._signature()
-        self._dtype = _DTYPES[self._input.type]
-        size = self._input.shape[0]
-        self._fixed_size = size if isinstance(size, int) else None
+        self._signature = self._read_signature()
 
     def _read_precision(self, model: Path | str | bytes, precision: str) -> bool:
         """Return whether the file has float16 in it, or raise PrecisionError if it does not compute so."""
@@ -107,98 +143,127 @@ class OnnxRunner:
         )
         return apart.SerializeToString()
 
-    def takes(self, size_px: int) -> bool:
-        """Whether the input may be of this size, as far as the file says."""
-        return all(not isinstance(side, int) or side == size_px for side in self._input.shape[2:])
+    def _read_signature(self) -> Signature:
+        try:
+            found = signature_of(self.network, self._session.get_inputs(), self._session.get_outputs())
+        except SignatureError as error:
+            raise OnnxFileError(f"{self.what}: {error}") from error
+        if found.others:
+            compared = ", ".join(found.outputs.values())
+            self.notes += (
+                f"of its {len(found.outputs) + len(found.others)} outputs only {compared} "
+                f"{'was' if len(found.outputs) == 1 else 'were'} compared, not {', '.join(found.others[:5])}"
+                + (f" and {len(found.others) - 5} more" if len(found.others) > 5 else ""),
+            )
+        return found
 
-    def run(self, batch: np.ndarray) -> np.ndarray:
-        """Return the logits (N, classes) of `batch` (N, 3, H, W) float32."""
-        images = np.ascontiguousarray(batch, self._dtype)
-        size = self._fixed_size
-        if size is None or size == len(images):
-            return self._run(images)
-        filling = np.zeros((-len(images) % size, *images.shape[1:]), images.dtype)
-        padded = np.concatenate([images, filling])
-        return np.concatenate(
-            [self._run(padded[start : start + size]) for start in range(0, len(padded), size)]
-        )[: len(images)]
+    def takes(self, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+        """Whether inputs may have these shapes, as far as the file says."""
+        return self._signature.takes(shapes)
+
+    def run(self, feed: Arrays) -> dict[str, np.ndarray]:
+        """Return the outputs by the network's names."""
+        rows, size = self.network.rows, self._signature.row_count
+        if rows is None or size is None or size == rows.count(feed):
+            return self._run(feed)
+        count = rows.count(feed)
+        # the last piece is filled up with the first rows
+        pieces = [
+            self._run(rows.take(feed, list(np.arange(start, start + size) % count)))
+            for start in range(0, count, size)
+        ]
+        return rows.take_outputs(rows.joined(pieces), range(count))
 
     def loaded(self) -> Any:
         """Return the onnx.ModelProto of a runner that was told to keep it."""
         assert self._model is not None, "made without keep_model"
         return _loaded(self._model)
 
+    def modules(self) -> list[Module]:
+        """Return none: a graph has nodes."""
+        return []
+
+    def trace(
+        self, feed: Arrays, visit: Visit, fed: Feed | None = None, beside: Beside | None = None
+    ) -> None:
+        """Tell `visit` of every step of the reference that is found in the graph; see `Runner`."""
+        if beside is not None:
+            onnx_taps.trace(self.loaded(), beside.steps, self.inputs(), visit, self.tapped(feed), fed)
+
+    def following(self, beside: Beside, step: str) -> str:
+        """Return the nodes between a step's tensor and the outputs."""
+        model = self.loaded()
+        taps = onnx_taps.taps_in(model, beside.steps, self.inputs())
+        outputs = self._signature.outputs.values()
+        return described(
+            [node for output in outputs for node in nodes_after(model.graph, taps[step].output, output)]
+        )
+
+    def inputs(self) -> dict[str, str]:
+        """Return the graph's tensor of each of the network's inputs, by its name among sources."""
+        return {input_name(name): tensor for name, tensor in self._signature.inputs.items()}
+
+    @property
+    def outputs(self) -> Mapping[str, str]:
+        """The graph's tensor of each of the network's outputs."""
+        return self._signature.outputs
+
+    def tapped(self, feed: Arrays) -> onnx_taps.Run:
+        """Return what runs other forms of the model on a feed; see `run_tensors`."""
+        return partial(self.run_tensors, feed)
+
     def run_tensors(
-        self, model: bytes, feeds: Mapping[str, np.ndarray], batch: np.ndarray, wanted: Sequence[str]
+        self, feed: Arrays, model: bytes, feeds: Mapping[str, np.ndarray], wanted: Sequence[str]
     ) -> dict[str, np.ndarray]:
         """Return tensors of `model`, a form of this runner's with other inputs or outputs.
 
-        `batch` is fed where `model` asks for this runner's own input; all that is fed has as many rows.
+        `feed` is fed where `model` asks for this runner's own inputs. What is in `feeds`, by the model's own
+        names, has rows on its first axis where the file has a fixed number of them.
         """
         session = _session(self._runtime, model, parse_device(self.device), self._optimize, self.what)
         asked = {value.name for value in session.get_inputs()}
-        known = {**feeds, self._input.name: np.ascontiguousarray(batch, self._dtype)}
         outputs = [value.name for value in session.get_outputs() if value.name in wanted]
-        count = len(batch)
-        size = self._fixed_size or count
-        pieces = []
-        for start in range(0, count, size):
-            # the last piece is filled up with the first rows
-            rows = np.arange(start, start + size) % count
-            try:
-                pieces.append(session.run(outputs, {name: known[name][rows] for name in asked}))
-            except Exception as error:  # ONNX Runtime's own classes derive from Exception alone
-                raise OnnxFileError(
-                    f"{self.what}: ONNX Runtime failed with more outputs: {_first_line(error)}"
-                ) from error
-        values = [np.concatenate(parts)[:count] for parts in zip(*pieces, strict=True)]
-        found = dict(zip(outputs, values, strict=True))
+        rows, size = self.network.rows, self._signature.row_count
+        count = rows.count(feed) if rows is not None else 0
+        known = {**feeds, **self._signature.cast(feed)}
+        if rows is None or size is None or size == count:
+            found = dict(zip(outputs, self._computed(session, outputs, known, asked), strict=True))
+        else:
+            pieces = []
+            for start in range(0, count, size):
+                at = list(np.arange(start, start + size) % count)
+                piece = {**{name: array[at] for name, array in feeds.items()}}
+                piece |= self._signature.cast(rows.take(feed, at))
+                pieces.append(self._computed(session, outputs, piece, asked))
+            values = [np.concatenate(parts)[:count] for parts in zip(*pieces, strict=True)]
+            found = dict(zip(outputs, values, strict=True))
         return {name: found[name] if name in found else known[name] for name in wanted}
+
+    def _computed(
+        self, session: Any, outputs: Sequence[str], known: Arrays, asked: set[str]
+    ) -> list[np.ndarray]:
+        try:
+            found: list[np.ndarray] = session.run(outputs, {name: known[name] for name in asked})
+        except Exception as error:  # ONNX Runtime's own classes derive from Exception alone
+            raise OnnxFileError(
+                f"{self.what}: ONNX Runtime failed with more outputs: {_first_line(error)}"
+            ) from error
+        return found
 
     def versions(self) -> dict[str, str]:
         """Return ONNX Runtime's version and what it was told."""
         return {"onnxruntime": self._runtime.__version__, **self._flags}
 
-    def _run(self, images: np.ndarray) -> np.ndarray:
+    def _run(self, feed: Arrays) -> dict[str, np.ndarray]:
+        names = self._signature.outputs
         try:
-            return self._session.run([self.output], {self._input.name: images})[0]
+            found = self._session.run(list(names.values()), self._signature.cast(feed))
         except Exception as error:  # ONNX Runtime's own classes derive from Exception alone
+            shapes = ", ".join(str(array.shape) for array in feed.values())
             raise OnnxFileError(
-                f"{self.what}: ONNX Runtime failed on input {images.shape}: {_first_line(error)}"
+                f"{self.what}: ONNX Runtime failed on input {shapes}: {_first_line(error)}"
             ) from error
-
-    def _signature(self) -> tuple[Any, str]:
-        """Return the image input and the name of the logits, or raise OnnxFileError."""
-        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        found = ", ".join(f"{value.name} {value.type} {value.shape}" for value in [*inputs, *outputs])
-        image = inputs[0] if len(inputs) == 1 else None
-        if image is None or image.type not in _DTYPES or len(image.shape) != 4 or image.shape[1] != 3:
-            raise OnnxFileError(f"{self.what}: expected one floating-point input (N, 3, H, W); found {found}")
-        logits = [value.name for value in outputs if len(outputs) == 1 or value.name == "logits"]
-        if not logits:
-            raise OnnxFileError(f"{self.what}: expected one output, or one called logits; found {found}")
-        others = [value.name for value in outputs if value.name != logits[0]]
-        if others:
-            self.notes += (
-                f"of its {len(outputs)} outputs only {logits[0]} was compared, not {', '.join(others[:5])}"
-                + (f" and {len(others) - 5} more" if len(others) > 5 else ""),
-            )
-        return image, logits[0]
-
-
-def import_onnxruntime() -> Any:
-    """Return the module onnxruntime.
-
-    Raises:
-        TriportError: ONNX Runtime is not installed.
-    """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise MissingRuntimeError(
-            f'ONNX Runtime cannot be loaded ({error}). Install it: pip install "triport[onnx]"'
-        ) from error
-    return onnxruntime
+        return dict(zip(names, found, strict=True))
 
 
 def _loaded(model: Path | str | bytes, *, with_weights: bool = True) -> Any:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from triport.converters.networks.registered import of_model
+from triport.parity.runtimes.mindspore import MindSporeRunner
+from triport.parity.training.recipe import Recipe
 from triport.reference_models.spec import ModelSpec
-
-from .mindspore import MindSporeRunner
-
-if TYPE_CHECKING:
-    from triport.parity.training.recipe import Recipe
 
 
 class MindSporeTrainer:
@@ -28,11 +26,11 @@ class MindSporeTrainer:
         recipe: Recipe,
         device: str = "cpu",
     ) -> None:
-        self._runner = MindSporeRunner(spec, num_classes, parameters, device)
+        self._runner = MindSporeRunner(of_model(spec, num_classes), parameters, device)
         self.device = self._runner.device
         mindspore, net = self._runner._mindspore, self._runner._net.set_train(True)
         self._mindspore, self._net = mindspore, net
-        self._names = self._runner._canonical
+        self._name_of = self._runner.canonical
         self._trained = net.trainable_params()
         loss = mindspore.nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
         self._value_and_grad = mindspore.value_and_grad(
@@ -49,7 +47,7 @@ class MindSporeTrainer:
         """Return the loss and every parameter's gradient; BatchNorm's statistics take the batch in."""
         loss, gradients = self._computed(batch, labels)
         found = {
-            self._names[parameter.name]: gradient.asnumpy().copy()
+            self._name_of(parameter.name): gradient.asnumpy().copy()
             for parameter, gradient in zip(self._trained, gradients, strict=True)
         }
         return loss, found
@@ -70,9 +68,9 @@ class MindSporeTrainer:
     def values(self) -> dict[str, np.ndarray]:
         """Return every parameter and BatchNorm statistic as they are now."""
         return {
-            self._names[parameter.name]: parameter.asnumpy().copy()
+            self._name_of(parameter.name): parameter.asnumpy().copy()
             for parameter in self._net.get_parameters()
-            if parameter.name in self._names
+            if parameter.name in self._runner.names
         }
 
     def versions(self) -> dict[str, str]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from triport.converters.networks.registered import of_model
+from triport.converters.onnx_model import INPUT
+from triport.parity.runtimes.pytorch import PyTorchRunner
+from triport.parity.training.recipe import Recipe
 from triport.reference_models.spec import ModelSpec
-
-from .pytorch import PyTorchRunner
-
-if TYPE_CHECKING:
-    from triport.parity.training.recipe import Recipe
 
 
 class PyTorchTrainer:
@@ -31,7 +30,10 @@ class PyTorchTrainer:
     ) -> None:
         # copies: steps write into them
         self._runner = PyTorchRunner(
-            spec, num_classes, {name: np.array(array) for name, array in parameters.items()}, device, dtype
+            of_model(spec, num_classes),
+            {name: np.array(array) for name, array in parameters.items()},
+            device,
+            dtype,
         )
         self.device = self._runner.device
         torch, self._net = self._runner._torch, self._runner._net.train()
@@ -55,7 +57,9 @@ class PyTorchTrainer:
     def gradients(self, batch: np.ndarray, labels: np.ndarray) -> tuple[float, dict[str, np.ndarray]]:
         """Return the loss and every parameter's gradient; BatchNorm's statistics take the batch in."""
         self._optimizer.zero_grad()
-        loss = self._loss(self._net(self._runner._images(batch)), self._torch.tensor(labels).to(self.device))
+        loss = self._loss(
+            self._net(*self._runner.on_device({INPUT: batch})), self._torch.tensor(labels).to(self.device)
+        )
         loss.backward()
         gradients = {name: _array(parameter.grad) for name, parameter in self._named.items()}
         return float(loss.detach()), gradients

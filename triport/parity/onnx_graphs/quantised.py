@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .onnx_graphs import image_input
+from . import image_input
 
 if TYPE_CHECKING:
     import onnx
