@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.zoo_report import MAKERS, describe, describe_timing, make_document, summarise
-from triport.converters.mindir import check_inputs, judge, runs, verdicts
+from triport.parity.graphs import feeds, judge, runs, verdicts
 
 SEED = 0
 BATCH_SIZE = 2
@@ -133,7 +133,7 @@ def make_reference(name: str, folder: Path) -> dict[str, Any]:
             randomise(net, gain)
         outputs, *moved = (
             runs.run_cell(net, [batch])
-            for batch in (x, *(check_inputs.changed([x], seed)[0] for seed in range(judge.NUM_CHANGES)))
+            for batch in (x, *(feeds.changed([x], seed)[0] for seed in range(judge.NUM_CHANGES)))
         )
         noise = max(max(map(judge.largest_difference, result, outputs)) for result in moved)
         if noise <= MAX_NOISE:

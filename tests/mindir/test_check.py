@@ -12,11 +12,11 @@ import pytest
 from onnx import helper, numpy_helper
 
 from tests.mindir.conftest import make_input
-from triport.converters.mindir import check, judge
-from triport.converters.mindir.check import Comparison, compare
-from triport.converters.mindir.convert_any import convert_cell
 from triport.converters.mindir.graph import TensorType
 from triport.converters.networks.input_specs import InputSpec
+from triport.parity.graphs import judge, proof
+from triport.parity.graphs.convert import convert_cell
+from triport.parity.graphs.proof import Comparison, compare
 
 FLOAT = onnx.TensorProto.FLOAT
 POOL = "nn.SequentialCell(nn.ZeroPad2d(1), nn.MaxPool2d(3, 2, pad_mode='valid'))"
@@ -88,8 +88,8 @@ def test_bfloat16(build_cell: Callable[[str], Any], tmp_path: Path, expression: 
 def test_bfloat16_that_differs(
     build_cell: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = check.run_reference
-    monkeypatch.setattr(check, "run_reference", lambda *given: [1.1 * array for array in run(*given)])
+    run = proof.run_reference
+    monkeypatch.setattr(proof, "run_reference", lambda *given: [1.1 * array for array in run(*given)])
     cell = build_cell("ops.concat((x + x, x * 2), 1)")
     with pytest.raises(Exception, match="not equal: MindSpore and ONNX's reference implementation differ by"):
         convert_cell(cell, [InputSpec((2, 4), "bfloat16")], tmp_path / "x.onnx")

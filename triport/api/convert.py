@@ -12,8 +12,8 @@ from .arguments import PathLike, Progress, Renames, SelectionOptions, path_or_no
 
 if TYPE_CHECKING:
     from triport.converters.conversion import Conversion
-    from triport.converters.mindir.conversion_result import AnyConversion
     from triport.converters.request import Request
+    from triport.parity.graphs.result import AnyConversion
 
 
 class ConvertOptions(SelectionOptions, total=False):
@@ -68,10 +68,12 @@ def convert(
         >>> triport.diff("digits.ckpt", "digits.safetensors").passed
         True
     """
-    from triport.converters.mindir.asked import convert_asked, is_graph_asked
+    from triport.converters.mindir.asked import is_graph_asked
 
     path, request = path_or_none(source), _request(to, path_or_none(output), **options)
     if is_graph_asked(path, request):
+        from triport.parity.graphs.asked import convert_asked
+
         return convert_asked(path, request, progress)
     from triport.converters.convert import convert as run
 

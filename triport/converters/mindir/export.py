@@ -14,8 +14,8 @@ from triport.reference_models.errors import TriportError
 
 from .graph import Graph
 from .outputs import name_outputs
+from .quiet import compiling, context_kept, silenced
 from .reader import read_mindir
-from .runs import compiling, context_kept, silenced
 
 if TYPE_CHECKING:
     import onnx

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import onnx
 
-from .check_inputs import changed
+from .feeds import changed
 from .kernels import as_mindspore_computes
 from .order import count_exchanged, with_scores
 from .roundings import has_narrow_floats, perturb

@@ -10,17 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from triport.converters import environment
 from triport.converters.formats import replacing
-from triport.converters.networks.input_specs import InputSpec
-from triport.reference_models.errors import TriportError
-
-from .batch_proof import find_problem_by_tracing, find_problem_image_by_image, name_difference
-from .check import batch_sizes, compare
-from .conversion_result import AnyConversion, NotEqualError, result_of
-from .emit import onnx_from_graph
-from .errors import BATCH, BurntBatchError, ConverterFaultError
-from .export import ExportError, exported_mindir, name_graph
-from .graph import Graph, MindirError, UnknownSizeError
-from .origins import (
+from triport.converters.mindir.emit import onnx_from_graph
+from triport.converters.mindir.errors import BATCH, BurntBatchError, ConverterFaultError
+from triport.converters.mindir.export import ExportError, exported_mindir, name_graph
+from triport.converters.mindir.graph import Graph, MindirError, UnknownSizeError
+from triport.converters.mindir.origins import (
     ConvertAnyError,
     Origin,
     Progress,
@@ -29,11 +23,17 @@ from .origins import (
     load_parameters,
     trace_unknown_batch,
 )
-from .outputs import describe_left_out
-from .reader import read_mindir
-from .tracing import Tracer
+from triport.converters.mindir.outputs import describe_left_out
+from triport.converters.mindir.reader import read_mindir
+from triport.converters.mindir.tracing import Tracer, batch_sizes
+from triport.converters.mindir.write_onnx import name_data, write, write_graph
+from triport.converters.networks.input_specs import InputSpec
+from triport.reference_models.errors import TriportError
+
+from .batch_proof import find_problem_by_tracing, find_problem_image_by_image, name_difference
+from .proof import compare
+from .result import AnyConversion, NotEqualError, result_of
 from .verdicts import Comparison
-from .write_onnx import name_data, write, write_graph
 
 if TYPE_CHECKING:
     import onnx

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import onnx
+
+from triport.converters.mindir.quiet import compiling, silenced
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,32 +46,6 @@ def run_cell(cell: Any, inputs: Sequence[np.ndarray], elem_types: Sequence[int] 
             return [_array_from_tensor(tensor) for tensor in flatten(cell(*tensors))]
     except Exception as error:  # whatever MindSpore's compiler and kernels raise
         raise RefusedError("MindSpore", error) from error
-
-
-@contextlib.contextmanager
-def context_kept() -> Iterator[None]:
-    """Put MindSpore's mode and syntax level back as they were.
-
-    `mindspore.export` allows only what its strict syntax has, and after an export that fails it stays so:
-    from then on a Cell that returns a dictionary gives a tuple.
-    """
-    import mindspore
-
-    before = {name: mindspore.get_context(name) for name in ("mode", "jit_syntax_level")}
-    try:
-        yield
-    finally:
-        mindspore.set_context(**before)
-
-
-@contextlib.contextmanager
-def compiling() -> Iterator[None]:
-    """Let Cells be compiled whole, with dictionaries and all else that Python has."""
-    import mindspore
-
-    with context_kept():
-        mindspore.set_context(mode=mindspore.GRAPH_MODE, jit_syntax_level=mindspore.LAX)
-        yield
 
 
 def flatten(result: Any) -> list[Any]:
@@ -120,19 +94,6 @@ def run_onnx(session: Any, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         return session.run(None, dict(zip(names, inputs, strict=True)), options)
     except Exception as error:
         raise RefusedError(ONNX_RUNTIME, error) from error
-
-
-@contextlib.contextmanager
-def silenced() -> Iterator[None]:
-    """Send what the frameworks' C++ prints to nowhere."""
-    saved = os.dup(2)
-    with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
 
 
 def first_line(error: Exception) -> str:

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import onnx
 
+from triport.converters.mindir.graph import TensorType
+from triport.converters.mindir.tracing import batch_sizes
 from triport.reference_models.errors import TriportError
 
-from .check import batch_sizes
-from .check_inputs import find_ranges, make_inputs
-from .graph import TensorType
+from .feeds import find_ranges, make_inputs
 from .judge import TOLERANCE, TOLERANCES, beside, largest_difference
 from .runs import RefusedError, open_session, run_onnx
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .check_inputs import CHANGE
+from .feeds import CHANGE
 from .runs import ONNX_RUNTIME
 
 EQUAL, NOT_EQUAL, ILL_CONDITIONED = "equal", "not equal", "ill-conditioned"

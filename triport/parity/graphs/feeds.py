@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import onnx
 from onnx import helper, numpy_helper
 
-from .graph import TensorType
-from .inferred import Sizes, infer, iterate_types
+from triport.converters.mindir.graph import TensorType
+from triport.converters.mindir.inferred import Sizes, infer, iterate_types
 
 if TYPE_CHECKING:
     import numpy as np

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import onnx
 
+from triport.converters.mindir.graph import TensorType
+from triport.converters.mindir.tracing import batch_sizes
+
 from .bfloat16 import is_bfloat16, run_reference, widened
-from .check_inputs import SEED, Range, find_ranges, iterate_edges, make_inputs, narrower
-from .graph import TensorType
+from .feeds import SEED, Range, find_ranges, iterate_edges, make_inputs, narrower
 from .judge import Judge
 from .runs import (
     ONNX_RUNTIME,
@@ -35,21 +37,6 @@ if TYPE_CHECKING:
     import numpy as np
 
 SEVERITY = (EQUAL, ILL_CONDITIONED, UNOPTIMISED, NOT_EQUAL)
-# more than most branches on the batch size look for
-SEVERAL_IMAGES = 5
-# numbers of one image from which on memory and time count: some 400 x 400 pixels
-LARGE_IMAGE = 500_000
-
-
-def batch_sizes(traced: int, num_elements: int = 0) -> tuple[int, ...]:
-    """Return the sizes to try: a larger one, odd where the traced one is even, and one image alone.
-
-    A Cell that was traced with one image is tried with three as well. `num_elements` are those of one
-    image: of large ones there are fewer.
-    """
-    larger = max(traced + 1, SEVERAL_IMAGES if num_elements < LARGE_IMAGE else 0)
-    larger += (larger - traced) % 2 == 0
-    return (larger, 1) if traced > 1 else (larger, 3, 1)
 
 
 def compare(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import onnx
 from onnx import helper
 
-from .inferred import infer, iterate_types
+from triport.converters.mindir.inferred import infer, iterate_types
 
 FLOAT, FLOAT16 = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
 # the largest error of a rounding, relative; of float32 what moves a number at all
