@@ -14,9 +14,11 @@ from onnx import helper, numpy_helper
 from tests.mindir.conftest import make_input
 from triport.converters.mindir.graph import TensorType
 from triport.converters.networks.input_specs import InputSpec
-from triport.parity.graphs import judge, proof
+from triport.parity.graphs import proof
 from triport.parity.graphs.convert import convert_cell
+from triport.parity.graphs.differences import largest_difference
 from triport.parity.graphs.proof import Comparison, compare
+from triport.parity.noise import FLOAT32
 
 FLOAT = onnx.TensorProto.FLOAT
 POOL = "nn.SequentialCell(nn.ZeroPad2d(1), nn.MaxPool2d(3, 2, pad_mode='valid'))"
@@ -53,7 +55,7 @@ def test_the_optimiser_is_the_wrong_side(build_cell: Callable[[str], Any], tmp_p
     assert found.verdict == "equal without ONNX Runtime's graph optimisation, not with it"
     assert (found.passed, found.level) == (True, "BASIC")
     assert found.error is not None and found.error > 1e-3
-    assert found.plain_error is not None and found.plain_error <= judge.TOLERANCE
+    assert found.plain_error is not None and found.plain_error <= FLOAT32.least
     (warning,) = found.warnings
     assert "from level ORT_ENABLE_BASIC on" in warning
     assert "Run the file with GraphOptimizationLevel.ORT_DISABLE_ALL" in warning
@@ -106,7 +108,7 @@ def test_largest_difference_of_odd_values(kind: str) -> None:
     found = reference.copy()
     if kind != "shape":
         found[0, 0] = float(kind)
-        assert judge.largest_difference(found, reference) == float("inf")
-        assert judge.largest_difference(found, found) == 0.0
+        assert largest_difference(found, reference) == float("inf")
+        assert largest_difference(found, found) == 0.0
     else:
-        assert judge.largest_difference(found[:0], reference[:0]) == 0.0
+        assert largest_difference(found[:0], reference[:0]) == 0.0

@@ -17,7 +17,7 @@ from tests.mindir.conftest import check_model, make_input, run_mindspore, run_on
 from triport.converters.mindir import export
 from triport.converters.mindir.export import exported_mindir, mindir_bytes_from_cell
 from triport.converters.networks.input_specs import InputSpec
-from triport.parity.graphs import feeds, judge, proof
+from triport.parity.graphs import cell_noise, judge, proof
 from triport.parity.graphs.convert import convert_cell, convert_mindir, result_of
 from triport.reference_models.errors import TriportError
 
@@ -217,7 +217,8 @@ def test_an_ill_conditioned_net_is_called_that(
     run = judge.run_onnx
 
     def run_changed(session: Any, inputs: Any) -> Any:
-        return run(session, feeds.changed(inputs, seed=9))
+        random = np.random.default_rng(9)
+        return run(session, [cell_noise.moved(array, 1e-7, random) for array in inputs])
 
     for module in (proof, judge):
         monkeypatch.setattr(module, "run_onnx", run_changed)

@@ -116,7 +116,7 @@ def registries() -> Iterator[Registry]:
     for module in pkgutil.iter_modules(converters.__path__):
         name = f"{converters.__name__}.{module.name}.support"
         if module.ispkg and importlib.util.find_spec(name) is not None:
-            yield importlib.import_module(name)  # type: ignore[misc]
+            yield importlib.import_module(name)
 
 
 def list_operators(to: str | None) -> dict[str, list[Supported]]:

@@ -30,8 +30,11 @@ has no kernel, where its traces at these sizes compute the same. A `.mindir` fil
 batch size: its batch is free where each image gives what it gives alone, and a sum over the batch fixes
 it. One with an unknown batch size is traced by MindSpore. Inputs are normal numbers, then numbers around
 30 and 1000, then whole numbers and halves; whole numbers take the range that Gather, OneHot, lengths and
-divisors give them. An error is held against what the outputs move by themselves: under a change of the
-input by 1e-7, and where every rounding in the graph, float16 ones included, falls otherwise. Two things
+divisors give them. Each output may differ by eight times the Cell's own noise, or by 16 roundings of float32:
+how far MindSpore's outputs move when every input and parameter is one rounding off, which says nothing of
+the file. With float16 inside it is four times the noise of float16 roundings, of the Cell or of the graph,
+whichever is less, and never above 2 %. Whole numbers must be equal. Where the noise allows more than 1e-3,
+the Cell is called ill-conditioned. Two things
 are said and are no fault of the file: tanh and cubic interpolation, which MindSpore's CPU kernels
 approximate, where a copy of the file with that approximation equals MindSpore; and rows in the order of
 scores that tie within a rounding.

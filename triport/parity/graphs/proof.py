@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 import onnx
 
 from triport.converters.mindir.graph import TensorType
@@ -29,12 +30,10 @@ from .runs import (
     RefusedError,
     open_session,
     run_cell,
+    run_cell_moved,
     run_onnx,
 )
 from .verdicts import EQUAL, ILL_CONDITIONED, NOT_COMPARED, NOT_EQUAL, UNOPTIMISED, Comparison
-
-if TYPE_CHECKING:
-    import numpy as np
 
 SEVERITY = (EQUAL, ILL_CONDITIONED, UNOPTIMISED, NOT_EQUAL)
 
@@ -77,6 +76,9 @@ class _Pair:
                 cell.append(get_cell())
             return run_cell(cell[0], inputs, elem_types)
 
+        def run_moved(inputs: Sequence[np.ndarray], share: float, seed: int) -> list[np.ndarray]:
+            return run_cell_moved(cell[0], inputs, elem_types, share, seed)
+
         session, runtime = None, ONNX_RUNTIME
         try:
             session = open_session(path)
@@ -98,7 +100,7 @@ class _Pair:
             types,
             [bool(_sizes(value) and _sizes(value)[0].dim_param) for value in model.graph.input],
             [ranges.get(value.name) for value in model.graph.input],
-            Judge(path, model, run_mindspore, run_file, runtime),
+            Judge(path, model, run_mindspore, run_moved, run_file, runtime),
         )
 
     def compare_traced(self) -> Comparison:

@@ -183,20 +183,8 @@ def strided_slice(call: Call, builder: Builder) -> Value:
     """
     x, begin, end, strides = call.tensor(0), call.constant(1), call.constant(2), call.constant(3)
     begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_mask = (call.constant(i) for i in range(4, 9))
-    # entries as (entry's number, axis), an axis of None being new
-    count = len(begin)
-    new_axes = [entry for entry in range(count) if new_axis_mask >> entry & 1]
-    places: list[tuple[int, int | None]] = []
-    axis = 0
-    for entry in range(count):
-        if ellipsis_mask >> entry & 1:
-            later = sum(other not in new_axes for other in range(entry + 1, count))
-            axis = len(x.shape) - later
-        elif entry in new_axes:
-            places.append((entry, None))
-        else:
-            places.append((entry, axis))
-            axis += 1
+    new_axes = [entry for entry in range(len(begin)) if new_axis_mask >> entry & 1]
+    places = _place_entries(len(begin), new_axes, ellipsis_mask, len(x.shape))
     starts, ends, axes, steps, dropped = [], [], [], [], []
     far = 2**63 - 1
     for entry, place in places:
@@ -243,6 +231,24 @@ def strided_slice(call: Call, builder: Builder) -> Value:
     if not new_axes:
         return x
     return builder.unsqueeze(x, _count_new_axes(places, new_axes, dropped, ellipsis_mask, len(x.shape)))
+
+
+def _place_entries(
+    count: int, new_axes: list[int], ellipsis_mask: int, rank: int
+) -> list[tuple[int, int | None]]:
+    """Return (entry's number, axis) for each entry of an index but an ellipsis, an axis of None being new."""
+    places: list[tuple[int, int | None]] = []
+    axis = 0
+    for entry in range(count):
+        if ellipsis_mask >> entry & 1:
+            later = sum(other not in new_axes for other in range(entry + 1, count))
+            axis = rank - later
+        elif entry in new_axes:
+            places.append((entry, None))
+        else:
+            places.append((entry, axis))
+            axis += 1
+    return places
 
 
 def _count_new_axes(
