@@ -25,7 +25,8 @@ def is_graph_asked(source: Path | None, request: Request) -> bool:
         return True
     if request.given("checkpoint", "inputs"):
         raise AskedError(
-            "--checkpoint and --input describe a Cell: say which with --cell package.module:factory"
+            "--checkpoint and --input describe a network in code: name it, package.module:factory, or say "
+            "which with --cell"
         )
     found = source is not None and is_mindir(source)
     if not request.check and not found:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from triport.converters.mindir.asked import OF_WEIGHTS, AskedError
+from triport.converters.networks.factories import Made
 from triport.converters.networks.input_specs import parse_input
 from triport.converters.request import Request
 
@@ -20,7 +21,7 @@ def convert_asked(source: Path | None, request: Request, progress: Callable[[str
         TriportError: it makes no sense, or cannot be converted.
     """
     cell, output = request.cell, request.output
-    what = "--cell" if cell is not None else f"{source}"
+    what = f"{source}" if cell is None else cell.factory.text if isinstance(cell, Made) else "--cell"
     if request.to != "onnx":
         raise AskedError(f"{what}: is a graph, which --to onnx writes, not --to {request.to}")
     given = request.given(*OF_WEIGHTS)
