@@ -76,7 +76,7 @@ def first_part(
     tell("the file's layers")
     runner = OnnxRunner(file, network, keep_model=True, precision=precision)
     steps = [step for step in reference.steps if step.path in outputs]
-    taps = {step.name: onnx_taps.Tap(outputs[step.path], outputs[step.path], None) for step in steps}
+    taps = {step.name: onnx_taps.Tap(outputs[step.path], outputs[step.path]) for step in steps}
     errors: dict[str, float] = {}
 
     def visit(call: Call) -> None:
