@@ -22,10 +22,12 @@ from tests.mindir.conftest import (
     run_onnx,
 )
 from triport.converters.mindir import schema
-from triport.converters.mindir.emit import UnsupportedOperatorsError, onnx_from_graph
+from triport.converters.mindir.emit import onnx_from_graph
+from triport.converters.mindir.errors import UnsupportedOperatorsError
 from triport.converters.mindir.export import mindir_bytes_from_cell, onnx_from_mindir
+from triport.converters.mindir.graph import MindirError
 from triport.converters.mindir.operators import load_operators, mindir_operator
-from triport.converters.mindir.reader import MindirError, read_mindir
+from triport.converters.mindir.reader import read_mindir
 from triport.converters.names import name_map, reference_dialect
 from triport.converters.networks.registered import of_model
 from triport.converters.onnx_model import INPUT, LOGITS

@@ -23,8 +23,8 @@ from .networks import is_model_named, is_network, network_of
 
 if TYPE_CHECKING:
     from triport.converters.conversion import Conversion
-    from triport.converters.mindir.conversion_result import AnyConversion
     from triport.converters.request import Request
+    from triport.parity.graphs.result import AnyConversion
     from triport.parity.module_export.result import ModuleConversion
 
 
@@ -82,7 +82,7 @@ def convert(
         >>> triport.diff("digits.ckpt", "digits.safetensors").passed
         True
     """
-    from triport.converters.mindir.asked import convert_asked, is_graph_asked
+    from triport.converters.mindir.asked import is_graph_asked
 
     request = _request(to, path_or_none(output), **options)
     if is_network(source):
@@ -91,6 +91,8 @@ def convert(
     if is_model_named(source):
         path, request = request.weights_of_model(source)
     if is_graph_asked(path, request):
+        from triport.parity.graphs.asked import convert_asked
+
         return convert_asked(path, request, progress)
     from triport.converters.convert import convert as run
 
@@ -101,7 +103,8 @@ def _convert_network(
     source: Any, request: Request, progress: Progress
 ) -> Conversion | AnyConversion | ModuleConversion:
     """Convert a network in code, or the weights of a model that is named."""
-    from triport.converters.mindir.asked import AskedError, convert_asked
+    from triport.converters.mindir.asked import AskedError
+    from triport.parity.graphs.asked import convert_asked
 
     if request.cell is not None:
         raise AskedError(f"{source}: give a NET or --cell, not both")

@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from .inferred import Sizes, infer, iterate_types
+from triport.converters.mindir.inferred import Sizes, infer, iterate_types
 
 FLOAT = onnx.TensorProto.FLOAT
 PHASES = 1024

@@ -13,43 +13,29 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 import onnx
 
+from triport.converters.mindir.graph import TensorType
+from triport.converters.mindir.tracing import batch_sizes
+
 from .bfloat16 import is_bfloat16, run_reference, widened
-from .check_inputs import SEED, Range, find_ranges, iterate_edges, make_inputs, narrower
+from .feeds import SEED, Range, find_ranges, iterate_edges, make_inputs, narrower
 from .judge import Judge
-from .reader import TensorType
 from .runs import (
     ONNX_RUNTIME,
     REFERENCE_IMPLEMENTATION,
     RefusedError,
     open_session,
     run_cell,
+    run_cell_moved,
     run_onnx,
 )
 from .verdicts import EQUAL, ILL_CONDITIONED, NOT_COMPARED, NOT_EQUAL, UNOPTIMISED, Comparison
 
-if TYPE_CHECKING:
-    import numpy as np
-
 SEVERITY = (EQUAL, ILL_CONDITIONED, UNOPTIMISED, NOT_EQUAL)
-# more than most branches on the batch size look for
-SEVERAL_IMAGES = 5
-# numbers of one image from which on memory and time count: some 400 x 400 pixels
-LARGE_IMAGE = 500_000
-
-
-def batch_sizes(traced: int, num_elements: int = 0) -> tuple[int, ...]:
-    """Return the sizes to try: a larger one, odd where the traced one is even, and one image alone.
-
-    A Cell that was traced with one image is tried with three as well. `num_elements` are those of one
-    image: of large ones there are fewer.
-    """
-    larger = max(traced + 1, SEVERAL_IMAGES if num_elements < LARGE_IMAGE else 0)
-    larger += (larger - traced) % 2 == 0
-    return (larger, 1) if traced > 1 else (larger, 3, 1)
 
 
 def compare(
@@ -90,6 +76,9 @@ class _Pair:
                 cell.append(get_cell())
             return run_cell(cell[0], inputs, elem_types)
 
+        def run_moved(inputs: Sequence[np.ndarray], share: float, seed: int) -> list[np.ndarray]:
+            return run_cell_moved(cell[0], inputs, elem_types, share, seed)
+
         session, runtime = None, ONNX_RUNTIME
         try:
             session = open_session(path)
@@ -111,7 +100,7 @@ class _Pair:
             types,
             [bool(_sizes(value) and _sizes(value)[0].dim_param) for value in model.graph.input],
             [ranges.get(value.name) for value in model.graph.input],
-            Judge(path, model, run_mindspore, run_file, runtime),
+            Judge(path, model, run_mindspore, run_moved, run_file, runtime),
         )
 
     def compare_traced(self) -> Comparison:

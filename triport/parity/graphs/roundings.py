@@ -12,7 +12,7 @@ from __future__ import annotations
 import onnx
 from onnx import helper
 
-from .inferred import infer, iterate_types
+from triport.converters.mindir.inferred import infer, iterate_types
 
 FLOAT, FLOAT16 = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
 # the largest error of a rounding, relative; of float32 what moves a number at all
@@ -80,12 +80,11 @@ def perturb(model: onnx.ModelProto, seed: int) -> onnx.ModelProto:
     return copy
 
 
-def has_narrow_floats(model: onnx.ModelProto) -> bool:
-    """Return whether some value, also one in between, is float16 or bfloat16."""
-    narrow = (FLOAT16, onnx.TensorProto.BFLOAT16)
-    if any(tensor.data_type in narrow for tensor in model.graph.initializer):
-        return True
-    return any(elem_type in narrow for _, elem_type, _ in iterate_types(infer(model)))
+def narrowest_float(model: onnx.ModelProto) -> int | None:
+    """Return bfloat16 or float16 if some value, also one in between, is that; None if all are wider."""
+    found = {tensor.data_type for tensor in model.graph.initializer}
+    found.update(elem_type for _, elem_type, _ in iterate_types(infer(model)))
+    return next((one for one in (onnx.TensorProto.BFLOAT16, FLOAT16) if one in found), None)
 
 
 def _only_widens(node: onnx.NodeProto, elem_types: dict[str, int]) -> bool:

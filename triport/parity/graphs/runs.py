@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 import onnx
 
-if TYPE_CHECKING:
-    import numpy as np
+from triport.converters.mindir.quiet import compiling, silenced
+
+from .cell_noise import moved
 
 ONNX_RUNTIME, REFERENCE_IMPLEMENTATION = "ONNX Runtime", "ONNX's reference implementation"
 FATAL = 4  # of ONNX Runtime's log: what it refuses is raised as well, and said by us
@@ -36,22 +37,49 @@ def run_cell(cell: Any, inputs: Sequence[np.ndarray], elem_types: Sequence[int] 
     """
     import mindspore
 
-    before = mindspore.get_context("mode")
-    mindspore.set_context(mode=mindspore.GRAPH_MODE)
     narrow = [elem_type == onnx.TensorProto.BFLOAT16 for elem_type in elem_types] or [False] * len(inputs)
     tensors = [
         mindspore.Tensor(array, mindspore.bfloat16) if is_narrow else mindspore.Tensor(array)
         for array, is_narrow in zip(inputs, narrow, strict=True)
     ]
     try:
-        with silenced():
-            result = cell(*tensors)
-            arrays = [_array_from_tensor(tensor) for tensor in flatten(result)]
+        with silenced(), compiling():
+            return [_array_from_tensor(tensor) for tensor in flatten(cell(*tensors))]
     except Exception as error:  # whatever MindSpore's compiler and kernels raise
         raise RefusedError("MindSpore", error) from error
+
+
+def run_cell_moved(
+    cell: Any, inputs: Sequence[np.ndarray], elem_types: Sequence[int], share: float, seed: int
+) -> list[np.ndarray]:
+    """Run a Cell with each input and parameter off by up to a share of itself, at random by the seed.
+
+    Raises:
+        RefusedError: MindSpore cannot run it.
+    """
+    random = np.random.default_rng(seed)
+    arrays = [moved(array, share, random) for array in inputs]
+    with parameters_moved(cell, share, random):
+        return run_cell(cell, arrays, elem_types)
+
+
+@contextlib.contextmanager
+def parameters_moved(cell: Any, share: float, random: np.random.Generator) -> Iterator[None]:
+    """Let each parameter of a Cell be off by up to a share of itself, at random; then as it was."""
+    import mindspore
+
+    kept = []
+    try:
+        for parameter in list(cell.get_parameters()):
+            if str(parameter.dtype) not in ("Float16", "Float32", "Float64"):
+                continue
+            array = parameter.asnumpy().copy()
+            kept.append((parameter, array))
+            parameter.set_data(mindspore.Tensor(moved(array, share, random)))
+        yield
     finally:
-        mindspore.set_context(mode=before)
-    return arrays
+        for parameter, array in kept:
+            parameter.set_data(mindspore.Tensor(array))
 
 
 def flatten(result: Any) -> list[Any]:
@@ -100,19 +128,6 @@ def run_onnx(session: Any, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         return session.run(None, dict(zip(names, inputs, strict=True)), options)
     except Exception as error:
         raise RefusedError(ONNX_RUNTIME, error) from error
-
-
-@contextlib.contextmanager
-def silenced() -> Iterator[None]:
-    """Send what the frameworks' C++ prints to nowhere."""
-    saved = os.dup(2)
-    with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
 
 
 def first_line(error: Exception) -> str:

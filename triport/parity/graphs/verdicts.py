@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .check_inputs import CHANGE
 from .runs import ONNX_RUNTIME
 
 EQUAL, NOT_EQUAL, ILL_CONDITIONED = "equal", "not equal", "ill-conditioned"
@@ -17,8 +16,8 @@ NOT_COMPARED = "not compared"
 class Comparison:
     """What was found; `error` and `noise` are relative to the largest value of the output they are of.
 
-    `noise` is how far the outputs move by themselves: those of MindSpore and of ONNX Runtime, added up,
-    when the input changes by 1e-7 of itself, or those of the graph when its roundings fall otherwise.
+    `noise` is how far the Cell's outputs move by themselves, when inputs and parameters are one rounding off
+    (`cell_noise.py`); `tolerance` is made of it.
     `plain_error` is the error without ONNX Runtime's graph optimisation, `level` the first level of it
     that differs. `batch_sizes` are those at which the file was compared, each with other images;
     `batch_problem` is why the batch cannot be free. `feed` says which inputs it is of, `edges`
@@ -85,8 +84,5 @@ class Comparison:
         if self.level is not None:
             text += f" from level ORT_ENABLE_{self.level} on, by {self.plain_error:.1e} without"
         if self.noise is not None:
-            text += (
-                f"; a change of the input by {CHANGE:.0e}, or of the roundings, moves their own outputs by "
-                f"{self.noise:.1e}"
-            )
+            text += f"; one rounding of inputs and parameters moves MindSpore's own by {self.noise:.1e}"
         return f"{text} (tolerance {self.tolerance:.1e})"

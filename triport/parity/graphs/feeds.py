@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import onnx
 from onnx import helper, numpy_helper
 
-from .inferred import Sizes, infer, iterate_types
-from .reader import TensorType
+from triport.converters.mindir.graph import TensorType
+from triport.converters.mindir.inferred import Sizes, infer, iterate_types
 
 if TYPE_CHECKING:
     import numpy as np
 
 SEED = 0
-CHANGE = 1e-7
 SMALL, LARGE = 9, 40_000  # whole numbers without a meaning, and those of the edges
 # scales of normal numbers: where sigmoids are flat, and beyond the threshold of everything
 WIDE, WIDEST = 30.0, 1000.0
@@ -181,16 +180,3 @@ def narrower(ranges: Sequence[Range | None]) -> Iterator[list[Range]]:
     """Yield ranges to try where a runtime refuses the wide ones: an index may be computed from the input."""
     for limit in (Range(0, SMALL), Range(0, 3), Range(0, 1), Range(1, 1)):
         yield [limit if one is None else one & limit for one in ranges]
-
-
-def changed(inputs: Sequence[np.ndarray], seed: int) -> list[np.ndarray]:
-    """Return the inputs, their float values changed by 1e-7 of themselves, up or down by the seed."""
-    import numpy as np
-
-    signs = np.random.default_rng(seed)
-    return [
-        (array * (1 + CHANGE * signs.choice([-1, 1], array.shape))).astype(array.dtype)
-        if array.dtype.kind == "f"
-        else array
-        for array in inputs
-    ]

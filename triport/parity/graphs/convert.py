@@ -10,17 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from triport.converters import environment
 from triport.converters.formats import replacing
-from triport.converters.networks.arguments import parse_factory
-from triport.converters.networks.factories import Made
-from triport.converters.networks.input_specs import InputSpec
-from triport.reference_models.errors import TriportError
-
-from .batch_proof import find_problem_by_tracing, find_problem_image_by_image, name_difference
-from .check import batch_sizes, compare
-from .conversion_result import AnyConversion, NotEqualError, result_of
-from .emit import BATCH, BurntBatchError, ConverterFaultError, onnx_from_graph
-from .export import ExportError, exported_mindir, name_graph
-from .origins import (
+from triport.converters.mindir.emit import onnx_from_graph
+from triport.converters.mindir.errors import BATCH, BurntBatchError, ConverterFaultError
+from triport.converters.mindir.export import ExportError, exported_mindir, name_graph
+from triport.converters.mindir.graph import Graph, MindirError, UnknownSizeError
+from triport.converters.mindir.origins import (
     CELL_OPTION,
     ConvertAnyError,
     Origin,
@@ -30,11 +24,19 @@ from .origins import (
     load_parameters,
     trace_unknown_batch,
 )
-from .outputs import describe_left_out
-from .reader import Graph, MindirError, UnknownSizeError, read_mindir
-from .tracing import Tracer
+from triport.converters.mindir.outputs import describe_left_out
+from triport.converters.mindir.reader import read_mindir
+from triport.converters.mindir.tracing import Tracer, batch_sizes
+from triport.converters.mindir.write_onnx import name_data, write, write_graph
+from triport.converters.networks.arguments import parse_factory
+from triport.converters.networks.factories import Made
+from triport.converters.networks.input_specs import InputSpec
+from triport.reference_models.errors import TriportError
+
+from .batch_proof import find_problem_by_tracing, find_problem_image_by_image, name_difference
+from .proof import compare
+from .result import AnyConversion, NotEqualError, result_of
 from .verdicts import Comparison
-from .write_onnx import name_data, write, write_graph
 
 if TYPE_CHECKING:
     import onnx
