@@ -102,6 +102,13 @@ class Body:
         kind = "torch.tensor" if self.target == "pytorch" else "mindspore.Tensor"
         return code(f"{kind}(x, dtype=kind)", x=values if array.ndim else values[0], kind=dtype)
 
+    def layer(
+        self, noun: str, constructor: ast.expr, weights: dict[str, Known], *given: ast.expr
+    ) -> ast.expr | None:
+        """Return the call of a layer; None if one of its weights is held by something else already."""
+        path = self.shared.state.add_layer(noun, constructor, weights, self.prefix)
+        return code("f(*xs)", f=self.member(path), xs=list(given)) if path is not None else None
+
     def member(self, path: str) -> ast.expr:
         """Return `self.path` as this block's class sees it."""
         if self.prefix and path.startswith(self.prefix + "."):

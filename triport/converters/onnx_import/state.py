@@ -68,7 +68,7 @@ class State:
         return path
 
     def add_layer(
-        self, noun: str, constructor: ast.expr, weights: dict[str, Known], prefix: str, leaves: tuple[str, ...] = ()
+        self, noun: str, constructor: ast.expr, weights: dict[str, Known], prefix: str
     ) -> str | None:
         """Hold a layer and return its path; None if one of its weights is held elsewhere already.
 

@@ -41,6 +41,9 @@ def _to_float8(call: Call, dtype: str, saturate: int) -> ast.expr:
         call.refuse(f"to {dtype}")
     if "float8" in call.dtype(0) or call.dtype(0) not in _FLOATS:
         x = code("x.to(torch.float32)", x=x)
+    if not saturate and dtype == "float8e4m3fn":
+        # what would round to above 448 has no number: PyTorch saturates here
+        return code("torch.where(x.abs() > 464.0, n, x).to(d)", x=call.let("x", x), n=float("nan"), d=target)
     if not saturate:
         return code("x.to(d)", x=x, d=target)
     return code("torch.clamp(x, a, b).to(d)", x=x, a=-limits[dtype], b=limits[dtype], d=target)

@@ -29,6 +29,8 @@ _SUMS = ("ReduceSum", "ReduceL1", "ReduceSumSquare")
 def _axes(call: Call) -> tuple[list[int] | None, bool, bool]:
     """Return the axes, None being all; whether they are kept; and whether nothing is reduced."""
     keep = bool(call.attribute("keepdims", 1))
+    if call.version >= _AXES_AS_INPUT[call.node.op_type] and call.has(1) and call.constant(1) is None:
+        call.refuse("the axes are computed at run time")
     axes: Any = call.axes(1, _AXES_AS_INPUT[call.node.op_type])
     empty = call.attribute("noop_with_empty_axes", 0)
     if not axes:
@@ -53,24 +55,33 @@ _ALONE = {
 @pytorch(*_REDUCTIONS)
 def reduction(call: Call) -> ast.expr:
     """A reduction, in the dtype of its input."""
-    axes, keep, nothing = _axes(call)
     op, dtype, x = call.node.op_type, call.dtype(0), call.tensor(0)
-    if nothing:
-        return code(_ALONE[op][0], x=x) if op in _ALONE else x
-    shown = _shown(call, axes)
-    if not shown:
+    shown: Any
+    if call.version >= _AXES_AS_INPUT[op] and call.has(1) and call.constant(1) is None:
+        shown, keep, nothing = _computed_axes(call), bool(call.attribute("keepdims", 1)), False
+    else:
+        axes, keep, nothing = _axes(call)
+        shown = [] if nothing else _shown(call, axes)
+    if nothing or (isinstance(shown, list) and not shown):
         return code(_ALONE[op][0], x=x) if op in _ALONE else x
     floating = dtype in ("float16", "bfloat16", "float32", "float64")
     if dtype == "bool" or dtype in ("uint16", "uint32", "uint64"):
         x = code("x.to(torch.int64)", x=x)
     if not floating and op in ("ReduceMean", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp"):
         x = code("x.to(torch.float64)", x=x)
-    tree = code(_REDUCTIONS[op][0], x=x, a=shown[0] if len(shown) == 1 else list(shown), k=True if keep else OMIT)
-    if op == "ReduceLogSumExp" and floating and any(call.size(0, a) in (0, None) for a in shown) is None:
-        return tree
+    one = isinstance(shown, list) and len(shown) == 1
+    tree = code(_REDUCTIONS[op][0], x=x, a=shown[0] if one else shown, k=True if keep else OMIT)
     return tree if floating or (dtype == "int64" and op in (*_SUMS, "ReduceMax", "ReduceMin")) else code(
         "x.to(d)", x=tree, d=call.dtype_name(dtype)
     )
+
+
+def _computed_axes(call: Call) -> ast.expr:
+    """Return axes that are known at run time only; none at all means all of them, which PyTorch says otherwise."""
+    axes = call.let("axes", call.int_tuple(1))
+    if call.attribute("noop_with_empty_axes", 0):
+        return code("a", a=axes)
+    return code("a or tuple(range(n))", a=axes, n=call.rank(0))
 
 
 @mindspore(*_REDUCTIONS)
