@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .body import Shared
@@ -215,8 +215,8 @@ class Tree:
             if sorted(int(k) for k in keys) == list(range(len(keys))):
                 self.members = dict(sorted(self.members.items(), key=lambda item: int(item[0])))
                 return "list"
-            return "dict"
-        return "holder"
+        holds = any(isinstance(v, Held) or (isinstance(v, Tree) and v.kind == "holder") for v in values)
+        return "holder" if holds else "dict"
 
 
 def _assigned(path: str, tree: ast.expr) -> ast.stmt:
@@ -244,16 +244,23 @@ class _Members(ast.NodeTransformer):
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:  # noqa: N802
         """Return the access with the container's kind of key."""
+        return self._access(node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:  # noqa: N802
+        """Return the access with the container's kind of key."""
+        return self._access(node)
+
+    def _access(self, node: ast.Attribute | ast.Subscript) -> ast.AST:
         steps = _steps(node)
-        if steps is None or not isinstance(node.slice, ast.Constant):
+        if steps is None:
             self.generic_visit(node)
             return node
         found: Any = self._tree
         for step in steps[:-1]:
             found = found.members.get(step) if isinstance(found, Tree) else None
         self.generic_visit(node)
-        if isinstance(found, Tree) and found.kind == "dict":
-            node.slice = ast.Constant(str(node.slice.value))
+        if isinstance(found, Tree) and found.kind == "dict" and found is not self._tree:
+            return ast.Subscript(node.value, ast.Constant(steps[-1]), ast.Load())
         return node
 
 
@@ -372,7 +379,7 @@ def _values(made: Class) -> list[Any]:
 
 def _form(made: Class) -> str:
     """Return what is the same in classes that can be one: all but the constructor's numbers."""
-    blank = copy.deepcopy(made)
+    blank = replace(made, constructor=copy.deepcopy(made.constructor))
     for *_, each in _constants(blank):
         each.value = "" if isinstance(each.value, int) else b""
     parts = [ast.dump(s) for s in blank.constructor + blank.forward]

@@ -21,7 +21,10 @@ def lines_of(statement: ast.stmt, indent: str = "") -> list[str]:
         lines = [f"{indent}if {text_of(statement.test)}:", *_body(statement.body, indent)]
         return lines + ([f"{indent}else:", *_body(statement.orelse, indent)] if statement.orelse else [])
     if isinstance(statement, ast.Assign):
-        return _broken(f"{indent}{text_of(statement.targets[0])} = ", statement.value, "", indent)
+        target = text_of(statement.targets[0])
+        if isinstance(statement.targets[0], ast.Tuple) and len(statement.targets[0].elts) > 1:
+            target = target[1:-1]
+        return _broken(f"{indent}{target} = ", statement.value, "", indent)
     if isinstance(statement, ast.Return) and statement.value is not None:
         return _broken(f"{indent}return ", statement.value, "", indent)
     if isinstance(statement, ast.Expr):

@@ -178,7 +178,7 @@ def renamed(
             if target in final:
                 continue
             noun = temporary[target]
-            main = [final[n] for n in dying if final[n] not in live]
+            main = [final[n] for n in dying if final[n] not in live and final[n].rstrip("0123456789") == "x"]
             chosen = main[0] if noun == "x" and main and len(targets) == 1 and target not in inside else noun
             number = 1
             wanted = chosen
