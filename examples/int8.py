@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from examples.real_weights import PHOTOS, installed_checkpoint
-from triport.converters.convert import convert
+from triport import convert
 from triport.parity.files import localise
 from triport.parity.imagenet.dataset import ImageDataset, open_dataset
 from triport.parity.imagenet.evaluate import evaluate

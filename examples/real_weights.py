@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from rich.console import Console
 from rich.table import Table
 
-from triport.converters.convert import convert
+from triport import convert
 from triport.parity.imagenet.dataset import ImageDataset, open_dataset
 from triport.parity.imagenet.evaluate import Evaluation, evaluate
 from triport.parity.imagenet.subject import open_subject

@@ -8,7 +8,7 @@ import pytest
 
 from examples import int8
 from examples.real_weights import PHOTOS, installed_checkpoint
-from triport.converters.convert import convert
+from triport import convert
 from triport.parity.imagenet.dataset import open_dataset
 from triport.parity.imagenet.preprocess import preprocess_file
 from triport.parity.imagenet.subject import open_subject

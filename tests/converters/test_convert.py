@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from tests.converters.checkpoints import dialect_of, named_arrays, read_arrays, write_arrays, write_random
-from triport.converters.convert import ConvertError, convert, read_parameters
+from triport import convert
+from triport.converters.convert import ConvertError, read_parameters
 from triport.converters.formats import FormatError, open_checkpoint
 from triport.converters.identify import IdentifyError
 from triport.parity.random_weights import random_parameters
@@ -46,7 +47,8 @@ def test_pytorch_loads_what_is_written_strictly(tmp_path, digits_ckpt, suffix):
     assert all(name.endswith("num_batches_tracked") for name in missing)
     if suffix == ".pth":
         net.load_state_dict(state, strict=True)
-    assert done.as_dict() == {
+    assert done.to_dict() == {
+        "schema_version": 1,
         "source": str(digits_ckpt),
         "output": str(tmp_path / f"out{suffix}"),
         "model": "res2net_digits",
@@ -57,8 +59,8 @@ def test_pytorch_loads_what_is_written_strictly(tmp_path, digits_ckpt, suffix):
         "tensors_written": len(state),
         "dropped": [],
         "round_trip": "bit-equal",
-        "warnings": done.as_dict()["warnings"],
-        "assumed": done.as_dict()["assumed"],
+        "warnings": done.to_dict()["warnings"],
+        "assumed": done.to_dict()["assumed"],
         "loads_in": [],
         "graph_not_compared": None,
     }

@@ -8,8 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from tests.converters.checkpoints import dialect_of, named_arrays, read_arrays, write_arrays, write_random
+from triport import convert
 from triport.cli import main
-from triport.converters.convert import ConvertError, convert
+from triport.converters.convert import ConvertError
 from triport.converters.dtypes import ConvertedTensor, DtypeError, converted
 from triport.converters.formats import ArrayTensor, open_checkpoint
 from triport.converters.identify import IdentifyError
@@ -75,10 +76,10 @@ def test_pytorch_gets_the_dtype(tmp_path, digits_ckpt, dtype, suffix):
 
         state = load_file(done.output)
     assert {value.dtype for value in state.values()} == {getattr(torch, dtype)}
-    entry = done.as_dict()["rounding"]
+    entry = done.to_dict()["rounding"]
     assert entry["dtype"] == dtype
     assert 0 < entry["max_abs_error"] < 0.01
-    assert done.as_dict()["round_trip"] == f"bit-equal to the values in {dtype}"
+    assert done.to_dict()["round_trip"] == f"bit-equal to the values in {dtype}"
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])

@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from tests.converters.checkpoints import dialect_of, named_arrays, write_arrays, write_random
+from triport import convert
 from triport.cli import main
 from triport.converters.comparison import compare_files
-from triport.converters.convert import convert
 from triport.converters.formats import ArrayTensor, write_checkpoint
 from triport.converters.inspection import inspect_file
 from triport.converters.statistics import statistics_of

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.converters.checkpoints import read_arrays, write_random
-from triport.converters.convert import convert
+from triport import convert
 from triport.converters.names import reference_dialect
 from triport.reference_models.spec import all_models
 

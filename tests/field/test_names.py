@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.converters.checkpoints import dialect_of, hollow_checkpoint, read_arrays, write_random
-from triport.converters.convert import convert
+from triport import convert
 from triport.converters.identify import identify
 from triport.reference_models.spec import all_models, get_model
 

@@ -14,7 +14,8 @@ import yaml
 from tests.converters.checkpoints import write_arrays
 from tests.publishing.forgery import mend, rewrite
 from tests.publishing.mutations import WRONG, changed, places, same
-from triport.converters.convert import SHIPPED, convert
+from triport import convert
+from triport.converters.convert import SHIPPED
 from triport.converters.formats import file_sha256, open_checkpoint
 from triport.converters.published_weights import known_digits, proof_of, published_as
 from triport.publishing import manifest

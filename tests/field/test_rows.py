@@ -14,7 +14,7 @@ import pytest
 
 from tests.parity.imagenet import known_answers as known
 from tests.parity.imagenet.known_answers import IMAGES, PROFILE, WRONG, ColourRunner
-from triport.converters.convert import convert
+from triport import convert
 from triport.parity.imagenet import appending
 from triport.parity.imagenet.dataset import open_dataset
 from triport.parity.imagenet.evaluate import evaluate

@@ -162,12 +162,12 @@ def test_a_runtime_that_differs_stops_it(tmp_path, run_cli, monkeypatch):
 
 
 def test_a_file_that_lost_a_bit_stops_it(tmp_path, run_cli, monkeypatch):
-    def damaging(source, **options):
-        done = convert(source, **options)
-        if options["to"] == "mindspore":
-            content = bytearray(options["output"].read_bytes())
+    def damaging(source, request, progress):
+        done = convert(source, request, progress)
+        if request.to == "mindspore":
+            content = bytearray(request.output.read_bytes())
             content[len(content) // 2] ^= 1
-            options["output"].write_bytes(content)
+            request.output.write_bytes(content)
         return done
 
     monkeypatch.setattr(module, "convert", damaging)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from triport.converters.cautions import assumptions, cautions, loaders
+from triport.converters.conversion import SHIPPED, Conversion
 from triport.converters.finite import FiniteTensor, NotFiniteError, count_not_finite
 from triport.converters.formats import (
     FLOATS,
-    WHOLE_FILE,
     Checkpoint,
-    Selection,
     check_target,
     file_sha256,
     open_checkpoint,
@@ -24,112 +23,26 @@ from triport.converters.graphs.verdict import graph_verdict
 from triport.converters.identify import PARAMETER_DTYPES, Fit, identify
 from triport.converters.names import COUNTER_LEAF, get_dialect, name_map, reference_dialect
 from triport.converters.provenance import FOLDED_KEY, SOURCE_SHA256_KEY, provenance, source_dialect
+from triport.converters.request import ConvertError, Request
 from triport.converters.statements.preparation import Preparation, preparation_of
 from triport.reference_models.errors import TriportError, listed
-from triport.reference_models.spec import Architecture, Dialect, ModelSpec, Runtime
+from triport.reference_models.spec import Dialect, ModelSpec, Runtime
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from triport.converters.dtypes import Rounding
-
 DEFAULT_SUFFIX = {"mindspore": ".ckpt", "pytorch": ".pth", "onnx": ".onnx"}
-SHIPPED = Path(__file__).parents[1] / "shipped" / "res2net_digits.ckpt"
 
 Progress = Callable[[str], None]
+LeftOut = tuple[tuple[str, str], ...]  # names of the source that were not used, and why
 
 
-class ConvertError(TriportError):
-    """A conversion that was asked for makes no sense, or the weights are not fit to be converted."""
-
-
-class Conversion(NamedTuple):
-    """What a conversion did.
-
-    `dropped` lists the source's names that were not used, and why; `assumed` what nothing in the source says
-    and was taken for granted; `loads_in` the publishers' own architectures that load what was written.
-    `graph_not_compared` says why the source's graph was not held against the model's, None where it was.
-    """
-
-    source: str
-    output: str
-    model: str
-    source_runtime: str
-    target_runtime: str
-    dialect: str
-    num_classes: int
-    tensors_written: int
-    dropped: tuple[tuple[str, str], ...]
-    warnings: tuple[str, ...]
-    rounding: Rounding | None = None
-    assumed: tuple[str, ...] = ()
-    loads_in: tuple[Architecture, ...] = ()
-    graph_not_compared: str | None = None
-
-    @property
-    def round_trip(self) -> str:
-        """How what was read back compares with what was to be written."""
-        words = f"bit-equal to the values in {self.rounding.dtype}" if self.rounding else "bit-equal"
-        return words if self.graph_not_compared is None else f"{words}; the graph was not compared"
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return what `convert --json` prints."""
-        return {
-            "source": self.source,
-            "output": self.output,
-            "model": self.model,
-            "from": self.source_runtime,
-            "to": self.target_runtime,
-            "dialect": self.dialect,
-            "num_classes": self.num_classes,
-            "tensors_written": self.tensors_written,
-            "dropped": [{"name": name, "reason": reason} for name, reason in self.dropped],
-            "round_trip": self.round_trip,
-            "warnings": list(self.warnings),
-            "assumed": list(self.assumed),
-            "loads_in": [asdict(one) for one in self.loads_in],
-            "graph_not_compared": self.graph_not_compared,
-            **({"rounding": self.rounding.as_dict()} if self.rounding else {}),
-        }
-
-
-def convert(
-    source: Path | None,
-    *,
-    to: Runtime,
-    output: Path | None = None,
-    source_runtime: Runtime | None = None,
-    model: str | None = None,
-    dialect: str | None = None,
-    dtype: str | None = None,
-    opset: int = 17,
-    optimize: bool = False,
-    crc: bool = False,
-    plain: bool = False,
-    prepared: Preparation | None = None,
-    selection: Selection = WHOLE_FILE,
-    with_head: bool = True,
-    progress: Progress = lambda step: None,
-) -> Conversion:
+def convert(source: Path | None, request: Request, progress: Progress = lambda step: None) -> Conversion:
     """Convert a checkpoint for another runtime; the output is complete and checked, or not there.
 
     Args:
         source: any supported file; None is the small trained model that triport ships.
-        to: the runtime to write for.
-        output: the file to write; None is the source's name with the runtime's suffix, in the
-            working directory.
-        source_runtime: what the source must be; None takes what it is.
-        model: a model's or published weights' name; None finds it from names and shapes.
-        dialect: whose names to write; None takes those of the definition in `reference_models`.
-        dtype: convert the values to float16, bfloat16 or float32; None takes float32 weights only.
-        opset: for ONNX, 13 to 21.
-        optimize: for ONNX, fold BatchNorm into the convolutions: faster, no longer convertible.
-        crc: for .ckpt, end the file with the CRC-32 that MindSpore's crc_check=True compares.
-        plain: for .ckpt, write the bytes that MindSpore would, which do not say what model they are of.
-        prepared: what the output states of how images are prepared; None is what the source states, or
-            else its publisher's, which is then said to be assumed.
-        selection: which tensors of the source are meant, where it holds more than one network.
-        with_head: whether the last layer must be there; without it, it is not written either.
+        request: what to write, and what the source must be.
         progress: is told each step.
 
     Raises:
@@ -137,95 +50,92 @@ def convert(
     """
     path = SHIPPED if source is None else source
     progress(f"reading {path.name}")
-    if not with_head and to == "onnx":
-        raise ConvertError("--no-head: a graph needs its head; weights alone go to pytorch or mindspore")
-    checkpoint = open_checkpoint(path, selection)
-    if source_runtime is not None and checkpoint.runtime != source_runtime:
-        raise ConvertError(
-            f"{path}: is a {checkpoint.runtime} checkpoint ({checkpoint.format}), not {source_runtime}. "
-            f"Use --from {checkpoint.runtime}, or leave --from out"
-        )
-    found = identify(checkpoint, model, FLOATS if dtype else PARAMETER_DTYPES, with_head)
-    if dtype not in (None, "float32") and to == "onnx":
-        raise ConvertError(
-            f"--dtype {dtype}: an ONNX file is written in float32; only weights can be {dtype}"
-        )
-    if crc and to == "onnx":
-        raise ConvertError("--crc: an ONNX file has no place for a CRC; only a .ckpt has")
-    if plain and (to != "mindspore" or (output is not None and output.suffix.lower() != ".ckpt")):
-        raise ConvertError("--plain: only a .ckpt is written as MindSpore itself would, byte by byte")
-    not_compared = _check_graph(checkpoint, found)
-    if prepared is None:
-        prepared = preparation_of(checkpoint, found.spec, found.dialect.name, model)
-    origin = source_dialect(checkpoint.metadata, found.spec, found.dialect.name)
-    if output is None:
-        output = Path(path.absolute().with_suffix(DEFAULT_SUFFIX[to]).name)
-        _check_not_taken(output, checkpoint)
-    for one in (checkpoint.path, *checkpoint.files):
-        if output.exists() and output.samefile(one):
-            which = "the source itself" if one == checkpoint.path else f"{path}'s own external data"
-            raise ConvertError(f"{output}: is {which}. Name another output with -o")
-    written = _target_dialect(found.spec, to, dialect)
+    request.check_weights()
+    job = _read(path, request)
     rounding = None
-    if dtype is not None:
+    if request.dtype is not None:
         from triport.converters.dtypes import converted
 
-        check_finite(checkpoint, found)
-        progress(f"converting to {dtype}")
-        tensors, rounding = converted(checkpoint.tensors, dtype)
-        checkpoint = replace(checkpoint, tensors=tensors)
-    if to == "onnx":
-        check_finite(checkpoint, found)
-        digest = file_sha256(checkpoint.path)
-        metadata = provenance(
-            found.spec, found.num_classes, origin, digest, prepared.preprocess, str(prepared)
-        )
-        tensors_written = _write_onnx(checkpoint, found, output, opset, optimize, metadata, progress)
-        dropped = _dropped(found, lambda name: name.endswith(COUNTER_LEAF))
-    else:
-        check_target(output, to)
-        names = name_map(found.spec, written)
-        metadata = provenance(
-            found.spec,
-            found.num_classes,
-            origin,
-            preprocess=prepared.preprocess,
-            preprocess_known=str(prepared),
-        )
-        # watched while they are copied: reading 100 MB once more costs half a copy
-        tensors = {
-            names[ours]: FiniteTensor(checkpoint.tensors[theirs])
-            for ours, theirs in found.names.items()
-            if ours in names
-        }
-        progress(f"writing {output.name}")
-        try:
-            write_checkpoint(output, to, tensors, None if plain else metadata, crc=crc)
-        except NotFiniteError:
-            check_finite(checkpoint, found)
-            raise
-        tensors_written = len(tensors)
-        dropped = _dropped(found, lambda name: name not in names)
+        check_finite(job.checkpoint, job.found)
+        progress(f"converting to {request.dtype}")
+        tensors, rounding = converted(job.checkpoint.tensors, request.dtype)
+        job = job._replace(checkpoint=replace(job.checkpoint, tensors=tensors))
+    write = _write_onnx if request.to == "onnx" else _write_weights
+    tensors_written, dropped = write(job, request, progress)
+    checkpoint, found = job.checkpoint, job.found
     return Conversion(
         source=str(path),
-        output=str(output),
+        output=str(job.output),
         model=found.spec.name,
         source_runtime=checkpoint.runtime,
-        target_runtime=to,
-        dialect=written.name,
+        target_runtime=request.to,
+        dialect=job.written.name,
         num_classes=found.num_classes,
         tensors_written=tensors_written,
         dropped=dropped,
         warnings=(
             *checkpoint.notes,
             *found.notes,
-            *cautions(checkpoint, found, written, to, model is not None, prepared),
+            *cautions(checkpoint, found, job.written, request.to, request.model is not None, job.prepared),
         ),
         rounding=rounding,
-        assumed=assumptions(found, prepared),
-        loads_in=() if to == "onnx" else tuple(loaders(found.spec, written)),
-        graph_not_compared=not_compared,
+        assumed=assumptions(found, job.prepared),
+        loads_in=() if request.to == "onnx" else tuple(loaders(found.spec, job.written)),
+        graph_not_compared=job.graph_not_compared,
     )
+
+
+class _Job(NamedTuple):
+    """A source that was read and identified, and what becomes of it.
+
+    `metadata` is what the output states of itself; `written` is whose names it gets.
+    """
+
+    checkpoint: Checkpoint
+    found: Fit
+    prepared: Preparation
+    graph_not_compared: str | None
+    output: Path
+    written: Dialect
+
+    def metadata(self, source_sha256: str | None = None) -> dict[str, str]:
+        """Return what the output states of itself."""
+        spec = self.found.spec
+        origin = source_dialect(self.checkpoint.metadata, spec, self.found.dialect.name)
+        return provenance(
+            spec,
+            self.found.num_classes,
+            origin,
+            source_sha256,
+            preprocess=self.prepared.preprocess,
+            preprocess_known=str(self.prepared),
+        )
+
+
+def _read(path: Path, request: Request) -> _Job:
+    """Read the source, find its model, and make sure that the output replaces nothing that is needed."""
+    checkpoint = open_checkpoint(path, request.selection)
+    if request.source_runtime not in (None, checkpoint.runtime):
+        raise ConvertError(
+            f"{path}: is a {checkpoint.runtime} checkpoint ({checkpoint.format}), not "
+            f"{request.source_runtime}. Use --from {checkpoint.runtime}, or leave --from out"
+        )
+    dtypes = FLOATS if request.dtype else PARAMETER_DTYPES
+    found = identify(checkpoint, request.model, dtypes, request.with_head)
+    not_compared = _check_graph(checkpoint, found)
+    prepared = request.prepared
+    if prepared is None:
+        prepared = preparation_of(checkpoint, found.spec, found.dialect.name, request.model)
+    output = request.output
+    if output is None:
+        output = Path(path.absolute().with_suffix(DEFAULT_SUFFIX[request.to]).name)
+        _check_not_taken(output, checkpoint)
+    for one in (checkpoint.path, *checkpoint.files):
+        if output.exists() and output.samefile(one):
+            which = "the source itself" if one == checkpoint.path else f"{path}'s own external data"
+            raise ConvertError(f"{output}: is {which}. Name another output with -o")
+    written = _target_dialect(found.spec, request.to, request.dialect)
+    return _Job(checkpoint, found, prepared, not_compared, output, written)
 
 
 def _check_graph(checkpoint: Checkpoint, found: Fit) -> str | None:
@@ -335,7 +245,7 @@ def _target_dialect(spec: ModelSpec, to: Runtime, dialect: str | None) -> Dialec
     return get_dialect(spec, dialect, to)
 
 
-def _dropped(found: Fit, unused: Callable[[str], bool]) -> tuple[tuple[str, str], ...]:
+def _dropped(found: Fit, unused: Callable[[str], bool]) -> LeftOut:
     counters = [theirs for ours, theirs in found.names.items() if unused(ours)]
     return (
         *found.dropped,
@@ -343,29 +253,46 @@ def _dropped(found: Fit, unused: Callable[[str], bool]) -> tuple[tuple[str, str]
     )
 
 
-def _write_onnx(
-    checkpoint: Checkpoint,
-    found: Fit,
-    output: Path,
-    opset: int,
-    optimize: bool,
-    metadata: Mapping[str, str],
-    progress: Progress,
-) -> int:
+def _write_weights(job: _Job, request: Request, progress: Progress) -> tuple[int, LeftOut]:
+    """Write a checkpoint; return how many tensors it has, and what of the source is not in it."""
+    checkpoint, found = job.checkpoint, job.found
+    check_target(job.output, request.to)
+    names = name_map(found.spec, job.written)
+    # watched while they are copied: reading 100 MB once more costs half a copy
+    tensors = {
+        names[ours]: FiniteTensor(checkpoint.tensors[theirs])
+        for ours, theirs in found.names.items()
+        if ours in names
+    }
+    progress(f"writing {job.output.name}")
+    metadata = None if request.plain else job.metadata()
+    try:
+        write_checkpoint(job.output, request.to, tensors, metadata, crc=request.crc)
+    except NotFiniteError:
+        check_finite(checkpoint, found)
+        raise
+    return len(tensors), _dropped(found, lambda name: name not in names)
+
+
+def _write_onnx(job: _Job, request: Request, progress: Progress) -> tuple[int, LeftOut]:
+    """Write the model's graph with the parameters in it; return as `_write_weights` does."""
     from triport.converters import onnx_model
 
+    check_finite(job.checkpoint, job.found)
+    output, spec, opset = job.output, job.found.spec, request.opset
     if output.suffix.lower() != ".onnx":
         raise ConvertError(f"{output}: an ONNX file's name ends in .onnx")
     if opset not in onnx_model.OPSETS:
         raise ConvertError(
             f"--opset {opset}: {onnx_model.OPSETS[0]} to {onnx_model.OPSETS[-1]} can be written"
         )
-    exporter = exporter_for(checkpoint.runtime)
-    parameters = parameters_of(checkpoint, found)
+    metadata = job.metadata(file_sha256(job.checkpoint.path))
+    exporter = exporter_for(job.checkpoint.runtime)
+    parameters = parameters_of(job.checkpoint, job.found)
     with replacing(output) as temporary:
-        progress(f"tracing {found.spec.name} in {exporter.FRAMEWORK}")
-        model = exporter.export(found.spec, found.num_classes, parameters, opset=opset)
-        if optimize:
+        progress(f"tracing {spec.name} in {exporter.FRAMEWORK}")
+        model = exporter.export(spec, job.found.num_classes, parameters, opset=opset)
+        if request.optimize:
             from triport.converters.onnx_optimize import optimized
 
             progress("folding BatchNorm")
@@ -374,9 +301,9 @@ def _write_onnx(
         onnx_model.set_metadata(model, metadata)
         progress(f"writing {output.name}")
         Path(temporary).write_bytes(model.SerializeToString(deterministic=True))
-        if not optimize:
+        if not request.optimize:
             _check_equal_onnx(temporary, parameters)
-    return len(model.graph.initializer)
+    return len(model.graph.initializer), _dropped(job.found, lambda name: name.endswith(COUNTER_LEAF))
 
 
 def exporter_for(runtime: str) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from triport.converters.conversion import Conversion
 from triport.converters.formats import short
 from triport.converters.formats.training_state import STATE_OF
 from triport.reference_models.errors import listed
@@ -15,18 +16,23 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from triport.converters.comparison import Comparison
-    from triport.converters.convert import Conversion
     from triport.converters.graphs.verdict import GraphVerdict
     from triport.converters.inspection import Inspection
+    from triport.converters.mindir.conversion_result import AnyConversion
 
 
-def conversion_lines(done: Conversion, shipped: bool) -> Iterator[str]:
+def lines_of(done: Conversion | AnyConversion) -> list[str]:
+    """Return what a conversion of weights or of a graph did, as lines for a terminal."""
+    return list(_conversion_lines(done)) if isinstance(done, Conversion) else done.lines()
+
+
+def _conversion_lines(done: Conversion) -> Iterator[str]:
     """Yield what a conversion did, then its warnings.
 
     Plain lines: a third of a conversion's time would go into importing rich.
     """
     source = str(done.source)
-    if shipped:
+    if done.is_of_shipped:
         source = f"{source.removeprefix(f'{Path.cwd()}/')} (the small trained model that triport ships)"
     rows = [
         ("source", source),

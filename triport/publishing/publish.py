@@ -20,6 +20,7 @@ from triport.converters.names import get_dialect, reference_dialect
 from triport.converters.provenance import FOLDED_KEY, source_dialect
 from triport.converters.published import MODEL_FILE
 from triport.converters.published_weights import why_not
+from triport.converters.request import Request
 from triport.converters.statements.preparation import Preparation
 from triport.reference_models.errors import TriportError, listed
 from triport.reference_models.spec import Dialect, Runtime
@@ -258,15 +259,8 @@ def _convert(
     round_trips = []
     for name, runtime, names in files:
         output = folder / name
-        done = convert(
-            source,
-            to=runtime,
-            model=model,
-            dialect=names,
-            output=output,
-            prepared=prepared,
-            progress=progress,
-        )
+        request = Request(to=runtime, output=output, model=model, dialect=names, prepared=prepared)
+        done = convert(source, request, progress)
         if name == PYTORCH_FILE:
             dropped = done.dropped
         progress(f"comparing {name} with the source")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from triport.converters.convert import convert
+from triport import convert
 from triport.parity.imagenet.preprocess import ProfileError
 from triport.parity.imagenet.profiles import stated_profile, variants_of
 from triport.reference_models.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess, get_model

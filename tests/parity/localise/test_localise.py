@@ -9,7 +9,8 @@ import pytest
 from onnx import numpy_helper
 
 from tests.parity.onnx_files import copied, saved
-from triport.converters.convert import convert, read_parameters
+from triport import convert
+from triport.converters.convert import read_parameters
 from triport.converters.formats import write_checkpoint
 from triport.converters.formats.tensors import ArrayTensor
 from triport.converters.identify import IdentifyError

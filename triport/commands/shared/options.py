@@ -23,19 +23,26 @@ JSON = click.option(
 DEVICE = click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda[:i]|npu[:i]")
 
 
-def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say which of a file's tensors are meant; `selection_of` reads them."""
-    options = (
-        click.option("--key", metavar="NAME", help="Where the state dict lies in a .pth: a.b or a/b."),
-        click.option("--prefix", metavar="P", help="Which part of the names is the network: student, ema."),
-        click.option(
-            "--rename", "renames", multiple=True, metavar="OLD=NEW", help="A layer's other name: fc.1=fc."
-        ),
-        click.option("--no-head", is_flag=True, help="Without the last layer, which need not be there."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+def with_options(*options: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a decorator that adds several options to a command, in this order."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+# which of a file's tensors are meant
+selection_options = with_options(
+    click.option("--key", metavar="NAME", help="Where the state dict lies in a .pth: a.b or a/b."),
+    click.option("--prefix", metavar="P", help="Which part of the names is the network: student, ema."),
+    click.option(
+        "--rename", "renames", multiple=True, metavar="OLD=NEW", help="A layer's other name: fc.1=fc."
+    ),
+    click.option("--no-head", is_flag=True, help="Without the last layer, which need not be there."),
+)
 
 
 def selection_of(key: str | None, prefix: str | None, renames: tuple[str, ...]) -> Selection:

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from triport.converters.request import Request
 from triport.reference_models.errors import TriportError
 
 if TYPE_CHECKING:
     from .convert_any import AnyConversion
+
+# fields of a request that are of a checkpoint's parameters alone
+_OF_WEIGHTS = ("model", "dialect", "dtype", "optimize", "crc", "plain", "selection", "with_head")
 
 
 class AskedError(TriportError):
     """Options that do not go together."""
 
 
-def is_graph_asked(
-    source: Path | None, cell: str | None, checkpoint: Path | None, inputs: Sequence[str], no_check: bool
-) -> bool:
+def is_graph_asked(source: Path | None, request: Request) -> bool:
     """Return whether a graph is to be converted; imports nothing for a checkpoint.
 
     Raises:
         AskedError: options of a Cell without one.
     """
-    if cell is not None:
+    if request.cell is not None:
         return True
-    if checkpoint is not None or inputs:
+    if request.given("checkpoint", "inputs"):
         raise AskedError(
             "--checkpoint and --input describe a Cell: say which with --cell package.module:factory"
         )
     found = source is not None and is_mindir(source)
-    if no_check and not found:
+    if not request.check and not found:
         raise AskedError("--no-check is for a .mindir file or --cell: a checkpoint is always read back")
     return found
 
@@ -49,19 +51,8 @@ def is_mindir(path: Path) -> bool:
     return begins or path.suffix == ".mindir"
 
 
-def convert_asked(
-    source: Path | None,
-    cell: str | None,
-    checkpoint: Path | None,
-    inputs: Sequence[str],
-    to: str,
-    output: Path | None,
-    opset: int,
-    check: bool,
-    others: Mapping[str, Any],
-    progress: Callable[[str], None],
-) -> AnyConversion:
-    """Convert what was asked for; `others` are options that must not be given, by name.
+def convert_asked(source: Path | None, request: Request, progress: Callable[[str], None]) -> AnyConversion:
+    """Convert the graph that was asked for.
 
     Raises:
         TriportError: it makes no sense, or cannot be converted.
@@ -69,21 +60,33 @@ def convert_asked(
     from .convert_any import convert_cell, convert_mindir, result_of
     from .export import parse_input
 
+    cell, output = request.cell, request.output
     what = "--cell" if cell is not None else f"{source}"
-    if to != "onnx":
-        raise AskedError(f"{what}: is a graph, which --to onnx writes, not --to {to}")
-    given = [name for name, value in others.items() if value]
+    if request.to != "onnx":
+        raise AskedError(f"{what}: is a graph, which --to onnx writes, not --to {request.to}")
+    given = request.given(*_OF_WEIGHTS)
+    if request.source_runtime not in (None, "mindspore"):
+        given.append("--from")
     if given:
         raise AskedError(f"{what}: any MindSpore graph is converted as it is: leave {', '.join(given)} out")
-    if cell is not None:
-        if source is not None:
-            raise AskedError(f"{source}: give a file or --cell, not both (parameters: --checkpoint)")
-        specs = [parse_input(text) for text in inputs]
+    if cell is None:
+        assert source is not None
         return result_of(
-            lambda: convert_cell(
-                cell, specs, output, checkpoint=checkpoint, opset=opset, check=check, progress=progress
+            lambda: convert_mindir(
+                source, output, opset=request.opset, check=request.check, progress=progress
             )
         )
-    assert source is not None
-    path = source
-    return result_of(lambda: convert_mindir(path, output, opset=opset, check=check, progress=progress))
+    if source is not None:
+        raise AskedError(f"{source}: give a file or --cell, not both (parameters: --checkpoint)")
+    specs = [parse_input(one) if isinstance(one, str) else one for one in request.inputs]
+    return result_of(
+        lambda: convert_cell(
+            cell,
+            specs,
+            output,
+            checkpoint=request.checkpoint,
+            opset=request.opset,
+            check=request.check,
+            progress=progress,
+        )
+    )

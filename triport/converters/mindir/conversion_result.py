@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from triport.reference_models.errors import TriportError
+from triport.reference_models.result import SCHEMA_VERSION
 
 from .verdicts import Comparison
 
@@ -29,6 +30,7 @@ class AnyConversion:
     comparison: Comparison
     left_out: tuple[tuple[str, str], ...] = ()
     batch_proof: str = ""
+    schema_version: ClassVar[int] = SCHEMA_VERSION
 
     @property
     def passed(self) -> bool:
@@ -40,9 +42,10 @@ class AnyConversion:
         """What whoever runs the file should know."""
         return [*([] if self.batch == "free" else [self.batch]), *self.comparison.warnings]
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return what `convert --json` prints."""
         return {
+            "schema_version": self.schema_version,
             "source": self.source,
             "output": self.output,
             "model": None,

@@ -1,0 +1,56 @@
+"""What the API's functions take in common: paths, progress, and which tensors of a file are meant."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
+
+from triport.reference_models.errors import TriportError
+
+if TYPE_CHECKING:
+    from triport.converters.formats import Selection
+
+PathLike = str | os.PathLike[str]
+Progress = Callable[[str], None]
+Renames = Mapping[str, str] | Sequence[str]  # {"fc.1": "fc"} or ["fc.1=fc"]
+
+
+class ArgumentError(TriportError):
+    """A function was called with something that it does not take."""
+
+
+class SelectionOptions(TypedDict, total=False):
+    """Which tensors of a file are meant, where it holds more than one network.
+
+    Attributes:
+        key: where the state dict lies in a .pth: "a.b" or "a/b".
+        prefix: which part of the names is the network: "student", "ema".
+        renames: layers' other names: {"fc.1": "fc"}, or ["fc.1=fc"].
+        head: False where the last layer need not be there, and is left out.
+    """
+
+    key: str | None
+    prefix: str | None
+    renames: Renames
+    head: bool
+
+
+def selection_of(key: str | None = None, prefix: str | None = None, renames: Renames = ()) -> Selection:
+    """Return which tensors of a file are meant, and under which names."""
+    from triport.converters.formats import Selection, parsed_renames
+
+    texts = [f"{old}={new}" for old, new in renames.items()] if isinstance(renames, Mapping) else renames
+    if isinstance(texts, str):
+        raise ArgumentError(f"renames={texts!r}: expected a mapping such as {{'fc.1': 'fc'}}, or a list")
+    return Selection(key, prefix, parsed_renames(texts))
+
+
+def path_or_none(path: PathLike | None) -> Path | None:
+    """Return a path, or None for None."""
+    return None if path is None else Path(path)
+
+
+def quiet(step: str) -> None:
+    """Show nothing of a step."""

@@ -1,0 +1,101 @@
+"""`triport.convert` and `triport.to_onnx`: weights and graphs to another runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+from triport.reference_models.spec import Runtime
+
+from .arguments import PathLike, Progress, Renames, SelectionOptions, path_or_none, quiet, selection_of
+
+if TYPE_CHECKING:
+    from triport.converters.conversion import Conversion
+    from triport.converters.mindir.conversion_result import AnyConversion
+    from triport.converters.request import Request
+
+
+class ConvertOptions(SelectionOptions, total=False):
+    """What `convert` takes besides; `triport.converters.request.Request` says what each means."""
+
+    source_runtime: Runtime | None
+    model: str | None
+    dialect: str | None
+    dtype: str | None
+    opset: int
+    optimize: bool
+    crc: bool
+    plain: bool
+    cell: Any
+    checkpoint: PathLike | None
+    inputs: Sequence[Any]
+    check: bool
+
+
+def convert(
+    source: PathLike | None = None,
+    output: PathLike | None = None,
+    *,
+    to: Runtime,
+    progress: Progress = quiet,
+    **options: Unpack[ConvertOptions],
+) -> Conversion | AnyConversion:
+    """Move a checkpoint to another runtime: every parameter accounted for, bit-equal, checked.
+
+    Args:
+        source: any .ckpt, .pth, .safetensors, .onnx or .mindir, told by its content; None is the small
+            trained model that triport ships.
+        output: the file to write; None is the source's name in the working directory.
+        to: the runtime to write for: "mindspore", "pytorch" or "onnx".
+        progress: is told each step.
+        **options: model, dialect, dtype, ... as `python -m triport convert --help` lists them.
+
+    Returns:
+        What was done. Its `passed` is False, and no file was written, where a graph was converted that
+        then differs from its source.
+
+    Raises:
+        triport.Error: the source is not fit to be converted, or the output cannot be written; nothing
+            was written then.
+
+    Example:
+        >>> import triport
+        >>> done = triport.convert(to="pytorch", output="digits.safetensors")
+        >>> done.model, done.tensors_written, done.round_trip
+        ('res2net_digits', 62, 'bit-equal')
+        >>> back = triport.convert("digits.safetensors", "digits.ckpt", to="mindspore", dialect="mindcv")
+        >>> triport.diff("digits.ckpt", "digits.safetensors").passed
+        True
+    """
+    from triport.converters.mindir.asked import convert_asked, is_graph_asked
+
+    path, request = path_or_none(source), _request(to, path_or_none(output), **options)
+    if is_graph_asked(path, request):
+        return convert_asked(path, request, progress)
+    from triport.converters.convert import convert as run
+
+    return run(path, request, progress)
+
+
+def _request(
+    to: Runtime,
+    output: Path | None,
+    key: str | None = None,
+    prefix: str | None = None,
+    renames: Renames = (),
+    head: bool = True,
+    checkpoint: PathLike | None = None,
+    **others: Any,
+) -> Request:
+    """Return what is asked for as the record that the converters take."""
+    from triport.converters.request import Request
+
+    return Request(
+        to=to,
+        output=output,
+        selection=selection_of(key, prefix, renames),
+        with_head=head,
+        checkpoint=path_or_none(checkpoint),
+        **others,
+    )

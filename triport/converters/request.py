@@ -1,0 +1,96 @@
+"""What a conversion is asked for, in one record, as the command line and the API both state it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from triport.converters.formats import WHOLE_FILE, Selection
+from triport.reference_models.errors import TriportError
+from triport.reference_models.spec import Runtime
+
+if TYPE_CHECKING:
+    from triport.converters.statements.preparation import Preparation
+
+# fields whose option has another name
+_OPTIONS = {"source_runtime": "--from", "with_head": "--no-head", "inputs": "--input", "check": "--no-check"}
+_SELECTION = ("--key", "--prefix", "--rename")
+
+
+class ConvertError(TriportError):
+    """A conversion that was asked for makes no sense, or the weights are not fit to be converted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The options of `convert`.
+
+    Attributes:
+        to: the runtime to write for.
+        output: the file to write; None is the source's name with the runtime's suffix, in the
+            working directory.
+        source_runtime: what the source must be; None takes what it is.
+        model: a model's or published weights' name; None finds it from names and shapes.
+        dialect: whose names to write; None takes those of the definition in `reference_models`.
+        dtype: convert the values to float16, bfloat16 or float32; None takes float32 weights only.
+        opset: for ONNX, 13 to 21; of a graph, 11 to 21.
+        optimize: for ONNX, fold BatchNorm into the convolutions: faster, no longer convertible.
+        crc: for .ckpt, end the file with the CRC-32 that MindSpore's crc_check=True compares.
+        plain: for .ckpt, write the bytes that MindSpore would, which do not say what model they are of.
+        prepared: what the output states of how images are prepared; None is what the source states, or
+            else its publisher's, which is then said to be assumed.
+        selection: which tensors of the source are meant, where it holds more than one network.
+        with_head: whether the last layer must be there; without it, it is not written either.
+        cell: any MindSpore Cell, or "package.module:factory", that is converted instead of a checkpoint.
+        checkpoint: the parameters of `cell`.
+        inputs: what each input of `cell` is like, such as "1x3x224x224:float32".
+        check: whether a graph is compared with what it was made of.
+    """
+
+    to: Runtime
+    output: Path | None = None
+    source_runtime: Runtime | None = None
+    model: str | None = None
+    dialect: str | None = None
+    dtype: str | None = None
+    opset: int = 17
+    optimize: bool = False
+    crc: bool = False
+    plain: bool = False
+    prepared: Preparation | None = None
+    selection: Selection = WHOLE_FILE
+    with_head: bool = True
+    cell: Any = None
+    checkpoint: Path | None = None
+    inputs: Sequence[Any] = ()
+    check: bool = True
+
+    def given(self, *names: str) -> list[str]:
+        """Return the options, as the command line writes them, of those fields that were set."""
+        defaults = {field.name: field.default for field in fields(self)}
+        options = []
+        for name in names:
+            value = getattr(self, name)
+            if value == defaults[name]:
+                continue
+            if name == "selection":
+                options += [option for option, part in zip(_SELECTION, value, strict=True) if part]
+            else:
+                options.append(_OPTIONS.get(name, f"--{name}"))
+        return options
+
+    def check_weights(self) -> None:
+        """Raise ConvertError where options do not go together for a checkpoint."""
+        if not self.with_head and self.to == "onnx":
+            raise ConvertError("--no-head: a graph needs its head; weights alone go to pytorch or mindspore")
+        if self.dtype not in (None, "float32") and self.to == "onnx":
+            raise ConvertError(
+                f"--dtype {self.dtype}: an ONNX file is written in float32; only weights can be {self.dtype}"
+            )
+        if self.crc and self.to == "onnx":
+            raise ConvertError("--crc: an ONNX file has no place for a CRC; only a .ckpt has")
+        named = self.output is not None and self.output.suffix.lower() != ".ckpt"
+        if self.plain and (self.to != "mindspore" or named):
+            raise ConvertError("--plain: only a .ckpt is written as MindSpore itself would, byte by byte")
