@@ -117,10 +117,19 @@ def difference(found: list[np.ndarray], wanted: list[Any], case: Any) -> str:
             return f"shape {mine.shape}, {its.shape} expected"
         if "bernoulli" in case.name or "random" in case.name:
             continue
-        a, b = (each.astype(np.float64) if each.dtype.kind in "fV" or "float" in str(each.dtype) else each for each in (mine, its))
+        a, b = (
+            each.astype(np.float64) if each.dtype.kind in "fV" or "float" in str(each.dtype) else each
+            for each in (mine, its)
+        )
         # two roundings of the dtype itself are no fault
         rtol = {"bfloat16": 1.6e-2, "float16": 2e-3}.get(str(its.dtype), 1e-3)
-        if not np.allclose(a, b, rtol=max(case.rtol, rtol), atol=max(case.atol, 1e-6 if a.dtype == np.float64 else 0), equal_nan=a.dtype.kind == "f"):
+        if not np.allclose(
+            a,
+            b,
+            rtol=max(case.rtol, rtol),
+            atol=max(case.atol, 1e-6 if a.dtype == np.float64 else 0),
+            equal_nan=a.dtype.kind == "f",
+        ):
             return f"values {a.reshape(-1)[:4]}, {b.reshape(-1)[:4]} expected"
     return ""
 

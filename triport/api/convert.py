@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from triport.converters.conversion import Conversion
     from triport.converters.mindir.conversion_result import AnyConversion
     from triport.converters.request import Request
+    from triport.parity.imported.result import ImportedSource
 
 
 class ConvertOptions(SelectionOptions, total=False):
@@ -40,13 +41,13 @@ def convert(
     to: Runtime,
     progress: Progress = quiet,
     **options: Unpack[ConvertOptions],
-) -> Conversion | AnyConversion:
+) -> Conversion | AnyConversion | ImportedSource:
     """Move a checkpoint to another runtime: every parameter accounted for, bit-equal, checked.
 
     Args:
         source: any .ckpt, .pth, .safetensors, .onnx or .mindir, told by its content; None is the small
             trained model that triport ships.
-        output: the file to write; None is the source's name in the working directory.
+        output: the file to write, or of an ONNX graph's source the folder; None is the source's name in the working directory.
         to: the runtime to write for: "mindspore", "pytorch" or "onnx".
         progress: is told each step.
         **options: model, dialect, dtype, ... as `python -m triport convert --help` lists them.
@@ -69,8 +70,14 @@ def convert(
         True
     """
     from triport.converters.mindir.asked import convert_asked, is_graph_asked
+    from triport.converters.onnx_import.asked import is_source_asked
 
     path, request = path_or_none(source), _request(to, path_or_none(output), **options)
+    if is_source_asked(path, request):
+        from triport.parity.imported.convert import convert_to_source
+
+        assert path is not None and request.output is not None and request.to != "onnx"
+        return convert_to_source(path, request.output, request.to, progress)
     if is_graph_asked(path, request):
         return convert_asked(path, request, progress)
     from triport.converters.convert import convert as run

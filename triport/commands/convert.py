@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from .shared.command import Command, OutputFile
+from .shared.command import Command, OutputFileOrFolder
 from .shared.options import JSON, RUNTIME, selection_options, with_options
 from .shared.output import emit, shown_progress
 
@@ -60,7 +60,10 @@ _GRAPH = (
 @click.argument("source", required=False, type=click.Path(path_type=Path))
 @click.option("--to", required=True, type=RUNTIME, help="The runtime to write for.")
 @click.option(
-    "-o", "--output", type=OutputFile(path_type=Path), help="Default: SOURCE's name, in this folder."
+    "-o",
+    "--output",
+    type=OutputFileOrFolder(path_type=Path),
+    help="Default: SOURCE's name, in this folder. A folder: the source of an ONNX graph, and its weights.",
 )
 @with_options(*_WEIGHTS, *_ONNX, *_GRAPH)
 @selection_options
@@ -71,12 +74,15 @@ def convert(json_path: str | None, no_head: bool, no_check: bool, **asked: Any) 
     SOURCE is any .ckpt, .pth, .safetensors or .onnx, told by its content. Without SOURCE the small
     trained Res2Net that triport ships is converted. A .mindir file, or any Cell given by --cell,
     becomes ONNX whatever it computes; exit code 1, and no file, if it then differs from MindSpore.
+    Any ONNX graph becomes source and weights in a folder, if -o names one: a .py file whose build()
+    makes the network; exit code 1, and no file, if it then differs from ONNX Runtime.
 
     \b
     Example:
       python cli.py convert resnet50-e0733ab8.ckpt --to pytorch -o resnet50.pth
       python cli.py convert --from mindspore --to onnx
       python cli.py convert model.mindir --to onnx -o model.onnx
+      python cli.py convert model.onnx --to pytorch -o model/
       python cli.py convert --to onnx --cell package.module:factory --input 1x3x224x224
     """
     import triport

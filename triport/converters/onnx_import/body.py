@@ -56,7 +56,9 @@ class Body:
         found = self.reps.get(value)
         if found is None:
             if value.const_value is None:
-                raise ImportRefusedError(f"value '{value.name}' is read before it is made: the graph is damaged")
+                raise ImportRefusedError(
+                    f"value '{value.name}' is read before it is made: the graph is damaged"
+                )
             found = self.reps[value] = known_of(value)
         return found
 
@@ -74,13 +76,17 @@ class Body:
             return self.constant(rep, value.name)
         dtype = self.framework.dtype("int64")
         kind = "torch.tensor" if self.target == "pytorch" else "mindspore.Tensor"
-        return code(f"{kind}(x, dtype=kind)", x=rep.tree if rep.scalar else literal(list(rep.elements)), kind=dtype)
+        return code(
+            f"{kind}(x, dtype=kind)", x=rep.tree if rep.scalar else literal(list(rep.elements)), kind=dtype
+        )
 
     def constant(self, rep: Known, label: str | None) -> ast.expr:
         """Return a constant: written out if it is a small one, else a parameter or a buffer."""
         array = rep.array
         if array.dtype.kind in "OSU":
-            raise ImportRefusedError(f"constant '{label}' holds text; a tensor of texts is in neither framework")
+            raise ImportRefusedError(
+                f"constant '{label}' holds text; a tensor of texts is in neither framework"
+            )
         if (array.ndim == 0 and not rep.trained) or (
             array.ndim == 1 and array.dtype.kind in "iub" and 0 < array.size <= _LITERAL
         ):
@@ -129,7 +135,9 @@ def known_of(value: Any) -> Known:
     if value.dtype == ir.DataType.STRING:
         return Known(np.array(value.const_value.string_data(), object))
     if value.dtype is not None and value.dtype.bitwidth < 8:
-        raise ImportRefusedError(f"constant '{value.name}' is of {value.dtype.name}, which neither framework has")
+        raise ImportRefusedError(
+            f"constant '{value.name}' is of {value.dtype.name}, which neither framework has"
+        )
     array = np.asarray(value.const_value.numpy())
     is_initializer = not value.meta.get("constant")
     floating = array.dtype.kind in "fV" or "float" in str(array.dtype)

@@ -38,7 +38,9 @@ class Call:
     @property
     def label(self) -> str:
         """How errors call the node."""
-        shown = "".join(c if c.isprintable() else "?" for c in (self.node.name or self.node.outputs[0].name or ""))
+        shown = "".join(
+            c if c.isprintable() else "?" for c in (self.node.name or self.node.outputs[0].name or "")
+        )
         return f"node '{shown[:80]}' ({self.node.op_type} of version {self.version})"
 
     @property
@@ -179,7 +181,12 @@ class Call:
         rep = self.rep(index)
         if isinstance(rep, Sizes) and rep.scalar and any(self._variable(i) for i in others):
             return rep.tree
-        if isinstance(rep, Known) and rep.array.size == 1 and rep.array.dtype.kind in "fiub" and not rep.trained:
+        if (
+            isinstance(rep, Known)
+            and rep.array.size == 1
+            and rep.array.dtype.kind in "fiub"
+            and not rep.trained
+        ):
             for other in others:
                 shape = self.shape(other)
                 if self._variable(other) and (
@@ -205,7 +212,9 @@ class Call:
         if found is not None:
             return literal(tuple(found))
         tensor = self.tensor(index)
-        return code("tuple(x.tolist())" if self.target == "pytorch" else "tuple(x.asnumpy().tolist())", x=tensor)
+        return code(
+            "tuple(x.tolist())" if self.target == "pytorch" else "tuple(x.asnumpy().tolist())", x=tensor
+        )
 
     def scalar(self, index: int) -> ast.expr:
         """Return an input of one element as a number of Python's."""

@@ -85,7 +85,11 @@ class _Classes:
         steps = [step for step in path.split(".") if not step.isdigit()]
         wanted = "".join(part[:1].upper() + part[1:] for part in (steps[-1] if steps else "block").split("_"))
         if path.rpartition(".")[2].isdigit():
-            wanted = "Block" if wanted.rstrip("s0123456789") in ("Layer", "Block", "Stage") else wanted.removesuffix("s")
+            wanted = (
+                "Block"
+                if wanted.rstrip("s0123456789") in ("Layer", "Block", "Stage")
+                else wanted.removesuffix("s")
+            )
         wanted = wanted if is_identifier(wanted) else "Block"
         chosen, number = wanted, 1
         while chosen in self.names:
@@ -138,7 +142,7 @@ class _Classes:
             for inner_key, inner in member.members.items():
                 if isinstance(inner, Tree):
                     for last_key, last in inner.members.items():
-                        if not (inner.kind in ("list", "sequential", "dict")):
+                        if inner.kind not in ("list", "sequential", "dict"):
                             self._member(f"{path}.{inner_key}", last_key, last, statements)
                 elif member.kind == "holder":
                     self._member(path, inner_key, inner, statements)
@@ -151,7 +155,8 @@ class _Classes:
         if tree.kind == "holder":
             return code("x()", x=name(framework.module))
         made = [
-            self._container(each) if isinstance(each, Tree) else self._made(each) for each in tree.members.values()
+            self._container(each) if isinstance(each, Tree) else self._made(each)
+            for each in tree.members.values()
         ]
         if tree.kind == "dict":
             keys: list[ast.expr | None] = [literal(key) for key in tree.members]
@@ -185,8 +190,12 @@ class _Classes:
             return ast.Expr(code("x.register_buffer(n, e)", x=name(owner), n=key, e=empty))
         from .expressions import OMIT
 
-        zeros = code("Parameter(mindspore.ops.zeros(s, d), requires_grad=r)", s=tuple(shape), d=dtype,
-                     r=OMIT if held.trained else False)
+        zeros = code(
+            "Parameter(mindspore.ops.zeros(s, d), requires_grad=r)",
+            s=tuple(shape),
+            d=dtype,
+            r=OMIT if held.trained else False,
+        )
         return _assigned(f"{owner}.{key}", zeros)
 
 
@@ -242,11 +251,11 @@ class _Members(ast.NodeTransformer):
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
 
-    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:  # noqa: N802
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
         """Return the access with the container's kind of key."""
         return self._access(node)
 
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:  # noqa: N802
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         """Return the access with the container's kind of key."""
         return self._access(node)
 
@@ -350,7 +359,12 @@ def _run_at(statements: list[ast.stmt], start: int, tree: Tree, uses: Any) -> tu
         before = each[0]
     other = [s for i, s in enumerate(statements) if not start <= i < start + len(container.members)]
     key = ".".join(first[1][:-1])
-    if any(key == ".".join((_steps(n) or [""])[:-1]) for s in other for n in ast.walk(s) if isinstance(n, ast.Subscript)):
+    if any(
+        key == ".".join((_steps(n) or [""])[:-1])
+        for s in other
+        for n in ast.walk(s)
+        if isinstance(n, ast.Subscript)
+    ):
         return None
     return container, len(container.members)
 

@@ -88,11 +88,11 @@ class _Filled(ast.NodeTransformer):
     def __init__(self, parts: dict[str, Any]) -> None:
         self._parts = parts
 
-    def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802
+    def visit_Name(self, node: ast.Name) -> ast.expr:
         """Return the part of that name."""
         return literal(self._parts[node.id]) if node.id in self._parts else ast.Name(node.id, ast.Load())
 
-    def visit_Call(self, node: ast.Call) -> ast.expr:  # noqa: N802
+    def visit_Call(self, node: ast.Call) -> ast.expr:
         """Return the call without what is omitted."""
         return ast.Call(
             self.visit(node.func),
@@ -104,11 +104,11 @@ class _Filled(ast.NodeTransformer):
             ],
         )
 
-    def visit_Tuple(self, node: ast.Tuple) -> ast.expr:  # noqa: N802
+    def visit_Tuple(self, node: ast.Tuple) -> ast.expr:
         """Return the tuple, stars opened."""
         return ast.Tuple(self._list(node.elts), ast.Load())
 
-    def visit_List(self, node: ast.List) -> ast.expr:  # noqa: N802
+    def visit_List(self, node: ast.List) -> ast.expr:
         """Return the list, stars opened."""
         return ast.List(self._list(node.elts), ast.Load())
 

@@ -15,10 +15,7 @@ if TYPE_CHECKING:
 _MOST = 1 << 20  # elements of a result that is larger than what it was made of
 # they compute, or only move, what is there; none is random or holds a graph
 _FOLDED = frozenset(
-    "Abs Add And Cast Ceil Clip Concat ConstantOfShape CumSum Div Equal Erf Exp Expand Floor Gather Greater "
-    "GreaterOrEqual Identity Less LessOrEqual Log Max Min Mod Mul Neg Not Or Pow Range Reciprocal ReduceMax ReduceMin "
-    "ReduceProd ReduceSum Reshape Round Shape Sigmoid Sign Size Slice Split Sqrt Squeeze Sub Tanh Tile Transpose "
-    "Trilu Unsqueeze Where Xor Cos Sin Not Flatten ScatterND EyeLike".split()
+    ["Abs", "Add", "And", "Cast", "Ceil", "Clip", "Concat", "ConstantOfShape", "CumSum", "Div", "Equal", "Erf", "Exp", "Expand", "Floor", "Gather", "Greater", "GreaterOrEqual", "Identity", "Less", "LessOrEqual", "Log", "Max", "Min", "Mod", "Mul", "Neg", "Not", "Or", "Pow", "Range", "Reciprocal", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceSum", "Reshape", "Round", "Shape", "Sigmoid", "Sign", "Size", "Slice", "Split", "Sqrt", "Squeeze", "Sub", "Tanh", "Tile", "Transpose", "Trilu", "Unsqueeze", "Where", "Xor", "Cos", "Sin", "Not", "Flatten", "ScatterND", "EyeLike"]
 )
 _GROWING = frozenset(("ConstantOfShape", "Expand", "Range", "Tile", "EyeLike"))
 

@@ -48,15 +48,22 @@ def _broken(head: str, tree: ast.expr, tail: str, indent: str) -> list[str]:
         members: list[tuple[str, ast.expr]] = [("", each) for each in tree.args]
         members += [(f"{each.arg}=" if each.arg else "**", each.value) for each in tree.keywords]
         return _members(f"{head}{text_of(tree.func)}(", members, f"){tail}", indent)
+    if isinstance(tree, ast.Dict) and tree.values:
+        lines = []
+        for key, value in zip(tree.keys, tree.values, strict=True):
+            lines += _broken(f"{inner}{text_of(key)}: " if key else inner, value, ",", inner)
+        return [head + "{", *(_double_quoted(line, tree) for line in lines), f"{indent}}}{tail}"]
     if isinstance(tree, ast.Tuple | ast.List) and tree.elts:
         opening, closing = "()" if isinstance(tree, ast.Tuple) else "[]"
         return _members(head + opening, [("", each) for each in tree.elts], closing + tail, indent)
     if isinstance(tree, ast.BinOp | ast.Compare | ast.IfExp) and not head.rstrip().endswith("("):
         return [f"{head}(", *_operands(tree, inner), f"{indent}){tail}"]
     if isinstance(tree, ast.Subscript | ast.Attribute) and not head.rstrip().endswith("("):
-        after = text_of(ast.Subscript(ast.Name("x", ast.Load()), tree.slice, ast.Load()))[1:] if isinstance(
-            tree, ast.Subscript
-        ) else f".{tree.attr}"
+        after = (
+            text_of(ast.Subscript(ast.Name("x", ast.Load()), tree.slice, ast.Load()))[1:]
+            if isinstance(tree, ast.Subscript)
+            else f".{tree.attr}"
+        )
         return _broken(head, tree.value, after + tail, indent)
     return [_double_quoted(whole, tree)]
 
@@ -67,7 +74,11 @@ def _operands(tree: ast.expr, indent: str) -> list[str]:
         symbol = text_of(ast.BinOp(ast.Name("a", ast.Load()), tree.op, ast.Name("b", ast.Load())))[2:-1]
         left = [text_of(ast.BinOp(tree.left, tree.op, ast.Name("b", ast.Load())))[: -len(f" {symbol}b")]]
         return [*_fitting(left[0], tree.left, indent), *_broken(f"{indent}{symbol}", tree.right, "", indent)]
-    return _broken(indent + "", tree, "", indent) if not isinstance(tree, ast.BinOp) else [indent + text_of(tree)]
+    return (
+        _broken(indent + "", tree, "", indent)
+        if not isinstance(tree, ast.BinOp)
+        else [indent + text_of(tree)]
+    )
 
 
 def _fitting(text: str, tree: ast.expr, indent: str) -> list[str]:

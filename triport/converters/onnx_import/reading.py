@@ -161,7 +161,10 @@ def _load_external(proto: Any, path: Path) -> None:
             entries = {entry.key: entry.value for entry in tensor.external_data}
             try:
                 found = data.tensor(
-                    tensor.name, tuple(tensor.dims), names.get(dtype.name.lower(), dtype.name.lower()), entries
+                    tensor.name,
+                    tuple(tensor.dims),
+                    names.get(dtype.name.lower(), dtype.name.lower()),
+                    entries,
                 )
                 tensor.raw_data = b"".join(bytes(piece) for piece in found.pieces())
             except (FormatError, KeyError) as error:

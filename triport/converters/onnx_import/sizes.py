@@ -127,9 +127,7 @@ def _reshape(call: Call) -> Sizes | None:
     return Sizes(values.elements, target.size == 0)
 
 
-def _arithmetic(
-    on_numbers: Callable[[int, int], int], template: str
-) -> Callable[[Call], Sizes | None]:
+def _arithmetic(on_numbers: Callable[[int, int], int], template: str) -> Callable[[Call], Sizes | None]:
     def rule(call: Call) -> Sizes | None:
         if not _is_sizes(call):
             return None
@@ -145,7 +143,7 @@ def _arithmetic(
         if any(each is None for each in found):
             return None
         ranks = [
-            0 if isinstance(r, Sizes) and r.scalar or not isinstance(r, Sizes) and call.rank(i) == 0 else 1
+            0 if (isinstance(r, Sizes) and r.scalar) or (not isinstance(r, Sizes) and call.rank(i) == 0) else 1
             for i, r in enumerate((left, right))
         ]
         return Sizes(tuple(each for each in found if each is not None), max(ranks) == 0)
@@ -153,9 +151,7 @@ def _arithmetic(
     return rule
 
 
-def _one(
-    x: Element, y: Element, on_numbers: Callable[[int, int], int], template: str
-) -> Element | None:
+def _one(x: Element, y: Element, on_numbers: Callable[[int, int], int], template: str) -> Element | None:
     if isinstance(x, int) and isinstance(y, int):
         if template == "x // y" and (y == 0 or x < 0 or y < 0):
             return None
@@ -163,7 +159,10 @@ def _one(
         return found if abs(found) < 2**62 else None
     if template == "x // y":
         # ONNX rounds to zero, Python down: the same for sizes, not for what a subtraction may have made negative
-        if any(isinstance(e, ast.AST) and any(isinstance(n, ast.Sub | ast.USub) for n in ast.walk(e)) for e in (x, y)):
+        if any(
+            isinstance(e, ast.AST) and any(isinstance(n, ast.Sub | ast.USub) for n in ast.walk(e))
+            for e in (x, y)
+        ):
             return None
         if (isinstance(x, int) and x < 0) or (isinstance(y, int) and y <= 0):
             return None

@@ -16,13 +16,7 @@ if TYPE_CHECKING:
 
 # what a class of either framework has already: a layer of that name would hide it
 _TAKEN = frozenset(
-    "T add_module append apply bfloat16 bprop buffers call cells children clear construct cpu cuda data double eval "
-    "extend float forward get_buffer get_parameter half insert keys items modules name named_buffers "
-    "named_parameters parameters pop register_buffer register_parameter requires_grad requires_grad_ "
-    "set_train share_memory state_dict to to_empty train training trainable_params type update "
-    "update_cell_prefix values zero_grad xpu ipu mtia compile phase param_prefix cell_type cls_name shard "
-    "recompute set_grad load_state_dict insert_child_to_cell insert_param_to_cell init_parameters_data "
-    "parameters_dict parameters_and_names cells_and_names name_cells get_parameters add_flags self".split()
+    ["T", "add_module", "append", "apply", "bfloat16", "bprop", "buffers", "call", "cells", "children", "clear", "construct", "cpu", "cuda", "data", "double", "eval", "extend", "float", "forward", "get_buffer", "get_parameter", "half", "insert", "keys", "items", "modules", "name", "named_buffers", "named_parameters", "parameters", "pop", "register_buffer", "register_parameter", "requires_grad", "requires_grad_", "set_train", "share_memory", "state_dict", "to", "to_empty", "train", "training", "trainable_params", "type", "update", "update_cell_prefix", "values", "zero_grad", "xpu", "ipu", "mtia", "compile", "phase", "param_prefix", "cell_type", "cls_name", "shard", "recompute", "set_grad", "load_state_dict", "insert_child_to_cell", "insert_param_to_cell", "init_parameters_data", "parameters_dict", "parameters_and_names", "cells_and_names", "name_cells", "get_parameters", "add_flags", "self"]
 )
 
 
@@ -130,9 +124,15 @@ class State:
 def path_of(label: str) -> str | None:
     """Return a label as a path of attributes, or None if it is none."""
     parts = label.split(".")
-    if not all(is_identifier(p) or (p.isdigit() and i) or p.isdigit() and len(parts) > 1 for i, p in enumerate(parts)):
+    if not all(
+        is_identifier(p) or (p.isdigit() and i) or (p.isdigit() and len(parts) > 1) for i, p in enumerate(parts)
+    ):
         return None
-    if parts[0].isdigit() or any(p in _TAKEN or p.startswith("__") or len(p) > 80 for p in parts) or len(parts) > 20:
+    if (
+        parts[0].isdigit()
+        or any(p in _TAKEN or p.startswith("__") or len(p) > 80 for p in parts)
+        or len(parts) > 20
+    ):
         return None
     if any(p.isdigit() and (str(int(p)) != p or len(p) > 6) for p in parts):
         return None
@@ -141,7 +141,9 @@ def path_of(label: str) -> str | None:
 
 def plain(label: str, otherwise: str) -> str:
     """Return a name like the label's last step that can be an attribute."""
-    found = re.sub(r"[^A-Za-z0-9_]+", "_", re.split(r"[./:]{1,2}", label.removesuffix(":0"))[-1]).strip("_")[:60]
+    found = re.sub(r"[^A-Za-z0-9_]+", "_", re.split(r"[./:]{1,2}", label.removesuffix(":0"))[-1]).strip("_")[
+        :60
+    ]
     if not found or found[0].isdigit():
         return otherwise
     return found if is_identifier(found) and found not in _TAKEN else f"{found}_"

@@ -51,9 +51,13 @@ class Translation:
 
         dtype, _ = fields_of(value)
         if value.type is not None and not isinstance(value.type, ir.TensorType):
-            raise ImportRefusedError(f"input '{value.name}' is {type(value.type).__name__}; only tensors are read")
+            raise ImportRefusedError(
+                f"input '{value.name}' is {type(value.type).__name__}; only tensors are read"
+            )
         if self.shared.framework.dtype(dtype) is None:
-            raise ImportRefusedError(f"input '{value.name}' is of {dtype or 'no type'}, which is not in the framework")
+            raise ImportRefusedError(
+                f"input '{value.name}' is of {dtype or 'no type'}, which is not in the framework"
+            )
 
     def block(self, block: Block, inputs: list[Any], outputs: list[Any], returns_one: bool) -> Written:
         """Write a block's body: its inputs are arguments, its outputs are returned."""
@@ -125,8 +129,10 @@ class Translation:
             call.refuse("its value is of a kind that is not read (text or sparse)")
         operator = find_operator(domain, node.op_type, version, self.shared.target)
         if operator is None:
-            call.refuse(f"the operator {domain + '.' if domain else ''}{node.op_type} has no translation to "
-                        f"{self.shared.framework.shown}")
+            call.refuse(
+                f"the operator {domain + '.' if domain else ''}{node.op_type} has no translation to "
+                f"{self.shared.framework.shown}"
+            )
         self._check_outputs(call)
         call.body.translation = self  # type: ignore[attr-defined]
         result = operator.translate(call)

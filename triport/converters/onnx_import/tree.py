@@ -76,7 +76,9 @@ def read_by(node: Any) -> Iterator[Any]:
 
 def flat(graph: Any) -> Block:
     """Return a graph as one block."""
-    return Block("", [node for node in graph if node.op_type != "Constant" or node.outputs[0].const_value is None])
+    return Block(
+        "", [node for node in graph if node.op_type != "Constant" or node.outputs[0].const_value is None]
+    )
 
 
 def blocks_of(graph: Any) -> Block:
@@ -119,14 +121,19 @@ class _Intervals:
         """Return the nodes of an interval as a block of that path, its inner blocks found."""
         spans = self._spans(path, low, high)
         edges = sorted((first, last, child) for child, (first, last) in spans.items())
-        ends = [self._end(last, edges[i + 1][0] if i + 1 < len(edges) else high) for i, (_, last, _) in enumerate(edges)]
+        ends = [
+            self._end(last, edges[i + 1][0] if i + 1 < len(edges) else high)
+            for i, (_, last, _) in enumerate(edges)
+        ]
         families: dict[str, list[int]] = {}
         for i, (_, _, child) in enumerate(edges):
             families.setdefault(re.sub(r"\d+", "#", child), []).append(i)
         for family in families.values():
             length = self._common([(edges[i][1] + 1, ends[i]) for i in family])
             for i in family:
-                ends[i] = edges[i][1] + 1 + length if len(family) > 1 else self._earliest(edges[i][1] + 1, ends[i])
+                ends[i] = (
+                    edges[i][1] + 1 + length if len(family) > 1 else self._earliest(edges[i][1] + 1, ends[i])
+                )
         block, at = Block(path), low
         for (first, _, child), end in zip(edges, ends, strict=True):
             block.items += self.nodes[at:first]
@@ -147,7 +154,11 @@ class _Intervals:
         prefix = f"{path}." if path else ""
         if home == path or not home.startswith(prefix):
             return ""
-        inner = [b for b in self.homes.blocks if b.startswith(prefix) and b != path and f"{home}.".startswith(f"{b}.")]
+        inner = [
+            b
+            for b in self.homes.blocks
+            if b.startswith(prefix) and b != path and f"{home}.".startswith(f"{b}.")
+        ]
         return min(inner, key=len) if inner else ""
 
     def _spans(self, path: str, low: int, high: int) -> dict[str, tuple[int, int]]:

@@ -119,7 +119,10 @@ def _fits(statement: ast.stmt, variable: str, value: ast.expr) -> bool:
         return False
     if isinstance(value, ast.Call | ast.Subscript) and isinstance(into, ast.BinOp) and _depth(value) > 2:
         return False
-    return len(text_of(into)) + len(text_of(value)) - len(variable) <= _WIDE and _depth(into) + _depth(value) <= _DEEP
+    return (
+        len(text_of(into)) + len(text_of(value)) - len(variable) <= _WIDE
+        and _depth(into) + _depth(value) <= _DEEP
+    )
 
 
 def _depth(tree: ast.AST) -> int:
@@ -133,7 +136,7 @@ class _Put(ast.NodeTransformer):
     def __init__(self, parts: dict[str, ast.expr]) -> None:
         self._parts = parts
 
-    def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802
+    def visit_Name(self, node: ast.Name) -> ast.expr:
         """Return the part of that name."""
         part = self._parts.get(node.id)
         if part is None:

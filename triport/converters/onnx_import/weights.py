@@ -19,8 +19,14 @@ def write_weights(path: Path, arrays: Mapping[str, np.ndarray], target: str) -> 
     for name, array in ordered:
         kind = _KINDS.get(str(array.dtype))
         if kind is None:
-            raise ImportRefusedError(f"tensor '{name}' is of {array.dtype}, which a weights' file cannot hold")
-        entries[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [position, position + array.nbytes]}
+            raise ImportRefusedError(
+                f"tensor '{name}' is of {array.dtype}, which a weights' file cannot hold"
+            )
+        entries[name] = {
+            "dtype": kind,
+            "shape": list(array.shape),
+            "data_offsets": [position, position + array.nbytes],
+        }
         position += array.nbytes
     header = json.dumps(entries, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)

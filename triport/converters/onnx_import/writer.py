@@ -20,9 +20,50 @@ from .translate import Translation, Written
 from .tree import Block
 from .values import fields_of
 
-_TAKEN = {"torch", "nn", "F", "math", "mindspore", "ops", "mint", "np", "json", "Path", "Tensor", "Parameter", "self"}
-_TAKEN |= {"build", "read_weights", "int", "float", "tuple", "list", "range", "len", "min", "max", "zip", "sum"}
-_TAKEN |= {"bool", "slice", "enumerate", "super", "str", "dict", "bytes", "print", "type", "set", "abs", "any", "all"}
+_TAKEN = {
+    "torch",
+    "nn",
+    "F",
+    "math",
+    "mindspore",
+    "ops",
+    "mint",
+    "np",
+    "json",
+    "Path",
+    "Tensor",
+    "Parameter",
+    "self",
+}
+_TAKEN |= {
+    "build",
+    "read_weights",
+    "int",
+    "float",
+    "tuple",
+    "list",
+    "range",
+    "len",
+    "min",
+    "max",
+    "zip",
+    "sum",
+}
+_TAKEN |= {
+    "bool",
+    "slice",
+    "enumerate",
+    "super",
+    "str",
+    "dict",
+    "bytes",
+    "print",
+    "type",
+    "set",
+    "abs",
+    "any",
+    "all",
+}
 
 _LOADERS = {
     "pytorch": '''
@@ -138,7 +179,10 @@ def source_of(model: Any, target: Target, name: str, root: Block) -> Source:
 
 def _text(model: Any, shared: Shared, classes: list[Class], root: Written, name: str) -> str:
     body = "\n\n\n".join(
-        [*shared.functions.values(), *("\n".join(_class_lines(each, shared, model, root)) for each in classes)]
+        [
+            *shared.functions.values(),
+            *("\n".join(_class_lines(each, shared, model, root)) for each in classes),
+        ]
     )
     loader = _LOADERS[shared.target].strip("\n")
     loader = loader.replace("@NAME@", classes[-1].name).replace("@FILE@", f'"{name}.safetensors"')
@@ -156,7 +200,9 @@ def _head(model: Any, shared: Shared, name: str, body: str) -> str:
     inputs = [_described(v) for v in graph.inputs if not v.is_initializer()]
     outputs = [_described(v) for v in graph.outputs]
     opset = model.opset_imports.get("", "")
-    producer = _plain(f"{model.producer_name or 'an unnamed producer'} {model.producer_version or ''}".strip())
+    producer = _plain(
+        f"{model.producer_name or 'an unnamed producer'} {model.producer_version or ''}".strip()
+    )
     lines = [
         f'"""{name} in {shared.framework.shown}, from an ONNX graph of {producer} (opset {opset}), written by triport.',
         "",
@@ -175,7 +221,9 @@ def _head(model: Any, shared: Shared, name: str, body: str) -> str:
         standard, names = [], ["import mindspore", "from mindspore import Tensor, nn"]
         inner = [each for each in ("ops", "mint") if re.search(rf"\b{each}\.", body)]
         inner += ["Parameter"] if re.search(r"\bParameter\(", body) else []
-        names[1] = f"from mindspore import {', '.join(sorted([*inner, 'Tensor', 'nn'], key=lambda n: (n.islower(), n)))}"
+        names[1] = (
+            f"from mindspore import {', '.join(sorted([*inner, 'Tensor', 'nn'], key=lambda n: (n.islower(), n)))}"
+        )
         if re.search(r"\bnp\.", body):
             names.insert(1, "import numpy as np")
             names.sort(key=lambda line: (line.startswith("from"), line))
@@ -186,8 +234,10 @@ def _head(model: Any, shared: Shared, name: str, body: str) -> str:
 def _class_lines(made: Class, shared: Shared, model: Any, root: Written) -> list[str]:
     framework = shared.framework
     block = made.written.block
-    what = "The network." if made.written is root else f"`{block.path}`" + (
-        f" and {made.count - 1} more." if made.count > 1 else "."
+    what = (
+        "The network."
+        if made.written is root
+        else f"`{block.path}`" + (f" and {made.count - 1} more." if made.count > 1 else ".")
     )
     lines = [f"class {made.name}({framework.module}):", f'    """{what}"""', ""]
     if made.constructor:
@@ -259,4 +309,6 @@ def _check(text: str) -> None:
     try:
         ast.parse(text)
     except SyntaxError as error:  # pragma: no cover
-        raise ImportRefusedError(f"the source that was written is no Python (a fault of triport): {error}") from None
+        raise ImportRefusedError(
+            f"the source that was written is no Python (a fault of triport): {error}"
+        ) from None

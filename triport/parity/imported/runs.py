@@ -64,7 +64,9 @@ def _array(tensor: Any) -> np.ndarray:
     tensor = tensor.detach().cpu()
     for numpy_name, torch_name in _VIEWED.items():
         if tensor.dtype == getattr(torch, torch_name):
-            raw = tensor.contiguous().view(torch.uint16 if tensor.element_size() == 2 else torch.uint8).numpy()
+            raw = (
+                tensor.contiguous().view(torch.uint16 if tensor.element_size() == 2 else torch.uint8).numpy()
+            )
             return raw.view(getattr(ml_dtypes, numpy_name)).reshape(tuple(tensor.shape))
     return np.asarray(tensor.resolve_conj().numpy())
 
@@ -96,8 +98,8 @@ def _run_mindspore(network: Any, arrays: Sequence[np.ndarray], double: bool) -> 
 
 
 def _mindspore_array(tensor: Any) -> np.ndarray:
-    import ml_dtypes
     import mindspore
+    import ml_dtypes
 
     if tensor.dtype == mindspore.bfloat16:
         return np.asarray(tensor.float().asnumpy()).astype(ml_dtypes.bfloat16)

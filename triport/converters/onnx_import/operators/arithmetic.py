@@ -84,7 +84,11 @@ def mod(call: Call) -> ast.expr:
         return code(template, a=call.tensor(0), b=call.operand(1, (0,)))
     if fmod and call.dtype(0) in _FLOATS:
         a, b = call.let("x", call.tensor(0)), call.let("x", call.tensor(1))
-        return code("a - b * ops.trunc(a / b)", a=a, b=b) if call.dtype(0) == "float64" else code("ops.fmod(a, b)", a=a, b=b)
+        return (
+            code("a - b * ops.trunc(a / b)", a=a, b=b)
+            if call.dtype(0) == "float64"
+            else code("ops.fmod(a, b)", a=a, b=b)
+        )
     if call.dtype(0) == "uint64":
         call.refuse("of uint64: MindSpore computes with int64 at most")
     a, b = call.let("x", _wide(call, 0)), call.let("x", _wide(call, 1))
@@ -122,8 +126,16 @@ def power(call: Call) -> ast.expr:
         b = code("x.to(d)", x=b, d=call.dtype_name(base))
         return code("torch.pow(a, b)" if call.target == "pytorch" else "ops.pow(a, b)", a=a, b=b)
     if call.target == "mindspore":
-        a = code("x.to(mindspore.float64)", x=a) if exponent in _FLOATS else code("x.to(mindspore.int64)", x=a)
-        b = code("x.to(mindspore.float64)", x=b) if exponent in _FLOATS else code("x.to(mindspore.int64)", x=b)
+        a = (
+            code("x.to(mindspore.float64)", x=a)
+            if exponent in _FLOATS
+            else code("x.to(mindspore.int64)", x=a)
+        )
+        b = (
+            code("x.to(mindspore.float64)", x=b)
+            if exponent in _FLOATS
+            else code("x.to(mindspore.int64)", x=b)
+        )
         return code("ops.pow(a, b).to(d)", a=a, b=b, d=call.dtype_name(base))
     return code("torch.pow(a, b).to(d)", a=a, b=b, d=call.dtype_name(base))
 
@@ -132,7 +144,10 @@ def _variable_rank0(call: Call) -> bool:
     return False
 
 
-_VARIADIC = {"Max": ("torch.maximum(a, b)", "ops.maximum(a, b)"), "Min": ("torch.minimum(a, b)", "ops.minimum(a, b)")}
+_VARIADIC = {
+    "Max": ("torch.maximum(a, b)", "ops.maximum(a, b)"),
+    "Min": ("torch.minimum(a, b)", "ops.minimum(a, b)"),
+}
 
 
 @both("Max", "Min", since=6)
@@ -250,11 +265,17 @@ def clip(call: Call) -> ast.expr:
         low, high = call.attribute("min", None), call.attribute("max", None)
         from .elementwise import _f32
 
-        return _clamped("torch.clamp(x, min=a, max=b)", call, *(None if v is None else _f32(v) for v in (low, high)))
+        return _clamped(
+            "torch.clamp(x, min=a, max=b)", call, *(None if v is None else _f32(v) for v in (low, high))
+        )
     low, high = (_bound(call, i) if call.has(i) else None for i in (1, 2))
     if call.dtype(0) in _WIDE:
         call.refuse(f"PyTorch does not clip {call.dtype(0)}")
-    if isinstance(low, ast.Constant | ast.UnaryOp) != isinstance(high, ast.Constant | ast.UnaryOp) and low and high:
+    if (
+        isinstance(low, ast.Constant | ast.UnaryOp) != isinstance(high, ast.Constant | ast.UnaryOp)
+        and low
+        and high
+    ):
         low, high = call.tensor(1), call.tensor(2)
     return _clamped("torch.clamp(x, min=a, max=b)", call, low, high)
 
@@ -273,12 +294,21 @@ def clip_mindspore(call: Call) -> ast.expr:
     dtype = call.dtype(0)
     if dtype in (*_WIDE, "int8", "uint8", "int16"):
         tree = _wide(call, 0)
-        bounds = [b if b is None or not isinstance(b, ast.Name | ast.Call | ast.Attribute) else code("x.to(mindspore.int64)", x=b) for b in bounds]
+        bounds = [
+            b
+            if b is None or not isinstance(b, ast.Name | ast.Call | ast.Attribute)
+            else code("x.to(mindspore.int64)", x=b)
+            for b in bounds
+        ]
     if bounds[0] is not None:
         tree = code("ops.maximum(x, b)", x=tree, b=bounds[0])
     if bounds[1] is not None:
         tree = code("ops.minimum(x, b)", x=tree, b=bounds[1])
-    return code("x.to(d)", x=tree, d=call.dtype_name(dtype)) if dtype in (*_WIDE, "int8", "uint8", "int16") else tree
+    return (
+        code("x.to(d)", x=tree, d=call.dtype_name(dtype))
+        if dtype in (*_WIDE, "int8", "uint8", "int16")
+        else tree
+    )
 
 
 def _bound(call: Call, index: int) -> ast.expr:

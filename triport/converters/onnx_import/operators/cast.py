@@ -27,14 +27,23 @@ def cast(call: Call) -> ast.expr:
         call.refuse("from or to text, which no framework has")
     if "float8" in dtype:
         return _to_float8(call, dtype, saturate)
-    if call.target == "mindspore" and call.dtype(0) in _FLOATS and dtype in ("uint8", "uint16", "uint32", "uint64", "int8", "int16"):
+    if (
+        call.target == "mindspore"
+        and call.dtype(0) in _FLOATS
+        and dtype in ("uint8", "uint16", "uint32", "uint64", "int8", "int16")
+    ):
         return code("x.to(mindspore.int64).to(d)", x=call.tensor(0), d=call.dtype_name(dtype))
     return code("x.to(d)", x=call.tensor(0), d=call.dtype_name(dtype))
 
 
 def _to_float8(call: Call, dtype: str, saturate: int) -> ast.expr:
     """PyTorch does not saturate: what is too large is clamped before."""
-    limits = {"float8e4m3fn": 448.0, "float8e5m2": 57344.0, "float8e4m3fnuz": 240.0, "float8e5m2fnuz": 57344.0}
+    limits = {
+        "float8e4m3fn": 448.0,
+        "float8e5m2": 57344.0,
+        "float8e4m3fnuz": 240.0,
+        "float8e5m2fnuz": 57344.0,
+    }
     target = call.dtype_name(dtype)
     x = call.tensor(0)
     if dtype not in limits:

@@ -123,14 +123,22 @@ def conv(call: Call) -> ast.expr:
         dtype = str(weight.array.dtype)
         constructor = code(
             f"nn.Conv{window.rank}d(i, o, k, stride=s, padding=p, dilation=dl, groups=g, bias=b, dtype=d)",
-            i=per_group * groups, o=out, b=OMIT if bias is not None else False,
-            d=OMIT if dtype == "float32" else call.dtype_name(dtype), **given,
+            i=per_group * groups,
+            o=out,
+            b=OMIT if bias is not None else False,
+            d=OMIT if dtype == "float32" else call.dtype_name(dtype),
+            **given,
         )
         layer = call.body.layer("conv", constructor, {"weight": weight} | ({"bias": bias} if bias else {}), x)
         if layer is not None:
             return layer
-    return code(f"F.conv{window.rank}d(x, w, b, stride=s, padding=p, dilation=dl, groups=g)", x=x,
-                w=call.tensor(1), b=call.tensor(2) if call.has(2) else OMIT, **given)
+    return code(
+        f"F.conv{window.rank}d(x, w, b, stride=s, padding=p, dilation=dl, groups=g)",
+        x=x,
+        w=call.tensor(1),
+        b=call.tensor(2) if call.has(2) else OMIT,
+        **given,
+    )
 
 
 @mindspore("Conv")
@@ -157,8 +165,11 @@ def conv_mindspore(call: Call) -> ast.expr:
         pad = pads[0] if len(set(pads)) == 1 else pads
     constructor = code(
         f"nn.Conv{window.rank}d(i, o, k, stride=s, pad_mode='pad', padding=p, dilation=dl, group=g, has_bias=b)",
-        i=per_group * groups, o=out, g=OMIT if groups == 1 else groups,
-        b=True if bias is not None else OMIT, **(window.given() | {"p": OMIT if pad == 0 else pad}),
+        i=per_group * groups,
+        o=out,
+        g=OMIT if groups == 1 else groups,
+        b=True if bias is not None else OMIT,
+        **(window.given() | {"p": OMIT if pad == 0 else pad}),
     )
     weights = {"weight": weight} | ({"bias": bias} if bias is not None else {})
     layer = call.body.layer("conv", constructor, weights, x)
@@ -176,9 +187,16 @@ def _functional_mindspore(call: Call, window: Window, groups: int) -> ast.expr:
         call.refuse("the weight's shape is not known")
     given = window.given(g=groups)
     pads: Any = tuple(window.begin) if window.symmetric else 0
-    return code("ops.conv2d(x, w, b, s, 'pad', p, dl, g)", x=x, w=call.tensor(1),
-                b=call.tensor(2) if call.has(2) else None,
-                **(given | {"s": short(window.strides), "p": pads if pads != (0, 0) else 0, "dl": short(window.dilations)}))
+    return code(
+        "ops.conv2d(x, w, b, s, 'pad', p, dl, g)",
+        x=x,
+        w=call.tensor(1),
+        b=call.tensor(2) if call.has(2) else None,
+        **(
+            given
+            | {"s": short(window.strides), "p": pads if pads != (0, 0) else 0, "dl": short(window.dilations)}
+        ),
+    )
 
 
 @pytorch("ConvTranspose")
@@ -211,13 +229,22 @@ def conv_transpose(call: Call) -> ast.expr:
         dtype = str(weight.array.dtype)
         constructor = code(
             f"nn.ConvTranspose{rank}d(i, o, k, stride=s, padding=p, output_padding=e, groups=g, bias=b, dilation=dl, dtype=d)",
-            i=weight.array.shape[0], o=weight.array.shape[1] * groups, k=short(window.kernel),
-            b=OMIT if bias is not None else False, d=OMIT if dtype == "float32" else call.dtype_name(dtype), **given,
+            i=weight.array.shape[0],
+            o=weight.array.shape[1] * groups,
+            k=short(window.kernel),
+            b=OMIT if bias is not None else False,
+            d=OMIT if dtype == "float32" else call.dtype_name(dtype),
+            **given,
         )
         tree = call.body.layer("conv", constructor, {"weight": weight} | ({"bias": bias} if bias else {}), x)
     if tree is None:
-        tree = code(f"F.conv_transpose{rank}d(x, w, b, stride=s, padding=p, output_padding=e, groups=g, dilation=dl)",
-                    x=x, w=call.tensor(1), b=call.tensor(2) if call.has(2) else OMIT, **given)
+        tree = code(
+            f"F.conv_transpose{rank}d(x, w, b, stride=s, padding=p, output_padding=e, groups=g, dilation=dl)",
+            x=x,
+            w=call.tensor(1),
+            b=call.tensor(2) if call.has(2) else OMIT,
+            **given,
+        )
     if not symmetric:
         cut = tuple(-n for b, e in zip(begin[::-1], end[::-1], strict=True) for n in (b, e))
         tree = code("F.pad(x, p)", x=tree, p=cut)
@@ -258,15 +285,26 @@ def conv_transpose_mindspore(call: Call) -> ast.expr:
     extra = call.attribute("output_padding", [0, 0])
     window = Window(call, _weight_kernel(call))
     weight, bias = call.rep(1), call.rep(2) if call.has(2) else None
-    if window.rank != 2 or not window.symmetric or not isinstance(weight, Known) or any(extra) or window.auto_pad.startswith("SAME"):
+    if (
+        window.rank != 2
+        or not window.symmetric
+        or not isinstance(weight, Known)
+        or any(extra)
+        or window.auto_pad.startswith("SAME")
+    ):
         call.refuse("of another rank, with computed weights, or with padding that is not symmetric")
     if groups != 1 or call.dtype(0) != "float32" or (bias is not None and not isinstance(bias, Known)):
         call.refuse("with groups, or not of float32")
     given = window.given()
     if not isinstance(given["p"], int) and given["p"] is not OMIT:
         given["p"] = tuple(n for n in window.begin for _ in (0, 1))
-    constructor = code("nn.Conv2dTranspose(i, o, k, stride=s, pad_mode='pad', padding=p, dilation=dl, has_bias=b)",
-                       i=weight.array.shape[0], o=weight.array.shape[1], b=True if bias is not None else OMIT, **given)
+    constructor = code(
+        "nn.Conv2dTranspose(i, o, k, stride=s, pad_mode='pad', padding=p, dilation=dl, has_bias=b)",
+        i=weight.array.shape[0],
+        o=weight.array.shape[1],
+        b=True if bias is not None else OMIT,
+        **given,
+    )
     weights = {"weight": weight} | ({"bias": bias} if bias is not None else {})
     layer = call.body.layer("conv", constructor, weights, call.tensor(0))
     return layer if layer is not None else call.refuse("its weight is used twice")
@@ -289,8 +327,12 @@ def _integer_conv(call: Call, x: int, w: int, x_zero: int, w_zero: int) -> ast.e
     if call.has(w_zero):
         weight = code("x - z", x=weight, z=_zero(call, w_zero, window.rank))
     given = window.given(g=OMIT if groups == 1 else groups)
-    return code(f"F.conv{window.rank}d(x, w, stride=s, padding=p, dilation=dl, groups=g)",
-                x=padded(window, image), w=weight, **given)
+    return code(
+        f"F.conv{window.rank}d(x, w, stride=s, padding=p, dilation=dl, groups=g)",
+        x=padded(window, image),
+        w=weight,
+        **given,
+    )
 
 
 def _zero(call: Call, index: int, rank: int | None) -> ast.expr:
@@ -320,8 +362,15 @@ def qlinear_conv(call: Call) -> ast.expr:
 def requantized(call: Call, exact: ast.expr, scale: ast.expr, zero: ast.expr, dtype: str) -> ast.expr:
     """Return exact sums scaled, rounded and saturated to bytes, in PyTorch."""
     limits = np.iinfo(dtype)
-    return code("torch.clamp(torch.round(x * s) + z, a, b).to(d)", x=exact, s=scale, z=zero, a=int(limits.min),
-                b=int(limits.max), d=call.dtype_name(dtype))
+    return code(
+        "torch.clamp(torch.round(x * s) + z, a, b).to(d)",
+        x=exact,
+        s=scale,
+        z=zero,
+        a=int(limits.min),
+        b=int(limits.max),
+        d=call.dtype_name(dtype),
+    )
 
 
 @both("QLinearMatMul")
@@ -350,7 +399,16 @@ def deform_conv(call: Call) -> ast.expr:
         call.refuse("of other than images")
     groups, offsets = call.attribute("group", 1), call.attribute("offset_group", 1)
     return code(
-        "f(x, w, o, b, m, s, p, dl, g, og)", f=call.function("deform_conv2d"), x=call.tensor(0), w=call.tensor(1),
-        o=call.tensor(2), b=call.tensor(3) if call.has(3) else None, m=call.tensor(4) if call.has(4) else None,
-        s=tuple(window.strides), p=(*window.begin, *window.end), dl=tuple(window.dilations), g=groups, og=offsets,
+        "f(x, w, o, b, m, s, p, dl, g, og)",
+        f=call.function("deform_conv2d"),
+        x=call.tensor(0),
+        w=call.tensor(1),
+        o=call.tensor(2),
+        b=call.tensor(3) if call.has(3) else None,
+        m=call.tensor(4) if call.has(4) else None,
+        s=tuple(window.strides),
+        p=(*window.begin, *window.end),
+        dl=tuple(window.dilations),
+        g=groups,
+        og=offsets,
     )

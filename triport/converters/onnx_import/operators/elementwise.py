@@ -144,7 +144,11 @@ def elu(call: Call) -> ast.expr:
 def elu_mindspore(call: Call) -> ast.expr:
     """ELU."""
     x = call.let("x", call.tensor())
-    return code("ops.where(x > 0, x, alpha * (ops.exp(ops.minimum(x, 0.0)) - 1.0))", x=x, alpha=_f32(call.attribute("alpha", 1.0)))
+    return code(
+        "ops.where(x > 0, x, alpha * (ops.exp(ops.minimum(x, 0.0)) - 1.0))",
+        x=x,
+        alpha=_f32(call.attribute("alpha", 1.0)),
+    )
 
 
 @pytorch("Selu")
@@ -232,7 +236,9 @@ def shrink(call: Call) -> ast.expr:
     module = "torch" if call.target == "pytorch" else "ops"
     x = call.let("x", call.tensor())
     dtype = call.dtype()
-    if dtype not in ("float16", "bfloat16", "float32", "float64") and not (bias.is_integer() and lambd.is_integer()):
+    if dtype not in ("float16", "bfloat16", "float32", "float64") and not (
+        bias.is_integer() and lambd.is_integer()
+    ):
         call.refuse(f"bias {bias} and lambd {lambd} for {dtype}")
     if dtype in ("float16", "bfloat16", "float32", "float64"):
         template = f"{module}.where(x < -l, x + b, {module}.where(x > l, x - b, {module}.zeros_like(x)))"

@@ -143,7 +143,9 @@ def scatter_elements(call: Call) -> ast.expr:
         return code("x.scatter(a, i, u)", x=x, a=axis, i=index, u=updates)
     if reduction not in _REDUCTIONS:
         call.refuse("attribute reduction is unknown")
-    return code("x.scatter_reduce(a, i, u, reduce=r)", x=x, a=axis, i=index, u=updates, r=_REDUCTIONS[reduction])
+    return code(
+        "x.scatter_reduce(a, i, u, reduce=r)", x=x, a=axis, i=index, u=updates, r=_REDUCTIONS[reduction]
+    )
 
 
 @mindspore("ScatterElements", "Scatter")
@@ -171,10 +173,12 @@ def scatter_nd(call: Call) -> ast.expr:
     parts = tuple(code("i[..., n]", i=index, n=n) for n in range(depth))
     x, updates = call.tensor(0), call.tensor(2)
     if reduction in ("none", "add"):
-        return code("x.index_put(p, u, accumulate=c)", x=x, p=parts, u=updates,
-                    c=True if reduction == "add" else OMIT)
-    return code("f(x, i, u, r)", f=call.function("scatter_slices"), x=x, i=index, u=updates,
-                r=_REDUCTIONS[reduction])
+        return code(
+            "x.index_put(p, u, accumulate=c)", x=x, p=parts, u=updates, c=True if reduction == "add" else OMIT
+        )
+    return code(
+        "f(x, i, u, r)", f=call.function("scatter_slices"), x=x, i=index, u=updates, r=_REDUCTIONS[reduction]
+    )
 
 
 @mindspore("ScatterND")
@@ -187,8 +191,14 @@ def scatter_nd_mindspore(call: Call) -> ast.expr:
     known = call.constant(1)
     if known is None or (known.size and known.min() < 0):
         call.refuse("indices that are computed or negative")
-    return code(f"ops.tensor_scatter_{kinds[reduction]}(x, i, u)" if reduction != "none" else "ops.tensor_scatter_update(x, i, u)",
-                x=call.tensor(0), i=call.tensor(1), u=call.tensor(2))
+    return code(
+        f"ops.tensor_scatter_{kinds[reduction]}(x, i, u)"
+        if reduction != "none"
+        else "ops.tensor_scatter_update(x, i, u)",
+        x=call.tensor(0),
+        i=call.tensor(1),
+        u=call.tensor(2),
+    )
 
 
 @pytorch("TensorScatter")
@@ -197,8 +207,15 @@ def tensor_scatter(call: Call) -> ast.expr:
     mode, axis = call.attribute("mode", "linear"), call.axis(call.attribute("axis", -2), call.rank(0))
     if mode not in ("linear", "circular"):
         call.refuse("attribute mode is unknown")
-    return code("f(x, u, p, axis=a, circular=c)", f=call.function("write_cache"), x=call.tensor(0), u=call.tensor(1),
-                p=call.tensor(2) if call.has(2) else None, a=axis, c=mode == "circular")
+    return code(
+        "f(x, u, p, axis=a, circular=c)",
+        f=call.function("write_cache"),
+        x=call.tensor(0),
+        u=call.tensor(1),
+        p=call.tensor(2) if call.has(2) else None,
+        a=axis,
+        c=mode == "circular",
+    )
 
 
 @both("OneHot")
@@ -239,8 +256,10 @@ def top_k(call: Call) -> Any:
     x = call.tensor(0)
     if dtype in _WIDE:
         call.refuse(f"of {dtype}")
-    ordered = call.let("order", code("torch.sort(x, dim=a, descending=d, stable=True)", x=x, a=axis,
-                                     d=True if largest else OMIT))
+    ordered = call.let(
+        "order",
+        code("torch.sort(x, dim=a, descending=d, stable=True)", x=x, a=axis, d=True if largest else OMIT),
+    )
     return tuple(code("o[i].narrow(a, 0, k)", o=ordered, i=i, a=axis, k=count) for i in (0, 1))
 
 
@@ -254,7 +273,9 @@ def top_k_mindspore(call: Call) -> Any:
     count = call.attribute("k") if call.version < 10 else int(call.array(1).reshape(-1)[0])
     if call.dtype(0) not in ("float32", "float16"):
         call.refuse(f"of {call.dtype(0)}")
-    found = call.let("top", code("ops.topk(x, k, dim=a, largest=l)", x=call.tensor(0), k=count, a=axis, l=bool(largest)))
+    found = call.let(
+        "top", code("ops.topk(x, k, dim=a, largest=l)", x=call.tensor(0), k=count, a=axis, l=bool(largest))
+    )
     return (code("t[0]", t=found), code("t[1].to(mindspore.int64)", t=found))
 
 
@@ -262,7 +283,9 @@ def top_k_mindspore(call: Call) -> Any:
 def non_zero(call: Call) -> ast.expr:
     """Where something is, an axis a row."""
     if call.target == "pytorch":
-        return code("torch.nonzero(x).T" if call.rank(0) else "torch.nonzero(x.reshape(1)).T[:0]", x=call.tensor(0))
+        return code(
+            "torch.nonzero(x).T" if call.rank(0) else "torch.nonzero(x.reshape(1)).T[:0]", x=call.tensor(0)
+        )
     return code("ops.nonzero(x).T", x=call.tensor(0))
 
 
@@ -282,14 +305,23 @@ def compress(call: Call) -> ast.expr:
 def unique(call: Call) -> Any:
     """Each value or slice once, with where it stands first, which it is, and how often it is there."""
     axis, ordered = call.attribute("axis", None), call.attribute("sorted", 1)
-    return code("f(x, axis=a, ordered=s)", f=call.function("unique"), x=call.tensor(0), a=axis, s=bool(ordered))
+    return code(
+        "f(x, axis=a, ordered=s)", f=call.function("unique"), x=call.tensor(0), a=axis, s=bool(ordered)
+    )
 
 
 @pytorch("ReverseSequence")
 def reverse_sequence(call: Call) -> ast.expr:
     """The first steps of each sequence backwards."""
     batch, time = call.attribute("batch_axis", 1), call.attribute("time_axis", 0)
-    return code("f(x, n, b, t)", f=call.function("reverse_sequence"), x=call.tensor(0), n=call.tensor(1), b=batch, t=time)
+    return code(
+        "f(x, n, b, t)",
+        f=call.function("reverse_sequence"),
+        x=call.tensor(0),
+        n=call.tensor(1),
+        b=batch,
+        t=time,
+    )
 
 
 @mindspore("ReverseSequence")
@@ -310,7 +342,13 @@ def eye_like(call: Call) -> ast.expr:
     kind = call.dtype_name(call.output_dtype())
     if call.target == "pytorch":
         return code("torch.ones(r, c).tril(k).triu(k).to(d)", r=rows, c=columns, k=diagonal, d=kind)
-    return code("ops.triu(ops.tril(ops.ones((r, c), mindspore.float32), k), k).to(d)", r=rows, c=columns, k=diagonal, d=kind)
+    return code(
+        "ops.triu(ops.tril(ops.ones((r, c), mindspore.float32), k), k).to(d)",
+        r=rows,
+        c=columns,
+        k=diagonal,
+        d=kind,
+    )
 
 
 __all__ = ["Variable"]

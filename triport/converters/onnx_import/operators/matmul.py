@@ -35,7 +35,9 @@ def matmul(call: Call) -> ast.expr:
         if layer is not None:
             return layer
     if call.target == "pytorch":
-        return code("a @ b" if call.dtype(0) in _FLOATS else "torch.matmul(a, b)", a=call.tensor(0), b=call.tensor(1))
+        return code(
+            "a @ b" if call.dtype(0) in _FLOATS else "torch.matmul(a, b)", a=call.tensor(0), b=call.tensor(1)
+        )
     a, b = call.tensor(0), call.tensor(1)
     if call.dtype(0) not in _FLOATS:
         call.refuse("of integers: MindSpore's CPU multiplies floats")
@@ -55,7 +57,11 @@ def _linear(call: Call, weight: Known, bias: Known | None) -> ast.expr | None:
 def linear_layer(call: Call, weight: Known, bias: Known | None) -> ast.expr | None:
     """Return a linear layer of a weight that is (out, in); None if it is held elsewhere already."""
     outputs, inputs = weight.array.shape
-    kind = "nn.Linear(i, o, bias=b, dtype=d)" if call.target == "pytorch" else "nn.Dense(i, o, has_bias=b, dtype=d)"
+    kind = (
+        "nn.Linear(i, o, bias=b, dtype=d)"
+        if call.target == "pytorch"
+        else "nn.Dense(i, o, has_bias=b, dtype=d)"
+    )
     dtype = str(weight.array.dtype)
     constructor = code(
         kind,
@@ -70,12 +76,17 @@ def linear_layer(call: Call, weight: Known, bias: Known | None) -> ast.expr | No
 
 @both("Gemm", since=6)
 def gemm(call: Call) -> ast.expr:
-    """alpha A B + beta C; a linear layer if it is one."""
+    """Alpha A B + beta C; a linear layer if it is one."""
     alpha, beta = (float(str(np.float32(call.attribute(n, 1.0)))) for n in ("alpha", "beta"))
     trans_a, trans_b = call.attribute("transA", 0), call.attribute("transB", 0)
     weight = call.rep(1)
     bias = call.rep(2) if call.has(2) else None
-    if isinstance(weight, Known) and isinstance(call.rep(0), Variable) and weight.array.ndim == 2 and alpha == 1:
+    if (
+        isinstance(weight, Known)
+        and isinstance(call.rep(0), Variable)
+        and weight.array.ndim == 2
+        and alpha == 1
+    ):
         array = weight.array if trans_b else weight.array.T
         good_bias = bias is None or (
             isinstance(bias, Known) and bias.array.shape == (array.shape[0],) and beta == 1

@@ -112,7 +112,9 @@ def _training(call: Call, eps: float, momentum: float) -> Any:
     axes = [a for a in range(call.rank(0)) if a != 1]
     batch_mean = call.let("mean", code("x.mean(dim=a)", x=x, a=axes))
     batch_var = call.let("variance", code("x.var(dim=a, correction=0)", x=x, a=axes))
-    shaped = code("F.batch_norm(x, m, v, s, b, eps=e)", x=x, m=batch_mean, v=batch_var, s=scale, b=bias, e=_f32(eps))
+    shaped = code(
+        "F.batch_norm(x, m, v, s, b, eps=e)", x=x, m=batch_mean, v=batch_var, s=scale, b=bias, e=_f32(eps)
+    )
     mixed = "old * m + new * (1 - m)"
     updated = [code(mixed, old=o, new=n, m=_f32(momentum)) for o, n in ((mean, batch_mean), (var, batch_var))]
     return (shaped, *updated)
@@ -133,7 +135,9 @@ def batch_norm_mindspore(call: Call) -> Any:
     if held is not None and rank in (2, 4) and {str(h.array.dtype) for h in held} == {"float32"}:
         kind = {2: "BatchNorm1d", 4: "BatchNorm2d"}[rank]
         constructor = code(
-            f"nn.{kind}(n, eps=e, momentum=m)", n=int(held[0].array.size), e=OMIT if _f32(eps) == 1e-5 else _f32(eps),
+            f"nn.{kind}(n, eps=e, momentum=m)",
+            n=int(held[0].array.size),
+            e=OMIT if _f32(eps) == 1e-5 else _f32(eps),
             m=OMIT if _f32(momentum) == 0.9 else _f32(momentum),
         )
         names = ("gamma", "beta", "moving_mean", "moving_variance")
@@ -153,7 +157,10 @@ def instance_norm(call: Call) -> ast.expr:
     """Each channel of each image by itself."""
     return code(
         "F.instance_norm(x, weight=w, bias=b, eps=e)",
-        x=call.tensor(0), w=call.tensor(1), b=call.tensor(2), e=_f32(call.attribute("epsilon", 1e-5)),
+        x=call.tensor(0),
+        w=call.tensor(1),
+        b=call.tensor(2),
+        e=_f32(call.attribute("epsilon", 1e-5)),
     )
 
 
@@ -167,7 +174,15 @@ def instance_norm_mindspore(call: Call) -> ast.expr:
     centred = call.let("x", code("x - m", x=x, m=mean))
     var = code("ops.mean(ops.square(c), a, True)", c=centred, a=axes)
     shape = (1, -1, *[1] * (rank - 2))
-    return code("c / ops.sqrt(v + e) * w.reshape(s) + b.reshape(s)", c=centred, v=var, w=call.tensor(1), b=call.tensor(2), s=shape, e=_f32(call.attribute("epsilon", 1e-5)))
+    return code(
+        "c / ops.sqrt(v + e) * w.reshape(s) + b.reshape(s)",
+        c=centred,
+        v=var,
+        w=call.tensor(1),
+        b=call.tensor(2),
+        s=shape,
+        e=_f32(call.attribute("epsilon", 1e-5)),
+    )
 
 
 @both("LayerNormalization", since=17)
@@ -188,10 +203,20 @@ def layer_norm(call: Call) -> Any:
         if layer is not None:
             return layer
     if call.target == "pytorch":
-        if not others and list(call.shape(1) or []) == sizes and all(n is not None for n in sizes) and (
-            not call.has(2) or list(call.shape(2) or []) == sizes):
-            return code("F.layer_norm(x, s, w, b, e)", x=call.tensor(0), s=tuple(sizes), w=call.tensor(1),
-                        b=call.tensor(2) if call.has(2) else None, e=eps)
+        if (
+            not others
+            and list(call.shape(1) or []) == sizes
+            and all(n is not None for n in sizes)
+            and (not call.has(2) or list(call.shape(2) or []) == sizes)
+        ):
+            return code(
+                "F.layer_norm(x, s, w, b, e)",
+                x=call.tensor(0),
+                s=tuple(sizes),
+                w=call.tensor(1),
+                b=call.tensor(2) if call.has(2) else None,
+                e=eps,
+            )
         mean_template, wide = "x.mean(dim=a, keepdim=True)", "torch.float32"
     else:
         mean_template, wide = "ops.mean(x, a, True)", "mindspore.float32"
@@ -216,17 +241,27 @@ def _layer_norm_layer(call: Call, held: list[Known], sizes: list[Any], eps: floa
     dtype = str(held[0].array.dtype)
     if call.target == "pytorch":
         constructor = code(
-            "nn.LayerNorm(s, eps=e, bias=b, dtype=d)", s=sizes[0] if len(sizes) == 1 else tuple(sizes),
-            e=OMIT if eps == 1e-5 else eps, b=OMIT if len(held) == 2 else False,
+            "nn.LayerNorm(s, eps=e, bias=b, dtype=d)",
+            s=sizes[0] if len(sizes) == 1 else tuple(sizes),
+            e=OMIT if eps == 1e-5 else eps,
+            b=OMIT if len(held) == 2 else False,
             d=OMIT if dtype == "float32" else call.dtype_name(dtype),
         )
-        return call.body.layer("norm", constructor, dict(zip(("weight", "bias"), held, strict=False)), call.tensor(0))
+        return call.body.layer(
+            "norm", constructor, dict(zip(("weight", "bias"), held, strict=False)), call.tensor(0)
+        )
     if dtype != "float32" or len(held) != 2:
         return None
     first = len(call.shape(0) or []) - len(sizes)
-    constructor = code("nn.LayerNorm(s, begin_norm_axis=a, begin_params_axis=a, epsilon=e)", s=tuple(sizes), e=eps,
-                       a=first if len(sizes) > 1 else -1)
-    return call.body.layer("norm", constructor, dict(zip(("gamma", "beta"), held, strict=True)), call.tensor(0))
+    constructor = code(
+        "nn.LayerNorm(s, begin_norm_axis=a, begin_params_axis=a, epsilon=e)",
+        s=tuple(sizes),
+        e=eps,
+        a=first if len(sizes) > 1 else -1,
+    )
+    return call.body.layer(
+        "norm", constructor, dict(zip(("gamma", "beta"), held, strict=True)), call.tensor(0)
+    )
 
 
 @both("RMSNormalization")
@@ -262,11 +297,17 @@ def group_norm(call: Call) -> ast.expr:
         return _group_norm_mindspore(call, groups, eps)
     held = _held(call, 1, 2)
     if held is not None and str(held[0].array.dtype) == "float32":
-        constructor = code("nn.GroupNorm(g, n, eps=e)", g=groups, n=int(held[0].array.size), e=OMIT if eps == 1e-5 else eps)
-        layer = call.body.layer("norm", constructor, dict(zip(("weight", "bias"), held, strict=True)), call.tensor(0))
+        constructor = code(
+            "nn.GroupNorm(g, n, eps=e)", g=groups, n=int(held[0].array.size), e=OMIT if eps == 1e-5 else eps
+        )
+        layer = call.body.layer(
+            "norm", constructor, dict(zip(("weight", "bias"), held, strict=True)), call.tensor(0)
+        )
         if layer is not None:
             return layer
-    return code("F.group_norm(x, g, w, b, e)", x=call.tensor(0), g=groups, w=call.tensor(1), b=call.tensor(2), e=eps)
+    return code(
+        "F.group_norm(x, g, w, b, e)", x=call.tensor(0), g=groups, w=call.tensor(1), b=call.tensor(2), e=eps
+    )
 
 
 def _group_norm_mindspore(call: Call, groups: int, eps: float) -> ast.expr:
@@ -274,7 +315,9 @@ def _group_norm_mindspore(call: Call, groups: int, eps: float) -> ast.expr:
     x = call.let("x", call.tensor(0))
     grouped = call.let("x", code("x.reshape(x.shape[0], g, -1)", x=x, g=groups))
     centred = call.let("x", code("x - ops.mean(x, -1, True)", x=grouped))
-    normal = code("(c / ops.sqrt(ops.mean(ops.square(c), -1, True) + e)).reshape(x.shape)", c=centred, e=eps, x=x)
+    normal = code(
+        "(c / ops.sqrt(ops.mean(ops.square(c), -1, True) + e)).reshape(x.shape)", c=centred, e=eps, x=x
+    )
     shape = (1, -1, *[1] * (rank - 2))
     return code("n * w.reshape(s) + b.reshape(s)", n=normal, w=call.tensor(1), b=call.tensor(2), s=shape)
 
@@ -311,11 +354,20 @@ def mean_variance(call: Call) -> ast.expr:
 def lrn(call: Call) -> ast.expr:
     """Across neighbouring channels."""
     size = call.attribute("size")
-    alpha, beta, bias = (_f32(call.attribute(n, v)) for n, v in (("alpha", 1e-4), ("beta", 0.75), ("bias", 1.0)))
+    alpha, beta, bias = (
+        _f32(call.attribute(n, v)) for n, v in (("alpha", 1e-4), ("beta", 0.75), ("bias", 1.0))
+    )
     if call.target == "pytorch":
         if size % 2 == 0:
             call.refuse("an even size, which PyTorch centres otherwise")
-        return code("F.local_response_norm(x, n, alpha=a, beta=b, k=k)", x=call.tensor(0), n=size, a=alpha, b=beta, k=bias)
+        return code(
+            "F.local_response_norm(x, n, alpha=a, beta=b, k=k)",
+            x=call.tensor(0),
+            n=size,
+            a=alpha,
+            b=beta,
+            k=bias,
+        )
     if size % 2 == 0 or call.rank(0) != 4:
         call.refuse("an even size, or no image")
     return code("ops.lrn(x, r, k, a, b)", x=call.tensor(0), r=size // 2, k=bias, a=alpha / size, b=beta)
@@ -331,7 +383,9 @@ def prelu(call: Call) -> ast.expr:
         shape = [1] * (rank - slope.array.ndim) + list(slope.array.shape)
         if slope.array.size == 1 or (shape[1] == slope.array.size and slope.array.size == call.size(0, 1)):
             constructor = code("nn.PReLU(n)", n=channels.size if channels.size > 1 else OMIT)
-            layer = call.body.layer("prelu", constructor, {"weight": Known(channels, slope.origin, trained=True)}, x)
+            layer = call.body.layer(
+                "prelu", constructor, {"weight": Known(channels, slope.origin, trained=True)}, x
+            )
             if layer is not None:
                 return layer
     x = call.let("x", x)

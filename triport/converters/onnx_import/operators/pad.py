@@ -55,7 +55,11 @@ def pad(call: Call) -> ast.expr:
         if call.dtype(0) == "bool":
             boolean = "torch.bool" if call.target == "pytorch" else "mindspore.bool_"
             wide = "torch.uint8" if call.target == "pytorch" else "mindspore.float32"
-            kind = f"F.pad(x.to({wide}), p, value=v).to({boolean})" if call.target == "pytorch" else f"ops.pad(x.to({wide}), p, value=v).to({boolean})"
+            kind = (
+                f"F.pad(x.to({wide}), p, value=v).to({boolean})"
+                if call.target == "pytorch"
+                else f"ops.pad(x.to({wide}), p, value=v).to({boolean})"
+            )
             return code(kind, x=x, p=tuple(flat), v=value)
         if call.target == "mindspore":
             if any(isinstance(n, ast.expr) or n < 0 for n in flat):
@@ -94,7 +98,8 @@ def _by_index(
     if any(not isinstance(n, int) for pair in sizes.values() for n in pair):
         call.refuse("the padding is computed at run time")
     known = all(
-        call.size(0, a) is not None and max(sizes[a]) < (call.size(0, a) or 0) + (mode != "reflect") for a in padded
+        call.size(0, a) is not None and max(sizes[a]) < (call.size(0, a) or 0) + (mode != "reflect")
+        for a in padded
     )
     plain = min(min(pair) for pair in sizes.values()) >= 0
     floating = call.dtype(0) in ("float32", "float64", "float16", "bfloat16")
@@ -111,7 +116,9 @@ def _by_index(
             call.refuse(f"mode {mode} along a free axis")
         indices = [_place(i, size, mode) for i in range(-sizes[axis][0], size + sizes[axis][1])]
         if call.target == "pytorch":
-            x = code("x.index_select(a, torch.tensor(i, device=x.device))", x=call.let("x", x), a=axis, i=indices)
+            x = code(
+                "x.index_select(a, torch.tensor(i, device=x.device))", x=call.let("x", x), a=axis, i=indices
+            )
         else:
             x = code("ops.gather(x, mindspore.Tensor(i), a)", x=x, a=axis, i=indices)
     return x

@@ -48,7 +48,9 @@ def max_pool(call: Call) -> Any:
         return (pooled, None)
     values, found = call.body.shared.fresh("x"), call.body.shared.fresh("indices")
     call.body.statements.append(
-        ast.Assign([ast.Tuple([ast.Name(values, ast.Store()), ast.Name(found, ast.Store())], ast.Store())], pooled)
+        ast.Assign(
+            [ast.Tuple([ast.Name(values, ast.Store()), ast.Name(found, ast.Store())], ast.Store())], pooled
+        )
     )
     return (ast.Name(values, ast.Load()), _flat_indices(call, ast.Name(found, ast.Load()), order))
 
@@ -68,8 +70,14 @@ def _flat_indices(call: Call, indices: ast.expr, order: int) -> ast.expr:
         indices = code("i % w * h + i // w", i=indices, w=sizes[3], h=sizes[2])
     if sizes[0] * sizes[1] == 1:
         return indices
-    base = code("torch.arange(n).reshape(a, b, *o) * p", n=sizes[0] * sizes[1], a=sizes[0], b=sizes[1],
-                o=[1] * (len(sizes) - 2), p=plane)
+    base = code(
+        "torch.arange(n).reshape(a, b, *o) * p",
+        n=sizes[0] * sizes[1],
+        a=sizes[0],
+        b=sizes[1],
+        o=[1] * (len(sizes) - 2),
+        p=plane,
+    )
     return code("i + b", i=indices, b=base)
 
 
@@ -99,15 +107,27 @@ def average_pool(call: Call) -> ast.expr:
     ceil, include = call.attribute("ceil_mode", 0), call.attribute("count_include_pad", 0)
     rank = window.rank
     x = call.tensor(0)
-    given = window.given(c=True if ceil else OMIT, i=OMIT if include or not any(window.begin + window.end) else False)
+    given = window.given(
+        c=True if ceil else OMIT, i=OMIT if include or not any(window.begin + window.end) else False
+    )
     given["s"] = OMIT if window.strides == window.kernel else short(window.strides)
     fits = window.symmetric and all(2 * p <= k for p, k in zip(window.begin, window.kernel, strict=True))
     if fits and set(window.dilations) == {1} and rank <= 3 and not (ceil and include and any(window.begin)):
         given.pop("dl")
-        return code(f"F.avg_pool{rank}d(x, k, stride=s, padding=p, ceil_mode=c, count_include_pad=i)", x=x, **given)
-    return code("f(x, k, s, p, dl, ceil_mode=c, count_include_pad=i)", f=call.function("average_pool"), x=x,
-                k=tuple(window.kernel), s=tuple(window.strides),
-                p=(*window.begin, *window.end), dl=tuple(window.dilations), c=bool(ceil), i=bool(include))
+        return code(
+            f"F.avg_pool{rank}d(x, k, stride=s, padding=p, ceil_mode=c, count_include_pad=i)", x=x, **given
+        )
+    return code(
+        "f(x, k, s, p, dl, ceil_mode=c, count_include_pad=i)",
+        f=call.function("average_pool"),
+        x=x,
+        k=tuple(window.kernel),
+        s=tuple(window.strides),
+        p=(*window.begin, *window.end),
+        dl=tuple(window.dilations),
+        c=bool(ceil),
+        i=bool(include),
+    )
 
 
 @mindspore("AveragePool")
@@ -116,7 +136,12 @@ def average_pool_mindspore(call: Call) -> ast.expr:
     window = Window(call)
     window.refuse_dynamic()
     ceil, include = call.attribute("ceil_mode", 0), call.attribute("count_include_pad", 0)
-    if ceil or set(window.dilations) != {1} or window.rank != 2 or call.dtype(0) not in ("float32", "float16"):
+    if (
+        ceil
+        or set(window.dilations) != {1}
+        or window.rank != 2
+        or call.dtype(0) not in ("float32", "float16")
+    ):
         call.refuse("ceil_mode, dilations, or of other than float images")
     x = call.tensor(0)
     constructor = code("nn.AvgPool2d(k, s)", k=short(window.kernel), s=short(window.strides))
@@ -159,7 +184,9 @@ def global_lp_pool(call: Call) -> ast.expr:
     axes = list(range(2, call.rank(0)))
     if call.target == "pytorch":
         return code("x.abs().pow(p).sum(dim=a, keepdim=True).pow(q)", x=call.tensor(0), p=p, q=1 / p, a=axes)
-    return code("ops.pow(ops.sum(ops.pow(ops.abs(x), p), a, True), q)", x=call.tensor(0), p=p, q=1 / p, a=tuple(axes))
+    return code(
+        "ops.pow(ops.sum(ops.pow(ops.abs(x), p), a, True), q)", x=call.tensor(0), p=p, q=1 / p, a=tuple(axes)
+    )
 
 
 @pytorch("LpPool", since=2)
@@ -175,10 +202,20 @@ def lp_pool(call: Call) -> ast.expr:
     x = code("F.pad(x, p)", x=x, p=window.torch_pads) if any(window.begin + window.end) else x
     zeros = (0,) * (2 * window.rank)
     if set(window.dilations) == {1} and window.rank <= 3 and not ceil:
-        mean = code(f"F.avg_pool{window.rank}d(x, k, stride=s)", x=x, k=short(window.kernel), s=short(window.strides))
+        mean = code(
+            f"F.avg_pool{window.rank}d(x, k, stride=s)", x=x, k=short(window.kernel), s=short(window.strides)
+        )
     else:
-        mean = code("f(x, k, s, p, dl, ceil_mode=c, count_include_pad=True)", f=call.function("average_pool"), x=x,
-                    k=tuple(window.kernel), s=tuple(window.strides), p=zeros, dl=tuple(window.dilations), c=bool(ceil))
+        mean = code(
+            "f(x, k, s, p, dl, ceil_mode=c, count_include_pad=True)",
+            f=call.function("average_pool"),
+            x=x,
+            k=tuple(window.kernel),
+            s=tuple(window.strides),
+            p=zeros,
+            dl=tuple(window.dilations),
+            c=bool(ceil),
+        )
     return code("(m * n).pow(q)", m=mean, n=size, q=1 / p)
 
 
@@ -202,8 +239,14 @@ def max_unpool(call: Call) -> ast.expr:
     ]
     whole = [*plain[:2], *inferred]
     if sizes is not None and sizes != whole:
-        return code("f(x, i, s, o)", f=call.function("unpool_into"), x=call.tensor(0), i=call.tensor(1),
-                    s=tuple(whole), o=tuple(sizes))
+        return code(
+            "f(x, i, s, o)",
+            f=call.function("unpool_into"),
+            x=call.tensor(0),
+            i=call.tensor(1),
+            s=tuple(whole),
+            o=tuple(sizes),
+        )
     return code("f(x, i, s)", f=call.function("unpool"), x=call.tensor(0), i=call.tensor(1), s=tuple(whole))
 
 

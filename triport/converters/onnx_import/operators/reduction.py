@@ -17,7 +17,10 @@ _REDUCTIONS = {
     "ReduceMax": ("x.amax(dim=a, keepdim=k)", "ops.amax(x, axis=a, keepdims=k)"),
     "ReduceMin": ("x.amin(dim=a, keepdim=k)", "ops.amin(x, axis=a, keepdims=k)"),
     "ReduceL1": ("x.abs().sum(dim=a, keepdim=k)", "ops.sum(ops.abs(x), dim=a, keepdim=k)"),
-    "ReduceL2": ("x.square().sum(dim=a, keepdim=k).sqrt()", "ops.sqrt(ops.sum(ops.square(x), dim=a, keepdim=k))"),
+    "ReduceL2": (
+        "x.square().sum(dim=a, keepdim=k).sqrt()",
+        "ops.sqrt(ops.sum(ops.square(x), dim=a, keepdim=k))",
+    ),
     "ReduceSumSquare": ("x.square().sum(dim=a, keepdim=k)", "ops.sum(ops.square(x), dim=a, keepdim=k)"),
     "ReduceLogSum": ("x.sum(dim=a, keepdim=k).log()", "ops.log(ops.sum(x, dim=a, keepdim=k))"),
     "ReduceLogSumExp": ("torch.logsumexp(x, dim=a, keepdim=k)", "ops.logsumexp(x, axis=a, keep_dims=k)"),
@@ -71,8 +74,10 @@ def reduction(call: Call) -> ast.expr:
         x = code("x.to(torch.float64)", x=x)
     one = isinstance(shown, list) and len(shown) == 1
     tree = code(_REDUCTIONS[op][0], x=x, a=shown[0] if one else shown, k=True if keep else OMIT)
-    return tree if floating or (dtype == "int64" and op in (*_SUMS, "ReduceMax", "ReduceMin")) else code(
-        "x.to(d)", x=tree, d=call.dtype_name(dtype)
+    return (
+        tree
+        if floating or (dtype == "int64" and op in (*_SUMS, "ReduceMax", "ReduceMin"))
+        else code("x.to(d)", x=tree, d=call.dtype_name(dtype))
     )
 
 
@@ -96,7 +101,12 @@ def reduction_mindspore(call: Call) -> ast.expr:
         call.refuse("of an empty axis")
     floating = dtype in ("float16", "float32", "float64")
     if not floating:
-        inner = "int64" if dtype in ("bool", "int8", "int16", "int32", "int64", "uint8") and op in (*_SUMS, "ReduceMax", "ReduceMin") else "float64"
+        inner = (
+            "int64"
+            if dtype in ("bool", "int8", "int16", "int32", "int64", "uint8")
+            and op in (*_SUMS, "ReduceMax", "ReduceMin")
+            else "float64"
+        )
         x = code(f"x.to(mindspore.{inner})", x=x)
     if op in ("ReduceMax", "ReduceMin") and not floating:
         name = "ops.ReduceMax" if op == "ReduceMax" else "ops.ReduceMin"
@@ -130,14 +140,20 @@ def arg_extreme(call: Call) -> ast.expr:
     x = call.tensor(0)
     name = call.node.op_type.lower()
     if call.target == "mindspore":
-        x = code("x.to(mindspore.float64)", x=x) if call.dtype(0) not in ("float16", "float32", "float64") else x
+        x = (
+            code("x.to(mindspore.float64)", x=x)
+            if call.dtype(0) not in ("float16", "float32", "float64")
+            else x
+        )
         if call.dtype(0) in ("int64", "uint64"):
             call.refuse("of 64-bit integers, which MindSpore's CPU does not compare exactly")
     if last:
         size = call.size(0, axis)
         if size is None:
             call.refuse("select_last_index along a free axis")
-        flipped = code("torch.flip(x, dims=[a])" if call.target == "pytorch" else "ops.flip(x, (a,))", x=x, a=axis)
+        flipped = code(
+            "torch.flip(x, dims=[a])" if call.target == "pytorch" else "ops.flip(x, (a,))", x=x, a=axis
+        )
         found = _argument(call, name, flipped, axis, keep)
         return code("n - x", n=size - 1, x=found)
     return _argument(call, name, x, axis, keep)
@@ -146,7 +162,12 @@ def arg_extreme(call: Call) -> ast.expr:
 def _argument(call: Call, name: str, x: ast.expr, axis: int, keep: int) -> ast.expr:
     if call.target == "pytorch":
         return code(f"torch.{name}(x, dim=a, keepdim=k)", x=x, a=axis, k=True if keep else OMIT)
-    found = code(f"ops.{name}(x, a, keepdims=k)" if name == "argmax" else f"ops.{name}(x, a, keepdims=k)", x=x, a=axis, k=bool(keep))
+    found = code(
+        f"ops.{name}(x, a, keepdims=k)" if name == "argmax" else f"ops.{name}(x, a, keepdims=k)",
+        x=x,
+        a=axis,
+        k=bool(keep),
+    )
     return code("x.to(mindspore.int64)", x=found)
 
 
@@ -186,8 +207,14 @@ def _cumulated(call: Call, kind: str) -> ast.expr:
             call.refuse("exclusive along a free axis")
         done = call.let("x", done)
         head: list[ast.expr] = [ast.Slice() for _ in range(axis)]
-        first = ast.Subscript(done, ast.Tuple([*head, ast.Slice(None, ast.Constant(1))], ast.Load()), ast.Load())
-        rest = ast.Subscript(done, ast.Tuple([*head, ast.Slice(None, ast.UnaryOp(ast.USub(), ast.Constant(1)))], ast.Load()), ast.Load())
+        first = ast.Subscript(
+            done, ast.Tuple([*head, ast.Slice(None, ast.Constant(1))], ast.Load()), ast.Load()
+        )
+        rest = ast.Subscript(
+            done,
+            ast.Tuple([*head, ast.Slice(None, ast.UnaryOp(ast.USub(), ast.Constant(1)))], ast.Load()),
+            ast.Load(),
+        )
         fill = "ops.zeros_like(f)" if kind == "cumsum" else "ops.ones_like(f)"
         done = code(f"ops.cat([{fill}, r], axis=a)", f=first, r=rest, a=axis)
     done = code("ops.flip(x, (a,))", x=done, a=axis) if backwards else done

@@ -43,8 +43,10 @@ def reshape(call: Call) -> ast.expr:
         sizes = filled
     out = call.output_shape()
     if out is not None and len(out) == len(sizes):
-        sizes = [o if n == -1 and isinstance(o, int) and isinstance(n, int) and _all_known(sizes) else n
-                 for n, o in zip(sizes, out, strict=True)]
+        sizes = [
+            o if n == -1 and isinstance(o, int) and isinstance(n, int) and _all_known(sizes) else n
+            for n, o in zip(sizes, out, strict=True)
+        ]
         sizes = _one_free(sizes)
     return code("x.reshape(*s)", x=x, s=sizes or [()])
 
@@ -113,7 +115,11 @@ def transpose(call: Call) -> ast.expr:
         if call.target == "pytorch":
             return code("x.transpose(a, b)", x=x, a=first, b=last) if rank > 2 else code("x.T", x=x)
         return code("x.swapaxes(a, b)", x=x, a=first, b=last)
-    return code("x.permute(*o)" if call.target == "pytorch" else "ops.transpose(x, o)", x=x, o=order if call.target == "pytorch" else tuple(order))
+    return code(
+        "x.permute(*o)" if call.target == "pytorch" else "ops.transpose(x, o)",
+        x=x,
+        o=order if call.target == "pytorch" else tuple(order),
+    )
 
 
 @both("Squeeze")
@@ -171,15 +177,16 @@ def expand(call: Call) -> ast.expr:
         return x
     if all(isinstance(w, int) and isinstance(g, int) for w, g in zip(wanted, given, strict=True)):
         final: list[Any] = [w if g == 1 else g for w, g in zip(wanted, given, strict=True)]
-    elif all(not (isinstance(w, int) and w == 1) or g == 1 for w, g in zip(wanted, given, strict=True)) and all(
-        g == 1 or isinstance(w, int) for w, g in zip(wanted, given, strict=True)
-    ):
+    elif all(
+        not (isinstance(w, int) and w == 1) or g == 1 for w, g in zip(wanted, given, strict=True)
+    ) and all(g == 1 or isinstance(w, int) for w, g in zip(wanted, given, strict=True)):
         final = wanted
     else:
         if call.target == "mindspore":
             x = call.let("x", x)
             final = [
-                w if g == 1 else code("x.shape[i]", x=x, i=i - rank) for i, (w, g) in enumerate(zip(wanted, given, strict=True))
+                w if g == 1 else code("x.shape[i]", x=x, i=i - rank)
+                for i, (w, g) in enumerate(zip(wanted, given, strict=True))
             ]
             if any(isinstance(g, str) or g is None for g in given) and any(
                 not (isinstance(g, int)) and not (isinstance(w, int) and w == 1)
@@ -239,6 +246,8 @@ def split(call: Call) -> ast.expr:
         call.refuse(f"{len(sizes)} sizes are given for {count} outputs")
     if call.target == "pytorch":
         equal = all(isinstance(n, int) and n == sizes[0] for n in sizes) and sizes[0] != 0
+        if equal and call.size(0, axis) == count * sizes[0]:
+            return code("x.chunk(n, dim=a)", x=x, n=count, a=axis)
         return code("torch.split(x, s, dim=a)", x=x, s=sizes[0] if equal else list(sizes), a=axis)
     x = call.let("x", x)
     if any(not isinstance(n, int) for n in sizes):
@@ -400,8 +409,13 @@ def depth_to_space(call: Call) -> ast.expr:
     if channels is not None:
         first = [n if n != -1 else channels // (size * size) for n in first]
     moved = code(kind, x=x, f=first, o=list(order))
-    return code("m.reshape(x.shape[0], c, x.shape[2] * n, x.shape[3] * n)", m=moved, x=x, n=size,
-                c=-1 if channels is None else channels // (size * size))
+    return code(
+        "m.reshape(x.shape[0], c, x.shape[2] * n, x.shape[3] * n)",
+        m=moved,
+        x=x,
+        n=size,
+        c=-1 if channels is None else channels // (size * size),
+    )
 
 
 @both("SpaceToDepth")
@@ -418,10 +432,18 @@ def space_to_depth(call: Call) -> ast.expr:
     channels = call.size(0, 1)
     moved = code(
         "x.reshape(x.shape[0], c, x.shape[2] // n, n, x.shape[3] // n, n).permute(*o)",
-        x=x, n=size, o=order, c=code("x.shape[1]", x=x) if channels is None else channels,
+        x=x,
+        n=size,
+        o=order,
+        c=code("x.shape[1]", x=x) if channels is None else channels,
     )
-    return code("m.reshape(x.shape[0], c, x.shape[2] // n, x.shape[3] // n)", m=moved, x=x, n=size,
-                c=code("x.shape[1] * n", x=x, n=size * size) if channels is None else channels * size * size)
+    return code(
+        "m.reshape(x.shape[0], c, x.shape[2] // n, x.shape[3] // n)",
+        m=moved,
+        x=x,
+        n=size,
+        c=code("x.shape[1] * n", x=x, n=size * size) if channels is None else channels * size * size,
+    )
 
 
 @both("ConstantOfShape")

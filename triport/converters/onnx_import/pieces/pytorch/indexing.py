@@ -38,7 +38,12 @@ def unique(x: Tensor, axis: int | None, ordered: bool) -> tuple[Tensor, Tensor, 
     if not ordered:
         order = torch.argsort(first)
         rank = torch.argsort(order)
-        values, first, counts, inverse = values.index_select(axis, order), first[order], counts[order], rank[inverse]
+        values, first, counts, inverse = (
+            values.index_select(axis, order),
+            first[order],
+            counts[order],
+            rank[inverse],
+        )
     return values, first, inverse, counts
 
 
