@@ -259,4 +259,4 @@ def number(array: np.ndarray) -> int | float | bool:
     value = array.reshape(-1)[0]
     if array.dtype == np.float32:
         return float(str(value))  # the shortest decimal that rounds to it
-    return value.item() if array.dtype.kind in "fiub" else float(value)  # type: ignore[no-any-return]
+    return value.item() if array.dtype.kind in "fiub" else float(value)

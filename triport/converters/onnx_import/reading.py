@@ -166,7 +166,7 @@ def _load_external(proto: Any, path: Path) -> None:
                     names.get(dtype.name.lower(), dtype.name.lower()),
                     entries,
                 )
-                tensor.raw_data = b"".join(bytes(piece) for piece in found.pieces())
+                tensor.raw_data = b"".join(bytes(piece) for piece in found.chunks())
             except (FormatError, KeyError) as error:
                 raise ImportRefusedError(f"{path}: external data: {_one_line(error)}") from None
             del tensor.external_data[:]

@@ -86,10 +86,10 @@ class State:
                 self.renamed[origin] = f"{path}.{leaf}"
         return path
 
-    def _layer_path(self, origins: dict[str, str | None]) -> str | None:
+    def _layer_path(self, origins: dict[str, str]) -> str | None:
         """Return the path that the weights' names state."""
         for origin in origins.values():
-            parts = re.split(r"[./]", (origin or "").removesuffix(":0"))
+            parts = re.split(r"[./]", origin.removesuffix(":0"))
             if len(parts) > 1:
                 found = path_of(".".join(parts[:-1]))
                 if found is not None:
@@ -101,7 +101,7 @@ class State:
         candidate, count = path, 1
         while self._is_taken(candidate):
             count += 1
-            candidate = f"{path}_{count}" if not path[-1:].isdigit() or "_" in path else f"{path}_{count}"
+            candidate = f"{path}_{count}"
         return candidate
 
     def _is_taken(self, path: str) -> bool:

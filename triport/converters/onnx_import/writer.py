@@ -133,7 +133,7 @@ class Source:
     renamed: dict[str, str]
     nodes: int
     classes: int
-    inputs: list[tuple[str, str, list[int | str | None]]] = field(default_factory=list)
+    inputs: list[tuple[str, str, list[int | str | None] | None]] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
 
     @property
