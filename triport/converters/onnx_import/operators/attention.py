@@ -18,10 +18,6 @@ def attention(call: Call) -> Any:
     heads, kv_heads = call.attribute("q_num_heads", None), call.attribute("kv_num_heads", None)
     scale, mode = call.attribute("scale", None), call.attribute("qk_matmul_output_mode", 0)
     precision = call.attribute("softmax_precision", None)
-    if call.version >= 25:
-        window = [call.attribute(name, -1) for name in ("left_window_size", "right_window_size")]
-        if any(n not in (-1, None) for n in window):
-            call.refuse("a local window")
     if mode not in (0, 1, 2, 3):
         call.refuse(f"qk_matmul_output_mode {mode}")
     if call.rank(0) == 3 and (heads is None or kv_heads is None):

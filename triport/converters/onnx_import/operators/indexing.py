@@ -222,8 +222,11 @@ def tensor_scatter(call: Call) -> ast.expr:
 def one_hot(call: Call) -> ast.expr:
     """Vectors of one place; an index outside gives none."""
     axis = call.attribute("axis", -1)
-    depth = call.array(1)
     rank = call.rank(0) + 1
+    if call.constant(1) is None and call.target == "pytorch":
+        return code("f(i, n, v, a)", f=call.function("one_hot"), i=call.tensor(0), n=code("int(n)", n=call.scalar(1)),
+                    v=call.tensor(2), a=call.axis(axis, rank))
+    depth = call.array(1)
     size = int(depth.reshape(-1)[0])
     axis = call.axis(axis, rank)
     kind = call.dtype_name(call.dtype(2))

@@ -72,6 +72,8 @@ def reduction(call: Call) -> ast.expr:
         x = code("x.to(torch.int64)", x=x)
     if not floating and op in ("ReduceMean", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp"):
         x = code("x.to(torch.float64)", x=x)
+    if not isinstance(shown, list) and call.attribute("noop_with_empty_axes", 0):
+        call.refuse("axes that are computed at run time and may be none")
     one = isinstance(shown, list) and len(shown) == 1
     tree = code(_REDUCTIONS[op][0], x=x, a=shown[0] if one else shown, k=True if keep else OMIT)
     return (
@@ -84,8 +86,6 @@ def reduction(call: Call) -> ast.expr:
 def _computed_axes(call: Call) -> ast.expr:
     """Return axes that are known at run time only; none at all means all of them, which PyTorch says otherwise."""
     axes = call.let("axes", call.int_tuple(1))
-    if call.attribute("noop_with_empty_axes", 0):
-        return code("a", a=axes)
     return code("a or tuple(range(n))", a=axes, n=call.rank(0))
 
 
@@ -119,11 +119,16 @@ def reduction_mindspore(call: Call) -> ast.expr:
 @both("ReduceProd")
 def product(call: Call) -> ast.expr:
     """The product, an axis at a time."""
+    x, dtype = call.tensor(0), call.dtype(0)
+    if call.target == "pytorch" and call.version >= 18 and call.has(1) and call.constant(1) is None:
+        if call.attribute("noop_with_empty_axes", 0):
+            call.refuse("axes that are computed at run time and may be none")
+        product_ = code("f(x, a, k)", f=call.function("product"), x=x, a=call.int_tuple(1),
+                        k=bool(call.attribute("keepdims", 1)))
+        return code("x.to(d)", x=product_, d=call.dtype_name(dtype))
     axes, keep, nothing = _axes(call)
-    x = call.tensor(0)
     if nothing:
         return x
-    dtype = call.dtype(0)
     for axis in sorted(range(call.rank(0)) if axes is None else axes, reverse=True):
         kind = "x.prod(dim=a, keepdim=k)" if call.target == "pytorch" else "ops.prod(x, axis=a, keep_dims=k)"
         x = code(kind, x=x, a=axis, k=True if keep else OMIT)
@@ -185,9 +190,11 @@ def cumprod(call: Call) -> ast.expr:
 
 def _cumulated(call: Call, kind: str) -> ast.expr:
     exclusive, backwards = call.attribute("exclusive", 0), call.attribute("reverse", 0)
+    x, dtype = call.tensor(0), call.dtype(0)
+    if call.target == "pytorch" and call.constant(1) is None:
+        return code("f(x, a, torch.k, exclusive=e, backwards=b)".replace("torch.k", f"torch.{kind}"), x=x,
+                    f=call.function("cumulated"), a=call.scalar(1), e=bool(exclusive), b=bool(backwards))
     axis = call.axis(int(call.array(1).reshape(-1)[0]), call.rank(0))
-    x = call.tensor(0)
-    dtype = call.dtype(0)
     if call.target == "pytorch":
         if backwards:
             x = code("torch.flip(x, dims=[a])", x=x, a=axis)

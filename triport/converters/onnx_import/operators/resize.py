@@ -42,7 +42,7 @@ def _plan(call: Call) -> tuple[list[int], list[float], list[int | None], dict[st
             axes = axes if stated is None else [call.axis(a, rank) for a in stated]
         how["roi"] = None
         if call.has(1):
-            roi = call.constant(1)
+            roi = call.constant(1) if call.has(1) else None
             if how["transform"] == "tf_crop_and_resize":
                 if roi is None:
                     call.refuse("a region that is computed at run time")
@@ -107,12 +107,54 @@ def _resized(
     return kept_axes, kept_scales, kept_sizes, how
 
 
+def _is_computed(call: Call) -> bool:
+    """Return whether scales, sizes or the region are known at run time only, or free axes are resized."""
+    if any(call.has(i) and call.constant(i) is None for i in (1, 2)):
+        return True
+    scales = call.constant(2) if call.has(2) else None
+    if scales is not None and scales.size:
+        if call.rank(0) != scales.size or call.attribute("axes", None) is not None:
+            return False
+        plain = call.attribute("mode", "nearest") == "nearest" and all(float(s).is_integer() for s in scales)
+        free = any(s != 1 and call.size(0, a) is None for a, s in enumerate(scales))
+        return free and not plain
+    return call.has(3) and call.constant(3) is None and call.ints(3) is None
+
+
+def _at_run_time(call: Call) -> ast.expr:
+    """Return the resize by its definition, from scales and sizes that are computed."""
+    rank = call.rank(0)
+    axes = call.attribute("axes", None) if call.version >= 18 else None
+    transform = call.attribute("coordinate_transformation_mode", "half_pixel")
+    has_scales = call.has(2) and call.shape(2) not in ([0],)
+    return code(
+        "f(x, axes=a, scales=s, sizes=n, mode=m, transform=t, nearest=r, cubic=c, exclude=e, antialias=aa, policy=p, "
+        "region=roi, outside=o)",
+        f=call.function("resize"),
+        x=call.tensor(0),
+        a=tuple(range(rank)) if axes is None else tuple(call.axis(n, rank) for n in axes),
+        s=code("x.tolist()", x=call.tensor(2)) if has_scales else None,
+        n=None if has_scales else call.int_tuple(3),
+        m=call.attribute("mode", "nearest"),
+        t=transform,
+        r=call.attribute("nearest_mode", "round_prefer_floor"),
+        c=_f32(call.attribute("cubic_coeff_a", -0.75)),
+        e=bool(call.attribute("exclude_outside", 0)),
+        aa=bool(call.attribute("antialias", 0)) if call.version >= 18 else False,
+        p=call.attribute("keep_aspect_ratio_policy", "stretch") if call.version >= 18 else "stretch",
+        roi=code("x.tolist()", x=call.tensor(1)) if call.has(1) and transform == "tf_crop_and_resize" else None,
+        o=_f32(call.attribute("extrapolation_value", 0.0)),
+    )
+
+
 _MODES = {"linear": ("linear", "bilinear", "trilinear"), "cubic": ("", "bicubic", "")}
 
 
 @pytorch("Resize", "Upsample", since=7)
 def resize(call: Call) -> ast.expr:
     """By F.interpolate where it means the same, otherwise by a matrix along each axis."""
+    if call.node.op_type == "Resize" and call.version >= 11 and _is_computed(call):
+        return _at_run_time(call)
     axes, scales, sizes, how = _plan(call)
     x = call.tensor(0)
     if not axes:

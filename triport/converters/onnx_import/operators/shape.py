@@ -125,6 +125,8 @@ def transpose(call: Call) -> ast.expr:
 @both("Squeeze")
 def squeeze(call: Call) -> ast.expr:
     """Axes of size 1 taken out."""
+    if call.target == "pytorch" and call.version >= 13 and call.has(1) and call.constant(1) is None:
+        return code("x.squeeze(a)", x=call.tensor(0), a=call.int_tuple(1))
     axes = call.axes(1, 13)
     x, shape = call.tensor(0), call.shape(0)
     if axes is None:
@@ -145,6 +147,8 @@ def squeeze(call: Call) -> ast.expr:
 @both("Unsqueeze")
 def unsqueeze(call: Call) -> ast.expr:
     """Axes of size 1 put in."""
+    if call.target == "pytorch" and call.version >= 13 and call.has(1) and call.constant(1) is None:
+        return code("f(x, a)", f=call.function("unsqueeze"), x=call.tensor(0), a=call.int_tuple(1))
     axes = call.axes(1, 13)
     if axes is None:
         call.refuse("no axes are given")
@@ -227,6 +231,8 @@ def split(call: Call) -> ast.expr:
     sizes: Any = call.attribute("split", None) if call.version < 13 else None
     if call.version >= 13 and call.has(1):
         sizes = call.ints(1)
+        if sizes is None and call.target == "pytorch":
+            return code("torch.split(x, s, dim=a)", x=call.tensor(0), s=code("list(s)", s=call.int_tuple(1)), a=axis)
         if sizes is None:
             call.refuse("the sizes of the parts are computed at run time")
     stated = call.attribute("num_outputs", None) if call.version >= 18 else None
@@ -239,6 +245,9 @@ def split(call: Call) -> ast.expr:
         if size is None:
             if call.target == "pytorch" and call.version < 18:
                 return code("torch.chunk(x, n, dim=a)", x=x, n=parts, a=axis)
+            if call.target == "pytorch":
+                x = call.let("x", x)
+                return code("x.split(-(-x.shape[a] // n), dim=a)", x=x, n=parts, a=axis)
             call.refuse("the axis is free, and no sizes are given")
         step = -(-size // parts)
         sizes = [max(0, min(step, size - i * step)) for i in range(parts)]
@@ -275,6 +284,14 @@ def _at(axis: int, tree: ast.expr) -> ast.expr:
 @both("Slice")
 def slice_(call: Call) -> ast.expr:
     """A part along axes, with steps."""
+    if call.target == "pytorch" and call.version >= 10:
+        unknown = any(call.has(i) and call.constant(i) is None for i in (3, 4))
+        if unknown or (call.has(4) and call.array(4).size and call.array(4).min() < 0 and call.ints(1) is None):
+            return code(
+                "f(x, s, e, a, t)", f=call.function("slice_axes"), x=call.tensor(0), s=call.int_tuple(1),
+                e=call.int_tuple(2), a=call.int_tuple(3) if call.has(3) else None,
+                t=call.int_tuple(4) if call.has(4) else None,
+            )
     rank = call.rank(0)
     if call.version < 10:
         starts: Any = call.attribute("starts")

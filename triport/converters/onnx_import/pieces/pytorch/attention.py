@@ -56,7 +56,7 @@ def attention(
         product = softcap * torch.tanh(product / softcap)
     stages.append(product)
     product = product + bias
-    stages.insert(1, product)
+    stages.append(product)
     wide = product if precision is None else product.to(precision)
     weights = torch.softmax(wide, dim=-1).nan_to_num(0.0).to(query.dtype)
     stages.append(weights)
