@@ -18,6 +18,9 @@ def attention(call: Call) -> Any:
     heads, kv_heads = call.attribute("q_num_heads", None), call.attribute("kv_num_heads", None)
     scale, mode = call.attribute("scale", None), call.attribute("qk_matmul_output_mode", 0)
     precision = call.attribute("softmax_precision", None)
+    window: list[int] = [-1, -1]
+    if call.version >= 25:
+        window = [call.attribute(name, -1) for name in ("left_window_size", "right_window_size")]
     if mode not in (0, 1, 2, 3):
         call.refuse(f"qk_matmul_output_mode {mode}")
     if call.rank(0) == 3 and (heads is None or kv_heads is None):
@@ -25,6 +28,7 @@ def attention(call: Call) -> Any:
     if call.has(4) != call.has(5):
         call.refuse("past keys without past values")
     several = call.rank(0) == 3 or any(call.used(i) for i in (1, 2, 3)) or any(call.has(i) for i in (4, 5, 6))
+    several = several or window != [-1, -1]
     plain = not several and not softcap and precision is None and mode == 0
     mask = call.tensor(3) if call.has(3) else None
     if plain and not (causal and mask is not None) and call.dtype(0) == "float32":
@@ -46,7 +50,7 @@ def attention(call: Call) -> Any:
         call.refuse(f"softmax_precision {precision}")
     kind = kinds[precision]
     result = code(
-        "f(q, k, v, m, pk, pv, n, heads=h, kv_heads=kh, scale=s, causal=c, softcap=cap, scores=o, precision=p)",
+        "f(q, k, v, m, pk, pv, n, heads=h, kv_heads=kh, scale=s, causal=c, softcap=cap, scores=o, precision=p, window=w)",
         f=call.function("attention"),
         q=call.tensor(0),
         k=call.tensor(1),
@@ -61,6 +65,7 @@ def attention(call: Call) -> Any:
         c=bool(causal),
         cap=softcap,
         o=mode,
+        w=OMIT if window == [-1, -1] else tuple(window),
         p=None if kind is None else call.dtype_name(kind),
     )
     found = call.let("attended", result)

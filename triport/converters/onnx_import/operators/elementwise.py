@@ -252,3 +252,14 @@ def _f32(value: float) -> float:
     import numpy as np
 
     return float(str(np.float32(value)))
+
+
+@both("SwiGLU")
+def swiglu(call: Call) -> ast.expr:
+    """One input through Swish, times the other."""
+    alpha = _f32(call.attribute("alpha", 1.0))
+    module = "torch" if call.target == "pytorch" else "ops"
+    a = call.let("x", call.tensor(0))
+    if alpha == 1.0 and call.target == "pytorch":
+        return code("F.silu(a) * b", a=a, b=call.tensor(1))
+    return code(f"a * {module}.sigmoid(n * a) * b", a=a, n=alpha, b=call.tensor(1))

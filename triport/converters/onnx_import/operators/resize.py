@@ -254,11 +254,11 @@ def resize_matrix(
         taps = _taps(x, how, shrunk)
         total = 0.0
         for place, weight in taps:
-            if (how.get("exclude") or how.get("antialias")) and not 0 <= place < size:
+            if how.get("exclude") and not 0 <= place < size:
                 continue
             matrix[row, min(max(place, 0), size - 1)] += weight
             total += weight
-        if (how.get("exclude") or how.get("antialias")) and total:
+        if how.get("exclude") and total:
             matrix[row] /= total
     return matrix, outside
 

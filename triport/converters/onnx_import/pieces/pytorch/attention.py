@@ -19,6 +19,7 @@ def attention(
     softcap: float,
     scores: int,
     precision: torch.dtype | None,
+    window: tuple[int, int] = (-1, -1),
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return attended values, all keys and values, and the scores of the stage that is asked for."""
     flat = query.dim() == 3
@@ -48,6 +49,11 @@ def attention(
         first = past if lengths is None else (lengths - rows).reshape(-1, 1, 1, 1)
         allowed = at <= torch.arange(rows, device=query.device)[:, None] + first
         bias = bias.masked_fill(~allowed, float("-inf"))
+    for side, reach in enumerate(window):
+        if reach >= 0:
+            first = past if lengths is None else (lengths - rows).reshape(-1, 1, 1, 1)
+            step = at - (torch.arange(rows, device=query.device)[:, None] + first)
+            bias = bias.masked_fill((step if side else -step) > reach, float("-inf"))
     if lengths is not None:
         inside = at < lengths.reshape(-1, 1, 1, 1)
         bias = bias.masked_fill(~inside, float("-inf"))

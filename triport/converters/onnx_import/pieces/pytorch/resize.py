@@ -37,7 +37,7 @@ def resize(
             continue
         places = resize_places(x.shape[axis], lengths[i], scales[i], transform, ends).to(x.device)
         shrunk = min(scales[i], 1.0) if antialias else 1.0
-        matrix = resize_weights(places, x.shape[axis], mode, nearest, cubic, exclude or antialias, shrunk)
+        matrix = resize_weights(places, x.shape[axis], mode, nearest, cubic, exclude, shrunk)
         missing = (places < 0) | (places > x.shape[axis] - 1)
         if mode == "nearest":
             x = x.index_select(axis, matrix.argmax(dim=1))
