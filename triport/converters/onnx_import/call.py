@@ -226,7 +226,7 @@ class Call:
             if found.size != 1:
                 self.refuse(f"input {index} has {found.size} elements; one is expected")
             return literal(number(found))
-        return code("x.item()", x=self.tensor(index))
+        return code("x.item()" if self.target == "pytorch" else "x.asnumpy().item()", x=self.tensor(index))
 
     def let(self, noun: str, tree: ast.expr) -> ast.expr:
         """Give an expression a variable, and return that."""

@@ -103,6 +103,12 @@ def build(weights: bool = True) -> @NAME@:
     return network.set_train(False)
 ''',
 }
+_LOADER_WITHOUT_WEIGHTS = '''
+def build() -> @NAME@:
+    """Return the network, which has no weights."""
+    network = @NAME@()
+    return @END@
+'''
 _SAFETENSORS = {
     "F32": "float32",
     "F64": "float64",
@@ -184,10 +190,13 @@ def _text(model: Any, shared: Shared, classes: list[Class], root: Written, name:
             *("\n".join(_class_lines(each, shared, model, root)) for each in classes),
         ]
     )
-    loader = _LOADERS[shared.target].strip("\n")
+    arrays = shared.state.arrays()
+    loader = (_LOADERS[shared.target] if arrays else _LOADER_WITHOUT_WEIGHTS).strip("\n")
+    end = {"pytorch": "network.eval()", "mindspore": "network.set_train(False)"}[shared.target]
+    loader = loader.replace("@END@", end)
     loader = loader.replace("@NAME@", classes[-1].name).replace("@FILE@", f'"{name}.safetensors"')
-    if shared.target == "pytorch":
-        kinds = {str(array.dtype) for array in shared.state.arrays().values()}
+    if shared.target == "pytorch" and arrays:
+        kinds = {str(array.dtype) for array in arrays.values()}
         entries = {key: kind for key, kind in (_SAFETENSORS | _SAFETENSORS_8).items() if kind in kinds}
         table = ", ".join(f'"{key}": torch.{kind}' for key, kind in entries.items())
         loader = f"_DTYPES = {{{table}}}\n\n\n{loader}"
@@ -214,7 +223,8 @@ def _head(model: Any, shared: Shared, name: str, body: str) -> str:
         "",
     ]
     if shared.target == "pytorch":
-        standard, names = ["import json"], ["import torch", "from torch import Tensor, nn"]
+        standard = ["import json"] if "json." in body else []
+        names = ["import torch", "from torch import Tensor, nn"]
         if re.search(r"\bF\.", body):
             names.append("from torch.nn import functional as F")
     else:
@@ -228,7 +238,10 @@ def _head(model: Any, shared: Shared, name: str, body: str) -> str:
             names.insert(1, "import numpy as np")
             names.sort(key=lambda line: (line.startswith("from"), line))
     standard += ["import math"] if re.search(r"\bmath\.", body) else []
-    return "\n".join([*lines, *standard, "from pathlib import Path", "", *names, ""])
+    standard += ["from collections.abc import Callable"] if re.search(r"\bCallable\b", body) else []
+    standard += ["from pathlib import Path"] if re.search(r"\bPath\b", body) else []
+    standard += [""] if standard else []
+    return "\n".join([*lines, *standard, *names, ""])
 
 
 def _class_lines(made: Class, shared: Shared, model: Any, root: Written) -> list[str]:

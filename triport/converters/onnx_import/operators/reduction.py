@@ -92,12 +92,18 @@ def _computed_axes(call: Call) -> ast.expr:
 @mindspore(*_REDUCTIONS)
 def reduction_mindspore(call: Call) -> ast.expr:
     """A reduction, in the dtype of its input; MindSpore's CPU reduces floats and some integers."""
-    axes, keep, nothing = _axes(call)
     op, dtype, x = call.node.op_type, call.dtype(0), call.tensor(0)
-    shown = tuple(_shown(call, axes))
-    if nothing or not shown:
-        return code(_ALONE[op][1], x=x) if op in _ALONE else x
-    if any(call.size(0, a) == 0 for a in shown):
+    shown: Any
+    if call.version >= _AXES_AS_INPUT[op] and call.has(1) and call.constant(1) is None:
+        if call.attribute("noop_with_empty_axes", 0):
+            call.refuse("axes that are computed at run time and may be none")
+        shown, keep = _computed_axes(call), bool(call.attribute("keepdims", 1))
+    else:
+        axes, keep, nothing = _axes(call)
+        shown = tuple(_shown(call, axes))
+        if nothing or not shown:
+            return code(_ALONE[op][1], x=x) if op in _ALONE else x
+    if any(call.size(0, a) == 0 for a in range(call.rank(0))):
         call.refuse("of an empty axis")
     floating = dtype in ("float16", "float32", "float64")
     if not floating:
@@ -120,7 +126,7 @@ def reduction_mindspore(call: Call) -> ast.expr:
 def product(call: Call) -> ast.expr:
     """The product, an axis at a time."""
     x, dtype = call.tensor(0), call.dtype(0)
-    if call.target == "pytorch" and call.version >= 18 and call.has(1) and call.constant(1) is None:
+    if call.version >= 18 and call.has(1) and call.constant(1) is None:
         if call.attribute("noop_with_empty_axes", 0):
             call.refuse("axes that are computed at run time and may be none")
         product_ = code("f(x, a, k)", f=call.function("product"), x=x, a=call.int_tuple(1),
@@ -191,8 +197,9 @@ def cumprod(call: Call) -> ast.expr:
 def _cumulated(call: Call, kind: str) -> ast.expr:
     exclusive, backwards = call.attribute("exclusive", 0), call.attribute("reverse", 0)
     x, dtype = call.tensor(0), call.dtype(0)
-    if call.target == "pytorch" and call.constant(1) is None:
-        return code("f(x, a, torch.k, exclusive=e, backwards=b)".replace("torch.k", f"torch.{kind}"), x=x,
+    if call.constant(1) is None:
+        module = "torch" if call.target == "pytorch" else "mindspore.ops"
+        return code(f"f(x, a, {module}.{kind}, exclusive=e, backwards=b)", x=x,
                     f=call.function("cumulated"), a=call.scalar(1), e=bool(exclusive), b=bool(backwards))
     axis = call.axis(int(call.array(1).reshape(-1)[0]), call.rank(0))
     if call.target == "pytorch":

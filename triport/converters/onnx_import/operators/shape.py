@@ -147,7 +147,7 @@ def squeeze(call: Call) -> ast.expr:
 @both("Unsqueeze")
 def unsqueeze(call: Call) -> ast.expr:
     """Axes of size 1 put in."""
-    if call.target == "pytorch" and call.version >= 13 and call.has(1) and call.constant(1) is None:
+    if call.version >= 13 and call.has(1) and call.constant(1) is None:
         return code("f(x, a)", f=call.function("unsqueeze"), x=call.tensor(0), a=call.int_tuple(1))
     axes = call.axes(1, 13)
     if axes is None:
@@ -170,7 +170,7 @@ def expand(call: Call) -> ast.expr:
     x = call.tensor(0)
     if sizes is None or shape is None:
         if call.target == "mindspore":
-            call.refuse("the shape is computed at run time")
+            return code("f(x, s)", f=call.function("expand"), x=x, s=call.int_tuple(1))
         x = call.let("x", x)
         template = "x.expand(torch.broadcast_shapes(x.shape, s))"
         return code(template, x=x, s=call.int_tuple(1))
@@ -196,7 +196,7 @@ def expand(call: Call) -> ast.expr:
                 not (isinstance(g, int)) and not (isinstance(w, int) and w == 1)
                 for w, g in zip(wanted, given, strict=True)
             ):
-                call.refuse("the shape is computed at run time")
+                return code("f(x, s)", f=call.function("expand"), x=x, s=tuple(sizes))
         else:
             x = call.let("x", x)
             return code("x.expand(torch.broadcast_shapes(x.shape, s))", x=x, s=tuple(sizes))
@@ -284,7 +284,7 @@ def _at(axis: int, tree: ast.expr) -> ast.expr:
 @both("Slice")
 def slice_(call: Call) -> ast.expr:
     """A part along axes, with steps."""
-    if call.target == "pytorch" and call.version >= 10:
+    if call.version >= 10:
         unknown = any(call.has(i) and call.constant(i) is None for i in (3, 4))
         if unknown or (call.has(4) and call.array(4).size and call.array(4).min() < 0 and call.ints(1) is None):
             return code(
