@@ -237,6 +237,7 @@ def _head(model: Any, shared: Shared, name: str, body: str) -> str:
         if re.search(r"\bnp\.", body):
             names.insert(1, "import numpy as np")
             names.sort(key=lambda line: (line.startswith("from"), line))
+    standard += ["import itertools"] if re.search(r"\bitertools\.", body) else []
     standard += ["import math"] if re.search(r"\bmath\.", body) else []
     standard += ["from collections.abc import Callable"] if re.search(r"\bCallable\b", body) else []
     standard += ["from pathlib import Path"] if re.search(r"\bPath\b", body) else []

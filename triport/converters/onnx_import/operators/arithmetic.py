@@ -98,7 +98,7 @@ def mod(call: Call) -> ast.expr:
         else code("a - b * ops.floor_div(a, b)", a=a, b=b)
     )
     if not fmod and call.dtype(0) in _FLOATS:
-        return code("a - b * ops.floor(a / b)", a=call.tensor(0), b=call.tensor(1))
+        call.refuse("of floats without fmod: MindSpore has no remainder that keeps the sign of zero")
     return code("x.to(d)", x=found, d=call.dtype_name(call.dtype(0)))
 
 

@@ -7,11 +7,11 @@ from typing import Any
 from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import OMIT, code
 
-from . import pytorch
+from . import both
 from .elementwise import _f32
 
 
-@pytorch("Attention", since=23)
+@both("Attention", since=23)
 def attention(call: Call) -> Any:
     """Attention by its definition: scores, mask, softmax, values; with a cache, and with scores as output."""
     causal, softcap = call.attribute("is_causal", 0), _f32(call.attribute("softcap", 0.0))
@@ -29,7 +29,7 @@ def attention(call: Call) -> Any:
         call.refuse("past keys without past values")
     several = call.rank(0) == 3 or any(call.used(i) for i in (1, 2, 3)) or any(call.has(i) for i in (4, 5, 6))
     several = several or window != [-1, -1]
-    plain = not several and not softcap and precision is None and mode == 0
+    plain = call.target == "pytorch" and not several and not softcap and precision is None and mode == 0
     mask = call.tensor(3) if call.has(3) else None
     if plain and not (causal and mask is not None) and call.dtype(0) == "float32":
         same = call.size(0, 1) == call.size(1, 1) and call.size(0, 1) is not None
@@ -72,7 +72,7 @@ def attention(call: Call) -> Any:
     return tuple(code("x[i]", x=found, i=i) for i in range(4))
 
 
-@pytorch("RotaryEmbedding", since=23)
+@both("RotaryEmbedding", since=23)
 def rotary_embedding(call: Call) -> Any:
     """Rotate pairs of features by their positions' angles."""
     heads, size = call.attribute("num_heads", 0), call.attribute("rotary_embedding_dim", 0)

@@ -153,7 +153,7 @@ def conv_mindspore(call: Call) -> ast.expr:
         return _functional_mindspore(call, window, groups)
     out, per_group = weight.array.shape[:2]
     if window.rank not in (1, 2) or (window.rank == 2 and min(window.begin + window.end) < 0):
-        call.refuse(f"over {window.rank} axes")
+        return _functional_mindspore(call, window, groups)
     pads = tuple(n for b, e in zip(window.begin, window.end, strict=True) for n in (b, e))
     x = call.tensor(0)
     if window.rank == 1:
@@ -177,9 +177,13 @@ def conv_mindspore(call: Call) -> ast.expr:
 
 
 def _functional_mindspore(call: Call, window: Window, groups: int) -> ast.expr:
-    if window.rank != 2:
-        call.refuse("with computed weights over other than two axes")
     x = call.tensor(0)
+    if window.rank != 2:
+        if min(window.begin + window.end) < 0:
+            call.refuse("with negative padding")
+        return code("f(x, w, b, s, p, dl, g)", f=call.function("convolution"), x=x, w=call.tensor(1),
+                    b=call.tensor(2) if call.has(2) else None, s=tuple(window.strides),
+                    p=(*window.begin, *window.end), dl=tuple(window.dilations), g=groups)
     if window.begin != window.end:
         x = code("ops.pad(x, p)", x=x, p=window.torch_pads)
     kernel = _weight_kernel(call)

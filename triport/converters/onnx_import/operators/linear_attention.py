@@ -7,11 +7,11 @@ from typing import Any
 from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import code
 
-from . import pytorch
+from . import both
 from .elementwise import _f32
 
 
-@pytorch("LinearAttention")
+@both("LinearAttention")
 def linear_attention(call: Call) -> Any:
     """The recurrence, a token after the other."""
     call.attribute("chunk_size", 64)
@@ -33,7 +33,7 @@ def linear_attention(call: Call) -> Any:
     )
 
 
-@pytorch("CausalConvWithState")
+@both("CausalConvWithState")
 def causal_conv(call: Call) -> Any:
     """A convolution of each channel over what came before, carried on from call to call."""
     activation = call.attribute("activation", "none")

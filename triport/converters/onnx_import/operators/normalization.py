@@ -52,6 +52,8 @@ def softmax_of_two(call: Call) -> ast.expr:
 
 def _soft(call: Call, x: ast.expr, axis: int, rank: int, size: int | None) -> ast.expr:
     template = _SOFT[call.node.op_type][call.target == "mindspore"]
+    if call.target == "mindspore" and call.node.op_type == "Softmax":
+        return code("f(x, a)", f=call.function("softmax"), x=x, a=axis)
     if call.node.op_type != "Hardmax":
         return code(template, x=x, a=axis)
     if size is None:

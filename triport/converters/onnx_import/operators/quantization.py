@@ -18,7 +18,7 @@ def _along(call: Call, index: int, axis: int, block: int) -> ast.expr:
     tree = call.tensor(index)
     rank, of = call.rank(0), call.rank(index)
     if block:
-        kind = "x.repeat_interleave(n, dim=a)" if call.target == "pytorch" else "x.repeat(n, axis=a)"
+        kind = "x.repeat_interleave(n, dim=a)" if call.target == "pytorch" else "ops.repeat_interleave(x, n, a)"
         tree = code(kind, x=tree, n=block, a=axis)
         size, count = call.size(0, axis), call.size(index, axis)
         if size is None or count is None:

@@ -23,7 +23,7 @@ _REDUCTIONS = {
     ),
     "ReduceSumSquare": ("x.square().sum(dim=a, keepdim=k)", "ops.sum(ops.square(x), dim=a, keepdim=k)"),
     "ReduceLogSum": ("x.sum(dim=a, keepdim=k).log()", "ops.log(ops.sum(x, dim=a, keepdim=k))"),
-    "ReduceLogSumExp": ("torch.logsumexp(x, dim=a, keepdim=k)", "ops.logsumexp(x, axis=a, keep_dims=k)"),
+    "ReduceLogSumExp": ("torch.logsumexp(x, dim=a, keepdim=k)", "ops.logsumexp(x, a, k)"),
 }
 _AXES_AS_INPUT = dict.fromkeys(_REDUCTIONS, 18) | {"ReduceSum": 13, "ReduceProd": 18}
 _SUMS = ("ReduceSum", "ReduceL1", "ReduceSumSquare")
@@ -126,6 +126,8 @@ def reduction_mindspore(call: Call) -> ast.expr:
 def product(call: Call) -> ast.expr:
     """The product, an axis at a time."""
     x, dtype = call.tensor(0), call.dtype(0)
+    if call.target == "mindspore" and any(call.size(0, a) == 0 for a in range(call.rank(0))):
+        call.refuse("of an empty axis")
     if call.version >= 18 and call.has(1) and call.constant(1) is None:
         if call.attribute("noop_with_empty_axes", 0):
             call.refuse("axes that are computed at run time and may be none")
@@ -173,12 +175,7 @@ def arg_extreme(call: Call) -> ast.expr:
 def _argument(call: Call, name: str, x: ast.expr, axis: int, keep: int) -> ast.expr:
     if call.target == "pytorch":
         return code(f"torch.{name}(x, dim=a, keepdim=k)", x=x, a=axis, k=True if keep else OMIT)
-    found = code(
-        f"ops.{name}(x, a, keepdims=k)" if name == "argmax" else f"ops.{name}(x, a, keepdims=k)",
-        x=x,
-        a=axis,
-        k=bool(keep),
-    )
+    found = code(f"ops.{name}(x, a, k)", x=x, a=axis, k=bool(keep))
     return code("x.to(mindspore.int64)", x=found)
 
 

@@ -121,19 +121,25 @@ def _is_computed(call: Call) -> bool:
     return call.has(3) and call.constant(3) is None and call.ints(3) is None
 
 
+def _listed(call: Call, index: int) -> ast.expr:
+    return code("x.tolist()" if call.target == "pytorch" else "x.asnumpy().tolist()", x=call.tensor(index))
+
+
 def _at_run_time(call: Call) -> ast.expr:
     """Return the resize by its definition, from scales and sizes that are computed."""
     rank = call.rank(0)
     axes = call.attribute("axes", None) if call.version >= 18 else None
     transform = call.attribute("coordinate_transformation_mode", "half_pixel")
+    if call.target == "mindspore" and transform == "tf_crop_and_resize":
+        call.refuse("a region that is computed at run time")
     has_scales = call.has(2) and call.shape(2) not in ([0],)
     return code(
-        "f(x, axes=a, scales=s, sizes=n, mode=m, transform=t, nearest=r, cubic=c, exclude=e, antialias=aa, policy=p, "
-        "region=roi, outside=o)",
+        "f(x, axes=a, scales=s, sizes=n, mode=m, transform=t, nearest=r, cubic=c, exclude=e, antialias=aa, policy=p"
+        + (", region=roi, outside=o)" if call.target == "pytorch" else ")"),
         f=call.function("resize"),
         x=call.tensor(0),
         a=tuple(range(rank)) if axes is None else tuple(call.axis(n, rank) for n in axes),
-        s=code("x.tolist()", x=call.tensor(2)) if has_scales else None,
+        s=_listed(call, 2) if has_scales else None,
         n=None if has_scales else call.int_tuple(3),
         m=call.attribute("mode", "nearest"),
         t=transform,
@@ -142,7 +148,7 @@ def _at_run_time(call: Call) -> ast.expr:
         e=bool(call.attribute("exclude_outside", 0)),
         aa=bool(call.attribute("antialias", 0)) if call.version >= 18 else False,
         p=call.attribute("keep_aspect_ratio_policy", "stretch") if call.version >= 18 else "stretch",
-        roi=code("x.tolist()", x=call.tensor(1)) if call.has(1) and transform == "tf_crop_and_resize" else None,
+        roi=_listed(call, 1) if call.has(1) and transform == "tf_crop_and_resize" else None,
         o=_f32(call.attribute("extrapolation_value", 0.0)),
     )
 
@@ -318,6 +324,8 @@ def _cubic(d: float, a: float) -> float:
 @mindspore("Resize", "Upsample", since=7)
 def resize_mindspore(call: Call) -> ast.expr:
     """By a matrix along each axis: MindSpore's own phases are rounded."""
+    if call.node.op_type == "Resize" and call.version >= 11 and _is_computed(call):
+        return _at_run_time(call)
     axes, scales, sizes, how = _plan(call)
     x = call.tensor(0)
     for i, (axis, scale, size) in enumerate(zip(axes, scales, sizes, strict=True)):

@@ -8,13 +8,13 @@ from typing import Any
 from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import code
 
-from . import pytorch
+from . import both, pytorch
 from .elementwise import _f32
 
 _MODES = {"linear": "bilinear", "bilinear": "bilinear", "cubic": "bicubic", "bicubic": "bicubic", "nearest": "nearest"}
 
 
-@pytorch("GridSample")
+@both("GridSample")
 def grid_sample(call: Call) -> ast.expr:
     """Pixels at the places of a grid."""
     mode = call.attribute("mode", "linear" if call.version >= 20 else "bilinear")
@@ -23,6 +23,11 @@ def grid_sample(call: Call) -> ast.expr:
         call.refuse("attribute mode or padding_mode is unknown")
     if _MODES[mode] == "bicubic" and call.rank(0) != 4:
         call.refuse("bicubic of other than images")
+    if call.target == "mindspore":
+        if _MODES[mode] != "bilinear" or call.dtype(0) != "float32" or padding == "reflection":
+            call.refuse("other than bilinear float32: MindSpore's nearest takes other pixels")
+        template = "ops.grid_sample(x, g, m, p, c)"
+        return code(template, x=call.tensor(0), g=call.tensor(1), m=_MODES[mode], p=padding, c=bool(corners))
     return code(
         "F.grid_sample(x, g, mode=m, padding_mode=p, align_corners=c)",
         x=call.tensor(0), g=call.tensor(1), m=_MODES[mode], p=padding, c=bool(corners),
