@@ -9,7 +9,23 @@ from .state import path_of
 
 # they become layers, whose path is their weights' names without the leaf
 _LAYERS = frozenset(
-    ["Conv", "ConvTranspose", "BatchNormalization", "Gemm", "MatMul", "LayerNormalization", "GroupNormalization", "InstanceNormalization", "PRelu", "Gather", "RMSNormalization", "LSTM", "GRU", "RNN"]
+    [
+        "Conv",
+        "ConvTranspose",
+        "BatchNormalization",
+        "Gemm",
+        "MatMul",
+        "LayerNormalization",
+        "GroupNormalization",
+        "InstanceNormalization",
+        "PRelu",
+        "Linear",
+        "Gather",
+        "RMSNormalization",
+        "LSTM",
+        "GRU",
+        "RNN",
+    ]
 )
 _THROUGH = frozenset(("Transpose", "Identity", "Cast", "Reshape", "DequantizeLinear", "Squeeze", "Unsqueeze"))
 _LONG = 2000

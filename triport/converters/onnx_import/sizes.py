@@ -143,7 +143,9 @@ def _arithmetic(on_numbers: Callable[[int, int], int], template: str) -> Callabl
         if any(each is None for each in found):
             return None
         ranks = [
-            0 if (isinstance(r, Sizes) and r.scalar) or (not isinstance(r, Sizes) and call.rank(i) == 0) else 1
+            0
+            if (isinstance(r, Sizes) and r.scalar) or (not isinstance(r, Sizes) and call.rank(i) == 0)
+            else 1
             for i, r in enumerate((left, right))
         ]
         return Sizes(tuple(each for each in found if each is not None), max(ranks) == 0)

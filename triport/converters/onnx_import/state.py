@@ -16,7 +16,79 @@ if TYPE_CHECKING:
 
 # what a class of either framework has already: a layer of that name would hide it
 _TAKEN = frozenset(
-    ["T", "add_module", "append", "apply", "bfloat16", "bprop", "buffers", "call", "cells", "children", "clear", "construct", "cpu", "cuda", "data", "double", "eval", "extend", "float", "forward", "get_buffer", "get_parameter", "half", "insert", "keys", "items", "modules", "name", "named_buffers", "named_parameters", "parameters", "pop", "register_buffer", "register_parameter", "requires_grad", "requires_grad_", "set_train", "share_memory", "state_dict", "to", "to_empty", "train", "training", "trainable_params", "type", "update", "update_cell_prefix", "values", "zero_grad", "xpu", "ipu", "mtia", "compile", "phase", "param_prefix", "cell_type", "cls_name", "shard", "recompute", "set_grad", "load_state_dict", "insert_child_to_cell", "insert_param_to_cell", "init_parameters_data", "parameters_dict", "parameters_and_names", "cells_and_names", "name_cells", "get_parameters", "add_flags", "self"]
+    [
+        "T",
+        "add_module",
+        "append",
+        "apply",
+        "bfloat16",
+        "bprop",
+        "buffers",
+        "call",
+        "cells",
+        "children",
+        "clear",
+        "construct",
+        "cpu",
+        "cuda",
+        "data",
+        "double",
+        "eval",
+        "extend",
+        "float",
+        "forward",
+        "get_buffer",
+        "get_parameter",
+        "half",
+        "insert",
+        "keys",
+        "items",
+        "modules",
+        "name",
+        "named_buffers",
+        "named_parameters",
+        "parameters",
+        "pop",
+        "register_buffer",
+        "register_parameter",
+        "requires_grad",
+        "requires_grad_",
+        "set_train",
+        "share_memory",
+        "state_dict",
+        "to",
+        "to_empty",
+        "train",
+        "training",
+        "trainable_params",
+        "type",
+        "update",
+        "update_cell_prefix",
+        "values",
+        "zero_grad",
+        "xpu",
+        "ipu",
+        "mtia",
+        "compile",
+        "phase",
+        "param_prefix",
+        "cell_type",
+        "cls_name",
+        "shard",
+        "recompute",
+        "set_grad",
+        "load_state_dict",
+        "insert_child_to_cell",
+        "insert_param_to_cell",
+        "init_parameters_data",
+        "parameters_dict",
+        "parameters_and_names",
+        "cells_and_names",
+        "name_cells",
+        "get_parameters",
+        "add_flags",
+        "self",
+    ]
 )
 
 
@@ -125,7 +197,8 @@ def path_of(label: str) -> str | None:
     """Return a label as a path of attributes, or None if it is none."""
     parts = label.split(".")
     if not all(
-        is_identifier(p) or (p.isdigit() and i) or (p.isdigit() and len(parts) > 1) for i, p in enumerate(parts)
+        is_identifier(p) or (p.isdigit() and i) or (p.isdigit() and len(parts) > 1)
+        for i, p in enumerate(parts)
     ):
         return None
     if (

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from .fusing import fuse
 from .scopes import Homes
 
 
@@ -83,6 +84,7 @@ def flat(graph: Any) -> Block:
 
 def blocks_of(graph: Any) -> Block:
     """Return a graph as blocks within blocks, as its names and scopes have them."""
+    fuse(graph)
     whole = flat(graph)
     constant, running = _parted(whole.items)
     homes = Homes(running)

@@ -95,7 +95,9 @@ def _in_order(statements: list[ast.stmt]) -> list[ast.stmt]:
         while stack:
             i = stack[-1]
             needed = [
-                made[n] for n in used_names([statements[i]]) if n in made and made[n] not in done and made[n] > i
+                made[n]
+                for n in used_names([statements[i]])
+                if n in made and made[n] not in done and made[n] > i
             ]
             if i in done or not needed:
                 stack.pop()

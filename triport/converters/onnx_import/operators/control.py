@@ -128,7 +128,9 @@ def _is_true(graph: Any, value: Any, given: Any) -> bool:
     if value.const_value is not None:
         return bool(value.const_value.numpy().reshape(-1)[0])
     producer = value.producer()
-    return producer is not None and producer.op_type == "Identity" and _is_true(graph, producer.inputs[0], given)
+    return (
+        producer is not None and producer.op_type == "Identity" and _is_true(graph, producer.inputs[0], given)
+    )
 
 
 @both("Scan", since=9)

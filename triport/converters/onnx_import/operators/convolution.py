@@ -181,9 +181,17 @@ def _functional_mindspore(call: Call, window: Window, groups: int) -> ast.expr:
     if window.rank != 2:
         if min(window.begin + window.end) < 0:
             call.refuse("with negative padding")
-        return code("f(x, w, b, s, p, dl, g)", f=call.function("convolution"), x=x, w=call.tensor(1),
-                    b=call.tensor(2) if call.has(2) else None, s=tuple(window.strides),
-                    p=(*window.begin, *window.end), dl=tuple(window.dilations), g=groups)
+        return code(
+            "f(x, w, b, s, p, dl, g)",
+            f=call.function("convolution"),
+            x=x,
+            w=call.tensor(1),
+            b=call.tensor(2) if call.has(2) else None,
+            s=tuple(window.strides),
+            p=(*window.begin, *window.end),
+            dl=tuple(window.dilations),
+            g=groups,
+        )
     if window.begin != window.end:
         x = code("ops.pad(x, p)", x=x, p=window.torch_pads)
     kernel = _weight_kernel(call)

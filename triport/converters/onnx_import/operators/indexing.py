@@ -224,8 +224,14 @@ def one_hot(call: Call) -> ast.expr:
     axis = call.attribute("axis", -1)
     rank = call.rank(0) + 1
     if call.constant(1) is None:
-        return code("f(i, n, v, a)", f=call.function("one_hot"), i=call.tensor(0), n=code("int(n)", n=call.scalar(1)),
-                    v=call.tensor(2), a=call.axis(axis, rank))
+        return code(
+            "f(i, n, v, a)",
+            f=call.function("one_hot"),
+            i=call.tensor(0),
+            n=code("int(n)", n=call.scalar(1)),
+            v=call.tensor(2),
+            a=call.axis(axis, rank),
+        )
     depth = call.array(1)
     size = int(depth.reshape(-1)[0])
     axis = call.axis(axis, rank)

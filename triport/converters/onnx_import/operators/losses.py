@@ -32,14 +32,21 @@ def _target(call: Call) -> ast.expr:
 @pytorch("NegativeLogLikelihoodLoss")
 def nll_loss(call: Call) -> ast.expr:
     """Of logarithms of probabilities."""
-    return code("F.nll_loss(x, t, weight=w, ignore_index=i, reduction=r)", x=call.tensor(0), t=_target(call), **_given(call))
+    return code(
+        "F.nll_loss(x, t, weight=w, ignore_index=i, reduction=r)",
+        x=call.tensor(0),
+        t=_target(call),
+        **_given(call),
+    )
 
 
 @pytorch("SoftmaxCrossEntropyLoss")
 def cross_entropy(call: Call) -> Any:
     """Of scores; their logarithms of probabilities are the second output."""
     x = call.let("x", call.tensor(0))
-    loss = code("F.cross_entropy(x, t, weight=w, ignore_index=i, reduction=r)", x=x, t=_target(call), **_given(call))
+    loss = code(
+        "F.cross_entropy(x, t, weight=w, ignore_index=i, reduction=r)", x=x, t=_target(call), **_given(call)
+    )
     return (loss, code("F.log_softmax(x, dim=1)", x=x))
 
 

@@ -90,10 +90,22 @@ def max_pool_mindspore(call: Call) -> Any:
     if call.used(1):
         call.refuse("indices")
     x, ceil = call.tensor(0), call.attribute("ceil_mode", 0)
-    if ceil or set(window.dilations) != {1} or window.rank != 2 or call.dtype(0) not in ("float32", "float16"):
-        pooled = code("f(x.to(mindspore.float32), k, s, p, dl, c)", f=call.function("max_pool"), x=x,
-                      k=tuple(window.kernel), s=tuple(window.strides), p=(*window.begin, *window.end),
-                      dl=tuple(window.dilations), c=bool(ceil))
+    if (
+        ceil
+        or set(window.dilations) != {1}
+        or window.rank != 2
+        or call.dtype(0) not in ("float32", "float16")
+    ):
+        pooled = code(
+            "f(x.to(mindspore.float32), k, s, p, dl, c)",
+            f=call.function("max_pool"),
+            x=x,
+            k=tuple(window.kernel),
+            s=tuple(window.strides),
+            p=(*window.begin, *window.end),
+            dl=tuple(window.dilations),
+            c=bool(ceil),
+        )
         return (code("x.to(d)", x=pooled, d=call.dtype_name(call.dtype(0))), None)
     if any(window.begin + window.end):
         x = code("ops.pad(x, p, value=v)", x=x, p=window.torch_pads, v=float("-inf"))
@@ -263,8 +275,14 @@ def lp_pool_mindspore(call: Call) -> ast.expr:
     window.refuse_dynamic()
     p, ceil = call.attribute("p", 2), call.attribute("ceil_mode", 0)
     taps = code(
-        "f(ops.pow(ops.abs(x), p), k, s, pads, dl, c, 0.0)", f=call.function("windows"), x=call.tensor(0), p=p,
-        k=tuple(window.kernel), s=tuple(window.strides), pads=(*window.begin, *window.end),
-        dl=tuple(window.dilations), c=bool(ceil),
+        "f(ops.pow(ops.abs(x), p), k, s, pads, dl, c, 0.0)",
+        f=call.function("windows"),
+        x=call.tensor(0),
+        p=p,
+        k=tuple(window.kernel),
+        s=tuple(window.strides),
+        pads=(*window.begin, *window.end),
+        dl=tuple(window.dilations),
+        c=bool(ceil),
     )
     return code("ops.pow(ops.sum(ops.stack(t), 0), q)", t=taps, q=1 / p)

@@ -18,13 +18,18 @@ def _along(call: Call, index: int, axis: int, block: int) -> ast.expr:
     tree = call.tensor(index)
     rank, of = call.rank(0), call.rank(index)
     if block:
-        kind = "x.repeat_interleave(n, dim=a)" if call.target == "pytorch" else "ops.repeat_interleave(x, n, a)"
+        kind = (
+            "x.repeat_interleave(n, dim=a)" if call.target == "pytorch" else "ops.repeat_interleave(x, n, a)"
+        )
         tree = code(kind, x=tree, n=block, a=axis)
         size, count = call.size(0, axis), call.size(index, axis)
         if size is None or count is None:
             call.refuse("blocks along a free axis")
         if size != count * block:
-            slices: list[ast.expr] = [*(ast.Slice() for _ in range(axis)), ast.Slice(None, ast.Constant(size))]
+            slices: list[ast.expr] = [
+                *(ast.Slice() for _ in range(axis)),
+                ast.Slice(None, ast.Constant(size)),
+            ]
             tree = ast.Subscript(tree, ast.Tuple(slices, ast.Load()) if axis else slices[0], ast.Load())
         return tree
     if of == 0 or rank <= 1 or (of == 1 and call.size(index, 0) == 1):
@@ -40,7 +45,7 @@ def _axis(call: Call) -> tuple[int, int]:
     rank = call.rank(0)
     axis = call.attribute("axis", 1) if call.version >= 13 else 1
     block = call.attribute("block_size", 0) if call.version >= 21 else 0
-    if call.rank(1) == 0 or rank < 2 or call.size(1, 0) == 1 and call.rank(1) == 1:
+    if call.rank(1) == 0 or rank < 2 or (call.size(1, 0) == 1 and call.rank(1) == 1):
         return max(min(axis, rank - 1), 0), block
     return call.axis(axis, rank), block
 
@@ -58,14 +63,25 @@ def quantize_linear(call: Call) -> ast.expr:
         call.attribute("precision", 0)
     scale = _along(call, 1, axis, block)
     if "float8" in dtype:
-        if call.attribute("saturate", 1) != 1 or call.target == "mindspore" or dtype not in ("float8e4m3fn", "float8e5m2"):
+        if (
+            call.attribute("saturate", 1) != 1
+            or call.target == "mindspore"
+            or dtype not in ("float8e4m3fn", "float8e5m2")
+        ):
             call.refuse(f"to {dtype}")
         limit = {"float8e4m3fn": 448.0, "float8e5m2": 57344.0}[dtype]
         if call.has(2):
             zero = call.constant(2)
             if zero is None or np.any(zero.astype(np.float32)):
                 _along(call, 2, axis, block)
-        return code("torch.clamp(x / s, a, b).to(d)", x=call.tensor(0), s=scale, a=-limit, b=limit, d=call.dtype_name(dtype))
+        return code(
+            "torch.clamp(x / s, a, b).to(d)",
+            x=call.tensor(0),
+            s=scale,
+            a=-limit,
+            b=limit,
+            d=call.dtype_name(dtype),
+        )
     if dtype not in ("uint8", "int8", "uint16", "int16"):
         call.refuse(f"to {dtype}")
     limits = np.iinfo(dtype)
@@ -118,5 +134,10 @@ def dynamic_quantize_linear(call: Call) -> Any:
     low = call.let("low", code("ops.minimum(x.min(), 0.0)", x=x))
     scale = call.let("scale", code("(ops.maximum(x.max(), 0.0) - l) / 255.0", x=x, l=low))
     zero = call.let("zero", code("ops.clamp(ops.round(-l / s), 0.0, 255.0)", l=low, s=scale))
-    y = code("ops.clamp(ops.round(x / s) + z, 0.0, 255.0).to(mindspore.int32).to(mindspore.uint8)", x=x, s=scale, z=zero)
+    y = code(
+        "ops.clamp(ops.round(x / s) + z, 0.0, 255.0).to(mindspore.int32).to(mindspore.uint8)",
+        x=x,
+        s=scale,
+        z=zero,
+    )
     return (y, scale, code("z.to(mindspore.int32).to(mindspore.uint8)", z=zero))

@@ -47,7 +47,13 @@ def recurrent(call: Call) -> Any:
     plain = (activations == usual or relu) and clip is None and not call.has(4) and not peepholes
     weights = [call.rep(i) if call.has(i) else None for i in (1, 2, 3)]
     fixed = all(w is None or isinstance(w, Known) for w in weights)
-    if plain and fixed and direction != "reverse" and not (op == "GRU" and not after) and call.dtype(0) == "float32":
+    if (
+        plain
+        and fixed
+        and direction != "reverse"
+        and not (op == "GRU" and not after)
+        and call.dtype(0) == "float32"
+    ):
         layer = _layer(call, [w for w in weights if isinstance(w, Known)], hidden, count, layout, relu)
         if layer is not None:
             return layer
@@ -97,8 +103,12 @@ def _layer(
                 held[f"{name}_l0{end}"] = Known(_ordered(part, op, hidden), trained=True)
     constructor = code(
         f"nn.{op}(i, h, bias=b, batch_first=f, bidirectional=d, nonlinearity=r)",
-        i=inputs, h=hidden, b=OMIT if len(weights) > 2 else False, f=True if layout else OMIT,
-        d=True if count == 2 else OMIT, r="relu" if relu else OMIT,
+        i=inputs,
+        h=hidden,
+        b=OMIT if len(weights) > 2 else False,
+        f=True if layout else OMIT,
+        d=True if count == 2 else OMIT,
+        r="relu" if relu else OMIT,
     )
     layer = call.body.shared.state.add_layer(op.lower(), constructor, held, call.body.prefix)
     if layer is None:
@@ -115,7 +125,9 @@ def _layer(
     pair: ast.expr = ast.Name(names[1], ast.Store())
     if op == "LSTM":
         pair = ast.Tuple([ast.Name(n, ast.Store()) for n in names[1:]], ast.Store())
-    call.body.statements.append(ast.Assign([ast.Tuple([ast.Name(names[0], ast.Store()), pair], ast.Store())], run))
+    call.body.statements.append(
+        ast.Assign([ast.Tuple([ast.Name(names[0], ast.Store()), pair], ast.Store())], run)
+    )
     y = ast.Name(names[0], ast.Load())
     if layout:
         sequence = code("x.unflatten(-1, (n, -1))", x=y, n=count)

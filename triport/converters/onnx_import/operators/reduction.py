@@ -131,8 +131,13 @@ def product(call: Call) -> ast.expr:
     if call.version >= 18 and call.has(1) and call.constant(1) is None:
         if call.attribute("noop_with_empty_axes", 0):
             call.refuse("axes that are computed at run time and may be none")
-        product_ = code("f(x, a, k)", f=call.function("product"), x=x, a=call.int_tuple(1),
-                        k=bool(call.attribute("keepdims", 1)))
+        product_ = code(
+            "f(x, a, k)",
+            f=call.function("product"),
+            x=x,
+            a=call.int_tuple(1),
+            k=bool(call.attribute("keepdims", 1)),
+        )
         return code("x.to(d)", x=product_, d=call.dtype_name(dtype))
     axes, keep, nothing = _axes(call)
     if nothing:
@@ -196,8 +201,14 @@ def _cumulated(call: Call, kind: str) -> ast.expr:
     x, dtype = call.tensor(0), call.dtype(0)
     if call.constant(1) is None:
         module = "torch" if call.target == "pytorch" else "mindspore.ops"
-        return code(f"f(x, a, {module}.{kind}, exclusive=e, backwards=b)", x=x,
-                    f=call.function("cumulated"), a=call.scalar(1), e=bool(exclusive), b=bool(backwards))
+        return code(
+            f"f(x, a, {module}.{kind}, exclusive=e, backwards=b)",
+            x=x,
+            f=call.function("cumulated"),
+            a=call.scalar(1),
+            e=bool(exclusive),
+            b=bool(backwards),
+        )
     axis = call.axis(int(call.array(1).reshape(-1)[0]), call.rank(0))
     if call.target == "pytorch":
         if backwards:

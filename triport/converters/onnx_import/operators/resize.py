@@ -65,7 +65,12 @@ def _checked_sizes(call: Call, sizes: list[Any], axes: list[int]) -> list[Any]:
     """A free size that is the input's own is not resized; others are refused."""
     found = []
     for n, axis in zip(sizes, axes, strict=True):
-        own = isinstance(n, ast.expr) and isinstance(n, ast.Subscript) and call.size(0, axis) is None and axis == 0
+        own = (
+            isinstance(n, ast.expr)
+            and isinstance(n, ast.Subscript)
+            and call.size(0, axis) is None
+            and axis == 0
+        )
         if isinstance(n, ast.expr) and not own:
             call.refuse("a size that is computed at run time")
         found.append(None if own else n)
@@ -93,7 +98,11 @@ def _resized(
     for i, axis in enumerate(axes):
         scale = float(scales[i]) if scales is not None else ratios[i]
         own = call.size(0, axis)
-        n: int | None = sizes[i] if sizes is not None else (int(np.floor(own * np.float32(scale))) if own is not None else None)
+        n: int | None = (
+            sizes[i]
+            if sizes is not None
+            else (int(np.floor(own * np.float32(scale))) if own is not None else None)
+        )
         same = n == own if sizes is not None and n is not None else scale == 1.0
         roi = how.get("roi")
         if same and not (roi and (roi[i], roi[i + len(axes)]) != (0.0, 1.0)):
@@ -168,8 +177,10 @@ def resize(call: Call) -> ast.expr:
     rank = call.rank(0)
     plain = not how.get("exclude") and not how.get("antialias") and how.get("cubic", -0.75) == -0.75
     spatial = list(range(2, rank))
-    exact = all(s.is_integer() or (n is not None and call.size(0, a) is not None and n == s * (call.size(0, a) or 0))
-                for a, s, n in zip(axes, scales, sizes, strict=True))
+    exact = all(
+        s.is_integer() or (n is not None and call.size(0, a) is not None and n == s * (call.size(0, a) or 0))
+        for a, s, n in zip(axes, scales, sizes, strict=True)
+    )
     if plain and set(axes) <= set(spatial) and 3 <= rank <= 5 and exact and call.is_float(0):
         found = _interpolated(call, x, axes, scales, sizes, how, rank)
         if found is not None:
@@ -178,40 +189,73 @@ def resize(call: Call) -> ast.expr:
 
 
 def _interpolated(
-    call: Call, x: ast.expr, axes: list[int], scales: list[float], sizes: list[int | None], how: dict[str, Any], rank: int
+    call: Call,
+    x: ast.expr,
+    axes: list[int],
+    scales: list[float],
+    sizes: list[int | None],
+    how: dict[str, Any],
+    rank: int,
 ) -> ast.expr | None:
     mode, transform = how["mode"], how["transform"]
     by_axis = dict(zip(axes, zip(scales, sizes, strict=True), strict=True))
     if mode == "nearest":
         up = all(s.is_integer() for s in scales)
         floor = transform == "asymmetric" and how["nearest"] == "floor"
-        centre = transform in ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel") and how["nearest"] in (
-            "round_prefer_floor", "round_prefer_ceil") and up
+        centre = (
+            transform in ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel")
+            and how["nearest"] in ("round_prefer_floor", "round_prefer_ceil")
+            and up
+        )
         if not (floor or centre):
             return None
         name = "nearest"
         if not up:
             return None
         shown: Any = [int(by_axis[a][0]) if a in by_axis else 1 for a in range(2, rank)]
-        return code("F.interpolate(x, scale_factor=s)", x=x, s=shown[0] if len(set(shown)) == 1 else tuple(shown)) if name else None
+        return (
+            code(
+                "F.interpolate(x, scale_factor=s)", x=x, s=shown[0] if len(set(shown)) == 1 else tuple(shown)
+            )
+            if name
+            else None
+        )
     names = _MODES.get(mode)
-    if names is None or not names[rank - 3] or transform not in ("half_pixel", "align_corners", "pytorch_half_pixel"):
+    if (
+        names is None
+        or not names[rank - 3]
+        or transform not in ("half_pixel", "align_corners", "pytorch_half_pixel")
+    ):
         return None
     if transform == "pytorch_half_pixel" and any(n == 1 for n in sizes):
         return None
     final = [by_axis[a][1] if a in by_axis else call.size(0, a) for a in range(2, rank)]
     if all(n is not None for n in final):
-        return code("F.interpolate(x, n, mode=m, align_corners=c)", x=x, n=tuple(final), m=names[rank - 3],
-                    c=True if transform == "align_corners" else OMIT)
+        return code(
+            "F.interpolate(x, n, mode=m, align_corners=c)",
+            x=x,
+            n=tuple(final),
+            m=names[rank - 3],
+            c=True if transform == "align_corners" else OMIT,
+        )
     factors = tuple(by_axis[a][0] if a in by_axis else 1.0 for a in range(2, rank))
     if transform == "align_corners":
         return None
-    return code("F.interpolate(x, scale_factor=s, mode=m)", x=x, m=names[rank - 3],
-                s=factors[0] if len(set(factors)) == 1 else factors)
+    return code(
+        "F.interpolate(x, scale_factor=s, mode=m)",
+        x=x,
+        m=names[rank - 3],
+        s=factors[0] if len(set(factors)) == 1 else factors,
+    )
 
 
 def _by_matrices(
-    call: Call, x: ast.expr, axes: list[int], scales: list[float], sizes: list[int | None], how: dict[str, Any]
+    call: Call,
+    x: ast.expr,
+    axes: list[int],
+    scales: list[float],
+    sizes: list[int | None],
+    how: dict[str, Any],
 ) -> ast.expr:
     """Return the product with a constant matrix along each axis, or rows by index where they are only moved."""
     for i, (axis, scale, size) in enumerate(zip(axes, scales, sizes, strict=True)):
@@ -225,7 +269,9 @@ def _by_matrices(
             call.refuse("extrapolation_value beside 0")
         if how["mode"] == "nearest" and not outside.any():
             indices = [int(n) for n in matrix.argmax(axis=1)]
-            x = code("x.index_select(a, torch.tensor(i, device=x.device))", x=call.let("x", x), a=axis, i=indices)
+            x = code(
+                "x.index_select(a, torch.tensor(i, device=x.device))", x=call.let("x", x), a=axis, i=indices
+            )
             continue
         if not call.is_float(0):
             call.refuse(f"of {call.dtype(0)}")
@@ -298,8 +344,10 @@ def _taps(x: float, how: dict[str, Any], shrunk: float) -> list[tuple[int, float
     mode = how["mode"]
     if mode == "nearest":
         kinds = {
-            "round_prefer_floor": np.ceil(x - 0.5), "round_prefer_ceil": np.floor(x + 0.5),
-            "floor": np.floor(x), "ceil": np.ceil(x),
+            "round_prefer_floor": np.ceil(x - 0.5),
+            "round_prefer_ceil": np.floor(x + 0.5),
+            "floor": np.floor(x),
+            "ceil": np.ceil(x),
         }
         return [(int(kinds[how["nearest"]]), 1.0)]
     reach = (1.0 if mode == "linear" else 2.0) / shrunk

@@ -232,7 +232,9 @@ def split(call: Call) -> ast.expr:
     if call.version >= 13 and call.has(1):
         sizes = call.ints(1)
         if sizes is None and call.target == "pytorch":
-            return code("torch.split(x, s, dim=a)", x=call.tensor(0), s=code("list(s)", s=call.int_tuple(1)), a=axis)
+            return code(
+                "torch.split(x, s, dim=a)", x=call.tensor(0), s=code("list(s)", s=call.int_tuple(1)), a=axis
+            )
         if sizes is None:
             call.refuse("the sizes of the parts are computed at run time")
     stated = call.attribute("num_outputs", None) if call.version >= 18 else None
@@ -286,10 +288,16 @@ def slice_(call: Call) -> ast.expr:
     """A part along axes, with steps."""
     if call.version >= 10:
         unknown = any(call.has(i) and call.constant(i) is None for i in (3, 4))
-        if unknown or (call.has(4) and call.array(4).size and call.array(4).min() < 0 and call.ints(1) is None):
+        if unknown or (
+            call.has(4) and call.array(4).size and call.array(4).min() < 0 and call.ints(1) is None
+        ):
             return code(
-                "f(x, s, e, a, t)", f=call.function("slice_axes"), x=call.tensor(0), s=call.int_tuple(1),
-                e=call.int_tuple(2), a=call.int_tuple(3) if call.has(3) else None,
+                "f(x, s, e, a, t)",
+                f=call.function("slice_axes"),
+                x=call.tensor(0),
+                s=call.int_tuple(1),
+                e=call.int_tuple(2),
+                a=call.int_tuple(3) if call.has(3) else None,
                 t=call.int_tuple(4) if call.has(4) else None,
             )
     rank = call.rank(0)

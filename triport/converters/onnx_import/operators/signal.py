@@ -22,8 +22,13 @@ def dft(call: Call) -> ast.expr:
     axis: Any = call.attribute("axis", 1) if call.version < 20 else (call.scalar(2) if call.has(2) else -2)
     length: Any = call.scalar(1) if call.has(1) else None
     return code(
-        "f(x, n, a, inverse=i, onesided=o)", f=call.function("dft"), x=call.tensor(0), n=length, a=axis,
-        i=bool(inverse), o=bool(onesided),
+        "f(x, n, a, inverse=i, onesided=o)",
+        f=call.function("dft"),
+        x=call.tensor(0),
+        n=length,
+        a=axis,
+        i=bool(inverse),
+        o=bool(onesided),
     )
 
 
@@ -32,8 +37,13 @@ def stft(call: Call) -> ast.expr:
     """Fourier transforms of frames."""
     onesided = call.attribute("onesided", 1)
     return code(
-        "f(x, s, w, n, onesided=o)", f=call.function("stft"), x=call.tensor(0), s=call.scalar(1),
-        w=call.tensor(2) if call.has(2) else None, n=call.scalar(3) if call.has(3) else None, o=bool(onesided),
+        "f(x, s, w, n, onesided=o)",
+        f=call.function("stft"),
+        x=call.tensor(0),
+        s=call.scalar(1),
+        w=call.tensor(2) if call.has(2) else None,
+        n=call.scalar(3) if call.has(3) else None,
+        o=bool(onesided),
     )
 
 
@@ -49,7 +59,9 @@ def window(call: Call) -> ast.expr:
     """A window of that many points."""
     call.attribute("output_datatype", 1)
     periodic = bool(call.attribute("periodic", 1))
-    return code(_WINDOWS[call.node.op_type], n=call.scalar(0), p=periodic, d=call.dtype_name(call.output_dtype()))
+    return code(
+        _WINDOWS[call.node.op_type], n=call.scalar(0), p=periodic, d=call.dtype_name(call.output_dtype())
+    )
 
 
 @pytorch("MelWeightMatrix")
@@ -57,6 +69,12 @@ def mel_weight_matrix(call: Call) -> ast.expr:
     """The weights of mel bands in a spectrum."""
     call.attribute("output_datatype", 1)
     return code(
-        "f(b, n, r, l, u).to(d)", f=call.function("mel_weights"), b=call.scalar(0), n=call.scalar(1),
-        r=call.scalar(2), l=call.scalar(3), u=call.scalar(4), d=call.dtype_name(call.output_dtype()),
+        "f(b, n, r, l, u).to(d)",
+        f=call.function("mel_weights"),
+        b=call.scalar(0),
+        n=call.scalar(1),
+        r=call.scalar(2),
+        l=call.scalar(3),
+        u=call.scalar(4),
+        d=call.dtype_name(call.output_dtype()),
     )

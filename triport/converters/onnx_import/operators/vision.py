@@ -11,7 +11,13 @@ from triport.converters.onnx_import.expressions import code
 from . import both, pytorch
 from .elementwise import _f32
 
-_MODES = {"linear": "bilinear", "bilinear": "bilinear", "cubic": "bicubic", "bicubic": "bicubic", "nearest": "nearest"}
+_MODES = {
+    "linear": "bilinear",
+    "bilinear": "bilinear",
+    "cubic": "bicubic",
+    "bicubic": "bicubic",
+    "nearest": "nearest",
+}
 
 
 @both("GridSample")
@@ -30,7 +36,11 @@ def grid_sample(call: Call) -> ast.expr:
         return code(template, x=call.tensor(0), g=call.tensor(1), m=_MODES[mode], p=padding, c=bool(corners))
     return code(
         "F.grid_sample(x, g, mode=m, padding_mode=p, align_corners=c)",
-        x=call.tensor(0), g=call.tensor(1), m=_MODES[mode], p=padding, c=bool(corners),
+        x=call.tensor(0),
+        g=call.tensor(1),
+        m=_MODES[mode],
+        p=padding,
+        c=bool(corners),
     )
 
 
@@ -38,7 +48,9 @@ def grid_sample(call: Call) -> ast.expr:
 def affine_grid(call: Call) -> ast.expr:
     """The places of an affine map."""
     corners = call.attribute("align_corners", 0)
-    return code("F.affine_grid(t, s, align_corners=c)", t=call.tensor(0), s=call.int_tuple(1), c=bool(corners))
+    return code(
+        "F.affine_grid(t, s, align_corners=c)", t=call.tensor(0), s=call.int_tuple(1), c=bool(corners)
+    )
 
 
 @pytorch("Col2Im")
@@ -51,12 +63,22 @@ def col2im(call: Call) -> ast.expr:
     if rank == 2 and pads[:2] == pads[2:]:
         return code(
             "F.fold(x, n, k, dilation=d, padding=p, stride=s)",
-            x=call.tensor(0), n=call.int_tuple(1), k=call.int_tuple(2), d=tuple(dilations), p=tuple(pads[:2]),
+            x=call.tensor(0),
+            n=call.int_tuple(1),
+            k=call.int_tuple(2),
+            d=tuple(dilations),
+            p=tuple(pads[:2]),
             s=tuple(strides),
         )
     return code(
-        "f(x, n, k, d, p, s)", f=call.function("columns_to_image"), x=call.tensor(0), n=call.int_tuple(1),
-        k=call.int_tuple(2), d=tuple(dilations), p=tuple(pads), s=tuple(strides),
+        "f(x, n, k, d, p, s)",
+        f=call.function("columns_to_image"),
+        x=call.tensor(0),
+        n=call.int_tuple(1),
+        k=call.int_tuple(2),
+        d=tuple(dilations),
+        p=tuple(pads),
+        s=tuple(strides),
     )
 
 
@@ -65,9 +87,14 @@ def non_max_suppression(call: Call) -> ast.expr:
     """The best boxes that do not overlap, of each class of each image."""
     centres = call.attribute("center_point_box", 0)
     return code(
-        "f(b, s, n, i, t, centres=c)", f=call.function("non_max_suppression"), b=call.tensor(0), s=call.tensor(1),
-        n=call.scalar(2) if call.has(2) else 0, i=call.scalar(3) if call.has(3) else 0.0,
-        t=call.scalar(4) if call.has(4) else None, c=bool(centres),
+        "f(b, s, n, i, t, centres=c)",
+        f=call.function("non_max_suppression"),
+        b=call.tensor(0),
+        s=call.tensor(1),
+        n=call.scalar(2) if call.has(2) else 0,
+        i=call.scalar(3) if call.has(3) else 0.0,
+        t=call.scalar(4) if call.has(4) else None,
+        c=bool(centres),
     )
 
 
@@ -84,8 +111,15 @@ def roi_align(call: Call) -> ast.expr:
     if mode == "max":
         call.refuse("mode max, which implementations do not agree on")
     return code(
-        "f(x, r, i, h, w, ratio=n, scale=s, offset=o)", f=call.function("roi_align"), x=call.tensor(0),
-        r=call.tensor(1), i=call.tensor(2), h=height, w=width, n=ratio, s=scale,
+        "f(x, r, i, h, w, ratio=n, scale=s, offset=o)",
+        f=call.function("roi_align"),
+        x=call.tensor(0),
+        r=call.tensor(1),
+        i=call.tensor(2),
+        h=height,
+        w=width,
+        n=ratio,
+        s=scale,
         o=0.5 if transform == "half_pixel" else 0.0,
     )
 
@@ -96,6 +130,6 @@ def center_crop_pad(call: Call) -> ast.expr:
     rank = call.rank(0)
     axes: Any = call.attribute("axes", None)
     axes = list(range(rank)) if axes is None else [call.axis(a, rank) for a in axes]
-    return code("f(x, s, a)", f=call.function("center_crop_pad"), x=call.tensor(0), s=call.int_tuple(1), a=tuple(axes))
-
-
+    return code(
+        "f(x, s, a)", f=call.function("center_crop_pad"), x=call.tensor(0), s=call.int_tuple(1), a=tuple(axes)
+    )

@@ -2,7 +2,6 @@
 
 import math
 
-
 import numpy as np
 from mindspore import Tensor, ops
 
@@ -64,7 +63,11 @@ def resize_weights(
     matrix = np.zeros((len(places), size))
     rows = np.arange(len(places))
     if mode == "nearest":
-        kinds = {"floor": np.floor(places), "ceil": np.ceil(places), "round_prefer_ceil": np.floor(places + 0.5)}
+        kinds = {
+            "floor": np.floor(places),
+            "ceil": np.ceil(places),
+            "round_prefer_ceil": np.floor(places + 0.5),
+        }
         taken = kinds.get(nearest, np.ceil(places - 0.5))
         matrix[rows, taken.astype(np.int64).clip(0, size - 1)] = 1
         return matrix

@@ -73,7 +73,13 @@ def attention(
 
 
 def rotary_embedding(
-    x: Tensor, cosines: Tensor, sines: Tensor, positions: Tensor | None, heads: int, size: int, interleaved: bool
+    x: Tensor,
+    cosines: Tensor,
+    sines: Tensor,
+    positions: Tensor | None,
+    heads: int,
+    size: int,
+    interleaved: bool,
 ) -> Tensor:
     """Rotate pairs of features of queries or keys; the last features, beyond `size`, stay."""
     flat = x.dim() == 3

@@ -22,7 +22,9 @@ def non_max_suppression(
             for box in torch.sort(values, descending=True, stable=True).indices.tolist():
                 if len(kept) >= most or (threshold is not None and values[box] <= threshold):
                     break
-                sides = torch.minimum(high[image, box], high[image, kept]) - torch.maximum(low[image, box], low[image, kept])
+                sides = torch.minimum(high[image, box], high[image, kept]) - torch.maximum(
+                    low[image, box], low[image, kept]
+                )
                 shared = sides.clamp(min=0).prod(dim=-1)
                 union = area[image, box] + area[image, kept] - shared
                 if not bool(((shared > 0) & (shared / union > overlap)).any()):
@@ -32,7 +34,14 @@ def non_max_suppression(
 
 
 def roi_align(
-    x: Tensor, regions: Tensor, images: Tensor, height: int, width: int, ratio: int, scale: float, offset: float
+    x: Tensor,
+    regions: Tensor,
+    images: Tensor,
+    height: int,
+    width: int,
+    ratio: int,
+    scale: float,
+    offset: float,
 ) -> Tensor:
     """Return the mean of sampled points in each cell of each region."""
     pooled = []
@@ -44,7 +53,9 @@ def roi_align(
         rows = ratio or max(int(-(-h // height)), 1)
         columns = ratio or max(int(-(-w // width)), 1)
         at_y = y1 + (torch.arange(height * rows, dtype=x.dtype, device=x.device) + 0.5) * (h / height / rows)
-        at_x = x1 + (torch.arange(width * columns, dtype=x.dtype, device=x.device) + 0.5) * (w / width / columns)
+        at_x = x1 + (torch.arange(width * columns, dtype=x.dtype, device=x.device) + 0.5) * (
+            w / width / columns
+        )
         sampled = sample_points(x[image], at_y, at_x)
         cells = sampled.reshape(x.shape[1], height, rows, width, columns)
         pooled.append(cells.mean(dim=(2, 4)))
