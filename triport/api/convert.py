@@ -47,7 +47,8 @@ def convert(
     Args:
         source: any .ckpt, .pth, .safetensors, .onnx or .mindir, told by its content; None is the small
             trained model that triport ships.
-        output: the file to write, or of an ONNX graph's source the folder; None is the source's name in the working directory.
+        output: the file to write, or of an ONNX graph's source the folder; None is the source's name in the
+            working directory.
         to: the runtime to write for: "mindspore", "pytorch" or "onnx".
         progress: is told each step.
         **options: model, dialect, dtype, ... as `python -m triport convert --help` lists them.

@@ -8,8 +8,6 @@ from pathlib import Path
 from triport.converters.request import Request
 from triport.reference_models.errors import TriportError
 
-from .expressions import is_identifier
-
 _OF_WEIGHTS = ("model", "dialect", "dtype", "optimize", "crc", "plain", "selection", "with_head", "opset")
 
 
@@ -28,9 +26,10 @@ def is_source_asked(source: Path | None, request: Request) -> bool:
     if request.source_runtime not in (None, "onnx"):
         given.append("--from")
     if given:
+        suffix = "pth" if request.to == "pytorch" else "ckpt"
         raise TriportError(
-            f"{source}: its graph becomes source in the folder {output}, as it is: leave {', '.join(given)} out. "
-            f"For weights alone name a file, such as -o {output}.{'pth' if request.to == 'pytorch' else 'ckpt'}"
+            f"{source}: its graph becomes source in the folder {output}, as it is: leave "
+            f"{', '.join(given)} out. For weights alone name a file, such as -o {output}.{suffix}"
         )
     return True
 
@@ -49,6 +48,8 @@ def _is_onnx(path: Path) -> bool:
 
 def module_name(source: Path) -> str:
     """Return the name of the module that is written: the file's, as an identifier."""
+    from .expressions import is_identifier
+
     found = re.sub(r"[^A-Za-z0-9_]+", "_", source.stem).strip("_").lower()[:60] or "network"
     found = f"net_{found}" if found[0].isdigit() else found
     taken = {

@@ -50,6 +50,7 @@ class Body:
         self.target = shared.target
         self.framework = shared.framework
         self.statements: list[ast.stmt] = []
+        self.translation: Any = None  # what writes the nodes of inner graphs
 
     def rep(self, value: Any) -> Rep:
         """Return what is known of a value."""

@@ -159,7 +159,7 @@ class Call:
         return value % rank
 
     def axes(self, index: int, since: int) -> Any:
-        """Return the axes: an attribute before that version, input `index` from then on; None if not given."""
+        """Return the axes: an attribute before that version, then input `index`; None if not given."""
         if self.version < since:
             return self.attribute("axes", None)
         if not self.has(index):
@@ -177,7 +177,7 @@ class Call:
         return [self.tensor(i) for i in range(first, self.count)]
 
     def operand(self, index: int, others: tuple[int, ...] = ()) -> ast.expr:
-        """Return an input as a number where it is one and another input keeps dtype and rank; else as a tensor."""
+        """Return an input as a number if another input keeps dtype and rank, else as a tensor."""
         rep = self.rep(index)
         if isinstance(rep, Sizes) and rep.scalar and any(self._variable(i) for i in others):
             return rep.tree

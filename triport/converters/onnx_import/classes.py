@@ -220,10 +220,10 @@ class Tree:
         if self.in_turn:
             return "sequential"
         values = list(self.members.values())
-        if all(key.isdigit() for key in keys) and not any(isinstance(v, Held) for v in values):
-            if sorted(int(k) for k in keys) == list(range(len(keys))):
-                self.members = dict(sorted(self.members.items(), key=lambda item: int(item[0])))
-                return "list"
+        numbered = all(key.isdigit() for key in keys) and not any(isinstance(v, Held) for v in values)
+        if numbered and sorted(int(k) for k in keys) == list(range(len(keys))):
+            self.members = dict(sorted(self.members.items(), key=lambda item: int(item[0])))
+            return "list"
         holds = any(isinstance(v, Held) or (isinstance(v, Tree) and v.kind == "holder") for v in values)
         return "holder" if holds else "dict"
 

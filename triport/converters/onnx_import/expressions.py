@@ -1,7 +1,7 @@
 """Python expressions as syntax trees: what a file says can become a number, a string or a name, never code.
 
-Templates are texts of ours. `code("torch.cat(xs, dim=axis)", xs=[...], axis=1)` puts trees in the places of the
-names `xs` and `axis`; precedence and quoting are the business of `ast`.
+Templates are texts of ours. `code("torch.cat(xs, dim=axis)", xs=[...], axis=1)` puts trees in the places of
+the names `xs` and `axis`; precedence and quoting are the business of `ast`.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ def literal(value: Any) -> ast.expr:
 def code(template: str, **parts: Any) -> ast.expr:
     """Return the template's expression with a tree for each name that `parts` has.
 
-    A part that is a list or a tuple becomes one, after a star its members; a keyword argument whose part is OMIT
-    is left out, and `*xs` with OMIT too.
+    A part that is a list or a tuple becomes one, after a star its members; a keyword argument whose part is
+    OMIT is left out, and `*xs` with OMIT too.
     """
     return _Filled(parts).visit(_parsed(template).body)
 

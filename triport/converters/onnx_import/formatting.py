@@ -83,7 +83,7 @@ def _operands(tree: ast.expr, indent: str) -> list[str]:
 
 def _fitting(text: str, tree: ast.expr, indent: str) -> list[str]:
     """Return an operand, whose text may have brackets that its tree alone has not."""
-    if len(indent + text) <= WIDTH or not text_of(tree) == text:
+    if len(indent + text) <= WIDTH or text_of(tree) != text:
         return [indent + text]
     return _operands(tree, indent) if isinstance(tree, ast.BinOp) else _broken(indent, tree, "", indent)
 

@@ -1,7 +1,7 @@
 """Nodes that together are one layer or one function, as a person would write it.
 
-Each rule replaces nodes by one of the domain `triport.fused`, which `operators/fused.py` translates. What a rule
-takes apart has no other reader, so that the graph computes the same but for roundings.
+Each rule replaces nodes by one of the domain `triport.fused`, which `operators/fused.py` translates. What a
+rule takes out has no other reader, so that the graph computes the same but for roundings.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def read_model(path: str | os.PathLike[str]) -> Any:
 
 
 def model_of(proto: Any, path: Path) -> Any:
-    """Return the onnx_ir.Model of a ModelProto; `path` is where its external data lies and what errors name."""
+    """Return the onnx_ir.Model of a ModelProto; its external data lies beside `path`, which errors name."""
     import onnx_ir as ir
     import onnx_ir.passes.common as passes
 
@@ -138,7 +138,7 @@ def _graphs(graph: Any) -> Any:
 
 
 def _load_external(proto: Any, path: Path) -> None:
-    """Read external data by the rules of converters/formats, and check every tensor's bytes against its shape."""
+    """Read external data by the rules of converters/formats; each tensor's bytes must fit its shape."""
     import onnx
 
     from triport.converters.formats.external_data import ExternalData
@@ -189,7 +189,7 @@ def _check_size(tensor: Any, path: Path) -> None:
 
 
 def _inferred(proto: Any, path: Path) -> Any:
-    """Return the model with the types and shapes of all values, large tensors being looked at as shapes only."""
+    """Return the model with types and shapes of all values; of large tensors only the shapes are read."""
     import onnx
 
     large = {}

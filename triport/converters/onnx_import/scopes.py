@@ -1,4 +1,4 @@
-"""Where a node lies in the module tree: by the names of the weights that it reads, or by its exporter's scopes."""
+"""Where a node lies in the module tree: by the names of its weights, or by its exporter's scopes."""
 
 from __future__ import annotations
 
@@ -83,10 +83,9 @@ def _initializers(node: Any, depth: int) -> Any:
         if value.is_initializer() and value.name and path_of(value.name) and "." in value.name:
             yield value.name
         elif producer is not None and producer.op_type in _THROUGH and depth and value.const_value is None:
-            if all(v is None or v.const_value is not None or depth > 1 for v in producer.inputs):
-                first = producer.inputs[0] if producer.inputs else None
-                if first is not None and _is_constant(first):
-                    yield from _initializers(producer, depth - 1)
+            first = producer.inputs[0] if producer.inputs else None
+            if first is not None and _is_constant(first):
+                yield from _initializers(producer, depth - 1)
 
 
 def _is_constant(value: Any) -> bool:

@@ -160,7 +160,7 @@ def _one(x: Element, y: Element, on_numbers: Callable[[int, int], int], template
         found = on_numbers(x, y)
         return found if abs(found) < 2**62 else None
     if template == "x // y":
-        # ONNX rounds to zero, Python down: the same for sizes, not for what a subtraction may have made negative
+        # ONNX rounds to zero, Python down: not the same where a subtraction may have made it negative
         if any(
             isinstance(e, ast.AST) and any(isinstance(n, ast.Sub | ast.USub) for n in ast.walk(e))
             for e in (x, y)

@@ -134,7 +134,7 @@ class Translation:
                 f"{self.shared.framework.shown}"
             )
         self._check_outputs(call)
-        call.body.translation = self  # type: ignore[attr-defined]
+        call.body.translation = self
         result = operator.translate(call)
         unread = call.unread()
         if unread is not None:

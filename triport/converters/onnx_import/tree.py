@@ -31,7 +31,7 @@ class Block:
                 yield item
 
     def inputs(self) -> list[Any]:
-        """Return the values that are read here and made elsewhere, each once; constants are not among them."""
+        """Return the values that are read here and made elsewhere, each once, without constants."""
         nodes = list(self.nodes())
         made = {value for node in nodes for value in node.outputs}
         read = {v: None for node in nodes for v in read_by(node) if v not in made and v.const_value is None}
@@ -178,7 +178,7 @@ class _Intervals:
         }
 
     def _end(self, last: int, limit: int) -> int:
-        """Return the latest end of a block at which the fewest values cross: after it come nodes of no known home."""
+        """Return the latest end that a block can have: what follows it is of no known home until there."""
         end = last + 1
         while end < limit and self.homes.of(self.nodes[end]) is None:
             end += 1

@@ -1,4 +1,4 @@
-"""What a person would do with the statements: nest what is used once, and name variables by what they hold."""
+"""What a person does with statements: nest what is used once, name variables by what they hold."""
 
 from __future__ import annotations
 

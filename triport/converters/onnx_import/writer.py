@@ -213,8 +213,9 @@ def _head(model: Any, shared: Shared, name: str, body: str) -> str:
         f"{model.producer_name or 'an unnamed producer'} {model.producer_version or ''}".strip()
     )
     lines = [
-        f'"""{name} in {shared.framework.shown}, from an ONNX graph of {producer} (opset {opset}), written by triport.',
+        f'"""{name} in {shared.framework.shown}, from an ONNX graph by triport.',
         "",
+        f"The graph is of {producer}, opset {opset}.",
         *(f"Input {each}." for each in inputs),
         *(f"Output {each}." for each in outputs),
         '"""',
@@ -231,8 +232,8 @@ def _head(model: Any, shared: Shared, name: str, body: str) -> str:
         standard, names = [], ["import mindspore", "from mindspore import Tensor, nn"]
         inner = [each for each in ("ops", "mint") if re.search(rf"\b{each}\.", body)]
         inner += ["Parameter"] if re.search(r"\bParameter\(", body) else []
-        names[1] = (
-            f"from mindspore import {', '.join(sorted([*inner, 'Tensor', 'nn'], key=lambda n: (n.islower(), n)))}"
+        names[1] = "from mindspore import " + ", ".join(
+            sorted([*inner, "Tensor", "nn"], key=lambda n: (n.islower(), n))
         )
         if re.search(r"\bnp\.", body):
             names.insert(1, "import numpy as np")

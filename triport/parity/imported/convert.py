@@ -1,4 +1,4 @@
-"""An ONNX graph to a folder of source and weights: written, run beside ONNX Runtime, and kept if it is equal."""
+"""An ONNX graph to a folder of source and weights, kept if it computes what ONNX Runtime does."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def _short(error: Exception) -> str:
 
 
 def _feeds(path: Path, model: Any, runtime: Runtime) -> list[dict[str, np.ndarray]]:
-    """Return inputs that ONNX Runtime takes: two sizes of the free axes if there are any, two kinds of values."""
+    """Return inputs that ONNX Runtime takes: two sizes of the free axes if there are any, and two kinds."""
     found: list[dict[str, np.ndarray]] = []
     problem = ""
     shapes: set[tuple[Any, ...]] = set()
@@ -227,5 +227,6 @@ def first_divergence(path: Path, target: Target, feed: dict[str, np.ndarray]) ->
                 if mine.dtype != its.dtype or distance(mine, its) > max(
                     limit, 1e-6 if its.dtype.kind == "f" else 0
                 ):
-                    return f"node '{_short(Exception(node.name or value.name))}' ({node.op_type}): {distance(mine, its):.1e}"
+                    named = _short(Exception(node.name or value.name))
+                    return f"node '{named}' ({node.op_type}): {distance(mine, its):.1e}"
     return ""

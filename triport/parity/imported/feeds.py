@@ -1,4 +1,4 @@
-"""Inputs to compare source and graph with: two batch sizes, values that reach edges, indices that are in range."""
+"""Inputs to compare source and graph with: two batch sizes, values that reach edges, indices in range."""
 
 from __future__ import annotations
 

@@ -120,5 +120,5 @@ def _settled(
     )
     why = f"float64: the source is {max(mine):.1e} from it, ONNX Runtime {max(its):.1e}"
     integral = any(w.dtype.kind not in "fV" and a > 0 for w, a in zip(wanted, apart, strict=True))
-    # the source's own float64 is the source's graph: only noise of the same size on both sides is one function's
+    # float64 is of the source's own graph: what is near to it on both sides is one function
     return Trial(shown, worst, "float64", near and not integral and max(its) < 0.05, why)

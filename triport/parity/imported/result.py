@@ -82,7 +82,8 @@ class ImportedSource:
             ("output", self.output or "none: not written, because the results differ"),
             (
                 "graph",
-                f"{self.nodes} nodes, {self.source_lines} lines of source ({per_node:.1f} a node), {self.classes} classes",
+                f"{self.nodes} nodes, {self.source_lines} lines of source ({per_node:.1f} a node), "
+                f"{self.classes} classes",
             ),
             (
                 "tensors",

@@ -1,7 +1,7 @@
 """The operators: one file per tight family, found by discovery, PyTorch and MindSpore one below the other.
 
-A function marked with `pytorch("Op")` or `mindspore("Op")` takes a `Call` (one ONNX node and what it reads) and
-returns the expression of its output, or a tuple of them. `since` and `until` are schema versions of the
+A function marked with `pytorch("Op")` or `mindspore("Op")` takes a `Call` (one ONNX node and what it reads)
+and returns the expression of its output, or a tuple of them. `since` and `until` are schema versions of the
 operator; without them the function is for all. Whatever attribute or input it leaves unread is refused.
 """
 

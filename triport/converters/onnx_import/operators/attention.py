@@ -50,7 +50,8 @@ def attention(call: Call) -> Any:
         call.refuse(f"softmax_precision {precision}")
     kind = kinds[precision]
     result = code(
-        "f(q, k, v, m, pk, pv, n, heads=h, kv_heads=kh, scale=s, causal=c, softcap=cap, scores=o, precision=p, window=w)",
+        "f(q, k, v, m, pk, pv, n, heads=h, kv_heads=kh, scale=s, causal=c, softcap=cap, scores=o, "
+        "precision=p, window=w)",
         f=call.function("attention"),
         q=call.tensor(0),
         k=call.tensor(1),

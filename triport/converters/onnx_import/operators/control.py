@@ -163,7 +163,7 @@ def scan(call: Call) -> Any:
         targets.append(ast.Name(name, ast.Store()))
         call.body.reps[value] = Variable(name)
     body = _inner(call, graph, [*((n, "assign") for n in names), *((n, "append") for n in lists)])
-    target: ast.expr = targets[0] if count == 1 else ast.Tuple(targets, ast.Store())
+    target: ast.expr = targets[0] if count == 1 else ast.Tuple(list(targets), ast.Store())
     together = steps[0] if count == 1 else code("zip(*x)", x=steps)
     call.body.statements.append(ast.For(target, together, body, []))
     found: list[ast.expr] = [ast.Name(n, ast.Load()) for n in names]

@@ -164,7 +164,8 @@ def conv_mindspore(call: Call) -> ast.expr:
     else:
         pad = pads[0] if len(set(pads)) == 1 else pads
     constructor = code(
-        f"nn.Conv{window.rank}d(i, o, k, stride=s, pad_mode='pad', padding=p, dilation=dl, group=g, has_bias=b)",
+        f"nn.Conv{window.rank}d(i, o, k, stride=s, pad_mode='pad', padding=p, dilation=dl, group=g, "
+        f"has_bias=b)",
         i=per_group * groups,
         o=out,
         g=OMIT if groups == 1 else groups,
@@ -240,7 +241,8 @@ def conv_transpose(call: Call) -> ast.expr:
     if isinstance(weight, Known) and (bias is None or isinstance(bias, Known)):
         dtype = str(weight.array.dtype)
         constructor = code(
-            f"nn.ConvTranspose{rank}d(i, o, k, stride=s, padding=p, output_padding=e, groups=g, bias=b, dilation=dl, dtype=d)",
+            f"nn.ConvTranspose{rank}d(i, o, k, stride=s, padding=p, output_padding=e, groups=g, bias=b, "
+            f"dilation=dl, dtype=d)",
             i=weight.array.shape[0],
             o=weight.array.shape[1] * groups,
             k=short(window.kernel),

@@ -84,7 +84,7 @@ def reduction(call: Call) -> ast.expr:
 
 
 def _computed_axes(call: Call) -> ast.expr:
-    """Return axes that are known at run time only; none at all means all of them, which PyTorch says otherwise."""
+    """Return axes that are known at run time only; none at all means all of them."""
     axes = call.let("axes", call.int_tuple(1))
     return code("a or tuple(range(n))", a=axes, n=call.rank(0))
 

@@ -98,18 +98,18 @@ def _resized(
     for i, axis in enumerate(axes):
         scale = float(scales[i]) if scales is not None else ratios[i]
         own = call.size(0, axis)
-        n: int | None = (
+        size: int | None = (
             sizes[i]
             if sizes is not None
             else (int(np.floor(own * np.float32(scale))) if own is not None else None)
         )
-        same = n == own if sizes is not None and n is not None else scale == 1.0
+        same = size == own if sizes is not None and size is not None else scale == 1.0
         roi = how.get("roi")
         if same and not (roi and (roi[i], roi[i + len(axes)]) != (0.0, 1.0)):
             continue
         kept_axes.append(axis)
         kept_scales.append(scale)
-        kept_sizes.append(n)
+        kept_sizes.append(size)
     if how.get("roi"):
         count = len(axes)
         how["roi"] = [(how["roi"][axes.index(a)], how["roi"][axes.index(a) + count]) for a in kept_axes]
@@ -143,8 +143,8 @@ def _at_run_time(call: Call) -> ast.expr:
         call.refuse("a region that is computed at run time")
     has_scales = call.has(2) and call.shape(2) not in ([0],)
     return code(
-        "f(x, axes=a, scales=s, sizes=n, mode=m, transform=t, nearest=r, cubic=c, exclude=e, antialias=aa, policy=p"
-        + (", region=roi, outside=o)" if call.target == "pytorch" else ")"),
+        "f(x, axes=a, scales=s, sizes=n, mode=m, transform=t, nearest=r, cubic=c, exclude=e, antialias=aa, "
+        "policy=p" + (", region=roi, outside=o)" if call.target == "pytorch" else ")"),
         f=call.function("resize"),
         x=call.tensor(0),
         a=tuple(range(rank)) if axes is None else tuple(call.axis(n, rank) for n in axes),
@@ -257,7 +257,7 @@ def _by_matrices(
     sizes: list[int | None],
     how: dict[str, Any],
 ) -> ast.expr:
-    """Return the product with a constant matrix along each axis, or rows by index where they are only moved."""
+    """Return the product with a constant matrix along each axis, or rows by index if they only move."""
     for i, (axis, scale, size) in enumerate(zip(axes, scales, sizes, strict=True)):
         own = call.size(0, axis)
         if own is None or size is None:

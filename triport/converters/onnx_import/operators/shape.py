@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from typing import Any
 
 import numpy as np
@@ -270,7 +271,7 @@ def split(call: Call) -> ast.expr:
         call.refuse("an empty part")
     parts_: list[Any] = [
         code("x[s]", x=x, s=_at(axis, code("slice(a, b)", a=int(a), b=int(b))))
-        for a, b in zip(starts[:-1], starts[1:], strict=True)
+        for a, b in itertools.pairwise(starts)
     ]
     return tuple(parts_)  # type: ignore[return-value]
 

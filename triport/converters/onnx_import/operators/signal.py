@@ -49,7 +49,9 @@ def stft(call: Call) -> ast.expr:
 
 _WINDOWS = {
     "HannWindow": "torch.hann_window(n, periodic=p).to(d)",
-    "HammingWindow": "torch.hamming_window(n, periodic=p, alpha=0.543478260869565, beta=0.456521739130435).to(d)",
+    "HammingWindow": (
+        "torch.hamming_window(n, periodic=p, alpha=0.543478260869565, beta=0.456521739130435).to(d)"
+    ),
     "BlackmanWindow": "torch.blackman_window(n, periodic=p).to(d)",
 }
 

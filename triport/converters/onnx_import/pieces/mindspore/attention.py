@@ -3,6 +3,8 @@
 import mindspore
 from mindspore import Tensor, ops
 
+from .softmax import softmax
+
 
 def attention(
     query: Tensor,
@@ -27,7 +29,7 @@ def attention(
         query = query.reshape(*query.shape[:2], heads, -1).swapaxes(1, 2)
         key, value = (t.reshape(*t.shape[:2], kv_heads, -1).swapaxes(1, 2) for t in (key, value))
     past = 0
-    if past_key is not None:
+    if past_key is not None and past_value is not None:
         past = past_key.shape[2]
         key, value = ops.cat([past_key, key], 2), ops.cat([past_value, value], 2)
     all_keys, all_values = key, value

@@ -53,8 +53,8 @@ def slice_axes(
     for i, (start, end) in enumerate(zip(starts, ends, strict=True)):
         axis, step = axes[i] if axes is not None else i, steps[i] if steps is not None else 1
         size = x.shape[axis]
-        end = None if step < 0 and end < -size else end
-        x = ops.gather(x, mindspore.Tensor(list(range(size)[start:end:step]), mindspore.int64), axis)
+        last = None if step < 0 and end < -size else end
+        x = ops.gather(x, mindspore.Tensor(list(range(size)[start:last:step]), mindspore.int64), axis)
     return x
 
 

@@ -94,7 +94,7 @@ def convolution(
     rank = weight.ndim - 2
     taps = windows(x, tuple(weight.shape[2:]), stride, padding, dilation, False, 0.0)
     kernel = weight.reshape(groups, weight.shape[0] // groups, weight.shape[1], -1)
-    result = 0
+    result = ops.zeros((1,), x.dtype)
     for i, tap in enumerate(taps):
         spatial = tap.shape[2:]
         columns = tap.reshape(tap.shape[0], groups, weight.shape[1], -1)

@@ -27,7 +27,7 @@ def attention(
         query = query.unflatten(-1, (heads, -1)).transpose(1, 2)
         key, value = (t.unflatten(-1, (kv_heads, -1)).transpose(1, 2) for t in (key, value))
     past = 0
-    if past_key is not None:
+    if past_key is not None and past_value is not None:
         past = past_key.shape[2]
         key, value = torch.cat([past_key, key], dim=2), torch.cat([past_value, value], dim=2)
     all_keys, all_values = key, value

@@ -42,8 +42,8 @@ def slice_axes(
     for i, (start, end) in enumerate(zip(starts, ends, strict=True)):
         axis, step = axes[i] if axes is not None else i, steps[i] if steps is not None else 1
         size = x.shape[axis]
-        end = None if step < 0 and end < -size else end
-        places = range(size)[start:end:step]
+        last = None if step < 0 and end < -size else end
+        places = range(size)[start:last:step]
         x = x.index_select(axis, torch.tensor(list(places), dtype=torch.int64, device=x.device))
     return x
 

@@ -44,5 +44,5 @@ def unpool(x: Tensor, indices: Tensor, shape: tuple[int, ...]) -> Tensor:
 def unpool_into(x: Tensor, indices: Tensor, shape: tuple[int, ...], larger: tuple[int, ...]) -> Tensor:
     """Put values as `unpool` does, into the first places of a larger tensor."""
     small = unpool(x, indices, shape)
-    pads = [n for a, b in zip(reversed(larger), reversed(shape)) for n in (0, a - b)]
+    pads = [n for a, b in zip(reversed(larger), reversed(shape), strict=True) for n in (0, a - b)]
     return F.pad(small, pads)

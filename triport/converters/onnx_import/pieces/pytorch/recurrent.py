@@ -19,7 +19,7 @@ def lstm(
     activations: tuple[str, ...],
     clip: float | None,
     batch_first: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, ...]:
     """Return all hidden states (time, direction, batch, features), the last ones, and the last cells."""
     size = recurrence.shape[-1]
 
@@ -51,7 +51,7 @@ def gru(
     clip: float | None,
     batch_first: bool,
     reset_after: bool,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, ...]:
     """Return all hidden states (time, direction, batch, features), and the last ones."""
     size = recurrence.shape[-1]
 
@@ -80,7 +80,7 @@ def rnn(
     activations: tuple[str, ...],
     clip: float | None,
     batch_first: bool,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, ...]:
     """Return all hidden states (time, direction, batch, features), and the last ones."""
     size = recurrence.shape[-1]
 

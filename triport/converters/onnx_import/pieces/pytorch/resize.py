@@ -23,6 +23,7 @@ def resize(
 ) -> Tensor:
     """Resize axes to sizes, or by scales, one axis after the other."""
     if scales is None:
+        assert sizes is not None
         scales = [n / x.shape[a] for a, n in zip(axes, sizes, strict=True)]
         lengths = list(sizes)
         if policy != "stretch":

@@ -24,7 +24,9 @@ def dft(x: Tensor, length: int | None, axis: int, inverse: bool, onesided: bool)
 
 def stft(x: Tensor, step: int, window: Tensor | None, length: int | None, onesided: bool) -> Tensor:
     """Transform frames of a signal (batch, time, parts)."""
-    length = length if length is not None else window.shape[0]
+    if length is None:
+        assert window is not None
+        length = window.shape[0]
     values = torch.view_as_complex(x.contiguous()) if x.shape[-1] == 2 else x.reshape(x.shape[0], -1)
     frames = values.unfold(1, length, step)
     frames = frames if window is None else frames * window

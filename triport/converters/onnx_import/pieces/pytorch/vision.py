@@ -97,8 +97,7 @@ def columns_to_image(
         at = taps[:, None] + starts[None, :]
         place = place[:, None, :, None] * padded[i] + at[None, :, None, :]
         place = place.reshape(place.shape[0] * place.shape[1], -1)
-    taps = place.shape[0]
-    columns = x.reshape(x.shape[0], -1, taps * place.shape[1])
+    columns = x.reshape(x.shape[0], -1, place.numel())
     total = 1
     for n in padded:
         total *= n
