@@ -41,18 +41,28 @@ def main() -> None:
     parser.add_argument("--show", type=int, default=15, help="how many reasons and wrong cases")
     parser.add_argument("--source", action="store_true", help="print each case's source")
     arguments = parser.parse_args()
-    warnings.simplefilter("ignore")
+    started = time.monotonic()
+    verdicts = counted(arguments.to, arguments.k, arguments.show, arguments.source)
+    figures = ", ".join(f"{kind} {verdicts[kind]}" for kind in ("passed", "refused", "failed", "wrong"))
+    print(f"{arguments.to}: {verdicts.total()} cases: {figures}; {time.monotonic() - started:.0f} s")
+    sys.exit(1 if verdicts["wrong"] else 0)
+
+
+def counted(target: Any, word: str = "", shown: int = 15, with_source: bool = False) -> Counter[str]:
+    """Judge the cases whose names hold a word, print what was not passed, and return the verdicts counted."""
     from onnx.backend.test.loader import load_model_tests
 
-    with np.errstate(all="ignore"):
-        cases = [case for case in load_model_tests(kind="node") if arguments.k in case.name]
-    started = time.monotonic()
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        cases = [case for case in load_model_tests(kind="node") if word in case.name]
     verdicts: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     examples: dict[str, str] = {}
     bad = []
     for case in cases:
-        kind, why = judged(case, arguments.to, arguments.source)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            kind, why = judged(case, target, with_source)
         verdicts[kind] += 1
         if kind in ("wrong", "failed"):
             bad.append(f"  {kind}: {case.name}: {why[:160]}")
@@ -60,12 +70,10 @@ def main() -> None:
             reason = re.sub(r"node '[^']*'|(?:value|input|constant) '[^']*'", "", why)
             reasons[reason] += 1
             examples.setdefault(reason, case.name)
-    print("\n".join(bad[: arguments.show * 10]))
-    for reason, count in reasons.most_common(arguments.show):
+    print("\n".join(bad[: shown * 10]))
+    for reason, count in reasons.most_common(shown):
         print(f"  refused {count}: {reason[:200]}  ({examples[reason]})")
-    figures = ", ".join(f"{kind} {verdicts[kind]}" for kind in ("passed", "refused", "failed", "wrong"))
-    print(f"{arguments.to}: {len(cases)} cases: {figures}; {time.monotonic() - started:.0f} s")
-    sys.exit(1 if verdicts["wrong"] else 0)
+    return verdicts
 
 
 def judged(case: Any, target: Any, shown: bool) -> tuple[str, str]:
