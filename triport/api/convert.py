@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from triport.converters.conversion import Conversion
     from triport.converters.request import Request
     from triport.parity.graphs.result import AnyConversion
+    from triport.parity.imported.result import ImportedSource
     from triport.parity.module_export.result import ModuleConversion
 
 
@@ -53,14 +54,15 @@ def convert(
     to: Runtime,
     progress: Progress = quiet,
     **options: Unpack[ConvertOptions],
-) -> Conversion | AnyConversion | ModuleConversion:
+) -> Conversion | AnyConversion | ModuleConversion | ImportedSource:
     """Move a checkpoint to another runtime: every parameter accounted for, bit-equal, checked.
 
     Args:
         source: any .ckpt, .pth, .safetensors, .onnx or .mindir, told by its content; None is the small
             trained model that triport ships. Or a network in code, to ONNX: a torch.nn.Module, a Cell, or
             a NET such as "package.module:factory".
-        output: the file to write; None is the source's name in the working directory.
+        output: the file to write, or of an ONNX graph's source the folder; None is the source's name in the
+            working directory.
         to: the runtime to write for: "mindspore", "pytorch" or "onnx".
         progress: is told each step.
         **options: model, dialect, dtype, ... as `python -m triport convert --help` lists them.
@@ -83,6 +85,7 @@ def convert(
         True
     """
     from triport.converters.mindir.asked import is_graph_asked
+    from triport.converters.onnx_import.asked import is_source_asked
 
     request = _request(to, path_or_none(output), **options)
     if is_network(source):
@@ -90,6 +93,11 @@ def convert(
     path = path_or_none(source)
     if is_model_named(source):
         path, request = request.weights_of_model(source)
+    if is_source_asked(path, request):
+        from triport.parity.imported.convert import convert_to_source
+
+        assert path is not None and request.output is not None and request.to != "onnx"
+        return convert_to_source(path, request.output, request.to, progress)
     if is_graph_asked(path, request):
         from triport.parity.graphs.asked import convert_asked
 

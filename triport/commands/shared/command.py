@@ -19,6 +19,10 @@ class OutputFile(click.Path):
     """A file that a command writes; "-" is left to options that take it for stdout."""
 
 
+class OutputFileOrFolder(OutputFile):
+    """A file that a command writes, or a folder that may be there already, whose files it checks itself."""
+
+
 class OutputFolder(click.Path):
     """A folder that a command makes."""
 
@@ -92,6 +96,8 @@ def check_outputs(ctx: click.Context) -> None:
 def _outputs(ctx: click.Context) -> Iterator[tuple[str, Path]]:
     for parameter in ctx.command.params:
         value = ctx.params.get(parameter.name or "")
+        if isinstance(parameter.type, OutputFileOrFolder) and value is not None and Path(value).is_dir():
+            continue
         if isinstance(parameter.type, OutputFile) and value is not None and str(value) != "-":
             yield max(parameter.opts, key=len), Path(value)
 
