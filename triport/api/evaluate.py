@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from .arguments import PathLike, Progress, path_or_none, quiet
 
 if TYPE_CHECKING:
+    from triport.parity.imagenet.pair_of_rows import DoneWithRows
     from triport.parity.imagenet.session import Done
 
 OneOrEach = str | Sequence[str]
@@ -59,7 +60,7 @@ def evaluate(
     data: PathLike | None = None,
     progress: Progress = quiet,
     **options: Unpack[EvaluateOptions],
-) -> Done:
+) -> Done | DoneWithRows:
     """Score a checkpoint or ONNX file on labelled images, beside the published accuracy.
 
     Two of them run on the same decoded images and are compared image by image.

@@ -29,10 +29,11 @@ from triport.converters.formats import (
 )
 from triport.converters.graphs.verdict import graph_verdict
 from triport.converters.identify import Fit, candidates, identify
-from triport.converters.names import COUNTER_LEAF, LEAVES, name_map
+from triport.converters.names import COUNTER_LEAF, name_map
 from triport.converters.provenance import FOLDED_KEY
 from triport.converters.statements.preparation import preparation_of
 from triport.reference_models.errors import TriportError, listed
+from triport.reference_models.kinds import KINDS
 from triport.reference_models.result import SCHEMA_VERSION
 from triport.reference_models.spec import Dialect, Runtime
 
@@ -215,7 +216,7 @@ def _with_other_leaves(checkpoint: Checkpoint, runtime: Runtime) -> dict[str, st
 
     A layer is a norm where it has all of a norm's leaves: weight and bias alone are a convolution's too.
     """
-    ours = LEAVES["norm"]
+    ours = {leaf.name: leaf.in_mindspore for leaf in KINDS["norm"].values}
     here = {theirs: mine for mine, theirs in ours.items()} if runtime == "pytorch" else dict(ours)
     layers: dict[str, set[str]] = {}
     for name in checkpoint.tensors:

@@ -21,11 +21,11 @@ ROUNDING = 2.0**-24
 @contextmanager
 def inexact(net: Any, sign: int) -> Iterator[None]:
     """Let every function that no library rounds exactly be off: up with sign 1, down with -1, not with 0."""
-    kinds = [(module, kind) for module in net.modules() if (kind := kind_of(module)) and kind.inexact]
+    found = [(module, kind.inexact) for module in net.modules() if (kind := kind_of(module)) and kind.inexact]
     handles = [
         # before what looks at the outputs
-        module.register_forward_hook(_off(kind.inexact, sign), prepend=True)
-        for module, kind in kinds
+        module.register_forward_hook(_off(by, sign), prepend=True)
+        for module, by in found
         if sign
     ]
     try:
@@ -72,7 +72,7 @@ def reversed_sums(net: Any) -> Iterator[None]:
         and _has_its_leaves(part.module, part.kind.summed)
     ]
     for module in turned:
-        module.forward = partial(_reversed, module, module.forward, kind_of(module).summed)  # type: ignore[union-attr]
+        module.forward = partial(_reversed, module, module.forward, kind_of(module).summed)  # type: ignore[union-attr,arg-type]
     try:
         yield
     finally:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from triport.reference_models.errors import listed
+from triport.reference_models.result import SCHEMA_VERSION
 
 from .blocks import Block
 from .dataset import Image, ImageDataset, Sample, printable
@@ -92,6 +93,11 @@ class DoneWithRows:
     comparison = None
 
     @property
+    def schema_version(self) -> int:
+        """The version of the keys of `to_dict`."""
+        return SCHEMA_VERSION
+
+    @property
     def passed(self) -> bool:
         """Whether the two are equal but for chance."""
         return self.pair.equal
@@ -101,9 +107,10 @@ class DoneWithRows:
         """What each is called: its file, and the model and runtime that it states."""
         return [_name_of(score.rows) for score in self.scores]
 
-    def json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return what `--json` prints."""
         return {
+            "schema_version": self.schema_version,
             "models": [score.json() for score in self.scores],
             "pair": self.pair.json(),
             "differs_in": [{"what": what, "a": a, "b": b} for what, a, b in self.differs_in],

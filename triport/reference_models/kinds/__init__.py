@@ -63,7 +63,7 @@ def kind_of(module: Any) -> Kind | None:
 
     What inherits from a class of a kind is of that kind.
     """
-    return kind_of_class(type(module))
+    return kind_of_class(type(module))  # type: ignore[arg-type]
 
 
 @cache
