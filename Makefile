@@ -5,7 +5,7 @@ BIN := .venv/bin
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup demo test test-all lint check format benchmark clean
+.PHONY: setup demo test test-all lint check format benchmark gpu clean
 
 setup: .venv/.installed
 
@@ -44,5 +44,15 @@ benchmark: setup
 	$(BIN)/python benchmarks/convert.py
 	$(BIN)/python benchmarks/evaluate.py
 
+# On a machine with CUDA: beside the torch that is there, in an environment of its own, without MindSpore.
+gpu: .venv-gpu/.installed
+	.venv-gpu/bin/python benchmarks/gpu.py $(GPU_OPTIONS)
+
+.venv-gpu/.installed: pyproject.toml
+	test -x .venv-gpu/bin/python || $$(command -v python3) -m venv --system-site-packages .venv-gpu
+	.venv-gpu/bin/python -c "import torch" || { echo "make gpu needs a python3 with PyTorch for CUDA"; exit 2; }
+	.venv-gpu/bin/pip install --quiet --disable-pip-version-check -e ".[pytorch,images]" onnxruntime-gpu
+	touch $@
+
 clean:
-	rm -rf .venv out build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-gpu out build *.egg-info .pytest_cache .mypy_cache .ruff_cache

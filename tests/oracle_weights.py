@@ -4,6 +4,7 @@
 them, and the logits that MindCV (on MindSpore), torchvision or timm (on PyTorch) computed in
 evaluation mode. The weights themselves are functions of the names, so they are made here:
 `load_oracle(NAME).checkpoint()` is what the publisher's own file would hold.
+`make_oracles.py` makes the files.
 """
 
 from __future__ import annotations
@@ -108,8 +109,7 @@ class Oracle:
 
     def batch(self) -> np.ndarray:
         """Return the input, (2, 3, size, size) float32, N(0, 1)."""
-        shape = (BATCH_SIZE, 3, self.input_size_px, self.input_size_px)
-        return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+        return input_batch(self.input_size_px)
 
     def reference(self) -> tuple[np.ndarray, float]:
         """Return the logits to meet and the tolerance, relative to the largest of them.
@@ -121,6 +121,12 @@ class Oracle:
         noise = np.abs(self.logits - self.logits64).max() / np.abs(self.logits64).max()
         tolerance = max(TOLERANCE, NOISE_FACTOR * float(noise))
         return (self.logits if tolerance == TOLERANCE else self.logits64), tolerance
+
+
+def input_batch(size_px: int) -> np.ndarray:
+    """Return the input, (2, 3, size, size) float32, N(0, 1)."""
+    shape = (BATCH_SIZE, 3, size_px, size_px)
+    return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
 
 
 def parameter_value(

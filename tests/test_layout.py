@@ -1,6 +1,7 @@
 """The layout's rules: imports go one way, and frameworks stay where they belong."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -37,9 +38,15 @@ FILES = [
 ]
 
 
+@cache
+def nodes_of(path):
+    """Return all of a file's nodes."""
+    return tuple(ast.walk(ast.parse((ROOT / path).read_text())))
+
+
 def imported(path):
     """Return the frameworks and layers that a file imports from, in functions too."""
-    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (_package(alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
@@ -71,7 +78,7 @@ def test_nothing_unpickles_or_evaluates(path):
     assert not {"pickle", "dill", "cloudpickle", "marshal", "shelve"} & set(imported(path))
     calls = {
         node.func.id
-        for node in ast.walk(ast.parse((ROOT / path).read_text()))
+        for node in nodes_of(path)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     }
     assert not {"eval", "exec"} & calls

@@ -8,6 +8,7 @@ import numpy as np
 
 from triport.converters import environment
 from triport.parity.device import parse_device
+from triport.parity.runtimes.pytorch import require_device
 
 from . import RankError, first_line
 
@@ -18,14 +19,18 @@ class TorchrunRanks:
     """A process group over all ranks; tensors travel on the ranks' devices."""
 
     def __init__(self, device: str) -> None:
-        """Join, with results on `device`."""
+        """Join, with results on `device`.
+
+        Raises:
+            DeviceError: the device is not there.
+            RankError: the ranks do not meet.
+        """
         torch = environment.import_torch()
         import torch.distributed as distributed
 
         where = parse_device(device)
+        require_device(torch, where)
         if where.kind == "npu":
-            import torch_npu  # noqa: F401
-
             torch.npu.set_device(where.index)
         elif where.kind == "cuda":
             torch.cuda.set_device(where.index)

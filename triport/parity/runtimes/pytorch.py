@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -75,7 +76,7 @@ class PyTorchRunner:
         """
         torch = framework()
         where = parse_device(device)
-        _require(torch, where)
+        require_device(torch, where)
         check_precision(precision, where, NAME, PRECISIONS, WHY_NOT)
         self.device = str(where)
         self.dtype = dtype
@@ -284,8 +285,9 @@ class PyTorchRunner:
         return True
 
     def versions(self) -> dict[str, str]:
-        """Return PyTorch's version, the precision flags and the environment."""
-        return {"torch": self._torch.__version__, **self._flags, **environment.recorded()}
+        """Return the versions of PyTorch and torch_npu, the precision flags and the environment."""
+        npu = {"torch_npu": sys.modules["torch_npu"].__version__} if self._where.kind == "npu" else {}
+        return {"torch": self._torch.__version__, **npu, **self._flags, **environment.recorded()}
 
 
 def _lowered(torch: Any, net: Any, precision: str) -> Any:
@@ -301,7 +303,7 @@ def _lowered(torch: Any, net: Any, precision: str) -> Any:
     return net
 
 
-def _require(torch: Any, device: Device) -> None:
+def require_device(torch: Any, device: Device) -> None:
     """Raise DeviceError unless PyTorch can use `device`."""
     if device.kind == "cuda":
         if not torch.cuda.is_available():
