@@ -61,7 +61,7 @@ class Candidate:
 
     def step_after(self, name: str) -> list[str]:
         """Return the steps that are fed what the step `name` returns."""
-        return [step.name for step in self.steps if source_of(step) == name]
+        return [step.name for step in self.steps if name in step.sources]
 
 
 def source_of(step: Step) -> str | None:

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.faults import FAULTS, Candidate
 from triport.converters.networks.registered import of_model
 from triport.converters.onnx_model import INPUT, LOGITS
-from triport.parity.batches import logits_of, random_batch
+from triport.parity.batches import random_batch
 from triport.parity.compare import compare
 from triport.parity.layers.judge import Judge
 from triport.parity.layers.reference import Reference
@@ -70,11 +70,11 @@ class Subject:
         self.batch = random_batch(self.spec, 2, seed, size_px)
         exact = PyTorchRunner(of_model(self.spec, CLASSES), self.parameters, dtype="float64")
         rounded = self.right()
-        feed = {INPUT: self.batch}
-        self.reference = Reference(exact, rounded, feed, seed=seed)
-        self.logits = logits_of(exact, self.batch)
-        largest = float(np.abs(self.logits).max())
-        self.tolerance = FLOAT32.tolerance_of(noise_of(rounded, feed, seed, {LOGITS: largest})[LOGITS])
+        self.reference = Reference(exact, rounded, {INPUT: self.batch}, seed=seed)
+        self.logits = self.reference.outputs[LOGITS]
+        largest = {LOGITS: float(np.abs(self.logits).max())}
+        noise = noise_of(rounded, {INPUT: self.batch}, seed, largest)[LOGITS]
+        self.tolerance = FLOAT32.tolerance_of(noise)
 
     def right(self) -> PyTorchRunner:
         """Return the right network, with weights of its own."""
@@ -93,8 +93,8 @@ class Subject:
             return None
         judge = Judge(self.reference)
         try:
-            runner.trace({INPUT: candidate.batch}, judge.visit)
-            found = compare(self.logits, logits_of(runner, candidate.batch), self.tolerance)
+            logits = runner.trace({INPUT: candidate.batch}, judge.visit)[LOGITS]
+            found = compare(self.logits, logits, self.tolerance)
             needed, by_logits = found.needed_tolerance, not found.passed
         except RuntimeError:  # shapes that no longer fit: no logits at all
             needed, by_logits = np.inf, True

@@ -53,10 +53,10 @@ class PerturbedRunner(PyTorchRunner):
         fed: Feed | None = None,
         beside: Beside | None = None,
         order: Order = "contiguous",
-    ) -> None:
+    ) -> dict[str, np.ndarray]:
         """Tell `visit` of every call of one perturbed run."""
         with self._perturbed():
-            super().trace(feed, visit, fed, beside, order)
+            return super().trace(feed, visit, fed, beside, order)
 
     @contextmanager
     def _perturbed(self) -> Iterator[None]:

@@ -144,7 +144,7 @@ class MindSporeRunner:
 
     def trace(
         self, feed: Arrays, visit: Visit, fed: Feed | None = None, beside: Beside | None = None
-    ) -> None:
+    ) -> dict[str, np.ndarray]:
         """Run in pynative mode, and tell `visit` of every call of a Cell; see `Runner`."""
         self._mindspore.set_context(mode=self._mindspore.PYNATIVE_MODE)
         if beside is not None:
@@ -171,7 +171,7 @@ class MindSporeRunner:
                 if fed:
                     handles.append(cell.register_forward_pre_hook(lambda _, a, path=path: feeding(path, a)))
         try:
-            self._net(*self._inputs(feed))
+            return self._computed(feed)
         finally:
             for handle in handles:
                 handle.remove()

@@ -153,8 +153,8 @@ class PyTorchRunner:
         fed: Feed | None = None,
         beside: Beside | None = None,
         order: Order = "contiguous",
-    ) -> None:
-        """Run, and tell `visit` of every call of a module; see `Runner`.
+    ) -> dict[str, np.ndarray]:
+        """Run, tell `visit` of every call of a module, and return the outputs; see `Runner`.
 
         "one by one" runs as "contiguous" does: a call would be of one row.
         """
@@ -215,7 +215,7 @@ class PyTorchRunner:
             _allow_tf32(self._torch, self._where, self._precision in ("tf32", "hf32"))
             # inference mode counts no writes
             with self._torch.no_grad(), self._autocast(), self._ordered(order), self._out_of_place():
-                self._net(*inputs)
+                return self._named(self._net(*inputs))
         finally:
             for handle in handles:
                 handle.remove()
