@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from triport.parity.layers.reference import Step
+from benchmarks.layer_faults import instead, put_into
+from triport.converters.onnx_model import INPUT
+from triport.parity.calls import Step, input_name
 from triport.parity.runtimes.pytorch import PyTorchRunner
+from triport.reference_models.kinds import KINDS, Kind
+from triport.reference_models.kinds.fault import Fault
 from triport.reference_models.spec import ModelSpec
 
 Named = set[str] | None
@@ -51,9 +55,18 @@ class Candidate:
         """Return the steps whose module is of a kind and fits."""
         return [s for s in self.steps if s.leaf and isinstance(m := self.module(s.path), kinds) and where(m)]
 
+    def of_kind(self, kind: Kind, where: Callable[[Any], bool]) -> list[Step]:
+        """Return the steps whose module is of a kind of the table and fits."""
+        return [s for s in self.steps if s.leaf and s.layer is kind and where(self.module(s.path))]
+
     def step_after(self, name: str) -> list[str]:
         """Return the steps that are fed what the step `name` returns."""
-        return [step.name for step in self.steps if step.source == name]
+        return [step.name for step in self.steps if name in step.sources]
+
+
+def source_of(step: Step) -> str | None:
+    """Return the step whose output a step is given, None where that was computed between modules."""
+    return step.sources[0] if len(step.sources) == 1 else None
 
 
 FAULTS: dict[str, Callable[[Candidate], Named]] = {}
@@ -111,57 +124,27 @@ def on_input(path: str, number: int | None, change: Callable[[Any], Any]) -> Cal
     return apply
 
 
-# --- BatchNorm ---
+# --- kinds of layer ---
 
 
-def on_norm(name: str, change: Callable[[Any], None]) -> None:
-    """Add a fault of the norm in the middle."""
+def on_kind(kind: Kind, one: Fault) -> None:
+    """Add a fault of the table of kinds: of the layer in the middle of those that fit, in one call."""
 
-    @fault(name)
+    @fault(f"{kind.title}: {one.name}")
     def make(candidate: Candidate) -> Named:
-        step = middle(candidate.of(nn.BatchNorm2d))
-        assert step is not None
-        with torch.no_grad():
-            change(candidate.module(step.path))
-        return {step.path}
+        step = middle(candidate.of_kind(kind, where=one.fits))
+        if step is None:
+            return None
+        put_into(replace(one, instead=""), candidate.module(step.path))
+        if one.instead:
+            on_output(step.path, step.number, instead(one))(candidate)
+        return {step.name}
 
 
-def swap(a: str, b: str) -> Callable[[Any], None]:
-    """Return what exchanges two tensors of a module."""
-
-    def change(module: Any) -> None:
-        first, second = getattr(module, a), getattr(module, b)
-        kept = first.clone()
-        first.copy_(second)
-        second.copy_(kept)
-
-    return change
-
-
-def _other_eps(norm: Any) -> None:
-    norm.eps = 1e-3 if norm.eps < 1e-4 else 1e-5
-
-
-on_norm("BatchNorm: eps 1e-5 and 1e-3", _other_eps)
-on_norm("BatchNorm: gamma and beta swapped", swap("weight", "bias"))
-on_norm("BatchNorm: mean and variance swapped", swap("running_mean", "running_var"))
-on_norm("BatchNorm: gamma and variance swapped", swap("weight", "running_var"))
-on_norm("BatchNorm: beta and mean swapped", swap("bias", "running_mean"))
-on_norm("BatchNorm: standard deviation for variance", lambda norm: norm.running_var.sqrt_())
-on_norm("BatchNorm: variance for standard deviation", lambda norm: norm.running_var.square_())
-on_norm("BatchNorm: unbiased variance (n = 49)", lambda norm: norm.running_var.mul_(49 / 48))
-on_norm("BatchNorm: left in training mode", lambda norm: norm.train())
-on_norm("BatchNorm: gamma left at one", lambda norm: norm.weight.fill_(1))
-on_norm("BatchNorm: beta left at zero", lambda norm: norm.bias.zero_())
-on_norm("BatchNorm: statistics left at 0 and 1", lambda norm: norm.reset_running_stats())
-
-
-@fault("BatchNorm: left out")
-def _(candidate: Candidate) -> Named:
-    step = middle(candidate.of(nn.BatchNorm2d))
-    assert step is not None
-    candidate.replace(step.path, nn.Identity())
-    return {step.path}
+# what registered models are made of; tests/parity/test_layer_faults.py has small networks of the others
+for _name in ("norm", "conv", "relu", "relu6", "sigmoid"):
+    for _fault in KINDS[_name].faults:
+        on_kind(KINDS[_name], _fault)
 
 
 # --- convolutions ---
@@ -191,18 +174,6 @@ def wide(conv: Any) -> bool:
 
 def _weight(change: Callable[[Any], Any]) -> Callable[[Any], None]:
     return lambda conv: conv.weight.copy_(change(conv.weight.clone()))
-
-
-def _off(index: tuple[int, ...], by: float) -> Callable[[Any], None]:
-    def change(conv: Any) -> None:
-        conv.weight[index] *= by
-
-    return change
-
-
-def _largest_weight_off(conv: Any) -> None:
-    """The largest of the first kernel: a weight that happens to be zero would be no fault."""
-    conv.weight[0].view(-1)[conv.weight[0].abs().argmax()] *= 1.1
 
 
 class _Half(nn.Module):
@@ -251,15 +222,6 @@ def _in_two_groups(conv: Any) -> None:
     conv.groups, conv.weight = 2, nn.Parameter(conv.weight[:, :half].clone())
 
 
-def _dilated(conv: Any) -> None:
-    conv.padding, conv.dilation = tuple(2 * p for p in conv.padding), (2, 2)
-
-
-def _int8(weight: Any) -> Any:
-    scale = weight.abs().max() / 127
-    return (weight / scale).round() * scale
-
-
 def plain(conv: Any) -> bool:
     """Whether the convolution has one group and an even number of channels."""
     return conv.groups == 1 and conv.in_channels % 2 == 0 and conv.out_channels % 2 == 0
@@ -270,24 +232,10 @@ def padded(conv: Any) -> bool:
     return wide(conv) and conv.padding not in ((0, 0), "same") and type(conv) is nn.Conv2d
 
 
-on_conv("conv: kernel flipped", _weight(lambda w: w.flip(2, 3)), wide)
-on_conv("conv: kernel transposed in space", _weight(lambda w: w.transpose(2, 3)), wide)
-on_conv("conv: output channels permuted", _weight(lambda w: w.roll(1, 0)))
-on_conv("conv: two output channels exchanged", _weight(lambda w: w[[1, 0, *range(2, len(w))]]))
-on_conv(
-    "conv: input channels permuted", _weight(lambda w: w.roll(1, 1)), lambda conv: conv.weight.shape[1] > 1
-)
-on_conv("conv: one output channel off by 1 %", _off((0,), 1.01))
-on_conv("conv: one weight of one kernel off by 10 %", _largest_weight_off)
-on_conv("conv: weights of one sign wrong", _weight(lambda w: torch.cat([-w[:1], w[1:]])))
-on_conv("conv: last output channel zero", _off((-1,), 0.0))
-on_conv("conv: weights rounded to float16", _weight(lambda w: w.half().float()))
 on_conv("conv: weights rounded to bfloat16", _weight(lambda w: w.bfloat16().float()))
-on_conv("conv: weights rounded to int8", _weight(_int8))
 on_conv("conv: computed in bfloat16", lambda conv: _Half(conv, torch.bfloat16))
 on_conv("conv: weights rounded to TF32", _weight(_tf32))
 on_conv("conv: groups 2 for 1", _in_two_groups, plain)
-on_conv("conv: dilation 2 for 1", _dilated, padded)
 on_conv(
     "conv: padding same for symmetric",
     _SamePadded,
@@ -379,22 +327,15 @@ def on_activation(name: str, change: Callable[[Any, Any], Any], *kinds: type, ov
         return {step.name}
 
 
-on_activation("activation: left out", lambda x, y: x, nn.ReLU, nn.ReLU6)
 on_activation("activation: ReLU6 for ReLU", lambda x, y: y.clamp(max=6), nn.ReLU, over_six=True)
 on_activation("activation: ReLU for ReLU6", lambda x, y: x.clamp(min=0), nn.ReLU6, over_six=True)
-on_activation("activation: leaky (0.01)", lambda x, y: functional.leaky_relu(x), nn.ReLU, nn.ReLU6)
-on_activation("activation: SiLU", lambda x, y: functional.silu(x), nn.ReLU, nn.ReLU6)
-on_activation("activation: twice as large", lambda x, y: 2 * y, nn.ReLU, nn.ReLU6)
-on_activation("activation: rounded to float16", lambda x, y: y.half().float(), nn.ReLU, nn.ReLU6)
-on_activation("activation: hard sigmoid for sigmoid", lambda x, y: functional.hardsigmoid(x), nn.Sigmoid)
 
 
 # --- pools ---
 
 
 def _pools(candidate: Candidate, *words: str) -> list[Step]:
-    kinds = {step.name: step.kind.lower().removeprefix("_").removeprefix("same") for step in candidate.steps}
-    return [step for step in candidate.steps if step.leaf and kinds[step.name] in words]
+    return [step for step in candidate.steps if step.leaf and step.layer in [KINDS[word] for word in words]]
 
 
 def _numbers(pool: Any) -> tuple[int, int]:
@@ -404,7 +345,7 @@ def _numbers(pool: Any) -> tuple[int, int]:
 
 @fault("max-pool: padding same for symmetric")
 def _(candidate: Candidate) -> Named:
-    for step in _pools(candidate, "maxpool2d"):
+    for step in _pools(candidate, "max_pool"):
         pool = candidate.module(step.path)
         kernel, stride = _numbers(pool)
         if not isinstance(pool, nn.MaxPool2d):  # a "same" pool, as MindCV's: symmetric for it
@@ -412,7 +353,7 @@ def _(candidate: Candidate) -> Named:
         elif pool.padding:
             candidate.replace(step.path, _SamePadded(pool, float("-inf")))
         else:
-            before = [s for s in candidate.steps if s.name == step.source and s.kind == "ZeroPad2d"]
+            before = [s for s in candidate.steps if s.name == source_of(step) and s.kind == "ZeroPad2d"]
             if not before:
                 continue
             candidate.replace(before[0].path, nn.ZeroPad2d((0, 1, 0, 1)))
@@ -423,7 +364,7 @@ def _(candidate: Candidate) -> Named:
 
 @fault("max-pool: ceil_mode")
 def _(candidate: Candidate) -> Named:
-    for step in _pools(candidate, "maxpool2d"):
+    for step in _pools(candidate, "max_pool"):
         pool = candidate.module(step.path)
         if isinstance(pool, nn.MaxPool2d):
             pool.ceil_mode = True
@@ -434,10 +375,10 @@ def _(candidate: Candidate) -> Named:
 @fault("max-pool: zeros for nothing around the image")
 def _(candidate: Candidate) -> Named:
     """Seen only where what is pooled has negative values at the border: not behind a ReLU."""
-    for step in _pools(candidate, "maxpool2d"):
+    for step in _pools(candidate, "max_pool"):
         pool = candidate.module(step.path)
         if isinstance(pool, nn.MaxPool2d) and pool.padding:
-            source = next((s for s in candidate.steps if s.name == step.source), None)
+            source = next((s for s in candidate.steps if s.name == source_of(step)), None)
             if source is not None and "relu" in source.kind.lower():
                 return None
             candidate.replace(
@@ -449,7 +390,7 @@ def _(candidate: Candidate) -> Named:
 
 @fault("max-pool: average for maximum")
 def _(candidate: Candidate) -> Named:
-    for step in _pools(candidate, "maxpool2d"):
+    for step in _pools(candidate, "max_pool"):
         pool = candidate.module(step.path)
         kernel, stride = _numbers(pool)
         candidate.replace(step.path, nn.AvgPool2d(kernel, stride, getattr(pool, "padding", kernel // 2)))
@@ -459,12 +400,12 @@ def _(candidate: Candidate) -> Named:
 
 @fault("average pool: count_include_pad")
 def _(candidate: Candidate) -> Named:
-    for step in _pools(candidate, "avgpool2d"):
+    for step in _pools(candidate, "average_pool"):
         pool = candidate.module(step.path)
         kernel, stride = _numbers(pool)
         if kernel == 2:
             continue  # of the shortcuts: nothing is padded at even sizes
-        before = [s for s in candidate.steps if s.name == step.source and s.kind == "ZeroPad2d"]
+        before = [s for s in candidate.steps if s.name == source_of(step) and s.kind == "ZeroPad2d"]
         if before:  # the zeros around the image count: not to count them is to pad in the pool
             candidate.replace(before[0].path, nn.Identity())
         candidate.replace(step.path, nn.AvgPool2d(kernel, stride, kernel // 2, count_include_pad=not before))
@@ -474,7 +415,7 @@ def _(candidate: Candidate) -> Named:
 
 @fault("global pool: maximum for average")
 def _(candidate: Candidate) -> Named:
-    step = middle(_pools(candidate, "globalavgpool2d"))
+    step = middle(_pools(candidate, "global_pool"))
     assert step is not None
     on_output(step.path, None, lambda x, y: x.amax((2, 3)).view_as(y))(candidate)
     return {step.path}
@@ -482,7 +423,7 @@ def _(candidate: Candidate) -> Named:
 
 @fault("global pool: without the last row and column")
 def _(candidate: Candidate) -> Named:
-    step = _pools(candidate, "globalavgpool2d")[-1]
+    step = _pools(candidate, "global_pool")[-1]
     on_output(step.path, None, lambda x, y: x[:, :, : max(1, x.shape[2] - 1)].mean((2, 3)).view_as(y))(
         candidate
     )
@@ -499,11 +440,16 @@ def _blocks(candidate: Candidate, shortcut: bool = True) -> list[Step]:
     found = []
     for step in candidate.steps:
         module = candidate.module(step.path)
-        if step.leaf or step.source is None or isinstance(module, nn.Sequential) or step.path[-2:] == "se":
+        if (
+            step.leaf
+            or source_of(step) is None
+            or isinstance(module, nn.Sequential)
+            or step.path[-2:] == "se"
+        ):
             continue
         parts = [s for s in candidate.steps if s.path.startswith(step.path + ".") and s.path in leaves]
         if (
-            given.get(step.source) == step.shape
+            given.get(source_of(step)) == step.shape
             and len(parts) > 4
             and not any("down" in s.path for s in parts if s.kind != "Identity")
         ):
@@ -572,8 +518,8 @@ def _(candidate: Candidate) -> Named:
     if block is None:
         return None
     inside = [s for s in candidate.steps if s.path.startswith(block.path + ".")]
-    first = next(s for s in inside if s.source == block.source and s.leaf)
-    source = next(s for s in candidate.steps if s.name == block.source)
+    first = next(s for s in inside if source_of(s) == source_of(block) and s.leaf)
+    source = next(s for s in candidate.steps if s.name == source_of(block))
     last = next((s for s in candidate.steps if s.name == source.same_as), source)
     if "relu" in last.kind.lower():
         return None
@@ -583,7 +529,7 @@ def _(candidate: Candidate) -> Named:
         return output
 
     candidate.module(first.path).register_forward_hook(hook)
-    return {block.path, *(s.name for s in inside), *candidate.step_after(block.source or "")}
+    return {block.path, *(s.name for s in inside), *candidate.step_after(source_of(block) or "")}
 
 
 def _res2net_block(candidate: Candidate) -> tuple[Step, Any] | None:
@@ -735,7 +681,7 @@ def _on_images(name: str, change: Callable[[np.ndarray], np.ndarray]) -> None:
     @fault(name)
     def make(candidate: Candidate) -> Named:
         candidate.batch = np.ascontiguousarray(change(candidate.batch), np.float32)
-        return set(candidate.step_after("input"))
+        return set(candidate.step_after(input_name(INPUT)))
 
 
 def _per_channel(values: Sequence[float]) -> np.ndarray:

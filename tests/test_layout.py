@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import structure
+
 ROOT = Path(__file__).parent.parent / "triport"
 LAYERS = ["reference_models", "converters", "parity", "publishing", "commands", "cli"]
 FRAMEWORKS = {"torch", "mindspore", "onnxruntime", "openvino", "torch_npu"}
@@ -91,3 +93,58 @@ def test_nothing_unpickles_or_evaluates(path):
 def test_a_family_is_the_same_four_files(family):
     found = {path.name for path in (ROOT / "reference_models" / family).glob("*.py")}
     assert found == {"__init__.py", "spec.py", "net_mindspore.py", "net_torch.py"}
+
+
+# --- structure: `python benchmarks/structure.py` lists the places; these numbers only become smaller ---
+
+MOST = {
+    structure.circles: 0,
+    structure.long_functions: 13,
+    structure.wide_functions: 6,
+    structure.long_files: 7,
+}
+
+
+@pytest.mark.parametrize("measure", MOST, ids=lambda measure: measure.__name__)
+def test_the_structure_becomes_no_worse(measure):
+    found = measure()
+    assert len(found) <= MOST[measure], "\n".join(found)
+
+
+def small_package(root, **files):
+    """Write a package and return its folder."""
+    package = root / "house"
+    package.mkdir()
+    for name, text in {"__init__": "", **files}.items():
+        (package / f"{name}.py").write_text(text)
+    return package
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"a": "from . import b", "b": "import house.a"}, ["house.a <-> house.b"]),
+        (
+            {"a": "from .b import x", "b": "from .c import x", "c": "from house import a"},
+            ["house.a <-> house.b <-> house.c"],
+        ),
+        ({"a": "from . import x", "__init__": "from .a import y"}, ["house <-> house.a"]),
+        ({"a": "from . import b", "b": "def later():\n    from . import a"}, []),
+        ({"a": "from . import b", "b": "if TYPE_CHECKING:\n    from . import a"}, []),
+        ({"a": "from . import b", "b": "if True:\n    from . import a"}, ["house.a <-> house.b"]),
+    ],
+)
+def test_an_import_circle_is_found(tmp_path, files, expected):
+    assert structure.circles(small_package(tmp_path, **files)) == expected
+
+
+def test_long_and_wide_functions_and_long_files_are_found(tmp_path):
+    wide = "def wide(self, a, b, c, d, e, f, g, *, h, i): pass\n"
+    package = small_package(
+        tmp_path,
+        right="def right(a, b, c, d, e, f, g, h):\n" + "    x = 1\n" * 59,
+        wrong=wide + "def wrong():\n" + "    x = 1\n" * 60 + "\n" * 400,
+    )
+    assert structure.wide_functions(package) == ["house/wrong.py:1 wide: 9"]
+    assert structure.long_functions(package) == ["house/wrong.py:2 wrong: 61"]
+    assert structure.long_files(package) == ["house/wrong.py: 462"]

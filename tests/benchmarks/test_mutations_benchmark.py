@@ -11,7 +11,7 @@ QUICK = [
     "conv: kernel transposed in space",
     "conv: one weight of one kernel off by 10 %",
     "conv: weights rounded to float16",
-    "activation: left out",
+    "ReLU: left out",
     "max-pool: padding same for symmetric",
     "average pool: count_include_pad",
     "block: skipped",

@@ -13,7 +13,7 @@ from typing import Any
 
 from triport.reference_models.kinds import kind_of, public_name
 from triport.reference_models.kinds.kind import Inexact, Summed
-from triport.reference_models.modules import parts_of
+from triport.reference_models.modules import Part, parts_of
 
 ROUNDING = 2.0**-24
 
@@ -21,12 +21,11 @@ ROUNDING = 2.0**-24
 @contextmanager
 def inexact(net: Any, sign: int) -> Iterator[None]:
     """Let every function that no library rounds exactly be off: up with sign 1, down with -1, not with 0."""
-    found = [(module, kind.inexact) for module in net.modules() if (kind := kind_of(module)) and kind.inexact]
     handles = [
         # before what looks at the outputs
-        module.register_forward_hook(_off(by, sign), prepend=True)
-        for module, by in found
-        if sign
+        module.register_forward_hook(_off(kind.inexact, sign), prepend=True)
+        for module in net.modules()
+        if sign and (kind := kind_of(module)) is not None and kind.inexact is not None
     ]
     try:
         yield
@@ -62,22 +61,23 @@ def reversed_sums(net: Any) -> Iterator[None]:
     Only just the classes of the table: one that inherits may compute over other axes. Hooks see what they
     see otherwise.
     """
-    turned = [
-        part.module
-        for part in parts_of(net)
-        if part.kind is not None
-        and part.kind.summed is not None
-        and public_name(type(part.module)) in part.kind.torch
-        and part.kind.summed.where(part.module)
-        and _has_its_leaves(part.module, part.kind.summed)
-    ]
-    for module in turned:
-        module.forward = partial(_reversed, module, module.forward, kind_of(module).summed)  # type: ignore[union-attr,arg-type]
+    turned = [(part.module, summed) for part in parts_of(net) if (summed := _sum_of(part)) is not None]
+    for module, summed in turned:
+        module.forward = partial(_reversed, module, module.forward, summed)
     try:
         yield
     finally:
-        for module in turned:
+        for module, _ in turned:
             del module.forward
+
+
+def _sum_of(part: Part) -> Summed | None:
+    """Return what a module sums over, where its class is the table's and its tensors are its own."""
+    kind, module = part.kind, part.module
+    if kind is None or kind.summed is None or public_name(type(module)) not in kind.torch:
+        return None
+    own = all(leaf in module._parameters or not hasattr(module, leaf) for leaf in kind.summed.leaves)
+    return kind.summed if own and kind.summed.where(module) and "forward" not in vars(module) else None
 
 
 def _reversed(module: Any, forward: Any, summed: Summed, *arguments: Any, **words: Any) -> Any:
@@ -103,9 +103,3 @@ def _reversed(module: Any, forward: Any, summed: Summed, *arguments: Any, **word
 
 def _axis(module: Any, axis: int | str) -> int:
     return axis if isinstance(axis, int) else int(getattr(module, axis))
-
-
-def _has_its_leaves(module: Any, summed: Summed) -> bool:
-    """Whether its tensors are parameters of its own, not computed of others, and its forward its class's."""
-    own = all(leaf in module._parameters or not hasattr(module, leaf) for leaf in summed.leaves)
-    return own and "forward" not in vars(module)

@@ -218,7 +218,7 @@ def layers_line(layers: LayerReport) -> str:
     if layers.parting is None:
         if layers.behind:
             return f"{how}{_counted(layers)} are right, so the fault is in {layers.behind}"
-        return f"{how}{_counted(layers)} within their own noise{_not_compared(layers)}"
+        return f"{how}{_counted(layers)} within their own noise{_not_compared(layers)}{_of_no_kind(layers)}"
     step = layers.parting.step
     return (
         f"{how}first parts {layers.parting} "
@@ -230,6 +230,15 @@ def layers_line(layers: LayerReport) -> str:
 def _counted(layers: LayerReport) -> str:
     compared, missing = len(layers.steps), len(layers.not_compared)
     return f"{compared} of {compared + missing} modules" if missing else f"all {compared} modules"
+
+
+def _of_no_kind(layers: LayerReport, limit: int = 5) -> str:
+    """Return which modules were not compared as layers, because nothing is known of their classes."""
+    if not layers.of_no_kind:
+        return ""
+    more = f" and {len(layers.of_no_kind) - limit} more" if len(layers.of_no_kind) > limit else ""
+    names = ", ".join(layers.of_no_kind[:limit])
+    return f"; of no known kind, so not compared but by what they return: {names}{more}"
 
 
 def _not_compared(layers: LayerReport, limit: int = 5) -> str:
@@ -381,6 +390,7 @@ def _layers_json(layers: LayerReport) -> dict[str, Any]:
         "modules": [_step_json(step) for step in layers.steps],
         "not_compared": list(layers.not_compared),
         "why_not_compared": layers.why_not or None,
+        "of_no_kind": list(layers.of_no_kind),
         "behind_the_last": layers.behind or None,
     }
 

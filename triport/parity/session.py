@@ -99,8 +99,8 @@ class ParityResult:
     @property
     def passed(self) -> bool:
         """Whether everything is equal."""
-        parts: tuple[Any, ...] = (*self.reports, *self.localised, *self.trained)
-        return all(one.passed for one in parts)
+        verdicts = [[one.passed for one in found] for found in (self.reports, self.localised, self.trained)]
+        return all(map(all, verdicts))
 
     def to_dict(self) -> dict[str, Any]:
         """Return what --json prints."""

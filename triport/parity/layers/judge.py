@@ -67,7 +67,8 @@ class LayerReport:
     """Every step that was compared, those that could not be, and the first that parts.
 
     `why_not` says why some could not. `behind` names what follows the last step, where that is all that can
-    be at fault: every step is right and the logits are not.
+    be at fault: every step is right and the logits are not. `of_no_kind` are modules, with their classes,
+    that the table of kinds knows nothing of and that no known modules are inside of.
     """
 
     steps: tuple[StepResult, ...]
@@ -76,6 +77,7 @@ class LayerReport:
     isolated: bool = False
     why_not: str = ""
     behind: str = ""
+    of_no_kind: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -144,6 +146,11 @@ class Judge:
             self._parting(results, isolated),
             isolated,
             why_not if missing else "",
+            of_no_kind=tuple(
+                f"{module.path} ({module.kind})"
+                for module in self._reference.modules
+                if module.leaf and module.layer is None
+            ),
         )
 
     def _tolerance(self, noise: float) -> float:

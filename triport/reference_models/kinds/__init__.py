@@ -3,7 +3,7 @@
 A file here is a family of kinds and defines `KINDS`, its rows; it is found by being here. To add a kind is
 to add a row: names of parameters, seeded values, noise, the search in ONNX graphs and the faults that the
 checks are tested with all read it. Nothing here imports a framework: classes go by the names under which
-users import them.
+users import them; many of mindspore.mint.nn are other names of classes of mindspore.nn, which stand here.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ def kind_of(module: Any) -> Kind | None:
 
     What inherits from a class of a kind is of that kind.
     """
-    return kind_of_class(type(module))  # type: ignore[arg-type]
+    cls: type = type(module)
+    return kind_of_class(cls)
 
 
 @cache

@@ -36,7 +36,7 @@ def _instead(what: str, function: str, **options: object) -> Fault:
 
 KINDS = (
     _activation(
-        "relu", "ReLU", "ReLU", ("nn.ReLU", "mint.nn.ReLU"), ("Relu",),
+        "relu", "ReLU", "ReLU", ("nn.ReLU",), ("Relu",),
         _instead("leaky (0.01)", "leaky_relu"), _instead("SiLU", "silu"),
         Fault("twice as large", instead="twice"), _HALF,
     ),
@@ -78,7 +78,7 @@ KINDS = (
         inexact=Inexact(4, of="input"),
     ),
     _activation(
-        "hard_swish", "hard-swish", "Hardswish", ("nn.HSwish", "mint.nn.Hardswish"), ("HardSwish",),
+        "hard_swish", "hard-swish", "Hardswish", ("nn.HSwish",), ("HardSwish",),
         _instead("SiLU", "silu"), _instead("ReLU6", "relu6"),
     ),
     _activation(
@@ -91,7 +91,7 @@ KINDS = (
         _instead("hard sigmoid", "hardsigmoid"), inexact=Inexact(4),
     ),
     _activation(
-        "hard_sigmoid", "hard-sigmoid", "Hardsigmoid", ("nn.HSigmoid", "mint.nn.Hardsigmoid"),
+        "hard_sigmoid", "hard-sigmoid", "Hardsigmoid", ("nn.HSigmoid",),
         ("HardSigmoid",),
         _instead("sigmoid", "sigmoid"),
         # Keras's and ONNX's default: 0.2 x + 0.5
@@ -123,7 +123,7 @@ KINDS = (
     Kind(
         "prelu", "PReLU",
         torch=("torch.nn.PReLU",),
-        mindspore=("mindspore.nn.PReLU", "mindspore.nn.PReLUExt", "mindspore.mint.nn.PReLU"),
+        mindspore=("mindspore.nn.PReLU", "mindspore.nn.PReLUExt"),
         onnx=("PRelu",),
         leaves=(Leaf("weight", "slope", "w", fresh=0.25),),
         faults=(
@@ -135,8 +135,8 @@ KINDS = (
         "softmax", "softmax",
         torch=("torch.nn.Softmax", "torch.nn.Softmax2d", "torch.nn.LogSoftmax"),
         mindspore=(
-            *("mindspore.nn.Softmax", "mindspore.nn.Softmax2d", "mindspore.mint.nn.Softmax"),
-            *("mindspore.nn.LogSoftmax", "mindspore.nn.LogSoftmaxExt", "mindspore.mint.nn.LogSoftmax"),
+            *("mindspore.nn.Softmax", "mindspore.nn.Softmax2d", "mindspore.nn.SoftmaxExt"),
+            *("mindspore.nn.LogSoftmax", "mindspore.nn.LogSoftmaxExt"),
         ),
         onnx=("Softmax", "LogSoftmax"),
         inexact=Inexact(4, of="output"),

@@ -58,7 +58,7 @@ KINDS = (
         "embedding",
         "embedding",
         torch=("torch.nn.Embedding", "torch.nn.EmbeddingBag"),
-        mindspore=("mindspore.nn.Embedding", "mindspore.nn.EmbeddingExt", "mindspore.mint.nn.Embedding"),
+        mindspore=("mindspore.nn.Embedding", "mindspore.nn.EmbeddingExt"),
         onnx=("Gather",),
         leaves=(Leaf("weight", "embedding", "embedding_table"),),
         faults=(

@@ -116,7 +116,7 @@ KINDS = (
         "dense",
         "dense",
         torch=("torch.nn.Linear",),
-        mindspore=("mindspore.nn.Dense", "mindspore.mint.nn.Linear"),
+        mindspore=("mindspore.nn.Dense", "mindspore.nn.Linear"),
         onnx=("Gemm", "MatMul"),
         leaves=(_WEIGHT, _BIAS),
         quantised=True,

@@ -80,7 +80,7 @@ KINDS = (
         "layer_norm",
         "LayerNorm",
         torch=("torch.nn.LayerNorm",),
-        mindspore=("mindspore.nn.LayerNorm", "mindspore.nn.LayerNormExt", "mindspore.mint.nn.LayerNorm"),
+        mindspore=("mindspore.nn.LayerNorm", "mindspore.nn.LayerNormExt"),
         onnx=("LayerNormalization",),
         leaves=(_SCALE, _SHIFT),
         summed=_turned(-1),

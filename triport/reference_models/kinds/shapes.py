@@ -27,7 +27,7 @@ KINDS = (
         torch=(*_numbered("torch.nn.MaxPool{}d"), f"{_OURS}_SameMaxPool2d"),
         mindspore=(
             *_numbered("mindspore.nn.MaxPool{}d"),
-            *("mindspore.nn.MaxPool2dExt", "mindspore.mint.nn.MaxPool2d"),
+            "mindspore.nn.MaxPool2dExt",
         ),
         onnx=("MaxPool",),
         faults=(Fault("ceil_mode", attributes={"ceil_mode": lambda mode: not mode}),),
@@ -36,10 +36,7 @@ KINDS = (
         "average_pool",
         "average pool",
         torch=(*_numbered("torch.nn.AvgPool{}d"), f"{_OURS}_SameAvgPool2d"),
-        mindspore=(
-            *_numbered("mindspore.nn.AvgPool{}d", "mindspore.nn.AvgPool{}dExt"),
-            *_numbered("mindspore.mint.nn.AvgPool{}d"),
-        ),
+        mindspore=(*_numbered("mindspore.nn.AvgPool{}d", "mindspore.nn.AvgPool{}dExt"),),
         onnx=("AveragePool",),
         faults=(
             Fault(
@@ -59,7 +56,7 @@ KINDS = (
         mindspore=(
             *_numbered("mindspore.nn.AdaptiveAvgPool{}d", "mindspore.nn.AdaptiveMaxPool{}d"),
             *_numbered("mindspore.mint.nn.AdaptiveAvgPool{}d"),
-            *_numbered("mindspore.mint.nn.AdaptiveMaxPool{}d", dimensions=(1, 2)),
+            "mindspore.mint.nn.AdaptiveMaxPool1d",
             f"{_OURS_MINDSPORE}_GlobalAvgPool2d",
         ),
         onnx=("ReduceMean", "GlobalAveragePool", "GlobalMaxPool"),
@@ -107,7 +104,7 @@ KINDS = (
         "upsampling",
         torch=("torch.nn.Upsample", "torch.nn.UpsamplingBilinear2d", "torch.nn.UpsamplingNearest2d"),
         mindspore=(
-            *("mindspore.nn.Upsample", "mindspore.mint.nn.Upsample"),
+            *("mindspore.nn.Upsample", "mindspore.nn.UpsampleExt"),
             *("mindspore.mint.nn.UpsamplingBilinear2d", "mindspore.mint.nn.UpsamplingNearest2d"),
         ),
         onnx=("Resize", "Upsample"),
@@ -155,7 +152,7 @@ KINDS = (
         ),
         mindspore=(
             *("mindspore.nn.Dropout", "mindspore.nn.DropoutExt", *_numbered("mindspore.nn.Dropout{}d")),
-            *("mindspore.nn.Dropout2dExt", "mindspore.mint.nn.Dropout", "mindspore.mint.nn.Dropout2d"),
+            "mindspore.nn.Dropout2dExt",
         ),
         onnx=("Dropout",),
         faults=(Fault("left on", attributes={"training": lambda _: True}),),
@@ -164,7 +161,7 @@ KINDS = (
         "identity",
         "identity",
         torch=("torch.nn.Identity",),
-        mindspore=("mindspore.nn.Identity", "mindspore.mint.nn.Identity"),
+        mindspore=("mindspore.nn.Identity",),
         onnx=("Identity",),
     ),
     Kind(
@@ -178,7 +175,7 @@ KINDS = (
         "patches",
         "patches",
         torch=("torch.nn.Unfold", "torch.nn.Fold"),
-        mindspore=("mindspore.nn.Unfold", "mindspore.mint.nn.Unfold", "mindspore.mint.nn.Fold"),
+        mindspore=("mindspore.nn.Unfold", "mindspore.nn.UnfoldExt", "mindspore.nn.Fold"),
     ),
     Kind(
         "sequence",

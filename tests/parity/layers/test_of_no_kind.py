@@ -1,0 +1,24 @@
+"""A module that the table of kinds knows nothing of is said to be so, on the terminal and in JSON."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from triport.parity.calls import Module
+from triport.parity.layers.judge import Judge
+from triport.parity.report import _layers_json, layers_line
+from triport.reference_models.kinds import KINDS
+
+MODULES = [
+    Module("block", "Block", False, frozenset()),
+    Module("block.conv", "Conv2d", True, frozenset(), KINDS["conv"]),
+    Module("block.own", "Own", True, frozenset()),
+]
+
+
+@pytest.mark.parametrize(("modules", "said"), [(MODULES, ["block.own (Own)"]), (MODULES[:2], [])])
+def test_a_module_of_no_kind_is_said(modules, said):
+    report = Judge(SimpleNamespace(steps=[], modules=modules)).report()
+    assert _layers_json(report)["of_no_kind"] == said
+    line = "; of no known kind, so not compared but by what they return: block.own (Own)"
+    assert layers_line(report).endswith(line) == bool(said)
