@@ -29,6 +29,8 @@ AT_HOME = (
     "converters/onnx_import/pieces/*/*.py",
     "parity/imported/runs.py",
     "parity/imported/judge.py",
+    "parity/onnx_graphs/quantised.py",
+    "converters/networks/registered.py",
     "parity/ranks/*.py",
     "parity/doctor.py",
     "parity/graphs/runs.py",
