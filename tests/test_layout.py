@@ -17,6 +17,7 @@ AT_HOME = (
     "converters/environment.py",
     "converters/onnx_from_torch.py",
     "converters/onnx_from_mindspore.py",
+    "converters/torch_export/*.py",
     "converters/mindir/export.py",
     "converters/mindir/runs.py",
     "converters/mindir/origins.py",

@@ -57,7 +57,7 @@ from triport.parity.runtimes.mindspore import MindSporeRunner
 from triport.reference_models.spec import get_model
 spec = get_model("resnet18")
 runner = MindSporeRunner(of_model(spec, 10), random_parameters(spec, 10), mode={mode!r})
-runner.run(random_batch(spec, 1, size_px=32))
+runner.run({{"input": random_batch(spec, 1, size_px=32)}})
 """
 
 

@@ -157,7 +157,7 @@ def test_needs_no_mindspore(mindir: Path, tmp_path: Path) -> None:
         (("--to", "onnx", "--cell", "no_such_module:f", "--input", "2x3"), "No module named"),
         (("--to", "onnx", "--cell", "some_cells", "--input", "2x3"), "expected package.module:factory"),
         (("--to", "onnx", "--cell", "some_cells:Plain", "--input", "2x3"), "MindSpore cannot export"),
-        (("--to", "onnx", "--input", "2x3"), "say which with --cell"),
+        (("--to", "onnx", "--input", "2x3"), "which with --cell"),
         (("--to", "onnx", "--no-check"), "--no-check is for"),
         (("--to", "onnx", "--cell", "a:b", "--model", "resnet50"), "leave --model out"),
     ],

@@ -21,7 +21,6 @@ from tests.mindir.conftest import (
     run_mindspore,
     run_onnx,
 )
-from triport.converters.onnx_model import INPUT, LOGITS
 from triport.converters.mindir import schema
 from triport.converters.mindir.emit import UnsupportedOperatorsError, onnx_from_graph
 from triport.converters.mindir.export import mindir_bytes_from_cell, onnx_from_mindir
@@ -29,6 +28,7 @@ from triport.converters.mindir.operators import load_operators, mindir_operator
 from triport.converters.mindir.reader import MindirError, read_mindir
 from triport.converters.names import name_map, reference_dialect
 from triport.converters.networks.registered import of_model
+from triport.converters.onnx_model import INPUT, LOGITS
 from triport.parity.batches import logits_of
 from triport.parity.compare import compare
 from triport.parity.noise import FLOAT32, noise_of

@@ -6,8 +6,8 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
-from triport.converters.onnx_model import INPUT, LOGITS
 from triport.converters.networks.registered import of_model
+from triport.converters.onnx_model import INPUT, LOGITS
 from triport.parity.batches import logits_of, random_batch
 from triport.parity.compare import compare
 from triport.parity.noise import FLOAT32, noise_of

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from triport.converters.onnx_model import INPUT, LOGITS
 from triport.converters.names import name_map, reference_dialect
 from triport.converters.networks.registered import of_model
+from triport.converters.onnx_model import INPUT, LOGITS
 from triport.parity.batches import logits_of, random_batch
 from triport.parity.compare import compare
 from triport.parity.device import DeviceError, parse_device

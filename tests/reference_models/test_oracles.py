@@ -3,6 +3,7 @@
 import pytest
 
 from tests.oracle_weights import FOLDER, MODELS, load_oracle
+from triport.parity.batches import logits_of
 from triport.converters.networks.registered import of_model
 from triport.parity.compare import compare
 from triport.parity.runtimes.mindspore import MindSporeRunner
@@ -21,7 +22,8 @@ SLOW = {
 
 
 def run(oracle, runtime, parameters):
-    return RUNNERS[runtime](of_model(oracle.spec, oracle.logits.shape[1]), parameters).run(oracle.batch())
+    runner = RUNNERS[runtime](of_model(oracle.spec, oracle.logits.shape[1]), parameters)
+    return logits_of(runner, oracle.batch())
 
 
 def test_every_oracle_has_a_model():

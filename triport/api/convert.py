@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from triport.reference_models.spec import Runtime
 
 from .arguments import PathLike, Progress, Renames, SelectionOptions, path_or_none, quiet, selection_of
+from .networks import is_network, network_of
 
 if TYPE_CHECKING:
     from triport.converters.conversion import Conversion
     from triport.converters.mindir.conversion_result import AnyConversion
     from triport.converters.request import Request
+    from triport.parity.module_export.result import ModuleConversion
 
 
 class ConvertOptions(SelectionOptions, total=False):
@@ -34,18 +37,19 @@ class ConvertOptions(SelectionOptions, total=False):
 
 
 def convert(
-    source: PathLike | None = None,
+    source: Any = None,
     output: PathLike | None = None,
     *,
     to: Runtime,
     progress: Progress = quiet,
     **options: Unpack[ConvertOptions],
-) -> Conversion | AnyConversion:
+) -> Conversion | AnyConversion | ModuleConversion:
     """Move a checkpoint to another runtime: every parameter accounted for, bit-equal, checked.
 
     Args:
         source: any .ckpt, .pth, .safetensors, .onnx or .mindir, told by its content; None is the small
-            trained model that triport ships.
+            trained model that triport ships. Or a network in code, to ONNX: a torch.nn.Module, a Cell, or
+            a NET such as "package.module:factory".
         output: the file to write; None is the source's name in the working directory.
         to: the runtime to write for: "mindspore", "pytorch" or "onnx".
         progress: is told each step.
@@ -70,12 +74,31 @@ def convert(
     """
     from triport.converters.mindir.asked import convert_asked, is_graph_asked
 
-    path, request = path_or_none(source), _request(to, path_or_none(output), **options)
+    request = _request(to, path_or_none(output), **options)
+    if is_network(source):
+        return _convert_network(source, request, progress)
+    path = path_or_none(source)
     if is_graph_asked(path, request):
         return convert_asked(path, request, progress)
     from triport.converters.convert import convert as run
 
     return run(path, request, progress)
+
+
+def _convert_network(
+    source: Any, request: Request, progress: Progress
+) -> Conversion | AnyConversion | ModuleConversion:
+    """Convert a network in code, or the weights of a model that is named."""
+    from triport.converters.mindir.asked import AskedError, convert_asked
+
+    if request.cell is not None:
+        raise AskedError(f"{source}: give a NET or --cell, not both")
+    made = network_of(source, progress)
+    if made.runtime == "mindspore":
+        return convert_asked(None, replace(request, cell=made), progress)
+    from triport.parity.module_export.convert import convert_module
+
+    return convert_module(made.network, made.factory.name, request, progress)
 
 
 def _request(

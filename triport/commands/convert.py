@@ -44,20 +44,20 @@ _ONNX = (
 )
 _GRAPH = (
     click.option("--cell", metavar="MODULE:FACTORY", help="Any MindSpore Cell instead of SOURCE, to ONNX."),
-    click.option("--checkpoint", type=click.Path(path_type=Path), help="The parameters of --cell."),
+    click.option("--checkpoint", type=click.Path(path_type=Path), help="The parameters of NET or --cell."),
     click.option(
         "--input",
         "inputs",
         multiple=True,
-        metavar="SHAPE[:DTYPE]",
-        help="Of --cell, each: 1x3x224x224:float32",
+        metavar="SPEC",
+        help="Of NET or --cell, each input: 1x3x224x224, tokens=1x128@length:int64:0..30522",
     ),
-    click.option("--no-check", is_flag=True, help="Do not compare a Cell or .mindir file with MindSpore."),
+    click.option("--no-check", is_flag=True, help="Do not compare a graph with what it was made of."),
 )
 
 
 @click.command(cls=Command)
-@click.argument("source", required=False, type=click.Path(path_type=Path))
+@click.argument("source", required=False, metavar="[SOURCE|NET]")
 @click.option("--to", required=True, type=RUNTIME, help="The runtime to write for.")
 @click.option(
     "-o", "--output", type=OutputFile(path_type=Path), help="Default: SOURCE's name, in this folder."
@@ -72,11 +72,16 @@ def convert(json_path: str | None, no_head: bool, no_check: bool, **asked: Any) 
     trained Res2Net that triport ships is converted. A .mindir file, or any Cell given by --cell,
     becomes ONNX whatever it computes; exit code 1, and no file, if it then differs from MindSpore.
 
+    NET is a network in code, package.module:factory, "package.module:factory('name', key=1)" or
+    path/file.py:factory, and becomes ONNX too: a torch.nn.Module by whichever of torch's exporters is
+    proven right beside it in float64, or no file and exit code 1.
+
     \b
     Example:
       python cli.py convert resnet50-e0733ab8.ckpt --to pytorch -o resnet50.pth
       python cli.py convert --from mindspore --to onnx
       python cli.py convert model.mindir --to onnx -o model.onnx
+      python cli.py convert package.module:factory --to onnx --input 1x3x224x224 -o net.onnx
       python cli.py convert --to onnx --cell package.module:factory --input 1x3x224x224
     """
     import triport

@@ -18,7 +18,7 @@ BATCH_AXIS = "N"
 OPSETS = range(13, 22)
 DEFAULT_OPSET = 17
 # the IR version of the ONNX release that brought the opset: older runtimes refuse newer ones
-_IR_VERSIONS = {13: 7, 14: 7, 15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9, 21: 10}
+IR_VERSIONS = {13: 7, 14: 7, 15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9, 21: 10}
 
 
 class OnnxExportError(TriportError):
@@ -60,7 +60,7 @@ def finished(model: onnx.ModelProto, spec: ModelSpec, num_classes: int, opset: i
     """
     import onnx
 
-    model.ir_version = _IR_VERSIONS[opset]
+    model.ir_version = IR_VERSIONS[opset]
     model.producer_name = "triport"
     model.graph.name = spec.name
     del model.graph.value_info[:]

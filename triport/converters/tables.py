@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from triport.converters.conversion import Conversion
 from triport.converters.formats import short
@@ -18,10 +18,16 @@ if TYPE_CHECKING:
     from triport.converters.comparison import Comparison
     from triport.converters.graphs.verdict import GraphVerdict
     from triport.converters.inspection import Inspection
-    from triport.converters.mindir.conversion_result import AnyConversion
 
 
-def lines_of(done: Conversion | AnyConversion) -> list[str]:
+class Told(Protocol):
+    """A result that says itself what was done."""
+
+    def lines(self) -> list[str]:
+        """Return the result as lines for a terminal."""
+
+
+def lines_of(done: Conversion | Told) -> list[str]:
     """Return what a conversion of weights or of a graph did, as lines for a terminal."""
     return list(_conversion_lines(done)) if isinstance(done, Conversion) else done.lines()
 

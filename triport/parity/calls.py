@@ -7,15 +7,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from triport.reference_models.kinds import Kind
+
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """A module of a network; `parameters` are the network's names of all that it owns, at any depth."""
+    """A module of a network; `parameters` are the network's names of all that it owns, at any depth.
+
+    `kind` is its class, `layer` what the table of kinds knows of it: nothing of a class that it has not.
+    """
 
     path: str
     kind: str
     leaf: bool
     parameters: frozenset[str]
+    layer: Kind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +29,8 @@ class Call:
     """One output of the `number`-th call (from 1) of the module at `path`, and all that the call was given.
 
     Where a runtime knows what a module returned and not what it was given, `given` has None in that place.
-    `index` says which of its outputs, from 0. `sources` has for each array of `given` the call whose output it
-    is, the same tensor: `input_name` for an input of the network, None where it was computed between
+    `index` says which of its outputs, from 0. `sources` has for each array of `given` the call whose output
+    it is, the same tensor: `input_name` for an input of the network, None where it was computed between
     modules or where the runtime cannot tell. `same_as` is likewise the earlier call whose output this
     output is: a container returns what its last module returned.
     """
@@ -49,6 +55,7 @@ class Step:
 
     `sources` are the steps whose outputs it was given (`input_name` of a network's input), None where
     that was computed between modules. `same_as` is the earlier step that returned the same tensor.
+    `layer` is its kind in the table of kinds.
     """
 
     name: str
@@ -60,6 +67,7 @@ class Step:
     sources: tuple[str | None, ...]
     same_as: str | None
     index: int = 0
+    layer: Kind | None = None
 
 
 @dataclass(frozen=True, slots=True)

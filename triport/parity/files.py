@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from triport.converters.networks.registered import of_model
-from triport.converters.onnx_model import INPUT
 from triport.converters.published import model_file
+from triport.reference_models.network import Arrays
 
-from .batches import logits_of
 from .beside import beside, why_not_comparable
 from .candidates import GIVEN_FILE
 from .check import ModelReport
-from .compare import compare
+from .compare import compare_outputs
 from .inputs import Inputs
 from .layers.judge import LayerReport
 from .layers.reference import Reference
 from .layers.trace import following, layers_of
-from .localise.inputs import file_pair, telling_batch
+from .localise.inputs import file_pair, telling_feed
 from .localise.verdict import Localisation, by_name, by_structure
 from .noise import rounded_runner
 from .runtimes import Runner
@@ -115,7 +114,7 @@ def _localised(
                 batch_size=1,
                 progress=progress,
                 layers=True,
-                inputs=Inputs(telling_batch(reports[index])),
+                inputs=Inputs(telling_feed(reports[index]), ()),
             )
 
         first, second = (Path(model_file(subject.weights)) for subject in subjects if subject.weights)
@@ -130,7 +129,7 @@ def _localised(
         loaded.spec,
         loaded.num_classes,
         loaded.parameters,
-        telling_batch(reports[foreign]),
+        telling_feed(reports[foreign]),
         seed,
         progress,
     )
@@ -153,7 +152,7 @@ def layers_beside(
     network = of_model(ours.spec, ours.num_classes)
     exact = PyTorchRunner(network, ours.parameters, dtype="float64")
     rounded = rounded_runner(network, ours.parameters, reports[0].precision, seed)
-    reference = Reference(exact, rounded, {INPUT: function.batch}, seed=seed)
+    reference = Reference(exact, rounded, function.feed, seed=seed)
     del exact, rounded
     other_network = of_model(theirs.spec, theirs.num_classes)
     runner: Runner = (
@@ -162,9 +161,10 @@ def layers_beside(
         else PyTorchRunner(other_network, theirs.parameters)
     )
     layers = layers_of(runner, reference)
-    if (
-        layers.parting is None
-        and not compare(function.logits, logits_of(runner, function.batch), function.allowed).passed
-    ):
+    if layers.parting is None and not _equal(function.outputs, runner.run(function.feed), function.allowed):
         return replace(layers, behind=following(runner, reference, layers))
     return layers
+
+
+def _equal(reference: Arrays, candidate: Arrays, allowed: Mapping[str, float]) -> bool:
+    return all(one.passed for one in compare_outputs(reference, candidate, allowed).values())

@@ -82,7 +82,7 @@ def seeded_value(name: str, shape: tuple[int, ...], seeding: Seeding, seed: int)
     elif seeding == "embedding":
         value = random.standard_normal(shape)
     elif seeding in GAINS:
-        value = random.standard_normal(shape) * np.sqrt(GAINS[seeding] / max(1, np.prod(shape[1:])))
+        value = random.standard_normal(shape) * np.sqrt(GAINS[seeding] / (float(np.prod(shape[1:])) or 1.0))
     else:
         raise ValueError(f"a parameter that is a {seeding} is not drawn: {name}")
     return np.asarray(value, np.float32)

@@ -83,7 +83,7 @@ def _torch_parameters(net: Any) -> Iterator[_Found]:
             continue
         kind = None if owner is None else kind_of(owner)
         trained = owner is None or last in owner._parameters
-        yield name, tensor, kind, kind and kind.leaf(last), trained
+        yield name, tensor, kind, None if kind is None else kind.leaf(last), trained
 
 
 def _mindspore_parameters(net: Any) -> Iterator[_Found]:
@@ -93,7 +93,7 @@ def _mindspore_parameters(net: Any) -> Iterator[_Found]:
         for attribute, parameter in cell.parameters_and_names(expand=False):
             if id(parameter) not in seen:
                 seen.add(id(parameter))
-                leaf = kind and kind.leaf(attribute.rpartition(".")[2])
+                leaf = None if kind is None else kind.leaf(attribute.rpartition(".")[2])
                 yield parameter.name, parameter, kind, leaf, parameter.requires_grad
 
 

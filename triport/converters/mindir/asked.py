@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .convert_any import AnyConversion
 
 # fields of a request that are of a checkpoint's parameters alone
-_OF_WEIGHTS = ("model", "dialect", "dtype", "optimize", "crc", "plain", "selection", "with_head")
+OF_WEIGHTS = ("model", "dialect", "dtype", "optimize", "crc", "plain", "selection", "with_head")
 
 
 class AskedError(TriportError):
@@ -30,7 +30,8 @@ def is_graph_asked(source: Path | None, request: Request) -> bool:
         return True
     if request.given("checkpoint", "inputs"):
         raise AskedError(
-            "--checkpoint and --input describe a Cell: say which with --cell package.module:factory"
+            "--checkpoint and --input describe a network in code: name it, package.module:factory, or say "
+            "which with --cell"
         )
     found = source is not None and is_mindir(source)
     if not request.check and not found:
@@ -57,15 +58,16 @@ def convert_asked(source: Path | None, request: Request, progress: Callable[[str
     Raises:
         TriportError: it makes no sense, or cannot be converted.
     """
+    from triport.converters.networks.factories import Made
     from triport.converters.networks.input_specs import parse_input
 
     from .convert_any import convert_cell, convert_mindir, result_of
 
     cell, output = request.cell, request.output
-    what = "--cell" if cell is not None else f"{source}"
+    what = f"{source}" if cell is None else cell.factory.text if isinstance(cell, Made) else "--cell"
     if request.to != "onnx":
         raise AskedError(f"{what}: is a graph, which --to onnx writes, not --to {request.to}")
-    given = request.given(*_OF_WEIGHTS)
+    given = request.given(*OF_WEIGHTS)
     if request.source_runtime not in (None, "mindspore"):
         given.append("--from")
     if given:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from triport.converters import environment
 from triport.converters.formats import replacing
+from triport.converters.networks.arguments import parse_factory
+from triport.converters.networks.factories import Made
 from triport.converters.networks.input_specs import InputSpec
 from triport.reference_models.errors import TriportError
 
@@ -19,6 +21,7 @@ from .conversion_result import AnyConversion, NotEqualError, result_of
 from .emit import BATCH, BurntBatchError, ConverterFaultError, onnx_from_graph
 from .export import ExportError, exported_mindir, name_graph
 from .origins import (
+    CELL_OPTION,
     ConvertAnyError,
     Origin,
     Progress,
@@ -80,7 +83,7 @@ def convert_cell(
     """Convert a Cell, or what "package.module:factory" makes, in inference mode.
 
     Args:
-        cell: a Cell, or where to find one: a Cell, a class or a function without arguments.
+        cell: a Cell, where to find one (a Cell, a class or a function), or what a factory made.
         inputs: what each input is like; the batch size is free where the graph allows.
         output: the file to write; None is the Cell's name in this folder.
         checkpoint: the parameters to load, all of them, of any format with the Cell's names.
@@ -95,8 +98,12 @@ def convert_cell(
     if not inputs:
         raise ConvertAnyError("a Cell needs the shape of each of its inputs: --input 1x3x224x224")
     environment.import_mindspore()
-    name = cell if isinstance(cell, str) else type(cell).__name__
-    target = output or _default_output(name.rpartition(":")[2].rpartition(".")[2])
+    if isinstance(cell, Made):
+        name, stem, cell = cell.factory.text, cell.factory.name, cell.network
+    else:
+        name = cell if isinstance(cell, str) else type(cell).__name__
+        stem = parse_factory(cell, CELL_OPTION).name if isinstance(cell, str) else name
+    target = output or _default_output(stem)
     if isinstance(cell, str):
         progress(f"building {cell}")
         cell = find_cell(cell)

@@ -99,7 +99,7 @@ def users_code(said: str) -> Iterator[None]:
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield
-    except TriportError:
+    except (TriportError, MemoryError):
         raise
     except SystemExit as error:
         raise FactoryError(

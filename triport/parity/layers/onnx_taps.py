@@ -18,6 +18,7 @@ import numpy as np
 
 from triport.parity.calls import Call, Feed, Step, Visit
 from triport.parity.onnx_graphs.quantised import is_quantised, without_rounding
+from triport.reference_models.kinds import KINDS
 
 from .onnx_apart import apart, input_of, nodes_between, output_of
 
@@ -26,16 +27,7 @@ if TYPE_CHECKING:
 
 # What one run of the tapped graph may hold in extra outputs.
 BUDGET_BYTES = 64 << 20
-_PARAMETER_OPS = {"Conv", "BatchNormalization", "Gemm", "MatMul"}
-_ALIKE = {
-    "relu": {"Relu"},
-    "relu6": {"Clip"},
-    "sigmoid": {"Sigmoid"},
-    "maxpool2d": {"MaxPool"},
-    "avgpool2d": {"AveragePool"},
-    "globalavgpool2d": {"ReduceMean", "GlobalAveragePool"},
-    "zeropad2d": {"Pad"},
-}
+_PARAMETER_OPS = {op_type for kind in KINDS.values() if kind.leaves for op_type in kind.onnx}
 
 # (the model's bytes, what to feed besides the network's inputs, tensors wanted) -> their values
 Run = Callable[[bytes, Mapping[str, np.ndarray], Sequence[str]], Mapping[str, np.ndarray]]
@@ -67,7 +59,7 @@ def taps_of(graph: onnx.GraphProto, steps: Sequence[Step], inputs: Mapping[str, 
             readers[name].append(index)
         for name in node.output:
             makers[name] = index
-    pads = {step.name for step in steps if _kind(step.kind) == "zeropad2d"}
+    pads = {step.name for step in steps if step.layer is KINDS["pad"]}
     taps: dict[str, Tap] = {}
     for step in steps:
         if step.leaf and (found := _layer(graph, readers, f"{step.path}.weight", f"{step.path}.bias")):
@@ -105,7 +97,9 @@ def _layer(graph: onnx.GraphProto, readers: Mapping[str, list[int]], weight: str
     after = readers.get(output, [])
     if node.op_type == "MatMul" and len(after) == 1 and bias in graph.node[after[0]].input:
         return Tap(node.input[0], graph.node[after[0]].output[0], None)
-    return Tap(node.input[0], output, found[0])
+    # of an embedding, the table comes before the indices
+    given = node.input[1] if node.input[0] == weight else node.input[0]
+    return Tap(given, output, found[0])
 
 
 def _with_padding(
@@ -146,7 +140,7 @@ def _follow(
         outputs.setdefault(step.name, outputs[step.same_as])
     if step.name in taps:
         return
-    alike = _ALIKE.get(_kind(step.kind), set()) if step.leaf else set()
+    alike = _operators(step)
     used = {tap.node for tap in taps.values()}
     if step.name in outputs and step.name not in taps:
         maker = makers.get(outputs[step.name])
@@ -169,8 +163,10 @@ def _follow(
         outputs[step.name] = node.output[0]
 
 
-def _kind(kind: str) -> str:
-    return kind.lower().removeprefix("_").removeprefix("same")
+def _operators(step: Step) -> tuple[str, ...]:
+    """Return the operators that alone are the step; one with parameters is found by these, or not at all."""
+    known = step.leaf and step.layer is not None and not step.layer.leaves
+    return step.layer.onnx if known and step.layer is not None else ()
 
 
 def trace(

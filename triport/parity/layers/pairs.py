@@ -76,9 +76,8 @@ def _leaf_name(module: Module) -> str:
 
 
 def _kind(module: Module) -> str:
-    """Return the class's name without what only one framework says of it."""
-    kind = module.kind.lower().removeprefix("_").removeprefix("same")
-    return {"sequentialcell": "sequential", "zeropad2d": "pad"}.get(kind, kind)
+    """Return the kind of layer, or else the name of a class that both frameworks have one of."""
+    return module.kind.lower().removeprefix("_") if module.layer is None else module.layer.name
 
 
 def under_their_names(

@@ -6,7 +6,8 @@ import numpy as np
 
 from triport.parity.calls import Beside, Call, Feed, Module, Step, call_name, input_name
 from triport.parity.noise import nudged, nudged_feeds
-from triport.parity.runtimes.pytorch import PyTorchRunner
+from triport.parity.noise.redrawn import Redrawn
+from triport.parity.runtimes import Runner
 from triport.parity.spool import Spool
 from triport.reference_models.network import Arrays
 
@@ -20,8 +21,8 @@ class Reference:
 
     def __init__(
         self,
-        exact: PyTorchRunner,
-        rounded: PyTorchRunner,
+        exact: Runner,
+        rounded: Redrawn,
         feed: Arrays,
         *,
         seed: int = 0,
@@ -35,7 +36,7 @@ class Reference:
         self._largest: dict[str, float] = {}
         self._noise: dict[str, float] = {}
         self._kinds = {module.path: module for module in self.modules}
-        exact.trace(feed, self._record)
+        self.outputs = exact.trace(feed, self._record)
         self._measure(rounded, seed, alone)
 
     @property
@@ -87,6 +88,7 @@ class Reference:
             call.sources,
             call.same_as,
             call.index,
+            module.layer,
         )
         self.steps.append(step)
         for name, source, array in zip(_given_names(step), step.sources, call.given, strict=True):
@@ -102,7 +104,7 @@ class Reference:
         self._spool.put(name, array)
         self._largest[name] = float(np.abs(array).max(initial=0.0))
 
-    def _measure(self, rounded: PyTorchRunner, seed: int, alone: bool) -> None:
+    def _measure(self, rounded: Redrawn, seed: int, alone: bool) -> None:
         """Take each step's noise from the draws: the first on disk, the others beside it."""
         first = Spool()
         steps = {step.name: step for step in self.steps}

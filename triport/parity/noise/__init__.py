@@ -24,6 +24,7 @@ from triport.parity.runtimes.pytorch import ORDERS, Order, PyTorchRunner
 from triport.reference_models.network import Arrays, Network
 
 from .perturbed import PerturbedRunner
+from .redrawn import Redrawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +104,13 @@ def nudged(array: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return (array * (1 + 2 * FLOAT32.rounding * steps)).astype(np.float32)
 
 
-def draws_of(rounded: PyTorchRunner, feed: Arrays, seed: int) -> Iterator[dict[str, np.ndarray]]:
+def draws_of(rounded: Redrawn, feed: Arrays, seed: int) -> Iterator[dict[str, np.ndarray]]:
     """Yield the outputs of the runs that tell the noise; `rounded` runs in the precision in question."""
     for moved, order in nudged_feeds(feed, seed, rounded.draws):
         yield rounded.run(moved, order)
 
 
-def noise_of(
-    rounded: PyTorchRunner, feed: Arrays, seed: int, largest: Mapping[str, float]
-) -> dict[str, float]:
+def noise_of(rounded: Redrawn, feed: Arrays, seed: int, largest: Mapping[str, float]) -> dict[str, float]:
     """Return the noise of each output, relative to its `largest` value."""
     draws = list(draws_of(rounded, feed, seed))
     return {name: spread((draw[name] for draw in draws), largest[name]) for name in largest}

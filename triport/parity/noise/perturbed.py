@@ -6,7 +6,7 @@ draw are as far from each other as that precision is from itself, on any machine
 a unit that computes so. (Known as Monte Carlo arithmetic: D. S. Parker, 1997.)
 
 A floating-point number is moved by a share of itself. In fixed point the steps are even over the range of an
-output channel's weights, and of all that a layer is given; the layers are convolutions and dense.
+output channel's weights, and of all that a layer is given; the layers are of the kinds that are quantised.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 
 from triport.parity.calls import Beside, Feed, Visit
 from triport.parity.runtimes.pytorch import Order, PyTorchRunner
+from triport.reference_models.kinds import kind_of
 from triport.reference_models.network import Arrays, Network
 
 
@@ -52,10 +53,10 @@ class PerturbedRunner(PyTorchRunner):
         fed: Feed | None = None,
         beside: Beside | None = None,
         order: Order = "contiguous",
-    ) -> None:
+    ) -> dict[str, np.ndarray]:
         """Tell `visit` of every call of one perturbed run."""
         with self._perturbed():
-            super().trace(feed, visit, fed, beside, order)
+            return super().trace(feed, visit, fed, beside, order)
 
     @contextmanager
     def _perturbed(self) -> Iterator[None]:
@@ -67,10 +68,10 @@ class PerturbedRunner(PyTorchRunner):
             },
             assign=True,
         )
-        torch = self._torch
         handles = []
         for module in self._net.modules():
-            layer = isinstance(module, torch.nn.Conv2d | torch.nn.Linear)
+            kind = kind_of(module)
+            layer = kind is not None and kind.quantised
             if layer if self._fixed_point else next(module.children(), None) is None:
                 handles.append(
                     module.register_forward_pre_hook(

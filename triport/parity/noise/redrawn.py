@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
 from triport.parity.calls import Beside, Feed, Visit
 from triport.parity.runtimes import Runner
 from triport.parity.runtimes.pytorch import ORDERS, Order
-from triport.reference_models.network import Arrays, Network, Rows
+from triport.reference_models.network import Arrays, Network
+
+
+class Redrawn(Protocol):
+    """What runs a network in several orders of summation: PyTorchRunner, or the one below."""
+
+    @property
+    def draws(self) -> int:
+        """How many runs tell its noise."""
+
+    def run(self, feed: Arrays, order: Order = "contiguous") -> dict[str, np.ndarray]:
+        """Return the outputs by name."""
+        ...
+
+    def trace(
+        self,
+        feed: Arrays,
+        visit: Visit,
+        fed: Feed | None = None,
+        beside: Beside | None = None,
+        order: Order = "contiguous",
+    ) -> Arrays | None:
+        """Tell `visit` of every call of one run."""
+        ...
 
 
 class RedrawnRunner:
@@ -17,13 +42,14 @@ class RedrawnRunner:
 
     def __init__(self, runner: Runner, network: Network) -> None:
         self._runner = runner
-        self._rows: Rows | None = network.rows
+        self.network = network
 
     def run(self, feed: Arrays, order: Order = "contiguous") -> dict[str, np.ndarray]:
         """Return the outputs by name."""
-        if order != "one by one" or self._rows is None:
+        rows = self.network.rows
+        if order != "one by one" or rows is None:
             return self._runner.run(feed)
-        return self._rows.joined([self._runner.run(row) for row in self._rows.split(feed)])
+        return rows.joined([self._runner.run(row) for row in rows.split(feed)])
 
     def trace(
         self,
@@ -32,6 +58,6 @@ class RedrawnRunner:
         fed: Feed | None = None,
         beside: Beside | None = None,
         order: Order = "contiguous",
-    ) -> None:
+    ) -> Arrays | None:
         """Tell `visit` of every call, all rows together."""
-        self._runner.trace(feed, visit, fed, beside)
+        return self._runner.trace(feed, visit, fed, beside)

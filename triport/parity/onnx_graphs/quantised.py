@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import image_input
+from triport.reference_models.kinds import KINDS
+from triport.reference_models.network import Arrays
 
 if TYPE_CHECKING:
     import onnx
 
-QUANTISED_OPS = ["Conv", "Gemm", "MatMul"]
+QUANTISED_OPS = [op_type for kind in KINDS.values() if kind.quantised for op_type in kind.onnx]
 _DEQUANTISED = "_DequantizeLinear_Output"
 _OPS = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"}
 _INTEGER_OPS = {"QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"}
@@ -40,12 +41,12 @@ def is_quantised_file(path: Path) -> bool:
     return is_quantised(onnx.load(path, load_external_data=False))
 
 
-def quantised(model: onnx.ModelProto, batch: np.ndarray, *, per_channel: bool = True) -> onnx.ModelProto:
+def quantised(model: onnx.ModelProto, feed: Arrays, *, per_channel: bool = True) -> onnx.ModelProto:
     """Return a float32 model in int8.
 
     Args:
-        model: one input; left as it is.
-        batch: (N, 3, H, W) float32, from which the ranges of the activations are taken.
+        model: left as it is.
+        feed: its inputs by name, from which the ranges of the activations are taken.
         per_channel: whether each output channel's weights have a step of their own.
     """
     import onnx
@@ -53,7 +54,7 @@ def quantised(model: onnx.ModelProto, batch: np.ndarray, *, per_channel: bool = 
 
     class Batch(CalibrationDataReader):
         def __init__(self) -> None:
-            self._feeds = iter([{image_input(model.graph): batch}])
+            self._feeds = iter([dict(feed)])
 
         def get_next(self) -> dict[str, np.ndarray] | None:
             return next(self._feeds, None)

@@ -34,6 +34,7 @@ class Runner(Protocol):
 
     runtime: str
     device: str
+    network: Network
     # what of the network was not compared, or was run otherwise than it would be elsewhere
     notes: tuple[str, ...]
 
@@ -51,8 +52,8 @@ class Runner(Protocol):
 
     def trace(
         self, feed: Arrays, visit: Visit, fed: Feed | None = None, beside: Beside | None = None
-    ) -> None:
-        """Run, and tell `visit` of every call of a module.
+    ) -> Arrays | None:
+        """Run, tell `visit` of every call of a module, and return the outputs, where the run has them all.
 
         With `fed`, modules are given other inputs than their own. With `beside`, calls are told under the
         names of the reference's modules, and those without a counterpart are not told.
@@ -73,7 +74,7 @@ class Runtime(Protocol):
 
     NAME: str
     LABEL: str
-    LOADS: Literal["mindspore", "pytorch", "onnx"]
+    LOADS: Literal["mindspore", "pytorch", "onnx", "recorded"]
     BY_DEFAULT: bool
     DEVICES: tuple[str, ...]
     PRECISIONS: tuple[str, ...]

@@ -18,6 +18,7 @@ from triport.parity.outputs import named_outputs
 from triport.parity.parameters import by_their_names, matched
 from triport.parity.precision import check_precision
 from triport.parity.precision import recorded as recorded_precision
+from triport.reference_models.kinds import kind_of
 from triport.reference_models.network import Arrays, Network
 
 NAME, LABEL, LOADS = "mindspore", "mindspore", "mindspore"
@@ -135,6 +136,7 @@ class MindSporeRunner:
                 type(cell).__name__,
                 not list(cell.cells()),
                 frozenset(self._owned[id(parameter)] for parameter in cell.get_parameters()),
+                kind_of(cell),
             )
             for path, cell in self._net.cells_and_names()
             if path
@@ -142,7 +144,7 @@ class MindSporeRunner:
 
     def trace(
         self, feed: Arrays, visit: Visit, fed: Feed | None = None, beside: Beside | None = None
-    ) -> None:
+    ) -> dict[str, np.ndarray]:
         """Run in pynative mode, and tell `visit` of every call of a Cell; see `Runner`."""
         self._mindspore.set_context(mode=self._mindspore.PYNATIVE_MODE)
         if beside is not None:
@@ -169,7 +171,7 @@ class MindSporeRunner:
                 if fed:
                     handles.append(cell.register_forward_pre_hook(lambda _, a, path=path: feeding(path, a)))
         try:
-            self._net(*self._inputs(feed))
+            return self._computed(feed)
         finally:
             for handle in handles:
                 handle.remove()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, Literal
 
 import numpy as np
@@ -13,12 +13,14 @@ from triport.converters import environment
 from triport.converters.environment import import_torch as framework
 from triport.parity.calls import Beside, Call, Feed, Module, Visit, input_name
 from triport.parity.device import Device, DeviceError, parse_device
+from triport.parity.inexact import inexact, reversed_sums
 from triport.parity.layers.pairs import under_their_names
 from triport.parity.nesting import leaves, replaced
 from triport.parity.outputs import named_outputs
 from triport.parity.parameters import by_their_names, matched
 from triport.parity.precision import FULL, check_precision
 from triport.parity.precision import recorded as recorded_precision
+from triport.reference_models.kinds import KINDS, kind_of
 from triport.reference_models.network import Arrays, Network
 
 NAME, LABEL, LOADS = "pytorch", "pytorch", "pytorch"
@@ -30,8 +32,8 @@ NOT_COMPARED = "they were not called"
 
 # Orders in which the same sums may be taken: other memory layouts and batch sizes have other kernels.
 Order = Literal["contiguous", "channels last", "one by one"]
-# And by how many roundings of 1 a sigmoid, which no library rounds exactly, is off with each.
-ORDERS: dict[Order, int] = {"contiguous": 0, "channels last": 4, "one by one": -4}
+# And to which side functions that no library rounds exactly are off with each.
+ORDERS: dict[Order, int] = {"contiguous": 0, "channels last": 1, "one by one": -1}
 
 
 def load(
@@ -121,7 +123,7 @@ class PyTorchRunner:
         They are in this runner's dtype; bfloat16, which NumPy lacks, comes as float32.
         """
         _allow_tf32(self._torch, self._where, self._precision in ("tf32", "hf32"))
-        with self._torch.inference_mode(), self._autocast(), self._inexact_sigmoids(order):
+        with self._torch.inference_mode(), self._autocast(), self._ordered(order):
             rows = self.network.rows
             if order == "one by one" and rows is not None:
                 return rows.joined([self._computed(row, order) for row in rows.split(feed)])
@@ -138,6 +140,7 @@ class PyTorchRunner:
                 type(module).__name__,
                 next(module.children(), None) is None,
                 frozenset(self._canonical(f"{path}.{name}") for name in module.state_dict()),
+                kind_of(module),
             )
             for path, module in self._net.named_modules()
             if path
@@ -150,8 +153,8 @@ class PyTorchRunner:
         fed: Feed | None = None,
         beside: Beside | None = None,
         order: Order = "contiguous",
-    ) -> None:
-        """Run, and tell `visit` of every call of a module; see `Runner`.
+    ) -> dict[str, np.ndarray]:
+        """Run, tell `visit` of every call of a module, and return the outputs; see `Runner`.
 
         "one by one" runs as "contiguous" does: a call would be of one row.
         """
@@ -211,8 +214,8 @@ class PyTorchRunner:
         try:
             _allow_tf32(self._torch, self._where, self._precision in ("tf32", "hf32"))
             # inference mode counts no writes
-            with self._torch.no_grad(), self._autocast(), self._inexact_sigmoids(order), self._out_of_place():
-                self._net(*inputs)
+            with self._torch.no_grad(), self._autocast(), self._ordered(order), self._out_of_place():
+                return self._named(self._net(*inputs))
         finally:
             for handle in handles:
                 handle.remove()
@@ -222,21 +225,13 @@ class PyTorchRunner:
         return ""
 
     @contextmanager
-    def _inexact_sigmoids(self, order: Order) -> Iterator[None]:
-        """Let every sigmoid be as far off as the order says."""
-        by = ORDERS[order] * 2.0**-24 if self._precision in FULL else 0.0
-        sigmoids = [module for module in self._net.modules() if isinstance(module, self._torch.nn.Sigmoid)]
-        # before what looks at the outputs
-        handles = [
-            module.register_forward_hook(lambda _, a, output: output + by, prepend=True)
-            for module in sigmoids
-            if by
-        ]
-        try:
+    def _ordered(self, order: Order) -> Iterator[None]:
+        """Let what no library rounds exactly be as far off as the order says, and sums have their order."""
+        side = ORDERS[order] if self._precision in FULL else 0
+        # where an input is not (N, C, H, W), memory has no other order
+        in_memory = order != "channels last" or all(len(one.shape) == 4 for one in self.network.inputs)
+        with inexact(self._net, side), nullcontext() if in_memory else reversed_sums(self._net):
             yield
-        finally:
-            for handle in handles:
-                handle.remove()
 
     @contextmanager
     def _out_of_place(self) -> Iterator[None]:
@@ -301,7 +296,7 @@ def _lowered(torch: Any, net: Any, precision: str) -> Any:
         net = net.half()
     if precision == "O2":
         for module in net.modules():
-            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            if kind_of(module) is KINDS["norm"]:
                 module.float()
     return net
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 
 from triport.parity.calls import Beside, Call, Feed, Module, Step, Visit, input_name
 from triport.parity.precision import PRECISIONS as ALL_PRECISIONS
 from triport.parity.recorded.recorded_outputs import RecordedOutputs
-from triport.reference_models.network import Arrays, Network
+from triport.reference_models.network import Arrays, Network, Realisation
 
 NAME, LABEL, LOADS = "recorded", "recorded", "recorded"
 BY_DEFAULT = False
@@ -32,8 +33,14 @@ def load(
     precision: str = "float32",
     observed: bool = False,
 ) -> RecordedRunner:
-    """Return the outputs that `build` of the realisation "recorded" has read; see `Runtime`."""
-    return RecordedRunner(network.realisations[NAME].build())
+    """Return what the network's realisation "recorded" has read; see `Runtime` and `with_outputs`."""
+    return RecordedRunner(cast("dict[str, Realisation]", network.realisations)[NAME].build(), network)
+
+
+def with_outputs(network: Network, recorded: RecordedOutputs) -> Network:
+    """Return a network with recorded outputs as one more realisation."""
+    realisation = Realisation(cast(Any, NAME), lambda: recorded)
+    return replace(network, realisations={**network.realisations, cast(Any, NAME): realisation})
 
 
 class RecordedRunner:
@@ -42,7 +49,8 @@ class RecordedRunner:
     runtime = NAME
     device = "elsewhere"
 
-    def __init__(self, recorded: RecordedOutputs) -> None:
+    def __init__(self, recorded: RecordedOutputs, network: Network) -> None:
+        self.network = network
         self.what = str(recorded.file.path)
         self.notes: tuple[str, ...] = recorded.notes
         self._recorded = recorded
@@ -62,13 +70,13 @@ class RecordedRunner:
 
     def trace(
         self, feed: Arrays, visit: Visit, fed: Feed | None = None, beside: Beside | None = None
-    ) -> None:
+    ) -> Arrays | None:
         """Tell `visit` of every step of the reference that was recorded; none can be fed apart.
 
         What a step was given is what its source returned, where that was recorded too.
         """
         if beside is None or fed is not None:
-            return
+            return None
         modules = self._recorded.modules
         unknown = sorted(set(modules) - {step.name for step in beside.steps})
         if unknown:
@@ -89,6 +97,7 @@ class RecordedRunner:
         for step in beside.steps:
             if step.name in modules:
                 visit(Call(step.path, step.number, given(step), output(step.name), index=step.index))
+        return None
 
     def following(self, beside: Beside, step: str) -> str:
         """Return nothing: what comes after a step is not in the file."""

@@ -20,6 +20,7 @@ import numpy as np
 from triport.converters.onnx_model import INPUT
 from triport.parity.noise import FLOAT32, nudged_feeds
 from triport.parity.spool import Spool
+from triport.reference_models.kinds import STATISTICS
 
 from .tensors import FLOOR, TensorResult, Values, result_of
 from .trainers.mindspore import MindSporeTrainer
@@ -168,8 +169,8 @@ class _Run:
 
 def _kinds(values: Values) -> Mapping[str, list[str]]:
     """Return the names of the weights, and those of BatchNorm's statistics."""
-    statistics = [name for name in values if ".running_" in name]
-    return {"weights": [name for name in values if ".running_" not in name], "statistics": statistics}
+    statistics = [name for name in values if name.rpartition(".")[2] in STATISTICS]
+    return {"weights": [name for name in values if name not in statistics], "statistics": statistics}
 
 
 def _size(values: Values, names: list[str]) -> float:

@@ -99,7 +99,7 @@ KINDS = (
     ),
     _activation(
         "log_sigmoid", "log-sigmoid", "LogSigmoid", ("nn.LogSigmoid", "mint.nn.LogSigmoid"), (),
-        _instead("sigmoid", "sigmoid"), inexact=Inexact(4, of="input"),
+        _instead("sigmoid", "sigmoid"), inexact=Inexact(4, of="output"),
     ),
     _activation(
         "tanh", "tanh", "Tanh", ("nn.Tanh", "mint.nn.Tanh"), ("Tanh",),
@@ -111,14 +111,14 @@ KINDS = (
     ),
     _activation(
         "softplus", "softplus", "Softplus", (), ("Softplus",),
-        _instead("ReLU", "relu"), inexact=Inexact(4, of="input"),
+        _instead("ReLU", "relu"), inexact=Inexact(4, of="output"),
     ),
     _activation(
         "softsign", "softsign", "Softsign", ("nn.Softsign",), ("Softsign",), _instead("tanh", "tanh"),
     ),
     _activation(
         "glu", "GLU", "GLU", ("nn.GLU", "mint.nn.GLU"), (),
-        Fault("halves exchanged", instead="glu_of_other_half"), inexact=Inexact(4, of="input"),
+        Fault("halves exchanged", instead="glu_of_other_half"), inexact=Inexact(4, of="output"),
     ),
     Kind(
         "prelu", "PReLU",
@@ -139,7 +139,7 @@ KINDS = (
             *("mindspore.nn.LogSoftmax", "mindspore.nn.LogSoftmaxExt", "mindspore.mint.nn.LogSoftmax"),
         ),
         onnx=("Softmax", "LogSoftmax"),
-        inexact=Inexact(4),
+        inexact=Inexact(4, of="output"),
         summed=Summed("dim", output="dim", where=lambda softmax: getattr(softmax, "dim", None) is not None),
         faults=(
             Fault("over another axis", attributes={"dim": lambda dim: dim - 1}),

@@ -39,7 +39,7 @@ KINDS = (
             Leaf("bias_v", "shift", optional=True),
         ),
         whole=True,
-        inexact=Inexact(4),
+        inexact=Inexact(4, of="output"),
         summed=Summed(-1, {_ONE_WIDTH: 1}, inputs=("query", "key", "value"), where=_one_width),
         faults=(
             Fault("scale twice as large", _unscaled, where=_one_width),

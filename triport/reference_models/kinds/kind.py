@@ -45,11 +45,12 @@ class Leaf:
 class Inexact:
     """By how many roundings a library's function is off, which no library rounds exactly.
 
-    Roundings are of 1 where its values are between -1 and 1, or of the `input`.
+    Roundings are of 1 where its values are between -1 and 1, of the input where it is a factor, or of the
+    output.
     """
 
     roundings: int
-    of: Literal["one", "input"] = "one"
+    of: Literal["one", "input", "output"] = "one"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from triport.converters.networks.registered import of_model
 from triport.converters.onnx_model import INPUT
 from triport.parity.runtimes.pytorch import PyTorchRunner
 from triport.parity.training.recipe import Recipe
+from triport.reference_models.kinds import KINDS, kind_of
 from triport.reference_models.spec import ModelSpec
 
 
@@ -44,7 +45,7 @@ class PyTorchTrainer:
         # how many values each BatchNorm took its statistics of
         self.samples: dict[str, int] = {}
         for path, module in self._net.named_modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
+            if kind_of(module) is KINDS["norm"]:
                 module.register_forward_hook(_counting(self.samples, path))
         self._loss = torch.nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
         self._optimizer = torch.optim.SGD(

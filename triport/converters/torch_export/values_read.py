@@ -1,0 +1,66 @@
+"""What a Module does that its outputs do not show, with the line in the user's code that does it.
+
+Python reads a tensor's value, which then decides: a trace keeps one way for good. And of what runs in
+float64, some steps are float32 whatever the parameters are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from triport.converters.environment import import_torch
+
+# where in the user's code, and which values were read there
+Reads = dict[str, set[str]]
+_SHOWN = 40  # characters of a value
+
+
+@contextlib.contextmanager
+def narrow_steps(places: dict[str, int]) -> Iterator[None]:
+    """Count the steps that give float32 or less while the block runs in float64, by their lines."""
+    torch = import_torch()
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    narrow = (torch.float32, torch.float16, torch.bfloat16)
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            result = func(*args, **(kwargs or {}))
+            if isinstance(result, torch.Tensor) and result.dtype in narrow:
+                place = _place(Path(torch.__file__).parent)
+                places[place] = places.get(place, 0) + 1
+            return result
+
+    with Watch():
+        yield
+
+
+@contextlib.contextmanager
+def watched(reads: Reads) -> Iterator[None]:
+    """Note every value that Python reads of a tensor while the block runs, with the line that reads it."""
+    torch = import_torch()
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            result = func(*args, **(kwargs or {}))
+            if func is torch.ops.aten._local_scalar_dense.default:
+                reads.setdefault(_place(Path(torch.__file__).parent), set()).add(repr(result)[:_SHOWN])
+            return result
+
+    with Watch():
+        yield
+
+
+def _place(framework: Path) -> str:
+    """Return the innermost line that is not of the framework."""
+    ours = Path(__file__).parent
+    for frame in reversed(traceback.extract_stack()):
+        path = Path(frame.filename)
+        if not path.is_relative_to(framework) and path.parent != ours:
+            return f"{path.name}, line {frame.lineno}"
+    return "torch"

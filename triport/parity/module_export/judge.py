@@ -1,0 +1,154 @@
+"""Whether an exported graph computes what its Module does: every output, by the Module's own noise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from triport.converters.mindir.runs import RefusedError, open_session, run_onnx
+from triport.parity.noise import Calibration
+
+from .feeds import Feed
+from .reference import Expected, Reference
+
+EQUAL, NOT_EQUAL, UNSEEN = "equal", "not equal", "too noisy to see"
+# a tolerance above this share of the largest value would hide faults that a user sees
+WIDEST = 0.02
+MOST_UNSURE = 0.01  # of whole numbers that hang on a rounding
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found; `error`, `tolerance` and `noise` are those of the worst output, on the worst feed.
+
+    `where` says which output on which feed, `why` what else speaks against the graph. `unsure` counts whole
+    numbers that were not judged, because the Module itself gives another one after a rounding.
+    """
+
+    verdict: str
+    error: float = 0.0
+    tolerance: float = 0.0
+    noise: float = 0.0
+    where: str = ""
+    why: str = ""
+    unsure: int = 0
+    feed: Feed | None = None
+
+    @property
+    def ratio(self) -> float:
+        """The error in tolerances."""
+        return self.error / self.tolerance if self.tolerance else float("inf") if self.error else 0.0
+
+    def __str__(self) -> str:
+        if self.why:
+            return f"{self.verdict}: {self.why}"
+        return f"{self.verdict}: {self.error:.1e} of {self.tolerance:.1e} in {self.where}"
+
+
+def judge_file(
+    path: Path,
+    reference: Reference,
+    feeds: Iterable[Feed],
+    names: Sequence[str],
+    level: str | None = None,
+) -> list[Verdict]:
+    """Run a file in ONNX Runtime on the feeds, and compare it with the Module; return a verdict on each feed.
+
+    After one that differs no further feed is run.
+
+    Args:
+        path: the file.
+        reference: the Module, with the values that the file has.
+        feeds: what to run both on.
+        names: of the outputs.
+        level: of ONNX Runtime's graph optimisation; None is without.
+    """
+    verdicts: list[Verdict] = []
+    try:
+        session = open_session(path, level)
+    except RefusedError as error:
+        return [Verdict(NOT_EQUAL, float("inf"), why=f"{error.who} cannot load it: {_plain(error)}")]
+    for feed in feeds:
+        expected = reference.expected(feed)
+        try:
+            found = run_onnx(session, feed.arrays)
+        except RefusedError as error:
+            why = f"{error.who} cannot run it on {feed}: {_plain(error)}"
+            return [*verdicts, Verdict(NOT_EQUAL, float("inf"), why=why, feed=feed)]
+        verdicts.append(
+            replace(worst(judge_outputs(found, expected, names, reference.calibration)), feed=feed)
+        )
+        if verdicts[-1].verdict == NOT_EQUAL:
+            break
+    return verdicts
+
+
+def judge_outputs(
+    found: Sequence[np.ndarray], expected: Expected, names: Sequence[str], calibration: Calibration
+) -> list[Verdict]:
+    """Return a verdict on each output of one feed."""
+    places = zip(found, expected.outputs, expected.noises, expected.unsure, names, strict=True)
+    return [
+        _judge(one, right, noise, unsure, calibration, f"{name} on {expected.feed}")
+        for one, right, noise, unsure, name in places
+    ]
+
+
+def _plain(error: Exception) -> str:
+    """Return what ONNX Runtime says, without where in its own source it says so."""
+    return re.sub(r"/\S*onnxruntime/\S+ .*?\)\s+(?=\w+ )", "", str(error))
+
+
+def worst(verdicts: Sequence[Verdict]) -> Verdict:
+    """Return the verdict that counts: one that differs, else the largest error; noisy only if all are."""
+    order = {UNSEEN: 0, EQUAL: 1, NOT_EQUAL: 2}
+    chosen = max(verdicts, key=lambda one: (order[one.verdict], one.ratio))
+    return replace(chosen, unsure=sum(one.unsure for one in verdicts))
+
+
+def _judge(
+    found: np.ndarray,
+    right: np.ndarray,
+    noise: float,
+    unsure: np.ndarray,
+    calibration: Calibration,
+    where: str,
+) -> Verdict:
+    if found.shape != right.shape:
+        why = f"{where}: the shape is {found.shape}, the Module's {right.shape}"
+        return Verdict(NOT_EQUAL, float("inf"), noise=noise, where=where, why=why)
+    sure = ~unsure
+    if right.dtype.kind != "f" or found.dtype.kind != "f":
+        return _judge_whole(found, right, sure, where)
+    finite = np.isfinite(right)
+    odd = sure & ~finite
+    if not np.array_equal(found[odd], right[odd].astype(found.dtype), equal_nan=True):
+        why = f"{where}: NaN or infinity stand in other places"
+        return Verdict(NOT_EQUAL, float("inf"), noise=noise, where=where, why=why)
+    tolerance = calibration.tolerance_of(noise)
+    if tolerance > WIDEST or not np.isfinite(noise) or (right.size and not (finite & sure).any()):
+        return Verdict(UNSEEN, noise=noise, tolerance=tolerance, where=where)
+    both = finite & sure
+    difference = np.abs(found.astype(np.float64)[both] - right[both]).max(initial=0.0)
+    largest = np.abs(right[both]).max(initial=0.0)
+    error = float(difference / largest) if largest else float("inf") if difference else 0.0
+    error = error if np.isfinite(error) else float("inf")
+    verdict = EQUAL if error <= tolerance else NOT_EQUAL
+    return Verdict(verdict, error, tolerance, noise, where)
+
+
+def _judge_whole(found: np.ndarray, right: np.ndarray, sure: np.ndarray, where: str) -> Verdict:
+    """Compare whole numbers and truth values, which must be equal where the Module is sure of them."""
+    if found.dtype.kind != right.dtype.kind:
+        return Verdict(NOT_EQUAL, float("inf"), where=where, why=f"{where}: {found.dtype}, not {right.dtype}")
+    unsure = int((~sure).sum())
+    wrong = int((found[sure] != right[sure]).sum())
+    if wrong:
+        why = f"{where}: {wrong} of {found.size} whole numbers are others"
+        return Verdict(NOT_EQUAL, float("inf"), where=where, why=why, unsure=unsure)
+    verdict = UNSEEN if right.size and unsure > max(1, MOST_UNSURE * right.size) else EQUAL
+    return Verdict(verdict, where=where, unsure=unsure)

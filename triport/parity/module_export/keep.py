@@ -1,0 +1,134 @@
+"""The graph that is right as a file: its axes declared, written, compared once more, and accounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from triport.converters.formats import replacing
+from triport.converters.torch_export.weights import account
+from triport.converters.torch_export.write import declare, finish, needs_data_file, write
+
+from .axes import Plan
+from .judge import NOT_EQUAL, judge_file
+from .proof import Prover
+from .result import Attempt, ModuleConversion
+from .search import Found
+
+Shape = tuple[int | str, ...]
+
+
+def keep(
+    found: Found, output: Path, prover: Prover, plan: Plan, attempts: Sequence[Attempt], notes: list[str]
+) -> ModuleConversion:
+    """Write the file, compare what was written once more, and say what was done."""
+    net, exported = prover.net, found.exported
+    feeds = prover.ordinary(found.sizes)
+    inputs = [
+        tuple(
+            axis if axis in exported.free else net.sizes[axis] if isinstance(axis, str) else axis
+            for axis in one.shape
+        )
+        for one in net.inputs
+    ]
+    outputs = output_shapes(prover, found)
+    data_name = f"{output.name}.data" if needs_data_file(exported, prover.values) else None
+    with ExitStack() as stack:
+        path = stack.enter_context(replacing(output))
+        data = stack.enter_context(replacing(output.with_name(data_name))) if data_name else None
+        declare(exported, inputs, outputs)
+        write(exported, prover.values, path, data)
+        if found.proof is not None:
+            again = judge_file(path, prover.own, feeds[:1], net.output_names)[-1]
+            if again.verdict == NOT_EQUAL:
+                raise RuntimeError(f"the file differs from the graph that was proven: {again}")
+        finish(path, data, data_name, prover.values)
+    names = exported.model.graph.initializers.keys()
+    return ModuleConversion(
+        source=net.name,
+        output=str(output),
+        exporter=exported.exporter,
+        opset=exported.opset,
+        inputs=tuple(
+            _described(one.name, shape, one.dtype) for one, shape in zip(net.inputs, inputs, strict=True)
+        ),
+        outputs=tuple(
+            _described(name, shape, "") for name, shape in zip(net.output_names, outputs, strict=True)
+        ),
+        nodes=sum(node.op_type != "Constant" for node in exported.model.graph.all_nodes()),
+        tensors_written=len(names & net.state.keys()),
+        dropped=tuple(account(net, names, feeds[0].arrays)),
+        verdict=found.proof.verdict if found.proof else None,
+        free=tuple(
+            (axis, tuple(dict.fromkeys(one[axis] for one in found.sizes)) if found.proof else ())
+            for axis in exported.free
+        ),
+        fixed=tuple(_fixed(plan, exported.free, attempts)),
+        attempts=tuple(attempts),
+        left_out=tuple(net.left_out),
+        warnings=(*notes, *_warnings(found, prover)),
+        reference=reference_of(prover),
+    )
+
+
+def output_shapes(prover: Prover, found: Found) -> list[Shape]:
+    """Return the shapes to declare: where the size is always a free axis's, it is that one."""
+    net, feeds = prover.net, prover.ordinary(found.sizes)
+    runs = [net.run(feed.arrays) for feed in feeds]
+    seen = {tuple(feed.sizes[axis] for feed in feeds): axis for axis in reversed(found.exported.free)}
+    shapes: list[Shape] = []
+    for place, name in enumerate(net.output_names):
+        shape: list[int | str] = []
+        for axis, sizes in enumerate(zip(*(run[place].shape for run in runs), strict=True)):
+            if sizes in seen:
+                shape.append(seen[sizes])
+            else:
+                shape.append(sizes[0] if len(set(sizes)) == 1 else f"{name}_{axis}")
+        shapes.append(tuple(shape))
+    return shapes
+
+
+def reference_of(prover: Prover) -> str:
+    """Return what the graphs were compared with."""
+    return "pytorch-float64" if prover.own.is_float64 else f"pytorch-{prover.net.precision}"
+
+
+def _described(name: str, shape: Sequence[int | str], dtype: str) -> str:
+    return f"{name} ({', '.join(map(str, shape))}) {dtype}"
+
+
+def _fixed(plan: Plan, free: Sequence[str], attempts: Sequence[Attempt]) -> Iterator[tuple[str, str]]:
+    """Yield the axes that are not free, each with the reason."""
+    for axis in plan.traced:
+        if axis in free:
+            continue
+        failed = {attempt.exporter: attempt.verdict for attempt in attempts if axis in attempt.free}
+        tried = ", ".join(f"{exporter} {verdict}" for exporter, verdict in failed.items())
+        yield axis, plan.fixed.get(axis) or f"where it is free no graph is right ({tried})"
+
+
+def _warnings(found: Found, prover: Prover) -> Iterator[str]:
+    """Yield what whoever runs the file should know."""
+    exported = found.exported
+    if exported.opset != found.opset:
+        yield f"the file has opset {exported.opset}: {exported.exporter} writes none of {found.opset}"
+    if found.proof is None:
+        return
+    yield from found.proof.notes
+    if not prover.own.is_float64:
+        yield (
+            f"{prover.net.name} does not run in float64, so it was its own reference in "
+            f"{prover.net.precision}: a fault below that precision's noise could not be seen"
+        )
+    elif prover.own.narrow and prover.net.precision != "float64":
+        yield (
+            f"some steps of {prover.net.name} are in float32 or less even where it runs in float64 "
+            f"({', '.join(list(prover.own.narrow)[:3])}): a fault below their noise could not be seen"
+        )
+    for place, values in prover.own.reads.items():
+        if len(values) == 1:
+            yield (
+                f"a value of a tensor decides at {place}, and was {next(iter(values))} on every input tried: "
+                f"what the Module does otherwise is perhaps not in the file"
+            )

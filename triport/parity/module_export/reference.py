@@ -1,0 +1,146 @@
+"""What a Module computes in float64, and how far it is from itself in its own precision.
+
+A tolerance must come from the network and the input. So the Module runs a few times more, none of them
+judged, with inputs, parameters and the result of every innermost module moved by one rounding: the largest
+distance between these runs is its noise. What they all have in common does not widen the tolerance.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from triport.converters.environment import import_torch
+from triport.converters.torch_export.network import TorchNet
+from triport.converters.torch_export.values_read import Reads, narrow_steps, watched
+from triport.converters.torch_export.weights import rounded_values
+from triport.parity.noise import CALIBRATIONS, Calibration
+from triport.reference_models.errors import TriportError
+
+from .feeds import Feed, nudged
+
+DRAWS = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Expected:
+    """What is right for one feed, output by output.
+
+    `noises` are relative to the largest value of an output; `unsure` is True where the Module's own runs do
+    not agree on a whole number, or on whether there is a number at all.
+    """
+
+    feed: Feed
+    outputs: list[np.ndarray]
+    noises: list[float]
+    unsure: list[np.ndarray]
+
+
+class Reference:
+    """The Module with one set of values, asked for what is right.
+
+    `values` are others than its own, by name; `reads` collects where values decide, `narrow` which steps
+    are not in float64 although the Module is.
+    """
+
+    def __init__(self, net: TorchNet, values: Mapping[str, Any] | None = None, wrapped: Any = None) -> None:
+        self.net, self.values, self.wrapped = net, values, wrapped
+        self.reads: Reads = {}
+        self.is_float64 = True
+        self.narrow: dict[str, int] = {}
+        self._found: dict[int, tuple[Feed, Expected]] = {}
+
+    @property
+    def calibration(self) -> Calibration:
+        """How the noise of this precision becomes a tolerance."""
+        return CALIBRATIONS.get(self.net.precision, CALIBRATIONS["float32"])
+
+    def expected(self, feed: Feed) -> Expected:
+        """Return what is right for a feed; each is computed once.
+
+        Raises:
+            TriportError: the Module itself fails on it.
+        """
+        if id(feed) not in self._found:
+            with self.net.with_values(self.values or {}):
+                self._found[id(feed)] = feed, self._compute(feed)
+        return self._found[id(feed)][1]
+
+    def _compute(self, feed: Feed) -> Expected:
+        with watched(self.reads):
+            plain = self.net.run(feed.arrays, wrapped=self.wrapped)
+        exact = self._run_exactly(feed, plain)
+        draws = [plain, *(self._run_rounded(feed, seed) for seed in range(DRAWS))]
+        noises, unsure = [], []
+        for index, right in enumerate(exact):
+            runs = [draw[index] for draw in draws]
+            if any(run.shape != right.shape for run in runs):
+                noises.append(float("inf"))
+                unsure.append(np.ones(right.shape, bool))
+                continue
+            noises.append(_noise(runs, right) if right.dtype.kind == "f" else 0.0)
+            unsure.append(_unsure([*runs, right]))
+        return Expected(feed, exact, noises, unsure)
+
+    def _run_exactly(self, feed: Feed, plain: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Run in float64; a Module that cannot is its own reference in the precision that it has."""
+        if self.is_float64:
+            try:
+                with self.net.in_float64(), narrow_steps(self.narrow):
+                    return self.net.run(feed.arrays, wrapped=self.wrapped)
+            except TriportError:
+                self.is_float64 = False
+        return [array.astype(np.float64) if array.dtype.kind == "f" else array for array in plain]
+
+    def _run_rounded(self, feed: Feed, seed: int) -> list[np.ndarray]:
+        rounding = self.calibration.rounding
+        with (
+            self.net.with_values(rounded_values(self.net, rounding, seed)),
+            _rounded_results(self.net.module, rounding, seed),
+        ):
+            return self.net.run(nudged(feed, rounding, seed), wrapped=self.wrapped)
+
+
+@contextlib.contextmanager
+def _rounded_results(module: Any, rounding: float, seed: int) -> Iterator[None]:
+    """Move what every innermost module returns by up to one rounding of itself, at random."""
+    torch = import_torch()
+    generator = torch.Generator().manual_seed(seed)
+
+    def move(result: Any) -> Any:
+        if isinstance(result, torch.Tensor) and result.is_floating_point():
+            steps = 2 * torch.rand(result.shape, generator=generator, dtype=torch.float32) - 1
+            return result * (1 + rounding * steps).to(result.dtype)
+        if type(result) in (tuple, list):
+            return type(result)(map(move, result))
+        return result
+
+    leaves = [one for one in module.modules() if not any(one.children())]
+    hooks = [leaf.register_forward_hook(lambda _, given, result: move(result)) for leaf in leaves]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _noise(runs: Sequence[np.ndarray], right: np.ndarray) -> float:
+    """Return the largest distance of the runs from the first, relative to the largest value that is right."""
+    wide = [run.astype(np.float64) for run in runs]
+    finite = np.isfinite(right) & np.logical_and.reduce([np.isfinite(run) for run in wide])
+    largest = np.abs(right[finite]).max(initial=0.0)
+    distance = max(float(np.abs(run[finite] - wide[0][finite]).max(initial=0.0)) for run in wide[1:])
+    return 0.0 if distance == 0 else distance / largest if largest > 0 else float("inf")
+
+
+def _unsure(runs: Sequence[np.ndarray]) -> np.ndarray:
+    """Return where the runs do not agree: on the value of what is whole, on NaN and infinity of the rest."""
+    if runs[0].dtype.kind == "f":
+        kinds = [np.where(np.isnan(run), 2, np.where(np.isinf(run), np.sign(run), 0)) for run in runs]
+    else:
+        kinds = list(runs)
+    return np.logical_or.reduce([kind != kinds[0] for kind in kinds])
