@@ -20,8 +20,8 @@ class StepResult:
     """A step of a candidate beside the reference's; errors are relative to the reference's largest value.
 
     `given_error` is that of its input, NaN where the input is not known. An error is infinite where the
-    shapes differ or a value is NaN or Inf. `worst_channels` are pairs of a channel and its error, worst first,
-    where the step differs.
+    shapes differ or a value is NaN or Inf. `worst_channels` are pairs of a channel and its error, worst
+    first, where the step differs.
     """
 
     name: str

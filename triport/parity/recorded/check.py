@@ -25,7 +25,7 @@ def check_recorded(
     outputs: Path,
     options: Options,
     *,
-    told: Told = Told(),
+    told: Told | None = None,
     progress: Progress | None = None,
 ) -> ModelReport:
     """Judge the outputs of a file on the inputs of another, as `check_model` judges a runtime.
@@ -46,6 +46,7 @@ def check_recorded(
         raise RecordedError("--isolate feeds every module apart, which recorded outputs cannot be")
     saved = read_inputs(inputs, network, parameters, seed=options.seed)
     found = read_outputs(outputs, saved, network)
+    told = told or Told()
     files = {**told.files, **saved.files, str(outputs): file_sha256(outputs)}
     given = runtime.with_outputs(network, found)
     label = f"{runtime.LABEL} ({outputs.name})"
