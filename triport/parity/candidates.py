@@ -65,7 +65,7 @@ def candidates_of(
     candidates: list[Candidate] = []
     for loads in ("pytorch", "mindspore"):
         for runtime in asked:
-            if runtime.LOADS == loads and loads in network.realisations:
+            if loads == runtime.LOADS and loads in network.realisations:
                 load = partial(_load, runtime, network, parameters, options)
                 candidates.append(Candidate(runtime.LABEL, load))
     for runtime in asked:

@@ -20,7 +20,7 @@ from .layers.judge import LayerReport
 from .layers.reference import Reference
 from .layers.trace import following, layers_of
 from .noise import CALIBRATIONS
-from .options import Options, Told
+from .options import DEFAULT_OPTIONS, NOTHING_TOLD, Options, Told
 from .precision import check_precision
 from .reference import REFERENCE, REFERENCES, NetworkReference, Subject, reference_of
 from .runtimes import Runner, runtime_called
@@ -39,9 +39,10 @@ class Pair:
     """A candidate, its verdict, what it ran on, and how long it took from its weights to its outputs.
 
     `comparison` is of the output that needs most of its tolerance, which decides; `outputs` has every
-    output's by name. `layers` and `isolated` are the comparisons of its modules, where they were asked for;
-    `further` is what the further inputs showed; `notes` say what of it was not compared, or was run otherwise
-    than elsewhere. Where two files are compared with one another, `reference` and `candidate` are their paths.
+    output's by name. `layers` and `isolated` compare its modules, where that was asked for;
+    `further` is what the further inputs showed; `notes` say what of it was not compared, or was run
+    otherwise than elsewhere. Where two files are compared with one another, `reference` and `candidate` are
+    their paths.
     """
 
     reference: str
@@ -95,10 +96,10 @@ class ModelReport:
     """The verdict on a network.
 
     `noise` is how far `precision` is from itself in PyTorch on the CPU (see noise/), relative to the
-    largest value of an output, the largest of all outputs, whose own are `noises`; `weights` says which weights
-    ("random seed 0", or a file) and `files` the SHA-256 of every file that took part; `seed` is the input's,
-    None where it is made of images; `reference_seconds` is what the reference took; `not_run` says what was
-    left out, and why. `input_shape` is the first input's, `input_shapes` has all by name.
+    largest value of an output, the largest of all outputs, whose own are `noises`; `weights` says which
+    weights ("random seed 0", or a file) and `files` the SHA-256 of every file that took part; `seed` is the
+    input's, None where it is made of images; `reference_seconds` is what the reference took; `not_run`
+    says what was left out, and why. `input_shape` is the first input's, `input_shapes` has all by name.
     """
 
     model: str
@@ -131,9 +132,9 @@ def check_model(
     network: Network,
     parameters: Arrays,
     inputs: Inputs,
-    options: Options = Options(),
+    options: Options = DEFAULT_OPTIONS,
     *,
-    told: Told = Told(),
+    told: Told = NOTHING_TOLD,
     given: Sequence[Candidate] = (),
     exporters: Mapping[str, Exporter] | None = None,
     progress: Progress | None = None,

@@ -18,13 +18,15 @@ from .inputs import Inputs
 from .layers.judge import LayerReport
 from .layers.reference import Reference
 from .layers.trace import following, layers_of
+from .loading import check, loaded_of
 from .localise.inputs import file_pair, telling_feed
 from .localise.verdict import Localisation, by_name, by_structure
 from .noise import rounded_runner
+from .options import Options
 from .runtimes import Runner
 from .runtimes.onnx import OnnxRunner
 from .runtimes.pytorch import PyTorchRunner
-from .subjects import Subject, check, files_of, loaded_of
+from .subjects import Subject, files_of
 
 
 def with_files_beside(
@@ -107,13 +109,8 @@ def _localised(
         def with_layers(index: int) -> ModelReport:
             return check(
                 subjects[index],
-                runtimes=(),
-                device=device,
-                tolerance=None,
-                seed=seed,
-                batch_size=1,
+                Options((), device, seed=seed, layers=True),
                 progress=progress,
-                layers=True,
                 inputs=Inputs(telling_feed(reports[index]), ()),
             )
 

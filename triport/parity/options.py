@@ -12,13 +12,13 @@ from triport.reference_models.spec import RUNTIMES
 class Options:
     """How a network is checked.
 
-    `runtimes`: which to run; one that loads ONNX runs the file made from each other one that is listed, or from
-    every realisation where none is. `device`: `cpu`, `cuda[:i]` or `npu[:i]`, for the candidates.
+    `runtimes`: which to run; one that loads ONNX runs the file made from each other one that is listed, or
+    from every realisation where none is. `device`: `cpu`, `cuda[:i]` or `npu[:i]`, for the candidates.
     `precision`: that of the candidates, and of the noise. `tolerance`: relative to the largest reference
-    value; None is the noise's, as noise/ has it. `seed`: of the noise's draws and of further inputs. `layers`: compare
-    every module's output too; `isolate`: every module alone too, fed the reference's inputs.
-    `skip_missing`: leave out a runtime that is not installed, and say so; what was given as a file is
-    never left out.
+    value; None is the noise's, as noise/ has it. `seed`: of the noise's draws and of further inputs.
+    `layers`: compare every module's output too; `isolate`: every module alone too, fed the reference's
+    inputs. `skip_missing`: leave out a runtime that is not installed, and say so; what was given as a
+    file is never left out.
     """
 
     runtimes: tuple[str, ...] = RUNTIMES
@@ -43,8 +43,12 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a report says of its parameters and inputs: which weights, of which files (SHA-256), what inputs."""
+    """What a report says of where its weights and inputs are from, and the SHA-256 of each file."""
 
     weights: str = "random seed 0"
     files: Mapping[str, str] = field(default_factory=dict)
     inputs: str = "noise"
+
+
+DEFAULT_OPTIONS = Options()
+NOTHING_TOLD = Told()

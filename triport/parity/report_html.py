@@ -13,7 +13,7 @@ from .localise.verdict import Localisation
 from .noise import CALIBRATIONS
 from .pages import render
 from .plots import HEIGHT, MARGIN, WIDTH, number, plot_of_layers, plot_of_tensors
-from .report import further_lines, headroom_of, label_of, layers_line, verdict_of
+from .report import further_lines, headroom_of, label_of, layers_line, top1_of, verdict_of
 from .training import report as training_report
 from .training.check import TrainingReport
 
@@ -68,6 +68,7 @@ def page_of(
         height=HEIGHT,
         margin=MARGIN,
         headroom_of=headroom_of,
+        top1_of=top1_of,
         layers_line=layers_line,
         layers_of_pair=layers_of_pair,
         around=around,

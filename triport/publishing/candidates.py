@@ -11,10 +11,14 @@ import numpy as np
 
 from triport.converters.identify import Fit
 from triport.converters.networks.registered import of_model
+from triport.converters.onnx_model import INPUT
 from triport.converters.published import MODEL_FILE
 from triport.parity.batches import logits_of
-from triport.parity.check import GIVEN_FILE, ModelReport, Pair, check_model
+from triport.parity.candidates import GIVEN_FILE, given_file
+from triport.parity.check import ModelReport, Pair, check_model
 from triport.parity.compare import compare
+from triport.parity.inputs import Inputs
+from triport.parity.options import Options
 from triport.parity.reference import REFERENCE, WITHOUT_TORCH
 from triport.parity.runtimes import Runner
 from triport.parity.runtimes.mindspore import MindSporeRunner
@@ -56,18 +60,18 @@ def run_candidates(
 ) -> tuple[ModelReport, np.ndarray]:
     """Return the report of every runtime that is not absent, and the reference's logits (N, classes)."""
     onnx = "onnx" not in absent
+    network = of_model(found.spec, found.num_classes)
+    runtimes = tuple(runtime for runtime in ("pytorch", "mindspore") if runtime not in absent)
+    options = Options(runtimes, skip_missing=True)
     report = check_model(
-        found.spec,
+        network,
         parameters,
-        batch,
-        num_classes=found.num_classes,
-        runtimes=[runtime for runtime in ("pytorch", "mindspore") if runtime not in absent],
-        onnx_file=folder / MODEL_FILE if onnx else None,
-        skip_missing=True,
+        Inputs({INPUT: batch}, ()),
+        options,
+        given=[given_file(network, parameters, folder / MODEL_FILE, options)] if onnx else [],
         progress=lambda step, done, total: tell(step),
     )
     against = report.pairs[0].reference
-    network = of_model(found.spec, found.num_classes)
     runner: Runner
     if against == WITHOUT_TORCH:
         runner = MindSporeRunner(network, parameters)

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from triport.converters.networks.registered import of_model
-from triport.converters.onnx_model import INPUT
 from triport.parity.calls import Call
 from triport.parity.layers import onnx_taps
 from triport.parity.layers.judge import relative
@@ -17,6 +16,7 @@ from triport.parity.layers.reference import Reference
 from triport.parity.noise import CALIBRATIONS, rounded_runner
 from triport.parity.runtimes.onnx import OnnxRunner
 from triport.parity.runtimes.pytorch import PyTorchRunner
+from triport.reference_models.network import Arrays
 from triport.reference_models.spec import ModelSpec
 
 SHOWN = 4
@@ -44,7 +44,7 @@ def first_part(
     spec: ModelSpec,
     num_classes: int,
     parameters: Mapping[str, np.ndarray],
-    batch: np.ndarray,
+    feed: Arrays,
     *,
     seed: int,
     precision: str,
@@ -59,7 +59,7 @@ def first_part(
         spec: the model.
         num_classes: outputs.
         parameters: by canonical name.
-        batch: what both are fed.
+        feed: what both are fed.
         seed: of the noise's draws.
         precision: the file's.
         file: the ONNX file.
@@ -68,7 +68,7 @@ def first_part(
         tell: is told each step.
     """
     tell("noise of each layer")
-    network, feed = of_model(spec, num_classes), {INPUT: batch}
+    network = of_model(spec, num_classes)
     exact = PyTorchRunner(network, parameters, dtype="float64")
     rounded = rounded_runner(network, parameters, precision, seed)
     reference = Reference(exact, rounded, feed, seed=seed)

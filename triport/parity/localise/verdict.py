@@ -27,7 +27,7 @@ from triport.parity.onnx_graphs.quantised import (
 from triport.parity.report import layers_line, off_by
 from triport.parity.runtimes.onnx import OnnxFileError, OnnxRunner
 from triport.reference_models.errors import listed
-from triport.reference_models.network import Network
+from triport.reference_models.network import Arrays, Network
 from triport.reference_models.spec import ModelSpec, get_model
 
 from .folded import FoldedComparison, FoldedDifference, Step, compare_folded
@@ -155,7 +155,7 @@ def by_structure(
     spec: ModelSpec,
     num_classes: int,
     parameters: Mapping[str, np.ndarray],
-    batch: np.ndarray,
+    feed: Arrays,
     seed: int = 0,
     tell: Callable[[str], None] = lambda step: None,
 ) -> Localisation:
@@ -168,7 +168,7 @@ def by_structure(
         spec: of the known file.
         num_classes: of the known file.
         parameters: of the known file.
-        batch: the one of the report.
+        feed: the one of the report.
         seed: of the noise's draws.
         tell: is told each step.
 
@@ -223,7 +223,7 @@ def by_structure(
                 spec,
                 num_classes,
                 parameters,
-                batch,
+                feed,
                 seed=seed,
                 precision=report.precision,
                 file=foreign,
