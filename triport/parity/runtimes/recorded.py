@@ -47,7 +47,7 @@ class RecordedRunner:
     """Recorded outputs in the form of a network that runs: on the feeds that they are of."""
 
     runtime = NAME
-    device = "elsewhere"
+    device = "another machine"
 
     def __init__(self, recorded: RecordedOutputs, network: Network) -> None:
         self.network = network
