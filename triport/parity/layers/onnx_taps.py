@@ -29,17 +29,41 @@ if TYPE_CHECKING:
 BUDGET_BYTES = 64 << 20
 _PARAMETER_OPS = {op_type for kind in KINDS.values() if kind.leaves for op_type in kind.onnx}
 
+# what is computed row by row, and how many axes a row has that it is given
+_ROW_AXES = {"Gemm": 1, "Gather": 0}
+
 # (the model's bytes, what to feed besides the network's inputs, tensors wanted) -> their values
 Run = Callable[[bytes, Mapping[str, np.ndarray], Sequence[str]], Mapping[str, np.ndarray]]
 
 
 @dataclass(frozen=True, slots=True)
 class Tap:
-    """The tensors that a step is given and returns, and the node that makes the one of the other."""
+    """The tensors that a step is given and returns, and the node that makes the one of the other.
+
+    `row_axes` is how many axes each of the rows has that it is given, where all axes before may be one.
+    """
 
     given: str
     output: str
     node: int | None
+    row_axes: int | None = None
+
+    def fed(self, array: np.ndarray) -> np.ndarray:
+        """Return what feeds the step apart: float32 for what the reference has in float64."""
+        array = np.ascontiguousarray(array, np.float32 if array.dtype.kind == "f" else array.dtype)
+        return (
+            array if self.row_axes is None else array.reshape(-1, *array.shape[array.ndim - self.row_axes :])
+        )
+
+    def ends(self, step: Step, given: np.ndarray, output: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return what the step was given and returned, with the axes that it has in the reference."""
+        if self.row_axes is None:
+            return given, output
+        leading = step.shape[:-1]
+        row = given.shape[given.ndim - self.row_axes :]
+        if given.size == np.prod([*leading, *row]):
+            given = given.reshape(*leading, *row)
+        return given, output.reshape(step.shape) if output.size == np.prod(step.shape) else output
 
 
 def taps_in(model: onnx.ModelProto, steps: Sequence[Step], inputs: Mapping[str, str]) -> dict[str, Tap]:
@@ -65,7 +89,7 @@ def taps_of(graph: onnx.GraphProto, steps: Sequence[Step], inputs: Mapping[str, 
         if step.leaf and (found := _layer(graph, readers, f"{step.path}.weight", f"{step.path}.bias")):
             found = _with_padding(graph, makers, found, _source(step) in pads)
             if found is not None:
-                taps[step.name] = found
+                taps[step.name] = _flattened(graph, readers, step, found)
     outputs = {**inputs, **{name: tap.output for name, tap in taps.items()}}
     changed = True
     while changed:
@@ -73,7 +97,9 @@ def taps_of(graph: onnx.GraphProto, steps: Sequence[Step], inputs: Mapping[str, 
         for step in reversed(steps):  # what a known step is fed is what its source returned
             source = _source(step)
             if source and source not in outputs and step.name in taps:
-                outputs[source] = taps[step.name].given
+                given = _before_flattening(graph, makers, taps[step.name])
+                if given is not None:
+                    outputs[source] = given
         for step in steps:
             _follow(graph, readers, makers, step, taps, outputs, _source(step) in pads)
         changed = len(outputs) > before
@@ -100,6 +126,29 @@ def _layer(graph: onnx.GraphProto, readers: Mapping[str, list[int]], weight: str
     # of an embedding, the table comes before the indices
     given = node.input[1] if node.input[0] == weight else node.input[0]
     return Tap(given, output, found[0])
+
+
+def _flattened(graph: onnx.GraphProto, readers: Mapping[str, list[int]], step: Step, tap: Tap) -> Tap:
+    """Return the tap of a layer that some exporters compute on rows, without the axes before the last.
+
+    What it returns is then given its axes again, by a Reshape that what follows it reads.
+    """
+    if tap.node is None or len(step.shape) < 3 or graph.node[tap.node].op_type not in _ROW_AXES:
+        return tap
+    after = readers.get(tap.output, [])
+    shaped = len(after) == 1 and graph.node[after[0]].op_type == "Reshape"
+    output = graph.node[after[0]].output[0] if shaped else tap.output
+    return Tap(tap.given, output, tap.node, _ROW_AXES[graph.node[tap.node].op_type])
+
+
+def _before_flattening(graph: onnx.GraphProto, makers: Mapping[str, int], tap: Tap) -> str | None:
+    """Return the tensor that a step is given, as what is before it returned it; None where none is."""
+    if tap.row_axes is None:
+        return tap.given
+    maker = makers.get(tap.given)
+    if maker is None or graph.node[maker].op_type != "Reshape":
+        return None
+    return graph.node[maker].input[0]
 
 
 def _with_padding(
@@ -198,12 +247,15 @@ def trace(
             values = run(_with_outputs(model, wanted), {}, sorted(wanted))
             for step in group:
                 tap = taps[step.name]
-                visit(
-                    Call(step.path, step.number, (values[tap.given],), values[tap.output], index=step.index)
-                )
+                given, output = tap.ends(step, values[tap.given], values[tap.output])
+                visit(Call(step.path, step.number, (given,), output, index=step.index))
             continue
         given = {step: feed(step.path, step.number) for step in group}
-        fed = {step: _as_fed(arrays[0]) for step, arrays in given.items() if arrays and len(arrays) == 1}
+        fed = {
+            step: taps[step.name].fed(arrays[0])
+            for step, arrays in given.items()
+            if arrays and len(arrays) == 1
+        }
         cut = apart(
             model,
             {step.name: (taps[step.name].given, taps[step.name].output) for step in fed},
@@ -215,12 +267,8 @@ def trace(
             [output_of(step.name) for step in fed],
         )
         for step, array in fed.items():
-            visit(Call(step.path, step.number, (array,), values[output_of(step.name)], index=step.index))
-
-
-def _as_fed(array: np.ndarray) -> np.ndarray:
-    """Return what feeds a step apart: float32 for what the reference has in float64."""
-    return np.ascontiguousarray(array, np.float32 if array.dtype.kind == "f" else array.dtype)
+            array, output = taps[step.name].ends(step, array, values[output_of(step.name)])
+            visit(Call(step.path, step.number, (array,), output, index=step.index))
 
 
 def _groups(steps: Sequence[Step]) -> Iterator[list[Step]]:
