@@ -44,6 +44,13 @@ class Call:
     index: int = 0
 
     @property
+    def known(self) -> tuple[np.ndarray, ...]:
+        """All that the call was given, of a runtime that knows it."""
+        found = tuple(array for array in self.given if array is not None)
+        assert len(found) == len(self.given), f"{self.name}: what it was given is not known"
+        return found
+
+    @property
     def name(self) -> str:
         """`layer1.0.relu`, `layer1.0.relu#2` for its second call, and `lstm[1]` for its second output."""
         return call_name(self.path, self.number, self.index)

@@ -62,7 +62,7 @@ class Request:
     recorded_outputs: Path | None = None
 
     def check_recorded(self) -> None:
-        """Raise TriportError where options do not go with inputs that are saved, or outputs that came back."""
+        """Raise TriportError where options do not go with saved inputs, or with outputs that came back."""
         saves, judges = self.save_inputs is not None, self.recorded_outputs is not None
         if judges != (self.recorded_inputs is not None):
             raise TriportError(
@@ -70,7 +70,7 @@ class Request:
             )
         if saves and judges:
             raise TriportError("--save-inputs writes what --inputs reads: give one of them")
-        others = {"--all": self.every, "--gradients": self.gradients, "--steps": self.steps}
+        others: dict[str, Any] = {"--all": self.every, "--gradients": self.gradients, "--steps": self.steps}
         if saves:
             others |= {"--runtimes": self.runtimes, "--layers": self.layers, "--isolate": self.isolate}
             others |= {"several --batch-size or --size": len(self.shapes) > 1}

@@ -115,7 +115,8 @@ class NpzFile:
             # later versions are of headers that no array of numbers needs, and state their length in 4 bytes
             if (version := np.lib.format.read_magic(file)) != (1, 0):
                 raise ValueError(f"format version {version}")
-            shape, fortran, dtype = np.lib.format.read_array_header_1_0(file, max_header_size=_HEADER_BYTES)
+            read: Any = np.lib.format.read_array_header_1_0  # the stubs lack an argument
+            shape, fortran, dtype = read(file, max_header_size=_HEADER_BYTES)
         except Exception as error:  # whatever Python's own tokenizer and parser raise on such a text
             raise NpzError(f"{self.path}: {_shown(name)} is no array of numbers: {_first(error)}") from error
         if dtype.hasobject or dtype.names is not None or dtype.subdtype is not None:
