@@ -106,7 +106,7 @@ def save(asked: Asked, path: Path, shape: Shape, precision: str) -> SavedResult:
         (name, f"{what}: {_shapes(given)}") for name, what, given in zip(names, whats, feeds, strict=True)
     ]
     next_step = (
-        f"Run them where the network lives, with the same weights; examples/run_recorded.py is such a program. "
+        f"Run them where the network lives, with the same weights: examples/run_recorded.py does so. "
         f"{loaded.to_onnx}\nWhat comes back is judged by: parity {' '.join(asked.what)} --inputs {path} "
         "--outputs y.npz, and the other options as now"
     )
