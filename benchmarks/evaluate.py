@@ -32,8 +32,8 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from triport.parity.batches import logits_of
 from triport.converters import environment
+from triport.parity.batches import logits_of
 from triport.parity.imagenet.dataset import Image, ImageDataset, Sample, open_dataset
 from triport.parity.imagenet.decoding import decoded, workers_of_machine
 from triport.parity.imagenet.evaluate import evaluate

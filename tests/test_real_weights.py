@@ -38,7 +38,9 @@ def test_converted_weights_classify_photographs(version, runtime, tmp_path):
     assert (done.model, done.num_classes) == (model, 1000)
     subject = open_subject(str(output), model=f"{model}.efficientnet-lite-pytorch", runtime=runtime)
     images, files, labels = batch(subject.profile)
-    logits = np.concatenate([logits_of(subject.runner, images[start : start + 15]) for start in range(0, 45, 15)])
+    logits = np.concatenate(
+        [logits_of(subject.runner, images[start : start + 15]) for start in range(0, 45, 15)]
+    )
     order = {file: index for index, file in enumerate(RECORDED["files"].tolist())}
     recorded = RECORDED[f"lite{version}"][[order[file] for file in files]]
     assert np.abs(logits - recorded).max() <= 1e-4

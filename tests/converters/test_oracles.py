@@ -6,9 +6,9 @@ import pytest
 
 from tests.converters.checkpoints import write_arrays
 from tests.oracle_weights import MODELS, load_oracle
-from triport.parity.batches import logits_of
-from triport.converters.networks.registered import of_model
 from triport.converters.convert import read_parameters
+from triport.converters.networks.registered import of_model
+from triport.parity.batches import logits_of
 from triport.parity.compare import compare
 from triport.parity.runtimes.mindspore import MindSporeRunner
 from triport.parity.runtimes.onnx import OnnxRunner

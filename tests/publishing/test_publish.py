@@ -154,7 +154,9 @@ def test_other_classes_are_published_where_they_are_named(tmp_path, run_cli):
 
 def test_a_runtime_that_differs_stops_it(tmp_path, run_cli, monkeypatch):
     right = MindSporeRunner.run
-    monkeypatch.setattr(MindSporeRunner, "run", lambda self, feed: {"logits": right(self, feed)["logits"] * 1.0001})
+    monkeypatch.setattr(
+        MindSporeRunner, "run", lambda self, feed: {"logits": right(self, feed)["logits"] * 1.0001}
+    )
     result = run_cli("publish", SHIPPED, *options("-o", tmp_path / "out"))
     assert result.exit_code == 1
     assert "1 of 4 runtimes differ from pytorch-float64\n  mindspore: 1.0e-04" in result.stderr

@@ -2,8 +2,8 @@
 
 The reference is PyTorch in float64, where the network has a Module. Otherwise it is the Cell in MindSpore, or
 the ONNX file in ONNX Runtime without its optimiser, in float32: that is off by as much as any candidate may
-be, and is said. A registered model's is MindSpore only where PyTorch is not installed and no runtime was asked
-for by name.
+be, and is said. A registered model's is MindSpore only where PyTorch is not installed and no runtime was
+asked for by name.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def mindspore(parameters):
 
 
 def onnx(parameters):
-    return OnnxRunner(export(SPEC, 10, parameters).SerializeToString(), keep_model=True)
+    return OnnxRunner(export(SPEC, 10, parameters).SerializeToString(), of_model(SPEC, 10), keep_model=True)
 
 
 RUNNERS = [pytorch, mindspore, onnx]
@@ -48,7 +48,7 @@ def parameters():
 def references(parameters):
     exact = PyTorchRunner(of_model(SPEC, 10), parameters, dtype="float64")
     rounded = PyTorchRunner(of_model(SPEC, 10), parameters)
-    batch = random_batch(SPEC)
+    batch = {"input": random_batch(SPEC)}
     return {alone: Reference(exact, rounded, batch, alone=alone) for alone in (False, True)}
 
 
@@ -151,10 +151,10 @@ def test_modules_of_the_pair_are_matched_by_what_they_own(name):
 def test_taps_need_no_node_names(parameters, references):
     model = export(SPEC, 10, parameters)
     steps = references[False].steps
-    named = onnx_taps.taps_of(model.graph, steps)
+    named = onnx_taps.taps_of(model.graph, steps, {"input:input": "input"})
     for index, node in enumerate(model.graph.node):
         node.name = f"n{index}"
-    assert onnx_taps.taps_of(model.graph, steps) == named
+    assert onnx_taps.taps_of(model.graph, steps, {"input:input": "input"}) == named
     assert len(named) > 0.9 * len(steps)
 
 
@@ -179,9 +179,11 @@ def test_padding_may_be_a_node_or_within_one(name, exporter, size_px):
     exact = PyTorchRunner(of_model(spec, 10), parameters, dtype="float64")
     rounded = PyTorchRunner(of_model(spec, 10), parameters)
     model = exporter.export(spec, 10, parameters)
-    runner = OnnxRunner(model.SerializeToString(), keep_model=True)
+    runner = OnnxRunner(model.SerializeToString(), of_model(spec, 10), keep_model=True)
     for alone in (False, True):
-        found = layers_of(runner, Reference(exact, rounded, random_batch(spec), alone=alone), alone=alone)
+        found = layers_of(
+            runner, Reference(exact, rounded, {"input": random_batch(spec)}, alone=alone), alone=alone
+        )
         assert found.passed, found.parting
         assert len(found.steps) > 110
     if exporter is onnx_from_torch:
@@ -194,7 +196,7 @@ def test_a_library_may_compute_a_sigmoid_otherwise():
     parameters = random_parameters(spec, 10, seed=1)
     exact = PyTorchRunner(of_model(spec, 10), parameters, dtype="float64")
     rounded = PyTorchRunner(of_model(spec, 10), parameters)
-    reference = Reference(exact, rounded, random_batch(spec, 2, 1, 75), seed=1)
+    reference = Reference(exact, rounded, {"input": random_batch(spec, 2, 1, 75)}, seed=1)
     found = layers_of(MindSporeRunner(of_model(spec, 10), parameters), reference)
     assert found.passed, found.parting
     sigmoids = [step for step in found.steps if step.kind == "Sigmoid"]
