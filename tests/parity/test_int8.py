@@ -335,7 +335,7 @@ def test_accuracy_of_a_quantised_file(subject, tmp_path, run_cli):
     float32 = tmp_path / "float32.onnx"
     assert run_cli("convert", "--to", "onnx", "--optimize", "-o", float32).exit_code == 0
     images = image_batch(sorted(DIGITS.rglob("*.png"))[::20], default_profile(subject[0]))
-    path = saved(tmp_path / "int8.onnx", quantised(onnx.load(float32), images))
+    path = saved(tmp_path / "int8.onnx", quantised(onnx.load(float32), {INPUT: images}))
     words = ("--data", DIGITS, "--limit", 50)
     found = run_cli("evaluate", path, *words, "--precision", "int8")
     assert found.exit_code == 0, found.output

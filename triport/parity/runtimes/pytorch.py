@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any, Literal
 
@@ -158,20 +158,12 @@ class PyTorchRunner:
 
         "one by one" runs as "contiguous" does: a call would be of one row.
         """
-        from torch.utils.weak import WeakIdKeyDictionary
-
         if beside is not None:
             visit, fed = under_their_names(beside, self.modules(), visit, fed)
-        # with how often each was written to: what is changed in place is no longer what a call returned
-        made_by, counts = WeakIdKeyDictionary(), Counter[str]()
         inputs = self.on_device(feed, order)
-
-        def maker_of(tensor: Any) -> str | None:
-            name, version = made_by.get(tensor, (None, None))
-            return name if version == tensor._version else None
-
+        origins, counts = _Origins(), Counter[str]()
         for given, tensor in zip(self.network.inputs, inputs, strict=True):
-            made_by[tensor] = input_name(given.name), tensor._version
+            origins.add(tensor, input_name(given.name))
 
         def feeding(path: str, arguments: tuple[Any, ...], words: dict[str, Any]) -> Any:
             arrays = fed(path, counts[path] + 1) if fed else None
@@ -182,40 +174,34 @@ class PyTorchRunner:
         def called(path: str, arguments: Any, words: Any, output: Any) -> None:
             counts[path] += 1
             given = list(leaves((arguments, words), self._is_tensor))
+            arrays, sources = tuple(map(self._array, given)), tuple(map(origins.of, given))
             for index, tensor in enumerate(leaves(output, self._is_tensor)):
-                call = Call(
-                    path,
-                    counts[path],
-                    tuple(map(self._array, given)),
-                    self._array(tensor),
-                    tuple(map(maker_of, given)),
-                    maker_of(tensor),
-                    index,
-                )
+                same_as = origins.of(tensor)
+                call = Call(path, counts[path], arrays, self._array(tensor), sources, same_as, index)
                 visit(call)
-                if call.same_as is None:
-                    made_by[tensor] = call.name, tensor._version
+                if same_as is None:
+                    origins.add(tensor, call.name)
 
+        with self._hooked(called, feeding if fed else None), self._ordered(order), self._out_of_place():
+            _allow_tf32(self._torch, self._where, self._precision in ("tf32", "hf32"))
+            # inference mode counts no writes
+            with self._torch.no_grad(), self._autocast():
+                return self._named(self._net(*inputs))
+
+    @contextmanager
+    def _hooked(self, called: Callable[..., None], feeding: Callable[..., Any] | None) -> Iterator[None]:
+        """Have `called` told of every call of a module, and `feeding` asked before an innermost one."""
         handles = []
         for path, module in self._net.named_modules():
             if path:
-                handles.append(
-                    module.register_forward_hook(
-                        lambda _, a, k, o, path=path: called(path, a, k, o), with_kwargs=True
-                    )
-                )
-                if fed and next(module.children(), None) is None:
+                handles.append(module.register_forward_hook(_told(called, path), with_kwargs=True))
+                if feeding and next(module.children(), None) is None:
                     # before what moves the input
                     handles.append(
-                        module.register_forward_pre_hook(
-                            lambda _, a, k, path=path: feeding(path, a, k), prepend=True, with_kwargs=True
-                        )
+                        module.register_forward_pre_hook(_told(feeding, path), prepend=True, with_kwargs=True)
                     )
         try:
-            _allow_tf32(self._torch, self._where, self._precision in ("tf32", "hf32"))
-            # inference mode counts no writes
-            with self._torch.no_grad(), self._autocast(), self._ordered(order), self._out_of_place():
-                return self._named(self._net(*inputs))
+            yield
         finally:
             for handle in handles:
                 handle.remove()
@@ -286,6 +272,29 @@ class PyTorchRunner:
     def versions(self) -> dict[str, str]:
         """Return PyTorch's version, the precision flags and the environment."""
         return {"torch": self._torch.__version__, **self._flags, **environment.recorded()}
+
+
+class _Origins:
+    """Which call made a tensor, as long as nothing has written into it since."""
+
+    def __init__(self) -> None:
+        from torch.utils.weak import WeakIdKeyDictionary
+
+        self._made = WeakIdKeyDictionary()
+
+    def add(self, tensor: Any, name: str) -> None:
+        """Remember who made a tensor."""
+        self._made[tensor] = name, tensor._version
+
+    def of(self, tensor: Any) -> str | None:
+        """Return who made a tensor; None where nobody knows, or it is not what was returned any more."""
+        name, version = self._made.get(tensor, (None, None))
+        return name if version == tensor._version else None
+
+
+def _told(told: Callable[..., Any], path: str) -> Callable[..., Any]:
+    """Return a hook that tells of a module by its path."""
+    return lambda _, *what: told(path, *what)
 
 
 def _lowered(torch: Any, net: Any, precision: str) -> Any:
