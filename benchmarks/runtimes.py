@@ -4,8 +4,8 @@
     python benchmarks/runtimes.py --runtime openvino --models resnet50,res2net50 --layers
     python benchmarks/runtimes.py --table
 
-Each model is a `parity` of its own, in a process of its own, with the file that is exported from PyTorch. Where
-the logits are out it is run again with its modules. A run that was stopped goes on.
+Each model is a `parity` of its own, in a process of its own, with the file that is exported from PyTorch.
+Where the logits are out it is run again with its modules. A run that was stopped goes on.
 """
 
 from __future__ import annotations

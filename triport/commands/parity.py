@@ -118,6 +118,26 @@ NUMBERS = Numbers()
     type=click.Path(path_type=Path),
     help="Take the first images of this folder, prepared as for the weights, instead of noise.",
 )
+@click.option(
+    "--save-inputs",
+    type=OutputFile(path_type=Path),
+    metavar="PATH",
+    help="Write the inputs to a .npz file, to run the network elsewhere, and stop.",
+)
+@click.option(
+    "--inputs",
+    "recorded_inputs",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="What --save-inputs wrote; with --outputs.",
+)
+@click.option(
+    "--outputs",
+    "recorded_outputs",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="A .npz file of what a network elsewhere has made of --inputs, which is judged.",
+)
 @JSON
 @click.option(
     "--html",
@@ -147,6 +167,9 @@ def parity(json_path: str | None, html_path: str | None, junit_path: str | None,
     arguments, a .onnx or a .mindir file: a Module and a Cell whose parameters agree by name are compared,
     or one of them with what is made of it. --input says what goes in.
 
+    A network that runs where triport is not, on an NPU or a phone, is judged by two files: --save-inputs
+    writes what to run, --inputs and --outputs judge what came back.
+
     \b
     Example:
       python cli.py parity res2net50
@@ -157,10 +180,18 @@ def parity(json_path: str | None, html_path: str | None, junit_path: str | None,
       python cli.py parity resnet50 --precision float16
       python cli.py parity resnet50.pth resnet50_int8.onnx --precision int8
       python cli.py parity "net.py:build('small')" cell.py:build --input 2x3x64x64 --layers
+      python cli.py parity resnet50 --weights resnet50.pth --save-inputs x.npz
+      python cli.py parity resnet50 --weights resnet50.pth --inputs x.npz --outputs y.npz
       python cli.py parity --all --json report.json
     """
-    from triport.parity.session import Listener, Request, run
+    from triport.parity.session import Listener, Request, run, save
 
+    if asked["save_inputs"] is not None:
+        if html_path or junit_path:
+            raise click.UsageError("--save-inputs compares nothing: there is no report to write")
+        saved = save(Request(**asked))
+        emit(saved.to_dict(), json_path, lambda: click.echo(str(saved)))
+        return
     shows = json_path != "-"
     with shown_progress() as progress:
         listener = Listener(progress, _print_report, _print_training) if shows else Listener(progress)

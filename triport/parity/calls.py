@@ -28,6 +28,7 @@ class Module:
 class Call:
     """One output of the `number`-th call (from 1) of the module at `path`, and all that the call was given.
 
+    Where a runtime knows what a module returned and not what it was given, `given` has None in that place.
     `index` says which of its outputs, from 0. `sources` has for each array of `given` the call whose output
     it is, the same tensor: `input_name` for an input of the network, None where it was computed between
     modules or where the runtime cannot tell. `same_as` is likewise the earlier call whose output this
@@ -36,11 +37,18 @@ class Call:
 
     path: str
     number: int
-    given: tuple[np.ndarray, ...]
+    given: tuple[np.ndarray | None, ...]
     output: np.ndarray
     sources: tuple[str | None, ...] = ()
     same_as: str | None = None
     index: int = 0
+
+    @property
+    def known(self) -> tuple[np.ndarray, ...]:
+        """All that the call was given, of a runtime that knows it."""
+        found = tuple(array for array in self.given if array is not None)
+        assert len(found) == len(self.given), f"{self.name}: what it was given is not known"
+        return found
 
     @property
     def name(self) -> str:

@@ -15,7 +15,7 @@ from triport.converters.networks.registered import of_model
 from triport.converters.onnx_model import INPUT
 from triport.converters.published import model_file
 from triport.reference_models.network import Network
-from triport.reference_models.spec import ModelSpec
+from triport.reference_models.spec import ModelSpec, get_model
 
 from .batches import random_batch
 from .candidates import given_file
@@ -74,7 +74,7 @@ def check(
     loaded = loaded_of(subject, options.seed)
     taken = images_of(shape.images, shape.batch_size) if shape.images else []
     if inputs is None:
-        feed = {INPUT: _batch(subject, loaded.spec, options.seed, shape)}
+        feed = feed_of(subject, loaded.network, options.seed, shape)
         inputs = Inputs(feed, None if further else ())
     if subject.graph is not None:
         # what the other runtimes make of the weights is the other file's report
@@ -114,6 +114,11 @@ def _judges_file(file: Path, subject: Subject, precision: str) -> bool:
     if precision == "int8":
         return subject.graph is not None
     return "onnx" in runtimes_with(precision) or subject.graph is not None or computes_in(precision, file)
+
+
+def feed_of(subject: Subject, network: Network, seed: int, shape: Shape) -> dict[str, np.ndarray]:
+    """Return the main feed of a model: noise, or images prepared as for its weights."""
+    return {INPUT: _batch(subject, get_model(network.name), seed, shape)}
 
 
 def _batch(subject: Subject, spec: ModelSpec, seed: int, shape: Shape) -> np.ndarray:

@@ -64,6 +64,8 @@ def plot_of_tensors(results: Sequence[TensorResult]) -> Plot:
 
 def number(value: float) -> str:
     """Return a value as the page prints it."""
+    if math.isnan(value):
+        return "not known"
     return f"{value:.1e}" if math.isfinite(value) else str(float(value))
 
 

@@ -414,4 +414,6 @@ def _finite(value: float) -> float | None:
 
 
 def _scientific(value: float) -> str:
+    if math.isnan(value):
+        return "not known"
     return f"{value:.1e}" if math.isfinite(value) else str(float(value))

@@ -20,6 +20,8 @@ from .localise.verdict import Localisation
 from .nets import LoadedNet, load_nets, net_subject
 from .options import Options, Told
 from .precision import FULL, check_known
+from .recorded.session import Asked, SavedResult, judge
+from .recorded.session import save as save_recorded
 from .report import json_of
 from .runtimes import runtimes_with
 from .subjects import Subject, check_precision_of, files_of, subjects_of
@@ -55,6 +57,34 @@ class Request:
     isolate: bool = False
     gradients: bool = False
     steps: int | None = None
+    save_inputs: Path | None = None
+    recorded_inputs: Path | None = None
+    recorded_outputs: Path | None = None
+
+    def check_recorded(self) -> None:
+        """Raise TriportError where options do not go with saved inputs, or with outputs that came back."""
+        saves, judges = self.save_inputs is not None, self.recorded_outputs is not None
+        if judges != (self.recorded_inputs is not None):
+            raise TriportError(
+                "--inputs and --outputs go together: what --save-inputs wrote, and what came back"
+            )
+        if saves and judges:
+            raise TriportError("--save-inputs writes what --inputs reads: give one of them")
+        others: dict[str, Any] = {"--all": self.every, "--gradients": self.gradients, "--steps": self.steps}
+        if saves:
+            others |= {"--runtimes": self.runtimes, "--layers": self.layers, "--isolate": self.isolate}
+            others |= {"several --batch-size or --size": len(self.shapes) > 1}
+        else:
+            others |= {"--size": self.sizes, "--images": self.images}
+        asked = [option for option, value in others.items() if value]
+        if asked:
+            which = "--save-inputs" if saves else "--outputs"
+            raise TriportError(f"{', '.join(asked)}: does not go with {which}: leave it out")
+
+    @property
+    def asked(self) -> Asked:
+        """Which network's inputs and outputs are recorded."""
+        return Asked(self.what, self.inputs, self.weights, self.model, self.seed)
 
     @property
     def options(self) -> Options:
@@ -136,6 +166,8 @@ def run(request: Request, listener: Listener = NOBODY) -> ParityResult:
         TriportError: the request makes no sense, or something cannot be run.
     """
     check_known(request.precision)
+    if request.recorded_inputs is not None or request.recorded_outputs is not None:
+        return _run_recorded(request, listener)
     if request.precision not in FULL and request.trains:
         raise TriportError(
             f"--precision {request.precision}: training is compared in float32, leave one of both out"
@@ -148,6 +180,29 @@ def run(request: Request, listener: Listener = NOBODY) -> ParityResult:
     )
     check_precision_of(subjects, request.precision)
     return _run_subjects(request, subjects, listener)
+
+
+def save(request: Request) -> SavedResult:
+    """Write the inputs of a check, to be run elsewhere.
+
+    Raises:
+        TriportError: the request makes no sense, or the file cannot be written.
+    """
+    check_known(request.precision)
+    request.check_recorded()
+    assert request.save_inputs is not None
+    return save_recorded(request.asked, request.save_inputs, request.shapes[0], request.precision)
+
+
+def _run_recorded(request: Request, listener: Listener) -> ParityResult:
+    """Judge outputs that came back; a runtime runs beside them only if it is named."""
+    request.check_recorded()
+    assert request.recorded_inputs is not None and request.recorded_outputs is not None
+    options = replace(request.options, runtimes=request.runtimes or ())
+    tell = listener.at(request.what[0] if request.what else "")
+    report = judge(request.asked, request.recorded_inputs, request.recorded_outputs, options, tell)
+    listener.report(report)
+    return ParityResult((report,))
 
 
 def _run_subjects(request: Request, subjects: list[Subject], listener: Listener) -> ParityResult:

@@ -19,6 +19,7 @@ from triport.reference_models.errors import listed
 
 from .blocks import TOP
 from .dataset import printable
+from .dataset.samples import fingerprint_of
 from .rows import MARK, RowsError
 
 _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
@@ -219,8 +220,6 @@ def _is_whole(identity: Mapping[str, Any], names: Sequence[str], labels: np.ndar
     """Return whether names and labels are those that the run began with; None where it does not say."""
     if "dataset_sha256" not in identity or labels is None:
         return None
-    from .dataset.samples import fingerprint_of
-
     return fingerprint_of(zip(names, labels.tolist(), strict=True)) == identity["dataset_sha256"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +19,9 @@ WORST_CHANNELS = 5
 class StepResult:
     """A step of a candidate beside the reference's; errors are relative to the reference's largest value.
 
-    `given_error` is that of its input. An error is infinite where the shapes differ or a value is NaN
-    or Inf. `worst_channels` are pairs of a channel and its error, worst first, where the step differs.
+    `given_error` is that of its input, NaN where the input is not known. An error is infinite where the
+    shapes differ or a value is NaN or Inf. `worst_channels` are pairs of a channel and its error, worst
+    first, where the step differs.
     """
 
     name: str
@@ -38,8 +40,13 @@ class StepResult:
 
     @property
     def given_passed(self) -> bool:
-        """Whether the input is within its tolerance."""
-        return self.given_error <= self.given_tolerance
+        """Whether the input is within its tolerance, as far as it is known."""
+        return not self.given_error > self.given_tolerance
+
+    @property
+    def given_known(self) -> bool:
+        """Whether it is known what the step was given."""
+        return not math.isnan(self.given_error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +55,21 @@ class Parting:
 
     `inside`: the step's input is right and its output wrong, so the fault is in it. Otherwise its
     input is wrong while every step before is right: the fault is in what is computed between
-    `after`, the last right step before it, and this one.
+    `after`, the last right step before it, and this one. None where it is not known what the step was given:
+    the fault is in it, or in what is computed since `after`.
     """
 
     step: StepResult
-    inside: bool
+    inside: bool | None
     after: str
 
     def __str__(self) -> str:
         at = self.step.name
+        if self.inside is None:
+            return (
+                f"{at} ({self.step.kind}): its output is wrong, and what it was given is not known; the last "
+                f"that is right is {self.after}"
+            )
         if self.inside:
             return f"{at} ({self.step.kind}): its input is right, its output is not"
         return f"before {at} ({self.step.kind}): its input is wrong, and every module before it is right"
@@ -128,8 +141,11 @@ class Judge:
             for ours, theirs, noise in zip(
                 self._reference.given(step), call.given, self._reference.noise_given(step), strict=True
             )
+            if theirs is not None
         ]
-        return max(found, key=lambda one: one[0] / one[1] if one[1] else one[0], default=(0.0, 0.0))
+        most = max(found, key=lambda one: one[0] / one[1] if one[1] else one[0], default=(0.0, 0.0))
+        known = len(found) == len(call.given) or most[0] > most[1]
+        return most if known else (math.nan, most[1])
 
     def report(self, *, isolated: bool = False, why_not: str = "") -> LayerReport:
         """Return the verdict on all that was visited, in the reference's order."""
@@ -163,7 +179,7 @@ class Judge:
             if not result.given_passed and not isolated:
                 return Parting(result, False, before)
             if not result.passed:
-                return Parting(result, True, before)
+                return Parting(result, True if result.given_known else None, before)
             before = result.name
         return None
 

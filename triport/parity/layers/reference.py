@@ -91,7 +91,7 @@ class Reference:
             module.layer,
         )
         self.steps.append(step)
-        for name, source, array in zip(_given_names(step), step.sources, call.given, strict=True):
+        for name, source, array in zip(_given_names(step), step.sources, call.known, strict=True):
             if source is None and name not in self._spool:
                 self._put(name, array)
         if step.same_as is None or step.same_as in self._sources:
@@ -122,7 +122,7 @@ class Reference:
             if not step.index:
                 pieces += [
                     (name, array)
-                    for name, source, array in zip(_given_names(step), step.sources, call.given, strict=True)
+                    for name, source, array in zip(_given_names(step), step.sources, call.known, strict=True)
                     if source is None
                 ]
             for name, array in pieces:

@@ -74,7 +74,7 @@ class Runtime(Protocol):
 
     NAME: str
     LABEL: str
-    LOADS: Literal["mindspore", "pytorch", "onnx"]
+    LOADS: Literal["mindspore", "pytorch", "onnx", "recorded"]
     BY_DEFAULT: bool
     DEVICES: tuple[str, ...]
     PRECISIONS: tuple[str, ...]

@@ -167,11 +167,12 @@ class OpenVinoRunner:
 
     def trace(
         self, feed: Arrays, visit: Visit, fed: Feed | None = None, beside: Beside | None = None
-    ) -> None:
+    ) -> Arrays | None:
         """Tell `visit` of every step of the reference that is found in the graph; see `Runner`."""
         if beside is not None:
             run = partial(self.run_tensors, feed)
             onnx_taps.trace(self.loaded(), beside.steps, self.inputs(), visit, run, fed)
+        return None
 
     def following(self, beside: Beside, step: str) -> str:
         """Return the nodes between a step's tensor and the outputs."""
