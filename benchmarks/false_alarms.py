@@ -34,16 +34,17 @@ environment.prepare()
 
 from benchmarks.model_by_model import Record, arguments, records_in, run
 from triport.converters.convert import exporter_for
+from triport.converters.onnx_model import INPUT, LOGITS
 from triport.parity.batches import random_batch
 from triport.parity.compare import compare
-from triport.parity.further import Expected, computed, expected_of
+from triport.parity.further import Expected, Main, computed, expected_of
 from triport.parity.inputs import further_inputs
 from triport.parity.layers.reference import Reference
 from triport.parity.layers.trace import layers_of
 from triport.parity.noise import CALIBRATIONS, noise_of, rounded_runner
 from triport.parity.onnx_graphs.quantised import quantised
-from triport.parity.precision import runtimes_with
 from triport.parity.random_weights import random_parameters
+from triport.parity.runtimes import runtimes_with
 from triport.parity.runtimes.mindspore import MindSporeRunner
 from triport.parity.runtimes.onnx import OnnxRunner
 from triport.parity.runtimes.pytorch import PyTorchRunner
@@ -76,13 +77,13 @@ def judgements(
     if all(key in done for key in keys):
         return
     parameters = random_parameters(spec, seed=seed)
-    given: Any = (spec, spec.num_classes, parameters)
+    network = of_model(spec)
     calibration = CALIBRATIONS[precision]
-    exact = PyTorchRunner(of_model(*given[:2]), given[2], dtype="float64")
-    rounded = rounded_runner(*given, precision, seed)
+    exact = PyTorchRunner(network, parameters, dtype="float64")
+    rounded = rounded_runner(network, parameters, precision, seed)
     makers = {"pytorch": PyTorchRunner, "mindspore": MindSporeRunner}
     runners: dict[str, Any] = {
-        runtime: make(*given, precision=precision)
+        runtime: make(network, parameters, precision=precision)
         for runtime, make in makers.items()
         if runtime in runtimes_with(precision)
     }
@@ -94,33 +95,32 @@ def judgements(
         diagonal = diagonal and not (light and seed != SEEDS[0])
         if not runners and not diagonal:
             continue  # ONNX alone computes so
-        batch = random_batch(spec, count, seed, size)
-        logits = exact.run(batch)
-        noise = noise_of(rounded, batch, seed, float(np.abs(logits).max()))
+        feed = {INPUT: random_batch(spec, count, seed, size)}
+        logits = exact.run(feed)[LOGITS]
+        noise = noise_of(rounded, feed, seed, {LOGITS: float(np.abs(logits).max())})[LOGITS]
         tolerance = calibration.tolerance_of(noise)
         judged = dict(runners)
         references = {}
         if diagonal:
-            references["modules"] = Reference(exact, rounded, batch, seed=seed)
-            references["alone"] = Reference(exact, rounded, batch, seed=seed, alone=True)
+            references["modules"] = Reference(exact, rounded, feed, seed=seed)
+            references["alone"] = Reference(exact, rounded, feed, seed=seed, alone=True)
         if diagonal and "onnx" in runtimes_with(precision):
             there = replace(spec, input_size_px=size)
             for source in ("mindspore", "pytorch"):
                 model = exporter_for(source).export(there, spec.num_classes, parameters)
                 if precision == "int8":
-                    model = quantised(model, batch)
+                    model = quantised(model, feed)
                 judged[f"onnxruntime (from {source})"] = OnnxRunner(
-                    model.SerializeToString(), keep_model=True, precision=precision
+                    model.SerializeToString(), network, keep_model=True, precision=precision
                 )
+        main = Main({LOGITS: logits}, {LOGITS: tolerance}, network.rows)
         expected = [
-            expected_of(
-                further, exact, rounded, logits, tolerance, calibration=calibration, tolerance=None, seed=seed
-            )
-            for further in (further_inputs(batch, precision, seed) if diagonal else ())
+            expected_of(further, exact, rounded, main, calibration, None, seed)
+            for further in (further_inputs(network, feed, precision, seed) if diagonal else ())
         ]
         results = {}
         for name, runner in judged.items():
-            found = compare(logits, runner.run(batch), tolerance)
+            found = compare(logits, runner.run(feed)[LOGITS], tolerance)
             results[name] = {"needed": found.needed_tolerance, "passed": found.passed}
             if expected:
                 results[name]["further"] = _further(runner, expected)
@@ -139,7 +139,7 @@ def judgements(
 def _further(runner: Any, expected: list[Expected]) -> dict[str, Any]:
     """Return how a runner does on the further inputs that it takes."""
     outputs = [(one, computed(runner, one.given)) for one in expected]
-    found = [one.judged(output) for one, output in outputs if output is not None]
+    found = [one.verdict(output) for one, output in outputs if output is not None]
     images = [(result, image) for result in found for image in result.images]
     result, worst = max(images, key=lambda pair: pair[1].needed_tolerance / pair[1].tolerance)
     return {

@@ -53,7 +53,7 @@ class Candidate:
 
     def step_after(self, name: str) -> list[str]:
         """Return the steps that are fed what the step `name` returns."""
-        return [step.name for step in self.steps if step.source == name]
+        return [step.name for step in self.steps if name in step.sources]
 
 
 FAULTS: dict[str, Callable[[Candidate], Named]] = {}

@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.faults import FAULTS, Candidate
 from triport.converters.networks.registered import of_model
+from triport.converters.onnx_model import INPUT, LOGITS
 from triport.parity.batches import random_batch
 from triport.parity.compare import compare
 from triport.parity.layers.judge import Judge
@@ -69,9 +70,11 @@ class Subject:
         self.batch = random_batch(self.spec, 2, seed, size_px)
         exact = PyTorchRunner(of_model(self.spec, CLASSES), self.parameters, dtype="float64")
         rounded = self.right()
-        self.reference = Reference(exact, rounded, self.batch, seed=seed)
-        largest = float(np.abs(self.reference.logits).max())
-        self.tolerance = FLOAT32.tolerance_of(noise_of(rounded, self.batch, seed, largest))
+        self.reference = Reference(exact, rounded, {INPUT: self.batch}, seed=seed)
+        self.logits = self.reference.outputs[LOGITS]
+        largest = {LOGITS: float(np.abs(self.logits).max())}
+        noise = noise_of(rounded, {INPUT: self.batch}, seed, largest)[LOGITS]
+        self.tolerance = FLOAT32.tolerance_of(noise)
 
     def right(self) -> PyTorchRunner:
         """Return the right network, with weights of its own."""
@@ -90,8 +93,8 @@ class Subject:
             return None
         judge = Judge(self.reference)
         try:
-            logits = runner.trace(candidate.batch, judge.visit)
-            found = compare(self.reference.logits, logits, self.tolerance)
+            logits = runner.trace({INPUT: candidate.batch}, judge.visit)[LOGITS]
+            found = compare(self.logits, logits, self.tolerance)
             needed, by_logits = found.needed_tolerance, not found.passed
         except RuntimeError:  # shapes that no longer fit: no logits at all
             needed, by_logits = np.inf, True

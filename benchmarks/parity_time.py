@@ -26,8 +26,10 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from triport.converters import onnx_from_mindspore, onnx_from_torch
+from triport.parity.loading import Shape, check
+from triport.parity.options import Options
 from triport.parity.runtimes import mindspore, onnx, pytorch
-from triport.parity.subjects import check, subjects_of
+from triport.parity.subjects import subjects_of
 
 AIM_PERCENT = 25
 TIMED = [
@@ -79,16 +81,11 @@ def timed() -> Iterator[dict[str, float]]:
 @click.option("--layers", is_flag=True, help="Compare every module too; what looks into them is the rest.")
 def main(models: tuple[str, ...], every: bool, size: int | None, batch_size: int, layers: bool) -> None:
     """Print the shares of each model; exit code 1 if a model's rest is over the aim."""
-    options: dict[str, Any] = {
-        "runtimes": ("mindspore", "pytorch", "onnx"),
-        "device": "cpu",
-        "tolerance": None,
-        "seed": 0,
-    }
+    options = Options(layers=layers)
     names = dict.fromkeys(name for _, _, name in TIMED)
     # imports, and what a framework does once in a process
     (first,) = subjects_of(["res2net_digits"], every=False, weights=None, seed=0)
-    check(first, batch_size=1, progress=lambda step: None, **options)
+    check(first, Options(), Shape(1))
     columns = ["model", "s", "processor s", *(f"{name} %" for name in names), "the rest %", "peak GiB so far"]
     click.echo(" | ".join(columns) + "\n" + "|".join(["---"] * len(columns)))
     over, began, spent, others = [], time.monotonic(), 0.0, 0.0
@@ -96,14 +93,7 @@ def main(models: tuple[str, ...], every: bool, size: int | None, batch_size: int
     for subject in subjects:
         started, start = time.monotonic(), time.process_time()
         with timed() as seconds:
-            check(
-                subject,
-                batch_size=batch_size,
-                size_px=size,
-                layers=layers,
-                progress=lambda step: None,
-                **options,
-            )
+            check(subject, options, Shape(batch_size, size))
         total = time.process_time() - start
         rest = 100 * (1 - sum(seconds.values()) / total)
         spent, others = spent + total, others + total - sum(seconds.values())

@@ -50,7 +50,7 @@ def files_of(dataset: ImageDataset, folder: Path) -> dict[str, Path]:
         ("int8, a step for each layer", False),
     ):
         files[name] = folder / f"{'channel' if per_channel else 'layer'}.onnx"
-        onnx.save(quantised(onnx.load(exact), images, per_channel=per_channel), files[name])
+        onnx.save(quantised(onnx.load(exact), {"input": images}, per_channel=per_channel), files[name])
     return files
 
 

@@ -5,14 +5,16 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from tests.parity.checking import checked as check_model
 from triport.converters.networks.registered import of_model
-from triport.parity import candidates, check
 from triport.parity.batches import logits_of, random_batch
 from triport.parity.candidates import ParityError
-from triport.parity.check import check_model
+from triport.parity.compare import compare
 from triport.parity.random_weights import random_parameters
 from triport.parity.report import json_of, table_of, verdict_of
+from triport.parity.runtimes import pytorch
 from triport.parity.runtimes.pytorch import PyTorchRunner
+from triport.reference_models.errors import TriportError
 from triport.reference_models.spec import get_model
 
 SPEC = get_model("res2net_digits")
@@ -86,16 +88,18 @@ def test_runtimes_are_selected(runtimes, candidates, parameters, batch, exported
 
 @pytest.mark.parametrize("runtimes", [[], ["jax"]])
 def test_unknown_runtimes(runtimes, parameters, batch):
-    with pytest.raises(ParityError, match="use mindspore, pytorch, onnx"):
+    with pytest.raises(
+        TriportError, match=r"no runtime was named|'jax' is not known: use mindspore, onnx, pytorch"
+    ):
         check_model(SPEC, parameters, batch, runtimes=runtimes)
 
 
-def _wrong_exporter(spec, num_classes, parameters):
+def _wrong_exporter(parameters, feed):
     """A file with one bias changed: what a broken exporter makes."""
     from triport.converters.onnx_from_torch import export
 
     name = next(reversed(parameters))
-    return export(spec, num_classes, {**parameters, name: parameters[name] + np.float32(1e-2)})
+    return export(SPEC, 10, {**parameters, name: parameters[name] + np.float32(1e-2)})
 
 
 def test_a_wrong_export_is_found_and_named(parameters, batch):
@@ -109,7 +113,7 @@ def test_a_wrong_export_is_found_and_named(parameters, batch):
 
 def test_a_given_onnx_file_is_one_more_candidate(parameters, batch, tmp_path):
     path = tmp_path / "model.onnx"
-    path.write_bytes(_wrong_exporter(SPEC, 10, parameters).SerializeToString())
+    path.write_bytes(_wrong_exporter(parameters, None).SerializeToString())
     report = check_model(SPEC, parameters, batch, runtimes=["pytorch"], onnx_file=path)
     assert [(p.candidate, p.comparison.passed) for p in report.pairs] == [
         ("pytorch", True),
@@ -118,7 +122,7 @@ def test_a_given_onnx_file_is_one_more_candidate(parameters, batch, tmp_path):
 
 
 def test_a_runtime_that_fails_is_an_error_not_a_pass(parameters, batch):
-    def broken(spec, num_classes, parameters):
+    def broken(parameters, feed):
         raise RuntimeError("out of luck\nand more")
 
     with pytest.raises(ParityError, match=r"onnxruntime \(from pytorch\) failed: RuntimeError: out of luck$"):
@@ -151,12 +155,12 @@ def test_the_judged_run_does_not_make_its_own_tolerance(parameters, batch, monke
     """A PyTorch that is off by 1e-5, always in the same way, is found: its draws lie close together."""
 
     class Biased(PyTorchRunner):
-        def run(self, batch, order="contiguous"):
-            logits = super().run(batch, order)
-            return logits * np.float32(1 + 1e-5) if self.dtype == "float32" else logits
+        def run(self, feed, order="contiguous"):
+            logits = super().run(feed, order)["logits"]
+            return {"logits": logits * np.float32(1 + 1e-5) if self.dtype == "float32" else logits}
 
     right = check_model(SPEC, parameters, batch, runtimes=["pytorch"])
-    monkeypatch.setattr(candidates, "PyTorchRunner", Biased)
+    monkeypatch.setattr(pytorch, "PyTorchRunner", Biased)
     report = check_model(SPEC, parameters, batch, runtimes=["pytorch"])
     assert right.passed and not report.passed
     assert report.noise == pytest.approx(right.noise, rel=0.1)
@@ -191,4 +195,4 @@ def test_every_swap_of_gamma_and_variance_is_seen(runtimes, parameters, batch):
     }
     right = logits_of(PyTorchRunner(of_model(SPEC, 10), parameters, dtype="float64"), batch)
     wrong = logits_of(PyTorchRunner(of_model(SPEC, 10), swapped, dtype="float64"), batch)
-    assert not check.compare(right, wrong, 1e-3).passed
+    assert not compare(right, wrong, 1e-3).passed

@@ -6,10 +6,13 @@ import pytest
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from triport.converters.networks.registered import of_model
 from triport.parity.onnx_graphs import in_order
 from triport.parity.onnx_graphs.float16 import has_float16, rounded_as_said
 from triport.parity.runtimes.onnx import OnnxRunner
+from triport.reference_models.spec import get_model
 
+NETWORK = of_model(get_model("res2net_digits"), 8)
 BATCH = np.random.default_rng(1).standard_normal((2, 3, 8, 8)).astype(np.float32)
 
 
@@ -41,8 +44,8 @@ def test_every_result_is_rounded(ordered, tmp_path):
     path = tmp_path / "half.onnx"
     path.write_bytes(classifier(ordered=ordered).SerializeToString())
     expected = ReferenceEvaluator(classifier()).run(None, {"input": BATCH})[0]
-    runner = OnnxRunner(path)
-    found = runner.run(BATCH)
+    runner = OnnxRunner(path, NETWORK)
+    found = runner.run({"input": BATCH})["logits"]
     assert (found.astype(np.float16) == found).all()
     np.testing.assert_allclose(found, expected, rtol=2e-3, atol=1e-3)
     assert "5 of its 6 nodes are float16" in runner.notes[0]
@@ -54,7 +57,10 @@ def test_what_has_no_float16_is_left_alone(tmp_path):
     assert rounded_as_said(model)[1] == 0
     path = tmp_path / "full.onnx"
     path.write_bytes(model.SerializeToString())
-    assert OnnxRunner(path).notes == () and OnnxRunner(path).versions()["graph optimisation"] == "all"
+    assert (
+        OnnxRunner(path, NETWORK).notes == ()
+        and OnnxRunner(path, NETWORK).versions()["graph optimisation"] == "all"
+    )
 
 
 def test_nodes_are_put_in_order():

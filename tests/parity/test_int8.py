@@ -11,12 +11,13 @@ from onnx import numpy_helper
 from onnx.parser import parse_model
 from onnxruntime import quantization
 
+from tests.parity.checking import checked as check_model
 from tests.parity.onnx_files import copied, saved
 from triport.converters.convert import SHIPPED, exporter_for
+from triport.converters.networks.registered import of_model
 from triport.converters.onnx_model import INPUT, LOGITS
 from triport.converters.onnx_optimize import optimized
 from triport.parity.batches import random_batch
-from triport.parity.check import check_model
 from triport.parity.imagenet.subject import default_profile
 from triport.parity.images import image_batch
 from triport.parity.localise.folded import compare_folded
@@ -30,8 +31,11 @@ from triport.parity.onnx_graphs.quantised import (
     without_rounding,
 )
 from triport.parity.runtimes.onnx import OnnxRunner
+from triport.reference_models.spec import get_model
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits" / "val"
+
+NETWORK = of_model(get_model("res2net_digits"))
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +51,7 @@ def model(request, subject):
 @pytest.fixture(scope="module")
 def folded_int8(subject, batch):
     """As users do it: BatchNorm folded, then quantised."""
-    return quantised(optimized(exporter_for("pytorch").export(*subject)), batch)
+    return quantised(optimized(exporter_for("pytorch").export(*subject)), {INPUT: batch})
 
 
 def logits_of(model, batch):
@@ -56,7 +60,7 @@ def logits_of(model, batch):
 
 def test_every_convolution_and_dense_layer_is_quantised_and_nothing_else_changes(model, batch):
     before = model.SerializeToString()
-    made = quantised(model, batch)
+    made = quantised(model, {INPUT: batch})
     assert model.SerializeToString() == before
     assert is_quantised(made) and not is_quantised(model)
     weights = [tensor for tensor in made.graph.initializer if tensor.name.endswith(".weight_quantized")]
@@ -69,7 +73,7 @@ def test_every_convolution_and_dense_layer_is_quantised_and_nothing_else_changes
 
 
 def test_seen_without_rounding_it_is_the_model_again(model, batch):
-    plain = without_rounding(quantised(model, batch))
+    plain = without_rounding(quantised(model, {INPUT: batch}))
     assert not is_quantised(plain)
     ours = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     theirs = {tensor.name: numpy_helper.to_array(tensor) for tensor in plain.graph.initializer}
@@ -127,7 +131,7 @@ def test_one_step_for_a_layer(channels, steps, coarse):
 
 
 def test_draws_are_as_far_apart_as_int8_and_leave_batchnorm_alone(subject, batch):
-    runner = rounded_runner(*subject, "int8", seed=0)
+    runner = rounded_runner(of_model(*subject[:2]), subject[2], "int8", seed=0)
     weights = runner._net.state_dict()
     seen = {}
 
@@ -186,7 +190,7 @@ def test_a_fault_is_named_beside_int8(layer, fault, subject, batch):
     spec, num_classes, parameters = subject
     wrong = {**parameters, f"{layer}.weight": fault(parameters[f"{layer}.weight"])}
 
-    def mistaken(spec, num_classes, _):
+    def mistaken(_, feed):
         return exporter_for("mindspore").export(spec, num_classes, wrong)
 
     report = check_model(
@@ -243,7 +247,7 @@ def test_one_step_for_a_layer_is_said_and_wrong_only_where_it_is_seen(
     model = optimized(exporter_for("pytorch").export(*subject))
     weight = next(tensor for tensor in model.graph.initializer if tensor.name == "layer2.0.convs.1.weight")
     largest = np.abs(numpy_helper.to_array(weight)).max((1, 2, 3))
-    path = saved(tmp_path / "int8.onnx", quantised(model, batch, per_channel=False))
+    path = saved(tmp_path / "int8.onnx", quantised(model, {INPUT: batch}, per_channel=False))
     found = run(run_cli, SHIPPED, path, *(("--tolerance", tolerance) if tolerance else ()))
     assert found.exit_code == code, found.output
     assert "have one step together" in found.stdout
@@ -292,7 +296,7 @@ def test_of_layers_on_integers_only_logits_are_compared(subject, batch, tmp_path
         quantise(*arguments, **{**options, "extra_options": None})
 
     monkeypatch.setattr(quantization, "quantize_static", with_integers)
-    made = quantised(model, batch)
+    made = quantised(model, {INPUT: batch})
     monkeypatch.undo()
     path = saved(tmp_path / "int8.onnx", made)
     assert any(node.op_type == "QLinearConv" for node in made.graph.node)

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
+from tests.parity.checking import checked as check_model
 from triport.converters.networks.registered import of_model
-from triport.parity import candidates
 from triport.parity.batches import logits_of
-from triport.parity.check import check_model
 from triport.parity.device import Device, parse_device
 from triport.parity.noise.perturbed import PerturbedRunner
 from triport.parity.precision import (
@@ -14,11 +13,20 @@ from triport.parity.precision import (
     PrecisionError,
     check_precision,
     recorded,
-    runtimes_with,
 )
+from triport.parity.runtimes import mindspore as mindspore_runtime
+from triport.parity.runtimes import runtime_called, runtimes_with
 from triport.parity.runtimes.mindspore import MindSporeRunner
 from triport.parity.runtimes.onnx import OnnxRunner
 from triport.parity.runtimes.pytorch import PyTorchRunner
+from triport.reference_models.spec import get_model
+
+NETWORK = of_model(get_model("res2net_digits"))
+
+
+def checked_precision(precision, runtime, device):
+    one = runtime_called(runtime)
+    check_precision(precision, device, runtime, one.PRECISIONS, one.WHY_NOT)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +64,7 @@ def test_rounds_as_much_as_it_says(runner, precision, low, high, subject, batch,
             runner(subject, precision)
         return
     made = runner(subject, precision)
-    logits = made.run(batch)
+    logits = logits_of(made, batch)
     assert logits.dtype == np.float32
     assert low <= distance(logits, exact) <= high
     assert np.array_equal(logits.argmax(1), exact.argmax(1))
@@ -97,10 +105,10 @@ def test_units_of_other_devices(runtime, precision, device):
     for word in ("cpu", "cuda", "npu"):
         where = parse_device(word)
         if word == device and (runtime, precision) != ("onnx", "hf32"):
-            check_precision(precision, runtime, where)
+            checked_precision(precision, runtime, where)
         else:
             with pytest.raises(PrecisionError, match=f"precision {precision}"):
-                check_precision(precision, runtime, where)
+                checked_precision(precision, runtime, where)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +116,7 @@ def test_units_of_other_devices(runtime, precision, device):
 )
 def test_a_files_own_precision(precision):
     with pytest.raises(PrecisionError, match="an ONNX file says its own precision"):
-        check_precision(precision, "onnx", Device("cpu"))
+        checked_precision(precision, "onnx", Device("cpu"))
 
 
 def test_unknown_precision(subject):
@@ -133,9 +141,9 @@ def test_units_are_recorded(precision, device, expected):
 def test_onnx_records_float32(tmp_path, run_cli):
     path = tmp_path / "x.onnx"
     assert run_cli("convert", "--to", "onnx", "-o", path).exit_code == 0
-    assert OnnxRunner(path).versions()["precision"] == "float32"
+    assert OnnxRunner(path, NETWORK).versions()["precision"] == "float32"
     with pytest.raises(PrecisionError, match="tf32 is of cuda devices; cpu has none"):
-        OnnxRunner(path, precision="tf32")
+        OnnxRunner(path, NETWORK, precision="tf32")
 
 
 def test_command_line(run_cli):
@@ -157,13 +165,13 @@ def test_command_line(run_cli):
 
 def test_perturbed_runs_are_as_far_apart_as_the_precision_and_leave_the_network_alone(subject, batch, exact):
     runner = PerturbedRunner(of_model(*subject[:2]), subject[2], rounding=2.0**-11, seed=0)
-    first, second = runner.run(batch), runner.run(batch)
+    first, second = logits_of(runner, batch), logits_of(runner, batch)
     assert 1e-4 < distance(first, second) < 1e-1
-    again = PerturbedRunner(of_model(*subject[:2]), subject[2], rounding=2.0**-11, seed=0).run(batch)
+    again = logits_of(PerturbedRunner(of_model(*subject[:2]), subject[2], rounding=2.0**-11, seed=0), batch)
     assert (first == again).all()
-    other = PerturbedRunner(of_model(*subject[:2]), subject[2], rounding=2.0**-11, seed=1).run(batch)
+    other = logits_of(PerturbedRunner(of_model(*subject[:2]), subject[2], rounding=2.0**-11, seed=1), batch)
     assert (first != other).any()
-    assert distance(PyTorchRunner.run(runner, batch), exact) < 5e-6
+    assert distance(PyTorchRunner.run(runner, {"input": batch})["logits"], exact) < 5e-6
 
 
 @pytest.mark.parametrize("precision", ["float16", "O1", "O2", "O3", "bfloat16"])
@@ -186,10 +194,10 @@ def test_a_fault_is_found_beside_float16(subject, batch, monkeypatch):
     spec, num_classes, parameters = subject
     wrong = {**parameters, "layer2.0.bn1.weight": np.roll(parameters["layer2.0.bn1.weight"], 1)}
 
-    def mistaken(spec, num_classes, parameters, device, precision):
-        return MindSporeRunner(of_model(spec, num_classes), wrong, device, precision=precision)
+    def mistaken(network, parameters, device, precision):
+        return MindSporeRunner(network, wrong, device, precision=precision)
 
-    monkeypatch.setattr(candidates, "MindSporeRunner", mistaken)
+    monkeypatch.setattr(mindspore_runtime, "MindSporeRunner", mistaken)
     report = check_model(
         spec, parameters, batch, num_classes=num_classes, runtimes=("pytorch", "mindspore"),
         precision="float16", layers=True,

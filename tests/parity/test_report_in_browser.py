@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
+from tests.parity.checking import checked as check_model
 from triport.parity.batches import random_batch
-from triport.parity.check import check_model
 from triport.parity.random_weights import random_parameters
 from triport.parity.report_html import page_of
 from triport.reference_models.spec import get_model

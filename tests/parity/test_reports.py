@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from tests.parity.checking import checked as check_model
 from triport.parity.batches import random_batch
-from triport.parity.check import check_model
 from triport.parity.random_weights import random_parameters
 from triport.parity.report import json_of
 from triport.parity.report_html import page_of
@@ -60,14 +60,14 @@ class Page(HTMLParser):
 def report_of(broken):
     parameters = random_parameters(SPEC)
 
-    def export(spec, num_classes, given):
+    def export(given, feed):
         from triport.converters.onnx_from_torch import export
 
         if broken:
             weight = given[f"{WRONG}.weight"].copy()
             weight[3] *= np.float32(1.01)
             given = {**given, f"{WRONG}.weight": weight}
-        return export(spec, num_classes, given)
+        return export(SPEC, 10, given)
 
     return check_model(
         SPEC,

@@ -2,7 +2,8 @@
 
 The reference is PyTorch in float64, where the network has a Module. Otherwise it is the Cell in MindSpore, or
 the ONNX file in ONNX Runtime without its optimiser, in float32: that is off by as much as any candidate may
-be, and is said. A registered model's is MindSpore only where PyTorch is not installed and no runtime was asked for by name.
+be, and is said. A registered model's is MindSpore only where PyTorch is not installed and no runtime was
+asked for by name.
 """
 
 from __future__ import annotations
@@ -143,8 +144,8 @@ def _reference_runner(subject: Subject, not_run: list[str]) -> tuple[str, Any]:
             return WITHOUT_TORCH, MindSporeRunner(network, subject.parameters)
     if options.observed:
         raise ParityError(
-            f"{network.name}: an ONNX graph alone has no modules to compare. Leave --layers and --isolate out, "
-            f"or name the Module or the Cell that it was made from as well"
+            f"{network.name}: an ONNX graph alone has no modules to compare. Leave --layers and --isolate "
+            f"out, or name the Module or the Cell that it was made from as well"
         )
     with framework_errors(OF_A_GRAPH):
         not_run.append(f"{why} is ONNX Runtime in float32 without its optimiser, itself off by the noise")

@@ -99,7 +99,8 @@ class ParityResult:
     @property
     def passed(self) -> bool:
         """Whether everything is equal."""
-        return all(one.passed for one in (*self.reports, *self.localised, *self.trained))
+        verdicts = [[one.passed for one in found] for found in (self.reports, self.localised, self.trained)]
+        return all(map(all, verdicts))
 
     def to_dict(self) -> dict[str, Any]:
         """Return what --json prints."""

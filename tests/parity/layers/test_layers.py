@@ -49,8 +49,8 @@ def parameters():
 def references(parameters):
     exact = PyTorchRunner(of_model(SPEC, 10), parameters, dtype="float64")
     rounded = PyTorchRunner(of_model(SPEC, 10), parameters)
-    batch = random_batch(SPEC)
-    return {alone: Reference(exact, rounded, {"input": batch}, alone=alone) for alone in (False, True)}
+    batch = {"input": random_batch(SPEC)}
+    return {alone: Reference(exact, rounded, batch, alone=alone) for alone in (False, True)}
 
 
 def wrong(parameters):

@@ -17,13 +17,15 @@ from triport.converters.identify import IdentifyError
 from triport.converters.onnx_from_torch import export
 from triport.converters.onnx_optimize import optimized
 from triport.parity.files import localise
+from triport.parity.loading import check
 from triport.parity.localise.folded import compare_folded
 from triport.parity.localise.report import json_of, lines_of
 from triport.parity.localise.units import units_of
+from triport.parity.options import Options
 from triport.parity.random_weights import random_parameters
 from triport.parity.report_html import page_of, repeat_of
 from triport.parity.report_junit import junit_of
-from triport.parity.subjects import check, subjects_of
+from triport.parity.subjects import subjects_of
 from triport.reference_models.spec import get_model
 
 SPEC = get_model("res2net_digits")
@@ -33,11 +35,8 @@ NORM = "layer2.0.bns.1"
 
 def verdict_on(first, second):
     subjects = subjects_of([str(first), str(second)], every=False, weights=None, seed=0)
-    options = {"device": "cpu", "seed": 0, "progress": lambda step: None}
-    reports = [
-        check(subject, runtimes=["pytorch"], tolerance=None, batch_size=2, **options) for subject in subjects
-    ]
-    (found,) = localise(subjects, reports, **options)
+    reports = [check(subject, Options(("pytorch",))) for subject in subjects]
+    (found,) = localise(subjects, reports, device="cpu", seed=0, progress=lambda step: None)
     return found, reports
 
 

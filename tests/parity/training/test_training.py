@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from tests.parity.checking import checked as check_model
 from triport.parity.batches import random_batch
-from triport.parity.check import check_model
 from triport.parity.random_weights import random_parameters
 from triport.parity.report_html import page_of
 from triport.parity.report_junit import junit_of

@@ -29,16 +29,40 @@ if TYPE_CHECKING:
 BUDGET_BYTES = 64 << 20
 _PARAMETER_OPS = {op_type for kind in KINDS.values() if kind.leaves for op_type in kind.onnx}
 
+# what is computed row by row, and how many axes a row has that it is given
+_ROW_AXES = {"Gemm": 1, "Gather": 0}
+
 # (the model's bytes, what to feed besides the network's inputs, tensors wanted) -> their values
 Run = Callable[[bytes, Mapping[str, np.ndarray], Sequence[str]], Mapping[str, np.ndarray]]
 
 
 @dataclass(frozen=True, slots=True)
 class Tap:
-    """The tensors that a step is given and returns."""
+    """The tensors that a step is given and returns.
+
+    `row_axes` is how many axes each of the rows has that it is given, where all axes before may be one.
+    """
 
     given: str
     output: str
+    row_axes: int | None = None
+
+    def fed(self, array: np.ndarray) -> np.ndarray:
+        """Return what feeds the step apart: float32 for what the reference has in float64."""
+        array = np.ascontiguousarray(array, np.float32 if array.dtype.kind == "f" else array.dtype)
+        return (
+            array if self.row_axes is None else array.reshape(-1, *array.shape[array.ndim - self.row_axes :])
+        )
+
+    def ends(self, step: Step, given: np.ndarray, output: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return what the step was given and returned, with the axes that it has in the reference."""
+        if self.row_axes is None:
+            return given, output
+        leading = step.shape[:-1]
+        row = given.shape[given.ndim - self.row_axes :]
+        if given.size == np.prod([*leading, *row]):
+            given = given.reshape(*leading, *row)
+        return given, output.reshape(step.shape) if output.size == np.prod(step.shape) else output
 
 
 def taps_in(model: onnx.ModelProto, steps: Sequence[Step], inputs: Mapping[str, str]) -> dict[str, Tap]:
@@ -66,14 +90,15 @@ class _Finder:
         pads = {step.name for step in steps if step.layer is KINDS["pad"]}
         for step in steps:
             if step.leaf and (found := self._layer(f"{step.path}.weight", f"{step.path}.bias")):
-                self._add(step, _with_padding(found, _source(step) in pads))
+                self._add(step, _flattened(step, _with_padding(found, _source(step) in pads)))
         changed = True
         while changed:
             before = len(self._outputs)
             for step in reversed(steps):  # what a known step is fed is what its source returned
                 source = _source(step)
-                if source and step.name in self._found:
-                    self._outputs.setdefault(source, self._found[step.name].given)
+                given = self._found[step.name].given_before if step.name in self._found else None
+                if source and given is not None:
+                    self._outputs.setdefault(source, given)
             for step in steps:
                 self._follow(step, _source(step) in pads)
             changed = len(self._outputs) > before
@@ -129,15 +154,37 @@ class _Found:
     given: ir.Value
     output: ir.Value
     node: ir.Node | None
+    row_axes: int | None = None
 
     @property
     def tap(self) -> Tap:
         """The tap by names."""
-        return Tap(str(self.given.name), str(self.output.name))
+        return Tap(str(self.given.name), str(self.output.name), self.row_axes)
+
+    @property
+    def given_before(self) -> ir.Value | None:
+        """The value that the step is given, as what is before it returned it; None where none is."""
+        if self.row_axes is None:
+            return self.given
+        maker = self.given.producer()
+        return maker.inputs[0] if maker is not None and maker.op_type == "Reshape" else None
 
 
 def _found(given: ir.Value | None, output: ir.Value, node: ir.Node | None) -> _Found | None:
     return None if given is None else _Found(given, output, node)
+
+
+def _flattened(step: Step, found: _Found | None) -> _Found | None:
+    """Return a layer that some exporters compute on rows, without the axes before the last.
+
+    What it returns is then given its axes again, by a Reshape that what follows it reads.
+    """
+    if found is None or found.node is None or len(step.shape) < 3 or found.node.op_type not in _ROW_AXES:
+        return found
+    after = _only_reader(found.output)
+    shaped = after is not None and after.op_type == "Reshape"
+    output = after.outputs[0] if after is not None and shaped else found.output
+    return _Found(found.given, output, found.node, _ROW_AXES[found.node.op_type])
 
 
 def _source(step: Step) -> str | None:
@@ -209,12 +256,15 @@ def trace(
             values = run(_with_outputs(model, wanted), {}, sorted(wanted))
             for step in group:
                 tap = taps[step.name]
-                visit(
-                    Call(step.path, step.number, (values[tap.given],), values[tap.output], index=step.index)
-                )
+                given, output = tap.ends(step, values[tap.given], values[tap.output])
+                visit(Call(step.path, step.number, (given,), output, index=step.index))
             continue
         given = {step: feed(step.path, step.number) for step in group}
-        fed = {step: _as_fed(arrays[0]) for step, arrays in given.items() if arrays and len(arrays) == 1}
+        fed = {
+            step: taps[step.name].fed(arrays[0])
+            for step, arrays in given.items()
+            if arrays and len(arrays) == 1
+        }
         cut = apart(
             whole,
             {step.name: (taps[step.name].given, taps[step.name].output) for step in fed},
@@ -226,12 +276,8 @@ def trace(
             [output_of(step.name) for step in fed],
         )
         for step, array in fed.items():
-            visit(Call(step.path, step.number, (array,), values[output_of(step.name)], index=step.index))
-
-
-def _as_fed(array: np.ndarray) -> np.ndarray:
-    """Return what feeds a step apart: float32 for what the reference has in float64."""
-    return np.ascontiguousarray(array, np.float32 if array.dtype.kind == "f" else array.dtype)
+            array, output = taps[step.name].ends(step, array, values[output_of(step.name)])
+            visit(Call(step.path, step.number, (array,), output, index=step.index))
 
 
 def _groups(steps: Sequence[Step]) -> Iterator[list[Step]]:

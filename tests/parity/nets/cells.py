@@ -1,0 +1,44 @@
+"""Networks of MindSpore, the same as those beside it."""
+
+from mindspore import nn
+
+
+class Two(nn.Cell):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, pad_mode="pad", padding=1, has_bias=True)
+        self.bn = nn.BatchNorm2d(8)
+        self.relu = nn.ReLU()
+        self.side = nn.Dense(5, 8)
+        self.norm = nn.LayerNorm((8,), epsilon=1e-5)
+        self.head = nn.Dense(8, 4)
+        self.boxes = nn.Conv2d(8, 2, 1, has_bias=True)
+
+    def construct(self, image, side):
+        x = self.relu(self.bn(self.conv(image)))
+        s = self.norm(self.side(side))
+        x = x * s.expand_dims(-1).expand_dims(-1)
+        return self.head(x.mean((2, 3))), self.boxes(x), s
+
+
+class Tokens(nn.Cell):
+    def __init__(self, approximate=False):
+        super().__init__()
+        self.embedding = nn.Embedding(50, 8)
+        self.first = nn.Dense(8, 16)
+        self.act = nn.GELU(approximate=approximate)
+        self.second = nn.Dense(16, 3)
+
+    def construct(self, tokens):
+        return self.second(self.act(self.first(self.embedding(tokens))))
+
+
+class Recurrent(nn.Cell):
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(6, 8)
+        self.head = nn.Dense(8, 3)
+
+    def construct(self, x):
+        output, (hidden, _) = self.lstm(x)
+        return self.head(output), hidden

@@ -1,0 +1,82 @@
+"""Networks of PyTorch."""
+
+import torch
+from torch import nn
+
+
+class Two(nn.Module):
+    """Two inputs, and three outputs of different ranks; its activation overwrites what it is given."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, padding=1)
+        self.bn = nn.BatchNorm2d(8)
+        self.relu = nn.ReLU(inplace=True)
+        self.side = nn.Linear(5, 8)
+        self.norm = nn.LayerNorm(8)
+        self.head = nn.Linear(8, 4)
+        self.boxes = nn.Conv2d(8, 2, 1)
+
+    def forward(self, image, side):
+        x = self.relu(self.bn(self.conv(image)))
+        s = self.norm(self.side(side))
+        x = x * s[:, :, None, None]
+        return self.head(x.mean((2, 3))), self.boxes(x), s
+
+
+class Tokens(nn.Module):
+    """Whole numbers, and a free axis that is not the first."""
+
+    def __init__(self, width=8):
+        super().__init__()
+        self.embedding = nn.Embedding(50, width)
+        self.first = nn.Linear(width, 16)
+        self.act = nn.GELU()
+        self.second = nn.Linear(16, 3)
+
+    def forward(self, tokens):
+        return self.second(self.act(self.first(self.embedding(tokens))))
+
+
+class Recurrent(nn.Module):
+    """A sequence first and its rows second, and a module that returns three tensors."""
+
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(6, 8)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x):
+        output, (hidden, _) = self.lstm(x)
+        return self.head(output), hidden
+
+
+class Mixed(nn.Module):
+    """Its rows are not computed by themselves: each sees the mean of all."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.dense(x) - x.mean(0)
+
+
+class Wrong(Two):
+    """As Two, but the boxes are off by a little more than rounding."""
+
+    def forward(self, image, side):
+        scores, boxes, s = super().forward(image, side)
+        return scores, boxes * (1 + 1e-4), s
+
+
+class Sizes(nn.Module):
+    """A table that is part of the graph and of no checkpoint."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("table", torch.arange(4, dtype=torch.float32))
+        self.dense = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.dense(x + self.table)

@@ -1,0 +1,119 @@
+"""Networks of a user's own go through parity: any inputs, any outputs, in three runtimes."""
+
+import json
+
+import pytest
+
+MODULES, CELLS = "tests.parity.nets.modules", "tests.parity.nets.cells"
+INPUTS = {
+    "Two": ("image=2x3x16x16", "side=2x5"),
+    "Tokens": ("tokens=2x7@length:int32:0..50",),
+    "Recurrent": ("x=7x2@Nx6",),
+}
+ALL = ["pytorch", "mindspore", "onnxruntime (from mindspore)", "onnxruntime (from pytorch)"]
+
+
+@pytest.fixture
+def parity(run_cli):
+    """The command on NETs: its exit code and its only report."""
+
+    def run(name, *words, module=None, expect=0):
+        specs = [word for spec in INPUTS[name] for word in ("--input", spec)]
+        module = f"{MODULES}:{name}" if module is None else module
+        done = run_cli("parity", module, *words, *specs, "--json", "-")
+        assert done.exit_code == expect, done.output
+        return json.loads(done.stdout)["models"][0] if expect < 2 else done.stderr
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("name", "outputs", "modules"), [("Two", 3, 7), ("Tokens", 1, 4), ("Recurrent", 2, 4)]
+)
+def test_a_module_and_a_cell_in_three_runtimes_with_layers(name, outputs, modules, parity):
+    report = parity(name, f"{CELLS}:{name}", "--layers", "--isolate")
+    assert [pair["candidate"] for pair in report["pairs"]] == ALL
+    assert report["passed"] and report["weights"] == "random seed 0"
+    for pair in report["pairs"]:
+        assert pair["reference"] == "pytorch-float64"
+        assert len(pair.get("outputs", [1])) == outputs
+        assert all(one["passed"] for one in pair.get("outputs", []))
+        # of an LSTM's three outputs a graph has one that is its alone
+        told = modules - 2 if name == "Recurrent" and "onnx" in pair["candidate"] else modules
+        assert len(pair["layers"]["modules"]) == len(pair["isolated"]["modules"]) == told
+        assert pair["further"], "rows by themselves are run too"
+
+
+def test_the_worst_output_decides_and_is_named(parity):
+    report = parity("Two", f"{MODULES}:Wrong", "--runtimes", "pytorch", expect=1)
+    right, wrong = report["pairs"]
+    assert right["passed"] and not wrong["passed"]
+    assert wrong["candidate"] == f"pytorch ({MODULES}:Wrong)" and wrong["output"] == "output_1"
+    assert [one["passed"] for one in wrong["outputs"]] == [True, False, True]
+    assert wrong["needed_tolerance"] == pytest.approx(1e-4, rel=0.1)
+
+
+def test_another_function_of_the_same_parameters_is_found_and_named(parity):
+    report = parity("Tokens", f"{CELLS}:Tokens(approximate=True)", "--layers", expect=1)
+    wrong = {pair["candidate"]: pair for pair in report["pairs"] if not pair["passed"]}
+    assert set(wrong) == {"mindspore", "onnxruntime (from mindspore)"}
+    assert wrong["mindspore"]["layers"]["first"] == {"module": "act", "inside": True, "after": "first"}
+
+
+def test_parameters_that_do_not_agree_are_listed(parity):
+    said = parity("Tokens", f"{MODULES}:Tokens(width=9)", expect=2)
+    assert "embedding.weight: (50, 8) in" in said and "(50, 9)" in said
+
+
+def test_a_free_axis_that_is_not_the_first_has_another_size(parity):
+    report = parity("Tokens", "--runtimes", "pytorch")
+    titles = [one["input"] for one in report["pairs"][0]["further"]]
+    assert titles == ["1 row", "3 rows"]
+
+
+def test_weights_of_an_onnx_file_that_was_made_from_the_module(parity, run_cli, tmp_path):
+    path = tmp_path / "tokens.onnx"
+    made = run_cli("convert", f"{MODULES}:Tokens", "--input", INPUTS["Tokens"][0], "--to", "onnx", "-o", path)
+    assert made.exit_code == 0, made.output
+    report = parity("Tokens", path, "--runtimes", "pytorch")
+    assert report["weights"] == str(path)
+    assert [pair["candidate"] for pair in report["pairs"]] == ["pytorch", f"onnxruntime ({path})"]
+
+
+def test_a_module_alone_and_its_own_weights(parity):
+    report = parity("Two", "--weights", "own")
+    assert report["weights"] == "its own weights"
+    assert [pair["candidate"] for pair in report["pairs"]] == ["pytorch", "onnxruntime (from pytorch)"]
+
+
+def test_a_cell_alone_is_its_own_reference_and_that_is_said(parity):
+    report = parity("Two", module=f"{CELLS}:Two")
+    assert [(pair["reference"], pair["candidate"]) for pair in report["pairs"]] == [
+        ("mindspore-float32", "onnxruntime (from mindspore)")
+    ]
+    assert "has no PyTorch module. The reference is MindSpore in float32" in report["not_run"][0]
+
+
+def test_a_net_without_inputs_says_what_is_missing(run_cli):
+    done = run_cli("parity", f"{MODULES}:Two")
+    assert done.exit_code == 2 and "one --input for each input" in done.stderr
+
+
+@pytest.mark.parametrize("option", [("--images", "photos"), ("--size", "32"), ("--gradients",), ("--all",)])
+def test_what_is_of_models_alone_is_refused(option, parity):
+    assert f"{option[0]}: is for models that triport knows" in parity("Two", *option, expect=2)
+
+
+def test_a_wrong_input_is_the_users_message(run_cli):
+    done = run_cli("parity", f"{MODULES}:Two", "--input", "image=2x4x16x16", "--input", "side=2x5")
+    assert done.exit_code == 2 and "expected input" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("name", "spec", "count"), [("Mixed", "3x4", 2), ("Sizes", "3x4", 2)])
+def test_rows_are_measured_and_tables_are_kept(name, spec, count, run_cli):
+    done = run_cli("parity", f"{MODULES}:{name}", "--input", spec, "--json", "-")
+    assert done.exit_code == 0, done.output
+    (report,) = json.loads(done.stdout)["models"]
+    titles = [one["input"] for one in report["pairs"][0]["further"]]
+    # what is not of rows is changed as a whole
+    assert (titles[0] == "1 row") == (name == "Sizes") and len(titles) == count
