@@ -41,7 +41,7 @@ def of_cell(
         TriportError: it cannot be run on such inputs.
     """
     from triport.converters.mindir.outputs import name_outputs, unique
-    from triport.converters.mindir.runs import flatten
+    from triport.converters.mindir.outputs import flatten
 
     inputs, sizes = network_inputs(specs, input_names or _input_names(cell, len(specs), name))
     arrays = sample_of(inputs, sizes)
@@ -93,7 +93,8 @@ def _exported(
     """Return the Cell as an ONNX model with these values; its first free axis is free where it leads."""
     from triport.converters.environment import import_mindspore
     from triport.converters.mindir.batch_facts import learn_batch_axes
-    from triport.converters.mindir.emit import BurntBatchError, onnx_from_graph
+    from triport.converters.mindir.emit import onnx_from_graph
+    from triport.converters.mindir.errors import BurntBatchError
     from triport.converters.mindir.export import exported_mindir
     from triport.converters.mindir.reader import read_mindir
 
