@@ -14,9 +14,9 @@ INTRODUCTION = f"""# MindIR operators that become ONNX
 
 Made from the registry by `python -m triport.converters.mindir.operator_table`; a test fails when it is stale.
 
-`python cli.py operators` lists them, and `python cli.py operators FILE.mindir` what a graph needs of them and lacks, before
-anything is converted: each call is read as `convert` would read it. A converter refuses for no other reason
-than those that its operator declares, which are the limits below.
+`python cli.py operators` lists them, and `python cli.py operators FILE.mindir` what a graph needs of them and
+lacks, before anything is converted: each call is read as `convert` would read it. Besides what holds for all
+operators, a converter refuses for no other reason than those that its operator declares: the limits below.
 
 Opsets {LOWEST_OPSET} to {HIGHEST_OPSET} can be written; a primitive that needs a later one says so.
 "writes x" is an in-place operator: its result, and later reads of what it overwrote, are both right. A

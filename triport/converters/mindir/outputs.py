@@ -14,6 +14,15 @@ from .graph import Graph, Node, Tensor
 _TUPLES = ("MakeTuple", "make_list")
 
 
+def flatten(result: Any) -> list[Any]:
+    """Return the tensors of a result in order; None, numbers and text are no computation."""
+    if isinstance(result, dict):
+        return flatten(list(result.values()))
+    if isinstance(result, tuple | list):
+        return [tensor for item in result for tensor in flatten(item)]
+    return [] if result is None or isinstance(result, bool | int | float | str) else [result]
+
+
 def iterate_tensors(result: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the tensors that a Cell returned, in order, each with the keys of the dictionaries around it."""
     if isinstance(result, dict):

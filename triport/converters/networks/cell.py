@@ -40,8 +40,7 @@ def of_cell(
     Raises:
         TriportError: it cannot be run on such inputs.
     """
-    from triport.converters.mindir.outputs import name_outputs, unique
-    from triport.converters.mindir.runs import flatten
+    from triport.converters.mindir.outputs import flatten, name_outputs, unique
 
     inputs, sizes = network_inputs(specs, input_names or _input_names(cell, len(specs), name))
     arrays = sample_of(inputs, sizes)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import onnx
 
+from triport.converters.mindir.outputs import flatten
 from triport.converters.mindir.quiet import compiling, silenced
 
 from .cell_noise import moved
@@ -80,15 +81,6 @@ def parameters_moved(cell: Any, share: float, random: np.random.Generator) -> It
     finally:
         for parameter, array in kept:
             parameter.set_data(mindspore.Tensor(array))
-
-
-def flatten(result: Any) -> list[Any]:
-    """Return the tensors of a result in order; None, numbers and text are no computation."""
-    if isinstance(result, dict):
-        return flatten(list(result.values()))
-    if isinstance(result, tuple | list):
-        return [tensor for item in result for tensor in flatten(item)]
-    return [] if result is None or isinstance(result, bool | int | float | str) else [result]
 
 
 def _array_from_tensor(tensor: Any) -> np.ndarray:

@@ -256,8 +256,8 @@ def trace(
             values = run(_with_outputs(model, wanted), {}, sorted(wanted))
             for step in group:
                 tap = taps[step.name]
-                source, output = tap.ends(step, values[tap.given], values[tap.output])
-                visit(Call(step.path, step.number, (source,), output, index=step.index))
+                before, after = tap.ends(step, values[tap.given], values[tap.output])
+                visit(Call(step.path, step.number, (before,), after, index=step.index))
             continue
         given = {step: feed(step.path, step.number) for step in group}
         fed = {
