@@ -159,7 +159,7 @@ def publish(
 
 
 def _figures(
-    found: Fit, origin: Origin, accuracy: Sequence[str], sha256: str, date: str
+    found: Fit, origin: Origin, accuracy: Sequence[str], sha256: str, date: str | None
 ) -> list[dict[str, Any]]:
     """Return the published accuracies of the weights, and those that were measured."""
     figures = list(figures_of_publisher(found.spec, origin.weights))
