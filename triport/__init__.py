@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from triport.api.evaluate import evaluate as evaluate
     from triport.api.models import model as model
     from triport.api.models import models as models
+    from triport.api.parity import parity as parity
     from triport.api.publish import publish as publish
     from triport.api.publish import verify as verify
     from triport.converters.conversion import SHIPPED as SHIPPED
@@ -37,24 +38,24 @@ _DEFINED_IN = {
     "to_onnx": "triport.api.convert",
     "verify": "triport.api.publish",
 }
-# packages and modules of the API
-_MODULES = ("mindspore", "torch")
+# modules; `parity` is a package that can be called
+_MODULES = ("mindspore", "parity", "torch")
 
-__all__ = [  # noqa: RUF022 as _DEFINED_IN has them
-    "Error",
+# without triport.torch and triport.mindspore: `from triport import *` loads no framework
+__all__ = [
     "SHIPPED",
+    "Error",
     "__version__",
     "convert",
     "diff",
     "evaluate",
     "inspect",
-    "mindspore",
     "model",
     "models",
     "open",
+    "parity",
     "publish",
     "to_onnx",
-    "torch",
     "verify",
 ]
 
@@ -75,4 +76,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """List the API."""
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_MODULES})

@@ -44,7 +44,7 @@ def load_into(
         >>> net = triport.model("res2net_digits").torch()
         >>> done = triport.torch.load_into(net, triport.SHIPPED)
         >>> done.model, done.named_by, len(done.names)
-        ('res2net_digits', "timm's names of res2net_digits", 62)
+        ('res2net_digits', "timm's names of res2net_digits", 187)
     """
     torch = import_torch()
     if not isinstance(module, torch.nn.Module):

@@ -115,7 +115,7 @@ def open(path: PathLike, **options: Unpack[SelectionOptions]) -> OpenCheckpoint:
         >>> with triport.open(triport.SHIPPED) as checkpoint:
         ...     first = next(iter(checkpoint.values()))
         ...     first, first.numpy().mean() != 0, len(checkpoint), checkpoint.runtime
-        (<conv1.weight float32[64, 1, 7, 7]>, True, 62, 'mindspore')
+        (<conv1.0.weight float32[8, 3, 3, 3]>, True, 187, 'mindspore')
     """
     return OpenCheckpoint(path, **options)
 
@@ -141,7 +141,7 @@ def inspect(
         >>> import triport
         >>> found = triport.inspect(triport.SHIPPED)
         >>> found.passed, found.num_parameters
-        (True, 51586)
+        (True, 353724)
         >>> found.to_dict()["model"], found.to_dict()["dialect"]
         ('res2net_digits', 'mindcv')
     """

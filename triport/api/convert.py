@@ -79,7 +79,7 @@ def convert(
         >>> import triport
         >>> done = triport.convert(to="pytorch", output="digits.safetensors")
         >>> done.model, done.tensors_written, done.round_trip
-        ('res2net_digits', 62, 'bit-equal')
+        ('res2net_digits', 187, 'bit-equal')
         >>> back = triport.convert("digits.safetensors", "digits.ckpt", to="mindspore", dialect="mindcv")
         >>> triport.diff("digits.ckpt", "digits.safetensors").passed
         True

@@ -62,7 +62,7 @@ class Model:
             >>> import triport
             >>> net = triport.model("res2net_digits").torch(triport.SHIPPED).eval()
             >>> tuple(net.fc.weight.shape)
-            (10, 128)
+            (10, 256)
         """
         from triport.converters.environment import import_torch
         from triport.torch import load_into
@@ -121,8 +121,8 @@ def model(name: str) -> Model:
 
     Example:
         >>> import triport
-        >>> triport.model("resnet50.torchvision").name
-        'resnet50'
+        >>> triport.model("resnet50.mindcv").name
+        'resnet50_mindcv'
         >>> triport.model("resnet50").to_dict()["num_parameters"]
         25557032
     """

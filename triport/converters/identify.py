@@ -82,34 +82,13 @@ def fit(
     expected = canonical_shapes(spec, num_classes)
     if not with_head:
         names = {ours: theirs for ours, theirs in names.items() if not theirs.startswith(head)}
-    found: dict[str, str] = {}
-    problems: list[str] = []
-    other_floats: list[str] = []
-    missing: list[str] = []
-    dropped = [(item.name, item.reason) for item in checkpoint.dropped]
-    for canonical, theirs in names.items():
-        tensor = tensors.get(theirs)
-        if canonical.endswith(COUNTER_LEAF):
-            if tensor is not None and (tensor.dtype, tensor.shape) == ("int64", ()):
-                found[canonical] = theirs
-            elif tensor is not None:
-                dropped.append(
-                    (theirs, f"counts training batches, but is {tensor.dtype}{list(tensor.shape)}")
-                )
-            continue
-        if tensor is None:
-            problems.append(f"{theirs}: missing, expected {expected[canonical]}")
-            missing.append(theirs)
-            continue
-        found[canonical] = theirs
-        if tensor.shape != expected[canonical]:
-            problems.append(f"{theirs}: shape {tensor.shape}, expected {expected[canonical]}")
-        elif tensor.dtype not in dtypes:
-            others = other_floats if tensor.dtype in FLOATS else problems
-            others.append(f"{theirs}: dtype {tensor.dtype}, expected {' or '.join(dtypes)}")
+    sides = _Sides()
+    sides.lay(tensors, names, expected, dtypes)
     total = sum(not name.endswith(COUNTER_LEAF) for name in names)
-    matched = total - len(problems)
-    extra = []
+    matched = total - len(sides.problems)
+    extra, dropped = [], [(item.name, item.reason) for item in checkpoint.dropped]
+    dropped += sides.dropped
+    problems = sides.problems
     for name, reason in _beside(checkpoint, names, None if with_head else head):
         if reason:
             dropped.append((name, reason))
@@ -121,17 +100,61 @@ def fit(
         spec=spec,
         dialect=dialect,
         num_classes=num_classes if with_head else 0,
-        names=found,
+        names=sides.found,
         dropped=tuple(dropped),
         problems=tuple(problems),
-        other_floats=tuple(other_floats),
+        other_floats=tuple(sides.other_floats),
         matched=matched,
         total=total,
-        missing=tuple(missing),
+        missing=tuple(sides.missing),
         extra=tuple(extra),
         headless=not with_head,
         notes=tuple(_notes(checkpoint, dialect)),
     )
+
+
+class _Sides:
+    """A file's tensors beside the names that a model expects; the fields are as in `Fit`."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, str] = {}
+        self.problems: list[str] = []
+        self.other_floats: list[str] = []
+        self.missing: list[str] = []
+        self.dropped: list[tuple[str, str]] = []
+
+    def lay(
+        self,
+        tensors: Mapping[str, Tensor],
+        names: Mapping[str, str],
+        expected: Mapping[str, tuple[int, ...]],
+        dtypes: Collection[str],
+    ) -> None:
+        """Look each canonical name up in the file."""
+        for canonical, theirs in names.items():
+            tensor = tensors.get(theirs)
+            if canonical.endswith(COUNTER_LEAF):
+                self._lay_counter(canonical, theirs, tensor)
+                continue
+            if tensor is None:
+                self.problems.append(f"{theirs}: missing, expected {expected[canonical]}")
+                self.missing.append(theirs)
+                continue
+            self.found[canonical] = theirs
+            if tensor.shape != expected[canonical]:
+                self.problems.append(f"{theirs}: shape {tensor.shape}, expected {expected[canonical]}")
+            elif tensor.dtype not in dtypes:
+                others = self.other_floats if tensor.dtype in FLOATS else self.problems
+                others.append(f"{theirs}: dtype {tensor.dtype}, expected {' or '.join(dtypes)}")
+
+    def _lay_counter(self, canonical: str, theirs: str, tensor: Tensor | None) -> None:
+        """Take a counter where the file has one that is one; it need not."""
+        if tensor is not None and (tensor.dtype, tensor.shape) == ("int64", ()):
+            self.found[canonical] = theirs
+        elif tensor is not None:
+            self.dropped.append(
+                (theirs, f"counts training batches, but is {tensor.dtype}{list(tensor.shape)}")
+            )
 
 
 def _beside(

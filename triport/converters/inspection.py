@@ -180,32 +180,12 @@ def inspect_file(
         TriportError: there is no such file, or it cannot be read as any format.
     """
     checkpoint = open_checkpoint(path, selection)
-    problems = []
-    fits: list[Fit] = []
-    if FOLDED_KEY in checkpoint.metadata:
-        problems.append(f"{checkpoint.metadata[FOLDED_KEY]} is folded: the weights cannot be taken out again")
-    else:
-        fits = candidates(checkpoint, FLOATS, with_head)
-        if fits and fits[0].names and not candidates(checkpoint, with_head=with_head):
-            problems.append(
-                f"the parameters are {', '.join(sorted(_parameter_dtypes(checkpoint, fits[0])))}: "
-                f"`convert --dtype float32` converts the values; other commands take float32 only"
-            )
-        if not fits:
-            try:
-                identify(checkpoint, None, FLOATS, with_head)
-            except IdentifyError as error:
-                problems.append(str(error))
+    fits, problems = _fits(checkpoint, with_head)
     graph, prepared = None, None
     assumed: tuple[str, ...] = ()
     if fits:
-        problems += [str(one) for one in fits[0].contradictions]
-        graph = graph_verdict(checkpoint, fits[0].spec, fits[0].names)
-        if graph is not None and graph.differences:
-            problems.append(
-                f"the graph is not {fits[0].spec.name}'s, in {len(graph.differences)} places\n"
-                f"{listed(graph.differences)}"
-            )
+        graph, more = _judged(checkpoint, fits[0])
+        problems += more
         try:
             prepared = preparation_of(checkpoint, fits[0].spec, fits[0].dialect.name)
             assumed = _assumed(checkpoint, prepared)
@@ -236,6 +216,37 @@ def inspect_file(
         prepared,
         assumed,
     )
+
+
+def _fits(checkpoint: Checkpoint, with_head: bool) -> tuple[list[Fit], list[str]]:
+    """Return every model that a file could be of, the likeliest first, and what speaks against any."""
+    if FOLDED_KEY in checkpoint.metadata:
+        folded = checkpoint.metadata[FOLDED_KEY]
+        return [], [f"{folded} is folded: the weights cannot be taken out again"]
+    fits = candidates(checkpoint, FLOATS, with_head)
+    if not fits:
+        try:
+            identify(checkpoint, None, FLOATS, with_head)
+        except IdentifyError as error:
+            return [], [str(error)]
+    elif fits[0].names and not candidates(checkpoint, with_head=with_head):
+        return fits, [
+            f"the parameters are {', '.join(sorted(_parameter_dtypes(checkpoint, fits[0])))}: "
+            f"`convert --dtype float32` converts the values; other commands take float32 only"
+        ]
+    return fits, []
+
+
+def _judged(checkpoint: Checkpoint, one: Fit) -> tuple[GraphVerdict | None, list[str]]:
+    """Return what became of comparing a file's graph with its model's, and what the file says wrongly."""
+    problems = [str(statement) for statement in one.contradictions]
+    graph = graph_verdict(checkpoint, one.spec, one.names)
+    if graph is not None and graph.differences:
+        problems.append(
+            f"the graph is not {one.spec.name}'s, in {len(graph.differences)} places\n"
+            f"{listed(graph.differences)}"
+        )
+    return graph, problems
 
 
 def _assumed(checkpoint: Checkpoint, prepared: Preparation) -> tuple[str, ...]:

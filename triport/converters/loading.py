@@ -316,8 +316,8 @@ def _loading(checkpoint: Checkpoint, wanted: Wanted, way: _Way, fits: list[Fit])
     """Return the record of what a way loads."""
     loaded = {name: theirs for name, theirs in way.names.items() if name in wanted.slots}
     dropped = dict(way.fit.dropped if way.fit else ((item.name, item.reason) for item in checkpoint.dropped))
-    unused = (theirs for name, theirs in way.names.items() if name not in wanted.slots)
-    dropped |= dict.fromkeys(unused, _NO_COUNTER)
+    used = {*loaded.values(), *dropped}
+    dropped |= {name: _NO_COUNTER for name in checkpoint.tensors if name not in used}
     left = [
         (name, _KEPT_COUNTER)
         for name, slot in wanted.slots.items()

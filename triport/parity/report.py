@@ -11,6 +11,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from triport.reference_models.result import SCHEMA_VERSION
 from triport.reference_models.spec import RUNTIMES
 
 from .check import ModelReport, Pair
@@ -27,6 +28,7 @@ def json_of(reports: Sequence[ModelReport]) -> dict[str, Any]:
     """
     beside = [_pair_json(pair) for report in reports for pair in report.pairs if pair.of_files]
     return {
+        "schema_version": SCHEMA_VERSION,
         **({"files": beside} if beside else {}),
         "models": [
             {

@@ -116,17 +116,14 @@ def publish(
         NotPublishableError: a check was not passed.
         TriportError: the source or what was said of it is wrong, or a runtime is missing.
     """
-    license = license_of(license)
-    date = _date()
+    license, date = license_of(license), _date()
     check_free(output)
     prepare()  # before any framework: the same kernels whatever is loaded first
     progress(f"inspecting {source.name}")
     checkpoint, found, sha256 = inspected(source, model, classes)
     origin = origin_of(checkpoint, found, sha256, model)
     names = read_classes(classes, found.num_classes)
-    figures = list(figures_of_publisher(found.spec, origin.weights))
-    for given in accuracy:
-        figures += measured_figures(given, found.spec.name, sha256, origin.preprocess, date)
+    figures = _figures(found, origin, accuracy, sha256, date)
     extra = dict(_extra_files(found, dialects))
     prepared = {**asdict(origin.preprocess), "stated_by": origin.stated_by}
     with appearing(output) as folder:
@@ -145,25 +142,12 @@ def publish(
             "date": date,
             "source": _of_source(checkpoint, found, origin, sha256, dropped),
             "preprocess": prepared,
-            "checks": {
-                "inspection": "no problem found",
-                "round_trip": round_trips,
-                "parity": "equal",
-            },
+            "checks": {"inspection": "no problem found", "round_trip": round_trips, "parity": "equal"},
             "parity": proof.entry,
             "accuracy": figures,
             "sample": proof.sample,
             "versions": installed_versions(),
-            "names": ledger_of(
-                checkpoint,
-                found,
-                {
-                    MODEL_FILE: None,
-                    PYTORCH_FILE: reference_dialect(found.spec, "pytorch"),
-                    MINDSPORE_FILE: reference_dialect(found.spec, "mindspore"),
-                    **extra,
-                },
-            ),
+            "names": ledger_of(checkpoint, found, {**_files_of(found), **extra}),
         }
         _write_texts(folder, values)
         _check_folder(folder)
@@ -171,6 +155,25 @@ def publish(
     return Published(
         output, manifest.parsed(content), manifest.digest_of(content), tuple(_notes(values, classes))
     )
+
+
+def _figures(
+    found: Fit, origin: Origin, accuracy: Sequence[str], sha256: str, date: str | None
+) -> list[dict[str, Any]]:
+    """Return the published accuracies of the weights, and those that were measured."""
+    figures = list(figures_of_publisher(found.spec, origin.weights))
+    for given in accuracy:
+        figures += measured_figures(given, found.spec.name, sha256, origin.preprocess, date)
+    return figures
+
+
+def _files_of(found: Fit) -> dict[str, Dialect | None]:
+    """Return whose names the weights have in each file that is always made; None is canonical."""
+    return {
+        MODEL_FILE: None,
+        PYTORCH_FILE: reference_dialect(found.spec, "pytorch"),
+        MINDSPORE_FILE: reference_dialect(found.spec, "mindspore"),
+    }
 
 
 def _of_model(found: Fit, origin: Origin) -> dict[str, Any]:

@@ -1,0 +1,38 @@
+"""The examples of the API's docstrings run as they are printed."""
+
+import doctest
+import importlib
+
+import pytest
+
+from docs.generate import API_MODULES
+
+EXAMPLES = [
+    test
+    for name in API_MODULES
+    for test in doctest.DocTestFinder(exclude_empty=True).find(importlib.import_module(name), name)
+    if test.examples
+]
+
+
+@pytest.mark.parametrize("test", EXAMPLES, ids=lambda test: test.name)
+def test_example(test, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = []
+    result = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(test, out=said.append)
+    assert result.failed == 0, "".join(said)
+
+
+def test_every_function_has_an_example():
+    names = {test.name.rpartition(".")[2] for test in EXAMPLES}
+    assert {
+        "open",
+        "inspect",
+        "diff",
+        "convert",
+        "to_onnx",
+        "parity",
+        "models",
+        "model",
+        "load_into",
+    } <= names

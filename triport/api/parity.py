@@ -1,0 +1,71 @@
+"""`triport.parity`: do the runtimes compute the same?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+
+from .arguments import PathLike, Progress, path_or_none, quiet
+
+if TYPE_CHECKING:
+    from triport.parity.session import ParityResult
+
+
+class ParityOptions(TypedDict, total=False):
+    """What `parity` takes besides; `triport.parity.session.Request` says what each means."""
+
+    every: bool
+    weights: PathLike | None
+    model: str | None
+    inputs: Sequence[str]
+    runtimes: Sequence[str] | str | None
+    device: str
+    precision: str
+    tolerance: float | None
+    seed: int
+    batch_sizes: Sequence[int]
+    sizes: Sequence[int] | None
+    layers: bool
+    isolate: bool
+    images: PathLike | None
+    gradients: bool
+    steps: int | None
+    recorded_inputs: PathLike | None
+    recorded_outputs: PathLike | None
+
+
+def parity(*what: PathLike, progress: Progress = quiet, **options: Unpack[ParityOptions]) -> ParityResult:
+    """Prove that every runtime computes the same function, against PyTorch in float64.
+
+    Args:
+        *what: models, which get seeded weights in which no value is left at its initial one; or files, every
+            further one of which is compared with the first too; or, with `inputs`, networks of your own.
+        progress: is told each step.
+        **options: weights, runtimes, precision, layers, ... as `triport.parity.session.Request` has them.
+
+    Returns:
+        A report on each. Its `passed` is False where anything differs by more than the noise that the
+        precision itself makes.
+
+    Raises:
+        triport.Error: nothing was named, the options do not go together, or a file fits no model.
+
+    Example:
+        >>> import triport
+        >>> done = triport.parity("res2net_digits", runtimes=["pytorch"])
+        >>> done.passed, [pair["candidate"] for pair in done.to_dict()["models"][0]["pairs"]]
+        (True, ['pytorch'])
+    """
+    from triport.parity.session import Listener, Request, run
+
+    asked: dict[str, Any] = dict(options)
+    if isinstance(runtimes := asked.get("runtimes"), str):
+        asked["runtimes"] = runtimes.split(",")
+    for name in ("runtimes", "inputs", "batch_sizes", "sizes"):
+        if asked.get(name) is not None:
+            asked[name] = tuple(one.strip() if isinstance(one, str) else one for one in asked[name])
+    for name in ("images", "recorded_inputs", "recorded_outputs"):
+        asked[name] = path_or_none(asked.get(name))
+    if asked.get("weights") is not None:
+        asked["weights"] = str(asked["weights"])
+    return run(Request(tuple(map(str, what)), **asked), Listener(progress))
