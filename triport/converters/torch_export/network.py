@@ -114,6 +114,14 @@ class TorchNet:
         self.output_names = unique(names, [*(given.name for given in self.inputs), *self.state])
         self.left_out = found.left_out
 
+    def refresh(self) -> None:
+        """Let the Module forget what it keeps of its parameters between calls.
+
+        Modules that do (LeViT's attention biases) forget it when they are put into training mode.
+        """
+        self.module.train()
+        self.module.eval()
+
     @contextlib.contextmanager
     def with_values(self, values: Mapping[str, Any]) -> Iterator[None]:
         """Let the Module have other values, by name, until the block ends."""
@@ -152,6 +160,7 @@ class TorchNet:
                 if place not in copies or not data.numel():
                     copies[place] = data.clone()
                 tensor.data = copies[place]
+        self.refresh()
         try:
             yield
         finally:
@@ -159,6 +168,7 @@ class TorchNet:
                 owner._buffers[name] = buffer
             for tensor, data in kept:
                 tensor.data = data
+            self.refresh()
 
 
 def _buffer_slots(module: Any) -> list[tuple[Any, str, Any]]:
