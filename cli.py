@@ -21,8 +21,10 @@ except ImportError:  # started outside the environment that `make setup` made: c
     os.execv(_python, [str(_python), *sys.argv])
 
 from triport.cli import main, run
+from triport.reference_models.program import FROM_CHECKOUT, started_as
 
 __all__ = ["main", "run"]
 
 if __name__ == "__main__":
-    run()
+    with started_as(FROM_CHECKOUT):
+        run()

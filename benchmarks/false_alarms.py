@@ -28,6 +28,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from triport.converters import environment
+from triport.converters.networks.registered import of_model
 
 environment.prepare()
 
@@ -40,12 +41,12 @@ from triport.parity.inputs import further_inputs
 from triport.parity.layers.reference import Reference
 from triport.parity.layers.trace import layers_of
 from triport.parity.noise import CALIBRATIONS, noise_of, rounded_runner
+from triport.parity.onnx_graphs.quantised import quantised
+from triport.parity.precision import runtimes_with
 from triport.parity.random_weights import random_parameters
-from triport.parity.runners.mindspore import MindSporeRunner
-from triport.parity.runners.onnx import OnnxRunner
-from triport.parity.runners.precision import runtimes_with
-from triport.parity.runners.pytorch import PyTorchRunner
-from triport.parity.runners.quantised import quantised
+from triport.parity.runtimes.mindspore import MindSporeRunner
+from triport.parity.runtimes.onnx import OnnxRunner
+from triport.parity.runtimes.pytorch import PyTorchRunner
 from triport.reference_models.spec import ModelSpec, all_models
 
 SEEDS = (0, 1, 2)
@@ -77,7 +78,7 @@ def judgements(
     parameters = random_parameters(spec, seed=seed)
     given: Any = (spec, spec.num_classes, parameters)
     calibration = CALIBRATIONS[precision]
-    exact = PyTorchRunner(*given, dtype="float64")
+    exact = PyTorchRunner(of_model(*given[:2]), given[2], dtype="float64")
     rounded = rounded_runner(*given, precision, seed)
     makers = {"pytorch": PyTorchRunner, "mindspore": MindSporeRunner}
     runners: dict[str, Any] = {

@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn import functional
 
 from triport.parity.layers.reference import Step
-from triport.parity.runners.pytorch import PyTorchRunner
+from triport.parity.runtimes.pytorch import PyTorchRunner
 from triport.reference_models.spec import ModelSpec
 
 Named = set[str] | None

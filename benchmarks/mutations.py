@@ -23,13 +23,14 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.faults import FAULTS, Candidate
+from triport.converters.networks.registered import of_model
 from triport.parity.batches import random_batch
 from triport.parity.compare import compare
 from triport.parity.layers.judge import Judge
 from triport.parity.layers.reference import Reference
 from triport.parity.noise import FLOAT32, noise_of
 from triport.parity.random_weights import random_parameters
-from triport.parity.runners.pytorch import PyTorchRunner
+from triport.parity.runtimes.pytorch import PyTorchRunner
 from triport.reference_models.spec import get_model
 
 CLASSES = 10
@@ -66,7 +67,7 @@ class Subject:
         self.spec = get_model(name)
         self.parameters = random_parameters(self.spec, CLASSES, seed)
         self.batch = random_batch(self.spec, 2, seed, size_px)
-        exact = PyTorchRunner(self.spec, CLASSES, self.parameters, dtype="float64")
+        exact = PyTorchRunner(of_model(self.spec, CLASSES), self.parameters, dtype="float64")
         rounded = self.right()
         self.reference = Reference(exact, rounded, self.batch, seed=seed)
         largest = float(np.abs(self.reference.logits).max())
@@ -74,7 +75,9 @@ class Subject:
 
     def right(self) -> PyTorchRunner:
         """Return the right network, with weights of its own."""
-        return PyTorchRunner(self.spec, CLASSES, {name: a.copy() for name, a in self.parameters.items()})
+        return PyTorchRunner(
+            of_model(self.spec, CLASSES), {name: a.copy() for name, a in self.parameters.items()}
+        )
 
     def judge(self, fault: str) -> Result | None:
         """Return what became of a fault, None where the model has nothing to do it to."""

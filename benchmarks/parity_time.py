@@ -26,7 +26,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from triport.converters import onnx_from_mindspore, onnx_from_torch
-from triport.parity.runners import mindspore, onnx, pytorch
+from triport.parity.runtimes import mindspore, onnx, pytorch
 from triport.parity.subjects import check, subjects_of
 
 AIM_PERCENT = 25

@@ -15,16 +15,20 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from triport.parity.batches import random_batch
+from triport.converters.networks.registered import of_model
+from triport.parity.batches import logits_of, random_batch
 from triport.parity.random_weights import random_parameters
-from triport.parity.runners.pytorch import PyTorchRunner
+from triport.parity.runtimes.pytorch import PyTorchRunner
 from triport.reference_models.spec import ModelSpec, all_models, get_model
 
 
 def relative_difference(spec: ModelSpec, other: ModelSpec) -> float:
     """Return max|a - b| / max|a| of two models' logits on the same weights and images."""
     parameters, batch = random_parameters(spec), random_batch(spec)
-    a, b = (PyTorchRunner(s, s.num_classes, parameters, dtype="float64").run(batch) for s in (spec, other))
+    a, b = (
+        logits_of(PyTorchRunner(of_model(s, s.num_classes), parameters, dtype="float64"), batch)
+        for s in (spec, other)
+    )
     return float(np.abs(a - b).max() / np.abs(a).max())
 
 

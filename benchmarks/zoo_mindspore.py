@@ -32,7 +32,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.zoo_report import MAKERS, describe, describe_timing, make_document, summarise
-from triport.converters.mindir import check_inputs, judge, runs, verdicts
+from triport.parity.graphs import cell_noise, differences, judge, runs, verdicts
+from triport.parity.noise import FLOAT32
 
 SEED = 0
 BATCH_SIZE = 2
@@ -119,6 +120,11 @@ def make_input(name: str) -> Any:
     return np.random.default_rng(SEED + 1).normal(size=(BATCH_SIZE, 3, size, size)).astype(np.float32)
 
 
+def run_moved(net: Any) -> cell_noise.RunMoved:
+    """Return how a Cell runs with inputs and parameters a rounding off."""
+    return lambda inputs, share, seed: runs.run_cell_moved(net, inputs, (), share, seed)
+
+
 def make_reference(name: str, folder: Path) -> dict[str, Any]:
     """Write the model's MindIR and MindSpore's own outputs."""
     import mindspore
@@ -131,11 +137,8 @@ def make_reference(name: str, folder: Path) -> dict[str, Any]:
     for gain in GAINS:
         if gain != 1:
             randomise(net, gain)
-        outputs, *moved = (
-            runs.run_cell(net, [batch])
-            for batch in (x, *(check_inputs.changed([x], seed)[0] for seed in range(judge.NUM_CHANGES)))
-        )
-        noise = max(max(map(judge.largest_difference, result, outputs)) for result in moved)
+        outputs = runs.run_cell(net, [x])
+        noise = max(cell_noise.noise_of(run_moved(net), [x], cell_noise.STEP))
         if noise <= MAX_NOISE:
             break
     np.savez(folder / "reference.npz", *outputs)
@@ -146,7 +149,7 @@ def make_reference(name: str, folder: Path) -> dict[str, Any]:
 
 def export_ours(name: str, folder: Path) -> dict[str, Any]:
     """Convert the MindIR, the batch axis free if it can be."""
-    from triport.converters.mindir.emit import BurntBatchError
+    from triport.converters.mindir.errors import BurntBatchError
     from triport.converters.mindir.export import onnx_from_mindir
 
     free, start = True, time.perf_counter()
@@ -205,20 +208,21 @@ def judge_file(name: str, folder: Path, path: Path, repeat_first: bool = False) 
     given = session.get_inputs()[0].name
     outputs = session.run(None, {given: x})
     assert len(outputs) == len(references), f"{len(outputs)} outputs, expected {len(references)}"
-    error = max(map(judge.largest_difference, outputs, references))
+    error = max(map(differences.largest_difference, outputs, references))
     if repeat_first:
         larger = session.run(None, {given: np.concatenate([x, x[:1]])})
         repeated = [np.concatenate([array, array[:1]]) for array in references]
-        error = max(error, *map(judge.largest_difference, larger, repeated))
+        error = max(error, *map(differences.largest_difference, larger, repeated))
     verdict = verdicts.EQUAL
     found: dict[str, Any] = {"error": error}
     model = onnx.load(path, load_external_data=False)
-    if error > judge.TOLERANCE:
+    if error > FLOAT32.least:
         net = build(name, read_gain(folder))
         one = judge.Judge(
             path,
             model,
             lambda inputs: runs.run_cell(net, inputs),
+            run_moved(net),
             lambda inputs: runs.run_onnx(session, inputs),
         )
         judged = one.judge([x], outputs, references)

@@ -44,9 +44,9 @@ def convert(network: PackageNetwork, configurations: Path | None) -> Record:
     import mindspore
 
     from benchmarks.zoo_mindspore import randomise
-    from triport.converters.mindir.convert_any import convert_cell, result_of
     from triport.converters.mindir.export import ExportError
     from triport.converters.networks.input_specs import parse_input
+    from triport.parity.graphs.convert import convert_cell, result_of
     from triport.reference_models.errors import TriportError
 
     mindspore.set_seed(SEED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from triport.converters.mindir import verdicts
+from triport.parity.graphs import verdicts
 
 MAKERS = ("ours", "export", "onnx.export")
 SLOWER = 1.05  # than MindSpore's own file, beyond what repeated runs differ by

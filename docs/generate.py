@@ -1,8 +1,9 @@
-"""Writes what is made from the code: pages of docs/ and converters/name_index.json.
+"""Writes what is made from the code: each family's layouts, converters/name_index.json and pages of docs/.
 
 python docs/generate.py
 
-A test fails when one of them is stale.
+A test fails when one of them is stale. A model that has no graph in converters/graphs/models gets one too;
+where a definition has changed, `python docs/generate_graphs.py MODEL` makes its graph again.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import click
@@ -18,10 +20,26 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from triport.cli import main
 from triport.converters import name_index
-from triport.reference_models.spec import ModelSpec, all_models
+from triport.converters.graphs.stored import FOLDER as GRAPHS
+from triport.reference_models import layouts
+from triport.reference_models.layouts_torch import layers_of
+from triport.reference_models.program import FROM_CHECKOUT, started_as
+from triport.reference_models.spec import ModelSpec, all_models, family_models
 
 DOCS = Path(__file__).parent
 NOTICE = "<!-- made by docs/generate.py -->\n"
+
+
+# two, so that what depends on it shows
+NUMBERS_OF_OUTPUTS = (1000, 10)
+
+
+def layouts_text(family: str) -> str:
+    """Return the layouts of a family's models, of their PyTorch definitions."""
+    return layouts.text_of(
+        (spec.config, layouts.rows_of({n: layers_of(spec.build_torch, n) for n in NUMBERS_OF_OUTPUTS}))
+        for spec in family_models(family)
+    )
 
 
 def models_page() -> str:
@@ -63,10 +81,15 @@ def _weights_rows(spec: ModelSpec) -> list[str]:
 
 
 def cli_page() -> str:
-    """Return every command's help as Markdown."""
+    """Return every command's help as Markdown, as it is in a checkout."""
+    with started_as(FROM_CHECKOUT):
+        return _cli_page()
+
+
+def _cli_page() -> str:
     sections = [NOTICE, "# Command line\n"]
     # widths are fixed: the page must not depend on a terminal
-    context = click.Context(main, info_name="python cli.py", terminal_width=80, **main.context_settings)
+    context = click.Context(main, info_name=FROM_CHECKOUT, terminal_width=80, **main.context_settings)
     sections.append(f"```\n{main.get_help(context).strip()}\n```\n")
     for name in main.list_commands(context):
         command = main.get_command(context, name)
@@ -102,14 +125,30 @@ def _field_cases(tree: ast.Module) -> Iterator[tuple[str, str, str]]:
             yield case, source, outcome
 
 
+FAMILIES = sorted({spec.family for spec in all_models().values()})
 PAGES = {
+    # the others are made of what these say
+    **{layouts.path_of(family): partial(layouts_text, family) for family in FAMILIES},
     DOCS / "models.md": models_page,
     DOCS / "cli.md": cli_page,
     DOCS / "field.md": field_page,
     name_index.TABLE: name_index.table_text,
 }
 
+
+def write_missing_graphs() -> None:
+    """Write the graph of each model that has none."""
+    from docs.generate_graphs import graph_text
+
+    for name, spec in all_models().items():
+        path = GRAPHS / f"{name}.txt"
+        if not path.exists():
+            path.write_text(graph_text(spec), encoding="utf-8")
+            print(f"wrote {path.relative_to(DOCS.parent)}")
+
+
 if __name__ == "__main__":
     for page, make in PAGES.items():
         page.write_text(make(), encoding="utf-8")
         print(f"wrote {page.relative_to(DOCS.parent)}")
+    write_missing_graphs()

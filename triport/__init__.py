@@ -1,29 +1,75 @@
-"""triport: portable weights across MindSpore, PyTorch and ONNX, proven equal."""
+"""triport: portable weights across MindSpore, PyTorch and ONNX, proven equal.
+
+Every function returns the record that the command of its name prints: `to_dict()` is what `--json` writes,
+`passed` whether all is as it should be. What is wrong with the input is a `triport.Error`.
+"""
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from triport.api.checkpoint import diff as diff
+    from triport.api.checkpoint import inspect as inspect
+    from triport.api.checkpoint import open as open
     from triport.api.convert import convert as convert
+    from triport.api.convert import to_onnx as to_onnx
+    from triport.api.evaluate import evaluate as evaluate
+    from triport.api.models import model as model
+    from triport.api.models import models as models
+    from triport.api.publish import publish as publish
+    from triport.api.publish import verify as verify
+    from triport.converters.conversion import SHIPPED as SHIPPED
     from triport.reference_models.errors import TriportError as Error
 
 __version__ = "0.1.0"
 
-# where each name of the API is defined: what a program does not use, it does not import
+# where each name is defined: what a program does not use, it does not import
 _DEFINED_IN = {
-    "Error": ("triport.reference_models.errors", "TriportError"),
-    "convert": ("triport.api.convert", "convert"),
+    "SHIPPED": "triport.converters.conversion",
+    "convert": "triport.api.convert",
+    "diff": "triport.api.checkpoint",
+    "evaluate": "triport.api.evaluate",
+    "inspect": "triport.api.checkpoint",
+    "model": "triport.api.models",
+    "models": "triport.api.models",
+    "open": "triport.api.checkpoint",
+    "publish": "triport.api.publish",
+    "to_onnx": "triport.api.convert",
+    "verify": "triport.api.publish",
 }
-__all__ = ["Error", "__version__", "convert"]
+# packages and modules of the API
+_MODULES = ("mindspore", "torch")
+
+__all__ = [  # noqa: RUF022 as _DEFINED_IN has them
+    "Error",
+    "SHIPPED",
+    "__version__",
+    "convert",
+    "diff",
+    "evaluate",
+    "inspect",
+    "mindspore",
+    "model",
+    "models",
+    "open",
+    "publish",
+    "to_onnx",
+    "torch",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for."""
+    if name == "Error":
+        from triport.reference_models.errors import TriportError
+
+        return TriportError
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
     if name not in _DEFINED_IN:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, attribute = _DEFINED_IN[name]
-    value = getattr(importlib.import_module(module), attribute)
-    globals()[name] = value
+    value = globals()[name] = getattr(importlib.import_module(_DEFINED_IN[name]), name)
     return value
 
 

@@ -25,6 +25,7 @@ from triport import commands
 from triport.commands.shared.command import DEBUG, telling_options
 from triport.commands.shared.streams import be_patient
 from triport.reference_models.errors import TriportError
+from triport.reference_models.program import as_started, program
 
 INTERRUPTED = 130  # as a shell says of a program that Ctrl-C ended
 _LONGEST_MESSAGE = 6000
@@ -53,6 +54,10 @@ class Commands(click.Group):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params += telling_options()
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Return the help, with the examples as they are typed here."""
+        return as_started(super().get_help(ctx))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the files in commands/."""
@@ -124,7 +129,7 @@ def run() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     code: Any = INTERRUPTED
     try:
-        main()
+        main(prog_name=program())
     except SystemExit as stop:
         code = stop.code
     try:

@@ -24,6 +24,7 @@ def _run(code, **variables):
 
 SHOW = """
 import os, sys
+from triport.converters.networks.registered import of_model
 from triport.converters import environment
 environment.prepare(sys.argv[1] if len(sys.argv) > 1 else "cpu")
 print(environment.recorded())
@@ -52,11 +53,11 @@ def test_no_cpu_instruction_set_for_other_devices():
 MINDSPORE = """
 from triport.parity.batches import random_batch
 from triport.parity.random_weights import random_parameters
-from triport.parity.runners.mindspore import MindSporeRunner
+from triport.parity.runtimes.mindspore import MindSporeRunner
 from triport.reference_models.spec import get_model
 spec = get_model("resnet18")
-runner = MindSporeRunner(spec, 10, random_parameters(spec, 10), mode={mode!r})
-runner.run(random_batch(spec, 1, size_px=32))
+runner = MindSporeRunner(of_model(spec, 10), random_parameters(spec, 10), mode={mode!r})
+runner.run({{"input": random_batch(spec, 1, size_px=32)}})
 """
 
 

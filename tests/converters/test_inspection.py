@@ -54,7 +54,7 @@ CASES = {
 
 @pytest.mark.parametrize(("values", "expected"), CASES.values(), ids=CASES)
 def test_what_is_odd_is_counted(values, expected):
-    found = statistics_of(ArrayTensor(np.array(values, np.float32))).as_dict()
+    found = statistics_of(ArrayTensor(np.array(values, np.float32))).to_dict()
     assert {key: found[key] for key in expected} == expected
 
 

@@ -7,10 +7,12 @@ import pytest
 from tests.converters.checkpoints import write_arrays
 from tests.oracle_weights import MODELS, load_oracle
 from triport.converters.convert import read_parameters
+from triport.converters.networks.registered import of_model
+from triport.parity.batches import logits_of
 from triport.parity.compare import compare
-from triport.parity.runners.mindspore import MindSporeRunner
-from triport.parity.runners.onnx import OnnxRunner
-from triport.parity.runners.pytorch import PyTorchRunner
+from triport.parity.runtimes.mindspore import MindSporeRunner
+from triport.parity.runtimes.onnx import OnnxRunner
+from triport.parity.runtimes.pytorch import PyTorchRunner
 
 # one of each family and publisher in every run; the others in the long one
 QUICK = {
@@ -26,10 +28,10 @@ QUICK = {
 def run_file(runtime, path, spec, batch, num_classes):
     """Run a converted file as its user would: ONNX as it is, the others in our definition."""
     if runtime == "onnx":
-        return OnnxRunner(path).run(batch)
+        return logits_of(OnnxRunner(path, of_model(spec, num_classes)), batch)
     loaded = read_parameters(path, spec.name)
     runner = {"mindspore": MindSporeRunner, "pytorch": PyTorchRunner}[runtime]
-    return runner(loaded.spec, num_classes, loaded.parameters).run(batch)
+    return logits_of(runner(of_model(loaded.spec, num_classes), loaded.parameters), batch)
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,9 @@ import onnx
 import pytest
 
 from tests.mindir.conftest import make_builder, run_mindspore, run_onnx
-from triport.converters.mindir import convert_any
-from triport.converters.mindir.convert_any import AnyConversion, convert_cell, convert_mindir
 from triport.converters.mindir.export import mindir_bytes_from_cell
 from triport.converters.networks.input_specs import InputSpec
+from triport.parity.graphs.convert import AnyConversion, convert_cell, convert_mindir
 
 Build = Callable[[str], Any]
 SIZES = range(1, 6)
@@ -142,7 +141,7 @@ def test_not_compared(build: Build, tmp_path: Path, expression: str, options: di
     outcome="Both files are written again, with the fixed batch, and compared again.",
 )
 def test_external_data(build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(convert_any, "EXTERNAL_DATA_BYTES", 50)
+    monkeypatch.setattr("triport.parity.graphs.convert.EXTERNAL_DATA_BYTES", 50)
     cell = build("nn.Dense(6, 8); layer(x) * x.shape[0]")
     done = convert(cell, (2, 6), tmp_path / "x.onnx")
     assert done.batch.startswith("fixed: ")

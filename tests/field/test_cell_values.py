@@ -17,13 +17,13 @@ import pytest
 from onnx import helper, numpy_helper
 
 from tests.mindir.conftest import make_builder, run_mindspore, run_onnx
-from triport.converters.mindir.check import compare
-from triport.converters.mindir.convert_any import AnyConversion, convert_cell, result_of
-from triport.converters.mindir.emit import ConverterFaultError, UnsupportedOperatorsError
+from triport.converters.mindir.errors import ConverterFaultError, UnsupportedOperatorsError
 from triport.converters.mindir.export import mindir_bytes_from_cell, onnx_from_mindir
+from triport.converters.mindir.graph import TensorType
 from triport.converters.mindir.operators import activation
-from triport.converters.mindir.reader import TensorType
 from triport.converters.networks.input_specs import InputSpec
+from triport.parity.graphs.convert import AnyConversion, convert_cell, result_of
+from triport.parity.graphs.proof import compare
 
 Build = Callable[[str], Any]
 FLOAT = onnx.TensorProto.FLOAT

@@ -49,6 +49,11 @@ class Named(nn.Cell):
         return {"boxes": x + 1, "scores": x * 2}
 
 
+class Unknown(nn.Cell):
+    def construct(self, x):
+        return x + missing(x)
+
+
 class Nested(nn.Cell):
     def construct(self, x):
         return (x + 1, {"aux": x * 2}), [x - 1, 3.5], None, "text"
@@ -236,21 +241,18 @@ def test_integer_masks(convert: Callable[..., Any]) -> None:
     np.testing.assert_array_equal(converted.run(x)[0], x[:, None] & np.tri(5, dtype=np.int32))
 
 
-# alone in its process: after other Cells MindSpore has once returned a tuple for a dictionary
-@pytest.mark.slow
 @pytest.mark.field(
     case="outputs in a dictionary",
     source="onnx/onnx#3507 and pytorch/pytorch#87785",
     outcome="The keys are the outputs' names, and the outputs are compared.",
 )
 def test_named_outputs(convert: Callable[..., Any]) -> None:
+    convert("Unknown", "2x6", expect=2)  # after a failed export MindSpore stays in its strict syntax
     converted = convert("Named", "2x6")
     assert_free_and_equal(converted)
     assert [output.name for output in converted.session.get_outputs()] == ["boxes", "scores"]
 
 
-# alone in its process: after other Cells MindSpore has once returned a tuple for a dictionary
-@pytest.mark.slow
 @pytest.mark.field(
     case="outputs that are no tensors",
     source="YOLOX of mindyolo 0.5.0; networks that return (logits, None)",

@@ -276,7 +276,7 @@ def test_names_that_look_like_markup(tmp_path):
         (tmp_path / name / f"[link]{n}[red].png").write_bytes(known.picture(1, n))
 
     class Two(ColourRunner):
-        def run(self, batch):
+        def logits(self, batch):
             return np.tile(np.float32([1, 0]), (len(batch), 1))
 
     result = evaluate(Two(), "two", open_dataset(tmp_path, 2), PROFILE, keep_predictions=True)

@@ -54,7 +54,7 @@ def test_weights_are_not_published_ones_because_they_fit(other):
     assert "not verified" in card and "99.33" not in card
     assert "its SHA-256 begins with" in card
     assert "model-index" not in yaml.safe_load(card.split("---")[1])
-    assert done.as_dict()["weights"] is None and done.as_dict()["accuracy"] == []
+    assert done.to_dict()["weights"] is None and done.to_dict()["accuracy"] == []
     assert any(note.startswith("not verified") for note in done.notes)
     assert "99.33" not in (done.folder / "config.json").read_text()
     assert verify(done.folder, runtimes=()).passed

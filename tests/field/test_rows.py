@@ -252,11 +252,11 @@ def test_two_runs_on_one_file(images, rows):
     class Meanwhile(ColourRunner):
         refused = 0
 
-        def run(self, batch):
+        def logits(self, batch):
             with pytest.raises(RowsError, match="another run writes its rows there now"):
                 run(images, rows, resume=True)
             self.refused += 1
-            return super().run(batch)
+            return super().logits(batch)
 
     runner = Meanwhile(noise=1e-4)
     run(images, rows, runner=runner)
@@ -280,10 +280,10 @@ def test_a_file_that_is_changed_meanwhile(harm, images, rows, monkeypatch):
     monkeypatch.setattr(appending.fcntl, "flock", no_locks)
 
     class Harming(ColourRunner):
-        def run(self, batch):
+        def logits(self, batch):
             if rows.exists() and rows.stat().st_size:
                 harm(rows)
-            return super().run(batch)
+            return super().logits(batch)
 
     with pytest.raises(RowsError, match="something else has changed or removed it"):
         run(images, rows, runner=Harming())

@@ -563,7 +563,7 @@ def test_a_folded_graph_is_named(
 ) -> None:
     error = converter.refused(folded_onnx(tmp_path / "folded.onnx", constants), *options)
     assert "BatchNorm is folded" in error
-    assert "cli.py parity CHECKPOINT" in error
+    assert "triport parity CHECKPOINT" in error
     assert "optimize=False" in error
     assert "Get a complete" not in error
 

@@ -143,7 +143,7 @@ def test_two_files_are_compared_with_one_another(first, parameters, tmp_path, ru
     assert last.startswith("NOT equal: b.pth beside a.pth is off by ") and "less than" not in last
     assert "b.pth beside a.pth: first parts layer2.0.conv1 (Conv2d): its input is right" in result.stdout
     assert "b.pth beside a.pth" in page.read_text()
-    assert f"python cli.py parity {first} {other} --batch-size 2" in page.read_text()
+    assert f"triport parity {first} {other} --batch-size 2" in page.read_text()
     names = [case.get("name") for case in ElementTree.parse(junit).iter("testcase")]
     assert names[0] == "b.pth beside a.pth"
 
@@ -450,8 +450,8 @@ def test_steps_of_a_small_vgg(momentum, monkeypatch):
 
     import torch
 
-    from triport.parity.runners.pytorch_training import PyTorchTrainer
     from triport.parity.training import check
+    from triport.parity.training.trainers.pytorch import PyTorchTrainer
 
     def trainer(spec, classes, parameters, recipe, device):
         return PyTorchTrainer(spec, classes, parameters, replace(recipe, momentum=momentum), device)

@@ -27,9 +27,9 @@ import onnx.checker  # noqa: E402
 from google.protobuf import descriptor  # noqa: E402
 
 from triport.converters.mindir import schema  # noqa: E402
-from triport.converters.mindir.convert_any import convert_mindir  # noqa: E402
 from triport.converters.mindir.export import onnx_from_mindir  # noqa: E402
 from triport.converters.mindir.reader import read_mindir  # noqa: E402
+from triport.parity.graphs.convert import convert_mindir  # noqa: E402
 from triport.reference_models.errors import TriportError  # noqa: E402
 
 MAX_SECONDS = 1.0

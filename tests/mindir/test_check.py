@@ -12,11 +12,13 @@ import pytest
 from onnx import helper, numpy_helper
 
 from tests.mindir.conftest import make_input
-from triport.converters.mindir import check, judge
-from triport.converters.mindir.check import Comparison, compare
-from triport.converters.mindir.convert_any import convert_cell
-from triport.converters.mindir.reader import TensorType
+from triport.converters.mindir.graph import TensorType
 from triport.converters.networks.input_specs import InputSpec
+from triport.parity.graphs import proof
+from triport.parity.graphs.convert import convert_cell
+from triport.parity.graphs.differences import largest_difference
+from triport.parity.graphs.proof import Comparison, compare
+from triport.parity.noise import FLOAT32
 
 FLOAT = onnx.TensorProto.FLOAT
 POOL = "nn.SequentialCell(nn.ZeroPad2d(1), nn.MaxPool2d(3, 2, pad_mode='valid'))"
@@ -53,7 +55,7 @@ def test_the_optimiser_is_the_wrong_side(build_cell: Callable[[str], Any], tmp_p
     assert found.verdict == "equal without ONNX Runtime's graph optimisation, not with it"
     assert (found.passed, found.level) == (True, "BASIC")
     assert found.error is not None and found.error > 1e-3
-    assert found.plain_error is not None and found.plain_error <= judge.TOLERANCE
+    assert found.plain_error is not None and found.plain_error <= FLOAT32.least
     (warning,) = found.warnings
     assert "from level ORT_ENABLE_BASIC on" in warning
     assert "Run the file with GraphOptimizationLevel.ORT_DISABLE_ALL" in warning
@@ -88,8 +90,8 @@ def test_bfloat16(build_cell: Callable[[str], Any], tmp_path: Path, expression: 
 def test_bfloat16_that_differs(
     build_cell: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = check.run_reference
-    monkeypatch.setattr(check, "run_reference", lambda *given: [1.1 * array for array in run(*given)])
+    run = proof.run_reference
+    monkeypatch.setattr(proof, "run_reference", lambda *given: [1.1 * array for array in run(*given)])
     cell = build_cell("ops.concat((x + x, x * 2), 1)")
     with pytest.raises(Exception, match="not equal: MindSpore and ONNX's reference implementation differ by"):
         convert_cell(cell, [InputSpec((2, 4), "bfloat16")], tmp_path / "x.onnx")
@@ -106,7 +108,7 @@ def test_largest_difference_of_odd_values(kind: str) -> None:
     found = reference.copy()
     if kind != "shape":
         found[0, 0] = float(kind)
-        assert judge.largest_difference(found, reference) == float("inf")
-        assert judge.largest_difference(found, found) == 0.0
+        assert largest_difference(found, reference) == float("inf")
+        assert largest_difference(found, found) == 0.0
     else:
-        assert judge.largest_difference(found[:0], reference[:0]) == 0.0
+        assert largest_difference(found[:0], reference[:0]) == 0.0

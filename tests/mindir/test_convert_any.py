@@ -14,10 +14,11 @@ import onnx
 import pytest
 
 from tests.mindir.conftest import check_model, make_input, run_mindspore, run_onnx
-from triport.converters.mindir import check, check_inputs, convert_any, export, judge
-from triport.converters.mindir.convert_any import convert_cell, convert_mindir, result_of
+from triport.converters.mindir import export
 from triport.converters.mindir.export import exported_mindir, mindir_bytes_from_cell
 from triport.converters.networks.input_specs import InputSpec
+from triport.parity.graphs import cell_noise, judge, proof
+from triport.parity.graphs.convert import convert_cell, convert_mindir, result_of
 from triport.reference_models.errors import TriportError
 
 MODULE = '''
@@ -201,8 +202,8 @@ def test_checkpoint_of_another_cell(cells: Any, tmp_path: Path) -> None:
 
 
 def test_what_differs_is_not_kept(cells: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = check.run_cell
-    monkeypatch.setattr(check, "run_cell", lambda *given: [array * 1.001 for array in run(*given)])
+    run = proof.run_cell
+    monkeypatch.setattr(proof, "run_cell", lambda *given: [array * 1.001 for array in run(*given)])
     output = tmp_path / "plain.onnx"
     done = result_of(lambda: convert_cell(cells.Plain(), [InputSpec((2, 3, 8, 8))], output))
     assert (done.passed, done.comparison.verdict) == (False, "not equal")
@@ -216,9 +217,10 @@ def test_an_ill_conditioned_net_is_called_that(
     run = judge.run_onnx
 
     def run_changed(session: Any, inputs: Any) -> Any:
-        return run(session, check_inputs.changed(inputs, seed=9))
+        random = np.random.default_rng(9)
+        return run(session, [cell_noise.moved(array, 1e-7, random) for array in inputs])
 
-    for module in (check, judge):
+    for module in (proof, judge):
         monkeypatch.setattr(module, "run_onnx", run_changed)
     done = convert_cell(cells.Chaotic(), [InputSpec((2, 3))], tmp_path / "x.onnx")
     assert done.comparison.verdict == "ill-conditioned"
@@ -226,7 +228,7 @@ def test_an_ill_conditioned_net_is_called_that(
 
 
 def test_two_gigabytes_lie_beside(cells: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(convert_any, "EXTERNAL_DATA_BYTES", 100)
+    monkeypatch.setattr("triport.parity.graphs.convert.EXTERNAL_DATA_BYTES", 100)
     output = tmp_path / "plain.onnx"
     done = convert_cell(cells.Plain(), [InputSpec((2, 3, 8, 8))], output)
     assert done.comparison.verdict == "equal"

@@ -22,15 +22,20 @@ from tests.mindir.conftest import (
     run_onnx,
 )
 from triport.converters.mindir import schema
-from triport.converters.mindir.emit import UnsupportedOperatorsError, onnx_from_graph
+from triport.converters.mindir.emit import onnx_from_graph
+from triport.converters.mindir.errors import UnsupportedOperatorsError
 from triport.converters.mindir.export import mindir_bytes_from_cell, onnx_from_mindir
+from triport.converters.mindir.graph import MindirError
 from triport.converters.mindir.operators import load_operators, mindir_operator
-from triport.converters.mindir.reader import MindirError, read_mindir
+from triport.converters.mindir.reader import read_mindir
 from triport.converters.names import name_map, reference_dialect
+from triport.converters.networks.registered import of_model
+from triport.converters.onnx_model import INPUT, LOGITS
+from triport.parity.batches import logits_of
 from triport.parity.compare import compare
 from triport.parity.noise import FLOAT32, noise_of
 from triport.parity.random_weights import random_parameters
-from triport.parity.runners.pytorch import PyTorchRunner
+from triport.parity.runtimes.pytorch import PyTorchRunner
 from triport.reference_models.errors import TriportError
 from triport.reference_models.spec import all_models, get_model
 
@@ -364,8 +369,10 @@ def check_own_model(name: str, size_px: int) -> None:
     spec = get_model(name)
     parameters = random_parameters(spec, 10)
     x = make_input((2, 3, size_px, size_px))
-    reference = PyTorchRunner(spec, 10, parameters, dtype="float64").run(x)
-    noise = noise_of(PyTorchRunner(spec, 10, parameters), x, 0, float(np.abs(reference).max()))
+    reference = logits_of(PyTorchRunner(of_model(spec, 10), parameters, dtype="float64"), x)
+    noise = noise_of(
+        PyTorchRunner(of_model(spec, 10), parameters), {INPUT: x}, 0, {LOGITS: float(np.abs(reference).max())}
+    )[LOGITS]
     cell = spec.build_mindspore(10).set_train(False)
     names = name_map(spec, reference_dialect(spec, "mindspore"))
     values = {names[canonical]: array for canonical, array in parameters.items()}

@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from triport.converters.networks.registered import of_model
 from triport.parity import candidates, check
-from triport.parity.batches import random_batch
+from triport.parity.batches import logits_of, random_batch
 from triport.parity.candidates import ParityError
 from triport.parity.check import check_model
 from triport.parity.random_weights import random_parameters
 from triport.parity.report import json_of, table_of, verdict_of
-from triport.parity.runners.pytorch import PyTorchRunner
+from triport.parity.runtimes.pytorch import PyTorchRunner
 from triport.reference_models.spec import get_model
 
 SPEC = get_model("res2net_digits")
@@ -188,6 +189,6 @@ def test_every_swap_of_gamma_and_variance_is_seen(runtimes, parameters, batch):
         f"{norm}.weight": parameters[f"{norm}.running_var"],
         f"{norm}.running_var": parameters[f"{norm}.weight"],
     }
-    right = PyTorchRunner(SPEC, 10, parameters, dtype="float64").run(batch)
-    wrong = PyTorchRunner(SPEC, 10, swapped, dtype="float64").run(batch)
+    right = logits_of(PyTorchRunner(of_model(SPEC, 10), parameters, dtype="float64"), batch)
+    wrong = logits_of(PyTorchRunner(of_model(SPEC, 10), swapped, dtype="float64"), batch)
     assert not check.compare(right, wrong, 1e-3).passed

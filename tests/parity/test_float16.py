@@ -6,9 +6,9 @@ import pytest
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from triport.parity.runners.float16 import has_float16, rounded_as_said
-from triport.parity.runners.onnx import OnnxRunner
-from triport.parity.runners.onnx_graphs import in_order
+from triport.parity.onnx_graphs import in_order
+from triport.parity.onnx_graphs.float16 import has_float16, rounded_as_said
+from triport.parity.runtimes.onnx import OnnxRunner
 
 BATCH = np.random.default_rng(1).standard_normal((2, 3, 8, 8)).astype(np.float32)
 

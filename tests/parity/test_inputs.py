@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from triport.converters.networks.registered import of_model
 from triport.parity.further import Expected, computed, expected_of
 from triport.parity.inputs import Further, further_inputs, other_size_of
 from triport.parity.noise import FLOAT32
-from triport.parity.runners.pytorch import PyTorchRunner
+from triport.parity.runtimes.pytorch import PyTorchRunner
 
 BATCH = np.random.default_rng(0).standard_normal((2, 3, 32, 32)).astype(np.float32)
 
@@ -46,7 +47,9 @@ def test_the_other_size_is_odd_and_small_where_that_leaves_enough(size, other):
 @pytest.fixture(scope="module")
 def runners(subject):
     spec, classes, parameters = subject
-    return PyTorchRunner(spec, classes, parameters, dtype="float64"), PyTorchRunner(spec, classes, parameters)
+    return PyTorchRunner(of_model(spec, classes), parameters, dtype="float64"), PyTorchRunner(
+        of_model(spec, classes), parameters
+    )
 
 
 def test_each_image_is_judged_by_its_own_noise(runners):

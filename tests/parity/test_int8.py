@@ -13,6 +13,7 @@ from onnxruntime import quantization
 
 from tests.parity.onnx_files import copied, saved
 from triport.converters.convert import SHIPPED, exporter_for
+from triport.converters.onnx_model import INPUT, LOGITS
 from triport.converters.onnx_optimize import optimized
 from triport.parity.batches import random_batch
 from triport.parity.check import check_model
@@ -21,14 +22,14 @@ from triport.parity.images import image_batch
 from triport.parity.localise.folded import compare_folded
 from triport.parity.localise.units import units_of
 from triport.parity.noise import rounded_runner
-from triport.parity.runners.onnx import OnnxRunner
-from triport.parity.runners.quantised import (
+from triport.parity.onnx_graphs.quantised import (
     has_one_step_for_a_layer,
     is_quantised,
     is_quantised_file,
     quantised,
     without_rounding,
 )
+from triport.parity.runtimes.onnx import OnnxRunner
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits" / "val"
 
@@ -50,7 +51,7 @@ def folded_int8(subject, batch):
 
 
 def logits_of(model, batch):
-    return OnnxRunner(model.SerializeToString()).run(batch)
+    return OnnxRunner(model.SerializeToString(), NETWORK).run({INPUT: batch})[LOGITS]
 
 
 def test_every_convolution_and_dense_layer_is_quantised_and_nothing_else_changes(model, batch):
@@ -134,7 +135,7 @@ def test_draws_are_as_far_apart_as_int8_and_leave_batchnorm_alone(subject, batch
         seen.update({name: value.clone() for name, value in runner._net.state_dict().items()})
 
     handle = runner._net.register_forward_pre_hook(note)
-    first, second = runner.run(batch), runner.run(batch)
+    first, second = (runner.run({INPUT: batch})[LOGITS] for _ in range(2))
     handle.remove()
     assert 1e-3 < np.abs(first - second).max() / np.abs(first).max() < 1e-1
     for name, value in weights.items():

@@ -6,12 +6,14 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
-from triport.parity.batches import random_batch
+from triport.converters.networks.registered import of_model
+from triport.converters.onnx_model import INPUT, LOGITS
+from triport.parity.batches import logits_of, random_batch
 from triport.parity.compare import compare
 from triport.parity.noise import FLOAT32, noise_of
 from triport.parity.random_weights import random_parameters
-from triport.parity.runners import mindspore as mindspore_runner
-from triport.parity.runners.pytorch import PyTorchRunner
+from triport.parity.runtimes import mindspore as mindspore_runner
+from triport.parity.runtimes.pytorch import PyTorchRunner
 from triport.reference_models.spec import all_models
 
 QUICK = {
@@ -56,8 +58,13 @@ def expectation(spec):
     """Return what every mutation of a model is judged by: parameters, batch, reference, tolerance."""
     parameters = random_parameters(spec, 10)
     batch = random_batch(spec, batch_size=2, size_px=SIZES_PX.get(spec.name, 64))
-    reference = PyTorchRunner(spec, 10, parameters, dtype="float64").run(batch)
-    noise = noise_of(PyTorchRunner(spec, 10, parameters), batch, 0, float(np.abs(reference).max()))
+    reference = logits_of(PyTorchRunner(of_model(spec, 10), parameters, dtype="float64"), batch)
+    noise = noise_of(
+        PyTorchRunner(of_model(spec, 10), parameters),
+        {INPUT: batch},
+        0,
+        {LOGITS: float(np.abs(reference).max())},
+    )[LOGITS]
     return parameters, batch, reference, FLOAT32.tolerance_of(noise)
 
 
@@ -81,7 +88,7 @@ def test_a_wrong_name_is_not_equal(mutation, spec, monkeypatch):
 
     monkeypatch.setattr(mindspore_runner, "name_map", mutated)
     parameters, batch, reference, tolerance = expectation(spec)
-    logits = mindspore_runner.MindSporeRunner(spec, 10, parameters).run(batch)
+    logits = logits_of(mindspore_runner.MindSporeRunner(of_model(spec, 10), parameters), batch)
     found = compare(reference, logits, tolerance)
     assert found.passed == (mutation == "none"), found
     if mutation != "none":

@@ -3,7 +3,7 @@ import pytest
 
 from triport.parity.batches import random_batch
 from triport.parity.noise import CALIBRATIONS, nudged_batches, spread
-from triport.parity.runners.pytorch import ORDERS
+from triport.parity.runtimes.pytorch import ORDERS
 from triport.reference_models.spec import get_model
 
 BATCH = random_batch(get_model("res2net_digits"))

@@ -3,20 +3,22 @@
 import numpy as np
 import pytest
 
+from triport.converters.networks.registered import of_model
 from triport.parity import candidates
+from triport.parity.batches import logits_of
 from triport.parity.check import check_model
-from triport.parity.runners.device import Device, parse_device
-from triport.parity.runners.mindspore import MindSporeRunner
-from triport.parity.runners.onnx import OnnxRunner
-from triport.parity.runners.perturbed import PerturbedRunner
-from triport.parity.runners.precision import (
+from triport.parity.device import Device, parse_device
+from triport.parity.noise.perturbed import PerturbedRunner
+from triport.parity.precision import (
     PRECISIONS,
     PrecisionError,
     check_precision,
     recorded,
     runtimes_with,
 )
-from triport.parity.runners.pytorch import PyTorchRunner
+from triport.parity.runtimes.mindspore import MindSporeRunner
+from triport.parity.runtimes.onnx import OnnxRunner
+from triport.parity.runtimes.pytorch import PyTorchRunner
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +28,7 @@ def batch():
 
 @pytest.fixture(scope="module")
 def exact(subject, batch):
-    return PyTorchRunner(*subject, dtype="float64").run(batch)
+    return logits_of(PyTorchRunner(of_model(*subject[:2]), subject[2], dtype="float64"), batch)
 
 
 def distance(logits, exact):
@@ -34,11 +36,11 @@ def distance(logits, exact):
 
 
 def pytorch(subject, precision):
-    return PyTorchRunner(*subject, precision=precision)
+    return PyTorchRunner(of_model(*subject[:2]), subject[2], precision=precision)
 
 
 def mindspore(subject, precision):
-    return MindSporeRunner(*subject, precision=precision)
+    return MindSporeRunner(of_model(*subject[:2]), subject[2], precision=precision)
 
 
 @pytest.mark.parametrize("runner", [pytorch, mindspore])
@@ -68,7 +70,7 @@ def test_rounds_as_much_as_it_says(runner, precision, low, high, subject, batch,
 def test_levels_lower_the_layers_that_they_name(level, halves, subject):
     import torch
 
-    net = PyTorchRunner(*subject, precision=level)._net
+    net = PyTorchRunner(of_model(*subject[:2]), subject[2], precision=level)._net
     kinds = {torch.nn.Conv2d: "conv", torch.nn.Linear: "dense", torch.nn.BatchNorm2d: "norm"}
     found = {kinds[type(m)] for m in net.modules() if type(m) in kinds and m.weight.dtype == torch.float16}
     assert found == halves
@@ -77,7 +79,12 @@ def test_levels_lower_the_layers_that_they_name(level, halves, subject):
 def test_mindspore_o1_lowers_every_convolution_and_dense_layer(subject):
     from mindspore import nn
 
-    cells = [cell for _, cell in MindSporeRunner(*subject, precision="O1")._net.cells_and_names()]
+    cells = [
+        cell
+        for _, cell in MindSporeRunner(
+            of_model(*subject[:2]), subject[2], precision="O1"
+        )._net.cells_and_names()
+    ]
     layers = [cell for cell in cells if isinstance(cell, nn.Conv2d | nn.Dense)]
     wrappers = [cell for cell in cells if type(cell).__name__ == "FromAndToFloat32"]
     assert len(layers) == len(wrappers) > 10
@@ -106,7 +113,7 @@ def test_a_files_own_precision(precision):
 
 def test_unknown_precision(subject):
     with pytest.raises(PrecisionError, match="'float8' is not known: use one of float32, tf32"):
-        PyTorchRunner(*subject, precision="float8")
+        PyTorchRunner(of_model(*subject[:2]), subject[2], precision="float8")
 
 
 @pytest.mark.parametrize(
@@ -149,12 +156,12 @@ def test_command_line(run_cli):
 
 
 def test_perturbed_runs_are_as_far_apart_as_the_precision_and_leave_the_network_alone(subject, batch, exact):
-    runner = PerturbedRunner(*subject, rounding=2.0**-11, seed=0)
+    runner = PerturbedRunner(of_model(*subject[:2]), subject[2], rounding=2.0**-11, seed=0)
     first, second = runner.run(batch), runner.run(batch)
     assert 1e-4 < distance(first, second) < 1e-1
-    again = PerturbedRunner(*subject, rounding=2.0**-11, seed=0).run(batch)
+    again = PerturbedRunner(of_model(*subject[:2]), subject[2], rounding=2.0**-11, seed=0).run(batch)
     assert (first == again).all()
-    other = PerturbedRunner(*subject, rounding=2.0**-11, seed=1).run(batch)
+    other = PerturbedRunner(of_model(*subject[:2]), subject[2], rounding=2.0**-11, seed=1).run(batch)
     assert (first != other).any()
     assert distance(PyTorchRunner.run(runner, batch), exact) < 5e-6
 
@@ -180,7 +187,7 @@ def test_a_fault_is_found_beside_float16(subject, batch, monkeypatch):
     wrong = {**parameters, "layer2.0.bn1.weight": np.roll(parameters["layer2.0.bn1.weight"], 1)}
 
     def mistaken(spec, num_classes, parameters, device, precision):
-        return MindSporeRunner(spec, num_classes, wrong, device, precision=precision)
+        return MindSporeRunner(of_model(spec, num_classes), wrong, device, precision=precision)
 
     monkeypatch.setattr(candidates, "MindSporeRunner", mistaken)
     report = check_model(

@@ -7,21 +7,24 @@ import numpy as np
 import pytest
 
 from triport.converters.names import name_map, reference_dialect
-from triport.parity.batches import random_batch
+from triport.converters.networks.registered import of_model
+from triport.converters.onnx_model import INPUT, LOGITS
+from triport.parity.batches import logits_of, random_batch
 from triport.parity.compare import compare
+from triport.parity.device import DeviceError, parse_device
 from triport.parity.noise import FLOAT32, noise_of
+from triport.parity.parameters import ParameterError
 from triport.parity.random_weights import random_parameters
-from triport.parity.runners.device import DeviceError, parse_device
-from triport.parity.runners.mindspore import MindSporeRunner
-from triport.parity.runners.onnx import OnnxFileError, OnnxRunner
-from triport.parity.runners.parameters import ParameterError
-from triport.parity.runners.pytorch import PyTorchRunner
+from triport.parity.runtimes.mindspore import MindSporeRunner
+from triport.parity.runtimes.onnx import OnnxFileError, OnnxRunner
+from triport.parity.runtimes.pytorch import PyTorchRunner
 from triport.reference_models.errors import TriportError
 from triport.reference_models.spec import get_model
 
 ROOT = Path(__file__).parents[2]
 SPEC = get_model("resnet18")
 CLASSES = 10
+NETWORK = of_model(SPEC, CLASSES)
 RUNNERS = {"pytorch": PyTorchRunner, "mindspore": MindSporeRunner}
 
 
@@ -37,13 +40,15 @@ def batch():
 
 @pytest.fixture(scope="module")
 def reference(parameters, batch):
-    return PyTorchRunner(SPEC, CLASSES, parameters, dtype="float64").run(batch)
+    return logits_of(PyTorchRunner(of_model(SPEC, CLASSES), parameters, dtype="float64"), batch)
 
 
 @pytest.fixture(scope="module")
 def tolerance(parameters, batch, reference):
-    rounded = PyTorchRunner(SPEC, CLASSES, parameters)
-    return FLOAT32.tolerance_of(noise_of(rounded, batch, 0, float(np.abs(reference).max())))
+    rounded = PyTorchRunner(of_model(SPEC, CLASSES), parameters)
+    return FLOAT32.tolerance_of(
+        noise_of(rounded, {INPUT: batch}, 0, {LOGITS: float(np.abs(reference).max())})[LOGITS]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -76,15 +81,15 @@ def _classifier(batch_size, channels=3, outputs=("logits",)):
 
 @pytest.mark.parametrize("runtime", RUNNERS)
 def test_runtime_agrees_with_float64(runtime, parameters, batch, reference, tolerance):
-    logits = RUNNERS[runtime](SPEC, CLASSES, parameters).run(batch)
+    logits = logits_of(RUNNERS[runtime](of_model(SPEC, CLASSES), parameters), batch)
     assert logits.dtype == np.float32
     assert compare(reference, logits, tolerance).passed
 
 
 def test_mindspore_graph_mode_pads_the_last_batch(parameters, batch, reference, tolerance):
-    runner = MindSporeRunner(SPEC, CLASSES, parameters, mode="graph")
-    assert compare(reference, runner.run(batch), tolerance).passed
-    assert compare(reference[:1], runner.run(batch[:1]), tolerance).passed
+    runner = MindSporeRunner(of_model(SPEC, CLASSES), parameters, mode="graph")
+    assert compare(reference, logits_of(runner, batch), tolerance).passed
+    assert compare(reference[:1], logits_of(runner, batch[:1]), tolerance).passed
     assert len(runner._net.compile_cache) == 1
 
 
@@ -95,7 +100,7 @@ def test_mindspore_graph_mode_pads_the_last_batch(parameters, batch, reference, 
 def test_every_parameter_counts(runtime, name, leaf, parameters, batch, reference, tolerance):
     key = f"{name}.{leaf}"
     changed = {**parameters, key: np.roll(parameters[key], 1)}
-    logits = RUNNERS[runtime](SPEC, CLASSES, changed).run(batch)
+    logits = logits_of(RUNNERS[runtime](of_model(SPEC, CLASSES), changed), batch)
     assert not compare(reference, logits, tolerance).passed
 
 
@@ -105,7 +110,7 @@ def test_missing_unknown_and_reshaped_parameters_are_one_error(runtime, paramete
     broken["bn1.scale"] = np.ones(64, np.float32)
     broken["fc.bias"] = np.ones(11, np.float32)
     with pytest.raises(ParameterError) as caught:
-        RUNNERS[runtime](SPEC, CLASSES, broken)
+        RUNNERS[runtime](of_model(SPEC, CLASSES), broken)
     dialect = reference_dialect(SPEC, runtime)
     names = name_map(SPEC, dialect)
     message = str(caught.value)
@@ -117,13 +122,15 @@ def test_missing_unknown_and_reshaped_parameters_are_one_error(runtime, paramete
 @pytest.mark.parametrize("runtime", RUNNERS)
 def test_integers_are_no_parameters(runtime, parameters):
     with pytest.raises(ParameterError, match="not floating point"):
-        RUNNERS[runtime](SPEC, CLASSES, {**parameters, "conv1.weight": np.ones((64, 3, 7, 7), np.int8)})
+        RUNNERS[runtime](
+            of_model(SPEC, CLASSES), {**parameters, "conv1.weight": np.ones((64, 3, 7, 7), np.int8)}
+        )
 
 
 def test_num_batches_tracked_may_be_given(parameters, batch, reference, tolerance):
     given = {**parameters, "bn1.num_batches_tracked": np.array(3)}
     for runner in RUNNERS.values():
-        assert compare(reference, runner(SPEC, CLASSES, given).run(batch), tolerance).passed
+        assert compare(reference, logits_of(runner(of_model(SPEC, CLASSES), given), batch), tolerance).passed
 
 
 @pytest.mark.parametrize(
@@ -144,9 +151,9 @@ def test_device_that_is_not_there(runtime, device, message, parameters, onnx_byt
         pytest.xfail("the device is there")
     with pytest.raises(DeviceError, match=message):
         if runtime == "onnx":
-            OnnxRunner(onnx_bytes, device)
+            OnnxRunner(onnx_bytes, NETWORK, device)
         else:
-            RUNNERS[runtime](SPEC, CLASSES, parameters, device)
+            RUNNERS[runtime](of_model(SPEC, CLASSES), parameters, device)
 
 
 def _present(runtime, device):
@@ -184,35 +191,39 @@ def test_runtime_that_is_not_installed(runtime, module, extra, parameters, onnx_
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(TriportError, match=rf'No module named.*pip install "{extra}"'):
         if runtime == "onnx":
-            OnnxRunner(onnx_bytes)
+            OnnxRunner(onnx_bytes, NETWORK)
         else:
-            RUNNERS[runtime](SPEC, CLASSES, parameters)
+            RUNNERS[runtime](of_model(SPEC, CLASSES), parameters)
 
 
 def test_versions_record_what_computed(parameters, onnx_bytes):
     import mindspore
     import torch
 
-    assert PyTorchRunner(SPEC, CLASSES, parameters).versions()["torch"] == torch.__version__
-    versions = MindSporeRunner(SPEC, CLASSES, parameters).versions()
+    assert PyTorchRunner(of_model(SPEC, CLASSES), parameters).versions()["torch"] == torch.__version__
+    versions = MindSporeRunner(of_model(SPEC, CLASSES), parameters).versions()
     assert versions["mindspore"] == mindspore.__version__
     assert "ONEDNN_MAX_CPU_ISA" in versions
-    assert OnnxRunner(onnx_bytes).versions()["graph optimisation"] == "all"
+    assert OnnxRunner(onnx_bytes, NETWORK).versions()["graph optimisation"] == "all"
 
 
 def test_onnx_with_a_free_batch(onnx_bytes):
     batch = np.random.default_rng(0).standard_normal((5, 3, 8, 8)).astype(np.float32)
     expected = batch.mean((2, 3)) @ np.arange(15, dtype=np.float32).reshape(3, 5)
-    np.testing.assert_allclose(OnnxRunner(onnx_bytes).run(batch), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        logits_of(OnnxRunner(onnx_bytes, NETWORK), batch), expected, rtol=1e-4, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("size", [1, 2, 4, 5, 8])
 def test_onnx_with_a_fixed_batch_is_looked_into_in_pieces(size, onnx_bytes):
     batch = np.random.default_rng(0).standard_normal((5, 3, 8, 8)).astype(np.float32)
     wanted = ["input", "mean", "logits"]
-    expected = OnnxRunner(_tapped(onnx_bytes)).run_tensors(_tapped(onnx_bytes), {}, batch, wanted)
+    expected = OnnxRunner(_tapped(onnx_bytes), NETWORK).run_tensors(
+        {"input": batch}, _tapped(onnx_bytes), {}, wanted
+    )
     fixed = _tapped(_classifier(size))
-    found = OnnxRunner(fixed).run_tensors(fixed, {}, batch, wanted)
+    found = OnnxRunner(fixed, NETWORK).run_tensors({"input": batch}, fixed, {}, wanted)
     assert found["mean"].shape == (5, 3, 1, 1)
     for name in wanted:
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-5, atol=1e-6)
@@ -230,32 +241,32 @@ def _tapped(model):
 @pytest.mark.parametrize("size", [1, 2, 5, 8])
 def test_onnx_with_a_fixed_batch_is_fed_in_pieces(size, onnx_bytes):
     batch = np.random.default_rng(0).standard_normal((5, 3, 8, 8)).astype(np.float32)
-    expected = OnnxRunner(onnx_bytes).run(batch)
-    np.testing.assert_allclose(OnnxRunner(_classifier(size)).run(batch), expected, rtol=1e-6)
+    expected = logits_of(OnnxRunner(onnx_bytes, NETWORK), batch)
+    np.testing.assert_allclose(logits_of(OnnxRunner(_classifier(size), NETWORK), batch), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
     ("model", "message"),
     [
         (b"no onnx", "cannot load it"),
-        (_classifier(1, channels=4), r"expected one floating-point input \(N, 3, H, W\); found input"),
+        (_classifier(1, channels=4), r"expected input \(N, 3, size, size\) float32; found input"),
         (_classifier(1, outputs=("a", "b")), "expected one output, or one called logits"),
     ],
 )
 def test_onnx_that_is_no_classifier(model, message):
     with pytest.raises(OnnxFileError, match=message):
-        OnnxRunner(model)
+        OnnxRunner(model, NETWORK)
 
 
 def test_onnx_logits_among_several_outputs():
     batch = np.ones((1, 3, 8, 8), np.float32)
-    logits = OnnxRunner(_classifier(1, outputs=("other", "logits"))).run(batch)
-    np.testing.assert_allclose(logits, -OnnxRunner(_classifier(1)).run(batch))
+    logits = logits_of(OnnxRunner(_classifier(1, outputs=("other", "logits")), NETWORK), batch)
+    np.testing.assert_allclose(logits, -logits_of(OnnxRunner(_classifier(1), NETWORK), batch))
 
 
 def test_onnx_of_another_size_than_the_batch(onnx_bytes):
     with pytest.raises(OnnxFileError, match=r"failed on input \(1, 3, 9, 9\)"):
-        OnnxRunner(onnx_bytes).run(np.ones((1, 3, 9, 9), np.float32))
+        logits_of(OnnxRunner(onnx_bytes, NETWORK), np.ones((1, 3, 9, 9), np.float32))
 
 
 def test_mindspore_runs_after_it_has_computed_already():
@@ -264,10 +275,11 @@ def test_mindspore_runs_after_it_has_computed_already():
         "from converters import environment; mindspore = environment.import_mindspore(); import numpy\n"
         "assert (mindspore.Tensor(numpy.ones(2, numpy.float32)) + 1).asnumpy().sum() == 4\n"
         "from parity.random_weights import random_parameters; from reference_models.spec import get_model\n"
-        "from parity.runners.mindspore import MindSporeRunner\n"
+        "from triport.converters.networks.registered import of_model\n"
+        "from parity.runtimes.mindspore import MindSporeRunner\n"
         "spec = get_model('res2net_digits')\n"
-        "runner = MindSporeRunner(spec, 10, random_parameters(spec, 10, 0))\n"
-        "print(runner.run(numpy.ones((1, 3, 32, 32), numpy.float32)).shape)\n"
+        "runner = MindSporeRunner(of_model(spec, 10), random_parameters(spec, 10, 0))\n"
+        "print(runner.run({'input': numpy.ones((1, 3, 32, 32), numpy.float32)})['logits'].shape)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
     assert "(1, 10)" in done.stdout, done.stderr

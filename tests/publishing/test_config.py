@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from triport.publishing.config import config_of, crop_fraction, timm_name
+from triport.publishing.config import config_of, crop_fraction
 from triport.publishing.origin import OriginError, read_classes
 from triport.reference_models.spec import all_models, get_model
 
@@ -37,7 +37,7 @@ def test_timm_resizes_to_the_publishers_size(preprocess):
     ],
 )
 def test_timms_name_of_a_graph(model, name):
-    assert timm_name(get_model(model)) == name
+    assert get_model(model).timm_name == name
 
 
 def test_keys_of_timm_and_transformers():

@@ -9,7 +9,7 @@ import pytest
 from tests.converters.checkpoints import dialect_of, write_arrays, write_random
 from triport.converters.convert import SHIPPED, convert
 from triport.converters.formats import file_sha256, open_checkpoint
-from triport.parity.runners.mindspore import MindSporeRunner
+from triport.parity.runtimes.mindspore import MindSporeRunner
 from triport.publishing import publish as module
 from triport.publishing.publish import publish
 from triport.publishing.verify import verify
@@ -154,7 +154,9 @@ def test_other_classes_are_published_where_they_are_named(tmp_path, run_cli):
 
 def test_a_runtime_that_differs_stops_it(tmp_path, run_cli, monkeypatch):
     right = MindSporeRunner.run
-    monkeypatch.setattr(MindSporeRunner, "run", lambda self, batch: right(self, batch) * 1.0001)
+    monkeypatch.setattr(
+        MindSporeRunner, "run", lambda self, feed: {"logits": right(self, feed)["logits"] * 1.0001}
+    )
     result = run_cli("publish", SHIPPED, *options("-o", tmp_path / "out"))
     assert result.exit_code == 1
     assert "1 of 4 runtimes differ from pytorch-float64\n  mindspore: 1.0e-04" in result.stderr

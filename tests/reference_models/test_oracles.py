@@ -3,9 +3,11 @@
 import pytest
 
 from tests.oracle_weights import FOLDER, MODELS, load_oracle
+from triport.converters.networks.registered import of_model
+from triport.parity.batches import logits_of
 from triport.parity.compare import compare
-from triport.parity.runners.mindspore import MindSporeRunner
-from triport.parity.runners.pytorch import PyTorchRunner
+from triport.parity.runtimes.mindspore import MindSporeRunner
+from triport.parity.runtimes.pytorch import PyTorchRunner
 
 RUNNERS = {"pytorch": PyTorchRunner, "mindspore": MindSporeRunner}
 ORACLES = sorted(path.stem for path in FOLDER.glob("*.npz"))
@@ -20,7 +22,8 @@ SLOW = {
 
 
 def run(oracle, runtime, parameters):
-    return RUNNERS[runtime](oracle.spec, oracle.logits.shape[1], parameters).run(oracle.batch())
+    runner = RUNNERS[runtime](of_model(oracle.spec, oracle.logits.shape[1]), parameters)
+    return logits_of(runner, oracle.batch())
 
 
 def test_every_oracle_has_a_model():

@@ -28,13 +28,11 @@ class SelectionOptions(TypedDict, total=False):
         key: where the state dict lies in a .pth: "a.b" or "a/b".
         prefix: which part of the names is the network: "student", "ema".
         renames: layers' other names: {"fc.1": "fc"}, or ["fc.1=fc"].
-        head: False where the last layer need not be there, and is left out.
     """
 
     key: str | None
     prefix: str | None
     renames: Renames
-    head: bool
 
 
 def selection_of(key: str | None = None, prefix: str | None = None, renames: Renames = ()) -> Selection:

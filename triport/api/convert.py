@@ -9,19 +9,30 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from triport.reference_models.spec import Runtime
 
-from .arguments import PathLike, Progress, Renames, SelectionOptions, path_or_none, quiet, selection_of
+from .arguments import (
+    ArgumentError,
+    PathLike,
+    Progress,
+    Renames,
+    SelectionOptions,
+    path_or_none,
+    quiet,
+    selection_of,
+)
 from .networks import is_model_named, is_network, network_of
 
 if TYPE_CHECKING:
     from triport.converters.conversion import Conversion
-    from triport.converters.mindir.conversion_result import AnyConversion
     from triport.converters.request import Request
+    from triport.parity.graphs.result import AnyConversion
+    from triport.parity.imported.result import ImportedSource
     from triport.parity.module_export.result import ModuleConversion
 
 
 class ConvertOptions(SelectionOptions, total=False):
     """What `convert` takes besides; `triport.converters.request.Request` says what each means."""
 
+    head: bool
     source_runtime: Runtime | None
     model: str | None
     dialect: str | None
@@ -43,14 +54,15 @@ def convert(
     to: Runtime,
     progress: Progress = quiet,
     **options: Unpack[ConvertOptions],
-) -> Conversion | AnyConversion | ModuleConversion:
+) -> Conversion | AnyConversion | ModuleConversion | ImportedSource:
     """Move a checkpoint to another runtime: every parameter accounted for, bit-equal, checked.
 
     Args:
         source: any .ckpt, .pth, .safetensors, .onnx or .mindir, told by its content; None is the small
             trained model that triport ships. Or a network in code, to ONNX: a torch.nn.Module, a Cell, or
             a NET such as "package.module:factory".
-        output: the file to write; None is the source's name in the working directory.
+        output: the file to write, or of an ONNX graph's source the folder; None is the source's name in the
+            working directory.
         to: the runtime to write for: "mindspore", "pytorch" or "onnx".
         progress: is told each step.
         **options: model, dialect, dtype, ... as `python -m triport convert --help` lists them.
@@ -72,7 +84,8 @@ def convert(
         >>> triport.diff("digits.ckpt", "digits.safetensors").passed
         True
     """
-    from triport.converters.mindir.asked import convert_asked, is_graph_asked
+    from triport.converters.mindir.asked import is_graph_asked
+    from triport.converters.onnx_import.asked import is_source_asked
 
     request = _request(to, path_or_none(output), **options)
     if is_network(source):
@@ -80,7 +93,14 @@ def convert(
     path = path_or_none(source)
     if is_model_named(source):
         path, request = request.weights_of_model(source)
+    if is_source_asked(path, request):
+        from triport.parity.imported.convert import convert_to_source
+
+        assert path is not None and request.output is not None and request.to != "onnx"
+        return convert_to_source(path, request.output, request.to, progress)
     if is_graph_asked(path, request):
+        from triport.parity.graphs.asked import convert_asked
+
         return convert_asked(path, request, progress)
     from triport.converters.convert import convert as run
 
@@ -91,7 +111,8 @@ def _convert_network(
     source: Any, request: Request, progress: Progress
 ) -> Conversion | AnyConversion | ModuleConversion:
     """Convert a network in code, or the weights of a model that is named."""
-    from triport.converters.mindir.asked import AskedError, convert_asked
+    from triport.converters.mindir.asked import AskedError
+    from triport.parity.graphs.asked import convert_asked
 
     if request.cell is not None:
         raise AskedError(f"{source}: give a NET or --cell, not both")
@@ -124,3 +145,53 @@ def _request(
         checkpoint=path_or_none(checkpoint),
         **others,
     )
+
+
+def to_onnx(
+    what: Any,
+    output: PathLike | None = None,
+    *,
+    progress: Progress = quiet,
+    **options: Unpack[ConvertOptions],
+) -> Conversion | AnyConversion | ModuleConversion | ImportedSource:
+    """Write an ONNX file of a checkpoint, a .mindir file, or a network of your own.
+
+    A checkpoint's parameters are put into its model's graph. A .mindir file or a Cell is converted whatever
+    it computes, and compared with MindSpore before it is kept.
+
+    Args:
+        what: a file; or a `mindspore.nn.Cell`, with `inputs`.
+        output: the file to write; None is the source's or the network's name in the working directory.
+        progress: is told each step.
+        **options: inputs, checkpoint, opset, optimize, check, ... as `convert` takes them.
+
+    Returns:
+        What was done. Its `passed` is False, and no file was written, where the results then differ.
+
+    Raises:
+        triport.Error: it cannot be converted.
+
+    Example:
+        >>> import triport
+        >>> triport.to_onnx(triport.SHIPPED, "digits.onnx").to_dict()["to"]
+        'onnx'
+    """
+    kind = _framework_class(what)
+    if kind == "mindspore.Cell":
+        of_cell: dict[str, Any] = {**options, "cell": what}
+        return convert(None, output, to="onnx", progress=progress, **of_cell)
+    if kind is not None:
+        raise ArgumentError(
+            f"{type(what).__name__} is a {kind}: to_onnx takes a file or a mindspore.nn.Cell. Save its state "
+            f"dict, if it is one of the known models (triport.models), and give the file"
+        )
+    return convert(what, output, to="onnx", progress=progress, **options)
+
+
+def _framework_class(what: Any) -> str | None:
+    """Return "mindspore.Cell" or "torch.Module" for a network, without importing either; None for a path."""
+    for base in type(what).__mro__:
+        package = base.__module__.partition(".")[0]
+        if (package, base.__name__) in (("mindspore", "Cell"), ("torch", "Module")):
+            return f"{package}.{base.__name__}"
+    return None

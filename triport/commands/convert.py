@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from .shared.command import Command, OutputFile
+from .shared.command import Command, OutputFileOrFolder
 from .shared.options import JSON, RUNTIME, selection_options, with_options
 from .shared.output import emit, shown_progress
 
@@ -60,7 +60,10 @@ _GRAPH = (
 @click.argument("source", required=False, metavar="[SOURCE|NET]")
 @click.option("--to", required=True, type=RUNTIME, help="The runtime to write for.")
 @click.option(
-    "-o", "--output", type=OutputFile(path_type=Path), help="Default: SOURCE's name, in this folder."
+    "-o",
+    "--output",
+    type=OutputFileOrFolder(path_type=Path),
+    help="Default: SOURCE's name, in this folder. A folder: the source of an ONNX graph, and its weights.",
 )
 @with_options(*_WEIGHTS, *_ONNX, *_GRAPH)
 @selection_options
@@ -71,6 +74,8 @@ def convert(json_path: str | None, no_head: bool, no_check: bool, **asked: Any) 
     SOURCE is any .ckpt, .pth, .safetensors or .onnx, told by its content. Without SOURCE the small
     trained Res2Net that triport ships is converted. A .mindir file, or any Cell given by --cell,
     becomes ONNX whatever it computes; exit code 1, and no file, if it then differs from MindSpore.
+    Any ONNX graph becomes source and weights in a folder, if -o names one: a .py file whose build()
+    makes the network; exit code 1, and no file, if it then differs from ONNX Runtime.
 
     NET is a network in code, package.module:factory, "package.module:factory('name', key=1)" or
     path/file.py:factory, and becomes ONNX too: a torch.nn.Module by whichever of torch's exporters is
@@ -82,6 +87,7 @@ def convert(json_path: str | None, no_head: bool, no_check: bool, **asked: Any) 
       python cli.py convert --from mindspore --to onnx
       python cli.py convert model.mindir --to onnx -o model.onnx
       python cli.py convert package.module:factory --to onnx --input 1x3x224x224 -o net.onnx
+      python cli.py convert model.onnx --to pytorch -o model/
       python cli.py convert --to onnx --cell package.module:factory --input 1x3x224x224
     """
     import triport

@@ -18,7 +18,7 @@ def doctor(json_path: str | None) -> None:
     Example:
       python cli.py doctor
     """
-    from triport.parity import doctor as checks
+    from triport.parity.doctor import examine, tables_of
 
-    findings = checks.examine()
-    emit(checks.json_of(findings), json_path, lambda: print_pieces(*checks.tables_of(findings)))
+    found = examine()
+    emit(found.to_dict(), json_path, lambda: print_pieces(*tables_of(found)))

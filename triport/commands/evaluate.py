@@ -16,8 +16,8 @@ _PATH = click.Path(path_type=Path)
 
 
 @click.command(cls=Command)
-@click.argument("what", metavar="MODEL|FILE [MODEL|FILE]", nargs=-1, required=True)
-@click.option("--data", required=True, type=_PATH, help="Labelled images; see the layouts below.")
+@click.argument("what", metavar="MODEL|FILE|ROWS [MODEL|FILE|ROWS]", nargs=-1, required=True)
+@click.option("--data", type=_PATH, help="Labelled images; see the layouts below.")
 @click.option("--labels", type=_PATH, help="Classes of ILSVRC2012_val_*.JPEG: the devkit, or a list.")
 @click.option("--classes", type=_PATH, help="Class folders' names, one a line, in the order of the outputs.")
 @click.option("--runtime", type=RUNTIME, multiple=True, help="Where to run; default: FILE's own runtime.")
@@ -46,12 +46,17 @@ _PATH = click.Path(path_type=Path)
     "--html", type=OutputFile(path_type=Path), help="Write a pair's report with the images that differ."
 )
 @JSON
-def evaluate(json_path: str | None, html: Path | None, predictions: bool, **asked: Any) -> None:
+def evaluate(
+    what: tuple[str, ...], json_path: str | None, html: Path | None, predictions: bool, **asked: Any
+) -> None:
     """Score a checkpoint or ONNX file on labelled images, beside the published accuracy.
 
     Two of them run on the same decoded images and are compared image by image; exit code 1 if one is
     better by more than chance, or if the accuracy is lower than published. --runtime, --model,
     --profile and --precision may then be given twice, for the first and the second.
+
+    Two files that --rows wrote, on two machines perhaps, are compared without running anything; so are
+    files of any other tool with the columns image, label and top1. These need no --data.
 
     \b
     --data is any of
@@ -66,16 +71,25 @@ def evaluate(json_path: str | None, html: Path | None, predictions: bool, **aske
       python cli.py evaluate resnet50.onnx --data imagenet/val
       python cli.py evaluate resnet50.onnx --data ILSVRC2012_img_val.tar --rows rows.csv --resume
       python cli.py evaluate resnet50.pth resnet50.onnx --data imagenet/val --html flips.html
+      python cli.py evaluate rows_gpu.csv rows_npu.csv
       torchrun --nproc-per-node 8 cli.py evaluate resnet50.pth --data imagenet/val --device cuda
     """
+    import triport
     from triport.parity.imagenet import report
-    from triport.parity.imagenet.session import Request, run
+    from triport.parity.imagenet.pair_of_rows import DoneWithRows
+    from triport.parity.imagenet.rows_report import facts_of_rows, summary_of_rows
 
     with shown_progress() as progress:
-        done = run(Request(**asked, html=html, keep_predictions=predictions), progress)
+        done = triport.evaluate(*what, html=html, keep_predictions=predictions, progress=progress, **asked)
     if done.rank != 0:
         return
     pieces: list[Any] = []
+    if isinstance(done, DoneWithRows):
+        pieces += [
+            summary_of_rows(f"{letter}: {name}", score)
+            for letter, name, score in zip("AB", done.names, done.scores, strict=True)
+        ]
+        pieces += [facts] if (facts := facts_of_rows(done)) else []
     for index, evaluation in enumerate(done.evaluations):
         letter = f"{'AB'[index]}: " if done.pair is not None else ""
         pieces += [letter + report.summary_of(evaluation)]
@@ -83,9 +97,10 @@ def evaluate(json_path: str | None, html: Path | None, predictions: bool, **aske
     if done.pair is not None:
         pieces += [report.pair_summary(done.pair)]
         pieces += [report.flips_table(done.pair)] if done.pair.flips else []
+        pieces += [report.classes_table(done.pair)] if done.pair.classes() else []
     if done.comparison is not None:
         pieces += [report.comparison_table(done.comparison), done.comparison.verdict()]
     if html is not None:
         write_text(str(html), done.page())
-    emit(done.json(), json_path, lambda: print_pieces(*pieces))
+    emit(done.to_dict(), json_path, lambda: print_pieces(*pieces))
     sys.exit(0 if done.passed else 1)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from .shared.command import Command
-from .shared.options import JSON, selection_of, selection_options
+from .shared.options import JSON, selection_options
 from .shared.output import emit, print_pieces
 
 
@@ -24,11 +25,9 @@ def inspect(
     other: Path | None,
     stats: bool,
     strict: bool,
-    key: str | None,
-    prefix: str | None,
-    renames: tuple[str, ...],
     no_head: bool,
     json_path: str | None,
+    **selection: Any,
 ) -> None:
     """Say what a checkpoint is: format, names, model, classes, tensors, and what is wrong with it.
 
@@ -43,21 +42,16 @@ def inspect(
       python cli.py inspect resnet50.pth resnet50.ckpt
       python cli.py inspect resnet50.pth --strict --json -
     """
-    if other is not None:
-        from triport.converters.comparison import compare_files
-        from triport.converters.tables import comparison_lines
+    import triport
+    from triport.converters.tables import comparison_lines, inspection_table
 
-        for option, given in (("--stats", stats), ("--strict", strict)):
-            if given:
-                raise click.UsageError(
-                    f"{option} is of one file: leave it out, or inspect the files one by one"
-                )
-        done = compare_files(file, other, selection_of(key, prefix, renames), not no_head)
-        emit(done.as_dict(), json_path, lambda: click.echo("\n".join(comparison_lines(done))))
-        sys.exit(0 if done.equal else 1)
-    from triport.converters.inspection import inspect_file
-    from triport.converters.tables import inspection_table
-
-    found = inspect_file(file, stats, selection_of(key, prefix, renames), not no_head)
-    emit(found.as_dict(), json_path, lambda: print_pieces(*inspection_table(found)))
-    sys.exit(1 if strict and found.problems else 0)
+    if other is None:
+        found = triport.inspect(file, stats=stats, head=not no_head, **selection)
+        emit(found.to_dict(), json_path, lambda: print_pieces(*inspection_table(found)))
+        sys.exit(1 if strict and not found.passed else 0)
+    for option, given in (("--stats", stats), ("--strict", strict)):
+        if given:
+            raise click.UsageError(f"{option} is of one file: leave it out, or inspect the files one by one")
+    done = triport.diff(file, other, head=not no_head, **selection)
+    emit(done.to_dict(), json_path, lambda: click.echo("\n".join(comparison_lines(done))))
+    sys.exit(0 if done.passed else 1)

@@ -20,16 +20,13 @@ def models(name: str | None, json_path: str | None) -> None:
       python cli.py models
       python cli.py models res2net50
     """
+    import triport
     from triport.reference_models import tables
-    from triport.reference_models.spec import all_models, get_model
 
     if name is None:
-        specs = list(all_models().values())
-        emit(
-            [tables.summary(spec) for spec in specs],
-            json_path,
-            lambda: print_pieces(*tables.models_table(specs)),
-        )
-    else:
-        spec = get_model(name)
-        emit(tables.details(spec), json_path, lambda: print_pieces(*tables.model_tables(spec)))
+        known = triport.models()
+        shown = tables.models_table(one.spec for one in known)
+        emit([one.summary() for one in known], json_path, lambda: print_pieces(*shown))
+        return
+    found = triport.model(name)
+    emit(found.to_dict(), json_path, lambda: print_pieces(*tables.model_tables(found.spec)))

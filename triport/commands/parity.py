@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import sys
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +15,8 @@ from .shared.output import emit, print_pieces, shown_progress, write_text
 
 if TYPE_CHECKING:
     from triport.parity.check import ModelReport
+    from triport.parity.session import ParityResult
+    from triport.parity.training.check import TrainingReport
 
 
 class Tolerance(click.ParamType):
@@ -53,18 +52,38 @@ class Numbers(click.ParamType):
         return tuple(dict.fromkeys(int(word) for word in words))
 
 
+class Names(click.ParamType):
+    """Names with commas between."""
+
+    name = "NAME[,NAME...]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return them as a tuple, each once."""
+        if isinstance(value, tuple):
+            return value
+        return tuple(dict.fromkeys(name.strip() for name in value.split(",")))
+
+
 NUMBERS = Numbers()
 
 
 @click.command(cls=Command)
-@click.argument("what", nargs=-1, metavar="MODEL|FILE...")
+@click.argument("what", nargs=-1, metavar="MODEL|NET|FILE...")
 @click.option("--all", "every", is_flag=True, help="Check every model.")
 @click.option(
-    "--weights", type=click.Path(path_type=Path), help="A checkpoint of MODEL, instead of random weights."
+    "--weights", help="A checkpoint of MODEL or NET, instead of random weights; of a NET also: own."
+)
+@click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="SPEC",
+    help="What goes into a NET, once for each input: 1x3x224x224, tokens=2x16@length:int64:0..1000.",
 )
 @click.option("--model", help="What the FILEs are of, where they do not tell.")
 @click.option(
     "--runtimes",
+    type=Names(),
     metavar="NAME,NAME",
     help="Which to compare. Default: mindspore,pytorch,onnx; see --precision.",
 )
@@ -114,27 +133,7 @@ NUMBERS = Numbers()
     metavar="PATH",
     help="Write the verdicts as JUnit XML, for CI.",
 )
-def parity(
-    what: tuple[str, ...],
-    every: bool,
-    weights: Path | None,
-    model: str | None,
-    runtimes: str | None,
-    device: str,
-    precision: str,
-    tolerance: float | None,
-    seed: int,
-    batch_sizes: tuple[int, ...],
-    layers: bool,
-    isolate: bool,
-    gradients: bool,
-    steps: int | None,
-    sizes: tuple[int, ...] | None,
-    images: Path | None,
-    json_path: str | None,
-    html_path: str | None,
-    junit_path: str | None,
-) -> None:
+def parity(json_path: str | None, html_path: str | None, junit_path: str | None, **asked: Any) -> None:
     """Prove that every runtime computes the same function, against PyTorch in float64.
 
     A MODEL gets seeded weights in which no value is left at its initial one; a FILE its own. ONNX
@@ -143,6 +142,10 @@ def parity(
     further FILE is compared with the first too: by how much they are apart, which weights differ, or
     where the graph does; all but one may be ONNX files with BatchNorm folded and names of their own.
     Exit code 1 if not equal.
+
+    A NET is a network of your own, package.module:factory or path/file.py:factory, perhaps with literal
+    arguments, a .onnx or a .mindir file: a Module and a Cell whose parameters agree by name are compared,
+    or one of them with what is made of it. --input says what goes in.
 
     \b
     Example:
@@ -153,118 +156,55 @@ def parity(
       python cli.py parity resnet50.pth --images photos --batch-size 1,3 --size 224,193
       python cli.py parity resnet50 --precision float16
       python cli.py parity resnet50.pth resnet50_int8.onnx --precision int8
+      python cli.py parity "net.py:build('small')" cell.py:build --input 2x3x64x64 --layers
       python cli.py parity --all --json report.json
     """
-    from rich.markup import escape
+    from triport.parity.session import Listener, Request, run
 
-    from triport.parity.files import localise, telling_report, with_files_beside
-    from triport.parity.localise import report as localise_report
-    from triport.parity.report import json_of, label_of, layers_table, table_of, verdict_of
-    from triport.parity.runners.precision import FULL, check_known, runtimes_with
-    from triport.parity.subjects import check, check_precision_of, files_of, inputs_like, subjects_of, train
-    from triport.parity.training import report as training_report
-    from triport.reference_models.errors import TriportError
-
-    def print_report(report: ModelReport) -> None:
-        print_pieces(table_of(report))
-        for pair in report.pairs:
-            for found in (pair.layers, pair.isolated):
-                if found is not None and found.parting is not None:
-                    print_pieces(layers_table(label_of(pair), found))
-
-    subjects = subjects_of(what, every=every, weights=weights, seed=seed, model=model)
-    check_known(precision)
-    if precision not in FULL and (gradients or steps):
-        raise TriportError(f"--precision {precision}: training is compared in float32, leave one of both out")
-    check_precision_of(subjects, precision)
-    names = [name.strip() for name in runtimes.split(",")] if runtimes else list(runtimes_with(precision))
-    shapes = [(size_px, batch_size) for size_px in sizes or (None,) for batch_size in batch_sizes]
-    files = files_of(subjects)
-    checked: list[list[ModelReport]] = []
-    trained = []
+    shows = json_path != "-"
     with shown_progress() as progress:
-        for index, subject in enumerate(subjects):
-            here = f"{index + 1}/{len(subjects)} {subject.name}"
-            checked.append([])
-            for number, (size_px, batch_size) in enumerate(shapes):
-                first = checked[files[0]][number] if index in files[1:] else None
-                report = check(
-                    subject,
-                    runtimes=names,
-                    device=device,
-                    tolerance=tolerance,
-                    seed=seed,
-                    batch_size=batch_size,
-                    layers=layers,
-                    isolate=isolate,
-                    size_px=size_px,
-                    images=images,
-                    precision=precision,
-                    # once for each subject
-                    further=number == 0,
-                    inputs=inputs_like(first, subject, size_px, images) if first else None,
-                    skip_missing=runtimes is None,
-                    progress=functools.partial(_tell, progress, here),
-                )
-                # files are compared by what they compute; of all others that need not be kept
-                checked[-1].append(report if files else replace(report, function=None))
-                if json_path != "-" and not files:
-                    print_report(report)
-            # statistics of one or two images are none
-            trainings = dict.fromkeys((size_px, max(batch_size, 4)) for size_px, batch_size in shapes)
-            for size_px, batch_size in trainings if gradients or steps else ():
-                trained.append(
-                    train(
-                        subject,
-                        runtimes=names,
-                        device=device,
-                        seed=seed,
-                        batch_size=batch_size,
-                        size_px=size_px,
-                        steps=steps or 0,
-                        progress=functools.partial(_tell, progress, here),
-                    )
-                )
-                if json_path != "-":
-                    print_pieces(training_report.table_of(trained[-1]))
-        localised = localise(
-            subjects,
-            [telling_report(of_subject) for of_subject in checked],
-            device=device,
-            seed=seed,
-            progress=functools.partial(_tell, progress, "files"),
-        )
-        by_shape = [
-            with_files_beside(subjects, of_shape, layers=layers, seed=seed)
-            for of_shape in zip(*checked, strict=True)
-        ]
-    reports = [report for of_subject in zip(*by_shape, strict=True) for report in of_subject]
-    for report in reports if files and json_path != "-" else ():
-        print_report(report)
+        listener = Listener(progress, _print_report, _print_training) if shows else Listener(progress)
+        result = run(Request(**asked), listener)
     if html_path is not None:
         from triport.parity.report_html import page_of
 
-        write_text(html_path, page_of(reports, localised=localised, trained=trained))
+        page = page_of(result.reports, localised=result.localised, trained=result.trained)
+        write_text(html_path, page)
     if junit_path is not None:
         from triport.parity.report_junit import junit_of
 
-        write_text(junit_path, junit_of(reports, localised, trained))
-    verdicts = [
+        write_text(junit_path, junit_of(result.reports, result.localised, result.trained))
+    emit(result.to_dict(), json_path, lambda: print_pieces(*_verdicts(result)))
+    sys.exit(0 if result.passed else 1)
+
+
+def _print_report(report: ModelReport) -> None:
+    from triport.parity.report import label_of, layers_table, table_of
+
+    print_pieces(table_of(report))
+    for pair in report.pairs:
+        for found in (pair.layers, pair.isolated):
+            if found is not None and found.parting is not None:
+                print_pieces(layers_table(label_of(pair), found))
+
+
+def _print_training(report: TrainingReport) -> None:
+    from triport.parity.training.report import table_of
+
+    print_pieces(table_of(report))
+
+
+def _verdicts(result: ParityResult) -> list[str]:
+    """Return what differs between files, and the lines that say whether all is equal."""
+    from rich.markup import escape
+
+    from triport.parity.localise import report as localise_report
+    from triport.parity.report import verdict_of
+    from triport.parity.training import report as training_report
+
+    localised = result.localised
+    return [
         *(escape(localise_report.lines_of(one, named=len(localised) > 1)) for one in localised),
-        escape(verdict_of(reports, files_differ=not all(one.passed for one in localised))),
-        *([training_report.verdict_of(trained)] if trained else []),
+        escape(verdict_of(result.reports, files_differ=not all(one.passed for one in localised))),
+        *([training_report.verdict_of(result.trained)] if result.trained else []),
     ]
-    value = {
-        **json_of(reports),
-        **({"localisation": localise_report.json_of(localised[0])} if localised else {}),
-        **({"localisations": [localise_report.json_of(one) for one in localised]} if localised else {}),
-        **({"training": training_report.json_of(trained)} if trained else {}),
-    }
-    emit(value, json_path, lambda: print_pieces(*verdicts))
-    equal = all(report.passed for report in reports) and all(report.passed for report in trained)
-    equal = equal and all(one.passed for one in localised)
-    sys.exit(0 if equal else 1)
-
-
-def _tell(progress: Callable[[str], None], where: str, step: str) -> None:
-    progress(f"{where}: {step}")

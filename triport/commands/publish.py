@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -37,21 +38,7 @@ from .shared.output import emit, shown_progress
 )
 @click.option("--dry-run", is_flag=True, help="With --push: list what would be uploaded, upload nothing.")
 @JSON
-def publish(
-    source: Path,
-    model: str,
-    output: Path,
-    license: str,
-    dialects: tuple[str, ...],
-    classes: Path | None,
-    accuracy: tuple[str, ...],
-    push: str | None,
-    public: bool | None,
-    replace: bool,
-    delete_others: bool,
-    dry_run: bool,
-    json_path: str | None,
-) -> None:
+def publish(json_path: str | None, **asked: Any) -> None:
     """Make a folder of SOURCE for every runtime, with a model card and a manifest that proves it.
 
     Inspection, conversion, round trip and parity must pass: at the first that does not, exit code 1
@@ -62,54 +49,22 @@ def publish(
       python cli.py publish resnet50.ckpt --model resnet50.mindcv --license apache-2.0 -o published/resnet50
       python cli.py publish resnet50.pth --model resnet50 --license mit -o out --push me/resnet50 --dry-run
     """
+    import triport
     from triport.publishing.proofs import NotPublishableError
-    from triport.publishing.publish import publish as run
-    from triport.publishing.push import Asked, check_repository, upload_list
-    from triport.publishing.push import push as upload
+    from triport.publishing.session import NotUploadedError, Publication
     from triport.publishing.tables import publication_lines
-    from triport.reference_models.errors import TriportError
 
-    for option, given in (
-        ("--dry-run", dry_run),
-        ("--replace", replace),
-        ("--public" if public else "--private", public is not None),
-    ):
-        if given and push is None:
-            raise click.UsageError(f"{option} goes with --push")
-    if delete_others and not replace:
-        raise click.UsageError("--delete-others goes with --replace")
-    asked = Asked(None if public is None else not public, replace, delete_others)
-    if push is not None:
-        check_repository(push)
+    def show(done: Publication) -> None:
+        emit(done.to_dict(), json_path, lambda: click.echo("\n".join(publication_lines(done))))
+
     try:
         with shown_progress() as progress:
-            done = run(
-                source,
-                output,
-                model=model,
-                license=license,
-                dialects=dialects,
-                classes=classes,
-                accuracy=accuracy,
-                progress=progress,
-            )
+            done = triport.publish(**asked, progress=progress)
     except NotPublishableError as error:
         click.echo(f"Not published: {error}", err=True)
         sys.exit(1)
-    result, lines = done.as_dict(), list(publication_lines(done))
-    if push is not None and dry_run:
-        files = upload_list(output)
-        result["push"] = {"repository": push, "dry_run": True, "files": [name for name, _ in files]}
-        lines.append(f"Would upload to {push} (if new: {'public' if public else 'private'}):")
-        lines += [f"  {name:22} {size:>12,}" for name, size in files]
-    elif push is not None:
-        try:
-            with shown_progress() as progress:
-                pushed = upload(output, push, progress, asked)
-        except TriportError:
-            # the folder is there, and its digest is not said again
-            emit({**result, "push": None}, json_path, lambda: click.echo("\n".join(lines)))
-            raise
-        result["push"] = {"repository": push, "dry_run": False, **pushed.as_dict()}
-        lines += pushed.lines(push)
-    emit(result, json_path, lambda: click.echo("\n".join(lines)))
+    except NotUploadedError as error:
+        # the folder is there, and its digest is not said again
+        show(error.publication)
+        raise
+    show(done)

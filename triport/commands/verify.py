@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -20,7 +21,7 @@ from .shared.output import emit, print_pieces, shown_progress
 )
 @DEVICE
 @JSON
-def verify(folder: Path, digest: str | None, runtimes: str, device: str, json_path: str | None) -> None:
+def verify(folder: Path, json_path: str | None, **asked: Any) -> None:
     """Check a folder that `publish` made: hashes, structure, bits, claims, and the sample's logits.
 
     Hashes, structure, bits and claims need no framework; the sample runs in every runtime that is
@@ -30,16 +31,10 @@ def verify(folder: Path, digest: str | None, runtimes: str, device: str, json_pa
     Example:
       python cli.py verify published/resnet50
     """
+    import triport
     from triport.publishing.tables import verification_pieces
-    from triport.publishing.verify import verify as run
-    from triport.reference_models.errors import TriportError
-    from triport.reference_models.spec import RUNTIMES
 
-    asked = [runtime.strip() for runtime in runtimes.split(",") if runtime.strip()]
-    unknown = [runtime for runtime in asked if runtime not in RUNTIMES]
-    if unknown:
-        raise TriportError(f"--runtimes {', '.join(unknown)}: known are {', '.join(RUNTIMES)}")
     with shown_progress() as progress:
-        done = run(folder, digest=digest, runtimes=asked, device=device, progress=progress)
-    emit(done.as_dict(), json_path, lambda: print_pieces(*verification_pieces(done)))
+        done = triport.verify(folder, progress=progress, **asked)
+    emit(done.to_dict(), json_path, lambda: print_pieces(*verification_pieces(done)))
     sys.exit(0 if done.passed else 1)

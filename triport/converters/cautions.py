@@ -51,13 +51,23 @@ def cautions(
             f"the head is left out (--no-head): what was written is the backbone of {spec.name}, "
             f"{len(found.names)} tensors, and loads into a network without its head, or not strictly"
         )
-    for one in found.contradictions:
-        yield f"{one}: you said {spec.name}, and so it was taken"
-    yield from _of_other_graphs(found, written, to, said)
+    yield from contradicted(found)
+    yield from other_graphs(found, written, to, said)
     if to == "onnx":
         return
     yield from _of_a_publisher_without(spec, written)
-    expected = next((w.preprocess for w in spec.weights if w.dialect == written.name), None)
+    yield from other_preprocessing(found, written, prepared)
+
+
+def contradicted(found: Fit) -> Iterator[str]:
+    """Yield what the file says of itself and is not so in the model that the user named."""
+    for one in found.contradictions:
+        yield f"{one}: you said {found.spec.name}, and so it was taken"
+
+
+def other_preprocessing(found: Fit, written: Dialect, prepared: Preparation) -> Iterator[str]:
+    """Yield how the weights' preprocessing differs from that of the publisher whose names were written."""
+    expected = next((w.preprocess for w in found.spec.weights if w.dialect == written.name), None)
     trained = prepared.preprocess
     if trained and expected and trained != expected:
         changes = [
@@ -71,7 +81,8 @@ def cautions(
         )
 
 
-def _of_other_graphs(found: Fit, written: Dialect, to: Runtime, said: bool) -> Iterator[str]:
+def other_graphs(found: Fit, written: Dialect, to: Runtime, said: bool) -> Iterator[str]:
+    """Yield which publishers' own definitions compute something else from the same weights."""
     spec = found.spec
     publishers = {one.name: one.publisher for one in family_models(spec.family)}
     for other in spec.same_weights_as:

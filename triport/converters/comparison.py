@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from triport.converters.deciding import flow_stated
 from triport.converters.formats import (
@@ -21,6 +21,7 @@ from triport.converters.formats import (
 from triport.converters.graphs.difference import differences
 from triport.converters.identify import Fit, candidates
 from triport.converters.names import COUNTER_LEAF
+from triport.reference_models.result import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,7 +48,7 @@ class Difference:
     max_abs: float | None = None
     values: int | None = None
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return what `inspect A B --json` prints of it."""
         return {
             "name": self.name,
@@ -76,6 +77,12 @@ class Comparison:
     graphs: tuple[str, ...] = ()
     graphs_compared: bool = False
     notes: tuple[str, ...] = ()
+    schema_version: ClassVar[int] = SCHEMA_VERSION
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing differs."""
+        return self.equal
 
     @property
     def weights_equal(self) -> bool:
@@ -87,9 +94,10 @@ class Comparison:
         """Whether the weights are equal, and the graphs as far as both files state or hold one."""
         return self.weights_equal and not self.graphs
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return what `inspect A B --json` prints."""
         return {
+            "schema_version": self.schema_version,
             "first": self.first,
             "second": self.second,
             "model": self.model,
@@ -98,7 +106,7 @@ class Comparison:
             "graphs_equal": not self.graphs if self.graphs_compared else None,
             "graph_differences": list(self.graphs),
             "tensors_compared": self.tensors,
-            "differences": [difference.as_dict() for difference in self.differences],
+            "differences": [difference.to_dict() for difference in self.differences],
             "not_compared": list(self.not_compared),
             "notes": list(self.notes),
         }

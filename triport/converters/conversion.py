@@ -74,5 +74,5 @@ class Conversion:
             "assumed": list(self.assumed),
             "loads_in": [asdict(one) for one in self.loads_in],
             "graph_not_compared": self.graph_not_compared,
-            **({"rounding": self.rounding.as_dict()} if self.rounding else {}),
+            **({"rounding": self.rounding.to_dict()} if self.rounding else {}),
         }

@@ -122,7 +122,7 @@ def _read(path: Path, request: Request) -> _Job:
         )
     dtypes = FLOATS if request.dtype else PARAMETER_DTYPES
     found = identify(checkpoint, request.model, dtypes, request.with_head)
-    not_compared = _check_graph(checkpoint, found)
+    not_compared = check_graph(checkpoint, found)
     prepared = request.prepared
     if prepared is None:
         prepared = preparation_of(checkpoint, found.spec, found.dialect.name, request.model)
@@ -138,7 +138,7 @@ def _read(path: Path, request: Request) -> _Job:
     return _Job(checkpoint, found, prepared, not_compared, output, written)
 
 
-def _check_graph(checkpoint: Checkpoint, found: Fit) -> str | None:
+def check_graph(checkpoint: Checkpoint, found: Fit) -> str | None:
     """Refuse a file whose graph is not its model's: the same weights are another function there.
 
     Returns:

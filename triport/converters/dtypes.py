@@ -34,7 +34,7 @@ class Rounding:
     tensor: str | None
     became_zero: int
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return what `convert --dtype --json` prints of it."""
         return {
             "dtype": self.dtype,

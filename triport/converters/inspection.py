@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from triport.converters.cautions import assumptions
 from triport.converters.convert import ConvertError, check_finite
@@ -23,16 +23,13 @@ from triport.converters.formats import (
 )
 from triport.converters.graphs.verdict import GraphVerdict, graph_verdict
 from triport.converters.identify import Fit, IdentifyError, candidates, identify
-from triport.converters.names import COUNTER_LEAF, LEAVES
 from triport.converters.provenance import FOLDED_KEY, VERSION_KEY, ProvenanceError
 from triport.converters.statements import Judgement
 from triport.converters.statements.preparation import Preparation, preparation_of
 from triport.converters.statistics import Statistics, statistics_of, untouched_norms
 from triport.reference_models.errors import listed
-
-_STATISTICS = {"running_mean", "running_var"} | {
-    LEAVES["norm"][leaf] for leaf in ("running_mean", "running_var")
-}
+from triport.reference_models.kinds import COUNTER_LEAF, STATISTICS
+from triport.reference_models.result import SCHEMA_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +57,12 @@ class Inspection:
     graph: GraphVerdict | None = None
     prepared: Preparation | None = None
     assumed: tuple[str, ...] = ()
+    schema_version: ClassVar[int] = SCHEMA_VERSION
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is wrong with it; the command's exit code says so with --strict."""
+        return not self.problems
 
     @property
     def statements(self) -> tuple[Judgement, ...]:
@@ -95,14 +98,15 @@ class Inspection:
         return sum(
             math.prod(tensor.shape)
             for name, tensor in self.checkpoint.tensors.items()
-            if name.rsplit(".", 1)[-1] not in {*_STATISTICS, COUNTER_LEAF}
+            if name.rsplit(".", 1)[-1] not in STATISTICS
         )
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return what `inspect --json` prints."""
         checkpoint = self.checkpoint
         first = self.fits[0] if self.fits else None
         return {
+            "schema_version": self.schema_version,
             "file": str(checkpoint.path),
             "format": checkpoint.format,
             "runtime": checkpoint.runtime,
@@ -158,7 +162,7 @@ class Inspection:
         if self.statistics is None:
             return {}
         found = self.statistics[name]
-        return {"statistics": found.as_dict() if found else None}
+        return {"statistics": found.to_dict() if found else None}
 
 
 def inspect_file(

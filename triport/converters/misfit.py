@@ -10,6 +10,7 @@ from triport.converters.formats import FLOATS, Checkpoint, short
 from triport.converters.kernel_layout import other_layout
 from triport.converters.names import COUNTER_LEAF, canonical_shapes, head_weight, name_map
 from triport.reference_models.errors import listed
+from triport.reference_models.program import program
 from triport.reference_models.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ def _problem(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
         first = ", ".join(map(short, list(checkpoint.tensors)[:3]))
         return (
             f"{checkpoint.path}: {what}: of its {len(checkpoint.tensors)} {checkpoint.runtime} tensors "
-            f"({first}, ...) too few have the names and shapes of any. `python cli.py models` lists the "
-            f"models, `python cli.py inspect` the tensors"
+            f"({first}, ...) too few have the names and shapes of any. `{program()} models` lists the "
+            f"models, `{program()} inspect` the tensors"
         )
     where = f" under '{short(closest.prefix)}'" if closest.prefix else ""
     names = f"{closest.spec.name} with {closest.dialect.name} names"
@@ -163,7 +164,7 @@ def folded_graph(checkpoint: Checkpoint, specs: Iterable[ModelSpec]) -> str | No
                 f"{checkpoint.path}: BatchNorm is folded into the convolutions of this ONNX file, as "
                 f"exporters do by default: its {kinds['conv']} convolutions have the shapes of "
                 f"{spec.name}'s, and nothing is left of the {kinds['norm']} BatchNorm layers, so the "
-                f"parameters cannot be taken out. `python cli.py parity CHECKPOINT {checkpoint.path}` "
+                f"parameters cannot be taken out. `{program()} parity CHECKPOINT {checkpoint.path}` "
                 f"compares it with the checkpoint that it was made of. To keep the parameters, export again: "
                 f"torch.onnx.export(..., dynamo=True, optimize=False), or dynamo=False, "
                 f"do_constant_folding=False, training=torch.onnx.TrainingMode.PRESERVE"

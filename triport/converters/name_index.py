@@ -14,8 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from triport import reference_models
 from triport.converters.names import canonical_shapes, name_map
+from triport.reference_models import layouts
+from triport.reference_models.kinds import KINDS
 from triport.reference_models.spec import ModelSpec, all_models, family_models
 
 TABLE = Path(__file__).with_suffix(".json")
@@ -62,10 +63,13 @@ def _table() -> dict[str, Any] | None:
 
 
 def sources_checksum() -> str:
-    """Return the checksum of the files that decide which names and shapes a model has."""
-    root = Path(reference_models.__file__).parent
-    found = 0
-    for path in (*sorted(root.glob("*/spec.py")), root / "spec.py", Path(__file__).with_name("names.py")):
+    """Return the checksum of what decides the names and shapes of a model: files, and kinds of layer."""
+    root = Path(layouts.__file__).parent
+    leaves = [(kind.name, leaf.name, leaf.in_mindspore) for kind in KINDS.values() for leaf in kind.values]
+    found = zlib.crc32(repr(leaves).encode())
+    families = sorted((*root.glob("*/spec.py"), *root.glob(f"*/{layouts.FILE}")))
+    here = Path(__file__)
+    for path in (*families, root / "spec.py", root / "layouts.py", here.with_name("names.py")):
         found = zlib.crc32(path.read_bytes(), zlib.crc32(path.parent.name.encode(), found))
     return f"{found:08x}"
 

@@ -1,8 +1,9 @@
 """Names: a dialect's parameter names and the canonical (PyTorch) ones, as a checked bijection.
 
 A family's rows (`reference_models/<family>/spec.py`) map module paths; the leaves come from the
-table below, by kind of layer. Rows are read both ways. Nothing is guessed: a path that no row or
-two rows match, or a name reached twice, is an error that lists all such cases.
+table of kinds (`reference_models/kinds/`), by kind of layer. Rows are read both ways. Nothing is
+guessed: a path that no row or two rows match, or a name reached twice, is an error that lists all such
+cases.
 """
 
 from __future__ import annotations
@@ -13,22 +14,9 @@ from functools import cache
 from typing import NamedTuple
 
 from triport.reference_models.errors import TriportError, listed
-from triport.reference_models.spec import Dialect, Layer, ModelSpec
-
-# Canonical leaf -> MindSpore leaf, by kind of layer. A leaf's shape is (channels,) except `weight`'s.
-LEAVES: dict[str, dict[str, str]] = {
-    "conv": {"weight": "weight", "bias": "bias"},
-    "dense": {"weight": "weight", "bias": "bias"},
-    "norm": {
-        "weight": "gamma",
-        "bias": "beta",
-        "running_mean": "moving_mean",
-        "running_var": "moving_variance",
-    },
-}
-
-# PyTorch's count of training batches: int64, no shape, without a counterpart elsewhere.
-COUNTER_LEAF = "num_batches_tracked"
+from triport.reference_models.kinds import COUNTER_LEAF, KINDS, Leaf
+from triport.reference_models.layouts import Layer
+from triport.reference_models.spec import Dialect, ModelSpec
 
 # by layers, which graphs of the same weights share
 _NAME_MAPS: dict[tuple[tuple[Layer, ...], Dialect], dict[str, str]] = {}
@@ -77,14 +65,18 @@ def _pattern(pattern: str) -> re.Pattern[str]:
     return re.compile(regex)
 
 
-def shapes_of(layer: Layer) -> dict[str, tuple[int, ...]]:
-    """Return a layer's parameters and buffers, canonical leaf -> shape."""
-    if layer.kind == "norm":
-        return dict.fromkeys(LEAVES["norm"], layer.shape)
-    shapes: dict[str, tuple[int, ...]] = {"weight": layer.shape}
-    if layer.bias:
-        shapes["bias"] = layer.shape[:1]
-    return shapes
+def layer_leaves(layer: Layer) -> list[tuple[Leaf, tuple[int, ...]]]:
+    """Return a layer's parameters and buffers with their shapes: the weight's, or one value a channel."""
+    return [
+        (leaf, layer.shape if leaf.name == "weight" else layer.shape[:1])
+        for leaf in KINDS[layer.kind].values
+        if layer.bias or not leaf.optional
+    ]
+
+
+def has_counter(layer: Layer) -> bool:
+    """Whether PyTorch counts training batches in it."""
+    return KINDS[layer.kind].leaf(COUNTER_LEAF) is not None
 
 
 @cache
@@ -99,7 +91,7 @@ def canonical_shapes(spec: ModelSpec, num_classes: int | None = None) -> dict[st
 @cache
 def _shapes(layers: tuple[Layer, ...]) -> dict[str, tuple[int, ...]]:
     """Return the shapes of layers: graphs that share their weights share this too."""
-    return {f"{layer.path}.{leaf}": shape for layer in layers for leaf, shape in shapes_of(layer).items()}
+    return {f"{layer.path}.{leaf.name}": shape for layer in layers for leaf, shape in layer_leaves(layer)}
 
 
 @cache
@@ -110,7 +102,7 @@ def head_weight(spec: ModelSpec) -> str:
 
 def counters(spec: ModelSpec) -> list[str]:
     """Return the canonical names of the `num_batches_tracked` buffers."""
-    return [f"{layer.path}.{COUNTER_LEAF}" for layer in spec.layers() if layer.kind == "norm"]
+    return [f"{layer.path}.{COUNTER_LEAF}" for layer in spec.layers() if has_counter(layer)]
 
 
 def reference_dialect(spec: ModelSpec, runtime: str) -> Dialect:
@@ -177,10 +169,10 @@ def name_map(spec: ModelSpec, dialect: Dialect) -> dict[str, str]:
     paths = module_paths(spec, dialect)
     names: dict[str, str] = {}
     for layer in layers:
-        for leaf in shapes_of(layer):
-            theirs = LEAVES[layer.kind][leaf] if dialect.runtime == "mindspore" else leaf
-            names[f"{layer.path}.{leaf}"] = f"{paths[layer.path]}.{theirs}"
-        if layer.kind == "norm" and dialect.runtime == "pytorch":
+        for leaf, _ in layer_leaves(layer):
+            theirs = leaf.in_mindspore if dialect.runtime == "mindspore" else leaf.name
+            names[f"{layer.path}.{leaf.name}"] = f"{paths[layer.path]}.{theirs}"
+        if dialect.runtime == "pytorch" and has_counter(layer):
             names[f"{layer.path}.{COUNTER_LEAF}"] = f"{paths[layer.path]}.{COUNTER_LEAF}"
     _NAME_MAPS[layers, dialect] = names
     return names

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from triport.converters.formats import Tensor
-from triport.converters.names import LEAVES
+from triport.reference_models.kinds import KINDS
 
-# gamma, beta, mean and variance as every framework makes them
-_UNTOUCHED = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0}
-_NORM_LEAVES = (tuple(LEAVES["norm"]), tuple(LEAVES["norm"].values()))
+# gamma, beta, mean and variance: as every framework makes them, and their names in each
+_UNTOUCHED = {leaf.name: leaf.fresh for leaf in KINDS["norm"].values}
+_NORM_LEAVES = (tuple(_UNTOUCHED), tuple(leaf.in_mindspore for leaf in KINDS["norm"].values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Statistics:
         """Whether all values are one and the same."""
         return self.minimum is not None and self.minimum == self.maximum and not self.nan and not self.inf
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return what `inspect --stats --json` prints of a tensor."""
         return {
             "min": self.minimum,

@@ -1,9 +1,11 @@
-"""The input batch: made once in NumPy and handed to every runtime."""
+"""Batches of images, made once in NumPy and handed to every runtime, and the logits of them."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from triport.converters.onnx_model import INPUT, LOGITS
+from triport.parity.runtimes import Runner
 from triport.reference_models.spec import ModelSpec
 
 DEFAULT_BATCH_SIZE = 2
@@ -18,3 +20,8 @@ def random_batch(
     """Return (batch_size, 3, size, size) float32, N(0, 1); the model's own input size by default."""
     size = spec.input_size_px if size_px is None else size_px
     return np.random.default_rng(seed).standard_normal((batch_size, 3, size, size)).astype(np.float32)
+
+
+def logits_of(runner: Runner, images: np.ndarray) -> np.ndarray:
+    """Return what a registered model computes on images: logits (N, classes)."""
+    return runner.run({INPUT: images})[LOGITS]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from .check import Function, ModelReport, Pair
-from .compare import Comparison, compare
+from .compare import Comparison, compare_outputs, deciding
 from .further import FurtherResult
 
 
@@ -28,17 +28,19 @@ def beside(first: Path, second: Path, reports: tuple[ModelReport, ModelReport]) 
     device = reports[1].pairs[0].device
     why = why_not_comparable(reports)
     if why:
-        never = Comparison(np.inf, np.inf, np.inf, a.allowed, 0.0, False)
+        never = Comparison(np.inf, np.inf, np.inf, max(a.allowed.values()), 0.0, False)
         return Pair(str(first), str(second), device, never, 0.0, {}, notes=(why,))
+    compared = compare_outputs(a.outputs, b.outputs, a.allowed)
     return Pair(
         str(first),
         str(second),
         device,
-        compare(a.logits, b.logits, a.allowed),
+        compared[deciding(compared)],
         0.0,
         {},
         further=tuple(_further(a, b)),
         notes=_other_models(reports),
+        outputs=compared,
     )
 
 
@@ -47,15 +49,19 @@ def why_not_comparable(reports: tuple[ModelReport, ModelReport]) -> str:
     a, b = (report.function for report in reports)
     assert a is not None and b is not None
     models = [report.model for report in reports]
-    if a.num_classes != b.num_classes:
+    classes = [next(iter(one.outputs.values())).shape[-1] for one in (a, b)]
+    if classes[0] != classes[1]:
         return (
-            f"the first is of {models[0]} with {a.num_classes} classes, the second of {models[1]} with "
-            f"{b.num_classes}"
+            f"the first is of {models[0]} with {classes[0]} classes, the second of {models[1]} with "
+            f"{classes[1]}"
         )
-    if a.batch.shape != b.batch.shape or not np.array_equal(a.batch, b.batch):
+    if a.feed.keys() != b.feed.keys() or not all(
+        np.array_equal(array, b.feed[name]) for name, array in a.feed.items()
+    ):
+        size = next(iter(a.feed.values())).shape[-1]
         return (
-            f"the first is of {models[0]}, which takes images of {a.batch.shape[-1]} px, the second of "
-            f"{models[1]}, which takes others"
+            f"the first is of {models[0]}, which takes images of {size} px, the second of {models[1]}, "
+            f"which takes others"
         )
     return ""
 
@@ -71,6 +77,9 @@ def _further(a: Function, b: Function) -> list[FurtherResult]:
     found = []
     for expected, ours in zip(a.expected, a.further, strict=True):
         output = theirs.get(str(expected.given))
-        if isinstance(ours, np.ndarray) and output is not None and ours.shape == expected.logits.shape:
-            found.append(replace(expected, logits=ours.astype(np.float64)).judged(output))
+        if ours is None or isinstance(ours, str) or output is None:
+            continue
+        if all(ours[name].shape == array.shape for name, array in expected.outputs.items()):
+            exact = {name: array.astype(np.float64) for name, array in ours.items()}
+            found.append(replace(expected, outputs=exact).verdict(output))
     return found

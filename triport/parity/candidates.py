@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
-
-from triport.converters.convert import exporter_for
 from triport.reference_models.errors import TriportError
-from triport.reference_models.spec import RUNTIMES, ModelSpec
+from triport.reference_models.network import Arrays, Network, Realisation
 
-from .runners import Runner
-from .runners.mindspore import MindSporeRunner
-from .runners.onnx import OnnxRunner
-from .runners.pytorch import PyTorchRunner
-from .runners.quantised import quantised
+from .onnx_graphs.quantised import quantised
+from .options import Options
+from .runtimes import Runner, Runtime, runtime_called
 
 # The candidate that is an ONNX file as it was given.
 GIVEN_FILE = "onnxruntime (given file)"
 
-# (spec, num_classes, parameters) -> onnx.ModelProto
-Exporter = Callable[[ModelSpec, int, Mapping[str, np.ndarray]], Any]
+Source = Literal["mindspore", "pytorch"]
+# whose definitions ONNX files are made from
+SOURCES: tuple[Source, ...] = ("mindspore", "pytorch")
+
+# (parameters, feed) -> onnx.ModelProto
+Exporter = Callable[[Arrays, Arrays], Any]
 
 
 class ParityError(TriportError):
-    """A runtime failed where it should have computed logits."""
+    """A runtime failed where it should have computed outputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,62 +41,78 @@ class Candidate:
 
 
 def candidates_of(
-    spec: ModelSpec,
-    num_classes: int,
-    parameters: Mapping[str, np.ndarray],
-    runtimes: Sequence[str],
-    device: str,
-    precision: str,
-    onnx_file: Path | None,
-    exporters: Mapping[str, Exporter],
-    keep_model: bool,
-    batch: np.ndarray,
+    network: Network,
+    parameters: Arrays,
+    feed: Arrays,
+    options: Options,
+    exporters: Mapping[str, Exporter] | None = None,
 ) -> list[Candidate]:
-    """Return the candidates of `check_model`, whose arguments these are; `keep_model` to look into ONNX."""
-    unknown = [runtime for runtime in runtimes if runtime not in RUNTIMES]
-    if unknown or not (runtimes or onnx_file):
-        raise ParityError(
-            f"runtimes {', '.join(unknown) or '(none)'} are not known: use {', '.join(RUNTIMES)}"
-        )
-    candidates = []
-    # a file is fixed to one image size: that of the batch
-    sized = replace(spec, input_size_px=batch.shape[-1])
-    if "pytorch" in runtimes:
-        candidates.append(
-            Candidate(
-                "pytorch",
-                lambda: PyTorchRunner(spec, num_classes, parameters, device, precision=precision),
-            )
-        )
-    if "mindspore" in runtimes:
-        candidates.append(
-            Candidate(
-                "mindspore",
-                lambda: MindSporeRunner(spec, num_classes, parameters, device, precision=precision),
-            )
-        )
-    if "onnx" in runtimes:
-        sources = [source for source in ("mindspore", "pytorch") if source in runtimes]
-        for source in sources or ("mindspore", "pytorch"):
+    """Return a candidate for each runtime that is asked for and each realisation that it runs.
 
-            def make(source: str = source) -> Runner:
-                export = exporters.get(source) or exporter_for(source).export
-                model = export(sized, num_classes, parameters)
-                gc.collect()  # exporters leave networks in reference cycles; runners do not
-                if precision == "int8":
-                    model = quantised(model, batch)
-                content = model.SerializeToString()
-                del model
-                return OnnxRunner(content, device, keep_model=keep_model, precision=precision)
+    Args:
+        network: what to run.
+        parameters: by its names.
+        feed: for whose sizes ONNX files are made.
+        options: which runtimes, and how.
+        exporters: realisation -> what makes ONNX of it; its own by default.
 
-            candidates.append(Candidate(f"onnxruntime (from {source})", make))
-    if onnx_file is not None:
-        candidates.append(
-            Candidate(
-                GIVEN_FILE, lambda: OnnxRunner(onnx_file, device, keep_model=keep_model, precision=precision)
-            )
-        )
+    Raises:
+        TriportError: a runtime is not known, or has nothing to run.
+    """
+    asked = [runtime_called(name) for name in options.runtimes]
+    sources = [source for source in SOURCES if source in network.realisations]
+    named = [source for source in sources if source in options.runtimes]
+    candidates: list[Candidate] = []
+    for loads in ("pytorch", "mindspore"):
+        for runtime in asked:
+            if loads == runtime.LOADS and loads in network.realisations:
+                load = partial(_load, runtime, network, parameters, options)
+                candidates.append(Candidate(runtime.LABEL, load))
+    for runtime in asked:
+        if runtime.LOADS != "onnx":
+            continue
+        if "onnx" in network.realisations:
+            candidates.append(Candidate(runtime.LABEL, partial(_load, runtime, network, parameters, options)))
+        for source in named or sources:
+            export = (exporters or {}).get(source) or network.realisations[source].export
+            if export is not None:
+                make = partial(_made_into_onnx, runtime, network, parameters, feed, options, export)
+                candidates.append(Candidate(f"{runtime.LABEL} (from {source})", make))
     return candidates
+
+
+def given_file(network: Network, parameters: Arrays, path: Path, options: Options) -> Candidate:
+    """Return the candidate that is an ONNX file as it was given, with its own weights."""
+    given = with_file(network, path)
+    return Candidate(GIVEN_FILE, partial(_load, runtime_called("onnx"), given, parameters, options))
+
+
+def with_file(network: Network, model: Path | bytes) -> Network:
+    """Return a network with an ONNX file, or its bytes, as that realisation."""
+    realisation = Realisation("onnx", lambda: model)
+    return replace(network, realisations={**network.realisations, "onnx": realisation})
+
+
+def _load(runtime: Runtime, network: Network, parameters: Arrays, options: Options) -> Runner:
+    return runtime.load(network, parameters, options.device, options.precision, options.observed)
+
+
+def _made_into_onnx(
+    runtime: Runtime,
+    network: Network,
+    parameters: Arrays,
+    feed: Arrays,
+    options: Options,
+    export: Exporter,
+) -> Runner:
+    """Return a runner of the ONNX file that is made from a realisation."""
+    model = export(parameters, feed)
+    gc.collect()  # exporters leave networks in reference cycles; runners do not
+    if options.precision == "int8":
+        model = quantised(model, feed)
+    made = with_file(network, model.SerializeToString())
+    del model
+    return _load(runtime, made, parameters, options)
 
 
 @contextmanager

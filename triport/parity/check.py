@@ -1,37 +1,29 @@
-"""Runs one model in every runtime on one batch, and a few further ones, and judges each against float64."""
+"""Runs one network in every runtime on one feed, and a few further ones, and judges each against float64."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 
 from triport.converters.environment import MissingRuntimeError
-from triport.reference_models.spec import RUNTIMES, ModelSpec
+from triport.reference_models.network import Arrays, Network
 
-from .candidates import (
-    GIVEN_FILE,
-    Candidate,
-    Exporter,
-    ParityError,
-    candidates_of,
-    framework_errors,
-)
-from .compare import Comparison, ComparisonError, compare
+from .candidates import GIVEN_FILE, Candidate, Exporter, ParityError, candidates_of, framework_errors
+from .compare import Comparison, ComparisonError, compare_outputs, deciding
+from .device import parse_device
 from .further import Computed, Expected, FurtherResult, computed
-from .inputs import Further
+from .inputs import Inputs
 from .layers.judge import LayerReport
 from .layers.reference import Reference
 from .layers.trace import following, layers_of
 from .noise import CALIBRATIONS
-from .reference import REFERENCE, REFERENCES, ModelReference, Subject, reference_of
-from .runners import Runner
-from .runners.device import parse_device
-from .runners.onnx import OnnxRunner
-from .runners.precision import check_precision
+from .options import DEFAULT_OPTIONS, NOTHING_TOLD, Options, Told
+from .precision import check_precision
+from .reference import REFERENCE, REFERENCES, NetworkReference, Subject, reference_of
+from .runtimes import Runner, runtime_called
 
 # What a report calls its inputs where they are not noise: this, and the folder.
 IMAGES_OF = "images in "
@@ -44,11 +36,13 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A candidate, its verdict, what it ran on, and how long it took from its weights to its logits.
+    """A candidate, its verdict, what it ran on, and how long it took from its weights to its outputs.
 
-    `layers` and `isolated` are the comparisons of its modules, where they were asked for; `further` is what
-    the further inputs showed; `notes` say what of it was not compared, or was run otherwise than elsewhere.
-    Where two files are compared with one another, `reference` and `candidate` are their paths.
+    `comparison` is of the output that needs most of its tolerance, which decides; `outputs` has every
+    output's by name. `layers` and `isolated` compare its modules, where that was asked for;
+    `further` is what the further inputs showed; `notes` say what of it was not compared, or was run
+    otherwise than elsewhere. Where two files are compared with one another, `reference` and `candidate` are
+    their paths.
     """
 
     reference: str
@@ -61,10 +55,11 @@ class Pair:
     isolated: LayerReport | None = None
     further: tuple[FurtherResult, ...] = ()
     notes: tuple[str, ...] = ()
+    outputs: Mapping[str, Comparison] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
-        """Whether the logits of every input, and the modules that were compared, are within tolerance."""
+        """Whether the outputs for every input, and the modules that were compared, are within tolerance."""
         return (
             self.comparison.passed
             and all(report is None or report.passed for report in (self.layers, self.isolated))
@@ -76,30 +71,35 @@ class Pair:
         """Whether it is two files beside one another."""
         return self.reference not in REFERENCES
 
+    @property
+    def decides(self) -> str:
+        """The name of the output that decides, where there are several."""
+        return deciding(self.outputs) if len(self.outputs) > 1 else ""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Function:
     """What a subject computes: by its own graph where it is an ONNX file, and otherwise in float64.
 
-    `logits` is of the main batch, `further` of each that `expected` is of, in the same order.
+    `outputs` is of the main feed, `further` of each that `expected` is of, in the same order.
     """
 
-    num_classes: int
-    batch: np.ndarray
-    logits: np.ndarray
-    allowed: float
+    feed: Arrays
+    outputs: Arrays
+    allowed: Mapping[str, float]
     expected: tuple[Expected, ...]
     further: tuple[Computed, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ModelReport:
-    """The verdict on a model.
+    """The verdict on a network.
 
-    `noise` is how far `precision` is from itself in PyTorch on the CPU (see noise.py), relative to the
-    largest logit; `weights` says which weights ("random seed 0", or a file) and `files` the SHA-256
-    of every file that took part; `seed` is the input's, None where it is made of images;
-    `reference_seconds` is what the float64 reference took; `not_run` says what was left out, and why.
+    `noise` is how far `precision` is from itself in PyTorch on the CPU (see noise/), relative to the
+    largest value of an output, the largest of all outputs, whose own are `noises`; `weights` says which
+    weights ("random seed 0", or a file) and `files` the SHA-256 of every file that took part; `seed` is the
+    input's, None where it is made of images; `reference_seconds` is what the reference took; `not_run`
+    says what was left out, and why. `input_shape` is the first input's, `input_shapes` has all by name.
     """
 
     model: str
@@ -114,6 +114,8 @@ class ModelReport:
     files: Mapping[str, str] = field(default_factory=dict)
     not_run: tuple[str, ...] = ()
     function: Function | None = field(default=None, compare=False, repr=False)
+    input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    noises: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -127,139 +129,118 @@ class ModelReport:
 
 
 def check_model(
-    spec: ModelSpec,
-    parameters: Mapping[str, np.ndarray],
-    batch: np.ndarray,
+    network: Network,
+    parameters: Arrays,
+    inputs: Inputs,
+    options: Options = DEFAULT_OPTIONS,
     *,
-    further: Sequence[Further] = (),
-    num_classes: int | None = None,
-    runtimes: Sequence[str] = RUNTIMES,
-    device: str = "cpu",
-    weights: str = "random seed 0",
-    tolerance: float | None = None,
-    onnx_file: Path | None = None,
+    told: Told = NOTHING_TOLD,
+    given: Sequence[Candidate] = (),
     exporters: Mapping[str, Exporter] | None = None,
     progress: Progress | None = None,
-    layers: bool = False,
-    isolate: bool = False,
-    seed: int = 0,
-    files: Mapping[str, str] | None = None,
-    inputs: str = "noise",
-    precision: str = "float32",
-    skip_missing: bool = False,
 ) -> ModelReport:
-    """Compare every runtime's logits with those of PyTorch in float64 on the CPU.
+    """Compare every runtime's outputs with those of the reference, PyTorch in float64 on the CPU.
 
     One model is in memory at a time, beside the parameters.
 
     Args:
-        spec: the model.
-        parameters: values by canonical name, all of them; float64 ones are rounded to float32 first.
-        batch: (N, 3, H, W) float32, H = W; ONNX files are made for that size.
-        further: what every candidate is run on besides; see inputs.py.
-        num_classes: outputs; the model's own by default.
-        runtimes: which to run. "onnx" means ONNX Runtime on the file made from each other runtime
-            that is listed, or from both where neither is. May be none where `onnx_file` is given.
-        device: `cpu`, `cuda[:i]` or `npu[:i]`, for the candidates.
-        weights: what the report says about the parameters.
-        tolerance: relative to the largest reference value; by default the noise's, as noise.py has it.
-        onnx_file: an ONNX file to be run as it is, as one more candidate.
-        exporters: "mindspore" and "pytorch" to functions that make ONNX; `converters`' by default.
+        network: what is checked.
+        parameters: values by the network's names, all of them; float64 ones are rounded to float32 first.
+        inputs: what it is run on; ONNX files are made for the sizes of the main feed.
+        options: which runtimes, and how.
+        told: what the report repeats.
+        given: more candidates, such as an ONNX file that is run as it is; these are never left out.
+        exporters: "mindspore" and "pytorch" to functions that make ONNX; the realisations' own by default.
         progress: called before every step.
-        layers: compare every module's output too.
-        isolate: compare every module alone too, fed the reference's input.
-        seed: of the batch, which the report repeats; of the noise's draws too.
-        files: the files that took part and their SHA-256, which the report repeats.
-        inputs: what the batch is made of, which the report repeats.
-        precision: that of the candidates, and of the noise.
-        skip_missing: leave out a runtime that is not installed, and say so; the file is never left out.
 
     Raises:
         TriportError: a runtime or the device is missing, the parameters do not fit, or a runtime failed.
     """
-    classes = spec.num_classes if num_classes is None else num_classes
     parameters = {name: _as_float32(array) for name, array in parameters.items()}
-    candidates = candidates_of(
-        spec,
-        classes,
-        parameters,
-        runtimes,
-        device,
-        precision,
-        onnx_file,
-        exporters or {},
-        layers or isolate,
-        batch,
-    )
-    for runtime in runtimes:
-        check_precision(precision, runtime, parse_device(device))
+    candidates = [*candidates_of(network, parameters, inputs.feed, options, exporters), *given]
+    if not candidates:
+        raise ParityError(f"{network.name}: {_nothing_to_run(network, options)}")
+    for name in options.runtimes:
+        one = runtime_called(name)
+        check_precision(options.precision, parse_device(options.device), name, one.PRECISIONS, one.WHY_NOT)
     total = len(candidates) + 2
     tell = progress or (lambda what, done, total: None)
-    alone = [*([False] if layers else []), *([True] if isolate else [])]
-    given = Subject(spec, classes, parameters, batch, tuple(further), seed, precision, tolerance)
     tell(REFERENCE, 0, total)
-    reference = reference_of(
-        given, alone, lambda: tell(f"noise of {precision}", 1, total), without_torch=skip_missing
-    )
-    pairs: list[Pair] = []
+    subject = Subject(network, parameters, inputs, options)
+    reference = reference_of(subject, lambda: tell(f"noise of {options.precision}", 1, total))
+    never_left_out = {candidate.name for candidate in given}
+    judged: dict[str, _Judged] = {}
     not_run = list(reference.not_run)
-    own: tuple[np.ndarray, tuple[Computed, ...]] | None = None
-    fixed: list[str] = []
     for number, candidate in enumerate(candidates):
         if candidate.name in reference.is_of:
             continue
         tell(candidate.name, 2 + number, total)
         try:
-            pair, logits, outputs = _judged(candidate, batch, reference, precision, tolerance)
+            judged[candidate.name] = _judged(candidate, inputs.feed, reference, options)
         except MissingRuntimeError as error:
-            if not skip_missing or candidate.name == GIVEN_FILE:
+            if not options.skip_missing or candidate.name in never_left_out:
                 raise
             not_run.append(f"{candidate.name}: {error}")
-            continue
-        pairs.append(pair)
-        if any(output is None for output in outputs):
-            fixed.append(candidate.name)
-        if candidate.name == GIVEN_FILE:
-            own = logits, outputs
-    if not pairs:
-        raise ParityError("no runtime could be compared with PyTorch:\n  " + "\n  ".join(not_run))
-    if fixed:
-        not_run.append(f"other sizes than {batch.shape[-1]} px: {', '.join(fixed)}, made for that size")
+    if not judged:
+        raise ParityError(f"no runtime could be compared with {reference.name}:\n  " + "\n  ".join(not_run))
+    not_run += _made_for_one_size(judged, reference, inputs.feed)
     tell("", total, total)
+    return _report(subject, reference, judged, told, not_run)
+
+
+def _report(
+    subject: Subject,
+    reference: NetworkReference,
+    judged: Mapping[str, _Judged],
+    told: Told,
+    not_run: Sequence[str],
+) -> ModelReport:
+    shapes = {name: array.shape for name, array in subject.inputs.feed.items()}
     return ModelReport(
-        spec.name,
-        weights,
-        batch.shape,
-        float(reference.noise),
-        tuple(pairs),
+        subject.network.name,
+        told.weights,
+        next(iter(shapes.values())),
+        max(reference.noise.values()),
+        tuple(one.pair for one in judged.values()),
         reference.seconds,
-        inputs=inputs,
-        seed=seed,
-        precision=precision,
-        files=dict(files or {}),
+        inputs=told.inputs,
+        seed=subject.options.seed,
+        precision=subject.options.precision,
+        files=dict(told.files),
         not_run=tuple(not_run),
-        function=_function(classes, batch, reference, own),
+        function=_function(subject.inputs.feed, reference, judged.get(GIVEN_FILE)),
+        input_shapes=shapes,
+        noises=reference.noise,
     )
 
 
-def _judged(
-    candidate: Candidate,
-    batch: np.ndarray,
-    reference: ModelReference,
-    precision: str,
-    tolerance: float | None,
-) -> tuple[Pair, np.ndarray, tuple[Computed, ...]]:
-    """Return a candidate's verdict, and its logits of the main batch and of the further inputs."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Judged:
+    """A candidate's verdict, and what it computed of the main feed and of the further inputs."""
+
+    pair: Pair
+    outputs: Arrays
+    further: tuple[Computed, ...]
+
+
+def _judged(candidate: Candidate, feed: Arrays, reference: NetworkReference, options: Options) -> _Judged:
     start = time.perf_counter()
     with framework_errors(candidate.name):
         runner = candidate.make()
-        logits = runner.run(batch)
+        outputs = runner.run(feed)
         seconds = time.perf_counter() - start
-        comparison = _compared(reference, logits, runner, candidate)
-        outputs = tuple(computed(runner, one.given) for one in reference.expected)
+        # its own rows are those of the network, which may only have been found since it was made
+        runner.network = reference.network
+        compared = _compared(reference, outputs, runner, candidate)
+        comparison = compared[deciding(compared)]
+        further = tuple(computed(runner, one.given) for one in reference.expected)
         found = {
             alone: layers_of(
-                runner, trace, alone=alone, calibration=CALIBRATIONS[precision], tolerance=tolerance
+                runner,
+                trace,
+                alone=alone,
+                calibration=CALIBRATIONS[options.precision],
+                tolerance=options.tolerance,
             )
             for alone, trace in reference.traces.items()
         }
@@ -275,43 +256,63 @@ def _judged(
         found.get(False),
         found.get(True),
         tuple(
-            one.judged(output)
-            for one, output in zip(reference.expected, outputs, strict=True)
+            one.verdict(output)
+            for one, output in zip(reference.expected, further, strict=True)
             if output is not None
         ),
         tuple(runner.notes),
+        compared,
     )
-    return pair, logits, outputs
+    return _Judged(pair, outputs, further)
 
 
 def _compared(
-    reference: ModelReference, logits: np.ndarray, runner: Runner, candidate: Candidate
-) -> Comparison:
-    """Compare the main batch's logits; where that cannot be done, say of which candidate or file."""
+    reference: NetworkReference, outputs: Arrays, runner: Runner, candidate: Candidate
+) -> dict[str, Comparison]:
+    """Compare the main feed's outputs; where that cannot be done, say of which candidate or file."""
     try:
-        return compare(reference.logits, logits, reference.allowed)
+        return compare_outputs(reference.outputs, outputs, reference.allowed)
     except ComparisonError as error:
-        what = runner.what if isinstance(runner, OnnxRunner) else candidate.name
+        what = getattr(runner, "what", candidate.name)
         raise ParityError(f"{what}: {error}. Compare files of one model and as many classes") from error
 
 
 def _with_what_follows(
     layers: LayerReport, comparison: Comparison, runner: Runner, trace: Reference
 ) -> LayerReport:
-    """Name what follows the last module where the logits are out and no module is."""
+    """Name what follows the last module where the outputs are out and no module is."""
     if comparison.passed or layers.parting is not None or not layers.steps:
         return layers
     return replace(layers, behind=following(runner, trace, layers))
 
 
-def _function(
-    num_classes: int,
-    batch: np.ndarray,
-    reference: ModelReference,
-    own: tuple[np.ndarray, tuple[Computed, ...]] | None,
-) -> Function:
-    logits, further = own or (reference.logits, tuple(one.logits for one in reference.expected))
-    return Function(num_classes, batch, logits, reference.allowed, reference.expected, further)
+def _made_for_one_size(judged: Mapping[str, _Judged], reference: NetworkReference, feed: Arrays) -> list[str]:
+    """Return in words which candidates take inputs of no other size."""
+    fixed = [name for name, one in judged.items() if any(output is None for output in one.further)]
+    if not fixed:
+        return []
+    sizes = dict.fromkeys(side for array in feed.values() for side in array.shape[2:])
+    size = f"than {' x '.join(map(str, sizes))} px" if _is_of_images(feed) else "of inputs"
+    return [f"other sizes {size}: {', '.join(fixed)}, made for that size"]
+
+
+def _is_of_images(feed: Arrays) -> bool:
+    return all(array.ndim == 4 for array in feed.values())
+
+
+def _function(feed: Arrays, reference: NetworkReference, own: _Judged | None) -> Function:
+    outputs, further = (
+        (own.outputs, own.further)
+        if own
+        else (reference.outputs, tuple(one.outputs for one in reference.expected))
+    )
+    return Function(feed, outputs, reference.allowed, reference.expected, further)
+
+
+def _nothing_to_run(network: Network, options: Options) -> str:
+    if not options.runtimes:
+        return "no runtime was named"
+    return f"{', '.join(options.runtimes)} cannot run it: it is there for {', '.join(network.realisations)}"
 
 
 def _as_float32(array: np.ndarray) -> np.ndarray:

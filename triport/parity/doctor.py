@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib import metadata, util
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from triport.converters.environment import import_mindspore, import_torch
 from triport.reference_models.errors import TriportError
+from triport.reference_models.result import SCHEMA_VERSION
 
-from .runners.onnx import import_onnxruntime
+from .runtimes.onnx import framework as import_onnxruntime
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,13 +30,36 @@ class Finding:
     advice: str
 
 
-def examine() -> list[Finding]:
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What this machine can run; `packages` has the version of each, or that it is not installed."""
+
+    findings: tuple[Finding, ...]
+    packages: Mapping[str, str]
+    schema_version: ClassVar[int] = SCHEMA_VERSION
+
+    @property
+    def passed(self) -> bool:
+        """A runtime that is not here is no failure."""
+        return True
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `doctor --json` prints."""
+        return {
+            "schema_version": self.schema_version,
+            "runtimes": [asdict(finding) for finding in self.findings],
+            "packages": dict(self.packages),
+        }
+
+
+def examine() -> Diagnosis:
     """Load every runtime and ask it for its devices."""
-    return [
+    findings = (
         *_runtime("pytorch", "torch", import_torch, _torch_devices),
         *_runtime("mindspore", "mindspore", import_mindspore, _mindspore_devices),
         *_runtime("onnx", "onnxruntime", import_onnxruntime, _onnxruntime_devices),
-    ]
+    )
+    return Diagnosis(findings, packages())
 
 
 def _runtime(
@@ -118,22 +142,17 @@ def packages() -> dict[str, str]:
     return found
 
 
-def json_of(findings: list[Finding]) -> dict[str, Any]:
-    """Return what `doctor --json` prints."""
-    return {"runtimes": [asdict(finding) for finding in findings], "packages": packages()}
-
-
-def tables_of(findings: list[Finding]) -> Iterator[Table]:
+def tables_of(found: Diagnosis) -> Iterator[Table]:
     """Yield the runtimes and the packages as tables."""
     from rich.markup import escape
     from rich.table import Table
 
     table = Table("runtime", "version", "device", "usable", "what to do", title="Runtimes and devices")
-    for finding in findings:
+    for finding in found.findings:
         mark = "[green]yes[/]" if finding.usable else "no"
         table.add_row(finding.runtime, finding.version, finding.device, mark, escape(finding.advice))
     yield table
     table = Table("package", "version", title="Packages")
-    for name, version in packages().items():
+    for name, version in found.packages.items():
         table.add_row(name, version)
     yield table

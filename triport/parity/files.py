@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from triport.converters.networks.registered import of_model
 from triport.converters.published import model_file
+from triport.reference_models.network import Arrays
 
 from .beside import beside, why_not_comparable
 from .candidates import GIVEN_FILE
 from .check import ModelReport
-from .compare import compare
+from .compare import compare_outputs
 from .inputs import Inputs
 from .layers.judge import LayerReport
 from .layers.reference import Reference
 from .layers.trace import following, layers_of
-from .localise.inputs import file_pair, telling_batch
+from .loading import check, loaded_of
+from .localise.inputs import file_pair, telling_feed
 from .localise.verdict import Localisation, by_name, by_structure
 from .noise import rounded_runner
-from .runners import Runner
-from .runners.onnx import OnnxRunner
-from .runners.pytorch import PyTorchRunner
-from .subjects import Subject, check, files_of, loaded_of
+from .options import Options
+from .runtimes import Runner
+from .runtimes.onnx import OnnxRunner
+from .runtimes.pytorch import PyTorchRunner
+from .subjects import Subject, files_of
 
 
 def with_files_beside(
@@ -105,14 +109,9 @@ def _localised(
         def with_layers(index: int) -> ModelReport:
             return check(
                 subjects[index],
-                runtimes=(),
-                device=device,
-                tolerance=None,
-                seed=seed,
-                batch_size=1,
+                Options((), device, seed=seed, layers=True),
                 progress=progress,
-                layers=True,
-                inputs=Inputs(telling_batch(reports[index])),
+                inputs=Inputs(telling_feed(reports[index]), ()),
             )
 
         first, second = (Path(model_file(subject.weights)) for subject in subjects if subject.weights)
@@ -127,7 +126,7 @@ def _localised(
         loaded.spec,
         loaded.num_classes,
         loaded.parameters,
-        telling_batch(reports[foreign]),
+        telling_feed(reports[foreign]),
         seed,
         progress,
     )
@@ -147,19 +146,22 @@ def layers_beside(
     if first.graph or other.graph or not all(pair.comparison.passed for pair in given):
         return None
     ours, theirs = loaded_of(first, seed), loaded_of(other, seed)
-    exact = PyTorchRunner(ours.spec, ours.num_classes, ours.parameters, dtype="float64")
-    rounded = rounded_runner(ours.spec, ours.num_classes, ours.parameters, reports[0].precision, seed)
-    reference = Reference(exact, rounded, function.batch, seed=seed)
+    network = of_model(ours.spec, ours.num_classes)
+    exact = PyTorchRunner(network, ours.parameters, dtype="float64")
+    rounded = rounded_runner(network, ours.parameters, reports[0].precision, seed)
+    reference = Reference(exact, rounded, function.feed, seed=seed)
     del exact, rounded
+    other_network = of_model(theirs.spec, theirs.num_classes)
     runner: Runner = (
-        OnnxRunner(theirs.onnx_file, keep_model=True)
+        OnnxRunner(theirs.onnx_file, other_network, keep_model=True)
         if theirs.onnx_file
-        else PyTorchRunner(theirs.spec, theirs.num_classes, theirs.parameters)
+        else PyTorchRunner(other_network, theirs.parameters)
     )
     layers = layers_of(runner, reference)
-    if (
-        layers.parting is None
-        and not compare(function.logits, runner.run(function.batch), function.allowed).passed
-    ):
+    if layers.parting is None and not _equal(function.outputs, runner.run(function.feed), function.allowed):
         return replace(layers, behind=following(runner, reference, layers))
     return layers
+
+
+def _equal(reference: Arrays, candidate: Arrays, allowed: Mapping[str, float]) -> bool:
+    return all(one.passed for one in compare_outputs(reference, candidate, allowed).values())

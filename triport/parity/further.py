@@ -1,37 +1,49 @@
-"""The verdict on the further inputs: each image by itself, against its own noise."""
+"""The verdict on the further inputs: each row by itself, against its own noise."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from .inputs import Further
-from .noise import Calibration, nudged_batches, spread
-from .runners import Runner
-from .runners.pytorch import PyTorchRunner
+from triport.reference_models.network import Arrays, Rows
 
-# Logits; or why there are none; or None where the runner takes no images of that size.
-Computed = np.ndarray | str | None
+from .inputs import Further
+from .noise import Calibration, draws_of, spread
+from .noise.redrawn import Redrawn
+from .runtimes import Runner
+
+# Outputs; or why there are none; or None where the runner takes no inputs of that size.
+Computed = Arrays | str | None
 
 
 @dataclass(frozen=True, slots=True)
 class ImageResult:
-    """An image of a further input beside the reference's; both numbers are relative to its largest logit."""
+    """A row of a further input beside the reference's, by the output that needs most of its tolerance.
+
+    Both numbers are relative to that output's largest value.
+    """
 
     what: str
     needed_tolerance: float
     tolerance: float
+    output: str = ""
 
     @property
     def passed(self) -> bool:
-        """Whether its logits are within tolerance."""
+        """Whether its outputs are within tolerance."""
         return self.needed_tolerance <= self.tolerance
+
+    @property
+    def share(self) -> float:
+        """How much of its tolerance it needs."""
+        return self.needed_tolerance / (self.tolerance or 1e-300)
 
 
 @dataclass(frozen=True, slots=True)
 class FurtherResult:
-    """A candidate on a further input. `failed` says why there are no logits that could be compared."""
+    """A candidate on a further input. `failed` says why there are no outputs that could be compared."""
 
     input: str
     input_shape: tuple[int, ...]
@@ -40,64 +52,102 @@ class FurtherResult:
 
     @property
     def passed(self) -> bool:
-        """Whether every image is within its tolerance."""
+        """Whether every row is within its tolerance."""
         return not self.failed and all(image.passed for image in self.images)
 
     @property
     def worst(self) -> ImageResult:
-        """The image that needs most of its tolerance."""
-        return max(self.images, key=lambda image: image.needed_tolerance / (image.tolerance or 1e-300))
+        """The row that needs most of its tolerance."""
+        return max(self.images, key=lambda image: image.share)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What an output of a row is relative to, and what is allowed there."""
+
+    largest: float
+    tolerance: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Expected:
-    """What the reference computes on a further input: logits (N, classes), and by image what is allowed.
+    """What the reference computes on a further input, and by row and output what is allowed.
 
-    An image that is also in the main batch is judged as there, by the noise of that batch and relative to its
-    largest logit; `largest` has what each is relative to.
+    A row that is also in the main feed is judged as there, by the noise of that feed and relative to its
+    largest value. `judged` has None for a row that the reference itself cannot compute.
     """
 
     given: Further
-    logits: np.ndarray
-    largest: tuple[float, ...]
-    tolerances: tuple[float, ...]
+    outputs: Arrays
+    judged: tuple[Mapping[str, Judged] | None, ...]
+    rows: Rows | None
 
-    def judged(self, output: np.ndarray | str) -> FurtherResult:
+    def verdict(self, found: Arrays | str) -> FurtherResult:
         """Return the verdict on what a candidate computes, or on why it does not."""
-        shape = self.given.batch.shape
-        if not isinstance(output, str) and output.shape != self.logits.shape:
-            output = f"it returns {_shape(output)}, not {_shape(self.logits)}"
-        if isinstance(output, str):
-            return FurtherResult(str(self.given), shape, (), output)
+        shape = next(iter(self.given.feed.values())).shape
+        if not isinstance(found, str):
+            found = self._other_shape(found) or found
+        if isinstance(found, str):
+            return FurtherResult(str(self.given), shape, (), found)
         images = []
-        for index, what in enumerate(self.given.images):
-            found = float(np.abs(output[index].astype(np.float64) - self.logits[index]).max())
-            largest = self.largest[index]
-            needed = 0.0 if found == 0 else found / largest if largest > 0 else np.inf
-            images.append(
-                ImageResult(what, needed if np.isfinite(needed) else np.inf, self.tolerances[index])
-            )
+        for index, (what, judged) in enumerate(zip(self.given.images, self.judged, strict=True)):
+            if judged is None:
+                continue
+            by_output = [
+                _result(what, name, one, self._row(self.outputs, name, index), self._row(found, name, index))
+                for name, one in judged.items()
+            ]
+            images.append(max(by_output, key=lambda image: (not image.passed, image.share)))
         return FurtherResult(str(self.given), shape, tuple(images))
+
+    def _row(self, outputs: Arrays, name: str, index: int) -> np.ndarray:
+        return row_of(outputs[name], name, index, self.rows)
+
+    def _other_shape(self, found: Arrays) -> str:
+        """Return in words which output has another shape than the reference's; empty where none has."""
+        for name, array in self.outputs.items():
+            if found[name].shape != array.shape:
+                which = "" if len(self.outputs) == 1 else f" for {name}"
+                return f"it returns {_shape(found[name])}{which}, not {_shape(array)}"
+        return ""
+
+
+def _result(what: str, name: str, judged: Judged, expected: np.ndarray, found: np.ndarray) -> ImageResult:
+    apart = float(np.abs(found.astype(np.float64) - expected).max(initial=0.0))
+    needed = 0.0 if apart == 0 else apart / judged.largest if judged.largest > 0 else np.inf
+    return ImageResult(what, needed if np.isfinite(needed) else np.inf, judged.tolerance, name)
+
+
+def row_of(array: np.ndarray, name: str, index: int, rows: Rows | None) -> np.ndarray:
+    """Return a row of an output; all of it where there are no rows."""
+    return array if rows is None else array.take(index, rows.outputs[name])
 
 
 def computed(runner: Runner, given: Further) -> Computed:
     """Return what a runner computes on a further input."""
-    if not runner.takes(given.batch.shape[-1]):
+    if not runner.takes({name: array.shape for name, array in given.feed.items()}):
         return None
     try:
-        return runner.run(given.batch)
-    except Exception as error:  # it ran on the main batch: whatever stops it here is a finding
+        return runner.run(given.feed)
+    except Exception as error:  # it ran on the main feed: whatever stops it here is a finding
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         return f"it fails: {reason}"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Main:
+    """What is known of the main feed: the reference's outputs, and what is allowed of each."""
+
+    outputs: Arrays
+    allowed: Mapping[str, float]
+    rows: Rows | None
+
+
 def expected_of(
     given: Further,
-    exact: PyTorchRunner,
-    rounded: PyTorchRunner,
-    main: np.ndarray,
-    main_allowed: float,
-    *,
+    exact: Runner,
+    rounded: Redrawn,
+    main: Main,
     calibration: Calibration,
     tolerance: float | None,
     seed: int,
@@ -108,29 +158,60 @@ def expected_of(
         given: the further input.
         exact: the reference.
         rounded: whose runs tell the noise.
-        main: the reference's logits of the main batch.
-        main_allowed: the tolerance of the main batch.
+        main: of the main feed.
         calibration: how a noise becomes a tolerance.
-        tolerance: what to allow instead, for every image.
+        tolerance: what to allow instead, for every row.
         seed: of the noise's draws.
     """
-    scale = float(np.abs(main).max())
-    logits = np.empty((len(given.rows), main.shape[1]))
-    largest, tolerances = [scale] * len(given.rows), [main_allowed] * len(given.rows)
-    for index, row in enumerate(given.rows):
-        if row is not None:
-            logits[index] = main[row]
-    own = given.own
-    if own:
-        batch = given.batch[own]
-        logits[own] = exact.run(batch)
-        draws = [rounded.run(moved, order) for moved, order in nudged_batches(batch, seed, rounded.draws)]
-        for at, index in enumerate(own):
-            largest[index] = float(np.abs(logits[index]).max())
-            noise = spread((draw[at] for draw in draws), largest[index])
-            tolerances[index] = calibration.tolerance_of(noise) if tolerance is None else tolerance
-    return Expected(given, logits, tuple(largest), tuple(tolerances))
+    rows, own = main.rows, given.own
+    judged: list[Mapping[str, Judged] | None] = [
+        {
+            name: Judged(float(np.abs(array).max(initial=0.0)), main.allowed[name])
+            for name, array in main.outputs.items()
+        }
+    ] * len(given.rows)
+    if not own:
+        assert rows is not None
+        return Expected(given, rows.take_outputs(main.outputs, _known(given)), tuple(judged), rows)
+    feed = given.feed if rows is None else rows.take(given.feed, own)
+    computed_rows = {name: array.astype(np.float64) for name, array in exact.run(feed).items()}
+    draws = list(draws_of(rounded, feed, seed))
+    for at, index in enumerate(own):
+        judged[index] = _judged_row(computed_rows, draws, at, rows, calibration, tolerance)
+    if rows is None:
+        return Expected(given, computed_rows, tuple(judged), rows)
+    pieces = [
+        rows.take_outputs(computed_rows, [own.index(index)])
+        if row is None
+        else rows.take_outputs(main.outputs, [row])
+        for index, row in enumerate(given.rows)
+    ]
+    return Expected(given, rows.joined(pieces), tuple(judged), rows)
 
 
-def _shape(logits: np.ndarray) -> str:
-    return " x ".join(map(str, logits.shape))
+def _judged_row(
+    outputs: Arrays,
+    draws: list[dict[str, np.ndarray]],
+    at: int,
+    rows: Rows | None,
+    calibration: Calibration,
+    tolerance: float | None,
+) -> Mapping[str, Judged] | None:
+    """Return what is allowed of a row's outputs; None where its values are no numbers."""
+    found = {}
+    for name, array in outputs.items():
+        row = row_of(array, name, at, rows)
+        if not np.isfinite(row).all():
+            return None
+        largest = float(np.abs(row).max(initial=0.0))
+        noise = spread((row_of(draw[name], name, at, rows) for draw in draws), largest)
+        found[name] = Judged(largest, calibration.tolerance_of(noise) if tolerance is None else tolerance)
+    return found
+
+
+def _known(given: Further) -> list[int]:
+    return [row for row in given.rows if row is not None]
+
+
+def _shape(array: np.ndarray) -> str:
+    return " x ".join(map(str, array.shape))

@@ -1,139 +1,184 @@
-"""What every candidate is judged by: the reference's logits on every input, and what noise allows there.
+"""What every candidate is judged by: the reference's outputs on every input, and what noise allows there.
 
-The reference is PyTorch in float64. Where PyTorch is not installed, it is MindSpore in float32: that is off
-by as much as any candidate may be, so it is only taken where no runtime was asked for by name, and is said.
+The reference is PyTorch in float64, where the network has a Module. Otherwise it is the Cell in MindSpore, or
+the ONNX file in ONNX Runtime without its optimiser, in float32: that is off by as much as any candidate may
+be, and is said. A registered model's is MindSpore only where PyTorch is not installed and no runtime was asked for by name.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from triport.converters.environment import MissingRuntimeError
-from triport.reference_models.spec import ModelSpec
+from triport.reference_models.network import Arrays, Network
 
-from .candidates import framework_errors
-from .further import Expected, expected_of
-from .inputs import Further
+from .candidates import ParityError, framework_errors
+from .further import Expected, Main, expected_of
+from .inputs import Inputs, further_inputs
 from .layers.reference import Reference
 from .noise import CALIBRATIONS, noise_of, rounded_runner
-from .runners.mindspore import MindSporeRunner
-from .runners.precision import FULL
-from .runners.pytorch import PyTorchRunner
-from .runners.redrawn import RedrawnRunner
+from .noise.redrawn import Redrawn, RedrawnRunner
+from .options import Options
+from .precision import FULL
+from .rows import rows_of
+from .runtimes.mindspore import MindSporeRunner
+from .runtimes.onnx import OnnxRunner
+from .runtimes.pytorch import PyTorchRunner
 
 REFERENCE = "pytorch-float64"
 WITHOUT_TORCH = "mindspore-float32"
-REFERENCES = (REFERENCE, WITHOUT_TORCH)
+OF_A_GRAPH = "onnxruntime-float32"
+REFERENCES = (REFERENCE, WITHOUT_TORCH, OF_A_GRAPH)
+# how far float32 may be from itself when the rows are looked for there
+_ROWS_IN_FLOAT32 = 1e-5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject:
-    """A model with its parameters, and the inputs and the precision that it is judged in."""
+    """A network with its parameters, its inputs, and how it is judged."""
 
-    spec: ModelSpec
-    num_classes: int
-    parameters: Mapping[str, np.ndarray]
-    batch: np.ndarray
-    further: tuple[Further, ...]
-    seed: int
-    precision: str
-    tolerance: float | None
+    network: Network
+    parameters: Arrays
+    inputs: Inputs
+    options: Options
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ModelReference:
-    """The reference's logits of the main batch, what is allowed there, and what further inputs are judged by.
+class NetworkReference:
+    """The reference's outputs of the main feed, what is allowed there, and what further inputs are judged by.
 
-    `traces` are of the modules, by whether each is fed apart. `is_of` are the candidates that are the
-    reference itself, and that need not be judged.
+    `network` is the one that was given, with its rows where they have been found. `traces` are of the
+    modules, by whether each is fed apart. `is_of` are the candidates that are the reference itself, and
+    that need not be judged.
     """
 
     name: str
+    network: Network
     is_of: tuple[str, ...]
-    logits: np.ndarray
-    noise: float
-    allowed: float
+    outputs: Arrays
+    noise: Mapping[str, float]
+    allowed: Mapping[str, float]
     seconds: float
     expected: tuple[Expected, ...]
     traces: Mapping[bool, Reference]
     not_run: tuple[str, ...]
 
 
-def reference_of(
-    subject: Subject, alone: Sequence[bool], exact_is_done: Callable[[], None], *, without_torch: bool
-) -> ModelReference:
+def reference_of(subject: Subject, exact_is_done: Callable[[], None]) -> NetworkReference:
     """Run the reference, and what tells the noise, on every input.
 
     Args:
         subject: what to run.
-        alone: the traces to make.
         exact_is_done: called before the noise is drawn.
-        without_torch: do with MindSpore where PyTorch is not installed.
     """
     start = time.perf_counter()
-    name, not_run = REFERENCE, list[str]()
-    is_of: tuple[str, ...] = ()
-    exact: Any
-    rounded: Any = None
-    with framework_errors(REFERENCE):
-        try:
-            exact = PyTorchRunner(subject.spec, subject.num_classes, subject.parameters, dtype="float64")
-        except MissingRuntimeError as error:
-            if not without_torch or alone or subject.precision not in FULL:
-                raise
-            exact = MindSporeRunner(subject.spec, subject.num_classes, subject.parameters)
-            rounded = RedrawnRunner(exact)
-            name, is_of = WITHOUT_TORCH, ("mindspore",)
-            not_run.append(
-                f"{REFERENCE}: {error}. The reference is MindSpore in float32, itself off by the noise"
-            )
-        logits = exact.run(subject.batch).astype(np.float64)
+    options, feed = subject.options, subject.inputs.feed
+    not_run = list[str]()
+    name, exact = _reference_runner(subject, not_run)
+    runtime = name.partition("-")[0]
+    with framework_errors(name):
+        outputs = {name: array.astype(np.float64) for name, array in exact.run(feed).items()}
+        equal = {} if name == REFERENCE else {"equal": _ROWS_IN_FLOAT32}
+        network = replace(subject.network, rows=rows_of(subject.network, exact, feed, outputs, **equal))
+        exact.network = network
     seconds = time.perf_counter() - start
     exact_is_done()
-    with framework_errors(name.partition("-")[0]):
-        rounded = rounded or rounded_runner(
-            subject.spec, subject.num_classes, subject.parameters, subject.precision, subject.seed
-        )
-        noise = noise_of(rounded, subject.batch, subject.seed, float(np.abs(logits).max()))
-        allowed = subject.tolerance
-        if allowed is None:
-            allowed = CALIBRATIONS[subject.precision].tolerance_of(noise)
-        expected = _expected(subject, exact, rounded, logits, allowed, not_run)
-        traces = {
-            kind: Reference(exact, rounded, subject.batch, seed=subject.seed, alone=kind) for kind in alone
+    with framework_errors(runtime):
+        rounded = _rounded(subject, network, exact)
+        largest = {name: float(np.abs(array).max(initial=0.0)) for name, array in outputs.items()}
+        noise = noise_of(rounded, feed, options.seed, largest)
+        calibration = CALIBRATIONS[options.precision]
+        allowed = {
+            name: calibration.tolerance_of(one) if options.tolerance is None else options.tolerance
+            for name, one in noise.items()
         }
-    return ModelReference(
-        name, is_of, logits, noise, allowed, seconds, tuple(expected), traces, tuple(not_run)
+        main = Main(outputs, allowed, network.rows)
+        expected = _expected(replace(subject, network=network), exact, rounded, main, not_run)
+        traces = {
+            alone: Reference(exact, rounded, feed, seed=options.seed, alone=alone) for alone in options.alone
+        }
+    is_of = {WITHOUT_TORCH: ("mindspore",)}.get(name, ())
+    return NetworkReference(
+        name,
+        network,
+        is_of,
+        outputs,
+        noise,
+        allowed,
+        seconds,
+        tuple(expected),
+        traces,
+        tuple(not_run),
     )
 
 
-def _expected(
-    subject: Subject, exact: Any, rounded: Any, logits: np.ndarray, allowed: float, not_run: list[str]
-) -> list[Expected]:
-    """Return what is expected on every further input that the model takes; say which it does not."""
-    found = []
-    for given in subject.further:
+def _reference_runner(subject: Subject, not_run: list[str]) -> tuple[str, Any]:
+    """Return the reference's name and its runner; say where it is no PyTorch in float64."""
+    network, options = subject.network, subject.options
+    known = network.realisations
+    if "pytorch" in known:
         try:
-            found.append(
-                expected_of(
-                    given,
-                    exact,
-                    rounded,
-                    logits,
-                    allowed,
-                    calibration=CALIBRATIONS[subject.precision],
-                    tolerance=subject.tolerance,
-                    seed=subject.seed,
-                )
+            with framework_errors(REFERENCE):
+                return REFERENCE, PyTorchRunner(network, subject.parameters, dtype="float64")
+        except MissingRuntimeError as error:
+            lower = options.observed or options.precision not in FULL
+            if not options.skip_missing or lower or "mindspore" not in known:
+                raise
+            why = f"{REFERENCE}: {error}. The reference"
+    else:
+        why = f"{REFERENCE}: {network.name} has no PyTorch module. The reference"
+        if options.precision not in FULL:
+            raise ParityError(
+                f"--precision {options.precision}: its noise is drawn in PyTorch, and {network.name} has no "
+                f"PyTorch module. Leave --precision out"
             )
-        except RuntimeError as error:
-            if given.batch.shape[-1] == subject.batch.shape[-1]:
+    if "mindspore" in known:
+        with framework_errors(WITHOUT_TORCH):
+            not_run.append(f"{why} is MindSpore in float32, itself off by the noise")
+            return WITHOUT_TORCH, MindSporeRunner(network, subject.parameters)
+    if options.observed:
+        raise ParityError(
+            f"{network.name}: an ONNX graph alone has no modules to compare. Leave --layers and --isolate out, "
+            f"or name the Module or the Cell that it was made from as well"
+        )
+    with framework_errors(OF_A_GRAPH):
+        not_run.append(f"{why} is ONNX Runtime in float32 without its optimiser, itself off by the noise")
+        return OF_A_GRAPH, OnnxRunner(known["onnx"].build(), network, optimize=False)
+
+
+def _rounded(subject: Subject, network: Network, exact: Any) -> Redrawn:
+    if isinstance(exact, PyTorchRunner):
+        options = subject.options
+        return rounded_runner(network, subject.parameters, options.precision, options.seed)
+    return RedrawnRunner(exact, network)
+
+
+def _expected(
+    subject: Subject, exact: Any, rounded: Redrawn, main: Main, not_run: list[str]
+) -> list[Expected]:
+    """Return what is expected on every further input that the network takes; say which it does not."""
+    options, inputs = subject.options, subject.inputs
+    further = inputs.further
+    if further is None:
+        further = tuple(further_inputs(subject.network, inputs.feed, options.precision, options.seed))
+    calibration = CALIBRATIONS[options.precision]
+    found = []
+    for given in further:
+        try:
+            one = expected_of(given, exact, rounded, main, calibration, options.tolerance, options.seed)
+        except Exception as error:
+            if not given.other_size:
                 raise
             reason = next(iter(str(error).strip().splitlines()), "")
-            not_run.append(f"{given}: {subject.spec.name} does not take it ({reason})")
+            not_run.append(f"{given}: {subject.network.name} does not take it ({reason})")
+            continue
+        for what, judged in zip(given.images, one.judged, strict=True):
+            if judged is None:
+                not_run.append(f"{given}, {what}: the reference itself has values there that are no numbers")
+        found.append(one)
     return found

@@ -17,7 +17,7 @@ from .check import ModelReport, Pair
 from .further import FurtherResult
 from .layers.judge import LayerReport, StepResult
 from .noise import CALIBRATIONS
-from .runners.precision import runtimes_with
+from .runtimes import runtimes_with
 
 
 def json_of(reports: Sequence[ModelReport]) -> dict[str, Any]:
@@ -34,6 +34,11 @@ def json_of(reports: Sequence[ModelReport]) -> dict[str, Any]:
                 "passed": bool(report.candidates) and all(pair.passed for pair in report.candidates),
                 "weights": report.weights,
                 "input_shape": list(report.input_shape),
+                **(
+                    {"input_shapes": {name: list(shape) for name, shape in report.input_shapes.items()}}
+                    if len(report.input_shapes) > 1
+                    else {}
+                ),
                 "inputs": report.inputs,
                 "seed": report.seed,
                 "precision": report.precision,
@@ -50,11 +55,12 @@ def json_of(reports: Sequence[ModelReport]) -> dict[str, Any]:
 
 def table_of(report: ModelReport) -> Table:
     """Return one model's pairs as a table that fits 80 columns."""
-    shape = " x ".join(str(n) for n in report.input_shape)
     device = next((pair.device for pair in report.pairs), "cpu")
     reference = next((pair.reference for pair in report.candidates), "")
     table = Table(
-        title=escape(f"{report.model}: {report.weights}, input {shape}, on {device}, against {reference}"),
+        title=escape(
+            f"{report.model}: {report.weights}, {shapes_of(report)}, on {device}, against {reference}"
+        ),
         caption=escape(caption_of(report)),
         title_justify="left",
         caption_justify="left",
@@ -75,16 +81,32 @@ def table_of(report: ModelReport) -> Table:
             _scientific(result.needed_tolerance),
             _scientific(result.tolerance),
             headroom_of(pair),
-            f"{100 * result.top1_agreement:.0f} %",
+            top1_of(pair),
             "[green]equal[/]" if pair.passed else "[bold red]DIFFERS[/]",
         )
     return table
 
 
+def top1_of(pair: Pair) -> str:
+    """Return how often the best class agrees; a dash where the output is no (N, classes)."""
+    agreement = pair.comparison.top1_agreement
+    return "-" if agreement is None else f"{100 * agreement:.0f} %"
+
+
+def shapes_of(report: ModelReport) -> str:
+    """Return the shapes of the inputs: "input 2 x 3 x 32 x 32", with names where there are several."""
+    shapes = {name: " x ".join(map(str, shape)) for name, shape in report.input_shapes.items()}
+    if len(shapes) < 2:
+        return "input " + " x ".join(map(str, report.input_shape))
+    return "inputs " + ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+
+
 def caption_of(report: ModelReport) -> str:
     """Return where the tolerance came from, what else was run and what was not, and what the layers say."""
     factor = CALIBRATIONS[report.precision].factor
-    lines = [f"relative to the largest logit; allowed is {factor:g} x the noise of {report.precision}"]
+    several = len(report.noises) > 1
+    of = "each output's largest value" if several else "the largest logit"
+    lines = [f"relative to {of}; allowed is {factor:g} x the noise of {report.precision}"]
     left_out = (
         set(RUNTIMES) - set(runtimes_with(report.precision)) - {_runtime_of(pair) for pair in report.pairs}
     )
@@ -92,12 +114,30 @@ def caption_of(report: ModelReport) -> str:
         lines.append(f"not in {report.precision}: {', '.join(sorted(left_out))}")
     lines += further_lines(report)
     lines += [f"not run: {line}" for line in report.not_run]
+    if several:
+        lines += outputs_lines(report)
+    if all(pair.comparison.top1_agreement is None for pair in report.pairs):
+        lines.append("top-1 is not asked: the output that decides is no (N, classes)")
     for pair in report.pairs:
         lines += [f"{label_of(pair)}: {note}" for note in pair.notes]
         for layers in (pair.layers, pair.isolated):
             if layers is not None:
                 lines.append(f"{label_of(pair)}: {layers_line(layers)}")
     return "\n".join(lines)
+
+
+def outputs_lines(report: ModelReport) -> list[str]:
+    """Return a line for each candidate: what each of its outputs needs, those first that need most."""
+    lines = []
+    for pair in report.pairs:
+        ordered = sorted(pair.outputs.items(), key=lambda one: (one[1].passed, -one[1].share))
+        said = ", ".join(
+            f"{'' if found.passed else 'DIFFERS '}{name} {_scientific(found.needed_tolerance)} (allowed "
+            f"{_scientific(found.tolerance)})"
+            for name, found in ordered
+        )
+        lines.append(f"{label_of(pair)}: the row above is of {pair.decides}, which decides; {said}")
+    return lines
 
 
 def further_lines(report: ModelReport) -> list[str]:
@@ -110,8 +150,9 @@ def further_lines(report: ModelReport) -> list[str]:
     }
     lines = []
     if inputs:
+        what = "image" if all(" image" in name for name in inputs) else "row"
         run = "; ".join(f"{name} ({images})" for name, images in inputs.items())
-        lines.append(f"also run, each image judged by its own noise: {run}")
+        lines.append(f"also run, each {what} judged by its own noise: {run}")
     for pair in report.pairs:
         lines += [f"{label_of(pair)}: DIFFERS {line}" for line in further_differences(pair)]
     return lines
@@ -137,8 +178,13 @@ def further_differences(pair: Pair) -> list[str]:
 def off_by(pair: Pair) -> str:
     """Return by how much a candidate's logits are off, and on which input."""
     if not pair.comparison.passed:
-        return f"logits off by {_scientific(pair.comparison.needed_tolerance)}"
-    return "; ".join(f"logits off {line}" for line in further_differences(pair))
+        return f"{what_of(pair)} off by {_scientific(pair.comparison.needed_tolerance)}"
+    return "; ".join(f"{what_of(pair)} off {line}" for line in further_differences(pair))
+
+
+def what_of(pair: Pair) -> str:
+    """Return what is off: the output by its name, or "logits" where there is one."""
+    return pair.decides or "logits"
 
 
 def label_of(pair: Pair) -> str:
@@ -286,9 +332,25 @@ def _pair_json(pair: Pair) -> dict[str, Any]:
         "versions": dict(pair.versions),
         "further": [_further_json(result) for result in pair.further],
         "notes": list(pair.notes),
+        **({"output": pair.decides, "outputs": _outputs_json(pair)} if pair.decides else {}),
         **({"layers": _layers_json(pair.layers)} if pair.layers else {}),
         **({"isolated": _layers_json(pair.isolated)} if pair.isolated else {}),
     }
+
+
+def _outputs_json(pair: Pair) -> list[dict[str, Any]]:
+    return [
+        {
+            "output": name,
+            "max_abs": _finite(found.max_abs),
+            "max_rel": _finite(found.max_rel),
+            "needed_tolerance": _finite(found.needed_tolerance),
+            "tolerance": _finite(found.tolerance),
+            "top1_agreement": found.top1_agreement,
+            "passed": found.passed,
+        }
+        for name, found in pair.outputs.items()
+    ]
 
 
 def _further_json(result: FurtherResult) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import functools
 import shlex
 from collections.abc import Sequence
 
+from triport.reference_models.program import program
+
 from .check import GRAPH_OF, IMAGES_OF, ModelReport, Pair
 from .layers.judge import LayerReport
 from .localise import report as localise_report
@@ -13,7 +15,7 @@ from .localise.verdict import Localisation
 from .noise import CALIBRATIONS
 from .pages import render
 from .plots import HEIGHT, MARGIN, WIDTH, number, plot_of_layers, plot_of_tensors
-from .report import further_lines, headroom_of, label_of, layers_line, verdict_of
+from .report import further_lines, headroom_of, label_of, layers_line, top1_of, verdict_of
 from .training import report as training_report
 from .training.check import TrainingReport
 
@@ -68,6 +70,7 @@ def page_of(
         height=HEIGHT,
         margin=MARGIN,
         headroom_of=headroom_of,
+        top1_of=top1_of,
         layers_line=layers_line,
         layers_of_pair=layers_of_pair,
         around=around,
@@ -107,7 +110,7 @@ def repeat_of(report: ModelReport, files: Sequence[str] = ()) -> str:
         named: list[str] = [report.model]
     else:
         named = list(files) if set(own) & set(files) else own
-    words = ["python cli.py parity", *(shlex.quote(name) for name in named)]
+    words = [f"{program()} parity", *(shlex.quote(name) for name in named)]
     words += ["--batch-size", str(report.input_shape[0])]
     words += ["--size", str(report.input_shape[-1])]
     if report.inputs.startswith(IMAGES_OF):
@@ -129,7 +132,7 @@ def repeat_of(report: ModelReport, files: Sequence[str] = ()) -> str:
 def repeat_training_of(report: TrainingReport) -> str:
     """Return the command that repeats a model's training check."""
     what = report.model if report.weights.startswith("random seed") else report.weights
-    words = ["python cli.py parity", what, "--batch-size", str(report.input_shape[0])]
+    words = [f"{program()} parity", what, "--batch-size", str(report.input_shape[0])]
     words += ["--size", str(report.input_shape[-1]), "--seed", str(report.seed)]
     steps = max((len(pair.steps.loss) for pair in report.pairs if pair.steps), default=0)
     return " ".join([*words, "--gradients", *(["--steps", str(steps)] if steps else [])])

@@ -10,14 +10,20 @@ from pathlib import Path
 import numpy as np
 
 from triport.converters.identify import Fit
+from triport.converters.networks.registered import of_model
+from triport.converters.onnx_model import INPUT
 from triport.converters.published import MODEL_FILE
-from triport.parity.check import GIVEN_FILE, ModelReport, Pair, check_model
+from triport.parity.batches import logits_of
+from triport.parity.candidates import GIVEN_FILE, given_file
+from triport.parity.check import ModelReport, Pair, check_model
 from triport.parity.compare import compare
+from triport.parity.inputs import Inputs
+from triport.parity.options import Options
 from triport.parity.reference import REFERENCE, WITHOUT_TORCH
-from triport.parity.runners import Runner
-from triport.parity.runners.mindspore import MindSporeRunner
-from triport.parity.runners.onnx import OnnxRunner
-from triport.parity.runners.pytorch import PyTorchRunner
+from triport.parity.runtimes import Runner
+from triport.parity.runtimes.mindspore import MindSporeRunner
+from triport.parity.runtimes.onnx import OnnxRunner
+from triport.parity.runtimes.pytorch import PyTorchRunner
 
 from .folder import OPTIMIZED_FILE
 
@@ -54,36 +60,31 @@ def run_candidates(
 ) -> tuple[ModelReport, np.ndarray]:
     """Return the report of every runtime that is not absent, and the reference's logits (N, classes)."""
     onnx = "onnx" not in absent
+    network = of_model(found.spec, found.num_classes)
+    runtimes = tuple(runtime for runtime in ("pytorch", "mindspore") if runtime not in absent)
+    options = Options(runtimes, skip_missing=True)
     report = check_model(
-        found.spec,
+        network,
         parameters,
-        batch,
-        num_classes=found.num_classes,
-        runtimes=[runtime for runtime in ("pytorch", "mindspore") if runtime not in absent],
-        onnx_file=folder / MODEL_FILE if onnx else None,
-        skip_missing=True,
+        Inputs({INPUT: batch}, ()),
+        options,
+        given=[given_file(network, parameters, folder / MODEL_FILE, options)] if onnx else [],
         progress=lambda step, done, total: tell(step),
     )
     against = report.pairs[0].reference
     runner: Runner
     if against == WITHOUT_TORCH:
-        runner = MindSporeRunner(found.spec, found.num_classes, parameters)
+        runner = MindSporeRunner(network, parameters)
     else:
-        runner = PyTorchRunner(found.spec, found.num_classes, parameters, dtype="float64")
-    reference = runner.run(batch)
+        runner = PyTorchRunner(network, parameters, dtype="float64")
+    reference = logits_of(runner, batch)
     pairs = list(report.pairs)
     if onnx:
         tolerance = pairs[0].comparison.tolerance
-        pairs.append(_in_onnxruntime(against, FOLDED, folder / OPTIMIZED_FILE, batch, reference, tolerance))
+        folded = OnnxRunner(folder / OPTIMIZED_FILE, network)
+        comparison = compare(reference, logits_of(folded, batch), tolerance)
+        pairs.append(Pair(against, FOLDED, folded.device, comparison, 0.0, folded.versions()))
     return replace(report, pairs=tuple(map(_lasting, pairs))), reference
-
-
-def _in_onnxruntime(
-    against: str, name: str, file: Path, batch: np.ndarray, reference: np.ndarray, tolerance: float
-) -> Pair:
-    runner = OnnxRunner(file)
-    comparison = compare(reference, runner.run(batch), tolerance)
-    return Pair(against, name, runner.device, comparison, 0.0, runner.versions())
 
 
 def _lasting(pair: Pair) -> Pair:

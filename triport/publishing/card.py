@@ -27,7 +27,7 @@ def written(manifest: Mapping[str, Any]) -> str:
 def body(manifest: Mapping[str, Any]) -> str:
     """Return what a person reads."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("publishing", ""),
+        loader=jinja2.PackageLoader(__package__, ""),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -12,7 +12,6 @@ from triport.parity.noise import FLOAT32
 from triport.reference_models.spec import ModelSpec, UnknownModelError, get_model
 
 from .candidates import LARGEST_NOISE, compared_with
-from .config import timm_name
 from .folder import what_of
 from .licenses import LicenseError, license_of
 from .origin import CLASSES_GIVEN, classes_stated_by, figures_of_publisher, read_classes
@@ -36,7 +35,7 @@ def claim_problems(values: Mapping[str, Any]) -> Iterator[str]:
 def _model_problems(spec: ModelSpec, values: Mapping[str, Any]) -> Iterator[str]:
     expected = {
         "family": spec.family,
-        "timm": timm_name(spec),
+        "timm": spec.timm_name,
         "same_weights_as": [{"model": other.model, "why": other.why} for other in spec.same_weights_as],
     }
     for key, right in expected.items():

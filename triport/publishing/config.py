@@ -13,36 +13,6 @@ from triport.reference_models.spec import ModelSpec, Preprocess
 
 from .folder import CONFIG_FILE
 
-# Models here whose graph timm defines under another name; timm takes the names in model.safetensors.
-_TIMM_NAMES = {
-    "res2net50": "res2net50_26w_4s",
-    "res2net101": "res2net101_26w_4s",
-    "res2net50_v1b": "res2net50d",
-    "res2net101_v1b": "res2net101d",
-    "resnetv2_50_timm": "resnetv2_50",
-    "resnetv2_101_timm": "resnetv2_101",
-    "regnet_x_400mf_torchvision": "regnetx_004_tv",
-    "regnet_y_800mf_torchvision": "regnety_008_tv",
-    "regnet_y_8_0gf_torchvision": "regnety_080_tv",
-}
-_NOT_IN_TIMM = {"res2net152", "res2net152_v1b", "res2net_digits", "resnetv2_50", "resnetv2_101"}
-
-
-def timm_name(spec: ModelSpec) -> str | None:
-    """Return what timm calls a model's graph, None where it has none that computes the same."""
-    if spec.name in _TIMM_NAMES:
-        return _TIMM_NAMES[spec.name]
-    if spec.name in _NOT_IN_TIMM or spec.name.endswith(
-        ("_mindcv", "_mindspore_models", "_mindspore_tutorial")
-    ):
-        return None
-    if spec.family == "regnet":
-        _, kind, size = spec.name.split("_", 2)
-        giga = size.endswith("gf")
-        number = float(size.removesuffix("gf").removesuffix("mf").replace("_", "."))
-        return f"regnet{kind}_{round(number * 10 if giga else number / 100):03d}"
-    return spec.name
-
 
 def crop_fraction(preprocess: Preprocess) -> float:
     """Return timm's crop_pct: the shortest number from which it computes the same size to resize to."""
@@ -60,7 +30,7 @@ def config_of(
 ) -> dict[str, Any]:
     """Return the values of config.json."""
     layers = spec.layers()
-    timm = timm_name(spec)
+    timm = spec.timm_name
     size = spec.input_size_px
     return {
         "architecture": timm or spec.name,

@@ -23,10 +23,10 @@ from triport.converters.published_weights import why_not
 from triport.converters.request import Request
 from triport.converters.statements.preparation import Preparation
 from triport.reference_models.errors import TriportError, listed
+from triport.reference_models.program import program
 from triport.reference_models.spec import Dialect, Runtime
 
 from . import manifest
-from .config import timm_name
 from .folder import (
     MINDSPORE_FILE,
     OPTIMIZED_FILE,
@@ -73,7 +73,7 @@ class Published:
     digest: str
     notes: tuple[str, ...]
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return what `publish --json` prints."""
         made = self.manifest
         return {
@@ -180,7 +180,7 @@ def _of_model(found: Fit, origin: Origin) -> dict[str, Any]:
         "model": spec.name,
         "family": spec.family,
         "weights": origin.weights.name if origin.weights else None,
-        "timm": timm_name(spec),
+        "timm": spec.timm_name,
         "same_weights_as": [{"model": o.model, "why": o.why} for o in spec.same_weights_as],
         "num_classes": found.num_classes,
     }
@@ -317,7 +317,7 @@ def _notes(values: Mapping[str, Any], classes: Path | None) -> Iterator[str]:
         )
     if not values["accuracy"]:
         yield (
-            "no accuracy is claimed: publish the published file itself (`python cli.py models "
+            f"no accuracy is claimed: publish the published file itself (`{program()} models "
             f"{values['model']}` says where it is), or measure with `evaluate --json` and give --accuracy"
         )
     if classes is None and values["num_classes"] != 1000:

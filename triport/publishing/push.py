@@ -57,7 +57,7 @@ class Pushed:
     deleted: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return what `publish --json` prints of it."""
         return {
             "commit": self.commit,

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from triport.converters.convert import read_parameters
-from triport.converters.environment import MissingRuntimeError, import_mindspore, import_torch
-from triport.parity.runners import Runner
-from triport.parity.runners.mindspore import MindSporeRunner
-from triport.parity.runners.onnx import OnnxRunner, import_onnxruntime
-from triport.parity.runners.pytorch import PyTorchRunner
+from triport.converters.environment import MissingRuntimeError
+from triport.converters.networks.registered import of_model
+from triport.parity.batches import logits_of
+from triport.parity.runtimes import Runner, runtime_called
+from triport.parity.runtimes.onnx import OnnxRunner
 from triport.reference_models.errors import TriportError
-
-_LOAD: dict[str, Callable[[], Any]] = {
-    "pytorch": import_torch,
-    "mindspore": import_mindspore,
-    "onnx": import_onnxruntime,
-}
-
+from triport.reference_models.spec import get_model
 
 _NAMES = {"pytorch": "PyTorch", "mindspore": "MindSpore", "onnx": "ONNX Runtime"}
 
@@ -29,7 +21,7 @@ _NAMES = {"pytorch": "PyTorch", "mindspore": "MindSpore", "onnx": "ONNX Runtime"
 def why_missing(runtime: str) -> str | None:
     """Return why a runtime cannot be used here, None where it can."""
     try:
-        _LOAD[runtime]()
+        runtime_called(runtime).framework()
     except TriportError as error:
         absent = isinstance(error.__cause__, ModuleNotFoundError)
         return (
@@ -48,14 +40,14 @@ def run(runtime: str, file: Path, model: str, device: str, images: np.ndarray) -
         TriportError: the file cannot be run.
     """
     try:
-        framework = _LOAD[runtime]()
+        framework = runtime_called(runtime).framework()
     except TriportError as error:
         raise MissingRuntimeError(str(error)) from error
     runner: Runner
     if runtime == "onnx":
-        runner = OnnxRunner(file, device)
+        runner = OnnxRunner(file, of_model(get_model(model)), device)
     else:
         loaded = read_parameters(file, model)
-        kind = PyTorchRunner if runtime == "pytorch" else MindSporeRunner
-        runner = kind(loaded.spec, loaded.num_classes, loaded.parameters, device)
-    return runner.run(images), f"{framework.__name__} {framework.__version__}"
+        network = of_model(loaded.spec, loaded.num_classes)
+        runner = runtime_called(runtime).load(network, loaded.parameters, device)
+    return logits_of(runner, images), f"{framework.__name__} {framework.__version__}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .publish import Published
+from .session import Publication
 from .verify import Verification
 
 if TYPE_CHECKING:
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 _MARKS = {"passed": "[green]passed[/]", "failed": "[bold red]FAILED[/]", "not run": "not run"}
 
 
-def publication_lines(done: Published) -> Iterator[str]:
-    """Yield what was published, its files and its digest."""
+def publication_lines(publication: Publication) -> Iterator[str]:
+    """Yield what was published, its files and its digest, and what was uploaded."""
+    done, request = publication.published, publication.request
     made = done.manifest
     yield f"Published {made['weights'] or made['model']} in {done.folder}"
     for name, file in made["files"].items():
@@ -28,6 +29,11 @@ def publication_lines(done: Published) -> Iterator[str]:
     yield f"  digest      {done.digest}"
     for note in done.notes:
         yield f"  note: {note}"
+    if request.dry_run:
+        yield f"Would upload to {request.push} (if new: {'public' if request.public else 'private'}):"
+        yield from (f"  {name:22} {size:>12,}" for name, size in publication.listed)
+    elif publication.pushed is not None:
+        yield from publication.pushed.lines(str(request.push))
 
 
 def verification_pieces(done: Verification) -> Iterator[Table | str]:

@@ -11,6 +11,7 @@ from triport.converters.statements.preparation import Preparation
 from triport.parity.check import ModelReport, Pair
 from triport.parity.compare import Comparison
 from triport.parity.report_html import page_of
+from triport.reference_models.program import FROM_CHECKOUT, started_as
 from triport.reference_models.spec import Preprocess, get_model
 
 from . import card
@@ -27,7 +28,9 @@ def texts_of(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield CONFIG_FILE, json.dumps(config, indent=1, ensure_ascii=False) + "\n"
     for runtime, name in NETWORK_FILES.items():
         yield name, standalone(spec, runtime, num_classes, manifest["triport"])
-    yield REPORT_FILE, page_of([report_of(manifest)], title=f"{spec.name}: parity")
+    with started_as(FROM_CHECKOUT):  # the same text wherever it is made again
+        page = page_of([report_of(manifest)], title=f"{spec.name}: parity")
+    yield REPORT_FILE, page
 
 
 def card_of(manifest: Mapping[str, Any]) -> tuple[str, str]:

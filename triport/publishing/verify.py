@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from triport import __version__
 from triport.converters.formats import file_sha256
 from triport.converters.formats.tensors import short
 from triport.converters.published import MANIFEST
 from triport.reference_models.errors import TriportError
+from triport.reference_models.result import SCHEMA_VERSION
 from triport.reference_models.spec import RUNTIMES, UnknownModelError, get_model
 
 from . import card, ledger, manifest, schema
@@ -55,7 +56,7 @@ class Check:
     detail: str
     problems: tuple[str, ...] = ()
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return what `verify --json` prints of it."""
         return {
             "name": self.name,
@@ -77,21 +78,23 @@ class Verification:
     digest: str
     checks: tuple[Check, ...]
     digest_given: bool = False
+    schema_version: ClassVar[int] = SCHEMA_VERSION
 
     @property
     def passed(self) -> bool:
         """Whether no check failed."""
         return all(check.status != "failed" for check in self.checks)
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return what `verify --json` prints."""
         return {
+            "schema_version": self.schema_version,
             "folder": str(self.folder),
             "model": self.model,
             "digest": self.digest,
             "digest_given": self.digest_given,
             "passed": self.passed,
-            "checks": [check.as_dict() for check in self.checks],
+            "checks": [check.to_dict() for check in self.checks],
         }
 
 

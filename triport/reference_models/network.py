@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,22 +63,69 @@ class Realisation:
 
     `build` makes what that runtime loads: a torch.nn.Module, a mindspore.nn.Cell, or the path or the bytes of
     an ONNX file. `names` has the network's name of each of its parameters; a parameter that it does not
-    list has the network's own name.
+    list has the network's own name. `kept` are its own names of what keeps the value that it is built with:
+    tables and indices that are part of the graph and of no checkpoint. `export` makes an onnx.ModelProto of
+    it, with parameters by the network's names, for inputs like those of a feed; None where it is one.
     """
 
     runtime: Runtime
     build: Callable[[], Any]
     names: Mapping[str, str] = field(default_factory=dict)
+    kept: frozenset[str] = frozenset()
+    export: Callable[[Arrays, Arrays], Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Where the rows lie that a network computes each by itself: an axis of each input and of each output.
+
+    An input without rows, which all of them share, is not listed.
+    """
+
+    inputs: Mapping[str, int]
+    outputs: Mapping[str, int]
+
+    def count(self, feed: Arrays) -> int:
+        """Return how many rows a feed has."""
+        name, axis = next(iter(self.inputs.items()))
+        return int(feed[name].shape[axis])
+
+    def take(self, feed: Arrays, indices: Sequence[int]) -> dict[str, np.ndarray]:
+        """Return a feed of some rows."""
+        return {
+            name: np.take(array, indices, self.inputs[name]) if name in self.inputs else array
+            for name, array in feed.items()
+        }
+
+    def split(self, feed: Arrays) -> list[dict[str, np.ndarray]]:
+        """Return a feed for each row."""
+        return [self.take(feed, [index]) for index in range(self.count(feed))]
+
+    def take_outputs(self, outputs: Arrays, indices: Sequence[int]) -> dict[str, np.ndarray]:
+        """Return some rows of the outputs."""
+        return {name: np.take(array, indices, self.outputs[name]) for name, array in outputs.items()}
+
+    def joined(self, outputs: Sequence[Arrays]) -> dict[str, np.ndarray]:
+        """Return the outputs of feeds that follow one another as those of one."""
+        return {
+            name: np.concatenate([one[name] for one in outputs], self.outputs[name]) for name in outputs[0]
+        }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Network:
-    """A network: what goes in, what comes out, and up to three realisations that are to compute the same."""
+    """A network: what goes in, what comes out, and up to three realisations that are to compute the same.
+
+    `sizes` are those of the free axes that it is run with unless others are asked for. `rows` is None where
+    there are none, or nobody knows of any.
+    """
 
     name: str
     inputs: tuple[Input, ...]
     outputs: tuple[str, ...]
     realisations: Mapping[Runtime, Realisation]
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    rows: Rows | None = None
 
     @property
     def free_axes(self) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ class Result(Protocol):
 
     @property
     def passed(self) -> bool:
-        """Whether the command ends with exit code 0."""
+        """Whether all is as it should be: what exit code 0 says where a command compares."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return what --json prints: plain values, with "schema_version" among them."""

@@ -6,14 +6,17 @@ A family folder's `spec.py` defines `MODELS`, a tuple of ModelSpec.
 from __future__ import annotations
 
 import importlib
+import math
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from .errors import TriportError
+from .layouts import Layer, path_of, stored_layers
+from .program import program
 
 Runtime = Literal["mindspore", "pytorch", "onnx"]
 RUNTIMES: tuple[Runtime, ...] = ("mindspore", "pytorch", "onnx")
@@ -21,36 +24,6 @@ RUNTIMES: tuple[Runtime, ...] = ("mindspore", "pytorch", "onnx")
 
 class UnknownModelError(TriportError):
     """No model of that name is defined."""
-
-
-class Layer(NamedTuple):
-    """One layer that owns parameters.
-
-    `path` is the PyTorch module path, which is canonical. `kind` is "conv", "norm" or "dense";
-    `shape` is the weight's: (out, in / groups, height, width), (channels,), (out, in).
-    """
-
-    path: str
-    kind: Literal["conv", "norm", "dense"]
-    shape: tuple[int, ...]
-    bias: bool = False
-
-
-def conv(
-    path: str, out_channels: int, in_channels: int, kernel: int, *, groups: int = 1, bias: bool = False
-) -> Layer:
-    """Return a square convolution, weight (out, in / groups, kernel, kernel)."""
-    return Layer(path, "conv", (out_channels, in_channels // groups, kernel, kernel), bias)
-
-
-def norm(path: str, channels: int) -> Layer:
-    """Return a BatchNorm with scale, shift, mean and variance of shape (channels,)."""
-    return Layer(path, "norm", (channels,), True)
-
-
-def dense(path: str, out_features: int, in_features: int) -> Layer:
-    """Return a fully connected layer, weight (out, in) and bias (out,)."""
-    return Layer(path, "dense", (out_features, in_features), True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,19 +146,17 @@ class Architecture:
 class ModelSpec:
     """One graph: what to build, what its checkpoints hold, and what was published of it.
 
-    `num_parameters` counts trainable values at `num_classes` outputs (BatchNorm statistics not
-    among them). `dialects` lists every naming that its checkpoints come in; the first of each
-    runtime names the definition here, and the first "pytorch" one is canonical (no rows).
-    `publisher` is whose graph this is. `same_weights_as` lists the other models that the same
-    weights fit, `architectures` the publishers' own that load them.
+    `dialects` lists every naming that its checkpoints come in; the first of each runtime names the
+    definition here, and the first "pytorch" one is canonical (no rows). `publisher` is whose graph
+    this is. `same_weights_as` lists the other models that the same weights fit, `architectures` the
+    publishers' own that load them. Which layers there are is what the PyTorch definition says
+    (`layouts.py`).
     """
 
     name: str
     family: str
     config: Any
-    layout: Callable[[Any, int], tuple[Layer, ...]]
     input_size_px: int
-    num_parameters: int
     publisher: str
     dialects: tuple[Dialect, ...]
     weights: tuple[Weights, ...] = ()
@@ -195,7 +166,20 @@ class ModelSpec:
 
     def layers(self, num_classes: int | None = None) -> tuple[Layer, ...]:
         """Return every layer that owns parameters, in the PyTorch definition's order."""
-        return self.layout(self.config, self.num_classes if num_classes is None else num_classes)
+        wanted = self.num_classes if num_classes is None else num_classes
+        stored = stored_layers(self.family, repr(self.config), wanted)
+        return _defined_layers(self, wanted) if stored is None else stored
+
+    @property
+    def num_parameters(self) -> int:
+        """The number of trainable values at `num_classes` outputs; BatchNorm statistics are none."""
+        return sum(math.prod(one.shape) + (one.shape[0] if one.bias else 0) for one in self.layers())
+
+    @property
+    def timm_name(self) -> str | None:
+        """What timm calls this graph, None where it has none that computes the same."""
+        names = (one.name for one in self.architectures if one.publisher == "timm" and one.same_function)
+        return next(names, None)
 
     def build_torch(self, num_classes: int | None = None) -> Any:
         """Return the PyTorch definition, a `torch.nn.Module` with fresh weights."""
@@ -213,6 +197,20 @@ class ModelSpec:
         return importlib.import_module(f"{__package__}.{self.family}.{module}")
 
 
+@cache
+def _defined_layers(spec: ModelSpec, num_classes: int) -> tuple[Layer, ...]:
+    """Return the layers of a configuration that is not stored, of the PyTorch definition itself."""
+    try:
+        from .layouts_torch import layers_of
+    except ImportError as error:
+        raise TriportError(
+            f"{spec.name}: the layers of {spec.config!r} are not in {path_of(spec.family)}, and its "
+            f"definition cannot be asked without PyTorch ({error}).\n"
+            "Install PyTorch, or run python docs/generate.py where it is installed"
+        ) from error
+    return layers_of(spec.build_torch, num_classes)
+
+
 def family_models(family: str) -> tuple[ModelSpec, ...]:
     """Return the models that a family folder beside this file defines."""
     models: tuple[ModelSpec, ...] = importlib.import_module(f"{__package__}.{family}.spec").MODELS
@@ -224,7 +222,7 @@ def all_models() -> dict[str, ModelSpec]:
     """Return every model by name: the `MODELS` of each family folder beside this file."""
     found: dict[str, ModelSpec] = {}
     for entry in sorted(pkgutil.iter_modules([str(Path(__file__).parent)]), key=lambda m: m.name):
-        if not entry.ispkg:
+        if not entry.ispkg or entry.name == "kinds":  # every other folder is a family
             continue
         for spec in family_models(entry.name):
             if spec.name in found:
@@ -250,5 +248,5 @@ def get_model(name: str) -> ModelSpec:
     import difflib
 
     close = difflib.get_close_matches(name, [*models, *by_weights], n=5, cutoff=0.5)
-    hint = f"Did you mean {', '.join(close)}?" if close else "See `python cli.py models`."
+    hint = f"Did you mean {', '.join(close)}?" if close else f"See `{program()} models`."
     raise UnknownModelError(f"no model or weights called {name!r}. {hint}")

@@ -24,7 +24,10 @@ class Waiting:
     def __init__(self, seconds):
         self.seconds = seconds
 
-    def run(self, batch):
+    def run(self, feed):
+        return {"logits": self.logits(feed["input"])}
+
+    def logits(self, batch):
         time.sleep(self.seconds)
         return np.zeros((len(batch), 10), np.float32)
 
@@ -65,10 +68,10 @@ def test_the_next_batches_are_decoded_while_the_network_computes(dataset, monkey
     class Following(Waiting):
         batch = 0
 
-        def run(self, batch):
+        def logits(self, batch):
             self.batch += 1
             assert self.batch == BATCHES or begun[self.batch].wait(60)
-            return super().run(batch)
+            return super().logits(batch)
 
     monkeypatch.setattr(decoding, "_fill", fill)
     result = evaluate(Following(0), "waiting", dataset, PROFILE, batch_size=BATCH, workers=WORKERS)

@@ -27,8 +27,8 @@ class Other(ColourRunner):
         super().__init__()
         self.left = flipped
 
-    def run(self, batch):
-        logits = super().run(batch)
+    def logits(self, batch):
+        logits = super().logits(batch)
         now = min(self.left, len(batch))
         logits[:now, 0] = 1
         self.left -= now
@@ -80,9 +80,9 @@ def test_the_same_decoded_batches(dataset):
             super().__init__()
             self.kept = seen[name]
 
-        def run(self, batch):
+        def logits(self, batch):
             self.kept.append(batch)
-            return super().run(batch)
+            return super().logits(batch)
 
     score([Contender(name, Keeping(name), PROFILE) for name in seen], dataset)
     assert all(a is b for a, b in zip(seen["a"], seen["b"], strict=True))
@@ -99,7 +99,7 @@ def test_page_shows_the_flips(dataset):
 
 def test_tied_logits_are_no_flip(dataset):
     class Tied(ColourRunner):
-        def run(self, batch):
+        def logits(self, batch):
             return np.zeros((len(batch), 1000), np.float32)
 
     pair = PairTally(dataset)

@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 from onnx.parser import parse_model
 
 from triport.converters import onnx_from_mindspore, onnx_from_torch
+from triport.converters.networks.registered import of_model
 from triport.converters.onnx_from_torch import export
 from triport.parity.batches import random_batch
 from triport.parity.layers import onnx_apart, onnx_taps
@@ -14,9 +16,9 @@ from triport.parity.layers.pairs import paired_paths
 from triport.parity.layers.reference import Reference
 from triport.parity.layers.trace import layers_of
 from triport.parity.random_weights import random_parameters
-from triport.parity.runners.mindspore import MindSporeRunner
-from triport.parity.runners.onnx import OnnxRunner
-from triport.parity.runners.pytorch import PyTorchRunner
+from triport.parity.runtimes.mindspore import MindSporeRunner
+from triport.parity.runtimes.onnx import OnnxRunner
+from triport.parity.runtimes.pytorch import PyTorchRunner
 from triport.reference_models.spec import get_model
 
 SPEC = get_model("res2net_digits")
@@ -24,15 +26,15 @@ WRONG = "layer2.0.convs.1"
 
 
 def pytorch(parameters):
-    return PyTorchRunner(SPEC, 10, parameters)
+    return PyTorchRunner(of_model(SPEC, 10), parameters)
 
 
 def mindspore(parameters):
-    return MindSporeRunner(SPEC, 10, parameters)
+    return MindSporeRunner(of_model(SPEC, 10), parameters)
 
 
 def onnx(parameters):
-    return OnnxRunner(export(SPEC, 10, parameters).SerializeToString(), keep_model=True)
+    return OnnxRunner(export(SPEC, 10, parameters).SerializeToString(), of_model(SPEC, 10), keep_model=True)
 
 
 RUNNERS = [pytorch, mindspore, onnx]
@@ -45,10 +47,10 @@ def parameters():
 
 @pytest.fixture(scope="module")
 def references(parameters):
-    exact = PyTorchRunner(SPEC, 10, parameters, dtype="float64")
-    rounded = PyTorchRunner(SPEC, 10, parameters)
+    exact = PyTorchRunner(of_model(SPEC, 10), parameters, dtype="float64")
+    rounded = PyTorchRunner(of_model(SPEC, 10), parameters)
     batch = random_batch(SPEC)
-    return {alone: Reference(exact, rounded, batch, alone=alone) for alone in (False, True)}
+    return {alone: Reference(exact, rounded, {"input": batch}, alone=alone) for alone in (False, True)}
 
 
 def wrong(parameters):
@@ -132,8 +134,8 @@ def test_noise_is_the_modules_own(references):
 def test_modules_of_the_pair_are_matched_by_what_they_own(name):
     spec = get_model(name)
     parameters = random_parameters(spec, 10)
-    ours = PyTorchRunner(spec, 10, parameters).modules()
-    theirs = MindSporeRunner(spec, 10, parameters).modules()
+    ours = PyTorchRunner(of_model(spec, 10), parameters).modules()
+    theirs = MindSporeRunner(of_model(spec, 10), parameters).modules()
     pairs = paired_paths(ours, theirs)
     assert len(set(pairs.values())) == len(pairs)
     mine = {module.path: module for module in ours}
@@ -150,10 +152,10 @@ def test_modules_of_the_pair_are_matched_by_what_they_own(name):
 def test_taps_need_no_node_names(parameters, references):
     model = export(SPEC, 10, parameters)
     steps = references[False].steps
-    named = onnx_taps.taps_of(model.graph, steps)
+    named = onnx_taps.taps_in(model, steps, {"input:input": "input"})
     for index, node in enumerate(model.graph.node):
         node.name = f"n{index}"
-    assert onnx_taps.taps_of(model.graph, steps) == named
+    assert onnx_taps.taps_in(model, steps, {"input:input": "input"}) == named
     assert len(named) > 0.9 * len(steps)
 
 
@@ -175,12 +177,14 @@ def test_padding_may_be_a_node_or_within_one(name, exporter, size_px):
     """MindSpore's export of the one pads in the pool, PyTorch's of the other before each convolution."""
     spec = replace(get_model(name), input_size_px=size_px)
     parameters = random_parameters(spec, 10)
-    exact = PyTorchRunner(spec, 10, parameters, dtype="float64")
-    rounded = PyTorchRunner(spec, 10, parameters)
+    exact = PyTorchRunner(of_model(spec, 10), parameters, dtype="float64")
+    rounded = PyTorchRunner(of_model(spec, 10), parameters)
     model = exporter.export(spec, 10, parameters)
-    runner = OnnxRunner(model.SerializeToString(), keep_model=True)
+    runner = OnnxRunner(model.SerializeToString(), of_model(spec, 10), keep_model=True)
     for alone in (False, True):
-        found = layers_of(runner, Reference(exact, rounded, random_batch(spec), alone=alone), alone=alone)
+        found = layers_of(
+            runner, Reference(exact, rounded, {"input": random_batch(spec)}, alone=alone), alone=alone
+        )
         assert found.passed, found.parting
         assert len(found.steps) > 110
     if exporter is onnx_from_torch:
@@ -191,10 +195,10 @@ def test_a_library_may_compute_a_sigmoid_otherwise():
     """MindSpore's is off by more roundings than any sum of these layers."""
     spec = get_model("regnet_y_200mf")
     parameters = random_parameters(spec, 10, seed=1)
-    exact = PyTorchRunner(spec, 10, parameters, dtype="float64")
-    rounded = PyTorchRunner(spec, 10, parameters)
-    reference = Reference(exact, rounded, random_batch(spec, 2, 1, 75), seed=1)
-    found = layers_of(MindSporeRunner(spec, 10, parameters), reference)
+    exact = PyTorchRunner(of_model(spec, 10), parameters, dtype="float64")
+    rounded = PyTorchRunner(of_model(spec, 10), parameters)
+    reference = Reference(exact, rounded, {"input": random_batch(spec, 2, 1, 75)}, seed=1)
+    found = layers_of(MindSporeRunner(of_model(spec, 10), parameters), reference)
     assert found.passed, found.parting
     sigmoids = [step for step in found.steps if step.kind == "Sigmoid"]
     assert len(sigmoids) > 10 and max(step.tolerance for step in sigmoids) < 1e-5
@@ -210,11 +214,11 @@ def test_noise_alone_is_of_roundings_and_not_nothing(references):
 @pytest.mark.parametrize(
     ("given", "output", "between"),
     [
-        ("x", "b", [0, 1, 2]),
-        ("a", "b", [2]),
+        ("x", "b", ["Transpose", "MatMul", "Relu"]),
+        ("a", "b", ["Relu"]),
         ("x", "sum", None),  # of x and of another input
         ("b", "a", None),  # the other way round
-        ("w", "wt", [0]),
+        ("w", "wt", ["Transpose"]),
         ("x", "wt", None),  # of constants alone
         ("a", "a", None),
     ],
@@ -229,6 +233,5 @@ def test_what_is_between_two_tensors(given, output, between):
             sum = Add(b, y)
         }"""
     )
-    makers = {name: index for index, node in enumerate(model.graph.node) for name in node.output}
-    found = onnx_apart.nodes_between(model.graph, makers, given, output)
-    assert found == between
+    part = onnx_apart.part_between(ir.from_proto(model).graph, given, output)
+    assert (part and [node.op_type for node in part]) == between

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from triport.parity.device import DeviceError
 from triport.parity.ranks import Alone, device_of_rank, join, ranks_here
-from triport.parity.runners.device import DeviceError
 
 ROOT = Path(__file__).parents[3]
 IMAGES = 50_000

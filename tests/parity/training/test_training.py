@@ -11,10 +11,10 @@ from triport.parity.check import check_model
 from triport.parity.random_weights import random_parameters
 from triport.parity.report_html import page_of
 from triport.parity.report_junit import junit_of
-from triport.parity.runners.pytorch_training import PyTorchTrainer
 from triport.parity.training import check
 from triport.parity.training.check import check_training
 from triport.parity.training.report import json_of, statistics_line, table_of, verdict_of
+from triport.parity.training.trainers.pytorch import PyTorchTrainer
 from triport.reference_models.spec import get_model
 
 SPEC = get_model("res2net_digits")

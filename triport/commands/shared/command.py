@@ -10,12 +10,17 @@ from typing import Any
 import click
 
 from triport.reference_models.errors import TriportError
+from triport.reference_models.program import as_started
 
 DEBUG = "triport.debug"
 
 
 class OutputFile(click.Path):
     """A file that a command writes; "-" is left to options that take it for stdout."""
+
+
+class OutputFileOrFolder(OutputFile):
+    """A file that a command writes, or a folder that may be there already, whose files it checks itself."""
 
 
 class OutputFolder(click.Path):
@@ -32,6 +37,10 @@ class Command(click.Command):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params += telling_options()
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Return the help, with the examples as they are typed here."""
+        return as_started(super().get_help(ctx))
 
     def invoke(self, ctx: click.Context) -> Any:
         """Check the outputs, then work."""
@@ -87,6 +96,8 @@ def check_outputs(ctx: click.Context) -> None:
 def _outputs(ctx: click.Context) -> Iterator[tuple[str, Path]]:
     for parameter in ctx.command.params:
         value = ctx.params.get(parameter.name or "")
+        if isinstance(parameter.type, OutputFileOrFolder) and value is not None and Path(value).is_dir():
+            continue
         if isinstance(parameter.type, OutputFile) and value is not None and str(value) != "-":
             yield max(parameter.opts, key=len), Path(value)
 

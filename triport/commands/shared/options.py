@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from .command import OutputFile
-
-if TYPE_CHECKING:
-    from triport.converters.formats import Selection
 
 RUNTIME = click.Choice(["mindspore", "pytorch", "onnx"])
 JSON = click.option(
@@ -43,10 +40,3 @@ selection_options = with_options(
     ),
     click.option("--no-head", is_flag=True, help="Without the last layer, which need not be there."),
 )
-
-
-def selection_of(key: str | None, prefix: str | None, renames: tuple[str, ...]) -> Selection:
-    """Return what the options of `selection_options` say, but for the head."""
-    from triport.converters.formats import Selection, parsed_renames
-
-    return Selection(key, prefix, parsed_renames(renames))

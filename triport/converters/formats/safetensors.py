@@ -27,6 +27,7 @@ from triport.converters.formats.tensors import (
     checked_shape,
     short,
 )
+from triport.reference_models.kinds import MINDSPORE_LEAVES
 
 FORMAT = "safetensors"
 WRITES = {"mindspore": (".safetensors",), "pytorch": (".safetensors",)}
@@ -57,7 +58,6 @@ _TYPES = {
 }
 _TYPE_NAMES = {dtype: name for name, dtype in _TYPES.items()}
 _RUNTIMES = {"ms": "mindspore", "pt": "pytorch"}
-_MINDSPORE_LEAVES = ("gamma", "beta", "moving_mean", "moving_variance", "embedding_table")
 # a metadata key that equals a tensor's name is an int4 mark to MindSpore
 _PREFIX = "triport."
 _INT4 = "Int4"
@@ -113,7 +113,7 @@ def open(source: SourceFile) -> Checkpoint:
     runtime = _RUNTIMES.get(mark or "")
     if runtime is None:
         leaves = {name.rpartition(".")[2] for name in tensors}
-        runtime = "mindspore" if leaves.intersection(_MINDSPORE_LEAVES) else "pytorch"
+        runtime = "mindspore" if leaves & MINDSPORE_LEAVES else "pytorch"
         says = "does not say whose it is" if mark is None else f"says format {short(mark, 40)}"
         notes.append(f"the file {says}; by its parameters' names it is read as {runtime}'s")
     texts = {key.removeprefix(_PREFIX): value for key, value in metadata.items() if key != "format"}

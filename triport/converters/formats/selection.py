@@ -10,6 +10,7 @@ from typing import NamedTuple
 from triport.converters.formats.source import FormatError
 from triport.converters.formats.tensors import Checkpoint, Dropped, short
 from triport.converters.formats.training_state import mirrored_groups, without_training_state
+from triport.reference_models.program import program
 
 
 class Selection(NamedTuple):
@@ -118,7 +119,7 @@ def _renamed(checkpoint: Checkpoint, old: str, new: str) -> Checkpoint:
     if not names:
         raise FormatError(
             f"{checkpoint.path}: --rename {short(old)}={short(new)}: no name is {short(old)} or starts with "
-            f"{short(old)}. (`python cli.py inspect FILE --json -` lists the names)"
+            f"{short(old)}. (`{program()} inspect FILE --json -` lists the names)"
         )
     taken = [name for name in names.values() if name in checkpoint.tensors and name not in names]
     if taken:

@@ -9,20 +9,11 @@ from triport.converters.formats.pickled_values import Global, Opaque, PickledTen
 from triport.converters.formats.source import FormatError
 from triport.converters.formats.tensors import Dropped, short
 from triport.converters.formats.training_state import EXTRA_STATE, extra_state_reason
+from triport.reference_models.kinds import LEAVES
 
 # timm's order: timm/models/_helpers.py load_state_dict
 _KEYS = ("state_dict_ema", "model_ema", "state_dict", "model")
 _MAX_DEPTH = 32
-_LEAVES = {
-    "weight",
-    "bias",
-    "running_mean",
-    "running_var",
-    "gamma",
-    "beta",
-    "moving_mean",
-    "moving_variance",
-}
 
 
 class _Found(NamedTuple):
@@ -169,7 +160,7 @@ def _tensors(value: dict[Any, Any]) -> list[str]:
 
 
 def _looks_like_weights(value: dict[Any, Any]) -> bool:
-    return any(name.rpartition(".")[2] in _LEAVES for name in _tensors(value))
+    return any(name.rpartition(".")[2] in LEAVES for name in _tensors(value))
 
 
 def _fits(value: dict[Any, Any]) -> bool:

@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from triport.converters.formats.source import FormatError
 from triport.converters.formats.tensors import ArrayTensor, Checkpoint, Dropped, Tensor, short
+from triport.reference_models.kinds import COUNTER_LEAF, STATISTICS
 
 EXTRA_STATE = "_extra_state"
-COUNTER = "num_batches_tracked"
 
 # DataParallel's and torch.compile's, where they stand before every name
 _PREFIXES = ("module.", "_orig_mod.")
@@ -23,7 +23,6 @@ WRAPPERS = (
     "_forward_module",
     "_fpw_module",
 )
-_STATISTICS = ("moving_mean", "moving_variance", "running_mean", "running_var", COUNTER)
 
 # what MindSpore's and MindCV's optimizers call their state: <prefix>.<parameter>. These are left out of a
 # file of any network; of a model that is known, what else has the structure of such state (`mirrored_state`)
@@ -148,7 +147,7 @@ def _with_whole_counters(
     odd = {
         name: tensor
         for name, tensor in tensors.items()
-        if name.rpartition(".")[2] == COUNTER and (tensor.dtype != "int64" or tensor.shape != ())
+        if name.rpartition(".")[2] == COUNTER_LEAF and (tensor.dtype != "int64" or tensor.shape != ())
     }
     if not odd:
         return dict(tensors)
@@ -169,14 +168,15 @@ def _with_whole_counters(
     if whole:
         kinds = sorted({f"{tensor.dtype}{list(tensor.shape)}" for tensor in whole})
         notes.append(
-            f"{len(whole)} '{COUNTER}' are {', '.join(kinds)}, not an int64 number: they are taken as int64"
+            f"{len(whole)} '{COUNTER_LEAF}' are {', '.join(kinds)}, not an int64 number: they are taken as "
+            "int64"
             + (", as they were rounded" if any(t.dtype in ("float16", "bfloat16") for t in whole) else "")
             + "; inference does not use them"
         )
     if len(whole) < len(odd):
         notes.append(
-            f"{len(odd) - len(whole)} '{COUNTER}' have values or shapes that no count of batches has, and "
-            f"are left out"
+            f"{len(odd) - len(whole)} '{COUNTER_LEAF}' have values or shapes that no count of batches has, "
+            "and are left out"
         )
     return result
 
@@ -250,14 +250,14 @@ def mirrored_state(checkpoint: Checkpoint) -> dict[str, str]:
     shapes = {name: tensor.shape for name, tensor in checkpoint.tensors.items()}
     groups = mirrored_groups(shapes)
     mirrored = {name for pairs in groups.values() for name in pairs}
-    parameters = [name for name in shapes if name not in mirrored and _leaf(name) not in _STATISTICS]
+    parameters = [name for name in shapes if name not in mirrored and _leaf(name) not in STATISTICS]
     trained = any(
         drop.reason.startswith(STATE_OF) or drop.name in _TRAINING_SCALARS for drop in checkpoint.dropped
     )
     state: dict[str, str] = {}
     for prefix in sorted(groups, key=len):
         pairs = groups[prefix]
-        if any(_leaf(name) in _STATISTICS for name in pairs.values()):
+        if any(_leaf(name) in STATISTICS for name in pairs.values()):
             continue
         if trained or 2 * len(pairs) >= len(parameters):
             for name, parameter in pairs.items():

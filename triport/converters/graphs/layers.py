@@ -9,6 +9,7 @@ from triport.converters.graphs.constants import Constant
 from triport.converters.graphs.flow import Step, Value
 from triport.converters.graphs.values import Asked, Known, Parameter, Rule
 from triport.converters.graphs.windows import Window, size_after, with_pads_inside
+from triport.reference_models.kinds import KINDS
 
 
 def _conv(node: Asked) -> Known | None:
@@ -39,7 +40,7 @@ def _bias_of(node: Asked, index: int, weight: Parameter) -> dict[str, Value] | N
 
 def _norm(node: Asked) -> Known | list[Known] | None:
     x, weight = node.step(), node.parameter(1)
-    leaves = ("weight", "bias", "running_mean", "running_var")
+    leaves = [leaf.name for leaf in KINDS["norm"].values]
     read = [node.parameter(index) for index in range(1, 5)]
     if (
         x is None
@@ -109,10 +110,11 @@ def _two(node: Asked, op: str) -> Known | None:
 
 
 RULES: dict[str, Rule] = {
-    "Conv": _conv,
-    "BatchNormalization": _norm,
-    "Gemm": _dense,
-    "MatMul": _dense,
+    **{
+        op_type: rule
+        for name, rule in {"conv": _conv, "norm": _norm, "dense": _dense}.items()
+        for op_type in KINDS[name].onnx
+    },
     "Add": _sum,
     "Sum": _sum,
     "Mul": _product,

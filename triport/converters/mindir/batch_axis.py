@@ -15,7 +15,7 @@ import onnx
 from onnx import helper
 
 if TYPE_CHECKING:
-    from .builder import Value
+    from .values import Value
 
 
 class Place(NamedTuple):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from .reader import Graph, Node, Tensor, TensorType
+from .graph import Graph, Node, Tensor, TensorType
 
 
 class BatchAxis(NamedTuple):

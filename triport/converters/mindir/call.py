@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from .builder import Builder, UnsupportedCallError, Value
-from .reader import Monad, Node, Tensor, TensorType
+from .builder import Builder
+from .graph import Monad, Node, Tensor, TensorType
+from .operators import Operator
+from .storage import Cell
+from .values import UnsupportedCallError, Value
 
 # attributes that say nothing about the result, and why
 IRRELEVANT_ATTRIBUTES = {
@@ -30,20 +32,12 @@ IRRELEVANT_ATTRIBUTES = {
 _REQUIRED: Any = object()
 
 
-@dataclass(slots=True)
-class Cell:
-    """Storage of one tensor: in-place operators change what it holds."""
-
-    value: Value
-    is_parameter: bool = False
-    is_shared: bool = False  # with a view
-
-
 class Call:
     """One MindIR node being converted: what it reads, and a record of what was looked at."""
 
-    def __init__(self, node: Node, entries: Sequence[Any], builder: Builder) -> None:
+    def __init__(self, node: Node, entries: Sequence[Any], builder: Builder, operator: Operator) -> None:
         self.node = node
+        self._operator = operator
         self.primitive = node.primitive
         self._entries = entries
         self._builder = builder
@@ -59,7 +53,7 @@ class Call:
     def type(self) -> TensorType:
         """The type of the result, which must be one tensor."""
         if not isinstance(self.node.type, TensorType):
-            raise self.unsupported("its result is not one tensor")
+            raise UnsupportedCallError("its result is not one tensor")
         return self.node.type
 
     @property
@@ -67,13 +61,13 @@ class Call:
         """The types of the results, which must be a tuple of tensors."""
         found = self.node.type
         if not isinstance(found, tuple) or not all(isinstance(item, TensorType) for item in found):
-            raise self.unsupported("its result is not a tuple of tensors")
+            raise UnsupportedCallError("its result is not a tuple of tensors")
         return list(found)  # type: ignore[arg-type]
 
     def entry(self, index: int) -> Any:
         """Return an input as it is: a cell, a tuple of entries or a constant."""
         if index >= len(self._entries):
-            raise self.unsupported(f"it has {len(self._entries)} inputs, not {index + 1}")
+            raise UnsupportedCallError(f"it has {len(self._entries)} inputs, not {index + 1}")
         self._unread_inputs.discard(index)
         return self._entries[index]
 
@@ -88,7 +82,7 @@ class Call:
         """Return an input that is a tuple or list of tensors."""
         entry = self.entry(index)
         if not isinstance(entry, tuple | list):
-            raise self.unsupported(f"input {index} is not a tuple of tensors")
+            raise UnsupportedCallError(f"input {index} is not a tuple of tensors")
         return [self._as_value(item, index) for item in entry]
 
     def axes(self, index: int, rank: int) -> list[int]:
@@ -102,7 +96,7 @@ class Call:
             return entry.value
         if isinstance(entry, Tensor):
             return self._builder.constant(array_from_tensor(entry), entry.type.elem_type)
-        raise self.unsupported(f"input {index} is not a tensor")
+        raise UnsupportedCallError(f"input {index} is not a tensor")
 
     def constant(self, index: int) -> Any:
         """Return an input that must be known: a number, bool, string, None or a tuple of those."""
@@ -114,7 +108,7 @@ class Call:
         if isinstance(entry, tuple | list):
             return tuple(self._as_constant(item, index) for item in entry)
         if isinstance(entry, Cell):
-            raise self.unsupported(f"input {index} is computed; only a constant can be converted")
+            raise UnsupportedCallError(f"input {index} is computed; only a constant can be converted")
         return entry
 
     def attribute(self, name: str, default: Any = _REQUIRED) -> Any:
@@ -123,7 +117,7 @@ class Call:
         if name in self.node.attributes:
             return self.node.attributes[name]
         if default is _REQUIRED:
-            raise self.unsupported(f"it has no attribute {name!r}")
+            raise UnsupportedCallError(f"it has no attribute {name!r}")
         return default
 
     def ignore(self, *names: str, why: str) -> None:
@@ -131,23 +125,28 @@ class Call:
         del why
         self._unread_attributes.difference_update(names)
 
-    def require(self, what: str, found: Any, *allowed: Any) -> None:
-        """Refuse the call unless what was found is one of the values that can be converted."""
+    def require(self, what: str, found: Any) -> None:
+        """Refuse the call unless what was found is one of the values that the operator declares."""
+        allowed = self._operator.takes[what]
         if found not in allowed:
-            raise self.unsupported(
+            raise UnsupportedCallError(
                 f"{what} is {found!r}, expected {' or '.join(repr(value) for value in allowed)}"
             )
 
-    def unsupported(self, reason: str) -> UnsupportedCallError:
-        """Return the error to raise when this call cannot be converted."""
-        return UnsupportedCallError(reason)
+    def unsupported(self, reason: str, **found: Any) -> UnsupportedCallError:
+        """Return the error to raise where the call is refused for a reason that the operator declares."""
+        if reason not in self._operator.refuses:
+            raise LookupError(f"{self.primitive} does not declare that it refuses where {reason}")
+        return UnsupportedCallError(reason.format(**found))
 
     def check_read(self) -> None:
         """Refuse the call if part of it was not looked at."""
         if self._unread_attributes:
-            raise self.unsupported(f"attributes not understood: {', '.join(sorted(self._unread_attributes))}")
+            raise UnsupportedCallError(
+                f"attributes not understood: {', '.join(sorted(self._unread_attributes))}"
+            )
         if self._unread_inputs:
-            raise self.unsupported(
+            raise UnsupportedCallError(
                 f"inputs not understood: {', '.join(map(str, sorted(self._unread_inputs)))}"
             )
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from triport.converters.networks.input_specs import InputSpec
 from triport.reference_models.errors import TriportError
 
+from .graph import Graph
 from .outputs import name_outputs
-from .reader import Graph, read_mindir
-from .runs import silenced
+from .quiet import compiling, context_kept, silenced
+from .reader import read_mindir
 
 if TYPE_CHECKING:
     import onnx
@@ -48,7 +49,7 @@ def exported_mindir(cell: Any, *inputs: Sequence[int] | InputSpec) -> Iterator[P
     tensors = _make_zeros(inputs)
     with tempfile.TemporaryDirectory(prefix="triport-") as folder:
         try:
-            with silenced():
+            with silenced(), context_kept():
                 mindspore.export(cell, *tensors, file_name=str(Path(folder, "cell")), file_format="MINDIR")
         except Exception as error:  # whatever the Cell or MindSpore's compiler raises
             lines = [line for line in str(error).splitlines() if line.strip(" -")]
@@ -70,17 +71,11 @@ def _make_zeros(inputs: Sequence[Sequence[int] | InputSpec]) -> list[Any]:
 
 def name_graph(graph: Graph, cell: Any, inputs: Sequence[InputSpec]) -> Graph:
     """Return the Cell's graph with the names that it gives its outputs, where it can be run here."""
-    import mindspore
-
-    before = mindspore.get_context("mode")
-    mindspore.set_context(mode=mindspore.GRAPH_MODE)
     try:
-        with silenced():
+        with silenced(), compiling():
             result = cell(*_make_zeros(inputs))
     except Exception:  # an operator without a kernel for this device: the comparison will say so
         return graph
-    finally:
-        mindspore.set_context(mode=before)
     return replace(graph, output_names=name_outputs(result))
 
 

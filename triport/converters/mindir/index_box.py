@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .builder import Builder, Value
+from .free_batch import FreeBatch
+from .values import Value
 
 
-def keeps_batch(builder: Builder, x: Value, picks: Mapping[int, Sequence[int]]) -> bool:
+def keeps_batch(builder: FreeBatch, x: Value, picks: Mapping[int, Sequence[int]]) -> bool:
     """Return whether all images are written to: the places of the batch axis are not known."""
     return all(
         list(pick) == list(range(x.shape[axis])) or not builder.holds_batch(x, axis)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import onnx
+import onnx_ir as ir
 from onnx import helper
 
 Sizes = list[int | str | None]
@@ -24,6 +25,26 @@ def infer(model: onnx.ModelProto) -> onnx.GraphProto:
         bare.graph.input.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
     for output in model.graph.output:
         bare.graph.output.append(onnx.ValueInfoProto(name=output.name))
+    return _infer(bare)
+
+
+def infer_unweighted(model: ir.Model) -> onnx.GraphProto:
+    """Return the same of a graph that is not written yet.
+
+    Raises:
+        onnx.shape_inference.InferenceError: the shapes contradict each other.
+    """
+    graph = model.graph
+    opsets = [helper.make_opsetid(domain, version) for domain, version in model.opset_imports.items()]
+    bare = onnx.ModelProto(ir_version=model.ir_version, opset_import=opsets)
+    bare.graph.name = graph.name or ""
+    bare.graph.node.extend(ir.to_proto(node) for node in graph)
+    bare.graph.input.extend(ir.to_proto(value) for value in (*graph.inputs, *graph.initializers.values()))
+    bare.graph.output.extend(onnx.ValueInfoProto(name=value.name) for value in graph.outputs)
+    return _infer(bare)
+
+
+def _infer(bare: onnx.ModelProto) -> onnx.GraphProto:
     try:
         return onnx.shape_inference.infer_shapes(bare, strict_mode=True, data_prop=True).graph
     except onnx.shape_inference.InferenceError:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from triport.converters.formats.tensors import short
 
-from .reader import Graph, TensorType, ValueType, item_size
+from .graph import Graph, TensorType, ValueType, item_size
 
 MAX_BYTES = 8 << 30  # of all tensors that are needed at the same time
 

@@ -15,7 +15,7 @@ from onnx import helper, numpy_helper
 
 from triport.converters.formats.tensors import short
 
-from .reader import TensorType
+from .graph import TensorType
 
 MAX_DATA = 1024  # elements of a constant that inference may look into: shapes, axes, bounds
 MAX_REASON = 200  # characters of ONNX's own message

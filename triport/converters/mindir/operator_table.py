@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 from .emit import HIGHEST_OPSET, LOWEST_OPSET
 from .operators import Operator, load_operators
+from .support import description_of, limits_of
 
 PATH = Path(__file__).resolve().parents[3] / "docs" / "operators.md"
 INTRODUCTION = f"""# MindIR operators that become ONNX
 
 Made from the registry by `python -m triport.converters.mindir.operator_table`; a test fails when it is stale.
+
+`python cli.py operators` lists them, and `python cli.py operators FILE.mindir` what a graph needs of them and lacks, before
+anything is converted: each call is read as `convert` would read it. A converter refuses for no other reason
+than those that its operator declares, which are the limits below.
 
 Opsets {LOWEST_OPSET} to {HIGHEST_OPSET} can be written; a primitive that needs a later one says so.
 "writes x" is an in-place operator: its result, and later reads of what it overwrote, are both right. A
@@ -32,8 +34,11 @@ has no kernel, where its traces at these sizes compute the same. A `.mindir` fil
 batch size: its batch is free where each image gives what it gives alone, and a sum over the batch fixes
 it. One with an unknown batch size is traced by MindSpore. Inputs are normal numbers, then numbers around
 30 and 1000, then whole numbers and halves; whole numbers take the range that Gather, OneHot, lengths and
-divisors give them. An error is held against what the outputs move by themselves: under a change of the
-input by 1e-7, and where every rounding in the graph, float16 ones included, falls otherwise. Two things
+divisors give them. Each output may differ by eight times the Cell's own noise, or by 16 roundings of float32:
+how far MindSpore's outputs move when every input and parameter is one rounding off, which says nothing of
+the file. With float16 inside it is four times the noise of float16 roundings, of the Cell or of the graph,
+whichever is less, and never above 2 %. Whole numbers must be equal. Where the noise allows more than 1e-3,
+the Cell is called ill-conditioned. Two things
 are said and are no fault of the file: tanh and cubic interpolation, which MindSpore's CPU kernels
 approximate, where a copy of the file with that approximation equals MindSpore; and rows in the order of
 scores that tie within a rounding.
@@ -68,35 +73,8 @@ def _rows(operators: list[Operator]) -> Iterator[tuple[str, str, list[str]]]:
         by_function.setdefault(operator.convert, []).append(operator)
     for members in by_function.values():
         first = members[0]
-        what = (
-            (inspect.getdoc(first.convert) or "").partition("\n\n")[0].replace("\n", " ").replace("|", "\\|")
-        )
-        notes = []
-        if first.lowest_opset > LOWEST_OPSET:
-            notes.append(f"opset {first.lowest_opset} or later")
-        if first.in_place is not None:
-            notes.append("writes x")
-        if first.is_view:
-            notes.append("a view")
-        notes += _limits(first)
-        yield what, "; ".join(notes), [f"`{operator.primitive}`" for operator in members]
-
-
-def _limits(operator: Operator) -> Iterator[str]:
-    """Yield what the converter requires, as its own code says."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(operator.convert)))
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
-            continue
-        if node.func.attr == "require" and len(node.args) > 2:
-            what, _, *allowed = node.args
-            if isinstance(what, ast.Constant) and all(isinstance(item, ast.Constant) for item in allowed):
-                values = " or ".join(
-                    f"`{item.value!r}`" for item in allowed if isinstance(item, ast.Constant)
-                )
-                yield f"{what.value!s} {values}"
-        elif node.func.attr == "unsupported" and isinstance(node.args[0], ast.Constant):
-            yield f"not where {node.args[0].value!s}"
+        what = description_of(first).replace("|", "\\|")
+        yield what, "; ".join(limits_of(first)), [f"`{operator.primitive}`" for operator in members]
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from triport.converters.networks.input_specs import InputSpec
 from triport.reference_models.errors import TriportError, listed
 
 from .export import ExportError
-from .reader import Graph, UnknownSizeError
+from .graph import Graph, UnknownSizeError
 from .tracing import Tracer
 
 CELL_OPTION = "--cell"

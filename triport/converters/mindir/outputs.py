@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .reader import Graph, Node, Tensor
+from .graph import Graph, Node, Tensor
 
 _TUPLES = ("MakeTuple", "make_list")
 

@@ -10,13 +10,30 @@ from typing import TYPE_CHECKING, Any
 from triport.converters.networks.input_specs import InputSpec
 
 from .batch_facts import learn_batch_axes
-from .check import batch_sizes
 from .emit import onnx_from_graph
 from .export import exported_mindir
-from .reader import Graph, UnknownSizeError, read_mindir
+from .graph import Graph, UnknownSizeError
+from .reader import read_mindir
 
 if TYPE_CHECKING:
     import onnx
+
+
+# more than most branches on the batch size look for
+SEVERAL_IMAGES = 5
+# numbers of one image from which on memory and time count: some 400 x 400 pixels
+LARGE_IMAGE = 500_000
+
+
+def batch_sizes(traced: int, num_elements: int = 0) -> tuple[int, ...]:
+    """Return the sizes to try: a larger one, odd where the traced one is even, and one image alone.
+
+    A Cell that was traced with one image is tried with three as well. `num_elements` are those of one
+    image: of large ones there are fewer.
+    """
+    larger = max(traced + 1, SEVERAL_IMAGES if num_elements < LARGE_IMAGE else 0)
+    larger += (larger - traced) % 2 == 0
+    return (larger, 1) if traced > 1 else (larger, 3, 1)
 
 
 class Tracer:

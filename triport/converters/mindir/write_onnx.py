@@ -9,7 +9,7 @@ import onnx
 
 from triport.reference_models.errors import TriportError, listed
 
-from .reader import Graph
+from .graph import Graph
 
 ALIGNMENT = 4096
 

@@ -1,1 +1,1 @@
-"""Networks that a user names on the command line: what NET and SPEC say, and what a factory makes."""
+"""What makes a Network: one file for each source, a registered model, a Module, a Cell, a file."""

@@ -20,7 +20,7 @@ import onnx_ir as ir
 from onnx_ir.tensor_adapters import TorchTensor
 
 from triport.converters.environment import import_torch
-from triport.converters.mindir.runs import silenced
+from triport.converters.mindir.quiet import silenced
 from triport.converters.networks.factories import users_code
 from triport.reference_models.errors import TriportError
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from triport.parity.runners import Runner
+from triport.parity.batches import logits_of
+from triport.parity.runtimes import Runner
 from triport.reference_models.errors import TriportError
 from triport.reference_models.spec import Preprocess, Weights
 
@@ -63,7 +64,7 @@ def block_of(batch: Batch, contenders: Sequence[Contender], num_classes: int) ->
     shape = (len(batch.samples), len(contenders), min(TOP, num_classes))
     classes, best = np.empty(shape, np.int32), np.empty(shape, np.float32)
     for index, contender in enumerate(contenders):
-        logits = contender.runner.run(batch.inputs[contender.profile])
+        logits = logits_of(contender.runner, batch.inputs[contender.profile])
         if logits.shape != (len(batch.samples), num_classes):
             raise EvaluationError(
                 f"{contender.model}: expected logits ({len(batch.samples)}, {num_classes}) of the data set's "

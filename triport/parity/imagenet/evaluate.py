@@ -11,7 +11,7 @@ import numpy as np
 
 from triport.converters.published_weights import proof_of
 from triport.parity.ranks import Alone, Ranks
-from triport.parity.runners import Runner
+from triport.parity.runtimes import Runner
 from triport.reference_models.spec import Preprocess, Weights
 
 from .blocks import TOP, Block, Contender, Duplicates, EvaluationError, Prediction, predictions_of

@@ -5,18 +5,38 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
+from typing import Protocol
 
 from triport.parity.pages import render
 
 from .dataset import Sample, printable
 from .decoding import read_sample
-from .evaluate import Evaluation
 from .pair import PairTally
 from .preprocess import decode
-from .report import pair_verdict, short_name
+from .report import pair_difference, pair_verdict, short_name
 
 _SHOWN = 200
 _THUMBNAIL_PX = 96
+
+
+class Scored(Protocol):
+    """The accuracy of one of the two; `profile` says how its images were prepared."""
+
+    @property
+    def top1_percent(self) -> float:
+        """Share of the images whose best class is right."""
+
+    @property
+    def top5_percent(self) -> float | None:
+        """Share of the images whose class is among the best five, None where that is not known."""
+
+    @property
+    def top1_interval_percent(self) -> tuple[float, float]:
+        """The 95 % interval of the top-1 accuracy."""
+
+    @property
+    def profile(self) -> object:
+        """How images were prepared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +45,18 @@ class Side:
 
     letter: str
     name: str
-    evaluation: Evaluation
+    evaluation: Scored
 
 
-def pair_page(a: Side, b: Side, pair: PairTally) -> str:
-    """Return the page as HTML that fetches nothing; the first 200 flips have thumbnails."""
+def pair_page(a: Side, b: Side, pair: PairTally, *, thumbnails: bool = True) -> str:
+    """Return the page as HTML that fetches nothing; the first 200 flips are shown, with thumbnails."""
     names = pair.dataset.class_names
     flips = []
     for flip in pair.flips[:_SHOWN]:
         sample = pair.dataset.samples[flip.position]
         flips.append(
             {
-                "thumbnail": _thumbnail(sample),
+                "thumbnail": _thumbnail(sample) if thumbnails else "",
                 "image": printable(sample.name),
                 "label": short_name(names[flip.label]),
                 "a": short_name(names[flip.a]),
@@ -45,7 +65,17 @@ def pair_page(a: Side, b: Side, pair: PairTally) -> str:
                 "b_right": flip.b == flip.label,
             }
         )
-    return render("pair.html", a=a, b=b, pair=pair, flips=flips, verdict=pair_verdict(pair))
+    return render(
+        "pair.html",
+        a=a,
+        b=b,
+        pair=pair,
+        flips=flips,
+        verdict=pair_verdict(pair),
+        difference=pair_difference(pair),
+        classes=pair.classes()[:_SHOWN],
+        class_names=names,
+    )
 
 
 def _thumbnail(sample: Sample) -> str:

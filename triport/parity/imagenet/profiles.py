@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from triport.reference_models.program import program
 from triport.reference_models.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess, all_models
 
 from .preprocess import ProfileError
@@ -35,7 +36,7 @@ def stated_profile(text: str, base: Callable[[], Preprocess]) -> Preprocess:
                 if weights.name == text:
                     return weights.preprocess
         raise ProfileError(
-            f"--profile {text}: no published weights are called so (`python cli.py models NAME` lists them); "
+            f"--profile {text}: no published weights are called so (`{program()} models NAME` lists them); "
             f"otherwise give changes, KEY=VALUE,..., of {', '.join(_FIELDS)}"
         )
     changes: dict[str, Any] = {}

@@ -6,6 +6,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from .blocks import TOP
 from .compare import Comparison
 from .dataset import printable
 from .evaluate import Evaluation
@@ -69,16 +70,39 @@ def pair_verdict(pair: PairTally) -> str:
 
 def pair_summary(pair: PairTally) -> str:
     """Return the agreement of two models, in two or three lines."""
-    lines = [
-        f"the same best class on {pair.same_top1} of {pair.images} images, "
-        f"the same five best on {pair.same_top5}"
-    ]
-    if pair.same_top5:
+    best = "five best" if pair.places == TOP else f"{pair.places} best" if pair.places > 1 else "best class"
+    lines = [f"the same best class on {pair.same_top1} of {pair.images} images"]
+    if pair.places > 1:
+        lines[0] += f", the same {best} on {pair.same_top5}"
+    if pair.compares_logits:
         lines.append(
-            f"logits of the same five best differ by at most {pair.largest_difference:.1e} "
-            f"({pair.largest_difference / pair.largest_logit:.1e} of the largest)"
+            f"logits of the same {best} differ by at most {pair.largest_difference:.1e} "
+            f"({pair.largest_difference / (pair.largest_logit or 1.0):.1e} of the largest)"
         )
-    return "\n".join([*lines, pair_verdict(pair)])
+    return "\n".join([*lines, pair_difference(pair), pair_verdict(pair)])
+
+
+def pair_difference(pair: PairTally) -> str:
+    """Return by how much B's accuracy differs from A's."""
+    low, high = pair.difference_interval_percent
+    return (
+        f"B's top-1 minus A's: {pair.difference_percent:+.2f} points (95 % interval {low:.2f} to {high:.2f})"
+    )
+
+
+def classes_table(pair: PairTally, limit: int = 10) -> Table:
+    """Return the classes on which one of two is better, the largest difference first."""
+    table = _table("class")
+    for heading in ("images", "A right", "B right", "only A", "only B", "McNemar's p"):
+        table.add_column(heading, justify="right")
+    found = pair.classes()
+    for one in found[:limit]:
+        counts = (one.images, one.a_right, one.b_right, one.only_a, one.only_b)
+        name = _cell(short_name(pair.dataset.class_names[one.label]))
+        table.add_row(name, *map(str, counts), f"{one.p_value:.3g}")
+    if len(found) > limit:
+        table.add_row(f"... and {len(found) - limit} more", *[""] * 6)
+    return table
 
 
 def flips_table(pair: PairTally, limit: int = 20) -> Table:

@@ -25,7 +25,7 @@ from .blocks import TOP, Block
 from .dataset import ImageDataset, printable
 from .decoding import DIGEST_BYTES, digest_of, read_sample
 
-_MARK = "# triport evaluate "
+MARK = "# triport evaluate "
 # raised when rows of the same images and weights come out otherwise: a file of an older number does not go on
 _REVISION = 2
 
@@ -120,7 +120,7 @@ class RowFile:
             raise RowsError(str(error)) from error
 
     def _heading(self) -> bytes:
-        mark = _MARK + json.dumps(self._identity, sort_keys=True)
+        mark = MARK + json.dumps(self._identity, sort_keys=True)
         return f"{mark}\n{','.join(self._columns())}\n".encode()
 
     def _columns(self) -> list[str]:
@@ -133,7 +133,7 @@ class RowFile:
 
     def _read(self) -> Block | None:
         """Return the rows of whole batches, and have the file go on after them."""
-        if not _MARK.encode().startswith(self._file.read(len(_MARK))):
+        if not MARK.encode().startswith(self._file.read(len(MARK))):
             raise RowsError(
                 f"{self.path}: no rows of `evaluate`: its first line is not what it writes. It is left as it "
                 "is; give --rows another path"
@@ -159,7 +159,7 @@ class RowFile:
 
     def _check_identity(self, line: bytes) -> None:
         try:
-            found = json.loads(line[len(_MARK) :])
+            found = json.loads(line[len(MARK) :])
             if not isinstance(found, dict):
                 raise ValueError
         except (ValueError, RecursionError):

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from triport.converters import environment
 from triport.parity.ranks import Ranks, device_of_rank, join, ranks_here
 from triport.parity.ranks.together import check_same, together
 from triport.reference_models.errors import TriportError
+from triport.reference_models.result import SCHEMA_VERSION
 
 from .compare import Comparison, compare_preprocessing
 from .dataset import ImageDataset, open_dataset, printable
 from .decoding import workers_of_machine
 from .evaluate import Contender, Evaluation, score
 from .pair import PairTally
+from .pair_of_rows import DoneWithRows, are_rows, compare_rows
 from .pair_page import Side, pair_page
 from .preprocess import pillow_version
 from .profiles import variants_of
@@ -34,7 +36,7 @@ class Request:
     """The options of `evaluate`; runtime, model, profile and precision for all, or for each of `what`."""
 
     what: Sequence[str]
-    data: Path
+    data: Path | None = None
     labels: Path | None = None
     classes: Path | None = None
     runtime: Sequence[str] = ()
@@ -55,6 +57,8 @@ class Request:
 
     def check(self) -> None:
         """Raise RequestError where options do not go together."""
+        if self.data is None:
+            raise RequestError("--data: name the labelled images; only two files of rows need none")
         if len(self.what) > 2:
             raise RequestError(f"evaluate takes one model, or two to compare; found {len(self.what)}")
         for name in ("runtime", "model", "profile", "precision"):
@@ -68,6 +72,20 @@ class Request:
             raise RequestError("--html is of two models: evaluate A B")
         if self.resume and self.rows is None:
             raise RequestError("--resume goes on with the file of --rows: name it")
+
+    def check_of_rows(self) -> None:
+        """Raise RequestError where there are options of runs: rows are compared and nothing is run."""
+        meant = {"what", "allow_subset", "html"}
+        given = [
+            f"--{option.name.removeprefix('keep_').replace('_', '-')}"
+            for option in fields(self)
+            if option.name not in meant and getattr(self, option.name) not in (option.default, ())
+        ]
+        if given:
+            raise RequestError(
+                f"{', '.join(given)}: files of rows are compared as they are, and nothing is run. "
+                "They take --allow-subset, --html and --json"
+            )
 
     def of(self, name: str, index: int) -> Any:
         """Return an option's value for one of `what`."""
@@ -84,6 +102,7 @@ class Done:
     pair: PairTally | None
     comparison: Comparison | None
     rank: int
+    schema_version: ClassVar[int] = SCHEMA_VERSION
 
     @property
     def passed(self) -> bool:
@@ -91,8 +110,11 @@ class Done:
         lower = any((v := e.verdict()) is not None and v.word == "lower" for e in self.evaluations)
         return not lower and (self.pair is None or self.pair.equal)
 
-    def json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return what `--json` prints: the one model's keys, or both models and the pair."""
+        return {"schema_version": self.schema_version, **self._keys()}
+
+    def _keys(self) -> dict[str, Any]:
         if self.comparison is not None:
             return self.comparison.json()
         if self.pair is None:
@@ -109,12 +131,15 @@ class Done:
         return pair_page(a, b, self.pair)
 
 
-def run(request: Request, tell: Callable[[str], None] = lambda step: None) -> Done:
+def run(request: Request, tell: Callable[[str], None] = lambda step: None) -> Done | DoneWithRows:
     """Do what `evaluate` was asked for.
 
     Raises:
         TriportError: something of it is not there or does not fit.
     """
+    if are_rows(request.what):
+        request.check_of_rows()
+        return compare_rows([Path(what) for what in request.what], allow_subset=request.allow_subset)
     request.check()
     environment.share_cpu()
     device = device_of_rank(request.device)
@@ -187,6 +212,7 @@ def _opened(request: Request, device: str, tell: Callable[[str], None]) -> tuple
     classes = {subject.num_classes for subject in subjects}
     if len(classes) > 1:
         raise RequestError(f"the two models have {' and '.join(map(str, sorted(classes)))} classes")
+    assert request.data is not None
     tell(f"reading {request.data}")
     dataset = open_dataset(
         request.data,

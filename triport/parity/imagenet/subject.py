@@ -11,6 +11,7 @@ from triport.converters.convert import SHIPPED, check_finite, exporter_for, para
 from triport.converters.environment import SET_HERE
 from triport.converters.formats import Checkpoint, file_sha256, open_checkpoint
 from triport.converters.identify import Fit, identify
+from triport.converters.networks.registered import of_model
 from triport.converters.provenance import (
     FOLDED_KEY,
     MODEL_KEY,
@@ -18,10 +19,10 @@ from triport.converters.provenance import (
     PREPROCESSING_KEY,
 )
 from triport.converters.statements.preparation import Known, figure_of, preparation_of
-from triport.parity.runners import Runner
-from triport.parity.runners.mindspore import MindSporeRunner
-from triport.parity.runners.onnx import OnnxRunner
-from triport.parity.runners.pytorch import PyTorchRunner
+from triport.parity.runtimes import Runner
+from triport.parity.runtimes.mindspore import MindSporeRunner
+from triport.parity.runtimes.onnx import OnnxRunner
+from triport.parity.runtimes.pytorch import PyTorchRunner
 from triport.reference_models.errors import TriportError, listed
 from triport.reference_models.spec import (
     IMAGENET_MEAN,
@@ -101,7 +102,7 @@ def open_subject(
         device: `cpu`, `cuda[:i]` or `npu[:i]`.
         profile: how images are preprocessed, as `profiles.stated_profile` reads it; the publisher's by
             default.
-        precision: what to compute with, one of `runners.precision.PRECISIONS`.
+        precision: what to compute with, one of `parity.precision.PRECISIONS`.
         progress: is told each step.
 
     Raises:
@@ -151,17 +152,18 @@ def _path_of(what: str) -> Path:
 
 
 def _runner(checkpoint: Checkpoint, found: Fit, runtime: str, device: str, precision: str) -> Runner:
+    network = of_model(found.spec, found.num_classes)
     if runtime == "onnx":
         if checkpoint.runtime == "onnx":
-            return OnnxRunner(checkpoint.path, device, precision=precision)
+            return OnnxRunner(checkpoint.path, network, device, precision=precision)
         model = exporter_for(checkpoint.runtime).export(
             found.spec, found.num_classes, parameters_of(checkpoint, found)
         )
-        return OnnxRunner(model.SerializeToString(), device, precision=precision)
+        return OnnxRunner(model.SerializeToString(), network, device, precision=precision)
     parameters = parameters_of(checkpoint, found)
     if runtime == "mindspore":
-        return MindSporeRunner(found.spec, found.num_classes, parameters, device, "graph", precision)
-    return PyTorchRunner(found.spec, found.num_classes, parameters, device, precision=precision)
+        return MindSporeRunner(network, parameters, device, "graph", precision)
+    return PyTorchRunner(network, parameters, device, precision=precision)
 
 
 def _folded(
@@ -180,7 +182,7 @@ def _folded(
     return Subject(
         spec,
         int(classes),
-        OnnxRunner(checkpoint.path, device, precision=precision),
+        OnnxRunner(checkpoint.path, of_model(spec, int(classes)), device, precision=precision),
         prepared.preprocess,
         None,
         Path(checkpoint.path),

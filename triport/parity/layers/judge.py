@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from triport.parity.calls import Call, Step
 from triport.parity.noise import FLOAT32, Calibration
-from triport.parity.runners.calls import Call
 
 from .reference import Reference, largest_difference
 
@@ -99,26 +99,35 @@ class Judge:
         self._results: dict[str, StepResult] = {}
 
     def visit(self, call: Call) -> None:
-        """Judge one call; one that the reference has not is left out."""
+        """Judge one call; one that the reference has not, or that was given otherwise, is left out."""
         step = self._steps.get(call.name)
-        if step is None:
+        if step is None or len(step.sources) != len(call.given):
             return
         reference, output = self._reference, self._reference.output(step.name)
-        given = reference.given(step)
-        largest_given = float(np.abs(given).max(initial=0.0))
         noise = reference.noise(step)
         tolerance = self._tolerance(noise)
         error = relative(output, call.output, reference.largest(step.name))
+        given_error, given_tolerance = self._given(step, call)
         self._results[step.name] = StepResult(
             step.name,
             step.kind,
-            relative(given, call.given, largest_given),
-            self._tolerance(reference.noise_given(step)),
+            given_error,
+            given_tolerance,
             error,
             noise,
             tolerance,
             () if error <= tolerance else _worst_channels(output, call.output),
         )
+
+    def _given(self, step: Step, call: Call) -> tuple[float, float]:
+        """Return the error and the tolerance of what a step was given that needs most of it."""
+        found = [
+            (relative(ours, theirs, float(np.abs(ours).max(initial=0.0))), self._tolerance(noise))
+            for ours, theirs, noise in zip(
+                self._reference.given(step), call.given, self._reference.noise_given(step), strict=True
+            )
+        ]
+        return max(found, key=lambda one: one[0] / one[1] if one[1] else one[0], default=(0.0, 0.0))
 
     def report(self, *, isolated: bool = False, why_not: str = "") -> LayerReport:
         """Return the verdict on all that was visited, in the reference's order."""

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import onnx
+    import numpy as np
+    import onnx_ir as ir
 
 
 def input_of(step: str) -> str:
@@ -19,58 +20,58 @@ def output_of(step: str) -> str:
     return f"{step}:output"
 
 
-def nodes_between(
-    graph: onnx.GraphProto, makers: Mapping[str, int], given: str, output: str
-) -> list[int] | None:
-    """Return the nodes that make `output` of `given`, in the graph's order; `makers` are by output.
+def part_between(graph: ir.Graph, given: str, output: str) -> ir.Graph | None:
+    """Return a copy of the nodes that make `output` of `given`, with the constants that they read.
 
     None where `output` does not come from `given`, or not from it and constants alone.
     """
-    constants = {tensor.name for tensor in graph.initializer}
-    found: set[int] = set()
-    fed = False
-    waiting = [] if output == given else [output]
-    while waiting:
-        name = waiting.pop()
-        if name == given:
-            fed = True
-        elif name in makers and makers[name] not in found:
-            found.add(makers[name])
-            waiting += [needed for needed in graph.node[makers[name]].input if needed]
-        elif name not in makers and name not in constants:
-            return None
-    return sorted(found) if fed else None
+    import onnx_ir as ir
+
+    if output == given:
+        return None
+    try:
+        part = ir.convenience.extract(graph, [given], [output])
+    except ValueError:  # it comes from another input as well
+        return None
+    return part if part.inputs[0].uses() else None
 
 
-def apart(model: onnx.ModelProto, ends: Mapping[str, tuple[str, str]]) -> bytes:
+def apart(model: ir.Model, ends: Mapping[str, tuple[str, str]], fed: Mapping[str, np.ndarray]) -> bytes:
     """Return a model of steps that stand alone, each between `input_of` and `output_of` its name.
 
-    `ends` are the tensors that each step is given and returns; what is between them is asked of
-    `nodes_between` first.
+    `ends` are the tensors that each step is given and returns, `fed` what it is fed, whose sizes stay free;
+    what is between the ends is asked of `part_between` first.
     """
-    import onnx
-    from onnx import TensorProto, helper
+    import onnx_ir as ir
 
-    alone = onnx.ModelProto()
-    alone.CopyFrom(model)
-    graph = alone.graph
-    makers = {name: index for index, node in enumerate(model.graph.node) for name in node.output}
-    del graph.node[:], graph.input[:], graph.output[:]
+    alone = ir.Graph([], [], nodes=[], opset_imports=model.opset_imports, name=model.graph.name)
     for step, (given, output) in ends.items():
-        between = nodes_between(model.graph, makers, given, output)
-        assert between is not None
-        made = {name for index in between for name in model.graph.node[index].output if name}
-        names = {name: f"{step}:{name}" for name in made} | {given: input_of(step), output: output_of(step)}
-        for index in between:
-            node = graph.node.add()
-            node.CopyFrom(model.graph.node[index])
+        part = part_between(model.graph, given, output)
+        assert part is not None
+        constants = dict(part.initializers)
+        part.initializers.clear()
+        for name, constant in constants.items():
+            # the steps share their constants
+            shared = alone.initializers.setdefault(name, constant)
+            if shared is not constant:
+                constant.replace_all_uses_with(shared)
+        nodes = list(part)
+        (end,) = part.outputs
+        part.outputs.clear()
+        part.remove(nodes)
+        for node in nodes:
             node.name = f"{step}:{node.name}"
-            node.input[:] = [names.get(name, name) for name in node.input]
-            node.output[:] = [names.get(name, name) for name in node.output]
-        graph.input.append(helper.make_tensor_value_info(input_of(step), TensorProto.FLOAT, None))
-        graph.output.append(helper.make_tensor_value_info(output_of(step), TensorProto.FLOAT, None))
-    used = {name for node in graph.node for name in node.input}
-    initializers = [tensor for tensor in model.graph.initializer if tensor.name in used]
-    del graph.initializer[:], graph.value_info[:]
-    graph.initializer.extend(initializers)
-    return alone.SerializeToString()
+            for value in node.outputs:
+                value.name = f"{step}:{value.name}" if value.name else ""
+        (start,) = part.inputs
+        part.inputs.clear()
+        start.name, end.name = input_of(step), output_of(step)
+        # without a rank some runtimes cannot read what follows
+        start.shape = ir.Shape([None] * fed[step].ndim)
+        start.type = ir.TensorType(ir.DataType.from_numpy(fed[step].dtype))
+        end.shape, end.type = None, ir.TensorType(ir.DataType.FLOAT)
+        alone.inputs.append(start)
+        alone.extend(nodes)
+        alone.outputs.append(end)
+    cut = ir.Model(alone, ir_version=model.ir_version, functions=list(model.functions.values()))
+    return ir.to_proto(cut).SerializeToString()

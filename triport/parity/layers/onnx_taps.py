@@ -9,161 +9,179 @@ Steps found so are given out as extra outputs of the graph, some tens of megabyt
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from triport.parity.runners.calls import IMAGES, Call, Feed, Visit
-from triport.parity.runners.onnx_graphs import image_input
-from triport.parity.runners.quantised import is_quantised, without_rounding
+from triport.parity.calls import Call, Feed, Step, Visit
+from triport.parity.onnx_graphs.quantised import is_quantised, without_rounding
+from triport.reference_models.kinds import KINDS
 
-from .onnx_apart import apart, input_of, nodes_between, output_of
-from .reference import Step
+from .onnx_apart import apart, input_of, output_of, part_between
 
 if TYPE_CHECKING:
     import onnx
+    import onnx_ir as ir
 
 # What one run of the tapped graph may hold in extra outputs.
 BUDGET_BYTES = 64 << 20
-_PARAMETER_OPS = {"Conv", "BatchNormalization", "Gemm", "MatMul"}
-_ALIKE = {
-    "relu": {"Relu"},
-    "relu6": {"Clip"},
-    "sigmoid": {"Sigmoid"},
-    "maxpool2d": {"MaxPool"},
-    "avgpool2d": {"AveragePool"},
-    "globalavgpool2d": {"ReduceMean", "GlobalAveragePool"},
-    "zeropad2d": {"Pad"},
-}
+_PARAMETER_OPS = {op_type for kind in KINDS.values() if kind.leaves for op_type in kind.onnx}
 
-# (the model's bytes, what to feed besides the batch, tensors wanted) -> their values
+# (the model's bytes, what to feed besides the network's inputs, tensors wanted) -> their values
 Run = Callable[[bytes, Mapping[str, np.ndarray], Sequence[str]], Mapping[str, np.ndarray]]
 
 
 @dataclass(frozen=True, slots=True)
 class Tap:
-    """The tensors that a step is given and returns, and the node that makes the one of the other."""
+    """The tensors that a step is given and returns."""
 
     given: str
     output: str
-    node: int | None
 
 
-def taps_of(graph: onnx.GraphProto, steps: Sequence[Step]) -> dict[str, Tap]:
-    """Return the tap of every step that is found in the graph."""
-    readers: dict[str, list[int]] = defaultdict(list)
-    makers: dict[str, int] = {}
-    for index, node in enumerate(graph.node):
-        for name in node.input:
-            readers[name].append(index)
-        for name in node.output:
-            makers[name] = index
-    pads = {step.name for step in steps if _kind(step.kind) == "zeropad2d"}
-    taps: dict[str, Tap] = {}
-    for step in steps:
-        if step.leaf and (found := _layer(graph, readers, f"{step.path}.weight", f"{step.path}.bias")):
-            found = _with_padding(graph, makers, found, step.source in pads)
-            if found is not None:
-                taps[step.name] = found
-    outputs = {IMAGES: image_input(graph), **{name: tap.output for name, tap in taps.items()}}
-    changed = True
-    while changed:
-        before = len(outputs)
-        for step in reversed(steps):  # what a known step is fed is what its source returned
-            if step.source and step.source not in outputs and step.name in taps:
-                outputs[step.source] = taps[step.name].given
+def taps_in(model: onnx.ModelProto, steps: Sequence[Step], inputs: Mapping[str, str]) -> dict[str, Tap]:
+    """Return the tap of every step that is found in a model, which may be quantised.
+
+    `inputs` are the graph's tensors of the network's inputs, by their names among the steps' sources.
+    """
+    import onnx_ir as ir
+
+    plain = ir.from_proto(without_rounding(model) if is_quantised(model) else model)
+    return _Finder(ir.convenience.create_value_mapping(plain.graph), inputs).find(steps)
+
+
+class _Finder:
+    """Finds steps in a graph, whose values are given by name."""
+
+    def __init__(self, values: Mapping[str, ir.Value], inputs: Mapping[str, str]) -> None:
+        self._values = values
+        self._outputs = {source: values[name] for source, name in inputs.items() if name in values}
+        self._found: dict[str, _Found] = {}
+        self._used: set[ir.Node] = set()
+
+    def find(self, steps: Sequence[Step]) -> dict[str, Tap]:
+        """Return the taps by the steps' names."""
+        pads = {step.name for step in steps if step.layer is KINDS["pad"]}
         for step in steps:
-            _follow(graph, readers, makers, step, taps, outputs, step.source in pads)
-        changed = len(outputs) > before
-    return taps
+            if step.leaf and (found := self._layer(f"{step.path}.weight", f"{step.path}.bias")):
+                self._add(step, _with_padding(found, _source(step) in pads))
+        changed = True
+        while changed:
+            before = len(self._outputs)
+            for step in reversed(steps):  # what a known step is fed is what its source returned
+                source = _source(step)
+                if source and step.name in self._found:
+                    self._outputs.setdefault(source, self._found[step.name].given)
+            for step in steps:
+                self._follow(step, _source(step) in pads)
+            changed = len(self._outputs) > before
+        return {name: found.tap for name, found in self._found.items()}
+
+    def _add(self, step: Step, found: _Found | None) -> None:
+        if found is not None:
+            self._found[step.name] = found
+            self._outputs.setdefault(step.name, found.output)
+            if found.node is not None:
+                self._used.add(found.node)
+
+    def _layer(self, weight: str, bias: str) -> _Found | None:
+        """Return the layer that reads `weight`, perhaps transposed, with its bias added."""
+        read = self._values.get(weight)
+        node = _only_reader(read)
+        if node is not None and node.op_type in ("Transpose", "Identity", "Cast"):
+            node = _only_reader(node.outputs[0])
+        if node is None or node.op_type not in _PARAMETER_OPS:
+            return None
+        output = node.outputs[0]
+        after = _only_reader(output)
+        if node.op_type == "MatMul" and after is not None and self._values.get(bias) in after.inputs:
+            return _found(node.inputs[0], after.outputs[0], None)
+        # of an embedding, the table comes before the indices
+        return _found(node.inputs[1] if node.inputs[0] is read else node.inputs[0], output, node)
+
+    def _follow(self, step: Step, padded_before: bool) -> None:
+        """Find one step without parameters from the tensor that it returns, or from the one it is given."""
+        if step.same_as is not None and step.same_as in self._outputs:
+            self._outputs.setdefault(step.name, self._outputs[step.same_as])
+        if step.name in self._found:
+            return
+        given, alike = self._outputs.get(_source(step) or ""), _operators(step)
+        if step.name in self._outputs:
+            output = self._outputs[step.name]
+            node = output.producer()
+            if node is not None and node.op_type in alike and node not in self._used:
+                self._add(step, _with_padding(_found(node.inputs[0], output, node), padded_before))
+            elif given is not None:
+                self._add(step, _found(given, output, None))
+            return
+        readers = [use.node for use in given.uses()] if given is not None else []
+        follow = [node for node in readers if node.op_type in alike and node not in self._used]
+        if len(follow) == 1:
+            self._add(step, _found(follow[0].inputs[0], follow[0].outputs[0], follow[0]))
 
 
-def _layer(graph: onnx.GraphProto, readers: Mapping[str, list[int]], weight: str, bias: str) -> Tap | None:
-    """Return the tap of the layer that reads `weight`, perhaps transposed, with its bias added."""
-    found = readers.get(weight, [])
-    if len(found) == 1 and graph.node[found[0]].op_type in ("Transpose", "Identity", "Cast"):
-        found = readers.get(graph.node[found[0]].output[0], [])
-    if len(found) != 1 or graph.node[found[0]].op_type not in _PARAMETER_OPS:
-        return None
-    node = graph.node[found[0]]
-    output = node.output[0]
-    after = readers.get(output, [])
-    if node.op_type == "MatMul" and len(after) == 1 and bias in graph.node[after[0]].input:
-        return Tap(node.input[0], graph.node[after[0]].output[0], None)
-    return Tap(node.input[0], output, found[0])
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The values of a tap, and the one node that does the whole step, if one does."""
+
+    given: ir.Value
+    output: ir.Value
+    node: ir.Node | None
+
+    @property
+    def tap(self) -> Tap:
+        """The tap by names."""
+        return Tap(str(self.given.name), str(self.output.name))
 
 
-def _with_padding(
-    graph: onnx.GraphProto, makers: Mapping[str, int], tap: Tap, padded_before: bool
-) -> Tap | None:
-    """Return the tap of what the step does, in which the reference pads unless a step before did.
+def _found(given: ir.Value | None, output: ir.Value, node: ir.Node | None) -> _Found | None:
+    return None if given is None else _Found(given, output, node)
+
+
+def _source(step: Step) -> str | None:
+    """Return the source of a step that was given one tensor; a tap is of one that it is given."""
+    return step.sources[0] if len(step.sources) == 1 else None
+
+
+def _only_reader(value: ir.Value | None) -> ir.Node | None:
+    """Return the node that reads a value, None if several do or none does."""
+    uses = [] if value is None else list(value.uses())
+    return uses[0].node if len(uses) == 1 else None
+
+
+def _with_padding(found: _Found | None, padded_before: bool) -> _Found | None:
+    """Return what the step does, in which the reference pads unless a step before did.
 
     None where the node does what two steps do: what is between them is no tensor of the graph.
     """
-    if padded_before:
-        return None if tap.node is not None and _pads(graph.node[tap.node]) else tap
-    maker = makers.get(tap.given)
-    if maker is not None and graph.node[maker].op_type == "Pad":
-        return Tap(graph.node[maker].input[0], tap.output, None)
-    return tap
+    if found is None or padded_before:
+        return None if found is None or (found.node is not None and _pads(found.node)) else found
+    maker = found.given.producer()
+    if maker is not None and maker.op_type == "Pad":
+        return _found(maker.inputs[0], found.output, None)
+    return found
 
 
-def _pads(node: onnx.NodeProto) -> bool:
+def _pads(node: ir.Node) -> bool:
     """Whether a Conv or a pool pads by itself."""
-    return any(
-        any(attribute.ints) if attribute.name == "pads" else attribute.s.startswith(b"SAME")
-        for attribute in node.attribute
-        if attribute.name in ("pads", "auto_pad")
+    pads, how = node.attributes.get("pads"), node.attributes.get("auto_pad")
+    return (pads is not None and any(pads.as_ints())) or (
+        how is not None and how.as_string().startswith("SAME")
     )
 
 
-def _follow(
-    graph: onnx.GraphProto,
-    readers: Mapping[str, list[int]],
-    makers: Mapping[str, int],
-    step: Step,
-    taps: dict[str, Tap],
-    outputs: dict[str, str],
-    padded_before: bool,
-) -> None:
-    """Find one step without parameters from the tensor that it returns, or from the one it is given."""
-    if step.same_as is not None and step.same_as in outputs:
-        outputs.setdefault(step.name, outputs[step.same_as])
-    if step.name in taps:
-        return
-    alike = _ALIKE.get(_kind(step.kind), set()) if step.leaf else set()
-    used = {tap.node for tap in taps.values()}
-    if step.name in outputs and step.name not in taps:
-        maker = makers.get(outputs[step.name])
-        given = outputs.get(step.source or "", "")
-        if maker is not None and graph.node[maker].op_type in alike and maker not in used:
-            tap = Tap(graph.node[maker].input[0], outputs[step.name], maker)
-            if (found := _with_padding(graph, makers, tap, padded_before)) is not None:
-                taps[step.name] = found
-        elif given:
-            taps[step.name] = Tap(given, outputs[step.name], None)
-        return
-    follow = [
-        index
-        for index in readers.get(outputs.get(step.source or "", ""), [])
-        if graph.node[index].op_type in alike and index not in used
-    ]
-    if len(follow) == 1:
-        node = graph.node[follow[0]]
-        taps[step.name] = Tap(node.input[0], node.output[0], follow[0])
-        outputs[step.name] = node.output[0]
-
-
-def _kind(kind: str) -> str:
-    return kind.lower().removeprefix("_").removeprefix("same")
+def _operators(step: Step) -> tuple[str, ...]:
+    """Return the operators that alone are the step; one with parameters is found by these, or not at all."""
+    known = step.leaf and step.layer is not None and not step.layer.leaves
+    return step.layer.onnx if known and step.layer is not None else ()
 
 
 def trace(
     model: onnx.ModelProto,
     steps: Sequence[Step],
+    inputs: Mapping[str, str],
     visit: Visit,
     run: Run,
     feed: Feed | None = None,
@@ -173,15 +191,17 @@ def trace(
 
     `taps` by the steps' names are found from the initializers' names unless they are given.
     """
+    import onnx_ir as ir
+
     if taps is None:
-        taps = taps_of((without_rounding(model) if is_quantised(model) else model).graph, steps)
-    makers = {name: index for index, node in enumerate(model.graph.node) for name in node.output}
+        taps = taps_in(model, steps, inputs)
+    whole = ir.from_proto(model)
     found = [step for step in steps if step.name in taps]
     if feed is not None:
         found = [
             step
             for step in found
-            if step.leaf and nodes_between(model.graph, makers, taps[step.name].given, taps[step.name].output)
+            if step.leaf and part_between(whole.graph, taps[step.name].given, taps[step.name].output)
         ]
     for group in _groups(found):
         if feed is None:
@@ -189,22 +209,29 @@ def trace(
             values = run(_with_outputs(model, wanted), {}, sorted(wanted))
             for step in group:
                 tap = taps[step.name]
-                visit(Call(step.path, step.number, values[tap.given], values[tap.output]))
+                visit(
+                    Call(step.path, step.number, (values[tap.given],), values[tap.output], index=step.index)
+                )
             continue
         given = {step: feed(step.path, step.number) for step in group}
-        fed = {
-            step: np.ascontiguousarray(array, np.float32)
-            for step, array in given.items()
-            if array is not None
-        }
-        cut = apart(model, {step.name: (taps[step.name].given, taps[step.name].output) for step in fed})
+        fed = {step: _as_fed(arrays[0]) for step, arrays in given.items() if arrays and len(arrays) == 1}
+        cut = apart(
+            whole,
+            {step.name: (taps[step.name].given, taps[step.name].output) for step in fed},
+            {step.name: array for step, array in fed.items()},
+        )
         values = run(
             cut,
             {input_of(step.name): array for step, array in fed.items()},
             [output_of(step.name) for step in fed],
         )
         for step, array in fed.items():
-            visit(Call(step.path, step.number, array, values[output_of(step.name)]))
+            visit(Call(step.path, step.number, (array,), values[output_of(step.name)], index=step.index))
+
+
+def _as_fed(array: np.ndarray) -> np.ndarray:
+    """Return what feeds a step apart: float32 for what the reference has in float64."""
+    return np.ascontiguousarray(array, np.float32 if array.dtype.kind == "f" else array.dtype)
 
 
 def _groups(steps: Sequence[Step]) -> Iterator[list[Step]]:

@@ -8,9 +8,12 @@ found within its paired parent: by its name, or by its kind where there is one o
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from triport.parity.runners.calls import Module
+import numpy as np
+
+from triport.parity.calls import Beside, Call, Feed, Module, Visit
 
 
 def paired_paths(ours: Iterable[Module], theirs: Iterable[Module]) -> dict[str, str]:
@@ -73,6 +76,23 @@ def _leaf_name(module: Module) -> str:
 
 
 def _kind(module: Module) -> str:
-    """Return the class's name without what only one framework says of it."""
-    kind = module.kind.lower().removeprefix("_").removeprefix("same")
-    return {"sequentialcell": "sequential", "zeropad2d": "pad"}.get(kind, kind)
+    """Return the kind of layer, or else the name of a class that both frameworks have one of."""
+    return module.kind.lower().removeprefix("_") if module.layer is None else module.layer.name
+
+
+def under_their_names(
+    beside: Beside, modules: Sequence[Module], visit: Visit, fed: Feed | None
+) -> tuple[Visit, Feed | None]:
+    """Return `visit` and `fed` for a runner of these modules, by the names of the reference's modules."""
+    if list(beside.modules) == list(modules):
+        return visit, fed
+    ours = paired_paths(beside.modules, modules)
+
+    def renamed(call: Call) -> None:
+        if call.path in ours:
+            visit(replace(call, path=ours[call.path]))
+
+    def given(path: str, number: int) -> tuple[np.ndarray, ...] | None:
+        return fed(ours[path], number) if fed and path in ours else None
+
+    return renamed, given if fed else None

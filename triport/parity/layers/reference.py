@@ -2,69 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from triport.parity.noise import nudged, nudged_batches
-from triport.parity.runners.calls import Call, Feed, Module
-from triport.parity.runners.pytorch import PyTorchRunner
+from triport.parity.calls import Beside, Call, Feed, Module, Step, call_name, input_name
+from triport.parity.noise import nudged, nudged_feeds
+from triport.parity.noise.redrawn import Redrawn
+from triport.parity.runtimes import Runner
 from triport.parity.spool import Spool
-
-_ALONE = ":input"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One call of one module in the reference, in the order in which they finish.
-
-    `source` is the step whose output its input is ("input": the images), None where the input was
-    computed between modules. `same_as` is the earlier step that returned the same tensor.
-    """
-
-    name: str
-    path: str
-    number: int
-    kind: str
-    leaf: bool
-    shape: tuple[int, ...]
-    source: str | None
-    same_as: str | None
+from triport.reference_models.network import Arrays
 
 
 class Reference:
     """What the steps of a run in float64 were given and returned, and how noisy each is.
 
     The noise is that of the runner `rounded`, which need not be PyTorch's own float32 (see
-    runners/perturbed.py). With `alone`, it is that of each step fed the reference's input, not its own.
+    noise/perturbed.py). With `alone`, it is that of each step fed the reference's input, not its own.
     """
 
     def __init__(
         self,
-        exact: PyTorchRunner,
-        rounded: PyTorchRunner,
-        batch: np.ndarray,
+        exact: Runner,
+        rounded: Redrawn,
+        feed: Arrays,
         *,
         seed: int = 0,
         alone: bool = False,
     ) -> None:
         self.steps: list[Step] = []
         self.modules: list[Module] = exact.modules()
-        self.batch = batch
+        self.inputs = feed
+        self._sources = {input_name(name): array for name, array in feed.items()}
         self._spool = Spool()
         self._largest: dict[str, float] = {}
         self._noise: dict[str, float] = {}
         self._kinds = {module.path: module for module in self.modules}
-        self.logits = exact.trace(batch, self._record)
+        self.outputs = exact.trace(feed, self._record)
         self._measure(rounded, seed, alone)
+
+    @property
+    def beside(self) -> Beside:
+        """What a candidate needs to tell its own calls under the names of these steps."""
+        return Beside(tuple(self.modules), tuple(self.steps))
 
     def output(self, name: str) -> np.ndarray:
         """Return what the step `name` returned, float64."""
         return self._spool[name]
 
-    def given(self, step: Step) -> np.ndarray:
-        """Return the input of a step, float64 ("input" is the batch, float32)."""
-        return self.batch if step.source == "input" else self._spool[self._given_name(step)]
+    def given(self, step: Step) -> tuple[np.ndarray, ...]:
+        """Return what a step was given, in float64 where it was computed; inputs are as they are."""
+        return tuple(
+            self._sources[name] if name in self._sources else self._spool[name] for name in _given_names(step)
+        )
 
     def largest(self, name: str) -> float:
         """Return the largest absolute value of a step's output."""
@@ -74,22 +62,19 @@ class Reference:
         """Return the noise of a step's output, relative to its largest value."""
         return self._noise[step.name]
 
-    def noise_given(self, step: Step) -> float:
-        """Return the noise of a step's input, relative to its largest value."""
-        return 0.0 if step.source == "input" else self._noise[self._given_name(step)]
+    def noise_given(self, step: Step) -> tuple[float, ...]:
+        """Return the noise of what a step was given, each relative to its largest value."""
+        return tuple(0.0 if name in self._sources else self._noise[name] for name in _given_names(step))
 
     def feed(self) -> Feed:
-        """Return what feeds each step the reference's input."""
+        """Return what feeds each step the reference's inputs."""
         by_call = {(step.path, step.number): step for step in self.steps}
 
-        def given(path: str, number: int) -> np.ndarray | None:
+        def given(path: str, number: int) -> tuple[np.ndarray, ...] | None:
             step = by_call.get((path, number))
             return None if step is None or not step.leaf else self.given(step)
 
         return given
-
-    def _given_name(self, step: Step) -> str:
-        return step.source or step.name + _ALONE
 
     def _record(self, call: Call) -> None:
         module = self._kinds[call.path]
@@ -100,13 +85,16 @@ class Reference:
             module.kind,
             module.leaf,
             call.output.shape,
-            call.source,
+            call.sources,
             call.same_as,
+            call.index,
+            module.layer,
         )
         self.steps.append(step)
-        if step.source is None:
-            self._put(step.name + _ALONE, call.given)
-        if step.same_as is None or step.same_as == "input":
+        for name, source, array in zip(_given_names(step), step.sources, call.given, strict=True):
+            if source is None and name not in self._spool:
+                self._put(name, array)
+        if step.same_as is None or step.same_as in self._sources:
             self._put(step.name, call.output)
         else:
             self._spool.alias(step.name, step.same_as)
@@ -116,23 +104,27 @@ class Reference:
         self._spool.put(name, array)
         self._largest[name] = float(np.abs(array).max(initial=0.0))
 
-    def _measure(self, rounded: PyTorchRunner, seed: int, alone: bool) -> None:
+    def _measure(self, rounded: Redrawn, seed: int, alone: bool) -> None:
         """Take each step's noise from the draws: the first on disk, the others beside it."""
         first = Spool()
         steps = {step.name: step for step in self.steps}
         random = np.random.default_rng(seed)
 
-        def feed(path: str, number: int) -> np.ndarray | None:
+        def fed(path: str, number: int) -> tuple[np.ndarray, ...] | None:
             given = given_by(path, number)
-            return None if given is None else nudged(given, random)
+            return None if given is None else tuple(nudged(array, random) for array in given)
 
         given_by = self.feed()
 
         def visit(call: Call) -> None:
             step = steps[call.name]
             pieces = [(step.name, call.output)] if step.same_as is None else []
-            if step.source is None:
-                pieces.append((step.name + _ALONE, call.given))
+            if not step.index:
+                pieces += [
+                    (name, array)
+                    for name, source, array in zip(_given_names(step), step.sources, call.given, strict=True)
+                    if source is None
+                ]
             for name, array in pieces:
                 if name not in first:
                     first.put(name, array)
@@ -143,8 +135,14 @@ class Reference:
             if step.same_as is not None:
                 self._noise[step.name] = self._noise.get(step.same_as, 0.0)
 
-        for batch, order in nudged_batches(self.batch, seed, rounded.draws):
-            rounded.trace(batch, visit, feed if alone else None, order)
+        for moved, order in nudged_feeds(self.inputs, seed, rounded.draws):
+            rounded.trace(moved, visit, fed if alone else None, order=order)
+
+
+def _given_names(step: Step) -> list[str]:
+    """Return under which names lies what a step was given: those of its sources, or its own."""
+    call = call_name(step.path, step.number)
+    return [source or f"{call}:given {index}" for index, source in enumerate(step.sources)]
 
 
 def largest_difference(a: np.ndarray, b: np.ndarray) -> float:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from triport.converters.networks.registered import of_model
+from triport.parity.calls import Call
 from triport.parity.layers import onnx_taps
 from triport.parity.layers.judge import relative
 from triport.parity.layers.reference import Reference
-from triport.parity.layers.trace import run_tapped
 from triport.parity.noise import CALIBRATIONS, rounded_runner
-from triport.parity.runners.calls import Call
-from triport.parity.runners.onnx import OnnxRunner
-from triport.parity.runners.pytorch import PyTorchRunner
+from triport.parity.runtimes.onnx import OnnxRunner
+from triport.parity.runtimes.pytorch import PyTorchRunner
+from triport.reference_models.network import Arrays
 from triport.reference_models.spec import ModelSpec
 
 SHOWN = 4
@@ -44,7 +44,7 @@ def first_part(
     spec: ModelSpec,
     num_classes: int,
     parameters: Mapping[str, np.ndarray],
-    batch: np.ndarray,
+    feed: Arrays,
     *,
     seed: int,
     precision: str,
@@ -59,7 +59,7 @@ def first_part(
         spec: the model.
         num_classes: outputs.
         parameters: by canonical name.
-        batch: what both are fed.
+        feed: what both are fed.
         seed: of the noise's draws.
         precision: the file's.
         file: the ONNX file.
@@ -68,21 +68,21 @@ def first_part(
         tell: is told each step.
     """
     tell("noise of each layer")
-    exact = PyTorchRunner(spec, num_classes, parameters, dtype="float64")
-    rounded = rounded_runner(spec, num_classes, parameters, precision, seed)
-    reference = Reference(exact, rounded, batch, seed=seed)
+    network = of_model(spec, num_classes)
+    exact = PyTorchRunner(network, parameters, dtype="float64")
+    rounded = rounded_runner(network, parameters, precision, seed)
+    reference = Reference(exact, rounded, feed, seed=seed)
     del exact, rounded
     tell("the file's layers")
-    runner = OnnxRunner(file, keep_model=True, precision=precision)
+    runner = OnnxRunner(file, network, keep_model=True, precision=precision)
     steps = [step for step in reference.steps if step.path in outputs]
-    taps = {step.name: onnx_taps.Tap(outputs[step.path], outputs[step.path], None) for step in steps}
+    taps = {step.name: onnx_taps.Tap(outputs[step.path], outputs[step.path]) for step in steps}
     errors: dict[str, float] = {}
 
     def visit(call: Call) -> None:
         errors[call.name] = relative(reference.output(call.name), call.output, reference.largest(call.name))
 
-    run = partial(run_tapped, runner, batch)
-    onnx_taps.trace(runner.loaded(), reference.steps, visit, run, taps=taps)
+    onnx_taps.trace(runner.loaded(), reference.steps, runner.inputs(), visit, runner.tapped(feed), taps=taps)
     for step in steps:
         allowed = CALIBRATIONS[precision].tolerance_of(reference.noise(step))
         if not errors[step.name] <= allowed:

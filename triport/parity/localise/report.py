@@ -46,7 +46,7 @@ def json_of(found: Localisation) -> dict[str, Any]:
         "cause": found.cause,
         "passed": found.passed,
         "compared": found.compared,
-        "weights": [one.as_dict() if isinstance(one, Difference) else asdict(one) for one in found.weights],
+        "weights": [one.to_dict() if isinstance(one, Difference) else asdict(one) for one in found.weights],
         "graph": list(found.graph),
         "not_judged": found.not_judged or None,
         "advice": found.advice or None,

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from triport.parity.runners.onnx_graphs import image_input
+from triport.parity.onnx_graphs import image_input
+from triport.reference_models.kinds import KINDS, kind_of_operator
 
 if TYPE_CHECKING:
     import onnx
@@ -173,19 +174,19 @@ class _Reader:
         constants = [self._values.get(name) for name in node.input[1:]]
         if not constants or constants[0] is None or node.input[0] not in self._sources:
             return False
-        weight = constants[0]
-        if node.op_type == "Conv":
+        weight, kind = constants[0], kind_of_operator(node.op_type)
+        if kind is KINDS["conv"]:
             ones = [1] * (weight.ndim - 2)
             place = tuple(tuple(attributes.get(name, ones)) for name in ("strides", "dilations"))
             how: tuple[Any, ...] = (*place, attributes.get("group", 1))
             unit = self._layer("conv", weight, constants[1:], how, node)
-        elif node.op_type == "Gemm" and not attributes.get("transA"):
+        elif kind is KINDS["dense"] and node.op_type == "Gemm" and not attributes.get("transA"):
             weight = weight if attributes.get("transB") else weight.T
             unit = self._layer("dense", weight, constants[1:], (), node)
             unit.scale = unit.scale * attributes.get("alpha", 1.0)
         elif node.op_type == "MatMul" and weight.ndim == 2:
             unit = self._layer("dense", weight.T, [], (), node)
-        elif node.op_type == "BatchNormalization" and len(constants) >= 4:
+        elif kind is KINDS["norm"] and len(constants) >= 4:
             count = len(weight)
             unit = self._layer("norm", None, [np.zeros(count)], (), node)
             unit.names.clear()
@@ -225,7 +226,7 @@ class _Reader:
         index = self._made_by[at]
         unit = self.units[index]
         others = [name for name in node.input if name != at]
-        if node.op_type == "BatchNormalization" and node.input[0] == at:
+        if kind_of_operator(node.op_type) is KINDS["norm"] and node.input[0] == at:
             if any(name not in self._values for name in others):
                 return False
             self._normalise(unit, node, attributes)

@@ -13,18 +13,21 @@ from triport.converters.comparison import Difference
 from triport.converters.convert import exporter_for
 from triport.converters.environment import MissingRuntimeError
 from triport.converters.identify import IdentifyError
+from triport.converters.networks.registered import of_model
+from triport.converters.onnx_model import LOGITS
 from triport.parity.check import ModelReport
-from triport.parity.report import layers_line, off_by
-from triport.parity.runners.float16 import has_float16
-from triport.parity.runners.onnx import OnnxFileError, OnnxRunner
-from triport.parity.runners.onnx_graphs import described, in_order, nodes_after, own_operators
-from triport.parity.runners.quantised import (
+from triport.parity.onnx_graphs import described, in_order, nodes_after, own_operators
+from triport.parity.onnx_graphs.float16 import has_float16
+from triport.parity.onnx_graphs.quantised import (
     has_integer_layers,
     has_one_step_for_a_layer,
     is_quantised,
     without_rounding,
 )
+from triport.parity.report import layers_line, off_by
+from triport.parity.runtimes.onnx import OnnxFileError, OnnxRunner
 from triport.reference_models.errors import listed
+from triport.reference_models.network import Arrays, Network
 from triport.reference_models.spec import ModelSpec, get_model
 
 from .folded import FoldedComparison, FoldedDifference, Step, compare_folded
@@ -152,7 +155,7 @@ def by_structure(
     spec: ModelSpec,
     num_classes: int,
     parameters: Mapping[str, np.ndarray],
-    batch: np.ndarray,
+    feed: Arrays,
     seed: int = 0,
     tell: Callable[[str], None] = lambda step: None,
 ) -> Localisation:
@@ -165,7 +168,7 @@ def by_structure(
         spec: of the known file.
         num_classes: of the known file.
         parameters: of the known file.
-        batch: the one of the report.
+        feed: the one of the report.
         seed: of the noise's draws.
         tell: is told each step.
 
@@ -220,7 +223,7 @@ def by_structure(
                 spec,
                 num_classes,
                 parameters,
-                batch,
+                feed,
                 seed=seed,
                 precision=report.precision,
                 file=foreign,
@@ -228,7 +231,7 @@ def by_structure(
                 feeding=found.feeding,
                 tell=tell,
             )
-            where = str(part) if part else _after_the_last(file, foreign, found)
+            where = str(part) if part else _after_the_last(file, foreign, found, of_model(spec, num_classes))
         except (OnnxFileError, MissingRuntimeError) as error:
             where = str(error)
         faults.append(f"{foreign}: the same folded weights, another function ({off_by(pair)}); {where}")
@@ -247,10 +250,10 @@ def by_structure(
     )
 
 
-def _after_the_last(file: onnx.ModelProto, foreign: Path, found: FoldedComparison) -> str:
+def _after_the_last(file: onnx.ModelProto, foreign: Path, found: FoldedComparison, network: Network) -> str:
     """Return what follows the last layer, which is at fault where no layer's output parts."""
     module, tensor = list(found.outputs.items())[-1]
-    nodes = nodes_after(file.graph, tensor, OnnxRunner(foreign).output)
+    nodes = nodes_after(file.graph, tensor, OnnxRunner(foreign, network).outputs[LOGITS])
     behind = f": {described(nodes)}" if nodes else ""
     return f"every layer's output is right, so the fault is in what follows the last, {module}{behind}"
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from triport.converters.mindir.runs import RefusedError, open_session, run_onnx
 from triport.converters.torch_export.exporters import EXPORTERS, Exported
 from triport.converters.torch_export.taps import tapped
 from triport.converters.torch_export.write import write
+from triport.parity.graphs.runs import RefusedError, open_session, run_onnx
 from triport.reference_models.errors import TriportError
 
 from .feeds import Feed, ordinary

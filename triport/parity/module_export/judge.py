@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from triport.converters.mindir.runs import RefusedError, open_session, run_onnx
+from triport.parity.graphs.runs import RefusedError, open_session, run_onnx
 from triport.parity.noise import Calibration
 
 from .feeds import Feed

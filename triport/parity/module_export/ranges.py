@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import onnx_ir as ir
 
-from triport.converters.mindir.check_inputs import find_ranges
 from triport.converters.networks.input_specs import InputSpec
 from triport.converters.torch_export.exporters import NotExportedError, export_torchscript
 from triport.converters.torch_export.network import TorchNet
+from triport.parity.graphs.feeds import find_ranges
 from triport.reference_models.errors import TriportError
 from triport.reference_models.network import Input, Integers
 

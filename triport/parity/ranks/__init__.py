@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from triport.parity.runners.device import DeviceError, parse_device
+from triport.parity.device import DeviceError, parse_device
 from triport.reference_models.errors import TriportError
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from triport.converters import environment
-from triport.parity.runners.device import parse_device
-from triport.parity.runners.mindspore import TARGETS
+from triport.parity.device import parse_device
+from triport.parity.runtimes.mindspore import TARGETS
 
 from . import RankError, first_line
 

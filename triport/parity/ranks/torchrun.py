@@ -7,7 +7,7 @@ import contextlib
 import numpy as np
 
 from triport.converters import environment
-from triport.parity.runners.device import parse_device
+from triport.parity.device import parse_device
 
 from . import RankError, first_line
 

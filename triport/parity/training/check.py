@@ -13,16 +13,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from triport.converters.onnx_model import INPUT
 from triport.parity.batches import random_batch
-from triport.parity.noise import nudged_batches
-from triport.parity.runners.mindspore_training import MindSporeTrainer
-from triport.parity.runners.pytorch_training import PyTorchTrainer
+from triport.parity.noise import nudged_feeds
 from triport.parity.spool import Spool
 from triport.reference_models.spec import ModelSpec
 
 from .recipe import Recipe
 from .steps import Runs, Steps
 from .tensors import TensorResult, Values, result_of
+from .trainers.mindspore import MindSporeTrainer
+from .trainers.pytorch import PyTorchTrainer
 
 BATCHES = 3
 # A gradient that is zero but for rounding (of a shift that the next BatchNorm takes out) is judged by the
@@ -222,7 +223,7 @@ class _Noise:
 
 def _nudged(batches: list[np.ndarray], seed: int) -> list[tuple[np.ndarray, ...]]:
     """Return the draws: every batch moved by one rounding, each draw otherwise."""
-    moved = [[nudged for nudged, _ in nudged_batches(batch, seed)] for batch in batches]
+    moved = [[moved[INPUT] for moved, _ in nudged_feeds({INPUT: batch}, seed)] for batch in batches]
     return list(zip(*moved, strict=True))
 
 

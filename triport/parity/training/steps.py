@@ -17,12 +17,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from triport.parity.noise import FLOAT32, nudged_batches
-from triport.parity.runners.mindspore_training import MindSporeTrainer
-from triport.parity.runners.pytorch_training import PyTorchTrainer
+from triport.converters.onnx_model import INPUT
+from triport.parity.noise import FLOAT32, nudged_feeds
 from triport.parity.spool import Spool
+from triport.reference_models.kinds import STATISTICS
 
 from .tensors import FLOOR, TensorResult, Values, result_of
+from .trainers.mindspore import MindSporeTrainer
+from .trainers.pytorch import PyTorchTrainer
 
 RUNS = 3
 
@@ -152,7 +154,8 @@ class _Run:
         self.drift = dict.fromkeys(names, 0.0)
         self.loss_drift = np.zeros(steps)
         draws = zip(
-            *([nudged for nudged, _ in nudged_batches(batch, seed)] for batch in batches), strict=True
+            *([moved[INPUT] for moved, _ in nudged_feeds({INPUT: batch}, seed)] for batch in batches),
+            strict=True,
         )
         first: _Curve | None = None
         for draw in draws:
@@ -166,8 +169,8 @@ class _Run:
 
 def _kinds(values: Values) -> Mapping[str, list[str]]:
     """Return the names of the weights, and those of BatchNorm's statistics."""
-    statistics = [name for name in values if ".running_" in name]
-    return {"weights": [name for name in values if ".running_" not in name], "statistics": statistics}
+    statistics = [name for name in values if name.rpartition(".")[2] in STATISTICS]
+    return {"weights": [name for name in values if name not in statistics], "statistics": statistics}
 
 
 def _size(values: Values, names: list[str]) -> float:

@@ -12,14 +12,10 @@ from triport.reference_models.spec import (
     Accuracy,
     Architecture,
     Dialect,
-    Layer,
     ModelSpec,
     OtherGraph,
     Preprocess,
     Weights,
-    conv,
-    dense,
-    norm,
 )
 
 STEM_CHANNELS = 32
@@ -92,28 +88,6 @@ def _scaled_channels(channels: int, width: float) -> int:
     return rounded + 8 if rounded < 0.9 * scaled else rounded
 
 
-def layout(config: EfficientNetLiteConfig, num_classes: int) -> tuple[Layer, ...]:
-    """Return every layer that owns parameters, in timm's order and names."""
-    layers = [conv("conv_stem", STEM_CHANNELS, 3, 3), norm("bn1", STEM_CHANNELS)]
-    out_channels = STEM_CHANNELS
-    for stage, blocks in enumerate(config.stages()):
-        for index, block in enumerate(blocks):
-            path = f"blocks.{stage}.{index}"
-            wide, out_channels = block.expanded_channels, block.out_channels
-            depthwise = conv(f"{path}.conv_dw", wide, wide, block.kernel, groups=wide)
-            if block.is_expanded:
-                layers += [conv(f"{path}.conv_pw", wide, block.in_channels, 1), norm(f"{path}.bn1", wide)]
-                layers += [depthwise, norm(f"{path}.bn2", wide)]
-                layers += [conv(f"{path}.conv_pwl", out_channels, wide, 1)]
-                layers += [norm(f"{path}.bn3", out_channels)]
-            else:
-                layers += [depthwise, norm(f"{path}.bn1", wide)]
-                layers += [conv(f"{path}.conv_pw", out_channels, wide, 1), norm(f"{path}.bn2", out_channels)]
-    layers += [conv("conv_head", HEAD_CHANNELS, out_channels, 1), norm("bn2", HEAD_CHANNELS)]
-    layers.append(dense("classifier", num_classes, HEAD_CHANNELS))
-    return tuple(layers)
-
-
 # timm publishes no MindSpore definition: it takes timm's module paths.
 TIMM_IN_MINDSPORE = Dialect("triport", "mindspore", {})
 TIMM = Dialect("timm", "pytorch", {})
@@ -151,11 +125,6 @@ _SIZES = {  # model: (width, depth, input pixels)
     "efficientnet_lite0": (1.0, 1.0, 224),
     "efficientnet_lite1": (1.0, 1.1, 240),
     "efficientnet_lite2": (1.1, 1.2, 260),
-}
-_NUM_PARAMETERS = {
-    "efficientnet_lite0": 4_652_008,
-    "efficientnet_lite1": 5_416_680,
-    "efficientnet_lite2": 6_092_072,
 }
 
 _HALF = (0.5, 0.5, 0.5)
@@ -255,9 +224,7 @@ def _models(name: str) -> tuple[ModelSpec, ModelSpec]:
             name=name,
             family="efficientnet_lite",
             config=config,
-            layout=layout,
             input_size_px=input_size_px,
-            num_parameters=_NUM_PARAMETERS[name.removeprefix("tf_")],
             publisher="timm",
             dialects=(TIMM_IN_MINDSPORE, TIMM, *names),
             weights=(*_timm_weights(name), *_port_weights(name)),

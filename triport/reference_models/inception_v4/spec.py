@@ -1,4 +1,4 @@
-"""Inception-v4: layers, names and published figures, as tables."""
+"""Inception-v4: names and published figures, as tables."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ from triport.reference_models.spec import (
     Accuracy,
     Architecture,
     Dialect,
-    Layer,
     ModelSpec,
     Preprocess,
     Weights,
-    dense,
-    norm,
 )
 
 
@@ -24,86 +21,6 @@ class InceptionV4Config:
     """How many blocks of kind A, B and C there are."""
 
     blocks: tuple[int, int, int] = (4, 7, 3)
-
-
-# Convolutions, each followed by a BatchNorm: path, in, out, (height, width).
-_Table = tuple[tuple[str, int, int, tuple[int, int]], ...]
-
-_STEM: _Table = (
-    ("features.0", 3, 32, (3, 3)),
-    ("features.1", 32, 32, (3, 3)),
-    ("features.2", 32, 64, (3, 3)),
-    ("features.3.conv", 64, 96, (3, 3)),
-    ("features.4.branch0.0", 160, 64, (1, 1)),
-    ("features.4.branch0.1", 64, 96, (3, 3)),
-    ("features.4.branch1.0", 160, 64, (1, 1)),
-    ("features.4.branch1.1", 64, 64, (1, 7)),
-    ("features.4.branch1.2", 64, 64, (7, 1)),
-    ("features.4.branch1.3", 64, 96, (3, 3)),
-    ("features.5.conv", 192, 192, (3, 3)),
-)
-_INCEPTION_A: _Table = (
-    ("branch0", 384, 96, (1, 1)),
-    ("branch1.0", 384, 64, (1, 1)),
-    ("branch1.1", 64, 96, (3, 3)),
-    ("branch2.0", 384, 64, (1, 1)),
-    ("branch2.1", 64, 96, (3, 3)),
-    ("branch2.2", 96, 96, (3, 3)),
-    ("branch3.1", 384, 96, (1, 1)),
-)
-_REDUCTION_A: _Table = (
-    ("branch0", 384, 384, (3, 3)),
-    ("branch1.0", 384, 192, (1, 1)),
-    ("branch1.1", 192, 224, (3, 3)),
-    ("branch1.2", 224, 256, (3, 3)),
-)
-_INCEPTION_B: _Table = (
-    ("branch0", 1024, 384, (1, 1)),
-    ("branch1.0", 1024, 192, (1, 1)),
-    ("branch1.1", 192, 224, (1, 7)),
-    ("branch1.2", 224, 256, (7, 1)),
-    ("branch2.0", 1024, 192, (1, 1)),
-    ("branch2.1", 192, 192, (7, 1)),
-    ("branch2.2", 192, 224, (1, 7)),
-    ("branch2.3", 224, 224, (7, 1)),
-    ("branch2.4", 224, 256, (1, 7)),
-    ("branch3.1", 1024, 128, (1, 1)),
-)
-_REDUCTION_B: _Table = (
-    ("branch0.0", 1024, 192, (1, 1)),
-    ("branch0.1", 192, 192, (3, 3)),
-    ("branch1.0", 1024, 256, (1, 1)),
-    ("branch1.1", 256, 256, (1, 7)),
-    ("branch1.2", 256, 320, (7, 1)),
-    ("branch1.3", 320, 320, (3, 3)),
-)
-_INCEPTION_C: _Table = (
-    ("branch0", 1536, 256, (1, 1)),
-    ("branch1_0", 1536, 384, (1, 1)),
-    ("branch1_1a", 384, 256, (1, 3)),
-    ("branch1_1b", 384, 256, (3, 1)),
-    ("branch2_0", 1536, 384, (1, 1)),
-    ("branch2_1", 384, 448, (3, 1)),
-    ("branch2_2", 448, 512, (1, 3)),
-    ("branch2_3a", 512, 256, (1, 3)),
-    ("branch2_3b", 512, 256, (3, 1)),
-    ("branch3.1", 1536, 256, (1, 1)),
-)
-
-
-def layout(config: InceptionV4Config, num_classes: int) -> tuple[Layer, ...]:
-    """Return every layer that owns parameters, in timm's order and names."""
-    a, b, c = config.blocks
-    blocks = (*[_INCEPTION_A] * a, _REDUCTION_A, *[_INCEPTION_B] * b, _REDUCTION_B, *[_INCEPTION_C] * c)
-    rows = list(_STEM)
-    for index, block in enumerate(blocks, start=6):
-        rows += [(f"features.{index}.{path}", i, o, kernel) for path, i, o, kernel in block]
-    layers = []
-    for path, in_channels, out_channels, kernel in rows:
-        layers.append(Layer(f"{path}.conv", "conv", (out_channels, in_channels, *kernel)))
-        layers.append(norm(f"{path}.bn", out_channels))
-    layers.append(dense("last_linear", num_classes, 1536))
-    return tuple(layers)
 
 
 MINDCV = Dialect(
@@ -150,9 +67,7 @@ MODELS = (
         name="inception_v4",
         family="inception_v4",
         config=InceptionV4Config(),
-        layout=layout,
         input_size_px=299,
-        num_parameters=42_679_816,
         publisher="mindcv",
         dialects=(MINDCV, TIMM),
         architectures=(

@@ -14,13 +14,9 @@ from triport.reference_models.spec import (
     Accuracy,
     Architecture,
     Dialect,
-    Layer,
     ModelSpec,
     Preprocess,
     Weights,
-    conv,
-    dense,
-    norm,
 )
 
 STEM_WIDTH = 32
@@ -86,26 +82,6 @@ def _stage_of_width(config: RegNetConfig, width: int, depth: int) -> Stage:
         if groups * group_width < 0.9 * width:
             groups += 1
     return Stage(groups * group_width, depth, groups)
-
-
-def layout(config: RegNetConfig, num_classes: int) -> tuple[Layer, ...]:
-    """Return every layer that owns parameters, in torchvision's order and names."""
-    layers = [conv("stem.0", STEM_WIDTH, 3, 3), norm("stem.1", STEM_WIDTH)]
-    for stage, (width, depth, groups) in enumerate(config.stages()):
-        for index in range(depth):
-            in_channels = config.in_channels(stage, index)
-            squeezed = config.squeezed(in_channels)
-            path = f"trunk_output.block{stage + 1}.block{stage + 1}-{index}"
-            if index == 0:
-                layers += [conv(f"{path}.proj.0", width, in_channels, 1), norm(f"{path}.proj.1", width)]
-            layers += [conv(f"{path}.f.a.0", width, in_channels, 1), norm(f"{path}.f.a.1", width)]
-            layers += [conv(f"{path}.f.b.0", width, width, 3, groups=groups), norm(f"{path}.f.b.1", width)]
-            if squeezed:
-                layers += [conv(f"{path}.f.se.fc1", squeezed, width, 1, bias=True)]
-                layers += [conv(f"{path}.f.se.fc2", width, squeezed, 1, bias=True)]
-            layers += [conv(f"{path}.f.c.0", width, width, 1), norm(f"{path}.f.c.1", width)]
-    layers.append(dense("fc", num_classes, config.stages()[-1].width))
-    return tuple(layers)
 
 
 # MindCV numbers the stages after the first inside the first's prefix (net_mindspore.py), so that the
@@ -203,35 +179,6 @@ _CONFIGS = {
 _CONFIGS |= {
     f"{name}_torchvision": replace(_CONFIGS[name], rounding="torchvision")
     for name in ("regnet_x_400mf", "regnet_y_800mf", "regnet_y_8_0gf")
-}
-_NUM_PARAMETERS = {
-    "regnet_x_200mf": 2_684_792,
-    "regnet_x_400mf": 5_157_512,
-    "regnet_x_400mf_torchvision": 5_495_976,
-    "regnet_x_600mf": 6_196_040,
-    "regnet_x_800mf": 7_259_656,
-    "regnet_x_1_6gf": 9_190_136,
-    "regnet_x_3_2gf": 15_296_552,
-    "regnet_x_4_0gf": 22_118_248,
-    "regnet_x_6_4gf": 26_209_256,
-    "regnet_x_8_0gf": 39_572_648,
-    "regnet_x_12gf": 46_106_056,
-    "regnet_x_16gf": 54_278_536,
-    "regnet_x_32gf": 107_811_560,
-    "regnet_y_200mf": 3_162_996,
-    "regnet_y_400mf": 4_344_144,
-    "regnet_y_600mf": 6_055_160,
-    "regnet_y_800mf": 6_263_168,
-    "regnet_y_800mf_torchvision": 6_432_512,
-    "regnet_y_1_6gf": 11_202_430,
-    "regnet_y_3_2gf": 19_436_338,
-    "regnet_y_4_0gf": 20_646_656,
-    "regnet_y_6_4gf": 30_583_252,
-    "regnet_y_8_0gf": 39_180_068,
-    "regnet_y_8_0gf_torchvision": 39_381_472,
-    "regnet_y_12gf": 51_822_544,
-    "regnet_y_16gf": 83_590_140,
-    "regnet_y_32gf": 145_046_770,
 }
 
 _PIL_256 = Preprocess(256, 224, "bilinear", IMAGENET_MEAN, IMAGENET_STD, "pil")
@@ -373,9 +320,7 @@ MODELS = tuple(
         name=name,
         family="regnet",
         config=config,
-        layout=layout,
         input_size_px=224,
-        num_parameters=_NUM_PARAMETERS[name],
         publisher="mindcv" if config.rounding == "nearest" else "torchvision",
         dialects=_Y_DIALECTS if config.squeeze_ratio else _X_DIALECTS,
         weights=_weights(name),

@@ -10,13 +10,9 @@ from triport.reference_models.spec import (
     Accuracy,
     Architecture,
     Dialect,
-    Layer,
     ModelSpec,
     Preprocess,
     Weights,
-    conv,
-    dense,
-    norm,
 )
 
 
@@ -48,36 +44,6 @@ class Res2NetConfig:
     def stride(self, stage: int, index: int) -> int:
         """Return the stride of block `index` of `stage`."""
         return 2 if stage > 0 and index == 0 else 1
-
-
-def layout(config: Res2NetConfig, num_classes: int) -> tuple[Layer, ...]:
-    """Return every layer that owns parameters, in timm's order and names."""
-    stem = config.stem_channels
-    if config.v1b:
-        layers = [conv("conv1.0", stem // 2, 3, 3), norm("conv1.1", stem // 2)]
-        layers += [conv("conv1.3", stem // 2, stem // 2, 3), norm("conv1.4", stem // 2)]
-        layers += [conv("conv1.6", stem, stem // 2, 3)]
-    else:
-        layers = [conv("conv1", stem, 3, 7)]
-    layers.append(norm("bn1", stem))
-    for stage, blocks in enumerate(config.blocks):
-        width, out_channels = config.widths(stage)
-        pieces = range(config.scale - 1)
-        for index in range(blocks):
-            in_channels = config.in_channels(stage, index)
-            path = f"layer{stage + 1}.{index}"
-            layers += [conv(f"{path}.conv1", width * config.scale, in_channels, 1)]
-            layers += [norm(f"{path}.bn1", width * config.scale)]
-            layers += [conv(f"{path}.convs.{i}", width, width, 3) for i in pieces]
-            layers += [norm(f"{path}.bns.{i}", width) for i in pieces]
-            layers += [conv(f"{path}.conv3", out_channels, width * config.scale, 1)]
-            layers += [norm(f"{path}.bn3", out_channels)]
-            if index == 0:
-                first = 1 if config.v1b else 0  # v1b's pool comes before
-                layers += [conv(f"{path}.downsample.{first}", out_channels, in_channels, 1)]
-                layers += [norm(f"{path}.downsample.{first + 1}", out_channels)]
-    layers.append(dense("fc", num_classes, config.widths(3)[1]))
-    return tuple(layers)
 
 
 _BLOCK_ROWS = {
@@ -116,15 +82,6 @@ _CONFIGS = {
     "res2net101_v1b": Res2NetConfig((3, 4, 23, 3), v1b=True),
     "res2net152_v1b": Res2NetConfig((3, 8, 36, 3), v1b=True),
     "res2net_digits": Res2NetConfig((1, 2, 2, 1), v1b=True, stem_channels=16, planes=(16, 32, 64, 64)),
-}
-_NUM_PARAMETERS = {
-    "res2net50": 25_699_120,
-    "res2net101": 45_206_688,
-    "res2net152": 61_275_248,
-    "res2net50_v1b": 25_718_352,
-    "res2net101_v1b": 45_225_920,
-    "res2net152_v1b": 61_294_480,
-    "res2net_digits": 353_724,
 }
 
 _PIL_256 = Preprocess(256, 224, "bilinear", IMAGENET_MEAN, IMAGENET_STD, "pil")
@@ -233,9 +190,7 @@ def _model(name: str) -> ModelSpec:
         name=name,
         family="res2net",
         config=_CONFIGS[name],
-        layout=layout,
         input_size_px=224,
-        num_parameters=_NUM_PARAMETERS[name],
         publisher="mindcv",
         dialects=(MINDCV_V1B if _CONFIGS[name].v1b else MINDCV, TIMM),
         weights=_WEIGHTS.get(name, ()),

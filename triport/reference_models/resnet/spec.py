@@ -11,14 +11,10 @@ from triport.reference_models.spec import (
     Accuracy,
     Architecture,
     Dialect,
-    Layer,
     ModelSpec,
     OtherGraph,
     Preprocess,
     Weights,
-    conv,
-    dense,
-    norm,
 )
 
 
@@ -59,31 +55,6 @@ class ResNetConfig:
     def stride(self, stage: int, index: int) -> int:
         """Return the stride of block `index` of `stage`."""
         return 2 if stage > 0 and index == 0 else 1
-
-
-def layout(config: ResNetConfig, num_classes: int) -> tuple[Layer, ...]:
-    """Return every layer that owns parameters, in torchvision's order and names."""
-    layers = [conv("conv1", 64, 3, 7), norm("bn1", 64)]
-    for stage, blocks in enumerate(config.blocks):
-        width, out_channels = config.widths(stage)
-        for index in range(blocks):
-            in_channels = config.in_channels(stage, index)
-            path = f"layer{stage + 1}.{index}"
-            if config.block == "basic":
-                layers += [conv(f"{path}.conv1", width, in_channels, 3), norm(f"{path}.bn1", width)]
-                layers += [conv(f"{path}.conv2", out_channels, width, 3), norm(f"{path}.bn2", out_channels)]
-            else:
-                layers += [conv(f"{path}.conv1", width, in_channels, 1), norm(f"{path}.bn1", width)]
-                layers += [
-                    conv(f"{path}.conv2", width, width, 3, groups=config.groups),
-                    norm(f"{path}.bn2", width),
-                ]
-                layers += [conv(f"{path}.conv3", out_channels, width, 1), norm(f"{path}.bn3", out_channels)]
-            if config.stride(stage, index) != 1 or in_channels != out_channels:
-                layers += [conv(f"{path}.downsample.0", out_channels, in_channels, 1)]
-                layers += [norm(f"{path}.downsample.1", out_channels)]
-    layers.append(dense("fc", num_classes, config.widths(3)[1]))
-    return tuple(layers)
 
 
 MINDCV = Dialect(
@@ -144,16 +115,6 @@ _CONFIGS = {
     "resnext50_32x4d": ResNetConfig("bottleneck", (3, 4, 6, 3), groups=32, width_per_group=4),
     "resnext101_32x4d": ResNetConfig("bottleneck", (3, 4, 23, 3), groups=32, width_per_group=4),
     "resnext101_64x4d": ResNetConfig("bottleneck", (3, 4, 23, 3), groups=64, width_per_group=4),
-}
-_NUM_PARAMETERS = {
-    "resnet18": 11_689_512,
-    "resnet34": 21_797_672,
-    "resnet50": 25_557_032,
-    "resnet101": 44_549_160,
-    "resnet152": 60_192_808,
-    "resnext50_32x4d": 25_028_904,
-    "resnext101_32x4d": 44_177_704,
-    "resnext101_64x4d": 83_455_272,
 }
 
 _PIL_256 = Preprocess(256, 224, "bilinear", IMAGENET_MEAN, IMAGENET_STD, "pil")
@@ -399,9 +360,7 @@ def _models(name: str) -> tuple[ModelSpec, ...]:
             name=f"{name}{_SUFFIXES[publisher]}",
             family="resnet",
             config=_config(name, publisher),
-            layout=layout,
             input_size_px=224,
-            num_parameters=_NUM_PARAMETERS[name],
             publisher=publisher,
             dialects=(MINDCV, TORCHVISION, *more),
             weights=published[publisher](name) if publisher in published else (),

@@ -137,6 +137,7 @@ class TimmHead(nn.Module):
     def __init__(self, in_channels: int, num_classes: int) -> None:
         super().__init__()
         self.pool = global_avg_pool2d(keep_dims=True)
+        # parity: timm's classifier is a 1x1 convolution (use_conv=True), so its weight has four axes
         self.fc = conv2d(in_channels, num_classes, 1, bias=True)
         self.flatten = flatten()
 

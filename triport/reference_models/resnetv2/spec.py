@@ -11,13 +11,9 @@ from triport.reference_models.spec import (
     Accuracy,
     Architecture,
     Dialect,
-    Layer,
     ModelSpec,
     Preprocess,
     Weights,
-    conv,
-    dense,
-    norm,
 )
 
 
@@ -43,43 +39,6 @@ class ResNetV2Config:
         return 2 if stage > 0 and index == 0 else 1
 
 
-def mindcv_layout(config: ResNetV2Config, num_classes: int) -> tuple[Layer, ...]:
-    """Return every layer of MindCV's graph that owns parameters, with MindCV's module paths."""
-    layers = [conv("conv1", 64, 3, 7), norm("bn1", 64)]
-    for stage, blocks in enumerate(config.blocks):
-        width, out_channels = config.widths(stage)
-        for index in range(blocks):
-            in_channels = config.in_channels(stage, index)
-            path = f"layer{stage + 1}.{index}"
-            layers += [norm(f"{path}.bn1", in_channels), conv(f"{path}.conv1", width, in_channels, 1)]
-            layers += [norm(f"{path}.bn2", width), conv(f"{path}.conv2", width, width, 3)]
-            layers += [norm(f"{path}.bn3", width), conv(f"{path}.conv3", out_channels, width, 1)]
-            if index == 0:
-                layers += [conv(f"{path}.down_sample.0", out_channels, in_channels, 1)]
-                layers += [norm(f"{path}.down_sample.1", out_channels)]
-    layers.append(dense("classifier", num_classes, config.widths(3)[1]))
-    return tuple(layers)
-
-
-def timm_layout(config: ResNetV2Config, num_classes: int) -> tuple[Layer, ...]:
-    """Return every layer of timm's graph that owns parameters, in timm's order and names."""
-    layers = [conv("stem.conv", 64, 3, 7)]
-    for stage, blocks in enumerate(config.blocks):
-        width, out_channels = config.widths(stage)
-        for index in range(blocks):
-            in_channels = config.in_channels(stage, index)
-            path = f"stages.{stage}.blocks.{index}"
-            if index == 0:
-                layers += [conv(f"{path}.downsample.conv", out_channels, in_channels, 1)]
-            layers += [norm(f"{path}.norm1", in_channels), conv(f"{path}.conv1", width, in_channels, 1)]
-            layers += [norm(f"{path}.norm2", width), conv(f"{path}.conv2", width, width, 3)]
-            layers += [norm(f"{path}.norm3", width), conv(f"{path}.conv3", out_channels, width, 1)]
-    layers.append(norm("norm", config.widths(3)[1]))
-    # parity: timm's classifier is a 1x1 convolution (use_conv=True), so its weight has four axes
-    layers.append(conv("head.fc", num_classes, config.widths(3)[1], 1, bias=True))
-    return tuple(layers)
-
-
 # MindCV publishes no PyTorch definition and timm no MindSpore one: the other runtime takes the
 # publisher's module paths.
 MINDCV = Dialect("mindcv", "mindspore", {})
@@ -88,10 +47,6 @@ TIMM_IN_MINDSPORE = Dialect("triport", "mindspore", {})
 TIMM = Dialect("timm", "pytorch", {})
 
 _BLOCKS = {"resnetv2_50": (3, 4, 6, 3), "resnetv2_101": (3, 4, 23, 3)}
-_NUM_PARAMETERS = {  # model: (MindCV's graph, timm's graph)
-    "resnetv2_50": (25_553_064, 25_549_352),
-    "resnetv2_101": (44_545_192, 44_541_480),
-}
 
 _MINDCV_PREPROCESS = Preprocess(256, 224, "bilinear", IMAGENET_MEAN, IMAGENET_STD, "mindspore")
 _MINDCV_README = "https://github.com/mindspore-lab/mindcv/blob/{commit}/configs/resnetv2/README.md"
@@ -164,9 +119,7 @@ def _models(name: str) -> tuple[ModelSpec, ModelSpec]:
         name=name,
         family="resnetv2",
         config=ResNetV2Config("mindcv", _BLOCKS[name]),
-        layout=mindcv_layout,
         input_size_px=224,
-        num_parameters=_NUM_PARAMETERS[name][0],
         publisher="mindcv",
         dialects=(MINDCV, MINDCV_IN_PYTORCH),
         weights=_mindcv_weights(name),
@@ -176,9 +129,7 @@ def _models(name: str) -> tuple[ModelSpec, ModelSpec]:
         name=f"{name}_timm",
         family="resnetv2",
         config=ResNetV2Config("timm", _BLOCKS[name]),
-        layout=timm_layout,
         input_size_px=224,
-        num_parameters=_NUM_PARAMETERS[name][1],
         publisher="timm",
         dialects=(TIMM_IN_MINDSPORE, TIMM),
         weights=_timm_weights(name),

@@ -9,24 +9,24 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from triport.converters.mindir.builder import Builder
-    from triport.converters.mindir.call import Call
-
-    Convert = Callable[[Call, Builder], Any]
+# takes a Call (call.py) and a Builder (builder.py), and returns what the node makes
+Convert = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """How to convert one primitive.
+    """How to convert one primitive, and what of it cannot be.
 
     `in_place` is the input whose storage the primitive overwrites with its result; a view shares
-    its first input's storage; `lowest_opset` is the first ONNX opset that has what it needs.
+    its first input's storage; `lowest_opset` is the first ONNX opset that has what it needs. `takes` has, for
+    each argument or attribute that may not be anything, what it may be; `refuses` has the other reasons for
+    which a call is refused, with {names} in the place of what was found. A converter refuses for no other
+    reason (see `Call.require` and `Call.unsupported`), so that this is all that can be said of its limits.
     """
 
     primitive: str
@@ -35,13 +35,20 @@ class Operator:
     in_place: int | None = None
     is_view: bool = False
     lowest_opset: int = 11
+    takes: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    refuses: tuple[str, ...] = ()
 
 
 _REGISTRY: dict[str, Operator] = {}
 
 
 def mindir_operator(
-    *primitives: str, in_place: int | None = None, is_view: bool = False, lowest_opset: int = 11
+    *primitives: str,
+    in_place: int | None = None,
+    is_view: bool = False,
+    lowest_opset: int = 11,
+    takes: Mapping[str, tuple[Any, ...]] | None = None,
+    refuses: tuple[str, ...] = (),
 ) -> Callable[[Convert], Convert]:
     """Register the function as the converter of the named MindIR primitives."""
 
@@ -51,7 +58,7 @@ def mindir_operator(
             if known is not None:
                 raise ValueError(f"{primitive} is converted in both {known.module} and {convert.__module__}")
             _REGISTRY[primitive] = Operator(
-                primitive, convert, convert.__module__, in_place, is_view, lowest_opset
+                primitive, convert, convert.__module__, in_place, is_view, lowest_opset, takes or {}, refuses
             )
         return convert
 

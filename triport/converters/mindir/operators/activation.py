@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from triport.converters.mindir.builder import Builder, Value
+from triport.converters.mindir.builder import Builder
 from triport.converters.mindir.call import Call
+from triport.converters.mindir.values import Value
 
 from . import mindir_operator
+
+LOW_THRESHOLD = "threshold is {threshold}: below 15 it would change the result"
+MANY_AXES = "it runs over the axes {axes}; ONNX takes one"
 
 IN_ONNX = {
     "ReLU": "Relu",
@@ -104,11 +108,11 @@ def gelu(call: Call, builder: Builder) -> Value:
     return _gelu_by_tanh(call.tensor(0), builder)
 
 
-@mindir_operator("GeluExt")
+@mindir_operator("GeluExt", takes={"approximate": (0, 1, "none", "tanh")})
 def gelu_ext(call: Call, builder: Builder) -> Value:
     """Gaussian error linear unit, exact or by way of tanh."""
     approximate = call.constant(1)
-    call.require("approximate", approximate, 0, 1, "none", "tanh")
+    call.require("approximate", approximate)
     x = call.tensor(0)
     if approximate in (1, "tanh"):
         return _gelu_by_tanh(x, builder)
@@ -189,12 +193,12 @@ def mish(call: Call, builder: Builder) -> Value:
     return builder.add("Mul", [x, builder.add("Tanh", [builder.add("Softplus", [x])])])
 
 
-@mindir_operator("SoftplusExt")
+@mindir_operator("SoftplusExt", refuses=(LOW_THRESHOLD,))
 def softplus_ext(call: Call, builder: Builder) -> Value:
     """Return log(1 + exp(beta x)) / beta; above the threshold both are x in float32."""
     x, beta, threshold = call.tensor(0), call.constant(1), call.constant(2)
     if threshold < 15:
-        raise call.unsupported(f"threshold is {threshold}: below 15 it would change the result")
+        raise call.unsupported(LOW_THRESHOLD, threshold=threshold)
     if beta == 1:
         return builder.add("Softplus", [x])
     y = builder.add("Softplus", [builder.add("Mul", [x, builder.scalar(beta, x)])])
@@ -250,16 +254,16 @@ def gated_linear_unit(call: Call, builder: Builder) -> Value:
     return builder.add("Mul", [first, builder.add("Sigmoid", [second])])
 
 
-@mindir_operator("Softmax", "LogSoftmax", "LogSoftmaxExt")
+@mindir_operator("Softmax", "LogSoftmax", "LogSoftmaxExt", takes={"dtype": (None,)}, refuses=(MANY_AXES,))
 def softmax(call: Call, builder: Builder) -> Value:
     """Softmax or its logarithm over one axis, given as a number or a tuple of one."""
     x = call.tensor(0)
     axes = call.axes(1, len(x.shape))
     if call.primitive == "LogSoftmaxExt":
-        call.require("dtype", call.constant(2), None)
+        call.require("dtype", call.constant(2))
         axes = axes or [0 if len(x.shape) in (0, 1, 3) else 1]
     if len(axes) != 1:
-        raise call.unsupported(f"it runs over the axes {tuple(axes)}; ONNX takes one")
+        raise call.unsupported(MANY_AXES, axes=tuple(axes))
     op_type, (axis,), last = call.primitive.removesuffix("Ext"), axes, len(x.shape) - 1
     if builder.opset >= 13 or axis == last:
         return builder.add(op_type, [x], axis=axis)

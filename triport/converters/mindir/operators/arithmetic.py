@@ -9,9 +9,10 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from triport.converters.mindir.builder import Builder, Value
+from triport.converters.mindir.builder import Builder
 from triport.converters.mindir.call import Call
-from triport.converters.mindir.reader import TensorType
+from triport.converters.mindir.graph import TensorType
+from triport.converters.mindir.values import Value
 
 from . import mindir_operator
 
@@ -157,14 +158,14 @@ def remainder(call: Call, builder: Builder) -> Value:
     return builder.add("Mod", [*read_operands(call, builder, call.type.elem_type)], fmod=1)
 
 
-@mindir_operator("DivMod", "DivMods")
+@mindir_operator("DivMod", "DivMods", takes={"rounding_mode": (1, 2, "floor", "trunc")})
 def divide_and_round(call: Call, builder: Builder) -> Value:
     """Divide and round: not at all, down, or towards zero."""
     x, y = read_operands(call, builder, call.type.elem_type)
     rounding: Any = call.constant(2)
     if rounding in (None, 0):
         return builder.add("Div", [x, y])
-    call.require("rounding_mode", rounding, 1, 2, "floor", "trunc")
+    call.require("rounding_mode", rounding)
     if rounding in (2, "floor"):
         return _floor_divide(builder, x, y)
     y = builder.add("Div", [x, y])

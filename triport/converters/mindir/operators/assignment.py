@@ -11,11 +11,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx
 
-from triport.converters.mindir.builder import Builder, Value, check_size
+from triport.converters.mindir.builder import Builder
 from triport.converters.mindir.call import Call
 from triport.converters.mindir.index_box import find_box, keeps_batch
+from triport.converters.mindir.values import Value, check_size
 
 from . import mindir_operator
+
+SOME_IMAGES = "it writes into some images of the batch; write into all, or use ops.where"
 
 
 @mindir_operator("TensorScatterUpdate")
@@ -31,7 +34,7 @@ def tensor_scatter_update(call: Call, builder: Builder) -> Value:
     return builder.add("ScatterND", [x, builder.cast(index, onnx.TensorProto.INT64), updates])
 
 
-@mindir_operator("TensorCopySlices")
+@mindir_operator("TensorCopySlices", refuses=(SOME_IMAGES,))
 def tensor_copy_slices(call: Call, builder: Builder) -> Value:
     """Replace x[begin:end:strides] of the first axes."""
     x, updates = call.tensor(0), call.tensor(1)
@@ -41,7 +44,7 @@ def tensor_copy_slices(call: Call, builder: Builder) -> Value:
         for axis, (first, last, step) in enumerate(zip(begin, end, strides, strict=True))
     }
     if not keeps_batch(builder, x, picks):
-        raise call.unsupported("it writes into some images of the batch; write into all, or use ops.where")
+        raise call.unsupported(SOME_IMAGES)
     return overwrite(builder, x, picks, updates)
 
 

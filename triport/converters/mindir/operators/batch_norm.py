@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from triport.converters.mindir.builder import Builder, Value
+from triport.converters.mindir.builder import Builder
 from triport.converters.mindir.call import Call
+from triport.converters.mindir.values import Value
 
 from . import mindir_operator
 
@@ -14,7 +15,7 @@ BY_BATCH = (
 )
 
 
-@mindir_operator("BatchNorm")
+@mindir_operator("BatchNorm", takes={"format": (0, 14, "NCHW", "NCDHW")}, refuses=(BY_BATCH,))
 def batch_norm(call: Call, builder: Builder) -> tuple[Value | None, ...]:
     """Normalise with the moving statistics; kept unfolded, so that all four parameters stay."""
     inputs = [call.tensor(index) for index in range(5)]
@@ -22,12 +23,12 @@ def batch_norm(call: Call, builder: Builder) -> tuple[Value | None, ...]:
         raise call.unsupported(BY_BATCH)
     epsilon = call.constant(6)
     call.constant(7)  # momentum: only training uses it
-    call.require("format", call.constant(8), 0, 14, "NCHW", "NCDHW")
+    call.require("format", call.constant(8))
     y = builder.add("BatchNormalization", inputs, call.types[0], epsilon=epsilon)
     return (y, None, None, None, None)  # the statistics, which inference does not read
 
 
-@mindir_operator("BatchNormExt")
+@mindir_operator("BatchNormExt", refuses=(BY_BATCH,))
 def batch_norm_ext(call: Call, builder: Builder) -> tuple[Value | None, ...]:
     """Do the same, as `mint` does; scale and bias may be None."""
     if call.constant(5) or call.entry(3) is None or call.entry(4) is None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import onnx
 
-from triport.converters.mindir.builder import Builder, Value
+from triport.converters.mindir.builder import Builder
 from triport.converters.mindir.call import Call
-from triport.converters.mindir.reader import TensorType
+from triport.converters.mindir.graph import TensorType
+from triport.converters.mindir.values import Value
 
 from . import mindir_operator
 from .arithmetic import read_operands
 
+BITS = "of whole numbers other than 0 and 1 it needs opset 18 or later"
+ALL_BITS = "of whole numbers it needs opset 18 or later"
 OPERATIONS = ("And", "Or", "Xor")
 PRIMITIVES = [f"Bitwise{name}{kind}" for name in OPERATIONS for kind in ("", "Scalar", "Tensor")]
 
 
-@mindir_operator(*PRIMITIVES)
+@mindir_operator(*PRIMITIVES, refuses=(BITS,))
 def bitwise(call: Call, builder: Builder) -> Value:
     """Combine the bits of two tensors, or of a tensor and a number, or two truth values."""
     name = call.primitive.removesuffix("Scalar").removesuffix("Tensor")
@@ -26,7 +29,7 @@ def bitwise(call: Call, builder: Builder) -> Value:
         return builder.add(name, operands)
     truths = [_find_truth(builder, operand) for operand in operands]
     if not all(truths):
-        raise call.unsupported("of whole numbers other than 0 and 1 it needs opset 18 or later")
+        raise call.unsupported(BITS)
     type_ = TensorType(onnx.TensorProto.BOOL, call.type.shape)
     return builder.cast(builder.add(name.removeprefix("Bitwise"), truths, type_), call.type.elem_type)
 
@@ -43,12 +46,12 @@ def _find_truth(builder: Builder, x: Value) -> Value | None:
     return source if source.type.elem_type == onnx.TensorProto.BOOL else _find_truth(builder, source)
 
 
-@mindir_operator("BitwiseNot")
+@mindir_operator("BitwiseNot", refuses=(ALL_BITS,))
 def bitwise_not(call: Call, builder: Builder) -> Value:
     """Turn every bit over, or a truth value."""
     x = call.tensor(0)
     if x.type.elem_type == onnx.TensorProto.BOOL:
         return builder.add("Not", [x])
     if builder.opset < 18:
-        raise call.unsupported("of whole numbers it needs opset 18 or later")
+        raise call.unsupported(ALL_BITS)
     return builder.add("BitwiseNot", [x])

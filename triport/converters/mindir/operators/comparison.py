@@ -6,8 +6,9 @@ import math
 
 import onnx
 
-from triport.converters.mindir.builder import Builder, Value
+from triport.converters.mindir.builder import Builder
 from triport.converters.mindir.call import Call
+from triport.converters.mindir.values import Value
 
 from . import mindir_operator
 from .arithmetic import read_operands

@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from triport.converters.mindir.builder import Builder, Value
+from triport.converters.mindir.builder import Builder
 from triport.converters.mindir.call import Call
+from triport.converters.mindir.values import Value
 
 from . import mindir_operator
 
 SAME = ("same", "SAME")
 VALID = ("valid", "VALID")
 PAD = ("pad", "PAD")
+FORMATS = {"format": ("NCHW", "NCDHW"), "mode": (1,)}
+OTHER_RANK = "{name} is {values}, expected (1, 1, height, width)"
+TOO_SMALL = "the result of size {shape} is smaller than the convolution's"
 
 
-@mindir_operator("Conv2D", "Conv3D")
+@mindir_operator(
+    *("Conv2D", "Conv3D"), takes={**FORMATS, "pad_mode": (*PAD, *SAME, *VALID)}, refuses=(OTHER_RANK,)
+)
 def convolve(call: Call, builder: Builder) -> Value:
     """Convolve (N, C, H, W) with a (out, in / groups, height, width) kernel, or with one axis more.
 
@@ -23,8 +29,8 @@ def convolve(call: Call, builder: Builder) -> Value:
     """
     x, weight = builder.guess_spread(call.tensor(0)), call.tensor(1)
     rank = len(x.shape) - 2
-    call.require("format", call.attribute("format", "NCHW"), "NCHW", "NCDHW")
-    call.require("mode", call.attribute("mode", 1), 1)
+    call.require("format", call.attribute("format", "NCHW"))
+    call.require("mode", call.attribute("mode", 1))
     call.ignore("out_channel", why="the weight's shape says it")
     call.ignore("groups", "strides", "dilations", why="the same as group, stride, dilation")
     call.ignore("pad_list", why="pad, worked out for the traced size")
@@ -36,7 +42,7 @@ def convolve(call: Call, builder: Builder) -> Value:
     }
     pad_mode = call.attribute("pad_mode")
     pads = call.attribute("pad")
-    call.require("pad_mode", pad_mode, *PAD, *SAME, *VALID)
+    call.require("pad_mode", pad_mode)
     if pad_mode in SAME and set(attributes["dilations"]) == {1}:
         if any(size > 1 for size in attributes["kernel_shape"]):
             attributes["auto_pad"] = "SAME_UPPER"
@@ -51,7 +57,7 @@ def _spatial(call: Call, name: str, rank: int) -> tuple[int, ...]:
     """Return the last values of (height, width) or (1, 1, height, width)."""
     values = tuple(call.attribute(name))
     if len(values) not in (rank, rank + 2) or set(values[:-rank]) - {1}:
-        raise call.unsupported(f"{name} is {values}, expected (1, 1, height, width)")
+        raise call.unsupported(OTHER_RANK, name=name, values=values)
     return values[-rank:]
 
 
@@ -137,13 +143,17 @@ def _each(values: Any, rank: int) -> list[int]:
     return values * rank if len(values) == 1 else values
 
 
-@mindir_operator("Conv2DTranspose", "Conv2DBackpropInput", "Conv3DTranspose")
+@mindir_operator(
+    *("Conv2DTranspose", "Conv2DBackpropInput", "Conv3DTranspose"),
+    takes=FORMATS,
+    refuses=(OTHER_RANK, TOO_SMALL),
+)
 def convolve_transposed(call: Call, builder: Builder) -> Value:
     """Spread each pixel with the kernel; the padding is cut off the result."""
     x, weight = call.tensor(0), call.tensor(1)
     rank = len(x.shape) - 2
-    call.require("format", call.attribute("format", "NCHW"), "NCHW", "NCDHW")
-    call.require("mode", call.attribute("mode", 1), 1)
+    call.require("format", call.attribute("format", "NCHW"))
+    call.require("mode", call.attribute("mode", 1))
     call.ignore("out_channel", "in_channel", why="the weight's shape says it")
     call.ignore("groups", "strides", "dilations", why="the same as group, stride, dilation")
     call.ignore("pad", "pad_mode", why="pad_list, for the traced size")
@@ -159,7 +169,7 @@ def convolve_transposed(call: Call, builder: Builder) -> Value:
     for before, after, kernel, stride, dilation, begin, end in sizes:
         extra.append(after - ((before - 1) * stride + dilation * (kernel - 1) + 1 - begin - end))
     if any(size < 0 for size in extra):
-        raise call.unsupported(f"the result of size {call.type.shape} is smaller than the convolution's")
+        raise call.unsupported(TOO_SMALL, shape=call.type.shape)
     attributes: dict[str, Any] = {"output_padding": extra} if any(extra) else {}
     return builder.add(
         "ConvTranspose",

@@ -6,11 +6,14 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from triport.converters.mindir.builder import Builder, Value, check_size
+from triport.converters.mindir.builder import Builder
 from triport.converters.mindir.call import Call
-from triport.converters.mindir.reader import TensorType
+from triport.converters.mindir.graph import TensorType
+from triport.converters.mindir.values import Value, check_size
 
 from . import mindir_operator
+
+FLATTENED = "it repeats the flattened tensor; give the axis"
 
 
 @mindir_operator("BroadcastTo")
@@ -75,26 +78,26 @@ def tile(call: Call, builder: Builder) -> Value:
     return builder.add("Tile", [x, builder.constant(repeats)])
 
 
-@mindir_operator("RepeatInterleaveInt")
+@mindir_operator("RepeatInterleaveInt", refuses=(FLATTENED,))
 def repeat_interleave(call: Call, builder: Builder) -> Value:
     """Repeat each element along an axis."""
     x, count, given = call.tensor(0), call.constant(1), call.constant(2)
     call.constant(3)  # output_size, which the result has
     if given is None:
-        raise call.unsupported("it repeats the flattened tensor; give the axis")
+        raise call.unsupported(FLATTENED)
     axis = given % len(x.shape)
     check_size(x.shape[axis], count)
     index = [element for element in range(x.shape[axis]) for _ in range(count)]
     return builder.add("Gather", [x, builder.constant(index)], axis=axis)
 
 
-@mindir_operator("RepeatInterleaveTensor")
+@mindir_operator("RepeatInterleaveTensor", refuses=(FLATTENED,))
 def repeat_each(call: Call, builder: Builder) -> Value:
     """Repeat each element along an axis, by a count for each."""
     x, counts, given = call.tensor(0), call.constant(1), call.constant(2)
     call.constant(3)  # output_size, which the result has
     if given is None:
-        raise call.unsupported("it repeats the flattened tensor; give the axis")
+        raise call.unsupported(FLATTENED)
     axis = given % len(x.shape)
     check_size(sum(counts))
     if len(counts) == 1:

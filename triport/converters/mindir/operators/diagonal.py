@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from triport.converters.mindir.builder import Builder, Value, check_size
+from triport.converters.mindir.builder import Builder
 from triport.converters.mindir.call import Call
-from triport.converters.mindir.reader import TensorType
+from triport.converters.mindir.graph import TensorType
+from triport.converters.mindir.values import Value, check_size
 
 from . import mindir_operator
+
+NO_VECTOR = "it is of a tensor of {rank} axes"
 
 
 @mindir_operator("Diagonal")
@@ -32,7 +35,7 @@ def trace(call: Call, builder: Builder) -> Value:
     return builder.reduce("ReduceSum", _diagonal(builder, call.tensor(0), 0, 0, 1), [0], keep_dims=False)
 
 
-@mindir_operator("Diag", "DiagExt")
+@mindir_operator("Diag", "DiagExt", refuses=(NO_VECTOR,))
 def make_or_take_diagonal(call: Call, builder: Builder) -> Value:
     """Make a matrix of a vector on a diagonal, zeros elsewhere; of a matrix, take the diagonal."""
     x, offset = call.tensor(0), 0
@@ -40,7 +43,8 @@ def make_or_take_diagonal(call: Call, builder: Builder) -> Value:
         offset = call.constant(1)
         if len(x.shape) == 2:
             return _diagonal(builder, x, offset, 0, 1)
-    call.require("the number of axes", len(x.shape), 1)
+    if len(x.shape) != 1:
+        raise call.unsupported(NO_VECTOR, rank=len(x.shape))
     size = x.shape[0] + abs(offset)
     check_size(size, size)
     before, after = max(-offset, 0), max(offset, 0)  # row i holds what lies at column i + offset

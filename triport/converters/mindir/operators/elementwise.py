@@ -7,8 +7,9 @@ import math
 import onnx
 from onnx import helper
 
-from triport.converters.mindir.builder import Builder, Value
+from triport.converters.mindir.builder import Builder
 from triport.converters.mindir.call import Call
+from triport.converters.mindir.values import Value
 
 from . import mindir_operator
 
@@ -42,6 +43,7 @@ IN_ONNX = {
     "Tan": "Tan",
 }
 IN_PLACE = {"InplaceExp": "Exp", "InplaceSign": "Sign"}
+PLAIN_LOGARITHM = {"base": (-1.0,), "scale": (1.0,), "shift": (0.0,)}
 LOGARITHMS = {"Log": None, "InplaceLog": None, "Log2": 2, "Log10": 10}
 
 
@@ -77,22 +79,22 @@ def error_function_complement(call: Call, builder: Builder) -> Value:
     return builder.add("Sub", [builder.scalar(1, x), builder.add("Erf", [x])])
 
 
-@mindir_operator("Log", "Log2", "Log10")
+@mindir_operator("Log", "Log2", "Log10", takes=PLAIN_LOGARITHM)
 def logarithm(call: Call, builder: Builder) -> Value:
     """Return the logarithm to a base."""
     return _logarithm(call, builder)
 
 
-@mindir_operator("InplaceLog", in_place=0)
+@mindir_operator("InplaceLog", in_place=0, takes=PLAIN_LOGARITHM)
 def logarithm_in_place(call: Call, builder: Builder) -> Value:
     """Do the same; the result also replaces the operand."""
     return _logarithm(call, builder)
 
 
 def _logarithm(call: Call, builder: Builder) -> Value:
-    call.require("base", call.attribute("base", -1.0), -1.0)
-    call.require("scale", call.attribute("scale", 1.0), 1.0)
-    call.require("shift", call.attribute("shift", 0.0), 0.0)
+    call.require("base", call.attribute("base", -1.0))
+    call.require("scale", call.attribute("scale", 1.0))
+    call.require("shift", call.attribute("shift", 0.0))
     y = _natural_logarithm(builder, call.tensor(0))
     base = LOGARITHMS[call.primitive]
     return y if base is None else builder.add("Div", [y, builder.scalar(math.log(base), y)])
@@ -111,20 +113,20 @@ def _with_exact_sigmoid(builder: Builder, x: Value) -> Value:
 
     ONNX Runtime's Sigmoid is 1.5 times too large at -15 and 0 from -18 on, which a logarithm shows.
     """
-    node = builder.get_producer(x)
-    if node is None or node.op_type not in ("Add", "Max", "Clip"):
+    found = builder.get_operands(x, "Add", "Max", "Clip")
+    if found is None:
         return x
-    for name in node.input:
-        value = builder.get_value(name)
+    op_type, operands = found
+    for value in operands:
         logits = builder.get_operand(value, "Sigmoid") if value is not None else None
         if value is None or logits is None or value.shape != x.shape:
             continue
         denominator = builder.unary("Exp", builder.unary("Neg", logits))
         denominator = builder.binary("Add", denominator, builder.scalar(1, logits))
         exact = builder.unary("Reciprocal", denominator)
-        others = [exact if other == name else builder.get_value(other) for other in node.input]
+        others = [exact if other == value else other for other in operands]
         if all(other is exact or (other and builder.get_array(other) is not None) for other in others):
-            return builder.add(node.op_type, others, x.type)
+            return builder.add(op_type, others, x.type)
     return x
 
 
@@ -149,10 +151,10 @@ def exponential_of_two(call: Call, builder: Builder) -> Value:
     return builder.add("Pow", [builder.scalar(2, x), x])
 
 
-@mindir_operator("Round")
+@mindir_operator("Round", takes={"decimals": (0,)})
 def round_half_to_even(call: Call, builder: Builder) -> Value:
     """Round to whole numbers."""
-    call.require("decimals", call.constant(1), 0)
+    call.require("decimals", call.constant(1))
     return builder.add("Round", [call.tensor(0)])
 
 

@@ -7,15 +7,21 @@ from collections.abc import Mapping, Sequence
 
 import onnx
 
-from triport.converters.mindir.builder import Builder, Value
+from triport.converters.mindir.builder import Builder
 from triport.converters.mindir.call import Call
+from triport.converters.mindir.graph import TensorType
 from triport.converters.mindir.index_box import find_box, keeps_batch
-from triport.converters.mindir.reader import TensorType
+from triport.converters.mindir.values import Value
 
 from . import mindir_operator
 
+BEHIND = "batch_dims is {batch_dims}, behind the axis {axis}"
+IN_BATCHES = "with batch_dims it needs opset 12 or later"
+BOUNDS_BY_ROW = "it has bounds for each row; give one row of bounds"
+FLATTENED = "it rolls the flattened tensor; give the axes"
 
-@mindir_operator("Gather")
+
+@mindir_operator("Gather", refuses=(BEHIND, IN_BATCHES))
 def gather(call: Call, builder: Builder) -> Value:
     """Take slices along an axis; with `batch_dims`, each place of the first axes has indices of its own."""
     x, index, batch_dims = call.tensor(0), call.tensor(1), call.constant(3)
@@ -25,9 +31,9 @@ def gather(call: Call, builder: Builder) -> Value:
     axis %= len(x.shape)
     batch_dims %= len(index.shape) or 1
     if not batch_dims <= axis:
-        raise call.unsupported(f"batch_dims is {batch_dims}, behind the axis {axis}")
+        raise call.unsupported(BEHIND, batch_dims=batch_dims, axis=axis)
     if builder.opset < 12:
-        raise call.unsupported("with batch_dims it needs opset 12 or later")
+        raise call.unsupported(IN_BATCHES)
     return _gather_in_batches(builder, x, index, axis, batch_dims)
 
 
@@ -67,10 +73,10 @@ def reverse_sequence(call: Call, builder: Builder) -> Value:
     return builder.transpose(y, [order.index(axis) for axis in range(len(order))])
 
 
-@mindir_operator("Embedding")
+@mindir_operator("Embedding", takes={"max_norm": (None,)})
 def embedding(call: Call, builder: Builder) -> Value:
     """Look rows up in a table."""
-    call.require("max_norm", call.constant(3), None)
+    call.require("max_norm", call.constant(3))
     for index in (2, 4, 5):
         call.constant(index)  # of training: which row has no gradient, and how gradients are scaled
     return builder.add("Gather", [call.tensor(1), call.tensor(0)], axis=0)
@@ -121,14 +127,14 @@ def _take_box(
     return builder.unsqueeze(x, missing) if missing else x
 
 
-@mindir_operator("SearchSorted")
+@mindir_operator("SearchSorted", takes={"sorter": (None,)}, refuses=(BOUNDS_BY_ROW,))
 def search_sorted(call: Call, builder: Builder) -> Value:
     """Return how many of the ascending bounds are below each element, or below and equal."""
     bounds, x, is_right = call.tensor(0), call.tensor(1), bool(call.constant(4))
-    call.require("sorter", call.constant(2), None)
+    call.require("sorter", call.constant(2))
     call.constant(3)  # the result's type, which is known
     if len(bounds.shape) != 1:
-        raise call.unsupported("it has bounds for each row; give one row of bounds")
+        raise call.unsupported(BOUNDS_BY_ROW)
     compared = builder.compare(
         "LessOrEqual" if is_right else "Less", bounds, builder.unsqueeze(x, [len(x.shape)])
     )
@@ -250,7 +256,7 @@ def reverse(call: Call, builder: Builder) -> Value:
     return x
 
 
-@mindir_operator("Roll")
+@mindir_operator("Roll", refuses=(FLATTENED,))
 def roll(call: Call, builder: Builder) -> Value:
     """Move elements along axes; what leaves at the end enters at the beginning."""
     x = call.tensor(0)
@@ -261,7 +267,7 @@ def roll(call: Call, builder: Builder) -> Value:
     shifts = [shifts] if isinstance(shifts, int) else shifts
     axes = [given] if isinstance(given, int) else list(given or ())
     if not axes:
-        raise call.unsupported("it rolls the flattened tensor; give the axes")
+        raise call.unsupported(FLATTENED)
     for shift, axis in zip(shifts, (axis % len(x.shape) for axis in axes), strict=True):
         x = _roll(builder, x, shift, axis)
     return x

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 
-from triport.converters.mindir.builder import Builder, Value
+from triport.converters.mindir.builder import Builder
 from triport.converters.mindir.call import Call
-from triport.converters.mindir.reader import TensorType
+from triport.converters.mindir.graph import TensorType
+from triport.converters.mindir.values import Value
 
 from . import mindir_operator
+
+NO_NORM = "p is {p}, expected above 0"
 
 DEFAULT_AXIS = -65530  # of Cross
 
@@ -78,7 +81,7 @@ def cross(call: Call, builder: Builder) -> Value:
     return builder.add("Sub", [builder.binary("Mul", x1, y2), builder.binary("Mul", x2, y1)])
 
 
-@mindir_operator("Cdist")
+@mindir_operator("Cdist", refuses=(NO_NORM,))
 def distances(call: Call, builder: Builder) -> Value:
     """Return the p-norm distance of each row of x to each row of y."""
     x, y, p = call.tensor(0), call.tensor(1), float(call.constant(2))
@@ -91,7 +94,8 @@ def distances(call: Call, builder: Builder) -> Value:
     size = builder.unary("Abs", difference)
     if math.isinf(p):
         return builder.reduce("ReduceMax", size, [rank], keep_dims=False)
-    call.require("p above 0", p > 0, True)
+    if p <= 0:
+        raise call.unsupported(NO_NORM, p=p)
     powers = builder.binary("Pow", size, builder.scalar(p, x))
     total = builder.reduce("ReduceSum", powers, [rank], keep_dims=False)
     return builder.binary("Pow", total, builder.scalar(1 / p, x))
@@ -132,11 +136,11 @@ def _transpose(builder: Builder, x: Value) -> Value:
     return builder.transpose(x, [*range(rank - 2), rank - 1, rank - 2])
 
 
-@mindir_operator("BiasAdd")
+@mindir_operator("BiasAdd", takes={"format": (0, 14, "NCHW", "NCDHW")})
 def bias_add(call: Call, builder: Builder) -> Value:
     """Add a bias to axis 1, inside the convolution or Gemm before it where there is one."""
     x, bias = call.tensor(0), call.tensor(1)
-    call.require("format", call.constant(2), 0, 14, "NCHW", "NCDHW")
+    call.require("format", call.constant(2))
     inside = builder.add_with_bias(x, bias)
     if inside is not None:
         return inside

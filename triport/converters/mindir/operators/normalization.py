@@ -6,8 +6,9 @@ import math
 
 import onnx
 
-from triport.converters.mindir.builder import Builder, Value
+from triport.converters.mindir.builder import Builder
 from triport.converters.mindir.call import Call
+from triport.converters.mindir.values import Value
 
 from . import mindir_operator
 
@@ -147,10 +148,10 @@ def _norm(builder: Builder, x: Value, p: float, axes: list[int], keep_dims: bool
     return builder.binary("Pow", total, builder.scalar(1 / p, x))
 
 
-@mindir_operator("LRN")
+@mindir_operator("LRN", takes={"norm_region": ("ACROSS_CHANNELS",)})
 def local_response_norm(call: Call, builder: Builder) -> Value:
     """Divide by a power of the sum of squares of the neighbouring channels."""
     radius, alpha, beta, bias = (call.attribute(name) for name in ("depth_radius", "alpha", "beta", "bias"))
-    call.require("norm_region", call.attribute("norm_region", "ACROSS_CHANNELS"), "ACROSS_CHANNELS")
+    call.require("norm_region", call.attribute("norm_region", "ACROSS_CHANNELS"))
     size = 2 * radius + 1
     return builder.add("LRN", [call.tensor(0)], size=size, alpha=alpha * size, beta=beta, bias=bias)

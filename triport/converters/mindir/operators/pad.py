@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from triport.converters.mindir.builder import Builder, Value
+from triport.converters.mindir.builder import Builder
 from triport.converters.mindir.call import Call
+from triport.converters.mindir.values import Value
 
 from . import mindir_operator
 
@@ -18,19 +19,19 @@ def pad(call: Call, builder: Builder) -> Value:
     return _pad(builder, call.tensor(0), call.attribute("paddings"))
 
 
-@mindir_operator("MirrorPad")
+@mindir_operator("MirrorPad", takes={"mode": ("REFLECT",)})
 def mirror_pad(call: Call, builder: Builder) -> Value:
     """Pad with a mirror image that leaves the border out."""
-    call.require("mode", call.attribute("mode"), "REFLECT")
+    call.require("mode", call.attribute("mode"))
     return _pad(builder, call.tensor(0), call.constant(1), mode="reflect")
 
 
-@mindir_operator("PadV3")
+@mindir_operator("PadV3", takes={"mode": tuple(MODES), "paddings_contiguous": (True,)})
 def pad_last_axes_first(call: Call, builder: Builder) -> Value:
     """Pad by (before, after) pairs that begin with the last axis."""
     mode = call.attribute("mode")
-    call.require("mode", mode, *MODES)
-    call.require("paddings_contiguous", call.attribute("paddings_contiguous", True), True)
+    call.require("mode", mode)
+    call.require("paddings_contiguous", call.attribute("paddings_contiguous", True))
     x = call.tensor(0)
     number = call.tensor(2, like=x) if call.entry(2) is not None else None
     paddings = _pair_up(call.constant(1), len(x.shape))

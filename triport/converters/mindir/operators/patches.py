@@ -7,17 +7,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from triport.converters.mindir.builder import Builder, Value, check_size
+from triport.converters.mindir.builder import Builder
 from triport.converters.mindir.call import Call
-from triport.converters.mindir.reader import TensorType
+from triport.converters.mindir.graph import TensorType
+from triport.converters.mindir.values import Value, check_size
 
 from . import mindir_operator
 
+NO_BATCH = "its result has no batch axis"
+CHANNELS_FIRST = {"format": ("NCHW",), "data_format": ("NCHW",)}
 
-@mindir_operator("Im2Col")
+
+@mindir_operator("Im2Col", takes={"padding_mode": ("CALCULATED",)})
 def image_to_columns(call: Call, builder: Builder) -> Value:
     """Make (N, C, H, W) into (N, C, kernel height * width, windows)."""
-    call.require("padding_mode", call.attribute("padding_mode", "CALCULATED"), "CALCULATED")
+    call.require("padding_mode", call.attribute("padding_mode", "CALCULATED"))
     names = ("ksizes", "strides", "dilations", "pads")
     kernel, strides, dilations, pads = (_pair(call.attribute(name)) for name in names)
     return builder.reshape(_windows(call, builder, kernel, strides, dilations, pads), call.type.shape)
@@ -30,7 +34,7 @@ def image_to_columns_ext(call: Call, builder: Builder) -> Value:
     return builder.reshape(_windows(call, builder, kernel, strides, dilations, pads), call.type.shape)
 
 
-@mindir_operator("Col2Im")
+@mindir_operator("Col2Im", refuses=(NO_BATCH,))
 def columns_to_image(call: Call, builder: Builder) -> Value:
     """Add up (N, C, kernel height * width, windows) into (N, C, H, W)."""
     call.constant(1)  # the size, which the result has
@@ -38,7 +42,7 @@ def columns_to_image(call: Call, builder: Builder) -> Value:
     return _add_windows(call, builder, *(_pair(call.attribute(name)) for name in names))
 
 
-@mindir_operator("Col2ImExt")
+@mindir_operator("Col2ImExt", refuses=(NO_BATCH,))
 def columns_to_image_ext(call: Call, builder: Builder) -> Value:
     """Add up (N, C * kernel height * width, windows) into (N, C, H, W), as `mint` does."""
     call.constant(1)
@@ -55,7 +59,8 @@ def _add_windows(
     pads: Sequence[int],
 ) -> Value:
     """Add windows up: the transpose of the convolution that cuts them out."""
-    call.require("the number of axes of the result", len(call.type.shape), 4)
+    if len(call.type.shape) != 4:
+        raise call.unsupported(NO_BATCH)
     x, (batch, channels, *sizes) = call.tensor(0), call.type.shape
     pixels = math.prod(kernel)
     check_size(channels, pixels, pixels)
@@ -78,7 +83,7 @@ def _add_windows(
     )
 
 
-@mindir_operator("ExtractImagePatches")
+@mindir_operator("ExtractImagePatches", takes={"padding": (1, 2, "SAME", "VALID", "same", "valid")})
 def extract_image_patches(call: Call, builder: Builder) -> Value:
     """Make the pixels of each window its channels: rows, columns, then the image's channels."""
     if call.num_inputs > 1:
@@ -87,7 +92,7 @@ def extract_image_patches(call: Call, builder: Builder) -> Value:
     else:
         kernel, strides, rates = (_pair(call.attribute(name)[2:]) for name in ("ksizes", "strides", "rates"))
         padding = call.attribute("padding")
-    call.require("padding", padding, 1, 2, "SAME", "VALID", "same", "valid")
+    call.require("padding", padding)
     x, (batch, _, rows, columns) = call.tensor(0), call.type.shape
     pads = (0, 0)
     if str(padding).lower() in ("1", "same"):
@@ -161,14 +166,14 @@ def channel_shuffle(call: Call, builder: Builder) -> Value:
     return builder.reshape(builder.transpose(grouped, order), x.shape)
 
 
-@mindir_operator("DepthToSpace")
+@mindir_operator("DepthToSpace", takes=CHANNELS_FIRST)
 def depth_to_space(call: Call, builder: Builder) -> Value:
     """Make channels into pixels."""
     _require_channels_first(call)
     return builder.add("DepthToSpace", [call.tensor(0)], blocksize=call.attribute("block_size"))
 
 
-@mindir_operator("SpaceToDepth")
+@mindir_operator("SpaceToDepth", takes=CHANNELS_FIRST)
 def space_to_depth(call: Call, builder: Builder) -> Value:
     """Make pixels into channels."""
     _require_channels_first(call)
@@ -176,5 +181,5 @@ def space_to_depth(call: Call, builder: Builder) -> Value:
 
 
 def _require_channels_first(call: Call) -> None:
-    for name in ("format", "data_format"):
-        call.require(name, call.attribute(name, "NCHW"), "NCHW")
+    for name in CHANNELS_FIRST:
+        call.require(name, call.attribute(name, "NCHW"))

@@ -9,11 +9,16 @@ from typing import Any
 import numpy as np
 from onnx import helper
 
-from triport.converters.mindir.builder import Builder, Value, check_size
+from triport.converters.mindir.builder import Builder
 from triport.converters.mindir.call import Call
-from triport.converters.mindir.reader import TensorType
+from triport.converters.mindir.graph import TensorType
+from triport.converters.mindir.values import Value, check_size
 
 from . import mindir_operator
+
+NO_BATCH = "its input has no batch axis"
+OTHER_END = "it pads otherwise at the end than at the beginning"
+DIVISOR = 'its padding is "same", and divisor_override is not 0'
 
 SAME = ("same", "SAME")
 VALID = ("valid", "VALID")
@@ -22,10 +27,10 @@ PAD = ("pad", "PAD", "CALCULATED")
 PAD_MODES = {0: "PAD", 1: "SAME", 2: "VALID"}
 
 
-@mindir_operator("MaxPool")
+@mindir_operator("MaxPool", takes={"format": ("NCHW",), "pad_mode": ("SAME", "VALID")})
 def max_pool(call: Call, builder: Builder) -> Value:
     """Take the maximum over a window; "same" padding never wins."""
-    call.require("format", call.attribute("format"), "NCHW")
+    call.require("format", call.attribute("format"))
     attributes = _same_or_valid(call, call.attribute("pad_mode"))
     kernel, strides = call.attribute("kernel_size")[2:], call.attribute("strides")[2:]
     if not attributes:
@@ -80,11 +85,11 @@ def _lowest_number(value: Value) -> float:
     return float(np.finfo(helper.tensor_dtype_to_np_dtype(value.type.elem_type)).min)
 
 
-@mindir_operator("AvgPool")
+@mindir_operator("AvgPool", takes={"format": (0, "NCHW"), "pad_mode": ("SAME", "VALID")})
 def avg_pool(call: Call, builder: Builder) -> Value:
     """Average over a window; "same" padding is not counted."""
     kernel, strides, pad_mode, format_ = (call.constant(index) for index in range(1, 5))
-    call.require("format", format_, 0, "NCHW")
+    call.require("format", format_)
     attributes = _same_or_valid(call, PAD_MODES.get(pad_mode, pad_mode))
     return builder.add(
         "AveragePool", [call.tensor(0)], kernel_shape=kernel[-2:], strides=strides[-2:], **attributes
@@ -92,7 +97,7 @@ def avg_pool(call: Call, builder: Builder) -> Value:
 
 
 def _same_or_valid(call: Call, pad_mode: str) -> dict[str, Any]:
-    call.require("pad_mode", pad_mode, "SAME", "VALID")
+    call.require("pad_mode", pad_mode)
     return {"auto_pad": "SAME_UPPER"} if pad_mode == "SAME" else {}
 
 
@@ -116,10 +121,10 @@ def max_pool_with_mask(call: Call, builder: Builder) -> tuple[Value | None, ...]
     return _padded_max_pool(call, builder, windows, ceil_mode)
 
 
-@mindir_operator("MaxPool3DWithArgmax")
+@mindir_operator("MaxPool3DWithArgmax", takes={"format": ("NCDHW",)})
 def max_pool_3d_with_argmax(call: Call, builder: Builder) -> tuple[Value | None, ...]:
     """Do the same in three dimensions."""
-    call.require("format", call.attribute("format"), "NCDHW")
+    call.require("format", call.attribute("format"))
     call.ignore("argmax_type", why="of the second result")
     names = ("ksize", "strides", "pads", "dilation")
     windows = zip(*(call.attribute(name) for name in names), strict=True)
@@ -132,12 +137,12 @@ def _padded_max_pool(
     return _pool(call, builder, "MaxPool", list(windows), call.types[0], ceil_mode=int(ceil_mode)), None
 
 
-@mindir_operator("MaxPool3D")
+@mindir_operator("MaxPool3D", takes={"format": ("NCDHW",), "pad_mode": (*PAD, *SAME, *VALID)})
 def max_pool_3d(call: Call, builder: Builder) -> Value:
     """Take the maximum over a window in three dimensions."""
-    call.require("format", call.attribute("format"), "NCDHW")
+    call.require("format", call.attribute("format"))
     pad_mode, pads = call.attribute("pad_mode"), call.attribute("pad_list")
-    call.require("pad_mode", pad_mode, *PAD, *SAME, *VALID)
+    call.require("pad_mode", pad_mode)
     kernel, strides = call.attribute("kernel_size")[2:], call.attribute("strides")[2:]
     attributes: dict[str, Any] = {"kernel_shape": kernel, "strides": strides}
     if pad_mode in SAME:
@@ -151,19 +156,25 @@ def max_pool_3d(call: Call, builder: Builder) -> Value:
     return builder.add("MaxPool", [call.tensor(0)], **attributes)
 
 
-@mindir_operator("AvgPool3D")
+@mindir_operator(
+    "AvgPool3D",
+    takes={"format": ("NCDHW",), "pad_mode": (*PAD, *SAME, *VALID)},
+    refuses=(OTHER_END, DIVISOR),
+)
 def avg_pool_3d(call: Call, builder: Builder) -> Value:
     """Average over a padded window in three dimensions."""
-    call.require("format", call.attribute("format"), "NCDHW")
+    call.require("format", call.attribute("format"))
     pad_mode = call.attribute("pad_mode")
-    call.require("pad_mode", pad_mode, *PAD, *SAME, *VALID)
+    call.require("pad_mode", pad_mode)
     call.ignore("pad_list", why="pad, worked out for the traced size")
     pads = call.attribute("pad")
-    call.require("the end padding", pads[1::2], pads[::2])
+    if pads[1::2] != pads[::2]:
+        raise call.unsupported(OTHER_END)
     kernel, strides = call.attribute("kernel_size")[2:], call.attribute("strides")[2:]
     if pad_mode in SAME:
         call.ignore("ceil_mode", why="the size follows from the strides")
-        call.require("divisor_override", call.attribute("divisor_override"), 0)
+        if call.attribute("divisor_override") != 0:
+            raise call.unsupported(DIVISOR)
         counted = int(call.attribute("count_include_pad"))
         attributes = {"kernel_shape": kernel, "strides": strides, "auto_pad": "SAME_UPPER"}
         return builder.add("AveragePool", [call.tensor(0)], count_include_pad=counted, **attributes)
@@ -177,12 +188,13 @@ def avg_pool_3d(call: Call, builder: Builder) -> Value:
     )
 
 
-@mindir_operator("AvgPool2D", "AvgPool3DExt")
+@mindir_operator("AvgPool2D", "AvgPool3DExt", refuses=(NO_BATCH,))
 def avg_pool_ext(call: Call, builder: Builder) -> Value:
     """Average over a padded window of two axes or three, as `mint` does."""
     kernel, strides, pads, ceil_mode, count_include_pad, divisor = (call.constant(i) for i in range(1, 7))
     rank = 2 if call.primitive == "AvgPool2D" else 3
-    call.require("the number of axes", len(call.type.shape), rank + 2)
+    if len(call.type.shape) != rank + 2:
+        raise call.unsupported(NO_BATCH)
     windows = zip(*(_spread(values, rank) for values in (kernel, strides or kernel, pads)), strict=True)
     return _padded_avg_pool(
         call, builder, [(*window, 1) for window in windows], ceil_mode, count_include_pad, divisor
@@ -264,7 +276,7 @@ def _pool(
     expanded = len(windows) == 3 and windows[0] == (1, 1, 0, 1) and unsqueezed and unsqueezed[1] == [2]
     pool_type = type_
     if unsqueezed and expanded:
-        x = Value(unsqueezed[0], _drop_depth(x.type))
+        x = Value(unsqueezed[0].ir, _drop_depth(x.type))
         pool_type = _drop_depth(type_)
         windows = windows[1:]
     kernel, strides, pads, dilations = map(list, zip(*windows, strict=True))

@@ -4,36 +4,43 @@ from __future__ import annotations
 
 import onnx
 
-from triport.converters.mindir.builder import Builder, Value
+from triport.converters.mindir.builder import Builder
 from triport.converters.mindir.call import Call
-from triport.converters.mindir.reader import TensorType
+from triport.converters.mindir.graph import TensorType
+from triport.converters.mindir.values import Value
 
 from . import mindir_operator
+
+BOTH_DIRECTIONS = "it runs in both directions in one operator; use one LSTM for each"
+OTHER_WEIGHTS = "it has {found} packed weights, expected {expected}"
 
 # the order of an LSTM's gates: MindSpore's is input, forget, cell, output; ONNX's input, output, forget, cell
 GATES = (0, 3, 1, 2)
 
 
-@mindir_operator("LSTM")
+@mindir_operator(
+    "LSTM", takes={"num_layers": (1,), "proj_size": (0,)}, refuses=(BOTH_DIRECTIONS, OTHER_WEIGHTS)
+)
 def lstm(call: Call, builder: Builder) -> tuple[Value | None, ...]:
     """Run one layer over (time, N, features); its weights come packed into one column.
 
     For each direction the column holds the input weights, then for each the hidden ones, then biases.
     """
     x, hidden, cell, packed = (call.tensor(index) for index in range(4))
-    call.require("num_layers", call.attribute("num_layers"), 1)
-    call.require("proj_size", call.attribute("proj_size", 0), 0)
+    call.require("num_layers", call.attribute("num_layers"))
+    call.require("proj_size", call.attribute("proj_size", 0))
     call.ignore("dropout", why="between layers, of which there is one")
     call.ignore("input_size", why="the input's shape says it")
     size, bidirectional = call.attribute("hidden_size"), bool(call.attribute("bidirectional"))
     directions, features = 2 if bidirectional else 1, x.shape[2]
     has_bias = bool(call.attribute("has_bias"))
     if bidirectional:
-        raise call.unsupported("it runs in both directions in one operator; use one LSTM for each")
+        raise call.unsupported(BOTH_DIRECTIONS)
     lengths = [4 * size * features, 4 * size * size]
     if has_bias:
         lengths.append(4 * size)
-    call.require("the number of weights", packed.shape[0], sum(lengths))
+    if packed.shape[0] != sum(lengths):
+        raise call.unsupported(OTHER_WEIGHTS, found=packed.shape[0], expected=sum(lengths))
     pieces = []
     start = 0
     for length in lengths:

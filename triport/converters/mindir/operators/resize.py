@@ -9,11 +9,17 @@ from typing import Any
 import numpy as np
 import onnx
 
-from triport.converters.mindir.builder import Builder, Value, check_size
+from triport.converters.mindir.builder import Builder
 from triport.converters.mindir.call import Call
-from triport.converters.mindir.reader import TensorType
+from triport.converters.mindir.graph import TensorType
+from triport.converters.mindir.values import Value, check_size
 
 from . import mindir_operator
+
+SAME_SIZE = "the scales {scales} leave a size as it is; give the size"
+OTHER_SIZES = "scales {scales} do not give the sizes {after} from {before}"
+VOLUME = "in three dimensions it needs opset 20 or later"
+VOLUME_GRID = "it is in three dimensions"
 
 # CoordinateTransformationMode, as the primitive functions number it
 COORDINATES = {0: "asymmetric", 1: "align_corners", 2: "half_pixel"}
@@ -27,12 +33,12 @@ def resize_bilinear(call: Call, builder: Builder) -> Value:
     return _resize(call, builder, "linear", mode)
 
 
-@mindir_operator("ResizeLinear1D")
+@mindir_operator("ResizeLinear1D", takes={"coordinate_transformation_mode": tuple(COORDINATES)})
 def resize_linear(call: Call, builder: Builder) -> Value:
     """Interpolate linearly along the last axis."""
     call.constant(1)
     mode = call.constant(2)
-    call.require("coordinate_transformation_mode", mode, *COORDINATES)
+    call.require("coordinate_transformation_mode", mode)
     return _resize(call, builder, "linear", COORDINATES[mode])
 
 
@@ -47,7 +53,10 @@ def resize_bicubic(call: Call, builder: Builder) -> Value:
     return _resize(call, builder, "cubic", mode, cubic_coeff_a=-0.75)
 
 
-@mindir_operator("UpsampleLinear1D", "UpsampleBilinear2D", "UpsampleTrilinear3D", "UpsampleBicubic2D")
+@mindir_operator(
+    *("UpsampleLinear1D", "UpsampleBilinear2D", "UpsampleTrilinear3D", "UpsampleBicubic2D"),
+    refuses=(SAME_SIZE, OTHER_SIZES),
+)
 def upsample(call: Call, builder: Builder) -> Value:
     """Interpolate as `mint` does; a size or a scale, and align_corners."""
     call.constant(1)
@@ -57,7 +66,7 @@ def upsample(call: Call, builder: Builder) -> Value:
     if call.primitive == "UpsampleBicubic2D":
         sizes = zip(call.tensor(0).shape[2:], call.type.shape[2:], given or [], strict=False)
         if any(before == after and scale != 1 for before, after, scale in sizes):
-            raise call.unsupported(f"the scales {given} leave a size as it is; give the size")
+            raise call.unsupported(SAME_SIZE, scales=given)
         return _resize(call, builder, "cubic", mode, given, cubic_coeff_a=-0.75)
     return _resize(call, builder, "linear", mode, given)
 
@@ -159,7 +168,7 @@ def _resize(
     ):
         return builder.add("Resize", [x, empty, builder.constant(scales, floats)], **attributes)
     if given is not None:
-        raise call.unsupported(f"scales {given} do not give the sizes {after[2:]} from {x.shape[2:]}")
+        raise call.unsupported(OTHER_SIZES, scales=given, after=after[2:], before=x.shape[2:])
     # whole sizes: those of batch and channels are taken from the input
     shape_type = TensorType(onnx.TensorProto.INT64, (len(x.shape),))
     shape = builder.add("Shape", [x], shape_type)
@@ -183,15 +192,23 @@ def _fit_scale(before: int, after: int, scale: float) -> np.float32:
     return fitted
 
 
-@mindir_operator("GridSampler2D", "GridSampler3D", lowest_opset=16)
+@mindir_operator(
+    *("GridSampler2D", "GridSampler3D"),
+    lowest_opset=16,
+    takes={
+        "interpolation_mode": (0, 1, "bilinear", "nearest"),
+        "padding_mode": (0, 1, 2, "zeros", "border", "reflection"),
+    },
+    refuses=(VOLUME,),
+)
 def grid_sample(call: Call, builder: Builder) -> Value:
     """Take pixels at given places, between -1 and 1."""
     x, grid, mode, padding = call.tensor(0), call.tensor(1), call.constant(2), call.constant(3)
-    call.require("interpolation_mode", mode, 0, 1, "bilinear", "nearest")
-    call.require("padding_mode", padding, 0, 1, 2, "zeros", "border", "reflection")
+    call.require("interpolation_mode", mode)
+    call.require("padding_mode", padding)
     linear = "linear" if builder.opset >= 20 else "bilinear"
     if len(x.shape) != 4 and builder.opset < 20:
-        raise call.unsupported("in three dimensions it needs opset 20 or later")
+        raise call.unsupported(VOLUME)
     return builder.add(
         "GridSample",
         [x, grid],
@@ -201,12 +218,12 @@ def grid_sample(call: Call, builder: Builder) -> Value:
     )
 
 
-@mindir_operator("AffineGrid")
+@mindir_operator("AffineGrid", refuses=(VOLUME_GRID,))
 def affine_grid(call: Call, builder: Builder) -> Value:
     """Return where each pixel of a turned and moved image lies, between -1 and 1."""
     theta, size, align_corners = call.tensor(0), call.constant(1), bool(call.attribute("align_corners"))
     if len(size) != 4:
-        raise call.unsupported("it is in three dimensions")
+        raise call.unsupported(VOLUME_GRID)
     check_size(*size[2:])
     height, width = (_spread_evenly(count, align_corners) for count in size[2:])
     y, x = np.meshgrid(height, width, indexing="ij")

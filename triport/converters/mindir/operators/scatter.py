@@ -8,16 +8,20 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from triport.converters.mindir.builder import Builder, Value, check_size
+from triport.converters.mindir.builder import Builder
 from triport.converters.mindir.call import Call
-from triport.converters.mindir.reader import TensorType
+from triport.converters.mindir.graph import TensorType
+from triport.converters.mindir.values import Value, check_size
 
 from . import mindir_operator
 
 REDUCTIONS = {0: "none", 1: "add", "none": "none", "add": "add"}
+REDUCED = {"reduce": tuple(REDUCTIONS)}
+PART = "it adds a part of the updates; cut them to the index's shape"
+ADDS_UP = "adding up at equal indices needs opset 16 or later"
 
 
-@mindir_operator("ScatterNd")
+@mindir_operator("ScatterNd", refuses=(ADDS_UP,))
 def scatter_nd(call: Call, builder: Builder) -> Value:
     """Put slices into zeros; equal indices add up."""
     index, updates = builder.cast(call.tensor(0), onnx.TensorProto.INT64), call.tensor(1)
@@ -34,7 +38,7 @@ def tensor_scatter_add(call: Call, builder: Builder) -> Value:
     return builder.add("ScatterND", [call.tensor(0), index, call.tensor(2)], reduction="add")
 
 
-@mindir_operator("TensorScatterElements", "Scatter")
+@mindir_operator("TensorScatterElements", "Scatter", takes=REDUCED, refuses=(ADDS_UP,))
 def scatter_elements(call: Call, builder: Builder) -> Value:
     """Replace elements along an axis, or add to them, by an index for each."""
     x = call.tensor(0)
@@ -47,16 +51,16 @@ def scatter_elements(call: Call, builder: Builder) -> Value:
     return _scatter(call, builder, [x, index, updates], axis, reduction)
 
 
-@mindir_operator("ScatterAddExt")
+@mindir_operator("ScatterAddExt", takes=REDUCED, refuses=(PART, ADDS_UP))
 def scatter_add(call: Call, builder: Builder) -> Value:
     """Add to elements along an axis, by an index for each; equal indices add up."""
     x, axis, index, updates = call.tensor(0), call.constant(1), call.tensor(2), call.tensor(3)
     if updates.shape != index.shape:
-        raise call.unsupported("it adds a part of the updates; cut them to the index's shape")
+        raise call.unsupported(PART)
     return _scatter(call, builder, [x, index, updates], axis, "add")
 
 
-@mindir_operator("ScatterValue")
+@mindir_operator("ScatterValue", takes=REDUCED, refuses=(ADDS_UP,))
 def scatter_value(call: Call, builder: Builder) -> Value:
     """Replace elements along an axis by a number, or add it to them, by an index for each."""
     x, axis, index = call.tensor(0), call.constant(1), call.tensor(2)
@@ -72,7 +76,7 @@ def scatter_value(call: Call, builder: Builder) -> Value:
 
 
 def _scatter(call: Call, builder: Builder, inputs: list[Value], axis: int, reduction: int | str) -> Value:
-    call.require("reduce", reduction, *REDUCTIONS)
+    call.require("reduce", reduction)
     attributes: dict[str, Any] = {}
     if REDUCTIONS[reduction] != "none":
         _require_reduction(call, builder)
@@ -118,4 +122,4 @@ def index_fill(call: Call, builder: Builder) -> Value:
 
 def _require_reduction(call: Call, builder: Builder) -> None:
     if builder.opset < 16:
-        raise call.unsupported("adding up at equal indices needs opset 16 or later")
+        raise call.unsupported(ADDS_UP)

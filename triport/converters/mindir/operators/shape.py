@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 
-from triport.converters.mindir.builder import Builder, Value
+from triport.converters.mindir.builder import Builder
 from triport.converters.mindir.call import Call
+from triport.converters.mindir.values import Value
 
 from . import mindir_operator
 
@@ -120,7 +121,7 @@ def squeeze(call: Call, builder: Builder) -> Value:
     axes = call.axes(1, len(x.shape)) or [axis for axis, size in enumerate(x.shape) if size == 1]
     unsqueezed = builder.get_unsqueezed(x)
     if unsqueezed is not None and unsqueezed[1] == axes:
-        return Value(unsqueezed[0], call.type)
+        return Value(unsqueezed[0].ir, call.type)
     return builder.squeeze(x, axes, call.type)
 
 

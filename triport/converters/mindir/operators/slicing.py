@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from triport.converters.mindir.builder import Builder, Value
+from triport.converters.mindir.builder import Builder
 from triport.converters.mindir.call import Call
-from triport.converters.mindir.reader import TensorType
+from triport.converters.mindir.graph import TensorType
+from triport.converters.mindir.values import Value
 
 from . import mindir_operator
+
+OTHER_PARTS = "it asks for {asked} parts and has {found}"
+BACKWARDS = "its step is {step}, expected above 0"
 
 
 @mindir_operator("Concat")
@@ -61,11 +65,11 @@ def _unstack(call: Call, builder: Builder, axis: int) -> tuple[Value, ...]:
     )
 
 
-@mindir_operator("Meshgrid")
+@mindir_operator("Meshgrid", takes={"indexing": (0, 1, "ij", "xy")})
 def mesh_grid(call: Call, builder: Builder) -> tuple[Value, ...]:
     """Spread vectors over a grid that has an axis for each."""
     indexing = call.constant(1)
-    call.require("indexing", indexing, 0, 1, "ij", "xy")
+    call.require("indexing", indexing)
     vectors = call.tensors(0)
     order = list(range(len(vectors)))
     if indexing in (1, "xy") and len(order) > 1:
@@ -91,10 +95,11 @@ def slice_by_size(call: Call, builder: Builder) -> Value:
     return builder.add("Slice", [x, *map(builder.constant, (starts, ends, axes))])
 
 
-@mindir_operator("Split")
+@mindir_operator("Split", refuses=(OTHER_PARTS,))
 def split(call: Call, builder: Builder) -> tuple[Value, ...]:
     """Cut into equal parts."""
-    call.require("the number of parts", call.constant(2), len(call.types))
+    if call.constant(2) != len(call.types):
+        raise call.unsupported(OTHER_PARTS, asked=call.constant(2), found=len(call.types))
     return _split(call, builder, call.constant(1))
 
 
@@ -150,13 +155,13 @@ def _narrow(call: Call, builder: Builder) -> Value:
     return builder.add("Slice", [x, *(builder.constant([n]) for n in (start, start + length, axis))])
 
 
-@mindir_operator("SliceExt")
+@mindir_operator("SliceExt", refuses=(BACKWARDS,))
 def slice_axis(call: Call, builder: Builder) -> Value:
     """Cut x[start:end:step] along an axis."""
     return _slice_axis(call, builder)
 
 
-@mindir_operator("SliceExtView", is_view=True)
+@mindir_operator("SliceExtView", is_view=True, refuses=(BACKWARDS,))
 def slice_axis_view(call: Call, builder: Builder) -> Value:
     """Do the same with the same storage."""
     return _slice_axis(call, builder)
@@ -164,7 +169,8 @@ def slice_axis_view(call: Call, builder: Builder) -> Value:
 
 def _slice_axis(call: Call, builder: Builder) -> Value:
     x, axis, start, end, step = call.tensor(0), *(call.constant(index) for index in range(1, 5))
-    call.require("step above 0", step > 0, True)
+    if step <= 0:
+        raise call.unsupported(BACKWARDS, step=step)
     return builder.add("Slice", [x, *(builder.constant([n]) for n in (start, end, axis, step))])
 
 
@@ -177,20 +183,8 @@ def strided_slice(call: Call, builder: Builder) -> Value:
     """
     x, begin, end, strides = call.tensor(0), call.constant(1), call.constant(2), call.constant(3)
     begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_mask = (call.constant(i) for i in range(4, 9))
-    # entries as (entry's number, axis), an axis of None being new
-    count = len(begin)
-    new_axes = [entry for entry in range(count) if new_axis_mask >> entry & 1]
-    places: list[tuple[int, int | None]] = []
-    axis = 0
-    for entry in range(count):
-        if ellipsis_mask >> entry & 1:
-            later = sum(other not in new_axes for other in range(entry + 1, count))
-            axis = len(x.shape) - later
-        elif entry in new_axes:
-            places.append((entry, None))
-        else:
-            places.append((entry, axis))
-            axis += 1
+    new_axes = [entry for entry in range(len(begin)) if new_axis_mask >> entry & 1]
+    places = _place_entries(len(begin), new_axes, ellipsis_mask, len(x.shape))
     starts, ends, axes, steps, dropped = [], [], [], [], []
     far = 2**63 - 1
     for entry, place in places:
@@ -237,6 +231,24 @@ def strided_slice(call: Call, builder: Builder) -> Value:
     if not new_axes:
         return x
     return builder.unsqueeze(x, _count_new_axes(places, new_axes, dropped, ellipsis_mask, len(x.shape)))
+
+
+def _place_entries(
+    count: int, new_axes: list[int], ellipsis_mask: int, rank: int
+) -> list[tuple[int, int | None]]:
+    """Return (entry's number, axis) for each entry of an index but an ellipsis, an axis of None being new."""
+    places: list[tuple[int, int | None]] = []
+    axis = 0
+    for entry in range(count):
+        if ellipsis_mask >> entry & 1:
+            later = sum(other not in new_axes for other in range(entry + 1, count))
+            axis = rank - later
+        elif entry in new_axes:
+            places.append((entry, None))
+        else:
+            places.append((entry, axis))
+            axis += 1
+    return places
 
 
 def _count_new_axes(

@@ -6,9 +6,12 @@ from typing import Any
 
 from triport.converters.mindir.builder import Builder
 from triport.converters.mindir.call import Call
-from triport.converters.mindir.reader import Monad
+from triport.converters.mindir.graph import Monad
 
 from . import mindir_operator
+
+NO_ITEM = "there is no item {index}"
+NO_RESULT = "result {index} of the operator before it is not converted"
 
 
 @mindir_operator("Load", "TensorMove")
@@ -43,15 +46,15 @@ def make_tuple(call: Call, builder: Builder) -> Any:
     return tuple(call.entry(index) for index in range(len(call.node.inputs)))
 
 
-@mindir_operator("TupleGetItem")
+@mindir_operator("TupleGetItem", refuses=(NO_ITEM, NO_RESULT))
 def tuple_get_item(call: Call, builder: Builder) -> Any:
     """Return one entry."""
     del builder
     items = call.entry(0)
     index = call.constant(1)
     if not isinstance(items, tuple | list) or not -len(items) <= index < len(items):
-        raise call.unsupported(f"there is no item {index}")
+        raise call.unsupported(NO_ITEM, index=index)
     item = items[index]
     if item is None:
-        raise call.unsupported(f"result {index} of the operator before it is not converted")
+        raise call.unsupported(NO_RESULT, index=index)
     return item

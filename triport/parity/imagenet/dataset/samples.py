@@ -131,6 +131,14 @@ class Sample:
         return self.image.name
 
 
+def fingerprint_of(labelled: Iterable[tuple[str, int]]) -> str:
+    """Return the SHA-256 of printable names and labels, in order."""
+    digest = hashlib.sha256()
+    for name, label in labelled:
+        digest.update(f"{name}\t{label}\n".encode())
+    return digest.hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class ImageDataset:
     """Labelled images in a fixed order; `class_names` has one name for each output.
@@ -156,10 +164,7 @@ class ImageDataset:
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of all names and labels, in order."""
-        digest = hashlib.sha256()
-        for sample in self.samples:
-            digest.update(f"{printable(sample.name)}\t{sample.label}\n".encode())
-        return digest.hexdigest()
+        return fingerprint_of((printable(sample.name), sample.label) for sample in self.samples)
 
     def limited(self, limit: int | None) -> ImageDataset:
         """Return a stratified sample of at most `limit` images, the same at every call.

@@ -1,0 +1,103 @@
+"""Every operator that has a translation, on the node cases that the onnx package ships."""
+
+import warnings
+
+import numpy as np
+import onnx
+import pytest
+
+from tests.onnx_import.source_runs import outputs_of, written
+from triport.converters.onnx_import.operators import load_operators
+from triport.converters.onnx_import.reading import ImportRefusedError
+
+# of these the installed package has no case with one node that a framework can take
+WITHOUT_CASE = {"Scatter", "Upsample", "Dropout", "MaxRoiPool"}
+# their numbers are other ones in every run
+RANDOM = {"Bernoulli", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
+
+
+@pytest.fixture(scope="module")
+def cases():
+    """Return the cases of one node, by its operator."""
+    from onnx.backend.test.loader import load_model_tests
+
+    found = {}
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        for case in load_model_tests(kind="node"):
+            if len(case.model.graph.node) == 1:
+                found.setdefault(case.model.graph.node[0].op_type, []).append(case)
+    return found
+
+
+def first_translated(cases, target):
+    """Return the source of the first case that is not refused, and the case."""
+    reasons = []
+    for case in cases:
+        try:
+            return written(case.model, target), case
+        except ImportRefusedError as error:
+            reasons.append(str(error))
+    pytest.fail(f"every case is refused: {reasons}")
+
+
+def array_of(value):
+    return onnx.numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else np.asarray(value)
+
+
+OPERATORS = [
+    (op_type, target)
+    for domain, op_type, target in load_operators()
+    if domain == "" and op_type not in RANDOM
+]
+
+
+@pytest.mark.parametrize(("op_type", "target"), OPERATORS)
+def test_the_first_case_that_is_translated_is_right(op_type, target, cases, tmp_path):
+    if op_type not in cases:
+        pytest.skip("the installed onnx has no case of it")
+    source, case = first_translated(cases[op_type], target)
+    inputs, wanted = case.data_sets[0]
+    found = outputs_of(source, [array_of(each) for each in inputs], tmp_path)
+    assert len(found) == len(wanted)
+    for mine, its in zip(found, map(array_of, wanted), strict=True):
+        assert (mine.dtype, mine.shape) == (its.dtype, its.shape)
+        np.testing.assert_allclose(
+            mine.astype("float64") if mine.dtype != bool else mine,
+            its.astype("float64") if its.dtype != bool else its,
+            rtol=1e-3,
+            atol=1e-6,
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("target", "least"), [("pytorch", 1600), ("mindspore", 1100)])
+def test_all_cases_pass_or_are_refused(target, least):
+    from benchmarks.backend_tests import counted
+
+    verdicts = counted(target)
+    assert verdicts["wrong"] == 0
+    assert verdicts["passed"] >= least
+
+
+@pytest.mark.parametrize(
+    ("node", "reason"),
+    [
+        (onnx.helper.make_node("Relu", ["x"], ["y"], colour=3), "attribute colour is not translated"),
+        (onnx.helper.make_node("Conv", ["x", "x"], ["y"], auto_pad="SIDEWAYS"), "auto_pad"),
+        (
+            onnx.helper.make_node("Nothing", ["x"], ["y"], domain="nobody"),
+            "nobody.Nothing has no translation",
+        ),
+        (onnx.helper.make_node("Linear", ["x"], ["y"], domain="triport.fused"), "domain triport.fused"),
+        (onnx.helper.make_node("TfIdfVectorizer", ["x"], ["y"], mode="TF"), "has no translation"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.op_type,
+)
+def test_what_is_not_read_is_refused_with_the_node_named(node, reason):
+    value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 1, 4, 4])
+    output = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)
+    opsets = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("nobody", 1)]
+    graph = onnx.helper.make_graph([node], "graph", [value], [output])
+    with pytest.raises(ImportRefusedError, match=reason):
+        written(onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8))

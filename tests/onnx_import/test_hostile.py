@@ -1,0 +1,172 @@
+"""Graphs that mean harm: refused, or harmless; nothing of a file's text becomes code."""
+
+import ast
+
+import numpy as np
+import onnx
+import pytest
+
+from tests.onnx_import.source_runs import outputs_of, written
+from triport.converters.onnx_import.reading import ImportRefusedError, read_model
+
+FLOAT = onnx.TensorProto.FLOAT
+NAMES = [
+    'x"""\nimport os\n"""',
+    "x'); import os; ('",
+    "__class__",
+    "__init__.weight",
+    "self",
+    "forward.weight",
+    "lambda",
+    "net.class.weight",
+    "train",
+    "a b",
+    "ünïcode",
+    "\\",
+    "x\x00y",
+    "net.007.weight",
+    "torch",
+    "0.weight",
+    "v0_",
+    "x" * 5000,
+    "{x}",
+    "net..weight",
+]
+
+
+def model(nodes, initializers=(), inputs=("x",), outputs=("y",), shape=(2, 2)):
+    graph = onnx.helper.make_graph(
+        nodes,
+        "graph",
+        [onnx.helper.make_tensor_value_info(name, FLOAT, shape) for name in inputs],
+        [onnx.helper.make_tensor_value_info(name, FLOAT, None) for name in outputs],
+        initializers,
+    )
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+
+
+@pytest.mark.parametrize("place", ["weight", "input", "output", "node", "producer", "axis"])
+@pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name)[:24])
+def test_names_are_data(name, place, tmp_path):
+    weight = onnx.numpy_helper.from_array(
+        np.arange(4, dtype="f4").reshape(2, 2), name if place == "weight" else "w"
+    )
+    given, made = name if place == "input" else "x", name if place == "output" else "y"
+    nodes = [
+        onnx.helper.make_node(
+            "Mul", [given, weight.name], [made], name=name if place == "node" else "product"
+        )
+    ]
+    shape = (name, 2) if place == "axis" else (2, 2)
+    proto = model(nodes, [weight], [given], [made], shape)
+    if place == "producer":
+        proto.producer_name = name
+    try:
+        source = written(proto)
+    except ImportRefusedError:
+        return
+    tree = ast.parse(source.text)
+    modules = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+    assert modules <= {"json", "torch"}
+    x = np.ones((2, 2), "f4")
+    assert outputs_of(source, [x], tmp_path)[0].tolist() == [[0, 1], [2, 3]]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name)[:24])
+def test_file_names_are_data(name, tmp_path, run_cli):
+    stem = "".join(c for c in name if c not in "/\0")[:60]
+    path = tmp_path / f"{stem}.onnx"
+    path.write_bytes(model([onnx.helper.make_node("Relu", ["x"], ["y"])]).SerializeToString())
+    done = run_cli("convert", path, "--to", "pytorch", "-o", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    written_file = next((tmp_path / "out").glob("*.py"))
+    assert written_file.stem.isidentifier()
+    ast.parse(written_file.read_text())
+
+
+def recursive():
+    call = onnx.helper.make_node("Again", ["x"], ["y"], domain="own")
+    proto = model([call])
+    proto.opset_import.append(onnx.helper.make_opsetid("own", 1))
+    opsets = [onnx.helper.make_opsetid("own", 1)]
+    proto.functions.append(onnx.helper.make_function("own", "Again", ["x"], ["y"], [call], opsets))
+    return proto
+
+
+def doubling():
+    """Return functions that call each other twice, thirty deep: a billion nodes."""
+    opsets = [onnx.helper.make_opsetid("own", 1), onnx.helper.make_opsetid("", 17)]
+    proto = model([onnx.helper.make_node("f0", ["x"], ["y"], domain="own")])
+    proto.opset_import.append(opsets[0])
+    for i in range(30):
+        inner = {"op_type": f"f{i + 1}", "domain": "own"} if i < 29 else {"op_type": "Relu"}
+        nodes = [
+            onnx.helper.make_node(inputs=["x"], outputs=["a"], **inner),
+            onnx.helper.make_node(inputs=["a"], outputs=["y"], **inner),
+        ]
+        proto.functions.append(onnx.helper.make_function("own", f"f{i}", ["x"], ["y"], nodes, opsets))
+    return proto
+
+
+def cycle():
+    return model(
+        [onnx.helper.make_node("Add", ["x", "b"], ["a"]), onnx.helper.make_node("Relu", ["a"], ["b"])],
+        outputs=("b",),
+    )
+
+
+def huge_constant():
+    shape = onnx.numpy_helper.from_array(np.array([2**40, 2**40]), "s")
+    return model([onnx.helper.make_node("ConstantOfShape", ["s"], ["y"])], [shape])
+
+
+def without_data():
+    proto = model([onnx.helper.make_node("Add", ["x", "w"], ["y"])])
+    proto.graph.initializer.append(onnx.TensorProto(name="w", data_type=FLOAT, dims=[2**30, 2**20]))
+    return proto
+
+
+def external(location):
+    proto = model([onnx.helper.make_node("Add", ["x", "w"], ["y"])])
+    tensor = onnx.TensorProto(name="w", data_type=FLOAT, dims=[2, 2], data_location=onnx.TensorProto.EXTERNAL)
+    tensor.external_data.add(key="location", value=location)
+    proto.graph.initializer.append(tensor)
+    return proto
+
+
+@pytest.mark.parametrize(
+    ("proto", "reason"),
+    [
+        (recursive(), "calls itself"),
+        (doubling(), "written out"),
+        (cycle(), "damaged|contradict|cannot be read"),
+        (without_data(), "no data for them"),
+        (external("../secret"), "outside the model's folder"),
+        (external("/etc/passwd"), "relative to the model's folder"),
+        (onnx.ModelProto(), "has no graph"),
+    ],
+    ids=["recursive", "doubling", "cycle", "without data", "outside", "absolute", "empty"],
+)
+def test_hostile_graphs_are_refused(proto, reason, tmp_path):
+    (tmp_path / "model.onnx").write_bytes(proto.SerializeToString())
+    with pytest.raises(ImportRefusedError, match=reason):
+        read_model(tmp_path / "model.onnx")
+
+
+def test_a_huge_constant_is_not_made_while_source_is_written():
+    assert "torch.full((1099511627776, 1099511627776)" in written(huge_constant()).text
+
+
+def test_external_data_beside_the_file_is_read(tmp_path):
+    (tmp_path / "w.bin").write_bytes(np.arange(4, dtype="f4").tobytes())
+    (tmp_path / "model.onnx").write_bytes(external("w.bin").SerializeToString())
+    model_read = read_model(tmp_path / "model.onnx")
+    assert model_read.graph.initializers["w"].const_value.numpy().tolist() == [[0, 1], [2, 3]]
+
+
+def test_an_unreadable_file_is_a_message(tmp_path, run_cli):
+    (tmp_path / "net.onnx").write_bytes(b"\x08\x08garbage" * 9)
+    done = run_cli("convert", tmp_path / "net.onnx", "--to", "pytorch", "-o", tmp_path / "out")
+    assert done.exit_code == 2
+    assert "is no ONNX file, or damaged" in done.stderr
+    assert not (tmp_path / "out").exists()

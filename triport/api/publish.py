@@ -1,0 +1,106 @@
+"""`triport.publish` and `triport.verify`: a folder that carries its proof."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+
+from triport.reference_models.spec import RUNTIMES, Runtime
+
+from .arguments import ArgumentError, PathLike, Progress, path_or_none, quiet
+
+if TYPE_CHECKING:
+    from triport.publishing.session import Publication
+    from triport.publishing.verify import Verification
+
+
+class PublishOptions(TypedDict, total=False):
+    """What `publish` takes besides; `triport.publishing.session.Request` says what each means."""
+
+    dialects: Sequence[str]
+    classes: PathLike | None
+    accuracy: Sequence[str]
+    push: str | None
+    public: bool | None
+    replace: bool
+    delete_others: bool
+    dry_run: bool
+
+
+def publish(
+    source: PathLike,
+    output: PathLike,
+    *,
+    model: str,
+    license: str,
+    progress: Progress = quiet,
+    **options: Unpack[PublishOptions],
+) -> Publication:
+    """Make a folder of a checkpoint for every runtime, with a model card and a manifest that proves it.
+
+    It needs all three runtimes, in which the files must compute the same.
+
+    Args:
+        source: any checkpoint file.
+        output: the folder; nothing may be there.
+        model: what the source is: a model, or published weights.
+        license: of the weights, an SPDX identifier such as "apache-2.0".
+        progress: is told each step.
+        **options: dialects, classes, accuracy, push, ... as `triport.publishing.session.Request` has them.
+
+    Returns:
+        What was made, with the digest of its manifest, and what was uploaded.
+
+    Raises:
+        triport.Error: what was asked for makes no sense, or a check failed; there is no folder then.
+            Where only the upload failed, the error has the `publication`.
+
+    Example:
+        >>> import triport
+        >>> done = triport.publish(
+        ...     triport.SHIPPED, "published/digits", model="res2net_digits", license="apache-2.0"
+        ... )  # doctest: +SKIP
+        >>> triport.verify("published/digits", digest=done.published.digest).passed  # doctest: +SKIP
+        True
+    """
+    from triport.publishing.session import Request, run
+
+    others: dict[str, Any] = {**options, "classes": path_or_none(options.get("classes"))}
+    return run(Request(Path(source), Path(output), model, license, **others), progress)
+
+
+def verify(
+    folder: PathLike,
+    *,
+    digest: str | None = None,
+    runtimes: Sequence[Runtime] | str = RUNTIMES,
+    device: str = "cpu",
+    progress: Progress = quiet,
+) -> Verification:
+    """Check a folder that `publish` made: hashes, structure, bits, claims, and the sample's logits.
+
+    Hashes, structure, bits and claims need no framework; the sample runs in every runtime that is
+    installed. Nothing in the folder is executed.
+
+    Args:
+        folder: the published folder.
+        digest: what the manifest's must be, as the publisher gave it; None takes the manifest's word.
+        runtimes: where to run the sample, as a sequence or as "mindspore,onnx".
+        device: "cpu", "cuda:0", "npu:0".
+        progress: is told each step.
+
+    Returns:
+        Every check. Its `passed` is False where one failed.
+
+    Raises:
+        triport.Error: it is no published folder.
+    """
+    from triport.publishing.verify import verify as run
+
+    named = runtimes.split(",") if isinstance(runtimes, str) else runtimes
+    asked = [name.strip() for name in named if name.strip()]
+    unknown = [name for name in asked if name not in RUNTIMES]
+    if unknown:
+        raise ArgumentError(f"--runtimes {', '.join(unknown)}: known are {', '.join(RUNTIMES)}")
+    return run(Path(folder), digest=digest, runtimes=asked, device=device, progress=progress)

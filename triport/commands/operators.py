@@ -1,0 +1,43 @@
+"""`operators`: what graphs can be written, and what one needs and lacks."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from .shared.command import Command
+from .shared.options import JSON, RUNTIME
+from .shared.output import emit, print_pieces
+
+
+@click.command(cls=Command)
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--to", type=RUNTIME, help="The runtime to write for. Left out, all; of FILE, what it becomes.")
+@click.option("--opset", type=int, default=17, show_default=True, help="For ONNX.")
+@JSON
+def operators(file: Path | None, to: str | None, opset: int, json_path: str | None) -> None:
+    """List the operators that can be written, with their limits; or what a graph needs of them, and lacks.
+
+    FILE is a .mindir file. Nothing is converted and no framework is needed: each operator is read as
+    `convert` would read it. Exit code 1 if something lacks.
+
+    \b
+    Example:
+      python cli.py operators
+      python cli.py operators model.mindir
+    """
+    from triport.converters import operator_support, operator_tables
+
+    if file is None:
+        listed = operator_support.list_operators(to)
+        emit(
+            {target: [one.to_dict() for one in found] for target, found in listed.items()},
+            json_path,
+            lambda: print_pieces(*operator_tables.supported_tables(listed)),
+        )
+        return
+    needs = operator_support.find_needs(file, to, opset)
+    emit(needs.to_dict(), json_path, lambda: print_pieces(*operator_tables.needs_table(needs)))
+    sys.exit(0 if needs.passed else 1)

@@ -1,0 +1,117 @@
+"""The free batch: what MindSpore worked out for the traced batch size is written for any."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+
+from .batch_axis import BatchAxes, Place, free_first_axis
+from .emitter import Emitter
+from .graph import TensorType
+from .values import Value
+
+
+class FreeBatch(Emitter):
+    """An emitter that knows, or guesses, which sizes are the batch size."""
+
+    def __init__(self, opset: int, batch_input: Value | None = None) -> None:
+        """Begin; `batch_input` is the graph's input whose first axis is the free batch axis."""
+        super().__init__(opset, BatchAxes(batch_input.shape[0]) if batch_input else None)
+        self._batch_input = batch_input
+        self._batch_size: Value | None = None
+        self.is_batch_known = False  # of each node's result
+        self.result_batch: tuple[int, int] | None = None  # axis, and its elements for one image, if known
+
+    def get_batch_size(self) -> tuple[Value, int] | None:
+        """Return the free batch size as a tensor of one element and as traced; None if it is not free."""
+        if self._batch_input is None:
+            return None
+        traced, integers = self._batch_input.shape[0], onnx.TensorProto.INT64
+        if self._batch_size is None:
+            one = TensorType(integers, (1,))
+            if self.opset >= 15:
+                self._batch_size = self.add("Shape", [self._batch_input], one, start=0, end=1)
+            else:
+                whole = TensorType(integers, (len(self._batch_input.shape),))
+                bounds = [self.constant(bound) for bound in ([0], [1], [0])]
+                shape = self.add("Shape", [self._batch_input], whole)
+                self._batch_size = self.add("Slice", [shape, *bounds], one)
+        return self._batch_size, traced
+
+    def free_shape(self, x: Value, shape: Sequence[int]) -> list[int]:
+        """Return a Reshape's target in which the traced batch size does not stay, where that can be said."""
+        is_result = self.result_type is not None and self.result_type.shape == tuple(shape)
+        if self.is_batch_known and is_result and 0 not in shape:
+            axis = self.result_batch[0] if self.result_batch is not None else None
+            return [-1 if place == axis else size for place, size in enumerate(shape)]
+        target = self._batch_axes.free_shape(x, shape) if self._batch_axes else None
+        return free_first_axis(x.shape, shape) if target is None else target
+
+    def has_batch_first(self, x: Value) -> bool:
+        """Return whether the first axis of a value is the batch axis, or nothing is known of it."""
+        place = self._batch_axes.get(x) if self._batch_axes else None
+        return place is None or place.axis == 0
+
+    def holds_batch(self, x: Value, axis: int) -> bool:
+        """Return whether an axis of a value holds the batch, alone or with another; False if unknown."""
+        place = self._batch_axes.get(x) if self._batch_axes else None
+        return place is not None and place.axis == axis
+
+    def guess_batch_size(self) -> tuple[Value, int] | None:
+        """Return the free batch size where a traced size may be it; None where it is known which are."""
+        return None if self.is_batch_known else self.get_batch_size()
+
+    def guess_spread(self, value: Value) -> Value:
+        """Return a constant at the free batch size if it may be one row for each image."""
+        return value if self.is_batch_known else self.spread(value)
+
+    def spread(self, value: Value, axis: int = 0) -> Value:
+        """Return a constant of equal rows, as many as the traced batch has, at the free batch size.
+
+        MindSpore works out what depends on the input's shape alone, for the traced batch.
+        """
+        array = self._arrays.get(value.name)
+        if self._batch_input is None or array is None or not axis < array.ndim:
+            return value
+        row = array.take([0], axis) if array.size else array
+        if array.shape[axis] != self._batch_input.shape[0] or not bool(np.all(array == row)):
+            return value
+        sizes = [1] * array.ndim
+        spread = self.add(
+            "Expand", [self.constant(row, value.type.elem_type), self.batch_shape(sizes, axis)], value.type
+        )
+        self._put_batch(spread, axis, 1)
+        return spread
+
+    def batch_shape(self, sizes: Sequence[int], axis: int) -> Value:
+        """Return sizes as a tensor, with the free batch size at one place."""
+        batch_size = self.get_batch_size()
+        if batch_size is None:
+            return self.constant(list(sizes))
+        ends = [sizes[:axis], sizes[axis + 1 :]]
+        first, last = (self.constant(list(end)) if end else None for end in ends)
+        parts = [part for part in (first, batch_size[0], last) if part is not None]
+        if len(parts) == 1:
+            return parts[0]
+        return self.add("Concat", parts, TensorType(onnx.TensorProto.INT64, (len(sizes),)), axis=0)
+
+    def settle(self, result: Value) -> Value:
+        """Return a node's result with its batch where it is known to be; a constant becomes as large."""
+        if self.result_batch is None or self._batch_axes is None:
+            return result
+        axis, inner = self.result_batch
+        if result.name in self._arrays:
+            return self.spread(result, axis) if inner == 1 else result
+        self._put_batch(result, axis, inner)
+        return result
+
+    def _put_batch(self, value: Value, axis: int, inner: int) -> None:
+        if self._batch_axes is not None and not self.is_free_of_inputs(value):
+            self._batch_axes.put(value, Place(axis, inner))
+
+    def get_batch_axis(self, value: Value) -> int | None:
+        """Return which axis of a value is the free batch axis and nothing more, None if unknown."""
+        place = self._batch_axes.get(value) if self._batch_axes else None
+        return place.axis if place is not None and place.inner == 1 else None

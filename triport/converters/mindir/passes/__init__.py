@@ -1,0 +1,49 @@
+"""What is done to a graph whose nodes are all written, one pass a file, run by one list.
+
+A pass is onnx-ir's: `requires` states what must hold before it and `ensures` what holds after it, and both
+are checked each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import onnx_ir as ir
+from onnx_ir.passes.common import RemoveUnusedNodesPass
+
+from triport.converters.mindir.free_batch import FreeBatch
+from triport.converters.mindir.values import Value
+
+from .declare_shapes import DeclareShapes
+from .end_in_outputs import EndInOutputs
+from .name_values import NameValues
+
+
+def run_passes(
+    model: ir.Model,
+    outputs: Sequence[Value],
+    names: Sequence[str],
+    batch_size: int | None,
+    batch: FreeBatch,
+) -> None:
+    """Finish a graph in place.
+
+    Args:
+        model: its nodes are written, it has inputs and no outputs yet.
+        outputs: what it returns.
+        names: of the outputs.
+        batch_size: the traced one, where the batch is free.
+        batch: knows in which axis of a value the batch is.
+
+    Raises:
+        BurntBatchError: the batch size is burnt in.
+    """
+    axes = {name: batch.get_batch_axis(value) for name, value in zip(names, outputs, strict=True)}
+    passes: list[ir.passes.InPlacePass] = [
+        EndInOutputs([value.ir for value in outputs], names),
+        RemoveUnusedNodesPass(),
+        NameValues(),
+        DeclareShapes(batch_size, axes),
+    ]
+    for one in passes:
+        one(model)

@@ -1,0 +1,77 @@
+"""Whether `convert` is asked for source: an ONNX graph to a folder, not weights to a file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from triport.converters.request import Request
+from triport.reference_models.errors import TriportError
+
+_OF_WEIGHTS = ("model", "dialect", "dtype", "optimize", "crc", "plain", "selection", "with_head", "opset")
+
+
+def is_source_asked(source: Path | None, request: Request) -> bool:
+    """Return whether a graph's source is to be written into a folder; imports nothing.
+
+    Raises:
+        TriportError: options that are of weights alone.
+    """
+    if source is None or request.output is None or request.to == "onnx":
+        return False
+    output = request.output
+    if not (output.is_dir() or not output.suffix or str(output).endswith("/")) or not _is_onnx(source):
+        return False
+    given = request.given(*_OF_WEIGHTS)
+    if request.source_runtime not in (None, "onnx"):
+        given.append("--from")
+    if given:
+        suffix = "pth" if request.to == "pytorch" else "ckpt"
+        raise TriportError(
+            f"{source}: its graph becomes source in the folder {output}, as it is: leave "
+            f"{', '.join(given)} out. For weights alone name a file, such as -o {output}.{suffix}"
+        )
+    return True
+
+
+def _is_onnx(path: Path) -> bool:
+    """Return whether a file is an ONNX model by its name, or begins as one."""
+    if path.suffix.lower() == ".onnx":
+        return path.is_file()
+    try:
+        with path.open("rb") as file:
+            head = file.read(2)
+    except OSError:
+        return False
+    return path.suffix.lower() not in (".ckpt", ".mindir") and head[:1] == b"\x08" and head[1:2] < b"\x20"
+
+
+def module_name(source: Path) -> str:
+    """Return the name of the module that is written: the file's, as an identifier."""
+    from .expressions import is_identifier
+
+    found = re.sub(r"[^A-Za-z0-9_]+", "_", source.stem).strip("_").lower()[:60] or "network"
+    found = f"net_{found}" if found[0].isdigit() else found
+    taken = {
+        "torch",
+        "json",
+        "math",
+        "mindspore",
+        "numpy",
+        "pathlib",
+        "build",
+        "test",
+        "site",
+        "types",
+        "typing",
+    }
+    return (
+        found if is_identifier(found) and found not in taken and not _is_standard(found) else f"{found}_net"
+    )
+
+
+def _is_standard(name: str) -> bool:
+    """A module of that name would hide one of Python's own."""
+    import sys
+
+    return name in sys.stdlib_module_names

@@ -1,0 +1,152 @@
+"""The body of a forward pass while it is written: statements, and what is known of each value."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .expressions import code, literal, name
+from .frameworks import FRAMEWORKS, Framework
+from .operators import Target
+from .pieces import piece
+from .reading import ImportRefusedError
+from .state import State
+from .values import Known, Rep, Sizes, Variable
+
+_LITERAL = 16  # constants of at most so many whole numbers are written out
+
+
+@dataclass(slots=True)
+class Shared:
+    """What all bodies of one source have in common: layers and weights, functions, names of variables."""
+
+    target: Target
+    state: State
+    functions: dict[str, str] = field(default_factory=dict)
+    nouns: dict[str, str] = field(default_factory=dict)  # of each temporary name, what it holds
+    imports: set[str] = field(default_factory=set)
+
+    @property
+    def framework(self) -> Framework:
+        """The framework that is written for."""
+        return FRAMEWORKS[self.target]
+
+    def fresh(self, noun: str) -> str:
+        """Return a temporary name of a variable; `variables.py` gives it its last one."""
+        found = f"v{len(self.nouns)}_"
+        self.nouns[found] = noun
+        return found
+
+
+class Body:
+    """Statements of one block, in order."""
+
+    def __init__(self, shared: Shared, reps: dict[Any, Rep], prefix: str = "") -> None:
+        """Begin a body of the block of that path; `reps` is shared with the bodies around it."""
+        self.shared, self.reps, self.prefix = shared, reps, prefix
+        self.target = shared.target
+        self.framework = shared.framework
+        self.statements: list[ast.stmt] = []
+        self.translation: Any = None  # what writes the nodes of inner graphs
+
+    def rep(self, value: Any) -> Rep:
+        """Return what is known of a value."""
+        found = self.reps.get(value)
+        if found is None:
+            if value.const_value is None:
+                raise ImportRefusedError(
+                    f"value '{value.name}' is read before it is made: the graph is damaged"
+                )
+            found = self.reps[value] = known_of(value)
+        return found
+
+    def let(self, noun: str, tree: ast.expr) -> ast.expr:
+        """Give an expression a variable, and return that."""
+        variable = self.shared.fresh(noun)
+        self.statements.append(ast.Assign([ast.Name(variable, ast.Store())], tree))
+        return ast.Name(variable, ast.Load())
+
+    def tensor(self, rep: Rep, value: Any) -> ast.expr:
+        """Return a value as an expression of a tensor."""
+        if isinstance(rep, Variable):
+            return ast.Name(rep.name, ast.Load())
+        if isinstance(rep, Known):
+            return self.constant(rep, value.name)
+        dtype = self.framework.dtype("int64")
+        kind = "torch.tensor" if self.target == "pytorch" else "mindspore.Tensor"
+        return code(
+            f"{kind}(x, dtype=kind)", x=rep.tree if rep.scalar else literal(list(rep.elements)), kind=dtype
+        )
+
+    def constant(self, rep: Known, label: str | None) -> ast.expr:
+        """Return a constant: written out if it is a small one, else a parameter or a buffer."""
+        array = rep.array
+        if array.dtype.kind in "OSU":
+            raise ImportRefusedError(
+                f"constant '{label}' holds text; a tensor of texts is in neither framework"
+            )
+        if (array.ndim == 0 and not rep.trained) or (
+            array.ndim == 1 and array.dtype.kind in "iub" and 0 < array.size <= _LITERAL
+        ):
+            return self._written(array)
+        held = array
+        if rep.origin is not None and rep.transposed:
+            held = np.ascontiguousarray(array.T)
+        path = self.shared.state.add_tensor(rep.origin or label or "constant", held, rep, self.prefix)
+        tree = self.member(path)
+        return code("x.T", x=tree) if held is not array else tree
+
+    def _written(self, array: np.ndarray) -> ast.expr:
+        from .call import number
+
+        dtype = self.framework.dtype(str(array.dtype))
+        if dtype is None:
+            raise ImportRefusedError(f"{self.target} has no dtype {array.dtype}")
+        values = [number(v) for v in array.reshape(-1)]
+        kind = "torch.tensor" if self.target == "pytorch" else "mindspore.Tensor"
+        return code(f"{kind}(x, dtype=kind)", x=values if array.ndim else values[0], kind=dtype)
+
+    def layer(
+        self, noun: str, constructor: ast.expr, weights: dict[str, Known], *given: ast.expr
+    ) -> ast.expr | None:
+        """Return the call of a layer; None if one of its weights is held by something else already."""
+        path = self.shared.state.add_layer(noun, constructor, weights, self.prefix)
+        return code("f(*xs)", f=self.member(path), xs=list(given)) if path is not None else None
+
+    def member(self, path: str) -> ast.expr:
+        """Return `self.path` as this block's class sees it."""
+        if self.prefix and path.startswith(self.prefix + "."):
+            return name("self." + path[len(self.prefix) + 1 :])
+        return name("self." + path)
+
+    def function(self, wanted: str) -> ast.expr:
+        """Return the name of a function of pieces/, whose text is then copied into the source."""
+        for key, text in piece(self.target, wanted).items():
+            self.shared.functions.setdefault(key, text)
+        return ast.Name(wanted, ast.Load())
+
+
+def known_of(value: Any) -> Known:
+    """Return the constant of an ir.Value."""
+    import onnx_ir as ir
+
+    if value.dtype == ir.DataType.STRING:
+        return Known(np.array(value.const_value.string_data(), object))
+    if value.dtype is not None and value.dtype.bitwidth < 8:
+        raise ImportRefusedError(
+            f"constant '{value.name}' is of {value.dtype.name}, which neither framework has"
+        )
+    array = np.asarray(value.const_value.numpy())
+    is_initializer = not value.meta.get("constant")
+    floating = array.dtype.kind in "fV" or "float" in str(array.dtype)
+    return Known(
+        array,
+        value.name if is_initializer else None,
+        trained=is_initializer and floating and array.ndim > 0,
+    )
+
+
+__all__ = ["Body", "Shared", "Sizes", "known_of"]

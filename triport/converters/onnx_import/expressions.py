@@ -1,0 +1,152 @@
+"""Python expressions as syntax trees: what a file says can become a number, a string or a name, never code.
+
+Templates are texts of ours. `code("torch.cat(xs, dim=axis)", xs=[...], axis=1)` puts trees in the places of
+the names `xs` and `axis`; precedence and quoting are the business of `ast`.
+"""
+
+from __future__ import annotations
+
+import ast
+import keyword
+import math
+import re
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+class _Omitted:
+    """The value of a keyword argument that is left out."""
+
+
+OMIT = _Omitted()
+
+
+def is_identifier(text: str) -> bool:
+    """Return whether a text can stand as a name in Python source (ASCII only)."""
+    return bool(_IDENTIFIER.match(text)) and not keyword.iskeyword(text) and not keyword.issoftkeyword(text)
+
+
+def name(text: str) -> ast.expr:
+    """Return a name, or a dotted one, as an expression; each part is checked."""
+    parts = text.split(".")
+    for part in parts:
+        if not (is_identifier(part) or (part != parts[0] and part.isdigit())):
+            raise ValueError(f"not a name: {text!r}")
+    tree: ast.expr = ast.Name(parts[0], ast.Load())
+    for part in parts[1:]:
+        if part.isdigit():
+            tree = ast.Subscript(tree, ast.Constant(int(part)), ast.Load())
+        else:
+            tree = ast.Attribute(tree, part, ast.Load())
+    return tree
+
+
+def literal(value: Any) -> ast.expr:
+    """Return a value as an expression.
+
+    Lists and tuples may hold expressions; numbers are written so that they are read back exactly.
+    """
+    if isinstance(value, ast.expr):
+        return value
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, list):
+        return ast.List([literal(item) for item in value], ast.Load())
+    if isinstance(value, tuple):
+        return ast.Tuple([literal(item) for item in value], ast.Load())
+    if isinstance(value, float) and not math.isfinite(value):
+        return ast.Call(ast.Name("float", ast.Load()), [ast.Constant(str(value))], [])
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        negative = math.copysign(1, value) < 0
+        return ast.UnaryOp(ast.USub(), ast.Constant(-value)) if negative else ast.Constant(value)
+    if value is None or isinstance(value, bool | str):
+        return ast.Constant(value)
+    raise TypeError(f"{type(value).__name__} is no literal")
+
+
+def code(template: str, **parts: Any) -> ast.expr:
+    """Return the template's expression with a tree for each name that `parts` has.
+
+    A part that is a list or a tuple becomes one, after a star its members; a keyword argument whose part is
+    OMIT is left out, and `*xs` with OMIT too.
+    """
+    return _Filled(parts).visit(_parsed(template).body)
+
+
+@cache
+def _parsed(template: str) -> ast.Expression:
+    return ast.parse(template, mode="eval")
+
+
+class _Filled(ast.NodeTransformer):
+    """A copy of a tree with parts in the places of names."""
+
+    def __init__(self, parts: dict[str, Any]) -> None:
+        self._parts = parts
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        """Return the part of that name."""
+        return literal(self._parts[node.id]) if node.id in self._parts else ast.Name(node.id, ast.Load())
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        """Return the call without what is omitted."""
+        return ast.Call(
+            self.visit(node.func),
+            self._list(node.args),
+            [
+                ast.keyword(each.arg, self.visit(each.value))
+                for each in node.keywords
+                if not self._is_omitted(each.value)
+            ],
+        )
+
+    def visit_Tuple(self, node: ast.Tuple) -> ast.expr:
+        """Return the tuple, stars opened."""
+        return ast.Tuple(self._list(node.elts), ast.Load())
+
+    def visit_List(self, node: ast.List) -> ast.expr:
+        """Return the list, stars opened."""
+        return ast.List(self._list(node.elts), ast.Load())
+
+    def _is_omitted(self, node: ast.expr) -> bool:
+        return isinstance(node, ast.Name) and self._parts.get(node.id) is OMIT
+
+    def _list(self, nodes: list[ast.expr]) -> list[ast.expr]:
+        """Return each filled, a star before a list of parts opened."""
+        filled: list[ast.expr] = []
+        for node in nodes:
+            if self._is_omitted(node):
+                continue
+            if isinstance(node, ast.Starred) and isinstance(node.value, ast.Name):
+                part = self._parts.get(node.value.id)
+                if part is OMIT:
+                    continue
+                if isinstance(part, list | tuple):
+                    filled.extend(literal(item) for item in part)
+                    continue
+            filled.append(self.visit(node))
+        return filled
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        """Copy a node: templates are kept and used again."""
+        fields = {}
+        for field, value in ast.iter_fields(node):
+            if isinstance(value, list):
+                fields[field] = [self.visit(item) if isinstance(item, ast.AST) else item for item in value]
+            else:
+                fields[field] = self.visit(value) if isinstance(value, ast.AST) else value
+        return type(node)(**fields)
+
+
+def text_of(tree: ast.AST) -> str:
+    """Return an expression or statement on one line."""
+    return ast.unparse(ast.fix_missing_locations(tree))
+
+
+def names_in(tree: ast.AST) -> list[str]:
+    """Return the names that an expression reads, as often as it reads them."""
+    return [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]

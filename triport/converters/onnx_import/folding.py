@@ -1,0 +1,163 @@
+"""Nodes whose inputs are all constants, computed now: by onnx's reference implementation, within bounds."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .values import Known
+
+if TYPE_CHECKING:
+    from .call import Call
+
+_MOST = 1 << 20  # elements of a result that is larger than what it was made of
+# they compute, or only move, what is there; none is random or holds a graph
+_FOLDED = frozenset(
+    [
+        "Abs",
+        "Add",
+        "And",
+        "Cast",
+        "Ceil",
+        "Clip",
+        "Concat",
+        "ConstantOfShape",
+        "CumSum",
+        "Div",
+        "Equal",
+        "Erf",
+        "Exp",
+        "Expand",
+        "Floor",
+        "Gather",
+        "Greater",
+        "GreaterOrEqual",
+        "Identity",
+        "Less",
+        "LessOrEqual",
+        "Log",
+        "Max",
+        "Min",
+        "Mod",
+        "Mul",
+        "Neg",
+        "Not",
+        "Or",
+        "Pow",
+        "Range",
+        "Reciprocal",
+        "ReduceMax",
+        "ReduceMin",
+        "ReduceProd",
+        "ReduceSum",
+        "Reshape",
+        "Round",
+        "Shape",
+        "Sigmoid",
+        "Sign",
+        "Size",
+        "Slice",
+        "Split",
+        "Sqrt",
+        "Squeeze",
+        "Sub",
+        "Tanh",
+        "Tile",
+        "Transpose",
+        "Trilu",
+        "Unsqueeze",
+        "Where",
+        "Xor",
+        "Cos",
+        "Sin",
+        "Not",
+        "Flatten",
+        "ScatterND",
+        "EyeLike",
+    ]
+)
+_GROWING = frozenset(("ConstantOfShape", "Expand", "Range", "Tile", "EyeLike"))
+
+
+def folded(call: Call) -> list[Known] | None:
+    """Return what the node makes if it is constant, or None."""
+    node = call.node
+    if node.op_type not in _FOLDED or node.domain not in ("", "ai.onnx"):
+        return None
+    reps = [call.rep(i) if call.has(i) else None for i in range(call.count)]
+    if not all(rep is None or isinstance(rep, Known) for rep in reps):
+        return None
+    known = [rep for rep in reps if isinstance(rep, Known)]
+    if node.op_type == "Identity":
+        return [known[0]]
+    if node.op_type == "Transpose" and known[0].array.ndim == 2 and known[0].origin is not None:
+        if call.attribute("perm", [1, 0]) != [1, 0]:
+            return [known[0]]
+        first = known[0]
+        return [Known(first.array.T, first.origin, not first.transposed, first.trained)]
+    if any(rep.trained for rep in known) and node.op_type not in ("Shape", "Size"):
+        return None  # a parameter stays one
+    if any(rep.array.dtype.kind not in "fiub" for rep in known):
+        return None
+    if node.op_type in _GROWING and not _is_bounded(node.op_type, known):
+        return None
+    if node.op_type not in _GROWING and _broadcast_size(known) > _MOST + sum(rep.array.size for rep in known):
+        return None
+    return _computed(node, reps, len(node.outputs))
+
+
+def _is_bounded(op_type: str, known: list[Known]) -> bool:
+    """Return whether what grows stays small, from its inputs' values alone."""
+    try:
+        if op_type == "ConstantOfShape" or op_type == "Expand":
+            sizes = [int(n) for n in known[-1].array.reshape(-1)]
+            total = math.prod(sizes) * (known[0].array.size if op_type == "Expand" else 1)
+        elif op_type == "Tile":
+            total = math.prod(int(n) for n in known[1].array.reshape(-1)) * known[0].array.size
+        elif op_type == "Range":
+            start, limit, delta = (float(rep.array.reshape(-1)[0]) for rep in known)
+            total = int(abs(limit - start) / abs(delta)) if delta else _MOST + 1
+        else:
+            total = known[0].array.size
+    except (OverflowError, ValueError, IndexError):
+        return False
+    return 0 <= total <= _MOST
+
+
+def _broadcast_size(known: list[Known]) -> int:
+    rank = max((rep.array.ndim for rep in known), default=0)
+    padded = [(1,) * (rank - rep.array.ndim) + rep.array.shape for rep in known]
+    return math.prod(max(sizes) for sizes in zip(*padded, strict=True)) if padded else 1
+
+
+def _computed(node: Any, reps: list[Known | None], outputs: int) -> list[Known] | None:
+    import onnx
+    import onnx_ir as ir
+    from onnx.reference import ReferenceEvaluator
+
+    proto = ir.serde.serialize_node(node)
+    names = [f"i{i}" if rep is not None else "" for i, rep in enumerate(reps)]
+    del proto.input[:], proto.output[:]
+    proto.input.extend(names)
+    proto.output.extend(f"o{i}" for i in range(outputs))
+    version = node.graph.opset_imports.get("", 17) if node.graph is not None else 17
+    graph = onnx.GraphProto(name="folded", node=[proto])
+    for name, rep in zip(names, reps, strict=True):
+        if rep is not None:
+            kind = onnx.helper.np_dtype_to_tensor_dtype(rep.array.dtype)
+            graph.input.append(onnx.helper.make_tensor_value_info(name, kind, list(rep.array.shape)))
+    graph.output.extend(onnx.ValueInfoProto(name=each) for each in proto.output)
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", version)])
+    feed = {name: rep.array for name, rep in zip(names, reps, strict=True) if rep is not None}
+    try:
+        with np.errstate(all="ignore"):
+            found = ReferenceEvaluator(model).run(None, feed)
+    except Exception:
+        return None
+    arrays = [np.asarray(each) for each in found]
+    wanted = [value.dtype.numpy() if value.dtype is not None else None for value in node.outputs]
+    if any(kind is not None and kind != array.dtype for kind, array in zip(wanted, arrays, strict=True)):
+        return None
+    return [Known(array) for array in arrays]

@@ -1,0 +1,109 @@
+"""Statements as lines of at most WIDTH characters, broken where a formatter would break them."""
+
+from __future__ import annotations
+
+import ast
+
+from .expressions import text_of
+
+WIDTH = 110
+_STEP = "    "
+
+
+def lines_of(statement: ast.stmt, indent: str = "") -> list[str]:
+    """Return the lines of a statement, nested ones included."""
+    if isinstance(statement, ast.For):
+        head = f"{indent}for {text_of(statement.target)} in {text_of(statement.iter)}:"
+        return [head, *_body(statement.body, indent)]
+    if isinstance(statement, ast.While):
+        return [f"{indent}while {text_of(statement.test)}:", *_body(statement.body, indent)]
+    if isinstance(statement, ast.If):
+        lines = [f"{indent}if {text_of(statement.test)}:", *_body(statement.body, indent)]
+        return lines + ([f"{indent}else:", *_body(statement.orelse, indent)] if statement.orelse else [])
+    if isinstance(statement, ast.Assign):
+        target = text_of(statement.targets[0])
+        if isinstance(statement.targets[0], ast.Tuple) and len(statement.targets[0].elts) > 1:
+            target = target[1:-1]
+        return _broken(f"{indent}{target} = ", statement.value, "", indent)
+    if isinstance(statement, ast.Return) and statement.value is not None:
+        return _broken(f"{indent}return ", statement.value, "", indent)
+    if isinstance(statement, ast.Expr):
+        return _broken(indent, statement.value, "", indent)
+    return [indent + line for line in text_of(statement).splitlines()]
+
+
+def _body(statements: list[ast.stmt], indent: str) -> list[str]:
+    return [line for statement in statements for line in lines_of(statement, indent + _STEP)] or [
+        indent + _STEP + "pass"
+    ]
+
+
+def _broken(head: str, tree: ast.expr, tail: str, indent: str) -> list[str]:
+    """Return `head tree tail` on one line, or with the members of its brackets on lines of their own."""
+    whole = head + text_of(tree).replace("\n", " ") + tail
+    if len(whole) <= WIDTH:
+        return [_double_quoted(whole, tree)]
+    inner = indent + _STEP
+    if isinstance(tree, ast.Call) and (tree.args or tree.keywords):
+        members: list[tuple[str, ast.expr]] = [("", each) for each in tree.args]
+        members += [(f"{each.arg}=" if each.arg else "**", each.value) for each in tree.keywords]
+        return _members(f"{head}{text_of(tree.func)}(", members, f"){tail}", indent)
+    if isinstance(tree, ast.Dict) and tree.values:
+        lines = []
+        for key, value in zip(tree.keys, tree.values, strict=True):
+            lines += _broken(f"{inner}{text_of(key)}: " if key else inner, value, ",", inner)
+        return [head + "{", *(_double_quoted(line, tree) for line in lines), f"{indent}}}{tail}"]
+    if isinstance(tree, ast.Tuple | ast.List) and tree.elts:
+        opening, closing = "()" if isinstance(tree, ast.Tuple) else "[]"
+        return _members(head + opening, [("", each) for each in tree.elts], closing + tail, indent)
+    if isinstance(tree, ast.BinOp | ast.Compare | ast.IfExp) and not head.rstrip().endswith("("):
+        return [f"{head}(", *_operands(tree, inner), f"{indent}){tail}"]
+    if isinstance(tree, ast.Subscript | ast.Attribute) and not head.rstrip().endswith("("):
+        after = (
+            text_of(ast.Subscript(ast.Name("x", ast.Load()), tree.slice, ast.Load()))[1:]
+            if isinstance(tree, ast.Subscript)
+            else f".{tree.attr}"
+        )
+        return _broken(head, tree.value, after + tail, indent)
+    return [_double_quoted(whole, tree)]
+
+
+def _operands(tree: ast.expr, indent: str) -> list[str]:
+    """Return the lines of a long expression within brackets."""
+    if isinstance(tree, ast.BinOp) and len(indent + text_of(tree)) > WIDTH:
+        symbol = text_of(ast.BinOp(ast.Name("a", ast.Load()), tree.op, ast.Name("b", ast.Load())))[2:-1]
+        left = [text_of(ast.BinOp(tree.left, tree.op, ast.Name("b", ast.Load())))[: -len(f" {symbol}b")]]
+        return [*_fitting(left[0], tree.left, indent), *_broken(f"{indent}{symbol}", tree.right, "", indent)]
+    return (
+        _broken(indent + "", tree, "", indent)
+        if not isinstance(tree, ast.BinOp)
+        else [indent + text_of(tree)]
+    )
+
+
+def _fitting(text: str, tree: ast.expr, indent: str) -> list[str]:
+    """Return an operand, whose text may have brackets that its tree alone has not."""
+    if len(indent + text) <= WIDTH or text_of(tree) != text:
+        return [indent + text]
+    return _operands(tree, indent) if isinstance(tree, ast.BinOp) else _broken(indent, tree, "", indent)
+
+
+def _members(head: str, members: list[tuple[str, ast.expr]], tail: str, indent: str) -> list[str]:
+    """Return bracketed members: all on one line of their own if they fit, else one a line."""
+    inner = indent + _STEP
+    joined = inner + ", ".join(prefix + text_of(each) for prefix, each in members)
+    if len(joined) <= WIDTH:
+        return [head, _double_quoted(joined, *(each for _, each in members)), indent + tail]
+    lines = [line for prefix, each in members for line in _broken(inner + prefix, each, ",", inner)]
+    return [head, *lines, indent + tail]
+
+
+def _double_quoted(line: str, *trees: ast.expr) -> str:
+    """Return the line with its strings in double quotes, as formatters write them, where that is the same."""
+    for tree in trees:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                single = repr(node.value)
+                if '"' not in single and "\\" not in single:
+                    line = line.replace(single, f'"{node.value}"')
+    return line

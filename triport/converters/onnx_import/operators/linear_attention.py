@@ -1,0 +1,50 @@
+"""Attention with a state instead of a cache, and its convolution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from triport.converters.onnx_import.call import Call
+from triport.converters.onnx_import.expressions import code
+
+from . import both
+from .elementwise import _f32
+
+
+@both("LinearAttention")
+def linear_attention(call: Call) -> Any:
+    """The recurrence, a token after the other."""
+    call.attribute("chunk_size", 64)
+    rule, scale = call.attribute("update_rule", "gated_delta"), _f32(call.attribute("scale", 0.0))
+    if rule not in ("linear", "gated", "delta", "gated_delta"):
+        call.refuse("attribute update_rule is unknown")
+    return code(
+        "f(q, k, v, s, d, b, heads=h, kv_heads=kh, scale=n)",
+        f=call.function("linear_attention"),
+        q=call.tensor(0),
+        k=call.tensor(1),
+        v=call.tensor(2),
+        s=call.tensor(3) if call.has(3) else None,
+        d=call.tensor(4) if call.has(4) and "gated" in rule else None,
+        b=call.tensor(5) if call.has(5) and "delta" in rule else None,
+        h=call.attribute("q_num_heads"),
+        kh=call.attribute("kv_num_heads"),
+        n=scale or None,
+    )
+
+
+@both("CausalConvWithState")
+def causal_conv(call: Call) -> Any:
+    """A convolution of each channel over what came before, carried on from call to call."""
+    activation = call.attribute("activation", "none")
+    if activation not in ("none", "silu", "swish"):
+        call.refuse("attribute activation is unknown")
+    return code(
+        "f(x, w, b, s, silu=a)",
+        f=call.function("causal_conv"),
+        x=call.tensor(0),
+        w=call.tensor(1),
+        b=call.tensor(2) if call.has(2) else None,
+        s=call.tensor(3) if call.has(3) else None,
+        a=activation != "none",
+    )

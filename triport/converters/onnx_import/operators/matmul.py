@@ -1,0 +1,137 @@
+"""Products of matrices; with constant weights they are linear layers."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import numpy as np
+
+from triport.converters.onnx_import.call import Call
+from triport.converters.onnx_import.expressions import OMIT, code
+from triport.converters.onnx_import.values import Known, Variable
+
+from . import both
+
+_FLOATS = ("float16", "bfloat16", "float32", "float64")
+
+
+@both("MatMul")
+def matmul(call: Call) -> ast.expr:
+    """A product; by a constant matrix it is a linear layer, with the bias of the addition that follows."""
+    weight = call.rep(1)
+    shape = call.shape(0)
+    if (
+        isinstance(weight, Known)
+        and isinstance(call.rep(0), Variable)
+        and weight.array.ndim == 2
+        and weight.origin is not None
+        and weight.trained
+        and shape is not None
+        and len(shape) >= 1
+        and call.dtype(0) in _FLOATS
+    ):
+        layer = _linear(call, weight, None)
+        if layer is not None:
+            return layer
+    if call.target == "pytorch":
+        return code(
+            "a @ b" if call.dtype(0) in _FLOATS else "torch.matmul(a, b)", a=call.tensor(0), b=call.tensor(1)
+        )
+    a, b = call.tensor(0), call.tensor(1)
+    if call.dtype(0) not in _FLOATS:
+        call.refuse("of integers: MindSpore's CPU multiplies floats")
+    return code("ops.matmul(a, b)", a=a, b=b)
+
+
+def _linear(call: Call, weight: Known, bias: Known | None) -> ast.expr | None:
+    """Return a linear layer of a weight that is stored (in, out), if that can be one."""
+    origin_first = weight.array.T
+    held = Known(np.ascontiguousarray(origin_first), weight.origin, trained=True)
+    if not weight.transposed:
+        # the initializer itself is (in, out): the layer holds its transpose under the same name
+        held = Known(np.ascontiguousarray(origin_first), weight.origin, trained=True)
+    return linear_layer(call, held, bias)
+
+
+def linear_layer(call: Call, weight: Known, bias: Known | None) -> ast.expr | None:
+    """Return a linear layer of a weight that is (out, in); None if it is held elsewhere already."""
+    outputs, inputs = weight.array.shape
+    kind = (
+        "nn.Linear(i, o, bias=b, dtype=d)"
+        if call.target == "pytorch"
+        else "nn.Dense(i, o, has_bias=b, dtype=d)"
+    )
+    dtype = str(weight.array.dtype)
+    constructor = code(
+        kind,
+        i=inputs,
+        o=outputs,
+        b=OMIT if bias is not None else False,
+        d=OMIT if dtype == "float32" else call.dtype_name(dtype),
+    )
+    weights = {"weight": weight} | ({"bias": bias} if bias is not None else {})
+    return call.body.layer("linear", constructor, weights, call.tensor(0))
+
+
+@both("Gemm", since=6)
+def gemm(call: Call) -> ast.expr:
+    """Alpha A B + beta C; a linear layer if it is one."""
+    alpha, beta = (float(str(np.float32(call.attribute(n, 1.0)))) for n in ("alpha", "beta"))
+    trans_a, trans_b = call.attribute("transA", 0), call.attribute("transB", 0)
+    weight = call.rep(1)
+    bias = call.rep(2) if call.has(2) else None
+    if (
+        isinstance(weight, Known)
+        and isinstance(call.rep(0), Variable)
+        and weight.array.ndim == 2
+        and alpha == 1
+    ):
+        array = weight.array if trans_b else weight.array.T
+        good_bias = bias is None or (
+            isinstance(bias, Known) and bias.array.shape == (array.shape[0],) and beta == 1
+        )
+        if not trans_a and good_bias and call.dtype(0) in _FLOATS:
+            held = Known(np.ascontiguousarray(array), weight.origin, trained=True)
+            layer = linear_layer(call, held, bias if isinstance(bias, Known) else None)
+            if layer is not None:
+                return layer
+    if call.target == "mindspore" and call.dtype(0) not in _FLOATS:
+        call.refuse("of integers: MindSpore's CPU multiplies floats")
+    a: Any = code("x.T", x=call.tensor(0)) if trans_a else call.tensor(0)
+    b: Any = code("x.T", x=call.tensor(1)) if trans_b else call.tensor(1)
+    product = code("a @ b" if call.target == "pytorch" else "ops.matmul(a, b)", a=a, b=b)
+    if alpha != 1:
+        product = code("n * x", n=alpha, x=product)
+    if bias is None:
+        return product
+    c = call.tensor(2)
+    return code("x + c", x=product, c=code("n * c", n=beta, c=c) if beta != 1 else c)
+
+
+@both("Einsum")
+def einsum(call: Call) -> ast.expr:
+    """Einstein's sum."""
+    equation = call.attribute("equation").replace(" ", "")
+    if call.target == "mindspore":
+        call.refuse("MindSpore's einsum is not for the CPU")
+    if not set(equation) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.,->"):
+        call.refuse("its equation has characters that are none")
+    return code("torch.einsum(e, *xs)", e=equation, xs=[call.tensor(i) for i in range(call.count)])
+
+
+@both("MatMulInteger")
+def matmul_integer(call: Call) -> ast.expr:
+    """A product of bytes, in int32."""
+    wide = "torch.int32" if call.target == "pytorch" else "mindspore.float64"
+    a, b = (code(f"x.to({wide})", x=call.tensor(i)) for i in (0, 1))
+    if call.has(2):
+        zero = code(f"z.to({wide})", z=call.tensor(2))
+        if call.rank(2) == 1 and call.size(2, 0) != 1:
+            zero = code("z.unsqueeze(-1)", z=zero)
+        a = code("x - z", x=a, z=zero)
+    if call.has(3):
+        b = code(f"x - z.to({wide})", x=b, z=call.tensor(3))
+    if call.target == "pytorch":
+        return code("torch.matmul(a, b)", a=a, b=b)
+    return code("ops.matmul(a, b).to(mindspore.int32)", a=a, b=b)

@@ -1,0 +1,438 @@
+"""Softmax and the norms."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import numpy as np
+
+from triport.converters.onnx_import.call import Call
+from triport.converters.onnx_import.expressions import OMIT, code
+from triport.converters.onnx_import.values import Known
+
+from . import both, mindspore, pytorch
+from .elementwise import _f32
+
+_SOFT = {
+    "Softmax": ("x.softmax(dim=a)", "ops.softmax(x, axis=a)"),
+    "LogSoftmax": ("F.log_softmax(x, dim=a)", "ops.log_softmax(x, axis=a)"),
+    "Hardmax": ("F.one_hot(x.argmax(dim=a), n)", "ops.one_hot(x.argmax(axis=a), n)"),
+}
+
+
+@both("Softmax", "LogSoftmax", "Hardmax", since=13)
+def softmax(call: Call) -> ast.expr:
+    """Along one axis."""
+    axis, rank = call.attribute("axis", -1), call.rank(0)
+    axis = call.axis(axis, rank)
+    return _soft(call, call.tensor(0), axis - rank if axis == rank - 1 else axis, rank, call.size(0, axis))
+
+
+@both("Softmax", "LogSoftmax", "Hardmax", until=12)
+def softmax_of_two(call: Call) -> ast.expr:
+    """Over all axes from one on, as it was before version 13."""
+    rank = call.rank(0)
+    axis = call.axis(call.attribute("axis", 1), rank)
+    x = call.tensor(0)
+    rest = [call.size(0, a) for a in range(axis + 1, rank)]
+    if axis == rank - 1 or all(n == 1 for n in rest):
+        return _soft(call, x, axis, rank, call.size(0, axis))
+    x = call.let("x", x)
+    if call.target == "mindspore" or call.node.op_type == "Hardmax":
+        last = [call.size(0, a) for a in range(axis, rank)]
+        if any(n is None for n in last):
+            call.refuse("over free axes")
+        flat = code("x.reshape(*x.shape[:a], -1)", x=x, a=axis)
+        size = int(np.prod([n for n in last if n is not None]))
+        return code("s.reshape(x.shape)", s=_soft(call, flat, axis, axis + 1, size), x=x)
+    flat = code("x.flatten(a)", x=x, a=axis)
+    return code("s.reshape(x.shape)", s=_soft(call, flat, -1, axis + 1, None), x=x)
+
+
+def _soft(call: Call, x: ast.expr, axis: int, rank: int, size: int | None) -> ast.expr:
+    template = _SOFT[call.node.op_type][call.target == "mindspore"]
+    if call.target == "mindspore" and call.node.op_type == "Softmax":
+        return code("f(x, a)", f=call.function("softmax"), x=x, a=axis)
+    if call.node.op_type != "Hardmax":
+        return code(template, x=x, a=axis)
+    if size is None:
+        call.refuse("along a free axis")
+    dtype = call.dtype_name(call.dtype(0))
+    if call.target == "pytorch":
+        hot = code(f"{template}.to(d)", x=x, a=axis, n=size, d=dtype)
+    else:
+        hot = code("ops.one_hot(ops.argmax(x, a), n).to(d)", x=x, a=axis, n=size, d=dtype)
+    axis %= rank
+    if axis == rank - 1:
+        return hot
+    return code("x.movedim(-1, a)" if call.target == "pytorch" else "ops.movedim(x, -1, a)", x=hot, a=axis)
+
+
+def _held(call: Call, *indices: int) -> list[Known] | None:
+    """Return inputs as constants, if all of them are."""
+    found = [call.rep(i) for i in indices]
+    return [f for f in found if isinstance(f, Known)] if all(isinstance(f, Known) for f in found) else None
+
+
+@pytorch("BatchNormalization", since=7)
+def batch_norm(call: Call) -> Any:
+    """BatchNorm with its running statistics; in training mode with the batch's."""
+    eps, momentum = call.attribute("epsilon", 1e-5), call.attribute("momentum", 0.9)
+    if call.version < 9 and call.attribute("spatial", 1) != 1:
+        call.refuse("spatial=0")
+    training = call.attribute("training_mode", 0) if call.version >= 14 else 0
+    rank = call.rank(0)
+    if training:
+        return _training(call, eps, momentum)
+    if any(call.used(i) for i in range(1, len(call.node.outputs))):
+        call.refuse("its running statistics are outputs")
+    held = _held(call, 1, 2, 3, 4)
+    if held is not None and 2 <= rank <= 5 and len({str(h.array.dtype) for h in held} | {call.dtype(0)}) == 1:
+        kind = {2: "BatchNorm1d", 3: "BatchNorm1d", 4: "BatchNorm2d", 5: "BatchNorm3d"}[rank]
+        size = int(held[0].array.size)
+        dtype = str(held[0].array.dtype)
+        constructor = code(
+            f"nn.{kind}(n, eps=e, momentum=m, dtype=d)",
+            n=size,
+            e=OMIT if _f32(eps) == 1e-5 else _f32(eps),
+            m=OMIT if _f32(momentum) == 0.9 else round(1 - _f32(momentum), 7),
+            d=OMIT if dtype == "float32" else call.dtype_name(dtype),
+        )
+        names = ("weight", "bias", "running_mean", "running_var")
+        layer = call.body.layer("norm", constructor, dict(zip(names, held, strict=True)), call.tensor(0))
+        if layer is not None:
+            return layer
+    x, scale, bias, mean, var = (call.tensor(i) for i in range(5))
+    return code("F.batch_norm(x, m, v, s, b, eps=e)", x=x, m=mean, v=var, s=scale, b=bias, e=_f32(eps))
+
+
+def _training(call: Call, eps: float, momentum: float) -> Any:
+    """Return output and updated statistics of training mode, whose variance is the population's."""
+    x = call.let("x", call.tensor(0))
+    scale, bias, mean, var = (call.tensor(i) for i in range(1, 5))
+    axes = [a for a in range(call.rank(0)) if a != 1]
+    batch_mean = call.let("mean", code("x.mean(dim=a)", x=x, a=axes))
+    batch_var = call.let("variance", code("x.var(dim=a, correction=0)", x=x, a=axes))
+    shaped = code(
+        "F.batch_norm(x, m, v, s, b, eps=e)", x=x, m=batch_mean, v=batch_var, s=scale, b=bias, e=_f32(eps)
+    )
+    mixed = "old * m + new * (1 - m)"
+    updated = [code(mixed, old=o, new=n, m=_f32(momentum)) for o, n in ((mean, batch_mean), (var, batch_var))]
+    return (shaped, *updated)
+
+
+@mindspore("BatchNormalization", since=7)
+def batch_norm_mindspore(call: Call) -> Any:
+    """BatchNorm with its running statistics."""
+    eps, momentum = call.attribute("epsilon", 1e-5), call.attribute("momentum", 0.9)
+    if call.version < 9 and call.attribute("spatial", 1) != 1:
+        call.refuse("spatial=0")
+    if call.version >= 14 and call.attribute("training_mode", 0):
+        call.refuse("training_mode=1")
+    if any(call.used(i) for i in range(1, len(call.node.outputs))):
+        call.refuse("its running statistics are outputs")
+    held = _held(call, 1, 2, 3, 4)
+    rank = call.rank(0)
+    if held is not None and rank in (2, 4) and {str(h.array.dtype) for h in held} == {"float32"}:
+        kind = {2: "BatchNorm1d", 4: "BatchNorm2d"}[rank]
+        constructor = code(
+            f"nn.{kind}(n, eps=e, momentum=m)",
+            n=int(held[0].array.size),
+            e=OMIT if _f32(eps) == 1e-5 else _f32(eps),
+            m=OMIT if _f32(momentum) == 0.9 else _f32(momentum),
+        )
+        names = ("gamma", "beta", "moving_mean", "moving_variance")
+        layer = call.body.layer("norm", constructor, dict(zip(names, held, strict=True)), call.tensor(0))
+        if layer is not None:
+            return layer
+    shape = (1, -1, *[1] * (rank - 2))
+    x = call.tensor(0)
+    scale, bias, mean, var = (
+        code("x.reshape(s)", x=call.tensor(i), s=shape) if rank > 2 else call.tensor(i) for i in range(1, 5)
+    )
+    return code("(x - m) / ops.sqrt(v + e) * s + b", x=x, m=mean, v=var, s=scale, b=bias, e=_f32(eps))
+
+
+@pytorch("InstanceNormalization", since=6)
+def instance_norm(call: Call) -> ast.expr:
+    """Each channel of each image by itself."""
+    return code(
+        "F.instance_norm(x, weight=w, bias=b, eps=e)",
+        x=call.tensor(0),
+        w=call.tensor(1),
+        b=call.tensor(2),
+        e=_f32(call.attribute("epsilon", 1e-5)),
+    )
+
+
+@mindspore("InstanceNormalization", since=6)
+def instance_norm_mindspore(call: Call) -> ast.expr:
+    """Each channel of each image by itself."""
+    rank = call.rank(0)
+    x = call.let("x", call.tensor(0))
+    axes = tuple(range(2, rank))
+    mean = call.let("mean", code("ops.mean(x, a, True)", x=x, a=axes))
+    centred = call.let("x", code("x - m", x=x, m=mean))
+    var = code("ops.mean(ops.square(c), a, True)", c=centred, a=axes)
+    shape = (1, -1, *[1] * (rank - 2))
+    return code(
+        "c / ops.sqrt(v + e) * w.reshape(s) + b.reshape(s)",
+        c=centred,
+        v=var,
+        w=call.tensor(1),
+        b=call.tensor(2),
+        s=shape,
+        e=_f32(call.attribute("epsilon", 1e-5)),
+    )
+
+
+@both("LayerNormalization", since=17)
+def layer_norm(call: Call) -> Any:
+    """Over the last axes; mean and inverse deviation are outputs too."""
+    eps = _f32(call.attribute("epsilon", 1e-5))
+    rank = call.rank(0)
+    axis = call.axis(call.attribute("axis", -1), rank)
+    call.attribute("stash_type", 1)
+    axes = list(range(axis, rank))
+    sizes = [call.size(0, a) for a in axes]
+    others = call.used(1) or call.used(2)
+    held = _held(call, *([1, 2] if call.has(2) else [1]))
+    dtype = call.dtype(0)
+    fits = held is not None and all(list(h.array.shape) == sizes for h in held)
+    if fits and held is not None and not others and all(str(h.array.dtype) == dtype for h in held):
+        layer = _layer_norm_layer(call, held, sizes, eps)
+        if layer is not None:
+            return layer
+    if call.target == "pytorch":
+        if (
+            not others
+            and list(call.shape(1) or []) == sizes
+            and all(n is not None for n in sizes)
+            and (not call.has(2) or list(call.shape(2) or []) == sizes)
+        ):
+            return code(
+                "F.layer_norm(x, s, w, b, e)",
+                x=call.tensor(0),
+                s=tuple(sizes),
+                w=call.tensor(1),
+                b=call.tensor(2) if call.has(2) else None,
+                e=eps,
+            )
+        mean_template, wide = "x.mean(dim=a, keepdim=True)", "torch.float32"
+    else:
+        mean_template, wide = "ops.mean(x, a, True)", "mindspore.float32"
+    x = call.tensor(0)
+    if dtype in ("float16", "bfloat16"):
+        x = code(f"x.to({wide})", x=x)
+    x = call.let("x", x)
+    a: Any = axes if call.target == "pytorch" else tuple(axes)
+    mean = call.let("mean", code(mean_template, x=x, a=a))
+    centred = call.let("centred", code("x - m", x=x, m=mean))
+    square = code("c.square()", c=centred)
+    root = "torch.rsqrt(v + e)" if call.target == "pytorch" else "1.0 / ops.sqrt(v + e)"
+    inverse = call.let("scale", code(root, v=code(mean_template, x=square, a=a), e=eps))
+    normal = code("c * i", c=centred, i=inverse)
+    if dtype in ("float16", "bfloat16"):
+        normal = code("x.to(d)", x=normal, d=call.dtype_name(dtype))
+    y = code("n * w", n=normal, w=call.tensor(1))
+    return (code("y + b", y=y, b=call.tensor(2)) if call.has(2) else y, mean, inverse)
+
+
+def _layer_norm_layer(call: Call, held: list[Known], sizes: list[Any], eps: float) -> ast.expr | None:
+    dtype = str(held[0].array.dtype)
+    if call.target == "pytorch":
+        constructor = code(
+            "nn.LayerNorm(s, eps=e, bias=b, dtype=d)",
+            s=sizes[0] if len(sizes) == 1 else tuple(sizes),
+            e=OMIT if eps == 1e-5 else eps,
+            b=OMIT if len(held) == 2 else False,
+            d=OMIT if dtype == "float32" else call.dtype_name(dtype),
+        )
+        return call.body.layer(
+            "norm", constructor, dict(zip(("weight", "bias"), held, strict=False)), call.tensor(0)
+        )
+    if dtype != "float32" or len(held) != 2:
+        return None
+    first = len(call.shape(0) or []) - len(sizes)
+    constructor = code(
+        "nn.LayerNorm(s, begin_norm_axis=a, begin_params_axis=a, epsilon=e)",
+        s=tuple(sizes),
+        e=eps,
+        a=first if len(sizes) > 1 else -1,
+    )
+    return call.body.layer(
+        "norm", constructor, dict(zip(("gamma", "beta"), held, strict=True)), call.tensor(0)
+    )
+
+
+@both("RMSNormalization")
+def rms_norm(call: Call) -> ast.expr:
+    """By the root of the mean of squares over the last axes."""
+    eps = _f32(call.attribute("epsilon", 1e-5))
+    rank = call.rank(0)
+    axis = call.axis(call.attribute("axis", -1), rank)
+    call.attribute("stash_type", 1)
+    dtype = call.dtype(0)
+    half = dtype in ("float16", "bfloat16")
+    wide = "torch.float32" if call.target == "pytorch" else "mindspore.float32"
+    x = code(f"x.to({wide})", x=call.tensor(0)) if half else call.tensor(0)
+    x = call.let("x", x)
+    axes: Any = list(range(axis, rank))
+    if call.target == "pytorch":
+        mean = code("x.square().mean(dim=a, keepdim=True)", x=x, a=axes)
+        normal = code("x * torch.rsqrt(m + e)", x=x, m=mean, e=eps)
+    else:
+        mean = code("ops.mean(ops.square(x), a, True)", x=x, a=tuple(axes))
+        normal = code("x / ops.sqrt(m + e)", x=x, m=mean, e=eps)
+    if half:
+        normal = code("x.to(d)", x=normal, d=call.dtype_name(dtype))
+    return code("n * w", n=normal, w=call.tensor(1))
+
+
+@both("GroupNormalization", since=21)
+def group_norm(call: Call) -> ast.expr:
+    """Groups of channels."""
+    groups, eps = call.attribute("num_groups"), _f32(call.attribute("epsilon", 1e-5))
+    call.attribute("stash_type", 1)
+    if call.target == "mindspore":
+        return _group_norm_mindspore(call, groups, eps)
+    held = _held(call, 1, 2)
+    if held is not None and str(held[0].array.dtype) == "float32":
+        constructor = code(
+            "nn.GroupNorm(g, n, eps=e)", g=groups, n=int(held[0].array.size), e=OMIT if eps == 1e-5 else eps
+        )
+        layer = call.body.layer(
+            "norm", constructor, dict(zip(("weight", "bias"), held, strict=True)), call.tensor(0)
+        )
+        if layer is not None:
+            return layer
+    return code(
+        "F.group_norm(x, g, w, b, e)", x=call.tensor(0), g=groups, w=call.tensor(1), b=call.tensor(2), e=eps
+    )
+
+
+def _group_norm_mindspore(call: Call, groups: int, eps: float) -> ast.expr:
+    rank = call.rank(0)
+    x = call.let("x", call.tensor(0))
+    grouped = call.let("x", code("x.reshape(x.shape[0], g, -1)", x=x, g=groups))
+    centred = call.let("x", code("x - ops.mean(x, -1, True)", x=grouped))
+    normal = code(
+        "(c / ops.sqrt(ops.mean(ops.square(c), -1, True) + e)).reshape(x.shape)", c=centred, e=eps, x=x
+    )
+    shape = (1, -1, *[1] * (rank - 2))
+    return code("n * w.reshape(s) + b.reshape(s)", n=normal, w=call.tensor(1), b=call.tensor(2), s=shape)
+
+
+@both("LpNormalization")
+def lp_norm(call: Call) -> ast.expr:
+    """By the 1-norm or 2-norm along an axis; what is all zero stays so."""
+    p, axis = call.attribute("p", 2), call.attribute("axis", -1)
+    if p not in (1, 2):
+        call.refuse(f"p is {p}")
+    x = call.let("x", call.tensor(0))
+    if call.target == "pytorch":
+        norm = code("x.norm(p=n, dim=a, keepdim=True)", x=x, n=p, a=axis)
+        n = call.let("norm", norm)
+        return code("torch.where(n == 0, 0, x / n)", n=n, x=x)
+    template = "ops.sum(ops.abs(x), a, True)" if p == 1 else "ops.sqrt(ops.sum(ops.square(x), a, True))"
+    n = call.let("norm", code(template, x=x, a=axis))
+    return code("ops.where(n == 0, ops.zeros_like(x), x / n)", n=n, x=x)
+
+
+@both("MeanVarianceNormalization")
+def mean_variance(call: Call) -> ast.expr:
+    """Zero mean and unit deviation."""
+    axes = call.attribute("axes", [0, 2, 3])
+    x = call.let("x", call.tensor(0))
+    if call.target == "pytorch":
+        centred = call.let("x", code("x - x.mean(dim=a, keepdim=True)", x=x, a=axes))
+        return code("c / (c.square().mean(dim=a, keepdim=True).sqrt() + 1e-9)", c=centred, a=axes)
+    centred = call.let("x", code("x - ops.mean(x, a, True)", x=x, a=tuple(axes)))
+    return code("c / (ops.sqrt(ops.mean(ops.square(c), a, True)) + 1e-9)", c=centred, a=tuple(axes))
+
+
+@both("LRN")
+def lrn(call: Call) -> ast.expr:
+    """Across neighbouring channels."""
+    size = call.attribute("size")
+    alpha, beta, bias = (
+        _f32(call.attribute(n, v)) for n, v in (("alpha", 1e-4), ("beta", 0.75), ("bias", 1.0))
+    )
+    if call.target == "pytorch":
+        if size % 2 == 0:
+            call.refuse("an even size, which PyTorch centres otherwise")
+        return code(
+            "F.local_response_norm(x, n, alpha=a, beta=b, k=k)",
+            x=call.tensor(0),
+            n=size,
+            a=alpha,
+            b=beta,
+            k=bias,
+        )
+    if size % 2 == 0 or call.rank(0) != 4:
+        call.refuse("an even size, or no image")
+    return code("ops.lrn(x, r, k, a, b)", x=call.tensor(0), r=size // 2, k=bias, a=alpha / size, b=beta)
+
+
+@both("PRelu", since=7)
+def prelu(call: Call) -> ast.expr:
+    """Leaky with a slope of each channel or place."""
+    slope, x = call.rep(1), call.tensor(0)
+    rank = call.rank(0)
+    if call.target == "pytorch" and isinstance(slope, Known) and slope.array.dtype == np.float32 and rank > 1:
+        channels = slope.array.reshape(-1)
+        shape = [1] * (rank - slope.array.ndim) + list(slope.array.shape)
+        if slope.array.size == 1 or (shape[1] == slope.array.size and slope.array.size == call.size(0, 1)):
+            constructor = code("nn.PReLU(n)", n=channels.size if channels.size > 1 else OMIT)
+            layer = call.body.layer(
+                "prelu", constructor, {"weight": Known(channels, slope.origin, trained=True)}, x
+            )
+            if layer is not None:
+                return layer
+    x = call.let("x", x)
+    module = "torch" if call.target == "pytorch" else "ops"
+    return code(f"{module}.where(x < 0, x * s, x)", x=x, s=call.tensor(1))
+
+
+@pytorch("Dropout")
+def dropout(call: Call) -> Any:
+    """A layer that drops in training; as the file runs it, nothing."""
+    call.attribute("seed", 0)
+    if call.version < 12:
+        ratio = _f32(call.attribute("ratio", 0.5))
+    else:
+        given = call.constant(1) if call.has(1) else None
+        ratio = _f32(float(given.reshape(-1)[0])) if given is not None else 0.5
+        training = call.constant(2) if call.has(2) else np.zeros(1, bool)
+        if (training is None or training.reshape(-1)[0]) and ratio != 0:
+            call.refuse("in training mode, whose random numbers no framework repeats")
+    path = call.body.shared.state.add_layer("dropout", code("nn.Dropout(p)", p=ratio), {}, call.body.prefix)
+    x = call.tensor(0)
+    if path is None or call.used(1):
+        x = call.let("x", x)
+        return (x, code("torch.ones_like(x, dtype=torch.bool)", x=x))
+    return code("f(x)", f=call.body.member(path), x=x)
+
+
+@mindspore("Dropout")
+def dropout_mindspore(call: Call) -> Any:
+    """As the file runs it, nothing is dropped."""
+    call.attribute("seed", 0)
+    ratio = 0.5
+    if call.version < 12:
+        ratio = _f32(call.attribute("ratio", 0.5))
+    else:
+        given = call.constant(1) if call.has(1) else None
+        ratio = _f32(float(given.reshape(-1)[0])) if given is not None else 0.5
+        training = call.constant(2) if call.has(2) else np.zeros(1, bool)
+        if (training is None or training.reshape(-1)[0]) and ratio != 0:
+            call.refuse("in training mode, whose random numbers no framework repeats")
+    x = call.tensor(0)
+    if call.used(1):
+        x = call.let("x", x)
+        return (x, code("ops.ones_like(x, dtype=mindspore.bool_)", x=x))
+    if ratio >= 1:
+        return x
+    path = call.body.shared.state.add_layer("dropout", code("nn.Dropout(p=r)", r=ratio), {}, call.body.prefix)
+    return code("f(x)", f=call.body.member(path or ""), x=x)

@@ -1,0 +1,135 @@
+"""Padding."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from triport.converters.onnx_import.call import Call
+from triport.converters.onnx_import.expressions import OMIT, code
+
+from . import both
+from .elementwise import _f32
+
+_MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}
+
+
+@both("Pad", since=2)
+def pad(call: Call) -> ast.expr:
+    """Constant, reflected, repeated or wrapped; negative padding cuts."""
+    mode = call.attribute("mode", "constant")
+    rank = call.rank(0)
+    if mode not in _MODES:
+        call.refuse("attribute mode is unknown")
+    value: Any = OMIT
+    if call.version < 11:
+        pads: Any = call.attribute("pads")
+        stated = _f32(call.attribute("value", 0.0))
+        value = stated if stated else OMIT
+        axes = list(range(rank))
+    else:
+        pads = call.ints(1)
+        if call.has(2):
+            known = call.constant(2)
+            value = call.scalar(2)
+            if known is not None and known.size == 1 and not known.reshape(-1)[0]:
+                value = OMIT
+        axes = list(range(rank))
+        if call.version >= 18 and call.has(3):
+            axes = [call.axis(int(a), rank) for a in call.array(3)]
+    if pads is None:
+        if call.target == "mindspore" or axes != list(range(rank)) or mode != "constant":
+            call.refuse("the padding is computed at run time")
+        listed = code("[int(n) for n in p.reshape(2, -1).T.flip(0).reshape(-1)]", p=call.tensor(1))
+        return code("F.pad(x, p, value=v)", x=call.tensor(0), p=listed, v=value)
+    if len(pads) != 2 * len(axes):
+        call.refuse("the padding does not fit the axes")
+    begin: dict[int, Any] = dict(zip(axes, pads[: len(axes)], strict=True))
+    end: dict[int, Any] = dict(zip(axes, pads[len(axes) :], strict=True))
+    x = call.tensor(0)
+    padded = [a for a in range(rank) if _is_padded(begin.get(a, 0)) or _is_padded(end.get(a, 0))]
+    if not padded:
+        return x
+    if mode == "constant":
+        flat = [n for a in reversed(range(min(padded), rank)) for n in (begin.get(a, 0), end.get(a, 0))]
+        if call.dtype(0) == "bool":
+            boolean = "torch.bool" if call.target == "pytorch" else "mindspore.bool_"
+            wide = "torch.uint8" if call.target == "pytorch" else "mindspore.float32"
+            kind = (
+                f"F.pad(x.to({wide}), p, value=v).to({boolean})"
+                if call.target == "pytorch"
+                else f"ops.pad(x.to({wide}), p, value=v).to({boolean})"
+            )
+            return code(kind, x=x, p=tuple(flat), v=value)
+        if call.target == "mindspore":
+            if any(isinstance(n, ast.expr) or n < 0 for n in flat):
+                return _cut_mindspore(call, x, begin, end, flat, value)
+            if call.dtype(0) not in ("float32", "float16", "int32", "int64", "float64"):
+                call.refuse(f"of {call.dtype(0)} in MindSpore")
+            return code("ops.pad(x, p, value=v)", x=x, p=tuple(flat), v=value)
+        return code("F.pad(x, p, value=v)", x=x, p=tuple(flat), v=value)
+    return _by_index(call, x, mode, padded, begin, end)
+
+
+def _is_padded(size: Any) -> bool:
+    return not isinstance(size, int) or size != 0
+
+
+def _cut_mindspore(call: Call, x: ast.expr, begin: Any, end: Any, flat: list[Any], value: Any) -> ast.expr:
+    """Negative padding returns garbage in MindSpore: what is cut is sliced."""
+    if any(isinstance(n, ast.expr) for n in flat):
+        call.refuse("the padding is computed at run time")
+    rank = call.rank(0)
+    slices: list[ast.expr] = []
+    for a in range(rank):
+        low, high = min(begin.get(a, 0), 0), min(end.get(a, 0), 0)
+        slices.append(code("s[a:b]", a=-low, b=high if high else None, s=x).slice)  # type: ignore[attr-defined]
+    x = ast.Subscript(x, ast.Tuple(slices, ast.Load()), ast.Load())
+    left = [max(n, 0) for n in flat]
+    return code("ops.pad(x, p, value=v)", x=x, p=tuple(left), v=value) if any(left) else x
+
+
+def _by_index(
+    call: Call, x: ast.expr, mode: str, padded: list[int], begin: dict[int, Any], end: dict[int, Any]
+) -> ast.expr:
+    """Return padding with the tensor's own values: by the framework's pad for images, else by indices."""
+    rank = call.rank(0)
+    sizes = {a: (begin.get(a, 0), end.get(a, 0)) for a in padded}
+    if any(not isinstance(n, int) for pair in sizes.values() for n in pair):
+        call.refuse("the padding is computed at run time")
+    known = all(
+        call.size(0, a) is not None and max(sizes[a]) < (call.size(0, a) or 0) + (mode != "reflect")
+        for a in padded
+    )
+    plain = min(min(pair) for pair in sizes.values()) >= 0
+    floating = call.dtype(0) in ("float32", "float64", "float16", "bfloat16")
+    spatial = min(padded) >= 2 and 3 <= rank <= 5
+    if plain and spatial and floating and (known or mode == "edge"):
+        flat = [n for a in reversed(range(2, rank)) for n in sizes.get(a, (0, 0))]
+        if call.target == "pytorch":
+            return code("F.pad(x, p, mode=m)", x=x, p=tuple(flat), m=_MODES[mode])
+        if rank == 4 and mode != "wrap" and call.dtype(0) == "float32":
+            return code("ops.pad(x, p, mode=m)", x=x, p=tuple(flat), m=_MODES[mode])
+    for axis in padded:
+        size = call.size(0, axis)
+        if size is None:
+            call.refuse(f"mode {mode} along a free axis")
+        indices = [_place(i, size, mode) for i in range(-sizes[axis][0], size + sizes[axis][1])]
+        if call.target == "pytorch":
+            x = code(
+                "x.index_select(a, torch.tensor(i, device=x.device))", x=call.let("x", x), a=axis, i=indices
+            )
+        else:
+            x = code("ops.gather(x, mindspore.Tensor(i), a)", x=x, a=axis, i=indices)
+    return x
+
+
+def _place(i: int, size: int, mode: str) -> int:
+    """Return which element stands at a place outside."""
+    if mode == "edge":
+        return min(max(i, 0), size - 1)
+    if mode == "wrap":
+        return i % size
+    period = max(2 * size - 2, 1)
+    i %= period
+    return i if i < size else period - i

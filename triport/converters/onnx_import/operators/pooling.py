@@ -1,0 +1,288 @@
+"""Pools."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from triport.converters.onnx_import.call import Call
+from triport.converters.onnx_import.expressions import OMIT, code
+
+from . import both, mindspore, pytorch
+from .convolution import Window, padded, short
+
+_FLOATS = ("float16", "bfloat16", "float32", "float64")
+
+
+@pytorch("MaxPool")
+def max_pool(call: Call) -> Any:
+    """The largest of each window; indices count over all of the input."""
+    window = Window(call)
+    window.refuse_dynamic()
+    ceil, order = call.attribute("ceil_mode", 0), call.attribute("storage_order", 0)
+    rank, dtype = window.rank, call.dtype(0)
+    if rank > 3:
+        call.refuse(f"over {rank} axes")
+    x = call.tensor(0)
+    whole = dtype not in _FLOATS
+    if whole:
+        x = code("x.to(torch.float32)", x=x)
+    fits = window.symmetric and all(2 * p <= k for p, k in zip(window.begin, window.kernel, strict=True))
+    given = window.given(c=True if ceil else OMIT)
+    indices = call.used(1)
+    if indices and (whole or not fits):
+        call.refuse("indices beside uneven padding, or of integers")
+    if not fits:
+        if ceil:
+            call.refuse("ceil_mode beside uneven padding")
+        x = code("F.pad(x, p, value=v)", x=x, p=window.torch_pads, v=float("-inf"))
+        given["p"] = OMIT
+    template = f"F.max_pool{rank}d(x, k, stride=s, padding=p, dilation=dl, ceil_mode=c, return_indices=r)"
+    given["s"] = short(window.strides)
+    if window.strides == window.kernel:
+        given["s"] = OMIT
+    pooled = code(template, x=x, r=True if indices else OMIT, **given)
+    if whole:
+        pooled = code("x.to(d)", x=pooled, d=call.dtype_name(dtype))
+    if not indices:
+        return (pooled, None)
+    values, found = call.body.shared.fresh("x"), call.body.shared.fresh("indices")
+    call.body.statements.append(
+        ast.Assign(
+            [ast.Tuple([ast.Name(values, ast.Store()), ast.Name(found, ast.Store())], ast.Store())], pooled
+        )
+    )
+    return (ast.Name(values, ast.Load()), _flat_indices(call, ast.Name(found, ast.Load()), order))
+
+
+def _flat_indices(call: Call, indices: ast.expr, order: int) -> ast.expr:
+    """Return indices that count over batch and channels too, as ONNX has them."""
+    shape = call.shape(0)
+    if shape is None or not all(isinstance(n, int) for n in shape):
+        call.refuse("indices along a free axis")
+    sizes = [n for n in shape if isinstance(n, int)]
+    plane = 1
+    for n in sizes[2:]:
+        plane *= n
+    if order:
+        if len(sizes) != 4:
+            call.refuse("storage_order=1 of other than images")
+        indices = code("i % w * h + i // w", i=indices, w=sizes[3], h=sizes[2])
+    if sizes[0] * sizes[1] == 1:
+        return indices
+    base = code(
+        "torch.arange(n).reshape(a, b, *o) * p",
+        n=sizes[0] * sizes[1],
+        a=sizes[0],
+        b=sizes[1],
+        o=[1] * (len(sizes) - 2),
+        p=plane,
+    )
+    return code("i + b", i=indices, b=base)
+
+
+@mindspore("MaxPool")
+def max_pool_mindspore(call: Call) -> Any:
+    """The largest of each window of an image, by nn.MaxPool2d of what is padded before."""
+    window = Window(call)
+    window.refuse_dynamic()
+    call.attribute("storage_order", 0)
+    if call.used(1):
+        call.refuse("indices")
+    x, ceil = call.tensor(0), call.attribute("ceil_mode", 0)
+    if (
+        ceil
+        or set(window.dilations) != {1}
+        or window.rank != 2
+        or call.dtype(0) not in ("float32", "float16")
+    ):
+        pooled = code(
+            "f(x.to(mindspore.float32), k, s, p, dl, c)",
+            f=call.function("max_pool"),
+            x=x,
+            k=tuple(window.kernel),
+            s=tuple(window.strides),
+            p=(*window.begin, *window.end),
+            dl=tuple(window.dilations),
+            c=bool(ceil),
+        )
+        return (code("x.to(d)", x=pooled, d=call.dtype_name(call.dtype(0))), None)
+    if any(window.begin + window.end):
+        x = code("ops.pad(x, p, value=v)", x=x, p=window.torch_pads, v=float("-inf"))
+    constructor = code("nn.MaxPool2d(k, s)", k=short(window.kernel), s=short(window.strides))
+    path = call.body.shared.state.add_layer("pool", constructor, {}, call.body.prefix)
+    return (code("f(x)", f=call.body.member(path or ""), x=x), None)
+
+
+@pytorch("AveragePool")
+def average_pool(call: Call) -> ast.expr:
+    """The mean of each window, with or without the padding."""
+    window = Window(call)
+    window.refuse_dynamic()
+    ceil, include = call.attribute("ceil_mode", 0), call.attribute("count_include_pad", 0)
+    rank = window.rank
+    x = call.tensor(0)
+    given = window.given(
+        c=True if ceil else OMIT, i=OMIT if include or not any(window.begin + window.end) else False
+    )
+    given["s"] = OMIT if window.strides == window.kernel else short(window.strides)
+    fits = window.symmetric and all(2 * p <= k for p, k in zip(window.begin, window.kernel, strict=True))
+    if fits and set(window.dilations) == {1} and rank <= 3 and not (ceil and include and any(window.begin)):
+        given.pop("dl")
+        return code(
+            f"F.avg_pool{rank}d(x, k, stride=s, padding=p, ceil_mode=c, count_include_pad=i)", x=x, **given
+        )
+    return code(
+        "f(x, k, s, p, dl, ceil_mode=c, count_include_pad=i)",
+        f=call.function("average_pool"),
+        x=x,
+        k=tuple(window.kernel),
+        s=tuple(window.strides),
+        p=(*window.begin, *window.end),
+        dl=tuple(window.dilations),
+        c=bool(ceil),
+        i=bool(include),
+    )
+
+
+@mindspore("AveragePool")
+def average_pool_mindspore(call: Call) -> ast.expr:
+    """The mean of each window of an image; padding that does not count is divided out."""
+    window = Window(call)
+    window.refuse_dynamic()
+    ceil, include = call.attribute("ceil_mode", 0), call.attribute("count_include_pad", 0)
+    if (
+        ceil
+        or set(window.dilations) != {1}
+        or window.rank != 2
+        or call.dtype(0) not in ("float32", "float16")
+    ):
+        call.refuse("ceil_mode, dilations, or of other than float images")
+    x = call.tensor(0)
+    constructor = code("nn.AvgPool2d(k, s)", k=short(window.kernel), s=short(window.strides))
+    path = call.body.shared.state.add_layer("pool", constructor, {}, call.body.prefix)
+    pool = call.body.member(path or "")
+    if not any(window.begin + window.end):
+        return code("f(x)", f=pool, x=x)
+    mean = code("f(ops.pad(x, p))", f=pool, x=x, p=window.torch_pads)
+    if include:
+        return mean
+    x = call.let("x", x)
+    mean = code("f(ops.pad(x, p))", f=pool, x=x, p=window.torch_pads)
+    return code("m / f(ops.pad(ops.ones_like(x), p))", m=mean, f=pool, x=x, p=window.torch_pads)
+
+
+@both("GlobalAveragePool")
+def global_average_pool(call: Call) -> ast.expr:
+    """The mean over all places."""
+    rank = call.rank(0)
+    if call.target == "mindspore":
+        return code("ops.mean(x, a, True)", x=call.tensor(0), a=tuple(range(2, rank)))
+    if 3 <= rank <= 5:
+        return code(f"F.adaptive_avg_pool{rank - 2}d(x, 1)", x=call.tensor(0))
+    return code("x.mean(dim=a, keepdim=True)", x=call.tensor(0), a=list(range(2, rank)))
+
+
+@both("GlobalMaxPool")
+def global_max_pool(call: Call) -> ast.expr:
+    """The largest over all places."""
+    axes: Any = list(range(2, call.rank(0)))
+    if call.target == "mindspore":
+        return code("ops.amax(x, a, True)", x=call.tensor(0), a=tuple(axes))
+    return code("x.amax(dim=a, keepdim=True)", x=call.tensor(0), a=axes)
+
+
+@both("GlobalLpPool")
+def global_lp_pool(call: Call) -> ast.expr:
+    """The p-norm over all places."""
+    p = call.attribute("p", 2)
+    axes = list(range(2, call.rank(0)))
+    if call.target == "pytorch":
+        return code("x.abs().pow(p).sum(dim=a, keepdim=True).pow(q)", x=call.tensor(0), p=p, q=1 / p, a=axes)
+    return code(
+        "ops.pow(ops.sum(ops.pow(ops.abs(x), p), a, True), q)", x=call.tensor(0), p=p, q=1 / p, a=tuple(axes)
+    )
+
+
+@pytorch("LpPool", since=2)
+def lp_pool(call: Call) -> ast.expr:
+    """The p-norm of each window: a mean of powers, times the window's size."""
+    window = Window(call)
+    window.refuse_dynamic()
+    p, ceil = call.attribute("p", 2), call.attribute("ceil_mode", 0)
+    size = 1
+    for k in window.kernel:
+        size *= k
+    x = code("x.abs().pow(p)", x=call.tensor(0), p=p)
+    x = code("F.pad(x, p)", x=x, p=window.torch_pads) if any(window.begin + window.end) else x
+    zeros = (0,) * (2 * window.rank)
+    if set(window.dilations) == {1} and window.rank <= 3 and not ceil:
+        mean = code(
+            f"F.avg_pool{window.rank}d(x, k, stride=s)", x=x, k=short(window.kernel), s=short(window.strides)
+        )
+    else:
+        mean = code(
+            "f(x, k, s, p, dl, ceil_mode=c, count_include_pad=True)",
+            f=call.function("average_pool"),
+            x=x,
+            k=tuple(window.kernel),
+            s=tuple(window.strides),
+            p=zeros,
+            dl=tuple(window.dilations),
+            c=bool(ceil),
+        )
+    return code("(m * n).pow(q)", m=mean, n=size, q=1 / p)
+
+
+@pytorch("MaxUnpool")
+def max_unpool(call: Call) -> ast.expr:
+    """Values back where their indices, which count over the whole output, say."""
+    kernel = call.attribute("kernel_shape")
+    strides = call.attribute("strides", [1] * len(kernel))
+    pads = call.attribute("pads", [0] * 2 * len(kernel))
+    sizes = call.ints(2) if call.has(2) else None
+    shape = call.shape(0)
+    if call.has(2) and sizes is None:
+        call.refuse("the output's shape is computed at run time")
+    if shape is None or not all(isinstance(n, int) for n in shape):
+        call.refuse("of a free axis")
+    rank = len(kernel)
+    plain = [n for n in shape if isinstance(n, int)]
+    inferred = [
+        (n - 1) * s - pads[i] - pads[i + rank] + k
+        for i, (n, s, k) in enumerate(zip(plain[2:], strides, kernel, strict=True))
+    ]
+    whole = [*plain[:2], *inferred]
+    if sizes is not None and sizes != whole:
+        return code(
+            "f(x, i, s, o)",
+            f=call.function("unpool_into"),
+            x=call.tensor(0),
+            i=call.tensor(1),
+            s=tuple(whole),
+            o=tuple(sizes),
+        )
+    return code("f(x, i, s)", f=call.function("unpool"), x=call.tensor(0), i=call.tensor(1), s=tuple(whole))
+
+
+__all__ = ["padded"]
+
+
+@mindspore("LpPool", since=2)
+def lp_pool_mindspore(call: Call) -> ast.expr:
+    """The p-norm of each window."""
+    window = Window(call)
+    window.refuse_dynamic()
+    p, ceil = call.attribute("p", 2), call.attribute("ceil_mode", 0)
+    taps = code(
+        "f(ops.pow(ops.abs(x), p), k, s, pads, dl, c, 0.0)",
+        f=call.function("windows"),
+        x=call.tensor(0),
+        p=p,
+        k=tuple(window.kernel),
+        s=tuple(window.strides),
+        pads=(*window.begin, *window.end),
+        dl=tuple(window.dilations),
+        c=bool(ceil),
+    )
+    return code("ops.pow(ops.sum(ops.stack(t), 0), q)", t=taps, q=1 / p)

@@ -1,0 +1,68 @@
+"""Operators along axes that are known at run time only."""
+
+from collections.abc import Callable
+
+import mindspore
+from mindspore import Tensor, ops
+
+
+def product(x: Tensor, axes: tuple[int, ...], keep: bool) -> Tensor:
+    """Return the product along axes; along all if there are none."""
+    for axis in sorted((a % x.ndim for a in axes or range(x.ndim)), reverse=True):
+        x = ops.prod(x, axis, keep)
+    return x
+
+
+def cumulated(x: Tensor, axis: int, kind: Callable[..., Tensor], exclusive: bool, backwards: bool) -> Tensor:
+    """Return sums or products up to each place, from either end, with or without it."""
+    axis, dtype = int(axis) % x.ndim, x.dtype
+    result = kind(ops.flip(x, (axis,)) if backwards else x, axis)
+    if exclusive:
+        size = x.shape[axis]
+        first = ops.gather(result, mindspore.Tensor([0]), axis)
+        first = ops.zeros_like(first) if kind is mindspore.ops.cumsum else ops.ones_like(first)
+        rest = ops.gather(result, mindspore.Tensor(list(range(size - 1))), axis) if size > 1 else None
+        result = first if rest is None else ops.cat([first, rest], axis)
+    return (ops.flip(result, (axis,)) if backwards else result).to(dtype)
+
+
+def unsqueeze(x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """Put in axes of size 1."""
+    rank = x.ndim + len(axes)
+    for axis in sorted(a % rank for a in axes):
+        x = ops.unsqueeze(x, axis)
+    return x
+
+
+def expand(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Repeat along axes of size 1, in both directions of broadcasting."""
+    rank = max(x.ndim, len(shape))
+    mine = (1,) * (rank - x.ndim) + tuple(x.shape)
+    wanted = (1,) * (rank - len(shape)) + tuple(shape)
+    return ops.broadcast_to(x, tuple(w if m == 1 else m for m, w in zip(mine, wanted, strict=True)))
+
+
+def slice_axes(
+    x: Tensor,
+    starts: tuple[int, ...],
+    ends: tuple[int, ...],
+    axes: tuple[int, ...] | None,
+    steps: tuple[int, ...] | None,
+) -> Tensor:
+    """Return a part along axes; a negative step runs backwards."""
+    for i, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        axis, step = axes[i] if axes is not None else i, steps[i] if steps is not None else 1
+        size = x.shape[axis]
+        last = None if step < 0 and end < -size else end
+        x = ops.gather(x, mindspore.Tensor(list(range(size)[start:last:step]), mindspore.int64), axis)
+    return x
+
+
+def one_hot(indices: Tensor, depth: int, values: Tensor, axis: int) -> Tensor:
+    """Return vectors with `values[1]` at one place and `values[0]` elsewhere."""
+    indices = ops.unsqueeze(indices.to(mindspore.int64), axis)
+    shape = [1] * indices.ndim
+    shape[axis] = depth
+    places = ops.arange(0, depth, 1).reshape(tuple(shape))
+    hit = ops.where(indices < 0, indices + depth, indices) == places
+    return ops.where(hit, values[1], values[0]).to(values.dtype)

@@ -1,0 +1,54 @@
+"""Linear attention."""
+
+import mindspore
+from mindspore import Tensor, ops
+
+
+def linear_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    state: Tensor | None,
+    decay: Tensor | None,
+    beta: Tensor | None,
+    heads: int,
+    kv_heads: int,
+    scale: float | None,
+) -> tuple[Tensor, Tensor]:
+    """Return what the queries read of a state that keys and values are written into, and the last state."""
+    dtype, (batch, time) = query.dtype, query.shape[:2]
+    kept = dtype if state is None else state.dtype
+    wide = mindspore.float32
+    q = query.to(wide).reshape(batch, time, heads, -1).swapaxes(1, 2)
+    k, v = (t.to(wide).reshape(batch, time, kv_heads, -1).swapaxes(1, 2) for t in (key, value))
+    decay = None if decay is None else decay.to(wide).reshape(batch, time, kv_heads, -1).swapaxes(1, 2)
+    beta = None if beta is None else ops.unsqueeze(beta.to(wide).swapaxes(1, 2), -1)
+    now = ops.zeros((batch, kv_heads, k.shape[-1], v.shape[-1]), wide) if state is None else state.to(wide)
+    scale = q.shape[-1] ** -0.5 if scale is None else scale
+    outputs = []
+    for t in range(time):
+        if decay is not None:
+            now = now * ops.unsqueeze(ops.exp(decay[:, :, t]), -1)
+        written = v[:, :, t]
+        if beta is not None:
+            written = beta[:, :, t] * (written - ops.matmul(ops.unsqueeze(k[:, :, t], -2), now).squeeze(-2))
+        now = now + ops.unsqueeze(k[:, :, t], -1) * ops.unsqueeze(written, -2)
+        every = now if heads == kv_heads else ops.repeat_interleave(now, heads // kv_heads, 1)
+        outputs.append(scale * ops.matmul(ops.unsqueeze(q[:, :, t], -2), every).squeeze(-2))
+    return ops.stack(outputs, 1).reshape(batch, time, -1).to(dtype), now.to(kept)
+
+
+def causal_conv(
+    x: Tensor, weight: Tensor, bias: Tensor | None, state: Tensor | None, silu: bool
+) -> tuple[Tensor, Tensor]:
+    """Return the convolution of each channel with what came before, and what the next call needs."""
+    taps, length = weight.shape[-1], x.shape[-1]
+    whole = x
+    if taps > 1:
+        state = ops.zeros((*x.shape[:2], taps - 1), x.dtype) if state is None else state.to(x.dtype)
+        whole = ops.cat([state, x], -1)
+    result = 0 if bias is None else bias.reshape(1, -1, 1)
+    for i in range(taps):
+        result = result + whole[..., i : i + length] * weight[:, 0, i].reshape(1, -1, 1)
+    last = whole[..., whole.shape[-1] - (taps - 1) :] if taps > 1 else ops.zeros((*x.shape[:2], 0), x.dtype)
+    return result * ops.sigmoid(result) if silu else result, last

@@ -1,0 +1,103 @@
+"""Windows of any rank, by slices."""
+
+import itertools
+
+import mindspore
+from mindspore import Tensor, ops
+
+
+def windows(
+    x: Tensor,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+    ceil_mode: bool,
+    value: float,
+) -> list[Tensor]:
+    """Return what each tap of a window sees; `padding` is all begins, then all ends."""
+    rank = len(kernel)
+    pads, steps = [], []
+    for i in range(rank):
+        size = x.shape[2 + i] + padding[i] + padding[rank + i]
+        reach = (kernel[i] - 1) * dilation[i] + 1
+        count = (size - reach) // stride[i]
+        if ceil_mode and (size - reach) % stride[i] and (count + 1) * stride[i] < x.shape[2 + i] + padding[i]:
+            count += 1
+        steps.append(count + 1)
+        pads.append((padding[i], max(padding[rank + i] + count * stride[i] + reach - size, 0)))
+    for i, (before, after) in enumerate(pads):
+        for size, first in ((before, True), (after, False)):
+            if size:
+                shape = list(x.shape)
+                shape[2 + i] = size
+                edge = ops.full(tuple(shape), value, dtype=x.dtype)
+                x = ops.cat([edge, x] if first else [x, edge], 2 + i)
+    taps = []
+    for places in itertools.product(*(range(k) for k in kernel)):
+        tap = x
+        for i, place in enumerate(places):
+            at = [place * dilation[i] + n * stride[i] for n in range(steps[i])]
+            tap = ops.gather(tap, mindspore.Tensor(at), 2 + i)
+        taps.append(tap)
+    return taps
+
+
+def max_pool(
+    x: Tensor,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+    ceil_mode: bool,
+) -> Tensor:
+    """Return the largest of each window."""
+    return ops.amax(ops.stack(windows(x, kernel, stride, padding, dilation, ceil_mode, float("-inf"))), (0,))
+
+
+def average_pool(
+    x: Tensor,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+    ceil_mode: bool,
+    count_include_pad: bool,
+) -> Tensor:
+    """Return the mean of each window; what lies beyond the padding never counts."""
+    given = (kernel, stride, padding, dilation, ceil_mode)
+    total = ops.sum(ops.stack(windows(x, *given, 0.0)), 0)
+    if count_include_pad:
+        rank = len(kernel)
+        ones = ops.ones_like(x)
+        for i in range(rank):
+            for size in (padding[i], padding[rank + i]):
+                if size:
+                    shape = list(ones.shape)
+                    shape[2 + i] = size
+                    ones = ops.cat([ones, ops.ones(tuple(shape), x.dtype)], 2 + i)
+        counted = windows(ones, kernel, stride, (0,) * 2 * rank, dilation, ceil_mode, 0.0)
+        return total / ops.sum(ops.stack(counted), 0)
+    return total / ops.sum(ops.stack(windows(ops.ones_like(x), *given, 0.0)), 0)
+
+
+def convolution(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+    groups: int,
+) -> Tensor:
+    """Convolve over any number of axes, a tap of the kernel after the other."""
+    rank = weight.ndim - 2
+    taps = windows(x, tuple(weight.shape[2:]), stride, padding, dilation, False, 0.0)
+    kernel = weight.reshape(groups, weight.shape[0] // groups, weight.shape[1], -1)
+    result = ops.zeros((1,), x.dtype)
+    for i, tap in enumerate(taps):
+        spatial = tap.shape[2:]
+        columns = tap.reshape(tap.shape[0], groups, weight.shape[1], -1)
+        result = result + ops.matmul(ops.unsqueeze(kernel[..., i], 0), columns)
+    result = result.reshape(x.shape[0], weight.shape[0], *spatial)
+    return result if bias is None else result + bias.reshape(1, -1, *(1,) * rank)

@@ -1,0 +1,140 @@
+"""Recurrent layers by their definition: computed weights, lengths, peepholes, other activations."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def lstm(
+    x: Tensor,
+    weight: Tensor,
+    recurrence: Tensor,
+    bias: Tensor | None,
+    lengths: Tensor | None,
+    hidden: Tensor | None,
+    cell: Tensor | None,
+    peepholes: Tensor | None,
+    direction: str,
+    activations: tuple[str, ...],
+    clip: float | None,
+    batch_first: bool,
+) -> tuple[Tensor, ...]:
+    """Return all hidden states (time, direction, batch, features), the last ones, and the last cells."""
+    size = recurrence.shape[-1]
+
+    def step(d: int, given: Tensor, states: list[Tensor]) -> list[Tensor]:
+        h, c = states
+        gates = given + h @ recurrence[d].T
+        if bias is not None:
+            gates = gates + bias[d, 4 * size :]
+        i, o, f, g = gates.split(size, dim=-1)
+        p_i, p_o, p_f = (0, 0, 0) if peepholes is None else peepholes[d].split(size)
+        first, second, third = (getattr(torch, name) for name in activations[3 * d : 3 * d + 3])
+        i, f = first(limited(i + p_i * c, clip)), first(limited(f + p_f * c, clip))
+        c = f * c + i * second(limited(g, clip))
+        return [first(limited(o + p_o * c, clip)) * third(c), c]
+
+    states = [hidden, cell]
+    return recurrent_states(x, weight, bias, lengths, states, size, 4, direction, batch_first, step)
+
+
+def gru(
+    x: Tensor,
+    weight: Tensor,
+    recurrence: Tensor,
+    bias: Tensor | None,
+    lengths: Tensor | None,
+    hidden: Tensor | None,
+    direction: str,
+    activations: tuple[str, ...],
+    clip: float | None,
+    batch_first: bool,
+    reset_after: bool,
+) -> tuple[Tensor, ...]:
+    """Return all hidden states (time, direction, batch, features), and the last ones."""
+    size = recurrence.shape[-1]
+
+    def step(d: int, given: Tensor, states: list[Tensor]) -> list[Tensor]:
+        (h,) = states
+        first, second = (getattr(torch, name) for name in activations[2 * d : 2 * d + 2])
+        x_z, x_r, x_n = given.split(size, dim=-1)
+        r_z, r_r, r_n = recurrence[d].split(size)
+        b_z, b_r, b_n = (0, 0, 0) if bias is None else bias[d, 3 * size :].split(size)
+        z = first(limited(x_z + h @ r_z.T + b_z, clip))
+        r = first(limited(x_r + h @ r_r.T + b_r, clip))
+        inner = r * (h @ r_n.T + b_n) if reset_after else (r * h) @ r_n.T + b_n
+        return [(1 - z) * second(limited(x_n + inner, clip)) + z * h]
+
+    return recurrent_states(x, weight, bias, lengths, [hidden], size, 3, direction, batch_first, step)
+
+
+def rnn(
+    x: Tensor,
+    weight: Tensor,
+    recurrence: Tensor,
+    bias: Tensor | None,
+    lengths: Tensor | None,
+    hidden: Tensor | None,
+    direction: str,
+    activations: tuple[str, ...],
+    clip: float | None,
+    batch_first: bool,
+) -> tuple[Tensor, ...]:
+    """Return all hidden states (time, direction, batch, features), and the last ones."""
+    size = recurrence.shape[-1]
+
+    def step(d: int, given: Tensor, states: list[Tensor]) -> list[Tensor]:
+        total = given + states[0] @ recurrence[d].T
+        if bias is not None:
+            total = total + bias[d, size:]
+        return [getattr(torch, activations[d])(limited(total, clip))]
+
+    return recurrent_states(x, weight, bias, lengths, [hidden], size, 1, direction, batch_first, step)
+
+
+def limited(x: Tensor, clip: float | None) -> Tensor:
+    """Return the input of an activation between bounds."""
+    return x if clip is None else x.clamp(-clip, clip)
+
+
+def recurrent_states(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    lengths: Tensor | None,
+    states: list[Tensor | None],
+    size: int,
+    gates: int,
+    direction: str,
+    batch_first: bool,
+    step: Callable[[int, Tensor, list[Tensor]], list[Tensor]],
+) -> tuple[Tensor, ...]:
+    """Run a step along the time of each direction; sequences that have ended keep their states."""
+    if batch_first:
+        x = x.transpose(0, 1)
+        states = [None if s is None else s.transpose(0, 1) for s in states]
+    time, batch = x.shape[:2]
+    every, last = [], []
+    for d in range(weight.shape[0]):
+        given = x @ weight[d].T
+        if bias is not None:
+            given = given + bias[d, : gates * size]
+        now = [x.new_zeros(batch, size) if s is None else s[d] for s in states]
+        backwards = direction == "reverse" or d == 1
+        outputs = [x.new_zeros(batch, size)] * time
+        for t in reversed(range(time)) if backwards else range(time):
+            after = step(d, given[t], now)
+            if lengths is None:
+                now, outputs[t] = after, after[0]
+            else:
+                running = (t < lengths)[:, None]
+                now = [torch.where(running, a, b) for a, b in zip(after, now, strict=True)]
+                outputs[t] = torch.where(running, after[0], 0)
+        every.append(torch.stack(outputs))
+        last.append(now)
+    ends = [torch.stack(each) for each in zip(*last, strict=True)]
+    sequence = torch.stack(every, dim=1)
+    if batch_first:
+        return sequence.permute(2, 0, 1, 3), *(e.transpose(0, 1) for e in ends)
+    return sequence, *ends

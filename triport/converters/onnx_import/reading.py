@@ -1,0 +1,277 @@
+"""An ONNX file as an onnx_ir model: checked, functions expanded, types and shapes inferred, sorted.
+
+Nothing that the file says of shapes inside the graph is kept: they are inferred again from its inputs.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from triport.reference_models.errors import TriportError
+
+MAX_NODES = 200_000
+_MAX_DEPTH = 40  # of functions in functions, and of graphs in graphs
+_LATEST_OPSET, _FIRST_OPSET = 28, 7
+# what onnx's shape inference may read as a value: sizes, axes, scales
+_SMALL = 4096
+
+
+class ImportRefusedError(TriportError):
+    """A graph that cannot become source, and why."""
+
+
+def read_model(path: str | os.PathLike[str]) -> Any:
+    """Return the onnx_ir.Model of a file, its tensors readable as NumPy arrays.
+
+    Raises:
+        ImportRefusedError: the file is damaged, hostile, or of an opset that is not read.
+    """
+    import onnx
+
+    path = Path(path)
+    try:
+        proto = onnx.load_model(path, load_external_data=False)
+    except OSError as error:
+        raise ImportRefusedError(f"{path}: cannot be read: {error.strerror}") from None
+    except Exception:
+        raise ImportRefusedError(f"{path}: is no ONNX file, or damaged") from None
+    return model_of(proto, path)
+
+
+def model_of(proto: Any, path: Path) -> Any:
+    """Return the onnx_ir.Model of a ModelProto; its external data lies beside `path`, which errors name."""
+    import onnx_ir as ir
+    import onnx_ir.passes.common as passes
+
+    _check_opsets(proto, path)
+    proto = _expanded(proto, path)
+    if _count(proto.graph, 0) > MAX_NODES:
+        raise ImportRefusedError(f"{path}: has over {MAX_NODES:,} nodes; that is no source to read: refused")
+    _load_external(proto, path)
+    del proto.graph.value_info[:]
+    try:
+        model = ir.serde.deserialize_model(_inferred(proto, path))
+        passes.TopologicalSortPass()(model)
+        _lift_constants(model.graph)
+        passes.RemoveUnusedNodesPass()(model)
+    except ImportRefusedError:
+        raise
+    except ValueError as error:
+        raise ImportRefusedError(f"{path}: its graph is damaged: {_one_line(error)}") from None
+    except Exception as error:
+        raise ImportRefusedError(f"{path}: its graph cannot be read: {_one_line(error)}") from None
+    return model
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())[:300]
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def _check_opsets(proto: Any, path: Path) -> None:
+    if not proto.graph.node and not proto.graph.output:
+        raise ImportRefusedError(f"{path}: has no graph")
+    for each in proto.opset_import:
+        if each.domain in ("", "ai.onnx") and not _FIRST_OPSET <= each.version <= _LATEST_OPSET:
+            raise ImportRefusedError(
+                f"{path}: is of opset {each.version}; {_FIRST_OPSET} to {_LATEST_OPSET} are read. "
+                f"onnx.version_converter makes an older file newer"
+            )
+
+
+def _expanded(proto: Any, path: Path) -> Any:
+    """Return the model with its own functions written out."""
+    import onnx.inliner
+
+    if not proto.functions:
+        return proto
+    calls = {
+        (f.domain, f.name, f.overload): {(n.domain, n.op_type, n.overload) for n in f.node}
+        for f in proto.functions
+    }
+    sizes: dict[Any, int] = {}
+
+    def size(key: Any, depth: int) -> int:
+        if depth > _MAX_DEPTH:
+            raise ImportRefusedError(
+                f"{path}: a function of it calls itself, or functions lie {_MAX_DEPTH} deep: refused"
+            )
+        if key not in sizes:
+            function = next(f for f in proto.functions if (f.domain, f.name, f.overload) == key)
+            sizes[key] = sum(
+                size(called, depth + 1) if (called := (n.domain, n.op_type, n.overload)) in calls else 1
+                for n in function.node
+            )
+        return sizes[key]
+
+    total = sum(
+        size(called, 0) if (called := (n.domain, n.op_type, n.overload)) in calls else 1
+        for n in proto.graph.node
+    )
+    for key in calls:
+        size(key, 0)
+    if total > MAX_NODES:
+        raise ImportRefusedError(f"{path}: its functions, written out, are {total:,} nodes: refused")
+    try:
+        return onnx.inliner.inline_local_functions(proto)
+    except Exception as error:
+        raise ImportRefusedError(f"{path}: its functions cannot be expanded: {_one_line(error)}") from None
+
+
+def _count(graph: Any, depth: int) -> int:
+    if depth > _MAX_DEPTH:
+        raise ImportRefusedError(f"graphs lie {_MAX_DEPTH} deep in one another: refused")
+    inner = (a.g for n in graph.node for a in n.attribute if a.HasField("g"))
+    return len(graph.node) + sum(_count(each, depth + 1) for each in inner)
+
+
+def _graphs(graph: Any) -> Any:
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _graphs(attribute.g)
+
+
+def _load_external(proto: Any, path: Path) -> None:
+    """Read external data by the rules of converters/formats; each tensor's bytes must fit its shape."""
+    import onnx
+
+    from triport.converters.formats.external_data import ExternalData
+    from triport.converters.formats.source import FormatError
+
+    data = ExternalData(str(path))
+    for graph in _graphs(proto.graph):
+        tensors = list(graph.initializer)
+        tensors += [a.t for n in graph.node for a in n.attribute if a.HasField("t")]
+        for tensor in tensors:
+            if any(size < 0 for size in tensor.dims):
+                raise ImportRefusedError(f"{path}: a tensor has a negative size: damaged")
+            if tensor.data_location != onnx.TensorProto.EXTERNAL:
+                _check_size(tensor, path)
+                continue
+            import onnx_ir as ir
+
+            dtype = ir.DataType(tensor.data_type)
+            names = {"float": "float32", "double": "float64"}
+            entries = {entry.key: entry.value for entry in tensor.external_data}
+            try:
+                found = data.tensor(
+                    tensor.name,
+                    tuple(tensor.dims),
+                    names.get(dtype.name.lower(), dtype.name.lower()),
+                    entries,
+                )
+                tensor.raw_data = b"".join(bytes(piece) for piece in found.chunks())
+            except (FormatError, KeyError) as error:
+                raise ImportRefusedError(f"{path}: external data: {_one_line(error)}") from None
+            del tensor.external_data[:]
+            tensor.data_location = onnx.TensorProto.DEFAULT
+
+
+def _check_size(tensor: Any, path: Path) -> None:
+    """A shape is no reason to allocate: the data must be there."""
+    elements = 1
+    for size in tensor.dims:
+        elements *= size
+    held = max(
+        len(tensor.raw_data) * 2,
+        *(len(getattr(tensor, kind + "_data")) for kind in ("float", "int32", "int64", "double", "uint64")),
+        len(tensor.string_data),
+        len(tensor.int32_data) * 8,
+    )
+    if elements > held:
+        raise ImportRefusedError(f"{path}: a tensor has {elements:,} elements and no data for them: damaged")
+
+
+def _inferred(proto: Any, path: Path) -> Any:
+    """Return the model with types and shapes of all values; of large tensors only the shapes are read."""
+    import onnx
+
+    large = {}
+    for initializer in proto.graph.initializer:
+        if initializer.ByteSize() > _SMALL:
+            large[initializer.name] = initializer
+    given = {each.name for each in proto.graph.input}
+    slim = onnx.ModelProto()
+    slim.CopyFrom(_without(proto, set(large)))
+    for name, tensor in large.items():
+        if name not in given:
+            slim.graph.input.append(
+                onnx.helper.make_tensor_value_info(name, tensor.data_type, list(tensor.dims))
+            )
+    slim.ir_version = max(slim.ir_version, 4)
+    try:
+        inferred = onnx.shape_inference.infer_shapes(slim, data_prop=True)
+    except Exception as error:
+        raise ImportRefusedError(f"{path}: its shapes contradict each other: {_one_line(error)}") from None
+    proto.graph.value_info.extend(inferred.graph.value_info)
+    _copy_inner_infos(proto.graph, inferred.graph)
+    known = {each.name: each for each in inferred.graph.output}
+    for output in proto.graph.output:
+        output.CopyFrom(known[output.name])
+    return proto
+
+
+def _copy_inner_infos(graph: Any, inferred: Any) -> None:
+    for node, other in zip(graph.node, inferred.node, strict=True):
+        for mine, its in zip(node.attribute, other.attribute, strict=True):
+            if mine.HasField("g"):
+                del mine.g.value_info[:]
+                mine.g.value_info.extend(its.g.value_info)
+                known = {each.name: each for each in its.g.output}
+                for output in mine.g.output:
+                    output.CopyFrom(known[output.name])
+                _copy_inner_infos(mine.g, its.g)
+
+
+def _without(proto: Any, names: set[str]) -> Any:
+    """Return a copy of the model without these initializers' data."""
+    import onnx
+
+    slim = onnx.ModelProto(ir_version=proto.ir_version, opset_import=proto.opset_import)
+    graph = slim.graph
+    graph.name = proto.graph.name or "graph"
+    graph.node.extend(proto.graph.node)
+    graph.input.extend(proto.graph.input)
+    graph.output.extend(proto.graph.output)
+    graph.initializer.extend(each for each in proto.graph.initializer if each.name not in names)
+    return slim
+
+
+def _lift_constants(graph: Any) -> None:
+    """Give the outputs of Constant nodes their values, in inner graphs too, and take the nodes out."""
+    import onnx_ir as ir
+
+    for node in list(graph):
+        for attribute in node.attributes.values():
+            if attribute.type == ir.AttributeType.GRAPH:
+                _lift_constants(attribute.as_graph())
+        if node.op_type == "Constant" and node.domain in ("", "ai.onnx"):
+            tensor = _constant(node)
+            if tensor is not None:
+                node.outputs[0].const_value = tensor
+                node.outputs[0].meta["constant"] = True
+
+
+def _constant(node: Any) -> Any:
+    import onnx_ir as ir
+
+    (key, attribute), *rest = node.attributes.items()
+    if rest:
+        raise ImportRefusedError(f"node '{node.name}' (Constant): has {len(rest) + 1} values")
+    if key == "value":
+        return attribute.as_tensor()
+    kinds = {
+        "value_float": np.float32,
+        "value_floats": np.float32,
+        "value_int": np.int64,
+        "value_ints": np.int64,
+    }
+    if key in kinds:
+        return ir.tensor(np.array(attribute.value, kinds[key]))
+    return None

@@ -1,0 +1,129 @@
+"""Where a node lies in the module tree: by the names of its weights, or by its exporter's scopes."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from .state import path_of
+
+# they become layers, whose path is their weights' names without the leaf
+_LAYERS = frozenset(
+    [
+        "Conv",
+        "ConvTranspose",
+        "BatchNormalization",
+        "Gemm",
+        "MatMul",
+        "LayerNormalization",
+        "GroupNormalization",
+        "InstanceNormalization",
+        "PRelu",
+        "Linear",
+        "Gather",
+        "RMSNormalization",
+        "LSTM",
+        "GRU",
+        "RNN",
+    ]
+)
+_THROUGH = frozenset(("Transpose", "Identity", "Cast", "Reshape", "DequantizeLinear", "Squeeze", "Unsqueeze"))
+_LONG = 2000
+
+
+class Homes:
+    """The block of each node of a graph, as far as names tell."""
+
+    def __init__(self, nodes: list[Any]) -> None:
+        """Look at all nodes."""
+        self._layers: set[str] = set()
+        names = {node: list(_initializers(node, 3)) for node in nodes}
+        for node, found in names.items():
+            if node.op_type in _LAYERS:
+                self._layers |= {path.rpartition(".")[0] for path in found}
+        self._layers.discard("")
+        self.blocks: set[str] = {""}
+        homes = {}
+        for node, found in names.items():
+            paths = [self._block_of(path) for path in found]
+            homes[node] = max(paths, key=len) if paths else None
+            if homes[node] is not None:
+                self.blocks |= set(_candidates(homes[node] or "")) | {homes[node] or ""}
+        self._homes = {node: home if home is not None else self._hinted(node) for node, home in homes.items()}
+
+    def of(self, node: Any) -> str | None:
+        """Return a node's block: the path, "" for the whole network, None if nothing tells."""
+        return self._homes.get(node)
+
+    def _block_of(self, path: str) -> str:
+        """Return the block of a weight's name."""
+        owner = path.rpartition(".")[0]
+        if owner in self._layers or not owner:
+            owner, _, last = owner.rpartition(".")
+            while last.isdigit():
+                owner, _, last = owner.rpartition(".")
+        return owner
+
+    def _hinted(self, node: Any) -> str | None:
+        """Return the block that an exporter's scope names, if weights lie there too."""
+        path = _scope(node)
+        if path is None:
+            return None
+        while path and path not in self.blocks:
+            path = path.rpartition(".")[0]
+        return path
+
+
+def _initializers(node: Any, depth: int) -> Any:
+    """Give the valid dotted names of a node's weights, those that reach it through a cast or the like too."""
+    for value in node.inputs:
+        if value is None:
+            continue
+        producer = value.producer()
+        if value.is_initializer() and value.name and path_of(value.name) and "." in value.name:
+            yield value.name
+        elif producer is not None and producer.op_type in _THROUGH and depth and value.const_value is None:
+            first = producer.inputs[0] if producer.inputs else None
+            if first is not None and _is_constant(first):
+                yield from _initializers(producer, depth - 1)
+
+
+def _is_constant(value: Any) -> bool:
+    producer = value.producer()
+    if value.const_value is not None:
+        return True
+    return producer is not None and all(v is None or v.const_value is not None for v in producer.inputs)
+
+
+def _candidates(path: str) -> list[str]:
+    """Return the paths around a block that are blocks: those whose next step is no number."""
+    steps = path.split(".") if path else []
+    return [".".join(steps[:i]) for i in range(len(steps)) if not steps[i].isdigit()]
+
+
+def _scope(node: Any) -> str | None:
+    """Return the path of the module in which an exporter says that a node runs."""
+    stated = node.metadata_props.get("pkg.torch.onnx.name_scopes")
+    if stated and len(stated) < _LONG:
+        try:
+            scopes = ast.literal_eval(stated)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return None
+        if isinstance(scopes, list) and len(scopes) >= 2 and all(isinstance(s, str) for s in scopes):
+            return str(scopes[-2])
+        return None
+    name = node.name or ""
+    if not name.startswith("/") or len(name) > _LONG:
+        return None
+    return _without_repeats(name.split("/")[1:-1])
+
+
+def _without_repeats(steps: list[str]) -> str:
+    """Return TorchScript's scopes as a path: `layer1/layer1.0/conv1` is `layer1.0.conv1`."""
+    path: list[str] = []
+    for step in steps:
+        if path and step.startswith(path[-1] + "."):
+            path[-1] = step
+        else:
+            path.append(step)
+    return ".".join(path)

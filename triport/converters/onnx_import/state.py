@@ -1,0 +1,226 @@
+"""The layers and tensors of the network that is written, by dotted path, and their weights."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .expressions import is_identifier, text_of
+
+if TYPE_CHECKING:
+    from .values import Known
+
+# what a class of either framework has already: a layer of that name would hide it
+_TAKEN = frozenset(
+    [
+        "T",
+        "add_module",
+        "append",
+        "apply",
+        "bfloat16",
+        "bprop",
+        "buffers",
+        "call",
+        "cells",
+        "children",
+        "clear",
+        "construct",
+        "cpu",
+        "cuda",
+        "data",
+        "double",
+        "eval",
+        "extend",
+        "float",
+        "forward",
+        "get_buffer",
+        "get_parameter",
+        "half",
+        "insert",
+        "keys",
+        "items",
+        "modules",
+        "name",
+        "named_buffers",
+        "named_parameters",
+        "parameters",
+        "pop",
+        "register_buffer",
+        "register_parameter",
+        "requires_grad",
+        "requires_grad_",
+        "set_train",
+        "share_memory",
+        "state_dict",
+        "to",
+        "to_empty",
+        "train",
+        "training",
+        "trainable_params",
+        "type",
+        "update",
+        "update_cell_prefix",
+        "values",
+        "zero_grad",
+        "xpu",
+        "ipu",
+        "mtia",
+        "compile",
+        "phase",
+        "param_prefix",
+        "cell_type",
+        "cls_name",
+        "shard",
+        "recompute",
+        "set_grad",
+        "load_state_dict",
+        "insert_child_to_cell",
+        "insert_param_to_cell",
+        "init_parameters_data",
+        "parameters_dict",
+        "parameters_and_names",
+        "cells_and_names",
+        "name_cells",
+        "get_parameters",
+        "add_flags",
+        "self",
+    ]
+)
+
+
+@dataclass(slots=True)
+class Layer:
+    """A layer with hyper-parameters: its constructor, and its weights by leaf."""
+
+    constructor: ast.expr
+    weights: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Held:
+    """A parameter or a buffer."""
+
+    array: np.ndarray
+    trained: bool
+
+
+class State:
+    """Layers and tensors by path; equal requests get equal paths."""
+
+    def __init__(self) -> None:
+        """Begin without layers."""
+        self.members: dict[str, Layer | Held] = {}
+        self._paths: dict[str, str] = {}  # of each initializer, where it is held
+        self.renamed: dict[str, str] = {}  # initializers whose own names could not be kept
+
+    def add_tensor(self, label: str, array: np.ndarray, rep: Known, prefix: str = "") -> str:
+        """Hold a tensor, under its own name if that is valid, and return its path."""
+        key = f"{label}:{array.shape}"
+        if rep.origin is not None and (rep.origin in self._paths):
+            return self._paths[rep.origin]
+        if key in self._paths and rep.origin is None:
+            held = self.members[self._paths[key]]
+            if isinstance(held, Held) and held.array is array:
+                return self._paths[key]
+        path = self._free(path_of(label) or _inside(prefix, plain(label, "constant")))
+        self.members[path] = Held(array, rep.trained)
+        self._paths[rep.origin or key] = path
+        if rep.origin is not None and path != rep.origin:
+            self.renamed[rep.origin] = path
+        return path
+
+    def add_layer(
+        self, noun: str, constructor: ast.expr, weights: dict[str, Known], prefix: str
+    ) -> str | None:
+        """Hold a layer and return its path; None if one of its weights is held elsewhere already.
+
+        The path is what the names of its weights have in common before their leaves.
+        """
+        origins = {leaf: rep.origin for leaf, rep in weights.items() if rep.origin is not None}
+        homes = {self._paths[each] for each in origins.values() if each in self._paths}
+        if homes:
+            home = {path.rpartition(".")[0] for path in homes}
+            layer = self.members.get(home.pop()) if len(home) == 1 else None
+            if isinstance(layer, Layer) and text_of(layer.constructor) == text_of(constructor):
+                found = next(path for path, each in self.members.items() if each is layer)
+                if all(self._paths.get(each) == f"{found}.{leaf}" for leaf, each in origins.items()):
+                    return found
+            return None
+        path = self._free(self._layer_path(origins) or _inside(prefix, noun))
+        self.members[path] = Layer(constructor, {leaf: rep.array for leaf, rep in weights.items()})
+        for leaf, origin in origins.items():
+            self._paths[origin] = f"{path}.{leaf}"
+            if origin != f"{path}.{leaf}":
+                self.renamed[origin] = f"{path}.{leaf}"
+        return path
+
+    def _layer_path(self, origins: dict[str, str]) -> str | None:
+        """Return the path that the weights' names state."""
+        for origin in origins.values():
+            parts = re.split(r"[./]", origin.removesuffix(":0"))
+            if len(parts) > 1:
+                found = path_of(".".join(parts[:-1]))
+                if found is not None:
+                    return found
+        return None
+
+    def _free(self, path: str) -> str:
+        """Return the path, numbered if it is taken, or lies within or around a layer."""
+        candidate, count = path, 1
+        while self._is_taken(candidate):
+            count += 1
+            candidate = f"{path}_{count}"
+        return candidate
+
+    def _is_taken(self, path: str) -> bool:
+        if path in self.members or any(each.startswith(path + ".") for each in self.members):
+            return True
+        parts = path.split(".")
+        return any(".".join(parts[:i]) in self.members for i in range(1, len(parts)))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return every tensor by its name in the state dict."""
+        found: dict[str, np.ndarray] = {}
+        for path, member in self.members.items():
+            if isinstance(member, Held):
+                found[path] = member.array
+            else:
+                found |= {f"{path}.{leaf}": array for leaf, array in member.weights.items()}
+        return found
+
+
+def path_of(label: str) -> str | None:
+    """Return a label as a path of attributes, or None if it is none."""
+    parts = label.split(".")
+    if not all(
+        is_identifier(p) or (p.isdigit() and i) or (p.isdigit() and len(parts) > 1)
+        for i, p in enumerate(parts)
+    ):
+        return None
+    if (
+        parts[0].isdigit()
+        or any(p in _TAKEN or p.startswith("__") or len(p) > 80 for p in parts)
+        or len(parts) > 20
+    ):
+        return None
+    if any(p.isdigit() and (str(int(p)) != p or len(p) > 6) for p in parts):
+        return None
+    return label
+
+
+def plain(label: str, otherwise: str) -> str:
+    """Return a name like the label's last step that can be an attribute."""
+    found = re.sub(r"[^A-Za-z0-9_]+", "_", re.split(r"[./:]{1,2}", label.removesuffix(":0"))[-1]).strip("_")[
+        :60
+    ]
+    if not found or found[0].isdigit():
+        return otherwise
+    return found if is_identifier(found) and found not in _TAKEN else f"{found}_"
+
+
+def _inside(prefix: str, noun: str) -> str:
+    return f"{prefix}.{noun}" if prefix else noun

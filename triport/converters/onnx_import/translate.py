@@ -1,0 +1,239 @@
+"""A graph as source: node after node into the bodies of classes."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import Any
+
+from .body import Body, Shared
+from .call import Call
+from .expressions import code, literal
+from .folding import folded
+from .operators import find_operator
+from .reading import ImportRefusedError
+from .sizes import sizes_made
+from .tree import Block
+from .values import Known, Rep, Sizes, Variable, fields_of
+from .variables import nested, renamed, without_unused
+
+
+@dataclass(slots=True)
+class Written:
+    """A block's class, as far as its forward pass: `layers` are the paths that its constructor makes."""
+
+    block: Block
+    arguments: list[str]
+    statements: list[ast.stmt]
+    inner: list[Written] = field(default_factory=list)
+
+
+class Translation:
+    """One graph, translated for one framework."""
+
+    def __init__(self, shared: Shared, opsets: dict[str, int]) -> None:
+        """Begin; `opsets` are the model's."""
+        self.shared = shared
+        self.opsets = opsets
+        self.reps: dict[Any, Rep] = {}
+        self.nodes = 0
+
+    def graph(self, graph: Any, root: Block) -> Written:
+        """Write a whole graph as its root block's class."""
+        inputs = [value for value in graph.inputs if not value.is_initializer()]
+        for value in inputs:
+            self.check_type(value)
+        return self.block(root, inputs, list(graph.outputs), returns_one=len(graph.outputs) == 1)
+
+    def check_type(self, value: Any) -> None:
+        """Refuse an input that is no tensor of a dtype that the framework has."""
+        import onnx_ir as ir
+
+        dtype, _ = fields_of(value)
+        if value.type is not None and not isinstance(value.type, ir.TensorType):
+            raise ImportRefusedError(
+                f"input '{value.name}' is {type(value.type).__name__}; only tensors are read"
+            )
+        if self.shared.framework.dtype(dtype) is None:
+            raise ImportRefusedError(
+                f"input '{value.name}' is of {dtype or 'no type'}, which is not in the framework"
+            )
+
+    def block(self, block: Block, inputs: list[Any], outputs: list[Any], returns_one: bool) -> Written:
+        """Write a block's body: its inputs are arguments, its outputs are returned."""
+        outer = {value: self.reps[value] for value in inputs if value in self.reps}
+        body = Body(self.shared, self.reps, block.path)
+        arguments = []
+        for value in inputs:
+            variable = self.shared.fresh(self._noun_of_input(value, block))
+            arguments.append(variable)
+            rep = outer.get(value)
+            self.reps[value] = _as_argument(rep, variable)
+        inner: list[Written] = []
+        for item in block.items:
+            if isinstance(item, Block):
+                inner.append(self._inner(item, body))
+            else:
+                self.node(item, body)
+        returned = [self._returned(value, body) for value in outputs]
+        body.statements.append(ast.Return(returned[0] if returns_one else literal(tuple(returned))))
+        # what follows sees the block's outputs as its own variables
+        self.reps.update(outer)
+        return Written(block, arguments, without_unused(body.statements, self.shared.nouns), inner)
+
+    def _inner(self, block: Block, body: Body) -> Written:
+        """Write a block within another, and the call of it."""
+        inputs = [v for v in block.inputs() if not _is_fixed(self.reps.get(v))]
+        outputs = block.outputs()
+        given = []
+        for value in inputs:
+            rep = body.rep(value)
+            given.append(rep.tree if isinstance(rep, Sizes) else body.tensor(rep, value))
+        written = self.block(block, inputs, outputs, returns_one=len(outputs) == 1)
+        call = code("f(*xs)", f=body.member(block.path), xs=given)
+        names = [self.shared.fresh("x") for _ in outputs]
+        targets: list[ast.expr] = [ast.Name(n, ast.Store()) for n in names]
+        target = targets[0] if len(targets) == 1 else ast.Tuple(targets, ast.Store())
+        body.statements.append(ast.Assign([target], call))
+        for value, variable in zip(outputs, names, strict=True):
+            self.reps[value] = _as_argument(self.reps.get(value), variable)
+        return written
+
+    def _noun_of_input(self, value: Any, block: Block) -> str:
+        from .state import plain
+
+        return plain(value.name or "x", "x") if not block.path else "x"
+
+    def _returned(self, value: Any, body: Body) -> ast.expr:
+        rep = body.rep(value)
+        if isinstance(rep, Sizes) and body.prefix:
+            return rep.tree
+        if isinstance(rep, Known):
+            tree = body.tensor(rep, value)
+            return code("x.clone()" if body.target == "pytorch" else "x.copy()", x=tree)
+        return body.tensor(rep, value)
+
+    def node(self, node: Any, body: Body) -> None:
+        """Write one node, or find that it is a constant or shape arithmetic."""
+        self.nodes += 1
+        domain = "" if node.domain == "ai.onnx" else node.domain
+        version = self._version(node, domain)
+        for rule in (folded, sizes_made):
+            made = rule(Call(node, version, body))
+            if made is not None:
+                reps = made if isinstance(made, list) else [made]
+                self.reps.update(zip(node.outputs, reps, strict=False))
+                return
+        call = Call(node, version, body)
+        if node.op_type == "Constant":
+            call.refuse("its value is of a kind that is not read (text or sparse)")
+        operator = find_operator(domain, node.op_type, version, self.shared.target)
+        if operator is None:
+            call.refuse(
+                f"the operator {domain + '.' if domain else ''}{node.op_type} has no translation to "
+                f"{self.shared.framework.shown}"
+            )
+        self._check_outputs(call)
+        call.body.translation = self
+        result = operator.translate(call)
+        unread = call.unread()
+        if unread is not None:
+            call.refuse(unread)
+        self._take(call, result)
+
+    def _check_outputs(self, call: Call) -> None:
+        for value in call.node.outputs:
+            dtype, _ = fields_of(value)
+            if dtype and self.shared.framework.dtype(dtype) is None:
+                call.refuse(f"its output is of {dtype}, which is not in {self.shared.framework.shown}")
+
+    def _version(self, node: Any, domain: str) -> int:
+        """Return the since-version of the operator's schema in the model's opset."""
+        import onnx
+
+        opset = self.opsets.get(domain, self.opsets.get("ai.onnx", 1) if not domain else 1)
+        try:
+            return int(onnx.defs.get_schema(node.op_type, opset, domain).since_version)
+        except onnx.defs.SchemaError:
+            return opset if domain else 0
+
+    def _take(self, call: Call, result: Any) -> None:
+        """Give a node's outputs the expressions that were made of it."""
+        outputs = call.node.outputs
+        noun = noun_of(call.node.op_type)
+        if isinstance(result, ast.expr) and len([v for v in outputs if v.name]) <= 1:
+            results: list[Any] = [result]
+        elif isinstance(result, tuple):
+            results = list(result)
+        else:
+            results = self._unpacked(call, result, noun)
+        for index, value in enumerate(outputs):
+            if index >= len(results) or results[index] is None:
+                if call.used(index):
+                    call.refuse(f"output {index} is not translated")
+                continue
+            made = results[index]
+            if isinstance(made, Known | Sizes):
+                self.reps[value] = made
+                continue
+            tree = call.body.let(noun, made)
+            self.reps[value] = Variable(tree.id if isinstance(tree, ast.Name) else "")
+
+    def _unpacked(self, call: Call, result: ast.expr, noun: str) -> list[ast.expr]:
+        """Return names for the members of a tuple that an expression makes."""
+        names = [self.shared.fresh(noun) for _ in call.node.outputs]
+        call.body.statements.append(
+            ast.Assign([ast.Tuple([ast.Name(n, ast.Store()) for n in names], ast.Store())], result)
+        )
+        return [ast.Name(n, ast.Load()) for n in names]
+
+
+def _is_fixed(rep: Rep | None) -> bool:
+    """Return whether a value needs no argument to be known in a block."""
+    return isinstance(rep, Known) or (
+        isinstance(rep, Sizes) and all(isinstance(n, int) for n in rep.elements)
+    )
+
+
+def _as_argument(rep: Rep | None, variable: str) -> Rep:
+    """Return what a block sees of a value that it is given as that argument."""
+    if isinstance(rep, Sizes):
+        here = ast.Name(variable, ast.Load())
+        if rep.scalar:
+            return Sizes((rep.elements[0] if isinstance(rep.elements[0], int) else here,), True)
+        return Sizes(
+            tuple(n if isinstance(n, int) else code("x[i]", x=here, i=i) for i, n in enumerate(rep.elements))
+        )
+    return Variable(variable)
+
+
+_NOUNS = {
+    "Softmax": "weights",
+    "Shape": "shape",
+    "NonZero": "indices",
+    "ArgMax": "indices",
+    "TopK": "top",
+    "Equal": "mask",
+    "Less": "mask",
+    "Greater": "mask",
+    "Not": "mask",
+    "And": "mask",
+    "Or": "mask",
+    "ReduceMean": "mean",
+    "Range": "positions",
+    "Split": "part",
+    "LSTM": "out",
+    "GRU": "out",
+    "RNN": "out",
+}
+
+
+def noun_of(op_type: str) -> str:
+    """Return what a variable is called that holds what such a node makes."""
+    return _NOUNS.get(op_type, "x")
+
+
+def finished(written: Written, shared: Shared, last: dict[str, str], taken: set[str]) -> list[ast.stmt]:
+    """Return the statements of a block's forward pass as they are printed."""
+    statements = nested(written.statements, shared.nouns)
+    return renamed(statements, shared.nouns, last, taken)

@@ -1,0 +1,205 @@
+"""The module tree: which nodes belong to which block.
+
+A block is an interval of the nodes in the order in which they run, so that any choice of blocks computes the
+same; names only decide where the intervals lie.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from .fusing import fuse
+from .scopes import Homes
+
+
+@dataclass(slots=True)
+class Block:
+    """A part of the graph that becomes a class: nodes and inner blocks in the order in which they run."""
+
+    path: str = ""
+    items: list[Any] = field(default_factory=list)
+
+    def nodes(self) -> Iterator[Any]:
+        """Give every node, those of inner blocks too."""
+        for item in self.items:
+            if isinstance(item, Block):
+                yield from item.nodes()
+            else:
+                yield item
+
+    def inputs(self) -> list[Any]:
+        """Return the values that are read here and made elsewhere, each once, without constants."""
+        nodes = list(self.nodes())
+        made = {value for node in nodes for value in node.outputs}
+        read = {v: None for node in nodes for v in read_by(node) if v not in made and v.const_value is None}
+        return list(read)
+
+    def outputs(self) -> list[Any]:
+        """Return the values that are made here and read elsewhere."""
+        nodes = list(self.nodes())
+        here = set(nodes)
+        return [
+            value
+            for node in nodes
+            for value in node.outputs
+            if value.is_graph_output() or any(_outer(use.node, here) for use in value.uses())
+        ]
+
+
+def _outer(node: Any, here: set[Any]) -> bool:
+    """Return whether a reader lies elsewhere; one in an inner graph lies where the graph's node does."""
+    while node is not None and node not in here:
+        graph = node.graph
+        node = graph.parent_node if graph is not None and hasattr(graph, "parent_node") else None
+    return node is None
+
+
+def read_by(node: Any) -> Iterator[Any]:
+    """Give the values that a node reads, those that its inner graphs read from outside included."""
+    import onnx_ir as ir
+
+    for value in node.inputs:
+        if value is not None:
+            yield value
+    for attribute in node.attributes.values():
+        if isinstance(attribute, ir.Attr) and attribute.type == ir.AttributeType.GRAPH:
+            graph = attribute.as_graph()
+            inner = set(graph.inputs)
+            read = []
+            for each in graph:
+                read += list(read_by(each))
+                inner |= set(each.outputs)
+            yield from (v for v in [*read, *graph.outputs] if v not in inner and not v.is_initializer())
+
+
+def flat(graph: Any) -> Block:
+    """Return a graph as one block."""
+    return Block(
+        "", [node for node in graph if node.op_type != "Constant" or node.outputs[0].const_value is None]
+    )
+
+
+def blocks_of(graph: Any) -> Block:
+    """Return a graph as blocks within blocks, as its names and scopes have them."""
+    fuse(graph)
+    whole = flat(graph)
+    constant, running = _parted(whole.items)
+    homes = Homes(running)
+    root = _Intervals(running, homes).block("", 0, len(running))
+    root.items[:0] = constant
+    return root
+
+
+def _parted(nodes: list[Any]) -> tuple[list[Any], list[Any]]:
+    """Return the nodes that only read constants, and the others."""
+    fixed: set[Any] = set()
+    constant, running = [], []
+    for node in nodes:
+        read = list(read_by(node))
+        if read and all(v.const_value is not None or v in fixed for v in read):
+            fixed.update(node.outputs)
+            constant.append(node)
+        else:
+            running.append(node)
+    return constant, running
+
+
+class _Intervals:
+    """Nodes in order, parted into blocks."""
+
+    def __init__(self, nodes: list[Any], homes: Homes) -> None:
+        self.nodes, self.homes = nodes, homes
+        self.position = {node: i for i, node in enumerate(nodes)}
+        self.last_read: dict[Any, int] = {}
+        for i, node in enumerate(nodes):
+            for value in read_by(node):
+                self.last_read[value] = i
+        self.tails: dict[str, list[str]] = {}  # of each family of blocks, what follows all of them
+
+    def block(self, path: str, low: int, high: int) -> Block:
+        """Return the nodes of an interval as a block of that path, its inner blocks found."""
+        spans = self._spans(path, low, high)
+        edges = sorted((first, last, child) for child, (first, last) in spans.items())
+        ends = [
+            self._end(last, edges[i + 1][0] if i + 1 < len(edges) else high)
+            for i, (_, last, _) in enumerate(edges)
+        ]
+        families: dict[str, list[int]] = {}
+        for i, (_, _, child) in enumerate(edges):
+            families.setdefault(re.sub(r"\d+", "#", child), []).append(i)
+        for family in families.values():
+            length = self._common([(edges[i][1] + 1, ends[i]) for i in family])
+            for i in family:
+                ends[i] = (
+                    edges[i][1] + 1 + length if len(family) > 1 else self._earliest(edges[i][1] + 1, ends[i])
+                )
+        block, at = Block(path), low
+        for (first, _, child), end in zip(edges, ends, strict=True):
+            block.items += self.nodes[at:first]
+            inner = self.block(child, first, end)
+            if len(list(inner.nodes())) > 1:
+                block.items.append(inner)
+            else:
+                block.items += inner.items
+            at = end
+        block.items += self.nodes[at:high]
+        return block
+
+    def _child(self, node: Any, path: str) -> str | None:
+        """Return the block within `path` that a node lies in, "" if in none of them, None if not known."""
+        home = self.homes.of(node)
+        if home is None:
+            return None
+        prefix = f"{path}." if path else ""
+        if home == path or not home.startswith(prefix):
+            return ""
+        inner = [
+            b
+            for b in self.homes.blocks
+            if b.startswith(prefix) and b != path and f"{home}.".startswith(f"{b}.")
+        ]
+        return min(inner, key=len) if inner else ""
+
+    def _spans(self, path: str, low: int, high: int) -> dict[str, tuple[int, int]]:
+        """Return the first and last node of each inner block; those that interleave with others are none."""
+        children = [self._child(self.nodes[i], path) for i in range(low, high)]
+        spans: dict[str, tuple[int, int]] = {}
+        for i, child in enumerate(children, low):
+            if child:
+                first, _ = spans.get(child, (i, i))
+                spans[child] = (first, i)
+        return {
+            child: (first, last)
+            for child, (first, last) in spans.items()
+            if all(children[i - low] in (child, None) for i in range(first, last + 1))
+        }
+
+    def _end(self, last: int, limit: int) -> int:
+        """Return the latest end that a block can have: what follows it is of no known home until there."""
+        end = last + 1
+        while end < limit and self.homes.of(self.nodes[end]) is None:
+            end += 1
+        return end
+
+    def _crossing(self, cut: int, low: int) -> int:
+        """Return how many values are made or read in an interval before a cut and read after it."""
+        values = {v for node in self.nodes[low:cut] for v in [*node.outputs, *read_by(node)]}
+        return sum(self.last_read.get(v, -1) >= cut and v.const_value is None for v in values)
+
+    def _common(self, tails: list[tuple[int, int]]) -> int:
+        """Return how many nodes the tails of a family have in common, up to where the fewest values cross."""
+        kinds = [[node.op_type for node in self.nodes[a:b]] for a, b in tails]
+        length = 0
+        while all(len(k) > length for k in kinds) and len({k[length] for k in kinds}) == 1:
+            length += 1
+        first = tails[0][0]
+        crossing = [self._crossing(first + n, max(first - 40, 0)) for n in range(length + 1)]
+        return max(n for n, c in enumerate(crossing) if c == min(crossing))
+
+    def _earliest(self, start: int, end: int) -> int:
+        """Return the first cut at which the fewest values cross."""
+        crossing = [self._crossing(cut, max(start - 40, 0)) for cut in range(start, end + 1)]
+        return start + crossing.index(min(crossing))

@@ -1,0 +1,63 @@
+"""What is known of an ONNX value while its graph is written: an array, sizes, or a variable's name."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .expressions import literal
+
+
+@dataclass(slots=True)
+class Known:
+    """A constant: an initializer, a Constant node's value, or what follows from them.
+
+    `origin` is the name of the initializer that it is, or of which it is the transpose.
+    """
+
+    array: np.ndarray
+    origin: str | None = None
+    transposed: bool = False
+    trained: bool = False
+
+
+@dataclass(slots=True)
+class Sizes:
+    """Whole numbers of Python at run time: an int64 tensor of rank 0 or 1 that comes from shapes."""
+
+    elements: tuple[int | ast.expr, ...]
+    scalar: bool = False
+
+    @property
+    def tree(self) -> ast.expr:
+        """The expression of all of it."""
+        return literal(self.elements[0]) if self.scalar else literal(self.elements)
+
+
+@dataclass(slots=True)
+class Variable:
+    """A tensor in a variable."""
+
+    name: str
+
+
+Rep = Known | Sizes | Variable
+
+
+def sizes_of(array: np.ndarray) -> Sizes | None:
+    """Return a constant as sizes, if it can be."""
+    if array.dtype.kind in "iu" and array.ndim <= 1 and array.size <= 64:
+        return Sizes(tuple(int(v) for v in array.reshape(-1)), array.ndim == 0)
+    return None
+
+
+def fields_of(value: Any) -> tuple[str, list[int | str | None] | None]:
+    """Return dtype (as onnx_ir writes it, in lower case) and shape of an ir.Value."""
+    dtype = value.dtype.name.lower() if value.dtype is not None else ""
+    dtype = {"float": "float32", "double": "float64"}.get(dtype, dtype)
+    if value.shape is None:
+        return dtype, None
+    return dtype, [n if isinstance(n, int) else n.value for n in value.shape]

@@ -1,0 +1,206 @@
+"""What a person does with statements: nest what is used once, name variables by what they hold."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterable
+
+from .expressions import names_in, text_of
+
+_WIDE = 84  # a nested expression's length
+_DEEP = 3  # calls in one another
+
+
+def used_names(statements: Iterable[ast.AST]) -> Counter[str]:
+    """Return how often each name is read."""
+    found: Counter[str] = Counter()
+    for statement in statements:
+        found.update(
+            node.id
+            for node in ast.walk(statement)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+        )
+    return found
+
+
+def _made_names(statements: Iterable[ast.AST]) -> Counter[str]:
+    return Counter(
+        node.id
+        for statement in statements
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    )
+
+
+def without_unused(statements: list[ast.stmt], temporary: dict[str, str]) -> list[ast.stmt]:
+    """Return the statements without those whose variable nobody reads."""
+    while True:
+        uses = used_names(statements)
+        kept = [
+            each
+            for each in statements
+            if not (
+                isinstance(each, ast.Assign)
+                and isinstance(each.targets[0], ast.Name)
+                and each.targets[0].id in temporary
+                and not uses[each.targets[0].id]
+            )
+        ]
+        if len(kept) == len(statements):
+            return kept
+        statements = kept
+
+
+def nested(statements: list[ast.stmt], temporary: dict[str, str]) -> list[ast.stmt]:
+    """Return the statements, what is read once and short written where it is read."""
+    uses, made = used_names(statements), _made_names(statements)
+    waiting: dict[str, ast.expr] = {}
+    result: list[ast.stmt] = []
+    for statement in statements:
+        simple = isinstance(statement, ast.Assign | ast.Return | ast.Expr)
+        inside = {n for n in names_in(statement) if n in waiting}
+        for variable in [n for n in waiting if n in inside]:
+            value = waiting.pop(variable)
+            if simple and _fits(statement, variable, value):
+                statement = _Put({variable: value}).visit(statement)
+            else:
+                result.append(ast.Assign([ast.Name(variable, ast.Store())], value))
+        if (
+            isinstance(statement, ast.Assign)
+            and isinstance(statement.targets[0], ast.Name)
+            and statement.targets[0].id in temporary
+            and uses[statement.targets[0].id] == made[statement.targets[0].id] == 1
+        ):
+            waiting[statement.targets[0].id] = statement.value
+        else:
+            result.append(statement)
+    result[:0] = [ast.Assign([ast.Name(n, ast.Store())], value) for n, value in waiting.items()]
+    return _in_order(result)
+
+
+def _in_order(statements: list[ast.stmt]) -> list[ast.stmt]:
+    """Return the statements such that what is read was made before; the order is kept where it can be."""
+    made = {
+        node.id: i
+        for i, each in enumerate(statements)
+        for node in ast.walk(each)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    done: set[int] = set()
+    ordered: list[ast.stmt] = []
+
+    def put(first: int) -> None:
+        stack = [first]
+        while stack:
+            i = stack[-1]
+            needed = [
+                made[n]
+                for n in used_names([statements[i]])
+                if n in made and made[n] not in done and made[n] > i
+            ]
+            if i in done or not needed:
+                stack.pop()
+                if i not in done:
+                    done.add(i)
+                    ordered.append(statements[i])
+            else:
+                stack.append(needed[0])
+
+    for i in range(len(statements)):
+        put(i)
+    return ordered
+
+
+def _fits(statement: ast.stmt, variable: str, value: ast.expr) -> bool:
+    """Return whether a value can be nested and the line is still easy to read."""
+    if isinstance(statement, ast.Expr):
+        return False
+    into = statement.value if isinstance(statement, ast.Assign | ast.Return) else None
+    if into is None:
+        return False
+    if isinstance(value, ast.Call | ast.Subscript) and isinstance(into, ast.BinOp) and _depth(value) > 2:
+        return False
+    return (
+        len(text_of(into)) + len(text_of(value)) - len(variable) <= _WIDE
+        and _depth(into) + _depth(value) <= _DEEP
+    )
+
+
+def _depth(tree: ast.AST) -> int:
+    inner = max((_depth(each) for each in ast.iter_child_nodes(tree)), default=0)
+    return inner + isinstance(tree, ast.Call | ast.BinOp)
+
+
+class _Put(ast.NodeTransformer):
+    """Puts trees, or other names, in the places of names."""
+
+    def __init__(self, parts: dict[str, ast.expr]) -> None:
+        self._parts = parts
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        """Return the part of that name."""
+        part = self._parts.get(node.id)
+        if part is None:
+            return node
+        return ast.Name(part.id, node.ctx) if isinstance(part, ast.Name) else part
+
+
+def renamed(
+    statements: list[ast.stmt], temporary: dict[str, str], arguments: dict[str, str], taken: set[str]
+) -> list[ast.stmt]:
+    """Return the statements with the last names of their variables.
+
+    A variable takes over the name of one that is read for the last time where it is made, if that one was the
+    main line's; else it is called by what it holds, with a number if that is taken.
+
+    Args:
+        statements: of one function.
+        temporary: of each temporary name, the noun.
+        arguments: of each argument's temporary name, the last one.
+        taken: names that must not be used.
+    """
+    last = {n: i for i, each in enumerate(statements) for n in names_in(each)}
+    inside = {
+        n
+        for each in statements
+        if not isinstance(each, ast.Assign | ast.Return | ast.Expr)
+        for n in names_in(each)
+    }
+    final = dict(arguments)
+    live: dict[str, str] = {final[n]: n for n in arguments}
+    done = []
+    for i, statement in enumerate(statements):
+        dying = [n for n in names_in(statement) if n in final and last[n] == i and n not in inside]
+        targets = [
+            node.id
+            for node in ast.walk(statement)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in temporary
+        ]
+        for each in dying:
+            live.pop(final[each], None)
+        for target in dict.fromkeys(targets):
+            if target in final:
+                continue
+            noun = temporary[target]
+            main = [final[n] for n in dying if final[n] not in live and final[n].rstrip("0123456789") == "x"]
+            chosen = main[0] if noun == "x" and main and len(targets) == 1 and target not in inside else noun
+            number = 1
+            wanted = chosen
+            while chosen in live or chosen in taken or (target in inside and chosen in final.values()):
+                number += 1
+                chosen = f"{wanted.rstrip('0123456789')}{number}" if wanted == noun else noun
+                wanted = noun
+            final[target] = chosen
+            live[chosen] = target
+        done.append(_Put({n: ast.Name(v, ast.Load()) for n, v in final.items()}).visit(_copied(statement)))
+        for target in targets:
+            if last.get(target, -1) <= i:
+                live.pop(final[target], None)
+    return done
+
+
+def _copied(statement: ast.stmt) -> ast.stmt:
+    import copy
+
+    return copy.deepcopy(statement)

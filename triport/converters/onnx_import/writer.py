@@ -1,0 +1,329 @@
+"""The source file: classes, functions, weights, `build`."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .body import Shared
+from .classes import Class, classes_of
+from .expressions import is_identifier
+from .formatting import lines_of
+from .operators import Target
+from .reading import ImportRefusedError
+from .state import State
+from .translate import Translation, Written
+from .tree import Block
+from .values import fields_of
+
+_TAKEN = {
+    "torch",
+    "nn",
+    "F",
+    "math",
+    "mindspore",
+    "ops",
+    "mint",
+    "np",
+    "json",
+    "Path",
+    "Tensor",
+    "Parameter",
+    "self",
+}
+_TAKEN |= {
+    "build",
+    "read_weights",
+    "int",
+    "float",
+    "tuple",
+    "list",
+    "range",
+    "len",
+    "min",
+    "max",
+    "zip",
+    "sum",
+}
+_TAKEN |= {
+    "bool",
+    "slice",
+    "enumerate",
+    "super",
+    "str",
+    "dict",
+    "bytes",
+    "print",
+    "type",
+    "set",
+    "abs",
+    "any",
+    "all",
+}
+
+_LOADERS = {
+    "pytorch": '''
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a .safetensors file by name."""
+    data = bytearray(path.read_bytes())
+    start = 8 + int.from_bytes(data[:8], "little")
+    tensors = {}
+    for name, entry in json.loads(data[8:start]).items():
+        if name != "__metadata__":
+            first, last = entry["data_offsets"]
+            kind, values = _DTYPES[entry["dtype"]], data[start + first : start + last]
+            tensor = torch.frombuffer(values, dtype=kind) if values else torch.empty(0, dtype=kind)
+            tensors[name] = tensor.reshape(entry["shape"])
+    return tensors
+
+
+def build(weights: bool = True) -> @NAME@:
+    """Return the network, with the weights of the file beside this one unless they are not wanted."""
+    network = @NAME@()
+    if weights:
+        network.load_state_dict(read_weights(Path(__file__).with_name(@FILE@)))
+    return network.eval()
+''',
+    "mindspore": '''
+def build(weights: bool = True) -> @NAME@:
+    """Return the network, with the weights of the file beside this one unless they are not wanted."""
+    network = @NAME@()
+    for name, parameter in network.parameters_and_names():
+        parameter.name = name
+    if weights:
+        path = Path(__file__).with_name(@FILE@)
+        tensors = mindspore.load_checkpoint(str(path), format="safetensors")
+        missing, unused = mindspore.load_param_into_net(network, tensors, strict_load=True)
+        if missing or unused:
+            raise ValueError(f"{path}: the weights are not this network's: {missing} {unused}")
+    return network.set_train(False)
+''',
+}
+_LOADER_WITHOUT_WEIGHTS = '''
+def build() -> @NAME@:
+    """Return the network, which has no weights."""
+    network = @NAME@()
+    return @END@
+'''
+_SAFETENSORS = {
+    "F32": "float32",
+    "F64": "float64",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "I64": "int64",
+    "I32": "int32",
+    "I16": "int16",
+    "I8": "int8",
+    "U8": "uint8",
+    "BOOL": "bool",
+    "U16": "uint16",
+    "U32": "uint32",
+    "U64": "uint64",
+    "C64": "complex64",
+}
+_SAFETENSORS_8 = {"F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2"}
+
+
+@dataclass(slots=True)
+class Source:
+    """What was written: the text of the .py file, the weights by their names, and what a report says."""
+
+    name: str
+    target: Target
+    text: str
+    weights: dict[str, np.ndarray]
+    renamed: dict[str, str]
+    nodes: int
+    classes: int
+    inputs: list[tuple[str, str, list[int | str | None] | None]] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+
+    @property
+    def lines(self) -> int:
+        """How many lines the file has."""
+        return self.text.count("\n")
+
+
+def source_of(model: Any, target: Target, name: str, root: Block) -> Source:
+    """Return the source of a model for a framework.
+
+    Args:
+        model: an onnx_ir.Model.
+        target: the framework.
+        name: of the module that is written; an identifier.
+        root: the graph as blocks.
+
+    Raises:
+        ImportRefusedError: a node is not translated.
+    """
+    shared = Shared(target, State())
+    translation = Translation(shared, dict(model.opset_imports))
+    written = translation.graph(model.graph, root)
+    taken = _TAKEN | set(shared.functions)
+    class_name = "".join(part[:1].upper() + part[1:] for part in name.split("_")) or "Network"
+    class_name = class_name if is_identifier(class_name) and class_name not in taken else "Network"
+    classes = classes_of(written, shared, class_name, taken)
+    text = _text(model, shared, classes, written, name)
+    _check(text)
+    inputs = [value for value in model.graph.inputs if not value.is_initializer()]
+    return Source(
+        name,
+        target,
+        text,
+        shared.state.arrays(),
+        shared.state.renamed,
+        translation.nodes,
+        len(classes),
+        [(v.name, *fields_of(v)) for v in inputs],
+        [v.name for v in model.graph.outputs],
+    )
+
+
+def _text(model: Any, shared: Shared, classes: list[Class], root: Written, name: str) -> str:
+    body = "\n\n\n".join(
+        [
+            *shared.functions.values(),
+            *("\n".join(_class_lines(each, shared, model, root)) for each in classes),
+        ]
+    )
+    arrays = shared.state.arrays()
+    loader = (_LOADERS[shared.target] if arrays else _LOADER_WITHOUT_WEIGHTS).strip("\n")
+    end = {"pytorch": "network.eval()", "mindspore": "network.set_train(False)"}[shared.target]
+    loader = loader.replace("@END@", end)
+    loader = loader.replace("@NAME@", classes[-1].name).replace("@FILE@", f'"{name}.safetensors"')
+    if shared.target == "pytorch" and arrays:
+        kinds = {str(array.dtype) for array in arrays.values()}
+        entries = {key: kind for key, kind in (_SAFETENSORS | _SAFETENSORS_8).items() if kind in kinds}
+        table = ", ".join(f'"{key}": torch.{kind}' for key, kind in entries.items())
+        loader = f"_DTYPES = {{{table}}}\n\n\n{loader}"
+    code = f"{body}\n\n\n{loader}\n"
+    return f"{_head(model, shared, name, code)}\n\n{code}"
+
+
+def _head(model: Any, shared: Shared, name: str, body: str) -> str:
+    graph = model.graph
+    inputs = [_described(v) for v in graph.inputs if not v.is_initializer()]
+    outputs = [_described(v) for v in graph.outputs]
+    opset = model.opset_imports.get("", "")
+    producer = _plain(
+        f"{model.producer_name or 'an unnamed producer'} {model.producer_version or ''}".strip()
+    )
+    lines = [
+        f'"""{name} in {shared.framework.shown}, from an ONNX graph by triport.',
+        "",
+        f"The graph is of {producer}, opset {opset}.",
+        *(f"Input {each}." for each in inputs),
+        *(f"Output {each}." for each in outputs),
+        '"""',
+        "",
+        "from __future__ import annotations",
+        "",
+    ]
+    if shared.target == "pytorch":
+        standard = ["import json"] if "json." in body else []
+        names = ["import torch", "from torch import Tensor, nn"]
+        if re.search(r"\bF\.", body):
+            names.append("from torch.nn import functional as F")
+    else:
+        standard, names = [], ["import mindspore", "from mindspore import Tensor, nn"]
+        inner = [each for each in ("ops", "mint") if re.search(rf"\b{each}\.", body)]
+        inner += ["Parameter"] if re.search(r"\bParameter\(", body) else []
+        names[1] = "from mindspore import " + ", ".join(
+            sorted([*inner, "Tensor", "nn"], key=lambda n: (n.islower(), n))
+        )
+        if re.search(r"\bnp\.", body):
+            names.insert(1, "import numpy as np")
+            names.sort(key=lambda line: (line.startswith("from"), line))
+    standard += ["import itertools"] if re.search(r"\bitertools\.", body) else []
+    standard += ["import math"] if re.search(r"\bmath\.", body) else []
+    standard += ["from collections.abc import Callable"] if re.search(r"\bCallable\b", body) else []
+    standard += ["from pathlib import Path"] if re.search(r"\bPath\b", body) else []
+    standard += [""] if standard else []
+    return "\n".join([*lines, *standard, *names, ""])
+
+
+def _class_lines(made: Class, shared: Shared, model: Any, root: Written) -> list[str]:
+    framework = shared.framework
+    block = made.written.block
+    what = (
+        "The network."
+        if made.written is root
+        else f"`{block.path}`" + (f" and {made.count - 1} more." if made.count > 1 else ".")
+    )
+    lines = [f"class {made.name}({framework.module}):", f'    """{what}"""', ""]
+    if made.constructor:
+        parameters = "".join(f", {each}: {_kind(each, made)}" for each in made.parameters)
+        lines += [f"    def __init__(self{parameters}) -> None:", "        super().__init__()"]
+        lines += [line for each in made.constructor for line in lines_of(each, " " * 8)]
+        lines.append("")
+    arguments = "".join(f", {each}: {_argument_kind(each, made, i)}" for i, each in enumerate(made.arguments))
+    returned = made.forward[-1]
+    several = isinstance(returned, ast.Return) and isinstance(returned.value, ast.Tuple)
+    result = "tuple[Tensor, ...]" if several else "Tensor"
+    lines.append(f"    def {framework.forward}(self{arguments}) -> {result}:")
+    doc = _shapes(made, model, root)
+    if doc:
+        lines.append(f'        """{doc}"""')
+    lines += [line for each in made.forward for line in lines_of(each, " " * 8)]
+    return lines
+
+
+def _kind(parameter: str, made: Class) -> str:
+    return "float" if parameter in ("eps", "momentum", "p") else "int"
+
+
+def _argument_kind(argument: str, made: Class, position: int) -> str:
+    return "Tensor"
+
+
+def _shapes(made: Class, model: Any, root: Written) -> str:
+    """Return a line of a forward pass' input and output shapes."""
+    if made.written is root:
+        inputs = [v for v in model.graph.inputs if not v.is_initializer()]
+        outputs = list(model.graph.outputs)
+    else:
+        if made.count > 1:
+            return ""
+        inputs, outputs = made.written.block.inputs(), made.written.block.outputs()
+    if len(inputs) != len(made.arguments):
+        return ""
+    given = ", ".join(f"{name} {_shape(v)}" for name, v in zip(made.arguments, inputs, strict=True))
+    found = f"Return {', '.join(_shape(v) for v in outputs)} for {given}."
+    return found if len(found) < 96 else ""
+
+
+def _shape(value: Any) -> str:
+    _, shape = fields_of(value)
+    if shape is None:
+        return "(...)"
+    sizes = [str(n) if isinstance(n, int) else _axis(n) for n in shape]
+    return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+
+
+def _axis(free: str | None) -> str:
+    if free is None:
+        return "?"
+    return free if re.fullmatch(r"[A-Za-z_][\w ]{0,30}", free) else "?"
+
+
+def _described(value: Any) -> str:
+    return f"{_plain(value.name)}: {_shape(value)} {fields_of(value)[0]}"
+
+
+def _plain(text: str) -> str:
+    """Return a file's text as it can stand in a docstring: no quote, no backslash, no control character."""
+    return re.sub(r"[^A-Za-z0-9_ .:/()+-]", "?", text)[:80]
+
+
+def _check(text: str) -> None:
+    """The text must be Python; a fault here is ours."""
+    try:
+        ast.parse(text)
+    except SyntaxError as error:  # pragma: no cover
+        raise ImportRefusedError(
+            f"the source that was written is no Python (a fault of triport): {error}"
+        ) from None

@@ -1,0 +1,1 @@
+"""Graphs of MindSpore as ONNX files, proven beside MindSpore before they are kept."""

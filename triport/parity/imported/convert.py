@@ -1,0 +1,232 @@
+"""An ONNX graph to a folder of source and weights, kept if it computes what ONNX Runtime does."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from triport.converters.formats.atomic import check_place, replacing
+from triport.converters.onnx_import.asked import module_name
+from triport.converters.onnx_import.operators import Target
+from triport.converters.onnx_import.reading import ImportRefusedError, read_model
+from triport.converters.onnx_import.tree import blocks_of, flat
+from triport.converters.onnx_import.weights import write_weights
+from triport.converters.onnx_import.writer import Source, source_of
+from triport.reference_models.errors import TriportError
+
+from .feeds import feed_of, sizes_to_try
+from .judge import Runtime, allowed, distance, trial
+from .result import ImportedSource, Trial
+from .runs import load, run
+
+_PROBES = 400  # intermediate values that are compared to name the first that parts
+
+
+def convert_to_source(
+    path: Path, output: Path, target: Target, progress: Callable[[str], None] = lambda step: None
+) -> ImportedSource:
+    """Write a graph's source and weights into a folder, if they compute what the graph does.
+
+    Args:
+        path: the ONNX file.
+        output: the folder; it is made if it is not there.
+        target: "pytorch" or "mindspore".
+        progress: is told each step.
+
+    Raises:
+        TriportError: the file is no ONNX graph, or a node of it has no translation.
+    """
+    name = module_name(path)
+    _check_folder(output, name)
+    progress(f"reading {path.name}")
+    model = read_model(path)
+    progress("writing source")
+    try:
+        source = source_of(model, target, name, blocks_of(model.graph))
+    except ImportRefusedError as error:
+        raise ImportRefusedError(f"{path}: {error}") from None
+    with tempfile.TemporaryDirectory(prefix="triport-") as folder:
+        work = Path(folder)
+        (work / f"{name}.py").write_text(source.text, encoding="utf-8")
+        write_weights(work / f"{name}.safetensors", source.weights, target)
+        progress("comparing with ONNX Runtime")
+        trials, first, notes = proven(path, model, source, work, target)
+        if not all(each.passed for each in trials):
+            return _result(path, None, source, trials, first, notes)
+        output.mkdir(exist_ok=True)
+        for suffix in ("safetensors", "py"):
+            with replacing(output / f"{name}.{suffix}") as temporary:
+                shutil.copyfile(work / f"{name}.{suffix}", temporary)
+    return _result(path, str(output / f"{name}.py"), source, trials, "", notes)
+
+
+def _check_folder(output: Path, name: str) -> None:
+    if output.exists() and not output.is_dir():
+        raise TriportError(f"{output}: is a file; the source is written into a folder")
+    if output.is_dir():
+        for suffix in ("py", "safetensors"):
+            check_place(output / f"{name}.{suffix}")
+    else:
+        check_place(output)
+
+
+def _result(
+    path: Path, output: str | None, source: Source, trials: list[Trial], first: str, notes: list[str]
+) -> ImportedSource:
+    return ImportedSource(
+        source=str(path),
+        output=output,
+        target=source.target,
+        nodes=source.nodes,
+        source_lines=source.lines,
+        classes=source.classes,
+        tensors_written=len(source.weights) if output else 0,
+        renamed=tuple(source.renamed.items()),
+        trials=tuple(trials),
+        first_divergence=first,
+        notes=tuple(notes),
+    )
+
+
+def proven(
+    path: Path, model: Any, source: Source, folder: Path, target: Target
+) -> tuple[list[Trial], str, list[str]]:
+    """Return how source and graph compare, the first node that parts, and what should be known of it.
+
+    Raises:
+        TriportError: ONNX Runtime cannot run the graph, so that nothing can be said.
+    """
+    try:
+        runtime = Runtime.of(path)
+    except Exception as error:
+        raise ImportRefusedError(f"{path}: ONNX Runtime does not load it: {_short(error)}") from None
+    network = load(folder, source.name)
+    feeds = _feeds(path, model, runtime)
+    exact = _Exact(model, folder, source)
+    trials = []
+    for feed in feeds:
+        try:
+            trials.append(trial(network, target, runtime, feed, exact)[0])
+        except Exception as error:
+            shown = tuple(f"{name} {list(array.shape)}" for name, array in feed.items())
+            trials.append(
+                Trial(shown, float("inf"), "runtime", False, f"the source does not run: {_short(error)}")
+            )
+    failed = next((feed for feed, each in zip(feeds, trials, strict=True) if not each.passed), None)
+    first = first_divergence(path, target, failed) if failed is not None else ""
+    batches = {array.shape[:1] for feed in feeds for array in feed.values()}
+    notes = (
+        []
+        if len(batches) > 1 or not any(sizes_to_try(model.graph)[0])
+        else ["compared at one batch size only"]
+    )
+    return trials, first, notes
+
+
+def _short(error: Exception) -> str:
+    text = " ".join(str(error).split())[:200]
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def _feeds(path: Path, model: Any, runtime: Runtime) -> list[dict[str, np.ndarray]]:
+    """Return inputs that ONNX Runtime takes: two sizes of the free axes if there are any, and two kinds."""
+    found: list[dict[str, np.ndarray]] = []
+    problem = ""
+    shapes: set[tuple[Any, ...]] = set()
+    for sizes in sizes_to_try(model.graph):
+        feed = feed_of(model.graph, sizes, seed=len(found))
+        shape = tuple(array.shape for array in feed.values())
+        if shape in shapes:
+            continue
+        try:
+            runtime.run(feed)
+        except Exception as error:
+            problem = problem or _short(error)
+            continue
+        shapes.add(shape)
+        found.append(feed)
+        if len(found) == 2:
+            return found
+    if not found:
+        raise ImportRefusedError(
+            f"{path}: ONNX Runtime does not run it on any inputs that were tried: {problem}"
+        )
+    again = feed_of(
+        model.graph, next(s for s in sizes_to_try(model.graph) if _fits(model.graph, s, found[0])), seed=1
+    )
+    try:
+        runtime.run(again)
+    except Exception:
+        return found
+    return [*found, again]
+
+
+def _fits(graph: Any, sizes: dict[str, int], feed: dict[str, np.ndarray]) -> bool:
+    drawn = feed_of(graph, sizes, seed=0)
+    return all(drawn[name].shape == array.shape for name, array in feed.items())
+
+
+class _Exact:
+    """The network in float64, by PyTorch: the source itself, or the same graph's source for PyTorch."""
+
+    def __init__(self, model: Any, folder: Path, source: Source) -> None:
+        self._model, self._folder, self._source = model, folder, source
+        self._network: Any = None
+
+    def __call__(self, feed: dict[str, np.ndarray]) -> list[np.ndarray] | None:
+        """Return the outputs in float64, or None."""
+        try:
+            if self._network is None:
+                self._network = self._built().double()
+            return run(self._network, "pytorch", list(feed.values()), double=True)
+        except Exception:
+            return None
+
+    def _built(self) -> Any:
+        if self._source.target == "pytorch":
+            return load(self._folder, self._source.name)
+        source = source_of(self._model, "pytorch", "exact", flat(self._model.graph))
+        (self._folder / "exact.py").write_text(source.text, encoding="utf-8")
+        write_weights(self._folder / "exact.safetensors", source.weights, "pytorch")
+        return load(self._folder, "exact")
+
+
+def first_divergence(path: Path, target: Target, feed: dict[str, np.ndarray]) -> str:
+    """Return the first node at which source and graph part, every intermediate value being made an output."""
+    import onnx_ir as ir
+
+    model = read_model(path)
+    values = [
+        v
+        for node in model.graph
+        for v in node.outputs
+        if v.name and v.dtype is not None and v.const_value is None
+    ]
+    kept = [v for v in values if v not in model.graph.outputs and isinstance(v.type, ir.TensorType)][:_PROBES]
+    model.graph.outputs.extend(kept)
+    try:
+        runtime = Runtime.of(ir.serde.serialize_model(model).SerializeToString())
+        wanted = runtime.run(feed)
+        source = source_of(model, target, "probed", flat(model.graph))
+        with tempfile.TemporaryDirectory(prefix="triport-") as folder:
+            (Path(folder) / "probed.py").write_text(source.text, encoding="utf-8")
+            write_weights(Path(folder) / "probed.safetensors", source.weights, target)
+            found = run(load(Path(folder), "probed"), target, list(feed.values()))
+    except Exception as error:
+        return f"not found: {_short(error)}"
+    by_value = dict(zip(model.graph.outputs, zip(found, wanted, allowed(wanted), strict=True), strict=True))
+    for node in model.graph:
+        for value in node.outputs:
+            if value in by_value:
+                mine, its, limit = by_value[value]
+                if mine.dtype != its.dtype or distance(mine, its) > max(
+                    limit, 1e-6 if its.dtype.kind == "f" else 0
+                ):
+                    named = _short(Exception(node.name or value.name))
+                    return f"node '{named}' ({node.op_type}): {distance(mine, its):.1e}"
+    return ""

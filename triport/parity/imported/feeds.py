@@ -1,0 +1,113 @@
+"""Inputs to compare source and graph with: two batch sizes, values that reach edges, indices in range."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from triport.converters.onnx_import.reading import ImportRefusedError
+from triport.converters.onnx_import.values import fields_of
+
+_MOST = 1 << 26  # elements of all inputs together
+_THROUGH = (
+    "Cast",
+    "Unsqueeze",
+    "Squeeze",
+    "Reshape",
+    "Identity",
+    "Expand",
+    "Concat",
+    "Flatten",
+    "Where",
+    "Clip",
+)
+
+
+def sizes_to_try(graph: Any) -> list[dict[str, int]]:
+    """Return sizes of the free axes, the likely ones first; the first free axis of an input is its batch."""
+    names = _free_axes(graph)
+    if not names:
+        return [{}]
+    batch = {n for value in _inputs(graph) for n in _axes(value)[:1] if isinstance(n, str)} or set(names[:1])
+    found = []
+    for other in (16, 64, 32, 224, 8, 4, 1, 128, 256, 640):
+        for size in (2, 3, 1):
+            found.append({name: size if name in batch else other for name in names})
+    return found
+
+
+def _inputs(graph: Any) -> list[Any]:
+    return [value for value in graph.inputs if not value.is_initializer()]
+
+
+def _axes(value: Any) -> list[int | str]:
+    """Return an input's axes; a free one without a name gets the input's and its place."""
+    _, shape = fields_of(value)
+    if shape is None:
+        raise ImportRefusedError(f"input '{value.name}' has no shape: it cannot be compared")
+    return [n if isinstance(n, int) else n or f"{value.name}.{i}" for i, n in enumerate(shape)]
+
+
+def _free_axes(graph: Any) -> list[str]:
+    return list(dict.fromkeys(n for v in _inputs(graph) for n in _axes(v) if isinstance(n, str)))
+
+
+def feed_of(graph: Any, sizes: dict[str, int], seed: int) -> dict[str, np.ndarray]:
+    """Return values for the inputs: the first seed draws plain ones, the others reach further out."""
+    random = np.random.default_rng(seed)
+    feed: dict[str, np.ndarray] = {}
+    total = 0
+    for value in _inputs(graph):
+        shape = tuple(n if isinstance(n, int) else sizes[n] for n in _axes(value))
+        total += int(np.prod(shape, dtype=object)) if shape else 1
+        if total > _MOST or min(shape, default=0) < 0:
+            raise ImportRefusedError(f"input '{value.name}' is of {list(shape)}: too large to be compared")
+        dtype, _ = fields_of(value)
+        feed[value.name] = _drawn(value, shape, dtype, random, seed)
+    return feed
+
+
+def _drawn(
+    value: Any, shape: tuple[int, ...], dtype: str, random: np.random.Generator, seed: int
+) -> np.ndarray:
+    if dtype == "bool":
+        return np.asarray(random.random(shape) < 0.5)
+    if "float" in dtype:
+        kind = value.dtype.numpy()
+        drawn = random.standard_normal(shape) * (1.0 if seed == 0 else 4.0)
+        if seed and drawn.size > 8:
+            flat = drawn.reshape(-1)
+            flat[:: max(flat.size // 7, 1)] *= 8  # some far out, some zero
+            flat[1 :: max(flat.size // 5, 2)] = 0
+        return np.asarray(drawn).astype(kind)
+    low, high = _range(value)
+    if "uint8" in dtype or "int8" in dtype:
+        low, high = (0, 256) if dtype == "uint8" else (-128, 128)
+    if dtype.startswith("uint"):
+        low = max(low, 0)
+    return np.asarray(random.integers(low, high, shape)).astype(value.dtype.numpy())
+
+
+def _range(value: Any) -> tuple[int, int]:
+    """Return the whole numbers that an input can be, by the tables that it is an index into."""
+    limits: list[int] = []
+    seen: set[Any] = set()
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if each in seen or len(seen) > 200:
+            continue
+        seen.add(each)
+        for use in each.uses():
+            node = use.node
+            if node.op_type in ("Gather", "GatherElements", "GatherND", "OneHot") and use.idx == (
+                0 if node.op_type == "OneHot" else 1
+            ):
+                _, shape = fields_of(node.inputs[0])
+                axis = node.attributes["axis"].value if "axis" in node.attributes else 0
+                if node.op_type != "OneHot" and shape and isinstance(shape[axis], int):
+                    limits.append(int(shape[axis] or 1))
+            elif node.op_type in _THROUGH:
+                waiting.extend(node.outputs)
+    return (0, max(min(limits), 1)) if limits else (0, 2)

@@ -1,0 +1,124 @@
+"""Written source beside ONNX Runtime; where they part, float64 says whose fault it is."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from triport.converters.onnx_import.operators import Target
+
+from .result import Trial
+from .runs import run
+
+_ROUNDINGS = {
+    "float32": 16 * 2.0**-23,
+    "float64": 64 * 2.0**-52,
+    "float16": 4 * 2.0**-10,
+    "bfloat16": 4 * 2.0**-7,
+}
+_TIMES_NOISE = (
+    8  # how much further from float64 than ONNX Runtime, or than the source's own rounding, is still noise
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """ONNX Runtime without optimisation, on a file."""
+
+    session: Any
+
+    @classmethod
+    def of(cls, path: Path | bytes) -> Runtime:
+        """Load a file or its bytes."""
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 4
+        given = path if isinstance(path, bytes) else str(path)
+        return cls(onnxruntime.InferenceSession(given, options, providers=["CPUExecutionProvider"]))
+
+    def run(self, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """Return the outputs in order."""
+        return [np.asarray(each) for each in self.session.run(None, feed)]
+
+
+def distance(found: np.ndarray, wanted: np.ndarray) -> float:
+    """Return the largest difference relative to the largest value; infinite where they cannot be compared."""
+    if found.shape != wanted.shape:
+        return float("inf")
+    if wanted.size == 0:
+        return 0.0
+    a, b = found.astype(np.float64), wanted.astype(np.float64)
+    strange = ~np.isfinite(b) | ~np.isfinite(a)
+    if not np.array_equal(a[strange], b[strange], equal_nan=True):
+        return float("inf")
+    a, b = np.where(strange, 0, a), np.where(strange, 0, b)
+    largest = float(np.abs(b).max())
+    return float(np.abs(a - b).max()) / (largest if largest > 0 else 1.0)
+
+
+def allowed(wanted: Sequence[np.ndarray]) -> list[float]:
+    """Return how far each output may be from another run's of its dtype without further questions."""
+    return [_ROUNDINGS.get(str(each.dtype), 0.0) for each in wanted]
+
+
+def trial(
+    network: Any, target: Target, runtime: Runtime, feed: dict[str, np.ndarray], exact: Any
+) -> tuple[Trial, list[np.ndarray]]:
+    """Compare once.
+
+    Args:
+        network: the source's.
+        target: its framework.
+        runtime: ONNX Runtime with the graph.
+        feed: the inputs.
+        exact: returns the source's outputs in float64, or None.
+
+    Returns:
+        the verdict and the source's outputs.
+    """
+    shown = tuple(f"{name} {list(array.shape)}" for name, array in feed.items())
+    wanted = runtime.run(feed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = run(network, target, list(feed.values()))
+    if len(found) != len(wanted):
+        return Trial(shown, float("inf"), "runtime", False, f"{len(found)} outputs for {len(wanted)}"), found
+    for mine, its in zip(found, wanted, strict=True):
+        if mine.dtype != its.dtype or mine.shape != its.shape:
+            why = f"{mine.dtype}{list(mine.shape)} for {its.dtype}{list(its.shape)}"
+            return Trial(shown, float("inf"), "runtime", False, why), found
+    apart = [distance(mine, its) for mine, its in zip(found, wanted, strict=True)]
+    if all(a <= limit for a, limit in zip(apart, allowed(wanted), strict=True)):
+        return Trial(shown, max(apart, default=0.0), "runtime", True), found
+    return _settled(shown, found, wanted, apart, exact(feed)), found
+
+
+def _settled(
+    shown: tuple[str, ...],
+    found: list[np.ndarray],
+    wanted: list[np.ndarray],
+    apart: list[float],
+    exact: list[np.ndarray] | None,
+) -> Trial:
+    """Return the verdict of the source in float64: what both are near to is right, and the rest is noise."""
+    worst = max(apart)
+    if exact is None or len(exact) != len(found):
+        return Trial(shown, worst, "noise", False, "no float64 to ask")
+    mine = [distance(a, b) for a, b in zip(found, exact, strict=True)]
+    its = [distance(a, b) for a, b in zip(wanted, exact, strict=True)]
+    near = all(
+        theirs <= _TIMES_NOISE * ours + limit
+        for theirs, ours, limit in zip(its, mine, allowed(wanted), strict=True)
+    )
+    why = f"float64: the source is {max(mine):.1e} from it, ONNX Runtime {max(its):.1e}"
+    integral = any(w.dtype.kind not in "fV" and a > 0 for w, a in zip(wanted, apart, strict=True))
+    # float64 is of the source's own graph: what is near to it on both sides is one function
+    return Trial(shown, worst, "float64", near and not integral and max(its) < 0.05, why)

@@ -1,0 +1,105 @@
+"""What an import did, as `convert` prints it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from triport.reference_models.result import SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One comparison: the sizes of the inputs, and how far the source was from ONNX Runtime.
+
+    `judged_by` says what decided: "runtime" where the two are equal, "float64" or "noise" where they parted.
+    """
+
+    inputs: tuple[str, ...]
+    max_rel: float
+    judged_by: str
+    passed: bool
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedSource:
+    """Source that was written from a graph, or was not, and why."""
+
+    source: str
+    output: str | None
+    target: str
+    nodes: int
+    source_lines: int
+    classes: int
+    tensors_written: int
+    renamed: tuple[tuple[str, str], ...]
+    trials: tuple[Trial, ...]
+    first_divergence: str = ""
+    notes: tuple[str, ...] = ()
+    schema_version: ClassVar[int] = SCHEMA_VERSION
+
+    @property
+    def passed(self) -> bool:
+        """Whether the source was kept: it computes what the graph does."""
+        return self.output is not None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `convert --json` prints."""
+        return {
+            "schema_version": self.schema_version,
+            "source": self.source,
+            "output": self.output,
+            "model": None,
+            "from": "onnx",
+            "to": self.target,
+            "dialect": None,
+            "tensors_written": self.tensors_written,
+            "dropped": [],
+            "warnings": list(self.notes),
+            "nodes": self.nodes,
+            "lines": self.source_lines,
+            "classes": self.classes,
+            "renamed": [{"from": a, "to": b} for a, b in self.renamed],
+            "trials": [
+                {
+                    "inputs": list(t.inputs),
+                    "max_rel": t.max_rel,
+                    "judged_by": t.judged_by,
+                    "passed": t.passed,
+                    "why": t.why,
+                }
+                for t in self.trials
+            ],
+            "first_divergence": self.first_divergence or None,
+        }
+
+    def lines(self) -> list[str]:
+        """Return the result as lines for a terminal."""
+        per_node = self.source_lines / max(self.nodes, 1)
+        rows = [
+            ("source", self.source),
+            ("output", self.output or "none: not written, because the results differ"),
+            (
+                "graph",
+                f"{self.nodes} nodes, {self.source_lines} lines of source ({per_node:.1f} a node), "
+                f"{self.classes} classes",
+            ),
+            (
+                "tensors",
+                f"{self.tensors_written} written, {len(self.renamed)} under another name than the graph's",
+            ),
+        ]
+        for trial in self.trials:
+            verdict = "equal" if trial.passed else "DIFFERENT"
+            rows.append(
+                (
+                    "compared",
+                    f"{', '.join(trial.inputs)}: {verdict}, {trial.max_rel:.1e} from ONNX Runtime"
+                    f"{f' ({trial.why})' if trial.why else ''}",
+                )
+            )
+        if self.first_divergence:
+            rows.append(("first", self.first_divergence))
+        rows += [("note", note) for note in self.notes]
+        return [f"  {label:<10} {text}" for label, text in rows]

@@ -1,0 +1,106 @@
+"""Run written source: the one place that loads it, and gives it arrays."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from triport.converters.onnx_import.operators import Target
+
+_COUNT = itertools.count()
+
+
+def load(folder: Path, name: str) -> Any:
+    """Return the network that `folder/name.py` builds: source that triport wrote just before."""
+    module_name = f"_triport_imported_{next(_COUNT)}"
+    spec = importlib.util.spec_from_file_location(module_name, folder / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.dont_write_bytecode, before = True, sys.dont_write_bytecode
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.dont_write_bytecode = before
+    return module.build()
+
+
+def run(network: Any, target: Target, arrays: Sequence[np.ndarray], double: bool = False) -> list[np.ndarray]:
+    """Return the network's outputs for its inputs in order; `double` is for a network that is in float64."""
+    return (_run_pytorch if target == "pytorch" else _run_mindspore)(network, arrays, double)
+
+
+def _run_pytorch(network: Any, arrays: Sequence[np.ndarray], double: bool) -> list[np.ndarray]:
+    import torch
+
+    given = [_torch_tensor(array) for array in arrays]
+    if double:
+        given = [t.double() if t.is_floating_point() else t for t in given]
+    with torch.no_grad():
+        found = network(*given)
+    return [_array(each) for each in (found if isinstance(found, tuple) else (found,))]
+
+
+def _torch_tensor(array: np.ndarray) -> Any:
+    import torch
+
+    array = np.ascontiguousarray(array).reshape(array.shape)
+    kind = _VIEWED.get(str(array.dtype))
+    if kind is None:
+        return torch.from_numpy(array.copy())
+    stored = torch.from_numpy(array.view(np.uint16 if array.dtype.itemsize == 2 else np.uint8).copy())
+    return stored.view(getattr(torch, kind))
+
+
+def _array(tensor: Any) -> np.ndarray:
+    import ml_dtypes
+    import torch
+
+    tensor = tensor.detach().cpu()
+    for numpy_name, torch_name in _VIEWED.items():
+        if tensor.dtype == getattr(torch, torch_name):
+            raw = (
+                tensor.contiguous().view(torch.uint16 if tensor.element_size() == 2 else torch.uint8).numpy()
+            )
+            return raw.view(getattr(ml_dtypes, numpy_name)).reshape(tuple(tensor.shape))
+    return np.asarray(tensor.resolve_conj().numpy())
+
+
+_VIEWED = {
+    "bfloat16": "bfloat16",
+    "float8_e4m3fn": "float8_e4m3fn",
+    "float8_e5m2": "float8_e5m2",
+    "float8_e4m3fnuz": "float8_e4m3fnuz",
+    "float8_e5m2fnuz": "float8_e5m2fnuz",
+    "float8_e8m0fnu": "float8_e8m0fnu",
+}
+
+
+def _run_mindspore(network: Any, arrays: Sequence[np.ndarray], double: bool) -> list[np.ndarray]:
+    import mindspore
+
+    given = []
+    for array in arrays:
+        if str(array.dtype) == "bfloat16":
+            given.append(mindspore.Tensor(array.astype(np.float32)).to(mindspore.bfloat16))
+        elif double and array.dtype.kind == "f":
+            given.append(mindspore.Tensor(array.astype(np.float64)))
+        else:
+            given.append(mindspore.Tensor(np.ascontiguousarray(array).reshape(array.shape)))
+    found = network(*given)
+    outputs = found if isinstance(found, tuple | list) else (found,)
+    return [_mindspore_array(each) for each in outputs]
+
+
+def _mindspore_array(tensor: Any) -> np.ndarray:
+    import mindspore
+    import ml_dtypes
+
+    if tensor.dtype == mindspore.bfloat16:
+        return np.asarray(tensor.float().asnumpy()).astype(ml_dtypes.bfloat16)
+    return np.asarray(tensor.asnumpy())

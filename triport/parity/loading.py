@@ -1,0 +1,173 @@
+"""A subject of `parity` with its weights in memory, and the inputs that it is checked on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from triport.converters.convert import read_parameters
+from triport.converters.formats import file_sha256, open_checkpoint
+from triport.converters.identify import identify
+from triport.converters.networks.registered import of_model
+from triport.converters.onnx_model import INPUT
+from triport.converters.published import model_file
+from triport.reference_models.network import Network
+from triport.reference_models.spec import ModelSpec
+
+from .batches import random_batch
+from .candidates import given_file
+from .check import GRAPH_OF, IMAGES_OF, ModelReport, check_model
+from .images import image_batch, images_of, profile_of_subject
+from .inputs import Inputs
+from .options import Options, Told
+from .random_weights import random_parameters
+from .runtimes import runtimes_with
+from .subjects import Subject, computes_in
+from .training.check import TrainingReport, check_training
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Of which images the main feed is: how many, of what size, and of a folder instead of noise."""
+
+    batch_size: int = 2
+    size_px: int | None = None
+    images: Path | None = None
+
+
+DEFAULT_SHAPE = Shape()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A subject with its weights in memory."""
+
+    spec: ModelSpec
+    num_classes: int
+    parameters: Mapping[str, np.ndarray]
+    source: str
+    onnx_file: Path | None
+    files: Mapping[str, str]
+
+    @property
+    def network(self) -> Network:
+        """The model, with as many classes as the weights have."""
+        return of_model(self.spec, self.num_classes)
+
+
+def check(
+    subject: Subject,
+    options: Options,
+    shape: Shape = DEFAULT_SHAPE,
+    *,
+    further: bool = True,
+    inputs: Inputs | None = None,
+    progress: Callable[[str], None] = lambda step: None,
+) -> ModelReport:
+    """Read or make the subject's weights and compare every runtime. See `check_model`.
+
+    What inputs.py names is run besides the main feed unless `further` is false; `inputs` are both.
+    """
+    loaded = loaded_of(subject, options.seed)
+    taken = images_of(shape.images, shape.batch_size) if shape.images else []
+    if inputs is None:
+        feed = {INPUT: _batch(subject, loaded.spec, options.seed, shape)}
+        inputs = Inputs(feed, None if further else ())
+    if subject.graph is not None:
+        # what the other runtimes make of the weights is the other file's report
+        options = replace(options, runtimes=())
+    network, given = loaded.network, []
+    if loaded.onnx_file is not None and _judges_file(loaded.onnx_file, subject, options.precision):
+        given.append(given_file(network, loaded.parameters, loaded.onnx_file, options))
+    told = Told(
+        loaded.source,
+        {**loaded.files, **{str(path): file_sha256(path) for path in taken}},
+        f"{IMAGES_OF}{shape.images}" if shape.images else "noise",
+    )
+    report = check_model(
+        network,
+        loaded.parameters,
+        inputs,
+        options,
+        told=told,
+        given=given,
+        progress=lambda step, done, total: progress(step),
+    )
+    return replace(report, seed=None) if shape.images else report
+
+
+def inputs_like(report: ModelReport, subject: Subject, shape: Shape) -> Inputs | None:
+    """Return the inputs of a file's report for another file; None where that takes images of another size."""
+    function = report.function
+    assert function is not None
+    spec = subject.spec or identify(open_checkpoint(subject.weights or ""), subject.model).spec
+    if shape.size_px is None and shape.images is None and spec.input_size_px != report.input_shape[-1]:
+        return None
+    return Inputs(function.feed, tuple(one.given for one in function.expected))
+
+
+def _judges_file(file: Path, subject: Subject, precision: str) -> bool:
+    """Whether an ONNX file is run: it says its own precision; a quantised one stands beside its weights."""
+    if precision == "int8":
+        return subject.graph is not None
+    return "onnx" in runtimes_with(precision) or subject.graph is not None or computes_in(precision, file)
+
+
+def _batch(subject: Subject, spec: ModelSpec, seed: int, shape: Shape) -> np.ndarray:
+    if shape.images is None:
+        return random_batch(spec, shape.batch_size, seed, shape.size_px)
+    profile = profile_of_subject(spec, subject.weights, subject.model)
+    # a profile's crop may be another size than the definition's input
+    return image_batch(
+        images_of(shape.images, shape.batch_size), profile, shape.size_px or spec.input_size_px
+    )
+
+
+def train(
+    subject: Subject,
+    options: Options,
+    shape: Shape,
+    steps: int,
+    progress: Callable[[str], None],
+) -> TrainingReport:
+    """Read or make the subject's weights and compare how the frameworks train. See `check_training`."""
+    loaded = loaded_of(subject, options.seed)
+    return check_training(
+        loaded.spec,
+        loaded.parameters,
+        shape.batch_size,
+        shape.size_px,
+        num_classes=loaded.num_classes,
+        runtimes=tuple(runtime for runtime in ("pytorch", "mindspore") if runtime in options.runtimes),
+        device=options.device,
+        weights=loaded.source,
+        seed=options.seed,
+        steps=steps,
+        progress=progress,
+    )
+
+
+def loaded_of(subject: Subject, seed: int) -> Loaded:
+    """Read or make a subject's weights."""
+    if subject.weights is None:
+        assert subject.spec is not None
+        spec, num_classes = subject.spec, subject.spec.num_classes
+        parameters = random_parameters(spec, num_classes, seed)
+        return Loaded(spec, num_classes, parameters, f"random seed {seed}", None, {})
+    loaded = read_parameters(subject.weights, subject.spec.name if subject.spec else subject.model)
+    source, files = str(subject.weights), [subject.weights]
+    own_graph = subject.weights if loaded.runtime == "onnx" else None
+    if subject.graph is not None:
+        source, own_graph = f"{GRAPH_OF}{subject.graph}, the weights of {source}", subject.graph
+        files.insert(0, subject.graph)
+    return Loaded(
+        loaded.spec,
+        loaded.num_classes,
+        loaded.parameters,
+        source,
+        Path(model_file(own_graph)) if own_graph else None,
+        {str(path): file_sha256(model_file(path)) for path in files},
+    )

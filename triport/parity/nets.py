@@ -1,0 +1,245 @@
+"""Networks of the user's own: NETs that are to compute the same, and their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from triport.converters.formats import file_sha256, open_checkpoint
+from triport.converters.mindir.asked import is_mindir
+from triport.converters.networks.arguments import (
+    Factory,
+    Net,
+    NetArgumentError,
+    NetFile,
+    Registered,
+    parse_net,
+)
+from triport.converters.networks.cell import of_cell
+from triport.converters.networks.factories import make
+from triport.converters.networks.foreign import NetworkError, Parameters, check_same, parameters_in
+from triport.converters.networks.input_specs import InputSpec, parse_input
+from triport.converters.networks.module import of_module
+from triport.converters.networks.onnx_file import of_onnx_file
+from triport.reference_models.errors import TriportError, listed
+from triport.reference_models.network import Arrays, Network, Realisation, Runtime
+
+from .candidates import Candidate, with_file
+from .options import Options
+from .random_weights import seeded_parameters
+from .runtimes import runtime_called
+
+# what --weights says for the weights that a network is made with
+OWN = "own"
+
+
+@dataclass(frozen=True, slots=True)
+class NetSubject:
+    """NETs, and FILEs with weights or graphs of theirs; `specs` are the inputs of all of them."""
+
+    words: tuple[str, ...]
+    specs: tuple[InputSpec, ...]
+    weights: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What the progress line calls it."""
+        return self.words[0]
+
+
+@dataclass(slots=True)
+class _Read:
+    """What the words have said so far.
+
+    `own` are the weights that the first network has by itself, None where there are none; `rivals` are
+    further networks of a runtime that is there already.
+    """
+
+    network: Network | None = None
+    parameters: Parameters | None = None
+    net: Any = None
+    own: Arrays | None = None
+    name: str = ""
+    rivals: list[tuple[str, Runtime, Realisation]] = field(default_factory=list)
+    graphs: list[Path] = field(default_factory=list)
+    checkpoints: list[Path] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedNet:
+    """A network with its weights, what a report says of these, and the candidates that stand beside it."""
+
+    network: Network
+    parameters: Arrays
+    source: str
+    files: dict[str, str]
+    rivals: tuple[tuple[str, Runtime, Network], ...]
+
+    def candidates(self, options: Options) -> list[Candidate]:
+        """Return what stands beside the network, each in its runtime."""
+        return [
+            Candidate(
+                f"{runtime_called(runtime).LABEL} ({name})",
+                partial(
+                    runtime_called(runtime).load,
+                    network,
+                    self.parameters,
+                    options.device,
+                    options.precision,
+                    options.observed,
+                ),
+            )
+            for name, runtime, network in self.rivals
+        ]
+
+
+def net_subject(words: Sequence[str], specs: Sequence[str], weights: str | None) -> NetSubject:
+    """Return what NETs and --input say.
+
+    Raises:
+        TriportError: an input is described wrongly, or a word is no NET.
+    """
+    nets = [parse_net(word) for word in words]
+    known = [net.name for net in nets if isinstance(net, Registered)]
+    if known:
+        raise NetArgumentError(
+            f"{known[0]}: triport knows its inputs: leave --input out, and your own networks"
+        )
+    return NetSubject(tuple(words), tuple(map(parse_input, specs)), weights)
+
+
+def load_nets(subject: NetSubject, seed: int) -> LoadedNet:
+    """Make the networks and their weights.
+
+    Raises:
+        TriportError: one cannot be made, or their parameters do not agree by name.
+    """
+    read = _Read()
+    for word in subject.words:
+        _read_word(read, word, parse_net(word), subject.specs)
+    if read.network is None:
+        raise NetArgumentError(
+            f"{', '.join(subject.words)}: none of these is a network: name a Module, a Cell, or "
+            f"a .onnx or .mindir file"
+        )
+    parameters, source, used = _weights(read, subject, seed)
+    rivals = [
+        (name, runtime, replace(read.network, realisations={runtime: realisation}))
+        for name, runtime, realisation in read.rivals
+    ]
+    rivals += [(str(path), "onnx", with_file(read.network, path)) for path in read.graphs]
+    files = {str(path): file_sha256(path) for path in dict.fromkeys([*used, *read.graphs])}
+    return LoadedNet(read.network, parameters, source, files, tuple(rivals))
+
+
+def _read_word(read: _Read, word: str, net: Net, specs: Sequence[InputSpec]) -> None:
+    if isinstance(net, Factory):
+        _read_factory(read, word, net, specs)
+        return
+    assert isinstance(net, NetFile)
+    if is_mindir(net.path):
+        _read_mindir(read, net.path, specs)
+    elif open_checkpoint(net.path).runtime != "onnx":
+        read.checkpoints.append(net.path)
+    elif read.network is None:
+        read.network, read.own, read.name = of_onnx_file(net.path, specs), {}, word
+    else:
+        read.graphs.append(net.path)
+
+
+def _read_factory(read: _Read, word: str, factory: Factory, specs: Sequence[InputSpec]) -> None:
+    made = make(factory)
+    found = parameters_in(made.network)
+    if made.runtime == "pytorch":
+        network = of_module(made.network, specs, factory.name, found)
+    else:
+        network = of_cell(made.network, lambda: make(factory).network, specs, factory.name, found)
+    _add(read, word, made.runtime, network, found, made.network)
+
+
+def _read_mindir(read: _Read, path: Path, specs: Sequence[InputSpec]) -> None:
+    from triport.converters.mindir.origins import load_mindir
+
+    cell = load_mindir(path)
+    found = parameters_in(cell)
+    names = [
+        spec.name or ("input" if len(specs) == 1 else f"input_{index}") for index, spec in enumerate(specs)
+    ]
+    network = of_cell(cell, partial(load_mindir, path), specs, path.stem, found, names)
+    _add(read, str(path), "mindspore", network, found, cell)
+    if read.own is None and read.net is cell:
+        read.own = _own_values(cell, found)
+
+
+def _add(read: _Read, word: str, runtime: Runtime, network: Network, found: Parameters, net: Any) -> None:
+    """Take a network in: the first, another realisation of it, or one more of a runtime that is there."""
+    realisation = network.realisations[runtime]
+    if read.network is None:
+        read.network, read.parameters, read.net, read.name = network, found, net, word
+        return
+    if read.parameters is None:  # an ONNX file came first: the weights are within it
+        raise NetArgumentError(f"{word}: name it before the ONNX file {read.name}")
+    check_same(read.parameters, found, (read.name, word))
+    if len(network.outputs) != len(read.network.outputs):
+        raise NetworkError(
+            f"{read.name} returns {len(read.network.outputs)} tensors, {word} {len(network.outputs)}"
+        )
+    if runtime in read.network.realisations:
+        read.rivals.append((word, runtime, realisation))
+    else:
+        read.network = replace(read.network, realisations={**read.network.realisations, runtime: realisation})
+
+
+def _weights(read: _Read, subject: NetSubject, seed: int) -> tuple[Arrays, str, list[Path]]:
+    """Return the weights, what a report says of them, and the files that they are from."""
+    if read.own is not None:
+        if read.checkpoints or subject.weights not in (None, OWN):
+            raise NetArgumentError(f"{read.name}: has its weights within; leave other weights out")
+        return read.own, "its own weights", [Path(read.name)]
+    assert read.parameters is not None
+    if subject.weights == OWN:
+        return _own_values(read.net, read.parameters), "its own weights", []
+    paths = [*([Path(subject.weights)] if subject.weights else []), *read.checkpoints, *read.graphs]
+    if len(paths) > len(read.graphs) + 1:
+        raise NetArgumentError(f"{read.name}: one file of weights, found {', '.join(map(str, paths))}")
+    if paths:
+        return _stored(paths[0], read.parameters, read.name), str(paths[0]), paths[:1]
+    names = dict(read.parameters.names)
+    return seeded_parameters(read.net, seed, names), f"random seed {seed}", []
+
+
+def _own_values(net: Any, parameters: Parameters) -> dict[str, np.ndarray]:
+    """Return the values that a Module or a Cell has, by the network's names."""
+    if hasattr(net, "cells_and_names"):
+        own = {parameter.name: parameter.asnumpy() for parameter in net.get_parameters()}
+    else:
+        own = {
+            name: tensor.detach().cpu().float().numpy()
+            for name, tensor in net.state_dict().items()
+            if name in parameters.names
+        }
+    return {ours: np.array(own[name], np.float32) for name, ours in parameters.names.items()}
+
+
+def _stored(path: Path, parameters: Parameters, name: str) -> dict[str, np.ndarray]:
+    """Return the network's weights from a file that has them under its names or a realisation's."""
+    tensors = open_checkpoint(path).tensors
+    aliases = {ours: theirs for theirs, ours in parameters.names.items()}
+    found, missing = {}, []
+    for ours, shape in parameters.shapes.items():
+        tensor = tensors[ours] if ours in tensors else tensors.get(aliases[ours])
+        if tensor is None or tuple(tensor.shape) != shape:
+            missing.append(f"{ours} {shape}" + (f": {tensor.shape} there" if tensor is not None else ""))
+            continue
+        found[ours] = tensor.numpy().astype(np.float32)
+    if missing:
+        raise TriportError(
+            f"{path}: does not have {len(missing)} of {name}'s {len(parameters.shapes)} parameters\n"
+            f"{listed(missing)}\nGive weights of this network, or leave them out for seeded ones"
+        )
+    return found

@@ -1,0 +1,131 @@
+"""What can run a network: one file per runtime, found by discovery.
+
+A file beside this one is a runtime, and its NAME a word for `--runtimes`. It has
+
+- NAME, LABEL (how reports call a run of it), LOADS (which realisation of a network it takes; "onnx" also
+  means: the files made from each other realisation), BY_DEFAULT (whether it runs unless others are named);
+- DEVICES (kinds of device), PRECISIONS, and WHY_NOT (why it does not compute in the others);
+- NOT_COMPARED: why modules of the reference have no counterpart in it, in words;
+- `framework()`: the package that it needs, imported, or MissingRuntimeError that says what to install;
+- `load(network, parameters, device, precision, observed)`: a `Runner`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Literal, Protocol, cast
+
+import numpy as np
+
+from triport.parity.calls import Beside, Feed, Module, Visit
+from triport.reference_models.errors import TriportError
+from triport.reference_models.network import Arrays, Network
+
+
+class UnknownRuntimeError(TriportError):
+    """There is no runtime of that name."""
+
+
+class Runner(Protocol):
+    """A network with its parameters on a device, ready to run."""
+
+    runtime: str
+    device: str
+    network: Network
+    # what of the network was not compared, or was run otherwise than it would be elsewhere
+    notes: tuple[str, ...]
+
+    def run(self, feed: Arrays) -> dict[str, np.ndarray]:
+        """Return the network's outputs by name; `feed` has an array for each of its inputs."""
+        ...
+
+    def takes(self, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+        """Whether inputs may have these shapes, by name, as far as is known before it runs."""
+        ...
+
+    def modules(self) -> list[Module]:
+        """Return every module but the network itself; none where the runtime has graphs and no modules."""
+        ...
+
+    def trace(
+        self, feed: Arrays, visit: Visit, fed: Feed | None = None, beside: Beside | None = None
+    ) -> Arrays | None:
+        """Run, tell `visit` of every call of a module, and return the outputs, where the run has them all.
+
+        With `fed`, modules are given other inputs than their own. With `beside`, calls are told under the
+        names of the reference's modules, and those without a counterpart are not told.
+        """
+        ...
+
+    def following(self, beside: Beside, step: str) -> str:
+        """Return what comes between a step and the outputs, in words; empty where that cannot be told."""
+        ...
+
+    def versions(self) -> dict[str, str]:
+        """Return what computed: versions of the packages, precision flags, environment."""
+        ...
+
+
+class Runtime(Protocol):
+    """A module of this folder; what each name means stands above."""
+
+    NAME: str
+    LABEL: str
+    LOADS: Literal["mindspore", "pytorch", "onnx"]
+    BY_DEFAULT: bool
+    DEVICES: tuple[str, ...]
+    PRECISIONS: tuple[str, ...]
+    WHY_NOT: str
+    NOT_COMPARED: str
+
+    def framework(self) -> Any:
+        """Return the package, imported."""
+        ...
+
+    def load(
+        self,
+        network: Network,
+        parameters: Arrays,
+        device: str = "cpu",
+        precision: str = "float32",
+        observed: bool = False,
+    ) -> Runner:
+        """Return the network with these parameters, by the network's names; `observed` if modules matter.
+
+        Raises:
+            TriportError: the runtime or the device is missing, the parameters do not fit, or it does not
+                compute in this precision.
+        """
+        ...
+
+
+@cache
+def runtimes() -> Mapping[str, Runtime]:
+    """Return the runtimes by NAME: every file of this folder."""
+    found: dict[str, Runtime] = {}
+    for entry in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
+        runtime = cast(Runtime, importlib.import_module(f"{__name__}.{entry.name}"))
+        if runtime.NAME in found:
+            raise ValueError(f"two files of {__name__} have the NAME {runtime.NAME!r}")
+        found[runtime.NAME] = runtime
+    return found
+
+
+def runtime_called(name: str) -> Runtime:
+    """Return the runtime of that NAME.
+
+    Raises:
+        UnknownRuntimeError: there is none.
+    """
+    known = runtimes()
+    if name not in known:
+        raise UnknownRuntimeError(f"runtime {name!r} is not known: use {', '.join(known)}")
+    return known[name]
+
+
+def runtimes_with(precision: str) -> tuple[str, ...]:
+    """Return the runtimes that run by default and compute with a precision, on one device or another."""
+    return tuple(name for name, one in runtimes().items() if one.BY_DEFAULT and precision in one.PRECISIONS)

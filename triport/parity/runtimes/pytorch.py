@@ -1,0 +1,342 @@
+"""Runs a network in PyTorch, on CPU, CUDA or (by way of torch_npu) an Ascend NPU."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from typing import Any, Literal
+
+import numpy as np
+
+from triport.converters import environment
+from triport.converters.environment import import_torch as framework
+from triport.parity.calls import Beside, Call, Feed, Module, Visit, input_name
+from triport.parity.device import Device, DeviceError, parse_device
+from triport.parity.inexact import inexact, reversed_sums
+from triport.parity.layers.pairs import under_their_names
+from triport.parity.nesting import leaves, replaced
+from triport.parity.outputs import named_outputs
+from triport.parity.parameters import by_their_names, matched
+from triport.parity.precision import FULL, check_precision
+from triport.parity.precision import recorded as recorded_precision
+from triport.reference_models.kinds import KINDS, kind_of
+from triport.reference_models.network import Arrays, Network
+
+NAME, LABEL, LOADS = "pytorch", "pytorch", "pytorch"
+BY_DEFAULT = True
+DEVICES = ("cpu", "cuda", "npu")
+PRECISIONS = ("float32", "tf32", "hf32", "float16", "bfloat16", "O0", "O1", "O2", "O3")
+WHY_NOT = ""
+NOT_COMPARED = "they were not called"
+
+# Orders in which the same sums may be taken: other memory layouts and batch sizes have other kernels.
+Order = Literal["contiguous", "channels last", "one by one"]
+# And to which side functions that no library rounds exactly are off with each.
+ORDERS: dict[Order, int] = {"contiguous": 0, "channels last": 1, "one by one": -1}
+
+
+def load(
+    network: Network,
+    parameters: Arrays,
+    device: str = "cpu",
+    precision: str = "float32",
+    observed: bool = False,
+) -> PyTorchRunner:
+    """Return the network's Module with these parameters; see `Runtime`."""
+    return PyTorchRunner(network, parameters, device, precision=precision)
+
+
+class PyTorchRunner:
+    """A network's torch.nn.Module with the given parameters, in evaluation mode."""
+
+    runtime = NAME
+    notes: tuple[str, ...] = ()
+    # how many runs tell its noise
+    draws = len(ORDERS)
+
+    def __init__(
+        self,
+        network: Network,
+        parameters: Arrays,
+        device: str = "cpu",
+        dtype: Literal["float32", "float64"] = "float32",
+        precision: str = "float32",
+    ) -> None:
+        """Build the network; `parameters` are by the network's names, strictly all of them.
+
+        `precision` lowers a float32 network, as precision.py says; its outputs come as float32.
+
+        Raises:
+            TriportError: PyTorch is not installed.
+            DeviceError: the device is not there.
+            PrecisionError: PyTorch cannot compute so on this device.
+            ParameterError: the parameters do not fit the network.
+        """
+        torch = framework()
+        where = parse_device(device)
+        _require(torch, where)
+        check_precision(precision, where, NAME, PRECISIONS, WHY_NOT)
+        self.device = str(where)
+        self.dtype = dtype
+        self.network = network
+        self._where, self._precision = where, precision
+        self._flags = recorded_precision(precision if precision not in FULL else dtype, where)
+        self._torch = torch
+        self._names = network.realisations["pytorch"].names
+        self._dtype = getattr(torch, dtype)
+        self._net = self._loaded(parameters).eval().to(self.device, self._dtype)
+        if precision not in FULL:
+            self._net = _lowered(torch, self._net, precision)
+            lower = {
+                "bfloat16": torch.bfloat16,
+                "float16": torch.float16,
+                "O2": torch.float16,
+                "O3": torch.float16,
+            }
+            self._dtype = lower.get(precision, self._dtype)
+
+    def _loaded(self, parameters: Arrays) -> Any:
+        """Return the Module with the parameters, and with what it keeps of its own."""
+        torch, realisation = self._torch, self.network.realisations["pytorch"]
+        net = realisation.build()
+        owned = net.state_dict()
+        wanted = {name: tensor for name, tensor in owned.items() if name not in realisation.kept}
+        arrays = matched(
+            f"{self.network.name} in PyTorch",
+            {name: tuple(tensor.shape) for name, tensor in wanted.items()},
+            by_their_names(parameters, wanted, self._canonical),
+        )
+        state = {
+            name: torch.from_numpy(arrays[name] if arrays[name].flags.writeable else arrays[name].copy())
+            if name in arrays
+            # a counter of batches, which inference does not read
+            else torch.zeros(tensor.shape, dtype=tensor.dtype)
+            for name, tensor in wanted.items()
+        }
+        net.load_state_dict({**owned, **state}, strict=True, assign=True)
+        return net
+
+    def run(self, feed: Arrays, order: Order = "contiguous") -> dict[str, np.ndarray]:
+        """Return the outputs by name.
+
+        They are in this runner's dtype; bfloat16, which NumPy lacks, comes as float32.
+        """
+        _allow_tf32(self._torch, self._where, self._precision in ("tf32", "hf32"))
+        with self._torch.inference_mode(), self._autocast(), self._ordered(order):
+            rows = self.network.rows
+            if order == "one by one" and rows is not None:
+                return rows.joined([self._computed(row, order) for row in rows.split(feed)])
+            return self._computed(feed, order)
+
+    def _computed(self, feed: Arrays, order: Order) -> dict[str, np.ndarray]:
+        return self._named(self._net(*self.on_device(feed, order)))
+
+    def modules(self) -> list[Module]:
+        """Return every module but the network itself."""
+        return [
+            Module(
+                path,
+                type(module).__name__,
+                next(module.children(), None) is None,
+                frozenset(self._canonical(f"{path}.{name}") for name in module.state_dict()),
+                kind_of(module),
+            )
+            for path, module in self._net.named_modules()
+            if path
+        ]
+
+    def trace(
+        self,
+        feed: Arrays,
+        visit: Visit,
+        fed: Feed | None = None,
+        beside: Beside | None = None,
+        order: Order = "contiguous",
+    ) -> dict[str, np.ndarray]:
+        """Run, tell `visit` of every call of a module, and return the outputs; see `Runner`.
+
+        "one by one" runs as "contiguous" does: a call would be of one row.
+        """
+        from torch.utils.weak import WeakIdKeyDictionary
+
+        if beside is not None:
+            visit, fed = under_their_names(beside, self.modules(), visit, fed)
+        # with how often each was written to: what is changed in place is no longer what a call returned
+        made_by, counts = WeakIdKeyDictionary(), Counter[str]()
+        inputs = self.on_device(feed, order)
+
+        def maker_of(tensor: Any) -> str | None:
+            name, version = made_by.get(tensor, (None, None))
+            return name if version == tensor._version else None
+
+        for given, tensor in zip(self.network.inputs, inputs, strict=True):
+            made_by[tensor] = input_name(given.name), tensor._version
+
+        def feeding(path: str, arguments: tuple[Any, ...], words: dict[str, Any]) -> Any:
+            arrays = fed(path, counts[path] + 1) if fed else None
+            if arrays is None:
+                return None
+            return replaced((arguments, words), self._is_tensor, map(self._on_device, arrays))
+
+        def called(path: str, arguments: Any, words: Any, output: Any) -> None:
+            counts[path] += 1
+            given = list(leaves((arguments, words), self._is_tensor))
+            for index, tensor in enumerate(leaves(output, self._is_tensor)):
+                call = Call(
+                    path,
+                    counts[path],
+                    tuple(map(self._array, given)),
+                    self._array(tensor),
+                    tuple(map(maker_of, given)),
+                    maker_of(tensor),
+                    index,
+                )
+                visit(call)
+                if call.same_as is None:
+                    made_by[tensor] = call.name, tensor._version
+
+        handles = []
+        for path, module in self._net.named_modules():
+            if path:
+                handles.append(
+                    module.register_forward_hook(
+                        lambda _, a, k, o, path=path: called(path, a, k, o), with_kwargs=True
+                    )
+                )
+                if fed and next(module.children(), None) is None:
+                    # before what moves the input
+                    handles.append(
+                        module.register_forward_pre_hook(
+                            lambda _, a, k, path=path: feeding(path, a, k), prepend=True, with_kwargs=True
+                        )
+                    )
+        try:
+            _allow_tf32(self._torch, self._where, self._precision in ("tf32", "hf32"))
+            # inference mode counts no writes
+            with self._torch.no_grad(), self._autocast(), self._ordered(order), self._out_of_place():
+                return self._named(self._net(*inputs))
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def following(self, beside: Beside, step: str) -> str:
+        """Return nothing: what follows a module is code."""
+        return ""
+
+    @contextmanager
+    def _ordered(self, order: Order) -> Iterator[None]:
+        """Let what no library rounds exactly be as far off as the order says, and sums have their order."""
+        side = ORDERS[order] if self._precision in FULL else 0
+        # where an input is not (N, C, H, W), memory has no other order
+        in_memory = order != "channels last" or all(len(one.shape) == 4 for one in self.network.inputs)
+        with inexact(self._net, side), nullcontext() if in_memory else reversed_sums(self._net):
+            yield
+
+    @contextmanager
+    def _out_of_place(self) -> Iterator[None]:
+        """Let no activation overwrite what it is given, which is looked at once it has returned."""
+        found = [module for module in self._net.modules() if getattr(module, "inplace", None) is True]
+        for module in found:
+            module.inplace = False
+        try:
+            yield
+        finally:
+            for module in found:
+                module.inplace = True
+
+    def _autocast(self) -> Any:
+        return self._torch.autocast(self._where.kind, self._torch.float16, enabled=self._precision == "O1")
+
+    def on_device(self, feed: Arrays, order: Order = "contiguous") -> list[Any]:
+        """Return the network's inputs as tensors, in order."""
+        return [self._on_device(feed[given.name], order) for given in self.network.inputs]
+
+    def _on_device(self, array: np.ndarray, order: Order = "contiguous") -> Any:
+        tensor = self._torch.tensor(array).to(self.device)
+        if not tensor.is_floating_point():
+            return tensor
+        tensor = tensor.to(self._dtype)
+        if order == "channels last" and tensor.ndim == 4:
+            return tensor.to(memory_format=self._torch.channels_last)
+        return tensor
+
+    def _is_tensor(self, value: Any) -> bool:
+        return isinstance(value, self._torch.Tensor)
+
+    def _named(self, output: Any) -> dict[str, np.ndarray]:
+        tensors = leaves(output, self._is_tensor)
+        if self._precision not in FULL:
+            tensors = (tensor.float() if tensor.is_floating_point() else tensor for tensor in tensors)
+        return named_outputs(self.network, [self._array(tensor) for tensor in tensors])
+
+    def _array(self, tensor: Any) -> np.ndarray:
+        if tensor.dtype == self._torch.bfloat16:
+            tensor = tensor.float()
+        array: np.ndarray = tensor.detach().cpu().numpy()
+        return array
+
+    def _canonical(self, name: str) -> str:
+        return self._names.get(name, name)
+
+    def takes(self, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+        """Whether inputs may have these shapes: a Module says it when it runs."""
+        return True
+
+    def versions(self) -> dict[str, str]:
+        """Return PyTorch's version, the precision flags and the environment."""
+        return {"torch": self._torch.__version__, **self._flags, **environment.recorded()}
+
+
+def _lowered(torch: Any, net: Any, precision: str) -> Any:
+    """Return a network with its parameters as `precision` has them; O1 leaves them to autocast."""
+    if precision == "bfloat16":
+        return net.bfloat16()
+    if precision in ("float16", "O2", "O3"):
+        net = net.half()
+    if precision == "O2":
+        for module in net.modules():
+            if kind_of(module) is KINDS["norm"]:
+                module.float()
+    return net
+
+
+def _require(torch: Any, device: Device) -> None:
+    """Raise DeviceError unless PyTorch can use `device`."""
+    if device.kind == "cuda":
+        if not torch.cuda.is_available():
+            built = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "a CPU build"
+            raise DeviceError(
+                f"PyTorch {torch.__version__} ({built}) finds no CUDA device for {device}. Install a "
+                "CUDA build (https://pytorch.org/get-started) and a driver, or use --device cpu."
+            )
+        _require_index("CUDA", device, torch.cuda.device_count())
+    elif device.kind == "npu":
+        try:
+            import torch_npu  # noqa: F401
+        except Exception as error:  # it fails with whatever CANN's missing libraries raise
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise DeviceError(
+                f"PyTorch cannot use {device}: torch_npu does not load ({reason}). Install Ascend's CANN "
+                'and driver, source its set_env.sh, then pip install "triport[npu]".'
+            ) from error
+        if not torch.npu.is_available():
+            raise DeviceError(
+                f"PyTorch finds no NPU for {device}: check `npu-smi info` and CANN's set_env.sh"
+            )
+        _require_index("NPU", device, torch.npu.device_count())
+
+
+def _require_index(name: str, device: Device, count: int) -> None:
+    if device.index >= count:
+        raise DeviceError(f"PyTorch sees {count} {name} device(s), numbered from 0: there is no {device}")
+
+
+def _allow_tf32(torch: Any, device: Device, allowed: bool) -> None:
+    """Let matrix units round float32 inputs, or not; said before every run: it holds for the process."""
+    if device.kind == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = allowed
+        torch.backends.cudnn.allow_tf32 = allowed
+    elif device.kind == "npu":
+        torch.npu.matmul.allow_hf32 = allowed
+        torch.npu.conv.allow_hf32 = allowed

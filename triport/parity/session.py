@@ -1,0 +1,256 @@
+"""One run of `parity`: everything that is asked for, checked one after the other, and what came of it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from triport.reference_models.errors import TriportError
+from triport.reference_models.result import SCHEMA_VERSION
+
+from .check import ModelReport, check_model
+from .files import localise, telling_report, with_files_beside
+from .inputs import Inputs, sample_feed
+from .loading import Shape, check, inputs_like, train
+from .localise import report as localise_report
+from .localise.verdict import Localisation
+from .nets import LoadedNet, load_nets, net_subject
+from .options import Options, Told
+from .precision import FULL, check_known
+from .report import json_of
+from .runtimes import runtimes_with
+from .subjects import Subject, check_precision_of, files_of, subjects_of
+from .training import report as training_report
+from .training.check import TrainingReport
+
+# statistics of one or two images are none
+LEAST_TO_TRAIN_ON = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What `parity` is asked; every field means what the command's option of that name does.
+
+    `runtimes` None are those that run by default and compute in `precision`. `inputs` describe what goes into
+    networks of the user's own.
+    """
+
+    what: tuple[str, ...] = ()
+    every: bool = False
+    weights: str | None = None
+    model: str | None = None
+    inputs: tuple[str, ...] = ()
+    runtimes: tuple[str, ...] | None = None
+    device: str = "cpu"
+    precision: str = "float32"
+    tolerance: float | None = None
+    seed: int = 0
+    batch_sizes: tuple[int, ...] = (2,)
+    sizes: tuple[int, ...] | None = None
+    images: Path | None = None
+    layers: bool = False
+    isolate: bool = False
+    gradients: bool = False
+    steps: int | None = None
+
+    @property
+    def options(self) -> Options:
+        """How each network is checked."""
+        return Options(
+            self.runtimes if self.runtimes is not None else runtimes_with(self.precision),
+            self.device,
+            self.precision,
+            self.tolerance,
+            self.seed,
+            self.layers,
+            self.isolate,
+            skip_missing=self.runtimes is None,
+        )
+
+    @property
+    def shapes(self) -> list[Shape]:
+        """The main feeds of images, each to be checked."""
+        return [
+            Shape(count, size, self.images) for size in self.sizes or (None,) for count in self.batch_sizes
+        ]
+
+    @property
+    def trains(self) -> bool:
+        """Whether training is compared too."""
+        return self.gradients or bool(self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class ParityResult:
+    """What came of a request: a report of each subject and shape, of each pair of files, of each training."""
+
+    reports: tuple[ModelReport, ...]
+    localised: tuple[Localisation, ...] = ()
+    trained: tuple[TrainingReport, ...] = ()
+
+    @property
+    def schema_version(self) -> int:
+        """The version of the keys of `to_dict`."""
+        return SCHEMA_VERSION
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything is equal."""
+        parts: tuple[Any, ...] = (*self.reports, *self.localised, *self.trained)
+        return all(one.passed for one in parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what --json prints."""
+        localised = [localise_report.json_of(one) for one in self.localised]
+        return {
+            "schema_version": self.schema_version,
+            **json_of(self.reports),
+            **({"localisation": localised[0], "localisations": localised} if localised else {}),
+            **({"training": training_report.json_of(self.trained)} if self.trained else {}),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who is told of a run: each step, and each report once it is complete."""
+
+    progress: Callable[[str], None] = lambda step: None
+    report: Callable[[ModelReport], None] = lambda report: None
+    training: Callable[[TrainingReport], None] = lambda report: None
+
+    def at(self, where: str) -> Callable[[str], None]:
+        """Return what is told the steps of a place."""
+        return functools.partial(_tell, self.progress, where)
+
+
+NOBODY = Listener()
+
+
+def run(request: Request, listener: Listener = NOBODY) -> ParityResult:
+    """Check everything that is asked for.
+
+    Raises:
+        TriportError: the request makes no sense, or something cannot be run.
+    """
+    check_known(request.precision)
+    if request.precision not in FULL and request.trains:
+        raise TriportError(
+            f"--precision {request.precision}: training is compared in float32, leave one of both out"
+        )
+    if request.inputs:
+        return _run_nets(request, listener)
+    weights = None if request.weights is None else Path(request.weights)
+    subjects = subjects_of(
+        request.what, every=request.every, weights=weights, seed=request.seed, model=request.model
+    )
+    check_precision_of(subjects, request.precision)
+    return _run_subjects(request, subjects, listener)
+
+
+def _run_subjects(request: Request, subjects: list[Subject], listener: Listener) -> ParityResult:
+    files = files_of(subjects)
+    checked: list[list[ModelReport]] = []
+    trained: list[TrainingReport] = []
+    for index, subject in enumerate(subjects):
+        tell = listener.at(f"{index + 1}/{len(subjects)} {subject.name}")
+        like = checked[files[0]] if index in files[1:] else None
+        checked.append(_reports(request, subject, like, tell, None if files else listener.report))
+        if request.trains:
+            trained += _trainings(request, subject, tell, listener)
+    localised = localise(
+        subjects,
+        [telling_report(of_subject) for of_subject in checked],
+        device=request.device,
+        seed=request.seed,
+        progress=listener.at("files"),
+    )
+    by_shape = [
+        with_files_beside(subjects, of_shape, layers=request.layers, seed=request.seed)
+        for of_shape in zip(*checked, strict=True)
+    ]
+    reports = [report for of_subject in zip(*by_shape, strict=True) for report in of_subject]
+    for report in reports if files else ():
+        listener.report(report)
+    return ParityResult(tuple(reports), tuple(localised), tuple(trained))
+
+
+def _reports(
+    request: Request,
+    subject: Subject,
+    like: list[ModelReport] | None,
+    tell: Callable[[str], None],
+    show: Callable[[ModelReport], None] | None,
+) -> list[ModelReport]:
+    """Return a subject's report for each shape, on the inputs of the reports that it is to be `like`."""
+    found = []
+    for number, shape in enumerate(request.shapes):
+        report = check(
+            subject,
+            request.options,
+            shape,
+            # once for each subject
+            further=number == 0,
+            inputs=inputs_like(like[number], subject, shape) if like else None,
+            progress=tell,
+        )
+        if show is not None:
+            # files are compared by what they compute; of all others that need not be kept
+            report = replace(report, function=None)
+            show(report)
+        found.append(report)
+    return found
+
+
+def _trainings(
+    request: Request, subject: Subject, tell: Callable[[str], None], listener: Listener
+) -> list[TrainingReport]:
+    found = []
+    shapes = [replace(shape, batch_size=max(shape.batch_size, LEAST_TO_TRAIN_ON)) for shape in request.shapes]
+    for shape in dict.fromkeys(shapes):
+        found.append(train(subject, request.options, shape, request.steps or 0, tell))
+        listener.training(found[-1])
+    return found
+
+
+def _run_nets(request: Request, listener: Listener) -> ParityResult:
+    """Check networks of the user's own: one network, whatever realises it."""
+    unasked = {
+        "--all": request.every,
+        "--model": request.model,
+        "--size": request.sizes,
+        "--images": request.images,
+        "--gradients": request.gradients,
+        "--steps": request.steps,
+    }
+    asked = [option for option, value in unasked.items() if value]
+    if asked:
+        raise TriportError(
+            f"{', '.join(asked)}: is for models that triport knows; leave --input out, or this"
+        )
+    subject = net_subject(request.what, request.inputs, request.weights)
+    tell = listener.at(subject.name)
+    tell("making the network")
+    loaded = load_nets(subject, request.seed)
+    report = _checked(request, loaded, tell)
+    listener.report(report)
+    return ParityResult((report,))
+
+
+def _checked(request: Request, loaded: LoadedNet, tell: Callable[[str], None]) -> ModelReport:
+    options = request.options
+    return check_model(
+        loaded.network,
+        loaded.parameters,
+        Inputs(sample_feed(loaded.network, {}, request.seed)),
+        options,
+        told=Told(loaded.source, loaded.files),
+        given=loaded.candidates(options),
+        progress=lambda step, done, total: tell(step),
+    )
+
+
+def _tell(progress: Callable[[str], None], where: str, step: str) -> None:
+    progress(f"{where}: {step}")
