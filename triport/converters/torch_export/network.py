@@ -91,9 +91,9 @@ class TorchNet:
             TriportError: the Module fails on these inputs.
         """
         run = self.wrapped if wrapped is None else wrapped
-        tensors = self.tensors(arrays)
         if self._is_wide:
-            tensors = tuple(one.double() if one.is_floating_point() else one for one in tensors)
+            arrays = [one.astype(np.float64) if one.dtype.kind == "f" else one for one in arrays]
+        tensors = self.tensors(arrays)
         with users_code(f"{self.name} on inputs of {_shapes(arrays)}"), self._torch.no_grad():
             results = run(*tensors)
         return [_array(self._torch, result) for result in results]
