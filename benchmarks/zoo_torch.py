@@ -14,8 +14,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import multiprocessing
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -72,7 +72,7 @@ def convert(name: str, size: int) -> Record:
         net.name_outputs(ordinary(net.inputs, plan.traced, 0).arrays)
         prover = Prover(net)
         arrays = ordinary(net.inputs, plan.traced, 0).arrays
-    except TriportError as error:
+    except (TriportError, RuntimeError) as error:
         return {"stage": "not run", "why": _short(error)}
     ways = {}
     with tempfile.TemporaryDirectory(prefix="triport-zoo-") as folder:
@@ -171,31 +171,50 @@ def _short(error: Exception) -> str:
 
 def run(options: argparse.Namespace) -> None:
     """Judge every network that has no record yet, each in a process of its own."""
+    import timm  # noqa: F401  every process begins with what takes long to load
+    import torch.onnx  # noqa: F401
+
+    import triport.parity.module_export.convert  # noqa: F401
+
     started = time.monotonic()
     done = {tuple(record["key"]) for record in records_in(options.results)}
     wanted = options.networks.split(",") if options.networks else None
-    for family, name, size in networks():
-        if (family, name) in done or (wanted is not None and name not in wanted):
-            continue
+    left = [one for one in networks() if one[:2] not in done and (wanted is None or one[1] in wanted)]
+    for family, name, size in left[: options.count]:
         if (time.monotonic() - started) / 60 > options.minutes:
             return
-        record = {"key": (family, name), "px": size, **_in_a_process(name, size, options)}
+        record = {"key": (family, name), "px": size, **_in_a_process(name, size, options.timeout)}
         with options.results.open("a") as lines:
             lines.write(json.dumps(record) + "\n")
         print(f"{time.monotonic() - started:6.0f} s", " | ".join(_cells(record)), flush=True)
 
 
-def _in_a_process(name: str, size: int, options: argparse.Namespace) -> Record:
+def _in_a_process(name: str, size: int, timeout: float) -> Record:
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder, "result.json")
-        command = [*options.before.split(), sys.executable, __file__, "--one", name, str(size), str(result)]
         started = time.monotonic()
-        with contextlib.suppress(subprocess.TimeoutExpired), Path(os.devnull).open("w") as nowhere:
-            subprocess.run(command, stdout=nowhere, stderr=nowhere, timeout=options.timeout, check=False)
+        worker = multiprocessing.get_context("fork").Process(target=_work, args=(name, size, result))
+        worker.start()
+        worker.join(timeout)
+        if worker.is_alive():
+            worker.kill()
+            worker.join()
         seconds = round(time.monotonic() - started)
         if not result.exists():
-            return {"stage": "not run", "why": f"died, or took over {options.timeout:.0f} s"}
+            return {"stage": "not run", "why": f"died, or took over {timeout:.0f} s", "seconds": seconds}
         return {**json.loads(result.read_text()), "seconds": seconds}
+
+
+def _work(name: str, size: int, result: Path) -> None:
+    """Write the record of one network; what frameworks print goes nowhere."""
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            record = convert(name, size)
+        except Exception as error:  # a fault of triport's own, which the table must show
+            record = {"stage": "not run", "why": f"{type(error).__name__}: {_short(error)}"}
+        result.write_text(json.dumps(record))
 
 
 def _cells(record: Record) -> list[str]:
@@ -267,15 +286,10 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path("out/zoo_torch.jsonl"), metavar="FILE")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no further network then")
     parser.add_argument("--timeout", type=float, default=1200, help="seconds for one network")
-    parser.add_argument("--before", default="", help="a command that each network's process runs under: nice")
+    parser.add_argument("--count", type=int, help="at most so many networks")
     parser.add_argument("--table", action="store_true", help="run nothing, print what FILE holds")
     parser.add_argument("--markdown", type=Path, help="put the table into this page")
-    parser.add_argument("--one", nargs=3, metavar=("NETWORK", "SIZE", "RESULT"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.one:
-        name, size, result = options.one
-        Path(result).write_text(json.dumps(convert(name, int(size))))
-        return
     options.results.parent.mkdir(parents=True, exist_ok=True)
     if not options.table:
         run(options)

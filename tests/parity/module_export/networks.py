@@ -93,6 +93,37 @@ class SameNames(nn.Module):
         return (x * self.x + self.output) * self.mul + self.add
 
 
+class Keeps(nn.Module):
+    """It keeps what it has computed of a parameter, until it is put into training mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+        self.bias = nn.Parameter(torch.randn(2))
+        self.kept = None
+
+    def train(self, mode=True):
+        if mode:
+            self.kept = None
+        return super().train(mode)
+
+    def forward(self, x):
+        if self.kept is None:
+            self.kept = self.bias[torch.tensor([0, 1, 1, 0])]
+        return self.linear(x) * self.kept
+
+
+class Unknown(nn.Module):
+    """An operator that the TorchScript exporter does not know."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(8, 8)
+
+    def forward(self, x):
+        return self.linear(x) @ torch.diag(x[0])
+
+
 class HardCoded(nn.Module):
     """The batch size of the trace is part of the graph."""
 

@@ -60,7 +60,7 @@ def test_convolutional(tmp_path: Path, without_dynamo: None) -> None:
     done = convert(module, path, "1x3x12x12")
     assert (done.passed, done.exporter, done.verdict.verdict) == (True, TORCHSCRIPT, "equal")
     assert done.free == (("N", (1, 3)),)
-    assert "was in training mode" in done.warnings[0]
+    assert done.warnings == ("Convolutional was in training mode; it was put into evaluation mode",)
     assert names_in(path) == {name for name in before if not name.endswith("num_batches_tracked")}
     assert {reason for _, reason in done.dropped} == {"counts training batches; the graph has no use for it"}
     assert [node.op_type for node in onnx.load(path).graph.node].count("BatchNormalization") == 2
@@ -112,10 +112,19 @@ def test_parameters_keep_their_names(tmp_path: Path, without_dynamo: None) -> No
     assert (done.inputs, done.outputs) == (("x_1 (N, 4) float32",), ("output_1 (N, 4)",))
 
 
+def test_what_a_module_keeps_is_no_constant(tmp_path: Path, without_dynamo: None) -> None:
+    module, path = networks.Keeps().eval(), tmp_path / "net.onnx"
+    module(torch.ones(1, 4))
+    done = convert(module, path, "1x4")
+    assert (done.verdict.verdict, done.dropped) == ("equal", ())
+    assert "bias" in names_in(path)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "inputs"),
     [
+        (networks.Keeps, ["1x4"]),
         (networks.SameNames, ["1x4"]),
         (networks.Convolutional, ["1x3x12x12"]),
         (networks.Recurrent, ["2x7:int64"]),
@@ -351,6 +360,17 @@ def test_command_line_where_none_is_right(
     assert result.exit_code == 1, result.output
     assert "no exporter's graph is right" in result.output
     assert not output.exists()
+
+
+def test_nothing_else_on_stdout(
+    run_cli: Callable[..., Any], tmp_path: Path, without_dynamo: None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--to", "onnx", "--input", "1x8", "-o", tmp_path / "net.onnx", "--json", "-")
+    result = run_cli("convert", f"{NETWORKS}:Unknown", *words)
+    found = json.loads(result.stdout)
+    assert (result.exit_code, found["output"]) == (1, None)
+    assert "'aten::diag' to ONNX" in found["exporters"][0]["why"]
+    assert capfd.readouterr().out == ""
 
 
 def test_command_line_where_the_code_fails(run_cli: Callable[..., Any], tmp_path: Path) -> None:

@@ -60,9 +60,11 @@ def export_torchscript(
         NotExportedError: the exporter cannot.
     """
     torch = import_torch()
+    # the graph of what it does not know goes to stdout otherwise, where a result is to stand
+    torch._C._jit_set_onnx_log_output_stream("stderr")
     buffer = io.BytesIO()
     names = net.output_names if wrapped is None else wrapped.names()
-    with _exporting(TORCHSCRIPT):
+    with _exporting(TORCHSCRIPT, net):
         torch.onnx.export(
             net.wrapped if wrapped is None else wrapped,
             net.tensors(arrays),
@@ -106,7 +108,7 @@ def export_dynamo(
         for axes in _free_axes(net, free).values()
     )
     names = net.output_names if wrapped is None else wrapped.names()
-    with _exporting(DYNAMO):
+    with _exporting(DYNAMO, net):
         program = torch.onnx.export(
             net.wrapped if wrapped is None else wrapped,
             net.tensors(arrays),
@@ -159,8 +161,9 @@ def _finished(net: TorchNet, exporter: str, model: ir.Model, free: Sequence[str]
 
 
 @contextlib.contextmanager
-def _exporting(exporter: str) -> Iterator[None]:
+def _exporting(exporter: str, net: TorchNet) -> Iterator[None]:
     """Let an exporter work without its logs and advice; whatever it raises is one sentence."""
+    net.refresh()  # what it keeps would become a constant of the graph
     levels = {name: logging.getLogger(name).level for name in _LOGGERS}
     try:
         for name in levels:
@@ -171,6 +174,7 @@ def _exporting(exporter: str) -> Iterator[None]:
     except TriportError as error:
         raise NotExportedError(_reason(error.__cause__ or error)) from error
     finally:
+        net.refresh()  # what it keeps of the tracing is no number
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
 

@@ -91,9 +91,9 @@ class TorchNet:
             TriportError: the Module fails on these inputs.
         """
         run = self.wrapped if wrapped is None else wrapped
-        tensors = self.tensors(arrays)
         if self._is_wide:
-            tensors = tuple(one.double() if one.is_floating_point() else one for one in tensors)
+            arrays = [one.astype(np.float64) if one.dtype.kind == "f" else one for one in arrays]
+        tensors = self.tensors(arrays)
         with users_code(f"{self.name} on inputs of {_shapes(arrays)}"), self._torch.no_grad():
             results = run(*tensors)
         return [_array(self._torch, result) for result in results]
@@ -113,6 +113,14 @@ class TorchNet:
             names = ["output"] if len(names) == 1 else [f"output_{index}" for index in range(len(names))]
         self.output_names = unique(names, [*(given.name for given in self.inputs), *self.state])
         self.left_out = found.left_out
+
+    def refresh(self) -> None:
+        """Let the Module forget what it keeps of its parameters between calls.
+
+        Modules that do (LeViT's attention biases) forget it when they are put into training mode.
+        """
+        self.module.train()
+        self.module.eval()
 
     @contextlib.contextmanager
     def with_values(self, values: Mapping[str, Any]) -> Iterator[None]:
@@ -152,6 +160,7 @@ class TorchNet:
                 if place not in copies or not data.numel():
                     copies[place] = data.clone()
                 tensor.data = copies[place]
+        self.refresh()
         try:
             yield
         finally:
@@ -159,6 +168,7 @@ class TorchNet:
                 owner._buffers[name] = buffer
             for tensor, data in kept:
                 tensor.data = data
+            self.refresh()
 
 
 def _buffer_slots(module: Any) -> list[tuple[Any, str, Any]]:

@@ -57,10 +57,11 @@ def watched(reads: Reads) -> Iterator[None]:
 
 
 def _place(framework: Path) -> str:
-    """Return the innermost line that is not of the framework."""
-    ours = Path(__file__).parent
+    """Return the innermost line that is neither of the framework nor of what runs the Module here."""
+    package = Path(__file__).parents[2]
+    ours = (package / "converters", package / "parity")
     for frame in reversed(traceback.extract_stack()):
         path = Path(frame.filename)
-        if not path.is_relative_to(framework) and path.parent != ours:
+        if not any(path.is_relative_to(folder) for folder in (framework, *ours)):
             return f"{path.name}, line {frame.lineno}"
     return "torch"

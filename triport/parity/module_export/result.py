@@ -11,6 +11,7 @@ from triport.reference_models.result import SCHEMA_VERSION
 from .judge import Verdict
 
 NOT_ASKED = "not asked for"
+SHOWN = 4  # names of parameters with the same reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,12 @@ class ModuleConversion:
         for attempt in self.attempts:
             if attempt.exporter != self.exporter or attempt is not self.attempts[-1]:
                 rows.append(("not right", str(attempt)))
-        rows += [("dropped", f"{name}: {reason}") for name, reason in self.dropped]
+        by_reason: dict[str, list[str]] = {}
+        for name, reason in self.dropped:
+            by_reason.setdefault(reason, []).append(name)
+        for reason, names in by_reason.items():
+            more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+            rows.append(("dropped", f"{', '.join(names[:SHOWN])}{more}: {reason}"))
         title = "Converted" if self.passed else "Not converted"
         return [
             title,
