@@ -111,7 +111,7 @@ def proven(
     trials = []
     for feed in feeds:
         try:
-            trials.append(trial(network, target, runtime, feed, exact)[0])
+            trials.append(trial(network, target, runtime, feed, exact, _Reference(path))[0])
         except Exception as error:
             shown = tuple(f"{name} {list(array.shape)}" for name, array in feed.items())
             trials.append(
@@ -194,6 +194,24 @@ class _Exact:
         (self._folder / "exact.py").write_text(source.text, encoding="utf-8")
         write_weights(self._folder / "exact.safetensors", source.weights, "pytorch")
         return load(self._folder, "exact")
+
+
+class _Reference:
+    """onnx's reference implementation of a file: slow, and asked last."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __call__(self, feed: dict[str, np.ndarray]) -> list[np.ndarray] | None:
+        """Return the outputs, or None where it does not run the graph."""
+        from onnx.reference import ReferenceEvaluator
+
+        try:
+            with np.errstate(all="ignore"):
+                found = ReferenceEvaluator(str(self._path)).run(None, feed)
+        except Exception:
+            return None
+        return [np.asarray(each) for each in found]
 
 
 def first_divergence(path: Path, target: Target, feed: dict[str, np.ndarray]) -> str:
