@@ -15,7 +15,7 @@ from triport.reference_models.errors import TriportError
 
 MAX_NODES = 200_000
 _MAX_DEPTH = 40  # of functions in functions, and of graphs in graphs
-_LATEST_OPSET, _FIRST_OPSET = 28, 7
+_LATEST_OPSET, _FIRST_OPSET = 28, 1
 # what onnx's shape inference may read as a value: sizes, axes, scales
 _SMALL = 4096
 

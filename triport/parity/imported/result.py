@@ -12,7 +12,8 @@ from triport.reference_models.result import SCHEMA_VERSION
 class Trial:
     """One comparison: the sizes of the inputs, and how far the source was from ONNX Runtime.
 
-    `judged_by` says what decided: "runtime" where the two are equal, "float64" or "noise" where they parted.
+    `judged_by` says what decided: "runtime" where the two are equal, "float64" where both are
+    as near to it as noise, "reference" where ONNX Runtime alone is off.
     """
 
     inputs: tuple[str, ...]

@@ -228,14 +228,12 @@ def logic(call: Call) -> ast.expr:
     return code(_LOGIC[call.node.op_type][call.target == "mindspore"], a=call.tensor(0), b=call.tensor(1))
 
 
-@both("BitShift")
+@pytorch("BitShift")
 def bit_shift(call: Call) -> ast.expr:
     """Shift bits; ONNX leaves shifts by the width or more undefined before version 28."""
     direction, dtype = call.attribute("direction"), call.dtype(0)
     if direction not in ("LEFT", "RIGHT"):
         call.refuse("attribute direction is neither LEFT nor RIGHT")
-    if call.target == "mindspore":
-        call.refuse("MindSpore has no shift of bits on the CPU")
     template = "torch.bitwise_left_shift(a, b)" if direction == "LEFT" else "torch.bitwise_right_shift(a, b)"
     if dtype == "uint64":
         a, b = (code("x.view(torch.int64)", x=call.tensor(i)) for i in (0, 1))

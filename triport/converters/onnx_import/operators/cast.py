@@ -7,7 +7,7 @@ import ast
 from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import code
 
-from . import both
+from . import both, pytorch
 
 _INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
@@ -58,10 +58,8 @@ def _to_float8(call: Call, dtype: str, saturate: int) -> ast.expr:
     return code("torch.clamp(x, a, b).to(d)", x=x, a=-limits[dtype], b=limits[dtype], d=target)
 
 
-@both("BitCast")
+@pytorch("BitCast")
 def bit_cast(call: Call) -> ast.expr:
     """The same bits as another dtype."""
     call.attribute("to")
-    if call.target == "mindspore":
-        call.refuse("MindSpore has no view of bits on the CPU")
     return code("x.view(d)", x=call.tensor(0), d=call.dtype_name(call.output_dtype()))

@@ -11,7 +11,7 @@ from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import OMIT, code
 from triport.converters.onnx_import.values import Known
 
-from . import both, mindspore, pytorch
+from . import mindspore, pytorch
 
 
 def short(values: list[int]) -> int | tuple[int, ...]:
@@ -387,11 +387,9 @@ def requantized(call: Call, exact: ast.expr, scale: ast.expr, zero: ast.expr, dt
     )
 
 
-@both("QLinearMatMul")
+@pytorch("QLinearMatMul")
 def qlinear_matmul(call: Call) -> ast.expr:
     """A product of quantized matrices, quantized again."""
-    if call.target == "mindspore":
-        call.refuse("MindSpore has no quantized product")
     a, b = (code("x.to(torch.float64)", x=call.tensor(i)) for i in (0, 3))
     a_zero, a_scale = call.tensor(2), call.tensor(1)
     if call.rank(2) >= 1 and call.size(2, 0) != 1:

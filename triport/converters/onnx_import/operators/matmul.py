@@ -11,7 +11,7 @@ from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import OMIT, code
 from triport.converters.onnx_import.values import Known, Variable
 
-from . import both
+from . import both, pytorch
 
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 
@@ -109,12 +109,10 @@ def gemm(call: Call) -> ast.expr:
     return code("x + c", x=product, c=code("n * c", n=beta, c=c) if beta != 1 else c)
 
 
-@both("Einsum")
+@pytorch("Einsum")
 def einsum(call: Call) -> ast.expr:
     """Einstein's sum."""
     equation = call.attribute("equation").replace(" ", "")
-    if call.target == "mindspore":
-        call.refuse("MindSpore's einsum is not for the CPU")
     if not set(equation) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.,->"):
         call.refuse("its equation has characters that are none")
     return code("torch.einsum(e, *xs)", e=equation, xs=[call.tensor(i) for i in range(call.count)])

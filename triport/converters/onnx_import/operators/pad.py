@@ -97,15 +97,16 @@ def _by_index(
     sizes = {a: (begin.get(a, 0), end.get(a, 0)) for a in padded}
     if any(not isinstance(n, int) for pair in sizes.values() for n in pair):
         call.refuse("the padding is computed at run time")
-    known = all(
-        call.size(0, a) is not None and max(sizes[a]) < (call.size(0, a) or 0) + (mode != "reflect")
+    # a size that is not known yet and too small is an error of the framework's, not another result
+    fits = all(
+        call.size(0, a) is None or max(sizes[a]) < (call.size(0, a) or 0) + (mode != "reflect")
         for a in padded
     )
     plain = min(min(pair) for pair in sizes.values()) >= 0
     floating = call.dtype(0) in ("float32", "float64", "float16", "bfloat16")
-    spatial = min(padded) >= 2 and 3 <= rank <= 5
-    if plain and spatial and floating and (known or mode == "edge"):
-        flat = [n for a in reversed(range(2, rank)) for n in sizes.get(a, (0, 0))]
+    spatial = 2 <= rank <= 5 and min(padded) >= max(1, min(2, rank - 1))
+    if plain and spatial and floating and (fits or mode == "edge"):
+        flat = [n for a in reversed(range(min(2, rank - 1), rank)) for n in sizes.get(a, (0, 0))]
         if call.target == "pytorch":
             return code("F.pad(x, p, mode=m)", x=x, p=tuple(flat), m=_MODES[mode])
         if rank == 4 and mode != "wrap" and call.dtype(0) == "float32":
