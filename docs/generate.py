@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -164,6 +165,7 @@ def api_page() -> str:
 def _documented(name: str, function: Callable[..., Any]) -> str:
     """Return a function's signature and docstring, which is plain text."""
     signature = str(inspect.signature(function)).replace("'", "")
+    signature = re.sub(r"<function (\w+) at 0x\w+>", r"\1", signature)  # a default, by its name
     wrapped = f"{name}{signature}"
     if len(wrapped) > 100:
         before, _, returned = wrapped.rpartition(" -> ")
