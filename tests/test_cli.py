@@ -231,7 +231,7 @@ def test_parity_finds_an_onnx_file_of_another_graph(tmp_path, digits_ckpt, run_c
         (("resnet18", "--model", "resnet18"), "with files only"),
         (("resnet18", "resnet50", "--weights", "x"), "goes with one model"),
         (("res2net_digits", "--device", "tpu"), "device 'tpu' is not known"),
-        (("res2net_digits", "--runtimes", "tensorflow"), "tensorflow are not known"),
+        (("res2net_digits", "--runtimes", "tensorflow"), "runtime 'tensorflow' is not known"),
         (("res2net_digits", "--seed", "-1"), "expected 0 or more"),
         (("nothing.ckpt",), "no model or weights called 'nothing.ckpt'"),
         (("res2net_digits", "--precision", "float8"), "precision 'float8' is not known"),

@@ -88,7 +88,7 @@ def test_convert_is_what_the_command_prints(tmp_path, digits_ckpt, run_cli):
 
 
 def test_convert_refuses_what_the_command_refuses(tmp_path, digits_ckpt):
-    with pytest.raises(triport.Error, match="--checkpoint and --input describe a Cell"):
+    with pytest.raises(triport.Error, match="--checkpoint and --input describe a network in code"):
         triport.convert(digits_ckpt, to="onnx", inputs=["1x3x8x8"])
     with pytest.raises(TypeError, match="optimise"):
         triport.convert(digits_ckpt, to="onnx", optimise=True)

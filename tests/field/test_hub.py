@@ -239,7 +239,7 @@ def test_no_hub_at_all(published_copy, serve, monkeypatch):
 )
 def test_publish_push_on_the_command_line(published_copy, serve, run_cli, monkeypatch, tmp_path):
     monkeypatch.setattr(
-        "triport.publishing.publish.publish", lambda *arguments, **options: _done(published_copy)
+        "triport.publishing.session.publish", lambda *arguments, **options: _done(published_copy)
     )
     hub = serve(files={"README.md": "1" * 40})
     words = ["publish", "x.ckpt", "--model", "res2net_digits", "--license", "mit", "-o", published_copy]

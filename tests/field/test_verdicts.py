@@ -451,14 +451,20 @@ def test_steps_of_a_small_vgg(momentum, monkeypatch):
     import torch
 
     from triport.parity.training import check
-    from triport.parity.training.trainers.pytorch import PyTorchTrainer
+    from triport.parity.training.trainers import pytorch as trainers
+    from triport.reference_models.network import Input, Network, Realisation
 
     def trainer(spec, classes, parameters, recipe, device):
-        return PyTorchTrainer(spec, classes, parameters, replace(recipe, momentum=momentum), device)
+        return trainers.PyTorchTrainer(spec, classes, parameters, replace(recipe, momentum=momentum), device)
 
+    def network(spec, classes):
+        vgg = {"pytorch": Realisation("pytorch", lambda: small_vgg(classes))}
+        return Network(spec.name, (Input("input", ("N", 3, 32, 32)),), ("logits",), vgg)
+
+    monkeypatch.setattr(trainers, "of_model", network)
     monkeypatch.setitem(check._TRAINERS, "pytorch", trainer)
     torch.manual_seed(0)
     parameters = {name: value.numpy() for name, value in small_vgg(10).state_dict().items()}
-    spec = SimpleNamespace(name="small_vgg", input_size_px=32, num_classes=10, build_torch=small_vgg)
+    spec = SimpleNamespace(name="small_vgg", input_size_px=32, num_classes=10)
     report = check.check_training(spec, parameters, 4, runtimes=("pytorch",), steps=5)
     assert report.passed == (momentum == 0.9)

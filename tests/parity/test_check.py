@@ -89,7 +89,7 @@ def test_runtimes_are_selected(runtimes, candidates, parameters, batch, exported
 @pytest.mark.parametrize("runtimes", [[], ["jax"]])
 def test_unknown_runtimes(runtimes, parameters, batch):
     with pytest.raises(
-        TriportError, match=r"no runtime was named|'jax' is not known: use mindspore, onnx, pytorch"
+        TriportError, match=r"no runtime was named|'jax' is not known: use mindspore, onnx, openvino, pytorch"
     ):
         check_model(SPEC, parameters, batch, runtimes=runtimes)
 

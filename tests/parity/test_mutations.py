@@ -6,6 +6,7 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
+from triport.converters.networks import registered
 from triport.converters.networks.registered import of_model
 from triport.converters.onnx_model import INPUT, LOGITS
 from triport.parity.batches import logits_of, random_batch
@@ -78,7 +79,7 @@ def expectation(spec):
     ids=lambda spec: spec.name,
 )
 def test_a_wrong_name_is_not_equal(mutation, spec, monkeypatch):
-    names = mindspore_runner.name_map
+    names = registered.name_map
 
     def mutated(spec, dialect):
         found = dict(names(spec, dialect))
@@ -86,7 +87,7 @@ def test_a_wrong_name_is_not_equal(mutation, spec, monkeypatch):
             found[a], found[b] = found[b], found[a]
         return found
 
-    monkeypatch.setattr(mindspore_runner, "name_map", mutated)
+    monkeypatch.setattr(registered, "name_map", mutated)
     parameters, batch, reference, tolerance = expectation(spec)
     logits = logits_of(mindspore_runner.MindSporeRunner(of_model(spec, 10), parameters), batch)
     found = compare(reference, logits, tolerance)

@@ -2,15 +2,17 @@ import numpy as np
 import pytest
 
 from triport.parity.batches import random_batch
-from triport.parity.noise import CALIBRATIONS, nudged_batches, spread
+from triport.parity.noise import CALIBRATIONS, nudged_feeds, spread
 from triport.parity.runtimes.pytorch import ORDERS
 from triport.reference_models.spec import get_model
 
 BATCH = random_batch(get_model("res2net_digits"))
+FEED = {"input": BATCH}
 
 
 def test_each_value_moves_by_one_float32_step_at_most():
-    for nudged, _ in nudged_batches(BATCH, 0):
+    for moved, _ in nudged_feeds(FEED, 0):
+        nudged = moved["input"]
         assert nudged.dtype == np.float32
         steps = np.abs(nudged.view(np.int32) - BATCH.view(np.int32))
         assert set(np.unique(steps)) == {0, 1, 2} or set(np.unique(steps)) == {0, 1}
@@ -18,15 +20,13 @@ def test_each_value_moves_by_one_float32_step_at_most():
 
 
 def test_draws_differ_in_values_and_in_order():
-    draws = list(nudged_batches(BATCH, 0))
+    draws = [(feed["input"], order) for feed, order in nudged_feeds(FEED, 0)]
     assert [order for _, order in draws] == list(ORDERS)
     assert (draws[0][0] != draws[1][0]).any() and (draws[1][0] != draws[2][0]).any()
 
 
 def test_draws_are_fixed_by_the_seed():
-    (first, _), *_ = nudged_batches(BATCH, 0)
-    (again, _), *_ = nudged_batches(BATCH, 0)
-    (other, _), *_ = nudged_batches(BATCH, 1)
+    first, again, other = (next(nudged_feeds(FEED, seed))[0]["input"] for seed in (0, 0, 1))
     assert (first == again).all() and (first != other).any()
 
 

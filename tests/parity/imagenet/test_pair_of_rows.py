@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from triport.converters.convert import convert
+import triport
 from triport.parity.imagenet.pair import difference_interval, mcnemar_exact
 from triport.parity.imagenet.pair_of_rows import compare_rows
 from triport.parity.imagenet.row_columns import read_rows
@@ -45,7 +45,7 @@ def rows_of_run(tmp_path_factory):
     from triport.cli import main
 
     folder = tmp_path_factory.mktemp("rows")
-    convert(None, to="onnx", output=folder / "digits.onnx")
+    triport.convert(to="onnx", output=folder / "digits.onnx")
     inverted = "mean=0.9/0.9/0.9,std=-0.1/-0.1/-0.1"
     model = str(folder / "digits.onnx")
     runs = {
@@ -105,7 +105,7 @@ def test_a_file_of_another_tool(files):
     done = compare_rows(files(plain(), plain(wrong=3)))
     assert (done.pair.images, done.pair.same_top1, done.pair.only_a, done.pair.only_b) == (10, 7, 3, 0)
     assert done.pair.p_value == mcnemar_exact(3, 0) and done.passed
-    found = done.json()
+    found = done.to_dict()
     assert found["pair"]["same_top5"] is None and found["pair"]["max_abs"] is None
     assert found["models"][0]["top5_percent"] is None
     assert [one["class"] for one in found["pair"]["classes"]] == ["0", "1"]

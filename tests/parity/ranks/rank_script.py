@@ -45,15 +45,15 @@ class Numbers:
         self.seen = []
         self.failing = failing
 
-    def run(self, batch):
-        numbers = batch[:, 0, 0, 0].astype(np.int64)
+    def run(self, feed):
+        numbers = feed["input"][:, 0, 0, 0].astype(np.int64)
         self.seen += numbers.tolist()
         if self.failing is not None and self.failing in self.seen:
             raise TriportError(f"image {self.failing} is bad")
         guess = (numbers * 13 + (numbers % 7 == 0)) % CLASSES
         logits = np.sin(numbers[:, None] * 0.37 + np.arange(CLASSES))
         logits[np.arange(len(numbers)), guess] += 3
-        return logits.astype(np.float32)
+        return {"logits": logits.astype(np.float32)}
 
     def versions(self):
         return {}

@@ -23,6 +23,7 @@ def load(folder: Path, name: str) -> Any:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.dont_write_bytecode, before = True, sys.dont_write_bytecode
+    sys.modules[module_name] = module  # MindSpore's compiler looks a network's functions up there
     try:
         spec.loader.exec_module(module)
     finally:
