@@ -56,7 +56,7 @@ simulated_npu.install(devices=2)
 found = {}
 for name, words in json.loads(sys.argv[1]).items():
     simulated_npu.CALLS.clear()
-    simulated_npu.FAULTS.update({"linear": 1.01} if name == "faulty" else {})
+    simulated_npu.FAULTS.update({"linear": 1.01, "addmm": 1.01} if name == "faulty" else {})
     if name == "none":
         simulated_npu._state.devices = 0
     if name == "broken":
