@@ -33,6 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from triport.converters import environment
+from triport.converters.onnx_model import INPUT, LOGITS
 from triport.parity.batches import logits_of
 from triport.parity.imagenet.dataset import Image, ImageDataset, Sample, open_dataset
 from triport.parity.imagenet.decoding import decoded, workers_of_machine
@@ -40,6 +41,7 @@ from triport.parity.imagenet.evaluate import evaluate
 from triport.parity.imagenet.preprocess import decode, preprocess
 from triport.parity.imagenet.profiles import stated_profile
 from triport.parity.imagenet.subject import Subject, open_subject
+from triport.reference_models.network import Arrays
 from triport.reference_models.spec import Preprocess
 
 PHOTOS = ROOT / "examples" / "photos"
@@ -56,10 +58,11 @@ class WaitingDevice:
         """Take `seconds_per_image`."""
         self.seconds_per_image, self.classes = seconds_per_image, classes
 
-    def run(self, batch: np.ndarray) -> np.ndarray:
+    def run(self, feed: Arrays) -> dict[str, np.ndarray]:
         """Wait."""
-        time.sleep(self.seconds_per_image * len(batch))
-        return np.zeros((len(batch), self.classes), np.float32)
+        count = len(feed[INPUT])
+        time.sleep(self.seconds_per_image * count)
+        return {LOGITS: np.zeros((count, self.classes), np.float32)}
 
     def versions(self) -> dict[str, str]:
         """Return nothing."""
@@ -181,7 +184,9 @@ def figures(
         "runtime alone": run_alone,
         "decoding alone": decode_alone,
         "decoding in processes": decode_in_processes,
-        "obvious loop": lambda: obvious_loop(dataset, profile, subject.runner.run, batch_size),
+        "obvious loop": lambda: obvious_loop(
+            dataset, profile, partial(logits_of, subject.runner), batch_size
+        ),
     }
     rates: dict[str, list[tuple[float, float]]] = {name: [] for name in work}
     devices: dict[float, list[tuple[float, float]]] = {speed: [] for speed in SPEEDS}

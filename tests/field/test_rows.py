@@ -466,9 +466,9 @@ def test_a_rank_that_is_gone(fault, digits_onnx, tmp_path):
     if fault == "killed":
         script = (
             "import os, signal, sys\n"
-            "from parity.imagenet import sharding\n"
+            "from triport.parity.imagenet import sharding\n"
             "sharding.block_of = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n"
-            "from cli import main\n"
+            "from triport.cli import main\n"
             "main(sys.argv[1:])\n"
         )
         other = ["-c", script, *words[1:]]

@@ -259,7 +259,7 @@ def test_kill_leaves_the_old_file_or_the_new(tmp_path: Path, delay_ms: int) -> N
     target = tmp_path / "x.pth"
     write_checkpoint(target, "pytorch", {"old": ArrayTensor(array("float32", (3,)))})
     script = (
-        "import sys; from converters.formats import *\n"
+        "import sys; from triport.converters.formats import *\n"
         "c = open_checkpoint(sys.argv[1]); print('go', flush=True)\n"
         "while True: write_checkpoint(sys.argv[2], 'pytorch', c.tensors)"
     )

@@ -181,7 +181,7 @@ def test_no_framework_and_no_numpy_are_imported(tmp_path: Path, small: dict[str,
 
     write_checkpoint(tmp_path / "a.ckpt", "mindspore", small)
     script = (
-        "import sys; from converters.formats import *\n"
+        "import sys; from triport.converters.formats import *\n"
         "c = open_checkpoint(sys.argv[1]); write_checkpoint(sys.argv[2], 'pytorch', c.tensors)\n"
         "heavy = {'torch', 'mindspore', 'onnx', 'numpy', 'safetensors', 'pickle'} & set(sys.modules)\n"
         "assert not heavy, heavy"

@@ -118,7 +118,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, suffix: str) -> None
 
     write_checkpoint(tmp_path / "a.ckpt", "mindspore", {"w": ArrayTensor(array("float32", (2**24,)))})
     script = (
-        "import sys; from converters.formats import *\n"
+        "import sys; from triport.converters.formats import *\n"
         "c = open_checkpoint(sys.argv[1])\n"
         "runtime = 'pytorch' if sys.argv[2].endswith('pth') else 'mindspore'\n"
         "write_checkpoint(sys.argv[2], runtime, c.tensors)\n"

@@ -451,7 +451,7 @@ def test_the_memory_of_a_pickle_is_bounded(tmp_path: Path, data: bytes) -> None:
 
     make_pth(tmp_path / "x.pth", data)
     script = (
-        "import sys; from converters.formats import *\n"
+        "import sys; from triport.converters.formats import *\n"
         "try: open_checkpoint(sys.argv[1])\n"
         "except FormatError: pass\n"
         "print([l.split()[1] for l in open('/proc/self/status') if l.startswith('VmHWM')][0])"

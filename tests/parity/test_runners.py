@@ -272,11 +272,13 @@ def test_onnx_of_another_size_than_the_batch(onnx_bytes):
 def test_mindspore_runs_after_it_has_computed_already():
     """Naming its device is an error from MindSpore's first result on: users of the library meet this."""
     program = (
-        "from converters import environment; mindspore = environment.import_mindspore(); import numpy\n"
+        "from triport.converters import environment\n"
+        "mindspore = environment.import_mindspore(); import numpy\n"
         "assert (mindspore.Tensor(numpy.ones(2, numpy.float32)) + 1).asnumpy().sum() == 4\n"
-        "from parity.random_weights import random_parameters; from reference_models.spec import get_model\n"
+        "from triport.parity.random_weights import random_parameters\n"
+        "from triport.reference_models.spec import get_model\n"
         "from triport.converters.networks.registered import of_model\n"
-        "from parity.runtimes.mindspore import MindSporeRunner\n"
+        "from triport.parity.runtimes.mindspore import MindSporeRunner\n"
         "spec = get_model('res2net_digits')\n"
         "runner = MindSporeRunner(of_model(spec, 10), random_parameters(spec, 10, 0))\n"
         "print(runner.run({'input': numpy.ones((1, 3, 32, 32), numpy.float32)})['logits'].shape)\n"
