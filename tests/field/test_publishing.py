@@ -570,7 +570,8 @@ def test_a_graph_that_knows_the_sample_is_found(published_copy):
     model.graph.node.append(onnx.helper.make_node("Clip", ["before", "low", "high"], ["logits"]))
     (published_copy / "model.onnx").write_bytes(model.SerializeToString())
     mend(published_copy)
-    problems = found(published_copy, runtimes=("onnx",))
+    # one drawn image may lie within the range by chance; four do not
+    problems = "".join(found(published_copy, runtimes=("onnx",)) for _ in range(4))
     assert "on an image drawn here" in problems and "the sample's logits differ" not in problems
 
 

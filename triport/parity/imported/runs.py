@@ -85,6 +85,8 @@ _VIEWED = {
 def _run_mindspore(network: Any, arrays: Sequence[np.ndarray], double: bool) -> list[np.ndarray]:
     import mindspore
 
+    # the proof is of the source as Python runs it, whatever mode ran before
+    mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
     given = []
     for array in arrays:
         if str(array.dtype) == "bfloat16":
