@@ -225,3 +225,31 @@ def test_source_runs_on_a_network_that_was_given_no_weights(tmp_path):
     (tmp_path / "written.py").write_text(source.text)
     network = load(tmp_path, "written")
     assert run(network, "pytorch", [np.array([-1, 2], "f4")])[0].tolist() == [0.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("target", "right", "wrong"),
+    [
+        ("pytorch", "nn.BatchNorm2d(64)", "nn.BatchNorm2d(64, eps=2e-5)"),
+        ("pytorch", "F.avg_pool2d(x, 2)", "F.max_pool2d(x, 2)"),
+        ("pytorch", "return F.relu(x2)", "return F.relu(x2) * 1.00002"),
+        ("pytorch", "x2.chunk(4, dim=1)", "x2.chunk(4, dim=1)[::-1]"),
+        ("mindspore", "nn.BatchNorm2d(64", "nn.BatchNorm2d(64, use_batch_statistics=True"),
+    ],
+)
+def test_a_fault_in_the_source_is_found(target, right, wrong, digits, tmp_path, monkeypatch):
+    from dataclasses import replace
+
+    import triport
+    from triport.parity.imported import convert as proof
+
+    def faulty(*arguments):
+        source = writer(*arguments)
+        assert right in source.text or "probed" in arguments or "exact" in arguments
+        return replace(source, text=source.text.replace(right, wrong))
+
+    writer = proof.source_of
+    monkeypatch.setattr(proof, "source_of", faulty)
+    done = triport.convert(digits, tmp_path / "net", to=target)
+    assert not done.passed and not all(trial.passed for trial in done.trials), done.trials
+    assert not (tmp_path / "net").exists()

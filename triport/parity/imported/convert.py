@@ -20,9 +20,9 @@ from triport.converters.onnx_import.writer import Source, source_of
 from triport.reference_models.errors import TriportError
 
 from .feeds import feed_of, sizes_to_try
-from .judge import Runtime, allowed, distance, trial
+from .judge import Runtime, allowed, distance, moved, trial
 from .result import ImportedSource, Trial
-from .runs import load, run
+from .runs import load, parameters_moved, run
 
 _PROBES = 400  # intermediate values that are compared to name the first that parts
 
@@ -178,12 +178,15 @@ class _Exact:
         self._model, self._folder, self._source = model, folder, source
         self._network: Any = None
 
-    def __call__(self, feed: dict[str, np.ndarray]) -> list[np.ndarray] | None:
-        """Return the outputs in float64, or None."""
+    def __call__(self, feed: dict[str, np.ndarray], seed: int | None = None) -> list[np.ndarray] | None:
+        """Return the outputs in float64, or None; with a seed, of inputs and parameters a rounding off."""
         try:
             if self._network is None:
                 self._network = self._built().double()
-            return run(self._network, "pytorch", list(feed.values()), double=True)
+            if seed is None:
+                return run(self._network, "pytorch", list(feed.values()), double=True)
+            off = parameters_moved(self._network, seed)
+            return run(off, "pytorch", list(moved(feed, seed).values()), double=True)
         except Exception:
             return None
 

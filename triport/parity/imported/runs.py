@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import itertools
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from triport.converters.onnx_import.operators import Target
+from triport.parity.noise import FLOAT32
 
 _COUNT = itertools.count()
 
@@ -34,6 +36,20 @@ def load(folder: Path, name: str) -> Any:
 def run(network: Any, target: Target, arrays: Sequence[np.ndarray], double: bool = False) -> list[np.ndarray]:
     """Return the network's outputs for its inputs in order; `double` is for a network that is in float64."""
     return (_run_pytorch if target == "pytorch" else _run_mindspore)(network, arrays, double)
+
+
+def parameters_moved(network: Any, seed: int) -> Any:
+    """Return a copy of a torch.nn.Module in float64 with each of its numbers one rounding of float32 off."""
+    import torch
+
+    other = copy.deepcopy(network)
+    random = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for tensor in (*other.parameters(), *other.buffers()):
+            if tensor.is_floating_point():
+                signs = 2 * torch.randint(2, tensor.shape, generator=random) - 1
+                tensor.mul_(1 + signs * FLOAT32.rounding)
+    return other
 
 
 def _run_pytorch(network: Any, arrays: Sequence[np.ndarray], double: bool) -> list[np.ndarray]:
