@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,7 @@ EXAMPLES = [
 @pytest.mark.parametrize("test", EXAMPLES, ids=lambda test: test.name)
 def test_example(test, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    Path("examples").symlink_to(Path(__file__).parents[2] / "examples")
     said = []
     result = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(test, out=said.append)
     assert result.failed == 0, "".join(said)
@@ -30,6 +32,8 @@ def test_every_function_has_an_example():
         "inspect",
         "diff",
         "convert",
+        "evaluate",
+        "publish",
         "to_onnx",
         "parity",
         "models",
