@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from triport.converters.onnx_import.operators import Target
+from triport.parity.graphs.differences import largest_difference
 from triport.parity.noise import FLOAT32
 
 from .result import Trial
@@ -59,15 +60,7 @@ def distance(found: np.ndarray, wanted: np.ndarray) -> float:
     """Return the largest difference relative to the largest value; infinite where they cannot be compared."""
     if found.shape != wanted.shape:
         return float("inf")
-    if wanted.size == 0:
-        return 0.0
-    a, b = found.astype(np.float64), wanted.astype(np.float64)
-    strange = ~np.isfinite(b) | ~np.isfinite(a)
-    if not np.array_equal(a[strange], b[strange], equal_nan=True):
-        return float("inf")
-    a, b = np.where(strange, 0, a), np.where(strange, 0, b)
-    largest = float(np.abs(b).max())
-    return float(np.abs(a - b).max()) / (largest if largest > 0 else 1.0)
+    return largest_difference(found, wanted)
 
 
 def allowed(wanted: Sequence[np.ndarray]) -> list[float]:

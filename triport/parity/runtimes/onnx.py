@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from triport.converters.environment import MissingRuntimeError
-from triport.parity.calls import Beside, Feed, Module, Visit, input_name
 from triport.parity.device import Device, DeviceError, parse_device
-from triport.parity.layers import onnx_taps
-from triport.parity.onnx_graphs import described, in_order, nodes_after
+from triport.parity.onnx_graphs import in_order
 from triport.parity.onnx_graphs.float16 import has_float16, rounded_as_said
+from triport.parity.onnx_graphs.observed import ObservedGraph
 from triport.parity.onnx_graphs.quantised import is_quantised
 from triport.parity.onnx_graphs.signature import Signature, SignatureError, signature_of
 from triport.parity.precision import PrecisionError, check_precision, recorded
@@ -72,7 +70,7 @@ def load(
     return OnnxRunner(model, network, device, keep_model=observed, precision=precision)
 
 
-class OnnxRunner:
+class OnnxRunner(ObservedGraph):
     """An ONNX file that is to be a network: inputs and outputs of the same names, or as many of them."""
 
     runtime = NAME
@@ -178,39 +176,6 @@ class OnnxRunner:
         """Return the onnx.ModelProto of a runner that was told to keep it."""
         assert self._model is not None, "made without keep_model"
         return _loaded(self._model)
-
-    def modules(self) -> list[Module]:
-        """Return none: a graph has nodes."""
-        return []
-
-    def trace(
-        self, feed: Arrays, visit: Visit, fed: Feed | None = None, beside: Beside | None = None
-    ) -> None:
-        """Tell `visit` of every step of the reference that is found in the graph; see `Runner`."""
-        if beside is not None:
-            onnx_taps.trace(self.loaded(), beside.steps, self.inputs(), visit, self.tapped(feed), fed)
-
-    def following(self, beside: Beside, step: str) -> str:
-        """Return the nodes between a step's tensor and the outputs."""
-        model = self.loaded()
-        taps = onnx_taps.taps_in(model, beside.steps, self.inputs())
-        outputs = self._signature.outputs.values()
-        return described(
-            [node for output in outputs for node in nodes_after(model.graph, taps[step].output, output)]
-        )
-
-    def inputs(self) -> dict[str, str]:
-        """Return the graph's tensor of each of the network's inputs, by its name among sources."""
-        return {input_name(name): tensor for name, tensor in self._signature.inputs.items()}
-
-    @property
-    def outputs(self) -> Mapping[str, str]:
-        """The graph's tensor of each of the network's outputs."""
-        return self._signature.outputs
-
-    def tapped(self, feed: Arrays) -> onnx_taps.Run:
-        """Return what runs other forms of the model on a feed; see `run_tensors`."""
-        return partial(self.run_tensors, feed)
 
     def run_tensors(
         self, feed: Arrays, model: bytes, feeds: Mapping[str, np.ndarray], wanted: Sequence[str]

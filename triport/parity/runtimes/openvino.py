@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from triport.converters.environment import MissingRuntimeError
-from triport.parity.calls import Beside, Feed, Module, Visit, input_name
 from triport.parity.device import DeviceError, parse_device
-from triport.parity.layers import onnx_taps
-from triport.parity.onnx_graphs import described, in_order, nodes_after
+from triport.parity.onnx_graphs import in_order
+from triport.parity.onnx_graphs.observed import ObservedGraph
 from triport.parity.onnx_graphs.signature import Signature, SignatureError, signature_of
 from triport.parity.precision import check_precision
 from triport.reference_models.errors import TriportError
@@ -91,7 +89,7 @@ def load(
     return OpenVinoRunner(network.realisations["onnx"].build(), network, device, precision)
 
 
-class OpenVinoRunner:
+class OpenVinoRunner(ObservedGraph):
     """An ONNX file that is to be a network, compiled by OpenVINO's CPU plugin."""
 
     runtime = NAME
@@ -160,32 +158,6 @@ class OpenVinoRunner:
 
         model = self._model
         return in_order(onnx.load_from_string(model) if isinstance(model, bytes) else onnx.load(model))
-
-    def modules(self) -> list[Module]:
-        """Return none: a graph has nodes."""
-        return []
-
-    def trace(
-        self, feed: Arrays, visit: Visit, fed: Feed | None = None, beside: Beside | None = None
-    ) -> Arrays | None:
-        """Tell `visit` of every step of the reference that is found in the graph; see `Runner`."""
-        if beside is not None:
-            run = partial(self.run_tensors, feed)
-            onnx_taps.trace(self.loaded(), beside.steps, self.inputs(), visit, run, fed)
-        return None
-
-    def following(self, beside: Beside, step: str) -> str:
-        """Return the nodes between a step's tensor and the outputs."""
-        model = self.loaded()
-        taps = onnx_taps.taps_in(model, beside.steps, self.inputs())
-        outputs = self._signature.outputs.values()
-        return described(
-            [node for output in outputs for node in nodes_after(model.graph, taps[step].output, output)]
-        )
-
-    def inputs(self) -> dict[str, str]:
-        """Return the graph's tensor of each of the network's inputs, by its name among sources."""
-        return {input_name(name): tensor for name, tensor in self._signature.inputs.items()}
 
     def run_tensors(
         self, feed: Arrays, model: bytes, feeds: Arrays, wanted: Sequence[str]
