@@ -118,3 +118,11 @@ def test_rows_are_measured_and_tables_are_kept(name, spec, count, run_cli):
     titles = [one["input"] for one in report["pairs"][0]["further"]]
     # what is not of rows is changed as a whole
     assert (titles[0] == "1 row") == (name == "Sizes") and len(titles) == count
+
+
+@pytest.mark.parametrize("words", [(MODULES, CELLS), (CELLS, MODULES)], ids=["module first", "cell first"])
+def test_networks_that_call_their_input_otherwise(words, run_cli):
+    nets = [f"{module}:sequence" for module in words]
+    done = run_cli("parity", *nets, "--input", "2x3x6x6", "--json", "-")
+    assert done.exit_code == 0, done.output
+    assert {pair["candidate"] for pair in json.loads(done.stdout)["models"][0]["pairs"]} == set(ALL)

@@ -189,10 +189,24 @@ def _add(read: _Read, word: str, runtime: Runtime, network: Network, found: Para
         raise NetworkError(
             f"{read.name} returns {len(read.network.outputs)} tensors, {word} {len(network.outputs)}"
         )
+    realisation = _fed_in_order(realisation, network, read.network)
     if runtime in read.network.realisations:
         read.rivals.append((word, runtime, realisation))
     else:
         read.network = replace(read.network, realisations={**read.network.realisations, runtime: realisation})
+
+
+def _fed_in_order(realisation: Realisation, own: Network, network: Network) -> Realisation:
+    """Return a realisation whose exporter takes the inputs under the names of `network`; the order is one."""
+    export = realisation.export
+    names = {theirs.name: ours.name for theirs, ours in zip(own.inputs, network.inputs, strict=True)}
+    if export is None or all(theirs == ours for theirs, ours in names.items()):
+        return realisation
+
+    def renamed(values: Arrays, feed: Arrays) -> Any:
+        return export(values, {theirs: feed[ours] for theirs, ours in names.items()})
+
+    return replace(realisation, export=renamed)
 
 
 def _weights(read: _Read, subject: NetSubject, seed: int) -> tuple[Arrays, str, list[Path]]:
