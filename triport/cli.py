@@ -122,11 +122,21 @@ def main() -> None:
     """
 
 
+def _asked_to_end(number: int, frame: Any) -> None:
+    """Answer SIGTERM: on Ctrl-C while it compiles a graph, MindSpore sends this signal to itself."""
+    if "mindspore" in sys.modules:
+        raise KeyboardInterrupt
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
 def run() -> None:
     """Run the command line of this process, and end it with the exit code."""
     be_patient()
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _asked_to_end)
     code: Any = INTERRUPTED
     try:
         main(prog_name=program())

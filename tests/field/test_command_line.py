@@ -76,6 +76,31 @@ def test_ctrl_c_waits_until_a_framework_is_loaded(monkeypatch):
 
 
 @pytest.mark.field(
+    case="Ctrl-C while MindSpore compiles a graph",
+    source="MindSpore 2.10 catches SIGINT there, and sends SIGTERM to its own process",
+    outcome="Exit code 130 as at any moment; without MindSpore, SIGTERM ends a process as it always does.",
+)
+@pytest.mark.parametrize(("loaded", "code"), [(True, 130), (False, -signal.SIGTERM)])
+def test_ctrl_c_while_mindspore_compiles(loaded, code):
+    script = f"""
+import os, signal, sys, time
+sys.modules.update({{"mindspore": None}} if {loaded} else {{}})
+from triport import cli
+def compiles():
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(5)
+cli.main.callback = compiles
+sys.argv = ["cli.py", "models"]
+cli.run()
+"""
+    process = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert process.returncode == code
+    assert ("Interrupted" in process.stderr) is loaded
+
+
+@pytest.mark.field(
     case="a reader that closes its end",
     source="every command piped into `| head`",
     outcome="No failure and no message; the exit code is the command's own.",
