@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from triport.api.checkpoint import open as open
     from triport.api.convert import convert as convert
     from triport.api.convert import to_onnx as to_onnx
+    from triport.api.diagnose import diagnose as diagnose
     from triport.api.evaluate import evaluate as evaluate
     from triport.api.models import model as model
     from triport.api.models import models as models
@@ -28,6 +29,7 @@ __version__ = "0.1.0"
 _DEFINED_IN = {
     "SHIPPED": "triport.converters.conversion",
     "convert": "triport.api.convert",
+    "diagnose": "triport.api.diagnose",
     "diff": "triport.api.checkpoint",
     "evaluate": "triport.api.evaluate",
     "inspect": "triport.api.checkpoint",
@@ -47,6 +49,7 @@ __all__ = [
     "Error",
     "__version__",
     "convert",
+    "diagnose",
     "diff",
     "evaluate",
     "inspect",
