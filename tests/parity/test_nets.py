@@ -100,9 +100,17 @@ def test_a_net_without_inputs_says_what_is_missing(run_cli):
     assert done.exit_code == 2 and "one --input for each input" in done.stderr
 
 
-@pytest.mark.parametrize("option", [("--images", "photos"), ("--size", "32"), ("--gradients",), ("--all",)])
-def test_what_is_of_models_alone_is_refused(option, parity):
-    assert f"{option[0]}: is for models that triport knows" in parity("Two", *option, expect=2)
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (("--images", "photos"), "how images are prepared is known of triport's own models alone"),
+        (("--size", "32"), "the sizes of your own network stand in --input"),
+        (("--batch-size", "1,3"), "the sizes of your own network stand in --input"),
+        (("--all",), "is for the models that triport knows"),
+    ],
+)
+def test_what_is_of_models_alone_is_refused_with_what_to_write_instead(option, said, parity):
+    assert f"{option[0]}: {said}" in parity("Two", *option, expect=2)
 
 
 def test_a_wrong_input_is_the_users_message(run_cli):

@@ -43,11 +43,16 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a report says of where its weights and inputs are from, and the SHA-256 of each file."""
+    """What a report says of where its weights and inputs are from, and the SHA-256 of each file.
+
+    `repeat` are the words of the command that say which networks these are; empty where the name or the file
+    says it.
+    """
 
     weights: str = "random seed 0"
     files: Mapping[str, str] = field(default_factory=dict)
     inputs: str = "noise"
+    repeat: tuple[str, ...] = ()
 
 
 DEFAULT_OPTIONS = Options()

@@ -10,8 +10,8 @@ from .check import ModelReport, Pair
 from .localise import report as localise_report
 from .localise.verdict import Localisation
 from .report import further_differences, label_of, layers_line
-from .training.check import TrainingPair, TrainingReport
 from .training.report import parts_of, worst_of
+from .training.result import TrainingPair, TrainingReport
 
 
 def junit_of(

@@ -106,7 +106,7 @@ class PyTorchRunner:
         arrays = matched(
             f"{self.network.name} in PyTorch",
             {name: tuple(tensor.shape) for name, tensor in wanted.items()},
-            by_their_names(parameters, wanted, self._canonical),
+            by_their_names(parameters, wanted, self.canonical),
         )
         state = {
             name: torch.from_numpy(arrays[name] if arrays[name].flags.writeable else arrays[name].copy())
@@ -115,7 +115,11 @@ class PyTorchRunner:
             else torch.zeros(tensor.shape, dtype=tensor.dtype)
             for name, tensor in wanted.items()
         }
+        shared = _shared_parameters(net)
         net.load_state_dict({**owned, **state}, strict=True, assign=True)
+        for name, first in shared.items():  # each name has got a tensor of its own
+            path, _, leaf = name.rpartition(".")
+            setattr(net.get_submodule(path), leaf, net.get_parameter(first))
         return net
 
     def run(self, feed: Arrays, order: Order = "contiguous") -> dict[str, np.ndarray]:
@@ -140,7 +144,7 @@ class PyTorchRunner:
                 path,
                 type(module).__name__,
                 next(module.children(), None) is None,
-                frozenset(self._canonical(f"{path}.{name}") for name in module.state_dict()),
+                frozenset(self.canonical(f"{path}.{name}") for name in module.state_dict()),
                 kind_of(module),
             )
             for path, module in self._net.named_modules()
@@ -170,7 +174,7 @@ class PyTorchRunner:
             arrays = fed(path, counts[path] + 1) if fed else None
             if arrays is None:
                 return None
-            return replaced((arguments, words), self._is_tensor, map(self._on_device, arrays))
+            return replaced((arguments, words), self._is_tensor, map(self.tensor, arrays))
 
         def called(path: str, arguments: Any, words: Any, output: Any) -> None:
             counts[path] += 1
@@ -237,9 +241,10 @@ class PyTorchRunner:
 
     def on_device(self, feed: Arrays, order: Order = "contiguous") -> list[Any]:
         """Return the network's inputs as tensors, in order."""
-        return [self._on_device(feed[given.name], order) for given in self.network.inputs]
+        return [self.tensor(feed[given.name], order) for given in self.network.inputs]
 
-    def _on_device(self, array: np.ndarray, order: Order = "contiguous") -> Any:
+    def tensor(self, array: np.ndarray, order: Order = "contiguous") -> Any:
+        """Return an array as a tensor on the device, in this runner's dtype where it is floating point."""
         tensor = self._torch.tensor(array).to(self.device)
         if not tensor.is_floating_point():
             return tensor
@@ -263,7 +268,8 @@ class PyTorchRunner:
         array: np.ndarray = tensor.detach().cpu().numpy()
         return array
 
-    def _canonical(self, name: str) -> str:
+    def canonical(self, name: str) -> str:
+        """Return the network's name of a parameter of the Module."""
         return self._names.get(name, name)
 
     def takes(self, shapes: Mapping[str, tuple[int, ...]]) -> bool:
@@ -292,6 +298,16 @@ class _Origins:
         """Return who made a tensor; None where nobody knows, or it is not what was returned any more."""
         name, version = self._made.get(tensor, (None, None))
         return name if version == tensor._version else None
+
+
+def _shared_parameters(net: Any) -> dict[str, str]:
+    """Return, by name, which earlier name of a Module is the very same parameter."""
+    first: dict[int, str] = {}
+    names = {
+        name: first.setdefault(id(parameter), name)
+        for name, parameter in net.named_parameters(remove_duplicate=False)
+    }
+    return {name: earlier for name, earlier in names.items() if name != earlier}
 
 
 def _told(told: Callable[..., Any], path: str) -> Callable[..., Any]:
