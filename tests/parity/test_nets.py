@@ -1,6 +1,8 @@
 """Networks of a user's own go through parity: any inputs, any outputs, in three runtimes."""
 
 import json
+import re
+from xml.etree import ElementTree
 
 import pytest
 
@@ -134,3 +136,25 @@ def test_networks_that_call_their_input_otherwise(words, run_cli):
     done = run_cli("parity", *nets, "--input", "2x3x6x6", "--json", "-")
     assert done.exit_code == 0, done.output
     assert {pair["candidate"] for pair in json.loads(done.stdout)["models"][0]["pairs"]} == set(ALL)
+
+
+def test_the_page_and_junit_show_every_output(run_cli, tmp_path):
+    page, junit = tmp_path / "x.html", tmp_path / "x.xml"
+    specs = [word for spec in INPUTS["Two"] for word in ("--input", spec)]
+    nets = [f"{MODULES}:Two", f"{MODULES}:Wrong"]
+    done = run_cli("parity", *nets, *specs, "--runtimes", "pytorch", "--html", page, "--junit", junit)
+    assert done.exit_code == 1, done.output
+    text = page.read_text()
+    assert "inputs image 2 x 3 x 16 x 16, side 2 x 5 of noise" in text
+    rows = re.findall(r"<tr><td>(.*?)</td><td><code>(.*?)</code>(, decides)?", text)
+    wrong = f"pytorch ({MODULES}:Wrong)"
+    assert [(name, output) for name, output, _ in rows] == [
+        (name, f"output_{index}") for name in ("pytorch", wrong) for index in range(3)
+    ]
+    assert (wrong, "output_1", ", decides") in rows
+    (suite,) = ElementTree.fromstring(junit.read_bytes())
+    assert (suite.get("tests"), suite.get("failures")) == ("8", "2")
+    failed = {case.get("name"): case.find("failure") for case in suite if case.find("failure") is not None}
+    assert set(failed) == {wrong, f"{wrong}, output_1"}
+    for failure in failed.values():
+        assert failure.get("message").startswith("output_1 differ from pytorch-float64 by 1.0e-04")

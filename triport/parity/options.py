@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from triport.reference_models.spec import RUNTIMES
+from .runtimes import by_default
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Options:
     file is never left out.
     """
 
-    runtimes: tuple[str, ...] = RUNTIMES
+    runtimes: tuple[str, ...] = field(default_factory=by_default)
     device: str = "cpu"
     precision: str = "float32"
     tolerance: float | None = None

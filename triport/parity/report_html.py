@@ -15,7 +15,16 @@ from .localise.verdict import Localisation
 from .noise import CALIBRATIONS
 from .pages import render
 from .plots import HEIGHT, MARGIN, WIDTH, number, plot_of_layers, plot_of_tensors
-from .report import further_lines, headroom_of, label_of, layers_line, top1_of, verdict_of
+from .report import (
+    agreement_of,
+    further_lines,
+    headroom_of,
+    label_of,
+    layers_line,
+    shapes_of,
+    top1_of,
+    verdict_of,
+)
 from .training import report as training_report
 from .training.result import TrainingReport
 
@@ -72,6 +81,8 @@ def page_of(
         margin=MARGIN,
         headroom_of=headroom_of,
         top1_of=top1_of,
+        agreement=agreement_of,
+        shapes_of=shapes_of,
         layers_line=layers_line,
         layers_of_pair=layers_of_pair,
         around=around,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -21,7 +21,7 @@ from triport.parity.precision import recorded as recorded_precision
 from triport.reference_models.kinds import kind_of
 from triport.reference_models.network import Arrays, Network
 
-NAME, LABEL, LOADS = "mindspore", "mindspore", "mindspore"
+NAME, LABEL, LOADS, TITLE = "mindspore", "mindspore", "mindspore", "MindSpore"
 BY_DEFAULT = True
 DEVICES = ("cpu", "cuda", "npu")
 PRECISIONS = ("float32", "tf32", "hf32", "float16", "O0", "O1", "O2", "O3")
@@ -34,6 +34,21 @@ _BACKENDS = {
     "npu": "Ascend's CANN and driver, and source CANN's set_env.sh before starting",
 }
 _allowed: dict[str, bool] = {}
+
+
+def devices() -> Iterator[tuple[str, bool, str]]:
+    """Yield each kind of device; see `Runtime`."""
+    mindspore = framework()
+    yield "cpu", True, ""
+    for device, advice in (
+        ("cuda", "needs a MindSpore build with its GPU backend; the newest ones have none"),
+        ("npu", "needs an Ascend NPU with CANN; source CANN's set_env.sh before starting"),
+    ):
+        try:
+            usable = bool(mindspore.hal.is_available(TARGETS[device]))
+        except (RuntimeError, ValueError):
+            usable = False
+        yield device, usable, advice
 
 
 def load(

@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from importlib import util
 from typing import Any, Literal
 
 import numpy as np
@@ -24,7 +25,7 @@ from triport.parity.precision import recorded as recorded_precision
 from triport.reference_models.kinds import KINDS, kind_of
 from triport.reference_models.network import Arrays, Network
 
-NAME, LABEL, LOADS = "pytorch", "pytorch", "pytorch"
+NAME, LABEL, LOADS, TITLE = "pytorch", "pytorch", "pytorch", "PyTorch"
 BY_DEFAULT = True
 DEVICES = ("cpu", "cuda", "npu")
 PRECISIONS = ("float32", "tf32", "hf32", "float16", "bfloat16", "O0", "O1", "O2", "O3")
@@ -35,6 +36,25 @@ NOT_COMPARED = "they were not called"
 Order = Literal["contiguous", "channels last", "one by one"]
 # And to which side functions that no library rounds exactly are off with each.
 ORDERS: dict[Order, int] = {"contiguous": 0, "channels last": 1, "one by one": -1}
+
+
+def devices() -> Iterator[tuple[str, bool, str]]:
+    """Yield each kind of device; see `Runtime`."""
+    torch = framework()
+    yield "cpu", True, ""
+    cuda = "needs an NVIDIA GPU with its driver, and a CUDA build of PyTorch"
+    yield "cuda", torch.cuda.is_available(), cuda
+    if util.find_spec("torch_npu") is None:
+        yield "npu", False, 'needs an Ascend NPU with CANN, then: pip install "triport[npu]"'
+        return
+    try:
+        import torch_npu  # noqa: F401
+
+        usable = torch.npu.is_available()
+        yield "npu", usable, "torch_npu loads, but finds no NPU: check the driver with npu-smi info"
+    except (ImportError, OSError, RuntimeError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        yield "npu", False, f"torch_npu does not load ({reason}): install CANN and source its set_env.sh"
 
 
 def load(

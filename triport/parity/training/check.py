@@ -47,7 +47,7 @@ class Training:
     """
 
     sizes: Mapping[str, int] = field(default_factory=dict)
-    runtimes: tuple[str, ...] = ("pytorch", "mindspore")
+    runtimes: tuple[str, ...] = field(default_factory=lambda: tuple(trainers()))
     device: str = "cpu"
     weights: str = "random seed 0"
     seed: int = 0
