@@ -22,6 +22,7 @@ from triport.parity.outputs import named_outputs
 from triport.parity.parameters import by_their_names, matched
 from triport.parity.precision import FULL, check_precision
 from triport.parity.precision import recorded as recorded_precision
+from triport.parity.serial_sums import serial_sums
 from triport.reference_models.kinds import KINDS, kind_of
 from triport.reference_models.network import Arrays, Network
 
@@ -32,7 +33,8 @@ PRECISIONS = ("float32", "tf32", "hf32", "float16", "bfloat16", "O0", "O1", "O2"
 WHY_NOT = ""
 NOT_COMPARED = "they were not called"
 
-# Orders in which the same sums may be taken: other memory layouts and batch sizes have other kernels.
+# Orders in which the same sums may be taken: other memory layouts and batch sizes have other kernels. With
+# "one by one" means of many numbers are summed so too.
 Order = Literal["contiguous", "channels last", "one by one"]
 # And to which side functions that no library rounds exactly are off with each.
 ORDERS: dict[Order, int] = {"contiguous": 0, "channels last": 1, "one by one": -1}
@@ -241,7 +243,12 @@ class PyTorchRunner:
         side = ORDERS[order] if self._precision in FULL else 0
         # where an input is not (N, C, H, W), memory has no other order
         in_memory = order != "channels last" or all(len(one.shape) == 4 for one in self.network.inputs)
-        with inexact(self._net, side), nullcontext() if in_memory else reversed_sums(self._net):
+        serial = order == "one by one" and self._where.kind == "cpu"
+        with (
+            inexact(self._net, side),
+            nullcontext() if in_memory else reversed_sums(self._net),
+            serial_sums(self._torch) if serial else nullcontext(),
+        ):
             yield
 
     @contextmanager
