@@ -34,7 +34,6 @@ AT_HOME = (
     "parity/onnx_graphs/quantised.py",
     "converters/networks/registered.py",
     "parity/ranks/*.py",
-    "parity/doctor.py",
     "parity/graphs/runs.py",
     "api/models.py",  # names their types
     "torch.py",

@@ -16,7 +16,7 @@ from .shared.output import emit, print_pieces, shown_progress, write_text
 if TYPE_CHECKING:
     from triport.parity.check import ModelReport
     from triport.parity.session import ParityResult
-    from triport.parity.training.check import TrainingReport
+    from triport.parity.training.result import TrainingReport
 
 
 class Tolerance(click.ParamType):

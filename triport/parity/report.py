@@ -12,13 +12,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from triport.reference_models.result import SCHEMA_VERSION
-from triport.reference_models.spec import RUNTIMES
 
 from .check import ModelReport, Pair
+from .compare import Comparison
 from .further import FurtherResult
 from .layers.judge import LayerReport, StepResult
 from .noise import CALIBRATIONS
-from .runtimes import runtimes_with
+from .runtimes import by_default, runtimes, runtimes_with
 
 
 def json_of(reports: Sequence[ModelReport]) -> dict[str, Any]:
@@ -91,7 +91,12 @@ def table_of(report: ModelReport) -> Table:
 
 def top1_of(pair: Pair) -> str:
     """Return how often the best class agrees; a dash where the output is no (N, classes)."""
-    agreement = pair.comparison.top1_agreement
+    return agreement_of(pair.comparison)
+
+
+def agreement_of(found: Comparison) -> str:
+    """Return how often the best class of an output agrees; a dash where it is no (N, classes)."""
+    agreement = found.top1_agreement
     return "-" if agreement is None else f"{100 * agreement:.0f} %"
 
 
@@ -110,7 +115,9 @@ def caption_of(report: ModelReport) -> str:
     of = "each output's largest value" if several else "the largest logit"
     lines = [f"relative to {of}; allowed is {factor:g} x the noise of {report.precision}"]
     left_out = (
-        set(RUNTIMES) - set(runtimes_with(report.precision)) - {_runtime_of(pair) for pair in report.pairs}
+        set(by_default())
+        - set(runtimes_with(report.precision))
+        - {_runtime_of(pair) for pair in report.pairs}
     )
     if left_out:
         lines.append(f"not in {report.precision}: {', '.join(sorted(left_out))}")
@@ -169,7 +176,7 @@ def further_differences(pair: Pair) -> list[str]:
         elif not result.passed:
             wrong = ", ".join(
                 f"{image.what} by {_scientific(image.needed_tolerance)} (allowed "
-                f"{_scientific(image.tolerance)})"
+                f"{_scientific(image.tolerance)}){f' in {image.output}' if pair.decides else ''}"
                 for image in result.images
                 if not image.passed
             )
@@ -200,7 +207,9 @@ def label_of(pair: Pair) -> str:
 
 
 def _runtime_of(pair: Pair) -> str:
-    return "onnx" if pair.candidate.startswith("onnxruntime") else pair.candidate
+    """Return the runtime that a candidate ran in; empty where that is none."""
+    label = pair.candidate.partition(" ")[0]
+    return next((name for name, one in runtimes().items() if label == one.LABEL), "")
 
 
 def headroom_of(pair: Pair) -> str:

@@ -15,9 +15,18 @@ from .localise.verdict import Localisation
 from .noise import CALIBRATIONS
 from .pages import render
 from .plots import HEIGHT, MARGIN, WIDTH, number, plot_of_layers, plot_of_tensors
-from .report import further_lines, headroom_of, label_of, layers_line, top1_of, verdict_of
+from .report import (
+    agreement_of,
+    further_lines,
+    headroom_of,
+    label_of,
+    layers_line,
+    shapes_of,
+    top1_of,
+    verdict_of,
+)
 from .training import report as training_report
-from .training.check import TrainingReport
+from .training.result import TrainingReport
 
 
 def page_of(
@@ -57,6 +66,7 @@ def page_of(
         parts_of=training_report.parts_of,
         worst_of=training_report.worst_of,
         statistics_line=training_report.statistics_line,
+        inputs_in_words=training_report.inputs_in_words,
         repeat_training=repeat_training_of,
         plot_of_tensors=plot_of_tensors,
         versions=versions_of([*reports, *trained]),
@@ -71,6 +81,8 @@ def page_of(
         margin=MARGIN,
         headroom_of=headroom_of,
         top1_of=top1_of,
+        agreement=agreement_of,
+        shapes_of=shapes_of,
         layers_line=layers_line,
         layers_of_pair=layers_of_pair,
         around=around,
@@ -104,23 +116,17 @@ def files_beside(reports: Sequence[ModelReport]) -> list[str]:
 
 def repeat_of(report: ModelReport, files: Sequence[str] = ()) -> str:
     """Return the command that repeats a model's check, with all `files` that it was one of."""
-    made = report.weights.startswith("random seed")
-    own = list(report.files)[: 2 if report.weights.startswith(GRAPH_OF) else 1]
-    if made or not own:
-        named: list[str] = [report.model]
-    else:
-        named = list(files) if set(own) & set(files) else own
-    words = [f"{program()} parity", *(shlex.quote(name) for name in named)]
-    words += ["--batch-size", str(report.input_shape[0])]
-    words += ["--size", str(report.input_shape[-1])]
+    words = [f"{program()} parity", *map(shlex.quote, report.repeat or _words_of(report, files))]
     if report.inputs.startswith(IMAGES_OF):
         words += ["--images", report.inputs.removeprefix(IMAGES_OF)]
     if report.seed is not None:
         words += ["--seed", str(report.seed)]
     if report.precision != "float32":
         words += ["--precision", report.precision]
+    calibration = CALIBRATIONS[report.precision]
+    drawn = {calibration.tolerance_of(noise) for noise in (report.noise, *report.noises.values())}
     allowed = {pair.comparison.tolerance for pair in report.pairs}
-    if allowed - {CALIBRATIONS[report.precision].tolerance_of(report.noise)}:
+    if allowed - drawn:
         words += ["--tolerance", *(f"{tolerance:g}" for tolerance in allowed)]
     if any(pair.layers for pair in report.pairs):
         words.append("--layers")
@@ -129,11 +135,23 @@ def repeat_of(report: ModelReport, files: Sequence[str] = ()) -> str:
     return " ".join(words)
 
 
+def _words_of(report: ModelReport, files: Sequence[str]) -> list[str]:
+    """Return which model or files a report is on, and the shape of its images."""
+    made = report.weights.startswith("random seed")
+    own = list(report.files)[: 2 if report.weights.startswith(GRAPH_OF) else 1]
+    if made or not own:
+        named: list[str] = [report.model]
+    else:
+        named = list(files) if set(own) & set(files) else own
+    return [*named, "--batch-size", str(report.input_shape[0]), "--size", str(report.input_shape[-1])]
+
+
 def repeat_training_of(report: TrainingReport) -> str:
     """Return the command that repeats a model's training check."""
-    what = report.model if report.weights.startswith("random seed") else report.weights
-    words = [f"{program()} parity", what, "--batch-size", str(report.input_shape[0])]
-    words += ["--size", str(report.input_shape[-1]), "--seed", str(report.seed)]
+    made = report.weights.startswith("random seed")
+    sizes = ["--batch-size", str(report.input_shape[0]), "--size", str(report.input_shape[-1])]
+    asked = report.repeat or [report.model if made else report.weights, *sizes]
+    words = [f"{program()} parity", *map(shlex.quote, asked), "--seed", str(report.seed)]
     steps = max((len(pair.steps.loss) for pair in report.pairs if pair.steps), default=0)
     return " ".join([*words, "--gradients", *(["--steps", str(steps)] if steps else [])])
 
