@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from triport.api.parity import parity as parity
     from triport.api.publish import publish as publish
     from triport.api.publish import verify as verify
+    from triport.api.sources import fetch as fetch
     from triport.converters.conversion import SHIPPED as SHIPPED
     from triport.reference_models.errors import TriportError as Error
 
@@ -30,6 +31,7 @@ _DEFINED_IN = {
     "convert": "triport.api.convert",
     "diff": "triport.api.checkpoint",
     "evaluate": "triport.api.evaluate",
+    "fetch": "triport.api.sources",
     "inspect": "triport.api.checkpoint",
     "model": "triport.api.models",
     "models": "triport.api.models",
@@ -49,6 +51,7 @@ __all__ = [
     "convert",
     "diff",
     "evaluate",
+    "fetch",
     "inspect",
     "model",
     "models",

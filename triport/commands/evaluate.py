@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from .shared.command import Command, OutputFile
-from .shared.options import DEVICE, JSON, RUNTIME
+from .shared.options import DEVICE, JSON, OFFLINE, RUNTIME
 from .shared.output import emit, print_pieces, shown_progress, write_text
 
 _PATH = click.Path(path_type=Path)
@@ -45,6 +45,7 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--html", type=OutputFile(path_type=Path), help="Write a pair's report with the images that differ."
 )
+@OFFLINE
 @JSON
 def evaluate(
     what: tuple[str, ...], json_path: str | None, html: Path | None, predictions: bool, **asked: Any

@@ -115,12 +115,12 @@ def _inputs(ctx: click.Context) -> Iterator[Path]:
 
 
 def _parts(given: Path) -> Iterator[Path]:
-    """Yield the files that an input consists of: itself, a published folder's, a model's external data."""
+    """Yield the files that an input consists of: itself, a model folder's, a model's external data."""
     from triport.converters.formats import open_checkpoint
-    from triport.converters.published import is_published
+    from triport.converters.published import model_file
 
     if given.is_dir():
-        if is_published(given):
+        if model_file(given) != given:
             yield from (path for path in given.rglob("*") if path.is_file())
         return
     yield given

@@ -28,7 +28,7 @@ def config_beside(checkpoint: Checkpoint) -> dict[str, Any]:
     try:
         if not config.is_file() or config.stat().st_size > _MAX_BYTES:
             return {}
-        if path.stem not in _OF_A_HUB and _other_weights(path):
+        if path.name.partition(".")[0] not in _OF_A_HUB and _other_weights(path):
             return {}
         return _parsed(config.read_bytes())
     except OSError:
