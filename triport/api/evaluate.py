@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
@@ -59,17 +60,18 @@ class EvaluateOptions(TypedDict, total=False):
 
 
 def evaluate(
-    *what: PathLike,
+    *what: Any,
     data: PathLike | None = None,
     progress: Progress = quiet,
     **options: Unpack[EvaluateOptions],
 ) -> Done | DoneWithRows:
-    """Score a checkpoint or ONNX file on labelled images, beside the published accuracy.
+    """Score a classifier on labelled images, beside the published accuracy where there is one.
 
     Two of them run on the same decoded images and are compared image by image.
 
     Args:
-        *what: one or two of them: a file, or what `fetch` takes.
+        *what: one or two of them: a checkpoint or ONNX file, a .mindir file, what `fetch` takes, a
+            torch.nn.Module or mindspore.nn.Cell with its weights, or the text that names its factory.
         data: labelled images: a folder of class folders, ILSVRC-2012's validation images as they come,
             WebDataset shards or Parquet files. Left out where both are files of rows.
         progress: is told each step.
@@ -101,5 +103,5 @@ def evaluate(
     if not asked["model"]:
         names = tuple(weights for _, weights in found)
         asked["model"] = names if any(names) else ()
-    brought = tuple(str(path) for path, _ in found)
+    brought = tuple(os.fspath(one) if isinstance(one, os.PathLike) else one for one, _ in found)
     return run(Request(what=brought, data=path_or_none(data), **asked), progress)

@@ -9,18 +9,24 @@ from typing import Any
 import click
 
 from .shared.command import Command, OutputFile
-from .shared.options import DEVICE, JSON, OFFLINE, RUNTIME
+from .shared.options import DEVICE, JSON, OFFLINE
 from .shared.output import emit, print_pieces, shown_progress, write_text
+from .shared.words import RunsIn
 
 _PATH = click.Path(path_type=Path)
 
 
 @click.command(cls=Command)
-@click.argument("what", metavar="MODEL|FILE|ROWS [MODEL|FILE|ROWS]", nargs=-1, required=True)
+@click.argument("what", metavar="SOURCE|NET|ROWS [SOURCE|NET|ROWS]", nargs=-1, required=True)
 @click.option("--data", type=_PATH, help="Labelled images; see the layouts below.")
 @click.option("--labels", type=_PATH, help="Classes of ILSVRC2012_val_*.JPEG: the devkit, or a list.")
 @click.option("--classes", type=_PATH, help="Class folders' names, one a line, in the order of the outputs.")
-@click.option("--runtime", type=RUNTIME, multiple=True, help="Where to run; default: FILE's own runtime.")
+@click.option(
+    "--runtime",
+    type=RunsIn(),
+    multiple=True,
+    help="Where to run: mindspore, pytorch, onnx or openvino. Left out, it is the network's own runtime.",
+)
 @DEVICE
 @click.option(
     "--model", metavar="NAME", multiple=True, help="What FILE must be a checkpoint of; left out, it is found."
@@ -50,7 +56,12 @@ _PATH = click.Path(path_type=Path)
 def evaluate(
     what: tuple[str, ...], json_path: str | None, html: Path | None, predictions: bool, **asked: Any
 ) -> None:
-    """Score a checkpoint or ONNX file on labelled images, beside the published accuracy.
+    """Score a classifier on labelled images, beside the published accuracy where there is one.
+
+    A FILE is a checkpoint of a known model, or any ONNX or .mindir file with one image input and one
+    (N, classes) output; a NET is package.module:factory or path/file.py:factory with its own weights.
+    How images are prepared is what the file, a config.json beside it or --profile states; where nothing
+    does, that is an error for a network that is not known.
 
     Two of them run on the same decoded images and are compared image by image; exit code 1 if one is
     better by more than chance, or if the accuracy is lower than published. --runtime, --model,
@@ -72,6 +83,7 @@ def evaluate(
       python cli.py evaluate resnet50.onnx --data imagenet/val
       python cli.py evaluate resnet50.onnx --data ILSVRC2012_img_val.tar --rows rows.csv --resume
       python cli.py evaluate resnet50.pth resnet50.onnx --data imagenet/val --html flips.html
+      python cli.py evaluate foreign.onnx --data imagenet/val --profile resnet50.timm --runtime openvino
       python cli.py evaluate rows_gpu.csv rows_npu.csv
       torchrun --nproc-per-node 8 cli.py evaluate resnet50.pth --data imagenet/val --device cuda
     """

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from triport.parity.batches import logits_of
-from triport.parity.runtimes import Runner
 from triport.reference_models.errors import TriportError
+from triport.reference_models.network import Arrays
 from triport.reference_models.spec import Preprocess, Weights
 
 from .dataset import DatasetError, ImageDataset, Sample
@@ -22,6 +23,21 @@ class EvaluationError(TriportError):
     """The runner's logits cannot be scored."""
 
 
+class Scorer(Protocol):
+    """What of a runner scores images: a registered model's, or any network's as `any_network` wraps it."""
+
+    runtime: str
+    device: str
+
+    def run(self, feed: Arrays) -> dict[str, np.ndarray]:
+        """Return the logits of images, under the names that registered models have for both."""
+        ...
+
+    def versions(self) -> dict[str, str]:
+        """Return what computed."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Contender:
     """A network that is scored: a runner, how files become its inputs, and the published weights it runs.
@@ -31,7 +47,7 @@ class Contender:
     """
 
     model: str
-    runner: Runner
+    runner: Scorer
     profile: Preprocess
     weights: Weights | None = None
     sha256: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -126,13 +127,13 @@ class DoneWithRows:
         return pair_page(a, b, self.pair, thumbnails=False)
 
 
-def are_rows(what: Sequence[str]) -> bool:
+def are_rows(what: Sequence[Any]) -> bool:
     """Whether what `evaluate` was given are files of rows.
 
     Raises:
         RowsError: some are and some are not.
     """
-    found = [is_rows(Path(one)) for one in what]
+    found = [isinstance(one, str | os.PathLike) and is_rows(Path(one)) for one in what]
     if any(found) and not all(found):
         rows, other = (
             next(one for one, is_of in zip(what, found, strict=True) if is_of == kind)

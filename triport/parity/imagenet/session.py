@@ -35,7 +35,7 @@ class RequestError(TriportError):
 class Request:
     """The options of `evaluate`; runtime, model, profile and precision for all, or for each of `what`."""
 
-    what: Sequence[str]
+    what: Sequence[Any]
     data: Path | None = None
     labels: Path | None = None
     classes: Path | None = None
@@ -160,7 +160,7 @@ def _run(request: Request, device: str, ranks: Ranks, tell: Callable[[str], None
     )
     contenders = [
         Contender(
-            subject.spec.name,
+            subject.name,
             subject.runner,
             subject.profile,
             subject.published,
@@ -190,7 +190,8 @@ def _run(request: Request, device: str, ranks: Ranks, tell: Callable[[str], None
         if rows is not None:
             rows.close()
     names = [
-        f"{printable(what)} in {s.runner.runtime}" for what, s in zip(request.what, subjects, strict=True)
+        f"{printable(what) if isinstance(what, str) else s.name} in {s.runner.runtime}"
+        for what, s in zip(request.what, subjects, strict=True)
     ]
     return Done(names, evaluations, pair, comparison, ranks.rank)
 
