@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .shared.command import Command, OutputFile
+from .shared.command import Command, OutputFile, typed_command
 from .shared.options import DEVICE, JSON, OFFLINE
 from .shared.output import emit, print_pieces, shown_progress, write_text
 from .shared.words import RunsIn
+
+if TYPE_CHECKING:
+    from triport.parity.imagenet.pair_of_rows import DoneWithRows
+    from triport.parity.imagenet.session import Done
 
 _PATH = click.Path(path_type=Path)
 
@@ -49,7 +54,9 @@ _PATH = click.Path(path_type=Path)
 @click.option("--resume", is_flag=True, help="Go on with the --rows of a run that was stopped.")
 @click.option("--predictions", is_flag=True, help="Also list every image with its best five classes.")
 @click.option(
-    "--html", type=OutputFile(path_type=Path), help="Write a pair's report with the images that differ."
+    "--html",
+    type=OutputFile(path_type=Path),
+    help="Write a page: confusions, worst images and calibration; of a pair, the images that differ.",
 )
 @OFFLINE
 @JSON
@@ -88,32 +95,39 @@ def evaluate(
       torchrun --nproc-per-node 8 cli.py evaluate resnet50.pth --data imagenet/val --device cuda
     """
     import triport
-    from triport.parity.imagenet import report
-    from triport.parity.imagenet.pair_of_rows import DoneWithRows
-    from triport.parity.imagenet.rows_report import facts_of_rows, summary_of_rows
 
     with shown_progress() as progress:
         done = triport.evaluate(*what, html=html, keep_predictions=predictions, progress=progress, **asked)
     if done.rank != 0:
         return
-    pieces: list[Any] = []
+    if html is not None:
+        write_text(str(html), done.page(typed_command()))
+    emit(done.to_dict(), json_path, lambda: print_pieces(*_pieces(done, predictions)))
+    sys.exit(0 if done.passed else 1)
+
+
+def _pieces(done: Done | DoneWithRows, predictions: bool) -> Iterator[Any]:
+    """Yield what is printed: each accuracy, and what a pair or a comparison says."""
+    from triport.parity.imagenet import report
+    from triport.parity.imagenet.pair_of_rows import DoneWithRows
+    from triport.parity.imagenet.rows_report import facts_of_rows, summary_of_rows
+
     if isinstance(done, DoneWithRows):
-        pieces += [
-            summary_of_rows(f"{letter}: {name}", score)
-            for letter, name, score in zip("AB", done.names, done.scores, strict=True)
-        ]
-        pieces += [facts] if (facts := facts_of_rows(done)) else []
+        for letter, name, score in zip("AB", done.names, done.scores, strict=True):
+            yield summary_of_rows(f"{letter}: {name}", score)
+        if facts := facts_of_rows(done):
+            yield facts
     for index, evaluation in enumerate(done.evaluations):
         letter = f"{'AB'[index]}: " if done.pair is not None else ""
-        pieces += [letter + report.summary_of(evaluation)]
-        pieces += [report.predictions_table(evaluation)] if predictions else []
+        yield letter + report.summary_of(evaluation)
+        if predictions:
+            yield report.predictions_table(evaluation)
     if done.pair is not None:
-        pieces += [report.pair_summary(done.pair)]
-        pieces += [report.flips_table(done.pair)] if done.pair.flips else []
-        pieces += [report.classes_table(done.pair)] if done.pair.classes() else []
+        yield report.pair_summary(done.pair)
+        if done.pair.flips:
+            yield report.flips_table(done.pair)
+        if done.pair.classes():
+            yield report.classes_table(done.pair)
     if done.comparison is not None:
-        pieces += [report.comparison_table(done.comparison), done.comparison.verdict()]
-    if html is not None:
-        write_text(str(html), done.page())
-    emit(done.to_dict(), json_path, lambda: print_pieces(*pieces))
-    sys.exit(0 if done.passed else 1)
+        yield report.comparison_table(done.comparison)
+        yield done.comparison.verdict()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .shared.command import Command, OutputFile
+from .shared.command import Command, OutputFile, typed_command
 from .shared.options import DEVICE, JSON, OFFLINE
 from .shared.output import emit, print_pieces, shown_progress, write_text
 
@@ -199,17 +199,23 @@ def parity(json_path: str | None, html_path: str | None, junit_path: str | None,
     with shown_progress() as progress:
         listener = Listener(progress, _print_report, _print_training) if shows else Listener(progress)
         result = run(Request(**with_sources(asked, progress)), listener)
+    _write_reports(result, html_path, junit_path)
+    emit(result.to_dict(), json_path, lambda: print_pieces(*_verdicts(result)))
+    sys.exit(0 if result.passed else 1)
+
+
+def _write_reports(result: ParityResult, html_path: str | None, junit_path: str | None) -> None:
     if html_path is not None:
         from triport.parity.report_html import page_of
 
-        page = page_of(result.reports, localised=result.localised, trained=result.trained)
+        page = page_of(
+            result.reports, localised=result.localised, trained=result.trained, command=typed_command()
+        )
         write_text(html_path, page)
     if junit_path is not None:
         from triport.parity.report_junit import junit_of
 
         write_text(junit_path, junit_of(result.reports, result.localised, result.trained))
-    emit(result.to_dict(), json_path, lambda: print_pieces(*_verdicts(result)))
-    sys.exit(0 if result.passed else 1)
 
 
 def _print_report(report: ModelReport) -> None:

@@ -177,21 +177,27 @@ def _telling(error: BaseException) -> BaseException:
 
 def without_secrets(text: str) -> str:
     """Return a text as one printable, bounded line with logins, tokens and signatures taken out."""
+    line = redacted(text)
+    return line if len(line) <= _MOST_CHARACTERS else f"{line[:_MOST_CHARACTERS]}..."
+
+
+def redacted(text: str) -> str:
+    """Return a text as one printable line of any length with logins, tokens and signatures taken out."""
     for secret in sorted(_secrets(), key=len, reverse=True):
         text = text.replace(secret, "[removed]")
     for pattern, instead in _PATTERNS:
         text = pattern.sub(instead, text)
     line = " ".join(text.split())
-    line = "".join(sign if sign.isprintable() else "?" for sign in line)
-    return line if len(line) <= _MOST_CHARACTERS else f"{line[:_MOST_CHARACTERS]}..."
+    return "".join(sign if sign.isprintable() else "?" for sign in line)
 
 
 def _secrets() -> set[str]:
     """Return the secrets of the user's environment as they may be written: token, logins in addresses."""
     found: set[str] = set()
-    token = import_hub().get_token()
-    if token:
-        found.add(token)
+    with contextlib.suppress(HubError):  # where it is not installed there is no token of it
+        token = import_hub().get_token()
+        if token:
+            found.add(token)
     for name, value in os.environ.items():
         if name.upper() not in ("HF_ENDPOINT", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY") or "@" not in value:
             continue

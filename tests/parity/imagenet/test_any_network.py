@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from tests.parity.imagenet.brightness import (
@@ -14,6 +15,10 @@ from tests.parity.imagenet.brightness import (
     write_images,
     write_onnx,
 )
+from triport.converters.formats import file_sha256
+from triport.parity.imagenet.blocks import Block, confidence_of
+from triport.parity.imagenet.dataset import open_dataset
+from triport.parity.imagenet.mistakes import Mistakes
 
 RIGHT = 39  # of 40: one image is not what its folder says
 
@@ -210,3 +215,54 @@ def test_a_folded_export_of_a_known_model(run_cli, tmp_path):
 
 def test_a_word_that_is_no_runtime_has_a_hint(refused, tmp_path):
     assert "Did you mean openvino" in refused(write_onnx(tmp_path / "x.onnx"), "--runtime", "openvin")
+
+
+def test_the_page_of_one_network(run_cli, images, tmp_path):
+    path = write_onnx(tmp_path / "bright.onnx")
+    page = tmp_path / "page.html"
+    words = ["evaluate", path, "--data", images, "--profile", PROFILE, "--html", page]
+    assert run_cli(*words).exit_code == 0
+    text = page.read_text()
+    assert "Top-1 97.50 % of 40 images" in text
+    assert '<td>0</td><td>9</td><td class="number">1</td>' in text  # the white image of class 0
+    assert "expected calibration error" in text and "0/0.png" in text
+    assert f"evaluate {path} --data {images} --profile" in text
+    assert file_sha256(path) in text and "onnxruntime " in text and "<td>date</td>" in text
+    assert "<script" not in text and "://" not in text
+
+
+def test_the_page_has_no_signature_of_an_address(run_cli, tmp_path, monkeypatch):
+    from triport.commands.shared import command
+
+    seen = []
+    monkeypatch.setattr(
+        "triport.converters.sources.locate", lambda *asked: seen.append(command.typed_command())
+    )
+    run_cli("inspect", "https://me:Passw0rd@h/x.ckpt?sig=SECRETSIGNATURE")
+    assert seen and "Passw0rd" not in seen[0] and "SECRETSIGNATURE" not in seen[0]
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([[0.0, 0.0]], [0.5]),
+        ([[100.0, 0.0]], [1.0]),
+        ([[0.25, 0.75], [0.9, 0.1]], [0.75, 0.9]),
+        ([[-1e9, 1e9]], [1.0]),
+    ],
+)
+def test_confidence(rows, expected):
+    assert confidence_of(np.array(rows, np.float32)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_calibration_by_hand(images):
+    dataset = open_dataset(images, 10)
+    mistakes = Mistakes(dataset)
+    classes = np.array([[[0, 1]], [[1, 0]]], np.int32)
+    logits = np.zeros((2, 1, 2), np.float32)
+    mistakes.add(Block(0, np.zeros((2, 16), np.uint8), classes, logits, np.array([[0.95], [0.95]])))
+    # one of two right at a confidence of 0.95
+    assert mistakes.calibration_error_percent == pytest.approx(45.0)
+    assert mistakes.worst() == [(1, 0, 1, 0.95)]
+    mistakes.add(Block(2, np.zeros((2, 16), np.uint8), classes, logits))
+    assert (mistakes.images, mistakes.known) == (4, 2) and mistakes.worst()[-1].confidence is None

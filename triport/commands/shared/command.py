@@ -13,6 +13,7 @@ from triport.reference_models.errors import TriportError
 from triport.reference_models.program import as_started
 
 DEBUG = "triport.debug"
+TYPED = "triport.typed"
 
 
 class OutputFile(click.Path):
@@ -46,6 +47,17 @@ class Command(click.Command):
         """Check the outputs, then work."""
         check_outputs(ctx)
         return super().invoke(ctx)
+
+
+def typed_command() -> str:
+    """Return what the user typed, for a report, without logins and signatures that an address may hold."""
+    import shlex
+
+    from triport.converters.hub import redacted
+    from triport.reference_models.program import program
+
+    words = click.get_current_context().find_root().meta.get(TYPED, ())
+    return redacted(" ".join([program(), *map(shlex.quote, words)]))
 
 
 def telling_options() -> list[click.Parameter]:

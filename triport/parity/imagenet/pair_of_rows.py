@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from triport.converters.formats import file_sha256
+from triport.parity.pages import run_facts
 from triport.reference_models.errors import listed
 from triport.reference_models.result import SCHEMA_VERSION
 
@@ -108,6 +110,10 @@ class DoneWithRows:
         """What each is called: its file, and the model and runtime that it states."""
         return [_name_of(score.rows) for score in self.scores]
 
+    def _hashes(self) -> dict[str, str]:
+        """Return the SHA-256 of the files of rows."""
+        return {str(score.rows.path): file_sha256(score.rows.path) for score in self.scores}
+
     def to_dict(self) -> dict[str, Any]:
         """Return what `--json` prints."""
         return {
@@ -118,13 +124,13 @@ class DoneWithRows:
             "notes": list(self.notes),
         }
 
-    def page(self) -> str:
-        """Return the page of the pair."""
+    def page(self, command: str | None = None) -> str:
+        """Return the page of the pair; `command` is what was typed, for the page."""
         a, b = (
             Side(letter, name, score)
             for letter, name, score in zip("AB", self.names, self.scores, strict=True)
         )
-        return pair_page(a, b, self.pair, thumbnails=False)
+        return pair_page(a, b, self.pair, thumbnails=False, facts=run_facts(command, self._hashes(), {}))
 
 
 def are_rows(what: Sequence[Any]) -> bool:
