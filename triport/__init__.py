@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from triport.api.parity import parity as parity
     from triport.api.publish import publish as publish
     from triport.api.publish import verify as verify
+    from triport.api.sources import fetch as fetch
     from triport.converters.conversion import SHIPPED as SHIPPED
     from triport.reference_models.errors import TriportError as Error
 
@@ -32,6 +33,7 @@ _DEFINED_IN = {
     "diagnose": "triport.api.diagnose",
     "diff": "triport.api.checkpoint",
     "evaluate": "triport.api.evaluate",
+    "fetch": "triport.api.sources",
     "inspect": "triport.api.checkpoint",
     "model": "triport.api.models",
     "models": "triport.api.models",
@@ -52,6 +54,7 @@ __all__ = [
     "diagnose",
     "diff",
     "evaluate",
+    "fetch",
     "inspect",
     "model",
     "models",

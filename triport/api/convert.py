@@ -20,6 +20,7 @@ from .arguments import (
     selection_of,
 )
 from .networks import is_model_named, is_network, network_of
+from .sources import located
 
 if TYPE_CHECKING:
     from triport.converters.conversion import Conversion
@@ -45,6 +46,7 @@ class ConvertOptions(SelectionOptions, total=False):
     checkpoint: PathLike | None
     inputs: Sequence[Any]
     check: bool
+    offline: bool
 
 
 def convert(
@@ -58,9 +60,9 @@ def convert(
     """Move a checkpoint to another runtime: every parameter accounted for, bit-equal, checked.
 
     Args:
-        source: any .ckpt, .pth, .safetensors, .onnx or .mindir, told by its content; None is the small
-            trained model that triport ships. Or a network in code, to ONNX: a torch.nn.Module, a Cell, or
-            a NET such as "package.module:factory".
+        source: any .ckpt, .pth, .safetensors, .onnx or .mindir, told by its content, or what `fetch` takes;
+            None is the small trained model that triport ships. Or a network in code, to ONNX: a
+            torch.nn.Module, a Cell, or a NET such as "package.module:factory".
         output: the file to write, or of an ONNX graph's source the folder; None is the source's name in the
             working directory.
         to: the runtime to write for: "mindspore", "pytorch" or "onnx".
@@ -87,6 +89,7 @@ def convert(
     from triport.converters.mindir.asked import is_graph_asked
     from triport.converters.onnx_import.asked import is_source_asked
 
+    source, options = _brought(source, options, progress)
     request = _request(to, path_or_none(output), **options)
     if is_network(source):
         return _convert_network(source, request, progress)
@@ -105,6 +108,20 @@ def convert(
     from triport.converters.convert import convert as run
 
     return run(path, request, progress)
+
+
+def _brought(source: Any, options: ConvertOptions, progress: Progress) -> tuple[Any, ConvertOptions]:
+    """Return the source as what lies here, and the options without what was of bringing it.
+
+    The name of published weights together with a checkpoint says what the checkpoint is: nothing is brought.
+    """
+    from triport.converters.sources import is_elsewhere
+
+    rest: Any = {name: value for name, value in options.items() if name != "offline"}
+    if options.get("checkpoint") is not None or not is_elsewhere(source):
+        return source, rest
+    path, weights = located(source, progress, options.get("offline", False))
+    return path, {**rest, "model": options.get("model") or weights}
 
 
 def _convert_network(

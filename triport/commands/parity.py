@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .shared.command import Command, OutputFile
-from .shared.options import DEVICE, JSON
+from .shared.command import Command, OutputFile, typed_command
+from .shared.options import DEVICE, JSON, OFFLINE
 from .shared.output import emit, print_pieces, shown_progress, write_text
 
 if TYPE_CHECKING:
@@ -138,6 +138,7 @@ NUMBERS = Numbers()
     metavar="PATH",
     help="A .npz file of what a network elsewhere has made of --inputs, which is judged.",
 )
+@OFFLINE
 @JSON
 @click.option(
     "--html",
@@ -184,29 +185,37 @@ def parity(json_path: str | None, html_path: str | None, junit_path: str | None,
       python cli.py parity resnet50 --weights resnet50.pth --inputs x.npz --outputs y.npz
       python cli.py parity --all --json report.json
     """
+    from triport.api.parity import with_sources
     from triport.parity.session import Listener, Request, run, save
 
     if asked["save_inputs"] is not None:
         if html_path or junit_path:
             raise click.UsageError("--save-inputs compares nothing: there is no report to write")
-        saved = save(Request(**asked))
+        with shown_progress() as progress:
+            saved = save(Request(**with_sources(asked, progress)))
         emit(saved.to_dict(), json_path, lambda: click.echo(str(saved)))
         return
     shows = json_path != "-"
     with shown_progress() as progress:
         listener = Listener(progress, _print_report, _print_training) if shows else Listener(progress)
-        result = run(Request(**asked), listener)
+        result = run(Request(**with_sources(asked, progress)), listener)
+    _write_reports(result, html_path, junit_path)
+    emit(result.to_dict(), json_path, lambda: print_pieces(*_verdicts(result)))
+    sys.exit(0 if result.passed else 1)
+
+
+def _write_reports(result: ParityResult, html_path: str | None, junit_path: str | None) -> None:
     if html_path is not None:
         from triport.parity.report_html import page_of
 
-        page = page_of(result.reports, localised=result.localised, trained=result.trained)
+        page = page_of(
+            result.reports, localised=result.localised, trained=result.trained, command=typed_command()
+        )
         write_text(html_path, page)
     if junit_path is not None:
         from triport.parity.report_junit import junit_of
 
         write_text(junit_path, junit_of(result.reports, result.localised, result.trained))
-    emit(result.to_dict(), json_path, lambda: print_pieces(*_verdicts(result)))
-    sys.exit(0 if result.passed else 1)
 
 
 def _print_report(report: ModelReport) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from triport.converters.formats import WHOLE_FILE, Selection
 from triport.reference_models.errors import TriportError
-from triport.reference_models.spec import Runtime
+from triport.reference_models.spec import Runtime, get_model
 
 if TYPE_CHECKING:
     from triport.converters.statements.preparation import Preparation
@@ -88,9 +88,11 @@ class Request:
             ConvertError: no checkpoint was given, or what is of networks in code only.
         """
         if self.checkpoint is None:
+            known = [one.name for one in get_model(name).weights if one.url]
+            published = f"Published are {', '.join(known)}: give one of these names" if known else ""
             raise ConvertError(
-                f"{name}: is a model's name, and has no weights of its own. Say which with "
-                f"--checkpoint FILE, or give the file itself"
+                f"{name}: is a model's name, and has no weights of its own. "
+                f"{published or 'Give a file'}, or say which with --checkpoint FILE"
             )
         if self.inputs or self.cell is not None:
             raise ConvertError(

@@ -22,7 +22,13 @@ from triport.converters.networks.arguments import (
 )
 from triport.converters.networks.cell import of_cell
 from triport.converters.networks.factories import make
-from triport.converters.networks.foreign import NetworkError, Parameters, check_same, parameters_in
+from triport.converters.networks.foreign import (
+    NetworkError,
+    Parameters,
+    check_same,
+    own_values,
+    parameters_in,
+)
 from triport.converters.networks.input_specs import InputSpec, parse_input
 from triport.converters.networks.module import of_module
 from triport.converters.networks.onnx_file import of_onnx_file
@@ -173,7 +179,7 @@ def _read_mindir(read: _Read, path: Path, specs: Sequence[InputSpec]) -> None:
     network = of_cell(cell, partial(load_mindir, path), specs, path.stem, found, names)
     _add(read, str(path), "mindspore", network, found, cell)
     if read.own is None and read.net is cell:
-        read.own = _own_values(cell, found)
+        read.own = own_values(cell, found)
 
 
 def _add(read: _Read, word: str, runtime: Runtime, network: Network, found: Parameters, net: Any) -> None:
@@ -217,7 +223,7 @@ def _weights(read: _Read, subject: NetSubject, seed: int) -> tuple[Arrays, str, 
         return read.own, "its own weights", [Path(read.name)]
     assert read.parameters is not None
     if subject.weights == OWN:
-        return _own_values(read.net, read.parameters), "its own weights", []
+        return own_values(read.net, read.parameters), "its own weights", []
     paths = [*([Path(subject.weights)] if subject.weights else []), *read.checkpoints, *read.graphs]
     if len(paths) > len(read.graphs) + 1:
         raise NetArgumentError(f"{read.name}: one file of weights, found {', '.join(map(str, paths))}")
@@ -225,19 +231,6 @@ def _weights(read: _Read, subject: NetSubject, seed: int) -> tuple[Arrays, str, 
         return _stored(paths[0], read.parameters, read.name), str(paths[0]), paths[:1]
     names = dict(read.parameters.names)
     return seeded_parameters(read.net, seed, names), f"random seed {seed}", []
-
-
-def _own_values(net: Any, parameters: Parameters) -> dict[str, np.ndarray]:
-    """Return the values that a Module or a Cell has, by the network's names."""
-    if hasattr(net, "cells_and_names"):
-        own = {parameter.name: parameter.asnumpy() for parameter in net.get_parameters()}
-    else:
-        own = {
-            name: tensor.detach().cpu().float().numpy()
-            for name, tensor in net.state_dict().items()
-            if name in parameters.names
-        }
-    return {ours: np.array(own[name], np.float32) for name, ours in parameters.names.items()}
 
 
 def _stored(path: Path, parameters: Parameters, name: str) -> dict[str, np.ndarray]:

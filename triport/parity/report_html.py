@@ -13,7 +13,7 @@ from .layers.judge import LayerReport
 from .localise import report as localise_report
 from .localise.verdict import Localisation
 from .noise import CALIBRATIONS
-from .pages import render
+from .pages import Facts, render, run_facts
 from .plots import HEIGHT, MARGIN, WIDTH, number, plot_of_layers, plot_of_tensors
 from .report import (
     agreement_of,
@@ -36,6 +36,7 @@ def page_of(
     title: str = "Parity",
     localised: Sequence[Localisation] = (),
     trained: Sequence[TrainingReport] = (),
+    command: str | None = None,
 ) -> str:
     """Return the page for the reports; the same reports give the same bytes.
 
@@ -45,11 +46,13 @@ def page_of(
         title: of the page.
         localised: what differs between the files that the reports are on.
         trained: how the frameworks train, if that was compared.
+        command: what was typed, if the page is to say so, with the date and the hashes of the files.
     """
     differ = not all(one.passed for one in localised)
     verdict = verdict_of(reports, files_differ=differ)
     return render(
         "parity.html",
+        facts=facts_of(reports, command) if command else (),
         title=title,
         made=made,
         passed=bool(reports)
@@ -89,6 +92,12 @@ def page_of(
         number=number,
         repeat=functools.partial(repeat_of, files=files_beside(reports)),
     )
+
+
+def facts_of(reports: Sequence[ModelReport], command: str) -> Facts:
+    """Return the date, the command, and the hashes of all files that the reports are on."""
+    hashes = {file: sha256 for report in reports for file, sha256 in report.files.items()}
+    return run_facts(command, hashes, versions_of(reports))
 
 
 def layers_of_pair(pair: Pair) -> list[tuple[str, LayerReport]]:
