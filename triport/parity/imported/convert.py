@@ -15,20 +15,24 @@ from triport.converters.onnx_import.asked import module_name
 from triport.converters.onnx_import.operators import Target
 from triport.converters.onnx_import.reading import ImportRefusedError, read_model
 from triport.converters.onnx_import.tree import blocks_of, flat
-from triport.converters.onnx_import.weights import write_weights
 from triport.converters.onnx_import.writer import Source, source_of
+from triport.converters.onnx_import.written import built, load, write
 from triport.reference_models.errors import TriportError
 
 from .feeds import feed_of, sizes_to_try
 from .judge import Runtime, allowed, distance, moved, trial
 from .result import ImportedSource, Trial
-from .runs import load, parameters_moved, run
+from .runs import parameters_moved, run
 
 _PROBES = 400  # intermediate values that are compared to name the first that parts
 
 
 def convert_to_source(
-    path: Path, output: Path, target: Target, progress: Callable[[str], None] = lambda step: None
+    path: Path,
+    output: Path,
+    target: Target,
+    progress: Callable[[str], None] = lambda step: None,
+    name: str | None = None,
 ) -> ImportedSource:
     """Write a graph's source and weights into a folder, if they compute what the graph does.
 
@@ -37,12 +41,13 @@ def convert_to_source(
         output: the folder; it is made if it is not there.
         target: "pytorch" or "mindspore".
         progress: is told each step.
+        name: of the module that is written; None is the file's.
 
     Raises:
         TriportError: the file is no ONNX graph, or a node of it has no translation.
     """
-    name = module_name(path)
-    _check_folder(output, name)
+    name = name or module_name(path)
+    check_folder(output, name)
     progress(f"reading {path.name}")
     model = read_model(path)
     progress("writing source")
@@ -52,8 +57,7 @@ def convert_to_source(
         raise ImportRefusedError(f"{path}: {error}") from None
     with tempfile.TemporaryDirectory(prefix="triport-") as folder:
         work = Path(folder)
-        (work / f"{name}.py").write_text(source.text, encoding="utf-8")
-        write_weights(work / f"{name}.safetensors", source.weights, target)
+        write(work, source)
         progress("comparing with ONNX Runtime")
         trials, first, notes = proven(path, model, source, work, target)
         if not all(each.passed for each in trials):
@@ -65,7 +69,8 @@ def convert_to_source(
     return _result(path, str(output / f"{name}.py"), source, trials, "", notes)
 
 
-def _check_folder(output: Path, name: str) -> None:
+def check_folder(output: Path, name: str) -> None:
+    """Raise TriportError unless the two files can be written there."""
     if output.exists() and not output.is_dir():
         raise TriportError(f"{output}: is a file; the source is written into a folder")
     if output.is_dir():
@@ -193,10 +198,7 @@ class _Exact:
     def _built(self) -> Any:
         if self._source.target == "pytorch":
             return load(self._folder, self._source.name)
-        source = source_of(self._model, "pytorch", "exact", flat(self._model.graph))
-        (self._folder / "exact.py").write_text(source.text, encoding="utf-8")
-        write_weights(self._folder / "exact.safetensors", source.weights, "pytorch")
-        return load(self._folder, "exact")
+        return built(source_of(self._model, "pytorch", "exact", flat(self._model.graph)))
 
 
 class _Reference:
@@ -234,10 +236,7 @@ def first_divergence(path: Path, target: Target, feed: dict[str, np.ndarray]) ->
         runtime = Runtime.of(ir.serde.serialize_model(model).SerializeToString())
         wanted = runtime.run(feed)
         source = source_of(model, target, "probed", flat(model.graph))
-        with tempfile.TemporaryDirectory(prefix="triport-") as folder:
-            (Path(folder) / "probed.py").write_text(source.text, encoding="utf-8")
-            write_weights(Path(folder) / "probed.safetensors", source.weights, target)
-            found = run(load(Path(folder), "probed"), target, list(feed.values()))
+        found = run(built(source), target, list(feed.values()))
     except Exception as error:
         return f"not found: {_short(error)}"
     # the first that is as far off as a tenth of the end: what comes before is roundings that grow
