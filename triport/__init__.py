@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from triport.api.convert import convert as convert
     from triport.api.convert import to_onnx as to_onnx
     from triport.api.evaluate import evaluate as evaluate
+    from triport.api.from_onnx import from_onnx as from_onnx
     from triport.api.models import model as model
     from triport.api.models import models as models
     from triport.api.parity import parity as parity
@@ -30,6 +31,7 @@ _DEFINED_IN = {
     "convert": "triport.api.convert",
     "diff": "triport.api.checkpoint",
     "evaluate": "triport.api.evaluate",
+    "from_onnx": "triport.api.from_onnx",
     "inspect": "triport.api.checkpoint",
     "model": "triport.api.models",
     "models": "triport.api.models",
@@ -49,6 +51,7 @@ __all__ = [
     "convert",
     "diff",
     "evaluate",
+    "from_onnx",
     "inspect",
     "model",
     "models",

@@ -1,8 +1,8 @@
 """What NET on the command line says: a model's name, a file, or a factory in the user's own code.
 
-    NET = MODEL | module:factory | "module:factory('name', key=literal)" | path/file.py:factory | FILE | FOLDER
+    NET = MODEL | module:factory | "module:factory('name', key=literal)" | path/file.py:factory | FILE | DIR
 
-A FOLDER is one that `convert` wrote a graph's source into, and means the network that this builds.
+A DIR is one that `convert` wrote a graph's source into, and means the network that this builds.
 
 The arguments of a factory are literals: they are read, and nothing in them is evaluated. Reading a NET runs
 nothing and imports no framework; `factories.py` makes what it says.

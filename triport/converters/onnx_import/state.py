@@ -185,8 +185,8 @@ class State:
     def leaves(self) -> dict[str, str]:
         """Return the leaves that the initializers have other names for: `gamma` is `weight` in most graphs.
 
-        A framework in which a parameter's name is free gives them those. A leaf that is called in two ways, or
-        whose other name another tensor has, keeps its own.
+        A framework in which a parameter's name is free gives them those. A leaf that is called in two ways,
+        or whose other name another tensor has, keeps its own.
         """
         found: dict[str, set[str]] = {}
         origins = {path: origin for origin, path in self._paths.items()}

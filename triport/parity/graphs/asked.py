@@ -24,8 +24,8 @@ def convert_asked(source: Path | None, request: Request, progress: Callable[[str
     what = f"{source}" if cell is None else cell.factory.text if isinstance(cell, Made) else "--cell"
     if request.to != "onnx":
         raise AskedError(
-            f"{what}: is a graph: --to onnx writes it as a file, and --to {request.to} as source into a folder, "
-            f"which -o DIR names"
+            f"{what}: is a graph, which --to onnx writes as a file, and --to {request.to} as source "
+            f"into the folder that -o DIR names"
         )
     given = request.given(*OF_WEIGHTS)
     if request.source_runtime not in (None, "mindspore"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,27 @@ def convert_to_source(
     """
     name = name or module_name(path)
     check_folder(output, name)
+    source, done = imported(path, target, name, progress)
+    if not done.is_equal:
+        return done
+    with tempfile.TemporaryDirectory(prefix="triport-") as folder:
+        write(Path(folder), source)
+        output.mkdir(exist_ok=True)
+        for suffix in ("safetensors", "py"):
+            with replacing(output / f"{name}.{suffix}") as temporary:
+                shutil.copyfile(Path(folder) / f"{name}.{suffix}", temporary)
+    written = str(output / f"{name}.py")
+    return replace(done, output=written, tensors_written=len(source.weights))
+
+
+def imported(
+    path: Path, target: Target, name: str, progress: Callable[[str], None] = lambda step: None
+) -> tuple[Source, ImportedSource]:
+    """Return the source of a graph, and how it compares with ONNX Runtime; nothing is kept of it.
+
+    Raises:
+        TriportError: the file is no ONNX graph, a node of it has no translation, or nothing can be compared.
+    """
     progress(f"reading {path.name}")
     model = read_model(path)
     progress("writing source")
@@ -55,18 +77,11 @@ def convert_to_source(
         source = source_of(model, target, name, blocks_of(model.graph))
     except ImportRefusedError as error:
         raise ImportRefusedError(f"{path}: {error}") from None
+    progress("comparing with ONNX Runtime")
     with tempfile.TemporaryDirectory(prefix="triport-") as folder:
-        work = Path(folder)
-        write(work, source)
-        progress("comparing with ONNX Runtime")
-        trials, first, notes = proven(path, model, source, work, target)
-        if not all(each.passed for each in trials):
-            return _result(path, None, source, trials, first, notes)
-        output.mkdir(exist_ok=True)
-        for suffix in ("safetensors", "py"):
-            with replacing(output / f"{name}.{suffix}") as temporary:
-                shutil.copyfile(work / f"{name}.{suffix}", temporary)
-    return _result(path, str(output / f"{name}.py"), source, trials, "", notes)
+        write(Path(folder), source)
+        trials, first, notes = proven(path, model, source, Path(folder), target)
+    return source, _result(path, source, trials, first, notes)
 
 
 def check_folder(output: Path, name: str) -> None:
@@ -80,17 +95,15 @@ def check_folder(output: Path, name: str) -> None:
         check_place(output)
 
 
-def _result(
-    path: Path, output: str | None, source: Source, trials: list[Trial], first: str, notes: list[str]
-) -> ImportedSource:
+def _result(path: Path, source: Source, trials: list[Trial], first: str, notes: list[str]) -> ImportedSource:
     return ImportedSource(
         source=str(path),
-        output=output,
+        output=None,
         target=source.target,
         nodes=source.nodes,
         source_lines=source.lines,
         classes=source.classes,
-        tensors_written=len(source.weights) if output else 0,
+        tensors_written=0,
         renamed=tuple(source.renamed.items()),
         trials=tuple(trials),
         first_divergence=first,
