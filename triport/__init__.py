@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from triport.api.convert import to_onnx as to_onnx
     from triport.api.diagnose import diagnose as diagnose
     from triport.api.evaluate import evaluate as evaluate
+    from triport.api.from_onnx import from_onnx as from_onnx
     from triport.api.models import model as model
     from triport.api.models import models as models
     from triport.api.parity import parity as parity
@@ -34,6 +35,7 @@ _DEFINED_IN = {
     "diff": "triport.api.checkpoint",
     "evaluate": "triport.api.evaluate",
     "fetch": "triport.api.sources",
+    "from_onnx": "triport.api.from_onnx",
     "inspect": "triport.api.checkpoint",
     "model": "triport.api.models",
     "models": "triport.api.models",
@@ -55,6 +57,7 @@ __all__ = [
     "diff",
     "evaluate",
     "fetch",
+    "from_onnx",
     "inspect",
     "model",
     "models",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -24,8 +24,10 @@ from .sources import located
 
 if TYPE_CHECKING:
     from triport.converters.conversion import Conversion
+    from triport.converters.networks.factories import Made
     from triport.converters.request import Request
     from triport.parity.graphs.result import AnyConversion
+    from triport.parity.imported.chain import Chained
     from triport.parity.imported.result import ImportedSource
     from triport.parity.module_export.result import ModuleConversion
 
@@ -56,14 +58,14 @@ def convert(
     to: Runtime,
     progress: Progress = quiet,
     **options: Unpack[ConvertOptions],
-) -> Conversion | AnyConversion | ModuleConversion | ImportedSource:
+) -> Conversion | AnyConversion | ModuleConversion | ImportedSource | Chained:
     """Move a checkpoint to another runtime: every parameter accounted for, bit-equal, checked.
 
     Args:
         source: any .ckpt, .pth, .safetensors, .onnx or .mindir, told by its content, or what `fetch` takes;
-            None is the small trained model that triport ships. Or a network in code, to ONNX: a
-            torch.nn.Module, a Cell, or a NET such as "package.module:factory".
-        output: the file to write, or of an ONNX graph's source the folder; None is the source's name in the
+            None is the small trained model that triport ships. Or a network in code, to ONNX or to the other
+            framework's source: a torch.nn.Module, a Cell, or a NET such as "package.module:factory".
+        output: the file to write, or of a graph's source the folder; None is the source's name in the
             working directory.
         to: the runtime to write for: "mindspore", "pytorch" or "onnx".
         progress: is told each step.
@@ -97,10 +99,8 @@ def convert(
     if is_model_named(source):
         path, request = request.weights_of_model(source)
     if is_source_asked(path, request):
-        from triport.parity.imported.convert import convert_to_source
-
-        assert path is not None and request.output is not None and request.to != "onnx"
-        return convert_to_source(path, request.output, request.to, progress)
+        assert path is not None
+        return _source_of_file(path, request, progress)
     if is_graph_asked(path, request):
         from triport.parity.graphs.asked import convert_asked
 
@@ -124,21 +124,71 @@ def _brought(source: Any, options: ConvertOptions, progress: Progress) -> tuple[
     return path, {**rest, "model": options.get("model") or weights}
 
 
+def _source_of_file(path: Path, request: Request, progress: Progress) -> ImportedSource | Chained:
+    """Write the source of an ONNX or .mindir file's graph into a folder."""
+    from triport.converters.mindir.asked import is_mindir
+    from triport.parity.graphs.asked import convert_asked
+    from triport.parity.imported.convert import convert_to_source
+
+    assert request.output is not None and request.to != "onnx"
+    if not is_mindir(path):
+        return convert_to_source(path, request.output, request.to, progress)
+    return _chained(
+        str(path), path.stem, request, lambda asked: convert_asked(path, asked, progress), progress
+    )
+
+
 def _convert_network(
     source: Any, request: Request, progress: Progress
-) -> Conversion | AnyConversion | ModuleConversion:
-    """Convert a network in code, or the weights of a model that is named."""
+) -> AnyConversion | ModuleConversion | Chained:
+    """Convert a network in code: to ONNX, or by way of ONNX to source in a folder."""
     from triport.converters.mindir.asked import AskedError
-    from triport.parity.graphs.asked import convert_asked
+    from triport.converters.onnx_import.asked import check_options, is_folder_asked
 
     if request.cell is not None:
         raise AskedError(f"{source}: give a NET or --cell, not both")
     made = network_of(source, progress)
+    if is_folder_asked(request):
+        check_options(made.factory.text, request, made.runtime)
+        return _chained(
+            made.factory.text,
+            made.factory.name,
+            request,
+            lambda asked: _network_to_onnx(made, asked, progress),
+            progress,
+        )
+    return _network_to_onnx(made, request, progress)
+
+
+def _network_to_onnx(made: Made, request: Request, progress: Progress) -> AnyConversion | ModuleConversion:
     if made.runtime == "mindspore":
+        from triport.parity.graphs.asked import convert_asked
+
         return convert_asked(None, replace(request, cell=made), progress)
     from triport.parity.module_export.convert import convert_module
 
     return convert_module(made.network, made.factory.name, request, progress)
+
+
+def _chained(
+    source: str,
+    name: str,
+    request: Request,
+    to_onnx: Callable[[Request], AnyConversion | ModuleConversion],
+    progress: Progress,
+) -> Chained:
+    """Write a network's source by way of an ONNX file that is proven, and not kept."""
+    from triport.parity.imported.chain import convert_by_onnx
+
+    assert request.output is not None and request.to != "onnx"
+    return convert_by_onnx(
+        source,
+        name,
+        lambda path: to_onnx(replace(request, to="onnx", output=path)),
+        request.output,
+        request.to,
+        progress,
+    )
 
 
 def _request(
@@ -170,7 +220,7 @@ def to_onnx(
     *,
     progress: Progress = quiet,
     **options: Unpack[ConvertOptions],
-) -> Conversion | AnyConversion | ModuleConversion | ImportedSource:
+) -> Conversion | AnyConversion | ModuleConversion | ImportedSource | Chained:
     """Write an ONNX file of a checkpoint, a .mindir file, or a network of your own.
 
     A checkpoint's parameters are put into its model's graph. A .mindir file or a Cell is converted whatever

@@ -29,6 +29,7 @@ from triport.converters.networks.foreign import (
     own_values,
     parameters_in,
 )
+from triport.converters.networks.imported import with_imports
 from triport.converters.networks.input_specs import InputSpec, parse_input
 from triport.converters.networks.module import of_module
 from triport.converters.networks.onnx_file import of_onnx_file
@@ -42,6 +43,8 @@ from .runtimes import runtime_called
 
 # what --weights says for the weights that a network is made with
 OWN = "own"
+# what is written from the graph of an ONNX file, to run beside it
+IMPORTED = ("pytorch", "mindspore")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,8 @@ def _read_word(read: _Read, word: str, net: Net, specs: Sequence[InputSpec]) -> 
     elif open_checkpoint(net.path).runtime != "onnx":
         read.checkpoints.append(net.path)
     elif read.network is None:
-        read.network, read.own, read.name = of_onnx_file(net.path, specs), {}, word
+        network, _ = with_imports(of_onnx_file(net.path, specs), net.path, IMPORTED)
+        read.network, read.own, read.name = network, {}, word
     else:
         read.graphs.append(net.path)
 
