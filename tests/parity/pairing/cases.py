@@ -25,7 +25,7 @@ class Case:
     `parting` is where the outputs part ("" stands for code outside of modules), `why` a word that the reason
     has. `symmetric` are the parameters of a that take part in an exchange which changes nothing. `unproven` are
     those of a that no output depends on. `left_a` and `left_b` are what has no counterpart.
-    `training` asks for the comparison in training mode.
+    `training` asks for the comparison in training mode, `mindspore` says that a side is MindSpore's.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Case:
     left_a: frozenset[str] = frozenset()
     left_b: frozenset[str] = frozenset()
     training: bool = False
+    mindspore: bool = False
     slow: bool = False
 
     def __str__(self) -> str:

@@ -114,7 +114,11 @@ CASES = [
     Case(
         "two BatchNorms folded, of layers of one shape",
         lambda: chain(
-            c1=conv(4, 4), b1=nn.BatchNorm2d(4), act=nn.ReLU(), c2=conv(4, 4, bias=False), b2=nn.BatchNorm2d(4)
+            c1=conv(4, 4),
+            b1=nn.BatchNorm2d(4),
+            act=nn.ReLU(),
+            c2=conv(4, 4, bias=False),
+            b2=nn.BatchNorm2d(4),
         ),
         lambda: chain(c1=conv(4, 4), act=nn.ReLU(), c2=conv(4, 4)),
         ("2x4x5x5",),
@@ -129,9 +133,7 @@ CASES = [
     ),
     Case(
         "weight norm and the weight itself",
-        lambda: chain(
-            one=parametrizations.weight_norm(nn.Linear(6, 5)), act=nn.Tanh(), two=nn.Linear(5, 3)
-        ),
+        lambda: chain(one=parametrizations.weight_norm(nn.Linear(6, 5)), act=nn.Tanh(), two=nn.Linear(5, 3)),
         lambda: chain(one=nn.Linear(6, 5), act=nn.Tanh(), two=nn.Linear(5, 3)),
         ("4x6",),
         normed,

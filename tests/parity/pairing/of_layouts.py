@@ -100,9 +100,7 @@ def flattened(channels, height, width, axes):
         x = torch.relu(self.conv(x)).permute(axes)
         return self.dense(x.flatten(1))
 
-    return lambda: net(
-        forward, conv=conv(3, channels), dense=nn.Linear(channels * height * width, 4)
-    )
+    return lambda: net(forward, conv=conv(3, channels), dense=nn.Linear(channels * height * width, 4))
 
 
 def flatten_order(channels, height, width):
@@ -186,7 +184,10 @@ CASES = [
         transposed_dense(6, 8, torch.tanh),
         ("4x6",),
         lambda t: {
-            "w": t["one.weight"].T, "c": t["one.bias"], "last.weight": t["two.weight"], "last.bias": t["two.bias"],
+            "w": t["one.weight"].T,
+            "c": t["one.bias"],
+            "last.weight": t["two.weight"],
+            "last.bias": t["two.bias"],
         },
     ),
     Case(
@@ -195,7 +196,10 @@ CASES = [
         transposed_dense(6, 6, torch.tanh),
         ("4x6",),
         lambda t: {
-            "w": t["one.weight"].T, "c": t["one.bias"], "last.weight": t["two.weight"], "last.bias": t["two.bias"],
+            "w": t["one.weight"].T,
+            "c": t["one.bias"],
+            "last.weight": t["two.weight"],
+            "last.bias": t["two.bias"],
         },
     ),
     Case(
@@ -293,7 +297,10 @@ CASES = [
         ("2x5x8",),
         lambda t: (
             lambda q: {
-                "w": q["qkv.weight"].T, "c": q["qkv.bias"], "w2": q["proj.weight"].T, "c2": q["proj.bias"],
+                "w": q["qkv.weight"].T,
+                "c": q["qkv.bias"],
+                "w2": q["proj.weight"].T,
+                "c2": q["proj.bias"],
             }
         )(packing()(t)),
         unproven=KEY_BIAS,

@@ -69,7 +69,12 @@ CASES = [
         lambda: net(written_out_norm, s=p(8), b1=p(3), g=p(8), w1=p(3, 8), b0=p(8), w0=p(8, 6)),
         ("4x6",),
         renamed(
-            one__weight="w0", one__bias="b0", norm__weight="g", norm__bias="s", two__weight="w1", two__bias="b1"
+            one__weight="w0",
+            one__bias="b0",
+            norm__weight="g",
+            norm__bias="s",
+            two__weight="w1",
+            two__bias="b1",
         ),
     ),
     Case(
@@ -112,7 +117,11 @@ CASES = [
         lambda: net(numbered, p0=p(6, 6), p1=p(6, 6), p2=p(6, 6), p3=p(6), p4=p(6), p5=p(6)),
         ("3x6",),
         renamed(
-            one__weight="p2", one__bias="p4", two__weight="p0", two__bias="p5", three__weight="p1",
+            one__weight="p2",
+            one__bias="p4",
+            two__weight="p0",
+            two__bias="p5",
+            three__weight="p1",
             three__bias="p3",
         ),
     ),
@@ -125,14 +134,20 @@ CASES = [
     ),
     Case(
         "weights tied on both sides",
-        lambda: tied(language, embed=nn.Embedding(11, 6), mix=nn.Linear(6, 6), head=nn.Linear(6, 11, bias=False)),
-        lambda: tied(language, head=nn.Linear(6, 11, bias=False), mix=nn.Linear(6, 6), embed=nn.Embedding(11, 6)),
+        lambda: tied(
+            language, embed=nn.Embedding(11, 6), mix=nn.Linear(6, 6), head=nn.Linear(6, 11, bias=False)
+        ),
+        lambda: tied(
+            language, head=nn.Linear(6, 11, bias=False), mix=nn.Linear(6, 6), embed=nn.Embedding(11, 6)
+        ),
         ("2x5:int64:0..11",),
         same,
     ),
     Case(
         "weights tied on the first side",
-        lambda: tied(language, embed=nn.Embedding(11, 6), mix=nn.Linear(6, 6), head=nn.Linear(6, 11, bias=False)),
+        lambda: tied(
+            language, embed=nn.Embedding(11, 6), mix=nn.Linear(6, 6), head=nn.Linear(6, 11, bias=False)
+        ),
         lambda: net(
             language, mix=nn.Linear(6, 6), head=nn.Linear(6, 11, bias=False), embed=nn.Embedding(11, 6)
         ),
@@ -178,7 +193,11 @@ CASES = [
     Case(
         "grouped and depthwise convolutions",
         lambda: chain(
-            dw=conv(6, 6, groups=6), pw=conv(6, 6, 1), act=nn.ReLU(), grouped=conv(6, 6, groups=2), last=conv(6, 6, 1)
+            dw=conv(6, 6, groups=6),
+            pw=conv(6, 6, 1),
+            act=nn.ReLU(),
+            grouped=conv(6, 6, groups=2),
+            last=conv(6, 6, 1),
         ),
         lambda: nn.Sequential(
             conv(6, 6, groups=6), conv(6, 6, 1), nn.ReLU(), conv(6, 6, groups=2), conv(6, 6, 1)

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from .cases import Case, same
+from .cases import Case, moved, same
 from .torch_nets import chain, conv, net
 
 IMAGE = ("2x3x9x9",)
@@ -80,7 +80,9 @@ def pre_or_post(pre):
         x = x + self.fc(self.norm(x)) if pre else self.norm(x + self.fc(x))
         return self.head(x)
 
-    return lambda: net(forward, embed=nn.Linear(5, 6), norm=nn.LayerNorm(6), fc=nn.Linear(6, 6), head=nn.Linear(6, 2))
+    return lambda: net(
+        forward, embed=nn.Linear(5, 6), norm=nn.LayerNorm(6), fc=nn.Linear(6, 6), head=nn.Linear(6, 2)
+    )
 
 
 def without_shortcut(shortcut):
@@ -109,7 +111,16 @@ def pixels_to_rows(order):
 
 
 def bn_head(momentum):
-    return lambda: chain(conv=conv(3, 4), bn=nn.BatchNorm2d(4, momentum=momentum), act=nn.ReLU(), last=conv(4, 2, 1))
+    return lambda: chain(
+        conv=conv(3, 4), bn=nn.BatchNorm2d(4, momentum=momentum), act=nn.ReLU(), last=conv(4, 2, 1)
+    )
+
+
+def equal_layers(first, second, epsilon):
+    def forward(self, x):
+        return getattr(self, second)(torch.tanh(self.norm(getattr(self, first)(x))))
+
+    return lambda: net(forward, one=nn.Linear(6, 6), two=nn.Linear(6, 6), norm=nn.LayerNorm(6, eps=epsilon))
 
 
 def resized(align):
@@ -118,7 +129,12 @@ def resized(align):
 
 CASES = [
     parting(
-        "another epsilon of a LayerNorm", ("norm", "norm"), "epsilon", dense_norm(1e-5), dense_norm(1e-2), ("4x6",)
+        "another epsilon of a LayerNorm",
+        ("norm", "norm"),
+        "epsilon",
+        dense_norm(1e-5),
+        dense_norm(1e-2),
+        ("4x6",),
     ),
     parting(
         "another epsilon of a GroupNorm",
@@ -142,9 +158,7 @@ CASES = [
         "another mode of padding", "padding", lambda: conv(4, 4), lambda: conv(4, 4, padding_mode="reflect")
     ),
     middle("another stride", "stride", lambda: conv(4, 4, stride=2), lambda: conv(4, 4)),
-    middle(
-        "another dilation", "dilation", lambda: conv(4, 4), lambda: conv(4, 4, padding=2, dilation=2)
-    ),
+    middle("another dilation", "dilation", lambda: conv(4, 4), lambda: conv(4, 4, padding=2, dilation=2)),
     middle("a max-pool that pads", "padding", lambda: nn.MaxPool2d(3, 2, 1), lambda: nn.MaxPool2d(3, 2)),
     middle(
         "a max-pool that rounds up",
@@ -195,6 +209,27 @@ CASES = [
         "between stem and pool",
         padded_before((1, 1, 1, 1)),
         padded_before((0, 1, 0, 1)),
+        ("2x3x8x8",),
+    ),
+    Case(
+        "another epsilon, and equal layers that are defined in another order",
+        equal_layers("one", "two", 1e-5),
+        equal_layers("two", "one", 1e-2),
+        ("4x6",),
+        moved(one="two", two="one", norm="norm"),
+        "another graph",
+        parting=("norm", "norm"),
+        why="epsilon",
+    ),
+    Case(
+        "another padding of a kernel that is square, among equal ones",
+        lambda: chain(one=conv(3, 3), a=nn.Tanh(), two=conv(3, 3), b=nn.Tanh(), three=conv(3, 3)),
+        lambda: chain(three=conv(3, 3), a=nn.Tanh(), one=conv(3, 3, padding=0), b=nn.Tanh(), two=conv(3, 3)),
+        ("2x3x7x7",),
+        moved(one="three", two="one", three="two"),
+        "another graph",
+        parting=("two", "one"),
+        why="padding",
     ),
     parting(
         "ReLU before the norm and after it",
@@ -204,9 +239,7 @@ CASES = [
         norm_and_act("relu", "norm"),
     ),
     parting("the norm first and last", ("", ""), "", pre_or_post(True), pre_or_post(False), ("3x5",)),
-    parting(
-        "without a shortcut", ("", ""), "", without_shortcut(True), without_shortcut(False), ("3x5",)
-    ),
+    parting("without a shortcut", ("", ""), "", without_shortcut(True), without_shortcut(False), ("3x5",)),
     parting(
         "flattened in another order, with nothing behind it",
         ("", ""),

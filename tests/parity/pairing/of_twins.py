@@ -46,7 +46,9 @@ def symmetric(name, merge):
 
 def concatenating(first, second):
     return lambda: net(
-        lambda self, x: self.out(torch.tanh(torch.cat([getattr(self, first)(x), getattr(self, second)(x)], -1))),
+        lambda self, x: self.out(
+            torch.tanh(torch.cat([getattr(self, first)(x), getattr(self, second)(x)], -1))
+        ),
         right=nn.Linear(5, 4),
         left=nn.Linear(5, 4),
         out=nn.Linear(8, 3),
@@ -128,5 +130,7 @@ CASES = [
         ("3x8",),
         moved(left="right", right="left"),
     ),
-    Case("a gate and its value", gated("one"), gated("two"), ("3x5",), moved(one="two", two="one", out="out")),
+    Case(
+        "a gate and its value", gated("one"), gated("two"), ("3x5",), moved(one="two", two="one", out="out")
+    ),
 ]
