@@ -42,7 +42,7 @@ class SideParameter:
 
     @property
     def role(self) -> str | None:
-        """What it does in a layer that is known: "scale", "shift", "mean", "variance", "weight"; else None."""
+        """What it does in a known layer: "scale", "shift", "mean", "variance", "weight" ...; else None."""
         if self.leaf is None:
             return None
         return "mean" if self.leaf.name == "running_mean" else self.leaf.seeding

@@ -92,7 +92,7 @@ class CellSide:
 
 
 class _Norm:
-    """A BatchNorm, whose kernel gives no gradients of its statistics: they follow from its scale's and shift's."""
+    """A BatchNorm, whose kernel gives no gradients of its statistics: they follow from the others'."""
 
     def __init__(self, names: Mapping[str, str], eps: float) -> None:
         self._names, self._eps = names, eps
