@@ -197,7 +197,7 @@ CASES = [
     ),
     parting(
         "another activation, as a function",
-        ("", ""),
+        ("two", "two"),
         "between one and two",
         functional(F.gelu),
         functional(torch.relu),
@@ -205,7 +205,7 @@ CASES = [
     ),
     parting(
         "a padding that code does on the other side",
-        ("", ""),
+        ("pool", "pool"),
         "between stem and pool",
         padded_before((1, 1, 1, 1)),
         padded_before((0, 1, 0, 1)),

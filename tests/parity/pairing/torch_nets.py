@@ -10,7 +10,7 @@ from torch import nn
 
 
 def net(forward: Callable[..., Any], **parts: Any) -> nn.Module:
-    """Return a Module that has these modules and parameters, in this order, and computes `forward(self, ...)`."""
+    """Return a Module that has these modules and parameters, in this order, and computes `forward`."""
     made = type("Net", (nn.Module,), {"forward": forward})()
     for name, part in parts.items():
         setattr(made, name, part)
