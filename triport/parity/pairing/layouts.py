@@ -27,7 +27,9 @@ class Layout:
         elif array.ndim == len(self.axes):
             moved = array.transpose(self.axes)
         else:
-            moved = np.squeeze(array).transpose(self.axes) if np.squeeze(array).ndim == len(self.axes) else array
+            moved = (
+                np.squeeze(array).transpose(self.axes) if np.squeeze(array).ndim == len(self.axes) else array
+            )
         return moved.reshape(shape) if moved.size == int(np.prod(shape)) else moved
 
 

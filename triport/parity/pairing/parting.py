@@ -111,9 +111,10 @@ class _Found:
         """Whether the second side's parameters with the first side's settings give what the first returned."""
         settings = settings_of(self.a.part.module, self.a.part.kind, [one.shape for one in self.a.given])
         made = recomputed(self.b, settings, self.given)
-        return made is not None and layout_between(
-            self.a.returned[0], made, max(self.a.returned_tolerance[0], 1e-6)
-        ) is not None
+        return (
+            made is not None
+            and layout_between(self.a.returned[0], made, max(self.a.returned_tolerance[0], 1e-6)) is not None
+        )
 
 
 @dataclass(eq=False)
@@ -180,9 +181,7 @@ class _Beside:
         return sorted(same, key=lambda call: call.part.kind is not kind)
 
     def _missed(self, path: str, number: int) -> None:
-        calls = [
-            call for call in self.recording.calls if call.path == self.paired[path] and not call.is_used
-        ]
+        calls = [call for call in self.recording.calls if call.path == self.paired[path] and not call.is_used]
         if calls:
             calls[0].is_used = True
             self.given_otherwise.append((calls[0], path))

@@ -46,9 +46,7 @@ class Recording:
     it returns, and what the code behind it makes of that for the next one, is compared with the recording.
     """
 
-    def __init__(
-        self, side: Side, feed: Sequence[np.ndarray], parts: dict[str, Part], exact: bool
-    ) -> None:
+    def __init__(self, side: Side, feed: Sequence[np.ndarray], parts: dict[str, Part], exact: bool) -> None:
         self.calls: list[Recorded] = []
         self._exact = exact
         self._step = EXACT_STEP if exact else 2 * FLOAT32.rounding

@@ -14,7 +14,7 @@ import numpy as np
 
 from triport.parity.random_weights import SCALES, SHIFT, VARIANCES
 
-from .pieces import Key, Piece, key_of
+from .pieces import Piece, key_of
 from .sides import Shape
 
 # of a value that may be a factor, a variance or what is added, as nobody knows which
@@ -57,8 +57,8 @@ def _drawn(shape: Shape, role: str | None, tag: str, gain: float) -> np.ndarray:
 def _fan(shape: Shape) -> float:
     """Return how many products a sum has, as far as that is the same in every transposition.
 
-    Of two axes nobody knows which is summed over; what stands behind them is a kernel. With three, one channel
-    is all that a kernel of two axes sees.
+    Of two axes nobody knows which is summed over; what stands behind them is a kernel. With three, one
+    channel is all that a kernel of two axes sees.
     """
     sizes = key_of(shape)
     if len(sizes) == 3 and sizes[1] == sizes[2]:
