@@ -25,6 +25,8 @@ from .sides.reading import as_given, side_of
 Progress = Callable[[str], None]
 # how much nearer the outputs must come for cuts that the shapes do not ask for
 _WORTH_CUTTING = 3.0
+# what roundings make of a gradient that is zero, relative to the largest of all gradients
+_NOTHING, _NOTHING_IN_FLOAT32 = 1e-13, 1e-7
 
 
 class PairError(TriportError):
@@ -75,7 +77,7 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
     if names.complete:
         progress("proving")
         trials = _trials(a, b, names, constants, progress)
-        unproven = _unproven(matching, names)
+        unproven = _unproven(matching)
         if all(trial.passed for trial in trials):
             symmetric = exchangeable(matching, progress)
         else:
@@ -132,22 +134,23 @@ def _started(a: Side, b: Side, progress: Progress) -> tuple[Matching, Seen]:
 
 
 def _lacking(matching: Matching) -> tuple[list[Row], dict[str, float]]:
-    """Return rows of what only one side has, with a value that does nothing: a bias of zeros."""
+    """Return rows of biases that only one side has: zeros, if all else is matched."""
     rows = []
     constants = {}
-    values = {"zeros": 0.0, "ones": 1.0}
     for place, side in enumerate(matching.sides):
-        for piece in matching.pieces[place]:
-            if piece in (matching.matches, matching.taken)[place] or piece.cut.count > 1:
-                continue
-            kind = {"zero": "zeros", "one": "ones"}.get(matching.neutral.get(class_of(piece), ""))
-            others = matching.pieces[1 - place]
-            known = (matching.taken, matching.matches)[place]
-            if kind is None or any(one not in known and class_of(one) == class_of(piece) for one in others):
-                continue
-            rows.append(without_counterpart(piece.name, kind, side.parameters[piece.name].shape, not place))
+        known = (matching.matches, matching.taken)[place]
+        owners = {side.parameters[piece.name].owner for piece in known}
+        left = [piece for piece in matching.pieces[place] if piece not in known]
+        for piece in left:
+            others = [one for one in matching.pieces[1 - place] if class_of(one) == class_of(piece)]
+            counterparts = [one for one in others if one not in (matching.taken, matching.matches)[place]]
+            is_bias = class_of(piece) in matching.neutral and piece.cut.count == 1
+            if not is_bias or counterparts or side.parameters[piece.name].owner not in owners:
+                return [], {}
+            shape = side.parameters[piece.name].shape
+            rows.append(without_counterpart(piece.name, "zeros", shape, not place))
             if not place:
-                constants[piece.name] = values[kind]
+                constants[piece.name] = 0.0
     return rows, constants
 
 
@@ -175,19 +178,19 @@ def _parting(
     return substituted(a, b, names, feed_of(a, 0))
 
 
-def _unproven(matching: Matching, names: PairNames) -> tuple[str, ...]:
-    """Return the names of the first side of which some part reaches no output."""
+def _unproven(matching: Matching) -> tuple[str, ...]:
+    """Return the names of the first side that reach no output, as the more exact side says it."""
     place = 0 if matching.sides[0].is_double or not matching.sides[1].is_double else 1
     seen = matching.look(1000, everything=True)
     found = (seen.a, seen.b)[place]
-    largest = max((float(np.linalg.norm(one)) for one in found.values()), default=0.0)
-    least = largest * (1e-13 if matching.sides[place].is_double else 1e-8)
-    silent = {
-        piece.name
-        for piece in matching.pieces[place]
-        if piece not in found or float(np.linalg.norm(found[piece])) <= least
+    least = seen.largest * (_NOTHING if matching.sides[place].is_double else _NOTHING_IN_FLOAT32)
+    speaks = {
+        match.a.name
+        for match in matching.matches.values()
+        if (piece := (match.a, match.b)[place]) in found and float(np.linalg.norm(found[piece])) > least
     }
-    return tuple(name for row in names.rows if silent & {*(row.a, row.b)[place]} for name in row.a)
+    names = dict.fromkeys(match.a.name for match in matching.matches.values())
+    return tuple(name for name in matching.sides[0].parameters if name in names and name not in speaks)
 
 
 def _reasons(matching: Matching, left_a: Sequence[str], left_b: Sequence[str]) -> list[tuple[str, str]]:

@@ -2,34 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from .matching import SAME_OUTPUTS, Choice, Match, Matching
-from .pieces import Piece
+from .matching import SAME_OUTPUTS, Choice, Match, Matching, apart
+from .pieces import Piece, pieces_named
 
 Progress = Callable[[str], None]
 _MOST_CHOICES = 24
+# of outputs of float32 that would be equal but for the order of sums
+_ROUNDED = 1e-5
 
 
 def exchangeable(matching: Matching, progress: Progress) -> tuple[tuple[str, ...], ...]:
     """Return groups of names of the first side that can be exchanged.
 
-    For each choice among twins the other choice is made, and everything after it is matched anew: where that
-    map is complete and gives the same outputs, what it exchanges is exchangeable.
+    What had equal gradients is exchanged, alone. For each choice among twins the other choice is made, and
+    everything after it is matched anew: where that map is complete and gives the same outputs, what it
+    exchanges is exchangeable.
     """
     original = dict(matching.matches)
-    choices = list(matching.choices)
+    for match in original.values():
+        matching.set_own(match)
     groups: list[set[str]] = []
-    for place, choice in enumerate(choices[:_MOST_CHOICES]):
+    progress("exchanging what had equal gradients")
+    pieces = pieces_named(matching.pieces[0])
+    for one, other in sorted({(one.name, other.name) for one, other in matching.alike}):
+        same = [piece.cut for piece in pieces[one]] == [piece.cut for piece in pieces[other]]
+        together = any({one, other} <= group for group in groups)
+        if one != other and same and not together and _alone(matching, original, pieces[one], pieces[other]):
+            _join(groups, {one, other})
+    choices = list(matching.choices)[:_MOST_CHOICES]
+    for place, choice in enumerate(choices):
         for other in choice.others:
             progress(f"exchanging twins, {place + 1} of {len(choices)}")
             found = _otherwise(matching, choice, other)
-            if found is not None:
-                for cycle in _cycles(original, found):
-                    _join(groups, cycle)
+            for cycle in _exchanged(original, found) if found is not None else ():
+                _join(groups, cycle)
     _restore(matching, tuple(original.values()))
     order = {name: place for place, name in enumerate(matching.sides[0].parameters)}
     return tuple(tuple(sorted(group, key=order.__getitem__)) for group in groups)
+
+
+def _alone(
+    matching: Matching, original: dict[Piece, Match], one: Sequence[Piece], other: Sequence[Piece]
+) -> bool:
+    """Return whether two parameters of the first side, in their pieces, can be exchanged and nothing else."""
+    side = matching.sides[0]
+    before = side.outputs(matching.feed)
+    for piece, from_piece in (*zip(one, other, strict=True), *zip(other, one, strict=True)):
+        matching.give(0, piece, matching.own(original[from_piece]))
+    after = side.outputs(matching.feed)
+    for piece in (*one, *other):
+        matching.give(0, piece, matching.own(original[piece]))
+    return apart(before, after) <= (SAME_OUTPUTS[True] if side.is_double else _ROUNDED)
 
 
 def _otherwise(matching: Matching, choice: Choice, other: Piece) -> dict[Piece, Match] | None:
@@ -54,15 +79,20 @@ def _restore(matching: Matching, matches: tuple[Match, ...]) -> None:
             matching.accept(match)
 
 
-def _cycles(original: dict[Piece, Match], found: dict[Piece, Match]) -> list[set[str]]:
-    """Return the names of the first side that one map has in each other's places."""
+def _exchanged(original: dict[Piece, Match], found: dict[Piece, Match]) -> list[set[str]]:
+    """Return the names of the first side that one map has in each other's places, as a whole."""
     by_b = {match.b: match.a for match in original.values()}
-    cycles = []
+    moves: dict[str, set[tuple[str, bool]]] = {}
     for piece, match in found.items():
         other = by_b[match.b]
-        if other.name != piece.name:
-            cycles.append({piece.name, other.name})
-    return cycles
+        moves.setdefault(piece.name, set()).add((other.name, other.block == piece.block))
+    return [
+        {name, other}
+        for name, to in moves.items()
+        if len(to) == 1
+        for other, in_place in to
+        if other != name and in_place
+    ]
 
 
 def _join(groups: list[set[str]], cycle: set[str]) -> None:

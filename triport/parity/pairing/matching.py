@@ -9,6 +9,7 @@ values of its own.
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -57,11 +58,8 @@ class Seen:
     a: dict[Piece, np.ndarray] = field(default_factory=dict)
     b: dict[Piece, np.ndarray] = field(default_factory=dict)
     apart: float = np.inf
-
-    @property
-    def largest(self) -> float:
-        """The size of the largest gradient of the first side."""
-        return max((float(np.linalg.norm(one)) for one in self.a.values()), default=0.0)
+    # the size of the largest gradient of any parameter
+    largest: float = 0.0
 
 
 class Matching:
@@ -78,8 +76,9 @@ class Matching:
         self._forget_unknown_roles()
         self.matches: dict[Piece, Match] = {}
         self.taken: dict[Piece, Match] = {}
-        # (what was matched before, the choice, the pieces of `b` that it was made from, those of `a` alike)
         self.choices: list[Choice] = []
+        # pieces of the first side with equal gradients, while they had one value
+        self.alike: set[tuple[Piece, Piece]] = set()
         self.neutral = self._unbalanced()
         self._alike = self._laid_out_alike()
         # the values of what is cut, which are set as a whole
@@ -105,9 +104,9 @@ class Matching:
             for piece in side:
                 count[class_of(piece)] += 1
         return {
-            one: "zero" if one[1] in ("shift", "mean") else "one"
+            one: "zero"
             for one in {*counts[0], *counts[1]}
-            if counts[0][one] != counts[1][one] and one[1] in ("shift", "mean", "scale", "variance")
+            if counts[0][one] != counts[1][one] and one[1] in ("shift", "norm shift")
         }
 
     def _laid_out_alike(self) -> frozenset[Key]:
@@ -153,10 +152,14 @@ class Matching:
         # once, with its last block, while everything is set
         side.set_values({piece.name: whole})
 
-    def set_own(self, match: Match, seed: int = 0) -> None:
+    def own(self, match: Match) -> np.ndarray:
+        """Return the values of a match, as the first side has them."""
+        tag = f"{match.a.name} {match.a.block} {match.a.cut.count}"
+        return own_value(match.a.shape, match.a.role, tag, self.gain)
+
+    def set_own(self, match: Match) -> None:
         """Give the two pieces of a match values that no other piece has."""
-        tag = f"{seed} {match.a.name} {match.a.block} {match.a.cut.count}"
-        value = own_value(match.a.shape, match.a.role, tag, self.gain)
+        value = self.own(match)
         self.give(0, match.a, value)
         self.give(1, match.b, np.transpose(value, match.order))
 
@@ -170,7 +173,7 @@ class Matching:
             found = seen.a if place == 0 else seen.b
             known = (self.matches, self.taken)[place]
             wanted = [piece for piece in self.pieces[place] if everything or piece not in known]
-            see = _sketching(wanted, found)
+            see = _sketching(wanted, found, seen)
             outputs.append(side.gradients(self.feed, lambda at, size: projected(at, size, seed), see))
         seen.apart = apart(*outputs)
         return seen
@@ -184,10 +187,10 @@ class Matching:
                 fresh = self._beside(seen, is_same)
             if not fresh and is_same:
                 fresh = self._one_twin(seen)
-            if not fresh and not is_same:
-                fresh = self._nearest(seen, _WEAK_MARGIN)
             if not fresh:
                 fresh = self._only_ones(seen, is_same)
+            if not fresh and not is_same:
+                fresh = self._nearest(seen, _WEAK_MARGIN)
             for match in fresh:
                 self.accept(match)
             left = len(self.pieces[0]) - len(self.matches)
@@ -224,6 +227,8 @@ class Matching:
         rounded = ROUNDED[self.is_double]
         for a, b in self._classes(seen):
             apart, orders = compared(seen, a, b)
+            if seen.apart <= SAME_OUTPUTS[self.is_double]:
+                self._remember(a, apart)
             for row, piece in enumerate(a):
                 column = int(apart[row].argmin())
                 best = apart[row, column]
@@ -236,6 +241,13 @@ class Matching:
                 if others > margin * max(best, rounded):
                     fresh.append(Match(piece, b[column], orders[row][column], "gradient"))
         return fresh
+
+    def _remember(self, a: Sequence[Piece], apart: np.ndarray) -> None:
+        """Remember which pieces of the first side are alike: they are equal to one of the second side."""
+        near = apart <= 10 * ROUNDED[self.is_double]
+        for column in np.flatnonzero(near.sum(0) > 1):
+            rows = np.flatnonzero(near[:, column])
+            self.alike |= {(a[one], a[other]) for one, other in itertools.pairwise(rows)}
 
     def _one_twin(self, seen: Seen) -> list[Match]:
         """Return one pair of twins, whose gradients are equal, as a choice; the next round tells the rest."""
@@ -259,7 +271,7 @@ class Matching:
             a, b = (
                 side.parameters[one.name] for side, one in zip(self.sides, (match.a, match.b), strict=True)
             )
-            if match.reason == "gradient" and a.leaf is not None and b.leaf is not None:
+            if a.leaf is not None and b.leaf is not None:
                 owners[a.owner].add(b.owner)
         theirs: dict[tuple[str, str, int, tuple[int, ...]], list[Piece]] = defaultdict(list)
         for piece in self.pieces[1]:
@@ -311,12 +323,13 @@ def _leaf(parameter: SideParameter) -> str:
     return parameter.leaf.name + parameter.name.rpartition(".")[2].partition("_l")[2]
 
 
-def _sketching(pieces: Iterable[Piece], found: dict[Piece, np.ndarray]) -> See:
+def _sketching(pieces: Iterable[Piece], found: dict[Piece, np.ndarray], seen: Seen) -> See:
     """Return what puts the sketches of these pieces of each gradient into `found`."""
     by_name = pieces_named(pieces)
 
     def see(name: str, gradient: np.ndarray | None) -> None:
         if gradient is not None:
+            seen.largest = max(seen.largest, float(np.linalg.norm(gradient)))
             for piece in by_name.get(name, ()):
                 found[piece] = sketch(piece.of(gradient))
 

@@ -13,6 +13,7 @@ import numpy as np
 from triport.converters.naming.pair_names import PairNames
 from triport.parity.noise import FLOAT32, noise_of, rounded_runner
 from triport.parity.noise.redrawn import Redrawn, RedrawnRunner
+from triport.parity.random_weights import seeded_value
 from triport.parity.runtimes.mindspore import MindSporeRunner
 from triport.reference_models.network import Arrays
 
@@ -30,6 +31,8 @@ def drawn_values(side: Side, seed: int, constants: Mapping[str, float]) -> dict[
     return {
         name: np.full(one.shape, constants[name], np.float32)
         if name in constants
+        else seeded_value(name, one.shape, one.leaf.seeding, seed)
+        if one.leaf is not None and one.leaf.seeding != "count"
         else own_value(one.shape, one.role, f"trial {seed} {name}")
         for name, one in side.parameters.items()
     }
