@@ -9,14 +9,15 @@ values of its own.
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from .pieces import Key, Piece, Plan, pieces_of
-from .sides import Side
+from .pieces import Key, Piece, Plan, pieces_named, pieces_of
+from .sides import See, Side, SideParameter
 from .sketches import distances, sketch
 from .values import GAIN, common_value, own_value, transpositions
 
@@ -41,6 +42,15 @@ class Match:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A match that was chosen among twins: `others` are the pieces of `b` that would have done as well."""
+
+    before: tuple[Match, ...]
+    match: Match
+    others: tuple[Piece, ...]
+
+
 @dataclass(slots=True)
 class Seen:
     """What a run of both sides told: the sketches of pieces, and how far the outputs are apart."""
@@ -48,6 +58,8 @@ class Seen:
     a: dict[Piece, np.ndarray] = field(default_factory=dict)
     b: dict[Piece, np.ndarray] = field(default_factory=dict)
     apart: float = np.inf
+    # the size of the largest gradient of any parameter
+    largest: float = 0.0
 
 
 class Matching:
@@ -59,13 +71,14 @@ class Matching:
         self.is_double = a.is_double and b.is_double
         self.gain = GAIN
         self.pieces = tuple(
-            pieces_of(side.parameters, cuts, roles=True)
-            for side, cuts in ((a, plan.a), (b, plan.b))
+            pieces_of(side.parameters, cuts, roles=True) for side, cuts in ((a, plan.a), (b, plan.b))
         )
         self._forget_unknown_roles()
         self.matches: dict[Piece, Match] = {}
         self.taken: dict[Piece, Match] = {}
-        self.twins: list[tuple[Piece, ...]] = []
+        self.choices: list[Choice] = []
+        # pieces of the first side with equal gradients, while they had one value
+        self.alike: set[tuple[Piece, Piece]] = set()
         self.neutral = self._unbalanced()
         self._alike = self._laid_out_alike()
         # the values of what is cut, which are set as a whole
@@ -91,9 +104,9 @@ class Matching:
             for piece in side:
                 count[class_of(piece)] += 1
         return {
-            one: "zero" if one[1] in ("shift", "mean") else "one"
+            one: "zero"
             for one in {*counts[0], *counts[1]}
-            if counts[0][one] != counts[1][one] and one[1] in ("shift", "mean", "scale", "variance")
+            if counts[0][one] != counts[1][one] and one[1] in ("shift", "norm shift")
         }
 
     def _laid_out_alike(self) -> frozenset[Key]:
@@ -139,10 +152,14 @@ class Matching:
         # once, with its last block, while everything is set
         side.set_values({piece.name: whole})
 
-    def set_own(self, match: Match, seed: int = 0) -> None:
+    def own(self, match: Match) -> np.ndarray:
+        """Return the values of a match, as the first side has them."""
+        tag = f"{match.a.name} {match.a.block} {match.a.cut.count}"
+        return own_value(match.a.shape, match.a.role, tag, self.gain)
+
+    def set_own(self, match: Match) -> None:
         """Give the two pieces of a match values that no other piece has."""
-        tag = f"{seed} {match.a.name} {match.a.block} {match.a.cut.count}"
-        value = own_value(match.a.shape, match.a.role, tag, self.gain)
+        value = self.own(match)
         self.give(0, match.a, value)
         self.give(1, match.b, np.transpose(value, match.order))
 
@@ -154,16 +171,9 @@ class Matching:
         outputs = []
         for place, side in enumerate(self.sides):
             found = seen.a if place == 0 else seen.b
-            by_name = defaultdict(list)
-            for piece in self.pieces[place]:
-                if everything or piece not in (self.matches, self.taken)[place]:
-                    by_name[piece.name].append(piece)
-
-            def see(name: str, gradient: np.ndarray | None) -> None:
-                if gradient is not None:
-                    for piece in by_name[name]:
-                        found[piece] = sketch(piece.of(gradient))
-
+            known = (self.matches, self.taken)[place]
+            wanted = [piece for piece in self.pieces[place] if everything or piece not in known]
+            see = _sketching(wanted, found, seen)
             outputs.append(side.gradients(self.feed, lambda at, size: projected(at, size, seed), see))
         seen.apart = apart(*outputs)
         return seen
@@ -171,17 +181,22 @@ class Matching:
     def rounds(self, seen: Seen) -> Seen:
         """Match until nothing more can be told; return what the last run showed."""
         for number in range(_MOST_ROUNDS):
+            is_same = seen.apart <= SAME_OUTPUTS[self.is_double]
             fresh = self._nearest(seen, _MARGIN)
-            if not fresh and seen.apart <= SAME_OUTPUTS[self.is_double]:
+            if not fresh:
+                fresh = self._beside(seen, is_same)
+            if not fresh and is_same:
                 fresh = self._one_twin(seen)
             if not fresh:
-                fresh = self._beside() or self._nearest(seen, _WEAK_MARGIN)
+                fresh = self._only_ones(seen, is_same)
+            if not fresh and not is_same:
+                fresh = self._nearest(seen, _WEAK_MARGIN)
             for match in fresh:
                 self.accept(match)
             left = len(self.pieces[0]) - len(self.matches)
             self.progress(f"round {number + 1}: {len(self.matches)} matched, {left} left")
             if not fresh:
-                return seen
+                break
             seen = self.look(number + 1)
         return seen
 
@@ -212,20 +227,30 @@ class Matching:
         rounded = ROUNDED[self.is_double]
         for a, b in self._classes(seen):
             apart, orders = compared(seen, a, b)
+            if seen.apart <= SAME_OUTPUTS[self.is_double]:
+                self._remember(a, apart)
             for row, piece in enumerate(a):
                 column = int(apart[row].argmin())
                 best = apart[row, column]
                 if apart[:, column].argmin() != row or best > _NEAR:
                     continue
                 others = min(
-                    np.delete(apart[row], column).min(initial=1), np.delete(apart[:, column], row).min(initial=1)
+                    np.delete(apart[row], column).min(initial=1),
+                    np.delete(apart[:, column], row).min(initial=1),
                 )
                 if others > margin * max(best, rounded):
                     fresh.append(Match(piece, b[column], orders[row][column], "gradient"))
         return fresh
 
+    def _remember(self, a: Sequence[Piece], apart: np.ndarray) -> None:
+        """Remember which pieces of the first side are alike: they are equal to one of the second side."""
+        near = apart <= 10 * ROUNDED[self.is_double]
+        for column in np.flatnonzero(near.sum(0) > 1):
+            rows = np.flatnonzero(near[:, column])
+            self.alike |= {(a[one], a[other]) for one, other in itertools.pairwise(rows)}
+
     def _one_twin(self, seen: Seen) -> list[Match]:
-        """Return one pair of twins, whose gradients are equal, as a choice; the next round tells the others."""
+        """Return one pair of twins, whose gradients are equal, as a choice; the next round tells the rest."""
         rounded = 10 * ROUNDED[self.is_double]
         for a, b in self._classes(seen):
             apart, orders = compared(seen, a, b)
@@ -233,40 +258,82 @@ class Matching:
                 near = np.flatnonzero(apart[row] <= rounded)
                 if len(near) > 1:
                     column = int(near[0])
-                    alike = tuple(
-                        one for place, one in enumerate(a) if apart[place, column] <= rounded
-                    )
-                    self.twins.append(alike)
-                    return [Match(piece, b[column], orders[row][column], "any of its twins")]
+                    match = Match(piece, b[column], orders[row][column], "any of its twins")
+                    others = tuple(b[place] for place in near[1:])
+                    self.choices.append(Choice(tuple(self.matches.values()), match, others))
+                    return [match]
         return []
 
-    def _beside(self) -> list[Match]:
-        """Return what is left of layers whose other parameters are matched, one for one."""
-        owners: dict[tuple[str, str | None], set[str]] = defaultdict(set)
+    def _beside(self, seen: Seen, is_same: bool) -> list[Match]:
+        """Return what is left of layers whose other parameters are matched, leaf for leaf."""
+        owners: dict[str, set[str]] = defaultdict(set)
         for match in self.matches.values():
-            a, b = self.sides[0].parameters[match.a.name], self.sides[1].parameters[match.b.name]
+            a, b = (
+                side.parameters[one.name] for side, one in zip(self.sides, (match.a, match.b), strict=True)
+            )
             if a.leaf is not None and b.leaf is not None:
-                owners[a.owner, None].add(b.owner)
+                owners[a.owner].add(b.owner)
+        theirs: dict[tuple[str, str, int, tuple[int, ...]], list[Piece]] = defaultdict(list)
+        for piece in self.pieces[1]:
+            b = self.sides[1].parameters[piece.name]
+            if piece not in self.taken and b.leaf is not None:
+                theirs[b.owner, _leaf(b), piece.block, piece.shape].append(piece)
         fresh = []
-        left_b = [piece for piece in self.pieces[1] if piece not in self.taken]
         for piece in self.pieces[0]:
             a = self.sides[0].parameters[piece.name]
-            theirs = owners.get((a.owner, None), set())
-            if piece in self.matches or len(theirs) != 1 or a.leaf is None:
+            if piece in self.matches or a.leaf is None or len(owners[a.owner]) != 1:
                 continue
-            found = [
-                one
-                for one in left_b
-                if one.shape == piece.shape
-                and self.sides[1].parameters[one.name].owner in theirs
-                and self.sides[1].parameters[one.name].leaf is not None
-                and self.sides[1].parameters[one.name].leaf.name == a.leaf.name
-                and one.block == piece.block
-            ]
-            if len(found) == 1:
-                order = tuple(range(len(piece.shape)))
-                fresh.append(Match(piece, found[0], order, "the rest of its layer"))
+            found = theirs[next(iter(owners[a.owner])), _leaf(a), piece.block, piece.shape]
+            if len(found) == 1 and (not is_same or self._agree(seen, piece, found[0])):
+                fresh.append(Match(piece, found[0], tuple(range(len(piece.shape))), "the rest of its layer"))
         return fresh
+
+    def _agree(self, seen: Seen, a: Piece, b: Piece) -> bool:
+        """Return whether two pieces have equal gradients, or none."""
+        known = [seen.a.get(a), seen.b.get(b)]
+        sizes = [0.0 if one is None else float(np.linalg.norm(one)) for one in known]
+        most = 10 * ROUNDED[self.is_double]
+        if max(sizes) <= most * seen.largest:
+            return True
+        return known[0] is not None and known[1] is not None and distances(known[:1], known[1:])[0, 0] <= most
+
+    def _only_ones(self, seen: Seen, is_same: bool) -> list[Match]:
+        """Return what is the only one left of its sizes on either side; equal outputs must not contradict."""
+        classes: dict[Class, tuple[list[Piece], list[Piece]]] = defaultdict(lambda: ([], []))
+        for place, side in enumerate(self.pieces):
+            for piece in side:
+                if piece not in (self.matches, self.taken)[place]:
+                    classes[class_of(piece)][place].append(piece)
+        fresh = []
+        for a, b in classes.values():
+            names = {piece.name: piece for piece in b}
+            pairs = [(a[0], b[0])] if len(a) == len(b) == 1 else []
+            pairs = pairs or [(one, names[one.name]) for one in a if one.name in names and is_same]
+            for one, other in pairs:
+                orders = transpositions(one.shape, other.shape)
+                if orders and (not is_same or self._agree(seen, one, other)):
+                    reason = "the only one left of its shape" if len(a) == 1 else "its name"
+                    fresh.append(Match(one, other, orders[0], reason))
+        return fresh
+
+
+def _leaf(parameter: SideParameter) -> str:
+    """Return what a parameter is in its layer: torch's name of the leaf, with the layer's number in it."""
+    assert parameter.leaf is not None
+    return parameter.leaf.name + parameter.name.rpartition(".")[2].partition("_l")[2]
+
+
+def _sketching(pieces: Iterable[Piece], found: dict[Piece, np.ndarray], seen: Seen) -> See:
+    """Return what puts the sketches of these pieces of each gradient into `found`."""
+    by_name = pieces_named(pieces)
+
+    def see(name: str, gradient: np.ndarray | None) -> None:
+        if gradient is not None:
+            seen.largest = max(seen.largest, float(np.linalg.norm(gradient)))
+            for piece in by_name.get(name, ()):
+                found[piece] = sketch(piece.of(gradient))
+
+    return see
 
 
 def class_of(piece: Piece) -> Class:
@@ -309,7 +376,7 @@ def projected(place: int, size: int, seed: int) -> np.ndarray:
 
 
 def apart(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> float:
-    """Return the largest difference of outputs, relative to the largest value; infinite where not comparable."""
+    """Return the largest difference of outputs, relative to the largest value; infinite if there is none."""
     if len(a) != len(b):
         return np.inf
     worst = 0.0

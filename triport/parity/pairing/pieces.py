@@ -82,6 +82,14 @@ def pieces_of(parameters: Parameters, cuts: Mapping[str, Cut], roles: bool) -> l
     return found
 
 
+def pieces_named(pieces: Iterable[Piece]) -> dict[str, list[Piece]]:
+    """Return pieces by the name of their parameter."""
+    found: dict[str, list[Piece]] = defaultdict(list)
+    for piece in pieces:
+        found[piece.name].append(piece)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Which parameters of either side are cut, and what it was done for."""
@@ -97,40 +105,51 @@ def first_plan(a: Parameters, b: Parameters) -> Plan:
     return Plan(_cut(a, lengths), _cut(b, lengths), "shapes")
 
 
-def thirds_plan(a: Parameters, b: Parameters, blocks_of: int | None = None) -> Plan | None:
-    """Return cuts of what may be packed: (3d, d), and what has 3d values; None where there is none.
+def packed_plan(a: Parameters, b: Parameters, parts: int, blocks_of: int | None = None) -> Plan | None:
+    """Return cuts of what may be packed: (3d, d), and whatever else has 3d; None where there is none.
 
     Args:
         a: the parameters of one side.
         b: those of the other.
-        blocks_of: the length of the blocks; None: d.
+        parts: how many are packed: 3, or 4 gates.
+        blocks_of: the length of the blocks, which may be in any order; None: d.
     """
     widths = {
         key[1]
         for one in (*a.values(), *b.values())
-        if len(key := key_of(one.shape)) == 2 and key[0] == 3 * key[1]
+        if len(key := key_of(one.shape)) == 2 and key[0] == parts * key[1]
     }
     if not widths or (blocks_of is not None and any(width % blocks_of for width in widths)):
         return None
-    plan = first_plan(a, b)
+    first = first_plan(a, b)
+    one_sided = bool(first.a or first.b)
 
     def cut(parameters: Parameters, found: Mapping[str, Cut]) -> dict[str, Cut]:
         cuts = dict(found)
         for name, one in parameters.items():
             shape = squeezed(one.shape)
-            key = key_of(shape)
-            width = next((w for w in widths if key in ((3 * w, w), (3 * w,))), None)
-            if width is not None:
-                cuts[name] = Cut(shape.index(3 * width), 3 * width // (blocks_of or width))
-            elif blocks_of is not None and key and name in found:
-                axis = found[name].axis
-                cuts[name] = Cut(axis, shape[axis] // blocks_of)
-            elif blocks_of is not None and key in {(w, w) for w in widths} | {(w,) for w in widths}:
-                if plan.a or plan.b:  # packed on one side only
-                    cuts[name] = Cut(0, key[0] // blocks_of)
-        return cuts
+            packed = next((axis for axis, size in enumerate(shape) if size // parts in widths), None)
+            if len(shape) <= 2 and packed is not None and shape[packed] % parts == 0:
+                width = shape[packed] // parts
+                cuts[name] = Cut(packed, shape[packed] // (blocks_of or width))
+            elif blocks_of is not None and name in found:
+                cuts[name] = Cut(found[name].axis, shape[found[name].axis] // blocks_of)
+            elif blocks_of is not None and one_sided and len(shape) <= 2 and set(shape) <= widths and shape:
+                cuts[name] = Cut(0, shape[0] // blocks_of)
+        return {name: one for name, one in cuts.items() if one.count > 1}
 
-    return Plan(cut(a, plan.a), cut(b, plan.b), f"blocks of {blocks_of or 'a third'}")
+    return Plan(cut(a, first.a), cut(b, first.b), f"{parts} packed, blocks of {blocks_of or 'their width'}")
+
+
+def plans_of(a: Parameters, b: Parameters) -> list[Plan]:
+    """Return every plan that these shapes allow, the plainest first."""
+    found = [first_plan(a, b)]
+    for parts in (3, 4):
+        for blocks_of in (None, 64, 32, 16, 8, 4, 2)[: 7 if parts == 3 else 1]:
+            plan = packed_plan(a, b, parts, blocks_of)
+            if plan is not None and plan not in found:
+                found.append(plan)
+    return found
 
 
 def _lengths(a: Parameters, b: Parameters) -> dict[tuple[Key, int, int], int]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from triport.parity.random_weights import SCALES, SHIFT, VARIANCES
 
-from .pieces import Key, Piece, key_of
+from .pieces import Piece, key_of
 from .sides import Shape
 
 # of a value that may be a factor, a variance or what is added, as nobody knows which
@@ -46,9 +46,9 @@ def own_value(shape: Shape, role: str | None, tag: str, gain: float = GAIN) -> n
 
 def _drawn(shape: Shape, role: str | None, tag: str, gain: float) -> np.ndarray:
     random = np.random.default_rng([zlib.crc32(tag.encode())])
-    if len(shape) <= 1:
+    if len(key_of(shape)) <= 1:
         low, high = {"scale": SCALES, "variance": VARIANCES, "slope": (0.05, 0.45)}.get(role or "", _ANY)
-        if role in ("shift", "mean"):
+        if role in ("shift", "norm shift", "mean"):
             return (SHIFT * 3 * random.standard_normal(shape)).astype(np.float32)
         return random.uniform(low, high, shape).astype(np.float32)
     return random.standard_normal(shape, np.float32) * np.float32(np.sqrt(gain / _fan(shape)))
@@ -57,10 +57,12 @@ def _drawn(shape: Shape, role: str | None, tag: str, gain: float) -> np.ndarray:
 def _fan(shape: Shape) -> float:
     """Return how many products a sum has, as far as that is the same in every transposition.
 
-    Of two axes nobody knows which is summed over; what stands behind them is a kernel. With three, one channel
-    is all that a kernel of two axes sees.
+    Of two axes nobody knows which is summed over; what stands behind them is a kernel. With three, one
+    channel is all that a kernel of two axes sees.
     """
     sizes = key_of(shape)
+    if len(sizes) < 2:
+        return float(np.prod(sizes))
     if len(sizes) == 3 and sizes[1] == sizes[2]:
         return float(sizes[1] * sizes[2])
     return float(np.sqrt(sizes[0] * sizes[1]) * np.prod(sizes[2:]))

@@ -42,10 +42,16 @@ class SideParameter:
 
     @property
     def role(self) -> str | None:
-        """What it does in a known layer: "scale", "shift", "mean", "variance", "weight" ...; else None."""
-        if self.leaf is None:
+        """What it does in a known layer: "scale", "shift", "mean", "variance", "weight" ...; else None.
+
+        What a norm adds is not what a dense layer adds: "norm shift".
+        """
+        if self.leaf is None or self.kind is None:
             return None
-        return "mean" if self.leaf.name == "running_mean" else self.leaf.seeding
+        if self.leaf.name == "running_mean":
+            return "mean"
+        is_norm = any(one.seeding == "scale" for one in self.kind.leaves)
+        return "norm shift" if is_norm and self.leaf.seeding == "shift" else self.leaf.seeding
 
 
 class Side(Protocol):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -31,8 +32,8 @@ def side_of(net: Any, specs: Sequence[InputSpec], progress: Progress = lambda st
     """Return a side of what a user named or made.
 
     Args:
-        net: a NET's text, a Module or a Cell. An object keeps its values: a copy of a Module is worked with,
-            and a Cell, of which there is no copy, gets its values back by `restored`.
+        net: a NET's text, a Module or a Cell. A copy of a Module is worked with; of a Cell there is none, and
+            `as_given` gives it back what it had.
         specs: the inputs, in order.
         progress: is told each step.
 
@@ -58,6 +59,26 @@ def side_of(net: Any, specs: Sequence[InputSpec], progress: Progress = lambda st
         module = said.spec.build_torch(said.spec.num_classes)
         return _side(module, "pytorch", lambda: module, specs, said.name, net)
     return _of_file(said.path, specs, net)
+
+
+@contextmanager
+def as_given(net: Any) -> Iterator[None]:
+    """Give a user's Cell its values back when the block ends; what is no Cell is not touched by a side."""
+    if isinstance(net, str) or runtime_of(net) != "mindspore":
+        yield
+        return
+    kept = [(one, one.asnumpy().copy(), one.requires_grad) for one in net.get_parameters()]
+    training = net.training
+    try:
+        yield
+    finally:
+        from triport.converters.environment import import_mindspore
+
+        mindspore = import_mindspore()
+        for parameter, value, trained in kept:
+            parameter.set_data(mindspore.Tensor(value))
+            parameter.requires_grad = trained
+        net.set_train(training)
 
 
 def _of_file(path: Path, specs: Sequence[InputSpec], label: str) -> Side:
