@@ -96,7 +96,8 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
         reasons=tuple(_reasons(matching, left_a, left_b)),
         symmetric=symmetric,
         unproven=unproven,
-        mended=parting is not None and parting.equal,
+        # a layer that is not shown to differ in its settings alone may have been given the wrong weights
+        mended=parting is not None and parting.equal and not parting.unproven,
         first_parting=None if parting is None else parting.first,
         notes=tuple(problems) + tuple(f"{row.reason}: {(*row.a, *row.b)[0]}" for row in extra),
         seconds=time.perf_counter() - start,
