@@ -138,6 +138,7 @@ API_MODULES = (
     "triport.torch",
     "triport.mindspore",
     "triport.api.parity",
+    "triport.api.pair",
     "triport.api.evaluate",
     "triport.api.publish",
 )

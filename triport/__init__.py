@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from triport.api.evaluate import evaluate as evaluate
     from triport.api.models import model as model
     from triport.api.models import models as models
+    from triport.api.pair import pair as pair
     from triport.api.parity import parity as parity
     from triport.api.publish import publish as publish
     from triport.api.publish import verify as verify
@@ -34,6 +35,7 @@ _DEFINED_IN = {
     "model": "triport.api.models",
     "models": "triport.api.models",
     "open": "triport.api.checkpoint",
+    "pair": "triport.api.pair",
     "publish": "triport.api.publish",
     "to_onnx": "triport.api.convert",
     "verify": "triport.api.publish",
@@ -53,6 +55,7 @@ __all__ = [
     "model",
     "models",
     "open",
+    "pair",
     "parity",
     "publish",
     "to_onnx",
