@@ -54,10 +54,10 @@ def every(*verdicts, map_alone=False):
 
 
 def wrong_rows(case, found):
-    """Return the names of the second side's tensors that do not get what they should, and may not get otherwise.
+    """Return the names of the second side's tensors that do not get what they should.
 
-    What is exchangeable may stand in another order, if the outputs are equal with it; what no output depends on
-    may be anywhere among its like.
+    What is exchangeable may stand in another order, if the outputs are equal with it; what no output
+    depends on may be anywhere among its like.
     """
     a, b = sides(case)
     values = seeded(a)
