@@ -139,6 +139,7 @@ API_MODULES = (
     "triport.mindspore",
     "triport.api.parity",
     "triport.api.diagnose",
+    "triport.api.pair",
     "triport.api.evaluate",
     "triport.api.publish",
 )

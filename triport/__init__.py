@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from triport.api.from_onnx import from_onnx as from_onnx
     from triport.api.models import model as model
     from triport.api.models import models as models
+    from triport.api.pair import pair as pair
     from triport.api.parity import parity as parity
     from triport.api.publish import publish as publish
     from triport.api.publish import verify as verify
@@ -40,6 +41,7 @@ _DEFINED_IN = {
     "model": "triport.api.models",
     "models": "triport.api.models",
     "open": "triport.api.checkpoint",
+    "pair": "triport.api.pair",
     "publish": "triport.api.publish",
     "to_onnx": "triport.api.convert",
     "verify": "triport.api.publish",
@@ -62,6 +64,7 @@ __all__ = [
     "model",
     "models",
     "open",
+    "pair",
     "parity",
     "publish",
     "to_onnx",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from triport.reference_models.spec import Runtime
 
@@ -25,6 +25,7 @@ from .sources import located
 if TYPE_CHECKING:
     from triport.converters.conversion import Conversion
     from triport.converters.networks.factories import Made
+    from triport.converters.naming.convert import NamedConversion
     from triport.converters.request import Request
     from triport.parity.graphs.result import AnyConversion
     from triport.parity.imported.chain import Chained
@@ -49,6 +50,8 @@ class ConvertOptions(SelectionOptions, total=False):
     inputs: Sequence[Any]
     check: bool
     offline: bool
+    names: PathLike | None
+    into: Literal["a", "b"] | None
 
 
 def convert(
@@ -58,7 +61,7 @@ def convert(
     to: Runtime,
     progress: Progress = quiet,
     **options: Unpack[ConvertOptions],
-) -> Conversion | AnyConversion | ModuleConversion | ImportedSource | Chained:
+) -> Conversion | NamedConversion | AnyConversion | ModuleConversion | ImportedSource | Chained:
     """Move a checkpoint to another runtime: every parameter accounted for, bit-equal, checked.
 
     Args:
@@ -93,6 +96,8 @@ def convert(
 
     source, options = _brought(source, options, progress)
     request = _request(to, path_or_none(output), **options)
+    if request.names is not None or request.into is not None:
+        return _convert_by_names(source, request, progress)
     if is_network(source):
         return _convert_network(source, request, progress)
     path = path_or_none(source)
@@ -136,6 +141,17 @@ def _source_of_file(path: Path, request: Request, progress: Progress) -> Importe
     return _chained(
         str(path), path.stem, request, lambda asked: convert_asked(path, asked, progress), progress
     )
+
+
+def _convert_by_names(source: Any, request: Request, progress: Progress) -> NamedConversion:
+    """Convert the weights of one network of a pair to those of the other."""
+    from triport.converters.naming.convert import convert_by_names
+
+    if request.names is None:
+        raise ArgumentError("--into: says which network of --names to write for; give --names NAMES.toml too")
+    if is_network(source):
+        raise ArgumentError(f"{source}: --names moves weights; give the file that holds them")
+    return convert_by_names(path_or_none(source), request, progress)
 
 
 def _convert_network(
@@ -199,6 +215,7 @@ def _request(
     renames: Renames = (),
     head: bool = True,
     checkpoint: PathLike | None = None,
+    names: PathLike | None = None,
     **others: Any,
 ) -> Request:
     """Return what is asked for as the record that the converters take."""
@@ -210,6 +227,7 @@ def _request(
         selection=selection_of(key, prefix, renames),
         with_head=head,
         checkpoint=path_or_none(checkpoint),
+        names=path_or_none(names),
         **others,
     )
 
@@ -221,6 +239,7 @@ def to_onnx(
     progress: Progress = quiet,
     **options: Unpack[ConvertOptions],
 ) -> Conversion | AnyConversion | ModuleConversion | ImportedSource | Chained:
+) -> Conversion | NamedConversion | AnyConversion | ModuleConversion | ImportedSource:
     """Write an ONNX file of a checkpoint, a .mindir file, or a network of your own.
 
     A checkpoint's parameters are put into its model's graph. A .mindir file or a Cell is converted whatever
