@@ -238,8 +238,7 @@ def to_onnx(
     *,
     progress: Progress = quiet,
     **options: Unpack[ConvertOptions],
-) -> Conversion | AnyConversion | ModuleConversion | ImportedSource | Chained:
-) -> Conversion | NamedConversion | AnyConversion | ModuleConversion | ImportedSource:
+) -> Conversion | NamedConversion | AnyConversion | ModuleConversion | ImportedSource | Chained:
     """Write an ONNX file of a checkpoint, a .mindir file, or a network of your own.
 
     A checkpoint's parameters are put into its model's graph. A .mindir file or a Cell is converted whatever
