@@ -60,6 +60,7 @@ class Request:
     save_inputs: Path | None = None
     recorded_inputs: Path | None = None
     recorded_outputs: Path | None = None
+    names: Path | None = None
 
     def check_recorded(self) -> None:
         """Raise TriportError where options do not go with saved inputs, or with outputs that came back."""
@@ -172,6 +173,8 @@ def run(request: Request, listener: Listener = NOBODY) -> ParityResult:
         raise TriportError(
             f"--precision {request.precision}: training is compared in float32, leave one of both out"
         )
+    if request.names is not None and not request.inputs:
+        raise TriportError("--names: is for networks of your own: say with --input what goes into them")
     if request.inputs:
         return _run_nets(request, listener)
     weights = None if request.weights is None else Path(request.weights)
@@ -285,7 +288,7 @@ def _run_nets(request: Request, listener: Listener) -> ParityResult:
         raise TriportError(
             f"{', '.join(asked)}: is for models that triport knows; leave --input out, or this"
         )
-    subject = net_subject(request.what, request.inputs, request.weights)
+    subject = net_subject(request.what, request.inputs, request.weights, request.names)
     tell = listener.at(subject.name)
     tell("making the network")
     loaded = load_nets(subject, request.seed)
