@@ -24,8 +24,8 @@ from .sources import located
 
 if TYPE_CHECKING:
     from triport.converters.conversion import Conversion
-    from triport.converters.networks.factories import Made
     from triport.converters.naming.convert import NamedConversion
+    from triport.converters.networks.factories import Made
     from triport.converters.request import Request
     from triport.parity.graphs.result import AnyConversion
     from triport.parity.imported.chain import Chained

@@ -35,6 +35,7 @@ class ParityOptions(TypedDict, total=False):
     recorded_inputs: PathLike | None
     recorded_outputs: PathLike | None
     offline: bool
+    names: PathLike | None
 
 
 def parity(*what: PathLike, progress: Progress = quiet, **options: Unpack[ParityOptions]) -> ParityResult:
@@ -68,7 +69,7 @@ def parity(*what: PathLike, progress: Progress = quiet, **options: Unpack[Parity
     for name in ("runtimes", "inputs", "batch_sizes", "sizes"):
         if asked.get(name) is not None:
             asked[name] = tuple(one.strip() if isinstance(one, str) else one for one in asked[name])
-    for name in ("images", "recorded_inputs", "recorded_outputs"):
+    for name in ("images", "recorded_inputs", "recorded_outputs", "names"):
         asked[name] = path_or_none(asked.get(name))
     asked["what"] = tuple(map(_text, what))
     return run(Request(**with_sources(asked, progress)), Listener(progress))

@@ -80,6 +80,12 @@ NUMBERS = Numbers()
     metavar="SPEC",
     help="What goes into a NET, once for each input: 1x3x224x224, tokens=2x16@length:int64:0..1000.",
 )
+@click.option(
+    "--names",
+    type=click.Path(path_type=Path),
+    metavar="NAMES.toml",
+    help="What `pair` wrote of two NETs whose parameters have other names, or lie otherwise.",
+)
 @click.option("--model", help="What the FILEs are of, where they do not tell.")
 @click.option(
     "--runtimes",
@@ -168,6 +174,8 @@ def parity(json_path: str | None, html_path: str | None, junit_path: str | None,
     arguments, a .onnx or a .mindir file: a Module and a Cell whose parameters agree by name are compared,
     or one of them with what is made of it. --input says what goes in.
 
+    With --names, from `pair`, their parameters need not agree by name; weights may be those of either.
+
     A network that runs where triport is not, on an NPU or a phone, is judged by two files: --save-inputs
     writes what to run, --inputs and --outputs judge what came back.
 
@@ -181,6 +189,7 @@ def parity(json_path: str | None, html_path: str | None, junit_path: str | None,
       python cli.py parity resnet50 --precision float16
       python cli.py parity resnet50.pth resnet50_int8.onnx --precision int8
       python cli.py parity "net.py:build('small')" cell.py:build --input 2x3x64x64 --layers
+      python cli.py parity net.py:build cell.py:build --names NAMES.toml --input 2x3x64x64
       python cli.py parity resnet50 --weights resnet50.pth --save-inputs x.npz
       python cli.py parity resnet50 --weights resnet50.pth --inputs x.npz --outputs y.npz
       python cli.py parity --all --json report.json

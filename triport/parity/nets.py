@@ -37,6 +37,7 @@ from triport.reference_models.errors import TriportError, listed
 from triport.reference_models.network import Arrays, Network, Realisation, Runtime
 
 from .candidates import Candidate, with_file
+from .nets_by_names import PairFile, pair_file
 from .options import Options
 from .random_weights import seeded_parameters
 from .runtimes import runtime_called
@@ -49,11 +50,15 @@ IMPORTED = ("pytorch", "mindspore")
 
 @dataclass(frozen=True, slots=True)
 class NetSubject:
-    """NETs, and FILEs with weights or graphs of theirs; `specs` are the inputs of all of them."""
+    """NETs, and FILEs with weights or graphs of theirs.
+
+    `specs` are the inputs of all of them; `pair` says which parameters belong together whose names differ.
+    """
 
     words: tuple[str, ...]
     specs: tuple[InputSpec, ...]
     weights: str | None = None
+    pair: PairFile | None = None
 
     @property
     def name(self) -> str:
@@ -77,6 +82,7 @@ class _Read:
     rivals: list[tuple[str, Runtime, Realisation]] = field(default_factory=list)
     graphs: list[Path] = field(default_factory=list)
     checkpoints: list[Path] = field(default_factory=list)
+    pair: PairFile | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,8 +113,10 @@ class LoadedNet:
         ]
 
 
-def net_subject(words: Sequence[str], specs: Sequence[str], weights: str | None) -> NetSubject:
-    """Return what NETs and --input say.
+def net_subject(
+    words: Sequence[str], specs: Sequence[str], weights: str | None, names: Path | None = None
+) -> NetSubject:
+    """Return what NETs, --input and --names say.
 
     Raises:
         TriportError: an input is described wrongly, or a word is no NET.
@@ -119,7 +127,7 @@ def net_subject(words: Sequence[str], specs: Sequence[str], weights: str | None)
         raise NetArgumentError(
             f"{known[0]}: triport knows its inputs: leave --input out, and your own networks"
         )
-    return NetSubject(tuple(words), tuple(map(parse_input, specs)), weights)
+    return NetSubject(tuple(words), tuple(map(parse_input, specs)), weights, pair_file(names))
 
 
 def load_nets(subject: NetSubject, seed: int) -> LoadedNet:
@@ -128,7 +136,7 @@ def load_nets(subject: NetSubject, seed: int) -> LoadedNet:
     Raises:
         TriportError: one cannot be made, or their parameters do not agree by name.
     """
-    read = _Read()
+    read = _Read(pair=subject.pair)
     for word in subject.words:
         _read_word(read, word, parse_net(word), subject.specs)
     if read.network is None:
@@ -137,6 +145,9 @@ def load_nets(subject: NetSubject, seed: int) -> LoadedNet:
             f"a .onnx or .mindir file"
         )
     parameters, source, used = _weights(read, subject, seed)
+    if subject.pair is not None:
+        source = f"{source}, {subject.pair}"
+        used = [*used, subject.pair.path]
     rivals = [
         (name, runtime, replace(read.network, realisations={runtime: realisation}))
         for name, runtime, realisation in read.rivals
@@ -194,12 +205,15 @@ def _add(read: _Read, word: str, runtime: Runtime, network: Network, found: Para
         return
     if read.parameters is None:  # an ONNX file came first: the weights are within it
         raise NetArgumentError(f"{word}: name it before the ONNX file {read.name}")
-    check_same(read.parameters, found, (read.name, word))
+    if read.pair is None:
+        check_same(read.parameters, found, (read.name, word))
     if len(network.outputs) != len(read.network.outputs):
         raise NetworkError(
             f"{read.name} returns {len(read.network.outputs)} tensors, {word} {len(network.outputs)}"
         )
     realisation = _fed_in_order(realisation, network, read.network)
+    if read.pair is not None:
+        realisation = read.pair.moved(realisation, read.parameters, found, (read.name, word))
     if runtime in read.network.realisations:
         read.rivals.append((word, runtime, realisation))
     else:
@@ -232,14 +246,20 @@ def _weights(read: _Read, subject: NetSubject, seed: int) -> tuple[Arrays, str, 
     if len(paths) > len(read.graphs) + 1:
         raise NetArgumentError(f"{read.name}: one file of weights, found {', '.join(map(str, paths))}")
     if paths:
-        return _stored(paths[0], read.parameters, read.name), str(paths[0]), paths[:1]
+        return _stored(paths[0], read.parameters, read.name, read.pair), str(paths[0]), paths[:1]
     names = dict(read.parameters.names)
     return seeded_parameters(read.net, seed, names), f"random seed {seed}", []
 
 
-def _stored(path: Path, parameters: Parameters, name: str) -> dict[str, np.ndarray]:
+def _stored(
+    path: Path, parameters: Parameters, name: str, pair: PairFile | None = None
+) -> dict[str, np.ndarray]:
     """Return the network's weights from a file that has them under its names or a realisation's."""
-    tensors = open_checkpoint(path).tensors
+    checkpoint = open_checkpoint(path)
+    moved = None if pair is None else pair.stored(checkpoint, parameters)
+    if moved is not None:
+        return moved
+    tensors = checkpoint.tensors
     aliases = {ours: theirs for theirs, ours in parameters.names.items()}
     found, missing = {}, []
     for ours, shape in parameters.shapes.items():

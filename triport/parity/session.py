@@ -60,6 +60,7 @@ class Request:
     save_inputs: Path | None = None
     recorded_inputs: Path | None = None
     recorded_outputs: Path | None = None
+    names: Path | None = None
 
     def check_recorded(self) -> None:
         """Raise TriportError where options do not go with saved inputs, or with outputs that came back."""
@@ -192,6 +193,8 @@ def run(request: Request, listener: Listener = NOBODY) -> ParityResult:
         raise TriportError(
             f"--precision {request.precision}: training is compared in float32, leave one of both out"
         )
+    if request.names is not None and not request.inputs:
+        raise TriportError("--names: is for networks of your own: say with --input what goes into them")
     if request.inputs:
         return _run_nets(request, listener)
     weights = None if request.weights is None else Path(request.weights)
@@ -293,7 +296,7 @@ def _trainings(
 def _run_nets(request: Request, listener: Listener) -> ParityResult:
     """Check networks of the user's own: one network, whatever realises it."""
     request.check_nets()
-    subject = net_subject(request.what, request.inputs, request.weights)
+    subject = net_subject(request.what, request.inputs, request.weights, request.names)
     tell = listener.at(subject.name)
     tell("making the network")
     loaded = load_nets(subject, request.seed)

@@ -66,7 +66,7 @@ def _of_rows(
     names: PairNames, side: str, shapes: Mapping[str, tuple[int, ...]]
 ) -> dict[str, tuple[int, ...]]:
     """Return the shapes of what stands in the rows; a tied tensor has the shape of its first name."""
-    found = {}
+    found: dict[str, tuple[int, ...]] = {}
     for row in names.rows:
         own = row.a if side == "a" else row.b
         known = next((shapes[name] for name in own if name in shapes), ())

@@ -117,7 +117,7 @@ class MindSporeRunner:
         arrays = matched(
             f"{self.network.name} in MindSpore",
             {name: tuple(parameter.shape) for name, parameter in owned.items()},
-            by_their_names(parameters, owned, self.canonical),
+            by_their_names(realisation.own(parameters), owned, self.canonical),
         )
         for name, parameter in owned.items():
             parameter.set_data(self._mindspore.Tensor(arrays[name]))

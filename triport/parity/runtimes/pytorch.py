@@ -128,7 +128,7 @@ class PyTorchRunner:
         arrays = matched(
             f"{self.network.name} in PyTorch",
             {name: tuple(tensor.shape) for name, tensor in wanted.items()},
-            by_their_names(parameters, wanted, self.canonical),
+            by_their_names(realisation.own(parameters), wanted, self.canonical),
         )
         state = {
             name: torch.from_numpy(arrays[name] if arrays[name].flags.writeable else arrays[name].copy())
