@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from triport.reference_models.spec import Runtime
 
@@ -23,6 +23,7 @@ from .networks import is_model_named, is_network, network_of
 
 if TYPE_CHECKING:
     from triport.converters.conversion import Conversion
+    from triport.converters.naming.convert import NamedConversion
     from triport.converters.request import Request
     from triport.parity.graphs.result import AnyConversion
     from triport.parity.imported.result import ImportedSource
@@ -45,6 +46,8 @@ class ConvertOptions(SelectionOptions, total=False):
     checkpoint: PathLike | None
     inputs: Sequence[Any]
     check: bool
+    names: PathLike | None
+    into: Literal["a", "b"] | None
 
 
 def convert(
@@ -54,7 +57,7 @@ def convert(
     to: Runtime,
     progress: Progress = quiet,
     **options: Unpack[ConvertOptions],
-) -> Conversion | AnyConversion | ModuleConversion | ImportedSource:
+) -> Conversion | NamedConversion | AnyConversion | ModuleConversion | ImportedSource:
     """Move a checkpoint to another runtime: every parameter accounted for, bit-equal, checked.
 
     Args:
@@ -84,10 +87,12 @@ def convert(
         >>> triport.diff("digits.ckpt", "digits.safetensors").passed
         True
     """
+    request = _request(to, path_or_none(output), **options)
+    if request.names is not None or request.into is not None:
+        return _convert_by_names(source, request, progress)
     from triport.converters.mindir.asked import is_graph_asked
     from triport.converters.onnx_import.asked import is_source_asked
 
-    request = _request(to, path_or_none(output), **options)
     if is_network(source):
         return _convert_network(source, request, progress)
     path = path_or_none(source)
@@ -105,6 +110,17 @@ def convert(
     from triport.converters.convert import convert as run
 
     return run(path, request, progress)
+
+
+def _convert_by_names(source: Any, request: Request, progress: Progress) -> NamedConversion:
+    """Convert the weights of one network of a pair to those of the other."""
+    from triport.converters.naming.convert import convert_by_names
+
+    if request.names is None:
+        raise ArgumentError("--into: says which network of --names to write for; give --names NAMES.toml too")
+    if is_network(source):
+        raise ArgumentError(f"{source}: --names moves weights; give the file that holds them")
+    return convert_by_names(path_or_none(source), request, progress)
 
 
 def _convert_network(
@@ -132,6 +148,7 @@ def _request(
     renames: Renames = (),
     head: bool = True,
     checkpoint: PathLike | None = None,
+    names: PathLike | None = None,
     **others: Any,
 ) -> Request:
     """Return what is asked for as the record that the converters take."""
@@ -143,6 +160,7 @@ def _request(
         selection=selection_of(key, prefix, renames),
         with_head=head,
         checkpoint=path_or_none(checkpoint),
+        names=path_or_none(names),
         **others,
     )
 
@@ -153,7 +171,7 @@ def to_onnx(
     *,
     progress: Progress = quiet,
     **options: Unpack[ConvertOptions],
-) -> Conversion | AnyConversion | ModuleConversion | ImportedSource:
+) -> Conversion | NamedConversion | AnyConversion | ModuleConversion | ImportedSource:
     """Write an ONNX file of a checkpoint, a .mindir file, or a network of your own.
 
     A checkpoint's parameters are put into its model's graph. A .mindir file or a Cell is converted whatever

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .arguments import ArgumentError, Progress, quiet
+from .arguments import ArgumentError, PathLike, Progress, quiet
 
 if TYPE_CHECKING:
     from triport.parity.pairing.result import PairResult
 
 
-def pair(a: Any, b: Any, *, inputs: Sequence[str], progress: Progress = quiet) -> PairResult:
+def pair(
+    a: Any,
+    b: Any,
+    *,
+    inputs: Sequence[str],
+    output: PathLike | None = None,
+    progress: Progress = quiet,
+) -> PairResult:
     """Derive which parameters of one network are which of another, and prove it by numbers.
 
     Names, and the order in which anything is defined, decide nothing: both networks are run with the same
@@ -23,6 +30,7 @@ def pair(a: Any, b: Any, *, inputs: Sequence[str], progress: Progress = quiet) -
             back.
         b: likewise.
         inputs: what goes into both, once for each input: "1x3x224x224", "tokens=1x128:int64:0..30522".
+        output: where to write the map, and how far it is proven, for `triport.convert(names=...)`.
         progress: is told each step.
 
     Returns:
@@ -45,4 +53,10 @@ def pair(a: Any, b: Any, *, inputs: Sequence[str], progress: Progress = quiet) -
 
     if isinstance(inputs, str):
         raise ArgumentError(f"inputs={inputs!r}: expected a list, with one text for each input")
-    return pair_of(a, b, list(inputs), progress)
+    found = pair_of(a, b, list(inputs), progress)
+    if output is not None:
+        from triport.converters.naming.writing import write_names
+        from triport.parity.pairing.names_file import names_file_of
+
+        write_names(output, names_file_of(found, inputs))
+    return found

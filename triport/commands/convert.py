@@ -34,6 +34,17 @@ _WEIGHTS = (
         help="A .ckpt of MindSpore's own bytes alone, which do not say what model they are of.",
     ),
 )
+_NAMES = (
+    click.option(
+        "--names",
+        type=click.Path(path_type=Path),
+        metavar="NAMES.toml",
+        help="What `pair` wrote: move weights from one of its networks to the other.",
+    ),
+    click.option(
+        "--into", type=click.Choice(["a", "b"]), help="With --names: for which, where both have the names."
+    ),
+)
 _ONNX = (
     click.option(
         "--opset", type=int, default=17, show_default=True, help="For ONNX: 13 to 21; .mindir from 11."
@@ -65,7 +76,7 @@ _GRAPH = (
     type=OutputFileOrFolder(path_type=Path),
     help="Default: SOURCE's name, in this folder. A folder: the source of an ONNX graph, and its weights.",
 )
-@with_options(*_WEIGHTS, *_ONNX, *_GRAPH)
+@with_options(*_WEIGHTS, *_NAMES, *_ONNX, *_GRAPH)
 @selection_options
 @JSON
 def convert(json_path: str | None, no_head: bool, no_check: bool, **asked: Any) -> None:
@@ -81,10 +92,14 @@ def convert(json_path: str | None, no_head: bool, no_check: bool, **asked: Any) 
     path/file.py:factory, and becomes ONNX too: a torch.nn.Module by whichever of torch's exporters is
     proven right beside it in float64, or no file and exit code 1.
 
+    With --names, SOURCE is of one of the two networks that `pair` has found to be the same, known or not, and
+    becomes the other's.
+
     \b
     Example:
       python cli.py convert resnet50-e0733ab8.ckpt --to pytorch -o resnet50.pth
       python cli.py convert --from mindspore --to onnx
+      python cli.py convert weights.pth --names NAMES.toml --to mindspore -o weights.ckpt
       python cli.py convert model.mindir --to onnx -o model.onnx
       python cli.py convert package.module:factory --to onnx --input 1x3x224x224 -o net.onnx
       python cli.py convert model.onnx --to pytorch -o model/

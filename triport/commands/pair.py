@@ -27,7 +27,7 @@ from .shared.output import emit, print_pieces, shown_progress
     "--output",
     type=OutputFile(),
     metavar="NAMES.toml",
-    help="Write the names, if the map is complete and proven.",
+    help="Write the map, and how far it is proven, for `convert --names`.",
 )
 @JSON
 def pair(a: str, b: str, inputs: tuple[str, ...], output: str | None, json_path: str | None) -> None:
@@ -48,9 +48,9 @@ def pair(a: str, b: str, inputs: tuple[str, ...], output: str | None, json_path:
       python cli.py pair old.py:Net new.py:Net --input 1x3x64x64 --json -
     """
     import triport
-    from triport.parity.pairing.report import pieces_of
+    from triport.parity.pairing.report import pieces_of, written_lines
 
     with shown_progress() as progress:
-        found = triport.pair(a, b, inputs=inputs, progress=progress)
-    emit(found.to_dict(), json_path, lambda: print_pieces(*pieces_of(found)))
+        found = triport.pair(a, b, inputs=inputs, output=output, progress=progress)
+    emit(found.to_dict(), json_path, lambda: print_pieces(*pieces_of(found), *written_lines(output)))
     sys.exit(0 if found.passed else 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from triport.converters.formats import WHOLE_FILE, Selection
 from triport.reference_models.errors import TriportError
@@ -47,6 +47,8 @@ class Request:
         checkpoint: the parameters of `cell`.
         inputs: what each input of `cell` is like, such as "1x3x224x224:float32".
         check: whether a graph is compared with what it was made of.
+        names: a NAMES.toml by which weights are moved from one network of a pair to the other.
+        into: which network of `names` to write for, where the source has the names of both.
     """
 
     to: Runtime
@@ -66,6 +68,8 @@ class Request:
     checkpoint: Path | None = None
     inputs: Sequence[Any] = ()
     check: bool = True
+    names: Path | None = None
+    into: Literal["a", "b"] | None = None
 
     def given(self, *names: str) -> list[str]:
         """Return the options, as the command line writes them, of those fields that were set."""

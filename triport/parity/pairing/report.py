@@ -19,6 +19,15 @@ def pieces_of(found: PairResult) -> list[Any]:
     return [_table(found), *(escape(line) for line in lines_of(found))]
 
 
+def written_lines(output: str | None) -> list[str]:
+    """Return how far the map that was written can be relied on, as the file itself says it."""
+    from rich.markup import escape
+
+    from triport.converters.naming.reading import read_names
+
+    return [] if output is None else [escape(f"{output}: {read_names(output).standing}")]
+
+
 def _table(found: PairResult) -> Any:
     from rich.markup import escape
     from rich.table import Table
