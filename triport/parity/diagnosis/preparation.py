@@ -51,7 +51,7 @@ def profile(preprocess: Preprocess) -> str:
 
 def classes_finding(sides: Sides, moved: list[Changed]) -> Finding:
     """Say whether output i is one class in both files: by the last layer's rows, and the names beside it."""
-    names = [_class_names(config_beside(one)) for one in (sides.tensors.left, sides.tensors.right)]
+    names = [_class_names(config_beside(one.path)) for one in (sides.tensors.left, sides.tensors.right)]
     if moved:
         return Finding("classes", False, sentence_of(moved, len(sides.tensors.mine)), tuple(map(str, moved)))
     if all(names) and names[0] != names[1]:

@@ -92,7 +92,7 @@ def _of_file(path: Path, specs: Sequence[InputSpec], label: str) -> Side:
             f"{label}: holds weights and no graph. A pair is of two networks: name a Module, a Cell, or a "
             f".onnx or .mindir file"
         )
-    from triport.parity.imported.runs import load
+    from triport.converters.onnx_import.written import load
 
     module = _imported(path, load)
     return _side(module, "pytorch", lambda: module, specs, path.stem, label)
