@@ -30,6 +30,7 @@ AT_HOME = (
     "parity/runtimes/*.py",
     "converters/onnx_import/pieces/*/*.py",
     "parity/imported/runs.py",
+    "parity/pairing/sides/*.py",
     "parity/imported/judge.py",
     "parity/onnx_graphs/quantised.py",
     "converters/networks/registered.py",
