@@ -101,11 +101,15 @@ def _in_a_process(network: PackageNetwork, options: argparse.Namespace) -> Recor
         command = [sys.executable, __file__, "--one", f"{network.package}/{network.name}", str(result)]
         command += ["--configs", str(options.configs)] if options.configs else []
         started = time.monotonic()
-        with contextlib.suppress(subprocess.TimeoutExpired), Path(os.devnull).open("w") as nowhere:
-            subprocess.run(command, stdout=nowhere, stderr=nowhere, timeout=options.timeout, check=False)
+        why = f"took over {options.timeout:.0f} s"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=options.timeout, check=False
+            )
+            why = f"died with exit code {done.returncode}: {done.stderr.strip().splitlines()[-1:]}"
         seconds = round(time.monotonic() - started)
         if not result.exists():
-            return {"stage": "not exported", "why": f"died, or took over {options.timeout:.0f} s"}
+            return {"stage": "not exported", "why": why}
         return {**json.loads(result.read_text()), "seconds": seconds}
 
 

@@ -18,7 +18,7 @@ from triport.converters.formats.pickled_values import (
     Storage,
     UnreadableTensor,
 )
-from triport.converters.formats.tensors import ITEM_BYTES, ArrayTensor, checked_shape
+from triport.converters.formats.tensors import ITEM_BYTES, ArrayTensor, checked_shape, short
 
 _DTYPES = {
     "f8": "float64",
@@ -59,7 +59,7 @@ class PickledArray(Opaque):
         if not self.state or not isinstance(self.state[0][1], PickledDtype):
             return "a NumPy array"
         shape, dtype = self.state[0][:2]
-        return f"a NumPy array {_DTYPES.get(dtype.code, dtype.code[:8])}{list(shape[:8])}"
+        return short(f"a NumPy array {_DTYPES.get(dtype.code, dtype.code[:8])}{list(shape[:8])}")
 
 
 def numpy_call(function: Global, arguments: tuple[Any, ...]) -> Opaque | None:
