@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from triport.converters.environment import import_mindspore
-from triport.converters.mindir.export import mindir_bytes_from_cell, onnx_from_mindir
+from triport.converters.mindir.export import exported_mindir, onnx_from_mindir
 from triport.converters.names import name_map, reference_dialect
 from triport.converters.onnx_model import finished, with_parameters
 from triport.reference_models.spec import ModelSpec
@@ -21,21 +21,28 @@ FRAMEWORK = "MindSpore"
 def export(
     spec: ModelSpec, num_classes: int, parameters: Mapping[str, np.ndarray], *, opset: int = 17
 ) -> onnx.ModelProto:
-    """Return the MindSpore definition as an ONNX model with these parameters.
+    """Return the MindSpore definition as an ONNX model in memory, with these parameters by canonical name."""
+    return with_parameters(trace(spec, num_classes, opset=opset), parameters)
+
+
+def trace(spec: ModelSpec, num_classes: int, *, opset: int = 17) -> onnx.ModelProto:
+    """Return the MindSpore definition as an ONNX graph whose parameters are inputs.
 
     Args:
         spec: the model.
         num_classes: outputs of the head.
-        parameters: canonical name -> float32 array, every parameter and buffer; put in bit for bit.
         opset: of the default domain, 13 to 21.
 
     Returns:
-        A checked model: input `input` (N, 3, H, W), output `logits` (N, num_classes), N free.
+        A checked graph: input `input` (N, 3, H, W) and the parameters, output `logits` (N, num_classes),
+        N free.
     """
     import_mindspore()
     cell = spec.build_mindspore(num_classes).set_train(False)
-    mindir = mindir_bytes_from_cell(cell, (1, 3, spec.input_size_px, spec.input_size_px))
     names = name_map(spec, reference_dialect(spec, "mindspore"))
-    rename = {theirs: canonical for canonical, theirs in names.items()}
-    model = onnx_from_mindir(mindir, opset=opset, rename=rename)
-    return finished(with_parameters(model, parameters), spec, num_classes, opset)
+    canonical = {theirs: ours for ours, theirs in names.items()}
+    shapes = {canonical[one.name]: tuple(one.shape) for one in cell.get_parameters() if one.name in canonical}
+    with exported_mindir(cell, (1, 3, spec.input_size_px, spec.input_size_px)) as path:
+        del cell  # its parameters are in the file
+        model = onnx_from_mindir(path, opset=opset, rename=canonical, keep_parameters=False)
+    return finished(model, spec, num_classes, opset, shapes)

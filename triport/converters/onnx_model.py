@@ -26,40 +26,54 @@ class OnnxExportError(TriportError):
 
 
 def with_parameters(model: onnx.ModelProto, parameters: Mapping[str, np.ndarray]) -> onnx.ModelProto:
-    """Put the parameters' bytes into the model's initializers of the same names.
+    """Return a traced graph with its parameters in it, as initializers of the same names.
 
-    Raises:
-        OnnxExportError: the initializers are not exactly the parameters (small constants apart).
+    Args:
+        model: what `finished` returned; it is changed.
+        parameters: canonical name -> float32 array; put in bit for bit.
     """
-    initializers = {tensor.name: tensor for tensor in model.graph.initializer}
-    problems = [f"{name}: not in the graph" for name in parameters if name not in initializers]
-    for name, tensor in initializers.items():
-        if name not in parameters:
-            if len(tensor.dims) > 1:
-                problems.append(f"{name}: in the graph, but no parameter")
-            continue
-        array = parameters[name]
-        if tuple(tensor.dims) != array.shape:
-            problems.append(f"{name}: {tuple(tensor.dims)} in the graph, parameter {array.shape}")
-            continue
-        tensor.ClearField("float_data")
-        tensor.raw_data = array.astype("<f4", copy=False).tobytes()
-    if problems:
-        raise OnnxExportError(
-            f"the exported graph's initializers differ from the parameters:\n{listed(problems)}"
-        )
+    constants = list(model.graph.initializer)
+    del model.graph.initializer[:]
+    for declared in take_declared(model):
+        tensor = model.graph.initializer.add()
+        tensor.CopyFrom(declared)
+        tensor.raw_data = parameters[declared.name].astype("<f4", copy=False).tobytes()
+    model.graph.initializer.extend(constants)
     return model
 
 
-def finished(model: onnx.ModelProto, spec: ModelSpec, num_classes: int, opset: int) -> onnx.ModelProto:
-    """Return the model with its names, versions and shapes in order, checked.
-
-    Raises:
-        OnnxExportError: `onnx.checker` or strict shape inference refuses it, its input or output
-            is not as promised, or its batch axis is not free.
-    """
+def take_declared(model: onnx.ModelProto) -> list[onnx.TensorProto]:
+    """Take the parameters out of a traced graph's inputs: each as a tensor with a type and no values."""
     import onnx
 
+    declared = []
+    for value in model.graph.input:
+        if value.name != INPUT:
+            dims = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+            declared.append(
+                onnx.TensorProto(name=value.name, dims=dims, data_type=value.type.tensor_type.elem_type)
+            )
+    kept = [value for value in model.graph.input if value.name == INPUT]
+    del model.graph.input[:]
+    model.graph.input.extend(kept)
+    return declared
+
+
+def finished(
+    model: onnx.ModelProto,
+    spec: ModelSpec,
+    num_classes: int,
+    opset: int,
+    shapes: Mapping[str, tuple[int, ...]],
+) -> onnx.ModelProto:
+    """Return a traced graph, whose parameters are inputs, with its names and versions in order, checked.
+
+    A graph without weights is small, so checking it costs the same for a model of any size.
+
+    Raises:
+        OnnxExportError: `onnx.checker` or strict shape inference refuses it, its inputs are not the images
+            and exactly the parameters, its output is not as promised, or its batch axis is not free.
+    """
     model.ir_version = IR_VERSIONS[opset]
     model.producer_name = "triport"
     model.graph.name = spec.name
@@ -67,41 +81,71 @@ def finished(model: onnx.ModelProto, spec: ModelSpec, num_classes: int, opset: i
     del model.metadata_props[:]
     for node in model.graph.node:
         node.ClearField("doc_string")
-    problems = []
+    problems = _version_problems(model, opset) + _parameter_problems(model, shapes)
+    problems += _signature_problems(model, spec.input_size_px, num_classes)
+    problems = problems or _graph_problems(model)
+    if problems:
+        raise OnnxExportError(f"{spec.name}: the exported ONNX model is not right:\n{listed(problems)}")
+    return model
+
+
+def _version_problems(model: onnx.ModelProto, opset: int) -> list[str]:
     default = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
-    if default != [opset] or len(model.opset_import) != 1:
-        problems.append(
-            f"opset imports {[(e.domain, e.version) for e in model.opset_import]}, expected {opset}"
-        )
-    size = spec.input_size_px
+    if default == [opset] and len(model.opset_import) == 1:
+        return []
+    return [f"opset imports {[(e.domain, e.version) for e in model.opset_import]}, expected {opset}"]
+
+
+def _parameter_problems(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+    found = {
+        value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+        for value in model.graph.input
+        if value.name != INPUT
+    }
+    problems = [f"{name}: not in the graph" for name in shapes if name not in found]
+    problems += [f"{name}: in the graph, but no parameter" for name in found if name not in shapes]
+    problems += [
+        f"{tensor.name}: in the graph, but no parameter"
+        for tensor in model.graph.initializer
+        if len(tensor.dims) > 1
+    ]
+    return problems + [
+        f"{name}: {found[name]} in the graph, parameter {shape}"
+        for name, shape in shapes.items()
+        if found.get(name, shape) != shape
+    ]
+
+
+def _signature_problems(model: onnx.ModelProto, size_px: int, num_classes: int) -> list[str]:
+    problems = []
     for values, name, dims in (
-        (model.graph.input, INPUT, (3, size, size)),
+        (model.graph.input, INPUT, (3, size_px, size_px)),
         (model.graph.output, LOGITS, (num_classes,)),
     ):
         found = {value.name: value.type.tensor_type for value in values}
-        if list(found) != [name]:
-            problems.append(f"expected only {name!r}, found {list(found)}")
+        if name not in found:
+            problems.append(f"expected {name!r}, found {list(found)[:3]}")
             continue
         shape = found[name].shape
         if tuple(d.dim_value for d in shape.dim[1:]) != dims or shape.dim[0].dim_param != BATCH_AXIS:
             problems.append(f"{name}: expected (N, {', '.join(map(str, dims))}), found {shape}")
-    if not problems:
-        try:
-            onnx.checker.check_model(model, full_check=True)
-            inferred = onnx.shape_inference.infer_shapes(
-                model, check_type=True, strict_mode=True, data_prop=True
-            )
-        except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-            problems.append(str(error))
-        else:
-            batch = inferred.graph.output[0].type.tensor_type.shape.dim[0]
-            if batch.dim_param != BATCH_AXIS:
-                problems.append(
-                    f"shape inference finds the output's batch axis {batch}, expected {BATCH_AXIS}"
-                )
-    if problems:
-        raise OnnxExportError(f"{spec.name}: the exported ONNX model is not right:\n{listed(problems)}")
-    return model
+    if len(model.graph.output) != 1:
+        problems.append(f"{len(model.graph.output)} outputs, expected one")
+    return problems
+
+
+def _graph_problems(model: onnx.ModelProto) -> list[str]:
+    import onnx
+
+    try:
+        onnx.checker.check_model(model, full_check=True)
+        inferred = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        return [str(error)]
+    batch = inferred.graph.output[0].type.tensor_type.shape.dim[0]
+    if batch.dim_param == BATCH_AXIS:
+        return []
+    return [f"shape inference finds the output's batch axis {batch}, expected {BATCH_AXIS}"]
 
 
 def set_metadata(model: onnx.ModelProto, metadata: Mapping[str, str]) -> None:

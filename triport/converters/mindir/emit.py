@@ -35,12 +35,14 @@ def onnx_from_graph(
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
     free_batch: bool = True,
+    keep_parameters: bool = True,
 ) -> onnx.ModelProto:
     """Return the MindIR graph as an ONNX model.
 
     `rename` maps `param.name`s to initializer names; those that are not in it keep theirs. One
     input is called "input", one output "logits", unless other names are given. With `free_batch`
-    the first axis of each input and output is free, which is then checked.
+    the first axis of each input and output is free, which is then checked. Without `keep_parameters` they
+    become further inputs, and no byte of theirs is copied.
 
     Raises:
         UnsupportedOperatorsError: some operators cannot be converted; all are listed.
@@ -61,6 +63,8 @@ def onnx_from_graph(
     )
     builder.graph.name = graph.name.rpartition("construct")[0].strip("_") or "main"
     run_passes(model, outputs, names, begun.batch_size, builder)
+    if not keep_parameters:
+        _declare_parameters(builder.graph, begun.reserved)
     return ir.to_proto(model)
 
 
@@ -114,6 +118,16 @@ def _begin(
         entries.update(_free_constants(graph, builder))
     reserved = {*parameters.values(), *inputs.values()}
     return _Begun(builder, entries, reserved, batched[0].shape[0] if batched else None)
+
+
+def _declare_parameters(graph: ir.Graph, parameters: set[str]) -> None:
+    """Make inputs of the initializers with these names."""
+    for name in [name for name in graph.initializers if name in parameters]:
+        value = graph.initializers.pop(name)
+        assert value.const_value is not None
+        value.type, value.shape = ir.TensorType(value.const_value.dtype), ir.Shape(value.const_value.shape)
+        value.const_value = None
+        graph.inputs.append(value)
 
 
 def _add_parameter(builder: Builder, name: str, tensor: Tensor) -> Value:

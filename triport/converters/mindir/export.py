@@ -87,6 +87,7 @@ def onnx_from_mindir(
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
     free_batch: bool = True,
+    keep_parameters: bool = True,
 ) -> onnx.ModelProto:
     """Return a .mindir file, given by path or content, as an ONNX model.
 
@@ -104,4 +105,5 @@ def onnx_from_mindir(
         input_names=input_names,
         output_names=output_names,
         free_batch=free_batch,
+        keep_parameters=keep_parameters,
     )
