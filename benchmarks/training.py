@@ -23,7 +23,7 @@ environment.prepare()
 
 from benchmarks.model_by_model import Record, arguments, records_in, run
 from triport.parity.random_weights import random_parameters
-from triport.parity.training.check import check_training
+from triport.parity.training.check import TrainingOptions, check_training
 from triport.parity.training.report import parts_of
 from triport.reference_models.spec import ModelSpec, all_models
 
@@ -40,7 +40,7 @@ def trained(spec: ModelSpec, done: set[tuple]) -> Iterator[Record]:
         return
     started = time.monotonic()
     size_px = SIZES_OF.get(spec.name, SIZE_PX)
-    report = check_training(spec, random_parameters(spec), BATCH_SIZE, size_px, steps=STEPS)
+    report = check_training(spec, random_parameters(spec), TrainingOptions(BATCH_SIZE, size_px, steps=STEPS))
     yield {
         "key": [spec.name],
         "passed": report.passed,

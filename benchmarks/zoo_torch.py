@@ -92,8 +92,9 @@ def convert(name: str, size: int) -> Record:
 
 def _judge(exporter: str, prover: Any, plan: Any, arrays: Any, folder: Path) -> Record:
     """Judge a graph as `convert` does, with its own and with moved values."""
-    from triport.converters.torch_export.exporters import EXPORTERS, NotExportedError
     from triport.parity.module_export.first_parting import first_parting
+
+    from triport.converters.torch_export.exporters import EXPORTERS, NotExportedError
 
     try:
         exported = EXPORTERS[exporter](prover.net, arrays, plan.free, OPSET)

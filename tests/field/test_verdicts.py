@@ -466,5 +466,5 @@ def test_steps_of_a_small_vgg(momentum, monkeypatch):
     torch.manual_seed(0)
     parameters = {name: value.numpy() for name, value in small_vgg(10).state_dict().items()}
     spec = SimpleNamespace(name="small_vgg", input_size_px=32, num_classes=10)
-    report = check.check_training(spec, parameters, 4, runtimes=("pytorch",), steps=5)
+    report = check.check_training(spec, parameters, check.TrainingOptions(runtimes=("pytorch",), steps=5))
     assert report.passed == (momentum == 0.9)

@@ -26,7 +26,7 @@ from .options import Options, Told
 from .random_weights import random_parameters
 from .runtimes import runtimes_with
 from .subjects import Subject, computes_in
-from .training.check import TrainingReport, check_training
+from .training.check import TrainingOptions, TrainingReport, check_training
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +140,7 @@ def train(
 ) -> TrainingReport:
     """Read or make the subject's weights and compare how the frameworks train. See `check_training`."""
     loaded = loaded_of(subject, options.seed)
-    return check_training(
-        loaded.spec,
-        loaded.parameters,
+    training = TrainingOptions(
         shape.batch_size,
         shape.size_px,
         num_classes=loaded.num_classes,
@@ -151,8 +149,8 @@ def train(
         weights=loaded.source,
         seed=options.seed,
         steps=steps,
-        progress=progress,
     )
+    return check_training(loaded.spec, loaded.parameters, training, progress)
 
 
 def loaded_of(subject: Subject, seed: int) -> Loaded:

@@ -21,8 +21,10 @@ from triport.reference_models.network import Arrays, Network
 from .candidates import ParityError, framework_errors
 from .further import Expected, Main, expected_of
 from .inputs import Inputs, further_inputs
+from .judge.difference import largest_value
+from .judge.tolerance import CALIBRATIONS
 from .layers.reference import Reference
-from .noise import CALIBRATIONS, noise_of, rounded_runner
+from .noise import noise_of, rounded_runner
 from .noise.redrawn import Redrawn, RedrawnRunner
 from .options import Options
 from .precision import FULL
@@ -91,7 +93,7 @@ def reference_of(subject: Subject, exact_is_done: Callable[[], None]) -> Network
     exact_is_done()
     with framework_errors(runtime):
         rounded = _rounded(subject, network, exact)
-        largest = {name: float(np.abs(array).max(initial=0.0)) for name, array in outputs.items()}
+        largest = {name: largest_value(array) for name, array in outputs.items()}
         noise = noise_of(rounded, feed, options.seed, largest)
         calibration = CALIBRATIONS[options.precision]
         allowed = {

@@ -12,7 +12,7 @@ from triport.parity.random_weights import random_parameters
 from triport.parity.report_html import page_of
 from triport.parity.report_junit import junit_of
 from triport.parity.training import check
-from triport.parity.training.check import check_training
+from triport.parity.training.check import TrainingOptions, check_training
 from triport.parity.training.report import json_of, statistics_line, table_of, verdict_of
 from triport.parity.training.trainers.pytorch import PyTorchTrainer
 from triport.reference_models.spec import get_model
@@ -27,7 +27,7 @@ def parameters():
 
 @pytest.fixture(scope="module")
 def report(parameters):
-    return check_training(SPEC, parameters, steps=2)
+    return check_training(SPEC, parameters, TrainingOptions(steps=2))
 
 
 def test_mindspore_trains_like_pytorch(report):
@@ -133,7 +133,7 @@ def test_a_framework_that_trains_otherwise_is_found(fault, part, parameters, log
 
     monkeypatch.setitem(check._TRAINERS, "pytorch", Wrong)
     steps = 3 if part == "steps" else 0
-    report = check_training(SPEC, parameters, runtimes=("pytorch",), steps=steps)
+    report = check_training(SPEC, parameters, TrainingOptions(runtimes=("pytorch",), steps=steps))
     (pair,) = report.pairs
     assert not report.passed
     assert {
@@ -159,4 +159,4 @@ def test_a_framework_that_trains_otherwise_is_found(fault, part, parameters, log
 
 def test_a_gradient_that_is_not_finite_fails(parameters):
     broken = {**parameters, "fc.bias": np.full(10, np.nan, np.float32)}
-    assert not check_training(SPEC, broken, runtimes=("pytorch",)).passed
+    assert not check_training(SPEC, broken, TrainingOptions(runtimes=("pytorch",))).passed

@@ -17,10 +17,12 @@ from triport.converters.onnx_import.reading import ImportRefusedError, read_mode
 from triport.converters.onnx_import.tree import blocks_of, flat
 from triport.converters.onnx_import.weights import write_weights
 from triport.converters.onnx_import.writer import Source, source_of
+from triport.parity.judge import divergence
+from triport.parity.judge.difference import difference
 from triport.reference_models.errors import TriportError
 
 from .feeds import feed_of, sizes_to_try
-from .judge import Runtime, allowed, distance, moved, trial
+from .judge import STEP, Runtime, allowed, moved, trial
 from .result import ImportedSource, Trial
 from .runs import load, parameters_moved, run
 
@@ -185,7 +187,7 @@ class _Exact:
                 self._network = self._built().double()
             if seed is None:
                 return run(self._network, "pytorch", list(feed.values()), double=True)
-            off = parameters_moved(self._network, seed)
+            off = parameters_moved(self._network, STEP, seed)
             return run(off, "pytorch", list(moved(feed, seed).values()), double=True)
         except Exception:
             return None
@@ -241,16 +243,19 @@ def first_divergence(path: Path, target: Target, feed: dict[str, np.ndarray]) ->
     except Exception as error:
         return f"not found: {_short(error)}"
     # the first that is as far off as a tenth of the end: what comes before is roundings that grow
-    worst = max((distance(a, b) for a, b in zip(found, wanted, strict=True)), default=0.0)
+    worst = max((difference(a, b) for a, b in zip(found, wanted, strict=True)), default=0.0)
     least = min(0.1 * worst, 0.01) if np.isfinite(worst) else 1e-4
     by_value = dict(zip(model.graph.outputs, zip(found, wanted, allowed(wanted), strict=True), strict=True))
-    for node in model.graph:
-        for value in node.outputs:
-            if value in by_value:
-                mine, its, limit = by_value[value]
-                if mine.dtype != its.dtype or distance(mine, its) > max(
-                    limit, least if its.dtype.kind == "f" else 0
-                ):
-                    named = _short(Exception(node.name or value.name))
-                    return f"node '{named}' ({node.op_type}): {distance(mine, its):.1e}"
-    return ""
+
+    def is_right(value: ir.Value) -> bool:
+        mine, its, limit = by_value[value]
+        most = max(limit, least) if its.dtype.kind == "f" else limit
+        return mine.dtype == its.dtype and difference(mine, its) <= most
+
+    made = [(node, value) for node in model.graph for value in node.outputs if value in by_value]
+    first = divergence.first_divergence(made, lambda one: is_right(one[1]))
+    if first is None:
+        return ""
+    node, value = first.at
+    named = _short(Exception(node.name or value.name))
+    return f"node '{named}' ({node.op_type}): {difference(*by_value[value][:2]):.1e}"

@@ -15,6 +15,7 @@ import numpy as np
 
 from triport.converters.onnx_model import INPUT
 from triport.parity.batches import random_batch
+from triport.parity.judge.difference import distance, relative
 from triport.parity.noise import nudged_feeds
 from triport.parity.spool import Spool
 from triport.reference_models.spec import ModelSpec
@@ -89,73 +90,59 @@ class TrainingReport:
         return bool(self.pairs) and all(pair.passed for pair in self.pairs)
 
 
+@dataclass(frozen=True, slots=True)
+class TrainingOptions:
+    """What of a training is compared, and where.
+
+    `batch_size` is images per batch, `size_px` their size and `num_classes` the outputs, the model's own by
+    default; `runtimes` are "pytorch", "mindspore" or both, on `device`; `steps` is how many steps of SGD are
+    compared, 0 is none; `seed` is of images and labels; `weights` is what the report says of the parameters.
+    """
+
+    batch_size: int = 4
+    size_px: int | None = None
+    num_classes: int | None = None
+    runtimes: tuple[str, ...] = ("pytorch", "mindspore")
+    device: str = "cpu"
+    weights: str = "random seed 0"
+    seed: int = 0
+    steps: int = 0
+    recipe: Recipe = Recipe()  # noqa: RUF009  frozen
+
+
 def check_training(
     spec: ModelSpec,
     parameters: Values,
-    batch_size: int = 4,
-    size_px: int | None = None,
-    *,
-    num_classes: int | None = None,
-    runtimes: tuple[str, ...] = ("pytorch", "mindspore"),
-    device: str = "cpu",
-    weights: str = "random seed 0",
-    seed: int = 0,
-    steps: int = 0,
-    recipe: Recipe = Recipe(),  # noqa: B008  frozen
+    options: TrainingOptions = TrainingOptions(),
     progress: Progress = lambda step: None,
 ) -> TrainingReport:
-    """Compare loss, gradients, BatchNorm statistics and, if asked for, `steps` steps of SGD.
+    """Compare loss, gradients, BatchNorm statistics and, if asked for, steps of SGD.
 
     Args:
         spec: the model.
         parameters: values by canonical name; they are not changed.
-        batch_size: images per batch.
-        size_px: their size; the model's own by default.
-        num_classes: outputs; the model's own by default.
-        runtimes: "pytorch", "mindspore" or both.
-        device: of the candidates.
-        weights: what the report says about the parameters.
-        seed: of images and labels.
-        steps: how many steps of SGD to compare; 0 is none.
-        recipe: loss and optimizer.
+        options: what is compared.
         progress: is told each step.
 
     Raises:
         TriportError: a framework or the device is missing, or the parameters do not fit.
     """
-    classes = spec.num_classes if num_classes is None else num_classes
-
-    def data(run: int) -> tuple[list[np.ndarray], np.ndarray]:
-        """Return batches and labels; the gradients are of the first run's."""
-        numbers = range(run * BATCHES, (run + 1) * BATCHES)
-        batches = [random_batch(spec, batch_size, [seed, number], size_px) for number in numbers]
-        random = np.random.default_rng([seed, run + (1 << 16)])
-        return batches, random.integers(0, classes, (BATCHES, batch_size))
-
-    def pytorch(dtype: str = "float32") -> PyTorchTrainer:
-        return PyTorchTrainer(spec, classes, parameters, recipe, dtype=dtype)  # type: ignore[arg-type]
-
-    batches, labels = data(0)
+    course = _Course(spec, parameters, options)
+    batches, labels = course.data(0)
     progress("gradients of pytorch-float64")
-    exact = pytorch("float64")
+    exact = course.pytorch("float64")
     reference = _Pass(exact, batches, labels, on_disk=True)
     samples = exact.samples
     del exact
     progress("noise of float32 gradients")
-    noise = _Noise(_Pass(pytorch(), nudged, labels) for nudged in _nudged(batches, seed))
-    recipe = _stepping(recipe, reference.gradients[0], parameters)
-    runs = Runs(pytorch, data, parameters, steps, seed)
+    noise = _Noise(_Pass(course.pytorch(), nudged, labels) for nudged in _nudged(batches, options.seed))
+    recipe = _stepping(options.recipe, reference.gradients[0], parameters)
+    course = replace(course, options=replace(options, recipe=recipe))
+    runs = Runs(course.pytorch, course.data, parameters, options.steps, options.seed)
     pairs = []
-    for runtime in runtimes:
-
-        def candidate(runtime: str = runtime) -> PyTorchTrainer | MindSporeTrainer:
-            return _TRAINERS[runtime](spec, classes, parameters, recipe, device)
-
-        def tell(what: str, runtime: str = runtime) -> None:
-            progress(f"{steps} steps of {runtime}, {what}")
-
+    for runtime in options.runtimes:
         progress(f"gradients of {runtime}")
-        trainer = candidate()
+        trainer = course.candidate(runtime)
         found = _Pass(trainer, batches, labels)
         pair = TrainingPair(
             runtime,
@@ -167,8 +154,59 @@ def check_training(
             trainer.versions(),
         )
         del trainer, found  # before the next is made
-        pairs.append(replace(pair, steps=runs.compare(candidate, tell)) if steps else pair)
-    return TrainingReport(spec.name, weights, batches[0].shape, recipe, seed, tuple(pairs))
+        pairs.append(_with_steps(pair, course, runs, progress) if options.steps else pair)
+    return TrainingReport(spec.name, options.weights, batches[0].shape, recipe, options.seed, tuple(pairs))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Course:
+    """What every trainer is made of, and what it is trained on."""
+
+    spec: ModelSpec
+    parameters: Values
+    options: TrainingOptions
+
+    @property
+    def classes(self) -> int:
+        """How many outputs the network has."""
+        asked = self.options.num_classes
+        return self.spec.num_classes if asked is None else asked
+
+    def data(self, run: int) -> tuple[list[np.ndarray], np.ndarray]:
+        """Return a run's batches and labels; the gradients are of the first run's."""
+        options = self.options
+        numbers = range(run * BATCHES, (run + 1) * BATCHES)
+        batches = [
+            random_batch(self.spec, options.batch_size, [options.seed, number], options.size_px)
+            for number in numbers
+        ]
+        random = np.random.default_rng([options.seed, run + (1 << 16)])
+        return batches, random.integers(0, self.classes, (BATCHES, options.batch_size))
+
+    def pytorch(self, dtype: str = "float32") -> PyTorchTrainer:
+        """Make a trainer that tells what is right, or how noisy it is."""
+        return PyTorchTrainer(
+            self.spec,
+            self.classes,
+            self.parameters,
+            self.options.recipe,
+            dtype=dtype,  # type: ignore[arg-type]
+        )
+
+    def candidate(self, runtime: str) -> PyTorchTrainer | MindSporeTrainer:
+        """Make a trainer that is judged."""
+        return _TRAINERS[runtime](
+            self.spec, self.classes, self.parameters, self.options.recipe, self.options.device
+        )
+
+
+def _with_steps(pair: TrainingPair, course: _Course, runs: Runs, progress: Progress) -> TrainingPair:
+    """Return the pair with its steps of SGD beside the reference's."""
+    runtime, count = pair.candidate, course.options.steps
+    steps = runs.compare(
+        lambda: course.candidate(runtime), lambda what: progress(f"{count} steps of {runtime}, {what}")
+    )
+    return replace(pair, steps=steps)
 
 
 def _stepping(recipe: Recipe, gradients: Values, parameters: Values) -> Recipe:
@@ -229,8 +267,7 @@ def _nudged(batches: list[np.ndarray], seed: int) -> list[tuple[np.ndarray, ...]
 
 def _distance(a: np.ndarray, b: np.ndarray) -> float:
     """Return max|a - b|; infinite where it is no number."""
-    found = float(np.abs(np.asarray(a, np.float64) - b).max(initial=0.0))
-    return found if np.isfinite(found) else np.inf
+    return relative(distance(a, b), 1.0)
 
 
 def _loss(found: _Pass, reference: _Pass, noise: _Noise) -> TensorResult:

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from triport.converters.onnx_model import INPUT
-from triport.parity.noise import FLOAT32, nudged_feeds
+from triport.parity.judge.tolerance import FLOAT32
+from triport.parity.noise import nudged_feeds
 from triport.parity.spool import Spool
 from triport.reference_models.kinds import STATISTICS
 
