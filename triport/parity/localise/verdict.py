@@ -218,7 +218,7 @@ def _why_not_judged(file: onnx.ModelProto) -> str:
     """Return why only a file's logits can be compared; empty where its layers can."""
     if has_integer_layers(file):
         return _INTEGERS
-    own = own_operators(file.graph)
+    own = own_operators(file)
     return _OWN_OPERATORS.format(", ".join(own[:5])) if own else ""
 
 
@@ -272,7 +272,7 @@ def _where_it_parts(
 def _after_the_last(file: onnx.ModelProto, foreign: Path, found: FoldedComparison, network: Network) -> str:
     """Return what follows the last layer, which is at fault where no layer's output parts."""
     module, tensor = list(found.outputs.items())[-1]
-    nodes = nodes_after(file.graph, tensor, OnnxRunner(foreign, network).outputs[LOGITS])
+    nodes = nodes_after(file, tensor, OnnxRunner(foreign, network).outputs[LOGITS])
     behind = f": {described(nodes)}" if nodes else ""
     return f"every layer's output is right, so the fault is in what follows the last, {module}{behind}"
 
