@@ -28,9 +28,9 @@ import numpy as np
 from triport.converters.onnx_import.operators import TARGETS
 from triport.converters.onnx_import.reading import ImportRefusedError, model_of
 from triport.converters.onnx_import.tree import flat
-from triport.converters.onnx_import.weights import write_weights
 from triport.converters.onnx_import.writer import source_of
-from triport.parity.imported.runs import load, run
+from triport.converters.onnx_import.written import load, write
+from triport.parity.imported.runs import run
 
 
 def main() -> None:
@@ -89,8 +89,7 @@ def judged(case: Any, target: Any, shown: bool) -> tuple[str, str]:
         print(source.text)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / "case.py").write_text(source.text)
-            write_weights(Path(folder) / "case.safetensors", source.weights, target)
+            write(Path(folder), source)
             network = load(Path(folder), "case")
         for inputs, outputs in case.data_sets:
             found = run(network, target, [_array(each) for each in inputs])

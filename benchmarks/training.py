@@ -22,8 +22,10 @@ from triport.converters import environment
 environment.prepare()
 
 from benchmarks.model_by_model import Record, arguments, records_in, run
+from triport.converters.networks.registered import SIZE_AXIS, of_model
+from triport.converters.onnx_model import BATCH_AXIS
 from triport.parity.random_weights import random_parameters
-from triport.parity.training.check import TrainingOptions, check_training
+from triport.parity.training.check import Training, check_training
 from triport.parity.training.report import parts_of
 from triport.reference_models.spec import ModelSpec, all_models
 
@@ -40,7 +42,8 @@ def trained(spec: ModelSpec, done: set[tuple]) -> Iterator[Record]:
         return
     started = time.monotonic()
     size_px = SIZES_OF.get(spec.name, SIZE_PX)
-    report = check_training(spec, random_parameters(spec), TrainingOptions(BATCH_SIZE, size_px, steps=STEPS))
+    how = Training({BATCH_AXIS: BATCH_SIZE, SIZE_AXIS: size_px}, steps=STEPS)
+    report = check_training(of_model(spec), random_parameters(spec), how)
     yield {
         "key": [spec.name],
         "passed": report.passed,

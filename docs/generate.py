@@ -138,6 +138,8 @@ API_MODULES = (
     "triport.torch",
     "triport.mindspore",
     "triport.api.parity",
+    "triport.api.diagnose",
+    "triport.api.pair",
     "triport.api.evaluate",
     "triport.api.publish",
 )

@@ -316,6 +316,20 @@ def test_doctor(run_cli):
     result = run_cli("doctor", "--json", "-")
     found = json.loads(result.stdout)
     cpu = {row["runtime"]: row["usable"] for row in found["runtimes"] if row["device"] == "cpu"}
-    assert cpu == {"pytorch": True, "mindspore": True, "onnx": True}
+    # every file of parity/runtimes but what runs nothing here
+    assert cpu == {"pytorch": True, "mindspore": True, "onnx": True, "openvino": True}
     assert all(row["advice"] for row in found["runtimes"] if not row["usable"])
     assert "what to do" in run_cli("doctor").stdout
+
+
+def test_doctor_finds_a_runtime_that_does_not_load(run_cli, monkeypatch):
+    from triport.converters.environment import MissingRuntimeError
+    from triport.parity.runtimes import openvino
+
+    def framework():
+        raise MissingRuntimeError('OpenVINO cannot be loaded: pip install "triport[openvino]"')
+
+    monkeypatch.setattr(openvino, "framework", framework)
+    rows = json.loads(run_cli("doctor", "--json", "-").stdout)["runtimes"]
+    (row,) = [row for row in rows if row["runtime"] == "openvino"]
+    assert not row["usable"] and 'pip install "triport[openvino]"' in row["advice"]

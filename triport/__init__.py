@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     from triport.api.checkpoint import open as open
     from triport.api.convert import convert as convert
     from triport.api.convert import to_onnx as to_onnx
+    from triport.api.diagnose import diagnose as diagnose
     from triport.api.evaluate import evaluate as evaluate
+    from triport.api.from_onnx import from_onnx as from_onnx
     from triport.api.models import model as model
     from triport.api.models import models as models
+    from triport.api.pair import pair as pair
     from triport.api.parity import parity as parity
     from triport.api.publish import publish as publish
     from triport.api.publish import verify as verify
+    from triport.api.sources import fetch as fetch
     from triport.converters.conversion import SHIPPED as SHIPPED
     from triport.reference_models.errors import TriportError as Error
 
@@ -28,12 +32,16 @@ __version__ = "0.1.0"
 _DEFINED_IN = {
     "SHIPPED": "triport.converters.conversion",
     "convert": "triport.api.convert",
+    "diagnose": "triport.api.diagnose",
     "diff": "triport.api.checkpoint",
     "evaluate": "triport.api.evaluate",
+    "fetch": "triport.api.sources",
+    "from_onnx": "triport.api.from_onnx",
     "inspect": "triport.api.checkpoint",
     "model": "triport.api.models",
     "models": "triport.api.models",
     "open": "triport.api.checkpoint",
+    "pair": "triport.api.pair",
     "publish": "triport.api.publish",
     "to_onnx": "triport.api.convert",
     "verify": "triport.api.publish",
@@ -47,12 +55,16 @@ __all__ = [
     "Error",
     "__version__",
     "convert",
+    "diagnose",
     "diff",
     "evaluate",
+    "fetch",
+    "from_onnx",
     "inspect",
     "model",
     "models",
     "open",
+    "pair",
     "parity",
     "publish",
     "to_onnx",

@@ -22,7 +22,7 @@ import click
 
 import triport
 from triport import commands
-from triport.commands.shared.command import DEBUG, telling_options
+from triport.commands.shared.command import DEBUG, TYPED, telling_options
 from triport.commands.shared.streams import be_patient
 from triport.reference_models.errors import TriportError
 from triport.reference_models.program import as_started, program
@@ -68,6 +68,11 @@ class Commands(click.Group):
         if cmd_name not in self.list_commands(ctx):
             return None
         return getattr(importlib.import_module(f"{commands.__name__}.{cmd_name}"), cmd_name)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep what was typed, for reports, and read it."""
+        ctx.meta[TYPED] = tuple(args)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""

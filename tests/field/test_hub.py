@@ -8,7 +8,7 @@ import os
 import pytest
 
 from tests.publishing.stand_in_hub import SIGNATURE, Hub, running
-from triport.publishing import hub as module
+from triport.converters import hub as module
 from triport.publishing.push import Asked, PushError, push
 
 TOKEN = "hf_aBcDeFgHiJkLmNoPqRsTuVwXyZ012345"

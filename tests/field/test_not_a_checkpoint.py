@@ -71,7 +71,7 @@ DOWNLOADS: dict[str, tuple[Make, tuple[str, ...]]] = {
     "json": (written(b'{"error":"Entry not found"}'), ("JSON", "Entry not found")),
     "index": (
         written(b'{"metadata": {}, "weight_map": {"a": "model-00001-of-00002.safetensors"}}'),
-        ("index of a checkpoint in several parts",),
+        ("its part model-00001-of-00002.safetensors is not beside it", "Download every part"),
     ),
     "text": (written(b"Access denied\n"), ("it is a text, 'Access denied'",)),
     "zeros": (written(bytes(5000)), ("only zeros", "not finished")),

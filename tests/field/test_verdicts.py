@@ -446,25 +446,21 @@ def small_vgg(num_classes):
 )
 def test_steps_of_a_small_vgg(momentum, monkeypatch):
     from dataclasses import replace
-    from types import SimpleNamespace
 
     import torch
 
-    from triport.parity.training import check
+    from triport.parity.training.check import Training, check_training
     from triport.parity.training.trainers import pytorch as trainers
     from triport.reference_models.network import Input, Network, Realisation
 
-    def trainer(spec, classes, parameters, recipe, device):
-        return trainers.PyTorchTrainer(spec, classes, parameters, replace(recipe, momentum=momentum), device)
+    def load(network, parameters, task, device):
+        other = replace(task, recipe=replace(task.recipe, momentum=momentum))
+        return trainers.PyTorchTrainer(network, parameters, other, device)
 
-    def network(spec, classes):
-        vgg = {"pytorch": Realisation("pytorch", lambda: small_vgg(classes))}
-        return Network(spec.name, (Input("input", ("N", 3, 32, 32)),), ("logits",), vgg)
-
-    monkeypatch.setattr(trainers, "of_model", network)
-    monkeypatch.setitem(check._TRAINERS, "pytorch", trainer)
+    monkeypatch.setattr(trainers, "load", load)
     torch.manual_seed(0)
     parameters = {name: value.numpy() for name, value in small_vgg(10).state_dict().items()}
-    spec = SimpleNamespace(name="small_vgg", input_size_px=32, num_classes=10)
-    report = check.check_training(spec, parameters, check.TrainingOptions(runtimes=("pytorch",), steps=5))
+    realisation = Realisation("pytorch", lambda: small_vgg(10))
+    network = Network("small_vgg", (Input("input", ("N", 3, 32, 32)),), ("logits",), {"pytorch": realisation})
+    report = check_training(network, parameters, Training({"N": 4}, ("pytorch",), steps=5))
     assert report.passed == (momentum == 0.9)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from triport.converters.onnx_import.reading import model_of
 from triport.converters.onnx_import.tree import blocks_of
-from triport.converters.onnx_import.weights import write_weights
 from triport.converters.onnx_import.writer import source_of
-from triport.parity.imported.runs import load, run
+from triport.converters.onnx_import.written import load, write
+from triport.parity.imported.runs import run
 
 
 def written(proto, target="pytorch", folder=Path()):
@@ -17,6 +17,5 @@ def written(proto, target="pytorch", folder=Path()):
 
 def outputs_of(source, arrays, folder):
     """Return what source computes."""
-    (folder / "written.py").write_text(source.text)
-    write_weights(folder / "written.safetensors", source.weights, source.target)
+    write(folder, source)
     return run(load(folder, "written"), source.target, arrays)

@@ -10,7 +10,8 @@ import pytest
 
 from tests.onnx_import.source_runs import outputs_of, written
 from triport.converters.onnx_import import operators
-from triport.parity.imported.runs import load, run
+from triport.converters.onnx_import.written import load
+from triport.parity.imported.runs import run
 
 FLOAT = onnx.TensorProto.FLOAT
 

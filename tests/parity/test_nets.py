@@ -1,6 +1,8 @@
 """Networks of a user's own go through parity: any inputs, any outputs, in three runtimes."""
 
 import json
+import re
+from xml.etree import ElementTree
 
 import pytest
 
@@ -100,9 +102,17 @@ def test_a_net_without_inputs_says_what_is_missing(run_cli):
     assert done.exit_code == 2 and "one --input for each input" in done.stderr
 
 
-@pytest.mark.parametrize("option", [("--images", "photos"), ("--size", "32"), ("--gradients",), ("--all",)])
-def test_what_is_of_models_alone_is_refused(option, parity):
-    assert f"{option[0]}: is for models that triport knows" in parity("Two", *option, expect=2)
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (("--images", "photos"), "how images are prepared is known of triport's own models alone"),
+        (("--size", "32"), "the sizes of your own network stand in --input"),
+        (("--batch-size", "1,3"), "the sizes of your own network stand in --input"),
+        (("--all",), "is for the models that triport knows"),
+    ],
+)
+def test_what_is_of_models_alone_is_refused_with_what_to_write_instead(option, said, parity):
+    assert f"{option[0]}: {said}" in parity("Two", *option, expect=2)
 
 
 def test_a_wrong_input_is_the_users_message(run_cli):
@@ -126,3 +136,25 @@ def test_networks_that_call_their_input_otherwise(words, run_cli):
     done = run_cli("parity", *nets, "--input", "2x3x6x6", "--json", "-")
     assert done.exit_code == 0, done.output
     assert {pair["candidate"] for pair in json.loads(done.stdout)["models"][0]["pairs"]} == set(ALL)
+
+
+def test_the_page_and_junit_show_every_output(run_cli, tmp_path):
+    page, junit = tmp_path / "x.html", tmp_path / "x.xml"
+    specs = [word for spec in INPUTS["Two"] for word in ("--input", spec)]
+    nets = [f"{MODULES}:Two", f"{MODULES}:Wrong"]
+    done = run_cli("parity", *nets, *specs, "--runtimes", "pytorch", "--html", page, "--junit", junit)
+    assert done.exit_code == 1, done.output
+    text = page.read_text()
+    assert "inputs image 2 x 3 x 16 x 16, side 2 x 5 of noise" in text
+    rows = re.findall(r"<tr><td>(.*?)</td><td><code>(.*?)</code>(, decides)?", text)
+    wrong = f"pytorch ({MODULES}:Wrong)"
+    assert [(name, output) for name, output, _ in rows] == [
+        (name, f"output_{index}") for name in ("pytorch", wrong) for index in range(3)
+    ]
+    assert (wrong, "output_1", ", decides") in rows
+    (suite,) = ElementTree.fromstring(junit.read_bytes())
+    assert (suite.get("tests"), suite.get("failures")) == ("8", "2")
+    failed = {case.get("name"): case.find("failure") for case in suite if case.find("failure") is not None}
+    assert set(failed) == {wrong, f"{wrong}, output_1"}
+    for failure in failed.values():
+        assert failure.get("message").startswith("output_1 differ from pytorch-float64 by 1.0e-04")

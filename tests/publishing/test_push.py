@@ -3,7 +3,7 @@
 import huggingface_hub
 import pytest
 
-from triport.publishing.hub import connected, reason_of, without_secrets
+from triport.converters.hub import connected, reason_of, without_secrets
 from triport.publishing.push import PushError, check_repository, upload_list
 
 TOKEN = "hf_aBcDeFgHiJkLmNoPqRsTuVwXyZ012345"

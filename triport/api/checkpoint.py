@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Self, Unpack
 
-from .arguments import ArgumentError, PathLike, SelectionOptions, selection_of
+from .arguments import ArgumentError, PathLike, Progress, SelectionOptions, quiet, selection_of
+from .sources import local_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +32,7 @@ class OpenCheckpoint(Mapping[str, "StoredTensor"]):
     def __init__(self, path: PathLike, **options: Unpack[SelectionOptions]) -> None:
         from triport.converters.formats import open_checkpoint
 
-        checkpoint = open_checkpoint(Path(path), selection_of(**options))
+        checkpoint = open_checkpoint(local_path(path), selection_of(**options))
         self.path = checkpoint.path
         self.format = checkpoint.format
         self.runtime = checkpoint.runtime
@@ -101,7 +101,7 @@ def open(path: PathLike, **options: Unpack[SelectionOptions]) -> OpenCheckpoint:
     """Open a checkpoint of any format, without any framework and without running anything in it.
 
     Args:
-        path: any .ckpt, .pth, .safetensors or .onnx, told by its content.
+        path: any .ckpt, .pth, .safetensors or .onnx, told by its content; or what `fetch` takes.
         **options: key, prefix and renames: which tensors are meant, where it holds more than one network.
 
     Returns:
@@ -121,14 +121,22 @@ def open(path: PathLike, **options: Unpack[SelectionOptions]) -> OpenCheckpoint:
 
 
 def inspect(
-    path: PathLike, *, stats: bool = False, head: bool = True, **options: Unpack[SelectionOptions]
+    path: PathLike,
+    *,
+    stats: bool = False,
+    head: bool = True,
+    offline: bool = False,
+    progress: Progress = quiet,
+    **options: Unpack[SelectionOptions],
 ) -> Inspection:
     """Say what a checkpoint is: format, names, model, classes, tensors, and what is wrong with it.
 
     Args:
-        path: the file.
+        path: the file, or what `fetch` takes.
         stats: whether to compute every tensor's range, mean, deviation, NaN and Inf.
         head: whether the last layer must be there; without it, it is left out.
+        offline: whether only what was brought before may be used.
+        progress: is told each step.
         **options: key, prefix and renames: which tensors are meant.
 
     Returns:
@@ -147,18 +155,26 @@ def inspect(
     """
     from triport.converters.inspection import inspect_file
 
-    return inspect_file(Path(path), stats, selection_of(**options), head)
+    return inspect_file(local_path(path, progress, offline), stats, selection_of(**options), head)
 
 
 def diff(
-    first: PathLike, second: PathLike, *, head: bool = True, **options: Unpack[SelectionOptions]
+    first: PathLike,
+    second: PathLike,
+    *,
+    head: bool = True,
+    offline: bool = False,
+    progress: Progress = quiet,
+    **options: Unpack[SelectionOptions],
 ) -> Comparison:
     """Say what differs between two checkpoints, across formats and dialects.
 
     Args:
-        first: a checkpoint of any format.
+        first: a checkpoint of any format, or what `fetch` takes.
         second: another one.
         head: whether the last layers are compared too.
+        offline: whether only what was brought before may be used.
+        progress: is told each step.
         **options: key, prefix and renames: which tensors of the first are meant.
 
     Returns:
@@ -176,4 +192,5 @@ def diff(
     """
     from triport.converters.comparison import compare_files
 
-    return compare_files(Path(first), Path(second), selection_of(**options), head)
+    files = [local_path(one, progress, offline) for one in (first, second)]
+    return compare_files(files[0], files[1], selection_of(**options), head)

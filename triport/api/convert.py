@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from triport.reference_models.spec import Runtime
 
@@ -20,11 +20,15 @@ from .arguments import (
     selection_of,
 )
 from .networks import is_model_named, is_network, network_of
+from .sources import located
 
 if TYPE_CHECKING:
     from triport.converters.conversion import Conversion
+    from triport.converters.naming.convert import NamedConversion
+    from triport.converters.networks.factories import Made
     from triport.converters.request import Request
     from triport.parity.graphs.result import AnyConversion
+    from triport.parity.imported.chain import Chained
     from triport.parity.imported.result import ImportedSource
     from triport.parity.module_export.result import ModuleConversion
 
@@ -45,6 +49,9 @@ class ConvertOptions(SelectionOptions, total=False):
     checkpoint: PathLike | None
     inputs: Sequence[Any]
     check: bool
+    offline: bool
+    names: PathLike | None
+    into: Literal["a", "b"] | None
 
 
 def convert(
@@ -54,14 +61,14 @@ def convert(
     to: Runtime,
     progress: Progress = quiet,
     **options: Unpack[ConvertOptions],
-) -> Conversion | AnyConversion | ModuleConversion | ImportedSource:
+) -> Conversion | NamedConversion | AnyConversion | ModuleConversion | ImportedSource | Chained:
     """Move a checkpoint to another runtime: every parameter accounted for, bit-equal, checked.
 
     Args:
-        source: any .ckpt, .pth, .safetensors, .onnx or .mindir, told by its content; None is the small
-            trained model that triport ships. Or a network in code, to ONNX: a torch.nn.Module, a Cell, or
-            a NET such as "package.module:factory".
-        output: the file to write, or of an ONNX graph's source the folder; None is the source's name in the
+        source: any .ckpt, .pth, .safetensors, .onnx or .mindir, told by its content, or what `fetch` takes;
+            None is the small trained model that triport ships. Or a network in code, to ONNX or to the other
+            framework's source: a torch.nn.Module, a Cell, or a NET such as "package.module:factory".
+        output: the file to write, or of a graph's source the folder; None is the source's name in the
             working directory.
         to: the runtime to write for: "mindspore", "pytorch" or "onnx".
         progress: is told each step.
@@ -87,17 +94,18 @@ def convert(
     from triport.converters.mindir.asked import is_graph_asked
     from triport.converters.onnx_import.asked import is_source_asked
 
+    source, options = _brought(source, options, progress)
     request = _request(to, path_or_none(output), **options)
+    if request.names is not None or request.into is not None:
+        return _convert_by_names(source, request, progress)
     if is_network(source):
         return _convert_network(source, request, progress)
     path = path_or_none(source)
     if is_model_named(source):
         path, request = request.weights_of_model(source)
     if is_source_asked(path, request):
-        from triport.parity.imported.convert import convert_to_source
-
-        assert path is not None and request.output is not None and request.to != "onnx"
-        return convert_to_source(path, request.output, request.to, progress)
+        assert path is not None
+        return _source_of_file(path, request, progress)
     if is_graph_asked(path, request):
         from triport.parity.graphs.asked import convert_asked
 
@@ -107,21 +115,96 @@ def convert(
     return run(path, request, progress)
 
 
+def _brought(source: Any, options: ConvertOptions, progress: Progress) -> tuple[Any, ConvertOptions]:
+    """Return the source as what lies here, and the options without what was of bringing it.
+
+    The name of published weights together with a checkpoint says what the checkpoint is: nothing is brought.
+    """
+    from triport.converters.sources import is_elsewhere
+
+    rest: Any = {name: value for name, value in options.items() if name != "offline"}
+    if options.get("checkpoint") is not None or not is_elsewhere(source):
+        return source, rest
+    path, weights = located(source, progress, options.get("offline", False))
+    return path, {**rest, "model": options.get("model") or weights}
+
+
+def _source_of_file(path: Path, request: Request, progress: Progress) -> ImportedSource | Chained:
+    """Write the source of an ONNX or .mindir file's graph into a folder."""
+    from triport.converters.mindir.asked import is_mindir
+    from triport.parity.graphs.asked import convert_asked
+    from triport.parity.imported.convert import convert_to_source
+
+    assert request.output is not None and request.to != "onnx"
+    if not is_mindir(path):
+        return convert_to_source(path, request.output, request.to, progress)
+    return _chained(
+        str(path), path.stem, request, lambda asked: convert_asked(path, asked, progress), progress
+    )
+
+
+def _convert_by_names(source: Any, request: Request, progress: Progress) -> NamedConversion:
+    """Convert the weights of one network of a pair to those of the other."""
+    from triport.converters.naming.convert import convert_by_names
+
+    if request.names is None:
+        raise ArgumentError("--into: says which network of --names to write for; give --names NAMES.toml too")
+    if is_network(source):
+        raise ArgumentError(f"{source}: --names moves weights; give the file that holds them")
+    return convert_by_names(path_or_none(source), request, progress)
+
+
 def _convert_network(
     source: Any, request: Request, progress: Progress
-) -> Conversion | AnyConversion | ModuleConversion:
-    """Convert a network in code, or the weights of a model that is named."""
+) -> AnyConversion | ModuleConversion | Chained:
+    """Convert a network in code: to ONNX, or by way of ONNX to source in a folder."""
     from triport.converters.mindir.asked import AskedError
-    from triport.parity.graphs.asked import convert_asked
+    from triport.converters.onnx_import.asked import check_options, is_folder_asked
 
     if request.cell is not None:
         raise AskedError(f"{source}: give a NET or --cell, not both")
     made = network_of(source, progress)
+    if is_folder_asked(request):
+        check_options(made.factory.text, request, made.runtime)
+        return _chained(
+            made.factory.text,
+            made.factory.name,
+            request,
+            lambda asked: _network_to_onnx(made, asked, progress),
+            progress,
+        )
+    return _network_to_onnx(made, request, progress)
+
+
+def _network_to_onnx(made: Made, request: Request, progress: Progress) -> AnyConversion | ModuleConversion:
     if made.runtime == "mindspore":
+        from triport.parity.graphs.asked import convert_asked
+
         return convert_asked(None, replace(request, cell=made), progress)
     from triport.parity.module_export.convert import convert_module
 
     return convert_module(made.network, made.factory.name, request, progress)
+
+
+def _chained(
+    source: str,
+    name: str,
+    request: Request,
+    to_onnx: Callable[[Request], AnyConversion | ModuleConversion],
+    progress: Progress,
+) -> Chained:
+    """Write a network's source by way of an ONNX file that is proven, and not kept."""
+    from triport.parity.imported.chain import convert_by_onnx
+
+    assert request.output is not None and request.to != "onnx"
+    return convert_by_onnx(
+        source,
+        name,
+        lambda path: to_onnx(replace(request, to="onnx", output=path)),
+        request.output,
+        request.to,
+        progress,
+    )
 
 
 def _request(
@@ -132,6 +215,7 @@ def _request(
     renames: Renames = (),
     head: bool = True,
     checkpoint: PathLike | None = None,
+    names: PathLike | None = None,
     **others: Any,
 ) -> Request:
     """Return what is asked for as the record that the converters take."""
@@ -143,6 +227,7 @@ def _request(
         selection=selection_of(key, prefix, renames),
         with_head=head,
         checkpoint=path_or_none(checkpoint),
+        names=path_or_none(names),
         **others,
     )
 
@@ -153,7 +238,7 @@ def to_onnx(
     *,
     progress: Progress = quiet,
     **options: Unpack[ConvertOptions],
-) -> Conversion | AnyConversion | ModuleConversion | ImportedSource:
+) -> Conversion | NamedConversion | AnyConversion | ModuleConversion | ImportedSource | Chained:
     """Write an ONNX file of a checkpoint, a .mindir file, or a network of your own.
 
     A checkpoint's parameters are put into its model's graph. A .mindir file or a Cell is converted whatever

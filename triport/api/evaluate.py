@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from .arguments import PathLike, Progress, path_or_none, quiet
+from .sources import located
 
 if TYPE_CHECKING:
     from triport.parity.imagenet.pair_of_rows import DoneWithRows
@@ -34,6 +36,7 @@ class EvaluateOptions(TypedDict, total=False):
         rows: write one CSV row per image there, as results come.
         resume: go on with the rows of a run that was stopped.
         keep_predictions: also keep every image's best five classes.
+        offline: whether only what was brought before may be used.
     """
 
     labels: PathLike | None
@@ -53,20 +56,22 @@ class EvaluateOptions(TypedDict, total=False):
     resume: bool
     keep_predictions: bool
     html: PathLike | None
+    offline: bool
 
 
 def evaluate(
-    *what: PathLike,
+    *what: Any,
     data: PathLike | None = None,
     progress: Progress = quiet,
     **options: Unpack[EvaluateOptions],
 ) -> Done | DoneWithRows:
-    """Score a checkpoint or ONNX file on labelled images, beside the published accuracy.
+    """Score a classifier on labelled images, beside the published accuracy where there is one.
 
     Two of them run on the same decoded images and are compared image by image.
 
     Args:
-        *what: one or two of them: a model, published weights, or a file.
+        *what: one or two of them: a checkpoint or ONNX file, a .mindir file, what `fetch` takes, a
+            torch.nn.Module or mindspore.nn.Cell with its weights, or the text that names its factory.
         data: labelled images: a folder of class folders, ILSVRC-2012's validation images as they come,
             WebDataset shards or Parquet files. Left out where both are files of rows.
         progress: is told each step.
@@ -93,4 +98,10 @@ def evaluate(
         asked[name] = (value,) if isinstance(value, str) else tuple(value or ())
     for name in ("labels", "classes", "rows", "html"):
         asked[name] = path_or_none(asked.get(name))
-    return run(Request(what=tuple(map(str, what)), data=path_or_none(data), **asked), progress)
+    found = [located(one, progress, asked.get("offline", False)) for one in what]
+    asked.pop("offline", None)
+    if not asked["model"]:
+        names = tuple(weights for _, weights in found)
+        asked["model"] = names if any(names) else ()
+    brought = tuple(os.fspath(one) if isinstance(one, os.PathLike) else one for one, _ in found)
+    return run(Request(what=brought, data=path_or_none(data), **asked), progress)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from .arguments import PathLike, Progress, path_or_none, quiet
+from .sources import located
 
 if TYPE_CHECKING:
     from triport.parity.session import ParityResult
@@ -32,14 +34,17 @@ class ParityOptions(TypedDict, total=False):
     steps: int | None
     recorded_inputs: PathLike | None
     recorded_outputs: PathLike | None
+    offline: bool
+    names: PathLike | None
 
 
 def parity(*what: PathLike, progress: Progress = quiet, **options: Unpack[ParityOptions]) -> ParityResult:
     """Prove that every runtime computes the same function, against PyTorch in float64.
 
     Args:
-        *what: models, which get seeded weights in which no value is left at its initial one; or files, every
-            further one of which is compared with the first too; or, with `inputs`, networks of your own.
+        *what: models, which get seeded weights in which no value is left at its initial one; or files and
+            what `fetch` takes, every further one of which is compared with the first too; or, with `inputs`,
+            networks of your own.
         progress: is told each step.
         **options: weights, runtimes, precision, layers, ... as `triport.parity.session.Request` has them.
 
@@ -64,8 +69,30 @@ def parity(*what: PathLike, progress: Progress = quiet, **options: Unpack[Parity
     for name in ("runtimes", "inputs", "batch_sizes", "sizes"):
         if asked.get(name) is not None:
             asked[name] = tuple(one.strip() if isinstance(one, str) else one for one in asked[name])
-    for name in ("images", "recorded_inputs", "recorded_outputs"):
+    for name in ("images", "recorded_inputs", "recorded_outputs", "names"):
         asked[name] = path_or_none(asked.get(name))
+    asked["what"] = tuple(map(_text, what))
+    return run(Request(**with_sources(asked, progress)), Listener(progress))
+
+
+def with_sources(asked: dict[str, Any], progress: Progress = quiet) -> dict[str, Any]:
+    """Return what `parity` is asked, with every source that lies elsewhere as the file that was brought here.
+
+    Where all are published weights of one model, that is what the files must be of.
+    """
+    from triport.reference_models.spec import get_model
+
+    rest = {name: value for name, value in asked.items() if name != "offline"}
+    offline = bool(asked.get("offline"))
+    found = [located(one, progress, offline) for one in asked["what"]]
     if asked.get("weights") is not None:
-        asked["weights"] = str(asked["weights"])
-    return run(Request(tuple(map(str, what)), **asked), Listener(progress))
+        rest["weights"] = str(located(_text(asked["weights"]), progress, offline)[0])
+    names = dict.fromkeys(weights for _, weights in found)
+    if names and None not in names and not asked.get("model"):
+        models = {get_model(name).name for name in names if name}
+        rest["model"] = next(iter(names)) if len(names) == 1 else models.pop() if len(models) == 1 else None
+    return {**rest, "what": tuple(str(path) for path, _ in found)}
+
+
+def _text(source: PathLike) -> str:
+    return source if isinstance(source, str) else os.fspath(source)

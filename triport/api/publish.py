@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from triport.reference_models.spec import RUNTIMES, Runtime
 
 from .arguments import ArgumentError, PathLike, Progress, path_or_none, quiet
+from .sources import local_path
 
 if TYPE_CHECKING:
     from triport.publishing.session import Publication
@@ -26,6 +27,7 @@ class PublishOptions(TypedDict, total=False):
     replace: bool
     delete_others: bool
     dry_run: bool
+    offline: bool
 
 
 def publish(
@@ -42,7 +44,7 @@ def publish(
     It needs all three runtimes, in which the files must compute the same.
 
     Args:
-        source: any checkpoint file.
+        source: any checkpoint file, or what `fetch` takes.
         output: the folder; nothing may be there.
         model: what the source is: a model, or published weights.
         license: of the weights, an SPDX identifier such as "apache-2.0".
@@ -67,7 +69,8 @@ def publish(
     from triport.publishing.session import Request, run
 
     others: dict[str, Any] = {**options, "classes": path_or_none(options.get("classes"))}
-    return run(Request(Path(source), Path(output), model, license, **others), progress)
+    path = local_path(source, progress, others.pop("offline", False))
+    return run(Request(path, Path(output), model, license, **others), progress)
 
 
 def verify(

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .shared.command import Command, OutputFileOrFolder
-from .shared.options import JSON, RUNTIME, selection_options, with_options
+from .shared.options import JSON, OFFLINE, RUNTIME, selection_options, with_options
 from .shared.output import emit, shown_progress
+from .shared.several import expanded, is_pattern
+
+if TYPE_CHECKING:
+    from triport.converters.batches import Batch
 
 _WEIGHTS = (
     click.option(
@@ -32,6 +36,17 @@ _WEIGHTS = (
         "--plain",
         is_flag=True,
         help="A .ckpt of MindSpore's own bytes alone, which do not say what model they are of.",
+    ),
+)
+_NAMES = (
+    click.option(
+        "--names",
+        type=click.Path(path_type=Path),
+        metavar="NAMES.toml",
+        help="What `pair` wrote: move weights from one of its networks to the other.",
+    ),
+    click.option(
+        "--into", type=click.Choice(["a", "b"]), help="With --names: for which, where both have the names."
     ),
 )
 _ONNX = (
@@ -57,7 +72,7 @@ _GRAPH = (
 
 
 @click.command(cls=Command)
-@click.argument("source", required=False, metavar="[SOURCE|NET]")
+@click.argument("sources", nargs=-1, metavar="[SOURCE...|NET]")
 @click.option("--to", required=True, type=RUNTIME, help="The runtime to write for.")
 @click.option(
     "-o",
@@ -65,14 +80,20 @@ _GRAPH = (
     type=OutputFileOrFolder(path_type=Path),
     help="Default: SOURCE's name, in this folder. A folder: the source of an ONNX graph, and its weights.",
 )
-@with_options(*_WEIGHTS, *_ONNX, *_GRAPH)
+@with_options(*_WEIGHTS, *_NAMES, *_ONNX, *_GRAPH)
 @selection_options
+@OFFLINE
 @JSON
-def convert(json_path: str | None, no_head: bool, no_check: bool, **asked: Any) -> None:
+def convert(
+    sources: tuple[str, ...], json_path: str | None, no_head: bool, no_check: bool, **asked: Any
+) -> None:
     """Move a checkpoint to another runtime: every parameter accounted for, bit-equal, checked.
 
-    SOURCE is any .ckpt, .pth, .safetensors or .onnx, told by its content. Without SOURCE the small
-    trained Res2Net that triport ships is converted. A .mindir file, or any Cell given by --cell,
+    SOURCE is any .ckpt, .pth, .safetensors or .onnx, told by its content; a hub's folder, or the index of
+    a checkpoint in several files; published weights' name, hf-hub:owner/name, timm/name or an https
+    address, which is downloaded once and compared with its publisher's hash; or - for standard input.
+    Several SOURCEs, or a pattern in quotes, go into the folder of -o. Without SOURCE the small trained
+    Res2Net that triport ships is converted. A .mindir file, or any Cell given by --cell,
     becomes ONNX whatever it computes; exit code 1, and no file, if it then differs from MindSpore.
     Any ONNX graph becomes source and weights in a folder, if -o names one: a .py file whose build()
     makes the network; exit code 1, and no file, if it then differs from ONNX Runtime.
@@ -81,19 +102,59 @@ def convert(json_path: str | None, no_head: bool, no_check: bool, **asked: Any) 
     path/file.py:factory, and becomes ONNX too: a torch.nn.Module by whichever of torch's exporters is
     proven right beside it in float64, or no file and exit code 1.
 
+    With --names, SOURCE is of one of the two networks that `pair` has found to be the same, known or not, and
+    becomes the other's.
+
     \b
     Example:
       python cli.py convert resnet50-e0733ab8.ckpt --to pytorch -o resnet50.pth
+      python cli.py convert res2net50.mindcv --to pytorch
+      python cli.py convert "checkpoints/*.ckpt" --to pytorch -o converted/
       python cli.py convert --from mindspore --to onnx
+      python cli.py convert weights.pth --names NAMES.toml --to mindspore -o weights.ckpt
       python cli.py convert model.mindir --to onnx -o model.onnx
       python cli.py convert package.module:factory --to onnx --input 1x3x224x224 -o net.onnx
       python cli.py convert model.onnx --to pytorch -o model/
       python cli.py convert --to onnx --cell package.module:factory --input 1x3x224x224
     """
     import triport
-    from triport.converters.tables import lines_of
+    from triport.converters.tables import conversions_lines, lines_of
 
+    found = expanded(sources)
+    asked |= {"head": not no_head, "check": not no_check}
+    if len(found) > 1 or any(map(is_pattern, sources)):
+        batch = _convert_each(found, asked)
+        emit(batch.to_dict(), json_path, lambda: click.echo("\n".join(conversions_lines(batch))))
+        sys.exit(2 if batch.failed else 0 if batch.passed else 1)
     with shown_progress() as progress:
-        done = triport.convert(**asked, head=not no_head, check=not no_check, progress=progress)
+        done = triport.convert(found[0] if found else None, **asked, progress=progress)
     emit(done.to_dict(), json_path, lambda: click.echo("\n".join(lines_of(done))))
     sys.exit(0 if done.passed else 1)
+
+
+def _convert_each(sources: list[str], asked: dict[str, Any]) -> Batch:
+    """Convert many sources into one folder, each under its own name."""
+    import triport
+    from triport.api.sources import local_path
+    from triport.converters.batches import Batch
+    from triport.converters.convert import DEFAULT_SUFFIX
+
+    folder = asked.pop("output")
+    if folder is None or (folder.exists() and not folder.is_dir()):
+        raise click.UsageError(f"{len(sources)} sources go into a folder: name one with -o FOLDER")
+    taken: dict[str, str] = {}
+
+    def convert_one(source: str) -> Any:
+        # twice is no more work than once: what was brought is there
+        path = local_path(source, progress, asked["offline"])
+        name = path.absolute().with_suffix(DEFAULT_SUFFIX[asked["to"]]).name
+        if name in taken:
+            raise triport.Error(
+                f"becomes {folder / name}, and so does {taken[name]}: convert it alone, with -o"
+            )
+        taken[name] = source
+        return triport.convert(source, folder / name, **asked, progress=progress)
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with shown_progress() as progress:
+        return Batch.of(sources, convert_one, "conversions")

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .shared.command import Command, OutputFile
-from .shared.options import DEVICE, JSON, RUNTIME
+from .shared.command import Command, OutputFile, typed_command
+from .shared.options import DEVICE, JSON, OFFLINE
 from .shared.output import emit, print_pieces, shown_progress, write_text
+from .shared.words import RunsIn
+
+if TYPE_CHECKING:
+    from triport.parity.imagenet.pair_of_rows import DoneWithRows
+    from triport.parity.imagenet.session import Done
 
 _PATH = click.Path(path_type=Path)
 
 
 @click.command(cls=Command)
-@click.argument("what", metavar="MODEL|FILE|ROWS [MODEL|FILE|ROWS]", nargs=-1, required=True)
+@click.argument("what", metavar="SOURCE|NET|ROWS [SOURCE|NET|ROWS]", nargs=-1, required=True)
 @click.option("--data", type=_PATH, help="Labelled images; see the layouts below.")
 @click.option("--labels", type=_PATH, help="Classes of ILSVRC2012_val_*.JPEG: the devkit, or a list.")
 @click.option("--classes", type=_PATH, help="Class folders' names, one a line, in the order of the outputs.")
-@click.option("--runtime", type=RUNTIME, multiple=True, help="Where to run; default: FILE's own runtime.")
+@click.option(
+    "--runtime",
+    type=RunsIn(),
+    multiple=True,
+    help="Where to run: mindspore, pytorch, onnx or openvino. Left out, it is the network's own runtime.",
+)
 @DEVICE
 @click.option(
     "--model", metavar="NAME", multiple=True, help="What FILE must be a checkpoint of; left out, it is found."
@@ -43,13 +54,21 @@ _PATH = click.Path(path_type=Path)
 @click.option("--resume", is_flag=True, help="Go on with the --rows of a run that was stopped.")
 @click.option("--predictions", is_flag=True, help="Also list every image with its best five classes.")
 @click.option(
-    "--html", type=OutputFile(path_type=Path), help="Write a pair's report with the images that differ."
+    "--html",
+    type=OutputFile(path_type=Path),
+    help="Write a page: confusions, worst images and calibration; of a pair, the images that differ.",
 )
+@OFFLINE
 @JSON
 def evaluate(
     what: tuple[str, ...], json_path: str | None, html: Path | None, predictions: bool, **asked: Any
 ) -> None:
-    """Score a checkpoint or ONNX file on labelled images, beside the published accuracy.
+    """Score a classifier on labelled images, beside the published accuracy where there is one.
+
+    A FILE is a checkpoint of a known model, or any ONNX or .mindir file with one image input and one
+    (N, classes) output; a NET is package.module:factory or path/file.py:factory with its own weights.
+    How images are prepared is what the file, a config.json beside it or --profile states; where nothing
+    does, that is an error for a network that is not known.
 
     Two of them run on the same decoded images and are compared image by image; exit code 1 if one is
     better by more than chance, or if the accuracy is lower than published. --runtime, --model,
@@ -71,36 +90,44 @@ def evaluate(
       python cli.py evaluate resnet50.onnx --data imagenet/val
       python cli.py evaluate resnet50.onnx --data ILSVRC2012_img_val.tar --rows rows.csv --resume
       python cli.py evaluate resnet50.pth resnet50.onnx --data imagenet/val --html flips.html
+      python cli.py evaluate foreign.onnx --data imagenet/val --profile resnet50.timm --runtime openvino
       python cli.py evaluate rows_gpu.csv rows_npu.csv
       torchrun --nproc-per-node 8 cli.py evaluate resnet50.pth --data imagenet/val --device cuda
     """
     import triport
-    from triport.parity.imagenet import report
-    from triport.parity.imagenet.pair_of_rows import DoneWithRows
-    from triport.parity.imagenet.rows_report import facts_of_rows, summary_of_rows
 
     with shown_progress() as progress:
         done = triport.evaluate(*what, html=html, keep_predictions=predictions, progress=progress, **asked)
     if done.rank != 0:
         return
-    pieces: list[Any] = []
+    if html is not None:
+        write_text(str(html), done.page(typed_command()))
+    emit(done.to_dict(), json_path, lambda: print_pieces(*_pieces(done, predictions)))
+    sys.exit(0 if done.passed else 1)
+
+
+def _pieces(done: Done | DoneWithRows, predictions: bool) -> Iterator[Any]:
+    """Yield what is printed: each accuracy, and what a pair or a comparison says."""
+    from triport.parity.imagenet import report
+    from triport.parity.imagenet.pair_of_rows import DoneWithRows
+    from triport.parity.imagenet.rows_report import facts_of_rows, summary_of_rows
+
     if isinstance(done, DoneWithRows):
-        pieces += [
-            summary_of_rows(f"{letter}: {name}", score)
-            for letter, name, score in zip("AB", done.names, done.scores, strict=True)
-        ]
-        pieces += [facts] if (facts := facts_of_rows(done)) else []
+        for letter, name, score in zip("AB", done.names, done.scores, strict=True):
+            yield summary_of_rows(f"{letter}: {name}", score)
+        if facts := facts_of_rows(done):
+            yield facts
     for index, evaluation in enumerate(done.evaluations):
         letter = f"{'AB'[index]}: " if done.pair is not None else ""
-        pieces += [letter + report.summary_of(evaluation)]
-        pieces += [report.predictions_table(evaluation)] if predictions else []
+        yield letter + report.summary_of(evaluation)
+        if predictions:
+            yield report.predictions_table(evaluation)
     if done.pair is not None:
-        pieces += [report.pair_summary(done.pair)]
-        pieces += [report.flips_table(done.pair)] if done.pair.flips else []
-        pieces += [report.classes_table(done.pair)] if done.pair.classes() else []
+        yield report.pair_summary(done.pair)
+        if done.pair.flips:
+            yield report.flips_table(done.pair)
+        if done.pair.classes():
+            yield report.classes_table(done.pair)
     if done.comparison is not None:
-        pieces += [report.comparison_table(done.comparison), done.comparison.verdict()]
-    if html is not None:
-        write_text(str(html), done.page())
-    emit(done.to_dict(), json_path, lambda: print_pieces(*pieces))
-    sys.exit(0 if done.passed else 1)
+        yield report.comparison_table(done.comparison)
+        yield done.comparison.verdict()

@@ -1,57 +1,77 @@
-"""`inspect`: what a file is, and what differs between two."""
+"""`inspect`: what a file is, what many files are, and what differs between two."""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
 from .shared.command import Command
-from .shared.options import JSON, selection_options
-from .shared.output import emit, print_pieces
+from .shared.options import JSON, OFFLINE, selection_options
+from .shared.output import emit, print_pieces, shown_progress
+from .shared.several import expanded, is_pattern
 
 
 @click.command(cls=Command)
-@click.argument("file", type=click.Path(path_type=Path))
-@click.argument("other", required=False, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, metavar="SOURCE [OTHER]...")
 @click.option("--stats", is_flag=True, help="Every tensor's range, mean, deviation, NaN and Inf.")
 @click.option("--strict", is_flag=True, help="Exit code 1 if there is any problem.")
+@click.option("--each", is_flag=True, help="Say what each of two files is, instead of what differs.")
 @selection_options
+@OFFLINE
 @JSON
 def inspect(
-    file: Path,
-    other: Path | None,
+    files: tuple[str, ...],
     stats: bool,
     strict: bool,
+    each: bool,
     no_head: bool,
     json_path: str | None,
+    offline: bool,
     **selection: Any,
 ) -> None:
     """Say what a checkpoint is: format, names, model, classes, tensors, and what is wrong with it.
 
-    With OTHER, say what differs between the two, across formats and dialects; exit code 1 if anything
-    does. --key, --prefix and --rename are of FILE. One file alone ends with exit code 0 whatever is wrong
-    with it, unless --strict says otherwise: NaN or Inf, weights that no training has touched, a model that
-    is not known.
+    SOURCE is a file, a hub's folder, published weights' name, hf-hub:owner/name, an https address, or -
+    for standard input. With OTHER, say what differs between the two, across formats and dialects; exit
+    code 1 if anything does. More SOURCEs, or a pattern in quotes, make one report with a line for each;
+    exit code 2 if one cannot be read. --key, --prefix and --rename are of the first. Otherwise the exit
+    code is 0 whatever is wrong, unless --strict says otherwise: NaN or Inf, weights that no training has
+    touched, a model that is not known.
 
     \b
     Example:
       python cli.py inspect resnet50.pth --stats
       python cli.py inspect resnet50.pth resnet50.ckpt
+      python cli.py inspect "checkpoints/*.ckpt" --strict
       python cli.py inspect resnet50.pth --strict --json -
     """
     import triport
-    from triport.converters.tables import comparison_lines, inspection_table
+    from triport.converters.batches import Batch
+    from triport.converters.tables import comparison_lines, inspection_table, inspections_table
 
-    if other is None:
-        found = triport.inspect(file, stats=stats, head=not no_head, **selection)
-        emit(found.to_dict(), json_path, lambda: print_pieces(*inspection_table(found)))
-        sys.exit(1 if strict and not found.passed else 0)
-    for option, given in (("--stats", stats), ("--strict", strict)):
-        if given:
-            raise click.UsageError(f"{option} is of one file: leave it out, or inspect the files one by one")
-    done = triport.diff(file, other, head=not no_head, **selection)
+    found = expanded(files)
+    each = each or len(found) > 2 or any(map(is_pattern, files))
+    if len(found) == 2 and not each and (stats or strict):
+        raise click.UsageError(
+            f"{'--stats' if stats else '--strict'} is of one file: leave it out, or say what each file is "
+            f"with --each"
+        )
+    with shown_progress() as progress:
+        options: dict[str, Any] = {"head": not no_head, "offline": offline, "progress": progress, **selection}
+        done: Any
+        if each:
+            done = Batch.of(found, lambda file: triport.inspect(file, stats=stats, **options), "files")
+        elif len(found) == 1:
+            done = triport.inspect(found[0], stats=stats, **options)
+        else:
+            done = triport.diff(*found, **options)
+    if each:
+        emit(done.to_dict(), json_path, lambda: print_pieces(*inspections_table(done)))
+        sys.exit(2 if done.failed else 1 if strict and not done.passed else 0)
+    if len(found) == 1:
+        emit(done.to_dict(), json_path, lambda: print_pieces(*inspection_table(done)))
+        sys.exit(1 if strict and not done.passed else 0)
     emit(done.to_dict(), json_path, lambda: click.echo("\n".join(comparison_lines(done))))
     sys.exit(0 if done.passed else 1)

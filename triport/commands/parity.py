@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .shared.command import Command, OutputFile
-from .shared.options import DEVICE, JSON
+from .shared.command import Command, OutputFile, typed_command
+from .shared.options import DEVICE, JSON, OFFLINE
 from .shared.output import emit, print_pieces, shown_progress, write_text
 
 if TYPE_CHECKING:
     from triport.parity.check import ModelReport
     from triport.parity.session import ParityResult
-    from triport.parity.training.check import TrainingReport
+    from triport.parity.training.result import TrainingReport
 
 
 class Tolerance(click.ParamType):
@@ -80,6 +80,12 @@ NUMBERS = Numbers()
     metavar="SPEC",
     help="What goes into a NET, once for each input: 1x3x224x224, tokens=2x16@length:int64:0..1000.",
 )
+@click.option(
+    "--names",
+    type=click.Path(path_type=Path),
+    metavar="NAMES.toml",
+    help="What `pair` wrote of two NETs whose parameters have other names, or lie otherwise.",
+)
 @click.option("--model", help="What the FILEs are of, where they do not tell.")
 @click.option(
     "--runtimes",
@@ -138,6 +144,7 @@ NUMBERS = Numbers()
     metavar="PATH",
     help="A .npz file of what a network elsewhere has made of --inputs, which is judged.",
 )
+@OFFLINE
 @JSON
 @click.option(
     "--html",
@@ -167,6 +174,8 @@ def parity(json_path: str | None, html_path: str | None, junit_path: str | None,
     arguments, a .onnx or a .mindir file: a Module and a Cell whose parameters agree by name are compared,
     or one of them with what is made of it. --input says what goes in.
 
+    With --names, from `pair`, their parameters need not agree by name; weights may be those of either.
+
     A network that runs where triport is not, on an NPU or a phone, is judged by two files: --save-inputs
     writes what to run, --inputs and --outputs judge what came back.
 
@@ -180,33 +189,42 @@ def parity(json_path: str | None, html_path: str | None, junit_path: str | None,
       python cli.py parity resnet50 --precision float16
       python cli.py parity resnet50.pth resnet50_int8.onnx --precision int8
       python cli.py parity "net.py:build('small')" cell.py:build --input 2x3x64x64 --layers
+      python cli.py parity net.py:build cell.py:build --names NAMES.toml --input 2x3x64x64
       python cli.py parity resnet50 --weights resnet50.pth --save-inputs x.npz
       python cli.py parity resnet50 --weights resnet50.pth --inputs x.npz --outputs y.npz
       python cli.py parity --all --json report.json
     """
+    from triport.api.parity import with_sources
     from triport.parity.session import Listener, Request, run, save
 
     if asked["save_inputs"] is not None:
         if html_path or junit_path:
             raise click.UsageError("--save-inputs compares nothing: there is no report to write")
-        saved = save(Request(**asked))
+        with shown_progress() as progress:
+            saved = save(Request(**with_sources(asked, progress)))
         emit(saved.to_dict(), json_path, lambda: click.echo(str(saved)))
         return
     shows = json_path != "-"
     with shown_progress() as progress:
         listener = Listener(progress, _print_report, _print_training) if shows else Listener(progress)
-        result = run(Request(**asked), listener)
+        result = run(Request(**with_sources(asked, progress)), listener)
+    _write_reports(result, html_path, junit_path)
+    emit(result.to_dict(), json_path, lambda: print_pieces(*_verdicts(result)))
+    sys.exit(0 if result.passed else 1)
+
+
+def _write_reports(result: ParityResult, html_path: str | None, junit_path: str | None) -> None:
     if html_path is not None:
         from triport.parity.report_html import page_of
 
-        page = page_of(result.reports, localised=result.localised, trained=result.trained)
+        page = page_of(
+            result.reports, localised=result.localised, trained=result.trained, command=typed_command()
+        )
         write_text(html_path, page)
     if junit_path is not None:
         from triport.parity.report_junit import junit_of
 
         write_text(junit_path, junit_of(result.reports, result.localised, result.trained))
-    emit(result.to_dict(), json_path, lambda: print_pieces(*_verdicts(result)))
-    sys.exit(0 if result.passed else 1)
 
 
 def _print_report(report: ModelReport) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from .shared.command import Command, OutputFolder
-from .shared.options import JSON
+from .shared.options import JSON, OFFLINE
 from .shared.output import emit, shown_progress
 
 
 @click.command(cls=Command)
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source")
 @click.option("--model", required=True, metavar="NAME", help="What SOURCE is: a model, or published weights.")
 @click.option("-o", "--output", required=True, type=OutputFolder(path_type=Path), help="A new folder.")
 @click.option(
@@ -37,6 +37,7 @@ from .shared.output import emit, shown_progress
     "--delete-others", is_flag=True, help="With --replace: delete its files that are not published."
 )
 @click.option("--dry-run", is_flag=True, help="With --push: list what would be uploaded, upload nothing.")
+@OFFLINE
 @JSON
 def publish(json_path: str | None, **asked: Any) -> None:
     """Make a folder of SOURCE for every runtime, with a model card and a manifest that proves it.

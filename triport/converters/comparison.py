@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from triport.converters.deciding import flow_stated
 from triport.converters.formats import (
@@ -129,39 +129,62 @@ def compare_files(
     Raises:
         TriportError: one of them cannot be read.
     """
-    left, right = open_checkpoint(first, selection), open_checkpoint(second)
-    fits = _common_model(left, right, with_head)
-    if fits is None:
-        mine, theirs = left.tensors, right.tensors
-        not_compared: list[str] = []
-    else:
-        mine, theirs = (
-            {ours: checkpoint.tensors[name] for ours, name in one.names.items()}
-            for checkpoint, one in zip((left, right), fits, strict=True)
-        )
-        not_compared = [
-            name for name in mine.keys() ^ theirs.keys() if name.rpartition(".")[2] == COUNTER_LEAF
-        ]
-        mine, theirs = (
-            {name: tensor for name, tensor in tensors.items() if name not in not_compared}
-            for tensors in (mine, theirs)
-        )
-    graphs = _graphs((left, fits[0]), (right, fits[1])) if fits else None
+    sides = side_by_side(first, second, selection, with_head)
+    fits = sides.fits
+    graphs = _graphs((sides.left, fits[0]), (sides.right, fits[1])) if fits else None
     return Comparison(
         str(first),
         str(second),
         fits[0].spec.name if fits else None,
-        len(mine.keys() & theirs.keys()),
-        tuple(_differences(mine, theirs)),
-        tuple(sorted(not_compared)),
+        len(sides.mine.keys() & sides.theirs.keys()),
+        tuple(_differences(sides.mine, sides.theirs)),
+        tuple(sorted(sides.not_compared)),
         tuple(graphs or ()),
         graphs is not None,
         tuple(
             f"{one.path}: {note}"
-            for one, fit in zip((left, right), fits or (), strict=False)
+            for one, fit in zip((sides.left, sides.right), fits or (), strict=False)
             for note in fit.notes
         ),
     )
+
+
+class SideBySide(NamedTuple):
+    """Two checkpoints, and the tensors of each by the names that both are compared by.
+
+    `fits` says how each meets the first model that both can be of, whose canonical names are then taken; it
+    is None where there is none. `not_compared` are counters that only one of the files can have.
+    """
+
+    left: Checkpoint
+    right: Checkpoint
+    fits: tuple[Fit, Fit] | None
+    mine: Mapping[str, Tensor]
+    theirs: Mapping[str, Tensor]
+    not_compared: tuple[str, ...] = ()
+
+
+def side_by_side(
+    first: Path, second: Path, selection: Selection = WHOLE_FILE, with_head: bool = True
+) -> SideBySide:
+    """Open two checkpoints, as `compare_files` takes them, and find the names that both have.
+
+    Raises:
+        TriportError: one of them cannot be read.
+    """
+    left, right = open_checkpoint(first, selection), open_checkpoint(second)
+    fits = _common_model(left, right, with_head)
+    if fits is None:
+        return SideBySide(left, right, None, left.tensors, right.tensors)
+    mine, theirs = (
+        {ours: checkpoint.tensors[name] for ours, name in one.names.items()}
+        for checkpoint, one in zip((left, right), fits, strict=True)
+    )
+    lone = [name for name in mine.keys() ^ theirs.keys() if name.rpartition(".")[2] == COUNTER_LEAF]
+    mine, theirs = (
+        {name: tensor for name, tensor in tensors.items() if name not in lone} for tensors in (mine, theirs)
+    )
+    return SideBySide(left, right, fits, mine, theirs, tuple(lone))
 
 
 def _graphs(first: tuple[Checkpoint, Fit], second: tuple[Checkpoint, Fit]) -> list[str] | None:

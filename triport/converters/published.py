@@ -1,9 +1,11 @@
-"""A published folder as a source: where its model file is. The folder itself is made by `publishing`."""
+"""A folder as a source: which of its files is meant. `publishing` makes folders that say so themselves."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+from triport.converters.model_folders import weights_in
 
 MANIFEST = "triport.json"
 # it says of itself what the others cannot: which model's graph it is, and how images are prepared
@@ -16,5 +18,9 @@ def is_published(path: str | os.PathLike[str]) -> bool:
 
 
 def model_file(path: str | os.PathLike[str]) -> str | os.PathLike[str]:
-    """Return the model file of a published folder; any other path as it is."""
-    return Path(path) / MODEL_FILE if is_published(path) else path
+    """Return the model file of a published folder, the weights of a hub's; any other path as it is."""
+    if is_published(path):
+        return Path(path) / MODEL_FILE
+    if os.path.isdir(path):  # noqa: PTH112 a folder of a stranger's is only looked at
+        return weights_in(path) or path
+    return path

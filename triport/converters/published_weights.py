@@ -79,8 +79,13 @@ def proof_of(weights: Weights, sha256: str) -> str | None:
 
 def known_digits(weights: Weights) -> str:
     """Return what is known of the SHA-256 of the published file: all digits, the first ones, or none."""
-    found = _HASH_IN_NAME.search(weights.url)
-    return weights.sha256 or (found[1] if found else "")
+    return weights.sha256 or digits_in_name(weights.url)
+
+
+def digits_in_name(name: str) -> str:
+    """Return the digits of a SHA-256 that a file's name or address has, none where it has none."""
+    found = _HASH_IN_NAME.search(name)
+    return found[1] if found else ""
 
 
 def why_not(weights: Weights, sha256: str) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from triport.converters.formats import WHOLE_FILE, Selection
 from triport.reference_models.errors import TriportError
-from triport.reference_models.spec import Runtime
+from triport.reference_models.spec import Runtime, get_model
 
 if TYPE_CHECKING:
     from triport.converters.statements.preparation import Preparation
@@ -47,6 +47,8 @@ class Request:
         checkpoint: the parameters of `cell`.
         inputs: what each input of `cell` is like, such as "1x3x224x224:float32".
         check: whether a graph is compared with what it was made of.
+        names: a NAMES.toml by which weights are moved from one network of a pair to the other.
+        into: which network of `names` to write for, where the source has the names of both.
     """
 
     to: Runtime
@@ -66,6 +68,8 @@ class Request:
     checkpoint: Path | None = None
     inputs: Sequence[Any] = ()
     check: bool = True
+    names: Path | None = None
+    into: Literal["a", "b"] | None = None
 
     def given(self, *names: str) -> list[str]:
         """Return the options, as the command line writes them, of those fields that were set."""
@@ -88,9 +92,11 @@ class Request:
             ConvertError: no checkpoint was given, or what is of networks in code only.
         """
         if self.checkpoint is None:
+            known = [one.name for one in get_model(name).weights if one.url]
+            published = f"Published are {', '.join(known)}: give one of these names" if known else ""
             raise ConvertError(
-                f"{name}: is a model's name, and has no weights of its own. Say which with "
-                f"--checkpoint FILE, or give the file itself"
+                f"{name}: is a model's name, and has no weights of its own. "
+                f"{published or 'Give a file'}, or say which with --checkpoint FILE"
             )
         if self.inputs or self.cell is not None:
             raise ConvertError(

@@ -15,6 +15,7 @@ from triport.reference_models.errors import listed
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from triport.converters.batches import Batch
     from triport.converters.comparison import Comparison
     from triport.converters.graphs.verdict import GraphVerdict
     from triport.converters.inspection import Inspection
@@ -115,6 +116,47 @@ def inspection_table(found: Inspection) -> Iterator[Table | str]:
         yield f"Note: {escape(note)}"
     for problem in found.problems:
         yield f"[bold red]Problem:[/] {escape(problem)}"
+
+
+def inspections_table(done: Batch) -> Iterator[Table | str]:
+    """Yield what each of many checkpoints is, a row each, and what is wrong with it below."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("file", "format", "model", "names", title=f"{len(done.results)} files")
+    for heading in ("classes", "parameters", "problems"):
+        table.add_column(heading, justify="right")
+    for source, found in done.results:
+        first = found.fits[0] if found.fits else None
+        table.add_row(
+            escape(short(source, 200)),
+            found.checkpoint.format,
+            first.spec.name if first else "none that is known",
+            first.dialect.name if first else "",
+            str(first.num_classes) if first and first.num_classes else "",
+            f"{found.num_parameters:,}",
+            str(len(found.problems) or ""),
+        )
+    yield table
+    for source, found in done.results:
+        for problem in found.problems:
+            yield f"[bold red]Problem:[/] {escape(short(source, 200))}: {escape(problem)}"
+    yield from _failures(done)
+
+
+def conversions_lines(done: Batch) -> Iterator[str]:
+    """Yield what many conversions did, one after the other."""
+    for _, one in done.results:
+        yield from lines_of(one)
+    yield f"{len(done.results)} of {len(done.results) + len(done.failed)} sources were converted."
+    yield from (f"Failed: {short(source, 200)}: {message}" for source, message in done.failed)
+
+
+def _failures(done: Batch) -> Iterator[str]:
+    from rich.markup import escape
+
+    for source, message in done.failed:
+        yield f"[bold red]Cannot be read:[/] {escape(short(source, 200))}: {escape(message)}"
 
 
 def _graph_words(graph: GraphVerdict, model: str) -> str:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
 from triport.converters.onnx_model import INPUT, LOGITS
-from triport.parity.runtimes import Runner
+from triport.reference_models.network import Arrays
 from triport.reference_models.spec import ModelSpec
 
 DEFAULT_BATCH_SIZE = 2
+
+
+class Runs(Protocol):
+    """Whatever runs a registered model."""
+
+    def run(self, feed: Arrays) -> dict[str, np.ndarray]:
+        """Return the outputs by name."""
+        ...
 
 
 def random_batch(
@@ -22,6 +32,6 @@ def random_batch(
     return np.random.default_rng(seed).standard_normal((batch_size, 3, size, size)).astype(np.float32)
 
 
-def logits_of(runner: Runner, images: np.ndarray) -> np.ndarray:
+def logits_of(runner: Runs, images: np.ndarray) -> np.ndarray:
     """Return what a registered model computes on images: logits (N, classes)."""
     return runner.run({INPUT: images})[LOGITS]

@@ -100,6 +100,7 @@ class ModelReport:
     weights ("random seed 0", or a file) and `files` the SHA-256 of every file that took part; `seed` is the
     input's, None where it is made of images; `reference_seconds` is what the reference took; `not_run`
     says what was left out, and why. `input_shape` is the first input's, `input_shapes` has all by name.
+    `repeat` is what the command is given of networks that are neither a model nor a file.
     """
 
     model: str
@@ -116,6 +117,7 @@ class ModelReport:
     function: Function | None = field(default=None, compare=False, repr=False)
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     noises: Mapping[str, float] = field(default_factory=dict)
+    repeat: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -211,6 +213,7 @@ def _report(
         function=_function(subject.inputs.feed, reference, judged.get(GIVEN_FILE)),
         input_shapes=shapes,
         noises=reference.noise,
+        repeat=told.repeat,
     )
 
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from importlib import metadata, util
+from importlib import metadata
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from triport.converters.environment import import_mindspore, import_torch
 from triport.reference_models.errors import TriportError
 from triport.reference_models.result import SCHEMA_VERSION
 
-from .runtimes.onnx import framework as import_onnxruntime
+from .runtimes import runtimes
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -54,71 +53,18 @@ class Diagnosis:
 
 def examine() -> Diagnosis:
     """Load every runtime and ask it for its devices."""
-    findings = (
-        *_runtime("pytorch", "torch", import_torch, _torch_devices),
-        *_runtime("mindspore", "mindspore", import_mindspore, _mindspore_devices),
-        *_runtime("onnx", "onnxruntime", import_onnxruntime, _onnxruntime_devices),
-    )
-    return Diagnosis(findings, packages())
+    findings = [finding for name in runtimes() for finding in _of_runtime(name)]
+    return Diagnosis(tuple(findings), packages())
 
 
-def _runtime(
-    runtime: str,
-    package: str,
-    load: Callable[[], Any],
-    devices: Callable[[Any], Iterator[tuple[str, bool, str]]],
-) -> Iterator[Finding]:
+def _of_runtime(name: str) -> Iterator[Finding]:
+    runtime = runtimes()[name]
     try:
-        module = load()
+        version = str(runtime.framework().__version__).partition("-")[0]
+        for device, usable, advice in runtime.devices():
+            yield Finding(name, device, usable, version, "" if usable else advice)
     except TriportError as error:
-        yield Finding(runtime, "", False, "", str(error))
-        return
-    for device, usable, advice in devices(module):
-        yield Finding(runtime, device, usable, module.__version__, "" if usable else advice)
-
-
-def _torch_devices(torch: Any) -> Iterator[tuple[str, bool, str]]:
-    yield "cpu", True, ""
-    usable = torch.cuda.is_available()
-    yield "cuda", usable, "needs an NVIDIA GPU with its driver, and a CUDA build of PyTorch"
-    if util.find_spec("torch_npu") is None:
-        yield "npu", False, 'needs an Ascend NPU with CANN, then: pip install "triport[npu]"'
-        return
-    try:
-        import torch_npu  # noqa: F401
-
-        usable = torch.npu.is_available()
-        yield "npu", usable, "torch_npu loads, but finds no NPU: check the driver with npu-smi info"
-    except (ImportError, OSError, RuntimeError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        yield "npu", False, f"torch_npu does not load ({reason}): install CANN and source its set_env.sh"
-
-
-def _mindspore_devices(mindspore: Any) -> Iterator[tuple[str, bool, str]]:
-    yield "cpu", True, ""
-    for device, target, advice in (
-        ("cuda", "GPU", "needs a MindSpore build with its GPU backend; the newest ones have none"),
-        ("npu", "Ascend", "needs an Ascend NPU with CANN; source CANN's set_env.sh before starting"),
-    ):
-        try:
-            usable = bool(mindspore.hal.is_available(target))
-        except (RuntimeError, ValueError):
-            usable = False
-        yield device, usable, advice
-
-
-def _onnxruntime_devices(onnxruntime: Any) -> Iterator[tuple[str, bool, str]]:
-    providers = onnxruntime.get_available_providers()
-    for device, provider, advice in (
-        ("cpu", "CPUExecutionProvider", "reinstall onnxruntime"),
-        (
-            "cuda",
-            "CUDAExecutionProvider",
-            "needs an NVIDIA GPU; pip install onnxruntime-gpu instead of onnxruntime",
-        ),
-        ("npu", "CANNExecutionProvider", "needs an Ascend NPU and an onnxruntime that is built with CANN"),
-    ):
-        yield device, provider in providers, advice
+        yield Finding(name, "", False, "", str(error))
 
 
 def packages() -> dict[str, str]:

@@ -11,8 +11,8 @@ import numpy as np
 from triport.converters.convert import read_parameters
 from triport.converters.formats import file_sha256, open_checkpoint
 from triport.converters.identify import identify
-from triport.converters.networks.registered import of_model
-from triport.converters.onnx_model import INPUT
+from triport.converters.networks.registered import SIZE_AXIS, of_model
+from triport.converters.onnx_model import BATCH_AXIS, INPUT
 from triport.converters.published import model_file
 from triport.reference_models.network import Network
 from triport.reference_models.spec import ModelSpec, get_model
@@ -22,11 +22,14 @@ from .candidates import given_file
 from .check import GRAPH_OF, IMAGES_OF, ModelReport, check_model
 from .images import image_batch, images_of, profile_of_subject
 from .inputs import Inputs
+from .nets import LoadedNet
 from .options import Options, Told
 from .random_weights import random_parameters
-from .runtimes import runtimes_with
+from .runtimes import runtime_called, runtimes_with
 from .subjects import Subject, computes_in
-from .training.check import TrainingOptions, TrainingReport, check_training
+from .training.check import Rival, Training, check_training
+from .training.result import TrainingReport
+from .training.trainers import trainers
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class Shape:
 
 
 DEFAULT_SHAPE = Shape()
+# statistics of one or two rows are none
+LEAST_TO_TRAIN_ON = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,17 +145,53 @@ def train(
 ) -> TrainingReport:
     """Read or make the subject's weights and compare how the frameworks train. See `check_training`."""
     loaded = loaded_of(subject, options.seed)
-    training = TrainingOptions(
-        shape.batch_size,
-        shape.size_px,
-        num_classes=loaded.num_classes,
-        runtimes=tuple(runtime for runtime in ("pytorch", "mindspore") if runtime in options.runtimes),
-        device=options.device,
-        weights=loaded.source,
-        seed=options.seed,
-        steps=steps,
+    size_px = shape.size_px or loaded.spec.input_size_px
+    how = Training(
+        {BATCH_AXIS: shape.batch_size, SIZE_AXIS: size_px},
+        options.runtimes,
+        options.device,
+        loaded.source,
+        options.seed,
+        steps,
+        skip_missing=options.skip_missing,
     )
-    return check_training(loaded.spec, loaded.parameters, training, progress)
+    return check_training(loaded.network, loaded.parameters, how, progress=progress)
+
+
+def train_net(
+    loaded: LoadedNet,
+    options: Options,
+    steps: int,
+    words: tuple[str, ...],
+    progress: Callable[[str], None],
+) -> TrainingReport:
+    """Compare how the realisations of a user's own network train, on four rows or more.
+
+    Args:
+        loaded: the network with its weights.
+        options: which runtimes, and how.
+        steps: how many steps of SGD; 0 is none.
+        words: of the command, to repeat it.
+        progress: is told each step.
+    """
+    network = loaded.network
+    rows = next(iter(network.free_axes), None)
+    how = Training(
+        {} if rows is None else {rows: max(network.sizes[rows], LEAST_TO_TRAIN_ON)},
+        options.runtimes,
+        options.device,
+        loaded.source,
+        options.seed,
+        steps,
+        skip_missing=options.skip_missing,
+        repeat=words,
+    )
+    rivals = [
+        Rival(f"{runtime_called(runtime).LABEL} ({name})", runtime, rival)
+        for name, runtime, rival in loaded.rivals
+        if runtime in trainers()
+    ]
+    return check_training(network, loaded.parameters, how, rivals=rivals, progress=progress)
 
 
 def loaded_of(subject: Subject, seed: int) -> Loaded:

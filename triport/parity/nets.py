@@ -22,7 +22,14 @@ from triport.converters.networks.arguments import (
 )
 from triport.converters.networks.cell import of_cell
 from triport.converters.networks.factories import make
-from triport.converters.networks.foreign import NetworkError, Parameters, check_same, parameters_in
+from triport.converters.networks.foreign import (
+    NetworkError,
+    Parameters,
+    check_same,
+    own_values,
+    parameters_in,
+)
+from triport.converters.networks.imported import with_imports
 from triport.converters.networks.input_specs import InputSpec, parse_input
 from triport.converters.networks.module import of_module
 from triport.converters.networks.onnx_file import of_onnx_file
@@ -30,21 +37,28 @@ from triport.reference_models.errors import TriportError, listed
 from triport.reference_models.network import Arrays, Network, Realisation, Runtime
 
 from .candidates import Candidate, with_file
+from .nets_by_names import PairFile, pair_file
 from .options import Options
 from .random_weights import seeded_parameters
 from .runtimes import runtime_called
 
 # what --weights says for the weights that a network is made with
 OWN = "own"
+# what is written from the graph of an ONNX file, to run beside it
+IMPORTED = ("pytorch", "mindspore")
 
 
 @dataclass(frozen=True, slots=True)
 class NetSubject:
-    """NETs, and FILEs with weights or graphs of theirs; `specs` are the inputs of all of them."""
+    """NETs, and FILEs with weights or graphs of theirs.
+
+    `specs` are the inputs of all of them; `pair` says which parameters belong together whose names differ.
+    """
 
     words: tuple[str, ...]
     specs: tuple[InputSpec, ...]
     weights: str | None = None
+    pair: PairFile | None = None
 
     @property
     def name(self) -> str:
@@ -68,6 +82,7 @@ class _Read:
     rivals: list[tuple[str, Runtime, Realisation]] = field(default_factory=list)
     graphs: list[Path] = field(default_factory=list)
     checkpoints: list[Path] = field(default_factory=list)
+    pair: PairFile | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,8 +113,10 @@ class LoadedNet:
         ]
 
 
-def net_subject(words: Sequence[str], specs: Sequence[str], weights: str | None) -> NetSubject:
-    """Return what NETs and --input say.
+def net_subject(
+    words: Sequence[str], specs: Sequence[str], weights: str | None, names: Path | None = None
+) -> NetSubject:
+    """Return what NETs, --input and --names say.
 
     Raises:
         TriportError: an input is described wrongly, or a word is no NET.
@@ -110,7 +127,7 @@ def net_subject(words: Sequence[str], specs: Sequence[str], weights: str | None)
         raise NetArgumentError(
             f"{known[0]}: triport knows its inputs: leave --input out, and your own networks"
         )
-    return NetSubject(tuple(words), tuple(map(parse_input, specs)), weights)
+    return NetSubject(tuple(words), tuple(map(parse_input, specs)), weights, pair_file(names))
 
 
 def load_nets(subject: NetSubject, seed: int) -> LoadedNet:
@@ -119,7 +136,7 @@ def load_nets(subject: NetSubject, seed: int) -> LoadedNet:
     Raises:
         TriportError: one cannot be made, or their parameters do not agree by name.
     """
-    read = _Read()
+    read = _Read(pair=subject.pair)
     for word in subject.words:
         _read_word(read, word, parse_net(word), subject.specs)
     if read.network is None:
@@ -128,6 +145,9 @@ def load_nets(subject: NetSubject, seed: int) -> LoadedNet:
             f"a .onnx or .mindir file"
         )
     parameters, source, used = _weights(read, subject, seed)
+    if subject.pair is not None:
+        source = f"{source}, {subject.pair}"
+        used = [*used, subject.pair.path]
     rivals = [
         (name, runtime, replace(read.network, realisations={runtime: realisation}))
         for name, runtime, realisation in read.rivals
@@ -147,7 +167,8 @@ def _read_word(read: _Read, word: str, net: Net, specs: Sequence[InputSpec]) -> 
     elif open_checkpoint(net.path).runtime != "onnx":
         read.checkpoints.append(net.path)
     elif read.network is None:
-        read.network, read.own, read.name = of_onnx_file(net.path, specs), {}, word
+        network, _ = with_imports(of_onnx_file(net.path, specs), net.path, IMPORTED)
+        read.network, read.own, read.name = network, {}, word
     else:
         read.graphs.append(net.path)
 
@@ -173,7 +194,7 @@ def _read_mindir(read: _Read, path: Path, specs: Sequence[InputSpec]) -> None:
     network = of_cell(cell, partial(load_mindir, path), specs, path.stem, found, names)
     _add(read, str(path), "mindspore", network, found, cell)
     if read.own is None and read.net is cell:
-        read.own = _own_values(cell, found)
+        read.own = own_values(cell, found)
 
 
 def _add(read: _Read, word: str, runtime: Runtime, network: Network, found: Parameters, net: Any) -> None:
@@ -184,12 +205,15 @@ def _add(read: _Read, word: str, runtime: Runtime, network: Network, found: Para
         return
     if read.parameters is None:  # an ONNX file came first: the weights are within it
         raise NetArgumentError(f"{word}: name it before the ONNX file {read.name}")
-    check_same(read.parameters, found, (read.name, word))
+    if read.pair is None:
+        check_same(read.parameters, found, (read.name, word))
     if len(network.outputs) != len(read.network.outputs):
         raise NetworkError(
             f"{read.name} returns {len(read.network.outputs)} tensors, {word} {len(network.outputs)}"
         )
     realisation = _fed_in_order(realisation, network, read.network)
+    if read.pair is not None:
+        realisation = read.pair.moved(realisation, read.parameters, found, (read.name, word))
     if runtime in read.network.realisations:
         read.rivals.append((word, runtime, realisation))
     else:
@@ -217,32 +241,25 @@ def _weights(read: _Read, subject: NetSubject, seed: int) -> tuple[Arrays, str, 
         return read.own, "its own weights", [Path(read.name)]
     assert read.parameters is not None
     if subject.weights == OWN:
-        return _own_values(read.net, read.parameters), "its own weights", []
+        return own_values(read.net, read.parameters), "its own weights", []
     paths = [*([Path(subject.weights)] if subject.weights else []), *read.checkpoints, *read.graphs]
     if len(paths) > len(read.graphs) + 1:
         raise NetArgumentError(f"{read.name}: one file of weights, found {', '.join(map(str, paths))}")
     if paths:
-        return _stored(paths[0], read.parameters, read.name), str(paths[0]), paths[:1]
+        return _stored(paths[0], read.parameters, read.name, read.pair), str(paths[0]), paths[:1]
     names = dict(read.parameters.names)
     return seeded_parameters(read.net, seed, names), f"random seed {seed}", []
 
 
-def _own_values(net: Any, parameters: Parameters) -> dict[str, np.ndarray]:
-    """Return the values that a Module or a Cell has, by the network's names."""
-    if hasattr(net, "cells_and_names"):
-        own = {parameter.name: parameter.asnumpy() for parameter in net.get_parameters()}
-    else:
-        own = {
-            name: tensor.detach().cpu().float().numpy()
-            for name, tensor in net.state_dict().items()
-            if name in parameters.names
-        }
-    return {ours: np.array(own[name], np.float32) for name, ours in parameters.names.items()}
-
-
-def _stored(path: Path, parameters: Parameters, name: str) -> dict[str, np.ndarray]:
+def _stored(
+    path: Path, parameters: Parameters, name: str, pair: PairFile | None = None
+) -> dict[str, np.ndarray]:
     """Return the network's weights from a file that has them under its names or a realisation's."""
-    tensors = open_checkpoint(path).tensors
+    checkpoint = open_checkpoint(path)
+    moved = None if pair is None else pair.stored(checkpoint, parameters)
+    if moved is not None:
+        return moved
+    tensors = checkpoint.tensors
     aliases = {ours: theirs for theirs, ours in parameters.names.items()}
     found, missing = {}, []
     for ours, shape in parameters.shapes.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from triport.reference_models.spec import RUNTIMES
+from .runtimes import by_default
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Options:
     file is never left out.
     """
 
-    runtimes: tuple[str, ...] = RUNTIMES
+    runtimes: tuple[str, ...] = field(default_factory=by_default)
     device: str = "cpu"
     precision: str = "float32"
     tolerance: float | None = None
@@ -43,11 +43,16 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a report says of where its weights and inputs are from, and the SHA-256 of each file."""
+    """What a report says of where its weights and inputs are from, and the SHA-256 of each file.
+
+    `repeat` are the words of the command that say which networks these are; empty where the name or the file
+    says it.
+    """
 
     weights: str = "random seed 0"
     files: Mapping[str, str] = field(default_factory=dict)
     inputs: str = "noise"
+    repeat: tuple[str, ...] = ()
 
 
 DEFAULT_OPTIONS = Options()

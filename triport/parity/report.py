@@ -10,12 +10,11 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from triport.reference_models.spec import RUNTIMES
-
 from .check import ModelReport, Pair
+from .judge.comparison import Comparison
 from .judge.tolerance import CALIBRATIONS
 from .layers.judge import LayerReport
-from .runtimes import runtimes_with
+from .runtimes import by_default, runtimes, runtimes_with
 
 
 def table_of(report: ModelReport) -> Table:
@@ -54,7 +53,12 @@ def table_of(report: ModelReport) -> Table:
 
 def top1_of(pair: Pair) -> str:
     """Return how often the best class agrees; a dash where the output is no (N, classes)."""
-    agreement = pair.comparison.top1_agreement
+    return agreement_of(pair.comparison)
+
+
+def agreement_of(found: Comparison) -> str:
+    """Return how often the best class of an output agrees; a dash where it is no (N, classes)."""
+    agreement = found.top1_agreement
     return "-" if agreement is None else f"{100 * agreement:.0f} %"
 
 
@@ -73,7 +77,9 @@ def caption_of(report: ModelReport) -> str:
     of = "each output's largest value" if several else "the largest logit"
     lines = [f"relative to {of}; allowed is {factor:g} x the noise of {report.precision}"]
     left_out = (
-        set(RUNTIMES) - set(runtimes_with(report.precision)) - {_runtime_of(pair) for pair in report.pairs}
+        set(by_default())
+        - set(runtimes_with(report.precision))
+        - {_runtime_of(pair) for pair in report.pairs}
     )
     if left_out:
         lines.append(f"not in {report.precision}: {', '.join(sorted(left_out))}")
@@ -132,7 +138,7 @@ def further_differences(pair: Pair) -> list[str]:
         elif not result.passed:
             wrong = ", ".join(
                 f"{image.what} by {_scientific(image.needed_tolerance)} (allowed "
-                f"{_scientific(image.tolerance)})"
+                f"{_scientific(image.tolerance)}){f' in {image.output}' if pair.decides else ''}"
                 for image in result.images
                 if not image.passed
             )
@@ -163,7 +169,9 @@ def label_of(pair: Pair) -> str:
 
 
 def _runtime_of(pair: Pair) -> str:
-    return "onnx" if pair.candidate.startswith("onnxruntime") else pair.candidate
+    """Return the runtime that a candidate ran in; empty where that is none."""
+    label = pair.candidate.partition(" ")[0]
+    return next((name for name, one in runtimes().items() if label == one.LABEL), "")
 
 
 def headroom_of(pair: Pair) -> str:

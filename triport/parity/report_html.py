@@ -13,11 +13,20 @@ from .judge.tolerance import CALIBRATIONS
 from .layers.judge import LayerReport
 from .localise import report as localise_report
 from .localise.verdict import Localisation
-from .pages import render
+from .pages import Facts, render, run_facts
 from .plots import HEIGHT, MARGIN, WIDTH, number, plot_of_layers, plot_of_tensors
-from .report import further_lines, headroom_of, label_of, layers_line, top1_of, verdict_of
+from .report import (
+    agreement_of,
+    further_lines,
+    headroom_of,
+    label_of,
+    layers_line,
+    shapes_of,
+    top1_of,
+    verdict_of,
+)
 from .training import report as training_report
-from .training.check import TrainingReport
+from .training.result import TrainingReport
 
 
 def page_of(
@@ -27,6 +36,7 @@ def page_of(
     title: str = "Parity",
     localised: Sequence[Localisation] = (),
     trained: Sequence[TrainingReport] = (),
+    command: str | None = None,
 ) -> str:
     """Return the page for the reports; the same reports give the same bytes.
 
@@ -36,11 +46,13 @@ def page_of(
         title: of the page.
         localised: what differs between the files that the reports are on.
         trained: how the frameworks train, if that was compared.
+        command: what was typed, if the page is to say so, with the date and the hashes of the files.
     """
     differ = not all(one.passed for one in localised)
     verdict = verdict_of(reports, files_differ=differ)
     return render(
         "parity.html",
+        facts=facts_of(reports, command) if command else (),
         title=title,
         made=made,
         passed=bool(reports)
@@ -57,6 +69,7 @@ def page_of(
         parts_of=training_report.parts_of,
         worst_of=training_report.worst_of,
         statistics_line=training_report.statistics_line,
+        inputs_in_words=training_report.inputs_in_words,
         repeat_training=repeat_training_of,
         plot_of_tensors=plot_of_tensors,
         versions=versions_of([*reports, *trained]),
@@ -71,12 +84,20 @@ def page_of(
         margin=MARGIN,
         headroom_of=headroom_of,
         top1_of=top1_of,
+        agreement=agreement_of,
+        shapes_of=shapes_of,
         layers_line=layers_line,
         layers_of_pair=layers_of_pair,
         around=around,
         number=number,
         repeat=functools.partial(repeat_of, files=files_beside(reports)),
     )
+
+
+def facts_of(reports: Sequence[ModelReport], command: str) -> Facts:
+    """Return the date, the command, and the hashes of all files that the reports are on."""
+    hashes = {file: sha256 for report in reports for file, sha256 in report.files.items()}
+    return run_facts(command, hashes, versions_of(reports))
 
 
 def layers_of_pair(pair: Pair) -> list[tuple[str, LayerReport]]:
@@ -104,23 +125,17 @@ def files_beside(reports: Sequence[ModelReport]) -> list[str]:
 
 def repeat_of(report: ModelReport, files: Sequence[str] = ()) -> str:
     """Return the command that repeats a model's check, with all `files` that it was one of."""
-    made = report.weights.startswith("random seed")
-    own = list(report.files)[: 2 if report.weights.startswith(GRAPH_OF) else 1]
-    if made or not own:
-        named: list[str] = [report.model]
-    else:
-        named = list(files) if set(own) & set(files) else own
-    words = [f"{program()} parity", *(shlex.quote(name) for name in named)]
-    words += ["--batch-size", str(report.input_shape[0])]
-    words += ["--size", str(report.input_shape[-1])]
+    words = [f"{program()} parity", *map(shlex.quote, report.repeat or _words_of(report, files))]
     if report.inputs.startswith(IMAGES_OF):
         words += ["--images", report.inputs.removeprefix(IMAGES_OF)]
     if report.seed is not None:
         words += ["--seed", str(report.seed)]
     if report.precision != "float32":
         words += ["--precision", report.precision]
+    calibration = CALIBRATIONS[report.precision]
+    drawn = {calibration.tolerance_of(noise) for noise in (report.noise, *report.noises.values())}
     allowed = {pair.comparison.tolerance for pair in report.pairs}
-    if allowed - {CALIBRATIONS[report.precision].tolerance_of(report.noise)}:
+    if allowed - drawn:
         words += ["--tolerance", *(f"{tolerance:g}" for tolerance in allowed)]
     if any(pair.layers for pair in report.pairs):
         words.append("--layers")
@@ -129,11 +144,23 @@ def repeat_of(report: ModelReport, files: Sequence[str] = ()) -> str:
     return " ".join(words)
 
 
+def _words_of(report: ModelReport, files: Sequence[str]) -> list[str]:
+    """Return which model or files a report is on, and the shape of its images."""
+    made = report.weights.startswith("random seed")
+    own = list(report.files)[: 2 if report.weights.startswith(GRAPH_OF) else 1]
+    if made or not own:
+        named: list[str] = [report.model]
+    else:
+        named = list(files) if set(own) & set(files) else own
+    return [*named, "--batch-size", str(report.input_shape[0]), "--size", str(report.input_shape[-1])]
+
+
 def repeat_training_of(report: TrainingReport) -> str:
     """Return the command that repeats a model's training check."""
-    what = report.model if report.weights.startswith("random seed") else report.weights
-    words = [f"{program()} parity", what, "--batch-size", str(report.input_shape[0])]
-    words += ["--size", str(report.input_shape[-1]), "--seed", str(report.seed)]
+    made = report.weights.startswith("random seed")
+    sizes = ["--batch-size", str(report.input_shape[0]), "--size", str(report.input_shape[-1])]
+    asked = report.repeat or [report.model if made else report.weights, *sizes]
+    words = [f"{program()} parity", *map(shlex.quote, asked), "--seed", str(report.seed)]
     steps = max((len(pair.steps.loss) for pair in report.pairs if pair.steps), default=0)
     return " ".join([*words, "--gradients", *(["--steps", str(steps)] if steps else [])])
 

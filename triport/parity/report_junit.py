@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 from xml.etree import ElementTree
 
 from .check import ModelReport, Pair
+from .judge.comparison import Comparison
 from .localise import report as localise_report
 from .localise.verdict import Localisation
-from .report import further_differences, label_of, layers_line
-from .training.check import TrainingPair, TrainingReport
+from .report import further_differences, label_of, layers_line, what_of
 from .training.report import parts_of, worst_of
+from .training.result import TrainingPair, TrainingReport
 
 
 def junit_of(
@@ -33,49 +35,74 @@ def junit_of(
             root,
             "testsuite",
             name=name,
-            tests=str(len(report.pairs)),
-            failures=str(sum(not pair.passed for pair in report.pairs)),
         )
-        for pair in report.pairs:
-            case = ElementTree.SubElement(suite, "testcase", classname=f"parity.{name}", name=label_of(pair))
-            if not pair.passed:
-                message = failure_of(pair)
-                ElementTree.SubElement(case, "failure", message=message.splitlines()[0]).text = message
+        _add_cases(suite, f"parity.{name}", [case for pair in report.pairs for case in _cases_of(pair)])
     for trained_report in trained:
-        pairs = trained_report.pairs
         name = f"{trained_report.model} training"
-        failures = str(sum(not pair.passed for pair in pairs))
-        suite = ElementTree.SubElement(root, "testsuite", name=name, tests=str(len(pairs)), failures=failures)
-        for found in pairs:
-            case = ElementTree.SubElement(suite, "testcase", classname=f"parity.{name}", name=found.candidate)
-            if not found.passed:
-                message = training_failure_of(found)
-                ElementTree.SubElement(case, "failure", message=message.splitlines()[0]).text = message
+        suite = ElementTree.SubElement(root, "testsuite", name=name)
+        cases = [
+            _Case(pair.candidate, None if pair.passed else training_failure_of(pair))
+            for pair in trained_report.pairs
+        ]
+        _add_cases(suite, f"parity.{name}", cases)
     if localised:
-        failed = sum(not one.passed for one in localised)
-        suite = ElementTree.SubElement(
-            root, "testsuite", name="files", tests=str(len(localised)), failures=str(failed)
-        )
-    for number, one in enumerate(localised, 1):
-        name = "localisation" if number == 1 else f"localisation {number}"
-        case = ElementTree.SubElement(suite, "testcase", classname="parity.files", name=name)
-        if not one.passed:
-            verdict = localise_report.verdict_of(one, named=len(localised) > 1)
-            text = localise_report.lines_of(one, named=len(localised) > 1)
-            ElementTree.SubElement(case, "failure", message=verdict).text = text
+        suite = ElementTree.SubElement(root, "testsuite", name="files")
+        named = len(localised) > 1
+        cases = [
+            _Case(
+                "localisation" if number == 1 else f"localisation {number}",
+                None if one.passed else localise_report.lines_of(one, named=named),
+                "" if one.passed else localise_report.verdict_of(one, named=named),
+            )
+            for number, one in enumerate(localised, 1)
+        ]
+        _add_cases(suite, "parity.files", cases)
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+class _Case(NamedTuple):
+    """A test case; `failure` is None where it passed, `message` is its first line unless given."""
+
+    name: str
+    failure: str | None = None
+    message: str = ""
+
+
+def _add_cases(suite: ElementTree.Element, classname: str, cases: Sequence[_Case]) -> None:
+    suite.set("tests", str(len(cases)))
+    suite.set("failures", str(sum(case.failure is not None for case in cases)))
+    for case in cases:
+        element = ElementTree.SubElement(suite, "testcase", classname=classname, name=case.name)
+        if case.failure is not None:
+            message = case.message or next(iter(case.failure.splitlines()), "it differs")
+            ElementTree.SubElement(element, "failure", message=message).text = case.failure
+
+
+def _cases_of(pair: Pair) -> list[_Case]:
+    """Return a candidate's case, and one for each output where there are several."""
+    cases = [_Case(label_of(pair), None if pair.passed else failure_of(pair))]
+    for name, found in pair.outputs.items() if pair.decides else ():
+        failure = None if found.passed else _difference(name, pair, found)
+        cases.append(_Case(f"{label_of(pair)}, {name}", failure))
+    return cases
+
+
+def _difference(what: str, pair: Pair, found: Comparison) -> str:
+    return (
+        f"{what} differ from {pair.reference} by {found.needed_tolerance:.1e} of the largest, allowed "
+        f"{found.tolerance:.1e}"
+    )
 
 
 def failure_of(pair: Pair) -> str:
     """Return why a candidate is not equal, a line per comparison that failed."""
     lines = []
-    if not pair.comparison.passed:
-        lines.append(
-            f"logits differ from {pair.reference} by {pair.comparison.needed_tolerance:.1e} of the largest, "
-            f"allowed {pair.comparison.tolerance:.1e}"
-        )
-    lines += [f"logits differ {line}" for line in further_differences(pair)]
+    outputs = pair.outputs.items() if pair.decides else [("logits", pair.comparison)]
+    # what needs most of its tolerance first
+    ordered = sorted(outputs, key=lambda one: -one[1].share)
+    lines += [_difference(name, pair, found) for name, found in ordered if not found.passed]
+    lines += [f"{what_of(pair)} differ {line}" for line in further_differences(pair)]
     lines += pair.notes
     lines += [
         layers_line(layers)

@@ -14,7 +14,7 @@ from triport.reference_models.result import SCHEMA_VERSION
 from .check import ModelReport, check_model
 from .files import localise, telling_report, with_files_beside
 from .inputs import Inputs, sample_feed
-from .loading import Shape, check, inputs_like, train
+from .loading import LEAST_TO_TRAIN_ON, Shape, check, inputs_like, train, train_net
 from .localise import report as localise_report
 from .localise.verdict import Localisation
 from .nets import LoadedNet, load_nets, net_subject
@@ -26,10 +26,10 @@ from .report_json import json_of
 from .runtimes import runtimes_with
 from .subjects import Subject, check_precision_of, files_of, subjects_of
 from .training import report as training_report
-from .training.check import TrainingReport
+from .training.result import TrainingReport
 
-# statistics of one or two images are none
-LEAST_TO_TRAIN_ON = 4
+_ROWS = (2,)
+_SAID_BY_INPUT = "the sizes of your own network stand in --input: write 4x3x224x224 there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Request:
     precision: str = "float32"
     tolerance: float | None = None
     seed: int = 0
-    batch_sizes: tuple[int, ...] = (2,)
+    batch_sizes: tuple[int, ...] = _ROWS
     sizes: tuple[int, ...] | None = None
     images: Path | None = None
     layers: bool = False
@@ -60,6 +60,7 @@ class Request:
     save_inputs: Path | None = None
     recorded_inputs: Path | None = None
     recorded_outputs: Path | None = None
+    names: Path | None = None
 
     def check_recorded(self) -> None:
         """Raise TriportError where options do not go with saved inputs, or with outputs that came back."""
@@ -80,6 +81,26 @@ class Request:
         if asked:
             which = "--save-inputs" if saves else "--outputs"
             raise TriportError(f"{', '.join(asked)}: does not go with {which}: leave it out")
+
+    def check_nets(self) -> None:
+        """Raise TriportError where options do not go with networks of the user's own."""
+        not_theirs = {
+            "--all": (self.every, "is for the models that triport knows: leave it or --input out"),
+            "--model": (self.model, "names a model that triport knows: leave it or --input out"),
+            "--size": (self.sizes, _SAID_BY_INPUT),
+            "--batch-size": (self.batch_sizes != _ROWS, _SAID_BY_INPUT),
+            "--images": (self.images, "how images are prepared is known of triport's own models alone"),
+        }
+        wrong = [f"{option}: {why}" for option, (asked, why) in not_theirs.items() if asked]
+        if wrong:
+            raise TriportError("; ".join(wrong))
+
+    @property
+    def net_words(self) -> tuple[str, ...]:
+        """What says again which networks of the user's own are checked."""
+        weights = ("--weights", self.weights) if self.weights else ()
+        inputs = [word for spec in self.inputs for word in ("--input", spec)]
+        return (*self.what, *inputs, *weights)
 
     @property
     def asked(self) -> Asked:
@@ -172,6 +193,8 @@ def run(request: Request, listener: Listener = NOBODY) -> ParityResult:
         raise TriportError(
             f"--precision {request.precision}: training is compared in float32, leave one of both out"
         )
+    if request.names is not None and not request.inputs:
+        raise TriportError("--names: is for networks of your own: say with --input what goes into them")
     if request.inputs:
         return _run_nets(request, listener)
     weights = None if request.weights is None else Path(request.weights)
@@ -272,26 +295,18 @@ def _trainings(
 
 def _run_nets(request: Request, listener: Listener) -> ParityResult:
     """Check networks of the user's own: one network, whatever realises it."""
-    unasked = {
-        "--all": request.every,
-        "--model": request.model,
-        "--size": request.sizes,
-        "--images": request.images,
-        "--gradients": request.gradients,
-        "--steps": request.steps,
-    }
-    asked = [option for option, value in unasked.items() if value]
-    if asked:
-        raise TriportError(
-            f"{', '.join(asked)}: is for models that triport knows; leave --input out, or this"
-        )
-    subject = net_subject(request.what, request.inputs, request.weights)
+    request.check_nets()
+    subject = net_subject(request.what, request.inputs, request.weights, request.names)
     tell = listener.at(subject.name)
     tell("making the network")
     loaded = load_nets(subject, request.seed)
     report = _checked(request, loaded, tell)
     listener.report(report)
-    return ParityResult((report,))
+    if not request.trains:
+        return ParityResult((report,))
+    trained = train_net(loaded, request.options, request.steps or 0, request.net_words, tell)
+    listener.training(trained)
+    return ParityResult((report,), trained=(trained,))
 
 
 def _checked(request: Request, loaded: LoadedNet, tell: Callable[[str], None]) -> ModelReport:
@@ -301,7 +316,7 @@ def _checked(request: Request, loaded: LoadedNet, tell: Callable[[str], None]) -
         loaded.parameters,
         Inputs(sample_feed(loaded.network, {}, request.seed)),
         options,
-        told=Told(loaded.source, loaded.files),
+        told=Told(loaded.source, loaded.files, repeat=request.net_words),
         given=loaded.candidates(options),
         progress=lambda step, done, total: tell(step),
     )

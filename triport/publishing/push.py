@@ -10,16 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from triport.converters.formats.tensors import short
+from triport.converters.hub import HubError, connected, import_hub, reason_of, without_secrets
 from triport.converters.published import MANIFEST
 from triport.reference_models.errors import listed
 
 from . import manifest
 from .folder import BOOKKEEPING
-from .hub import PushError, connected, import_hub, reason_of, without_secrets
 
 __all__ = ["Asked", "PushError", "Pushed", "check_repository", "push", "upload_list"]
 
 _REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
+
+
+class PushError(HubError):
+    """The folder could not be uploaded."""
 
 
 @dataclass(frozen=True, slots=True)

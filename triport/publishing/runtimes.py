@@ -15,8 +15,6 @@ from triport.parity.runtimes.onnx import OnnxRunner
 from triport.reference_models.errors import TriportError
 from triport.reference_models.spec import get_model
 
-_NAMES = {"pytorch": "PyTorch", "mindspore": "MindSpore", "onnx": "ONNX Runtime"}
-
 
 def why_missing(runtime: str) -> str | None:
     """Return why a runtime cannot be used here, None where it can."""
@@ -24,9 +22,8 @@ def why_missing(runtime: str) -> str | None:
         runtime_called(runtime).framework()
     except TriportError as error:
         absent = isinstance(error.__cause__, ModuleNotFoundError)
-        return (
-            f"{_NAMES[runtime]} {'is not installed' if absent else 'does not load'} where this was published"
-        )
+        title = runtime_called(runtime).TITLE
+        return f"{title} {'is not installed' if absent else 'does not load'} where this was published"
     return None
 
 

@@ -66,6 +66,7 @@ class Realisation:
     list has the network's own name. `kept` are its own names of what keeps the value that it is built with:
     tables and indices that are part of the graph and of no checkpoint. `export` makes an onnx.ModelProto of
     it, with parameters by the network's names, for inputs like those of a feed; None where it is one.
+    `values` makes what `names` leads to of the network's parameters, where these lie otherwise in it.
     """
 
     runtime: Runtime
@@ -73,6 +74,11 @@ class Realisation:
     names: Mapping[str, str] = field(default_factory=dict)
     kept: frozenset[str] = frozenset()
     export: Callable[[Arrays, Arrays], Any] | None = None
+    values: Callable[[Arrays], Arrays] | None = None
+
+    def own(self, parameters: Arrays) -> Arrays:
+        """Return the network's parameters as they lie in this realisation, by what `names` leads to."""
+        return parameters if self.values is None else self.values(parameters)
 
 
 @dataclass(frozen=True, slots=True)

@@ -311,7 +311,7 @@ def test_checkpoint_of_another_module(tmp_path: Path) -> None:
         ({"dtype": "float16"}, "leave --dtype out"),
         ({"source_runtime": "mindspore"}, "leave --from out"),
         ({"output": Path("x.pth")}, "name ends in .onnx"),
-        ({"to": "mindspore"}, "which --to onnx writes"),
+        ({"to": "mindspore"}, "which --to onnx writes as a file, and --to mindspore as source"),
     ],
 )
 def test_bad_usage(options: dict[str, Any], message: str, tmp_path: Path) -> None:

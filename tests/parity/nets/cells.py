@@ -1,6 +1,6 @@
 """Networks of MindSpore, the same as those beside it."""
 
-from mindspore import nn
+from mindspore import nn, ops
 
 
 class Two(nn.Cell):
@@ -48,3 +48,19 @@ def sequence():
     """The same as a SequentialCell, which calls its input otherwise."""
     conv = nn.Conv2d(3, 4, 3, pad_mode="pad", padding=1, has_bias=True)
     return nn.SequentialCell(conv, nn.ReLU(), nn.Flatten(), nn.Dense(4 * 36, 5))
+
+
+class Tied(nn.Cell):
+    """The same, of which a part is frozen."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(20, 8)
+        self.drop = nn.Dropout(p=0.5)
+        self.frozen = nn.Dense(8, 8)
+        for parameter in self.frozen.get_parameters():
+            parameter.requires_grad = False
+
+    def construct(self, tokens):
+        x = self.frozen(self.drop(self.embedding(tokens)))
+        return ops.matmul(x, self.embedding.embedding_table.T)

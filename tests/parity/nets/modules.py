@@ -85,3 +85,61 @@ class Sizes(nn.Module):
 def sequence():
     """A Module whose `forward` says no more of its input than that it is one."""
     return nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 5))
+
+
+class Detached(Two):
+    """Returns what Two does, and trains otherwise: nothing of the boxes' loss reaches what is below them."""
+
+    def forward(self, image, side):
+        x = self.relu(self.bn(self.conv(image)))
+        s = self.norm(self.side(side))
+        x = x * s[:, :, None, None]
+        return self.head(x.mean((2, 3))), self.boxes(x.detach()), s
+
+
+class Tied(nn.Module):
+    """One tensor under two names, and dropout."""
+
+    def __init__(self, share=0.5):
+        super().__init__()
+        self.embedding = nn.Embedding(20, 8)
+        self.drop = nn.Dropout(share)
+        self.frozen = nn.Linear(8, 8).requires_grad_(False)
+        self.head = nn.Linear(8, 20, bias=False)
+        self.head.weight = self.embedding.weight
+
+    def forward(self, tokens):
+        return self.head(self.frozen(self.drop(self.embedding(tokens))))
+
+
+class Random(nn.Module):
+    """Dropout that is no module."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return nn.functional.dropout(self.dense(x), 0.5, self.training)
+
+
+class Auxiliary(nn.Module):
+    """Returns more in training mode."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return (self.dense(x), x) if self.training else self.dense(x)
+
+
+class Best(nn.Module):
+    """Returns whole numbers alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.dense(x).argmax(1)

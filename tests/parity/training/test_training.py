@@ -7,17 +7,20 @@ import numpy as np
 import pytest
 
 from tests.parity.checking import checked as check_model
+from triport.converters.networks.registered import of_model
 from triport.parity.batches import random_batch
 from triport.parity.random_weights import random_parameters
 from triport.parity.report_html import page_of
 from triport.parity.report_junit import junit_of
-from triport.parity.training import check
-from triport.parity.training.check import TrainingOptions, check_training
+from triport.parity.training.check import Training, check_training
 from triport.parity.training.report import json_of, statistics_line, table_of, verdict_of
+from triport.parity.training.trainers import pytorch as pytorch_trainer
 from triport.parity.training.trainers.pytorch import PyTorchTrainer
 from triport.reference_models.spec import get_model
 
 SPEC = get_model("res2net_digits")
+NETWORK = of_model(SPEC)
+FOUR = {"N": 4}
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +30,7 @@ def parameters():
 
 @pytest.fixture(scope="module")
 def report(parameters):
-    return check_training(SPEC, parameters, TrainingOptions(steps=2))
+    return check_training(NETWORK, parameters, Training(FOUR, steps=2))
 
 
 def test_mindspore_trains_like_pytorch(report):
@@ -131,9 +134,9 @@ def test_a_framework_that_trains_otherwise_is_found(fault, part, parameters, log
             super().__init__(*arguments, **keywords)
             fault(self)
 
-    monkeypatch.setitem(check._TRAINERS, "pytorch", Wrong)
+    monkeypatch.setattr(pytorch_trainer, "load", Wrong)
     steps = 3 if part == "steps" else 0
-    report = check_training(SPEC, parameters, TrainingOptions(runtimes=("pytorch",), steps=steps))
+    report = check_training(NETWORK, parameters, Training(FOUR, ("pytorch",), steps=steps))
     (pair,) = report.pairs
     assert not report.passed
     assert {
@@ -159,4 +162,4 @@ def test_a_framework_that_trains_otherwise_is_found(fault, part, parameters, log
 
 def test_a_gradient_that_is_not_finite_fails(parameters):
     broken = {**parameters, "fc.bias": np.full(10, np.nan, np.float32)}
-    assert not check_training(SPEC, broken, TrainingOptions(runtimes=("pytorch",))).passed
+    assert not check_training(NETWORK, broken, Training(FOUR, ("pytorch",))).passed

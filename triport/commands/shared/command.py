@@ -13,6 +13,7 @@ from triport.reference_models.errors import TriportError
 from triport.reference_models.program import as_started
 
 DEBUG = "triport.debug"
+TYPED = "triport.typed"
 
 
 class OutputFile(click.Path):
@@ -46,6 +47,17 @@ class Command(click.Command):
         """Check the outputs, then work."""
         check_outputs(ctx)
         return super().invoke(ctx)
+
+
+def typed_command() -> str:
+    """Return what the user typed, for a report, without logins and signatures that an address may hold."""
+    import shlex
+
+    from triport.converters.hub import redacted
+    from triport.reference_models.program import program
+
+    words = click.get_current_context().find_root().meta.get(TYPED, ())
+    return redacted(" ".join([program(), *map(shlex.quote, words)]))
 
 
 def telling_options() -> list[click.Parameter]:
@@ -115,12 +127,12 @@ def _inputs(ctx: click.Context) -> Iterator[Path]:
 
 
 def _parts(given: Path) -> Iterator[Path]:
-    """Yield the files that an input consists of: itself, a published folder's, a model's external data."""
+    """Yield the files that an input consists of: itself, a model folder's, a model's external data."""
     from triport.converters.formats import open_checkpoint
-    from triport.converters.published import is_published
+    from triport.converters.published import model_file
 
     if given.is_dir():
-        if is_published(given):
+        if model_file(given) != given:
             yield from (path for path in given.rglob("*") if path.is_file())
         return
     yield given

@@ -17,6 +17,9 @@ JSON = click.option(
     metavar="PATH",
     help="Write the result as JSON; - is stdout, and nothing else goes there.",
 )
+OFFLINE = click.option(
+    "--offline", is_flag=True, help="Use only what was downloaded before, and never the network."
+)
 DEVICE = click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda[:i]|npu[:i]")
 
 

@@ -48,15 +48,30 @@ def _wide_console() -> Any:
 
 @contextlib.contextmanager
 def shown_progress() -> Iterator[Callable[[str], None]]:
-    """Show the step at work on a terminal's stderr; nothing when piped, every step with -v."""
+    """Show the step at work on a terminal's stderr; nothing when piped, every step with -v.
+
+    What is `Lasting` stays there, piped or not.
+    """
     logged = sys.modules.get("logging")
     if logged is not None and logged.getLogger("triport").isEnabledFor(logged.INFO):
         yield logged.getLogger("triport").info
         return
     if not sys.stderr.isatty():
-        yield lambda step: None
+        yield lambda step: click.echo(step, err=True) if _is_lasting(step) else None
         return
     from rich.console import Console
+    from rich.markup import escape
 
-    with Console(stderr=True).status("starting") as status:
-        yield lambda step: status.update(f"{step} ...")
+    console = Console(stderr=True, highlight=False)
+    with console.status("starting") as status:
+        yield (
+            lambda step: (
+                console.print(escape(step)) if _is_lasting(step) else status.update(f"{escape(step)} ...")
+            )
+        )
+
+
+def _is_lasting(step: str) -> bool:
+    from triport.converters.sources import Lasting
+
+    return isinstance(step, Lasting)

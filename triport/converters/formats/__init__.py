@@ -93,7 +93,7 @@ def open_checkpoint(path: str | os.PathLike[str], selection: Selection = WHOLE_F
     """Open a checkpoint of any format, told by its content, never by its name.
 
     Training state, other copies of the weights and wrappers' name prefixes are taken off; the
-    result's `dropped` and `notes` say so. A published folder is its ONNX file.
+    result's `dropped` and `notes` say so. A published folder is its ONNX file, a hub's its weights.
 
     Args:
         path: the file.

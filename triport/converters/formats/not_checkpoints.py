@@ -133,11 +133,6 @@ def _inside(text: str, tag: str) -> str:
 
 def _of_json(source: SourceFile, text: str) -> str:
     """Return what a JSON text is."""
-    if '"weight_map"' in text:
-        return (
-            "is the index of a checkpoint in several parts, without weights. Load the parts where they were "
-            "made and save them as one file"
-        )
     value = None
     if source.size <= len(text.encode()) + 3:
         try:

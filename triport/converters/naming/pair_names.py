@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
+from .step import Shape, Step
 
-from .steps import Step
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,31 @@ class Row:
     steps: tuple[Step, ...] = ()
     reason: str = ""
 
+    @property
+    def inverse(self) -> Row:
+        """The same row from the second network to the first.
+
+        Raises:
+            StepError: one of its steps cannot be undone.
+        """
+        return Row(self.b, self.a, tuple(step.inverse for step in reversed(self.steps)), self.reason)
+
+    @property
+    def computes(self) -> bool:
+        """Whether the second network's values are computed, not the first's in other places."""
+        return any(step.computes for step in self.steps)
+
+    def shapes(self, shapes: Sequence[Shape]) -> list[Shape]:
+        """Return the shapes of the second network's tensors, of those of the first's.
+
+        Raises:
+            StepError: the steps do not fit them.
+        """
+        found = list(shapes)
+        for step in self.steps:
+            found = step.shapes(found)
+        return found
+
     def forward(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the second network's tensors, of the first's."""
         found = list(arrays)
@@ -31,24 +58,37 @@ class Row:
 
     def backward(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the first network's tensors, of the second's."""
-        found = list(arrays)
-        for step in reversed(self.steps):
-            found = step.backward(found)
-        return found
+        return self.inverse.forward(arrays)
 
 
 @dataclass(frozen=True, slots=True)
 class PairNames:
-    """Rows in which every parameter of both networks stands once, and what is left on either side."""
+    """Rows in which every parameter of both networks stands once, and what is left on either side.
+
+    `kept_a` and `kept_b` are (name, reason) of what a network computes from its own construction, a table of
+    relative positions: it is in no row, and keeps the value that the network is built with.
+    """
 
     rows: tuple[Row, ...]
     left_a: tuple[str, ...] = ()
     left_b: tuple[str, ...] = ()
+    kept_a: tuple[tuple[str, str], ...] = ()
+    kept_b: tuple[tuple[str, str], ...] = ()
 
     @property
     def complete(self) -> bool:
         """Whether no parameter of either network is left."""
         return not self.left_a and not self.left_b
+
+    @property
+    def inverse(self) -> PairNames:
+        """The same map from the second network to the first.
+
+        Raises:
+            StepError: a step cannot be undone.
+        """
+        rows = tuple(row.inverse for row in self.rows)
+        return PairNames(rows, self.left_b, self.left_a, self.kept_b, self.kept_a)
 
     def forward(self, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the second network's parameters, of the first's."""
@@ -59,7 +99,4 @@ class PairNames:
 
     def backward(self, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the first network's parameters, of the second's."""
-        found: dict[str, np.ndarray] = {}
-        for row in self.rows:
-            found.update(zip(row.a, row.backward([tensors[name] for name in row.b]), strict=True))
-        return found
+        return self.inverse.forward(tensors)

@@ -1,6 +1,8 @@
 """What NET on the command line says: a model's name, a file, or a factory in the user's own code.
 
-    NET = MODEL | module:factory | "module:factory('name', key=literal)" | path/file.py:factory | FILE
+    NET = MODEL | module:factory | "module:factory('name', key=literal)" | path/file.py:factory | FILE | DIR
+
+A DIR is one that `convert` wrote a graph's source into, and means the network that this builds.
 
 The arguments of a factory are literals: they are read, and nothing in them is evaluated. Reading a NET runs
 nothing and imports no framework; `factories.py` makes what it says.
@@ -75,10 +77,15 @@ class Factory:
 
     @property
     def name(self) -> str:
-        """What the network is called: the text that its factory is given first, or else the factory."""
+        """What the network is called: the text that its factory is given first, or else the factory.
+
+        A `build` of a file is that file's network.
+        """
         first = self.arguments[0] if self.arguments else None
         if isinstance(first, str) and re.fullmatch(r"\w[\w.-]{0,99}", first):
             return first
+        if isinstance(self.module, Path) and self.attribute == "build":
+            return self.module.stem
         return self.attribute.rpartition(".")[2]
 
 
@@ -112,8 +119,22 @@ def parse_net(text: str) -> Net:
 
 
 def is_factory(text: str) -> bool:
-    """Return whether a word has the form of a factory in the user's code; a file that is there has not."""
-    return len(text) <= _MOST_CHARACTERS and _FACTORY.fullmatch(text) is not None and not _is_file(text)
+    """Return whether a word has the form of a factory in the user's code; a file that is there has not.
+
+    A folder with source that triport wrote is one too.
+    """
+    if len(text) > _MOST_CHARACTERS or _is_file(text):
+        return False
+    return _FACTORY.fullmatch(text) is not None or written_source(text) is not None
+
+
+def written_source(text: str) -> Path | None:
+    """Return the source in a folder that `convert` wrote, None where a word is no such folder."""
+    if not _is_folder(text):
+        return None
+    from triport.converters.onnx_import.written import source_in
+
+    return source_in(Path(text))
 
 
 def parse_factory(text: str, option: str = "") -> Factory:
@@ -130,6 +151,9 @@ def parse_factory(text: str, option: str = "") -> Factory:
     if len(text) > _MOST_CHARACTERS:
         raise NetArgumentError(f"{said}: has {len(text):,} characters, expected at most {_MOST_CHARACTERS:,}")
     match = _FACTORY.fullmatch(text)
+    written = written_source(text)
+    if written is not None:
+        return Factory(text, written, "build")
     if match is None:
         raise NetArgumentError(
             f"{said}: expected package.module:factory, path/file.py:factory, or one of these with literals: "
@@ -201,8 +225,16 @@ def _is_file(text: str) -> bool:
         return False
 
 
+def _is_folder(text: str) -> bool:
+    try:
+        return Path(text).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def _what_is_wrong(text: str, unknown: UnknownModelError) -> str:
     if Path(text).suffix in (".onnx", ".mindir", ".ckpt", ".pth", ".pt", ".safetensors") or "/" in text:
-        what = "is a folder" if Path(text).is_dir() else "there is no such file"
+        folder = "is a folder, and not one that `convert` wrote one graph's source into"
+        what = folder if _is_folder(text) else "there is no such file"
         return f"{what}. Expected {FORMS}"
     return f"{unknown} It is no file and no factory either: expected {FORMS}"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from triport.reference_models.errors import TriportError, listed
 from triport.reference_models.modules import parameters_of
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class NetworkError(TriportError):
@@ -48,6 +51,21 @@ def parameters_in(net: Any) -> Parameters:
         names[owned.name] = name
         shapes[name] = owned.shape
     return Parameters(names, shapes, frozenset(kept))
+
+
+def own_values(net: Any, parameters: Parameters) -> dict[str, np.ndarray]:
+    """Return the values that a Module or a Cell has, by the network's names."""
+    import numpy as np
+
+    if hasattr(net, "cells_and_names"):
+        own = {parameter.name: parameter.asnumpy() for parameter in net.get_parameters()}
+    else:
+        own = {
+            name: tensor.detach().cpu().float().numpy()
+            for name, tensor in net.state_dict().items()
+            if name in parameters.names
+        }
+    return {ours: np.array(own[name], np.float32) for name, ours in parameters.names.items()}
 
 
 def check_same(a: Parameters, b: Parameters, names: tuple[str, str]) -> None:

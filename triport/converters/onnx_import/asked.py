@@ -5,25 +5,42 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from triport.converters.mindir.asked import is_mindir
 from triport.converters.request import Request
 from triport.reference_models.errors import TriportError
+from triport.reference_models.spec import Runtime
 
 _OF_WEIGHTS = ("model", "dialect", "dtype", "optimize", "crc", "plain", "selection", "with_head", "opset")
 
 
+def is_folder_asked(request: Request) -> bool:
+    """Return whether the output is a folder, for another framework than ONNX: a graph's source."""
+    output = request.output
+    if output is None or request.to == "onnx":
+        return False
+    return output.is_dir() or not output.suffix or str(output).endswith("/")
+
+
 def is_source_asked(source: Path | None, request: Request) -> bool:
-    """Return whether a graph's source is to be written into a folder; imports nothing.
+    """Return whether a file's graph is to be written as source into a folder; imports nothing.
 
     Raises:
         TriportError: options that are of weights alone.
     """
-    if source is None or request.output is None or request.to == "onnx":
+    if source is None or not is_folder_asked(request):
         return False
-    output = request.output
-    if not (output.is_dir() or not output.suffix or str(output).endswith("/")) or not _is_onnx(source):
+    is_of_mindspore = is_mindir(source)
+    if not is_of_mindspore and not _is_onnx(source):
         return False
+    check_options(str(source), request, "mindspore" if is_of_mindspore else "onnx")
+    return True
+
+
+def check_options(source: str, request: Request, runtime: Runtime) -> None:
+    """Raise TriportError where options are of weights alone, or a source of another runtime is asked for."""
     given = request.given(*_OF_WEIGHTS)
-    if request.source_runtime not in (None, "onnx"):
+    output = request.output
+    if request.source_runtime not in (None, runtime):
         given.append("--from")
     if given:
         suffix = "pth" if request.to == "pytorch" else "ckpt"
@@ -31,7 +48,6 @@ def is_source_asked(source: Path | None, request: Request) -> bool:
             f"{source}: its graph becomes source in the folder {output}, as it is: leave "
             f"{', '.join(given)} out. For weights alone name a file, such as -o {output}.{suffix}"
         )
-    return True
 
 
 def _is_onnx(path: Path) -> bool:

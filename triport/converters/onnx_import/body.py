@@ -34,6 +34,10 @@ class Shared:
         """The framework that is written for."""
         return FRAMEWORKS[self.target]
 
+    def leaves(self) -> dict[str, str]:
+        """Return the other names of parameters' leaves; in PyTorch the attributes are the names."""
+        return self.state.leaves() if self.target == "mindspore" else {}
+
     def fresh(self, noun: str) -> str:
         """Return a temporary name of a variable; `variables.py` gives it its last one."""
         found = f"v{len(self.nouns)}_"

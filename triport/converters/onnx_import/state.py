@@ -182,8 +182,31 @@ class State:
         parts = path.split(".")
         return any(".".join(parts[:i]) in self.members for i in range(1, len(parts)))
 
+    def leaves(self) -> dict[str, str]:
+        """Return the leaves that the initializers have other names for: `gamma` is `weight` in most graphs.
+
+        A framework in which a parameter's name is free gives them those. A leaf that is called in two ways,
+        or whose other name another tensor has, keeps its own.
+        """
+        found: dict[str, set[str]] = {}
+        origins = {path: origin for origin, path in self._paths.items()}
+        for path in self.arrays():
+            owner, dot, leaf = path.rpartition(".")
+            origin = origins.get(path, path)
+            if dot and origin.rpartition(".")[0] == owner:
+                found.setdefault(leaf, set()).add(origin.rpartition(".")[2])
+        other = {leaf: names.copy().pop() for leaf, names in found.items() if len(names) == 1}
+        other = {leaf: name for leaf, name in other.items() if leaf != name and is_identifier(name)}
+        named = [renamed_leaf(path, other) for path in self.arrays()]
+        return other if len(set(named)) == len(named) else {}
+
+    def renamed_with(self, leaves: dict[str, str]) -> dict[str, str]:
+        """Return the initializers whose names are not kept, once leaves are renamed so."""
+        named = {origin: renamed_leaf(path, leaves) for origin, path in self.renamed.items()}
+        return {origin: path for origin, path in named.items() if origin != path}
+
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return every tensor by its name in the state dict."""
+        """Return every tensor by its path."""
         found: dict[str, np.ndarray] = {}
         for path, member in self.members.items():
             if isinstance(member, Held):
@@ -191,6 +214,12 @@ class State:
             else:
                 found |= {f"{path}.{leaf}": array for leaf, array in member.weights.items()}
         return found
+
+
+def renamed_leaf(path: str, leaves: dict[str, str]) -> str:
+    """Return a path with the other name of its leaf."""
+    owner, dot, leaf = path.rpartition(".")
+    return f"{owner}{dot}{leaves.get(leaf, leaf)}" if dot else path
 
 
 def path_of(label: str) -> str | None:

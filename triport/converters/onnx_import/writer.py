@@ -15,7 +15,7 @@ from .expressions import is_identifier
 from .formatting import lines_of
 from .operators import Target
 from .reading import ImportRefusedError
-from .state import State
+from .state import State, renamed_leaf
 from .translate import Translation, Written
 from .tree import Block
 from .values import fields_of
@@ -65,6 +65,8 @@ _TAKEN |= {
     "all",
 }
 
+# how the first line of every source ends, by which its folder is known
+MADE_BY_TRIPORT = "from an ONNX graph by triport."
 _LOADERS = {
     "pytorch": '''
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -92,8 +94,8 @@ def build(weights: bool = True) -> @NAME@:
 def build(weights: bool = True) -> @NAME@:
     """Return the network, with the weights of the file beside this one unless they are not wanted."""
     network = @NAME@()
-    for name, parameter in network.parameters_and_names():
-        parameter.name = name
+    for path, parameter in network.parameters_and_names():
+        @NAMING@
     if weights:
         path = Path(__file__).with_name(@FILE@)
         tensors = mindspore.load_checkpoint(str(path), format="safetensors")
@@ -148,6 +150,10 @@ class Source:
         return self.text.count("\n")
 
 
+_RENAMING = """owner, dot, leaf = path.rpartition(".")
+        parameter.name = f"{owner}{dot}{NAMES.get(leaf, leaf)}\""""
+
+
 def source_of(model: Any, target: Target, name: str, root: Block) -> Source:
     """Return the source of a model for a framework.
 
@@ -170,12 +176,13 @@ def source_of(model: Any, target: Target, name: str, root: Block) -> Source:
     text = _text(model, shared, classes, written, name)
     _check(text)
     inputs = [value for value in model.graph.inputs if not value.is_initializer()]
+    leaves = shared.leaves()
     return Source(
         name,
         target,
         text,
-        shared.state.arrays(),
-        shared.state.renamed,
+        {renamed_leaf(path, leaves): array for path, array in shared.state.arrays().items()},
+        shared.state.renamed_with(leaves),
         translation.nodes,
         len(classes),
         [(v.name, *fields_of(v)) for v in inputs],
@@ -195,6 +202,11 @@ def _text(model: Any, shared: Shared, classes: list[Class], root: Written, name:
     end = {"pytorch": "network.eval()", "mindspore": "network.set_train(False)"}[shared.target]
     loader = loader.replace("@END@", end)
     loader = loader.replace("@NAME@", classes[-1].name).replace("@FILE@", f'"{name}.safetensors"')
+    leaves = shared.leaves()
+    loader = loader.replace("@NAMING@", _RENAMING if leaves else "parameter.name = path")
+    if leaves:
+        table = ", ".join(f'"{leaf}": "{other}"' for leaf, other in leaves.items())
+        loader = f"# what the graph calls them\nNAMES = {{{table}}}\n\n\n{loader}"
     if shared.target == "pytorch" and arrays:
         kinds = {str(array.dtype) for array in arrays.values()}
         entries = {key: kind for key, kind in (_SAFETENSORS | _SAFETENSORS_8).items() if kind in kinds}
@@ -213,7 +225,7 @@ def _head(model: Any, shared: Shared, name: str, body: str) -> str:
         f"{model.producer_name or 'an unnamed producer'} {model.producer_version or ''}".strip()
     )
     lines = [
-        f'"""{name} in {shared.framework.shown}, from an ONNX graph by triport.',
+        f'"""{name} in {shared.framework.shown}, {MADE_BY_TRIPORT}',
         "",
         f"The graph is of {producer}, opset {opset}.",
         *(f"Input {each}." for each in inputs),

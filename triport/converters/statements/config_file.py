@@ -18,17 +18,18 @@ _WEIGHTS = (".pth", ".pt", ".bin", ".safetensors", ".ckpt", ".onnx", ".tar")
 _OF_A_HUB = ("model", "pytorch_model", "open_clip_model")
 
 
-def config_beside(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return the config.json that is of a file; empty where there is none, or where it is of another.
+def config_beside(file: str | Path, name: str = NAME) -> dict[str, Any]:
+    """Return the config.json, or another of a hub's files, that is of a file of weights.
 
-    It is this file's where the file has a hub's name, or no other weights lie in the folder.
+    It is this file's where the file has a hub's name, or no other weights lie in the folder. Empty where
+    there is none, or where it is of another.
     """
-    path = Path(checkpoint.path)
-    config = path.with_name(NAME)
+    path = Path(file)
+    config = path.with_name(name)
     try:
         if not config.is_file() or config.stat().st_size > _MAX_BYTES:
             return {}
-        if path.stem not in _OF_A_HUB and _other_weights(path):
+        if path.name.partition(".")[0] not in _OF_A_HUB and _other_weights(path):
             return {}
         return _parsed(config.read_bytes())
     except OSError:
@@ -37,7 +38,7 @@ def config_beside(checkpoint: Checkpoint) -> dict[str, Any]:
 
 def read(checkpoint: Checkpoint) -> Iterator[Statement]:
     """Yield what the config.json beside a file says."""
-    config = config_beside(checkpoint)
+    config = config_beside(checkpoint.path)
     if not {"architecture", "pretrained_cfg"} & config.keys():
         return
     plain = {key: value for key, value in config.items() if not isinstance(value, dict | list)}

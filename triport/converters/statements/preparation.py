@@ -6,33 +6,20 @@ assumed, and whoever prints it says so.
 
 from __future__ import annotations
 
-import math
-from typing import Any, Literal, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from triport.converters.formats import Checkpoint
 from triport.converters.provenance import (
     PREPROCESSING_KNOWN_KEY,
     SOURCE_DIALECT_KEY,
-    ProvenanceError,
     stated_preprocessing,
-    three,
 )
 from triport.converters.published_weights import recognised
-from triport.converters.statements.config_file import NAME, config_beside
-from triport.reference_models.spec import ModelSpec, Preprocess, Weights
+from triport.converters.statements.preprocessing_files import Known, Preparation, stated_beside
+from triport.reference_models.spec import ModelSpec, Weights
 
-Known = Literal["stated", "assumed", "unknown"]
-
-
-class Preparation(NamedTuple):
-    """How images are prepared, and how that is known: `by` says what states it, or what was assumed."""
-
-    preprocess: Preprocess | None
-    known: Known
-    by: str
-
-    def __str__(self) -> str:
-        return f"{self.known}: {self.by}"
+__all__ = ["Figure", "Known", "Preparation", "figure_of", "preparation_of", "stated_by"]
 
 
 class Figure(NamedTuple):
@@ -65,9 +52,9 @@ def preparation_of(
         how, _, by = checkpoint.metadata.get(PREPROCESSING_KNOWN_KEY, "").partition(": ")
         known: Known = "assumed" if how == "assumed" else "stated"
         return Preparation(stated, known, by or "the source file")
-    config = config_beside(checkpoint).get("pretrained_cfg")
-    if isinstance(config, dict):
-        return Preparation(_of_timm(config, checkpoint, spec), "stated", f"{NAME} beside the file")
+    beside = stated_beside(checkpoint.path, spec.input_size_px)
+    if beside is not None:
+        return beside
     published = recognised(checkpoint.path, [spec])
     if published is not None:
         by = f"the publisher of {published.weights.name}, whose file it is: {published.proof}"
@@ -77,6 +64,14 @@ def preparation_of(
     if weights is None:
         return Preparation(None, "unknown", f"nobody has published weights of {spec.name}")
     return Preparation(weights.preprocess, "assumed", f"nothing states it, it is that of {weights.name}")
+
+
+def stated_by(metadata: Mapping[str, str], path: str, size_px: int) -> Preparation | None:
+    """Return what a file of no known model, or a file beside it, states of how images are prepared."""
+    stated = stated_preprocessing(metadata, path)
+    if stated is not None:
+        return Preparation(stated, "stated", "the file's metadata")
+    return stated_beside(path, size_px)
 
 
 def figure_of(
@@ -109,33 +104,3 @@ def figure_of(
 
 def _of(spec: ModelSpec, dialect: str) -> list[Weights]:
     return [weights for weights in spec.weights if weights.dialect == dialect]
-
-
-def _of_timm(config: dict[str, Any], checkpoint: Checkpoint, spec: ModelSpec) -> Preprocess:
-    """Return what timm's pretrained_cfg states, as timm's own transforms_imagenet_eval takes it."""
-    try:
-        size = int(config.get("input_size", (3, spec.input_size_px, spec.input_size_px))[-1])
-        interpolation = config.get("interpolation", "bicubic")
-        if interpolation not in ("bilinear", "bicubic"):
-            raise ValueError(f"interpolation {interpolation!r}")
-        if config.get("crop_mode", "center") != "center":
-            raise ValueError(f"crop_mode {config['crop_mode']!r}")
-        share = float(config.get("crop_pct", 0.875))
-        if not 0.1 <= share <= 1 or not 0 < size < 1 << 14:
-            raise ValueError(f"crop_pct {share}, input_size {size}")
-        return Preprocess(
-            resize_px=math.floor(size / share),
-            crop_px=size,
-            interpolation=interpolation,
-            mean=three(config["mean"]),
-            std=three(config["std"]),
-            library="pil",
-        )
-    except (ValueError, TypeError, KeyError, IndexError) as error:
-        raise ProvenanceError(
-            f"{checkpoint.path}: the pretrained_cfg in the {NAME} beside it states a preprocessing "
-            f"that is not "
-            f"known here ({error}). Expected mean, std, bilinear or bicubic, crop_pct and "
-            f"input_size; move the "
-            f"{NAME} away, or say whose weights these are with --model"
-        ) from error

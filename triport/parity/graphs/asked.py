@@ -23,7 +23,10 @@ def convert_asked(source: Path | None, request: Request, progress: Callable[[str
     cell, output = request.cell, request.output
     what = f"{source}" if cell is None else cell.factory.text if isinstance(cell, Made) else "--cell"
     if request.to != "onnx":
-        raise AskedError(f"{what}: is a graph, which --to onnx writes, not --to {request.to}")
+        raise AskedError(
+            f"{what}: is a graph, which --to onnx writes as a file, and --to {request.to} as source "
+            f"into the folder that -o DIR names"
+        )
     given = request.given(*OF_WEIGHTS)
     if request.source_runtime not in (None, "mindspore"):
         given.append("--from")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from triport.parity.batches import logits_of
-from triport.parity.runtimes import Runner
 from triport.reference_models.errors import TriportError
+from triport.reference_models.network import Arrays
 from triport.reference_models.spec import Preprocess, Weights
 
 from .dataset import DatasetError, ImageDataset, Sample
@@ -22,6 +23,21 @@ class EvaluationError(TriportError):
     """The runner's logits cannot be scored."""
 
 
+class Scorer(Protocol):
+    """What of a runner scores images: a registered model's, or any network's as `any_network` wraps it."""
+
+    runtime: str
+    device: str
+
+    def run(self, feed: Arrays) -> dict[str, np.ndarray]:
+        """Return the logits of images, under the names that registered models have for both."""
+        ...
+
+    def versions(self) -> dict[str, str]:
+        """Return what computed."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Contender:
     """A network that is scored: a runner, how files become its inputs, and the published weights it runs.
@@ -31,7 +47,7 @@ class Contender:
     """
 
     model: str
-    runner: Runner
+    runner: Scorer
     profile: Preprocess
     weights: Weights | None = None
     sha256: str | None = None
@@ -44,12 +60,14 @@ class Block:
 
     `position` is that of the first image in the data set; `digests` (N, 16) uint8; `classes` (N, contenders,
     5) int32, best first; `logits` of those classes, float32. With fewer than five classes, as many.
+    `confidence` (N, contenders) in the best class; None where rows that were written or sent do not have it.
     """
 
     position: int
     digests: np.ndarray
     classes: np.ndarray
     logits: np.ndarray
+    confidence: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.digests)
@@ -63,6 +81,7 @@ def block_of(batch: Batch, contenders: Sequence[Contender], num_classes: int) ->
     """
     shape = (len(batch.samples), len(contenders), min(TOP, num_classes))
     classes, best = np.empty(shape, np.int32), np.empty(shape, np.float32)
+    confidence = np.empty(shape[:2])
     for index, contender in enumerate(contenders):
         logits = logits_of(contender.runner, batch.inputs[contender.profile])
         if logits.shape != (len(batch.samples), num_classes):
@@ -80,7 +99,23 @@ def block_of(batch: Batch, contenders: Sequence[Contender], num_classes: int) ->
         order = np.argsort(-logits, axis=1, kind="stable")[:, :TOP]
         classes[:, index] = order
         best[:, index] = np.take_along_axis(logits, order, axis=1)
-    return Block(batch.position, batch.digests, classes, best)
+        confidence[:, index] = confidence_of(logits)
+    return Block(batch.position, batch.digests, classes, best, confidence)
+
+
+def confidence_of(logits: np.ndarray) -> np.ndarray:
+    """Return the network's confidence in each row's best class: the largest of the softmax.
+
+    Rows that are probabilities already, not negative and of sum one, are taken as they are.
+    """
+    values = logits.astype(np.float64)
+    sums = values.sum(axis=1)
+    if (values >= 0).all() and np.allclose(sums, 1.0, atol=1e-3):
+        found: np.ndarray = values.max(axis=1)
+        return found
+    shifted = np.exp(values - values.max(axis=1, keepdims=True))
+    found = 1.0 / shifted.sum(axis=1)
+    return found
 
 
 class Duplicates:

@@ -11,10 +11,9 @@ import numpy as np
 
 from triport.converters.published_weights import proof_of
 from triport.parity.ranks import Alone, Ranks
-from triport.parity.runtimes import Runner
 from triport.reference_models.spec import Preprocess, Weights
 
-from .blocks import TOP, Block, Contender, Duplicates, EvaluationError, Prediction, predictions_of
+from .blocks import TOP, Block, Contender, Duplicates, EvaluationError, Prediction, Scorer, predictions_of
 from .dataset import ImageDataset
 from .rows import RowFile
 from .sharding import Shape, blocks_of_all, kept_by_all
@@ -152,7 +151,7 @@ def labels_array(dataset: ImageDataset) -> np.ndarray:
 
 
 def evaluate(
-    runner: Runner,
+    runner: Scorer,
     model: str,
     dataset: ImageDataset,
     profile: Preprocess,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -9,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from triport.converters.formats import file_sha256
+from triport.parity.pages import run_facts
 from triport.reference_models.errors import listed
 from triport.reference_models.result import SCHEMA_VERSION
 
@@ -107,6 +110,10 @@ class DoneWithRows:
         """What each is called: its file, and the model and runtime that it states."""
         return [_name_of(score.rows) for score in self.scores]
 
+    def _hashes(self) -> dict[str, str]:
+        """Return the SHA-256 of the files of rows."""
+        return {str(score.rows.path): file_sha256(score.rows.path) for score in self.scores}
+
     def to_dict(self) -> dict[str, Any]:
         """Return what `--json` prints."""
         return {
@@ -117,22 +124,22 @@ class DoneWithRows:
             "notes": list(self.notes),
         }
 
-    def page(self) -> str:
-        """Return the page of the pair."""
+    def page(self, command: str | None = None) -> str:
+        """Return the page of the pair; `command` is what was typed, for the page."""
         a, b = (
             Side(letter, name, score)
             for letter, name, score in zip("AB", self.names, self.scores, strict=True)
         )
-        return pair_page(a, b, self.pair, thumbnails=False)
+        return pair_page(a, b, self.pair, thumbnails=False, facts=run_facts(command, self._hashes(), {}))
 
 
-def are_rows(what: Sequence[str]) -> bool:
+def are_rows(what: Sequence[Any]) -> bool:
     """Whether what `evaluate` was given are files of rows.
 
     Raises:
         RowsError: some are and some are not.
     """
-    found = [is_rows(Path(one)) for one in what]
+    found = [isinstance(one, str | os.PathLike) and is_rows(Path(one)) for one in what]
     if any(found) and not all(found):
         rows, other = (
             next(one for one, is_of in zip(what, found, strict=True) if is_of == kind)

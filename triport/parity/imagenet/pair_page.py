@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from dataclasses import dataclass
 from typing import Protocol
 
-from triport.parity.pages import render
+from triport.parity.pages import Facts, render
 
-from .dataset import Sample, printable
-from .decoding import read_sample
+from .dataset import printable
 from .pair import PairTally
-from .preprocess import decode
 from .report import pair_difference, pair_verdict, short_name
+from .thumbnails import thumbnail
 
 _SHOWN = 200
-_THUMBNAIL_PX = 96
 
 
 class Scored(Protocol):
@@ -48,7 +44,7 @@ class Side:
     evaluation: Scored
 
 
-def pair_page(a: Side, b: Side, pair: PairTally, *, thumbnails: bool = True) -> str:
+def pair_page(a: Side, b: Side, pair: PairTally, *, thumbnails: bool = True, facts: Facts = ()) -> str:
     """Return the page as HTML that fetches nothing; the first 200 flips are shown, with thumbnails."""
     names = pair.dataset.class_names
     flips = []
@@ -56,7 +52,7 @@ def pair_page(a: Side, b: Side, pair: PairTally, *, thumbnails: bool = True) -> 
         sample = pair.dataset.samples[flip.position]
         flips.append(
             {
-                "thumbnail": _thumbnail(sample) if thumbnails else "",
+                "thumbnail": thumbnail(sample) if thumbnails else "",
                 "image": printable(sample.name),
                 "label": short_name(names[flip.label]),
                 "a": short_name(names[flip.a]),
@@ -67,6 +63,7 @@ def pair_page(a: Side, b: Side, pair: PairTally, *, thumbnails: bool = True) -> 
         )
     return render(
         "pair.html",
+        facts=facts,
         a=a,
         b=b,
         pair=pair,
@@ -76,11 +73,3 @@ def pair_page(a: Side, b: Side, pair: PairTally, *, thumbnails: bool = True) -> 
         classes=pair.classes()[:_SHOWN],
         class_names=names,
     )
-
-
-def _thumbnail(sample: Sample) -> str:
-    image = decode(read_sample(sample), sample)
-    image.thumbnail((_THUMBNAIL_PX, _THUMBNAIL_PX))
-    data = io.BytesIO()
-    image.save(data, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()

@@ -69,14 +69,14 @@ def pair_verdict(pair: PairTally) -> str:
 
 
 def pair_summary(pair: PairTally) -> str:
-    """Return the agreement of two models, in two or three lines."""
+    """Return the agreement of two models, in three lines: images, order and logits are in the first."""
     best = "five best" if pair.places == TOP else f"{pair.places} best" if pair.places > 1 else "best class"
     lines = [f"the same best class on {pair.same_top1} of {pair.images} images"]
     if pair.places > 1:
-        lines[0] += f", the same {best} on {pair.same_top5}"
+        lines[0] += f", the same {best} in the same order on {pair.same_top5}"
     if pair.compares_logits:
-        lines.append(
-            f"logits of the same {best} differ by at most {pair.largest_difference:.1e} "
+        lines[0] += (
+            f"; the logits of these differ by at most {pair.largest_difference:.1e} "
             f"({pair.largest_difference / (pair.largest_logit or 1.0):.1e} of the largest)"
         )
     return "\n".join([*lines, pair_difference(pair), pair_verdict(pair)])

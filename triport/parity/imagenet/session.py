@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from triport.converters import environment
+from triport.parity.pages import run_facts
 from triport.parity.ranks import Ranks, device_of_rank, join, ranks_here
 from triport.parity.ranks.together import check_same, together
 from triport.reference_models.errors import TriportError
@@ -18,6 +19,8 @@ from .compare import Comparison, compare_preprocessing
 from .dataset import ImageDataset, open_dataset, printable
 from .decoding import workers_of_machine
 from .evaluate import Contender, Evaluation, score
+from .mistakes import Mistakes
+from .model_page import model_page
 from .pair import PairTally
 from .pair_of_rows import DoneWithRows, are_rows, compare_rows
 from .pair_page import Side, pair_page
@@ -35,7 +38,7 @@ class RequestError(TriportError):
 class Request:
     """The options of `evaluate`; runtime, model, profile and precision for all, or for each of `what`."""
 
-    what: Sequence[str]
+    what: Sequence[Any]
     data: Path | None = None
     labels: Path | None = None
     classes: Path | None = None
@@ -68,8 +71,8 @@ class Request:
                 )
         if self.compare_preprocessing and len(self.what) > 1:
             raise RequestError("--compare-preprocessing takes one model")
-        if self.html is not None and len(self.what) != 2:
-            raise RequestError("--html is of two models: evaluate A B")
+        if self.html is not None and self.compare_preprocessing:
+            raise RequestError("--html is of one way of preparing images: leave --compare-preprocessing out")
         if self.resume and self.rows is None:
             raise RequestError("--resume goes on with the file of --rows: name it")
 
@@ -102,6 +105,7 @@ class Done:
     pair: PairTally | None
     comparison: Comparison | None
     rank: int
+    mistakes: Mistakes | None = None
     schema_version: ClassVar[int] = SCHEMA_VERSION
 
     @property
@@ -121,14 +125,23 @@ class Done:
             return self.evaluations[0].json()
         return {"models": [evaluation.json() for evaluation in self.evaluations], "pair": self.pair.json()}
 
-    def page(self) -> str:
-        """Return the page of a pair."""
-        assert self.pair is not None
+    def page(self, command: str | None = None) -> str:
+        """Return the page of the one model, or of a pair.
+
+        Args:
+            command: what was typed, for the page; None where a program called.
+        """
+        hashes = {name: one.sha256 for name, one in zip(self.names, self.evaluations, strict=True)}
+        versions = {name: value for one in self.evaluations for name, value in one.versions.items()}
+        facts = run_facts(command, {name: value for name, value in hashes.items() if value}, versions)
+        if self.pair is None:
+            assert self.mistakes is not None
+            return model_page(self.names[0], self.evaluations[0], self.mistakes, facts)
         a, b = (
             Side(letter, name, evaluation)
             for letter, name, evaluation in zip("AB", self.names, self.evaluations, strict=True)
         )
-        return pair_page(a, b, self.pair)
+        return pair_page(a, b, self.pair, facts=facts)
 
 
 def run(request: Request, tell: Callable[[str], None] = lambda step: None) -> Done | DoneWithRows:
@@ -160,7 +173,7 @@ def _run(request: Request, device: str, ranks: Ranks, tell: Callable[[str], None
     )
     contenders = [
         Contender(
-            subject.spec.name,
+            subject.name,
             subject.runner,
             subject.profile,
             subject.published,
@@ -179,20 +192,23 @@ def _run(request: Request, device: str, ranks: Ranks, tell: Callable[[str], None
         "progress": lambda done, total, rate: tell(_progress(done, total, rate)),
     }
     pair = PairTally(dataset) if len(subjects) == 2 else None
+    mistakes = Mistakes(dataset) if request.html is not None and pair is None else None
+    listeners = [one.add for one in (pair, mistakes) if one is not None]
     comparison = None
     try:
         if request.compare_preprocessing:
             comparison = compare_preprocessing(contenders[0], dataset, **options)
             evaluations: Sequence[Evaluation] = [comparison.stated]
         else:
-            evaluations = score(contenders, dataset, listeners=[pair.add] if pair else [], **options)
+            evaluations = score(contenders, dataset, listeners=listeners, **options)
     finally:
         if rows is not None:
             rows.close()
     names = [
-        f"{printable(what)} in {s.runner.runtime}" for what, s in zip(request.what, subjects, strict=True)
+        f"{printable(what) if isinstance(what, str) else s.name} in {s.runner.runtime}"
+        for what, s in zip(request.what, subjects, strict=True)
     ]
-    return Done(names, evaluations, pair, comparison, ranks.rank)
+    return Done(names, evaluations, pair, comparison, ranks.rank, mistakes)
 
 
 def _opened(request: Request, device: str, tell: Callable[[str], None]) -> tuple[list[Subject], ImageDataset]:

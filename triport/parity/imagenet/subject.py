@@ -10,7 +10,10 @@ from typing import Any, NamedTuple
 from triport.converters.convert import SHIPPED, check_finite, exporter_for, parameters_of
 from triport.converters.environment import SET_HERE
 from triport.converters.formats import Checkpoint, file_sha256, open_checkpoint
-from triport.converters.identify import Fit, identify
+from triport.converters.identify import Fit, IdentifyError, candidates, identify
+from triport.converters.mindir.asked import is_mindir
+from triport.converters.networks.arguments import Factory, is_factory, parse_factory
+from triport.converters.networks.factories import Made, make, runtime_of
 from triport.converters.networks.registered import of_model
 from triport.converters.provenance import (
     FOLDED_KEY,
@@ -18,23 +21,35 @@ from triport.converters.provenance import (
     NUM_CLASSES_KEY,
     PREPROCESSING_KEY,
 )
-from triport.converters.statements.preparation import Known, figure_of, preparation_of
-from triport.parity.runtimes import Runner
+from triport.converters.statements.preparation import (
+    Known,
+    Preparation,
+    figure_of,
+    preparation_of,
+    stated_by,
+)
+from triport.parity.candidates import with_file
+from triport.parity.runtimes import Runner, runtime_called
 from triport.parity.runtimes.mindspore import MindSporeRunner
-from triport.parity.runtimes.onnx import OnnxRunner
-from triport.parity.runtimes.pytorch import PyTorchRunner
 from triport.reference_models.errors import TriportError, listed
 from triport.reference_models.spec import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     ModelSpec,
     Preprocess,
-    Runtime,
     Weights,
     all_models,
     get_model,
 )
 
+from .any_network import (
+    image_input,
+    is_network_object,
+    made_of_mindir,
+    of_network,
+    of_onnx_file,
+)
+from .blocks import Scorer
 from .profiles import stated_profile
 
 
@@ -52,18 +67,18 @@ class SubjectError(TriportError):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A model with its weights in a runner; `published` are the weights whose figure to compare with.
+    """A network with its weights in a runner; `published` are the weights whose figure to compare with.
 
-    `assumed` says what of the profile nothing states. `path` is the weights' file, `data_files` are those
-    that it refers to.
+    `sha256` is that of the weights' file, or of the parameters of a network in code; `data_files` are those
+    that the file refers to. `assumed` says what of the profile nothing states.
     """
 
-    spec: ModelSpec
+    name: str
     num_classes: int
-    runner: Runner
+    runner: Scorer
     profile: Preprocess
     published: Weights | None
-    path: Path
+    sha256: str
     data_files: tuple[Path, ...] = ()
     assumed: str | None = None
 
@@ -71,8 +86,8 @@ class Subject:
         """Return what computes and with which weights, to be the same when a run goes on."""
         versions = self.runner.versions()
         return {
-            "model": self.spec.name,
-            "weights_sha256": file_sha256(self.path),
+            "model": self.name,
+            "weights_sha256": self.sha256,
             "data_sha256": [file_sha256(path) for path in self.data_files],
             "runtime": self.runner.runtime,
             "device": self.runner.device.partition(":")[0],
@@ -82,52 +97,128 @@ class Subject:
         }
 
 
-def open_subject(
-    what: str,
-    *,
-    model: str | None = None,
-    runtime: Runtime | None = None,
-    device: str = "cpu",
-    profile: str | None = None,
-    precision: str = "float32",
-    progress: Callable[[str], None] = lambda step: None,
-) -> Subject:
-    """Open a file, or the shipped model by its name, in a runtime.
+class Opening(NamedTuple):
+    """How a network is opened.
 
-    Args:
-        what: a checkpoint or ONNX file, or the name of the shipped model.
-        model: the model, or the published weights, that the file must be; found from it by default.
-            Weights' names also tell how images are preprocessed.
-        runtime: where to run; the file's own by default.
+    Attributes:
+        model: the model, or the published weights, that a file must be; found from it by default. Weights'
+            names also tell how images are preprocessed.
+        runtime: where to run, by NAME; the file's own by default.
         device: `cpu`, `cuda[:i]` or `npu[:i]`.
-        profile: how images are preprocessed, as `profiles.stated_profile` reads it; the publisher's by
-            default.
+        profile: how images are preprocessed, as `profiles.stated_profile` reads it; what the file or its
+            publisher states by default.
         precision: what to compute with, one of `parity.precision.PRECISIONS`.
         progress: is told each step.
+    """
+
+    model: str | None = None
+    runtime: str | None = None
+    device: str = "cpu"
+    profile: str | None = None
+    precision: str = "float32"
+    progress: Callable[[str], None] = lambda step: None
+
+
+def open_subject(what: Any, **options: Any) -> Subject:
+    """Open a network in a runtime; `options` are the fields of `Opening`.
+
+    Args:
+        what: a checkpoint or ONNX file, a hub's folder, a .mindir file, a Module or a Cell, the text that
+            names its factory, or the name of the shipped model.
+        **options: model, runtime, device, profile, precision, progress.
 
     Raises:
-        TriportError: there are no weights, they do not fit, or the runtime or device is missing.
+        TriportError: there are no weights, they do not fit, it is no classifier, nothing states how its
+            images are prepared, or the runtime or device is missing.
     """
-    path = _path_of(what)
-    progress(f"reading {path.name}")
+    asked = Opening(**options)
+    if is_network_object(what):
+        runtime = runtime_of(what)
+        assert runtime is not None
+        name = type(what).__name__
+        return _of_code(Made(Factory(name, "", name), what, runtime), asked)
+    if is_factory(str(what)):
+        asked.progress(f"building {what}")
+        return _of_code(make(parse_factory(str(what))), asked)
+    path = _path_of(str(what))
+    asked.progress(f"reading {path.name}")
+    if path.is_file() and is_mindir(path):
+        return _of_code(made_of_mindir(path), asked)
     checkpoint = open_checkpoint(path)
     if FOLDED_KEY in checkpoint.metadata:
-        return _folded(checkpoint, runtime, device, profile, precision)
-    found = identify(checkpoint, model)
+        return _folded(checkpoint, asked)
+    try:
+        found = identify(checkpoint, asked.model)
+    except IdentifyError:
+        if checkpoint.runtime != "onnx" or candidates(checkpoint):
+            raise
+        return _of_onnx(checkpoint, asked)
     check_finite(checkpoint, found)
-    published = published_weights(checkpoint, found, model)
-    prepared = profile_for(checkpoint, found.spec, published, model, profile)
-    progress(f"loading {found.spec.name} in {runtime or checkpoint.runtime}")
+    published = published_weights(checkpoint, found, asked.model)
+    prepared = profile_for(checkpoint, found.spec, published, asked.model, asked.profile)
+    runtime_name = asked.runtime or checkpoint.runtime
+    asked.progress(f"loading {found.spec.name} in {runtime_name}")
     return Subject(
-        found.spec,
+        found.spec.name,
         found.num_classes,
-        _runner(checkpoint, found, runtime or checkpoint.runtime, device, precision),
+        _runner(checkpoint, found, runtime_name, asked),
         prepared.preprocess,
         published,
-        Path(checkpoint.path),
+        file_sha256(checkpoint.path),
         _data_files(checkpoint),
         prepared.by if prepared.known == "assumed" else None,
     )
+
+
+def _of_onnx(checkpoint: Checkpoint, asked: Opening) -> Subject:
+    """Return an ONNX file that is none of a known model: it is scored as it is."""
+    path = Path(checkpoint.path)
+    given, _ = image_input(path)
+    stated = None if asked.profile else stated_by(checkpoint.metadata, str(path), given.size_px or 0)
+    profile, published = _profile_of_any(str(path), stated, asked)
+    asked.progress(f"loading {path.name} in {asked.runtime or 'onnx'}")
+    found = of_onnx_file(path, profile.crop_px, asked.runtime or "onnx", asked.device, asked.precision)
+    return Subject(
+        found.name, found.num_classes, found.runner, profile, published, found.sha256, _data_files(checkpoint)
+    )
+
+
+def _of_code(made: Made, asked: Opening) -> Subject:
+    """Return a Module or a Cell, with the weights that it has."""
+    profile, published = _profile_of_any(made.factory.name, None, asked)
+    asked.progress(f"loading {made.factory.name} in {asked.runtime or made.runtime}")
+    found = of_network(made, profile.crop_px, asked.runtime, asked.device, asked.precision)
+    return Subject(found.name, found.num_classes, found.runner, profile, published, found.sha256)
+
+
+def _profile_of_any(
+    what: str, stated: Preparation | None, asked: Opening
+) -> tuple[Preprocess, Weights | None]:
+    """Return how images are prepared for a network of no known model, and whose figure it is held to.
+
+    Raises:
+        SubjectError: nothing states it.
+    """
+    named = None
+    if asked.model is not None:
+        spec = get_model(asked.model)
+        named = next((one for one in spec.weights if one.name == asked.model), None)
+
+    def own() -> Preprocess:
+        if stated is not None and stated.preprocess is not None:
+            return stated.preprocess
+        if named is not None:
+            return named.preprocess
+        raise SubjectError(
+            f"{what}: is no model that triport knows, and nothing states how its images are prepared, "
+            f"neither its metadata nor a config.json or preprocessor_config.json beside it. Say it: "
+            f"--profile and the name of published weights that are prepared alike (resnet50.timm), or "
+            f"--profile resize=256,crop=224,interpolation=bilinear,library=pil,mean=0.485/0.456/0.406,"
+            f"std=0.229/0.224/0.225"
+        )
+
+    profile = own() if asked.profile is None else stated_profile(asked.profile, own)
+    return profile, named
 
 
 def _data_files(checkpoint: Checkpoint) -> tuple[Path, ...]:
@@ -151,41 +242,43 @@ def _path_of(what: str) -> Path:
     )
 
 
-def _runner(checkpoint: Checkpoint, found: Fit, runtime: str, device: str, precision: str) -> Runner:
+def _runner(checkpoint: Checkpoint, found: Fit, runtime: str, asked: Opening) -> Runner:
     network = of_model(found.spec, found.num_classes)
-    if runtime == "onnx":
+    known = runtime_called(runtime)
+    if known.LOADS == "onnx":
         if checkpoint.runtime == "onnx":
-            return OnnxRunner(checkpoint.path, network, device, precision=precision)
-        model = exporter_for(checkpoint.runtime).export(
-            found.spec, found.num_classes, parameters_of(checkpoint, found)
-        )
-        return OnnxRunner(model.SerializeToString(), network, device, precision=precision)
+            model: Path | bytes = Path(checkpoint.path)
+        else:
+            exporter = exporter_for(checkpoint.runtime)
+            parameters = parameters_of(checkpoint, found)
+            model = exporter.export(found.spec, found.num_classes, parameters).SerializeToString()
+        return known.load(with_file(network, model), {}, asked.device, asked.precision)
     parameters = parameters_of(checkpoint, found)
-    if runtime == "mindspore":
-        return MindSporeRunner(network, parameters, device, "graph", precision)
-    return PyTorchRunner(network, parameters, device, precision=precision)
+    if known.LOADS == "mindspore":
+        return MindSporeRunner(network, parameters, asked.device, "graph", asked.precision)
+    return known.load(network, parameters, asked.device, asked.precision)
 
 
-def _folded(
-    checkpoint: Checkpoint, runtime: str | None, device: str, profile: str | None, precision: str
-) -> Subject:
-    """Return an optimised ONNX file, which only ONNX Runtime runs."""
-    if runtime not in (None, "onnx"):
+def _folded(checkpoint: Checkpoint, asked: Opening) -> Subject:
+    """Return an optimised ONNX file, which only runtimes of ONNX run."""
+    known = runtime_called(asked.runtime or "onnx")
+    if known.LOADS != "onnx":
         raise SubjectError(
-            f"{checkpoint.path}: BatchNorm is folded in this file, so only --runtime onnx runs it"
+            f"{checkpoint.path}: BatchNorm is folded in this file, so only --runtime onnx or openvino runs it"
         )
     spec = get_model(checkpoint.metadata.get(MODEL_KEY, ""))
     classes = checkpoint.metadata.get(NUM_CLASSES_KEY, "")
     if not classes.isdecimal():
         raise SubjectError(f"{checkpoint.path}: its metadata does not say how many classes the model has")
-    prepared = profile_for(checkpoint, spec, None, None, profile)
+    prepared = profile_for(checkpoint, spec, None, None, asked.profile)
+    network = with_file(of_model(spec, int(classes)), Path(checkpoint.path))
     return Subject(
-        spec,
+        spec.name,
         int(classes),
-        OnnxRunner(checkpoint.path, of_model(spec, int(classes)), device, precision=precision),
+        known.load(network, {}, asked.device, asked.precision),
         prepared.preprocess,
         None,
-        Path(checkpoint.path),
+        file_sha256(checkpoint.path),
         _data_files(checkpoint),
         prepared.by if prepared.known == "assumed" else None,
     )

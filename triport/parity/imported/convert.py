@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from triport.converters.onnx_import.asked import module_name
 from triport.converters.onnx_import.operators import Target
 from triport.converters.onnx_import.reading import ImportRefusedError, read_model
 from triport.converters.onnx_import.tree import blocks_of, flat
-from triport.converters.onnx_import.weights import write_weights
 from triport.converters.onnx_import.writer import Source, source_of
+from triport.converters.onnx_import.written import built, load, write
 from triport.parity.judge import divergence
 from triport.parity.judge.difference import difference
 from triport.reference_models.errors import TriportError
@@ -24,13 +25,17 @@ from triport.reference_models.errors import TriportError
 from .feeds import feed_of, sizes_to_try
 from .judge import STEP, Runtime, allowed, moved, trial
 from .result import ImportedSource, Trial
-from .runs import load, parameters_moved, run
+from .runs import parameters_moved, run
 
 _PROBES = 400  # intermediate values that are compared to name the first that parts
 
 
 def convert_to_source(
-    path: Path, output: Path, target: Target, progress: Callable[[str], None] = lambda step: None
+    path: Path,
+    output: Path,
+    target: Target,
+    progress: Callable[[str], None] = lambda step: None,
+    name: str | None = None,
 ) -> ImportedSource:
     """Write a graph's source and weights into a folder, if they compute what the graph does.
 
@@ -39,12 +44,34 @@ def convert_to_source(
         output: the folder; it is made if it is not there.
         target: "pytorch" or "mindspore".
         progress: is told each step.
+        name: of the module that is written; None is the file's.
 
     Raises:
         TriportError: the file is no ONNX graph, or a node of it has no translation.
     """
-    name = module_name(path)
-    _check_folder(output, name)
+    name = name or module_name(path)
+    check_folder(output, name)
+    source, done = imported(path, target, name, progress)
+    if not done.is_equal:
+        return done
+    with tempfile.TemporaryDirectory(prefix="triport-") as folder:
+        write(Path(folder), source)
+        output.mkdir(exist_ok=True)
+        for suffix in ("safetensors", "py"):
+            with replacing(output / f"{name}.{suffix}") as temporary:
+                shutil.copyfile(Path(folder) / f"{name}.{suffix}", temporary)
+    written = str(output / f"{name}.py")
+    return replace(done, output=written, tensors_written=len(source.weights))
+
+
+def imported(
+    path: Path, target: Target, name: str, progress: Callable[[str], None] = lambda step: None
+) -> tuple[Source, ImportedSource]:
+    """Return the source of a graph, and how it compares with ONNX Runtime; nothing is kept of it.
+
+    Raises:
+        TriportError: the file is no ONNX graph, a node of it has no translation, or nothing can be compared.
+    """
     progress(f"reading {path.name}")
     model = read_model(path)
     progress("writing source")
@@ -52,22 +79,15 @@ def convert_to_source(
         source = source_of(model, target, name, blocks_of(model.graph))
     except ImportRefusedError as error:
         raise ImportRefusedError(f"{path}: {error}") from None
+    progress("comparing with ONNX Runtime")
     with tempfile.TemporaryDirectory(prefix="triport-") as folder:
-        work = Path(folder)
-        (work / f"{name}.py").write_text(source.text, encoding="utf-8")
-        write_weights(work / f"{name}.safetensors", source.weights, target)
-        progress("comparing with ONNX Runtime")
-        trials, first, notes = proven(path, model, source, work, target)
-        if not all(each.passed for each in trials):
-            return _result(path, None, source, trials, first, notes)
-        output.mkdir(exist_ok=True)
-        for suffix in ("safetensors", "py"):
-            with replacing(output / f"{name}.{suffix}") as temporary:
-                shutil.copyfile(work / f"{name}.{suffix}", temporary)
-    return _result(path, str(output / f"{name}.py"), source, trials, "", notes)
+        write(Path(folder), source)
+        trials, first, notes = proven(path, model, source, Path(folder), target)
+    return source, _result(path, source, trials, first, notes)
 
 
-def _check_folder(output: Path, name: str) -> None:
+def check_folder(output: Path, name: str) -> None:
+    """Raise TriportError unless the two files can be written there."""
     if output.exists() and not output.is_dir():
         raise TriportError(f"{output}: is a file; the source is written into a folder")
     if output.is_dir():
@@ -77,17 +97,15 @@ def _check_folder(output: Path, name: str) -> None:
         check_place(output)
 
 
-def _result(
-    path: Path, output: str | None, source: Source, trials: list[Trial], first: str, notes: list[str]
-) -> ImportedSource:
+def _result(path: Path, source: Source, trials: list[Trial], first: str, notes: list[str]) -> ImportedSource:
     return ImportedSource(
         source=str(path),
-        output=output,
+        output=None,
         target=source.target,
         nodes=source.nodes,
         source_lines=source.lines,
         classes=source.classes,
-        tensors_written=len(source.weights) if output else 0,
+        tensors_written=0,
         renamed=tuple(source.renamed.items()),
         trials=tuple(trials),
         first_divergence=first,
@@ -195,10 +213,7 @@ class _Exact:
     def _built(self) -> Any:
         if self._source.target == "pytorch":
             return load(self._folder, self._source.name)
-        source = source_of(self._model, "pytorch", "exact", flat(self._model.graph))
-        (self._folder / "exact.py").write_text(source.text, encoding="utf-8")
-        write_weights(self._folder / "exact.safetensors", source.weights, "pytorch")
-        return load(self._folder, "exact")
+        return built(source_of(self._model, "pytorch", "exact", flat(self._model.graph)))
 
 
 class _Reference:
@@ -236,10 +251,7 @@ def first_divergence(path: Path, target: Target, feed: dict[str, np.ndarray]) ->
         runtime = Runtime.of(ir.serde.serialize_model(model).SerializeToString())
         wanted = runtime.run(feed)
         source = source_of(model, target, "probed", flat(model.graph))
-        with tempfile.TemporaryDirectory(prefix="triport-") as folder:
-            (Path(folder) / "probed.py").write_text(source.text, encoding="utf-8")
-            write_weights(Path(folder) / "probed.safetensors", source.weights, target)
-            found = run(load(Path(folder), "probed"), target, list(feed.values()))
+        found = run(built(source), target, list(feed.values()))
     except Exception as error:
         return f"not found: {_short(error)}"
     # the first that is as far off as a tenth of the end: what comes before is roundings that grow

@@ -41,6 +41,11 @@ class ImportedSource:
     schema_version: ClassVar[int] = SCHEMA_VERSION
 
     @property
+    def is_equal(self) -> bool:
+        """Whether the source computes what the graph does."""
+        return bool(self.trials) and all(trial.passed for trial in self.trials)
+
+    @property
     def passed(self) -> bool:
         """Whether the source was kept: it computes what the graph does."""
         return self.output is not None

@@ -1,36 +1,15 @@
-"""Run written source: the one place that loads it, and gives it arrays."""
+"""Run written source: arrays in, arrays out."""
 
 from __future__ import annotations
 
 import copy
-import importlib.util
-import itertools
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from triport.converters.onnx_import.operators import Target
 from triport.parity.judge.noise import nudged
-
-_COUNT = itertools.count()
-
-
-def load(folder: Path, name: str) -> Any:
-    """Return the network that `folder/name.py` builds: source that triport wrote just before."""
-    module_name = f"_triport_imported_{next(_COUNT)}"
-    spec = importlib.util.spec_from_file_location(module_name, folder / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.dont_write_bytecode, before = True, sys.dont_write_bytecode
-    sys.modules[module_name] = module  # MindSpore's compiler looks a network's functions up there
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        sys.dont_write_bytecode = before
-    return module.build()
 
 
 def run(network: Any, target: Target, arrays: Sequence[np.ndarray], double: bool = False) -> list[np.ndarray]:

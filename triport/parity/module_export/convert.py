@@ -72,7 +72,10 @@ def convert_module(
 
 def _check(name: str, request: Request) -> list[InputSpec]:
     if request.to != "onnx":
-        raise ConvertModuleError(f"{name}: is a graph, which --to onnx writes, not --to {request.to}")
+        raise ConvertModuleError(
+            f"{name}: is a graph, which --to onnx writes as a file, and --to {request.to} as source "
+            f"into the folder that -o DIR names"
+        )
     given = request.given(*OF_WEIGHTS)
     if request.source_runtime not in (None, "pytorch"):
         given.append("--from")

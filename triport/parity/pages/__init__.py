@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
+import datetime
+import os
+import platform
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jinja2
 
+from triport import __version__
 
-def render(template: str, **values: Any) -> str:
+# what a run is, to be found again: title and text
+Facts = Sequence[tuple[str, str]]
+
+
+def run_facts(command: str | None, hashes: Mapping[str, str], versions: Mapping[str, str]) -> Facts:
+    """Return date, command, hashes and versions of a run; SOURCE_DATE_EPOCH sets the date.
+
+    Args:
+        command: what was typed, None where a program called.
+        hashes: SHA-256 of what was read, by what it is.
+        versions: of what computed, by package.
+    """
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    now = datetime.datetime.now(datetime.UTC)
+    if epoch.isdecimal() and len(epoch) < 12:
+        now = datetime.datetime.fromtimestamp(int(epoch), datetime.UTC)
+    known = {"triport": __version__, "python": platform.python_version(), **versions}
+    return (
+        ("date", now.strftime("%Y-%m-%d %H:%M UTC")),
+        *((("command", command),) if command else ()),
+        *((f"SHA-256 of {what}", sha256) for what, sha256 in hashes.items()),
+        ("versions", ", ".join(f"{name} {value}" for name, value in known.items())),
+        ("machine", f"{platform.system()} {platform.machine()}"),
+    )
+
+
+def render(template: str, facts: Facts = (), **values: Any) -> str:
     """Return the page that `template`, a file of this folder, makes of `values`; they are escaped.
 
-    A name that the template uses and `values` lacks raises jinja2.UndefinedError.
+    `facts` stand at its end. A name that the template uses and `values` lacks raises jinja2.UndefinedError.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader(__name__, ""),
@@ -19,4 +50,4 @@ def render(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(template).render(**values)
+    return environment.get_template(template).render(facts=facts, **values)

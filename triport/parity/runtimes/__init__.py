@@ -2,10 +2,13 @@
 
 A file beside this one is a runtime, and its NAME a word for `--runtimes`. It has
 
-- NAME, LABEL (how reports call a run of it), LOADS (which realisation of a network it takes; "onnx" also
-  means: the files made from each other realisation), BY_DEFAULT (whether it runs unless others are named);
+- NAME, LABEL (how reports call a run of it), TITLE (how people do), LOADS (which realisation of a network it
+  takes; "onnx" also means: the files made from each other realisation), BY_DEFAULT (whether it runs unless
+  others are named);
 - DEVICES (kinds of device), PRECISIONS, and WHY_NOT (why it does not compute in the others);
 - NOT_COMPARED: why modules of the reference have no counterpart in it, in words;
+- `devices()`: each kind of device with whether it can be used here, and what to do where it cannot; nothing
+  where it runs nothing here;
 - `framework()`: the package that it needs, imported, or MissingRuntimeError that says what to install;
 - `load(network, parameters, device, precision, observed)`: a `Runner`.
 """
@@ -14,7 +17,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Literal, Protocol, cast
 
@@ -74,6 +77,7 @@ class Runtime(Protocol):
 
     NAME: str
     LABEL: str
+    TITLE: str
     LOADS: Literal["mindspore", "pytorch", "onnx", "recorded"]
     BY_DEFAULT: bool
     DEVICES: tuple[str, ...]
@@ -83,6 +87,14 @@ class Runtime(Protocol):
 
     def framework(self) -> Any:
         """Return the package, imported."""
+        ...
+
+    def devices(self) -> Iterator[tuple[str, bool, str]]:
+        """Yield kinds of device, whether each can be used, and what to do otherwise.
+
+        Raises:
+            TriportError: the package does not load.
+        """
         ...
 
     def load(
@@ -126,6 +138,11 @@ def runtime_called(name: str) -> Runtime:
     return known[name]
 
 
+def by_default() -> tuple[str, ...]:
+    """Return the runtimes that run unless others are named."""
+    return tuple(name for name, one in runtimes().items() if one.BY_DEFAULT)
+
+
 def runtimes_with(precision: str) -> tuple[str, ...]:
     """Return the runtimes that run by default and compute with a precision, on one device or another."""
-    return tuple(name for name, one in runtimes().items() if one.BY_DEFAULT and precision in one.PRECISIONS)
+    return tuple(name for name in by_default() if precision in runtimes()[name].PRECISIONS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -21,7 +21,7 @@ from triport.parity.precision import recorded as recorded_precision
 from triport.reference_models.kinds import kind_of
 from triport.reference_models.network import Arrays, Network
 
-NAME, LABEL, LOADS = "mindspore", "mindspore", "mindspore"
+NAME, LABEL, LOADS, TITLE = "mindspore", "mindspore", "mindspore", "MindSpore"
 BY_DEFAULT = True
 DEVICES = ("cpu", "cuda", "npu")
 PRECISIONS = ("float32", "tf32", "hf32", "float16", "O0", "O1", "O2", "O3")
@@ -34,6 +34,21 @@ _BACKENDS = {
     "npu": "Ascend's CANN and driver, and source CANN's set_env.sh before starting",
 }
 _allowed: dict[str, bool] = {}
+
+
+def devices() -> Iterator[tuple[str, bool, str]]:
+    """Yield each kind of device; see `Runtime`."""
+    mindspore = framework()
+    yield "cpu", True, ""
+    for device, advice in (
+        ("cuda", "needs a MindSpore build with its GPU backend; the newest ones have none"),
+        ("npu", "needs an Ascend NPU with CANN; source CANN's set_env.sh before starting"),
+    ):
+        try:
+            usable = bool(mindspore.hal.is_available(TARGETS[device]))
+        except (RuntimeError, ValueError):
+            usable = False
+        yield device, usable, advice
 
 
 def load(
@@ -102,7 +117,7 @@ class MindSporeRunner:
         arrays = matched(
             f"{self.network.name} in MindSpore",
             {name: tuple(parameter.shape) for name, parameter in owned.items()},
-            by_their_names(parameters, owned, self.canonical),
+            by_their_names(realisation.own(parameters), owned, self.canonical),
         )
         for name, parameter in owned.items():
             parameter.set_data(self._mindspore.Tensor(arrays[name]))
@@ -125,7 +140,7 @@ class MindSporeRunner:
         return rows.take_outputs(self._computed(rows.take(feed, wanted)), range(count))
 
     def _computed(self, feed: Arrays) -> dict[str, np.ndarray]:
-        tensors = leaves(self._net(*self._inputs(feed)), self._is_tensor)
+        tensors = leaves(self._net(*self.tensors(feed)), self.is_tensor)
         return named_outputs(self.network, [tensor.asnumpy() for tensor in tensors])
 
     def modules(self) -> list[Module]:
@@ -155,12 +170,12 @@ class MindSporeRunner:
             arrays = fed(path, counts[path] + 1) if fed else None
             if arrays is None:
                 return arguments
-            return replaced(arguments, self._is_tensor, map(self._on_device, arrays))
+            return replaced(arguments, self.is_tensor, map(self._on_device, arrays))
 
         def called(path: str, arguments: tuple[Any, ...], output: Any) -> None:
             counts[path] += 1
-            given = tuple(one.asnumpy() for one in leaves(arguments, self._is_tensor))
-            for index, tensor in enumerate(leaves(output, self._is_tensor)):
+            given = tuple(one.asnumpy() for one in leaves(arguments, self.is_tensor))
+            for index, tensor in enumerate(leaves(output, self.is_tensor)):
                 visit(Call(path, counts[path], given, tensor.asnumpy(), (None,) * len(given), None, index))
 
         handles = []
@@ -197,7 +212,8 @@ class MindSporeRunner:
             **environment.recorded(),
         }
 
-    def _inputs(self, feed: Arrays) -> list[Any]:
+    def tensors(self, feed: Arrays) -> list[Any]:
+        """Return the network's inputs as tensors, in order."""
         return [self._on_device(feed[given.name]) for given in self.network.inputs]
 
     def _on_device(self, array: np.ndarray) -> Any:
@@ -205,7 +221,8 @@ class MindSporeRunner:
             array = array.astype(np.float32)
         return self._mindspore.Tensor(np.ascontiguousarray(array))
 
-    def _is_tensor(self, value: Any) -> bool:
+    def is_tensor(self, value: Any) -> bool:
+        """Whether a value is a tensor that a Cell takes or returns."""
         # a parameter that a Cell hands to a Cell is no activation
         return isinstance(value, self._mindspore.Tensor) and not isinstance(value, self._mindspore.Parameter)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from triport.parity.precision import PrecisionError, check_precision, recorded
 from triport.reference_models.errors import TriportError
 from triport.reference_models.network import Arrays, Network
 
-NAME, LABEL, LOADS = "onnx", "onnxruntime", "onnx"
+NAME, LABEL, LOADS, TITLE = "onnx", "onnxruntime", "onnx", "ONNX Runtime"
 BY_DEFAULT = True
 DEVICES = ("cpu", "cuda", "npu")
 PRECISIONS = ("float32", "tf32", "int8")
@@ -56,6 +56,18 @@ def framework() -> Any:
             f'ONNX Runtime cannot be loaded ({error}). Install it: pip install "triport[onnx]"'
         ) from error
     return onnxruntime
+
+
+def devices() -> Iterator[tuple[str, bool, str]]:
+    """Yield each kind of device; see `Runtime`."""
+    found = framework().get_available_providers()
+    advice = {
+        "cpu": "reinstall onnxruntime",
+        "cuda": "needs an NVIDIA GPU; pip install onnxruntime-gpu instead of onnxruntime",
+        "npu": "needs an Ascend NPU and an onnxruntime that is built with CANN",
+    }
+    for device, (provider, _, _) in _PROVIDERS.items():
+        yield device, provider in found, advice[device]
 
 
 def load(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from triport.parity.precision import check_precision
 from triport.reference_models.errors import TriportError
 from triport.reference_models.network import Arrays, Network
 
-NAME, LABEL, LOADS = "openvino", "openvino", "onnx"
+NAME, LABEL, LOADS, TITLE = "openvino", "openvino", "onnx", "OpenVINO"
 BY_DEFAULT = False
 DEVICES = ("cpu",)
 PRECISIONS = ("float32",)
@@ -76,6 +76,11 @@ def framework() -> Any:
         if hidden:
             del sys.modules[_TELEMETRY]
     return openvino
+
+
+def devices() -> Iterator[tuple[str, bool, str]]:
+    """Yield each kind of device; see `Runtime`."""
+    yield "cpu", "CPU" in framework().Core().available_devices, "reinstall openvino with its CPU plugin"
 
 
 def load(

@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from importlib import util
 from typing import Any, Literal
 
 import numpy as np
@@ -21,20 +22,41 @@ from triport.parity.outputs import named_outputs
 from triport.parity.parameters import by_their_names, matched
 from triport.parity.precision import FULL, check_precision
 from triport.parity.precision import recorded as recorded_precision
+from triport.parity.serial_sums import serial_sums
 from triport.reference_models.kinds import KINDS, kind_of
 from triport.reference_models.network import Arrays, Network
 
-NAME, LABEL, LOADS = "pytorch", "pytorch", "pytorch"
+NAME, LABEL, LOADS, TITLE = "pytorch", "pytorch", "pytorch", "PyTorch"
 BY_DEFAULT = True
 DEVICES = ("cpu", "cuda", "npu")
 PRECISIONS = ("float32", "tf32", "hf32", "float16", "bfloat16", "O0", "O1", "O2", "O3")
 WHY_NOT = ""
 NOT_COMPARED = "they were not called"
 
-# Orders in which the same sums may be taken: other memory layouts and batch sizes have other kernels.
+# Orders in which the same sums may be taken: other memory layouts and batch sizes have other kernels. With
+# "one by one" means of many numbers are summed so too.
 Order = Literal["contiguous", "channels last", "one by one"]
 # And to which side functions that no library rounds exactly are off with each.
 ORDERS: dict[Order, int] = {"contiguous": 0, "channels last": 1, "one by one": -1}
+
+
+def devices() -> Iterator[tuple[str, bool, str]]:
+    """Yield each kind of device; see `Runtime`."""
+    torch = framework()
+    yield "cpu", True, ""
+    cuda = "needs an NVIDIA GPU with its driver, and a CUDA build of PyTorch"
+    yield "cuda", torch.cuda.is_available(), cuda
+    if util.find_spec("torch_npu") is None:
+        yield "npu", False, 'needs an Ascend NPU with CANN, then: pip install "triport[npu]"'
+        return
+    try:
+        import torch_npu  # noqa: F401
+
+        usable = torch.npu.is_available()
+        yield "npu", usable, "torch_npu loads, but finds no NPU: check the driver with npu-smi info"
+    except (ImportError, OSError, RuntimeError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        yield "npu", False, f"torch_npu does not load ({reason}): install CANN and source its set_env.sh"
 
 
 def load(
@@ -106,7 +128,7 @@ class PyTorchRunner:
         arrays = matched(
             f"{self.network.name} in PyTorch",
             {name: tuple(tensor.shape) for name, tensor in wanted.items()},
-            by_their_names(parameters, wanted, self._canonical),
+            by_their_names(realisation.own(parameters), wanted, self.canonical),
         )
         state = {
             name: torch.from_numpy(arrays[name] if arrays[name].flags.writeable else arrays[name].copy())
@@ -115,7 +137,11 @@ class PyTorchRunner:
             else torch.zeros(tensor.shape, dtype=tensor.dtype)
             for name, tensor in wanted.items()
         }
+        shared = _shared_parameters(net)
         net.load_state_dict({**owned, **state}, strict=True, assign=True)
+        for name, first in shared.items():  # each name has got a tensor of its own
+            path, _, leaf = name.rpartition(".")
+            setattr(net.get_submodule(path), leaf, net.get_parameter(first))
         return net
 
     def run(self, feed: Arrays, order: Order = "contiguous") -> dict[str, np.ndarray]:
@@ -140,7 +166,7 @@ class PyTorchRunner:
                 path,
                 type(module).__name__,
                 next(module.children(), None) is None,
-                frozenset(self._canonical(f"{path}.{name}") for name in module.state_dict()),
+                frozenset(self.canonical(f"{path}.{name}") for name in module.state_dict()),
                 kind_of(module),
             )
             for path, module in self._net.named_modules()
@@ -170,7 +196,7 @@ class PyTorchRunner:
             arrays = fed(path, counts[path] + 1) if fed else None
             if arrays is None:
                 return None
-            return replaced((arguments, words), self._is_tensor, map(self._on_device, arrays))
+            return replaced((arguments, words), self._is_tensor, map(self.tensor, arrays))
 
         def called(path: str, arguments: Any, words: Any, output: Any) -> None:
             counts[path] += 1
@@ -217,7 +243,12 @@ class PyTorchRunner:
         side = ORDERS[order] if self._precision in FULL else 0
         # where an input is not (N, C, H, W), memory has no other order
         in_memory = order != "channels last" or all(len(one.shape) == 4 for one in self.network.inputs)
-        with inexact(self._net, side), nullcontext() if in_memory else reversed_sums(self._net):
+        serial = order == "one by one" and self._where.kind == "cpu"
+        with (
+            inexact(self._net, side),
+            nullcontext() if in_memory else reversed_sums(self._net),
+            serial_sums(self._torch) if serial else nullcontext(),
+        ):
             yield
 
     @contextmanager
@@ -237,9 +268,10 @@ class PyTorchRunner:
 
     def on_device(self, feed: Arrays, order: Order = "contiguous") -> list[Any]:
         """Return the network's inputs as tensors, in order."""
-        return [self._on_device(feed[given.name], order) for given in self.network.inputs]
+        return [self.tensor(feed[given.name], order) for given in self.network.inputs]
 
-    def _on_device(self, array: np.ndarray, order: Order = "contiguous") -> Any:
+    def tensor(self, array: np.ndarray, order: Order = "contiguous") -> Any:
+        """Return an array as a tensor on the device, in this runner's dtype where it is floating point."""
         tensor = self._torch.tensor(array).to(self.device)
         if not tensor.is_floating_point():
             return tensor
@@ -263,7 +295,8 @@ class PyTorchRunner:
         array: np.ndarray = tensor.detach().cpu().numpy()
         return array
 
-    def _canonical(self, name: str) -> str:
+    def canonical(self, name: str) -> str:
+        """Return the network's name of a parameter of the Module."""
         return self._names.get(name, name)
 
     def takes(self, shapes: Mapping[str, tuple[int, ...]]) -> bool:
@@ -292,6 +325,16 @@ class _Origins:
         """Return who made a tensor; None where nobody knows, or it is not what was returned any more."""
         name, version = self._made.get(tensor, (None, None))
         return name if version == tensor._version else None
+
+
+def _shared_parameters(net: Any) -> dict[str, str]:
+    """Return, by name, which earlier name of a Module is the very same parameter."""
+    first: dict[int, str] = {}
+    names = {
+        name: first.setdefault(id(parameter), name)
+        for name, parameter in net.named_parameters(remove_duplicate=False)
+    }
+    return {name: earlier for name, earlier in names.items() if name != earlier}
 
 
 def _told(told: Callable[..., Any], path: str) -> Callable[..., Any]:

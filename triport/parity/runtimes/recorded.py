@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ from triport.parity.precision import PRECISIONS as ALL_PRECISIONS
 from triport.parity.recorded.recorded_outputs import RecordedOutputs
 from triport.reference_models.network import Arrays, Network, Realisation
 
-NAME, LABEL, LOADS = "recorded", "recorded", "recorded"
+NAME, LABEL, LOADS, TITLE = "recorded", "recorded", "recorded", "recorded outputs"
 BY_DEFAULT = False
 DEVICES = ("cpu",)
 PRECISIONS = ALL_PRECISIONS
@@ -24,6 +24,11 @@ NOT_COMPARED = "the file has no output of theirs"
 def framework() -> Any:
     """Return NumPy, which reads the file."""
     return np
+
+
+def devices() -> Iterator[tuple[str, bool, str]]:
+    """Yield nothing: what computed is on another machine."""
+    yield from ()
 
 
 def load(

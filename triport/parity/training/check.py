@@ -8,208 +8,232 @@ each gradient is judged on a few batches, by the best of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
-from triport.converters.onnx_model import INPUT
-from triport.parity.batches import random_batch
-from triport.parity.judge.difference import distance, relative
-from triport.parity.noise import nudged_feeds
-from triport.parity.spool import Spool
-from triport.reference_models.spec import ModelSpec
+from triport.converters.environment import MissingRuntimeError
+from triport.parity.candidates import ParityError, framework_errors
+from triport.parity.reference import REFERENCE
+from triport.parity.runtimes import runtime_called
+from triport.parity.runtimes.pytorch import PyTorchRunner
+from triport.reference_models.network import Arrays, Network
 
+from .examples import DRAWS, Example, Examples, feed_of, shapes_of
+from .objective import objective_for
+from .passes import Noise, Pass, gradients_beside, loss_beside, statistics_beside
 from .recipe import Recipe
-from .steps import Runs, Steps
-from .tensors import TensorResult, Values, result_of
-from .trainers.mindspore import MindSporeTrainer
-from .trainers.pytorch import PyTorchTrainer
+from .result import TrainingPair, TrainingReport
+from .steps import Runs
+from .trainers import Task, Trainer, trainers
+from .trainers.pytorch import Counted, PyTorchTrainer
 
-BATCHES = 3
-# A gradient that is zero but for rounding (of a shift that the next BatchNorm takes out) is judged by the
-# scale of the others.
-_NEGLIGIBLE = 1e-5
-
+# a loss that differs by more from run to run has something random in it
+_REPEATED = 1e-3
 Progress = Callable[[str], None]
-_TRAINERS = {"pytorch": PyTorchTrainer, "mindspore": MindSporeTrainer}
 
 
 @dataclass(frozen=True, slots=True)
-class Statistics:
-    """How a framework updates BatchNorm's statistics.
+class Training:
+    """How training is compared.
 
-    `momentum` is the weight of the new batch, as measured; `variance` is "unbiased" (of n - 1),
-    "biased" (of n) or "neither". A network without BatchNorm has no results and a momentum of NaN.
+    `sizes` are those of the network's free axes, its own where one is left out; `runtimes` are the
+    candidates, each where the network has what it runs; `device` is theirs; `weights` is what the report says
+    about the parameters; `seed` is that of inputs and targets; `steps` is how many steps of SGD to compare,
+    0 is none; `recipe` has the optimizer. `skip_missing`: leave out a runtime that is not installed.
+    `repeat`: see `TrainingReport`.
     """
 
-    results: tuple[TensorResult, ...]
-    momentum: float
-    variance: str
-
-    @property
-    def passed(self) -> bool:
-        """Whether every statistic is the reference's."""
-        return all(result.passed for result in self.results)
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingPair:
-    """A framework's training beside the reference's."""
-
-    candidate: str
-    device: str
-    loss: TensorResult
-    gradients: tuple[TensorResult, ...]
-    statistics: Statistics
-    steps: Steps | None
-    versions: Mapping[str, str]
-
-    @property
-    def passed(self) -> bool:
-        """Whether all of it is within tolerance."""
-        steps = self.steps is None or self.steps.passed
-        gradients = all(gradient.passed for gradient in self.gradients)
-        return self.loss.passed and gradients and self.statistics.passed and steps
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingReport:
-    """The verdict on a model's training."""
-
-    model: str
-    weights: str
-    input_shape: tuple[int, ...]
-    recipe: Recipe
-    seed: int
-    pairs: tuple[TrainingPair, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether there are pairs, and every one of them passed."""
-        return bool(self.pairs) and all(pair.passed for pair in self.pairs)
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingOptions:
-    """What of a training is compared, and where.
-
-    `batch_size` is images per batch, `size_px` their size and `num_classes` the outputs, the model's own by
-    default; `runtimes` are "pytorch", "mindspore" or both, on `device`; `steps` is how many steps of SGD are
-    compared, 0 is none; `seed` is of images and labels; `weights` is what the report says of the parameters.
-    """
-
-    batch_size: int = 4
-    size_px: int | None = None
-    num_classes: int | None = None
-    runtimes: tuple[str, ...] = ("pytorch", "mindspore")
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    runtimes: tuple[str, ...] = field(default_factory=lambda: tuple(trainers()))
     device: str = "cpu"
     weights: str = "random seed 0"
     seed: int = 0
     steps: int = 0
     recipe: Recipe = Recipe()  # noqa: RUF009  frozen
+    skip_missing: bool = False
+    repeat: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rival:
+    """Another network of the same parameters in a runtime that is there already."""
+
+    name: str
+    runtime: str
+    network: Network
 
 
 def check_training(
-    spec: ModelSpec,
-    parameters: Values,
-    options: TrainingOptions = TrainingOptions(),
+    network: Network,
+    parameters: Arrays,
+    how: Training = Training(),
+    *,
+    rivals: Sequence[Rival] = (),
     progress: Progress = lambda step: None,
 ) -> TrainingReport:
-    """Compare loss, gradients, BatchNorm statistics and, if asked for, steps of SGD.
+    """Compare loss, gradients, BatchNorm statistics and, if asked for, some steps of SGD.
 
     Args:
-        spec: the model.
-        parameters: values by canonical name; they are not changed.
-        options: what is compared.
+        network: what is trained.
+        parameters: values by its names; they are not changed.
+        how: on what, and how.
+        rivals: more candidates.
         progress: is told each step.
 
     Raises:
-        TriportError: a framework or the device is missing, or the parameters do not fit.
+        TriportError: a framework or the device is missing, the parameters do not fit, or the network cannot
+            be trained so.
     """
-    course = _Course(spec, parameters, options)
-    batches, labels = course.data(0)
-    progress("gradients of pytorch-float64")
-    exact = course.pytorch("float64")
-    reference = _Pass(exact, batches, labels, on_disk=True)
-    samples = exact.samples
-    del exact
-    progress("noise of float32 gradients")
-    noise = _Noise(_Pass(course.pytorch(), nudged, labels) for nudged in _nudged(batches, options.seed))
-    recipe = _stepping(options.recipe, reference.gradients[0], parameters)
-    course = replace(course, options=replace(options, recipe=recipe))
-    runs = Runs(course.pytorch, course.data, parameters, options.steps, options.seed)
-    pairs = []
-    for runtime in options.runtimes:
-        progress(f"gradients of {runtime}")
-        trainer = course.candidate(runtime)
-        found = _Pass(trainer, batches, labels)
+    candidates = _candidates(network, how, rivals)
+    progress(f"gradients of {REFERENCE}")
+    with framework_errors(REFERENCE):
+        exact = PyTorchRunner(network, parameters, dtype="float64")
+        objective = objective_for(exact.run(feed_of(network, how.sizes, how.seed, 0)))
+        del exact
+        examples = Examples(network, how.sizes, objective, how.seed)
+        reference = _reference(network, parameters, Task(how.recipe, objective), examples.of(0))
+        progress("noise of float32 gradients")
+        recipe = _stepping(how.recipe, reference.found.gradients[0], parameters)
+        task = Task(recipe, objective, frozenset(reference.found.gradients[0]))
+
+        def rounded(draw: int) -> PyTorchTrainer:
+            return PyTorchTrainer(network, examples.moved(parameters, draw), task)
+
+        noise = Noise(
+            Pass(rounded(draw), batches)
+            for draw, batches in zip(range(DRAWS), examples.draws(0), strict=True)
+        )
+    exact_trainer = partial(PyTorchTrainer, network, parameters, task, dtype="float64")
+    runs = Runs(exact_trainer, rounded, examples, parameters, how.steps)
+    judge = _Judge(reference, noise, parameters, examples.of(0), runs, how.steps)
+    pairs, notes = [], reference.notes
+    for candidate in candidates:
+        progress(f"gradients of {candidate.name}")
+        load = partial(trainers()[candidate.runtime].load, candidate.network, parameters, task, how.device)
+        try:
+            with framework_errors(f"{candidate.name}, in training"):
+                pairs.append(judge.pair(candidate.name, load, progress))
+        except MissingRuntimeError as error:
+            if not how.skip_missing:
+                raise
+            notes.append(f"not run: {candidate.name}: {error}")
+    if not pairs:
+        raise ParityError(f"{network.name}: no runtime could be trained\n  " + "\n  ".join(notes))
+    shapes = shapes_of(examples.of(0))
+    return TrainingReport(
+        network.name,
+        how.weights,
+        next(iter(shapes.values())),
+        recipe,
+        how.seed,
+        tuple(pairs),
+        objective.described(recipe.label_smoothing),
+        shapes,
+        tuple(notes),
+        how.repeat,
+    )
+
+
+def _candidates(network: Network, how: Training, rivals: Sequence[Rival]) -> list[Rival]:
+    """Return what is trained beside the reference.
+
+    Raises:
+        ParityError: there is no reference, or nothing beside it.
+    """
+    known = network.realisations
+    if "pytorch" not in known:
+        raise ParityError(
+            f"--gradients: the reference is PyTorch in float64, and {network.name} has no Module: it is "
+            f"there for {', '.join(known)}. Name the Module of the same parameters too"
+        )
+    able = [name for name in how.runtimes if name in trainers()]
+    # the reference's own framework first
+    able.sort(key=lambda name: runtime_called(name).LOADS != "pytorch")
+    found = [Rival(name, name, network) for name in able if runtime_called(name).LOADS in known]
+    found += [one for one in rivals if one.runtime in able]
+    if not found:
+        raise ParityError(
+            f"--gradients: {', '.join(how.runtimes) or 'nothing'} trains nothing of {network.name}: "
+            f"{', '.join(trainers())} do; name one of them, or leave --runtimes out"
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Exact:
+    """What the reference computes, how its BatchNorms count, and what is to be said of it."""
+
+    found: Pass
+    counted: Mapping[str, Counted]
+    notes: list[str]
+
+
+def _reference(network: Network, parameters: Arrays, task: Task, batches: Sequence[Example]) -> _Exact:
+    trainer = PyTorchTrainer(network, parameters, task, dtype="float64")
+    found = Pass(trainer, batches, on_disk=True)
+    _check_repeats(trainer, found, batches[0], network.name)
+    if not any(np.any(gradient) for gradient in found.gradients[0].values()):
+        raise ParityError(f"--gradients: {network.name} has no parameter on which its loss depends")
+    notes = ["dropout is random, and was left out"] if trainer.without_dropout else []
+    return _Exact(found, dict(trainer.counted), notes)
+
+
+def _check_repeats(trainer: Trainer, found: Pass, batch: Example, name: str) -> None:
+    """Raise ParityError where a network computes another loss of the same batch."""
+    again = trainer.loss(batch)
+    if abs(again - found.losses[0]) > _REPEATED * abs(found.losses[0]):
+        raise ParityError(
+            f"{name}: its loss is {found.losses[0]:.6g} and then {again:.6g} with the same batch and "
+            f"weights: in training mode something in it is random (dropout that is a function, stochastic "
+            f"depth), so that nothing can be compared. Build it without"
+        )
+
+
+class _Judge:
+    """Trains each candidate and holds it against the reference."""
+
+    def __init__(
+        self,
+        reference: _Exact,
+        noise: Noise,
+        before: Arrays,
+        batches: Sequence[Example],
+        runs: Runs,
+        steps: int,
+    ) -> None:
+        self._reference, self._noise, self._before = reference, noise, before
+        self._batches, self._runs, self._steps = batches, runs, steps
+
+    def pair(self, name: str, load: Callable[[], Trainer], progress: Progress) -> TrainingPair:
+        """Return the verdict on one; it is in memory alone."""
+        exact, noise = self._reference.found, self._noise
+        trainer = load()
+        found = Pass(trainer, self._batches)
+        _check_repeats(trainer, found, self._batches[0], name)
         pair = TrainingPair(
-            runtime,
+            name,
             trainer.device,
-            _loss(found, reference, noise),
-            _gradients(found, reference, noise),
-            _statistics(found, reference, noise, parameters, samples),
+            loss_beside(found, exact, noise),
+            gradients_beside(found, exact, noise),
+            statistics_beside(found, exact, noise, self._before, self._reference.counted),
             None,
             trainer.versions(),
         )
         del trainer, found  # before the next is made
-        pairs.append(_with_steps(pair, course, runs, progress) if options.steps else pair)
-    return TrainingReport(spec.name, options.weights, batches[0].shape, recipe, options.seed, tuple(pairs))
+        if not self._steps:
+            return pair
+        tell = partial(_tell_steps, progress, f"{self._steps} steps of {name}")
+        return replace(pair, steps=self._runs.compare(load, tell))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Course:
-    """What every trainer is made of, and what it is trained on."""
-
-    spec: ModelSpec
-    parameters: Values
-    options: TrainingOptions
-
-    @property
-    def classes(self) -> int:
-        """How many outputs the network has."""
-        asked = self.options.num_classes
-        return self.spec.num_classes if asked is None else asked
-
-    def data(self, run: int) -> tuple[list[np.ndarray], np.ndarray]:
-        """Return a run's batches and labels; the gradients are of the first run's."""
-        options = self.options
-        numbers = range(run * BATCHES, (run + 1) * BATCHES)
-        batches = [
-            random_batch(self.spec, options.batch_size, [options.seed, number], options.size_px)
-            for number in numbers
-        ]
-        random = np.random.default_rng([options.seed, run + (1 << 16)])
-        return batches, random.integers(0, self.classes, (BATCHES, options.batch_size))
-
-    def pytorch(self, dtype: str = "float32") -> PyTorchTrainer:
-        """Make a trainer that tells what is right, or how noisy it is."""
-        return PyTorchTrainer(
-            self.spec,
-            self.classes,
-            self.parameters,
-            self.options.recipe,
-            dtype=dtype,  # type: ignore[arg-type]
-        )
-
-    def candidate(self, runtime: str) -> PyTorchTrainer | MindSporeTrainer:
-        """Make a trainer that is judged."""
-        return _TRAINERS[runtime](
-            self.spec, self.classes, self.parameters, self.options.recipe, self.options.device
-        )
+def _tell_steps(progress: Progress, what: str, run: str) -> None:
+    progress(f"{what}, {run}")
 
 
-def _with_steps(pair: TrainingPair, course: _Course, runs: Runs, progress: Progress) -> TrainingPair:
-    """Return the pair with its steps of SGD beside the reference's."""
-    runtime, count = pair.candidate, course.options.steps
-    steps = runs.compare(
-        lambda: course.candidate(runtime), lambda what: progress(f"{count} steps of {runtime}, {what}")
-    )
-    return replace(pair, steps=steps)
-
-
-def _stepping(recipe: Recipe, gradients: Values, parameters: Values) -> Recipe:
+def _stepping(recipe: Recipe, gradients: Arrays, parameters: Arrays) -> Recipe:
     """Return the recipe with a learning rate."""
     if recipe.learning_rate:
         return recipe
@@ -219,102 +243,3 @@ def _stepping(recipe: Recipe, gradients: Values, parameters: Values) -> Recipe:
     )
     rate = float(recipe.first_step * weights / gradient)
     return replace(recipe, learning_rate=rate if np.isfinite(rate) else recipe.first_step)
-
-
-class _Pass:
-    """What one trainer computes on every batch, from the weights that it was made with."""
-
-    def __init__(
-        self,
-        trainer: PyTorchTrainer | MindSporeTrainer,
-        batches: Sequence,
-        labels: np.ndarray,
-        *,
-        on_disk: bool = False,
-    ) -> None:
-        self.losses: list[float] = []
-        self.gradients: list[Values] = []
-        for index, batch in enumerate(batches):
-            loss, gradients = trainer.gradients(batch, labels[index])
-            self.losses.append(loss)
-            self.gradients.append(Spool(gradients) if on_disk else gradients)
-            if index == 0:
-                self.values = trainer.values()
-
-
-class _Noise:
-    """How far passes that differ by roundings are from the first; one is in memory beside it."""
-
-    def __init__(self, passes: Iterator[_Pass]) -> None:
-        first = next(passes)
-        self.loss = 0.0
-        self.gradients = {(index, name): 0.0 for index, found in enumerate(first.gradients) for name in found}
-        self.values = dict.fromkeys(first.values, 0.0)
-        for other in passes:
-            self.loss = max(self.loss, _distance(np.array(other.losses), np.array(first.losses)))
-            for index, name in self.gradients:
-                distance = _distance(other.gradients[index][name], first.gradients[index][name])
-                self.gradients[index, name] = max(self.gradients[index, name], distance)
-            for name in self.values:
-                self.values[name] = max(self.values[name], _distance(other.values[name], first.values[name]))
-
-
-def _nudged(batches: list[np.ndarray], seed: int) -> list[tuple[np.ndarray, ...]]:
-    """Return the draws: every batch moved by one rounding, each draw otherwise."""
-    moved = [[moved[INPUT] for moved, _ in nudged_feeds({INPUT: batch}, seed)] for batch in batches]
-    return list(zip(*moved, strict=True))
-
-
-def _distance(a: np.ndarray, b: np.ndarray) -> float:
-    """Return max|a - b|; infinite where it is no number."""
-    return relative(distance(a, b), 1.0)
-
-
-def _loss(found: _Pass, reference: _Pass, noise: _Noise) -> TensorResult:
-    scale = float(np.abs(reference.losses).max())
-    error = _distance(np.array(found.losses), np.array(reference.losses))
-    return result_of("loss", error / scale, noise.loss / scale)
-
-
-def _gradients(found: _Pass, reference: _Pass, noise: _Noise) -> tuple[TensorResult, ...]:
-    results = []
-    largest = [max(float(np.abs(g).max()) for g in gradients.values()) for gradients in reference.gradients]
-    for name in reference.gradients[0]:
-        best: TensorResult | None = None
-        for index, exact in enumerate(reference.gradients):
-            scale = max(float(np.abs(exact[name]).max()), _NEGLIGIBLE * largest[index])
-            error = _distance(found.gradients[index][name], exact[name])
-            result = result_of(name, error / scale, noise.gradients[index, name] / scale)
-            if best is None or result.error / result.tolerance < best.error / best.tolerance:
-                best = result
-        assert best is not None
-        results.append(best)
-    return tuple(results)
-
-
-def _statistics(
-    found: _Pass, reference: _Pass, noise: _Noise, before: Values, samples: Mapping[str, int]
-) -> Statistics:
-    """Compare the updated statistics; say with which momentum and which variance they were made."""
-    results, momenta, unbiased, biased = [], [], 0, 0
-    for path, count in samples.items():
-        for leaf in ("running_mean", "running_var"):
-            name = f"{path}.{leaf}"
-            exact, given = reference.values[name], found.values[name]
-            scale = float(np.abs(exact).max())
-            results.append(result_of(name, _distance(given, exact) / scale, noise.values[name] / scale))
-        mean = f"{path}.running_mean"
-        moved = reference.values[mean] - before[mean]
-        at = int(np.abs(moved).argmax())  # where the batch moved it most, rounding matters least
-        momenta.append(0.1 * float((found.values[mean][at] - before[mean][at]) / moved[at]))
-        variance = f"{path}.running_var"
-        kept = 0.9 * np.asarray(before[variance], np.float64)
-        new = reference.values[variance] - kept
-        given = found.values[variance] - kept
-        to_unbiased, to_biased = _distance(given, new), _distance(given, new * (count - 1) / count)
-        unbiased += to_unbiased < to_biased
-        biased += to_biased < to_unbiased
-    if not results:
-        return Statistics((), np.nan, "neither")
-    variance = "unbiased" if not biased else "biased" if not unbiased else "neither"
-    return Statistics(tuple(results), float(np.median(momenta)), variance)

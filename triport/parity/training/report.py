@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
-from .check import TrainingPair, TrainingReport
+from .result import TrainingPair, TrainingReport
 from .tensors import TensorResult
 
 
@@ -21,6 +22,13 @@ def json_of(reports: Sequence[TrainingReport]) -> list[dict[str, Any]]:
             "passed": report.passed,
             "weights": report.weights,
             "input_shape": list(report.input_shape),
+            **(
+                {"input_shapes": {name: list(shape) for name, shape in report.input_shapes.items()}}
+                if len(report.input_shapes) > 1
+                else {}
+            ),
+            "objective": report.objective,
+            "notes": list(report.notes),
             "recipe": {
                 "label_smoothing": report.recipe.label_smoothing,
                 "momentum": report.recipe.momentum,
@@ -35,10 +43,11 @@ def json_of(reports: Sequence[TrainingReport]) -> list[dict[str, Any]]:
 
 def table_of(report: TrainingReport) -> Table:
     """Return one model's training as a table that fits 80 columns."""
-    shape = " x ".join(str(n) for n in report.input_shape)
     table = Table(
-        title=f"{report.model}: training, {report.weights}, input {shape}, against pytorch-float64",
-        caption="\n".join(statistics_line(pair) for pair in report.pairs),
+        title=escape(
+            f"{report.model}: training, {report.weights}, {inputs_in_words(report)}, against pytorch-float64"
+        ),
+        caption=escape("\n".join([report.objective, *map(statistics_line, report.pairs), *report.notes])),
         title_justify="left",
         caption_justify="left",
         box=box.SIMPLE_HEAD,
@@ -56,14 +65,22 @@ def table_of(report: TrainingReport) -> Table:
             worst = worst_of(results)
             failed = sum(not result.passed for result in results)
             table.add_row(
-                pair.candidate,
-                what if len(results) == 1 else f"{len(results)} {what}: {worst.name}",
+                escape(pair.candidate),
+                what if len(results) == 1 else escape(f"{len(results)} {what}: {worst.name}"),
                 f"{worst.noise:.1e}",
                 f"{worst.error:.1e}",
                 f"{worst.tolerance:.1e}",
                 f"[bold red]{failed} DIFFER[/]" if failed else "[green]equal[/]",
             )
     return table
+
+
+def inputs_in_words(report: TrainingReport) -> str:
+    """Return the shapes of the inputs: "input 4 x 3 x 32 x 32", with names where there are several."""
+    shapes = {name: " x ".join(map(str, shape)) for name, shape in report.input_shapes.items()}
+    if len(shapes) < 2:
+        return "input " + " x ".join(map(str, report.input_shape))
+    return "inputs " + ", ".join(f"{name} {shape}" for name, shape in shapes.items())
 
 
 def parts_of(pair: TrainingPair) -> list[tuple[str, list[TensorResult]]]:

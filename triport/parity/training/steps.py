@@ -17,21 +17,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from triport.converters.onnx_model import INPUT
 from triport.parity.judge.tolerance import FLOAT32
-from triport.parity.noise import nudged_feeds
 from triport.parity.spool import Spool
 from triport.reference_models.kinds import STATISTICS
 
+from .examples import DRAWS, Example, Examples
 from .tensors import FLOOR, TensorResult, Values, result_of
-from .trainers.mindspore import MindSporeTrainer
-from .trainers.pytorch import PyTorchTrainer
+from .trainers import Trainer
 
 RUNS = 3
-
-Trainer = PyTorchTrainer | MindSporeTrainer
-# index of a run -> its batches, each (N, 3, H, W), and their labels, each (N,)
-Data = Callable[[int], tuple[Sequence[np.ndarray], np.ndarray]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +74,24 @@ class Runs:
     """The reference's runs and how float32 drifts in them, each made when it is asked for."""
 
     def __init__(
-        self, pytorch: Callable[[str], PyTorchTrainer], data: Data, before: Values, steps: int, seed: int
+        self,
+        exact: Callable[[], Trainer],
+        rounded: Callable[[int], Trainer],
+        examples: Examples,
+        before: Values,
+        steps: int,
     ) -> None:
-        """`pytorch` makes a trainer of a dtype; `before` are the values that training starts from."""
-        self._pytorch, self._data, self._before, self._steps, self._seed = pytorch, data, before, steps, seed
+        """Keep what makes the runs.
+
+        Args:
+            exact: makes the reference's trainer.
+            rounded: makes that of a draw of float32.
+            examples: the batches.
+            before: the values that training starts from.
+            steps: how many.
+        """
+        self._made = _Made(exact, rounded, before, steps)
+        self._examples, self._steps = examples, steps
         self._runs: list[_Run] = []
 
     def compare(self, trainer: Callable[[], Trainer], progress: Callable[[str], None]) -> Steps:
@@ -93,8 +101,7 @@ class Runs:
         for index in range(RUNS):
             progress(f"run {index + 1}")
             run = self._run(index)
-            batches, labels = self._data(index)
-            found.append((_Curve(trainer(), batches, labels, self._steps), run))
+            found.append((_Curve(trainer(), self._examples.of(index), self._steps), run))
             judged = [
                 self._judged(number, curve, run, [run for _, run in found])
                 for number, (curve, run) in enumerate(found, 1)
@@ -107,8 +114,8 @@ class Runs:
 
     def _run(self, index: int) -> _Run:
         while len(self._runs) <= index:
-            batches, labels = self._data(len(self._runs))
-            self._runs.append(_Run(self._pytorch, batches, labels, self._before, self._steps, self._seed))
+            number = len(self._runs)
+            self._runs.append(_Run(self._made, self._examples.of(number), self._examples.draws(number)))
         return self._runs[index]
 
     def _judged(self, number: int, curve: _Curve, run: _Run, so_far: Sequence[_Run]) -> Steps:
@@ -124,43 +131,38 @@ class Runs:
 class _Curve:
     """A run of SGD over the batches in turn: the losses, and, on disk, the values at its end."""
 
-    def __init__(
-        self, trainer: Trainer, batches: Sequence[np.ndarray], labels: np.ndarray, steps: int
-    ) -> None:
-        turns = [index % len(batches) for index in range(steps)]
-        self.losses = np.array([trainer.step(batches[turn], labels[turn]) for turn in turns])
+    def __init__(self, trainer: Trainer, batches: Sequence[Example], steps: int) -> None:
+        self.losses = np.array([trainer.step(batches[index % len(batches)]) for index in range(steps)])
         self.values: Values = Spool(trainer.values())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Made:
+    """What makes a run; see `Runs`."""
+
+    exact: Callable[[], Trainer]
+    rounded: Callable[[int], Trainer]
+    before: Values
+    steps: int
 
 
 class _Run:
     """The reference's curve, and how far float32 drifts in it and rounds, relative to what training moves."""
 
-    def __init__(
-        self,
-        pytorch: Callable[[str], PyTorchTrainer],
-        batches: Sequence[np.ndarray],
-        labels: np.ndarray,
-        before: Values,
-        steps: int,
-        seed: int,
-    ) -> None:
-        self.exact = _Curve(pytorch("float64"), batches, labels, steps)
+    def __init__(self, made: _Made, batches: Sequence[Example], draws: Sequence[Sequence[Example]]) -> None:
+        self.exact = _Curve(made.exact(), batches, made.steps)
         names = _kinds(self.exact.values)
         # a network without BatchNorm has no statistics that could move
-        self.moved = {kind: _norm(self.exact.values, before, names[kind]) or 1.0 for kind in names}
+        self.moved = {kind: _norm(self.exact.values, made.before, names[kind]) or 1.0 for kind in names}
         self.rounded = {
-            kind: steps * FLOAT32.rounding * _size(self.exact.values, names[kind]) / self.moved[kind]
+            kind: made.steps * FLOAT32.rounding * _size(self.exact.values, names[kind]) / self.moved[kind]
             for kind in names
         }
         self.drift = dict.fromkeys(names, 0.0)
-        self.loss_drift = np.zeros(steps)
-        draws = zip(
-            *([moved[INPUT] for moved, _ in nudged_feeds({INPUT: batch}, seed)] for batch in batches),
-            strict=True,
-        )
+        self.loss_drift = np.zeros(made.steps)
         first: _Curve | None = None
-        for draw in draws:
-            curve = _Curve(pytorch("float32"), draw, labels, steps)
+        for draw, moved in zip(range(DRAWS), draws, strict=True):
+            curve = _Curve(made.rounded(draw), moved, made.steps)
             first = first or curve
             self.loss_drift = np.maximum(self.loss_drift, np.abs(curve.losses - first.losses))
             for kind in names:

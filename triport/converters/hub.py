@@ -1,6 +1,7 @@
 """huggingface_hub with time limits, without secrets in what is said, and with its errors in plain words.
 
 Its own client waits without a limit, and its loggers print addresses that carry passwords and signatures.
+It uploads what is published, and downloads what a user names (`sources`).
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import logging
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
 from triport.reference_models.errors import TriportError
@@ -39,19 +40,55 @@ _PATTERNS = (
         r"\1=[removed]",
     ),
 )
-_ADVICE = {
-    401: "the hub does not know you: log in with `hf auth login`, with a token that may write",
-    403: "the hub does not allow it: the token must be one that may write to this owner's repositories",
-    404: "the hub has no such place: check OWNER, and HF_ENDPOINT where it is set",
-    409: "the repository was changed at the same time, or is there already: try again",
-    412: "the repository was changed at the same time: try again",
-    413: "a file is too large for this hub",
-    429: "the hub was asked too often: try again later",
-}
 
 
-class PushError(TriportError):
-    """The folder could not be uploaded."""
+class Place(NamedTuple):
+    """What is asked, for messages: its name, what sets its address, and what to do by the answer's status."""
+
+    name: str
+    setting: str
+    advice: Mapping[int, str]
+
+
+HUB_TO_WRITE = Place(
+    "the hub",
+    "HF_ENDPOINT where it is set",
+    {
+        401: "the hub does not know you: log in with `hf auth login`, with a token that may write",
+        403: "the hub does not allow it: the token must be one that may write to this owner's repositories",
+        404: "the hub has no such place: check OWNER, and HF_ENDPOINT where it is set",
+        409: "the repository was changed at the same time, or is there already: try again",
+        412: "the repository was changed at the same time: try again",
+        413: "a file is too large for this hub",
+        429: "the hub was asked too often: try again later",
+    },
+)
+HUB_TO_READ = Place(
+    "the hub",
+    "HF_ENDPOINT where it is set",
+    {
+        401: "the hub has no such repository, or it is private: check the name, or log in with "
+        "`hf auth login`",
+        403: "the hub does not allow it: ask for access in a browser, then log in with `hf auth login`",
+        404: "the hub has no such place: check the name, and HF_ENDPOINT where it is set",
+        429: "the hub was asked too often: try again later",
+    },
+)
+ADDRESS = Place(
+    "the host",
+    "TRIPORT_MIRROR where it is set",
+    {
+        401: "the host wants a login: download the file yourself and give its path",
+        403: "the host does not allow it: download the file yourself and give its path",
+        404: "the host has no such file: check the address, and TRIPORT_MIRROR where it is set",
+        410: "the file was there and is gone: look for it in a browser",
+        429: "the host was asked too often: try again later",
+    },
+)
+
+
+class HubError(TriportError):
+    """What lies on a hub, or at another address, could not be reached."""
 
 
 class _NoAnswerError(Exception):
@@ -65,7 +102,7 @@ def connected(tell: Tell) -> Iterator[Any]:
     Its progress bars and its loggers are off; what they would have said goes to `tell`, without secrets.
 
     Raises:
-        PushError: huggingface_hub is not installed.
+        HubError: huggingface_hub is not installed.
     """
     hub = import_hub()
     import huggingface_hub.constants
@@ -97,34 +134,35 @@ def import_hub() -> Any:
     """Return the module huggingface_hub.
 
     Raises:
-        PushError: it is not installed.
+        HubError: it is not installed.
     """
     try:
         import huggingface_hub
     except ImportError as error:
-        raise PushError(
-            f'--push needs huggingface_hub ({error}). Install it: pip install "triport[hub]"'
+        raise HubError(
+            f'downloads and uploads need huggingface_hub ({error}). Install it: pip install "triport[hub]"'
         ) from error
     return huggingface_hub
 
 
-def reason_of(error: BaseException) -> str:
-    """Return why the hub did not do what it was asked, in one bounded line without secrets."""
+def reason_of(error: BaseException, place: Place = HUB_TO_WRITE) -> str:
+    """Return why what was asked was not done, in one bounded line without secrets."""
     error = _telling(error)
     status = getattr(getattr(error, "response", None), "status_code", None)
     said = without_secrets(str(error))
     if isinstance(error, _NoAnswerError):
         return said
     if isinstance(status, int):
-        advice = _ADVICE.get(status, "the hub itself failed: try again later" if status >= 500 else "")
-        return f"HTTP {status}: {advice}{' ' if advice else ''}(it says: {said})"
+        own_fault = f"{place.name} itself failed: try again later" if status >= 500 else ""
+        next_step = place.advice.get(status, own_fault)
+        return f"HTTP {status}: {next_step}{' ' if next_step else ''}(it says: {said})"
     names = {cls.__name__ for cls in type(error).__mro__}
     if "OfflineModeIsEnabled" in names:
         return "HF_HUB_OFFLINE is set: unset it"
     if names & {"ConnectError", "NetworkError", "TransportError", "ConnectionError"}:
-        return f"the hub cannot be reached: check the network, and HF_ENDPOINT where it is set ({said})"
+        return f"{place.name} cannot be reached: check the network, and {place.setting} ({said})"
     if names & {"JSONDecodeError", "UnicodeDecodeError", "KeyError", "TypeError", "AttributeError"}:
-        return "its answer is none that a hub gives: check HF_ENDPOINT"
+        return f"its answer is none that a hub gives: check {place.setting.partition(' ')[0]}"
     return f"{type(error).__name__}: {said}"
 
 
@@ -139,21 +177,27 @@ def _telling(error: BaseException) -> BaseException:
 
 def without_secrets(text: str) -> str:
     """Return a text as one printable, bounded line with logins, tokens and signatures taken out."""
+    line = redacted(text)
+    return line if len(line) <= _MOST_CHARACTERS else f"{line[:_MOST_CHARACTERS]}..."
+
+
+def redacted(text: str) -> str:
+    """Return a text as one printable line of any length with logins, tokens and signatures taken out."""
     for secret in sorted(_secrets(), key=len, reverse=True):
         text = text.replace(secret, "[removed]")
     for pattern, instead in _PATTERNS:
         text = pattern.sub(instead, text)
     line = " ".join(text.split())
-    line = "".join(sign if sign.isprintable() else "?" for sign in line)
-    return line if len(line) <= _MOST_CHARACTERS else f"{line[:_MOST_CHARACTERS]}..."
+    return "".join(sign if sign.isprintable() else "?" for sign in line)
 
 
 def _secrets() -> set[str]:
     """Return the secrets of the user's environment as they may be written: token, logins in addresses."""
     found: set[str] = set()
-    token = import_hub().get_token()
-    if token:
-        found.add(token)
+    with contextlib.suppress(HubError):  # where it is not installed there is no token of it
+        token = import_hub().get_token()
+        if token:
+            found.add(token)
     for name, value in os.environ.items():
         if name.upper() not in ("HF_ENDPOINT", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY") or "@" not in value:
             continue

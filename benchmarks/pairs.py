@@ -1,0 +1,231 @@
+"""Pairs of networks: what `pair` finds of each, beside what names, definition order and weightbridge reach.
+
+MindCV 0.3.0 against torchvision and timm, PyTorch against PyTorch, networks that classify no images, MindSpore's
+tutorial and ModelZoo, mindyolo and mindocr. Each pair runs in a process of its own, the small ones first; a line
+of JSON a pair, so that a run that was stopped goes on. Every map that `pair` calls proven is judged again by
+`pairs_truth.py`, and pairs that compute another function are run once more with the difference removed
+(`pairs_mends.py`). Needs an environment of its own (docs/pairs.md says how).
+
+    python benchmarks/pairs.py [--section NAME] [--pairs NAME,...] [--minutes M] [--configs DIR]
+    python benchmarks/pairs.py --table [--markdown docs/pairs.md]
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.model_by_model import records_in
+from benchmarks.pairs_sections import Pair, all_pairs
+
+SEED = 7  # of the judge's own values, which `pair` has not seen
+
+Record = dict[str, Any]
+
+
+def work(pair: Pair, configurations: Path | None) -> Record:
+    """Pair two networks in this process, and say what each way reaches."""
+    from benchmarks import pairs_networks as networks
+    from benchmarks.pairs_peers import shapes_of
+
+    networks.prepare()
+    try:
+        nets = tuple(networks.build(net, configurations) for net in (pair.a, pair.b))
+        if pair.mend:
+            _mend(pair, nets)
+        specs = pair.inputs or (networks.image_spec(networks.smallest_size_px((pair.a, pair.b), nets)),)
+        feed = networks.feed_of(specs)
+        for net in nets:
+            networks.run(net, feed)
+    except Exception as error:  # whatever a package's own code raises
+        return {"stage": "not built", "why": f"{type(error).__name__}: {_short(error)}"}
+    shapes = tuple(shapes_of(net) for net in nets)
+    record: Record = {
+        "inputs": list(specs),
+        "parameters": sum(int(np_prod(shape)) for shape in shapes[0].values()),
+        "stage": "paired",
+    }
+    found = _pair(pair, specs, nets, record)
+    if found is not None and found.complete:
+        record["judged"] = _judged(nets, found.names.forward, shapes[0], feed)
+    record["peers"] = {} if pair.mend else _peers(nets, shapes, found, feed)
+    return record
+
+
+def _pair(pair: Pair, specs: tuple[str, ...], nets: tuple[Any, Any], record: Record) -> Any:
+    """Run `pair` and put what it returns, its seconds and the peak memory so far into the record."""
+    import triport
+
+    started = time.monotonic()
+    try:
+        found = triport.pair(*nets, inputs=list(specs))
+    except Exception as error:  # an error of ours is what the table must show, of whatever kind
+        record |= {"stage": "failed", "why": f"{type(error).__name__}: {_short(error)}"}
+        found = None
+    record["seconds"] = round(time.monotonic() - started, 1)
+    record["peak_gb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20), 2)
+    if found is not None:
+        said = found.to_dict()
+        record["steps"] = sorted({step.partition("(")[0] for row in said["names"] for step in row["steps"]})
+        record["rows"] = len(said.pop("names"))
+        record["left"] = {side: names[:3] for side, names in said["left"].items()}
+        record["left_count"] = {side: len(names) for side, names in said.pop("left").items()}
+        record["reasons"] = dict(list(said.pop("reasons", {}).items())[:3])
+        record |= {key: value for key, value in said.items() if key not in ("a", "b", "seconds")}
+    return found
+
+
+def _judged(nets: tuple[Any, Any], forward: Any, shapes: Any, feed: Any) -> Record:
+    """Return what the benchmark's own judge says of a map: `forward` makes the second's values of the first's."""
+    from benchmarks.pairs_truth import judge, seeded_values
+
+    try:
+        values = seeded_values(shapes, SEED)
+        return judge(*nets, values, forward(values), feed)
+    except Exception as error:  # a map whose values do not fit is a fault too
+        return {"verdict": "does not load", "error": None, "why": f"{type(error).__name__}: {_short(error)}"}
+
+
+def _peers(nets: tuple[Any, Any], shapes: Any, found: Any, feed: Any) -> dict[str, Record]:
+    """Return what each other way reaches: nothing, the map of `pair`, or another, and how far that is off."""
+    from benchmarks.pairs_peers import WAYS, NoMapError
+
+    ours = _one_to_one(found)
+    told = {}
+    for way, mapped in WAYS.items():
+        started = time.monotonic()
+        try:
+            names = mapped(*shapes)
+        except NoMapError as error:
+            told[way] = {"verdict": "no complete map", "why": str(error)}
+            continue
+        finally:
+            seconds = round(time.monotonic() - started, 1)
+        told[way] = {"same_map": ours == names if ours is not None else None, "seconds": seconds}
+        moved = _mover(names, shapes[1])
+        told[way] |= _judged(nets, moved, shapes[0], feed)
+    return told
+
+
+def _mover(names: dict[str, str], shapes: Any) -> Any:
+    return lambda values: {name: values[one].reshape(shapes[name]) for name, one in names.items()}
+
+
+def _one_to_one(found: Any) -> dict[str, str] | None:
+    """Return the map of `pair` by the names of the second network; None where a row is not one to one."""
+    if found is None or not found.complete or not found.proven:
+        return None
+    rows = found.names.rows
+    if any(len(row.a) != 1 or len(row.b) != 1 for row in rows):
+        return None
+    return {row.b[0]: row.a[0] for row in rows}
+
+
+def _mend(pair: Pair, nets: tuple[Any, Any]) -> None:
+    from benchmarks.pairs_mends import MENDS
+
+    MENDS[pair.mend].apply(*nets)
+
+
+def np_prod(shape: tuple[int, ...]) -> int:
+    """Return the number of elements of a shape."""
+    count = 1
+    for size in shape:
+        count *= size
+    return count
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).replace(f"{sys.prefix}{os.sep}", "").split())[:300]
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run every pair that has no record yet."""
+    started = time.monotonic()
+    done = {tuple(record["key"]) for record in records_in(options.results)}
+    wanted = options.pairs.split(",") if options.pairs else None
+    for pair in all_pairs():
+        if pair.key in done or (options.section and pair.section != options.section):
+            continue
+        if wanted is not None and pair.a.partition(":")[2] not in wanted and pair.a not in wanted:
+            continue
+        if pair.millions > options.millions:
+            continue
+        if (time.monotonic() - started) / 60 > options.minutes:
+            return
+        record = {"key": pair.key, "by": pair.by, **_in_a_process(pair, options)}
+        with options.results.open("a") as lines:
+            lines.write(json.dumps(record) + "\n")
+        print(f"{time.monotonic() - started:6.0f} s", _line(record), flush=True)
+
+
+def _in_a_process(pair: Pair, options: argparse.Namespace) -> Record:
+    with tempfile.TemporaryDirectory() as folder:
+        result, said = Path(folder, "result.json"), Path(folder, "said.txt")
+        command = [sys.executable, __file__, "--one", json.dumps(pair.key), str(result)]
+        command += ["--configs", str(options.configs)] if options.configs else []
+        started = time.monotonic()
+        with contextlib.suppress(subprocess.TimeoutExpired), said.open("w") as lines:
+            subprocess.run(command, stdout=lines, stderr=lines, timeout=options.timeout, check=False)
+        seconds = round(time.monotonic() - started)
+        if not result.exists():
+            last = " ".join(said.read_text(errors="replace").split())[-200:]
+            why = f"died: {last}" if seconds < options.timeout else f"took over {options.timeout:.0f} s"
+            return {"stage": "failed", "why": why, "all_seconds": seconds}
+        return {**json.loads(result.read_text()), "all_seconds": seconds}
+
+
+def _line(record: Record) -> str:
+    from benchmarks.pairs_page import cells
+
+    return " | ".join(cells(record))
+
+
+def main() -> None:
+    """Parse the command line; run, or print the tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--section", help="only this one")
+    parser.add_argument("--pairs", help="only those with these first networks, with commas between")
+    parser.add_argument("--configs", type=Path, help="mindyolo's folder of configurations")
+    parser.add_argument("--results", type=Path, default=Path("out/pairs.jsonl"), metavar="FILE")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no further pair then")
+    parser.add_argument(
+        "--millions", type=float, default=float("inf"), help="only networks of at most so many numbers"
+    )
+    parser.add_argument("--timeout", type=float, default=900, help="seconds for one pair")
+    parser.add_argument("--table", action="store_true", help="run nothing, print what FILE holds")
+    parser.add_argument("--markdown", type=Path, help="put the tables into this page")
+    parser.add_argument("--one", nargs=2, metavar=("KEY", "RESULT"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        key, result = options.one
+        (pair,) = (one for one in all_pairs() if list(one.key) == json.loads(key))
+        Path(result).write_text(json.dumps(work(pair, options.configs)))
+        return
+    options.results.parent.mkdir(parents=True, exist_ok=True)
+    if not options.table:
+        run(options)
+    from benchmarks.pairs_page import put, tables
+
+    text = tables(records_in(options.results), all_pairs())
+    print(f"\n{text}")
+    if options.markdown:
+        put(text, options.markdown)
+
+
+if __name__ == "__main__":
+    main()

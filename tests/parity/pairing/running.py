@@ -1,0 +1,54 @@
+"""Runs both networks of a case with the same weights, as the case's own map, or another, moves them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from triport.converters.networks.input_specs import parse_input
+from triport.parity.pairing.sides import Side
+from triport.parity.pairing.sides.reading import side_of
+from triport.parity.random_weights import seeded_parameters
+from triport.reference_models.network import Network
+
+from .cases import Case, Tensors, Truth
+
+
+def sides(case: Case) -> tuple[Side, Side]:
+    """Return both sides of a case."""
+    specs = [parse_input(text) for text in case.inputs]
+    return side_of(case.a(), specs), side_of(case.b(), specs)
+
+
+def feed_of(network: Network, seed: int = 0) -> list[np.ndarray]:
+    """Return values for the inputs, in order."""
+    random = np.random.default_rng(seed)
+    return [given.draw(network.sizes, random) for given in network.inputs]
+
+
+def seeded(side: Side, seed: int = 0) -> dict[str, np.ndarray]:
+    """Return values for all that a side has, under each of its names."""
+    values = seeded_parameters(side.net, seed)
+    return {name: array.astype(np.float64) for name, array in values.items()}
+
+
+def give(side: Side, values: Tensors) -> None:
+    """Give a side all of its parameters; what the values have beyond these are aliases and constants."""
+    side.set_values({name: values[name] for name in side.parameters})
+
+
+def difference(first: list[np.ndarray], second: list[np.ndarray]) -> float:
+    """Return the largest difference of outputs, relative to the largest value of each."""
+    assert len(first) == len(second)
+    if any(a.shape != b.shape for a, b in zip(first, second, strict=True)):
+        return np.inf
+    return max(float(np.abs(a - b).max() / np.abs(a).max()) for a, b in zip(first, second, strict=True))
+
+
+def distance(case: Case, truth: Truth | None = None, seed: int = 0) -> float:
+    """Return how far the outputs are apart with the weights that a map moves: the case's, or another."""
+    a, b = sides(case)
+    values = seeded(a, seed)
+    give(a, values)
+    give(b, (truth or case.truth)(values))
+    feed = feed_of(a.network, seed)
+    return difference(a.outputs(feed), b.outputs(feed))

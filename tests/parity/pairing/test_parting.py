@@ -1,0 +1,115 @@
+"""Where two networks with the same weights part: named, explained, and all the rest proven equal."""
+
+import itertools
+
+import pytest
+
+from triport.converters.naming.pair_names import PairNames, Row
+from triport.converters.naming.steps import Transpose
+from triport.parity.pairing.parting import substituted
+
+from .all_cases import CASES
+from .running import feed_of, give, seeded, sides
+
+PARTING = [case for case in CASES if case.verdict == "another graph" and not case.training]
+EQUAL = [case for case in CASES if case.verdict == "equal"]
+IN_MODULES = [case for case in PARTING if case.why and "between" not in case.why and "after" not in case.why]
+
+
+def rows_of(a, truth):
+    """Return the rows of a map that only gives other names, or puts axes of one in."""
+    values = seeded(a)
+    found = truth(values)
+    names = {
+        b: next(name for name, array in values.items() if array is one or one.base is array)
+        for b, one in found.items()
+    }
+    return PairNames(tuple(Row((first,), (second,)) for second, first in names.items()))
+
+
+def parted(case):
+    a, b = sides(case)
+    values = seeded(a)
+    give(a, values)
+    give(b, case.truth(values))
+    return substituted(a, b, rows_of(a, case.truth), feed_of(a.network))
+
+
+@pytest.mark.parametrize("case", IN_MODULES, ids=str)
+def test_a_module_that_parts_is_named_and_the_rest_is_equal(case):
+    found = parted(case)
+    assert (found.first.a, found.first.b) == case.parting
+    assert case.why in found.first.why
+    assert found.equal
+    assert not found.unproven
+
+
+@pytest.mark.parametrize("case", [case for case in PARTING if case not in IN_MODULES], ids=str)
+def test_what_parts_outside_of_modules_is_not_mended(case):
+    found = parted(case)
+    assert case.why in found.first.why
+    assert not found.equal
+    if case.why:
+        assert (found.first.a, found.first.b) == case.parting
+
+
+MOST = 12  # wrong maps of each sort, of a case
+
+
+def exchanged(rows, places):
+    """Return the rows with the second side's names of some places exchanged: `places` has pairs of them."""
+    other = {one: two for pair in places for one, two in (pair, pair[::-1])}
+    return PairNames(tuple(Row(row.a, rows[other.get(at, at)].b) for at, row in enumerate(rows)))
+
+
+def tensors_exchanged(rows, shapes):
+    for (at, row), (other_at, other) in itertools.combinations(enumerate(rows), 2):
+        if shapes[row.a[0]] == shapes[other.a[0]]:
+            yield exchanged(rows, [(at, other_at)]), {row.a[0], other.a[0]}
+
+
+def modules_exchanged(rows, shapes):
+    modules = {}
+    for at, row in enumerate(rows):
+        modules.setdefault(row.a[0].rpartition(".")[0], []).append(at)
+    for one, two in itertools.combinations(modules.values(), 2):
+        if [shapes[rows[at].a[0]] for at in one] == [shapes[rows[at].a[0]] for at in two]:
+            yield exchanged(rows, zip(one, two, strict=True)), {rows[at].a[0] for at in (*one, *two)}
+
+
+def square_transposed(rows, shapes):
+    for at, row in enumerate(rows):
+        shape = shapes[row.a[0]]
+        if len(shape) >= 2 and shape[0] == shape[1]:
+            turned = Row(row.a, row.b, (Transpose((1, 0, *range(2, len(shape)))),))
+            yield PairNames((*rows[:at], turned, *rows[at + 1 :])), {row.a[0]}
+
+
+def wrong_maps(case):
+    """Yield maps that are wrong, and the parameters of the first side of which they are."""
+    a, _ = sides(case)
+    rows = rows_of(a, case.truth).rows
+    shapes = {name: one.shape for name, one in a.parameters.items()}
+    for sort in (tensors_exchanged, modules_exchanged, square_transposed):
+        found = list(sort(rows, shapes))
+        yield from found[:: len(found) // MOST + 1]
+
+
+MAPPED = [case for case in PARTING if not case.mindspore and any(wrong_maps(case))]
+
+
+@pytest.mark.parametrize("case", MAPPED, ids=str)
+def test_no_wrong_map_is_proven_by_substitution(case):
+    for names, wrong in wrong_maps(case):
+        a, b = sides(case)
+        values = seeded(a)
+        give(a, values)
+        give(b, names.forward(values))
+        found = substituted(a, b, names, feed_of(a.network))
+        assert not found.equal or wrong & set(found.unproven), (wrong, found)
+
+
+def test_wrong_maps_of_all_sorts_are_tried():
+    assert len(MAPPED) > 15
+    sorts = {len(wrong) for case in MAPPED for _, wrong in wrong_maps(case)}
+    assert sorts >= {1, 2, 4}

@@ -1,0 +1,57 @@
+"""`diagnose`: why do two files not give the same results?"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .shared.command import Command, OutputFile
+from .shared.options import DEVICE, JSON
+from .shared.output import emit, shown_progress, write_text
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command(cls=Command)
+@click.argument("first", metavar="A", type=_PATH)
+@click.argument("second", metavar="B", type=_PATH)
+@click.option("--data", type=_PATH, help="Labelled images, as `evaluate` takes them: both files are scored.")
+@click.option("--labels", type=_PATH, help="Classes of ILSVRC2012_val_*.JPEG: the devkit, or a list.")
+@click.option("--classes", type=_PATH, help="Class folders' names, one a line, in the order of the outputs.")
+@click.option("--limit", type=click.IntRange(1), help="Score a fixed, stratified sample of so many images.")
+@click.option("--allow-subset", is_flag=True, help="The data set is meant to be a part.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the inputs that are compared.")
+@DEVICE
+@click.option("--html", type=OutputFile(path_type=Path), help="Write a page of what was found.")
+@JSON
+def diagnose(first: Path, second: Path, json_path: str | None, html: Path | None, **asked: Any) -> None:
+    """Find out why two files of one model do not give the same results.
+
+    A is the file that is right, B the one that is not. Weights, graph, precision, preprocessing and the order
+    of the classes are compared one after the other, whatever the formats; with --data both are scored on
+    labelled images. The last line says in one sentence what it is, with the figure that proves it. Exit
+    code 1 where anything differs.
+
+    \b
+    Example:
+      python cli.py diagnose resnet50.pth resnet50.onnx
+      python cli.py diagnose resnet50.ckpt resnet50_fp16.onnx --data imagenet/val --limit 2000 --html why.html
+    """
+    import triport
+    from triport.parity.diagnosis.report import lines, page
+
+    if asked["data"] is None:
+        for option in ("labels", "classes", "limit", "allow_subset"):
+            if asked[option]:
+                raise click.UsageError(
+                    f"--{option.replace('_', '-')} is of --data: name the images, or leave it out"
+                )
+    with shown_progress() as progress:
+        done = triport.diagnose(first, second, progress=progress, **asked)
+    if html is not None:
+        write_text(str(html), page(done))
+    emit(done.to_dict(), json_path, lambda: click.echo("\n".join(lines(done))))
+    sys.exit(0 if done.passed else 1)

@@ -1,0 +1,56 @@
+"""`pair`: which parameters of one network are which of another?"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from .shared.command import Command, OutputFile
+from .shared.options import JSON
+from .shared.output import emit, print_pieces, shown_progress
+
+
+@click.command(cls=Command)
+@click.argument("a", metavar="NET")
+@click.argument("b", metavar="NET")
+@click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    required=True,
+    metavar="SPEC",
+    help="What goes into both, once for each input: 1x3x224x224, tokens=2x16@length:int64:0..1000.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=OutputFile(),
+    metavar="NAMES.toml",
+    help="Write the map, and how far it is proven, for `convert --names`.",
+)
+@JSON
+def pair(a: str, b: str, inputs: tuple[str, ...], output: str | None, json_path: str | None) -> None:
+    """Derive which parameters of one network are which of another, and prove it by numbers.
+
+    A NET is a network of your own, package.module:factory or path/file.py:factory, perhaps with literal
+    arguments, a .onnx or a .mindir file, or a model's name. Names, and the order of definition, decide
+    nothing: both are run with the same weights, and what belongs together has equal gradients. The map is
+    believed when it moves seeded weights from one to the other and the outputs are equal within the noise
+    of float32.
+
+    Exit code 1 if the outputs are not equal: the first module that computes something else is named; and if
+    there is no complete map: what is left on both sides is listed.
+
+    \b
+    Example:
+      python cli.py pair "mindcv:create_model('resnet50')" net.py:build --input 1x3x224x224 -o names.toml
+      python cli.py pair old.py:Net new.py:Net --input 1x3x64x64 --json -
+    """
+    import triport
+    from triport.parity.pairing.report import pieces_of, written_lines
+
+    with shown_progress() as progress:
+        found = triport.pair(a, b, inputs=inputs, output=output, progress=progress)
+    emit(found.to_dict(), json_path, lambda: print_pieces(*pieces_of(found), *written_lines(output)))
+    sys.exit(0 if found.passed else 1)

@@ -1,0 +1,89 @@
+"""What people call runtimes, devices and precisions, and what is said where a word is none of them."""
+
+from __future__ import annotations
+
+import difflib
+import pkgutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+RUNTIMES = ("mindspore", "pytorch", "onnx")
+RUNTIME_ALIASES = {
+    "torch": "pytorch",
+    "pt": "pytorch",
+    "ms": "mindspore",
+    "ort": "onnx",
+    "onnxruntime": "onnx",
+    "ov": "openvino",
+}
+PRECISION_ALIASES = {
+    "fp32": "float32",
+    "fp16": "float16",
+    "half": "float16",
+    "bf16": "bfloat16",
+    "o0": "O0",
+    "o1": "O1",
+    "o2": "O2",
+    "o3": "O3",
+}
+DEVICE_ALIASES = {"gpu": "cuda", "ascend": "npu"}
+
+
+def meant(word: str, aliases: Mapping[str, str]) -> str:
+    """Return the word that an alias stands for; any other word as it is."""
+    return aliases.get(word.lower(), word)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return a question that names the words that are like one; empty where none is."""
+    close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
+    return f" Did you mean {' or '.join(close)}?" if close else ""
+
+
+class Word(click.ParamType):
+    """One of some words, or an alias of one."""
+
+    def __init__(self, name: str, words: Sequence[str], aliases: Mapping[str, str]) -> None:
+        self.name = name
+        self.words = tuple(words)
+        self.aliases = aliases
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the word itself."""
+        word = meant(value, self.aliases)
+        known = self.known()
+        if word not in known:
+            hint = did_you_mean(value, (*known, *self.aliases))
+            self.fail(f"{value!r} is none of {', '.join(known)}.{hint}", param, ctx)
+        return word
+
+    def known(self) -> tuple[str, ...]:
+        """Return the words."""
+        return self.words
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Return the words for the help."""
+        return f"[{'|'.join(self.known())}]"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        """Return the words that begin so."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(word) for word in self.known() if word.startswith(incomplete)]
+
+
+class RunsIn(Word):
+    """A runtime that runs networks: every file of their folder but the one of recorded outputs."""
+
+    def __init__(self) -> None:
+        super().__init__("runtime", (), RUNTIME_ALIASES)
+
+    def known(self) -> tuple[str, ...]:
+        """Return the runtimes by their files' names, without importing them."""
+        folder = Path(__file__).parents[2] / "parity" / "runtimes"
+        return tuple(
+            sorted(one.name for one in pkgutil.iter_modules([str(folder)]) if one.name != "recorded")
+        )

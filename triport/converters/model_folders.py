@@ -1,0 +1,62 @@
+"""Which file of a folder is its weights, where the folder is one of a hub's: Hugging Face's or ModelScope's.
+
+The names are those that the hubs' own libraries look for, in their order: transformers' SAFE_WEIGHTS_NAME,
+SAFE_WEIGHTS_INDEX_NAME, WEIGHTS_NAME and WEIGHTS_INDEX_NAME, open_clip's, and ModelScope's TORCH_MODEL_FILE
+beside its configuration.json.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+# what says what the weights are: Hugging Face's, transformers' of images, ModelScope's
+ABOUT = ("config.json", "preprocessor_config.json", "configuration.json")
+NAMES = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "open_clip_model.safetensors",
+    "mindspore_model.ckpt",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+    "open_clip_pytorch_model.bin",
+    "pytorch_model.pt",
+    "model.onnx",
+)
+_SUFFIXES = (
+    ".safetensors",
+    ".ckpt",
+    ".bin",
+    ".pth",
+    ".pt",
+    ".onnx",
+    ".safetensors.index.json",
+    ".bin.index.json",
+)
+
+
+def chosen_of(names: Collection[str]) -> str | None:
+    """Return which of a folder's files is its weights; None where none is, or where several could be."""
+    for name in NAMES:
+        if name in names:
+            return name
+    indices = [name for name in names if name.endswith((".safetensors.index.json", ".bin.index.json"))]
+    if len(indices) == 1:
+        return indices[0]
+    others = [name for name in names if name.endswith(_SUFFIXES)]
+    return others[0] if len(others) == 1 else None
+
+
+def weights_in(folder: str | os.PathLike[str]) -> Path | None:
+    """Return the file of weights of a hub's folder; None where the folder is no such, or has several."""
+    try:
+        names = [entry.name for entry in os.scandir(folder) if entry.is_file()]
+    except OSError:
+        return None
+    if not set(ABOUT[:1] + ABOUT[2:]) & set(names) and not any(
+        name.endswith(".index.json") for name in names
+    ):
+        return None
+    found = chosen_of(names)
+    return None if found is None else Path(folder) / found

@@ -1,0 +1,265 @@
+"""A checkpoint beside a NAMES.toml: whose names it has, and so in which direction the map is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from triport.converters.formats import Checkpoint, Tensor, short
+from triport.reference_models.errors import TriportError, listed
+from triport.reference_models.kinds import COUNTER_LEAF
+from triport.reference_models.spec import Runtime
+
+from .pair_names import PairNames
+from .record import NamesFile, Side, shapes_digest
+from .step import StepError
+
+SideName = Literal["a", "b"]
+
+_MEAN_LEAF = "running_mean"
+
+
+class NamesFitError(TriportError):
+    """A checkpoint has the names of neither network of a pair, or of both, or not their shapes."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamesFit:
+    """A checkpoint's tensors as those of one network of a pair.
+
+    Attributes:
+        file: the map.
+        side: whose names the checkpoint has.
+        names: the map from there to the other network.
+        counters: PyTorch's counts of training batches, and what the other network calls each; None where it
+            has none.
+        dropped: what the checkpoint holds beside the network's parameters, and why it is left out.
+        notes: what a user of the map should know.
+    """
+
+    file: NamesFile
+    side: SideName
+    names: PairNames
+    counters: Mapping[str, str | None]
+    dropped: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+
+    @property
+    def source(self) -> Side:
+        """The network whose names the checkpoint has."""
+        return self.file.a if self.side == "a" else self.file.b
+
+    @property
+    def target(self) -> Side:
+        """The other network."""
+        return self.file.b if self.side == "a" else self.file.a
+
+
+def fit_names(
+    checkpoint: Checkpoint, file: NamesFile, to: Runtime | None = None, into: SideName | None = None
+) -> NamesFit:
+    """Return a checkpoint as that of one network of a pair.
+
+    Args:
+        checkpoint: the file.
+        file: the map.
+        to: the runtime that its tensors are wanted for; None for any.
+        into: the network that they are wanted for; None where names say it.
+
+    Raises:
+        NamesFitError: its names or shapes are not those of one network.
+    """
+    _check_complete(checkpoint, file)
+    sides = {side: _Laid(checkpoint, file, side) for side in ("a", "b")}
+    exact: list[SideName] = [side for side, laid in sides.items() if not laid.problems]  # type: ignore[misc]
+    if not exact:
+        raise NamesFitError(_misfit(checkpoint, file, sides))
+    side = _decided(checkpoint, file, exact, to, into)
+    fit = sides[side].fit()
+    if to is not None and fit.target.runtime != to:
+        raise NamesFitError(
+            f"{checkpoint.path}: has the names of {_called(file, side)}, so it becomes "
+            f"{short(fit.target.net)}'s, which runs in {fit.target.runtime}, not in {to}: say --to "
+            f"{fit.target.runtime}"
+        )
+    return fit
+
+
+def _check_complete(checkpoint: Checkpoint, file: NamesFile) -> None:
+    """Raise NamesFitError where parameters are in no row: they would be lost."""
+    names = file.names
+    if not names.complete:
+        left = [
+            *(f"a: {short(name)}" for name in names.left_a),
+            *(f"b: {short(name)}" for name in names.left_b),
+        ]
+        raise NamesFitError(
+            f"{checkpoint.path}: the map is not complete: {len(left)} parameters are in no row, so that "
+            f"nothing can be converted by it\n{listed(left)}"
+        )
+
+
+class _Laid:
+    """A checkpoint's names beside those of one network of a pair."""
+
+    def __init__(self, checkpoint: Checkpoint, file: NamesFile, side: str) -> None:
+        self.checkpoint, self.file, self.side = checkpoint, file, side
+        names = file.names
+        rows = [row.a if side == "a" else row.b for row in names.rows]
+        self.expected = [name for row in rows for name in row]
+        self.kept = dict(names.kept_a if side == "a" else names.kept_b)
+        tensors, known = checkpoint.tensors, set(self.expected)
+        self.counters = [
+            name
+            for name, tensor in tensors.items()
+            if name not in known and name.endswith(f".{COUNTER_LEAF}") and _is_counter(tensor)
+        ]
+        beside = {*known, *self.kept, *self.counters}
+        self.extra = [
+            name for name, tensor in tensors.items() if name not in beside and not self._is_constant(tensor)
+        ]
+        self.missing = [name for name in self.expected if name not in tensors]
+        self.problems = [
+            *(f"{short(name)}: missing" for name in self.missing),
+            *(
+                f"{short(name)}: {tensors[name].shape} {tensors[name].dtype}, in no row"
+                for name in self.extra
+            ),
+        ]
+
+    def _is_constant(self, tensor: Tensor) -> bool:
+        """Whether a tensor may be a constant of an ONNX graph, which is no parameter."""
+        return self.checkpoint.runtime == "onnx" and (
+            tensor.dtype in ("int64", "int32", "bool") or tensor.shape in ((), (1,))
+        )
+
+    @property
+    def digest(self) -> str:
+        """The digest of the shapes that the checkpoint has."""
+        return shapes_digest({name: self.checkpoint.tensors[name].shape for name in self.expected})
+
+    def fit(self) -> NamesFit:
+        """Return the checkpoint as that of this network.
+
+        Raises:
+            NamesFitError: the steps cannot be undone, or its shapes are others.
+        """
+        forward = self.side == "a"
+        try:
+            names = self.file.names if forward else self.file.names.inverse
+        except StepError as error:
+            raise NamesFitError(
+                f"{self.checkpoint.path}: has the names of {_called(self.file, self.side)}, and the map "
+                f"leads there only: {error}"
+            ) from None
+        self._check_shapes(names)
+        stated = self.file.a if forward else self.file.b
+        notes = [*self._notes(names, stated)]
+        target = self.file.b if forward else self.file.a
+        counters = dict(self._renamed_counters(names, target))
+        side: SideName = "a" if forward else "b"
+        return NamesFit(self.file, side, names, counters, tuple(self._dropped(counters)), tuple(notes))
+
+    def _check_shapes(self, names: PairNames) -> None:
+        tensors = self.checkpoint.tensors
+        problems = []
+        for row in names.rows:
+            dtypes = {tensors[name].dtype for name in row.a}
+            try:
+                row.shapes([tensors[name].shape for name in row.a])
+            except StepError as error:
+                problems.append(f"{short(row.a[0] if row.a else row.b[0])}: {error}")
+            else:
+                if row.steps and len(dtypes) > 1:
+                    problems.append(
+                        f"{short(row.a[0])}: one tensor is made of {' and '.join(sorted(dtypes))}"
+                    )
+        if problems:
+            raise NamesFitError(
+                f"{self.checkpoint.path}: has the names of {_called(self.file, self.side)}, and tensors that "
+                f"do not fit {len(problems)} of {len(names.rows)} rows\n{listed(problems)}"
+            )
+
+    def _notes(self, names: PairNames, stated: Side) -> Iterator[str]:
+        if stated.shapes_sha256 and stated.shapes_sha256 != self.digest:
+            yield (
+                "the tensors' shapes are not those of the networks of the map, which another number of "
+                "classes would explain: nothing was shown of these"
+            )
+        if names.kept_b:
+            listing = ", ".join(short(name, 60) for name, _ in names.kept_b[:3])
+            yield (
+                f"{len(names.kept_b)} buffers that the network makes itself are not written ({listing}"
+                f"{', ...' if len(names.kept_b) > 3 else ''}): they keep the value that it is built with"
+            )
+
+    def _renamed_counters(self, names: PairNames, target: Side) -> Iterator[tuple[str, str | None]]:
+        """Yield each counter and the other network's name for it: the one beside its running mean."""
+        means = {row.a[0]: row.b[0] for row in names.rows if len(row.a) == len(row.b) == 1 and not row.steps}
+        for name in self.counters:
+            there = means.get(f"{name.removesuffix(COUNTER_LEAF)}{_MEAN_LEAF}", "")
+            fits = target.runtime == "pytorch" and there.endswith(f".{_MEAN_LEAF}")
+            yield name, f"{there.removesuffix(_MEAN_LEAF)}{COUNTER_LEAF}" if fits else None
+
+    def _dropped(self, counters: Mapping[str, str | None]) -> Iterator[tuple[str, str]]:
+        yield from ((item.name, item.reason) for item in self.checkpoint.dropped)
+        known = {*self.expected, *self.kept, *self.counters}
+        for name, there in counters.items():
+            if there is None:
+                yield name, "counts training batches; the target has no such buffer"
+        for name, tensor in self.checkpoint.tensors.items():
+            if name in self.kept:
+                yield name, f"the other network makes its own: {self.kept[name]}"
+            elif name not in known and self._is_constant(tensor):
+                yield name, "a constant of the graph, not a parameter"
+
+
+def _is_counter(tensor: Tensor) -> bool:
+    return (tensor.dtype, tensor.shape) == ("int64", ())
+
+
+def _called(file: NamesFile, side: str) -> str:
+    return f"{side}, {short((file.a if side == 'a' else file.b).net)}"
+
+
+def _misfit(checkpoint: Checkpoint, file: NamesFile, sides: Mapping[str, _Laid]) -> str:
+    """Return what a checkpoint has otherwise than the network whose names it has most of."""
+    side, laid = min(sides.items(), key=lambda one: (len(one[1].problems), one[0]))
+    total = len(laid.expected)
+    return (
+        f"{checkpoint.path}: has the names of neither network of the map. Nearest is {_called(file, side)}: "
+        f"{total - len(laid.missing)} of {total} names are there, and {len(laid.extra)} others\n"
+        f"{listed(laid.problems)}\n"
+        f"Take weights of one of the two networks; --prefix and --rename say which part of a file is meant"
+    )
+
+
+def _decided(
+    checkpoint: Checkpoint, file: NamesFile, exact: list[SideName], to: Runtime | None, into: SideName | None
+) -> SideName:
+    """Return whose names a checkpoint has, where names alone may say both."""
+    other: dict[SideName, SideName] = {"a": "b", "b": "a"}
+    if into is not None:
+        if other[into] not in exact:
+            raise NamesFitError(
+                f"{checkpoint.path}: has the names of {_called(file, exact[0])}, which cannot become --into "
+                f"{into}"
+            )
+        return other[into]
+    if len(exact) == 1:
+        return exact[0]
+    runtime = {"a": file.a.runtime, "b": file.b.runtime}
+    fitting = [side for side in exact if to is None or runtime[other[side]] == to] or exact
+    if len(fitting) > 1:
+        shapes = {"a": file.a.shapes_sha256, "b": file.b.shapes_sha256}
+        fitting = [
+            side for side in fitting if shapes[side] == _Laid(checkpoint, file, side).digest
+        ] or fitting
+    if len(fitting) > 1 and any(row.steps or row.a != row.b for row in file.names.rows):
+        raise NamesFitError(
+            f"{checkpoint.path}: has the names of both networks of the map, {short(file.a.net)} and "
+            f"{short(file.b.net)}, and other tensors under them. Say --into b if it is a's, --into a if it "
+            f"is b's"
+        )
+    return fitting[0]

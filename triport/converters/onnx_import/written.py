@@ -1,0 +1,68 @@
+"""The two files of a graph's source, `name.py` and `name.safetensors`: written, found again, and loaded."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import itertools
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from .weights import write_weights
+from .writer import MADE_BY_TRIPORT, Source
+
+_COUNT = itertools.count()
+_HEAD = 400  # bytes in which the first line ends
+
+
+def write(folder: Path, source: Source) -> None:
+    """Write source and weights into a folder that is there."""
+    (folder / f"{source.name}.py").write_text(source.text, encoding="utf-8")
+    write_weights(folder / f"{source.name}.safetensors", source.weights, source.target)
+
+
+def source_in(folder: Path) -> Path | None:
+    """Return the one file of source that triport wrote into a folder, None if it holds none or several.
+
+    Nothing is run to find it: its first line says that triport wrote it.
+    """
+    found = [path for path in sorted(folder.glob("*.py")) if _is_written(path)]
+    return found[0] if len(found) == 1 else None
+
+
+def _is_written(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            first = file.read(_HEAD).partition(b"\n")[0]
+    except OSError:
+        return False
+    return first.startswith(b'"""') and first.endswith(MADE_BY_TRIPORT.encode())
+
+
+def load(folder: Path, name: str) -> Any:
+    """Return the network that `folder/name.py` builds: source that triport wrote just before."""
+    module_name = f"_triport_imported_{next(_COUNT)}"
+    spec = importlib.util.spec_from_file_location(module_name, folder / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.dont_write_bytecode, before = True, sys.dont_write_bytecode
+    sys.modules[module_name] = module  # MindSpore's compiler looks a network's functions up there
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.dont_write_bytecode = before
+    return module.build()
+
+
+def built(source: Source) -> Any:
+    """Return the network of a source that is not kept; MindSpore reads its text again when it compiles it."""
+    folder = Path(tempfile.mkdtemp(prefix="source-", dir=_until_the_end().name))
+    write(folder, source)
+    return load(folder, source.name)
+
+
+@functools.cache
+def _until_the_end() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="triport-")

@@ -1,0 +1,78 @@
+"""Where weights come from: a SOURCE that is no path of this machine is brought here, and then is a file.
+
+A kind of source is a module in `kinds` that defines
+
+    FORM: how it is written, for messages
+    takes(text): whether a SOURCE is of this kind
+    bring(text, asked): the Located file; raises SourceError where it cannot be had
+
+and is found by discovery. What was brought is data like any other file: the formats check it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from triport.converters.sources import kinds
+from triport.converters.sources.located import Asked, Lasting, Located, SourceError
+
+__all__ = ["Asked", "Lasting", "Located", "SourceError", "is_elsewhere", "locate"]
+
+
+def locate(
+    source: str | os.PathLike[str], tell: Callable[[str], None] = lambda step: None, offline: bool = False
+) -> Located:
+    """Return where a SOURCE lies on this machine, brought here first where it lies elsewhere.
+
+    Args:
+        source: a path; or, as a text, what a kind of source takes. A file that is there is that file.
+        tell: is told each step; what was brought from where is told as `Lasting`.
+        offline: whether only what was brought before may be used.
+
+    Raises:
+        SourceError: it cannot be had, or is not what it must be.
+    """
+    kind = _kind_of(source)
+    if kind is None:
+        return Located(Path(source))
+    found: Located = kind.bring(os.fspath(source), Asked(tell, offline or _is_offline()))
+    for said in found.said:
+        tell(Lasting(said))
+    return found
+
+
+def is_elsewhere(source: object) -> bool:
+    """Return whether a SOURCE is a text that a kind of source takes, and no file or folder that is here."""
+    return isinstance(source, str) and _kind_of(source) is not None
+
+
+def _kind_of(source: str | os.PathLike[str]) -> ModuleType | None:
+    if not isinstance(source, str) or _is_here(source):
+        return None
+    return next((kind for kind in _kinds() if kind.takes(source)), None)
+
+
+def _is_here(text: str) -> bool:
+    try:
+        return text != "-" and os.path.lexists(text)
+    except ValueError:  # a zero byte
+        return False
+
+
+def _is_offline() -> bool:
+    """Return whether the environment says so; huggingface_hub's own word counts for all."""
+    return any(
+        os.environ.get(name, "").strip().lower() in ("1", "true", "yes", "on")
+        for name in ("TRIPORT_OFFLINE", "HF_HUB_OFFLINE")
+    )
+
+
+@cache
+def _kinds() -> list[ModuleType]:
+    names = sorted(path.stem for path in Path(kinds.__file__).parent.glob("[!_]*.py"))
+    return [importlib.import_module(f"{kinds.__name__}.{name}") for name in names]

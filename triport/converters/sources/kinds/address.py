@@ -1,0 +1,40 @@
+"""An https address of a file. One on the Hugging Face hub is asked of the hub."""
+
+from __future__ import annotations
+
+import hashlib
+
+from triport.converters.hub import import_hub, without_secrets
+from triport.converters.published_weights import digits_in_name
+from triport.converters.sources.download import Wanted, check_address, download
+from triport.converters.sources.located import Asked, Located
+from triport.converters.sources.repository import bring_repository, repository_at
+from triport.converters.sources.store import file_name, made_folder
+
+FORM = "https://host/file"
+
+
+def takes(text: str) -> bool:
+    """Return whether a SOURCE is an address."""
+    return text.lower().startswith(("https://", "http://"))
+
+
+def bring(text: str, asked: Asked) -> Located:
+    """Return the file at an address."""
+    check_address(text)
+    import_hub()
+    repository = repository_at(text)
+    if repository is not None:
+        return bring_repository(repository, asked)
+    name = file_name(text)
+    digits = digits_in_name(name)
+    # the address may hold a login or a signature, which is no name of a folder
+    folder = made_folder("addresses", hashlib.sha256(text.encode()).hexdigest()[:16])
+    wanted = Wanted(text, folder / name, digits, "the name of the file")
+    sha256 = download(wanted, asked)
+    proof = (
+        f"its SHA-256 begins with {digits[:8]}, as its name says"
+        if digits
+        else f"nobody states its SHA-256, which is {sha256}"
+    )
+    return Located(wanted.target, None, (f"{without_secrets(text)}: is {wanted.target}; {proof}",))

@@ -1,0 +1,57 @@
+"""The one sentence that a diagnosis ends in, with the figure that proves it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .finding import Finding
+from .sides import Sides
+
+_WORDS = {
+    "weights": "the weights",
+    "graph": "the graph",
+    "precision": "the precision",
+    "preprocessing": "the preprocessing",
+    "classes": "the order of the classes",
+}
+
+
+def conclusion_of(sides: Sides, findings: Sequence[Finding]) -> str:
+    """Say what it is, by how much it moves the outputs, and what it costs where images were scored."""
+    causes = [one for one in findings if one.same is False and one.aspect != "accuracy"]
+    accuracy = next((one for one in findings if one.aspect == "accuracy"), None)
+    cost = f" {_capital(accuracy.sentence)}." if accuracy is not None else ""
+    outputs = _outputs(sides)
+    if not causes:
+        rest = (
+            "What is left is outside of the files: the images, their labels, or the program that counts "
+            "(`evaluate --compare-preprocessing` tries what programs get wrong)."
+        )
+        return f"Nothing differs between the two files: {outputs}. {rest}{cost}"
+    names = [_WORDS[one.aspect] for one in causes]
+    if len(causes) == 1:
+        alone = all(one.same is not None for one in findings)
+        only = ", and nothing else that was compared" if alone else ""
+        return f"It is {names[0]}{only}: {causes[0].sentence}. On equal inputs {outputs}.{cost}"
+    joined = ", ".join(names[:-1]) + f" and {names[-1]}"
+    sentences = "; ".join(f"({number}) {one.sentence}" for number, one in enumerate(causes, 1))
+    return f"Several things differ, {joined}: {sentences}. On equal inputs {outputs}.{cost}"
+
+
+def _outputs(sides: Sides) -> str:
+    """Say by how much the outputs are apart, on the input that needs most of what is allowed."""
+    pair = sides.computed.reports[0].pairs[0]
+    needed, allowed = pair.comparison.needed_tolerance, pair.comparison.tolerance
+    for further in pair.further:
+        if further.images and further.worst.share > needed / allowed:
+            needed, allowed = further.worst.needed_tolerance, further.worst.tolerance
+    if not np.isfinite(needed):
+        return f"the outputs cannot be compared: {'; '.join(pair.notes) or 'some are NaN or Inf'}"
+    verdict = "equal" if pair.passed else "apart"
+    return f"the outputs are {verdict}: by {needed:.1e} of the largest, where noise allows {allowed:.1e}"
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]

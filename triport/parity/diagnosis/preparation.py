@@ -1,0 +1,82 @@
+"""Whether images are prepared alike for both files, and which class each output is."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from triport.converters.statements.config_file import config_beside
+from triport.converters.statements.preparation import Preparation, preparation_of
+from triport.reference_models.spec import Preprocess
+
+from .finding import Finding
+from .sides import Sides
+from .weights import Changed, sentence_of
+
+# how the fields of a preprocessing are called where a user gives them
+_WORDS = {"resize_px": "resize", "crop_px": "crop"}
+
+
+def preparations(sides: Sides) -> tuple[Preparation, Preparation]:
+    """Return how images are prepared for each of the files, as it states or as is assumed."""
+    first, second = (
+        preparation_of(checkpoint, fit.spec, fit.dialect.name)
+        for checkpoint, fit in zip((sides.tensors.left, sides.tensors.right), sides.fits, strict=True)
+    )
+    return first, second
+
+
+def preparation_finding(sides: Sides) -> Finding:
+    """Say in which respects images are prepared otherwise."""
+    both = preparations(sides)
+    first, second = both
+    assumed = [f"{name}: {one}" for name, one in zip(sides.names, both, strict=True) if one.known != "stated"]
+    if first.preprocess is None or second.preprocess is None:
+        return Finding("preprocessing", None, f"the preprocessing is not known ({'; '.join(assumed)})")
+    mine, theirs = _worded(first.preprocess), _worded(second.preprocess)
+    differing = [f"{key} {mine[key]} and {theirs[key]}" for key in mine if mine[key] != theirs[key]]
+    known = f" ({'; '.join(assumed)})" if assumed else ""
+    if differing:
+        sentence = f"images are prepared otherwise: {', '.join(differing)}{known}"
+        return Finding("preprocessing", False, sentence, tuple(differing))
+    return Finding(
+        "preprocessing", True, f"images are prepared in one way: {profile(first.preprocess)}{known}"
+    )
+
+
+def profile(preprocess: Preprocess) -> str:
+    """Return a preprocessing in the words of --profile."""
+    return ",".join(f"{key}={value}" for key, value in _worded(preprocess).items())
+
+
+def classes_finding(sides: Sides, moved: list[Changed]) -> Finding:
+    """Say whether output i is one class in both files: by the last layer's rows, and the names beside it."""
+    names = [_class_names(config_beside(one.path)) for one in (sides.tensors.left, sides.tensors.right)]
+    if moved:
+        return Finding("classes", False, sentence_of(moved, len(sides.tensors.mine)), tuple(map(str, moved)))
+    if all(names) and names[0] != names[1]:
+        places = [place for place, pair in enumerate(zip(*names, strict=False)) if pair[0] != pair[1]]
+        first = places[0] if places else min(map(len, names))
+        sentence = f"the lists of class names beside the files differ, first at output {first}"
+        return Finding("classes", False, sentence, figures={"differing": len(places)})
+    count = sides.fits[0].num_classes
+    known = "their names, where both files have any, too" if all(names) else "no list of names beside both"
+    return Finding("classes", True, f"the last layer has the same {count} rows in one order; {known}")
+
+
+def _worded(preprocess: Preprocess) -> dict[str, str]:
+    return {_WORDS.get(key, key): _value(value) for key, value in asdict(preprocess).items()}
+
+
+def _value(value: Any) -> str:
+    return "/".join(f"{one:.6g}" for one in value) if isinstance(value, tuple | list) else str(value)
+
+
+def _class_names(config: dict[str, Any]) -> list[str]:
+    names = config.get("label_names")
+    if isinstance(names, list):
+        return [str(name) for name in names]
+    by_index = config.get("id2label")
+    if isinstance(by_index, dict) and all(str(key).isdecimal() for key in by_index):
+        return [str(by_index[key]) for key in sorted(by_index, key=lambda key: int(key))]
+    return []

@@ -1,0 +1,78 @@
+"""One run of `diagnose`: each thing that can differ, in the order in which one explains the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from triport.converters.comparison import compare_files
+
+from .accuracy import Images, accuracy_finding
+from .conclusion import conclusion_of
+from .finding import Diagnosis, Finding
+from .graph import graph_finding
+from .precision import precision_finding
+from .preparation import classes_finding, preparation_finding
+from .sides import Sides, open_sides
+from .weights import Changed, changed_weights, lines, sentence_of
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What `diagnose` is asked: two files, and labelled images if there are any."""
+
+    first: Path
+    second: Path
+    images: Images | None = None
+    device: str = "cpu"
+    seed: int = 0
+
+
+def run(request: Request, progress: Callable[[str], None] = lambda step: None) -> Diagnosis:
+    """Find out why two files do not give the same results.
+
+    Raises:
+        TriportError: a file cannot be read, they have no model in common, or the images cannot be used.
+    """
+    progress("comparing the weights")
+    differences = compare_files(request.first, request.second).differences
+    sides = open_sides(
+        request.first, request.second, device=request.device, seed=request.seed, progress=progress
+    )
+    changed = changed_weights(sides, differences)
+    of = {
+        aspect: [one for one in changed if one.aspect == aspect]
+        for aspect in ("weights", "precision", "classes")
+    }
+    precision = precision_finding(sides, of["precision"])
+    findings = [
+        _weights_finding(sides, of["weights"], len(changed) > len(of["weights"])),
+        graph_finding(sides, bool(changed), precision.same is False),
+        precision,
+        preparation_finding(sides),
+        classes_finding(sides, of["classes"]),
+    ]
+    if request.images is not None:
+        progress("scoring both on the images")
+        findings.append(accuracy_finding(sides, request.images, request.device, progress))
+    return Diagnosis(
+        str(request.first),
+        str(request.second),
+        sides.fits[0].spec.name,
+        tuple(findings),
+        conclusion_of(sides, findings),
+    )
+
+
+def _weights_finding(sides: Sides, changed: list[Changed], rest: bool) -> Finding:
+    compared = len(sides.tensors.mine)
+    if not changed:
+        return Finding(
+            "weights",
+            True,
+            f"all {compared} tensors are equal" + (", but for what is named below" if rest else ""),
+        )
+    return Finding(
+        "weights", False, sentence_of(changed, compared), lines(changed), {"tensors": len(changed)}
+    )

@@ -1,0 +1,70 @@
+"""The two files of a diagnosis: their tensors by common names, their graphs, and what both compute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from triport.converters.comparison import SideBySide, side_by_side
+from triport.converters.deciding import flow_stated
+from triport.converters.graphs.flow import Flow
+from triport.converters.identify import Fit
+from triport.parity.session import Listener, ParityResult, Request, run
+from triport.reference_models.errors import TriportError
+
+# what computes: MindSpore would say the same of the weights, and takes as long as both
+_RUNTIMES = ("pytorch", "onnx")
+
+
+class DiagnosisError(TriportError):
+    """Two files that cannot be set beside one another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Two files beside one another.
+
+    Attributes:
+        paths: of the two.
+        tensors: by common names.
+        fits: how each meets the model that both are of.
+        flows: the graph that each holds or states; None where it does neither.
+        computed: what `parity` says of them.
+    """
+
+    paths: tuple[Path, Path]
+    tensors: SideBySide
+    fits: tuple[Fit, Fit]
+    flows: tuple[Flow | None, Flow | None]
+    computed: ParityResult
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """How the files are called in sentences."""
+        first, second = self.paths
+        same = first.name == second.name
+        return (str(first), str(second)) if same else (first.name, second.name)
+
+
+def open_sides(
+    first: Path, second: Path, *, device: str, seed: int, progress: Callable[[str], None]
+) -> Sides:
+    """Open two files, find the names that both have, and run them on the same inputs.
+
+    Raises:
+        DiagnosisError: they have no model in common.
+        TriportError: one of them cannot be read, or nothing that could run them is installed.
+    """
+    tensors = side_by_side(first, second)
+    if tensors.fits is None:
+        raise DiagnosisError(
+            f"{first} and {second} are not of one model that is known here, with the same number of "
+            "classes, by their names. `inspect` says what each is; `parity` compares a file whose BatchNorm "
+            "was folded by its structure; `pair` finds the names of two networks of your own"
+        )
+    left, right = tensors.fits
+    flows = flow_stated(tensors.left, left), flow_stated(tensors.right, right)
+    progress("comparing what the two compute")
+    request = Request((str(first), str(second)), runtimes=_RUNTIMES, device=device, seed=seed, layers=True)
+    return Sides((first, second), tensors, (left, right), flows, run(request, Listener(progress)))

@@ -1,0 +1,86 @@
+"""Which weights differ, and how they became so."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+
+from triport.converters.comparison import Difference
+from triport.converters.formats import Tensor
+from triport.converters.names import head_weight
+from triport.parity.localise.weights import sentence
+
+from .patterns import Pattern, pattern_of
+from .sides import Sides
+
+_STATISTICS = ("running_mean", "running_var")
+# a head is as wide as this many tensors' worth of lines in a table
+_LISTED = 8
+
+
+class Changed(NamedTuple):
+    """A tensor that differs, and the pattern in which it does, where one is recognised."""
+
+    difference: Difference
+    pattern: Pattern | None
+
+    @property
+    def aspect(self) -> str:
+        """The thing that it belongs to."""
+        return self.pattern.aspect if self.pattern else "weights"
+
+    def __str__(self) -> str:
+        name = self.difference.name
+        return f"{name} {self.pattern.words}" if self.pattern else sentence(self.difference)
+
+
+def changed_weights(sides: Sides, differences: tuple[Difference, ...]) -> list[Changed]:
+    """Return each tensor that differs with how it does; one tensor is in memory at a time, twice."""
+    mine, theirs = sides.tensors.mine, sides.tensors.theirs
+    weight = head_weight(sides.fits[0].spec)
+    head = (weight, f"{weight.removesuffix('weight')}bias")
+    found = []
+    for one in differences:
+        pattern = None
+        if one.kind in ("value", "dtype"):
+            pattern = pattern_of(_values(mine[one.name]), _values(theirs[one.name]), head=one.name in head)
+        found.append(Changed(one, pattern))
+    return found
+
+
+def _values(tensor: Tensor) -> np.ndarray:
+    return np.ascontiguousarray(tensor.numpy())
+
+
+def sentence_of(changed: list[Changed], compared: int) -> str:
+    """Say in one sentence how many tensors differ, and how: each pattern once, with the first name."""
+    words = Counter(one.pattern.words for one in changed if one.pattern)
+    parts = []
+    for what, count in words.most_common(3):
+        first = next(one.difference.name for one in changed if one.pattern and one.pattern.words == what)
+        parts.append(f"{first}{f' and {count - 1} more' if count > 1 else ''} {_agreeing(what, count)}")
+    rest = [one for one in changed if one.pattern is None]
+    if rest and all(one.difference.name.endswith(_STATISTICS) for one in rest):
+        parts.append(f"BatchNorm's running statistics differ in {len(rest)} tensors and no other weight does")
+    elif rest:
+        largest = max(rest, key=lambda one: one.difference.max_abs or 0.0)
+        parts.append(sentence(largest.difference))
+    return f"{len(changed)} of {compared} tensors differ: {'; '.join(parts)}"
+
+
+def _agreeing(words: str, count: int) -> str:
+    """Return a pattern's words after one name or several."""
+    if count == 1:
+        return words
+    for singular, plural in (("was ", "were "), ("is ", "are "), ("has ", "have ")):
+        if words.startswith(singular):
+            return plural + words.removeprefix(singular)
+    return words
+
+
+def lines(changed: list[Changed]) -> tuple[str, ...]:
+    """Return a line for each tensor, up to a limit."""
+    shown = [str(one) for one in changed[:_LISTED]]
+    return (*shown, *([f"... and {len(changed) - _LISTED} more"] if len(changed) > _LISTED else []))

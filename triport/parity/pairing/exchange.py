@@ -1,0 +1,103 @@
+"""Which parameters can be exchanged with each other: shown by doing so, with the same outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from .matching import SAME_OUTPUTS, Choice, Match, Matching, apart
+from .pieces import Piece, pieces_named
+
+Progress = Callable[[str], None]
+_MOST_CHOICES = 24
+# of outputs of float32 that would be equal but for the order of sums
+_ROUNDED = 1e-5
+
+
+def exchangeable(matching: Matching, progress: Progress) -> tuple[tuple[str, ...], ...]:
+    """Return groups of names of the first side that can be exchanged.
+
+    What had equal gradients is exchanged, alone. For each choice among twins the other choice is made, and
+    everything after it is matched anew: where that map is complete and gives the same outputs, what it
+    exchanges is exchangeable.
+    """
+    original = dict(matching.matches)
+    for match in original.values():
+        matching.set_own(match)
+    groups: list[set[str]] = []
+    progress("exchanging what had equal gradients")
+    pieces = pieces_named(matching.pieces[0])
+    for one, other in sorted({(one.name, other.name) for one, other in matching.alike}):
+        same = [piece.cut for piece in pieces[one]] == [piece.cut for piece in pieces[other]]
+        together = any({one, other} <= group for group in groups)
+        if one != other and same and not together and _alone(matching, original, pieces[one], pieces[other]):
+            _join(groups, {one, other})
+    choices = list(matching.choices)[:_MOST_CHOICES]
+    for place, choice in enumerate(choices):
+        for instead in choice.others:
+            progress(f"exchanging twins, {place + 1} of {len(choices)}")
+            found = _otherwise(matching, choice, instead)
+            for cycle in _exchanged(original, found) if found is not None else ():
+                _join(groups, cycle)
+    _restore(matching, tuple(original.values()))
+    order = {name: place for place, name in enumerate(matching.sides[0].parameters)}
+    return tuple(tuple(sorted(group, key=order.__getitem__)) for group in groups)
+
+
+def _alone(
+    matching: Matching, original: dict[Piece, Match], one: Sequence[Piece], other: Sequence[Piece]
+) -> bool:
+    """Return whether two parameters of the first side, in their pieces, can be exchanged and nothing else."""
+    side = matching.sides[0]
+    before = side.outputs(matching.feed)
+    for piece, from_piece in (*zip(one, other, strict=True), *zip(other, one, strict=True)):
+        matching.give(0, piece, matching.own(original[from_piece]))
+    after = side.outputs(matching.feed)
+    for piece in (*one, *other):
+        matching.give(0, piece, matching.own(original[piece]))
+    return apart(before, after) <= (SAME_OUTPUTS[True] if side.is_double else _ROUNDED)
+
+
+def _otherwise(matching: Matching, choice: Choice, other: Piece) -> dict[Piece, Match] | None:
+    """Return the map with the other choice, None where there is none that gives the same outputs."""
+    _restore(matching, choice.before)
+    matching.accept(Match(choice.match.a, other, choice.match.order, choice.match.reason))
+    matching.rounds(matching.look(500))
+    if len(matching.matches) < len(matching.pieces[0]) or len(matching.taken) < len(matching.pieces[1]):
+        return None
+    seen = matching.look(501)
+    return dict(matching.matches) if seen.apart <= SAME_OUTPUTS[matching.is_double] else None
+
+
+def _restore(matching: Matching, matches: tuple[Match, ...]) -> None:
+    """Go back to these matches, with the values that belong to them."""
+    keep = set(matches)
+    for match in list(matching.matches.values()):
+        if match not in keep:
+            matching.drop(match)
+    for match in matches:
+        if match.a not in matching.matches:
+            matching.accept(match)
+
+
+def _exchanged(original: dict[Piece, Match], found: dict[Piece, Match]) -> list[set[str]]:
+    """Return the names of the first side that one map has in each other's places, as a whole."""
+    by_b = {match.b: match.a for match in original.values()}
+    moves: dict[str, set[tuple[str, bool]]] = {}
+    for piece, match in found.items():
+        other = by_b[match.b]
+        moves.setdefault(piece.name, set()).add((other.name, other.block == piece.block))
+    return [
+        {name, other}
+        for name, to in moves.items()
+        if len(to) == 1
+        for other, in_place in to
+        if other != name and in_place
+    ]
+
+
+def _join(groups: list[set[str]], cycle: set[str]) -> None:
+    touching = [group for group in groups if group & cycle]
+    for group in touching:
+        groups.remove(group)
+        cycle = cycle | group
+    groups.append(cycle)

@@ -1,0 +1,90 @@
+"""Whether two tensors hold the same values, though one may have its axes in another order, or axes of one."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+
+Shape = tuple[int, ...]
+MOST_AXES = 5  # 120 orders
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the first tensor's axes lie in the second: `axes` of it, without those of one, in this order."""
+
+    axes: tuple[int, ...]
+
+    def applied(self, array: np.ndarray, shape: Shape) -> np.ndarray:
+        """Return an array as the second network has it; `shape` is that which it had there before.
+
+        An array of other sizes keeps them: a layer with another stride returns fewer values.
+        """
+        if self.axes == tuple(range(len(self.axes))):
+            moved = array
+        elif array.ndim == len(self.axes):
+            moved = array.transpose(self.axes)
+        else:
+            moved = (
+                np.squeeze(array).transpose(self.axes) if np.squeeze(array).ndim == len(self.axes) else array
+            )
+        return moved.reshape(shape) if moved.size == int(np.prod(shape)) else moved
+
+
+def layout_between(a: np.ndarray, b: np.ndarray, tolerance: float) -> Layout | None:
+    """Return how `a` lies in `b`, where both hold the same values within a tolerance; else None.
+
+    The tolerance is relative to the largest value of `a`; whole numbers must be the same.
+    """
+    if a.size != b.size or (a.dtype.kind == "f") != (b.dtype.kind == "f"):
+        return None
+    if a.shape == b.shape and close(a, b, tolerance):
+        return Layout(tuple(range(a.ndim)))
+    if not _alike(a, b, tolerance):
+        return None
+    first, second = np.squeeze(a), np.squeeze(b)
+    if first.ndim != second.ndim or first.ndim > MOST_AXES:
+        # axes that one of them has flattened
+        return Layout(()) if close(a.reshape(-1), b.reshape(-1), tolerance) else None
+    for axes in itertools.permutations(range(first.ndim)):
+        turned = first.transpose(axes)
+        if turned.shape == second.shape and close(turned, second, tolerance):
+            if axes == tuple(range(first.ndim)):
+                return Layout(())
+            return Layout(axes)
+    return None
+
+
+def close(a: np.ndarray, b: np.ndarray, tolerance: float) -> bool:
+    """Whether two arrays of one shape are equal within a tolerance relative to the largest value of `a`."""
+    if a.dtype.kind != "f":
+        return bool((a == b).all())
+    return error(a, b) <= tolerance
+
+
+def error(a: np.ndarray, b: np.ndarray) -> float:
+    """Return max|a - b| / max|a|; infinite where shapes differ or a value is not finite."""
+    if a.shape != b.shape:
+        return np.inf
+    if not a.size:
+        return 0.0
+    found = float(np.abs(np.asarray(a, np.float64) - b).max())
+    largest = float(np.abs(a).max())
+    if not np.isfinite(found):
+        return np.inf
+    return 0.0 if found == 0 else found / largest if largest > 0 else np.inf
+
+
+def _alike(a: np.ndarray, b: np.ndarray, tolerance: float) -> bool:
+    """Whether sums over all values leave it possible that they are the same in another order."""
+    first, second = (np.asarray(one, np.float64).reshape(-1) for one in (a, b))
+    largest = float(np.abs(first).max(initial=0.0)) or 1.0
+    allowed = 2 * tolerance * largest
+    return bool(
+        abs(first.mean() - second.mean()) <= allowed
+        and abs(np.abs(first).mean() - np.abs(second).mean()) <= allowed
+        and abs(first.max() - second.max()) <= allowed
+        and abs(first.min() - second.min()) <= allowed
+    )

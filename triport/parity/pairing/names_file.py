@@ -1,0 +1,88 @@
+"""What is found of a pair as a NAMES.toml: the rows, whose they are, and what was shown of them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+from triport import __version__
+from triport.converters.naming.pair_names import PairNames
+from triport.converters.naming.record import NamesFile, Proof, Side, rows_digest, shapes_digest
+from triport.reference_models.kinds import COUNTER_LEAF
+
+from .result import PairResult, finite
+
+_PACKAGES = {
+    "pytorch": ("PyTorch", "torch"),
+    "mindspore": ("MindSpore", "mindspore"),
+    "onnx": ("ONNX", "onnx"),
+}
+
+
+def names_file_of(found: PairResult, inputs: Sequence[str]) -> NamesFile:
+    """Return the file of a map, proven or not: the file says which.
+
+    Args:
+        found: of the pair.
+        inputs: what went in, as `--input` says it.
+    """
+    names = _without_counters(found.names)
+    sides = [
+        Side(net, runtime, _version(runtime), shapes_digest(_of_rows(names, side, shapes)))
+        for side, net, runtime, shapes in zip(
+            "ab", (found.a, found.b), found.runtimes, found.shapes, strict=True
+        )
+    ]
+    worst, parting = found.worst, found.first_parting
+    proof = Proof(
+        proven=found.proven,
+        equal=found.equal,
+        needed_tolerance=None if worst is None else finite(worst.needed_tolerance),
+        tolerance=None if worst is None else worst.tolerance,
+        trials=len(found.trials),
+        inputs=tuple(inputs),
+        unproven=found.unproven,
+        symmetric=found.symmetric,
+        parting=() if parting is None else (parting.a, parting.b, parting.why),
+        date=time.strftime("%Y-%m-%d", time.gmtime(_now())),
+        triport=__version__,
+        rows_sha256=rows_digest(names),
+    )
+    return NamesFile(names, sides[0], sides[1], proof)
+
+
+def _without_counters(names: PairNames) -> PairNames:
+    """Return a map without PyTorch's counts of batches, which go with the norm that they are of."""
+    kept_a, kept_b = (
+        tuple((name, why) for name, why in side if name.rpartition(".")[2] != COUNTER_LEAF)
+        for side in (names.kept_a, names.kept_b)
+    )
+    return PairNames(names.rows, names.left_a, names.left_b, kept_a, kept_b)
+
+
+def _of_rows(
+    names: PairNames, side: str, shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of what stands in the rows; a tied tensor has the shape of its first name."""
+    found: dict[str, tuple[int, ...]] = {}
+    for row in names.rows:
+        own = row.a if side == "a" else row.b
+        known = next((shapes[name] for name in own if name in shapes), ())
+        found.update((name, shapes.get(name, known)) for name in own)
+    return found
+
+
+def _version(runtime: str) -> str:
+    title, package = _PACKAGES[runtime]
+    try:
+        return f"{title} {version(package)}"
+    except PackageNotFoundError:
+        return title
+
+
+def _now() -> float:
+    """Return the time, or the one that SOURCE_DATE_EPOCH asks for, so that two runs give one file."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return float(epoch) if epoch.isascii() and epoch.isdigit() and len(epoch) < 12 else time.time()

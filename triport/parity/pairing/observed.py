@@ -1,0 +1,115 @@
+"""Runs a side of a pair and watches its innermost modules: what each is given and returns, or is to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from triport.converters.environment import import_mindspore, import_torch
+from triport.parity.nesting import leaves, replaced
+
+from .sides import Side
+
+# (path, number of the call from 1, arrays) -> other arrays in their place, or None
+Change = Callable[[str, int, list[np.ndarray]], Sequence[np.ndarray] | None]
+
+
+def observe(
+    side: Side, feed: Sequence[np.ndarray], modules: Mapping[str, Any], given: Change, returned: Change
+) -> list[np.ndarray]:
+    """Run a side and return its outputs.
+
+    Args:
+        side: has its values.
+        feed: the inputs in order.
+        modules: those to watch, by path; none of them within another.
+        given: is told what a module is given before each call, and may give it something else.
+        returned: is told what it returned, and may let it return something else.
+    """
+    hooks = _TorchHooks() if side.runtime == "pytorch" else _MindSporeHooks()
+    counts = Counter[str]()
+
+    def before(path: str, arguments: Any) -> Any:
+        counts[path] += 1
+        return hooks.changed(arguments, lambda arrays: given(path, counts[path], arrays))
+
+    def after(path: str, output: Any) -> Any:
+        return hooks.changed(output, lambda arrays: returned(path, counts[path], arrays))
+
+    handles: list[Any] = []
+    try:
+        for path, module in modules.items():
+            handles += hooks.put(path, module, before, after)
+        return side.outputs(feed)
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+class _Hooks:
+    """What a framework's tensors and hooks are."""
+
+    def is_tensor(self, value: Any) -> bool:
+        raise NotImplementedError
+
+    def array(self, tensor: Any) -> np.ndarray:
+        raise NotImplementedError
+
+    def tensor(self, array: np.ndarray, like: Any) -> Any:
+        raise NotImplementedError
+
+    def changed(self, value: Any, change: Callable[[list[np.ndarray]], Sequence[np.ndarray] | None]) -> Any:
+        """Return a value with other arrays for its tensors; None: it is to stay."""
+        tensors = list(leaves(value, self.is_tensor))
+        arrays = change([self.array(one) for one in tensors])
+        if arrays is None:
+            return None
+        others = [self.tensor(array, like) for array, like in zip(arrays, tensors, strict=True)]
+        return replaced(value, self.is_tensor, iter(others))
+
+
+class _TorchHooks(_Hooks):
+    def __init__(self) -> None:
+        self._torch = import_torch()
+
+    def is_tensor(self, value: Any) -> bool:
+        return isinstance(value, self._torch.Tensor)
+
+    def array(self, tensor: Any) -> np.ndarray:
+        found: np.ndarray = tensor.detach().numpy().copy()
+        return found
+
+    def tensor(self, array: np.ndarray, like: Any) -> Any:
+        return self._torch.from_numpy(np.array(array)).to(like.dtype)
+
+    def put(self, path: str, module: Any, before: Any, after: Any) -> list[Any]:
+        return [
+            module.register_forward_pre_hook(lambda _, a, k: before(path, (a, k)), with_kwargs=True),
+            module.register_forward_hook(lambda _, a, output: after(path, output)),
+        ]
+
+
+class _MindSporeHooks(_Hooks):
+    def __init__(self) -> None:
+        self._mindspore = import_mindspore()
+
+    def is_tensor(self, value: Any) -> bool:
+        # a parameter that a Cell hands to a Cell is no activation
+        parameter = self._mindspore.Parameter
+        return isinstance(value, self._mindspore.Tensor) and not isinstance(value, parameter)
+
+    def array(self, tensor: Any) -> np.ndarray:
+        found: np.ndarray = tensor.asnumpy().copy()
+        return found
+
+    def tensor(self, array: np.ndarray, like: Any) -> Any:
+        return self._mindspore.Tensor(np.ascontiguousarray(array), dtype=like.dtype)
+
+    def put(self, path: str, module: Any, before: Any, after: Any) -> list[Any]:
+        return [
+            module.register_forward_pre_hook(lambda _, arguments: before(path, arguments)),
+            module.register_forward_hook(lambda _, arguments, output: after(path, output)),
+        ]

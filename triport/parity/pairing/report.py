@@ -1,0 +1,91 @@
+"""What `pair` prints: the rows, what is left and why, and the verdict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from triport.converters.naming.pair_names import Row
+
+from .result import PairResult
+
+_MOST_ROWS = 12
+_MOST_LEFT = 10
+
+
+def pieces_of(found: PairResult) -> list[Any]:
+    """Return a table of rows and the lines of the verdict, to be printed by rich."""
+    from rich.markup import escape
+
+    return [_table(found), *(escape(line) for line in lines_of(found))]
+
+
+def written_lines(output: str | None) -> list[str]:
+    """Return how far the map that was written can be relied on, as the file itself says it."""
+    from rich.markup import escape
+
+    from triport.converters.naming.reading import read_names
+
+    return [] if output is None else [escape(f"{output}: {read_names(output).standing}")]
+
+
+def _table(found: PairResult) -> Any:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(f"{found.a} and {found.b}"))
+    for title in (f"a ({found.runtimes[0]})", f"b ({found.runtimes[1]})", "steps", "by"):
+        table.add_column(title)
+    rows = _interesting(found.names.rows)
+    for row in rows:
+        steps = ", ".join(map(str, row.steps))
+        table.add_row(*map(escape, (", ".join(row.a), ", ".join(row.b), steps, row.reason)))
+    rest = len(found.names.rows) - len(rows)
+    if rest:
+        table.add_row(f"... and {rest} more", "", "", "")
+    return table
+
+
+def _interesting(rows: tuple[Row, ...]) -> list[Row]:
+    """Return the rows to be shown: those that say most, in their order."""
+    first = [row for row in rows if row.steps][:_MOST_ROWS]
+    more = [row for row in rows if not row.steps][: _MOST_ROWS - len(first)]
+    shown = {id(row) for row in (*first, *more)}
+    return [row for row in rows if id(row) in shown]
+
+
+def lines_of(found: PairResult) -> list[str]:
+    """Return the verdict, and what should be known of it."""
+    lines = [_verdict(found)]
+    for side, left in (("a", found.names.left_a), ("b", found.names.left_b)):
+        if left:
+            lines.append(f"left on {side}: {len(left)}")
+            reasons = dict(found.reasons)
+            lines += [f"  {name}: {reasons.get(f'{side} {name}', '')}" for name in left[:_MOST_LEFT]]
+            if len(left) > _MOST_LEFT:
+                lines.append(f"  ... and {len(left) - _MOST_LEFT} more")
+    for group in found.symmetric:
+        lines.append(f"exchangeable, shown by exchanging them: {', '.join(group)}")
+    if found.unproven:
+        lines.append(f"reach no output, so that nothing proves their rows: {', '.join(found.unproven)}")
+    return [*lines, *(f"note: {note}" for note in found.notes)]
+
+
+def _verdict(found: PairResult) -> str:
+    worst = found.worst
+    numbers = (
+        ""
+        if worst is None
+        else f" (needed {worst.needed_tolerance:.1e}, the noise allows {worst.tolerance:.1e})"
+    )
+    if found.equal:
+        return (
+            f"EQUAL: {len(found.names.rows)} rows, proven on {len(found.trials)} draws of weights and inputs"
+            f"{numbers}"
+        )
+    if not found.complete:
+        return f"NO COMPLETE MAP: {len(found.names.rows)} rows were found, and what is listed is left"
+    where = found.first_parting
+    place = "" if where is None else f", from {where.a or 'code outside of modules'} and {where.b} on"
+    why = "" if where is None or not where.why else f": {where.why}"
+    proven = "PROVEN, but for that" if found.proven else "NOT PROVEN: the map may be wrong"
+    return f"ANOTHER GRAPH{place}{why}{numbers}. The map is complete and {proven}"

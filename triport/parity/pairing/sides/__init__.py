@@ -1,0 +1,97 @@
+"""One side of a pair: a network whose parameters can be given values, and which tells outputs and gradients.
+
+A file here is a framework. `reading.py` makes a side of a NET or of an object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from triport.reference_models.kinds.kind import Kind, Leaf
+from triport.reference_models.network import Network
+from triport.reference_models.spec import Runtime
+
+Shape = tuple[int, ...]
+# Called once for each parameter with its gradient, valid until it returns; None: it reaches no output.
+See = Callable[[str, np.ndarray | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class SideParameter:
+    """A parameter of a network, or a buffer that holds weights: statistics of a norm.
+
+    `name` is what the network's own checkpoint calls it, `owner` the path of its module, `aliases` further
+    names of the same tensor. `kind` and `leaf` are what the table of kinds knows of it.
+    """
+
+    name: str
+    shape: Shape
+    owner: str
+    kind: Kind | None = None
+    leaf: Leaf | None = None
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """The number of its elements."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def role(self) -> str | None:
+        """What it does in a known layer: "scale", "shift", "mean", "variance", "weight" ...; else None.
+
+        What a norm adds is not what a dense layer adds: "norm shift".
+        """
+        if self.leaf is None or self.kind is None:
+            return None
+        if self.leaf.name == "running_mean":
+            return "mean"
+        is_norm = any(one.seeding == "scale" for one in self.kind.leaves)
+        return "norm shift" if is_norm and self.leaf.seeding == "shift" else self.leaf.seeding
+
+
+class Side(Protocol):
+    """A network of a pair.
+
+    Attributes:
+        label: what the user called it.
+        runtime: what executes it.
+        network: its record: inputs, outputs, and how it is built anew.
+        net: the Module or the Cell itself, whose values are changed.
+        parameters: by their names, in the network's order; a tensor with two names stands there once.
+        kept: names of what keeps its value: counts, indices, derived tables.
+        is_double: whether it computes in float64.
+    """
+
+    label: str
+    runtime: Runtime
+    network: Network
+    net: Any
+    parameters: Mapping[str, SideParameter]
+    kept: tuple[str, ...]
+    is_double: bool
+
+    def set_values(self, values: Mapping[str, np.ndarray]) -> None:
+        """Give parameters values; the others keep theirs."""
+        ...
+
+    def outputs(self, feed: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return the outputs for inputs in order."""
+        ...
+
+    def gradients(
+        self, feed: Sequence[np.ndarray], weights: Callable[[int, int], np.ndarray], see: See
+    ) -> list[np.ndarray]:
+        """Run forward and backward, tell `see` of every parameter's gradient, and return the outputs.
+
+        Args:
+            feed: the inputs in order.
+            weights: returns, for the place and the size of an output, what its elements count in the sum
+                that is derived.
+            see: is told.
+        """
+        ...

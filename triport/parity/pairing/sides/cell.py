@@ -1,0 +1,152 @@
+"""A mindspore.nn.Cell as a side of a pair: float32, in pynative mode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from triport.converters.environment import import_mindspore
+from triport.parity.nesting import leaves
+from triport.reference_models.kinds import KINDS, kind_of
+from triport.reference_models.modules import parameters_of
+from triport.reference_models.network import Network
+from triport.reference_models.spec import Runtime
+
+from . import See, SideParameter
+
+
+class CellSide:
+    """A Cell in evaluation mode; its values are not its own any more."""
+
+    runtime: Runtime = "mindspore"
+    parameters: Mapping[str, SideParameter]
+    is_double = False
+
+    def __init__(self, net: Any, network: Network, label: str) -> None:
+        self._mindspore = import_mindspore()
+        self.label, self.network, self.net = label, network, net.set_train(False)
+        self._tensors = {parameter.name: parameter for parameter in net.get_parameters()}
+        self.parameters, self.kept = _parameters(net)
+        self._norms = _norms(net)
+        self._derived = _derived_of_norms(self._norms)
+        for name in self.parameters:
+            self._tensors[name].requires_grad = name not in self._derived
+
+    def set_values(self, values: Mapping[str, np.ndarray]) -> None:
+        """Give parameters values; the others keep theirs."""
+        for name, value in values.items():
+            tensor = self._tensors[name]
+            array = np.ascontiguousarray(value, np.float32).reshape(tensor.shape)
+            tensor.set_data(self._mindspore.Tensor(array))
+
+    def outputs(self, feed: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return the outputs for inputs in order."""
+        self._mindspore.set_context(mode=self._mindspore.PYNATIVE_MODE)
+        return [tensor.asnumpy() for tensor in self._run(*self._inputs(feed))]
+
+    def gradients(
+        self, feed: Sequence[np.ndarray], weights: Callable[[int, int], np.ndarray], see: See
+    ) -> list[np.ndarray]:
+        """Run forward and backward, tell `see` of every parameter's gradient, and return the outputs."""
+        mindspore = self._mindspore
+        mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
+
+        def total(*given: Any) -> Any:
+            outputs = [one for one in self._run(*given) if one.is_floating_point()]
+            summed = None
+            for place, tensor in enumerate(outputs):
+                weight = mindspore.Tensor(weights(place, tensor.size).astype(np.float32))
+                one = (tensor.reshape(-1) * weight).sum()
+                summed = one if summed is None else summed + one
+            return summed, tuple(outputs)
+
+        names = [name for name in self.parameters if name not in self._derived]
+        found = mindspore.value_and_grad(
+            total, None, weights=[self._tensors[name] for name in names], has_aux=True
+        )(*self._inputs(feed))
+        (_, outputs), gradients = found
+        arrays: dict[str, np.ndarray] = {}
+        needed = {name for one in self._norms for name in one.leaves}
+        for name, tensor in zip(names, gradients, strict=True):
+            array = tensor.asnumpy()
+            see(name, array)
+            if name in needed:
+                arrays[name] = array
+        for norm in self._norms:
+            for name, array in norm.statistics(arrays, self._tensors):
+                see(name, array)
+        return [tensor.asnumpy() for tensor in outputs]
+
+    def _run(self, *given: Any) -> list[Any]:
+        tensor = self._mindspore.Tensor
+        return list(leaves(self.net(*given), lambda value: isinstance(value, tensor)))
+
+    def _inputs(self, feed: Sequence[np.ndarray]) -> list[Any]:
+        return [
+            self._mindspore.Tensor(
+                np.ascontiguousarray(array.astype(np.float32) if array.dtype == np.float64 else array)
+            )
+            for array in feed
+        ]
+
+
+class _Norm:
+    """A BatchNorm, whose kernel gives no gradients of its statistics: they follow from the others'."""
+
+    def __init__(self, names: Mapping[str, str], eps: float) -> None:
+        self._names, self._eps = names, eps
+        self.leaves = (names["weight"], names["bias"])
+        self.derived = (names["running_mean"], names["running_var"])
+
+    def statistics(
+        self, gradients: Mapping[str, np.ndarray], tensors: Mapping[str, Any]
+    ) -> list[tuple[str, np.ndarray]]:
+        """Return the gradients of the mean and the variance.
+
+        y = (x - m) / sqrt(v + eps) * w + b, so that dm = -db w / sqrt(v + eps), dv = -dw w / 2 (v + eps).
+        """
+        scale = tensors[self._names["weight"]].asnumpy().astype(np.float64)
+        variance = tensors[self._names["running_var"]].asnumpy().astype(np.float64) + self._eps
+        of_scale, of_shift = (gradients[name].astype(np.float64) for name in self.leaves)
+        return [
+            (self._names["running_mean"], -of_shift * scale / np.sqrt(variance)),
+            (self._names["running_var"], -of_scale * scale / (2 * variance)),
+        ]
+
+
+def _norms(net: Any) -> list[_Norm]:
+    found = []
+    for _, cell in net.cells_and_names():
+        if kind_of(cell) is not KINDS["norm"]:
+            continue
+        names = {}
+        for attribute, parameter in cell.parameters_and_names(expand=False):
+            leaf = KINDS["norm"].leaf(attribute.rpartition(".")[2])
+            if leaf is not None:
+                names[leaf.name] = parameter.name
+        if {"weight", "bias", "running_mean", "running_var"} <= names.keys():
+            found.append(_Norm(names, float(cell.eps)))
+    return found
+
+
+def _derived_of_norms(norms: Sequence[_Norm]) -> frozenset[str]:
+    return frozenset(name for norm in norms for name in norm.derived)
+
+
+def _parameters(net: Any) -> tuple[dict[str, SideParameter], tuple[str, ...]]:
+    owners: dict[int, str] = {}
+    for path, cell in net.cells_and_names():
+        for _, parameter in cell.parameters_and_names(expand=False):
+            owners.setdefault(id(parameter), path)
+    found = {}
+    kept = []
+    for owned in parameters_of(net):
+        if owned.seeding is None:
+            kept.append(owned.name)
+        else:
+            found[owned.name] = SideParameter(
+                owned.name, owned.shape, owners[owned.key], owned.kind, owned.leaf
+            )
+    return found, tuple(kept)

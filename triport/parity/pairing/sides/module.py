@@ -1,0 +1,156 @@
+"""A torch.nn.Module as a side of a pair, in float64 where it can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from triport.converters.environment import import_torch
+from triport.parity.nesting import leaves
+from triport.reference_models.modules import parameters_of
+from triport.reference_models.network import Network
+from triport.reference_models.spec import Runtime
+
+from . import See, SideParameter
+
+# more parameters than this are not kept in float64: two networks of 600 M would not fit
+MOST_IN_FLOAT64 = 150_000_000
+
+
+class ModuleSide:
+    """A Module in evaluation mode; its values are not its own any more."""
+
+    runtime: Runtime = "pytorch"
+    parameters: Mapping[str, SideParameter]
+
+    def __init__(self, net: Any, network: Network, label: str) -> None:
+        self._torch = import_torch()
+        self.label, self.network, self.net = label, network, net.eval()
+        self.parameters, self.kept = _parameters(net)
+        total = sum(one.size for one in self.parameters.values())
+        self.is_double = total <= MOST_IN_FLOAT64
+        self._dtype = self._torch.float64 if self.is_double else self._torch.float32
+        net.to(self._dtype)
+        tensors = net.state_dict(keep_vars=True)
+        self._tensors = {name: tensors[name] for name in self.parameters}
+        for tensor in net.parameters():
+            tensor.requires_grad_(False)
+
+    def set_values(self, values: Mapping[str, np.ndarray]) -> None:
+        """Give parameters values; the others keep theirs."""
+        with self._torch.no_grad():
+            for name, value in values.items():
+                self._tensors[name].copy_(self._torch.from_numpy(np.ascontiguousarray(value)))
+
+    def outputs(self, feed: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return the outputs for inputs in order."""
+        with self._torch.no_grad():
+            return [tensor.numpy().copy() for tensor in self._run(feed)]
+
+    def gradients(
+        self, feed: Sequence[np.ndarray], weights: Callable[[int, int], np.ndarray], see: See
+    ) -> list[np.ndarray]:
+        """Run forward and backward, tell `see` of every parameter's gradient, and return the outputs."""
+        torch = self._torch
+        told: set[str] = set()
+
+        def tell(name: str, tensor: Any) -> None:
+            see(name, tensor.grad.numpy())
+            tensor.grad = None
+            told.add(name)
+
+        handles = []
+        try:
+            for name, tensor in self._tensors.items():
+                tensor.requires_grad_(True)
+                handles.append(
+                    tensor.register_post_accumulate_grad_hook(lambda one, name=name: tell(name, one))
+                )
+            with torch.enable_grad(), _statistics_derived(torch):
+                outputs = self._run(feed)
+                total = None
+                for place, tensor in enumerate(outputs):
+                    if tensor.requires_grad:
+                        weight = torch.from_numpy(weights(place, tensor.numel())).to(tensor.dtype)
+                        summed = (tensor.reshape(-1) * weight).sum()
+                        total = summed if total is None else total + summed
+                if total is not None:
+                    total.backward()
+        finally:
+            for handle in handles:
+                handle.remove()
+            for tensor in self._tensors.values():
+                tensor.grad = None
+                tensor.requires_grad_(False)
+        for name in self._tensors:
+            if name not in told:
+                see(name, None)
+        return [tensor.detach().numpy().copy() for tensor in outputs]
+
+    def _run(self, feed: Sequence[np.ndarray]) -> list[Any]:
+        torch = self._torch
+        given = [torch.from_numpy(np.array(array)) for array in feed]
+        given = [one.to(self._dtype) if one.is_floating_point() else one for one in given]
+        found = leaves(self.net(*given), lambda value: isinstance(value, torch.Tensor))
+        return list(found)
+
+
+def _parameters(net: Any) -> tuple[dict[str, SideParameter], tuple[str, ...]]:
+    first: dict[int, str] = {}
+    found: dict[str, SideParameter] = {}
+    aliases: dict[str, list[str]] = {}
+    kept = []
+    for owned in parameters_of(net):
+        if owned.seeding is None:
+            kept.append(owned.name)
+        elif owned.key in first:
+            aliases[first[owned.key]].append(owned.name)
+        else:
+            first[owned.key] = owned.name
+            aliases[owned.name] = []
+            found[owned.name] = SideParameter(
+                owned.name, owned.shape, owned.name.rpartition(".")[0], owned.kind, owned.leaf
+            )
+    return {
+        name: SideParameter(name, one.shape, one.owner, one.kind, one.leaf, tuple(aliases[name]))
+        for name, one in found.items()
+    }, tuple(kept)
+
+
+@contextmanager
+def _statistics_derived(torch: Any) -> Iterator[None]:
+    """Let a BatchNorm's mean and variance have gradients, which PyTorch's own kernel does not give."""
+    from torch.overrides import TorchFunctionMode
+
+    def written_out(
+        given: Any,
+        mean: Any,
+        variance: Any,
+        weight: Any = None,
+        bias: Any = None,
+        training: bool = False,
+        momentum: float = 0.1,
+        eps: float = 1e-5,
+    ) -> Any:
+        shape = [1, -1] + [1] * (given.ndim - 2)
+        found = (given - mean.view(shape)) * (variance + eps).rsqrt().view(shape)
+        if weight is not None:
+            found = found * weight.view(shape)
+        return found if bias is None else found + bias.view(shape)
+
+    class WrittenOut(TorchFunctionMode):
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            words: dict[str, Any] = dict(kwargs or {})
+            if function is torch.nn.functional.batch_norm:
+                training = words.get("training", args[5] if len(args) > 5 else False)
+                mean = words.get("running_mean", args[1] if len(args) > 1 else None)
+                if not training and mean is not None:
+                    names = {"input": "given", "running_mean": "mean", "running_var": "variance"}
+                    return written_out(*args, **{names.get(key, key): one for key, one in words.items()})
+            return function(*args, **words)
+
+    with WrittenOut():
+        yield

@@ -1,0 +1,135 @@
+"""A side of a NET: a factory in the user's code, a file with a graph, a model of triport's, or an object."""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from triport.converters.formats import open_checkpoint
+from triport.converters.mindir.asked import is_mindir
+from triport.converters.networks.arguments import Factory, NetArgumentError, Registered, parse_net
+from triport.converters.networks.cell import of_cell
+from triport.converters.networks.factories import Made, make, runtime_of
+from triport.converters.networks.foreign import parameters_in
+from triport.converters.networks.input_specs import InputSpec
+from triport.converters.networks.module import of_module
+from triport.reference_models.spec import Runtime
+
+from . import Side
+from .cell import CellSide
+from .module import ModuleSide
+
+Progress = Callable[[str], None]
+
+
+def side_of(net: Any, specs: Sequence[InputSpec], progress: Progress = lambda step: None) -> Side:
+    """Return a side of what a user named or made.
+
+    Args:
+        net: a NET's text, a Module or a Cell. A copy of a Module is worked with; of a Cell there is none, and
+            `as_given` gives it back what it had.
+        specs: the inputs, in order.
+        progress: is told each step.
+
+    Raises:
+        TriportError: there is no such network, or it cannot be run on such inputs.
+    """
+    if not isinstance(net, str):
+        runtime = runtime_of(net)
+        name = type(net).__name__
+        if runtime is None:
+            raise NetArgumentError(
+                f"a {name}: expected a torch.nn.Module, a mindspore.nn.Cell, or the text of a NET"
+            )
+        if runtime == "pytorch":
+            net = copy.deepcopy(net)
+        return _side(net, runtime, lambda: net, specs, name, name)
+    progress(f"building {net}")
+    said = parse_net(net)
+    if isinstance(said, Factory):
+        made: Made = make(said)
+        return _side(made.network, made.runtime, lambda: make(said).network, specs, said.name, net)
+    if isinstance(said, Registered):
+        module = said.spec.build_torch(said.spec.num_classes)
+        return _side(module, "pytorch", lambda: module, specs, said.name, net)
+    return _of_file(said.path, specs, net)
+
+
+@contextmanager
+def as_given(net: Any) -> Iterator[None]:
+    """Give a user's Cell its values back when the block ends; what is no Cell is not touched by a side."""
+    if isinstance(net, str) or runtime_of(net) != "mindspore":
+        yield
+        return
+    kept = [(one, one.asnumpy().copy(), one.requires_grad) for one in net.get_parameters()]
+    training = net.training
+    try:
+        yield
+    finally:
+        from triport.converters.environment import import_mindspore
+
+        mindspore = import_mindspore()
+        for parameter, value, trained in kept:
+            parameter.set_data(mindspore.Tensor(value))
+            parameter.requires_grad = trained
+        net.set_train(training)
+
+
+def _of_file(path: Path, specs: Sequence[InputSpec], label: str) -> Side:
+    if is_mindir(path):
+        from triport.converters.mindir.origins import load_mindir
+
+        cell = load_mindir(path)
+        return _side(cell, "mindspore", partial(load_mindir, path), specs, path.stem, label)
+    if open_checkpoint(path).runtime != "onnx":
+        raise NetArgumentError(
+            f"{label}: holds weights and no graph. A pair is of two networks: name a Module, a Cell, or a "
+            f".onnx or .mindir file"
+        )
+    from triport.converters.onnx_import.written import load
+
+    module = _imported(path, load)
+    return _side(module, "pytorch", lambda: module, specs, path.stem, label)
+
+
+def _imported(path: Path, load: Callable[[Path, str], Any]) -> Any:
+    """Return the Module that an ONNX graph is translated to."""
+    from triport.converters.onnx_import.reading import ImportRefusedError, read_model
+    from triport.converters.onnx_import.tree import flat
+    from triport.converters.onnx_import.weights import write_weights
+    from triport.converters.onnx_import.writer import source_of
+
+    model = read_model(path)
+    try:
+        source = source_of(model, "pytorch", "imported", flat(model.graph))
+    except ImportRefusedError as error:
+        raise ImportRefusedError(f"{path}: {error}") from None
+    with tempfile.TemporaryDirectory(prefix="triport-") as folder:
+        work = Path(folder)
+        (work / "imported.py").write_text(source.text, encoding="utf-8")
+        write_weights(work / "imported.safetensors", source.weights, "pytorch")
+        return load(work, "imported")
+
+
+def _side(
+    net: Any,
+    runtime: Runtime,
+    build: Callable[[], Any],
+    specs: Sequence[InputSpec],
+    name: str,
+    label: str,
+) -> Side:
+    parameters = parameters_in(net)
+    if runtime == "mindspore":
+        return CellSide(net, of_cell(net, build, specs, name, parameters), label)
+    network = of_module(net, specs, name, parameters)
+    known = network.realisations["pytorch"]
+    # parity's runners load values of their own into a copy
+    network = replace(network, realisations={"pytorch": replace(known, build=partial(copy.deepcopy, net))})
+    return ModuleSide(net, network, label)
