@@ -33,6 +33,17 @@ def in_order(model: onnx.ModelProto) -> onnx.ModelProto:
     return model if list(sorted_model.graph) == before else ir.to_proto(sorted_model)
 
 
+def named_instead(value: ir.Value, suffix: str) -> ir.Value:
+    """Return a new value that takes over a value's name and its readers; the old name gets the suffix."""
+    import onnx_ir as ir
+
+    name = str(value.name)
+    new = ir.Value(name=f"{name}{suffix}", type=value.type, shape=value.shape)
+    value.replace_all_uses_with(new, replace_graph_outputs=True)
+    value.name, new.name = new.name, name
+    return new
+
+
 def nodes_after(model: onnx.ModelProto, tensor: str, output: str) -> list[ir.Node]:
     """Return the nodes that make `output` of `tensor`, in the graph's order; constants are left out."""
     import onnx_ir as ir

@@ -11,6 +11,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import named_instead
+
 if TYPE_CHECKING:
     import onnx
     import onnx_ir as ir
@@ -70,10 +72,7 @@ def _pass_on(node: ir.Node, value: ir.Value) -> None:
     import onnx_ir as ir
 
     assert node.graph is not None
-    name = value.name
-    copy = ir.Value(name=f"{name}{_EXACT}", type=value.type, shape=value.shape)
-    value.replace_all_uses_with(copy, replace_graph_outputs=True)
-    value.name, copy.name = copy.name, name
+    copy = named_instead(value, _EXACT)
     node.graph.insert_after(node, ir.node("Identity", [value], outputs=[copy]))
 
 
