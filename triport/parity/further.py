@@ -12,7 +12,7 @@ from triport.reference_models.network import Arrays, Rows
 from .inputs import Further
 from .judge.difference import distance, largest_value, relative
 from .judge.noise import spread
-from .judge.tolerance import Calibration, share_of
+from .judge.tolerance import Calibration, least_of, share_of
 from .noise import draws_of
 from .noise.redrawn import Redrawn
 from .runtimes import Runner
@@ -204,7 +204,8 @@ def _judged_row(
             return None
         largest = largest_value(row)
         noise = spread((row_of(draw[name], name, at, rows) for draw in draws), largest)
-        found[name] = Judged(largest, calibration.tolerance_of(noise) if tolerance is None else tolerance)
+        allowed = calibration.tolerance_of(noise, least_of(draws[0][name], calibration))
+        found[name] = Judged(largest, allowed if tolerance is None else tolerance)
     return found
 
 

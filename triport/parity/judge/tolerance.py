@@ -63,6 +63,11 @@ WIDEST = 1e-3
 WIDEST_NARROW = 0.02
 
 
+def least_of(array: np.ndarray, calibration: Calibration) -> float:
+    """Return the smallest tolerance of an output: whole numbers and truth values round nothing."""
+    return 0.0 if array.dtype.kind in "iub" else calibration.least
+
+
 def within(errors: Sequence[float], allowed: Sequence[float]) -> bool:
     """Return whether every output is as near as it must be."""
     return all(error <= most for error, most in zip(errors, allowed, strict=True))
