@@ -126,7 +126,8 @@ class State:
             held = self.members[self._paths[key]]
             if isinstance(held, Held) and held.array is array:
                 return self._paths[key]
-        path = self._free(path_of(label) or _inside(prefix, plain(label, "constant")))
+        stated = None if label.rpartition(".")[2].isdigit() else path_of(label)  # a number is no attribute
+        path = self._free(stated or _inside(prefix, plain(label, "constant")))
         self.members[path] = Held(array, rep.trained)
         self._paths[rep.origin or key] = path
         if rep.origin is not None and path != rep.origin:

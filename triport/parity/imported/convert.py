@@ -124,7 +124,7 @@ def proven(
     except Exception as error:
         raise ImportRefusedError(f"{path}: ONNX Runtime does not load it: {_short(error)}") from None
     network = load(folder, source.name)
-    feeds = _feeds(path, model, runtime)
+    feeds = feeds_of(path, model, runtime)
     exact = _Exact(model, folder, source)
     trials = []
     for feed in feeds:
@@ -151,9 +151,10 @@ def _short(error: Exception) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
-def _feeds(path: Path, model: Any, runtime: Runtime) -> list[dict[str, np.ndarray]]:
+def feeds_of(path: Path, model: Any, runtime: Runtime) -> list[dict[str, np.ndarray]]:
     """Return inputs that ONNX Runtime takes: two sizes of the free axes if there are any, and two kinds."""
     found: list[dict[str, np.ndarray]] = []
+    empty: list[dict[str, np.ndarray]] = []
     problem = ""
     shapes: set[tuple[Any, ...]] = set()
     for sizes in sizes_to_try(model.graph):
@@ -162,14 +163,18 @@ def _feeds(path: Path, model: Any, runtime: Runtime) -> list[dict[str, np.ndarra
         if shape in shapes:
             continue
         try:
-            runtime.run(feed)
+            outputs = runtime.run(feed)
         except Exception as error:
             problem = problem or _short(error)
+            continue
+        if any(array.size == 0 for array in outputs):  # too small: other sizes say more
+            empty.append(feed)
             continue
         shapes.add(shape)
         found.append(feed)
         if len(found) == 2:
             return found
+    found = found or empty[:1]
     if not found:
         raise ImportRefusedError(
             f"{path}: ONNX Runtime does not run it on any inputs that were tried: {problem}"
