@@ -134,6 +134,15 @@ class State:
             self.renamed[rep.origin] = path
         return path
 
+    def add_copy(self, label: str, array: np.ndarray, prefix: str) -> str:
+        """Hold a buffer in a block that has the value of another block's tensor, and return its path."""
+        key = f"{prefix}:{label}"
+        if key not in self._paths:
+            path = self._free(_inside(prefix, plain(label, "constant")))
+            self.members[path] = Held(array, False)
+            self._paths[key] = path
+        return self._paths[key]
+
     def add_layer(
         self, noun: str, constructor: ast.expr, weights: dict[str, Known], prefix: str
     ) -> str | None:

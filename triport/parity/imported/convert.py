@@ -21,7 +21,7 @@ from triport.converters.onnx_import.written import built, load, write
 from triport.reference_models.errors import TriportError
 
 from .feeds import feed_of, sizes_to_try
-from .judge import Runtime, allowed, distance, moved, trial
+from .judge import WIDE, Runtime, allowed, distance, moved, trial
 from .result import ImportedSource, Trial
 from .runs import parameters_moved, run
 
@@ -124,7 +124,18 @@ def proven(
     except Exception as error:
         raise ImportRefusedError(f"{path}: ONNX Runtime does not load it: {_short(error)}") from None
     network = load(folder, source.name)
-    feeds = feeds_of(path, model, runtime)
+    notes: list[str] = []
+
+    def runs(feed: dict[str, np.ndarray]) -> bool:
+        try:
+            run(network, target, list(feed.values()))
+        except Exception as error:
+            sizes = ", ".join(f"{name} {list(array.shape)}" for name, array in feed.items())
+            notes.append(f"does not run on {sizes}, on which ONNX Runtime does: {_short(error)}")
+            return False
+        return True
+
+    feeds = feeds_of(path, model, runtime, runs)
     exact = _Exact(model, folder, source)
     trials = []
     for feed in feeds:
@@ -135,14 +146,13 @@ def proven(
             trials.append(
                 Trial(shown, float("inf"), "runtime", False, f"the source does not run: {_short(error)}")
             )
+    if any(each.passed for each in trials):
+        trials = [replace(each, passed=True) if each.judged_by == WIDE else each for each in trials]
     failed = next((feed for feed, each in zip(feeds, trials, strict=True) if not each.passed), None)
     first = first_divergence(path, target, failed) if failed is not None else ""
     batches = {array.shape[:1] for feed in feeds for array in feed.values()}
-    notes = (
-        []
-        if len(batches) > 1 or not any(sizes_to_try(model.graph)[0])
-        else ["compared at one batch size only"]
-    )
+    if len(batches) == 1 and any(sizes_to_try(model.graph)[0]):
+        notes.append("compared at one batch size only")
     return trials, first, notes
 
 
@@ -151,8 +161,20 @@ def _short(error: Exception) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
-def feeds_of(path: Path, model: Any, runtime: Runtime) -> list[dict[str, np.ndarray]]:
-    """Return inputs that ONNX Runtime takes: two sizes of the free axes if there are any, and two kinds."""
+def feeds_of(
+    path: Path,
+    model: Any,
+    runtime: Runtime,
+    runs: Callable[[dict[str, np.ndarray]], bool] = lambda feed: True,
+) -> list[dict[str, np.ndarray]]:
+    """Return inputs that ONNX Runtime takes: two sizes of the free axes if there are any, and two kinds.
+
+    Args:
+        path: the file, for messages.
+        model: its onnx_ir.Model.
+        runtime: ONNX Runtime with it.
+        runs: whether the source runs on inputs; sizes on which it does not are too small for most networks.
+    """
     found: list[dict[str, np.ndarray]] = []
     empty: list[dict[str, np.ndarray]] = []
     problem = ""
@@ -167,7 +189,7 @@ def feeds_of(path: Path, model: Any, runtime: Runtime) -> list[dict[str, np.ndar
         except Exception as error:
             problem = problem or _short(error)
             continue
-        if any(array.size == 0 for array in outputs):  # too small: other sizes say more
+        if any(array.size == 0 or _has_nan(array) for array in outputs) or not runs(feed):
             empty.append(feed)
             continue
         shapes.add(shape)
@@ -187,6 +209,10 @@ def feeds_of(path: Path, model: Any, runtime: Runtime) -> list[dict[str, np.ndar
     except Exception:
         return found
     return [*found, again]
+
+
+def _has_nan(array: np.ndarray) -> bool:
+    return array.dtype.kind == "f" and bool(np.isnan(array).any())
 
 
 def _fits(graph: Any, sizes: dict[str, int], feed: dict[str, np.ndarray]) -> bool:

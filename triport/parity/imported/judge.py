@@ -26,6 +26,8 @@ _ROUNDINGS = {
 _DRAWS = 3
 # a tolerance above it would hide faults that a user sees
 _WIDEST = 1e-3
+# up to here it may be said of one of several inputs that nothing was found, if the others say more
+_WIDE, WIDE = 1e-2, "float64, within a wide noise"
 
 Arrays = list[np.ndarray] | None
 # the source in float64 on inputs; with a seed, its inputs and parameters are each one rounding off
@@ -145,6 +147,8 @@ def _settled(
             agrees = all(a <= limit for a, limit in zip(its, limits, strict=True))
             why += f"; onnx's reference implementation {max(its):.1e}"
             return Trial(shown, worst, "reference", agrees, why)
+    if near and blind and not integral and max(limits) <= _WIDE:
+        return Trial(shown, worst, WIDE, False, why)
     return Trial(shown, worst, "float64", near and not blind, why)
 
 
