@@ -18,6 +18,7 @@ from .elementwise import _f32
 _GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 # of ONNX's order of gates, PyTorch's: input, forget, cell, output; reset, update, new
 _ORDERS = {"LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2), "RNN": (0,)}
+_SWAPPED = {"pytorch": "x.transpose(0, 1)", "mindspore": "x.swapaxes(0, 1)"}
 _USUAL = {"LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"], "RNN": ["Tanh"]}
 
 
@@ -92,32 +93,40 @@ def _is_layer(call: Call, read: _Recurrent) -> bool:
 
 def _by_definition(call: Call, read: _Recurrent) -> tuple[ast.expr, ...]:
     op = call.node.op_type
-    more: dict[str, Any] = {}
-    if op == "LSTM":
-        more = {"c": call.tensor(6) if call.has(6) else None, "p": call.tensor(7) if call.has(7) else None}
-        template = "f(x, w, r, b, n, h, c, p, direction=d, activations=a, clip=l, batch_first=o)"
-    elif op == "GRU":
-        more = {"after": read.reset_after}
-        template = "f(x, w, r, b, n, h, direction=d, activations=a, clip=l, batch_first=o, reset_after=after)"
-    else:
-        template = "f(x, w, r, b, n, h, direction=d, activations=a, clip=l, batch_first=o)"
-    result = code(
-        template,
-        f=call.function(op.lower()),
-        x=call.tensor(0),
-        w=call.tensor(1),
+    optional = {i: call.tensor(i) if call.has(i) else None for i in (3, 4, 5, 6, 7) if i < 6 or op == "LSTM"}
+    states = [optional[i] for i in ((5, 6) if op == "LSTM" else (5,))]
+    x = call.tensor(0)
+    if read.layout:
+        x = code(_SWAPPED[call.target], x=x)
+        states = [None if s is None else code(_SWAPPED[call.target], x=s) for s in states]
+    step = code(
+        "f(r, b, *p, a, l, *m)",
+        f=call.function(f"{op.lower()}_step"),
         r=call.tensor(2),
-        b=call.tensor(3) if call.has(3) else None,
-        n=call.tensor(4) if call.has(4) else None,
-        h=call.tensor(5) if call.has(5) else None,
-        d=read.direction,
+        b=optional[3],
+        p=[optional[7]] if op == "LSTM" else OMIT,
         a=tuple(read.activations),
         l=None if read.clip is None else _f32(read.clip),
-        o=bool(read.layout),
-        **more,
+        m=[read.reset_after] if op == "GRU" else OMIT,
+    )
+    result = code(
+        "f(x, w, b, n, s, size, backwards, step)",
+        f=call.function("recurrent"),
+        x=x,
+        w=call.tensor(1),
+        b=optional[3],
+        n=optional[4],
+        s=states,
+        size=read.hidden,
+        backwards=read.direction == "reverse",
+        step=step,
     )
     found = call.let("out", result)
-    return tuple(code("x[i]", x=found, i=i) for i in range(3 if op == "LSTM" else 2))
+    outputs = [code("x[i]", x=found, i=i) for i in range(3 if op == "LSTM" else 2)]
+    if read.layout:
+        first = "x.permute(2, 0, 1, 3)"
+        return (code(first, x=outputs[0]), *(code(_SWAPPED[call.target], x=y) for y in outputs[1:]))
+    return tuple(outputs)
 
 
 def _layer(call: Call, weights: list[Known], read: _Recurrent) -> tuple[ast.expr, ...] | None:

@@ -5,21 +5,14 @@ from collections.abc import Callable
 from mindspore import Tensor, ops
 
 
-def lstm(
-    x: Tensor,
-    weight: Tensor,
+def lstm_step(
     recurrence: Tensor,
     bias: Tensor | None,
-    lengths: Tensor | None,
-    hidden: Tensor | None,
-    cell: Tensor | None,
     peepholes: Tensor | None,
-    direction: str,
     activations: tuple[str, ...],
     clip: float | None,
-    batch_first: bool,
-) -> tuple[Tensor, ...]:
-    """Return all hidden states (time, direction, batch, features), the last ones, and the last cells."""
+) -> Callable[[int, Tensor, list[Tensor]], list[Tensor]]:
+    """Return what makes hidden state and cell of a direction's inputs and the last ones."""
     size = recurrence.shape[-1]
 
     def step(d: int, given: Tensor, states: list[Tensor]) -> list[Tensor]:
@@ -36,24 +29,17 @@ def lstm(
         c = f * c + i * activated(second, g, clip)
         return [activated(first, o + p_o * c, clip) * activated(third, c, None), c]
 
-    states = [hidden, cell]
-    return recurrent_states(x, weight, bias, lengths, states, size, 4, direction, batch_first, step)
+    return step
 
 
-def gru(
-    x: Tensor,
-    weight: Tensor,
+def gru_step(
     recurrence: Tensor,
     bias: Tensor | None,
-    lengths: Tensor | None,
-    hidden: Tensor | None,
-    direction: str,
     activations: tuple[str, ...],
     clip: float | None,
-    batch_first: bool,
     reset_after: bool,
-) -> tuple[Tensor, ...]:
-    """Return all hidden states (time, direction, batch, features), and the last ones."""
+) -> Callable[[int, Tensor, list[Tensor]], list[Tensor]]:
+    """Return what makes the hidden state of a direction's inputs and the last one."""
     size = recurrence.shape[-1]
 
     def step(d: int, given: Tensor, states: list[Tensor]) -> list[Tensor]:
@@ -67,22 +53,13 @@ def gru(
         inner = r * (ops.matmul(h, r_n) + b_n) if reset_after else ops.matmul(r * h, r_n) + b_n
         return [(1 - z) * activated(second, x_n + inner, clip) + z * h]
 
-    return recurrent_states(x, weight, bias, lengths, [hidden], size, 3, direction, batch_first, step)
+    return step
 
 
-def rnn(
-    x: Tensor,
-    weight: Tensor,
-    recurrence: Tensor,
-    bias: Tensor | None,
-    lengths: Tensor | None,
-    hidden: Tensor | None,
-    direction: str,
-    activations: tuple[str, ...],
-    clip: float | None,
-    batch_first: bool,
-) -> tuple[Tensor, ...]:
-    """Return all hidden states (time, direction, batch, features), and the last ones."""
+def rnn_step(
+    recurrence: Tensor, bias: Tensor | None, activations: tuple[str, ...], clip: float | None
+) -> Callable[[int, Tensor, list[Tensor]], list[Tensor]]:
+    """Return what makes the hidden state of a direction's inputs and the last one."""
     size = recurrence.shape[-1]
 
     def step(d: int, given: Tensor, states: list[Tensor]) -> list[Tensor]:
@@ -91,7 +68,7 @@ def rnn(
             total = total + bias[d, size:]
         return [activated(activations[d], total, clip)]
 
-    return recurrent_states(x, weight, bias, lengths, [hidden], size, 1, direction, batch_first, step)
+    return step
 
 
 def activated(name: str, x: Tensor, clip: float | None) -> Tensor:
@@ -102,33 +79,30 @@ def activated(name: str, x: Tensor, clip: float | None) -> Tensor:
     return ops.tanh(x) if name == "tanh" else ops.relu(x)
 
 
-def recurrent_states(
+def recurrent(
     x: Tensor,
     weight: Tensor,
     bias: Tensor | None,
     lengths: Tensor | None,
     states: list[Tensor | None],
     size: int,
-    gates: int,
-    direction: str,
-    batch_first: bool,
+    backwards: bool,
     step: Callable[[int, Tensor, list[Tensor]], list[Tensor]],
 ) -> tuple[Tensor, ...]:
-    """Run a step along the time of each direction; sequences that have ended keep their states."""
-    if batch_first:
-        x = x.swapaxes(0, 1)
-        states = [None if s is None else s.swapaxes(0, 1) for s in states]
+    """Run a step along the time of each direction; sequences that have ended keep their states.
+
+    Return all hidden states (time, direction, batch, features), and the last ones of every kind.
+    """
     time, batch = x.shape[:2]
     every, last = [], []
     zeros = ops.zeros((batch, size), x.dtype)
     for d in range(weight.shape[0]):
         given = ops.matmul(x, weight[d].T)
         if bias is not None:
-            given = given + bias[d, : gates * size]
+            given = given + bias[d, : weight.shape[1]]
         now = [zeros if s is None else s[d] for s in states]
-        backwards = direction == "reverse" or d == 1
         outputs = [zeros] * time
-        for t in reversed(range(time)) if backwards else range(time):
+        for t in reversed(range(time)) if backwards or d == 1 else range(time):
             after = step(d, given[t], now)
             if lengths is None:
                 now, outputs[t] = after, after[0]
@@ -138,8 +112,4 @@ def recurrent_states(
                 outputs[t] = ops.where(running, after[0], zeros)
         every.append(ops.stack(outputs))
         last.append(now)
-    ends = [ops.stack(each) for each in zip(*last, strict=True)]
-    sequence = ops.stack(every, 1)
-    if batch_first:
-        return sequence.transpose(2, 0, 1, 3), *(e.swapaxes(0, 1) for e in ends)
-    return sequence, *ends
+    return ops.stack(every, 1), *(ops.stack(each) for each in zip(*last, strict=True))
