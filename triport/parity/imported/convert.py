@@ -22,6 +22,7 @@ from triport.reference_models.errors import TriportError
 
 from .feeds import feed_of, sizes_to_try
 from .judge import WIDE, Runtime, allowed, distance, moved, trial
+from .references import references_of
 from .result import ImportedSource, Trial
 from .runs import parameters_moved, run
 
@@ -137,10 +138,11 @@ def proven(
 
     feeds = feeds_of(path, model, runtime, runs)
     exact = _Exact(model, folder, source)
+    references = references_of(path)
     trials = []
     for feed in feeds:
         try:
-            trials.append(trial(network, target, runtime, feed, exact, _Reference(path))[0])
+            trials.append(trial(network, target, runtime, feed, exact, references)[0])
         except Exception as error:
             shown = tuple(f"{name} {list(array.shape)}" for name, array in feed.items())
             trials.append(
@@ -243,24 +245,6 @@ class _Exact:
         if self._source.target == "pytorch":
             return load(self._folder, self._source.name)
         return built(source_of(self._model, "pytorch", "exact", flat(self._model.graph)))
-
-
-class _Reference:
-    """onnx's reference implementation of a file: slow, and asked last."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __call__(self, feed: dict[str, np.ndarray]) -> list[np.ndarray] | None:
-        """Return the outputs, or None where it does not run the graph."""
-        from onnx.reference import ReferenceEvaluator
-
-        try:
-            with np.errstate(all="ignore"):
-                found = ReferenceEvaluator(str(self._path)).run(None, feed)
-        except Exception:
-            return None
-        return [np.asarray(each) for each in found]
 
 
 def first_divergence(path: Path, target: Target, feed: dict[str, np.ndarray]) -> str:

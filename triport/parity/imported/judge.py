@@ -33,6 +33,7 @@ Arrays = list[np.ndarray] | None
 # the source in float64 on inputs; with a seed, its inputs and parameters are each one rounding off
 Exact = Callable[[dict[str, np.ndarray], int | None], Arrays]
 Reference = Callable[[dict[str, np.ndarray]], Arrays]
+References = Sequence[tuple[str, Reference]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def trial(
     runtime: Runtime,
     feed: dict[str, np.ndarray],
     exact: Exact,
-    reference: Reference,
+    references: References,
 ) -> tuple[Trial, list[np.ndarray]]:
     """Compare once.
 
@@ -87,7 +88,7 @@ def trial(
         feed: the inputs.
         exact: returns the source's outputs in float64, or None; given a seed, of inputs and parameters that
             are each a rounding off.
-        reference: returns the outputs of onnx's reference implementation, or None.
+        references: who is asked where ONNX Runtime alone is off, by name: each returns its outputs, or None.
 
     Returns:
         the verdict and the source's outputs.
@@ -106,7 +107,7 @@ def trial(
     apart = [distance(mine, its) for mine, its in zip(found, wanted, strict=True)]
     if all(a <= limit for a, limit in zip(apart, allowed(wanted), strict=True)):
         return Trial(shown, max(apart, default=0.0), "runtime", True), found
-    return _settled(shown, found, wanted, feed, exact, reference), found
+    return _settled(shown, found, wanted, feed, exact, references), found
 
 
 def _settled(
@@ -115,7 +116,7 @@ def _settled(
     wanted: list[np.ndarray],
     feed: dict[str, np.ndarray],
     exact: Exact,
-    reference: Reference,
+    references: References,
 ) -> Trial:
     """Return the verdict of float64.
 
@@ -141,12 +142,14 @@ def _settled(
     blind = integral or max(limits) > _WIDEST
     if not near and not blind and all(a <= limit for a, limit in zip(mine, limits, strict=True)):
         # the source is near to its own float64, ONNX Runtime is not: a third opinion decides
-        third = reference(feed)
-        if third is not None and len(third) == len(found):
+        for name, reference in references:
+            third = reference(feed)
+            if third is None or len(third) != len(found):
+                continue
             its = [distance(a, b) for a, b in zip(third, true, strict=True)]
-            agrees = all(a <= limit for a, limit in zip(its, limits, strict=True))
-            why += f"; onnx's reference implementation {max(its):.1e}"
-            return Trial(shown, worst, "reference", agrees, why)
+            why += f"; {name} {max(its):.1e}"
+            if all(a <= limit for a, limit in zip(its, limits, strict=True)):
+                return Trial(shown, worst, "reference", True, why)
     if near and blind and not integral and max(limits) <= _WIDE:
         return Trial(shown, worst, WIDE, False, why)
     return Trial(shown, worst, "float64", near and not blind, why)
