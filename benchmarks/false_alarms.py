@@ -36,12 +36,13 @@ from benchmarks.model_by_model import Record, arguments, records_in, run
 from triport.converters.convert import exporter_for
 from triport.converters.onnx_model import INPUT, LOGITS
 from triport.parity.batches import random_batch
-from triport.parity.compare import compare
 from triport.parity.further import Expected, Main, computed, expected_of
 from triport.parity.inputs import further_inputs
+from triport.parity.judge.comparison import compare
+from triport.parity.judge.tolerance import CALIBRATIONS
 from triport.parity.layers.reference import Reference
 from triport.parity.layers.trace import layers_of
-from triport.parity.noise import CALIBRATIONS, noise_of, rounded_runner
+from triport.parity.noise import noise_of, rounded_runner
 from triport.parity.onnx_graphs.quantised import quantised
 from triport.parity.random_weights import random_parameters
 from triport.parity.runtimes import runtimes_with

@@ -26,10 +26,11 @@ from benchmarks.faults import FAULTS, Candidate
 from triport.converters.networks.registered import of_model
 from triport.converters.onnx_model import INPUT, LOGITS
 from triport.parity.batches import random_batch
-from triport.parity.compare import compare
+from triport.parity.judge.comparison import compare
+from triport.parity.judge.tolerance import FLOAT32
 from triport.parity.layers.judge import Judge
 from triport.parity.layers.reference import Reference
-from triport.parity.noise import FLOAT32, noise_of
+from triport.parity.noise import noise_of
 from triport.parity.random_weights import random_parameters
 from triport.parity.runtimes.pytorch import PyTorchRunner
 from triport.reference_models.spec import get_model

@@ -32,8 +32,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.zoo_report import MAKERS, describe, describe_timing, make_document, summarise
-from triport.parity.graphs import cell_noise, differences, judge, runs, verdicts
-from triport.parity.noise import FLOAT32
+from triport.parity.graphs import judge, runs, verdicts
+from triport.parity.judge.difference import difference
+from triport.parity.judge.noise import STEP, noises_of
+from triport.parity.judge.tolerance import DRAWS, FLOAT32
 
 SEED = 0
 BATCH_SIZE = 2
@@ -120,9 +122,9 @@ def make_input(name: str) -> Any:
     return np.random.default_rng(SEED + 1).normal(size=(BATCH_SIZE, 3, size, size)).astype(np.float32)
 
 
-def run_moved(net: Any) -> cell_noise.RunMoved:
+def run_moved(net: Any) -> judge.RunMoved:
     """Return how a Cell runs with inputs and parameters a rounding off."""
-    return lambda inputs, share, seed: runs.run_cell_moved(net, inputs, (), share, seed)
+    return lambda inputs, step, seed: runs.run_cell_moved(net, inputs, (), step, seed)
 
 
 def make_reference(name: str, folder: Path) -> dict[str, Any]:
@@ -138,7 +140,8 @@ def make_reference(name: str, folder: Path) -> dict[str, Any]:
         if gain != 1:
             randomise(net, gain)
         outputs = runs.run_cell(net, [x])
-        noise = max(cell_noise.noise_of(run_moved(net), [x], cell_noise.STEP))
+        draws = [outputs, *(run_moved(net)([x], STEP, seed) for seed in range(DRAWS))]
+        noise = max(one.size for one in noises_of(draws))
         if noise <= MAX_NOISE:
             break
     np.savez(folder / "reference.npz", *outputs)
@@ -208,11 +211,11 @@ def judge_file(name: str, folder: Path, path: Path, repeat_first: bool = False) 
     given = session.get_inputs()[0].name
     outputs = session.run(None, {given: x})
     assert len(outputs) == len(references), f"{len(outputs)} outputs, expected {len(references)}"
-    error = max(map(differences.largest_difference, outputs, references))
+    error = max(map(difference, outputs, references))
     if repeat_first:
         larger = session.run(None, {given: np.concatenate([x, x[:1]])})
         repeated = [np.concatenate([array, array[:1]]) for array in references]
-        error = max(error, *map(differences.largest_difference, larger, repeated))
+        error = max(error, *map(difference, larger, repeated))
     verdict = verdicts.EQUAL
     found: dict[str, Any] = {"error": error}
     model = onnx.load(path, load_external_data=False)

@@ -93,7 +93,7 @@ def convert(name: str, size: int) -> Record:
 def _judge(exporter: str, prover: Any, plan: Any, arrays: Any, folder: Path) -> Record:
     """Judge a graph as `convert` does, with its own and with moved values."""
     from triport.converters.torch_export.exporters import EXPORTERS, NotExportedError
-    from triport.parity.module_export.first_parting import first_parting
+    from triport.parity.module_export.first_divergence import first_divergence
 
     try:
         exported = EXPORTERS[exporter](prover.net, arrays, plan.free, OPSET)
@@ -107,7 +107,7 @@ def _judge(exporter: str, prover: Any, plan: Any, arrays: Any, folder: Path) -> 
     found["notes"] = proof.notes
     if not proof.passed and proof.verdict.feed is not None:
         is_moved = any(one is proof.verdict for one in proof.moved)
-        found["parts_at"] = first_parting(
+        found["parts_at"] = first_divergence(
             prover, exported, dict(plan.traced), proof.verdict.feed, is_moved, folder
         )
     return found

@@ -114,9 +114,9 @@ def test_a_family_is_the_same_four_files(family):
 
 MOST = {
     structure.circles: 0,
-    structure.long_functions: 10,
-    structure.wide_functions: 15,
-    structure.long_files: 9,
+    structure.long_functions: 5,
+    structure.wide_functions: 8,
+    structure.long_files: 5,
 }
 
 

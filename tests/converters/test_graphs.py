@@ -94,7 +94,10 @@ MODES = {
 }
 
 
-@pytest.mark.parametrize("mode", MODES)
+# of torch.export, which takes longest, the harder of the two by default
+@pytest.mark.parametrize(
+    "mode", [pytest.param(one, marks=pytest.mark.slow if one == "dynamo" else ()) for one in MODES]
+)
 @pytest.mark.parametrize(
     "model", [pytest.param(one, marks=() if one == QUICK[0] else pytest.mark.slow) for one in FAMILIES]
 )

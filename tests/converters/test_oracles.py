@@ -9,7 +9,7 @@ from tests.oracle_weights import MODELS, load_oracle
 from triport.converters.convert import read_parameters
 from triport.converters.networks.registered import of_model
 from triport.parity.batches import logits_of
-from triport.parity.compare import compare
+from triport.parity.judge.comparison import compare
 from triport.parity.runtimes.mindspore import MindSporeRunner
 from triport.parity.runtimes.onnx import OnnxRunner
 from triport.parity.runtimes.pytorch import PyTorchRunner

@@ -16,9 +16,10 @@ from triport.converters.mindir.graph import TensorType
 from triport.converters.networks.input_specs import InputSpec
 from triport.parity.graphs import proof
 from triport.parity.graphs.convert import convert_cell
-from triport.parity.graphs.differences import largest_difference
-from triport.parity.graphs.proof import Comparison, compare
-from triport.parity.noise import FLOAT32
+from triport.parity.graphs.proof import compare
+from triport.parity.graphs.verdicts import GraphVerdict
+from triport.parity.judge.difference import difference
+from triport.parity.judge.tolerance import FLOAT32
 
 FLOAT = onnx.TensorProto.FLOAT
 POOL = "nn.SequentialCell(nn.ZeroPad2d(1), nn.MaxPool2d(3, 2, pad_mode='valid'))"
@@ -44,7 +45,7 @@ def save_pool(path: Path, number: float = 0.0) -> Path:
     return path
 
 
-def compare_pool(build_cell: Callable[[str], Any], path: Path) -> Comparison:
+def compare_pool(build_cell: Callable[[str], Any], path: Path) -> GraphVerdict:
     cell = build_cell(POOL)
     return compare(path, [TensorType(FLOAT, (2, 16, 8, 8))], lambda: cell, is_batch_free=False)
 
@@ -103,12 +104,12 @@ def test_bfloat16_that_mindspore_has_no_kernel_for(build_cell: Callable[[str], A
 
 
 @pytest.mark.parametrize("kind", ["nan", "inf", "shape"])
-def test_largest_difference_of_odd_values(kind: str) -> None:
+def test_difference_of_odd_values(kind: str) -> None:
     reference = make_input((2, 3))
     found = reference.copy()
     if kind != "shape":
         found[0, 0] = float(kind)
-        assert largest_difference(found, reference) == float("inf")
-        assert largest_difference(found, found) == 0.0
+        assert difference(found, reference) == float("inf")
+        assert difference(found, found) == 0.0
     else:
-        assert largest_difference(found[:0], reference[:0]) == 0.0
+        assert difference(found[:0], reference[:0]) == 0.0

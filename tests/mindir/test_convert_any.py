@@ -17,8 +17,9 @@ from tests.mindir.conftest import check_model, make_input, run_mindspore, run_on
 from triport.converters.mindir import export
 from triport.converters.mindir.export import exported_mindir, mindir_bytes_from_cell
 from triport.converters.networks.input_specs import InputSpec
-from triport.parity.graphs import cell_noise, judge, proof
+from triport.parity.graphs import judge, proof
 from triport.parity.graphs.convert import convert_cell, convert_mindir, result_of
+from triport.parity.judge.noise import nudged
 from triport.reference_models.errors import TriportError
 
 MODULE = '''
@@ -218,7 +219,7 @@ def test_an_ill_conditioned_net_is_called_that(
 
     def run_changed(session: Any, inputs: Any) -> Any:
         random = np.random.default_rng(9)
-        return run(session, [cell_noise.moved(array, 1e-7, random) for array in inputs])
+        return run(session, [nudged(array, random) for array in inputs])
 
     for module in (proof, judge):
         monkeypatch.setattr(module, "run_onnx", run_changed)

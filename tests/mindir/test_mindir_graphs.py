@@ -32,8 +32,9 @@ from triport.converters.names import name_map, reference_dialect
 from triport.converters.networks.registered import of_model
 from triport.converters.onnx_model import INPUT, LOGITS
 from triport.parity.batches import logits_of
-from triport.parity.compare import compare
-from triport.parity.noise import FLOAT32, noise_of
+from triport.parity.judge.comparison import compare
+from triport.parity.judge.tolerance import FLOAT32
+from triport.parity.noise import noise_of
 from triport.parity.random_weights import random_parameters
 from triport.parity.runtimes.pytorch import PyTorchRunner
 from triport.reference_models.errors import TriportError

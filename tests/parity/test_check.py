@@ -9,9 +9,10 @@ from tests.parity.checking import checked as check_model
 from triport.converters.networks.registered import of_model
 from triport.parity.batches import logits_of, random_batch
 from triport.parity.candidates import ParityError
-from triport.parity.compare import compare
+from triport.parity.judge.comparison import compare
 from triport.parity.random_weights import random_parameters
-from triport.parity.report import json_of, table_of, verdict_of
+from triport.parity.report import table_of, verdict_of
+from triport.parity.report_json import json_of
 from triport.parity.runtimes import pytorch
 from triport.parity.runtimes.pytorch import PyTorchRunner
 from triport.reference_models.errors import TriportError

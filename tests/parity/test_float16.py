@@ -68,3 +68,22 @@ def test_nodes_are_put_in_order():
     assert in_order(model) is model
     assert [node.op_type for node in in_order(mixed).graph.node] == [n.op_type for n in model.graph.node]
     onnx.checker.check_model(in_order(mixed), full_check=True)
+
+
+def test_a_circle_is_left_to_the_runtime():
+    """Two nodes that read each other have no order."""
+    model = classifier()
+    model.graph.node[1].input[0] = "a"
+    assert in_order(model) is model
+
+
+def test_the_names_of_tensors_stay():
+    """Each float16 tensor has its name after it was rounded, an output too."""
+    model = classifier()
+    apart, count = rounded_as_said(model)
+    onnx.checker.check_model(apart, full_check=True)
+    made = {name: node.op_type for node in apart.graph.node for name in node.output}
+    assert count == 5
+    assert [made[name] for name in ("x", "c", "a", "p", "f")] == ["Identity"] * 5
+    assert [made[f"{name}:unrounded"] for name in ("x", "c")] == ["Cast", "Conv"]
+    assert made["logits"] == "Cast" and [value.name for value in apart.graph.output] == ["logits"]

@@ -8,7 +8,7 @@ import pytest
 from triport.converters.networks.registered import of_model
 from triport.parity.further import Expected, Judged, Main, computed, expected_of
 from triport.parity.inputs import Further, further_inputs, other_size_of
-from triport.parity.noise import FLOAT32
+from triport.parity.judge.tolerance import FLOAT32
 from triport.parity.runtimes.pytorch import PyTorchRunner
 from triport.reference_models.spec import get_model
 

@@ -9,9 +9,9 @@ from torch import nn
 
 from benchmarks.layer_faults import put_into
 from tests.kind_samples import SAMPLES
-from triport.parity.compare import compare
 from triport.parity.inexact import inexact, reversed_sums
-from triport.parity.noise import FLOAT32
+from triport.parity.judge.comparison import compare
+from triport.parity.judge.tolerance import FLOAT32
 from triport.parity.random_weights import seeded_parameters
 from triport.reference_models.kinds import KINDS
 

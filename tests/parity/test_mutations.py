@@ -10,8 +10,9 @@ from triport.converters.networks import registered
 from triport.converters.networks.registered import of_model
 from triport.converters.onnx_model import INPUT, LOGITS
 from triport.parity.batches import logits_of, random_batch
-from triport.parity.compare import compare
-from triport.parity.noise import FLOAT32, noise_of
+from triport.parity.judge.comparison import compare
+from triport.parity.judge.tolerance import FLOAT32
+from triport.parity.noise import noise_of
 from triport.parity.random_weights import random_parameters
 from triport.parity.runtimes import mindspore as mindspore_runner
 from triport.parity.runtimes.pytorch import PyTorchRunner

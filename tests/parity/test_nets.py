@@ -11,6 +11,7 @@ INPUTS = {
     "Two": ("image=2x3x16x16", "side=2x5"),
     "Tokens": ("tokens=2x7@length:int32:0..50",),
     "Recurrent": ("x=7x2@Nx6",),
+    "Ids": ("x=2x4",),
 }
 ALL = ["pytorch", "mindspore", "onnxruntime (from mindspore)", "onnxruntime (from pytorch)"]
 
@@ -158,3 +159,13 @@ def test_the_page_and_junit_show_every_output(run_cli, tmp_path):
     assert set(failed) == {wrong, f"{wrong}, output_1"}
     for failure in failed.values():
         assert failure.get("message").startswith("output_1 differ from pytorch-float64 by 1.0e-04")
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_whole_numbers_are_equal_or_not(more, parity):
+    """They round nothing: one in fifty millions is a difference, on the main batch and on every row."""
+    report = parity("Ids", f"{MODULES}:Ids(more={more})", "--runtimes", "pytorch", expect=more)
+    assert [pair["passed"] for pair in report["pairs"]] == [True, not more]
+    assert all(pair["tolerance"] == 0 for pair in report["pairs"])
+    further = [image for one in report["pairs"][1]["further"] for image in one["images"]]
+    assert further and {image["passed"] for image in further} == {not more}

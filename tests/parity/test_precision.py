@@ -174,7 +174,10 @@ def test_perturbed_runs_are_as_far_apart_as_the_precision_and_leave_the_network_
     assert distance(PyTorchRunner.run(runner, {"input": batch})["logits"], exact) < 5e-6
 
 
-@pytest.mark.parametrize("precision", ["float16", "O1", "O2", "O3", "bfloat16"])
+@pytest.mark.parametrize(
+    "precision",
+    ["float16", "O2", "bfloat16", *(pytest.param(one, marks=pytest.mark.slow) for one in ("O1", "O3"))],
+)
 def test_right_networks_pass_and_a_wrong_one_does_not(precision, subject, batch):
     spec, num_classes, parameters = subject
     runtimes = runtimes_with(precision)

@@ -9,8 +9,8 @@ import pytest
 from tests.parity.checking import checked as check_model
 from triport.parity.batches import random_batch
 from triport.parity.random_weights import random_parameters
-from triport.parity.report import json_of
 from triport.parity.report_html import page_of
+from triport.parity.report_json import json_of
 from triport.parity.report_junit import junit_of
 from triport.reference_models.spec import get_model
 

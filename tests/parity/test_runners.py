@@ -10,9 +10,10 @@ from triport.converters.names import name_map, reference_dialect
 from triport.converters.networks.registered import of_model
 from triport.converters.onnx_model import INPUT, LOGITS
 from triport.parity.batches import logits_of, random_batch
-from triport.parity.compare import compare
 from triport.parity.device import DeviceError, parse_device
-from triport.parity.noise import FLOAT32, noise_of
+from triport.parity.judge.comparison import compare
+from triport.parity.judge.tolerance import FLOAT32
+from triport.parity.noise import noise_of
 from triport.parity.parameters import ParameterError
 from triport.parity.random_weights import random_parameters
 from triport.parity.runtimes.mindspore import MindSporeRunner

@@ -9,9 +9,9 @@ from torch import nn
 
 from tests.kind_samples import SAMPLES, values
 from triport.converters.names import name_map, reference_dialect
-from triport.parity.compare import compare
 from triport.parity.inexact import inexact, reversed_sums
-from triport.parity.noise import FLOAT32
+from triport.parity.judge.comparison import compare
+from triport.parity.judge.tolerance import FLOAT32
 from triport.parity.random_weights import random_parameters, seeded_parameters
 from triport.reference_models import kinds
 from triport.reference_models.kinds import KINDS, KindError, kind_of, kind_of_class, public_name

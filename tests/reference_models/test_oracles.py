@@ -8,7 +8,7 @@ from tests.converters.test_oracles import QUICK
 from tests.oracle_weights import FOLDER, MODELS, load_oracle
 from triport.converters.networks.registered import of_model
 from triport.parity.batches import logits_of
-from triport.parity.compare import compare
+from triport.parity.judge.comparison import compare
 from triport.parity.runtimes.mindspore import MindSporeRunner
 from triport.parity.runtimes.pytorch import PyTorchRunner
 

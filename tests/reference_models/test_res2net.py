@@ -8,7 +8,7 @@ import pytest
 
 from triport.converters.environment import import_mindspore
 from triport.converters.names import name_map, reference_dialect
-from triport.parity.compare import compare
+from triport.parity.judge.comparison import compare
 from triport.reference_models.spec import get_model
 
 DIGITS = Path(__file__).resolve().parents[2] / "examples" / "digits"

@@ -20,13 +20,15 @@ from .shared.output import emit, print_pieces
 def operators(file: Path | None, to: str | None, opset: int, json_path: str | None) -> None:
     """List the operators that can be written, with their limits; or what a graph needs of them, and lacks.
 
-    FILE is a .mindir file. Nothing is converted and no framework is needed: each operator is read as
-    `convert` would read it. Exit code 1 if something lacks.
+    FILE is a .mindir file, to ONNX, or an .onnx file, to pytorch or mindspore source. Nothing is converted
+    and no framework is needed: each operator is read as `convert` would read it. Exit code 1 if something
+    lacks.
 
     \b
     Example:
       python cli.py operators
       python cli.py operators model.mindir
+      python cli.py operators model.onnx --to mindspore
     """
     from triport.converters import operator_support, operator_tables
 

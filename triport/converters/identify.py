@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from triport.converters.deciding import by_likelihood, decided, judged
-from triport.converters.formats import FLOATS, Checkpoint, Tensor, same_payload, short
+from triport.converters.formats import Checkpoint, Tensor, same_payload, short
 from triport.converters.name_index import find_models
 from triport.converters.names import COUNTER_LEAF, canonical_shapes, head_weight, name_map
 from triport.converters.provenance import FOLDED_KEY
+from triport.converters.sides import Sides
 from triport.converters.statements import Holds, Judgement
 from triport.reference_models.errors import TriportError
 from triport.reference_models.spec import Dialect, ModelSpec, all_models, get_model
@@ -82,7 +83,7 @@ def fit(
     expected = canonical_shapes(spec, num_classes)
     if not with_head:
         names = {ours: theirs for ours, theirs in names.items() if not theirs.startswith(head)}
-    sides = _Sides()
+    sides = Sides()
     sides.lay(tensors, names, expected, dtypes)
     total = sum(not name.endswith(COUNTER_LEAF) for name in names)
     matched = total - len(sides.problems)
@@ -111,50 +112,6 @@ def fit(
         headless=not with_head,
         notes=tuple(_notes(checkpoint, dialect)),
     )
-
-
-class _Sides:
-    """A file's tensors beside the names that a model expects; the fields are as in `Fit`."""
-
-    def __init__(self) -> None:
-        self.found: dict[str, str] = {}
-        self.problems: list[str] = []
-        self.other_floats: list[str] = []
-        self.missing: list[str] = []
-        self.dropped: list[tuple[str, str]] = []
-
-    def lay(
-        self,
-        tensors: Mapping[str, Tensor],
-        names: Mapping[str, str],
-        expected: Mapping[str, tuple[int, ...]],
-        dtypes: Collection[str],
-    ) -> None:
-        """Look each canonical name up in the file."""
-        for canonical, theirs in names.items():
-            tensor = tensors.get(theirs)
-            if canonical.endswith(COUNTER_LEAF):
-                self._lay_counter(canonical, theirs, tensor)
-                continue
-            if tensor is None:
-                self.problems.append(f"{theirs}: missing, expected {expected[canonical]}")
-                self.missing.append(theirs)
-                continue
-            self.found[canonical] = theirs
-            if tensor.shape != expected[canonical]:
-                self.problems.append(f"{theirs}: shape {tensor.shape}, expected {expected[canonical]}")
-            elif tensor.dtype not in dtypes:
-                others = self.other_floats if tensor.dtype in FLOATS else self.problems
-                others.append(f"{theirs}: dtype {tensor.dtype}, expected {' or '.join(dtypes)}")
-
-    def _lay_counter(self, canonical: str, theirs: str, tensor: Tensor | None) -> None:
-        """Take a counter where the file has one that is one; it need not."""
-        if tensor is not None and (tensor.dtype, tensor.shape) == ("int64", ()):
-            self.found[canonical] = theirs
-        elif tensor is not None:
-            self.dropped.append(
-                (theirs, f"counts training batches, but is {tensor.dtype}{list(tensor.shape)}")
-            )
 
 
 def _beside(

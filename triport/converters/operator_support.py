@@ -153,4 +153,4 @@ def find_needs(path: Path, to: str | None, opset: int) -> Needs:
                 return registry.find_needs(path, target, opset)
     if targets:
         raise SupportError(f"{path}: such a file is written for {' or '.join(targets)}, not for {to}")
-    raise SupportError(f"{path}: its operators cannot be listed; a MindSpore graph (.mindir) can be")
+    raise SupportError(f"{path}: its operators cannot be listed; those of a .mindir or .onnx graph can be")

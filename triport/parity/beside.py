@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from .check import Function, ModelReport, Pair
-from .compare import Comparison, compare_outputs, deciding
 from .further import FurtherResult
+from .judge.comparison import Comparison, compare_outputs, deciding
 
 
 def beside(first: Path, second: Path, reports: tuple[ModelReport, ModelReport]) -> Pair:

@@ -12,14 +12,14 @@ from triport.converters.environment import MissingRuntimeError
 from triport.reference_models.network import Arrays, Network
 
 from .candidates import GIVEN_FILE, Candidate, Exporter, ParityError, candidates_of, framework_errors
-from .compare import Comparison, ComparisonError, compare_outputs, deciding
 from .device import parse_device
 from .further import Computed, Expected, FurtherResult, computed
 from .inputs import Inputs
+from .judge.comparison import Comparison, ComparisonError, compare_outputs, deciding
+from .judge.tolerance import CALIBRATIONS
 from .layers.judge import LayerReport
 from .layers.reference import Reference
 from .layers.trace import following, layers_of
-from .noise import CALIBRATIONS
 from .options import DEFAULT_OPTIONS, NOTHING_TOLD, Options, Told
 from .precision import check_precision
 from .reference import REFERENCE, REFERENCES, NetworkReference, Subject, reference_of

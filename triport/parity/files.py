@@ -13,14 +13,14 @@ from triport.reference_models.network import Arrays
 from .beside import beside, why_not_comparable
 from .candidates import GIVEN_FILE
 from .check import ModelReport
-from .compare import compare_outputs
 from .inputs import Inputs
+from .judge.comparison import compare_outputs
 from .layers.judge import LayerReport
 from .layers.reference import Reference
 from .layers.trace import following, layers_of
 from .loading import check, loaded_of
 from .localise.inputs import file_pair, telling_feed
-from .localise.verdict import Localisation, by_name, by_structure
+from .localise.verdict import Known, Localisation, by_name, by_structure
 from .noise import rounded_runner
 from .options import Options
 from .runtimes import Runner
@@ -119,17 +119,16 @@ def _localised(
     subject = subjects[foreign]
     loaded = loaded_of(subject, seed)
     assert subject.weights is not None and subject.graph is not None
-    return by_structure(
+    known = Known(
         subject.weights,
-        subject.graph,
-        reports[foreign],
         loaded.spec,
         loaded.num_classes,
         loaded.parameters,
+        reports[foreign],
         telling_feed(reports[foreign]),
         seed,
-        progress,
     )
+    return by_structure(known, subject.graph, progress)
 
 
 def layers_beside(

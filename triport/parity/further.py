@@ -10,7 +10,10 @@ import numpy as np
 from triport.reference_models.network import Arrays, Rows
 
 from .inputs import Further
-from .noise import Calibration, draws_of, spread
+from .judge.difference import distance, largest_value, relative
+from .judge.noise import spread
+from .judge.tolerance import Calibration, least_of, share_of
+from .noise import draws_of
 from .noise.redrawn import Redrawn
 from .runtimes import Runner
 
@@ -38,7 +41,7 @@ class ImageResult:
     @property
     def share(self) -> float:
         """How much of its tolerance it needs."""
-        return self.needed_tolerance / (self.tolerance or 1e-300)
+        return share_of(self.needed_tolerance, self.tolerance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +116,8 @@ class Expected:
 
 
 def _result(what: str, name: str, judged: Judged, expected: np.ndarray, found: np.ndarray) -> ImageResult:
-    apart = float(np.abs(found.astype(np.float64) - expected).max(initial=0.0))
-    needed = 0.0 if apart == 0 else apart / judged.largest if judged.largest > 0 else np.inf
-    return ImageResult(what, needed if np.isfinite(needed) else np.inf, judged.tolerance, name)
+    needed = relative(distance(found, expected), judged.largest)
+    return ImageResult(what, needed, judged.tolerance, name)
 
 
 def row_of(array: np.ndarray, name: str, index: int, rows: Rows | None) -> np.ndarray:
@@ -165,10 +167,7 @@ def expected_of(
     """
     rows, own = main.rows, given.own
     judged: list[Mapping[str, Judged] | None] = [
-        {
-            name: Judged(float(np.abs(array).max(initial=0.0)), main.allowed[name])
-            for name, array in main.outputs.items()
-        }
+        {name: Judged(largest_value(array), main.allowed[name]) for name, array in main.outputs.items()}
     ] * len(given.rows)
     if not own:
         assert rows is not None
@@ -203,9 +202,10 @@ def _judged_row(
         row = row_of(array, name, at, rows)
         if not np.isfinite(row).all():
             return None
-        largest = float(np.abs(row).max(initial=0.0))
+        largest = largest_value(row)
         noise = spread((row_of(draw[name], name, at, rows) for draw in draws), largest)
-        found[name] = Judged(largest, calibration.tolerance_of(noise) if tolerance is None else tolerance)
+        allowed = calibration.tolerance_of(noise, least_of(draws[0][name], calibration))
+        found[name] = Judged(largest, allowed if tolerance is None else tolerance)
     return found
 
 

@@ -21,8 +21,10 @@ from triport.reference_models.network import Arrays, Network
 from .candidates import ParityError, framework_errors
 from .further import Expected, Main, expected_of
 from .inputs import Inputs, further_inputs
+from .judge.difference import largest_value
+from .judge.tolerance import CALIBRATIONS, least_of
 from .layers.reference import Reference
-from .noise import CALIBRATIONS, noise_of, rounded_runner
+from .noise import noise_of, rounded_runner
 from .noise.redrawn import Redrawn, RedrawnRunner
 from .options import Options
 from .precision import FULL
@@ -83,7 +85,8 @@ def reference_of(subject: Subject, exact_is_done: Callable[[], None]) -> Network
     name, exact = _reference_runner(subject, not_run)
     runtime = name.partition("-")[0]
     with framework_errors(name):
-        outputs = {name: array.astype(np.float64) for name, array in exact.run(feed).items()}
+        computed = exact.run(feed)
+        outputs = {name: array.astype(np.float64) for name, array in computed.items()}
         equal = {} if name == REFERENCE else {"equal": _ROWS_IN_FLOAT32}
         network = replace(subject.network, rows=rows_of(subject.network, exact, feed, outputs, **equal))
         exact.network = network
@@ -91,11 +94,13 @@ def reference_of(subject: Subject, exact_is_done: Callable[[], None]) -> Network
     exact_is_done()
     with framework_errors(runtime):
         rounded = _rounded(subject, network, exact)
-        largest = {name: float(np.abs(array).max(initial=0.0)) for name, array in outputs.items()}
+        largest = {name: largest_value(array) for name, array in outputs.items()}
         noise = noise_of(rounded, feed, options.seed, largest)
         calibration = CALIBRATIONS[options.precision]
         allowed = {
-            name: calibration.tolerance_of(one) if options.tolerance is None else options.tolerance
+            name: calibration.tolerance_of(one, least_of(computed[name], calibration))
+            if options.tolerance is None
+            else options.tolerance
             for name, one in noise.items()
         }
         main = Main(outputs, allowed, network.rows)

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from triport.reference_models.program import program
 
 from .check import GRAPH_OF, IMAGES_OF, ModelReport, Pair
+from .judge.tolerance import CALIBRATIONS
 from .layers.judge import LayerReport
 from .localise import report as localise_report
 from .localise.verdict import Localisation
-from .noise import CALIBRATIONS
 from .pages import Facts, render, run_facts
 from .plots import HEIGHT, MARGIN, WIDTH, number, plot_of_layers, plot_of_tensors
 from .report import (

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 
 from .check import ModelReport, Pair
-from .compare import Comparison
+from .judge.comparison import Comparison
 from .localise import report as localise_report
 from .localise.verdict import Localisation
 from .report import further_differences, label_of, layers_line, what_of

@@ -8,6 +8,8 @@ import numpy as np
 
 from triport.reference_models.network import Arrays, Network, Rows
 
+from .judge.difference import distance, largest_value, relative
+
 # of float64, whose own roundings are 1e-16 of a value
 _EQUAL = 1e-9
 
@@ -68,5 +70,4 @@ def _axis(many: np.ndarray, one: np.ndarray, count: int) -> int | None:
 
 
 def _same(a: np.ndarray, b: np.ndarray, equal: float) -> bool:
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    return bool(np.abs(a - b).max(initial=0.0) <= equal * max(float(np.abs(a).max(initial=0.0)), 1e-300))
+    return relative(distance(a, b), largest_value(a)) <= equal

@@ -22,7 +22,7 @@ from .options import Options, Told
 from .precision import FULL, check_known
 from .recorded.session import Asked, SavedResult, judge
 from .recorded.session import save as save_recorded
-from .report import json_of
+from .report_json import json_of
 from .runtimes import runtimes_with
 from .subjects import Subject, check_precision_of, files_of, subjects_of
 from .training import report as training_report

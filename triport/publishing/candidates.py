@@ -16,8 +16,8 @@ from triport.converters.published import MODEL_FILE
 from triport.parity.batches import logits_of
 from triport.parity.candidates import GIVEN_FILE, given_file
 from triport.parity.check import ModelReport, Pair, check_model
-from triport.parity.compare import compare
 from triport.parity.inputs import Inputs
+from triport.parity.judge.comparison import compare
 from triport.parity.options import Options
 from triport.parity.reference import REFERENCE, WITHOUT_TORCH
 from triport.parity.runtimes import Runner

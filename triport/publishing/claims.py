@@ -8,7 +8,7 @@ from typing import Any
 
 from triport.converters.published import MANIFEST, MODEL_FILE
 from triport.converters.published_weights import published_as, why_not
-from triport.parity.noise import FLOAT32
+from triport.parity.judge.tolerance import FLOAT32
 from triport.reference_models.spec import ModelSpec, UnknownModelError, get_model
 
 from .candidates import LARGEST_NOISE, compared_with

@@ -122,36 +122,29 @@ def publish(
     progress(f"inspecting {source.name}")
     checkpoint, found, sha256 = inspected(source, model, classes)
     origin = origin_of(checkpoint, found, sha256, model)
-    names = read_classes(classes, found.num_classes)
-    figures = _figures(found, origin, accuracy, sha256, date)
+    known = {
+        **_of_triport(),
+        **_of_model(found, origin, classes),
+        "license": license,
+        "date": date,
+        "preprocess": {**asdict(origin.preprocess), "stated_by": origin.stated_by},
+        "accuracy": _figures(found, origin, accuracy, sha256, date),
+    }
     extra = dict(_extra_files(found, dialects))
-    prepared = {**asdict(origin.preprocess), "stated_by": origin.stated_by}
     with appearing(output) as folder:
-        dropped, round_trips = _convert(
-            source, folder, found.spec.name, preparation_of({"preprocess": prepared}), extra, progress
-        )
+        prepared = preparation_of(known)
+        dropped, round_trips = _convert(source, folder, found.spec.name, prepared, extra, progress)
         proof = parity_of(checkpoint, found, origin.preprocess, folder, source.name, progress)
         progress("writing the card and the manifest")
         values: dict[str, Any] = {
-            "schema": manifest.SCHEMA,
-            "triport": __version__,
-            **_of_model(found, origin),
-            "classes": list(names),
-            "classes_stated_by": classes_stated_by(classes is not None, found.num_classes, origin.weights),
-            "license": license,
-            "date": date,
+            **known,
             "source": _of_source(checkpoint, found, origin, sha256, dropped),
-            "preprocess": prepared,
             "checks": {"inspection": "no problem found", "round_trip": round_trips, "parity": "equal"},
             "parity": proof.entry,
-            "accuracy": figures,
             "sample": proof.sample,
-            "versions": installed_versions(),
             "names": ledger_of(checkpoint, found, {**_files_of(found), **extra}),
         }
-        _write_texts(folder, values)
-        _check_folder(folder)
-        content = manifest.read(folder)
+        content = _finished(folder, values)
     return Published(
         output, manifest.parsed(content), manifest.digest_of(content), tuple(_notes(values, classes))
     )
@@ -176,8 +169,13 @@ def _files_of(found: Fit) -> dict[str, Dialect | None]:
     }
 
 
-def _of_model(found: Fit, origin: Origin) -> dict[str, Any]:
-    """Return what the manifest says of the model, and which published weights these are proven to be."""
+def _of_triport() -> dict[str, Any]:
+    """Return what the manifest says of the program that made it, and of what that ran with."""
+    return {"schema": manifest.SCHEMA, "triport": __version__, "versions": installed_versions()}
+
+
+def _of_model(found: Fit, origin: Origin, classes: Path | None) -> dict[str, Any]:
+    """Return what the manifest says of the model and its classes, and which published weights these are."""
     spec = found.spec
     return {
         "model": spec.name,
@@ -186,6 +184,8 @@ def _of_model(found: Fit, origin: Origin) -> dict[str, Any]:
         "timm": spec.timm_name,
         "same_weights_as": [{"model": o.model, "why": o.why} for o in spec.same_weights_as],
         "num_classes": found.num_classes,
+        "classes": list(read_classes(classes, found.num_classes)),
+        "classes_stated_by": classes_stated_by(classes is not None, found.num_classes, origin.weights),
     }
 
 
@@ -299,16 +299,22 @@ def _write(path: Path, text: str) -> None:
         raise FormatError(f"{path.name}: cannot be written: {error.strerror}") from None
 
 
-def _check_folder(folder: Path) -> None:
-    """Raise NotPublishableError if the finished folder does not verify."""
+def _finished(folder: Path, values: dict[str, Any]) -> bytes:
+    """Write all texts into the folder, which must then verify, and return its manifest.
+
+    Raises:
+        NotPublishableError: it does not verify.
+    """
     from .verify import verify
 
+    _write_texts(folder, values)
     done = verify(folder, runtimes=())
     problems = [problem for check in done.checks for problem in check.problems]
     if problems:
         raise NotPublishableError(
             f"the folder does not verify, a fault of triport's:\n{listed(problems)}\nNothing was written"
         )
+    return manifest.read(folder)
 
 
 def _notes(values: Mapping[str, Any], classes: Path | None) -> Iterator[str]:

@@ -13,8 +13,8 @@ from triport.converters.environment import MissingRuntimeError
 from triport.converters.formats.tensors import short
 from triport.converters.published import MANIFEST, MODEL_FILE
 from triport.parity.batches import random_batch
-from triport.parity.compare import compare
 from triport.parity.device import DeviceError
+from triport.parity.judge.comparison import compare
 from triport.reference_models.spec import RUNTIMES, get_model
 
 from .folder import MINDSPORE_FILE, OPTIMIZED_FILE, PYTORCH_FILE

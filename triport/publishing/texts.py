@@ -9,7 +9,7 @@ from typing import Any
 
 from triport.converters.statements.preparation import Preparation
 from triport.parity.check import ModelReport, Pair
-from triport.parity.compare import Comparison
+from triport.parity.judge.comparison import Comparison
 from triport.parity.report_html import page_of
 from triport.reference_models.program import FROM_CHECKOUT, started_as
 from triport.reference_models.spec import Preprocess, get_model

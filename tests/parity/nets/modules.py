@@ -143,3 +143,14 @@ class Best(nn.Module):
 
     def forward(self, x):
         return self.dense(x).argmax(1)
+
+
+class Ids(Best):
+    """Returns large whole numbers, of which one more is less than a rounding of float32."""
+
+    def __init__(self, more=0):
+        super().__init__()
+        self.more = more
+
+    def forward(self, x):
+        return super().forward(x) + 50_000_000 + self.more

@@ -163,3 +163,16 @@ def test_a_framework_that_trains_otherwise_is_found(fault, part, parameters, log
 def test_a_gradient_that_is_not_finite_fails(parameters):
     broken = {**parameters, "fc.bias": np.full(10, np.nan, np.float32)}
     assert not check_training(NETWORK, broken, Training(FOUR, ("pytorch",))).passed
+
+
+def test_graph_mode_before_it_changes_nothing(parameters):
+    """Whoever has converted a Cell in the same process has left MindSpore in graph mode."""
+    import mindspore
+
+    before = mindspore.get_context("mode")
+    mindspore.set_context(mode=mindspore.GRAPH_MODE)
+    try:
+        report = check_training(NETWORK, parameters, Training(FOUR, ("mindspore",)))
+    finally:
+        mindspore.set_context(mode=before)
+    assert report.passed

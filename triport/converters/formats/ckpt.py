@@ -66,6 +66,10 @@ _METADATA_FIELD = 7381  # of Checkpoint: any number that MindSpore does not use
 _MAX_METADATA_BYTES = 1 << 16
 
 
+# a tensor's dims, its type, and where its slices are
+_Found = tuple[list[int], str, list[tuple[int, int]]]
+
+
 def sniff(source: SourceFile) -> bool:
     """Return whether a file starts like a checkpoint: a record, a tag, then its tensor's dims or type."""
     head = source.head(1024)
@@ -103,7 +107,32 @@ def open(source: SourceFile) -> Checkpoint:
             f"(dec_key, dec_mode) and save it again without enc_key"
         )
     reader = WireReader(source)
-    found: dict[str, tuple[list[int], str, list[tuple[int, int]]]] = {}
+    found, metadata, end = _records(reader)
+    if end < source.size:
+        _check_crc(source, end)
+    tensors: dict[str, Tensor] = {}
+    dropped = []
+    for tag, (dims, kind, ranges) in found.items():
+        if kind == "str":
+            dropped.append(Dropped(tag, f"a text, not a tensor: {_text(reader, ranges)!r}"))
+        else:
+            tensors[tag] = _checked_tensor(source, tag, dims, kind, ranges)
+    return Checkpoint(
+        path,
+        FORMAT,
+        "mindspore",
+        tensors,
+        metadata,
+        dropped=tuple(dropped),
+        integrity=CHECKSUM_RIGHT if end < source.size else NO_CHECKSUM,
+        producer="triport" if metadata else None,
+    )
+
+
+def _records(reader: WireReader) -> tuple[dict[str, _Found], dict[str, str], int]:
+    """Return the records by tag, what triport wrote after them, and where all that ends."""
+    source, path = reader.source, reader.source.path
+    found: dict[str, _Found] = {}
     last = None
     end = 0
     metadata: dict[str, str] = {}
@@ -115,9 +144,8 @@ def open(source: SourceFile) -> Checkpoint:
             continue
         if metadata:
             raise FormatError(
-                f"{path}: byte {record.start:,}: a record follows what triport ends a file with: "
-                f"two files laid end "
-                f"to end, or damaged"
+                f"{path}: byte {record.start:,}: a record follows what triport ends a file with: two files "
+                f"laid end to end, or damaged"
             )
         if record.number != 1 or record.wire != LENGTH:
             raise FormatError(
@@ -141,25 +169,7 @@ def open(source: SourceFile) -> Checkpoint:
             found[tag][2].append(content)
         last = tag
         end = record.value + record.length
-    if end < source.size:
-        _check_crc(source, end)
-    tensors: dict[str, Tensor] = {}
-    dropped = []
-    for tag, (dims, kind, ranges) in found.items():
-        if kind == "str":
-            dropped.append(Dropped(tag, f"a text, not a tensor: {_text(reader, ranges)!r}"))
-        else:
-            tensors[tag] = _checked_tensor(source, tag, dims, kind, ranges)
-    return Checkpoint(
-        path,
-        FORMAT,
-        "mindspore",
-        tensors,
-        metadata,
-        dropped=tuple(dropped),
-        integrity=CHECKSUM_RIGHT if end < source.size else NO_CHECKSUM,
-        producer="triport" if metadata else None,
-    )
+    return found, metadata, end
 
 
 def write(

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from triport.converters.formats.pickle_bytes import PickleEndError
 from triport.converters.formats.references import TorchReferences
 from triport.converters.formats.source import FormatError, SourceFile
 from triport.converters.formats.tensors import ITEM_BYTES, short
-from triport.converters.formats.unpickle import MAX_PICKLE_BYTES, MAX_STEPS, PickleEndError, Unpickler
+from triport.converters.formats.unpickle import MAX_PICKLE_BYTES, MAX_STEPS, Unpickler
 
 MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # in pickle protocol 2, torch.save's default
 _MAGIC_NUMBER = 0x1950A86A20F9469CFC6C

@@ -11,12 +11,13 @@ import struct
 from typing import Any
 
 from triport.converters.formats.legacy_pth import check_byte_order
+from triport.converters.formats.pickle_bytes import PickleEndError
 from triport.converters.formats.pickled_values import Global, PickledTensor, Storage
 from triport.converters.formats.rebuilt_tensors import STORAGES
 from triport.converters.formats.references import ReferenceRefusedError
 from triport.converters.formats.source import FormatError, SourceFile
 from triport.converters.formats.tensors import ITEM_BYTES, MAX_RANK, MAX_TENSORS
-from triport.converters.formats.unpickle import MAX_STEPS, PickleEndError, Unpickler
+from triport.converters.formats.unpickle import MAX_STEPS, Unpickler
 
 _BLOCK = 512
 _ENTRIES = ("sys_info", "pickle", "tensors", "storages")

@@ -6,28 +6,25 @@ Source: onnx/onnx.proto3 of onnx 1.23.
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NoReturn
 
 from triport.converters.formats.external_data import ExternalData
 from triport.converters.formats.source import FormatError, SourceFile
+from triport.converters.formats.tensor_protos import TensorReader, read_entry
 from triport.converters.formats.tensors import (
     FLOATS,
-    ITEM_BYTES,
     MAX_TENSORS,
     Checkpoint,
     Dropped,
-    FileTensor,
     Tensor,
-    checked_shape,
     short,
 )
 from triport.converters.formats.views import check_expansion
-from triport.converters.formats.wire import FIXED32, FIXED64, LENGTH, VARINT, Field, WireReader
+from triport.converters.formats.wire import LENGTH, VARINT, Field, WireReader
 
 FORMAT = "onnx"
 WRITES: dict[str, tuple[str, ...]] = {}
@@ -36,39 +33,6 @@ OPTIONS: tuple[str, ...] = ()
 _MODEL_FIELDS = {1: VARINT, 2: LENGTH, 3: LENGTH, 4: LENGTH, 5: VARINT, 6: LENGTH, 7: LENGTH, 8: LENGTH}
 _MODEL_FIELDS |= {14: LENGTH, 20: LENGTH, 25: LENGTH, 26: LENGTH}
 _MAX_MODEL_FIELDS = 100_000
-_TYPES = {
-    1: "float32",
-    2: "uint8",
-    3: "int8",
-    4: "uint16",
-    5: "int16",
-    6: "int32",
-    7: "int64",
-    9: "bool",
-    10: "float16",
-    11: "float64",
-    12: "uint32",
-    13: "uint64",
-    14: "complex64",
-    15: "complex128",
-    16: "bfloat16",
-    17: "float8_e4m3fn",
-    19: "float8_e5m2",
-}
-# the typed field that each type uses where there is no raw_data: number -> item size, 0 for varints
-_FIXED_FIELDS = {4: 4, 10: 8}
-_VARINT_FIELDS = (5, 7, 11)
-_TYPED_FIELD = {
-    "float32": 4,
-    "complex64": 4,
-    "float64": 10,
-    "complex128": 10,
-    "int64": 7,
-    "uint32": 11,
-    "uint64": 11,
-}
-_INT32_DATA = 5
-_MAX_TYPED_VALUES = 1 << 20
 _MAX_NODE_INPUTS = 100_000
 # what exporters call the results of nodes: /layer1/Identity_output_0, onnx::Conv_12, 12, Identity_3
 _GENERATED_NAME = re.compile(r"[/:]|^(\d+|Identity.*|)$")
@@ -114,7 +78,7 @@ def open(source: SourceFile) -> Checkpoint:
         elif field.number in (2, 3):
             producer.append(reader.text(field, "the producer's name"))
         elif field.number == 14:
-            key, value = _entry(reader, field, "metadata_props")
+            key, value = read_entry(reader, field, "metadata_props")
             metadata[key] = value
     if graph is None:
         raise FormatError(f"{source.path}: has no graph: the ONNX file is truncated or damaged; get it again")
@@ -163,12 +127,13 @@ class _GraphReader:
         self.copies = 0
         self._identities: dict[str, str] = {}  # what each copies, by the name of the copy
         self.external = ExternalData(reader.source.path)
+        self._protos = TensorReader(reader, self.external)
 
     def read(self, graph: Field) -> None:
         """Read all initializers and Constant nodes, and the names that Identity nodes give to them."""
         for field in self.reader.fields(graph.value, graph.value + graph.length, "the graph"):
             if field.number == 5 and field.wire == LENGTH:
-                self._add(*self._tensor(field, None), "an initializer")
+                self._add(*self._protos.read(field, None), "an initializer")
             elif field.number == 1 and field.wire == LENGTH:
                 self._node(field)
             elif field.number == 15:
@@ -228,7 +193,7 @@ class _GraphReader:
                 attribute.value, attribute.value + attribute.length, "an attribute"
             ):
                 if field.number == 5 and field.wire == LENGTH:
-                    _, tensor = self._tensor(field, name)
+                    _, tensor = self._protos.read(field, name)
                     if not isinstance(tensor, str) and (tensor.dtype not in FLOATS or not tensor.shape):
                         tensor = "a Constant node's number, part of the graph"
                     self._add(name, tensor, "a Constant")
@@ -248,138 +213,3 @@ class _GraphReader:
             else:
                 self._add(name, tensor, "the output of an Identity")
                 self.copies += 1
-
-    def _tensor(self, tensor: Field, given: str | None) -> tuple[str, Tensor | str]:
-        """Return a TensorProto's name, and the tensor or why it cannot be read."""
-        reader, path = self.reader, self.source.path
-        dims: list[int] = []
-        name, code, place = given or "", 0, 0
-        raw: Field | None = None
-        typed: list[Field] = []
-        external: dict[str, str] = {}
-        for field in reader.fields(tensor.value, tensor.value + tensor.length, "a tensor"):
-            if field.number == 1 and field.wire in (VARINT, LENGTH):
-                dims += reader.varints(field, "a tensor's dims", 64)
-                if len(dims) > 64:
-                    raise FormatError(
-                        f"{path}: a tensor at byte {tensor.start:,} has more than 64 dims: damaged"
-                    )
-            elif field.number == 2 and field.wire == VARINT:
-                code = field.value
-            elif field.number == 8 and given is None:
-                name = reader.text(field, "a tensor's name")
-            elif field.number == 9 and field.wire == LENGTH:
-                if raw is not None:
-                    raise FormatError(f"{path}: tensor at byte {tensor.start:,} has raw_data twice: damaged")
-                raw = field
-            elif field.number == 13 and field.wire == LENGTH:
-                key, value = _entry(reader, field, "external_data")
-                if key in external or len(external) > 10:
-                    raise FormatError(
-                        f"{path}: a tensor's external data states '{short(key)}' twice: malicious"
-                    )
-                external[key] = value
-            elif field.number == 14 and field.wire == VARINT:
-                place = field.value
-            elif field.number in (*_FIXED_FIELDS, *_VARINT_FIELDS):
-                if len(typed) == _MAX_TYPED_VALUES:
-                    raise FormatError(
-                        f"{path}: a tensor has more than {_MAX_TYPED_VALUES:,} values one by one"
-                    )
-                typed.append(field)
-            elif field.number == 3:
-                raise FormatError(
-                    f"{path}: tensor at byte {tensor.start:,} is a segment of another: not supported"
-                )
-        dtype = _TYPES.get(code)
-        if dtype is None:
-            return name, f"of ONNX type {code}, which is not supported"
-        shape = checked_shape(dims, dtype, path, name)
-        if place == 1:
-            return name, self.external.tensor(name, shape, dtype, external)
-        if place or external:
-            raise FormatError(
-                f"{path}: tensor '{short(name)}' is half external (data_location {place}): malicious"
-            )
-        if raw is not None and typed:
-            raise FormatError(f"{path}: tensor '{short(name)}' has raw_data and typed data: damaged")
-        if raw is not None or not math.prod(shape):
-            ranges = ((raw.value, raw.length),) if raw is not None else ()
-            found = FileTensor(self.source, shape, dtype, ranges)
-            if sum(length for _, length in ranges) != found.nbytes:
-                raise FormatError(
-                    f"{path}: tensor '{short(name)}' {dtype}{list(shape)} needs {found.nbytes:,} bytes, its "
-                    f"raw_data "
-                    f"has {raw.length if raw else 0:,}: damaged"
-                )
-            return name, found
-        return name, self._typed(name, shape, dtype, typed)
-
-    def _typed(self, name: str, shape: tuple[int, ...], dtype: str, typed: list[Field]) -> Tensor:
-        """Return a tensor whose values stand in a typed field (float_data, int64_data ...)."""
-        path = self.source.path
-        number = _TYPED_FIELD.get(dtype, _INT32_DATA)
-        what = f"{path}: tensor '{short(name)}' {dtype}{list(shape)}"
-        if any(field.number != number for field in typed):
-            raise FormatError(f"{what} has its values in field {typed[0].number}; expected {number}: damaged")
-        count = math.prod(shape)
-        if number in _FIXED_FIELDS:
-            wire = FIXED32 if number == 4 else FIXED64
-            if any(field.wire not in (LENGTH, wire) for field in typed):
-                raise FormatError(f"{what} has values of a wrong wire type: damaged")
-            ranges = tuple((field.value, field.length) for field in typed)
-            tensor = FileTensor(self.source, shape, dtype, ranges)
-            found = sum(field.length for field in typed)
-            if found != tensor.nbytes:
-                raise FormatError(f"{what} needs {tensor.nbytes:,} bytes, its values have {found:,}: damaged")
-            return tensor
-        return self._from_varints(what, shape, dtype, typed, count)
-
-    def _from_varints(
-        self, what: str, shape: tuple[int, ...], dtype: str, typed: Iterable[Field], count: int
-    ) -> Tensor:
-        """Return a tensor whose values are varints; float16 and bfloat16 are bit patterns there."""
-        import numpy as np
-
-        from triport.converters.formats.tensors import ArrayTensor, numpy_dtype
-
-        item = ITEM_BYTES[dtype]
-        payload = bytearray()
-        for field in typed:
-            if field.wire not in (VARINT, LENGTH):
-                raise FormatError(f"{what} has values of a wrong wire type: damaged")
-            if field.wire == VARINT:
-                payload += (field.value & (2 ** (8 * item) - 1)).to_bytes(item, "little")
-            else:
-                for values in self.reader.packed_varints(field, what):
-                    payload += values.astype(f"<u{item}").tobytes()
-                    if len(payload) > count * item:
-                        break
-            if len(payload) > count * item:
-                break
-        if len(payload) != count * item:
-            raise FormatError(
-                f"{what} has {len(payload) // item:,} values or more; expected {count:,}: damaged"
-            )
-        return ArrayTensor(np.frombuffer(payload, numpy_dtype(dtype)).reshape(shape))
-
-
-def read_tensor(reader: WireReader, tensor: Field) -> Tensor | None:
-    """Return a TensorProto's tensor, None where it is not supported.
-
-    Raises:
-        FormatError: it is damaged.
-    """
-    _, found = _GraphReader(reader)._tensor(tensor, "")
-    return None if isinstance(found, str) else found
-
-
-def _entry(reader: WireReader, entry: Field, what: str) -> tuple[str, str]:
-    """Return a StringStringEntryProto's key and value."""
-    texts = {1: "", 2: ""}
-    if entry.wire != LENGTH:
-        raise FormatError(f"{reader.source.path}: {what} at byte {entry.start:,} is no message: damaged")
-    for field in reader.fields(entry.value, entry.value + entry.length, what):
-        if field.number in texts:
-            texts[field.number] = reader.text(field, what, 1 << 20)
-    return texts[1], texts[2]

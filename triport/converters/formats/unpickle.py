@@ -16,6 +16,7 @@ from typing import Any
 
 from triport.converters.formats.allowed_calls import CALLS, call, is_attack, is_ordinary, opaque_call
 from triport.converters.formats.numpy_arrays import numpy_state
+from triport.converters.formats.pickle_bytes import PickleBytes
 from triport.converters.formats.pickled_values import Global, Opaque, PickledTensor, checked_key, describe
 from triport.converters.formats.rebuilt_tensors import TENSOR_CALLS
 from triport.converters.formats.references import ReferenceRefusedError, TorchReferences
@@ -30,13 +31,7 @@ STEPS_A_TENSOR = 40
 _MAX_MEMO = 1 << 32  # what the binary opcodes can name; larger numbers could be made to collide as keys
 _MAX_COPIED = 1 << 20  # items and bytes, beyond as many as the pickle has bytes
 _MAX_MARKS = 1000
-_MAX_LONG_BYTES = 1024
-_MAX_LINE_BYTES = 4096
 _MAX_TOLD = 20
-
-
-class PickleEndError(FormatError):
-    """A pickle that goes on after the bytes given."""
 
 
 class _Mark:
@@ -46,7 +41,7 @@ class _Mark:
 _MARK = _Mark()
 
 
-class Unpickler:
+class Unpickler(PickleBytes):
     """Interprets one pickle after another in a stretch of bytes.
 
     Attributes:
@@ -75,10 +70,7 @@ class Unpickler:
             references: gives what a reference to outside the pickles stands for, or raises
                 ReferenceRefusedError; None is those of torch.save.
         """
-        self.data = data
-        self.path = path
-        self.what = what
-        self.position = start
+        super().__init__(data, path, what, start)
         self.references: Any = TorchReferences() if references is None else references
         self.not_run: list[str] = []
         self._copied = 0
@@ -134,78 +126,6 @@ class Unpickler:
             except (IndexError, KeyError, TypeError, ValueError, struct.error, AttributeError):
                 raise self._error(f"cannot be followed at opcode {opcode:#04x}", start) from None
         raise self._limit("takes far more steps than any state dict", self.position)
-
-    def _end_error(self) -> PickleEndError:
-        return PickleEndError(
-            f"{self.path}: {self.what} ends in the middle: the file is truncated; get it again"
-        )
-
-    def _take(self, length: int) -> bytes:
-        end = self.position + length
-        if end > len(self.data):
-            raise self._end_error()
-        piece = self.data[self.position : end]
-        self.position = end
-        return piece
-
-    def _line(self) -> str:
-        end = self.data.find(b"\n", self.position, self.position + _MAX_LINE_BYTES)
-        if end < 0:
-            raise self._error("has a line without an end", self.position)
-        line = self.data[self.position : end].decode("latin-1")
-        self.position = end + 1
-        return line
-
-    def _byte(self) -> int:
-        position = self.position
-        if position == len(self.data):
-            raise self._end_error()
-        self.position = position + 1
-        return self.data[position]
-
-    def _number(self, length: int) -> int:
-        return int.from_bytes(self._take(length), "little")
-
-    def _text(self, length_bytes: int) -> str:
-        return self._take(self._number(length_bytes)).decode()
-
-    def _bytes(self, length_bytes: int) -> bytes:
-        return self._take(self._number(length_bytes))
-
-    def _python2_text(self, length_bytes: int) -> str:
-        return self._bytes(length_bytes).decode("latin-1")
-
-    def _long(self, length_bytes: int) -> int:
-        length = self._number(length_bytes)
-        if length > _MAX_LONG_BYTES:
-            raise self._limit(f"has a number of {length:,} bytes", self.position)
-        return int.from_bytes(self._take(length), "little", signed=True)
-
-    def _decimal(self) -> int | bool:
-        line = self._line()
-        if line in ("00", "01"):
-            return line == "01"
-        return int(line.rstrip("L"))
-
-    def _quoted(self) -> str:
-        line = self._line().strip()
-        if len(line) < 2 or line[0] != line[-1] or line[0] not in "'\"":
-            raise ValueError
-        return line[1:-1]
-
-    def _global(self) -> Global:
-        return Global(self._line(), self._line())
-
-    def _error(self, why: str, position: int) -> FormatError:
-        return FormatError(
-            f"{self.path}: {self.what} {why} (byte {position:,}): the file is damaged, or is no checkpoint"
-        )
-
-    def _limit(self, why: str, position: int) -> FormatError:
-        return FormatError(
-            f"{self.path}: {self.what} {why} (byte {position:,}), which no state dict needs and which is not "
-            f"read. Save the model's state_dict() alone"
-        )
 
     def _refused(self, function: Any, position: int) -> FormatError:
         return FormatError(

@@ -7,11 +7,11 @@ import math
 from triport.converters.formats.lazy_bits import ResolvedTensor
 from triport.converters.formats.pickled_values import PickledTensor
 from triport.converters.formats.source import FormatError, SourceFile
+from triport.converters.formats.strided_tensor import StridedTensor
 from triport.converters.formats.tensors import (
     ITEM_BYTES,
     Crc32,
     FileTensor,
-    StridedTensor,
     Tensor,
     checked_shape,
     short,

@@ -61,40 +61,12 @@ def read_records(source: SourceFile) -> dict[str, Record]:
     for _ in range(count):
         if position + _CENTRAL.size > size:
             raise FormatError(f"{path}: the zip directory ends early: the file is damaged")
-        fields = _CENTRAL.unpack_from(directory, position)
-        magic, flags, method, crc = fields[0], fields[3], fields[4], fields[7]
-        packed, length, name_size, extra_size, comment_size, offset = *fields[8:13], fields[16]
-        name_end = position + _CENTRAL.size + name_size
-        name_bytes = directory[name_end - name_size : name_end]
-        name = short(name_bytes.decode("utf-8", "replace"), 300)
-        extra = directory[name_end : name_end + extra_size]
-        position = name_end + extra_size + comment_size
-        if magic != b"PK\x01\x02" or position > size:
-            raise FormatError(f"{path}: the zip directory is damaged at record {len(records) + 1}")
-        if flags & 1:
-            raise FormatError(f"{path}: zip record '{name}' is encrypted; no checkpoint is")
-        length, packed, offset = _zip64(extra, length, packed, offset, path, name)
-        if length != packed and not method:
-            raise FormatError(
-                f"{path}: zip record '{name}' is stored but has two sizes: damaged or malicious"
-            )
-        if name in records:
-            raise FormatError(f"{path}: zip record '{name}' comes twice: damaged or malicious")
-        source.check_range(offset, _LOCAL.size + name_size, f"zip record '{name}'")
-        local = source.read(offset, _LOCAL.size + name_size)
-        header = _LOCAL.unpack_from(local)
-        same_name = header[9] == name_size and local[_LOCAL.size :] == name_bytes
-        if header[0] != b"PK\x03\x04" or not same_name or header[3] != method:
-            raise FormatError(
-                f"{path}: zip record '{name}' is not where the directory says: damaged or malicious"
-            )
-        begin = offset + _LOCAL.size + name_size + header[10]
-        if begin + packed > start:
-            raise FormatError(f"{path}: zip record '{name}' overlaps the directory: damaged or malicious")
-        spans.append((offset, begin + packed, name))
-        records[name] = Record(
-            name, begin, length, Crc32(source, begin, length, crc, f"record '{name}'"), method, flags
-        )
+        stated, position = _entry(directory, position, path, len(records) + 1)
+        if stated.name in records:
+            raise FormatError(f"{path}: zip record '{stated.name}' comes twice: damaged or malicious")
+        record, end = _located(source, stated, start)
+        spans.append((stated.offset, end, stated.name))
+        records[stated.name] = record
     if position != size:
         raise FormatError(
             f"{path}: the zip directory has {size - position:,} bytes too many: damaged or malicious"
@@ -104,6 +76,57 @@ def read_records(source: SourceFile) -> dict[str, Record]:
         if begin < end:
             raise FormatError(f"{path}: zip records '{before}' and '{name}' overlap: damaged or malicious")
     return records
+
+
+class _Stated(NamedTuple):
+    """What the directory says of a record; `offset` is that of its local header, `packed` its bytes there."""
+
+    name: str
+    name_bytes: bytes
+    offset: int
+    packed: int
+    length: int
+    crc: int
+    method: int
+    flags: int
+
+
+def _entry(directory: bytes, position: int, path: str, number: int) -> tuple[_Stated, int]:
+    """Return what the directory says at a position, and where the next entry starts."""
+    fields = _CENTRAL.unpack_from(directory, position)
+    magic, flags, method, crc = fields[0], fields[3], fields[4], fields[7]
+    packed, length, name_size, extra_size, comment_size, offset = *fields[8:13], fields[16]
+    name_end = position + _CENTRAL.size + name_size
+    name_bytes = directory[name_end - name_size : name_end]
+    name = short(name_bytes.decode("utf-8", "replace"), 300)
+    extra = directory[name_end : name_end + extra_size]
+    position = name_end + extra_size + comment_size
+    if magic != b"PK\x01\x02" or position > len(directory):
+        raise FormatError(f"{path}: the zip directory is damaged at record {number}")
+    if flags & 1:
+        raise FormatError(f"{path}: zip record '{name}' is encrypted; no checkpoint is")
+    length, packed, offset = _zip64(extra, length, packed, offset, path, name)
+    if length != packed and not method:
+        raise FormatError(f"{path}: zip record '{name}' is stored but has two sizes: damaged or malicious")
+    return _Stated(name, name_bytes, offset, packed, length, crc, method, flags), position
+
+
+def _located(source: SourceFile, stated: _Stated, directory: int) -> tuple[Record, int]:
+    """Return a record, which must be where the directory says, and where it ends."""
+    path, name, name_size = source.path, stated.name, len(stated.name_bytes)
+    source.check_range(stated.offset, _LOCAL.size + name_size, f"zip record '{name}'")
+    local = source.read(stated.offset, _LOCAL.size + name_size)
+    header = _LOCAL.unpack_from(local)
+    same_name = header[9] == name_size and local[_LOCAL.size :] == stated.name_bytes
+    if header[0] != b"PK\x03\x04" or not same_name or header[3] != stated.method:
+        raise FormatError(
+            f"{path}: zip record '{name}' is not where the directory says: damaged or malicious"
+        )
+    begin = stated.offset + _LOCAL.size + name_size + header[10]
+    if begin + stated.packed > directory:
+        raise FormatError(f"{path}: zip record '{name}' overlaps the directory: damaged or malicious")
+    crc = Crc32(source, begin, stated.length, stated.crc, f"record '{name}'")
+    return Record(name, begin, stated.length, crc, stated.method, stated.flags), begin + stated.packed
 
 
 def check_stored(path: str, records: Iterable[Record]) -> None:

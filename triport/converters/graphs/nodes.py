@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from triport.converters.formats import Tensor
-from triport.converters.formats.onnx import read_tensor
 from triport.converters.formats.source import FormatError
+from triport.converters.formats.tensor_protos import read_tensor
 from triport.converters.formats.wire import FIXED32, LENGTH, VARINT, Field, WireReader, signed
 from triport.converters.graphs.constants import MAX_CONSTANT
 

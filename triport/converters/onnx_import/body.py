@@ -19,6 +19,10 @@ from .values import Known, Rep, Sizes, Variable
 _LITERAL = 16  # constants of at most so many whole numbers are written out
 
 
+class SharedWeightError(Exception):
+    """A block reads a weight that another block holds: classes cannot be made of these blocks."""
+
+
 @dataclass(slots=True)
 class Shared:
     """What all bodies of one source have in common: layers and weights, functions, names of variables."""
@@ -100,6 +104,8 @@ class Body:
         if rep.origin is not None and rep.transposed:
             held = np.ascontiguousarray(array.T)
         path = self.shared.state.add_tensor(rep.origin or label or "constant", held, rep, self.prefix)
+        if not self._is_inside(path) and held.size == 1:  # a number: each class has its own
+            path = self.shared.state.add_copy(rep.origin or label or "constant", held, self.prefix)
         tree = self.member(path)
         return code("x.T", x=tree) if held is not array else tree
 
@@ -121,10 +127,17 @@ class Body:
         return code("f(*xs)", f=self.member(path), xs=list(given)) if path is not None else None
 
     def member(self, path: str) -> ast.expr:
-        """Return `self.path` as this block's class sees it."""
-        if self.prefix and path.startswith(self.prefix + "."):
-            return name("self." + path[len(self.prefix) + 1 :])
-        return name("self." + path)
+        """Return `self.path` as this block's class sees it.
+
+        Raises:
+            SharedWeightError: another block holds it.
+        """
+        if not self._is_inside(path):
+            raise SharedWeightError(path)
+        return name("self." + path[len(self.prefix) + 1 if self.prefix else 0 :])
+
+    def _is_inside(self, path: str) -> bool:
+        return not self.prefix or path.startswith(self.prefix + ".")
 
     def function(self, wanted: str) -> ast.expr:
         """Return the name of a function of pieces/, whose text is then copied into the source."""

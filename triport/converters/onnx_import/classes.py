@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from .body import Shared
-from .expressions import code, is_identifier, literal, name, text_of
+from .expressions import OMIT, code, is_identifier, literal, name, text_of
 from .state import Held, Layer
 from .translate import Written
 from .variables import nested, renamed, used_names
@@ -101,7 +102,7 @@ class _Classes:
     def _class(self, written: Written, chosen: str) -> Class:
         tree = self._tree(written)
         statements = _with_runs(written.statements, tree, self.shared)
-        statements = [_Members(tree).visit(each) for each in copy.deepcopy(statements)]
+        statements = [_Members(tree, self._tree).visit(each) for each in copy.deepcopy(statements)]
         taken = self.taken | {"self"}
         last: dict[str, str] = {}
         for variable in written.arguments:
@@ -119,7 +120,7 @@ class _Classes:
         """Return a block's members, nested as their paths are."""
         prefix = written.block.path + "." if written.block.path else ""
         inner = {each.block.path: each for each in _direct(written)}
-        tree = Tree()
+        tree = Tree(is_root=True)
         for path, member in self.shared.state.members.items():
             if path.startswith(prefix) and not any(path.startswith(p + ".") for p in inner):
                 tree.put(path[len(prefix) :].split("."), member)
@@ -129,25 +130,21 @@ class _Classes:
 
     def _constructor(self, tree: Tree) -> list[ast.stmt]:
         statements: list[ast.stmt] = []
-        for key, member in tree.members.items():
-            self._member("self", key, member, statements)
+        self._fill(ast.Name("self", ast.Load()), tree, statements)
         return statements
 
-    def _member(self, owner: str, key: str, member: Any, statements: list[ast.stmt]) -> None:
-        path = f"{owner}.{key}"
-        if isinstance(member, Held):
-            statements.append(self._held(owner, key, member))
-        elif isinstance(member, Tree):
-            statements.append(_assigned(path, self._container(member)))
-            for inner_key, inner in member.members.items():
-                if isinstance(inner, Tree):
-                    for last_key, last in inner.members.items():
-                        if inner.kind not in ("list", "sequential", "dict"):
-                            self._member(f"{path}.{inner_key}", last_key, last, statements)
-                elif member.kind == "holder":
-                    self._member(path, inner_key, inner, statements)
-        else:
-            statements.append(_assigned(path, self._made(member)))
+    def _fill(self, owner: ast.expr, tree: Tree, statements: list[ast.stmt]) -> None:
+        """Put into a container what it was not made with; the class itself is made with nothing."""
+        for key, member in tree.members.items():
+            place = _place(owner, key, "holder" if isinstance(member, Held) else tree.kind)
+            if isinstance(member, Held):
+                statements.append(self._held(owner, key, place, member))
+            elif isinstance(member, Tree):
+                if tree.kind == "holder":
+                    statements.append(_assigned(place, self._container(member)))
+                self._fill(place, member, statements)
+            elif tree.kind == "holder":
+                statements.append(_assigned(place, self._made(member)))
 
     def _container(self, tree: Tree) -> ast.expr:
         """Return what makes a list, a dict or a plain holder of layers."""
@@ -157,9 +154,12 @@ class _Classes:
         made = [
             self._container(each) if isinstance(each, Tree) else self._made(each)
             for each in tree.members.values()
+            if not isinstance(each, Held)
         ]
         if tree.kind == "dict":
-            keys: list[ast.expr | None] = [literal(key) for key in tree.members]
+            keys: list[ast.expr | None] = [
+                literal(key) for key, each in tree.members.items() if not isinstance(each, Held)
+            ]
             return code("f(x)", f=name(framework.lists[1]), x=ast.Dict(keys, made))
         equal = len(made) > 2 and len({text_of(each) for each in made}) == 1
         if tree.kind == "sequential":
@@ -174,37 +174,35 @@ class _Classes:
     def _made(self, member: Any) -> ast.expr:
         return copy.deepcopy(self.made[id(member)] if isinstance(member, Written) else member.constructor)
 
-    def _held(self, owner: str, key: str, held: Held) -> ast.stmt:
+    def _held(self, owner: ast.expr, key: str, place: ast.expr, held: Held) -> ast.stmt:
         shape = list(held.array.shape)
         dtype: Any = self.shared.framework.dtype(str(held.array.dtype))
         if dtype is None:
             raise TypeError(str(held.array.dtype))
         if self.shared.target == "pytorch":
-            from .expressions import OMIT
-
             given = OMIT if str(held.array.dtype) == "float32" else dtype
             size = shape if len(shape) != 0 else [()]
             empty = code("torch.empty(*s, dtype=d)", s=size, d=given)
             if held.trained:
-                return _assigned(f"{owner}.{key}", code("nn.Parameter(x)", x=empty))
-            return ast.Expr(code("x.register_buffer(n, e)", x=name(owner), n=key, e=empty))
-        from .expressions import OMIT
-
+                return _assigned(place, code("nn.Parameter(x)", x=empty))
+            return ast.Expr(code("x.register_buffer(n, e)", x=copy.deepcopy(owner), n=key, e=empty))
         zeros = code(
             "Parameter(mindspore.ops.zeros(s, d), requires_grad=r)",
             s=tuple(shape),
             d=dtype,
             r=OMIT if held.trained else False,
         )
-        return _assigned(f"{owner}.{key}", zeros)
+        return _assigned(place, zeros)
 
 
 class Tree:
     """Members by the next step of their paths."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_root: bool = False) -> None:
+        """Begin without members; a root is the class itself."""
         self.members: dict[str, Any] = {}
         self.in_turn = False
+        self.is_root = is_root
 
     def put(self, steps: list[str], member: Any) -> None:
         """Add a member at a path."""
@@ -217,6 +215,8 @@ class Tree:
     def kind(self) -> str:
         """Whether it is a list, a dict, a holder, or a list that runs in turn."""
         keys = list(self.members)
+        if self.is_root:
+            return "holder"
         if self.in_turn:
             return "sequential"
         values = list(self.members.values())
@@ -224,12 +224,24 @@ class Tree:
         if numbered and sorted(int(k) for k in keys) == list(range(len(keys))):
             self.members = dict(sorted(self.members.items(), key=lambda item: int(item[0])))
             return "list"
+        if any(key.isdigit() for key in keys):
+            return "dict"
         holds = any(isinstance(v, Held) or (isinstance(v, Tree) and v.kind == "holder") for v in values)
         return "holder" if holds else "dict"
 
 
-def _assigned(path: str, tree: ast.expr) -> ast.stmt:
-    target = name(path)
+def _place(owner: ast.expr, key: str, kind: str) -> ast.expr:
+    """Return where a member lies in a container of that kind."""
+    owner = copy.deepcopy(owner)
+    if kind == "holder":
+        if not is_identifier(key):
+            raise ValueError(f"not a name: {key!r}")
+        return ast.Attribute(owner, key, ast.Load())
+    return ast.Subscript(owner, literal(key if kind == "dict" else int(key)), ast.Load())
+
+
+def _assigned(place: ast.expr, tree: ast.expr) -> ast.stmt:
+    target = copy.deepcopy(place)
     if isinstance(target, ast.Attribute | ast.Subscript):
         target.ctx = ast.Store()
     return ast.Assign([target], tree)
@@ -248,8 +260,8 @@ def _by_height(written: Written, levels: dict[int, list[Written]]) -> int:
 class _Members(ast.NodeTransformer):
     """Puts text keys where numbered layers lie in a dict."""
 
-    def __init__(self, tree: Tree) -> None:
-        self._tree = tree
+    def __init__(self, tree: Tree, tree_of: Callable[[Written], Tree]) -> None:
+        self._tree, self._tree_of = tree, tree_of
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
         """Return the access with the container's kind of key."""
@@ -267,8 +279,10 @@ class _Members(ast.NodeTransformer):
         found: Any = self._tree
         for step in steps[:-1]:
             found = found.members.get(step) if isinstance(found, Tree) else None
+            found = self._tree_of(found) if isinstance(found, Written) else found
         self.generic_visit(node)
-        if isinstance(found, Tree) and found.kind == "dict" and found is not self._tree:
+        is_kept = isinstance(found, Tree) and not isinstance(found.members.get(steps[-1]), Held)
+        if isinstance(found, Tree) and is_kept and found.kind == "dict":
             return ast.Subscript(node.value, ast.Constant(steps[-1]), ast.Load())
         return node
 

@@ -13,11 +13,12 @@ import numpy as np
 
 from triport.reference_models.errors import TriportError
 
+from .microsoft import expanded
+from .shapes import ShapesContradictError, inferred
+
 MAX_NODES = 200_000
 _MAX_DEPTH = 40  # of functions in functions, and of graphs in graphs
 _LATEST_OPSET, _FIRST_OPSET = 28, 1
-# what onnx's shape inference may read as a value: sizes, axes, scales
-_SMALL = 4096
 
 
 class ImportRefusedError(TriportError):
@@ -52,12 +53,16 @@ def model_of(proto: Any, path: Path) -> Any:
     if _count(proto.graph, 0) > MAX_NODES:
         raise ImportRefusedError(f"{path}: has over {MAX_NODES:,} nodes; that is no source to read: refused")
     _load_external(proto, path)
+    _free_unknown_sizes(proto.graph)
+    expanded(proto)
     del proto.graph.value_info[:]
     try:
-        model = ir.serde.deserialize_model(_inferred(proto, path))
+        model = ir.serde.deserialize_model(inferred(proto))
         passes.TopologicalSortPass()(model)
         _lift_constants(model.graph)
         passes.RemoveUnusedNodesPass()(model)
+    except ShapesContradictError as error:
+        raise ImportRefusedError(f"{path}: its shapes contradict each other: {_one_line(error)}") from None
     except ImportRefusedError:
         raise
     except ValueError as error:
@@ -81,6 +86,14 @@ def _check_opsets(proto: Any, path: Path) -> None:
                 f"{path}: is of opset {each.version}; {_FIRST_OPSET} to {_LATEST_OPSET} are read. "
                 f"onnx.version_converter makes an older file newer"
             )
+
+
+def _free_unknown_sizes(graph: Any) -> None:
+    """Let sizes of -1, as PaddlePaddle writes them, be free axes with names."""
+    for value in graph.input:
+        for place, dim in enumerate(value.type.tensor_type.shape.dim):
+            if dim.dim_value < 0:
+                dim.dim_param = "N" if place == 0 else f"{value.name}.{place}"
 
 
 def _expanded(proto: Any, path: Path) -> Any:
@@ -186,61 +199,6 @@ def _check_size(tensor: Any, path: Path) -> None:
     )
     if elements > held:
         raise ImportRefusedError(f"{path}: a tensor has {elements:,} elements and no data for them: damaged")
-
-
-def _inferred(proto: Any, path: Path) -> Any:
-    """Return the model with types and shapes of all values; of large tensors only the shapes are read."""
-    import onnx
-
-    large = {}
-    for initializer in proto.graph.initializer:
-        if initializer.ByteSize() > _SMALL:
-            large[initializer.name] = initializer
-    given = {each.name for each in proto.graph.input}
-    slim = onnx.ModelProto()
-    slim.CopyFrom(_without(proto, set(large)))
-    for name, tensor in large.items():
-        if name not in given:
-            slim.graph.input.append(
-                onnx.helper.make_tensor_value_info(name, tensor.data_type, list(tensor.dims))
-            )
-    slim.ir_version = max(slim.ir_version, 4)
-    try:
-        inferred = onnx.shape_inference.infer_shapes(slim, data_prop=True)
-    except Exception as error:
-        raise ImportRefusedError(f"{path}: its shapes contradict each other: {_one_line(error)}") from None
-    proto.graph.value_info.extend(inferred.graph.value_info)
-    _copy_inner_infos(proto.graph, inferred.graph)
-    known = {each.name: each for each in inferred.graph.output}
-    for output in proto.graph.output:
-        output.CopyFrom(known[output.name])
-    return proto
-
-
-def _copy_inner_infos(graph: Any, inferred: Any) -> None:
-    for node, other in zip(graph.node, inferred.node, strict=True):
-        for mine, its in zip(node.attribute, other.attribute, strict=True):
-            if mine.HasField("g"):
-                del mine.g.value_info[:]
-                mine.g.value_info.extend(its.g.value_info)
-                known = {each.name: each for each in its.g.output}
-                for output in mine.g.output:
-                    output.CopyFrom(known[output.name])
-                _copy_inner_infos(mine.g, its.g)
-
-
-def _without(proto: Any, names: set[str]) -> Any:
-    """Return a copy of the model without these initializers' data."""
-    import onnx
-
-    slim = onnx.ModelProto(ir_version=proto.ir_version, opset_import=proto.opset_import)
-    graph = slim.graph
-    graph.name = proto.graph.name or "graph"
-    graph.node.extend(proto.graph.node)
-    graph.input.extend(proto.graph.input)
-    graph.output.extend(proto.graph.output)
-    graph.initializer.extend(each for each in proto.graph.initializer if each.name not in names)
-    return slim
 
 
 def _lift_constants(graph: Any) -> None:

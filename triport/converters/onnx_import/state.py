@@ -126,12 +126,22 @@ class State:
             held = self.members[self._paths[key]]
             if isinstance(held, Held) and held.array is array:
                 return self._paths[key]
-        path = self._free(path_of(label) or _inside(prefix, plain(label, "constant")))
+        stated = None if label.rpartition(".")[2].isdigit() else path_of(label)  # a number is no attribute
+        path = self._free(stated or _inside(prefix, plain(label, "constant")))
         self.members[path] = Held(array, rep.trained)
         self._paths[rep.origin or key] = path
         if rep.origin is not None and path != rep.origin:
             self.renamed[rep.origin] = path
         return path
+
+    def add_copy(self, label: str, array: np.ndarray, prefix: str) -> str:
+        """Hold a buffer in a block that has the value of another block's tensor, and return its path."""
+        key = f"{prefix}:{label}"
+        if key not in self._paths:
+            path = self._free(_inside(prefix, plain(label, "constant")))
+            self.members[path] = Held(array, False)
+            self._paths[key] = path
+        return self._paths[key]
 
     def add_layer(
         self, noun: str, constructor: ast.expr, weights: dict[str, Known], prefix: str

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .body import Shared
+from .body import Shared, SharedWeightError
 from .classes import Class, classes_of
 from .expressions import is_identifier
 from .formatting import lines_of
@@ -17,7 +17,7 @@ from .operators import Target
 from .reading import ImportRefusedError
 from .state import State, renamed_leaf
 from .translate import Translation, Written
-from .tree import Block
+from .tree import Block, flat
 from .values import fields_of
 
 _TAKEN = {
@@ -166,9 +166,10 @@ def source_of(model: Any, target: Target, name: str, root: Block) -> Source:
     Raises:
         ImportRefusedError: a node is not translated.
     """
-    shared = Shared(target, State())
-    translation = Translation(shared, dict(model.opset_imports))
-    written = translation.graph(model.graph, root)
+    try:
+        shared, written, nodes = _translated(model, target, root)
+    except SharedWeightError:
+        shared, written, nodes = _translated(model, target, flat(model.graph))
     taken = _TAKEN | set(shared.functions)
     class_name = "".join(part[:1].upper() + part[1:] for part in name.split("_")) or "Network"
     class_name = class_name if is_identifier(class_name) and class_name not in taken else "Network"
@@ -183,11 +184,18 @@ def source_of(model: Any, target: Target, name: str, root: Block) -> Source:
         text,
         {renamed_leaf(path, leaves): array for path, array in shared.state.arrays().items()},
         shared.state.renamed_with(leaves),
-        translation.nodes,
+        nodes,
         len(classes),
         [(v.name, *fields_of(v)) for v in inputs],
         [v.name for v in model.graph.outputs],
     )
+
+
+def _translated(model: Any, target: Target, root: Block) -> tuple[Shared, Written, int]:
+    """Return what all bodies share, the root's, and how many nodes were translated."""
+    shared = Shared(target, State())
+    translation = Translation(shared, dict(model.opset_imports))
+    return shared, translation.graph(model.graph, root), translation.nodes
 
 
 def _text(model: Any, shared: Shared, classes: list[Class], root: Written, name: str) -> str:

@@ -105,18 +105,6 @@ def moved_values(net: TorchNet, seed: int) -> dict[str, Any]:
     return values
 
 
-def rounded_values(net: TorchNet, rounding: float, seed: int) -> dict[str, Any]:
-    """Return the values, each one rounding of its type down, as it is, or one up."""
-    torch = import_torch()
-    generator = torch.Generator().manual_seed(seed)
-    values = {}
-    for name, tensor in net.state.items():
-        if tensor.is_floating_point() and name not in net.aliases():
-            steps = torch.randint(-1, 2, tensor.shape, generator=generator)
-            values[name] = (tensor.detach().double() * (1 + 2 * rounding * steps)).to(tensor.dtype)
-    return values
-
-
 def account(
     net: TorchNet, initializers: Iterable[str], arrays: Sequence[np.ndarray]
 ) -> list[tuple[str, str]]:

@@ -18,10 +18,10 @@ import onnx
 
 from triport.converters.mindir.graph import TensorType
 from triport.converters.mindir.tracing import batch_sizes
+from triport.parity.judge.difference import difference
 from triport.reference_models.errors import TriportError
 
 from .beside import beside
-from .differences import largest_difference
 from .feeds import find_ranges, make_inputs
 from .runs import RefusedError, open_session, run_onnx
 
@@ -106,7 +106,7 @@ def _compute_the_same(path: Path, model: onnx.ModelProto, fixed: onnx.ModelProto
 
 def _are_close(found: np.ndarray, reference: np.ndarray) -> bool:
     most = SAME_NARROW if reference.dtype.itemsize == 2 else SAME
-    return found.shape == reference.shape and largest_difference(found, reference) <= most
+    return found.shape == reference.shape and difference(found, reference) <= most
 
 
 def find_problem_image_by_image(

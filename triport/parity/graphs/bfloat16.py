@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import onnx
-from onnx import helper
 
 if TYPE_CHECKING:
     import numpy as np
+    import onnx_ir as ir
 
 BFLOAT16, FLOAT = onnx.TensorProto.BFLOAT16, onnx.TensorProto.FLOAT
 
@@ -28,30 +28,32 @@ def is_bfloat16(model: onnx.ModelProto) -> bool:
 
 def widen(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return the graph with float32 inputs and outputs, cast to and from its bfloat16 ones."""
-    wide = onnx.ModelProto()
-    wide.CopyFrom(model)
+    import onnx_ir as ir
+
+    wide = ir.from_proto(model)
     graph = wide.graph
-    renamed = {
-        value.name: f"{value.name}/bfloat16"
-        for value in (*graph.input, *graph.output)
-        if value.type.tensor_type.elem_type == BFLOAT16
-    }
-    for node in graph.node:
-        node.input[:] = [renamed.get(name, name) for name in node.input]
-        node.output[:] = [renamed.get(name, name) for name in node.output]
-    nodes = list(graph.node)
-    for value in graph.input:
-        if value.name in renamed:
-            nodes.insert(0, helper.make_node("Cast", [value.name], [renamed[value.name]], to=BFLOAT16))
-    for value in graph.output:
-        if value.name in renamed:
-            nodes.append(helper.make_node("Cast", [renamed[value.name]], [value.name], to=FLOAT))
-    for value in (*graph.input, *graph.output):
-        if value.name in renamed:
-            value.type.tensor_type.elem_type = FLOAT
-    del graph.node[:]
-    graph.node.extend(nodes)
-    return wide
+    first, narrow = next(iter(graph)), ir.DataType.BFLOAT16
+    for value in graph.outputs:
+        if value.dtype == narrow:
+            given = _named_instead_outside(graph, value)
+            graph.append(ir.node("Cast", [value], {"to": FLOAT}, outputs=[given]))
+    for value in graph.inputs:
+        if value.dtype == narrow:
+            inner = ir.Value(name=f"{value.name}/bfloat16", type=value.type, shape=value.shape)
+            value.replace_all_uses_with(inner)
+            value.type = ir.TensorType(ir.DataType.FLOAT)  # the other one has the old type object
+            graph.insert_before(first, ir.node("Cast", [value], {"to": BFLOAT16}, outputs=[inner]))
+    return ir.to_proto(wide)
+
+
+def _named_instead_outside(graph: ir.Graph, value: ir.Value) -> ir.Value:
+    """Return a float32 output under the name of a bfloat16 one, which the graph goes on to read."""
+    import onnx_ir as ir
+
+    given = ir.Value(name=value.name, type=ir.TensorType(ir.DataType.FLOAT), shape=value.shape)
+    graph.outputs[graph.outputs.index(value)] = given
+    value.name = f"{value.name}/bfloat16"
+    return given
 
 
 @contextlib.contextmanager

@@ -36,7 +36,7 @@ from triport.reference_models.errors import TriportError
 from .batch_proof import find_problem_by_tracing, find_problem_image_by_image, name_difference
 from .proof import compare
 from .result import AnyConversion, NotEqualError, result_of
-from .verdicts import Comparison
+from .verdicts import GraphVerdict
 
 if TYPE_CHECKING:
     import onnx
@@ -227,7 +227,7 @@ def _judge_batch(
     model: onnx.ModelProto,
     graph: Graph,
     origin: Origin,
-    comparison: Comparison,
+    comparison: GraphVerdict,
     progress: Progress,
 ) -> tuple[str | None, str]:
     """Return what speaks against a free batch, or None, and by what it was proven then."""
@@ -262,7 +262,7 @@ def _name_operator(model: onnx.ModelProto, origin: Origin, traced: int) -> str:
         return ""
 
 
-def _declare_shapes(model: onnx.ModelProto, comparison: Comparison) -> bool:
+def _declare_shapes(model: onnx.ModelProto, comparison: GraphVerdict) -> bool:
     """Let the declared output shapes be those that were seen; return whether any was another."""
     is_changed = False
     for place, output in enumerate(model.graph.output):
@@ -287,9 +287,9 @@ def _declare_shapes(model: onnx.ModelProto, comparison: Comparison) -> bool:
 
 def _compare(
     path: Path, model: onnx.ModelProto, graph: Graph, origin: Origin, progress: Progress
-) -> Comparison:
+) -> GraphVerdict:
     if origin.get_cell is None:
-        return Comparison("not asked for")
+        return GraphVerdict("not asked for")
     progress("comparing with MindSpore")
     # a .mindir file has shapes of one batch size: MindSpore cannot be asked for another
     sizes_are_free = origin.trace is not None and any(_is_batched(model))

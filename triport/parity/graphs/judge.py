@@ -11,24 +11,38 @@ from typing import Any
 import numpy as np
 import onnx
 
-from triport.parity.noise import FLOAT32
+from triport.parity.judge.difference import difference, without
+from triport.parity.judge.noise import STEP, Noise, noises_of
+from triport.parity.judge.tolerance import (
+    BFLOAT16,
+    DRAWS,
+    FLOAT16,
+    FLOAT32,
+    WIDEST,
+    WIDEST_NARROW,
+    Calibration,
+    within,
+    worst_of,
+)
 
 from .beside import beside
-from .cell_noise import MOST_NARROW, NARROW, NUM_DRAWS, STEP, RunMoved, noise_of, spread
-from .differences import largest_difference, where_finite
 from .kernels import as_mindspore_computes
 from .order import count_exchanged, with_scores
 from .roundings import narrowest_float, perturb
 from .runs import ONNX_RUNTIME, open_session, run_onnx
-from .verdicts import EQUAL, ILL_CONDITIONED, NOT_EQUAL, UNOPTIMISED, Comparison
+from .verdicts import EQUAL, ILL_CONDITIONED, NOT_EQUAL, UNOPTIMISED, GraphVerdict
 
 Run = Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]]
+# the outputs with each number that goes in, parameters too, a step down, as it is, or a step up, by a seed
+RunMoved = Callable[[Sequence[np.ndarray], float, int], Sequence[np.ndarray]]
 
 # what an output may differ by whatever the noise is, relative to its largest value: of a narrow type, twice
 # half the distance of neighbouring numbers; of others float32's last roundings; whole numbers are equal
 LEAST: dict[int, float] = {onnx.TensorProto.FLOAT16: 1e-3, onnx.TensorProto.BFLOAT16: 1.6e-2}
-# a tolerance above it would hide faults: the Cell is ill-conditioned, and that is said
-WIDEST = 1e-3
+NARROW: dict[int, Calibration] = {
+    onnx.TensorProto.FLOAT16: FLOAT16,
+    onnx.TensorProto.BFLOAT16: BFLOAT16,
+}
 # of rows in the order of a float16 score: what they may differ by at least
 NARROW_ROWS = 1e-2
 # of ONNX Runtime's graph optimisation, each of which includes the one before
@@ -45,10 +59,8 @@ class Feed:
 
     def errors_of(self, found: Sequence[np.ndarray]) -> list[float]:
         """Return how far outputs are from MindSpore's; at the edges, where those are finite numbers."""
-        pairs = list(zip(found, self.references, strict=True))
-        if self.is_edge:
-            pairs = [where_finite(*pair) for pair in pairs]
-        return [largest_difference(*pair) for pair in pairs]
+        pairs = zip(found, self.references, strict=True)
+        return [difference(*(_where_finite(*pair) if self.is_edge else pair)) for pair in pairs]
 
 
 @dataclass
@@ -84,30 +96,30 @@ class Judge:
         references: Sequence[np.ndarray],
         *,
         is_edge: bool = False,
-    ) -> Comparison:
+    ) -> GraphVerdict:
         """Compare the outputs; at the edges, only where MindSpore gives finite numbers."""
         if [array.shape for array in found] != [array.shape for array in references]:
-            return Comparison(NOT_EQUAL, float("inf"), max(self.least, default=0.0), runtime=self.runtime)
+            return GraphVerdict(NOT_EQUAL, float("inf"), max(self.least, default=0.0), runtime=self.runtime)
         feed = Feed(inputs, references, is_edge)
         errors = feed.errors_of(found)
         if not errors:
-            return Comparison(EQUAL, 0.0, FLOAT32.least, runtime=self.runtime)
-        if _are_within(errors, self.least):
-            worst = _worst(errors, self.least)
-            return Comparison(EQUAL, errors[worst], self.least[worst], runtime=self.runtime)
+            return GraphVerdict(EQUAL, 0.0, FLOAT32.least, runtime=self.runtime)
+        if within(errors, self.least):
+            worst = worst_of(errors, self.least)
+            return GraphVerdict(EQUAL, errors[worst], self.least[worst], runtime=self.runtime)
         if self.runtime == ONNX_RUNTIME:
             note = self._explain_by_kernels(feed, self.least)
             if note is not None:
-                worst = _worst(errors, self.least)
-                return Comparison(EQUAL, errors[worst], self.least[worst], note=note)
+                worst = worst_of(errors, self.least)
+                return GraphVerdict(EQUAL, errors[worst], self.least[worst], note=note)
         return self._judge_by_noise(feed, errors)
 
-    def _judge_by_noise(self, feed: Feed, errors: list[float]) -> Comparison:
+    def _judge_by_noise(self, feed: Feed, errors: list[float]) -> GraphVerdict:
         noise, allowed = self._measure(feed)
-        worst = _worst(errors, allowed)
-        base = Comparison(NOT_EQUAL, errors[worst], allowed[worst], noise[worst], runtime=self.runtime)
-        widest = WIDEST if self.narrow is None else MOST_NARROW
-        is_within = _are_within(errors, allowed)
+        worst = worst_of(errors, allowed)
+        base = GraphVerdict(NOT_EQUAL, errors[worst], allowed[worst], noise[worst], runtime=self.runtime)
+        widest = WIDEST if self.narrow is None else WIDEST_NARROW
+        is_within = within(errors, allowed)
         if is_within and allowed[worst] <= widest:
             return replace(base, verdict=EQUAL)
         if self.runtime == ONNX_RUNTIME:
@@ -117,43 +129,56 @@ class Judge:
         return base
 
     def _measure(self, feed: Feed) -> tuple[list[float], list[float]]:
-        """Return how far the Cell is from itself in each output, and what each may differ by."""
-        noise = noise_of(self.run_moved, feed.inputs, STEP)
-        allowed = [max(most, FLOAT32.factor * one) for most, one in zip(self.least, noise, strict=True)]
+        """Return how far the Cell is from itself in each output, and what each may differ by.
+
+        Where some of the graph is computed in float16 or bfloat16, all that goes in is moved by a step of
+        that type. That is more than a single layer rounds, so there the file's own roundings, each moved at
+        random where the graph has them (`roundings.py`), bound the noise from above: the smaller of the two
+        counts. Neither a Cell that is moved too far nor a file that is wrong makes it wide.
+        """
+        noise = self._noise_of_cell(feed, STEP)
+        allowed = [FLOAT32.tolerance_of(one, most) for most, one in zip(self.least, noise, strict=True)]
         if self.narrow is None:
             return noise, allowed
         calibration = NARROW[self.narrow]
         bounds = zip(
-            noise_of(self.run_moved, feed.inputs, 2 * calibration.rounding),
-            self._noise_of_roundings(feed),
-            strict=True,
+            self._noise_of_cell(feed, 2 * calibration.rounding), self._noise_of_roundings(feed), strict=True
         )
         for index, bound in enumerate(bounds):
             noise[index] = max(noise[index], min(bound))
-            narrow = min(calibration.factor * min(bound), MOST_NARROW)
+            narrow = min(calibration.factor * min(bound), WIDEST_NARROW)
             allowed[index] = max(allowed[index], narrow)
         return noise, allowed
+
+    def _noise_of_cell(self, feed: Feed, step: float) -> list[float]:
+        """Return how far each output moves when all that goes in is a step off.
+
+        The first run is moved by nothing. It is not the one that the file is judged by: MindSpore may give
+        something else from its second run on.
+        """
+        steps = enumerate([0.0, *[step] * DRAWS])
+        return _sizes(noises_of(self.run_moved(feed.inputs, one, seed) for seed, one in steps))
 
     def _noise_of_roundings(self, feed: Feed) -> list[float]:
         """Return how far the file's outputs move when each of its roundings falls otherwise."""
         if self.runtime != ONNX_RUNTIME:
             return [float("inf")] * len(feed.references)
-        copies = (perturb(self.model, seed + 1) for seed in range(NUM_DRAWS))
-        return spread(self._run_copy(copy, feed.inputs) for copy in copies)
+        copies = (perturb(self.model, seed + 1) for seed in range(DRAWS + 1))
+        return _sizes(noises_of(self._run_copy(copy, feed.inputs) for copy in copies))
 
-    def _find_cause(self, feed: Feed, base: Comparison, allowed: Sequence[float]) -> Comparison:
+    def _find_cause(self, feed: Feed, base: GraphVerdict, allowed: Sequence[float]) -> GraphVerdict:
         """Say what else an error comes from: MindSpore's kernels, an order of rows, or the optimiser."""
         plain = run_onnx(open_session(self.path, None), feed.inputs)
         plain_errors = feed.errors_of(plain)
-        base = replace(base, plain_error=plain_errors[_worst(plain_errors, allowed)])
+        base = replace(base, plain_error=plain_errors[worst_of(plain_errors, allowed)])
         note = self._explain_by_kernels(feed, allowed) or self._explain_by_order(feed, plain, allowed)
         if note is not None:
             return replace(base, verdict=EQUAL, note=note)
-        if not _are_within(plain_errors, allowed):
+        if not within(plain_errors, allowed):
             return base
         for level in LEVELS[:-1]:
             results = run_onnx(open_session(self.path, level), feed.inputs)
-            if not _are_within(feed.errors_of(results), allowed):
+            if not within(feed.errors_of(results), allowed):
                 return replace(base, verdict=UNOPTIMISED, level=level)
         return replace(base, verdict=UNOPTIMISED, level=LEVELS[-1])
 
@@ -175,7 +200,7 @@ class Judge:
         if self._as_mindspore is None:
             return None
         session, names = self._as_mindspore
-        if not _are_within(feed.errors_of(run_onnx(session, feed.inputs)), allowed):
+        if not within(feed.errors_of(run_onnx(session, feed.inputs)), allowed):
             return None
         return (
             f"MindSpore's CPU kernels approximate: {' and '.join(names)}. The file is exact; a copy of it "
@@ -206,10 +231,14 @@ def _is_float(elem_type: int) -> bool:
     return onnx.helper.tensor_dtype_to_np_dtype(elem_type).kind == "f"
 
 
-def _are_within(errors: Sequence[float], allowed: Sequence[float]) -> bool:
-    return all(error <= most for error, most in zip(errors, allowed, strict=True))
+def _sizes(noises: Sequence[Noise]) -> list[float]:
+    """Return the noises; a run whose outputs have other shapes widens nothing."""
+    return [one.size if np.isfinite(one.size) else 0.0 for one in noises]
 
 
-def _worst(errors: Sequence[float], allowed: Sequence[float]) -> int:
-    """Return which output's error is the largest in tolerances."""
-    return max(range(len(errors)), key=lambda index: errors[index] / max(allowed[index], 1e-30))
+def _where_finite(found: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return both without what MindSpore gives no finite number for: how kernels overflow differs."""
+    if reference.dtype.kind != "f" or found.shape != reference.shape:
+        return found, reference
+    lost = ~np.isfinite(reference)
+    return without(found, lost), without(reference, lost)

@@ -33,25 +33,25 @@ from .runs import (
     run_cell_moved,
     run_onnx,
 )
-from .verdicts import EQUAL, ILL_CONDITIONED, NOT_COMPARED, NOT_EQUAL, UNOPTIMISED, Comparison
+from .verdicts import EQUAL, ILL_CONDITIONED, NOT_COMPARED, NOT_EQUAL, UNOPTIMISED, GraphVerdict
 
 SEVERITY = (EQUAL, ILL_CONDITIONED, UNOPTIMISED, NOT_EQUAL)
 
 
 def compare(
     path: Path, types: Sequence[TensorType], get_cell: Callable[[], Any], is_batch_free: bool
-) -> Comparison:
+) -> GraphVerdict:
     """Run a Cell and its ONNX file on the same seeded inputs, at several batch sizes where it is free."""
     for module in ("onnxruntime", "mindspore"):
         if importlib.util.find_spec(module) is None:
-            return Comparison(f"{NOT_COMPARED}: {module} is not installed")
+            return GraphVerdict(f"{NOT_COMPARED}: {module} is not installed")
     model = onnx.load(path, load_external_data=False)
     with ExitStack() as stack:
         run_from = stack.enter_context(widened(path, model)) if is_bfloat16(model) else path
         try:
             pair = _Pair.open(run_from, model, types, get_cell)
         except RefusedError as error:
-            return Comparison(f"{NOT_COMPARED}: {error.who} cannot run it: {error}")
+            return GraphVerdict(f"{NOT_COMPARED}: {error.who} cannot run it: {error}")
         return pair.compare_sizes() if is_batch_free else pair.compare_traced()
 
 
@@ -76,8 +76,8 @@ class _Pair:
                 cell.append(get_cell())
             return run_cell(cell[0], inputs, elem_types)
 
-        def run_moved(inputs: Sequence[np.ndarray], share: float, seed: int) -> list[np.ndarray]:
-            return run_cell_moved(cell[0], inputs, elem_types, share, seed)
+        def run_moved(inputs: Sequence[np.ndarray], step: float, seed: int) -> list[np.ndarray]:
+            return run_cell_moved(cell[0], inputs, elem_types, step, seed)
 
         session, runtime = None, ONNX_RUNTIME
         try:
@@ -103,15 +103,15 @@ class _Pair:
             Judge(path, model, run_mindspore, run_moved, run_file, runtime),
         )
 
-    def compare_traced(self) -> Comparison:
+    def compare_traced(self) -> GraphVerdict:
         """Compare at the size that was traced, on ordinary inputs and at the edges."""
         try:
             found, _ = self._compare_at(None)
         except RefusedError as error:
-            return Comparison(self._say_refused(error))
+            return GraphVerdict(self._say_refused(error))
         return self._with_edges(found, None) if found.passed else found
 
-    def compare_sizes(self) -> Comparison:
+    def compare_sizes(self) -> GraphVerdict:
         """Compare at each size; where one differs, or is refused, the batch cannot be free."""
         traced = next(type_.shape[0] for type_, free in zip(self.types, self.is_batched, strict=True) if free)
         num_elements = sum(math.prod(type_.shape[1:]) for type_ in self.types)
@@ -143,7 +143,7 @@ class _Pair:
         worst = self._with_edges(_worst(results), min(sizes))
         return replace(worst, batch_sizes=sizes, output_shapes=tuple(shapes))
 
-    def _compare_at(self, size: int | None) -> tuple[Comparison, tuple[tuple[int, ...], ...]]:
+    def _compare_at(self, size: int | None) -> tuple[GraphVerdict, tuple[tuple[int, ...], ...]]:
         """Compare at a batch size, None is the traced one; return the file's output shapes as well."""
         refusal = None
         is_whole = any(onnx.helper.tensor_dtype_to_np_dtype(t.elem_type).kind in "iu" for t in self.types)
@@ -159,7 +159,7 @@ class _Pair:
         assert refusal is not None
         raise refusal
 
-    def _with_edges(self, ordinary: Comparison, size: int | None) -> Comparison:
+    def _with_edges(self, ordinary: GraphVerdict, size: int | None) -> GraphVerdict:
         """Compare on numbers at the edges as well, where both run them: what differs there is the verdict."""
         compared = []
         for feed in iterate_edges(self._types_at(size), self.ranges, SEED):
@@ -207,8 +207,8 @@ class _Pair:
         return None
 
 
-def _worst(results: Sequence[Comparison]) -> Comparison:
-    def rank(found: Comparison) -> tuple[int, float]:
+def _worst(results: Sequence[GraphVerdict]) -> GraphVerdict:
+    def rank(found: GraphVerdict) -> tuple[int, float]:
         return SEVERITY.index(found.verdict), (found.error or 0) / (found.tolerance or 1)
 
     notes = dict.fromkeys(found.note for found in results if found.note)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from triport.reference_models.errors import TriportError
 from triport.reference_models.result import SCHEMA_VERSION
 
-from .verdicts import Comparison
+from .verdicts import GraphVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class AnyConversion:
     nodes: int
     tensors_written: int
     batch: str
-    comparison: Comparison
+    comparison: GraphVerdict
     left_out: tuple[tuple[str, str], ...] = ()
     batch_proof: str = ""
     schema_version: ClassVar[int] = SCHEMA_VERSION

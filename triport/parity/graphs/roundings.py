@@ -9,10 +9,16 @@ element; copies that differ in the draw are as far apart as two runtimes that ro
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 import onnx
-from onnx import helper
 
 from triport.converters.mindir.inferred import infer, iterate_types
+from triport.parity.onnx_graphs import named_instead
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
 
 FLOAT, FLOAT16 = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
 # the largest error of a rounding, relative; of float32 what moves a number at all
@@ -63,21 +69,19 @@ EXACT = frozenset(
 
 def perturb(model: onnx.ModelProto, seed: int) -> onnx.ModelProto:
     """Return a copy of the graph whose roundings are moved at random, by the seed."""
+    import onnx_ir as ir
+
     elem_types = {name: elem_type for name, elem_type, _ in iterate_types(infer(model))}
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    nodes = list(copy.graph.node)
-    del copy.graph.node[:]
+    copy = ir.from_proto(model)
+    nodes = list(copy.graph)
     for number, node in enumerate(nodes):
-        copy.graph.node.append(node)
         if node.op_type in EXACT or _only_widens(node, elem_types):
             continue
-        added = copy.graph.node[-1]
-        for index, name in enumerate(node.output):
-            if name and elem_types.get(name) in ROUNDINGS:
-                added.output[index] = f"{name}/unmoved"
-                copy.graph.node.extend(_moved(name, elem_types[name], seed * len(nodes) + number))
-    return copy
+        for value in node.outputs:
+            elem_type = elem_types.get(str(value.name))
+            if elem_type in ROUNDINGS:
+                copy.graph.insert_after(node, _moved(value, elem_type, seed * len(nodes) + number))
+    return ir.to_proto(copy)
 
 
 def narrowest_float(model: onnx.ModelProto) -> int | None:
@@ -87,29 +91,32 @@ def narrowest_float(model: onnx.ModelProto) -> int | None:
     return next((one for one in (onnx.TensorProto.BFLOAT16, FLOAT16) if one in found), None)
 
 
-def _only_widens(node: onnx.NodeProto, elem_types: dict[str, int]) -> bool:
+def _only_widens(node: ir.Node, elem_types: dict[str, int]) -> bool:
     if node.op_type != "Cast":
         return False
-    before, after = (elem_types.get(name) for name in (node.input[0], node.output[0]))
+    before, after = (elem_types.get(str(one.name)) for one in (node.inputs[0], node.outputs[0]) if one)
     rounding = (*ROUNDINGS, onnx.TensorProto.DOUBLE)
     return before in (after, FLOAT16) or before not in rounding
 
 
-def _moved(name: str, elem_type: int, seed: int) -> list[onnx.NodeProto]:
+def _moved(value: ir.Value, elem_type: int, seed: int) -> list[ir.Node]:
     """Return the nodes that make a value of what its node made, computed in float32."""
-    start, *steps = (f"{name}/{step}" for step in ("unmoved", "wide", "draw", "share", "factor", "moved"))
-    wide, draw, share, factor, moved = steps
-    constants = {
-        f"{name}/size": helper.make_tensor("", FLOAT, (), [ROUNDINGS[elem_type]]),
-        f"{name}/one": helper.make_tensor("", FLOAT, (), [1.0]),
-    }
-    nodes = [helper.make_node("Constant", [], [key], value=value) for key, value in constants.items()]
-    return [
-        *nodes,
-        helper.make_node("Cast", [start], [wide], to=FLOAT),
-        helper.make_node("RandomUniformLike", [wide], [draw], low=-1.0, high=1.0, seed=float(seed)),
-        helper.make_node("Mul", [draw, f"{name}/size"], [share]),
-        helper.make_node("Add", [share, f"{name}/one"], [factor]),
-        helper.make_node("Mul", [wide, factor], [moved]),
-        helper.make_node("Cast", [moved], [name], to=elem_type),
-    ]
+    import onnx_ir as ir
+
+    name = str(value.name)
+    nodes: list[ir.Node] = []
+
+    def made(op_type: str, *given: ir.Value, **attributes: Any) -> ir.Value:
+        nodes.append(ir.node(op_type, given, attributes))
+        nodes[-1].outputs[0].name = f"{name}/moved_{len(nodes)}"
+        return nodes[-1].outputs[0]
+
+    moved = named_instead(value, "/unmoved")
+    size, one = (
+        made("Constant", value=ir.tensor(np.float32(number))) for number in (ROUNDINGS[elem_type], 1.0)
+    )
+    wide = made("Cast", value, to=FLOAT)
+    draw = made("RandomUniformLike", wide, low=-1.0, high=1.0, seed=float(seed))
+    factor = made("Add", made("Mul", draw, size), one)
+    nodes.append(ir.node("Cast", [made("Mul", wide, factor)], {"to": elem_type}, outputs=[moved]))
+    return nodes

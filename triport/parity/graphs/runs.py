@@ -13,8 +13,7 @@ import onnx
 
 from triport.converters.mindir.outputs import flatten
 from triport.converters.mindir.quiet import compiling, silenced
-
-from .cell_noise import moved
+from triport.parity.judge.noise import nudged
 
 ONNX_RUNTIME, REFERENCE_IMPLEMENTATION = "ONNX Runtime", "ONNX's reference implementation"
 FATAL = 4  # of ONNX Runtime's log: what it refuses is raised as well, and said by us
@@ -51,22 +50,24 @@ def run_cell(cell: Any, inputs: Sequence[np.ndarray], elem_types: Sequence[int] 
 
 
 def run_cell_moved(
-    cell: Any, inputs: Sequence[np.ndarray], elem_types: Sequence[int], share: float, seed: int
+    cell: Any, inputs: Sequence[np.ndarray], elem_types: Sequence[int], step: float, seed: int
 ) -> list[np.ndarray]:
-    """Run a Cell with each input and parameter off by up to a share of itself, at random by the seed.
+    """Run a Cell with each input and parameter a step down, as it is, or a step up, at random by the seed.
+
+    A step is relative to each number.
 
     Raises:
         RefusedError: MindSpore cannot run it.
     """
     random = np.random.default_rng(seed)
-    arrays = [moved(array, share, random) for array in inputs]
-    with parameters_moved(cell, share, random):
+    arrays = [nudged(array, random, step) for array in inputs]
+    with parameters_moved(cell, step, random):
         return run_cell(cell, arrays, elem_types)
 
 
 @contextlib.contextmanager
-def parameters_moved(cell: Any, share: float, random: np.random.Generator) -> Iterator[None]:
-    """Let each parameter of a Cell be off by up to a share of itself, at random; then as it was."""
+def parameters_moved(cell: Any, step: float, random: np.random.Generator) -> Iterator[None]:
+    """Let each parameter of a Cell be a step off, at random; then as it was."""
     import mindspore
 
     kept = []
@@ -76,7 +77,7 @@ def parameters_moved(cell: Any, share: float, random: np.random.Generator) -> It
                 continue
             array = parameter.asnumpy().copy()
             kept.append((parameter, array))
-            parameter.set_data(mindspore.Tensor(moved(array, share, random)))
+            parameter.set_data(mindspore.Tensor(nudged(array, random, step)))
         yield
     finally:
         for parameter, array in kept:

@@ -13,11 +13,11 @@ NOT_COMPARED = "not compared"
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class GraphVerdict:
     """What was found; `error` and `noise` are relative to the largest value of the output they are of.
 
     `noise` is how far the Cell's outputs move by themselves, when inputs and parameters are one rounding off
-    (`cell_noise.py`); `tolerance` is made of it.
+    (`judge.py`); `tolerance` is made of it.
     `plain_error` is the error without ONNX Runtime's graph optimisation, `level` the first level of it
     that differs. `batch_sizes` are those at which the file was compared, each with other images;
     `batch_problem` is why the batch cannot be free. `feed` says which inputs it is of, `edges`

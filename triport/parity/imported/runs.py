@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from triport.converters.onnx_import.operators import Target
-from triport.parity.noise import FLOAT32
+from triport.parity.judge.noise import nudged
 
 
 def run(network: Any, target: Target, arrays: Sequence[np.ndarray], double: bool = False) -> list[np.ndarray]:
@@ -17,17 +17,16 @@ def run(network: Any, target: Target, arrays: Sequence[np.ndarray], double: bool
     return (_run_pytorch if target == "pytorch" else _run_mindspore)(network, arrays, double)
 
 
-def parameters_moved(network: Any, seed: int) -> Any:
-    """Return a copy of a torch.nn.Module in float64 with each of its numbers one rounding of float32 off."""
+def parameters_moved(network: Any, step: float, seed: int) -> Any:
+    """Return a copy of a torch.nn.Module in float64 with each number a step down, as it is, or a step up."""
     import torch
 
     other = copy.deepcopy(network)
-    random = torch.Generator().manual_seed(seed)
+    random = np.random.default_rng(seed)
     with torch.no_grad():
         for tensor in (*other.parameters(), *other.buffers()):
             if tensor.is_floating_point():
-                signs = 2 * torch.randint(2, tensor.shape, generator=random) - 1
-                tensor.mul_(1 + signs * FLOAT32.rounding)
+                tensor.copy_(torch.from_numpy(nudged(tensor.numpy(), random, step)))
     return other
 
 

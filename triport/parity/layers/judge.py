@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from triport.parity.calls import Call, Step
-from triport.parity.noise import FLOAT32, Calibration
+from triport.parity.judge.difference import distance, largest_value, relative
+from triport.parity.judge.divergence import first_divergence
+from triport.parity.judge.tolerance import FLOAT32, Calibration
 
-from .reference import Reference, largest_difference
+from .reference import Reference
 
 WORST_CHANNELS = 5
 
@@ -121,7 +123,7 @@ class Judge:
         reference, output = self._reference, self._reference.output(step.name)
         noise = reference.noise(step)
         tolerance = self._tolerance(noise)
-        error = relative(output, call.output, reference.largest(step.name))
+        error = error_of(output, call.output, reference.largest(step.name))
         given_error, given_tolerance = self._given(step, call)
         self._results[step.name] = StepResult(
             step.name,
@@ -137,7 +139,7 @@ class Judge:
     def _given(self, step: Step, call: Call) -> tuple[float, float]:
         """Return the error and the tolerance of what a step was given that needs most of it."""
         found = [
-            (relative(ours, theirs, float(np.abs(ours).max(initial=0.0))), self._tolerance(noise))
+            (error_of(ours, theirs, largest_value(ours)), self._tolerance(noise))
             for ours, theirs, noise in zip(
                 self._reference.given(step), call.given, self._reference.noise_given(step), strict=True
             )
@@ -173,25 +175,22 @@ class Judge:
         return self._calibration.tolerance_of(noise) if self._fixed is None else self._fixed
 
     def _parting(self, results: list[StepResult], isolated: bool) -> Parting | None:
-        before = "input"
-        for result in results:
+        first = first_divergence(
+            results,
+            lambda result: result.passed,
             # a step that is fed the reference's input is judged by its output alone
-            if not result.given_passed and not isolated:
-                return Parting(result, False, before)
-            if not result.passed:
-                return Parting(result, True if result.given_known else None, before)
-            before = result.name
-        return None
+            lambda result: (result.given_passed or isolated) if result.given_known else None,
+        )
+        if first is None:
+            return None
+        return Parting(first.at, first.inside, "input" if first.after is None else first.after.name)
 
 
-def relative(reference: np.ndarray, candidate: np.ndarray, largest: float) -> float:
+def error_of(reference: np.ndarray, candidate: np.ndarray, largest: float) -> float:
     """Return max|a - b| / `largest`; infinite where the shapes differ or a value is not finite."""
     if reference.shape != candidate.shape:
         return np.inf
-    found = largest_difference(reference, candidate)
-    if not np.isfinite(found):
-        return np.inf
-    return 0.0 if found == 0 else found / largest if largest > 0 else np.inf
+    return relative(distance(reference, candidate), largest)
 
 
 def _worst_channels(reference: np.ndarray, candidate: np.ndarray) -> tuple[tuple[int, float], ...]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from triport.parity.calls import Beside, Call, Feed, Module, Step, call_name, input_name
-from triport.parity.noise import nudged, nudged_feeds
+from triport.parity.judge.difference import distance, largest_value
+from triport.parity.judge.noise import nudged
+from triport.parity.noise import nudged_feeds
 from triport.parity.noise.redrawn import Redrawn
 from triport.parity.runtimes import Runner
 from triport.parity.spool import Spool
@@ -102,7 +104,7 @@ class Reference:
 
     def _put(self, name: str, array: np.ndarray) -> None:
         self._spool.put(name, array)
-        self._largest[name] = float(np.abs(array).max(initial=0.0))
+        self._largest[name] = largest_value(array)
 
     def _measure(self, rounded: Redrawn, seed: int, alone: bool) -> None:
         """Take each step's noise from the draws: the first on disk, the others beside it."""
@@ -112,7 +114,9 @@ class Reference:
 
         def fed(path: str, number: int) -> tuple[np.ndarray, ...] | None:
             given = given_by(path, number)
-            return None if given is None else tuple(nudged(array, random) for array in given)
+            return (
+                None if given is None else tuple(nudged(array, random, dtype=np.float32) for array in given)
+            )
 
         given_by = self.feed()
 
@@ -130,8 +134,8 @@ class Reference:
                     first.put(name, array)
                     self._noise[name] = 0.0
                 else:
-                    distance = largest_difference(first[name], array) / (self._largest[name] or 1.0)
-                    self._noise[name] = max(self._noise[name], distance)
+                    apart = distance(first[name], array) / (self._largest[name] or 1.0)
+                    self._noise[name] = max(self._noise[name], apart)
             if step.same_as is not None:
                 self._noise[step.name] = self._noise.get(step.same_as, 0.0)
 
@@ -143,8 +147,3 @@ def _given_names(step: Step) -> list[str]:
     """Return under which names lies what a step was given: those of its sources, or its own."""
     call = call_name(step.path, step.number)
     return [source or f"{call}:given {index}" for index, source in enumerate(step.sources)]
-
-
-def largest_difference(a: np.ndarray, b: np.ndarray) -> float:
-    """Return max|a - b| in float64; NaN where either has one."""
-    return float(np.abs(np.asarray(a, np.float64) - b).max(initial=0.0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from triport.parity.noise import FLOAT32, Calibration
+from triport.parity.judge.tolerance import FLOAT32, Calibration
 from triport.parity.runtimes import Runner, runtime_called
 
 from .judge import Judge, LayerReport

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from triport.parity.noise import CALIBRATIONS, FLOAT32
+from triport.parity.judge.tolerance import CALIBRATIONS, FLOAT32
 
 from .match import matched
 from .units import IMAGES, Unit

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from triport.converters.networks.registered import of_model
-from triport.parity.calls import Call
+from triport.parity.calls import Call, Step
+from triport.parity.judge.divergence import first_divergence
+from triport.parity.judge.tolerance import CALIBRATIONS
 from triport.parity.layers import onnx_taps
-from triport.parity.layers.judge import relative
+from triport.parity.layers.judge import error_of
 from triport.parity.layers.reference import Reference
-from triport.parity.noise import CALIBRATIONS, rounded_runner
+from triport.parity.noise import rounded_runner
 from triport.parity.runtimes.onnx import OnnxRunner
 from triport.parity.runtimes.pytorch import PyTorchRunner
-from triport.reference_models.network import Arrays
-from triport.reference_models.spec import ModelSpec
+from triport.reference_models.network import Arrays, Network
+
+from .folded import FoldedComparison
 
 SHOWN = 4
 
@@ -40,51 +40,51 @@ class Part:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """What the reference and the file are run with; `precision` is the file's, `seed` the noise's draws'."""
+
+    network: Network
+    parameters: Arrays
+    feed: Arrays
+    precision: str
+    seed: int
+
+
 def first_part(
-    spec: ModelSpec,
-    num_classes: int,
-    parameters: Mapping[str, np.ndarray],
-    feed: Arrays,
-    *,
-    seed: int,
-    precision: str,
-    file: Path,
-    outputs: Mapping[str, str],
-    feeding: Mapping[str, tuple[str, ...]],
-    tell: Callable[[str], None] = lambda step: None,
+    run: Run, file: Path, found: FoldedComparison, tell: Callable[[str], None] = lambda step: None
 ) -> Part | None:
     """Return where the file first parts from PyTorch in float64; None where no layer's output does.
 
     Args:
-        spec: the model.
-        num_classes: outputs.
-        parameters: by canonical name.
-        feed: what both are fed.
-        seed: of the noise's draws.
-        precision: the file's.
+        run: what both are run with.
         file: the ONNX file.
-        outputs: module path -> the tensor of the file that holds its output.
-        feeding: module path -> the modules of `outputs` that feed it.
+        found: which tensor of it holds each module's output, and what feeds it.
         tell: is told each step.
     """
     tell("noise of each layer")
-    network = of_model(spec, num_classes)
-    exact = PyTorchRunner(network, parameters, dtype="float64")
-    rounded = rounded_runner(network, parameters, precision, seed)
-    reference = Reference(exact, rounded, feed, seed=seed)
+    exact = PyTorchRunner(run.network, run.parameters, dtype="float64")
+    rounded = rounded_runner(run.network, run.parameters, run.precision, run.seed)
+    reference = Reference(exact, rounded, run.feed, seed=run.seed)
     del exact, rounded
     tell("the file's layers")
-    runner = OnnxRunner(file, network, keep_model=True, precision=precision)
-    steps = [step for step in reference.steps if step.path in outputs]
-    taps = {step.name: onnx_taps.Tap(outputs[step.path], outputs[step.path]) for step in steps}
+    runner = OnnxRunner(file, run.network, keep_model=True, precision=run.precision)
+    steps = [step for step in reference.steps if step.path in found.outputs]
+    taps = {step.name: onnx_taps.Tap(found.outputs[step.path], found.outputs[step.path]) for step in steps}
     errors: dict[str, float] = {}
 
     def visit(call: Call) -> None:
-        errors[call.name] = relative(reference.output(call.name), call.output, reference.largest(call.name))
+        errors[call.name] = error_of(reference.output(call.name), call.output, reference.largest(call.name))
 
-    onnx_taps.trace(runner.loaded(), reference.steps, runner.inputs(), visit, runner.tapped(feed), taps=taps)
-    for step in steps:
-        allowed = CALIBRATIONS[precision].tolerance_of(reference.noise(step))
-        if not errors[step.name] <= allowed:
-            return Part(step.name, feeding[step.path], errors[step.name], allowed)
-    return None
+    onnx_taps.trace(
+        runner.loaded(), reference.steps, runner.inputs(), visit, runner.tapped(run.feed), taps=taps
+    )
+
+    def allowed(step: Step) -> float:
+        return CALIBRATIONS[run.precision].tolerance_of(reference.noise(step))
+
+    first = first_divergence(steps, lambda step: errors[step.name] <= allowed(step))
+    if first is None:
+        return None
+    at = first.at
+    return Part(at.name, found.feeding[at.path], errors[at.name], allowed(at))

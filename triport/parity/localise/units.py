@@ -6,8 +6,7 @@ which channels they take and where they put them, because that is all that tells
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from triport.reference_models.kinds import KINDS, kind_of_operator
 
 if TYPE_CHECKING:
     import onnx
+    import onnx_ir as ir
 
 # ("take" or "put", the first channel), in the order in which they happen on the way between two units
 Way = tuple[tuple[str, int], ...]
@@ -103,76 +103,81 @@ class Unit:
 
 def units_of(model: onnx.ModelProto) -> list[Unit]:
     """Return the units of a graph in the order in which they run."""
-    return _Reader(model).units
+    import onnx_ir as ir
+
+    return _Reader(ir.from_proto(model).graph).units
 
 
 class _Reader:
-    def __init__(self, model: onnx.ModelProto) -> None:
-        from onnx import helper, numpy_helper
+    """Reads a graph's nodes in order; what it knows of a value is kept by the value."""
 
-        graph = model.graph
+    def __init__(self, graph: ir.Graph) -> None:
         self.units: list[Unit] = []
-        self._values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+        self._values: dict[ir.Value | None, np.ndarray] = {
+            value: value.const_value.numpy()
+            for value in graph.initializers.values()
+            if value.const_value is not None
+        }
         # of a constant that was computed: the initializer that it was computed from
-        self._origin = {name: name for name in self._values}
-        self._made_by: dict[str, int] = {}
+        self._origin = {value: str(value.name) for value in self._values if value is not None}
+        self._made_by: dict[ir.Value, int] = {}
         images = image_input(graph)
-        self._sources: dict[str, Sources] = {images: frozenset({(IMAGES, ())})}
-        self._channels: dict[str, int | None] = {images: 3}
-        self._readers = Counter(name for node in graph.node for name in node.input)
-        self._readers.update(value.name for value in graph.output)
-        for node in graph.node:
-            attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-            self._read(node, attributes)
+        self._sources: dict[ir.Value | None, Sources] = {images: frozenset({(IMAGES, ())})}
+        self._channels: dict[ir.Value | None, int | None] = {images: 3}
+        for node in graph:
+            self._read(node, {one.name: one.value for one in node.attributes.values()})
 
-    def _read(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> None:
+    def _read(self, node: ir.Node, attributes: dict[str, Any]) -> None:
         if self._read_constant(node, attributes) or self._read_affine(node, attributes):
             return
         if self._read_layer(node, attributes):
             return
-        if node.op_type in ("Shape", "Size") or not node.input:
+        if node.op_type in ("Shape", "Size") or not node.inputs:
             return
         if node.op_type in ("Split", "Slice", "Concat"):
             self._read_channels(node, attributes)
             return
-        read = list(node.input) if node.op_type in _OF_ALL_INPUTS else list(node.input[:1])
-        known = [name for name in read if name in self._sources]
+        read = node.inputs if node.op_type in _OF_ALL_INPUTS else node.inputs[:1]
+        known = [value for value in read if value in self._sources]
         if not known:
             return
-        for output in node.output:
-            self._sources[output] = frozenset().union(*(self._sources[name] for name in known))
-            self._channels[output] = max((self._channels[name] or 0 for name in known), default=0) or None
+        for output in node.outputs:
+            self._sources[output] = frozenset().union(*(self._sources[value] for value in known))
+            self._channels[output] = max((self._channels[value] or 0 for value in known), default=0) or None
 
-    def _read_constant(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> bool:
-        from onnx import numpy_helper
-
+    def _read_constant(self, node: ir.Node, attributes: dict[str, Any]) -> bool:
         if node.op_type == "Constant":
             value = attributes.get("value")
-            array = numpy_helper.to_array(value) if value is not None else next(iter(attributes.values()), 0)
-            self._values[node.output[0]] = np.asarray(array)
+            array = value.numpy() if value is not None else next(iter(attributes.values()), 0)
+            self._values[node.outputs[0]] = np.asarray(array)
             return True
-        if node.op_type == "Shape" and node.input[0] in self._sources:
-            channels = self._channels[node.input[0]]
+        if node.op_type == "Shape" and node.inputs[0] in self._sources:
+            channels = self._channels[node.inputs[0]]
             shape = np.array([np.nan, channels or np.nan, np.nan, np.nan])
-            self._values[node.output[0]] = shape[attributes.get("start", 0) : attributes.get("end")]
+            self._values[node.outputs[0]] = shape[attributes.get("start", 0) : attributes.get("end")]
             return True
-        if node.op_type in _OF_SIZES and all(name in self._values for name in node.input):
-            values = [self._values[name] for name in node.input]
-            self._values[node.output[0]] = _OF_SIZES[node.op_type](values)
+        if node.op_type in _OF_SIZES and all(value in self._values for value in node.inputs):
+            values = [self._values[value] for value in node.inputs]
+            self._values[node.outputs[0]] = _OF_SIZES[node.op_type](values)
             return True
-        if node.op_type not in ("Identity", "Transpose", "Cast") or node.input[0] not in self._values:
+        given = node.inputs[0] if node.inputs else None
+        if (
+            node.op_type not in ("Identity", "Transpose", "Cast")
+            or given is None
+            or given not in self._values
+        ):
             return False
-        array = self._values[node.input[0]]
+        array = self._values[given]
         if node.op_type == "Transpose":
             array = array.transpose(attributes.get("perm"))
-        self._values[node.output[0]] = array
-        if node.input[0] in self._origin:
-            self._origin[node.output[0]] = self._origin[node.input[0]]
+        self._values[node.outputs[0]] = array
+        if given in self._origin:
+            self._origin[node.outputs[0]] = self._origin[given]
         return True
 
-    def _read_layer(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> bool:
-        constants = [self._values.get(name) for name in node.input[1:]]
-        if not constants or constants[0] is None or node.input[0] not in self._sources:
+    def _read_layer(self, node: ir.Node, attributes: dict[str, Any]) -> bool:
+        constants = [self._values.get(value) for value in node.inputs[1:]]
+        if not constants or constants[0] is None or node.inputs[0] not in self._sources:
             return False
         weight, kind = constants[0], kind_of_operator(node.op_type)
         if kind is KINDS["conv"]:
@@ -193,7 +198,7 @@ class _Reader:
             self._normalise(unit, node, attributes)
         else:
             return False
-        self._add(unit, node.output[0])
+        self._add(unit, node.outputs[0])
         return True
 
     def _layer(
@@ -202,90 +207,96 @@ class _Reader:
         weight: np.ndarray | None,
         rest: list[Any],
         how: tuple[Any, ...],
-        node: onnx.NodeProto,
+        node: ir.Node,
     ) -> Unit:
         count = len(weight) if weight is not None else len(rest[0])
         bias = rest[0] if rest and rest[0] is not None else np.zeros(count)
-        names = [self._origin[name] for name in node.input[1:] if name in self._origin]
+        names = self._names(node.inputs[1:])
         return Unit(
             kind,
             weight,
             np.ones(count),
             np.broadcast_to(bias.astype(np.float64), (count,)),
             how,
-            self._sources[node.input[0]],
-            node.output[0],
+            self._sources[node.inputs[0]],
+            str(node.outputs[0].name),
             names,
         )
 
-    def _read_affine(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> bool:
+    def _names(self, values: Sequence[ir.Value | None]) -> list[str]:
+        """Return which initializers constants come from."""
+        return [self._origin[value] for value in values if value is not None and value in self._origin]
+
+    def _read_affine(self, node: ir.Node, attributes: dict[str, Any]) -> bool:
         """Fold a BatchNorm, or a sum or product with one constant per channel, into the unit before it."""
-        at = next((name for name in node.input if name in self._made_by), None)
-        if at is None or self._readers[at] != 1:
+        at = next((value for value in node.inputs if value in self._made_by), None)
+        if at is None or len(at.uses()) + at.is_graph_output() != 1:
             return False
         index = self._made_by[at]
         unit = self.units[index]
-        others = [name for name in node.input if name != at]
-        if kind_of_operator(node.op_type) is KINDS["norm"] and node.input[0] == at:
-            if any(name not in self._values for name in others):
+        others = [value for value in node.inputs if value is not at]
+        if kind_of_operator(node.op_type) is KINDS["norm"] and node.inputs[0] is at:
+            if any(value not in self._values for value in others):
                 return False
             self._normalise(unit, node, attributes)
         elif node.op_type in _CHANNEL_AFFINE and len(others) == 1 and others[0] in self._values:
             value = self._values[others[0]].astype(np.float64)
             # a division by the layer's output is no affine step of it
-            if value.size != unit.channels or (node.op_type in ("Sub", "Div") and node.input[0] != at):
+            if value.size != unit.channels or (node.op_type in ("Sub", "Div") and node.inputs[0] is not at):
                 return False
             _CHANNEL_AFFINE[node.op_type](unit, value.reshape(-1))
-            unit.names += [self._origin[name] for name in others if name in self._origin]
+            unit.names += self._names(others)
         else:
             return False
         del self._made_by[at]
-        self._register(unit, index, node.output[0])
+        self._register(unit, index, node.outputs[0])
         return True
 
-    def _normalise(self, unit: Unit, node: onnx.NodeProto, attributes: dict[str, Any]) -> None:
-        gamma, beta, mean, variance = (self._values[name].astype(np.float64) for name in node.input[1:5])
+    def _normalise(self, unit: Unit, node: ir.Node, attributes: dict[str, Any]) -> None:
+        gamma, beta, mean, variance = (self._values[value].astype(np.float64) for value in node.inputs[1:5])
         unit.add(-mean)
         unit.multiply(gamma / np.sqrt(variance + attributes.get("epsilon", 1e-5)))
         unit.add(beta)
-        unit.names += [self._origin[name] for name in node.input[1:5] if name in self._origin]
+        unit.names += self._names(node.inputs[1:5])
 
-    def _add(self, unit: Unit, output: str) -> None:
+    def _add(self, unit: Unit, output: ir.Value) -> None:
         self.units.append(unit)
         self._register(unit, len(self.units) - 1, output)
 
-    def _register(self, unit: Unit, index: int, output: str) -> None:
-        unit.output = output
+    def _register(self, unit: Unit, index: int, output: ir.Value) -> None:
+        unit.output = str(output.name)
         self._made_by[output] = index
         self._sources[output] = frozenset({(index, ())})
         self._channels[output] = unit.channels
 
-    def _read_channels(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> None:
+    def _read_channels(self, node: ir.Node, attributes: dict[str, Any]) -> None:
         if node.op_type == "Concat":
             self._read_concat(node, attributes)
             return
-        given = node.input[0]
+        given = node.inputs[0]
         if given not in self._sources:
             return
         channels = self._channels[given]
-        for output, (start, count) in zip(node.output, self._taken(node, attributes, channels), strict=False):
+        for output, (start, count) in zip(
+            node.outputs, self._taken(node, attributes, channels), strict=False
+        ):
             self._sources[output] = _extended(self._sources[given], "take", start)
             self._channels[output] = count
 
     def _taken(
-        self, node: onnx.NodeProto, attributes: dict[str, Any], channels: int | None
+        self, node: ir.Node, attributes: dict[str, Any], channels: int | None
     ) -> list[tuple[int | None, int | None]]:
         """Return the first channel and the number of channels of each output; None: all of them."""
         if node.op_type == "Split":
             if attributes.get("axis", 0) not in (1, -3):
-                return [(None, channels)] * len(node.output)
-            sizes = self._values.get(node.input[1]) if len(node.input) > 1 else attributes.get("split")
+                return [(None, channels)] * len(node.outputs)
+            sizes = self._values.get(node.inputs[1]) if len(node.inputs) > 1 else attributes.get("split")
             if sizes is None:
-                count = -(-(channels or 0) // len(node.output))
-                sizes = [count] * len(node.output)
+                count = -(-(channels or 0) // len(node.outputs))
+                sizes = [count] * len(node.outputs)
             starts = np.cumsum([0, *sizes])
             return [(int(start), int(size)) for start, size in zip(starts, sizes, strict=False)]
-        values = [self._values.get(name) for name in node.input[1:4]]
+        values = [self._values.get(value) for value in node.inputs[1:4]]
         starts = values[0] if len(values) > 0 else attributes.get("starts")
         ends = values[1] if len(values) > 1 else attributes.get("ends")
         axes = values[2] if len(values) > 2 else attributes.get("axes", range(len(starts or ())))
@@ -298,17 +309,17 @@ class _Reader:
         start, end = (int(v[at]) if v[at] >= 0 else int(v[at]) + known for v in (starts, ends))
         return [(start, min(end, known) - start)]
 
-    def _read_concat(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> None:
+    def _read_concat(self, node: ir.Node, attributes: dict[str, Any]) -> None:
         sources: set[tuple[int, Way]] = set()
         start = 0
-        for name in node.input:
-            if name in self._sources:
+        for value in node.inputs:
+            if value in self._sources:
                 put = start if attributes.get("axis") in (1, -3) else None
-                sources |= _extended(self._sources[name], "put", put)
-            start += self._channels.get(name) or 0
+                sources |= _extended(self._sources[value], "put", put)
+            start += self._channels.get(value) or 0
         if sources:
-            self._sources[node.output[0]] = frozenset(sources)
-            self._channels[node.output[0]] = start
+            self._sources[node.outputs[0]] = frozenset(sources)
+            self._channels[node.outputs[0]] = start
 
 
 def _extended(sources: Sources, what: str, channel: int | None) -> Sources:

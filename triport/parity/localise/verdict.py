@@ -15,7 +15,7 @@ from triport.converters.environment import MissingRuntimeError
 from triport.converters.identify import IdentifyError
 from triport.converters.networks.registered import of_model
 from triport.converters.onnx_model import LOGITS
-from triport.parity.check import ModelReport
+from triport.parity.check import ModelReport, Pair
 from triport.parity.onnx_graphs import described, in_order, nodes_after, own_operators
 from triport.parity.onnx_graphs.float16 import has_float16
 from triport.parity.onnx_graphs.quantised import (
@@ -32,7 +32,7 @@ from triport.reference_models.spec import ModelSpec, get_model
 
 from .folded import FoldedComparison, FoldedDifference, Step, compare_folded
 from .inputs import file_pair
-from .outputs import first_part
+from .outputs import Run, first_part
 from .units import units_of
 from .weights import compare_named, sentence
 
@@ -148,112 +148,131 @@ def _wrong_graph(report: ModelReport, with_layers: Callable[[int], ModelReport],
     return [f"its graph computes another function ({off_by(pair)}){where}"]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """The file whose weights have names: its model, its weights by canonical name, and how it was run.
+
+    `report` is on the foreign graph against these weights, on `feed`; `seed` is of the noise's draws.
+    """
+
+    path: Path
+    spec: ModelSpec
+    num_classes: int
+    parameters: Mapping[str, np.ndarray]
+    report: ModelReport
+    feed: Arrays
+    seed: int = 0
+
+
 def by_structure(
-    known: Path,
-    foreign: Path,
-    report: ModelReport,
-    spec: ModelSpec,
-    num_classes: int,
-    parameters: Mapping[str, np.ndarray],
-    feed: Arrays,
-    seed: int = 0,
-    tell: Callable[[str], None] = lambda step: None,
+    known: Known, foreign: Path, tell: Callable[[str], None] = lambda step: None
 ) -> Localisation:
     """Compare a foreign ONNX file with the model and the weights of a known one.
-
-    Args:
-        known: the file with the weights.
-        foreign: the ONNX file.
-        report: on the foreign graph against the known weights.
-        spec: of the known file.
-        num_classes: of the known file.
-        parameters: of the known file.
-        feed: the one of the report.
-        seed: of the noise's draws.
-        tell: is told each step.
 
     Raises:
         IdentifyError: less than half of the model is found in the file.
     """
     import onnx
 
+    spec, report = known.spec, known.report
     tell(f"laying {foreign.name} over {spec.name}")
     file = in_order(onnx.load(foreign))
     pair = file_pair(report)
     assert pair is not None
-    own = own_operators(file.graph)
-    if own or has_integer_layers(file):
-        why = _INTEGERS if has_integer_layers(file) else _OWN_OPERATORS.format(", ".join(own[:5]))
+    found_at = str(known.path), str(foreign), spec.name, "by structure"
+    why_not = _why_not_judged(file)
+    if why_not:
         graph = () if pair.passed else (f"{foreign}: another function ({off_by(pair)})",)
-        return Localisation(
-            str(known), str(foreign), spec.name, "by structure", 0, (), graph, f"{foreign}: {why}"
-        )
-    try:
-        model = exporter_for("pytorch").export(spec, num_classes, parameters)
-    except MissingRuntimeError:
-        model = exporter_for("mindspore").export(spec, num_classes, parameters)
-    advice = f"{foreign}: {_COARSE}" if has_one_step_for_a_layer(file) else ""
+        return Localisation(*found_at, 0, (), graph, f"{foreign}: {why_not}")
     halves = has_float16(file)
-    if halves and report.precision == "float32" and not pair.passed:
-        advice = f"{foreign}: {_HALVES}"
-    elif halves and report.precision == "float16":
-        advice = f"{foreign}: its weights and results were allowed what float16 rounds"
+    advice = _advice(file, pair, report.precision)
     quantised: Step | None = None
     if is_quantised(file):
         file = without_rounding(file)
         # one step for a layer is as good as one for each channel until it is seen in the logits
         quantised = "layer" if pair.passed else "channel"
     found = compare_folded(
-        units_of(model),
+        units_of(_model_of(known)),
         units_of(file),
         quantised=quantised,
         halves=halves and report.precision == "float16",
     )
-    total = found.compared + len(found.unmatched)
-    if found.compared < SAME_MODEL * total:
-        raise IdentifyError(
-            f"{foreign}: its names are of no known model, and its layers are not those of {spec.name}, which "
-            f"{known} is of: {found.compared} of {total} are found by shape and connections, not among them\n"
-            f"{listed(found.unmatched)}\nCompare files of one model"
-        )
+    _check_same_model(found, known, foreign)
     faults, not_judged = _structure(found, foreign), ""
     if not faults and not found.differences and not pair.passed:
-        try:
-            part = first_part(
-                spec,
-                num_classes,
-                parameters,
-                feed,
-                seed=seed,
-                precision=report.precision,
-                file=foreign,
-                outputs=found.outputs,
-                feeding=found.feeding,
-                tell=tell,
-            )
-            where = str(part) if part else _after_the_last(file, foreign, found, of_model(spec, num_classes))
-        except (OnnxFileError, MissingRuntimeError) as error:
-            where = str(error)
+        where = _where_it_parts(known, foreign, file, found, tell)
         faults.append(f"{foreign}: the same folded weights, another function ({off_by(pair)}); {where}")
     elif found.differences and not faults:
         not_judged = f"the graph of {foreign} was not judged: that takes equal weights"
     return Localisation(
-        str(known),
-        str(foreign),
-        spec.name,
-        "by structure",
+        *found_at,
         found.compared,
         found.differences,
         tuple(faults),
         not_judged,
-        advice,
+        f"{foreign}: {advice}" if advice else "",
     )
+
+
+def _why_not_judged(file: onnx.ModelProto) -> str:
+    """Return why only a file's logits can be compared; empty where its layers can."""
+    if has_integer_layers(file):
+        return _INTEGERS
+    own = own_operators(file)
+    return _OWN_OPERATORS.format(", ".join(own[:5])) if own else ""
+
+
+def _advice(file: onnx.ModelProto, pair: Pair, precision: str) -> str:
+    """Return what to do about a file that may be no other function and yet not as good as it could be."""
+    if has_float16(file):
+        if precision == "float32" and not pair.passed:
+            return _HALVES
+        if precision == "float16":
+            return "its weights and results were allowed what float16 rounds"
+    return _COARSE if has_one_step_for_a_layer(file) else ""
+
+
+def _model_of(known: Known) -> onnx.ModelProto:
+    """Return the known file's model as a graph, whose initializers have canonical names."""
+    given = known.spec, known.num_classes, known.parameters
+    try:
+        return exporter_for("pytorch").export(*given)
+    except MissingRuntimeError:
+        return exporter_for("mindspore").export(*given)
+
+
+def _check_same_model(found: FoldedComparison, known: Known, foreign: Path) -> None:
+    """Raise IdentifyError where too few layers of the model are in the file."""
+    total = found.compared + len(found.unmatched)
+    if found.compared < SAME_MODEL * total:
+        raise IdentifyError(
+            f"{foreign}: its names are of no known model, and its layers are not those of "
+            f"{known.spec.name}, which {known.path} is of: {found.compared} of {total} are found by shape "
+            f"and connections, not among them\n{listed(found.unmatched)}\nCompare files of one model"
+        )
+
+
+def _where_it_parts(
+    known: Known,
+    foreign: Path,
+    file: onnx.ModelProto,
+    found: FoldedComparison,
+    tell: Callable[[str], None],
+) -> str:
+    """Return where a file of the same weights first computes something else, or why that is not known."""
+    network = of_model(known.spec, known.num_classes)
+    try:
+        run = Run(network, known.parameters, known.feed, known.report.precision, known.seed)
+        part = first_part(run, foreign, found, tell)
+        return str(part) if part else _after_the_last(file, foreign, found, network)
+    except (OnnxFileError, MissingRuntimeError) as error:
+        return str(error)
 
 
 def _after_the_last(file: onnx.ModelProto, foreign: Path, found: FoldedComparison, network: Network) -> str:
     """Return what follows the last layer, which is at fault where no layer's output parts."""
     module, tensor = list(found.outputs.items())[-1]
-    nodes = nodes_after(file.graph, tensor, OnnxRunner(foreign, network).outputs[LOGITS])
+    nodes = nodes_after(file, tensor, OnnxRunner(foreign, network).outputs[LOGITS])
     behind = f": {described(nodes)}" if nodes else ""
     return f"every layer's output is right, so the fault is in what follows the last, {module}{behind}"
 

@@ -73,17 +73,6 @@ def _at_end(given: Input, array: np.ndarray, end: str) -> np.ndarray:
     return np.full_like(array, given.values.low if end == "low" else given.values.high - 1)
 
 
-def nudged(feed: Feed, rounding: float, seed: int) -> list[np.ndarray]:
-    """Return the inputs, each floating-point number one rounding down, as it is, or one up."""
-    random = np.random.default_rng(seed)
-    return [
-        (array * (1 + 2 * rounding * random.integers(-1, 2, array.shape))).astype(array.dtype)
-        if array.dtype.kind == "f" and not feed.is_exact
-        else array
-        for array in feed.arrays
-    ]
-
-
 def with_range(given: Input, values: Integers) -> Input:
     """Return an input whose whole numbers are in another range."""
     return given if isinstance(given.values, Normal) else replace(given, values=values)

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from triport.parity.graphs.runs import RefusedError, open_session, run_onnx
-from triport.parity.noise import Calibration
+from triport.parity.judge.difference import difference
+from triport.parity.judge.noise import Noise
+from triport.parity.judge.tolerance import WIDEST_NARROW, Calibration, share_of
 
 from .feeds import Feed
 from .reference import Expected, Reference
 
 EQUAL, NOT_EQUAL, UNSEEN = "equal", "not equal", "too noisy to see"
-# a tolerance above this share of the largest value would hide faults that a user sees
-WIDEST = 0.02
 MOST_UNSURE = 0.01  # of whole numbers that hang on a rounding
 
 
@@ -41,7 +41,7 @@ class Verdict:
     @property
     def ratio(self) -> float:
         """The error in tolerances."""
-        return self.error / self.tolerance if self.tolerance else float("inf") if self.error else 0.0
+        return share_of(self.error, self.tolerance)
 
     def __str__(self) -> str:
         if self.why:
@@ -91,10 +91,10 @@ def judge_outputs(
     found: Sequence[np.ndarray], expected: Expected, names: Sequence[str], calibration: Calibration
 ) -> list[Verdict]:
     """Return a verdict on each output of one feed."""
-    places = zip(found, expected.outputs, expected.noises, expected.unsure, names, strict=True)
+    places = zip(found, expected.outputs, expected.noises, names, strict=True)
     return [
-        _judge(one, right, noise, unsure, calibration, f"{name} on {expected.feed}")
-        for one, right, noise, unsure, name in places
+        _judge(one, right, noise, calibration, f"{name} on {expected.feed}")
+        for one, right, noise, name in places
     ]
 
 
@@ -111,34 +111,26 @@ def worst(verdicts: Sequence[Verdict]) -> Verdict:
 
 
 def _judge(
-    found: np.ndarray,
-    right: np.ndarray,
-    noise: float,
-    unsure: np.ndarray,
-    calibration: Calibration,
-    where: str,
+    found: np.ndarray, right: np.ndarray, noise: Noise, calibration: Calibration, where: str
 ) -> Verdict:
     if found.shape != right.shape:
         why = f"{where}: the shape is {found.shape}, the Module's {right.shape}"
-        return Verdict(NOT_EQUAL, float("inf"), noise=noise, where=where, why=why)
-    sure = ~unsure
+        return Verdict(NOT_EQUAL, np.inf, noise=noise.size, where=where, why=why)
+    sure = ~noise.unsure
     if right.dtype.kind != "f" or found.dtype.kind != "f":
         return _judge_whole(found, right, sure, where)
     finite = np.isfinite(right)
     odd = sure & ~finite
     if not np.array_equal(found[odd], right[odd].astype(found.dtype), equal_nan=True):
         why = f"{where}: NaN or infinity stand in other places"
-        return Verdict(NOT_EQUAL, float("inf"), noise=noise, where=where, why=why)
-    tolerance = calibration.tolerance_of(noise)
-    if tolerance > WIDEST or not np.isfinite(noise) or (right.size and not (finite & sure).any()):
-        return Verdict(UNSEEN, noise=noise, tolerance=tolerance, where=where)
-    both = finite & sure
-    difference = np.abs(found.astype(np.float64)[both] - right[both]).max(initial=0.0)
-    largest = np.abs(right[both]).max(initial=0.0)
-    error = float(difference / largest) if largest else float("inf") if difference else 0.0
-    error = error if np.isfinite(error) else float("inf")
+        return Verdict(NOT_EQUAL, np.inf, noise=noise.size, where=where, why=why)
+    tolerance = calibration.tolerance_of(noise.size)
+    is_seen = np.isfinite(noise.size) and tolerance <= WIDEST_NARROW
+    if not is_seen or (right.size and not (finite & sure).any()):
+        return Verdict(UNSEEN, noise=noise.size, tolerance=tolerance, where=where)
+    error = difference(found[finite & sure], right[finite & sure])
     verdict = EQUAL if error <= tolerance else NOT_EQUAL
-    return Verdict(verdict, error, tolerance, noise, where)
+    return Verdict(verdict, error, tolerance, noise.size, where)
 
 
 def _judge_whole(found: np.ndarray, right: np.ndarray, sure: np.ndarray, where: str) -> Verdict:

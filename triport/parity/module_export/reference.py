@@ -17,27 +17,20 @@ import numpy as np
 from triport.converters.environment import import_torch
 from triport.converters.torch_export.network import TorchNet
 from triport.converters.torch_export.values_read import Reads, narrow_steps, watched
-from triport.converters.torch_export.weights import rounded_values
-from triport.parity.noise import CALIBRATIONS, Calibration
+from triport.parity.judge.noise import Noise, noises_of, nudged
+from triport.parity.judge.tolerance import CALIBRATIONS, DRAWS, FLOAT32, Calibration
 from triport.reference_models.errors import TriportError
 
-from .feeds import Feed, nudged
-
-DRAWS = 4
+from .feeds import Feed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Expected:
-    """What is right for one feed, output by output.
-
-    `noises` are relative to the largest value of an output; `unsure` is True where the Module's own runs do
-    not agree on a whole number, or on whether there is a number at all.
-    """
+    """What is right for one feed, output by output, and how far the Module is from itself there."""
 
     feed: Feed
     outputs: list[np.ndarray]
-    noises: list[float]
-    unsure: list[np.ndarray]
+    noises: list[Noise]
 
 
 class Reference:
@@ -57,7 +50,7 @@ class Reference:
     @property
     def calibration(self) -> Calibration:
         """How the noise of this precision becomes a tolerance."""
-        return CALIBRATIONS.get(self.net.precision, CALIBRATIONS["float32"])
+        return CALIBRATIONS.get(self.net.precision, FLOAT32)
 
     def expected(self, feed: Feed) -> Expected:
         """Return what is right for a feed; each is computed once.
@@ -75,16 +68,7 @@ class Reference:
             plain = self.net.run(feed.arrays, wrapped=self.wrapped)
         exact = self._run_exactly(feed, plain)
         draws = [plain, *(self._run_rounded(feed, seed) for seed in range(DRAWS))]
-        noises, unsure = [], []
-        for index, right in enumerate(exact):
-            runs = [draw[index] for draw in draws]
-            if any(run.shape != right.shape for run in runs):
-                noises.append(float("inf"))
-                unsure.append(np.ones(right.shape, bool))
-                continue
-            noises.append(_noise(runs, right) if right.dtype.kind == "f" else 0.0)
-            unsure.append(_unsure([*runs, right]))
-        return Expected(feed, exact, noises, unsure)
+        return Expected(feed, exact, noises_of(draws, exact))
 
     def _run_exactly(self, feed: Feed, plain: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Run in float64; a Module that cannot is its own reference in the precision that it has."""
@@ -97,12 +81,25 @@ class Reference:
         return [array.astype(np.float64) if array.dtype.kind == "f" else array for array in plain]
 
     def _run_rounded(self, feed: Feed, seed: int) -> list[np.ndarray]:
-        rounding = self.calibration.rounding
+        rounding, random = self.calibration.rounding, np.random.default_rng(seed)
+        # numbers on edges are not moved: they would be ordinary ones
+        step = 0.0 if feed.is_exact else 2 * rounding
+        arrays = [nudged(array, random, step) for array in feed.arrays]
         with (
-            self.net.with_values(rounded_values(self.net, rounding, seed)),
+            self.net.with_values(_nudged_values(self.net, random, 2 * rounding)),
             _rounded_results(self.net.module, rounding, seed),
         ):
-            return self.net.run(nudged(feed, rounding, seed), wrapped=self.wrapped)
+            return self.net.run(arrays, wrapped=self.wrapped)
+
+
+def _nudged_values(net: TorchNet, random: np.random.Generator, step: float) -> dict[str, Any]:
+    """Return the Module's values, each a step down, as it is, or a step up."""
+    torch, aliases = import_torch(), net.aliases()
+    return {
+        name: torch.from_numpy(nudged(tensor.detach().double().numpy(), random, step)).to(tensor.dtype)
+        for name, tensor in net.state.items()
+        if tensor.is_floating_point() and name not in aliases
+    }
 
 
 @contextlib.contextmanager
@@ -126,21 +123,3 @@ def _rounded_results(module: Any, rounding: float, seed: int) -> Iterator[None]:
     finally:
         for hook in hooks:
             hook.remove()
-
-
-def _noise(runs: Sequence[np.ndarray], right: np.ndarray) -> float:
-    """Return the largest distance of the runs from the first, relative to the largest value that is right."""
-    wide = [run.astype(np.float64) for run in runs]
-    finite = np.isfinite(right) & np.logical_and.reduce([np.isfinite(run) for run in wide])
-    largest = np.abs(right[finite]).max(initial=0.0)
-    distance = max(float(np.abs(run[finite] - wide[0][finite]).max(initial=0.0)) for run in wide[1:])
-    return 0.0 if distance == 0 else distance / largest if largest > 0 else float("inf")
-
-
-def _unsure(runs: Sequence[np.ndarray]) -> np.ndarray:
-    """Return where the runs do not agree: on the value of what is whole, on NaN and infinity of the rest."""
-    if runs[0].dtype.kind == "f":
-        kinds = [np.where(np.isnan(run), 2, np.where(np.isinf(run), np.sign(run), 0)) for run in runs]
-    else:
-        kinds = list(runs)
-    return np.logical_or.reduce([kind != kinds[0] for kind in kinds])

@@ -12,7 +12,7 @@ from triport.converters.torch_export.network import TorchNet
 
 from .axes import Plan
 from .feeds import ordinary
-from .first_parting import first_parting
+from .first_divergence import first_divergence
 from .judge import NOT_EQUAL
 from .proof import SEED, Proof, Prover
 from .result import Attempt
@@ -64,7 +64,7 @@ def find_right(
             if verdict.feed is not None:
                 progress(f"looking where {exporter}'s graph parts")
                 is_moved = any(one is verdict for one in proof.moved)
-                parts = first_parting(prover, exported, dict(traced), verdict.feed, is_moved, folder)
+                parts = first_divergence(prover, exported, dict(traced), verdict.feed, is_moved, folder)
             attempts.append(Attempt(exporter, free, NOT_EQUAL, str(verdict), parts))
     return None
 

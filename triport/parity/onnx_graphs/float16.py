@@ -11,29 +11,34 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import every_node
+from . import named_instead
 
 if TYPE_CHECKING:
     import onnx
+    import onnx_ir as ir
 
 _EXACT = ":unrounded"
 
 
 def has_float16(model: onnx.ModelProto) -> bool:
     """Whether anything that a model computes with is float16; its weights need not be loaded."""
-    from onnx import TensorProto
+    import onnx_ir as ir
 
-    values = [*model.graph.input, *model.graph.output, *model.graph.value_info]
-    return (
-        any(tensor.data_type == TensorProto.FLOAT16 for tensor in model.graph.initializer)
-        or any(value.type.tensor_type.elem_type == TensorProto.FLOAT16 for value in values)
-        or any(
-            (attribute.name == "to" and attribute.i == TensorProto.FLOAT16)
-            or attribute.t.data_type == TensorProto.FLOAT16
-            for node in every_node(model.graph)
-            for attribute in node.attribute
-        )
+    graph = ir.from_proto(model).graph
+    values = [*graph.inputs, *graph.initializers.values()]
+    nodes = list(ir.traversal.RecursiveGraphIterator(graph))
+    values += [value for node in nodes for value in node.outputs]
+    return any(value.dtype == ir.DataType.FLOAT16 for value in values) or any(
+        _makes_float16(attribute) for node in nodes for attribute in node.attributes.values()
     )
+
+
+def _makes_float16(attribute: ir.Attr) -> bool:
+    import onnx_ir as ir
+
+    if attribute.type == ir.AttributeType.TENSOR:
+        return attribute.as_tensor().dtype == ir.DataType.FLOAT16
+    return attribute.name == "to" and attribute.value == ir.DataType.FLOAT16
 
 
 def is_float16_file(path: Path) -> bool:
@@ -48,38 +53,38 @@ def rounded_as_said(model: onnx.ModelProto) -> tuple[onnx.ModelProto, int]:
 
     Nodes inside of If, Loop and Scan are left as they are.
     """
-    import onnx
+    import onnx_ir as ir
 
-    apart = onnx.ModelProto()
-    apart.CopyFrom(model)
-    halves = _float16_tensors(model)
-    outputs = {value.name for value in model.graph.output}
+    apart = ir.from_proto(model)
+    halves = _float16_names(model)
     count = 0
-    del apart.graph.node[:]
-    for node in model.graph.node:
-        copy = apart.graph.node.add()
-        copy.CopyFrom(node)
-        made = [name for name in node.output if name in halves]
+    for node in list(apart.graph):
+        made = [value for value in node.outputs if value.name in halves]
         count += bool(made)
-        for index, name in enumerate(node.output):
-            if name in halves and (node.op_type != "Constant" or name in outputs):
-                copy.output[index] = name + _EXACT
-                apart.graph.node.append(onnx.helper.make_node("Identity", [name + _EXACT], [name]))
-    return apart, count
+        for value in made:
+            if node.op_type != "Constant" or value.is_graph_output():
+                _pass_on(node, value)
+    return ir.to_proto(apart), count
 
 
-def _float16_tensors(model: onnx.ModelProto) -> set[str]:
+def _pass_on(node: ir.Node, value: ir.Value) -> None:
+    """Let all that reads a value read a copy of it, which takes over its name."""
+    import onnx_ir as ir
+
+    assert node.graph is not None
+    copy = named_instead(value, _EXACT)
+    node.graph.insert_after(node, ir.node("Identity", [value], outputs=[copy]))
+
+
+def _float16_names(model: onnx.ModelProto) -> set[str]:
     """Return the tensors that are float16; what an unknown operator makes is what it is given first."""
     import onnx
-    from onnx import TensorProto
+    import onnx_ir as ir
 
-    graph = onnx.shape_inference.infer_shapes(model).graph
-    types = {tensor.name: tensor.data_type for tensor in graph.initializer}
-    for value in [*graph.input, *graph.output, *graph.value_info]:
-        types.setdefault(value.name, value.type.tensor_type.elem_type)
-    for node in graph.node:
-        given = next((types[name] for name in node.input if types.get(name)), TensorProto.UNDEFINED)
-        for name in node.output:
-            if not types.get(name):
-                types[name] = given
-    return {name for name, found in types.items() if found == TensorProto.FLOAT16}
+    graph = ir.from_proto(onnx.shape_inference.infer_shapes(model)).graph
+    types = {value: value.dtype for value in (*graph.inputs, *graph.initializers.values())}
+    for node in graph:
+        given = next((types[value] for value in node.inputs if value and types.get(value)), None)
+        for value in node.outputs:
+            types[value] = value.dtype or given
+    return {str(value.name) for value, found in types.items() if found == ir.DataType.FLOAT16}

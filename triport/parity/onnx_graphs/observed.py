@@ -62,5 +62,5 @@ class ObservedGraph:
         taps = onnx_taps.taps_in(model, beside.steps, self.inputs())
         outputs = self.outputs.values()
         return described(
-            [node for output in outputs for node in nodes_after(model.graph, taps[step].output, output)]
+            [node for output in outputs for node in nodes_after(model, taps[step].output, output)]
         )

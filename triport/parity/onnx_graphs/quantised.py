@@ -17,6 +17,7 @@ from triport.reference_models.network import Arrays
 
 if TYPE_CHECKING:
     import onnx
+    import onnx_ir as ir
 
 QUANTISED_OPS = [op_type for kind in KINDS.values() if kind.quantised for op_type in kind.onnx]
 _DEQUANTISED = "_DequantizeLinear_Output"
@@ -81,13 +82,23 @@ def quantised(model: onnx.ModelProto, feed: Arrays, *, per_channel: bool = True)
 
 def has_one_step_for_a_layer(model: onnx.ModelProto) -> bool:
     """Whether a layer's weights are quantised with one step, and not with one for each output channel."""
-    shapes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
-    ends = [node.input[:2] for node in model.graph.node if node.op_type == "DequantizeLinear"]
-    return any(
-        # of a weight, for more than one channel, and with a single step
-        len(shapes.get(given, ())) > 1 and shapes[given][0] > 1 and np.prod(shapes.get(step, (0,))) == 1
-        for given, step in ends
-    )
+    import onnx_ir as ir
+
+    ends = [node.inputs[:2] for node in ir.from_proto(model).graph if node.op_type == "DequantizeLinear"]
+    return any(_is_of_channels(given) and _size(step) == 1 for given, step in ends)
+
+
+def _is_of_channels(weight: ir.Value | None) -> bool:
+    """Whether a value is a weight for more than one channel."""
+    if weight is None or weight.const_value is None:
+        return False
+    shape = weight.const_value.shape.numpy()
+    return len(shape) > 1 and shape[0] > 1
+
+
+def _size(step: ir.Value | None) -> int | None:
+    """Return how many steps an initializer has."""
+    return None if step is None or step.const_value is None else step.const_value.size
 
 
 def without_rounding(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -97,37 +108,43 @@ def without_rounding(model: onnx.ModelProto) -> onnx.ModelProto:
     rounded for it, and that weights are float32 again, under the names that they had before ONNX Runtime's
     quantiser renamed them.
     """
-    import onnx
+    import onnx_ir as ir
+
+    plain = ir.from_proto(model)
+    graph = plain.graph
+    for node in list(graph):
+        if node.op_type == "DequantizeLinear" and (found := _unrounded(graph, node)) is not None:
+            node.outputs[0].replace_all_uses_with(found, replace_graph_outputs=True)
+            graph.remove(node, safe=True)
+    for node in list(graph):
+        if node.op_type == "QuantizeLinear" and not node.outputs[0].uses():
+            graph.remove(node, safe=True)
+    for name, value in list(graph.initializers.items()):
+        if not value.uses() and not value.is_graph_output():
+            del graph.initializers[name]
+    return ir.to_proto(plain)
+
+
+def _unrounded(graph: ir.Graph, node: ir.Node) -> ir.Value | None:
+    """Return what a DequantizeLinear gives back: what was rounded for it, or a weight; None where neither."""
+    import onnx_ir as ir
     from onnx.reference import ReferenceEvaluator
 
-    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
-    rounded = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "QuantizeLinear"}
-    plain = onnx.ModelProto(
-        ir_version=model.ir_version,
-        opset_import=model.opset_import,
-        graph=onnx.GraphProto(name=model.graph.name, input=model.graph.input, output=model.graph.output),
+    given = [value for value in node.inputs if value is not None]
+    maker = given[0].producer()
+    if maker is not None and maker.op_type == "QuantizeLinear":
+        return maker.inputs[0]
+    if any(value.const_value is None or value.producer() is not None for value in given):
+        return None
+    standard = ir.to_proto(node)
+    standard.domain = ""  # ONNX Runtime's own computes the same
+    feed = {str(value.name): value.const_value.numpy() for value in given if value.const_value is not None}
+    values: Any = ReferenceEvaluator(standard).run(None, feed)
+    name = str(node.outputs[0].name).removesuffix(_DEQUANTISED)
+    array = np.asarray(values[0])
+    tensor = ir.tensor(array, name=name)
+    weight = ir.Value(
+        name=name, type=ir.TensorType(tensor.dtype), shape=ir.Shape(array.shape), const_value=tensor
     )
-    seen: dict[str, str] = {}
-    for node in model.graph.node:
-        if node.op_type == "DequantizeLinear":
-            given = [onnx.numpy_helper.to_array(tensors[name]) for name in node.input if name in tensors]
-            name = rounded.get(node.input[0])
-            if name is None and len(given) == len(node.input):
-                name = node.output[0].removesuffix(_DEQUANTISED)
-                standard = onnx.NodeProto()
-                standard.CopyFrom(node)
-                standard.domain = ""  # ONNX Runtime's own computes the same
-                values: Any = ReferenceEvaluator(standard).run(
-                    None, dict(zip(node.input, given, strict=True))
-                )
-                plain.graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(values[0]), name))
-            if name is not None:
-                seen[node.output[0]] = seen.get(name, name)
-                continue
-        if node.op_type != "QuantizeLinear":
-            copy = plain.graph.node.add()
-            copy.CopyFrom(node)
-            copy.input[:] = [seen.get(name, name) for name in node.input]
-    used = {name for node in plain.graph.node for name in node.input}
-    plain.graph.initializer.extend(tensor for name, tensor in tensors.items() if name in used)
-    return plain
+    graph.register_initializer(weight)
+    return weight

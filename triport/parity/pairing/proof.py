@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from triport.converters.naming.pair_names import PairNames
-from triport.parity.noise import FLOAT32, noise_of, rounded_runner
+from triport.parity.judge.tolerance import FLOAT32
+from triport.parity.noise import noise_of, rounded_runner
 from triport.parity.noise.redrawn import Redrawn, RedrawnRunner
 from triport.parity.random_weights import seeded_value
 from triport.parity.runtimes.mindspore import MindSporeRunner

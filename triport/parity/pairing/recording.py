@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from triport.parity.noise import FLOAT32
+from triport.parity.judge.tolerance import FLOAT32
 from triport.reference_models.modules import Part
 
 from .layouts import error

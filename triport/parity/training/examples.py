@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from triport.parity.inputs import sample_feed
-from triport.parity.noise import nudged, nudged_feeds
+from triport.parity.judge.noise import nudged
+from triport.parity.noise import nudged_feeds
 from triport.parity.runtimes.pytorch import ORDERS
 from triport.reference_models.network import Arrays, Network
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from triport.parity.judge.difference import distance, relative
 from triport.parity.spool import Spool
 
 from .examples import Example
@@ -58,8 +59,7 @@ class Noise:
 
 def _distance(a: np.ndarray, b: np.ndarray) -> float:
     """Return max|a - b|; infinite where it is no number."""
-    found = float(np.abs(np.asarray(a, np.float64) - b).max(initial=0.0))
-    return found if np.isfinite(found) else np.inf
+    return relative(distance(a, b), 1.0)
 
 
 def loss_beside(found: Pass, reference: Pass, noise: Noise) -> TensorResult:

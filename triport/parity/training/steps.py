@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from triport.parity.noise import FLOAT32
+from triport.parity.judge.tolerance import FLOAT32
 from triport.parity.spool import Spool
 from triport.reference_models.kinds import STATISTICS
 

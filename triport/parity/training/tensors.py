@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from triport.parity.noise import FLOAT32
+from triport.parity.judge.tolerance import FLOAT32
 
 # A sum over a batch of products of sums: rounding errors of a gradient add up over forward and backward.
 FLOOR = 4 * FLOAT32.least

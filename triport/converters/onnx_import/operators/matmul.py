@@ -9,9 +9,10 @@ import numpy as np
 
 from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import OMIT, code
+from triport.converters.onnx_import.microsoft import SWAPPED
 from triport.converters.onnx_import.values import Known, Variable
 
-from . import both, pytorch
+from . import both
 
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 
@@ -109,10 +110,14 @@ def gemm(call: Call) -> ast.expr:
     return code("x + c", x=product, c=code("n * c", n=beta, c=c) if beta != 1 else c)
 
 
-@pytorch("Einsum")
+@both("Einsum")
 def einsum(call: Call) -> ast.expr:
-    """Einstein's sum."""
+    """Einstein's sum; in MindSpore a swap of the last two axes alone."""
     equation = call.attribute("equation").replace(" ", "")
+    if equation == SWAPPED:
+        return code("x.mT" if call.target == "pytorch" else "x.swapaxes(-1, -2)", x=call.tensor(0))
+    if call.target == "mindspore":
+        call.refuse(f"the equation {equation!r}")
     if not set(equation) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.,->"):
         call.refuse("its equation has characters that are none")
     return code("torch.einsum(e, *xs)", e=equation, xs=[call.tensor(i) for i in range(call.count)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,18 +12,48 @@ from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import OMIT, code
 from triport.converters.onnx_import.values import Known
 
-from . import pytorch
+from . import both
 from .elementwise import _f32
 
 _GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 # of ONNX's order of gates, PyTorch's: input, forget, cell, output; reset, update, new
 _ORDERS = {"LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2), "RNN": (0,)}
+_SWAPPED = {"pytorch": "x.transpose(0, 1)", "mindspore": "x.swapaxes(0, 1)"}
 _USUAL = {"LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"], "RNN": ["Tanh"]}
 
 
-@pytorch("LSTM", "GRU", "RNN", since=7)
+@dataclass(frozen=True, slots=True)
+class _Recurrent:
+    """What a node's attributes say."""
+
+    direction: str
+    activations: list[str]
+    clip: float | None
+    layout: int
+    hidden: int
+    reset_after: bool
+
+    @property
+    def count(self) -> int:
+        """How many directions there are."""
+        return 2 if self.direction == "bidirectional" else 1
+
+
+@both("LSTM", "GRU", "RNN", since=7)
 def recurrent(call: Call) -> Any:
     """A layer of PyTorch where it is one, else its definition, step by step."""
+    read = _attributes(call)
+    call.rep(1), call.rep(2)
+    if call.target == "pytorch" and _is_layer(call, read):
+        weights = [call.rep(i) for i in (1, 2, 3) if call.has(i)]
+        layer = _layer(call, weights, read)
+        if layer is not None:
+            return layer
+    return _by_definition(call, read)
+
+
+def _attributes(call: Call) -> _Recurrent:
+    """Return what the attributes say, all of them read or refused."""
     op = call.node.op_type
     direction = call.attribute("direction", "forward")
     if direction not in ("forward", "reverse", "bidirectional"):
@@ -31,96 +62,96 @@ def recurrent(call: Call) -> Any:
     given = call.attribute("activations", None)
     activations = [a.lower() for a in (given or _USUAL[op] * count)]
     alphas, betas = call.attribute("activation_alpha", None), call.attribute("activation_beta", None)
-    clip, layout = call.attribute("clip", None), call.attribute("layout", 0)
-    hidden = call.attribute("hidden_size")
-    after = call.attribute("linear_before_reset", 0) if op == "GRU" else 0
-    coupled = call.attribute("input_forget", 0) if op == "LSTM" else 0
-    known = ("sigmoid", "tanh", "relu")
-    if any(a not in known for a in activations) or alphas or betas:
+    if any(a not in ("sigmoid", "tanh", "relu") for a in activations) or alphas or betas:
         call.refuse(f"activations {activations}")
-    if coupled:
+    if len(activations) != count * len(_USUAL[op]):
+        call.refuse(f"{len(activations)} activations; {count * len(_USUAL[op])} are expected")
+    if op == "LSTM" and call.attribute("input_forget", 0):
         call.refuse("input_forget")
-    call.rep(1), call.rep(2)
-    usual = [a.lower() for a in _USUAL[op]] * count
-    relu = op == "RNN" and activations == ["relu"] * count
-    peepholes = op == "LSTM" and call.has(7)
-    plain = (activations == usual or relu) and clip is None and not call.has(4) and not peepholes
-    weights = [call.rep(i) if call.has(i) else None for i in (1, 2, 3)]
-    fixed = all(w is None or isinstance(w, Known) for w in weights)
-    if (
-        plain
-        and fixed
-        and direction != "reverse"
-        and not (op == "GRU" and not after)
-        and call.dtype(0) == "float32"
-    ):
-        layer = _layer(call, [w for w in weights if isinstance(w, Known)], hidden, count, layout, relu)
-        if layer is not None:
-            return layer
-    function = {"LSTM": "lstm", "GRU": "gru", "RNN": "rnn"}[op]
-    more: dict[str, Any] = {}
-    if op == "LSTM":
-        more = {"c": call.tensor(6) if call.has(6) else None, "p": call.tensor(7) if call.has(7) else None}
-        template = "f(x, w, r, b, n, h, c, p, direction=d, activations=a, clip=l, batch_first=o)"
-    elif op == "GRU":
-        more = {"after": bool(after)}
-        template = "f(x, w, r, b, n, h, direction=d, activations=a, clip=l, batch_first=o, reset_after=after)"
-    else:
-        template = "f(x, w, r, b, n, h, direction=d, activations=a, clip=l, batch_first=o)"
-    result = code(
-        template,
-        f=call.function(function),
-        x=call.tensor(0),
-        w=call.tensor(1),
+    return _Recurrent(
+        direction,
+        activations,
+        call.attribute("clip", None),
+        call.attribute("layout", 0),
+        call.attribute("hidden_size"),
+        bool(call.attribute("linear_before_reset", 0)) if op == "GRU" else False,
+    )
+
+
+def _is_layer(call: Call, read: _Recurrent) -> bool:
+    """Return whether nn.LSTM, nn.GRU or nn.RNN is what the node computes."""
+    op = call.node.op_type
+    usual = [a.lower() for a in _USUAL[op]] * read.count
+    relu = op == "RNN" and read.activations == ["relu"] * read.count
+    if (read.activations != usual and not relu) or read.clip is not None or read.direction == "reverse":
+        return False
+    if call.has(4) or (op == "LSTM" and call.has(7)) or (op == "GRU" and not read.reset_after):
+        return False
+    fixed = all(isinstance(call.rep(i), Known) for i in (1, 2, 3) if call.has(i))
+    return fixed and call.dtype(0) == "float32"
+
+
+def _by_definition(call: Call, read: _Recurrent) -> tuple[ast.expr, ...]:
+    op = call.node.op_type
+    optional = {i: call.tensor(i) if call.has(i) else None for i in (3, 4, 5, 6, 7) if i < 6 or op == "LSTM"}
+    states = [optional[i] for i in ((5, 6) if op == "LSTM" else (5,))]
+    x = call.tensor(0)
+    if read.layout:
+        x = code(_SWAPPED[call.target], x=x)
+        states = [None if s is None else code(_SWAPPED[call.target], x=s) for s in states]
+    step = code(
+        "f(r, b, *p, a, l, *m)",
+        f=call.function(f"{op.lower()}_step"),
         r=call.tensor(2),
-        b=call.tensor(3) if call.has(3) else None,
-        n=call.tensor(4) if call.has(4) else None,
-        h=call.tensor(5) if call.has(5) else None,
-        d=direction,
-        a=tuple(activations),
-        l=None if clip is None else _f32(clip),
-        o=bool(layout),
-        **more,
+        b=optional[3],
+        p=[optional[7]] if op == "LSTM" else OMIT,
+        a=tuple(read.activations),
+        l=None if read.clip is None else _f32(read.clip),
+        m=[read.reset_after] if op == "GRU" else OMIT,
+    )
+    result = code(
+        "f(x, w, b, n, s, size, backwards, step)",
+        f=call.function("recurrent"),
+        x=x,
+        w=call.tensor(1),
+        b=optional[3],
+        n=optional[4],
+        s=states,
+        size=read.hidden,
+        backwards=read.direction == "reverse",
+        step=step,
     )
     found = call.let("out", result)
-    return tuple(code("x[i]", x=found, i=i) for i in range(3 if op == "LSTM" else 2))
+    outputs = [code("x[i]", x=found, i=i) for i in range(3 if op == "LSTM" else 2)]
+    if read.layout:
+        first = "x.permute(2, 0, 1, 3)"
+        return (code(first, x=outputs[0]), *(code(_SWAPPED[call.target], x=y) for y in outputs[1:]))
+    return tuple(outputs)
 
 
-def _layer(
-    call: Call, weights: list[Known], hidden: int, count: int, layout: int, relu: bool
-) -> tuple[ast.expr, ...] | None:
+def _layer(call: Call, weights: list[Known], read: _Recurrent) -> tuple[ast.expr, ...] | None:
     """Return nn.LSTM, nn.GRU or nn.RNN with its states; the gates are brought into PyTorch's order."""
     op = call.node.op_type
-    inputs = weights[0].array.shape[2]
-    held: dict[str, Known] = {}
-    for d in range(count):
-        end = "_reverse" if d else ""
-        for name, rep in (("weight_ih", weights[0]), ("weight_hh", weights[1])):
-            held[f"{name}_l0{end}"] = Known(_ordered(rep.array[d], op, hidden), trained=True)
-        bias = weights[2].array[d] if len(weights) > 2 else None
-        if bias is not None:
-            for name, part in (("bias_ih", bias[: len(bias) // 2]), ("bias_hh", bias[len(bias) // 2 :])):
-                held[f"{name}_l0{end}"] = Known(_ordered(part, op, hidden), trained=True)
     constructor = code(
         f"nn.{op}(i, h, bias=b, batch_first=f, bidirectional=d, nonlinearity=r)",
-        i=inputs,
-        h=hidden,
+        i=weights[0].array.shape[2],
+        h=read.hidden,
         b=OMIT if len(weights) > 2 else False,
-        f=True if layout else OMIT,
-        d=True if count == 2 else OMIT,
-        r="relu" if relu else OMIT,
+        f=True if read.layout else OMIT,
+        d=True if read.count == 2 else OMIT,
+        r="relu" if op == "RNN" and "relu" in read.activations else OMIT,
     )
+    held = _held(op, weights, read)
     layer = call.body.shared.state.add_layer(op.lower(), constructor, held, call.body.prefix)
     if layer is None:
         return None
     states = [call.tensor(i) if call.has(i) else None for i in ((5, 6) if op == "LSTM" else (5,))]
     if op == "LSTM" and (states[0] is None) != (states[1] is None):
         call.refuse("only one of the two initial states")
-    if layout:
+    if read.layout:
         states = [None if s is None else code("s.transpose(0, 1)", s=s) for s in states]
     first: Any = OMIT if states[0] is None else (tuple(states) if op == "LSTM" else states[0])
-    module = call.body.member(layer)
-    run = code("f(x, s)", f=module, x=call.tensor(0), s=first)
+    run = code("f(x, s)", f=call.body.member(layer), x=call.tensor(0), s=first)
     names = [call.body.shared.fresh(n) for n in ("x", "hidden", "cell")[: 3 if op == "LSTM" else 2]]
     pair: ast.expr = ast.Name(names[1], ast.Store())
     if op == "LSTM":
@@ -128,17 +159,34 @@ def _layer(
     call.body.statements.append(
         ast.Assign([ast.Tuple([ast.Name(names[0], ast.Store()), pair], ast.Store())], run)
     )
-    y = ast.Name(names[0], ast.Load())
-    if layout:
-        sequence = code("x.unflatten(-1, (n, -1))", x=y, n=count)
-    elif count == 1:
-        sequence = code("x.unsqueeze(1)", x=y)
-    else:
-        sequence = code("x.unflatten(-1, (n, -1)).transpose(1, 2)", x=y, n=count)
-    last = [ast.Name(n, ast.Load()) for n in names[1:]]
-    if layout:
-        return (sequence, *(code("s.transpose(0, 1)", s=s) for s in last))
+    sequence = _with_directions(ast.Name(names[0], ast.Load()), read)
+    last: list[ast.expr] = [ast.Name(n, ast.Load()) for n in names[1:]]
+    if read.layout:
+        last = [code("s.transpose(0, 1)", s=s) for s in last]
     return (sequence, *last)
+
+
+def _held(op: str, weights: list[Known], read: _Recurrent) -> dict[str, Known]:
+    """Return the layer's weights by leaf."""
+    held: dict[str, Known] = {}
+    for d in range(read.count):
+        end = "_reverse" if d else ""
+        for name, rep in (("weight_ih", weights[0]), ("weight_hh", weights[1])):
+            held[f"{name}_l0{end}"] = Known(_ordered(rep.array[d], op, read.hidden), trained=True)
+        if len(weights) > 2:
+            bias = weights[2].array[d]
+            for name, part in (("bias_ih", bias[: len(bias) // 2]), ("bias_hh", bias[len(bias) // 2 :])):
+                held[f"{name}_l0{end}"] = Known(_ordered(part, op, read.hidden), trained=True)
+    return held
+
+
+def _with_directions(y: ast.expr, read: _Recurrent) -> ast.expr:
+    """Return all hidden states with an axis of directions, as ONNX has them."""
+    if read.layout:
+        return code("x.unflatten(-1, (n, -1))", x=y, n=read.count)
+    if read.count == 1:
+        return code("x.unsqueeze(1)", x=y)
+    return code("x.unflatten(-1, (n, -1)).transpose(1, 2)", x=y, n=read.count)
 
 
 def _ordered(array: np.ndarray, op: str, hidden: int) -> np.ndarray:

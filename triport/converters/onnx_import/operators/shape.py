@@ -132,7 +132,7 @@ def squeeze(call: Call) -> ast.expr:
     x, shape = call.tensor(0), call.shape(0)
     if axes is None:
         if shape is None or not all(isinstance(n, int) for n in shape):
-            call.refuse("no axes are given, and the shape is not known")
+            return code("x.squeeze()", x=x)
         return code("x.reshape(s)", x=x, s=tuple(n for n in shape if n != 1))
     rank = call.rank(0)
     axes = sorted(call.axis(a, rank) for a in axes)
@@ -301,7 +301,6 @@ def slice_(call: Call) -> ast.expr:
                 a=call.int_tuple(3) if call.has(3) else None,
                 t=call.int_tuple(4) if call.has(4) else None,
             )
-    rank = call.rank(0)
     if call.version < 10:
         starts: Any = call.attribute("starts")
         ends: Any = call.attribute("ends")
@@ -315,7 +314,10 @@ def slice_(call: Call) -> ast.expr:
             ends = _scalars(call, 2)
         axes = [int(n) for n in call.array(3).reshape(-1)] if call.has(3) else None
         steps = [int(n) for n in call.array(4).reshape(-1)] if call.has(4) else None
-    axes = list(range(len(starts))) if axes is None else [call.axis(a, rank) for a in axes]
+    axes = list(range(len(starts))) if axes is None else axes
+    from_the_front = all(a >= 0 for a in axes)  # then the rank need not be known
+    if call.shape(0) is not None or not from_the_front:
+        axes = [call.axis(a, call.rank(0)) for a in axes]
     steps = [1] * len(starts) if steps is None else steps
     if not len(starts) == len(ends) == len(axes) == len(steps) or len(set(axes)) != len(axes):
         call.refuse("starts, ends, axes and steps do not fit one another")
@@ -337,6 +339,7 @@ def slice_(call: Call) -> ast.expr:
         return x
     members = [index.get(i, ast.Slice()) for i in range(max(index) + 1)]
     first = min(index)
+    rank = len(call.shape(0) or ())
     if first == rank - 1 and rank > 2:
         members = [ast.Constant(...), index[first]]
     tree: ast.expr = members[0] if len(members) == 1 else ast.Tuple(members, ast.Load())

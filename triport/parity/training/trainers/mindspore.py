@@ -46,6 +46,8 @@ class MindSporeTrainer:
             return task.objective.loss(named_outputs(network, found), targets, cross_entropy)
 
         self._computed = computed
+        # what is made in graph mode stays compiled, whatever mode it is called in
+        mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
         self._value_and_grad = mindspore.value_and_grad(computed, None, self._trained)
         self._optimizer = mindspore.nn.Momentum(
             self._trained,

@@ -6,21 +6,14 @@ import torch
 from torch import Tensor
 
 
-def lstm(
-    x: Tensor,
-    weight: Tensor,
+def lstm_step(
     recurrence: Tensor,
     bias: Tensor | None,
-    lengths: Tensor | None,
-    hidden: Tensor | None,
-    cell: Tensor | None,
     peepholes: Tensor | None,
-    direction: str,
     activations: tuple[str, ...],
     clip: float | None,
-    batch_first: bool,
-) -> tuple[Tensor, ...]:
-    """Return all hidden states (time, direction, batch, features), the last ones, and the last cells."""
+) -> Callable[[int, Tensor, list[Tensor]], list[Tensor]]:
+    """Return what makes hidden state and cell of a direction's inputs and the last ones."""
     size = recurrence.shape[-1]
 
     def step(d: int, given: Tensor, states: list[Tensor]) -> list[Tensor]:
@@ -35,24 +28,17 @@ def lstm(
         c = f * c + i * second(limited(g, clip))
         return [first(limited(o + p_o * c, clip)) * third(c), c]
 
-    states = [hidden, cell]
-    return recurrent_states(x, weight, bias, lengths, states, size, 4, direction, batch_first, step)
+    return step
 
 
-def gru(
-    x: Tensor,
-    weight: Tensor,
+def gru_step(
     recurrence: Tensor,
     bias: Tensor | None,
-    lengths: Tensor | None,
-    hidden: Tensor | None,
-    direction: str,
     activations: tuple[str, ...],
     clip: float | None,
-    batch_first: bool,
     reset_after: bool,
-) -> tuple[Tensor, ...]:
-    """Return all hidden states (time, direction, batch, features), and the last ones."""
+) -> Callable[[int, Tensor, list[Tensor]], list[Tensor]]:
+    """Return what makes the hidden state of a direction's inputs and the last one."""
     size = recurrence.shape[-1]
 
     def step(d: int, given: Tensor, states: list[Tensor]) -> list[Tensor]:
@@ -66,22 +52,13 @@ def gru(
         inner = r * (h @ r_n.T + b_n) if reset_after else (r * h) @ r_n.T + b_n
         return [(1 - z) * second(limited(x_n + inner, clip)) + z * h]
 
-    return recurrent_states(x, weight, bias, lengths, [hidden], size, 3, direction, batch_first, step)
+    return step
 
 
-def rnn(
-    x: Tensor,
-    weight: Tensor,
-    recurrence: Tensor,
-    bias: Tensor | None,
-    lengths: Tensor | None,
-    hidden: Tensor | None,
-    direction: str,
-    activations: tuple[str, ...],
-    clip: float | None,
-    batch_first: bool,
-) -> tuple[Tensor, ...]:
-    """Return all hidden states (time, direction, batch, features), and the last ones."""
+def rnn_step(
+    recurrence: Tensor, bias: Tensor | None, activations: tuple[str, ...], clip: float | None
+) -> Callable[[int, Tensor, list[Tensor]], list[Tensor]]:
+    """Return what makes the hidden state of a direction's inputs and the last one."""
     size = recurrence.shape[-1]
 
     def step(d: int, given: Tensor, states: list[Tensor]) -> list[Tensor]:
@@ -90,7 +67,7 @@ def rnn(
             total = total + bias[d, size:]
         return [getattr(torch, activations[d])(limited(total, clip))]
 
-    return recurrent_states(x, weight, bias, lengths, [hidden], size, 1, direction, batch_first, step)
+    return step
 
 
 def limited(x: Tensor, clip: float | None) -> Tensor:
@@ -98,32 +75,29 @@ def limited(x: Tensor, clip: float | None) -> Tensor:
     return x if clip is None else x.clamp(-clip, clip)
 
 
-def recurrent_states(
+def recurrent(
     x: Tensor,
     weight: Tensor,
     bias: Tensor | None,
     lengths: Tensor | None,
     states: list[Tensor | None],
     size: int,
-    gates: int,
-    direction: str,
-    batch_first: bool,
+    backwards: bool,
     step: Callable[[int, Tensor, list[Tensor]], list[Tensor]],
 ) -> tuple[Tensor, ...]:
-    """Run a step along the time of each direction; sequences that have ended keep their states."""
-    if batch_first:
-        x = x.transpose(0, 1)
-        states = [None if s is None else s.transpose(0, 1) for s in states]
+    """Run a step along the time of each direction; sequences that have ended keep their states.
+
+    Return all hidden states (time, direction, batch, features), and the last ones of every kind.
+    """
     time, batch = x.shape[:2]
     every, last = [], []
     for d in range(weight.shape[0]):
         given = x @ weight[d].T
         if bias is not None:
-            given = given + bias[d, : gates * size]
+            given = given + bias[d, : weight.shape[1]]
         now = [x.new_zeros(batch, size) if s is None else s[d] for s in states]
-        backwards = direction == "reverse" or d == 1
         outputs = [x.new_zeros(batch, size)] * time
-        for t in reversed(range(time)) if backwards else range(time):
+        for t in reversed(range(time)) if backwards or d == 1 else range(time):
             after = step(d, given[t], now)
             if lengths is None:
                 now, outputs[t] = after, after[0]
@@ -133,8 +107,4 @@ def recurrent_states(
                 outputs[t] = torch.where(running, after[0], 0)
         every.append(torch.stack(outputs))
         last.append(now)
-    ends = [torch.stack(each) for each in zip(*last, strict=True)]
-    sequence = torch.stack(every, dim=1)
-    if batch_first:
-        return sequence.permute(2, 0, 1, 3), *(e.transpose(0, 1) for e in ends)
-    return sequence, *ends
+    return torch.stack(every, dim=1), *(torch.stack(each) for each in zip(*last, strict=True))

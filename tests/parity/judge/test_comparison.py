@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from triport.parity.compare import ComparisonError, compare
+from triport.parity.judge.comparison import ComparisonError, compare
 
 
 def test_known_values():

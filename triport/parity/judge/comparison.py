@@ -1,4 +1,4 @@
-"""The verdict on two sets of outputs. NumPy only."""
+"""The verdict on a candidate's outputs, all of which are numbers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import numpy as np
 
 from triport.reference_models.errors import TriportError
 from triport.reference_models.network import Arrays
+
+from .difference import distance, largest_value, relative
+from .tolerance import share_of, worst_of
 
 
 class ComparisonError(TriportError):
@@ -33,9 +36,7 @@ class Comparison:
     @property
     def share(self) -> float:
         """How much of its tolerance it needs; what needs most decides."""
-        if self.needed_tolerance == 0:
-            return 0.0
-        return self.needed_tolerance / self.tolerance if self.tolerance else np.inf
+        return share_of(self.needed_tolerance, self.tolerance)
 
 
 def compare(
@@ -61,9 +62,8 @@ def compare(
     top1 = a.ndim == 2 and a.shape[1] > 1 and reference.dtype.kind == "f"
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         return Comparison(np.inf, np.inf, np.inf, tolerance, 0.0 if top1 else None, False)
-    max_abs = float(np.abs(a - b).max())
-    largest = float(np.abs(a).max())
-    max_rel = 0.0 if max_abs == 0 else max_abs / largest if largest > 0 else np.inf
+    max_abs = distance(a, b)
+    max_rel = relative(max_abs, largest_value(a))
     agreement = float((a.argmax(1) == b.argmax(1)).mean()) if top1 else None
     return Comparison(max_abs, max_rel, max_rel, tolerance, agreement, max_rel <= tolerance)
 
@@ -81,4 +81,6 @@ def compare_outputs(
 
 def deciding(outputs: Mapping[str, Comparison]) -> str:
     """Return the output that needs most of its tolerance, which decides."""
-    return max(outputs, key=lambda name: (not outputs[name].passed, outputs[name].share))
+    found = outputs.values()
+    place = worst_of([one.needed_tolerance for one in found], [one.tolerance for one in found])
+    return list(outputs)[place]

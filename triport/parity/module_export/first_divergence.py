@@ -12,6 +12,7 @@ from triport.converters.torch_export.exporters import EXPORTERS, Exported
 from triport.converters.torch_export.taps import tapped
 from triport.converters.torch_export.write import write
 from triport.parity.graphs.runs import RefusedError, open_session, run_onnx
+from triport.parity.judge import divergence
 from triport.reference_models.errors import TriportError
 
 from .feeds import Feed, ordinary
@@ -20,7 +21,7 @@ from .proof import SEED, Prover
 from .reference import Reference
 
 
-def first_parting(
+def first_divergence(
     prover: Prover, exported: Exported, traced: dict[str, int], feed: Feed, is_moved: bool, folder: Path
 ) -> str:
     """Return where the graph parts on a feed, as a phrase; "" where that cannot be found.
@@ -50,9 +51,10 @@ def first_parting(
     names = [*map(str, taps), *net.output_names]
     if not len(found) == len(expected.outputs) == len(names):
         return ""
-    for place, verdict in enumerate(judge_outputs(found, expected, names, reference.calibration)):
-        if verdict.verdict == NOT_EQUAL:
-            if place >= len(taps):
-                return f"after the last module, in what {type(net.module).__name__}.forward computes itself"
-            return str(taps[place])
-    return ""
+    verdicts = judge_outputs(found, expected, names, reference.calibration)
+    first = divergence.first_divergence(range(len(names)), lambda place: verdicts[place].verdict != NOT_EQUAL)
+    if first is None:
+        return ""
+    if first.at >= len(taps):
+        return f"after the last module, in what {type(net.module).__name__}.forward computes itself"
+    return str(taps[first.at])

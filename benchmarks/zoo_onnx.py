@@ -1,0 +1,232 @@
+"""Real ONNX files to source: right or not, how long it took, how many lines; beside others' tools.
+
+    python benchmarks/zoo_onnx.py FOLDER... [--rows ROWS.jsonl] [--peers PYTHON] [--minutes M]
+    python benchmarks/zoo_onnx.py --table ROWS.jsonl [--markdown docs/onnx_to_source.md]
+
+FOLDER holds .onnx files at any depth: unpacked packages of the index, or exports of one's own; its first
+folder below names the producer of a file. None is downloaded here and none is committed. Each file and tool
+runs in a process of its own; a row of JSON a file and tool, so that a run that was stopped goes on. Peers run
+in PYTHON, an environment that has torch, onnx, onnx2torch, onnx2pytorch and onnx2fx: their outputs are
+compared with ONNX Runtime's without optimisation, on the inputs that triport's are, and right up to LEAST.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("GLOG_v", "3")
+
+OURS = ("pytorch", "mindspore")
+PEERS = ("onnx2torch", "onnx2pytorch", "onnx2fx")
+BEGIN, END = "<!-- table -->", "<!-- end of table -->"
+LIMIT_S = 600
+# of the largest value: what users call right
+LEAST = 1e-4
+
+Record = dict[str, Any]
+
+
+def main() -> None:
+    """Run what is missing, or print the table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folders", nargs="*", type=Path)
+    parser.add_argument("--rows", type=Path, default=Path("zoo_onnx.jsonl"))
+    parser.add_argument("--peers", help="the Python that has the peers")
+    parser.add_argument("--to", default=",".join(OURS))
+    parser.add_argument("--minutes", type=float, default=1e9)
+    parser.add_argument("--one", nargs=3, metavar=("FILE", "TOOL", "FEEDS"), help=argparse.SUPPRESS)
+    parser.add_argument("--table", type=Path)
+    parser.add_argument("--markdown", type=Path)
+    arguments = parser.parse_args()
+    if arguments.one:
+        file, tool, feeds = arguments.one
+        print(json.dumps(ours(Path(file), tool, Path(feeds))))
+    elif arguments.table:
+        text = table_of(records_in(arguments.table))
+        if arguments.markdown:
+            page = arguments.markdown.read_text()
+            head, tail = page.partition(BEGIN)[0], page.partition(END)[2]
+            arguments.markdown.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}")
+        else:
+            print(text)
+    else:
+        tools = [*arguments.to.split(","), *(PEERS if arguments.peers else ())]
+        run_all(arguments.folders, arguments.rows, tools, arguments.peers, arguments.minutes)
+
+
+def records_in(rows: Path) -> list[Record]:
+    """Return the rows so far; of two of a file and tool the later one is meant."""
+    if not rows.exists():
+        return []
+    found = {(r["file"], r["tool"]): r for r in map(json.loads, rows.read_text().splitlines())}
+    return list(found.values())
+
+
+def files_of(folders: list[Path]) -> Iterator[tuple[str, Path]]:
+    """Yield each file once, by its bytes, and what the table calls it."""
+    seen = set()
+    for folder in folders:
+        for path in sorted(folder.rglob("*.onnx")):
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            if digest not in seen:
+                seen.add(digest)
+                yield f"{path.relative_to(folder).parts[0]}/{path.name}", path
+
+
+def run_all(folders: list[Path], rows: Path, tools: list[str], peers: str | None, minutes: float) -> None:
+    """Add a row for each file and tool that has none."""
+    end = time.monotonic() + 60 * minutes
+    done = {(r["file"], r["tool"]) for r in records_in(rows)}
+    for name, path in files_of(folders):
+        with tempfile.TemporaryDirectory() as kept:
+            feeds = Path(kept) / "feeds.npz"
+            for tool in tools:
+                if (name, tool) in done or time.monotonic() > end:
+                    continue
+                record = {"file": name, "tool": tool, **_run(path, tool, feeds, peers)}
+                with rows.open("a") as file:
+                    file.write(json.dumps(record) + "\n")
+                print(f"{name} {tool}: {record['verdict']} {record.get('why', '')}"[:200], flush=True)
+
+
+def _run(path: Path, tool: str, feeds: Path, peers: str | None) -> Record:
+    """Return what a process of its own says of a file and a tool."""
+    if tool in OURS:
+        command = [sys.executable, __file__, "--one", str(path), tool, str(feeds)]
+    elif not feeds.exists():
+        written = subprocess.run(
+            [sys.executable, __file__, "--one", str(path), "feeds", str(feeds)],
+            capture_output=True,
+            check=False,
+        )
+        if not feeds.exists():
+            return {"verdict": "not run", "why": _last(written.stderr.decode(errors="replace"))}
+        return _run(path, tool, feeds, peers)
+    else:
+        beside = Path(__file__).with_name("zoo_onnx_peers.py")
+        command = [str(peers), str(beside), str(path), tool, str(feeds), str(LEAST)]
+    began = time.monotonic()
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+    except subprocess.TimeoutExpired:
+        return {"verdict": "failed", "why": f"not done after {LIMIT_S} s"}
+    try:
+        return {**json.loads(done.stdout.splitlines()[-1]), "process_s": round(time.monotonic() - began, 2)}
+    except (ValueError, IndexError):
+        return {"verdict": "failed", "why": _last(done.stderr)}
+
+
+def _last(text: str) -> str:
+    return (text.strip().splitlines() or ["nothing was said"])[-1][:300]
+
+
+def ours(path: Path, tool: str, feeds: Path) -> Record:
+    """Return what triport makes of a file: its verdict, and how long it took without and with the proof."""
+    import onnx
+
+    from triport.converters.networks.imported import written_source
+    from triport.parity.imported.convert import imported
+    from triport.reference_models.errors import TriportError
+
+    if tool == "feeds":
+        return save_feeds(path, feeds)
+    proto = onnx.load(path, load_external_data=False)
+    about: Record = {
+        "producer": f"{proto.producer_name} {proto.producer_version}".strip(),
+        "opset": max([e.version for e in proto.opset_import if e.domain in ("", "ai.onnx")], default=0),
+        "nodes": len(proto.graph.node),
+    }
+    began = time.monotonic()
+    try:
+        written_source(path, tool, "net")  # type: ignore[arg-type]
+        about["convert_s"] = round(time.monotonic() - began, 2)
+        _, done = imported(path, tool, "net")  # type: ignore[arg-type]
+    except TriportError as error:
+        return {**about, "verdict": "refused", "why": str(error).removeprefix(f"{path}: ")[:400]}
+    worst = max(done.trials, key=lambda t: (not t.passed, t.max_rel))
+    return {
+        **about,
+        "verdict": "right" if done.is_equal else "found different",
+        "max_rel": worst.max_rel,
+        "judged_by": worst.judged_by,
+        "why": "" if done.is_equal else f"{done.first_divergence}; {worst.why}",
+        "lines": done.source_lines,
+        "own_nodes": done.nodes,
+        "classes": done.classes,
+        "total_s": round(time.monotonic() - began, 2),
+    }
+
+
+def save_feeds(path: Path, feeds: Path) -> Record:
+    """Write the inputs that a file is compared on, and ONNX Runtime's outputs."""
+    import numpy as np
+
+    from triport.converters.onnx_import.reading import read_model
+    from triport.parity.imported.convert import feeds_of
+    from triport.parity.imported.judge import Runtime
+    from triport.parity.imported.references import references_of
+
+    runtime = Runtime.of(path)
+    arrays = {}
+    for index, feed in enumerate(feeds_of(path, read_model(path), runtime)):
+        arrays |= {f"{index}.in.{place}": array for place, array in enumerate(feed.values())}
+        exact = references_of(path)[0][1](feed)  # its own Sigmoid is off where results are small
+        wanted = exact if exact is not None else runtime.run(feed)
+        arrays |= {f"{index}.out.{place}": array for place, array in enumerate(wanted)}
+    np.savez(feeds, **arrays)
+    return {"verdict": "written"}
+
+
+def table_of(records: list[Record]) -> str:
+    """Return the files as a table of Markdown, after the counts."""
+    files = list(dict.fromkeys(r["file"] for r in records))
+    tools = [t for t in (*OURS, *PEERS) if any(r["tool"] == t for r in records)]
+    by = {(r["file"], r["tool"]): r for r in records}
+    lines = [
+        "| | " + " | ".join(tools) + " |",
+        "|---" * (len(tools) + 1) + "|",
+    ]
+    for verdict in ("right", "refused", "failed", "found different", "silently wrong"):
+        counts = [sum(r["tool"] == t and r["verdict"] == verdict for r in records) for t in tools]
+        if any(counts):
+            lines.append(f"| {verdict}, of {len(files)} | " + " | ".join(map(str, counts)) + " |")
+    lines += ["", "| file | producer, opset | nodes | lines | " + " | ".join(tools) + " |"]
+    lines.append("|---" * (len(tools) + 4) + "|")
+    for file in files:
+        first = next((by[file, t] for t in OURS if (file, t) in by), {})
+        cells = [_cell(by.get((file, t))) for t in tools]
+        about = f"{first.get('producer', '')}, {first.get('opset', '')}"
+        numbers = f"{first.get('nodes', '')} | {first.get('lines', '')}"
+        lines.append(f"| {file} | {about} | {numbers} | " + " | ".join(cells) + " |")
+    reasons = [
+        f"- {r['file']}, {r['tool']}: {r['verdict']}: {' '.join(r.get('why', '').split())}"
+        for r in records
+        if r["tool"] in OURS and r["verdict"] != "right"
+    ]
+    return "\n".join([*lines, "", *reasons])
+
+
+def _cell(record: Record | None) -> str:
+    if record is None:
+        return ""
+    seconds = record.get("convert_s")
+    error = record.get("max_rel")
+    shown = f" {error:.0e}" if isinstance(error, float) and error < 1e9 else ""
+    return f"{record['verdict']}{shown}" + (f", {seconds:.1f} s" if seconds is not None else "")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""Recurrent layers by their definition; MindSpore's own LSTM is further off on the CPU than roundings are."""
+
+from collections.abc import Callable
+
+from mindspore import Tensor, ops
+
+
+def lstm_step(
+    recurrence: Tensor,
+    bias: Tensor | None,
+    peepholes: Tensor | None,
+    activations: tuple[str, ...],
+    clip: float | None,
+) -> Callable[[int, Tensor, list[Tensor]], list[Tensor]]:
+    """Return what makes hidden state and cell of a direction's inputs and the last ones."""
+    size = recurrence.shape[-1]
+
+    def step(d: int, given: Tensor, states: list[Tensor]) -> list[Tensor]:
+        h, c = states
+        gates = given + ops.matmul(h, recurrence[d].T)
+        if bias is not None:
+            gates = gates + bias[d, 4 * size :]
+        i, o, f, g = (gates[:, n * size : (n + 1) * size] for n in range(4))
+        p_i, p_o, p_f = (
+            0.0 if peepholes is None else peepholes[d, n * size : (n + 1) * size] for n in range(3)
+        )
+        first, second, third = activations[3 * d : 3 * d + 3]
+        i, f = activated(first, i + p_i * c, clip), activated(first, f + p_f * c, clip)
+        c = f * c + i * activated(second, g, clip)
+        return [activated(first, o + p_o * c, clip) * activated(third, c, None), c]
+
+    return step
+
+
+def gru_step(
+    recurrence: Tensor,
+    bias: Tensor | None,
+    activations: tuple[str, ...],
+    clip: float | None,
+    reset_after: bool,
+) -> Callable[[int, Tensor, list[Tensor]], list[Tensor]]:
+    """Return what makes the hidden state of a direction's inputs and the last one."""
+    size = recurrence.shape[-1]
+
+    def step(d: int, given: Tensor, states: list[Tensor]) -> list[Tensor]:
+        (h,) = states
+        first, second = activations[2 * d : 2 * d + 2]
+        x_z, x_r, x_n = (given[:, n * size : (n + 1) * size] for n in range(3))
+        r_z, r_r, r_n = (recurrence[d, n * size : (n + 1) * size].T for n in range(3))
+        b_z, b_r, b_n = (0.0 if bias is None else bias[d, n * size : (n + 1) * size] for n in range(3, 6))
+        z = activated(first, x_z + ops.matmul(h, r_z) + b_z, clip)
+        r = activated(first, x_r + ops.matmul(h, r_r) + b_r, clip)
+        inner = r * (ops.matmul(h, r_n) + b_n) if reset_after else ops.matmul(r * h, r_n) + b_n
+        return [(1 - z) * activated(second, x_n + inner, clip) + z * h]
+
+    return step
+
+
+def rnn_step(
+    recurrence: Tensor, bias: Tensor | None, activations: tuple[str, ...], clip: float | None
+) -> Callable[[int, Tensor, list[Tensor]], list[Tensor]]:
+    """Return what makes the hidden state of a direction's inputs and the last one."""
+    size = recurrence.shape[-1]
+
+    def step(d: int, given: Tensor, states: list[Tensor]) -> list[Tensor]:
+        total = given + ops.matmul(states[0], recurrence[d].T)
+        if bias is not None:
+            total = total + bias[d, size:]
+        return [activated(activations[d], total, clip)]
+
+    return step
+
+
+def activated(name: str, x: Tensor, clip: float | None) -> Tensor:
+    """Return an activation of what is brought between bounds first."""
+    x = x if clip is None else ops.clamp(x, -clip, clip)
+    if name == "sigmoid":
+        return 1 / (1 + ops.exp(-x))
+    return ops.tanh(x) if name == "tanh" else ops.relu(x)
+
+
+def recurrent(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    lengths: Tensor | None,
+    states: list[Tensor | None],
+    size: int,
+    backwards: bool,
+    step: Callable[[int, Tensor, list[Tensor]], list[Tensor]],
+) -> tuple[Tensor, ...]:
+    """Run a step along the time of each direction; sequences that have ended keep their states.
+
+    Return all hidden states (time, direction, batch, features), and the last ones of every kind.
+    """
+    time, batch = x.shape[:2]
+    every, last = [], []
+    zeros = ops.zeros((batch, size), x.dtype)
+    for d in range(weight.shape[0]):
+        given = ops.matmul(x, weight[d].T)
+        if bias is not None:
+            given = given + bias[d, : weight.shape[1]]
+        now = [zeros if s is None else s[d] for s in states]
+        outputs = [zeros] * time
+        for t in reversed(range(time)) if backwards or d == 1 else range(time):
+            after = step(d, given[t], now)
+            if lengths is None:
+                now, outputs[t] = after, after[0]
+            else:
+                running = (lengths > t).reshape(-1, 1)
+                now = [ops.where(running, a, b) for a, b in zip(after, now, strict=True)]
+                outputs[t] = ops.where(running, after[0], zeros)
+        every.append(ops.stack(outputs))
+        last.append(now)
+    return ops.stack(every, 1), *(ops.stack(each) for each in zip(*last, strict=True))
