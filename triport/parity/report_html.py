@@ -14,13 +14,14 @@ from .localise import report as localise_report
 from .localise.verdict import Localisation
 from .noise import CALIBRATIONS
 from .pages import render
-from .plots import HEIGHT, MARGIN, WIDTH, number, plot_of_layers, plot_of_tensors
+from .plots import HEIGHT, MARGIN, WIDTH, Plot, number, plot_of_layers, plot_of_tensors
 from .report import (
     agreement_of,
     further_lines,
     headroom_of,
     label_of,
     layers_line,
+    notes_of,
     shapes_of,
     top1_of,
     verdict_of,
@@ -70,18 +71,14 @@ def page_of(
         repeat_training=repeat_training_of,
         plot_of_tensors=plot_of_tensors,
         versions=versions_of([*reports, *trained]),
-        plots={
-            (report_index, pair_index, kind): plot_of_layers(layers)
-            for report_index, report in enumerate(reports)
-            for pair_index, pair in enumerate(report.pairs)
-            for kind, layers in layers_of_pair(pair)
-        },
+        plots=_plots(reports),
         width=WIDTH,
         height=HEIGHT,
         margin=MARGIN,
         headroom_of=headroom_of,
         top1_of=top1_of,
         agreement=agreement_of,
+        notes_of=notes_of,
         shapes_of=shapes_of,
         layers_line=layers_line,
         layers_of_pair=layers_of_pair,
@@ -89,6 +86,16 @@ def page_of(
         number=number,
         repeat=functools.partial(repeat_of, files=files_beside(reports)),
     )
+
+
+def _plots(reports: Sequence[ModelReport]) -> dict[tuple[int, int, str], Plot]:
+    """Return a plot of each layer report, by the places of its report and pair and what it is called."""
+    return {
+        (report_index, pair_index, kind): plot_of_layers(layers)
+        for report_index, report in enumerate(reports)
+        for pair_index, pair in enumerate(report.pairs)
+        for kind, layers in layers_of_pair(pair)
+    }
 
 
 def layers_of_pair(pair: Pair) -> list[tuple[str, LayerReport]]:

@@ -95,20 +95,10 @@ def check_training(
         del exact
         examples = Examples(network, how.sizes, objective, how.seed)
         reference = _reference(network, parameters, Task(how.recipe, objective), examples.of(0))
+        gradients = reference.found.gradients[0]
+        task = Task(_stepping(how.recipe, gradients, parameters), objective, frozenset(gradients))
         progress("noise of float32 gradients")
-        recipe = _stepping(how.recipe, reference.found.gradients[0], parameters)
-        task = Task(recipe, objective, frozenset(reference.found.gradients[0]))
-
-        def rounded(draw: int) -> PyTorchTrainer:
-            return PyTorchTrainer(network, examples.moved(parameters, draw), task)
-
-        noise = Noise(
-            Pass(rounded(draw), batches)
-            for draw, batches in zip(range(DRAWS), examples.draws(0), strict=True)
-        )
-    exact_trainer = partial(PyTorchTrainer, network, parameters, task, dtype="float64")
-    runs = Runs(exact_trainer, rounded, examples, parameters, how.steps)
-    judge = _Judge(reference, noise, parameters, examples.of(0), runs, how.steps)
+        judge = _judge(network, parameters, task, examples, reference, how.steps)
     pairs, notes = [], reference.notes
     for candidate in candidates:
         progress(f"gradients of {candidate.name}")
@@ -127,10 +117,10 @@ def check_training(
         network.name,
         how.weights,
         next(iter(shapes.values())),
-        recipe,
+        task.recipe,
         how.seed,
         tuple(pairs),
-        objective.described(recipe.label_smoothing),
+        objective.described(task.recipe.label_smoothing),
         shapes,
         tuple(notes),
         how.repeat,
@@ -227,6 +217,21 @@ class _Judge:
             return pair
         tell = partial(_tell_steps, progress, f"{self._steps} steps of {name}")
         return replace(pair, steps=self._runs.compare(load, tell))
+
+
+def _judge(
+    network: Network, parameters: Arrays, task: Task, examples: Examples, reference: _Exact, steps: int
+) -> _Judge:
+    """Draw the noise of float32, and return who judges by it."""
+
+    def rounded(draw: int) -> PyTorchTrainer:
+        return PyTorchTrainer(network, examples.moved(parameters, draw), task)
+
+    draws = zip(range(DRAWS), examples.draws(0), strict=True)
+    noise = Noise(Pass(rounded(draw), batches) for draw, batches in draws)
+    exact = partial(PyTorchTrainer, network, parameters, task, dtype="float64")
+    runs = Runs(exact, rounded, examples, parameters, steps)
+    return _Judge(reference, noise, parameters, examples.of(0), runs, steps)
 
 
 def _tell_steps(progress: Progress, what: str, run: str) -> None:
