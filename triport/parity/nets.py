@@ -30,6 +30,7 @@ from triport.reference_models.errors import TriportError, listed
 from triport.reference_models.network import Arrays, Network, Realisation, Runtime
 
 from .candidates import Candidate, with_file
+from .module_export.proven import proven_export
 from .options import Options
 from .random_weights import seeded_parameters
 from .runtimes import runtime_called
@@ -156,10 +157,20 @@ def _read_factory(read: _Read, word: str, factory: Factory, specs: Sequence[Inpu
     made = make(factory)
     found = parameters_in(made.network)
     if made.runtime == "pytorch":
-        network = of_module(made.network, specs, factory.name, found)
+        network = _with_proven_export(
+            made.network, specs, of_module(made.network, specs, factory.name, found)
+        )
     else:
         network = of_cell(made.network, lambda: make(factory).network, specs, factory.name, found)
     _add(read, word, made.runtime, network, found, made.network)
+
+
+def _with_proven_export(module: Any, specs: Sequence[InputSpec], network: Network) -> Network:
+    """Let the ONNX file of a Module be the one of torch's exporters that is right, as `convert` has it."""
+    known = network.realisations["pytorch"]
+    assert known.export is not None
+    export = proven_export(module, specs, network.name, known.names, known.export)
+    return replace(network, realisations={"pytorch": replace(known, export=export)})
 
 
 def _read_mindir(read: _Read, path: Path, specs: Sequence[InputSpec]) -> None:

@@ -66,6 +66,7 @@ class Realisation:
     list has the network's own name. `kept` are its own names of what keeps the value that it is built with:
     tables and indices that are part of the graph and of no checkpoint. `export` makes an onnx.ModelProto of
     it, with parameters by the network's names, for inputs like those of a feed; None where it is one.
+    `remade`: the model may take no other sizes than the feed's, and is made again for others.
     """
 
     runtime: Runtime
@@ -73,6 +74,7 @@ class Realisation:
     names: Mapping[str, str] = field(default_factory=dict)
     kept: frozenset[str] = frozenset()
     export: Callable[[Arrays, Arrays], Any] | None = None
+    remade: bool = False
 
 
 @dataclass(frozen=True, slots=True)
