@@ -73,13 +73,17 @@ class _Read:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedNet:
-    """A network with its weights, what a report says of these, and the candidates that stand beside it."""
+    """A network with its weights, what a report says of these, and the candidates that stand beside it.
+
+    `graphs` are those of them that are ONNX files beside a Module or a Cell.
+    """
 
     network: Network
     parameters: Arrays
     source: str
     files: dict[str, str]
     rivals: tuple[tuple[str, Runtime, Network], ...]
+    graphs: tuple[Path, ...] = ()
 
     def candidates(self, options: Options) -> list[Candidate]:
         """Return what stands beside the network, each in its runtime."""
@@ -135,7 +139,8 @@ def load_nets(subject: NetSubject, seed: int) -> LoadedNet:
     ]
     rivals += [(str(path), "onnx", with_file(read.network, path)) for path in read.graphs]
     files = {str(path): file_sha256(path) for path in dict.fromkeys([*used, *read.graphs])}
-    return LoadedNet(read.network, parameters, source, files, tuple(rivals))
+    graphs = tuple(read.graphs) if read.parameters is not None else ()
+    return LoadedNet(read.network, parameters, source, files, tuple(rivals), graphs)
 
 
 def _read_word(read: _Read, word: str, net: Net, specs: Sequence[InputSpec]) -> None:
