@@ -169,3 +169,38 @@ def test_whole_numbers_are_equal_or_not(more, parity):
     assert all(pair["tolerance"] == 0 for pair in report["pairs"])
     further = [image for one in report["pairs"][1]["further"] for image in one["images"]]
     assert further and {image["passed"] for image in further} == {not more}
+
+
+@pytest.mark.parametrize("name", ["Tokens", pytest.param("Recurrent", marks=pytest.mark.slow)])
+def test_a_free_axis_that_is_not_the_first_is_run_at_other_sizes_in_every_runtime(name, parity):
+    report = parity(name, f"{CELLS}:{name}")
+    assert not report["not_run"]
+    titles = [[one["input"] for one in pair["further"]] for pair in report["pairs"]]
+    assert [pair["candidate"] for pair in report["pairs"]] == ALL
+    assert titles[0] and all(one == titles[0] for one in titles)
+    notes = {pair["candidate"]: pair["notes"] for pair in report["pairs"]}
+    assert notes["onnxruntime (from mindspore)"] == [
+        "its file takes the sizes alone that it was made for: for 2 others it was made anew"
+    ]
+    assert not notes["onnxruntime (from pytorch)"]
+
+
+@pytest.mark.slow
+def test_the_exporter_that_is_right_is_taken(run_cli):
+    """The trace keeps the batch of two; the other exporter's graph does not."""
+    net = "tests.parity.module_export.networks:HardCoded"
+    done = run_cli("parity", net, "--input", "2x8", "--runtimes", "pytorch,onnx", "--json", "-")
+    assert done.exit_code == 0, done.output
+    (report,) = json.loads(done.stdout)["models"]
+    assert [pair["passed"] for pair in report["pairs"]] == [True, True]
+    assert len(report["pairs"][1]["further"]) == 2
+
+
+def test_a_graph_that_is_wrong_however_it_is_exported_is_still_judged(run_cli):
+    """Both exporters keep the way that the trace took: no graph is right, and that is shown."""
+    net = "tests.parity.nets.modules:Signed"
+    done = run_cli("parity", net, "--input", "2x4", "--runtimes", "pytorch,onnx", "--json", "-")
+    assert done.exit_code == 1, done.output
+    (report,) = json.loads(done.stdout)["models"]
+    wrong = report["pairs"][1]
+    assert wrong["candidate"] == "onnxruntime (from pytorch)" and not wrong["passed"]

@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from triport.reference_models.errors import TriportError
 from triport.reference_models.network import Arrays, Network, Realisation
 
 from .onnx_graphs.quantised import quantised
 from .options import Options
+from .remade import RemadeRunner
 from .runtimes import Runner, Runtime, runtime_called
 
 # The candidate that is an ONNX file as it was given.
@@ -77,6 +78,8 @@ def candidates_of(
             export = (exporters or {}).get(source) or network.realisations[source].export
             if export is not None:
                 make = partial(_made_into_onnx, runtime, network, parameters, feed, options, export)
+                if network.realisations[source].remade:
+                    make = partial(_remade, runtime, network, parameters, feed, options, export)
                 candidates.append(Candidate(f"{runtime.LABEL} (from {source})", make))
     return candidates
 
@@ -113,6 +116,22 @@ def _made_into_onnx(
     made = with_file(network, model.SerializeToString())
     del model
     return _load(runtime, made, parameters, options)
+
+
+def _remade(
+    runtime: Runtime,
+    network: Network,
+    parameters: Arrays,
+    feed: Arrays,
+    options: Options,
+    export: Exporter,
+) -> Runner:
+    """Return the same, which makes the file again for inputs of other sizes."""
+
+    def make(feed: Arrays) -> Runner:
+        return _made_into_onnx(runtime, network, parameters, feed, options, export)
+
+    return cast(Runner, RemadeRunner(make(feed), make))
 
 
 @contextmanager

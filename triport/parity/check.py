@@ -11,6 +11,7 @@ import numpy as np
 from triport.converters.environment import MissingRuntimeError
 from triport.reference_models.network import Arrays, Network
 
+from .approximations import Approximation
 from .candidates import GIVEN_FILE, Candidate, Exporter, ParityError, candidates_of, framework_errors
 from .device import parse_device
 from .further import Computed, Expected, FurtherResult, computed
@@ -35,14 +36,34 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
+class ButForKernels:
+    """What a candidate is equal but for: kernels of its runtime that only approximate a function.
+
+    `functions` are those that the network has; `how` says what the kernels compute; `off` by how much the
+    candidate differs from the exact reference, and where most.
+    """
+
+    functions: tuple[str, ...]
+    how: str
+    off: str
+
+    def __str__(self) -> str:
+        return (
+            f"its kernels compute {self.how}: it is off by {self.off}. PyTorch in float64 that computes "
+            f"{', '.join(self.functions)} so gives what it gives, as shown here"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """A candidate, its verdict, what it ran on, and how long it took from its weights to its outputs.
 
     `comparison` is of the output that needs most of its tolerance, which decides; `outputs` has every
     output's by name. `layers` and `isolated` compare its modules, where that was asked for;
     `further` is what the further inputs showed; `notes` say what of it was not compared, or was run
-    otherwise than elsewhere. Where two files are compared with one another, `reference` and `candidate` are
-    their paths.
+    otherwise than elsewhere. `but_for` says for which kernels of its runtime the reference of this pair
+    computes as they do; None: it is exact. Where two files are compared with one another, `reference` and
+    `candidate` are their paths.
     """
 
     reference: str
@@ -56,6 +77,7 @@ class Pair:
     further: tuple[FurtherResult, ...] = ()
     notes: tuple[str, ...] = ()
     outputs: Mapping[str, Comparison] = field(default_factory=dict)
+    but_for: ButForKernels | None = None
 
     @property
     def passed(self) -> bool:
@@ -178,7 +200,9 @@ def check_model(
             continue
         tell(candidate.name, 2 + number, total)
         try:
-            judged[candidate.name] = _judged(candidate, inputs.feed, reference, options)
+            judged[candidate.name] = _but_for_kernels(
+                _judged(candidate, inputs.feed, reference, options), candidate, subject, reference
+            )
         except MissingRuntimeError as error:
             if not options.skip_missing or candidate.name in never_left_out:
                 raise
@@ -224,6 +248,43 @@ class _Judged:
     pair: Pair
     outputs: Arrays
     further: tuple[Computed, ...]
+    approximations: tuple[Approximation, ...] = ()
+
+
+def _but_for_kernels(
+    judged: _Judged, candidate: Candidate, subject: Subject, reference: NetworkReference
+) -> _Judged:
+    """Judge a candidate that differs by a reference that imitates its kernels; say so where that is all."""
+    if judged.pair.passed or not judged.approximations or reference.name != REFERENCE:
+        return judged
+    imitating = reference_of(replace(subject, imitated=judged.approximations), lambda: None)
+    if not imitating.met:
+        return judged
+    again = _judged(candidate, subject.inputs.feed, imitating, subject.options)
+    if not again.pair.passed:
+        return judged
+    how = " and ".join(f"{one.function} {one.how}" for one in judged.approximations)
+    but_for = ButForKernels(tuple(sorted(imitating.met)), how, _worst_of(judged.pair))
+    return replace(again, pair=replace(again.pair, but_for=but_for))
+
+
+def _worst_of(pair: Pair) -> str:
+    """Return by how much a candidate is off the exact reference, where most, and what is allowed there."""
+    found = pair.comparison
+    out = [("its outputs", found.needed_tolerance, found.tolerance)]
+    out += [
+        (f"{one.input}, {image.what}", image.needed_tolerance, image.tolerance)
+        for one in pair.further
+        for image in one.images
+    ]
+    out += [
+        (step.name, step.error, step.tolerance)
+        for layers in (pair.layers, pair.isolated)
+        if layers is not None
+        for step in layers.steps
+    ]
+    where, needed, allowed = max(out, key=lambda one: one[1] / one[2] if one[2] else one[1])
+    return f"{needed:.1e} of the largest value in {where}, where {allowed:.1e} is allowed"
 
 
 def _judged(candidate: Candidate, feed: Arrays, reference: NetworkReference, options: Options) -> _Judged:
@@ -266,7 +327,7 @@ def _judged(candidate: Candidate, feed: Arrays, reference: NetworkReference, opt
         tuple(runner.notes),
         compared,
     )
-    return _Judged(pair, outputs, further)
+    return _Judged(pair, outputs, further, getattr(runner, "approximations", ()))
 
 
 def _compared(

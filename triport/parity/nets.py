@@ -37,6 +37,7 @@ from triport.reference_models.errors import TriportError, listed
 from triport.reference_models.network import Arrays, Network, Realisation, Runtime
 
 from .candidates import Candidate, with_file
+from .module_export.proven import proven_export
 from .nets_by_names import PairFile, pair_file
 from .options import Options
 from .random_weights import seeded_parameters
@@ -87,13 +88,17 @@ class _Read:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedNet:
-    """A network with its weights, what a report says of these, and the candidates that stand beside it."""
+    """A network with its weights, what a report says of these, and the candidates that stand beside it.
+
+    `graphs` are those of them that are ONNX files beside a Module or a Cell.
+    """
 
     network: Network
     parameters: Arrays
     source: str
     files: dict[str, str]
     rivals: tuple[tuple[str, Runtime, Network], ...]
+    graphs: tuple[Path, ...] = ()
 
     def candidates(self, options: Options) -> list[Candidate]:
         """Return what stands beside the network, each in its runtime."""
@@ -154,7 +159,8 @@ def load_nets(subject: NetSubject, seed: int) -> LoadedNet:
     ]
     rivals += [(str(path), "onnx", with_file(read.network, path)) for path in read.graphs]
     files = {str(path): file_sha256(path) for path in dict.fromkeys([*used, *read.graphs])}
-    return LoadedNet(read.network, parameters, source, files, tuple(rivals))
+    graphs = tuple(read.graphs) if read.parameters is not None else ()
+    return LoadedNet(read.network, parameters, source, files, tuple(rivals), graphs)
 
 
 def _read_word(read: _Read, word: str, net: Net, specs: Sequence[InputSpec]) -> None:
@@ -177,10 +183,20 @@ def _read_factory(read: _Read, word: str, factory: Factory, specs: Sequence[Inpu
     made = make(factory)
     found = parameters_in(made.network)
     if made.runtime == "pytorch":
-        network = of_module(made.network, specs, factory.name, found)
+        network = _with_proven_export(
+            made.network, specs, of_module(made.network, specs, factory.name, found)
+        )
     else:
         network = of_cell(made.network, lambda: make(factory).network, specs, factory.name, found)
     _add(read, word, made.runtime, network, found, made.network)
+
+
+def _with_proven_export(module: Any, specs: Sequence[InputSpec], network: Network) -> Network:
+    """Let the ONNX file of a Module be the one of torch's exporters that is right, as `convert` has it."""
+    known = network.realisations["pytorch"]
+    assert known.export is not None
+    export = proven_export(module, specs, network.name, known.names, known.export)
+    return replace(network, realisations={"pytorch": replace(known, export=export)})
 
 
 def _read_mindir(read: _Read, path: Path, specs: Sequence[InputSpec]) -> None:

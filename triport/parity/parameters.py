@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -78,6 +79,16 @@ def by_their_names(
         **{name: parameters[ours] for name, ours in names.items() if ours in parameters},
         **{name: array for name, array in parameters.items() if name not in used},
     }
+
+
+def shared_parameters(net: Any) -> dict[str, str]:
+    """Return, by name, which earlier name of a Module is the very same parameter."""
+    first: dict[int, str] = {}
+    names = {
+        name: first.setdefault(id(parameter), name)
+        for name, parameter in net.named_parameters(remove_duplicate=False)
+    }
+    return {name: earlier for name, earlier in names.items() if name != earlier}
 
 
 def _optional(name: str) -> bool:

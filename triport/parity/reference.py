@@ -18,6 +18,7 @@ import numpy as np
 from triport.converters.environment import MissingRuntimeError
 from triport.reference_models.network import Arrays, Network
 
+from .approximations import Approximation
 from .candidates import ParityError, framework_errors
 from .further import Expected, Main, expected_of
 from .inputs import Inputs, further_inputs
@@ -43,12 +44,16 @@ _ROWS_IN_FLOAT32 = 1e-5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject:
-    """A network with its parameters, its inputs, and how it is judged."""
+    """A network with its parameters, its inputs, and how it is judged.
+
+    `imitated` are kernels of another runtime, as which the reference is to compute some functions.
+    """
 
     network: Network
     parameters: Arrays
     inputs: Inputs
     options: Options
+    imitated: tuple[Approximation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +62,7 @@ class NetworkReference:
 
     `network` is the one that was given, with its rows where they have been found. `traces` are of the
     modules, by whether each is fed apart. `is_of` are the candidates that are the reference itself, and
-    that need not be judged.
+    that need not be judged. `met` are the functions that it computed as another runtime's kernels.
     """
 
     name: str
@@ -70,6 +75,7 @@ class NetworkReference:
     expected: tuple[Expected, ...]
     traces: Mapping[bool, Reference]
     not_run: tuple[str, ...]
+    met: frozenset[str] = frozenset()
 
 
 def reference_of(subject: Subject, exact_is_done: Callable[[], None]) -> NetworkReference:
@@ -120,6 +126,7 @@ def reference_of(subject: Subject, exact_is_done: Callable[[], None]) -> Network
         tuple(expected),
         traces,
         tuple(not_run),
+        frozenset(getattr(exact, "met", ())),
     )
 
 
@@ -130,7 +137,9 @@ def _reference_runner(subject: Subject, not_run: list[str]) -> tuple[str, Any]:
     if "pytorch" in known:
         try:
             with framework_errors(REFERENCE):
-                return REFERENCE, PyTorchRunner(network, subject.parameters, dtype="float64")
+                exact = PyTorchRunner(network, subject.parameters, dtype="float64")
+                exact.imitated = subject.imitated
+                return REFERENCE, exact
         except MissingRuntimeError as error:
             lower = options.observed or options.precision not in FULL
             if not options.skip_missing or lower or "mindspore" not in known:
@@ -160,7 +169,9 @@ def _reference_runner(subject: Subject, not_run: list[str]) -> tuple[str, Any]:
 def _rounded(subject: Subject, network: Network, exact: Any) -> Redrawn:
     if isinstance(exact, PyTorchRunner):
         options = subject.options
-        return rounded_runner(network, subject.parameters, options.precision, options.seed)
+        rounded = rounded_runner(network, subject.parameters, options.precision, options.seed)
+        rounded.imitated = subject.imitated
+        return rounded
     return RedrawnRunner(exact, network)
 
 

@@ -90,11 +90,16 @@ def caption_of(report: ModelReport) -> str:
     if all(pair.comparison.top1_agreement is None for pair in report.pairs):
         lines.append("top-1 is not asked: the output that decides is no (N, classes)")
     for pair in report.pairs:
-        lines += [f"{label_of(pair)}: {note}" for note in pair.notes]
+        lines += [f"{label_of(pair)}: {note}" for note in notes_of(pair)]
         for layers in (pair.layers, pair.isolated):
             if layers is not None:
                 lines.append(f"{label_of(pair)}: {layers_line(layers)}")
     return "\n".join(lines)
+
+
+def notes_of(pair: Pair) -> list[str]:
+    """Return what whoever reads a candidate's verdict must know."""
+    return [*pair.notes, *([f"equal but for its kernels: {pair.but_for}"] if pair.but_for else [])]
 
 
 def outputs_lines(report: ModelReport) -> list[str]:
@@ -270,7 +275,14 @@ def verdict_of(reports: Sequence[ModelReport], *, files_differ: bool = False) ->
             return f"NOT equal: the files differ, by less than the logits show: {apart} ({shown})"
         what = f"{'files' if apart else 'models'}"
         models = f"1 {what[:-1]}" if subjects == 1 else f"all {subjects} {what}"
-        return f"Equal: {models}, {pairs} comparisons within tolerance{f'; {apart}' if apart else ''}"
+        but_for = "".join(
+            f"; {report.model} in {label_of(pair)} but for its kernels of {', '.join(pair.but_for.functions)}"
+            for report in reports
+            for pair in report.pairs
+            if pair.but_for
+        )
+        shown = f"{pairs} comparisons within tolerance{but_for}"
+        return f"Equal: {models}, {shown}{f'; {apart}' if apart else ''}"
     # a model that was checked on several inputs is as many checks
     what = "models" if subjects == len(reports) else "checks"
     worst = []

@@ -14,13 +14,14 @@ from .layers.judge import LayerReport
 from .localise import report as localise_report
 from .localise.verdict import Localisation
 from .pages import Facts, render, run_facts
-from .plots import HEIGHT, MARGIN, WIDTH, number, plot_of_layers, plot_of_tensors
+from .plots import HEIGHT, MARGIN, WIDTH, Plot, number, plot_of_layers, plot_of_tensors
 from .report import (
     agreement_of,
     further_lines,
     headroom_of,
     label_of,
     layers_line,
+    notes_of,
     shapes_of,
     top1_of,
     verdict_of,
@@ -73,18 +74,14 @@ def page_of(
         repeat_training=repeat_training_of,
         plot_of_tensors=plot_of_tensors,
         versions=versions_of([*reports, *trained]),
-        plots={
-            (report_index, pair_index, kind): plot_of_layers(layers)
-            for report_index, report in enumerate(reports)
-            for pair_index, pair in enumerate(report.pairs)
-            for kind, layers in layers_of_pair(pair)
-        },
+        plots=_plots(reports),
         width=WIDTH,
         height=HEIGHT,
         margin=MARGIN,
         headroom_of=headroom_of,
         top1_of=top1_of,
         agreement=agreement_of,
+        notes_of=notes_of,
         shapes_of=shapes_of,
         layers_line=layers_line,
         layers_of_pair=layers_of_pair,
@@ -98,6 +95,16 @@ def facts_of(reports: Sequence[ModelReport], command: str) -> Facts:
     """Return the date, the command, and the hashes of all files that the reports are on."""
     hashes = {file: sha256 for report in reports for file, sha256 in report.files.items()}
     return run_facts(command, hashes, versions_of(reports))
+
+
+def _plots(reports: Sequence[ModelReport]) -> dict[tuple[int, int, str], Plot]:
+    """Return a plot of each layer report, by the places of its report and pair and what it is called."""
+    return {
+        (report_index, pair_index, kind): plot_of_layers(layers)
+        for report_index, report in enumerate(reports)
+        for pair_index, pair in enumerate(report.pairs)
+        for kind, layers in layers_of_pair(pair)
+    }
 
 
 def layers_of_pair(pair: Pair) -> list[tuple[str, LayerReport]]:

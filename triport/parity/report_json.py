@@ -12,6 +12,7 @@ from .check import ModelReport, Pair
 from .further import FurtherResult
 from .judge.tolerance import CALIBRATIONS
 from .layers.judge import LayerReport, StepResult
+from .report import notes_of
 
 
 def json_of(reports: Sequence[ModelReport]) -> dict[str, Any]:
@@ -63,7 +64,8 @@ def _pair_json(pair: Pair) -> dict[str, Any]:
         "seconds": round(pair.seconds, 3),
         "versions": dict(pair.versions),
         "further": [_further_json(result) for result in pair.further],
-        "notes": list(pair.notes),
+        "notes": notes_of(pair),
+        **({"but_for_kernels_of": list(pair.but_for.functions)} if pair.but_for else {}),
         **({"output": pair.decides, "outputs": _outputs_json(pair)} if pair.decides else {}),
         **({"layers": _layers_json(pair.layers)} if pair.layers else {}),
         **({"isolated": _layers_json(pair.isolated)} if pair.isolated else {}),

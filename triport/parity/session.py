@@ -16,6 +16,7 @@ from .files import localise, telling_report, with_files_beside
 from .inputs import Inputs, sample_feed
 from .loading import LEAST_TO_TRAIN_ON, Shape, check, inputs_like, train, train_net
 from .localise import report as localise_report
+from .localise.own_graphs import localise_graph
 from .localise.verdict import Localisation
 from .nets import LoadedNet, load_nets, net_subject
 from .options import Options, Told
@@ -300,21 +301,27 @@ def _run_nets(request: Request, listener: Listener) -> ParityResult:
     tell = listener.at(subject.name)
     tell("making the network")
     loaded = load_nets(subject, request.seed)
-    report = _checked(request, loaded, tell)
+    inputs = Inputs(sample_feed(loaded.network, {}, request.seed))
+    report = _checked(request, loaded, inputs, tell)
     listener.report(report)
+    localised = [
+        localise_graph(loaded.network, loaded.parameters, loaded.source, path, inputs, request.options, tell)
+        for path in loaded.graphs
+        if request.precision in FULL
+    ]
     if not request.trains:
-        return ParityResult((report,))
+        return ParityResult((report,), tuple(localised))
     trained = train_net(loaded, request.options, request.steps or 0, request.net_words, tell)
     listener.training(trained)
-    return ParityResult((report,), trained=(trained,))
+    return ParityResult((report,), tuple(localised), (trained,))
 
 
-def _checked(request: Request, loaded: LoadedNet, tell: Callable[[str], None]) -> ModelReport:
+def _checked(request: Request, loaded: LoadedNet, inputs: Inputs, tell: Callable[[str], None]) -> ModelReport:
     options = request.options
     return check_model(
         loaded.network,
         loaded.parameters,
-        Inputs(sample_feed(loaded.network, {}, request.seed)),
+        inputs,
         options,
         told=Told(loaded.source, loaded.files, repeat=request.net_words),
         given=loaded.candidates(options),

@@ -67,6 +67,7 @@ class Realisation:
     tables and indices that are part of the graph and of no checkpoint. `export` makes an onnx.ModelProto of
     it, with parameters by the network's names, for inputs like those of a feed; None where it is one.
     `values` makes what `names` leads to of the network's parameters, where these lie otherwise in it.
+    `remade`: the model may take no other sizes than the feed's, and is made again for others.
     """
 
     runtime: Runtime
@@ -75,6 +76,7 @@ class Realisation:
     kept: frozenset[str] = frozenset()
     export: Callable[[Arrays, Arrays], Any] | None = None
     values: Callable[[Arrays], Arrays] | None = None
+    remade: bool = False
 
     def own(self, parameters: Arrays) -> Arrays:
         """Return the network's parameters as they lie in this realisation, by what `names` leads to."""

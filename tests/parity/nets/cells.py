@@ -64,3 +64,20 @@ class Tied(nn.Cell):
     def construct(self, tokens):
         x = self.frozen(self.drop(self.embedding(tokens)))
         return ops.matmul(x, self.embedding.embedding_table.T)
+
+
+class Bounded(nn.Cell):
+    """The same."""
+
+    def __init__(self, how="module", share=1.0):
+        super().__init__()
+        self.first = nn.Dense(6, 8)
+        self.act = nn.Tanh()
+        self.rnn = getattr(nn, how)(8, 8) if how in ("RNN", "GRU", "LSTM") else None
+        self.second = nn.Dense(8, 3)
+        self.share = share
+
+    def construct(self, x):
+        x = 3 * self.first(x)
+        x = self.act(x) if self.rnn is None else self.rnn(x)[0]
+        return self.second(self.share * x)

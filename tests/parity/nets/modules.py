@@ -154,3 +154,32 @@ class Ids(Best):
 
     def forward(self, x):
         return super().forward(x) + 50_000_000 + self.more
+
+
+class Bounded(nn.Module):
+    """Computes tanh: as a module, as a function or in a recurrent layer."""
+
+    def __init__(self, how="module", share=1.0):
+        super().__init__()
+        self.first = nn.Linear(6, 8)
+        self.act = nn.Tanh()
+        self.rnn = getattr(nn, how)(8, 8) if how in ("RNN", "GRU", "LSTM") else None
+        self.second = nn.Linear(8, 3)
+        self.how, self.share = how, share
+
+    def forward(self, x):
+        x = 3 * self.first(x)
+        if self.rnn is not None:
+            return self.second(self.share * self.rnn(x)[0])
+        return self.second(self.share * (self.act(x) if self.how == "module" else x.tanh()))
+
+
+class Signed(nn.Module):
+    """A value decides which way is taken: a graph keeps that of the inputs that it was made with."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.dense(x) if float(x.abs().max()) < 10 else self.dense(x) + 1

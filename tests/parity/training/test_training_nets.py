@@ -92,6 +92,22 @@ def test_one_tensor_under_two_names_has_one_gradient(train):
     assert names == {"embedding.weight", "frozen.weight", "frozen.bias"}
 
 
+def test_tanh_trains_alike_but_for_mindspores_kernel(train):
+    nets = (f"{MODULES}:Bounded", f"{CELLS}:Bounded")
+    report = train(*nets, "--input", "7x2@Nx6", "--runtimes", "pytorch,mindspore")
+    (note,) = report["notes"]
+    assert report["passed"] and note.startswith(
+        "mindspore: equal but for its kernels: they compute tanh by a"
+    )
+    assert max(one["tolerance"] for one in report["pairs"][1]["gradients"]) < 1e-4
+
+
+def test_a_fault_beside_the_kernel_is_one_in_training_too(train):
+    nets = (f"{MODULES}:Bounded", f"{CELLS}:Bounded(share=1.0001)")
+    report = train(*nets, "--input", "7x2@Nx6", "--runtimes", "pytorch,mindspore", expect=1)
+    assert not report["passed"] and not report["notes"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -125,7 +125,10 @@ def _declare_parameters(graph: ir.Graph, parameters: set[str]) -> None:
     for name in [name for name in graph.initializers if name in parameters]:
         value = graph.initializers.pop(name)
         assert value.const_value is not None
-        value.type, value.shape = ir.TensorType(value.const_value.dtype), ir.Shape(value.const_value.shape)
+        value.type, value.shape = (
+            ir.TensorType(value.const_value.dtype),
+            ir.Shape(list(value.const_value.shape)),
+        )
         value.const_value = None
         graph.inputs.append(value)
 

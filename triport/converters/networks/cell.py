@@ -55,6 +55,7 @@ def of_cell(
         parameters.names,
         parameters.kept,
         partial(_exported, build, inputs, outputs, parameters),
+        remade=True,
     )
     return Network(name, inputs, outputs, {"mindspore": realisation}, sizes)
 

@@ -43,6 +43,7 @@ def of_module(module: Any, specs: Sequence[InputSpec], name: str, parameters: Pa
         parameters.names,
         parameters.kept,
         partial(_exported, module, specs, name, parameters),
+        remade=True,
     )
     return Network(name, net.inputs, net.output_names, {"pytorch": realisation}, net.sizes)
 

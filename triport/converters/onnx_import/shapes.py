@@ -200,8 +200,8 @@ class _Facts:
         copied.output.append("o")
         graph = onnx.GraphProto(name="decided", node=[copied])
         for each, array in zip(names, plain, strict=True):
-            kind = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
-            graph.input.append(onnx.helper.make_tensor_value_info(each, kind, list(array.shape)))
+            elem_type = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
+            graph.input.append(onnx.helper.make_tensor_value_info(each, elem_type, list(array.shape)))
         graph.output.append(onnx.ValueInfoProto(name="o"))
         model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", self.opset)])
         try:

@@ -124,14 +124,14 @@ def by_name(
                 f"{first} is of {names[0]} and {second} of {names[1]}, which computes another function{why}"
             )
         for index, path in enumerate((first, second)):
-            graph += [f"{path}: {line}" for line in _wrong_graph(reports[index], with_layers, index)]
+            graph += [f"{path}: {line}" for line in wrong_graph(reports[index], with_layers, index)]
     model = None if found.model is None else names[0]
     return Localisation(
         str(first), str(second), model, "by name", found.compared, found.differences, tuple(graph)
     )
 
 
-def _wrong_graph(report: ModelReport, with_layers: Callable[[int], ModelReport], index: int) -> list[str]:
+def wrong_graph(report: ModelReport, with_layers: Callable[[int], ModelReport], index: int) -> list[str]:
     """Return what is wrong in a file's own graph, which its own weights tell."""
     pair = file_pair(report)
     if pair is None or pair.passed:

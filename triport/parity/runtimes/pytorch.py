@@ -13,13 +13,14 @@ import numpy as np
 
 from triport.converters import environment
 from triport.converters.environment import import_torch as framework
+from triport.parity.approximations import Approximation, approximated
 from triport.parity.calls import Beside, Call, Feed, Module, Visit, input_name
 from triport.parity.device import Device, DeviceError, parse_device
 from triport.parity.inexact import inexact, reversed_sums
 from triport.parity.layers.pairs import under_their_names
 from triport.parity.nesting import leaves, replaced
 from triport.parity.outputs import named_outputs
-from triport.parity.parameters import by_their_names, matched
+from triport.parity.parameters import by_their_names, matched, shared_parameters
 from triport.parity.precision import FULL, check_precision
 from triport.parity.precision import recorded as recorded_precision
 from triport.parity.serial_sums import serial_sums
@@ -103,6 +104,9 @@ class PyTorchRunner:
         self.device = str(where)
         self.dtype = dtype
         self.network = network
+        # what of another runtime's kernels is computed as there, and which of these functions were met
+        self.imitated: tuple[Approximation, ...] = ()
+        self.met: set[str] = set()
         self._where, self._precision = where, precision
         self._flags = recorded_precision(precision if precision not in FULL else dtype, where)
         self._torch = torch
@@ -137,7 +141,7 @@ class PyTorchRunner:
             else torch.zeros(tensor.shape, dtype=tensor.dtype)
             for name, tensor in wanted.items()
         }
-        shared = _shared_parameters(net)
+        shared = shared_parameters(net)
         net.load_state_dict({**owned, **state}, strict=True, assign=True)
         for name, first in shared.items():  # each name has got a tensor of its own
             path, _, leaf = name.rpartition(".")
@@ -248,6 +252,7 @@ class PyTorchRunner:
             inexact(self._net, side),
             nullcontext() if in_memory else reversed_sums(self._net),
             serial_sums(self._torch) if serial else nullcontext(),
+            approximated(self._torch, self.imitated, self.met) if self.imitated else nullcontext(),
         ):
             yield
 
@@ -325,16 +330,6 @@ class _Origins:
         """Return who made a tensor; None where nobody knows, or it is not what was returned any more."""
         name, version = self._made.get(tensor, (None, None))
         return name if version == tensor._version else None
-
-
-def _shared_parameters(net: Any) -> dict[str, str]:
-    """Return, by name, which earlier name of a Module is the very same parameter."""
-    first: dict[int, str] = {}
-    names = {
-        name: first.setdefault(id(parameter), name)
-        for name, parameter in net.named_parameters(remove_duplicate=False)
-    }
-    return {name: earlier for name, earlier in names.items() if name != earlier}
 
 
 def _told(told: Callable[..., Any], path: str) -> Callable[..., Any]:

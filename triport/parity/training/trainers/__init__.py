@@ -1,7 +1,7 @@
 """What trains a network, a step at a time: one file per framework, found by discovery.
 
 A file here is a trainer; its NAME is that of a runtime. It has `load(network, parameters, task, device)`,
-which returns a `Trainer`.
+which returns a `Trainer`, and APPROXIMATIONS, what its kernels on a CPU approximate.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Protocol, cast
 
 import numpy as np
 
+from triport.parity.approximations import Approximation
 from triport.parity.training.examples import Example
 from triport.parity.training.objective import Objective
 from triport.parity.training.recipe import Recipe
@@ -26,11 +27,15 @@ class Task:
     """What is trained, and how.
 
     `trained` are the network's names of the parameters that have gradients; None: all that PyTorch has.
+    `imitated` are kernels of another runtime, as which PyTorch is to compute some functions; those that it
+    has met are added to `met`.
     """
 
     recipe: Recipe
     objective: Objective
     trained: frozenset[str] | None = None
+    imitated: tuple[Approximation, ...] = ()
+    met: set[str] = field(default_factory=set)
 
 
 class Trainer(Protocol):
@@ -63,6 +68,7 @@ class TrainerFile(Protocol):
     """A module of this folder; what each name means stands above."""
 
     NAME: str
+    APPROXIMATIONS: tuple[Approximation, ...]
 
     def load(self, network: Network, parameters: Arrays, task: Task, device: str = "cpu") -> Trainer:
         """Return the network with these parameters, which are not changed."""

@@ -8,14 +8,14 @@ import numpy as np
 
 from triport.parity.nesting import leaves
 from triport.parity.outputs import named_outputs
-from triport.parity.runtimes.mindspore import MindSporeRunner
+from triport.parity.runtimes.mindspore import TANH, MindSporeRunner
 from triport.parity.training.examples import Example
 from triport.reference_models.kinds import KINDS, kind_of
 from triport.reference_models.network import Arrays, Network
 
 from . import Task
 
-NAME = "mindspore"
+NAME, APPROXIMATIONS = "mindspore", (TANH,)
 
 
 def load(network: Network, parameters: Arrays, task: Task, device: str = "cpu") -> MindSporeTrainer:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
+from triport.parity.approximations import Approximation, approximated
 from triport.parity.nesting import leaves
 from triport.parity.outputs import named_outputs
 from triport.parity.runtimes.pytorch import PyTorchRunner
@@ -18,6 +20,7 @@ from triport.reference_models.network import Arrays, Network
 from . import Task
 
 NAME = "pytorch"
+APPROXIMATIONS: tuple[Approximation, ...] = ()
 
 
 def load(network: Network, parameters: Arrays, task: Task, device: str = "cpu") -> PyTorchTrainer:
@@ -47,7 +50,7 @@ class PyTorchTrainer:
         # copies: steps write into them
         copies = {name: np.array(array) for name, array in parameters.items()}
         self._runner = PyTorchRunner(network, copies, device, dtype)
-        self._network, self._objective = network, task.objective
+        self._network, self._task = network, task
         self.device = self._runner.device
         torch, self._net = self._runner._torch, self._runner._net.train()
         self._torch = torch
@@ -108,10 +111,12 @@ class PyTorchTrainer:
 
     def _computed(self, example: Example) -> Any:
         torch = self._torch
-        returned = self._net(*self._runner.on_device(example.feed))
+        imitated = self._task.imitated
+        with approximated(torch, imitated, self._task.met) if imitated else nullcontext():
+            returned = self._net(*self._runner.on_device(example.feed))
         found = list(leaves(returned, lambda value: isinstance(value, torch.Tensor)))
         targets = {name: self._runner.tensor(array) for name, array in example.targets.items()}
-        return self._objective.loss(named_outputs(self._network, found), targets, self._loss)
+        return self._task.objective.loss(named_outputs(self._network, found), targets, self._loss)
 
     def values(self) -> dict[str, np.ndarray]:
         """Return every parameter and BatchNorm statistic as they are now."""
