@@ -17,6 +17,22 @@ from .shared.words import PRECISION_ALIASES, Word, complete_models
 if TYPE_CHECKING:
     from triport.converters.batches import Batch
 
+
+class Size(click.ParamType):
+    """The side of images in pixels, or the word free."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return it as a number, or the word."""
+        if value == "free":
+            return value
+        if not str(value).isdecimal() or not 0 < int(value) <= _LARGEST_PX:
+            self.fail(f"{value!r} is no number of pixels from 1 to {_LARGEST_PX}, and not 'free'", param, ctx)
+        return int(value)
+
+
+_LARGEST_PX = 8192
 _WEIGHTS = (
     click.option(
         "--from", "source_runtime", type=RUNTIME, help="What SOURCE must be; left out, it is found."
@@ -31,7 +47,8 @@ _WEIGHTS = (
     click.option(
         "--dtype",
         type=Word("dtype", ("float16", "bfloat16", "float32"), PRECISION_ALIASES),
-        help="Convert the values, and say how far they were rounded. Left out, only float32 is taken.",
+        help="Convert the values, and say how far they were rounded; an ONNX file then computes in float16. "
+        "Left out, only float32 is taken.",
     ),
     click.option(
         "--crc", is_flag=True, help="End a .ckpt with the CRC that MindSpore's crc_check=True compares."
@@ -45,6 +62,19 @@ _WEIGHTS = (
 _ONNX = (
     click.option(
         "--opset", type=int, default=17, show_default=True, help="For ONNX: 13 to 21; .mindir from 11."
+    ),
+    click.option(
+        "--size",
+        type=Size(),
+        metavar="PX|free",
+        help="For ONNX: the side of the images; free leaves height and width free where the graph allows it.",
+    ),
+    click.option(
+        "--io-dtype",
+        type=Word("dtype", ("float32", "float16"), PRECISION_ALIASES),
+        default="float32",
+        show_default=True,
+        help="For ONNX with --dtype float16: what its input and output are.",
     ),
     click.option(
         "--optimize", is_flag=True, help="For ONNX: fold BatchNorm; faster, cannot be converted back."
@@ -67,7 +97,7 @@ _GRAPH = (
 _GROUPS = {
     "What is written": ("--to", "--output", "--dialect", "--dtype", "--crc", "--plain"),
     "What SOURCE is": ("--from", "--model", "--key", "--prefix", "--rename", "--no-head", "--offline"),
-    "ONNX": ("--opset", "--optimize", "--no-check"),
+    "ONNX": ("--opset", "--size", "--io-dtype", "--optimize", "--no-check"),
     "Networks in code": ("--cell", "--checkpoint", "--input"),
 }
 

@@ -8,7 +8,10 @@ from pathlib import Path
 from triport.converters.request import Request
 from triport.reference_models.errors import TriportError
 
-_OF_WEIGHTS = ("model", "dialect", "dtype", "optimize", "crc", "plain", "selection", "with_head", "opset")
+_OF_WEIGHTS = (
+    *("model", "dialect", "dtype", "optimize", "crc", "plain", "selection", "with_head", "opset"),
+    *("size", "io_dtype"),
+)
 
 
 def is_source_asked(source: Path | None, request: Request) -> bool:

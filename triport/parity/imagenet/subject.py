@@ -190,6 +190,7 @@ def _of_onnx(checkpoint: Checkpoint, asked: Opening) -> Subject:
         published,
         found.sha256,
         _data_files(checkpoint),
+        stated.by if stated is not None and stated.known == "assumed" else None,
         labels=labels_beside(path),
     )
 
