@@ -208,7 +208,7 @@ def figures(
     shared = workers / sum(parts)
     reached = rows["evaluate"]["images_per_second"]
     return {
-        "model": subject.spec.name,
+        "model": subject.name,
         "runtime": subject.runner.runtime,
         "device": subject.runner.device,
         "cores": workers,

@@ -23,6 +23,7 @@ AT_HOME = (
     "converters/environment.py",
     "converters/onnx_from_torch.py",
     "converters/onnx_from_mindspore.py",
+    "converters/onnx_half.py",
     "converters/torch_export/*.py",
     "converters/mindir/export.py",
     "converters/mindir/quiet.py",

@@ -24,6 +24,7 @@ import triport
 from triport import commands
 from triport.commands.shared.command import DEBUG, TYPED, telling_options
 from triport.commands.shared.streams import be_patient
+from triport.commands.shared.words import did_you_mean
 from triport.reference_models.errors import TriportError
 from triport.reference_models.program import as_started, program
 
@@ -68,6 +69,19 @@ class Commands(click.Group):
         if cmd_name not in self.list_commands(ctx):
             return None
         return getattr(importlib.import_module(f"{commands.__name__}.{cmd_name}"), cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; one that is not there is answered with those that are like it."""
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and name not in self.list_commands(ctx):
+            hint = (
+                did_you_mean(name, self.list_commands(ctx))
+                or f" There are {', '.join(self.list_commands(ctx))}."
+            )
+            ctx.fail(f"No such command {name!r}.{hint}")
+        return super().resolve_command(ctx, args)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Keep what was typed, for reports, and read it."""

@@ -105,8 +105,8 @@ def test_onnx_from_a_float16_checkpoint(tmp_path, digits_ckpt):
     convert(digits_ckpt, to="pytorch", output=tmp_path / "half.pth", dtype="float16")
     convert(tmp_path / "half.pth", to="onnx", output=tmp_path / "out.onnx", dtype="float32")
     assert open_checkpoint(tmp_path / "out.onnx").tensors["bn1.weight"].dtype == "float32"
-    with pytest.raises(ConvertError, match="--dtype float16: an ONNX file is written in float32"):
-        convert(digits_ckpt, to="onnx", output=tmp_path / "half.onnx", dtype="float16")
+    with pytest.raises(ConvertError, match="--dtype bfloat16: an ONNX file is written in float32 or float16"):
+        convert(digits_ckpt, to="onnx", output=tmp_path / "half.onnx", dtype="bfloat16")
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])

@@ -49,6 +49,8 @@ class ConvertOptions(SelectionOptions, total=False):
     checkpoint: PathLike | None
     inputs: Sequence[Any]
     check: bool
+    size: int | str | None
+    io_dtype: str
     offline: bool
     names: PathLike | None
     into: Literal["a", "b"] | None

@@ -12,22 +12,43 @@ from .shared.command import Command, OutputFileOrFolder
 from .shared.options import JSON, OFFLINE, RUNTIME, selection_options, with_options
 from .shared.output import emit, shown_progress
 from .shared.several import expanded, is_pattern
+from .shared.words import PRECISION_ALIASES, Word, complete_models
 
 if TYPE_CHECKING:
     from triport.converters.batches import Batch
 
+
+class Size(click.ParamType):
+    """The side of images in pixels, or the word free."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return it as a number, or the word."""
+        if value == "free":
+            return value
+        if not str(value).isdecimal() or not 0 < int(value) <= _LARGEST_PX:
+            self.fail(f"{value!r} is no number of pixels from 1 to {_LARGEST_PX}, and not 'free'", param, ctx)
+        return int(value)
+
+
+_LARGEST_PX = 8192
 _WEIGHTS = (
     click.option(
         "--from", "source_runtime", type=RUNTIME, help="What SOURCE must be; left out, it is found."
     ),
     click.option(
-        "--model", metavar="NAME", help="What SOURCE must be a checkpoint of; left out, it is found."
+        "--model",
+        metavar="NAME",
+        shell_complete=complete_models,
+        help="What SOURCE must be a checkpoint of; left out, it is found.",
     ),
     click.option("--dialect", metavar="D", help="Whose names to write: mindcv, torchvision, timm, ..."),
     click.option(
         "--dtype",
-        type=click.Choice(["float16", "bfloat16", "float32"]),
-        help="Convert the values, and say how far they were rounded. Left out, only float32 is taken.",
+        type=Word("dtype", ("float16", "bfloat16", "float32"), PRECISION_ALIASES),
+        help="Convert the values, and say how far they were rounded; an ONNX file then computes in float16. "
+        "Left out, only float32 is taken.",
     ),
     click.option(
         "--crc", is_flag=True, help="End a .ckpt with the CRC that MindSpore's crc_check=True compares."
@@ -54,6 +75,19 @@ _ONNX = (
         "--opset", type=int, default=17, show_default=True, help="For ONNX: 13 to 21; .mindir from 11."
     ),
     click.option(
+        "--size",
+        type=Size(),
+        metavar="PX|free",
+        help="For ONNX: the side of the images; free leaves height and width free where the graph allows it.",
+    ),
+    click.option(
+        "--io-dtype",
+        type=Word("dtype", ("float32", "float16"), PRECISION_ALIASES),
+        default="float32",
+        show_default=True,
+        help="For ONNX with --dtype float16: what its input and output are.",
+    ),
+    click.option(
         "--optimize", is_flag=True, help="For ONNX: fold BatchNorm; faster, cannot be converted back."
     ),
 )
@@ -71,9 +105,17 @@ _GRAPH = (
 )
 
 
-@click.command(cls=Command)
-@click.argument("sources", nargs=-1, metavar="[SOURCE...|NET]")
-@click.option("--to", required=True, type=RUNTIME, help="The runtime to write for.")
+_GROUPS = {
+    "What is written": ("--to", "--output", "--dialect", "--dtype", "--crc", "--plain"),
+    "What SOURCE is": ("--from", "--model", "--key", "--prefix", "--rename", "--no-head", "--offline"),
+    "ONNX": ("--opset", "--size", "--io-dtype", "--optimize", "--no-check"),
+    "Networks in code": ("--cell", "--checkpoint", "--input"),
+}
+
+
+@click.command(cls=Command, groups=_GROUPS)
+@click.argument("sources", nargs=-1, metavar="[SOURCE...|NET]", shell_complete=complete_models)
+@click.option("--to", type=RUNTIME, help="The runtime to write for; left out, it is found from -o's suffix.")
 @click.option(
     "-o",
     "--output",
@@ -121,6 +163,7 @@ def convert(
     from triport.converters.tables import conversions_lines, lines_of
 
     found = expanded(sources)
+    asked["to"] = asked["to"] or _runtime_of(asked["output"])
     asked |= {"head": not no_head, "check": not no_check}
     if len(found) > 1 or any(map(is_pattern, sources)):
         batch = _convert_each(found, asked)
@@ -130,6 +173,27 @@ def convert(
         done = triport.convert(found[0] if found else None, **asked, progress=progress)
     emit(done.to_dict(), json_path, lambda: click.echo("\n".join(lines_of(done))))
     sys.exit(0 if done.passed else 1)
+
+
+def _runtime_of(output: Path | None) -> str:
+    """Return the one runtime whose files have an output's suffix.
+
+    Raises:
+        click.UsageError: there is none, or more than one.
+    """
+    if output is None or not output.suffix:
+        raise click.UsageError(
+            "Missing option '--to': say pytorch, mindspore or onnx, or name a file with -o"
+        )
+    from triport.converters.formats import formats
+
+    suffix = output.suffix.lower()
+    found = {runtime for one in formats().values() for runtime, ends in one.WRITES.items() if suffix in ends}
+    found |= {"onnx"} if suffix == ".onnx" else set()
+    if len(found) != 1:
+        belongs = f"is of {' and '.join(sorted(found))}" if found else "is of no runtime"
+        raise click.UsageError(f"Missing option '--to': {suffix} {belongs}; say which with --to")
+    return found.pop()
 
 
 def _convert_each(sources: list[str], asked: dict[str, Any]) -> Batch:

@@ -12,7 +12,7 @@ import click
 from .shared.command import Command, OutputFile, typed_command
 from .shared.options import DEVICE, JSON, OFFLINE
 from .shared.output import emit, print_pieces, shown_progress, write_text
-from .shared.words import RunsIn
+from .shared.words import Precision, RunsIn, complete_models
 
 if TYPE_CHECKING:
     from triport.parity.imagenet.pair_of_rows import DoneWithRows
@@ -21,8 +21,22 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 
 
-@click.command(cls=Command)
-@click.argument("what", metavar="SOURCE|NET|ROWS [SOURCE|NET|ROWS]", nargs=-1, required=True)
+_GROUPS = {
+    "Images": ("--data", "--labels", "--classes", "--limit", "--allow-subset", "--allow-duplicates"),
+    "Networks": ("--model", "--profile", "--compare-preprocessing", "--offline"),
+    "Where and how it runs": ("--runtime", "--device", "--precision", "--batch-size", "--workers"),
+    "Results": ("--rows", "--resume", "--predictions", "--html", "--json"),
+}
+
+
+@click.command(cls=Command, groups=_GROUPS)
+@click.argument(
+    "what",
+    metavar="SOURCE|NET|ROWS [SOURCE|NET|ROWS]",
+    nargs=-1,
+    required=True,
+    shell_complete=complete_models,
+)
 @click.option("--data", type=_PATH, help="Labelled images; see the layouts below.")
 @click.option("--labels", type=_PATH, help="Classes of ILSVRC2012_val_*.JPEG: the devkit, or a list.")
 @click.option("--classes", type=_PATH, help="Class folders' names, one a line, in the order of the outputs.")
@@ -38,6 +52,7 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option(
     "--precision",
+    type=Precision(),
     multiple=True,
     help="float32 (default), tf32, hf32, float16, bfloat16, O0 to O3 of AMP, or int8 of a quantised file.",
 )

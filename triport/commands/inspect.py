@@ -11,10 +11,11 @@ from .shared.command import Command
 from .shared.options import JSON, OFFLINE, selection_options
 from .shared.output import emit, print_pieces, shown_progress
 from .shared.several import expanded, is_pattern
+from .shared.words import complete_models
 
 
 @click.command(cls=Command)
-@click.argument("files", nargs=-1, required=True, metavar="SOURCE [OTHER]...")
+@click.argument("files", nargs=-1, required=True, metavar="SOURCE [OTHER]...", shell_complete=complete_models)
 @click.option("--stats", is_flag=True, help="Every tensor's range, mean, deviation, NaN and Inf.")
 @click.option("--strict", is_flag=True, help="Exit code 1 if there is any problem.")
 @click.option("--each", is_flag=True, help="Say what each of two files is, instead of what differs.")

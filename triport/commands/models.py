@@ -7,10 +7,11 @@ import click
 from .shared.command import Command
 from .shared.options import JSON
 from .shared.output import emit, print_pieces
+from .shared.words import complete_models
 
 
 @click.command(cls=Command)
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_models)
 @JSON
 def models(name: str | None, json_path: str | None) -> None:
     """List the models, or show one: names, preprocessing, published weights and accuracy.

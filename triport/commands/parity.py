@@ -12,6 +12,7 @@ import click
 from .shared.command import Command, OutputFile, typed_command
 from .shared.options import DEVICE, JSON, OFFLINE
 from .shared.output import emit, print_pieces, shown_progress, write_text
+from .shared.words import RUNTIME_ALIASES, Names, Precision, complete_models
 
 if TYPE_CHECKING:
     from triport.parity.check import ModelReport
@@ -52,23 +53,21 @@ class Numbers(click.ParamType):
         return tuple(dict.fromkeys(int(word) for word in words))
 
 
-class Names(click.ParamType):
-    """Names with commas between."""
-
-    name = "NAME[,NAME...]"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return them as a tuple, each once."""
-        if isinstance(value, tuple):
-            return value
-        return tuple(dict.fromkeys(name.strip() for name in value.split(",")))
-
-
 NUMBERS = Numbers()
 
 
-@click.command(cls=Command)
-@click.argument("what", nargs=-1, metavar="MODEL|NET|FILE...")
+_GROUPS = {
+    "What is compared": ("--all", "--weights", "--input", "--model", "--runtimes", "--offline"),
+    "Where and how it runs": ("--device", "--precision", "--tolerance"),
+    "Inputs": ("--seed", "--batch-size", "--size", "--images"),
+    "More than logits": ("--layers", "--isolate", "--gradients", "--steps"),
+    "Networks that run elsewhere": ("--save-inputs", "--inputs", "--outputs"),
+    "Results": ("--json", "--html", "--junit"),
+}
+
+
+@click.command(cls=Command, groups=_GROUPS)
+@click.argument("what", nargs=-1, metavar="MODEL|NET|SOURCE...", shell_complete=complete_models)
 @click.option("--all", "every", is_flag=True, help="Check every model.")
 @click.option(
     "--weights", help="A checkpoint of MODEL or NET, instead of random weights; of a NET also: own."
@@ -89,13 +88,14 @@ NUMBERS = Numbers()
 @click.option("--model", help="What the FILEs are of, where they do not tell.")
 @click.option(
     "--runtimes",
-    type=Names(),
+    type=Names(RUNTIME_ALIASES),
     metavar="NAME,NAME",
     help="Which to compare. Default: mindspore,pytorch,onnx; see --precision.",
 )
 @DEVICE
 @click.option(
     "--precision",
+    type=Precision(),
     default="float32",
     show_default=True,
     help="float32, tf32, hf32, float16, bfloat16, AMP's O0 to O3: in the runtimes that compute so; int8: "
@@ -163,7 +163,8 @@ NUMBERS = Numbers()
 def parity(json_path: str | None, html_path: str | None, junit_path: str | None, **asked: Any) -> None:
     """Prove that every runtime computes the same function, against PyTorch in float64.
 
-    A MODEL gets seeded weights in which no value is left at its initial one; a FILE its own. ONNX
+    A MODEL gets seeded weights in which no value is left at its initial one; a SOURCE has its own: a
+    file, a hub's folder, published weights' name, hf-hub:owner/name or an https address. ONNX
     Runtime runs the file made from MindSpore and the one made from PyTorch. Besides two images, one
     alone is run, three, one of another size, one of a single colour and one of large values. Every
     further FILE is compared with the first too: by how much they are apart, which weights differ, or

@@ -11,10 +11,11 @@ import click
 from .shared.command import Command, OutputFolder
 from .shared.options import JSON, OFFLINE
 from .shared.output import emit, shown_progress
+from .shared.words import complete_models
 
 
 @click.command(cls=Command)
-@click.argument("source")
+@click.argument("source", shell_complete=complete_models)
 @click.option("--model", required=True, metavar="NAME", help="What SOURCE is: a model, or published weights.")
 @click.option("-o", "--output", required=True, type=OutputFolder(path_type=Path), help="A new folder.")
 @click.option(

@@ -11,13 +11,18 @@ import click
 from .shared.command import Command
 from .shared.options import DEVICE, JSON
 from .shared.output import emit, print_pieces, shown_progress
+from .shared.words import RUNTIME_ALIASES, Names
 
 
 @click.command(cls=Command)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--digest", metavar="SHA256", help="The manifest's, as the publisher gave it elsewhere.")
 @click.option(
-    "--runtimes", default="mindspore,pytorch,onnx", show_default=True, help="Where to run the sample."
+    "--runtimes",
+    type=Names(RUNTIME_ALIASES),
+    default="mindspore,pytorch,onnx",
+    show_default=True,
+    help="Where to run the sample.",
 )
 @DEVICE
 @JSON

@@ -13,6 +13,7 @@ from triport.converters.finite import FiniteTensor, NotFiniteError, count_not_fi
 from triport.converters.formats import (
     FLOATS,
     Checkpoint,
+    Tensor,
     check_target,
     file_sha256,
     open_checkpoint,
@@ -29,6 +30,7 @@ from triport.reference_models.spec import Dialect, ModelSpec, Runtime
 
 if TYPE_CHECKING:
     import numpy as np
+    import onnx
 
 DEFAULT_SUFFIX = {"mindspore": ".ckpt", "pytorch": ".pth", "onnx": ".onnx"}
 
@@ -97,17 +99,23 @@ class _Job(NamedTuple):
     output: Path
     written: Dialect
 
-    def metadata(self, source_sha256: str | None = None) -> dict[str, str]:
-        """Return what the output states of itself."""
-        spec = self.found.spec
+    def metadata(self, source_sha256: str | None = None, size: int | str | None = None) -> dict[str, str]:
+        """Return what the output states of itself; for another image size, how images of it are prepared."""
+        spec, prepared = self.found.spec, self.prepared
+        preprocess = prepared.preprocess
+        if isinstance(size, int) and preprocess is not None and size != preprocess.crop_px:
+            from triport.converters.onnx_size import prepared_at
+
+            by = f"{prepared.by}; scaled from {preprocess.crop_px} to {size} px"
+            prepared = Preparation(prepared_at(preprocess, size), "assumed", by)
         origin = source_dialect(self.checkpoint.metadata, spec, self.found.dialect.name)
         return provenance(
             spec,
             self.found.num_classes,
             origin,
             source_sha256,
-            preprocess=self.prepared.preprocess,
-            preprocess_known=str(self.prepared),
+            preprocess=prepared.preprocess,
+            preprocess_known=str(prepared),
         )
 
 
@@ -279,34 +287,73 @@ def _write_onnx(job: _Job, request: Request, progress: Progress) -> tuple[int, L
     from triport.converters.onnx_writing import write_model
 
     check_finite(job.checkpoint, job.found)
-    output, spec, opset = job.output, job.found.spec, request.opset
+    output, opset = job.output, request.opset
     if output.suffix.lower() != ".onnx":
         raise ConvertError(f"{output}: an ONNX file's name ends in .onnx")
     if opset not in onnx_model.OPSETS:
         raise ConvertError(
             f"--opset {opset}: {onnx_model.OPSETS[0]} to {onnx_model.OPSETS[-1]} can be written"
         )
-    metadata = job.metadata(file_sha256(job.checkpoint.path))
-    exporter = exporter_for(job.checkpoint.runtime)
-    progress(f"tracing {spec.name} in {exporter.FRAMEWORK}")
-    model = exporter.trace(spec, job.found.num_classes, opset=opset)
+    metadata = job.metadata(file_sha256(job.checkpoint.path), request.size)
+    model = _traced(job, request, progress)
     tensors = {
         ours: job.checkpoint.tensors[theirs]
         for ours, theirs in job.found.names.items()
         if not ours.endswith(COUNTER_LEAF)
     }
     if request.optimize:
+        metadata = {**metadata, FOLDED_KEY: "BatchNorm"}
+    onnx_model.set_metadata(model, metadata)
+    if request.optimize or request.dtype == "float16":
+        count = _write_changed(job, request, model, progress)
+    else:
+        count = len(model.graph.initializer) + len(tensors)
+        progress(f"writing {output.name}")
+        write_model(output, model, tensors)
+    return count, _dropped(job.found, lambda name: name.endswith(COUNTER_LEAF))
+
+
+def _traced(job: _Job, request: Request, progress: Progress) -> onnx.ModelProto:
+    """Return the model's graph without weights, of the size that is asked for."""
+    from triport.converters.onnx_size import at_size, of_every_size
+
+    exporter, spec = exporter_for(job.checkpoint.runtime), job.found.spec
+
+    def trace(sized: ModelSpec) -> onnx.ModelProto:
+        progress(f"tracing {spec.name} in {exporter.FRAMEWORK} at {sized.input_size_px} px")
+        made: onnx.ModelProto = exporter.trace(sized, job.found.num_classes, opset=request.opset)
+        return made
+
+    if request.size == "free":
+        return of_every_size(spec, trace)
+    return trace(at_size(spec, None if request.size is None else int(request.size)))
+
+
+def _write_changed(job: _Job, request: Request, model: onnx.ModelProto, progress: Progress) -> int:
+    """Write a graph whose weights are not the checkpoint's own: folded, or in float16; return how many it has."""
+    from triport.converters.onnx_model import with_parameters
+
+    parameters = parameters_of(job.checkpoint, job.found)
+    # what float16 has, float32 has too: the graph is made in float32, whatever the parameters are
+    model = with_parameters(
+        model, {name: array.astype("float32", copy=False) for name, array in parameters.items()}
+    )
+    if request.optimize:
         from triport.converters.onnx_optimize import optimized
 
         progress("folding BatchNorm")
-        model = optimized(onnx_model.with_parameters(model, parameters_of(job.checkpoint, job.found)))
-        metadata = {**metadata, FOLDED_KEY: "BatchNorm"}
-        tensors = {}
-    onnx_model.set_metadata(model, metadata)
-    progress(f"writing {output.name}")
-    count = len(model.graph.initializer) + len(tensors)
-    write_model(output, model, tensors)
-    return count, _dropped(job.found, lambda name: name.endswith(COUNTER_LEAF))
+        model = optimized(model)
+    if request.dtype == "float16":
+        from triport.converters.onnx_half import in_float16
+
+        progress("converting the graph to float16")
+        model = in_float16(model, keep_io=request.io_dtype == "float32")
+    progress(f"writing {job.output.name}")
+    with replacing(job.output) as temporary:
+        temporary.write_bytes(model.SerializeToString(deterministic=True))
+        if not request.optimize:
+            _check_equal_onnx(temporary, parameters)
+    return len(model.graph.initializer)
 
 
 def exporter_for(runtime: str) -> Any:
@@ -318,3 +365,21 @@ def exporter_for(runtime: str) -> Any:
     from triport.converters import onnx_from_torch
 
     return onnx_from_torch
+
+
+def _is_stored(tensor: Tensor, array: np.ndarray) -> bool:
+    """Whether a tensor has an array's values to the bit, in its type or in a wider one."""
+    same = tensor.numpy().astype(array.dtype) if tensor.dtype == "float32" else tensor.numpy()
+    return same.dtype == array.dtype and same.tobytes() == array.tobytes()
+
+
+def _check_equal_onnx(path: Any, parameters: Mapping[str, np.ndarray]) -> None:
+    """Read a written ONNX file again and compare every parameter's bytes."""
+    written = open_checkpoint(path)
+    wrong = [
+        name
+        for name, array in parameters.items()
+        if name not in written.tensors or not _is_stored(written.tensors[name], array)
+    ]
+    if wrong:
+        raise ConvertError(f"{len(wrong)} tensors do not read back as they were written:\n{listed(wrong)}")

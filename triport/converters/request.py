@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # fields whose option has another name
 _OPTIONS = {"source_runtime": "--from", "with_head": "--no-head", "inputs": "--input", "check": "--no-check"}
+_OPTIONS["io_dtype"] = "--io-dtype"
 _SELECTION = ("--key", "--prefix", "--rename")
 
 
@@ -49,6 +50,8 @@ class Request:
         check: whether a graph is compared with what it was made of.
         names: a NAMES.toml by which weights are moved from one network of a pair to the other.
         into: which network of `names` to write for, where the source has the names of both.
+        size: for ONNX, the side of the images in pixels, or "free" for any; None is the model's own.
+        io_dtype: for ONNX in float16, what its input and output are: "float32" or "float16".
     """
 
     to: Runtime
@@ -70,6 +73,8 @@ class Request:
     check: bool = True
     names: Path | None = None
     into: Literal["a", "b"] | None = None
+    size: int | str | None = None
+    io_dtype: str = "float32"
 
     def given(self, *names: str) -> list[str]:
         """Return the options, as the command line writes them, of those fields that were set."""
@@ -110,10 +115,16 @@ class Request:
         """Raise ConvertError where options do not go together for a checkpoint."""
         if not self.with_head and self.to == "onnx":
             raise ConvertError("--no-head: a graph needs its head; weights alone go to pytorch or mindspore")
-        if self.dtype not in (None, "float32") and self.to == "onnx":
+        if self.dtype == "bfloat16" and self.to == "onnx":
             raise ConvertError(
-                f"--dtype {self.dtype}: an ONNX file is written in float32; only weights can be {self.dtype}"
+                "--dtype bfloat16: an ONNX file is written in float32 or float16; only weights can be that"
             )
+        if self.io_dtype != "float32" and (self.to, self.dtype) != ("onnx", "float16"):
+            raise ConvertError(
+                "--io-dtype float16: is of ONNX files in float16: add --to onnx --dtype float16"
+            )
+        if self.size is not None and self.to != "onnx":
+            raise ConvertError("--size: weights have no image size; only an ONNX file has")
         if self.crc and self.to == "onnx":
             raise ConvertError("--crc: an ONNX file has no place for a CRC; only a .ckpt has")
         named = self.output is not None and self.output.suffix.lower() != ".ckpt"

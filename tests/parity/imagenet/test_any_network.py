@@ -1,6 +1,7 @@
 """Accuracy of networks that are none of a known model."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from tests.parity.imagenet.brightness import (
 from triport.converters.formats import file_sha256
 from triport.parity.imagenet.blocks import Block, confidence_of
 from triport.parity.imagenet.dataset import open_dataset
-from triport.parity.imagenet.mistakes import Mistakes
+from triport.parity.imagenet.mistakes import Mistakes, WorstImage
 
 RIGHT = 39  # of 40: one image is not what its folder says
 
@@ -263,6 +264,31 @@ def test_calibration_by_hand(images):
     mistakes.add(Block(0, np.zeros((2, 16), np.uint8), classes, logits, np.array([[0.95], [0.95]])))
     # one of two right at a confidence of 0.95
     assert mistakes.calibration_error_percent == pytest.approx(45.0)
-    assert mistakes.worst() == [(1, 0, 1, 0.95)]
+    assert mistakes.worst() == [WorstImage(1, 0, 1, 0.95)]
     mistakes.add(Block(2, np.zeros((2, 16), np.uint8), classes, logits))
     assert (mistakes.images, mistakes.known) == (4, 2) and mistakes.worst()[-1].confidence is None
+
+
+@pytest.mark.parametrize("key", ["id2label", "label_names"])
+def test_the_config_says_which_output_is_which_class(run_cli, images, tmp_path, key):
+    names = [f"class {9 - index}" for index in range(10)]  # sorted, they would be the other way round
+    for index, name in enumerate(names):
+        shutil.copytree(images / str(index), tmp_path / "val" / name)
+    value = {str(index): name for index, name in enumerate(names)} if key == "id2label" else names
+    beside(tmp_path, "config.json", {"pretrained_cfg": TIMM, key: value})
+    words = ["evaluate", write_onnx(tmp_path / "model.onnx"), "--data", tmp_path / "val", "--json", "-"]
+    told = json.loads(run_cli(*words).stdout)
+    assert told["top1_count"] == RIGHT
+    assert any("the order of the config.json" in note for note in told["notes"])
+
+
+def test_two_networks_whose_configs_name_the_classes_otherwise(run_cli, images, tmp_path):
+    paths = []
+    for number in range(2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        names = [str((index + number) % 10) for index in range(10)]
+        beside(folder, "config.json", {"pretrained_cfg": TIMM, "label_names": names})
+        paths.append(write_onnx(folder / "model.onnx"))
+    done = run_cli("evaluate", *paths, "--data", images)
+    assert done.exit_code == 2 and "names its classes otherwise, or in another order" in done.stderr

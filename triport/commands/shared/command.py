@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from triport.reference_models.program import as_started
 
 DEBUG = "triport.debug"
 TYPED = "triport.typed"
+QUIET = "triport.quiet"
 
 
 class OutputFile(click.Path):
@@ -35,9 +36,31 @@ class Command(click.Command):
     while nothing has been read or computed yet.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, groups: Mapping[str, Sequence[str]] | None = None, **kwargs: Any) -> None:
+        """Make a command.
+
+        Args:
+            *args: as click.Command takes them.
+            groups: titles of the help, and the options under each; others stand under "Options".
+            **kwargs: as click.Command takes them.
+        """
         super().__init__(*args, **kwargs)
         self.params += telling_options()
+        self._groups = groups or {}
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options of each group under its title."""
+        titles = {option: title for title, options in self._groups.items() for option in options}
+        found: dict[str, list[tuple[str, str]]] = {title: [] for title in (*self._groups, "Options")}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                title = next((titles[name] for name in parameter.opts if name in titles), "Options")
+                found[title].append(record)
+        for title, records in found.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
 
     def get_help(self, ctx: click.Context) -> str:
         """Return the help, with the examples as they are typed here."""
@@ -69,6 +92,13 @@ def telling_options() -> list[click.Parameter]:
             expose_value=False,
             callback=_log_steps,
             help="Log every step with its time on stderr.",
+        ),
+        click.Option(
+            ["-q", "--quiet"],
+            is_flag=True,
+            expose_value=False,
+            callback=_keep_quiet,
+            help="Print errors alone; the exit code and --json say the result.",
         ),
         click.Option(
             ["--debug"],
@@ -148,6 +178,17 @@ def _log_steps(ctx: click.Context, parameter: click.Parameter, verbose: bool) ->
 
         logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S")
         logging.getLogger("triport").setLevel(logging.INFO)
+
+
+def is_quiet() -> bool:
+    """Return whether the user wants errors alone."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.find_root().meta.get(QUIET))
+
+
+def _keep_quiet(ctx: click.Context, parameter: click.Parameter, quiet: bool) -> None:
+    if quiet:
+        ctx.find_root().meta[QUIET] = True
 
 
 def _keep_traceback(ctx: click.Context, parameter: click.Parameter, debug: bool) -> None:

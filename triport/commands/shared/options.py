@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from .command import OutputFile
+from .words import RUNTIME_ALIASES, RUNTIMES, Device, Word
 
-RUNTIME = click.Choice(["mindspore", "pytorch", "onnx"])
+RUNTIME = Word("runtime", RUNTIMES, RUNTIME_ALIASES)
 JSON = click.option(
     "--json",
     "json_path",
@@ -20,7 +21,14 @@ JSON = click.option(
 OFFLINE = click.option(
     "--offline", is_flag=True, help="Use only what was downloaded before, and never the network."
 )
-DEVICE = click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda[:i]|npu[:i]")
+DEVICE = click.option(
+    "--device",
+    type=Device(),
+    default="cpu",
+    show_default=True,
+    metavar="cpu|cuda[:i]|npu[:i]",
+    help="Where to run; gpu and ascend are other words for cuda and npu.",
+)
 
 
 def with_options(*options: Callable[..., Any]) -> Callable[..., Any]:

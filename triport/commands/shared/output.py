@@ -11,13 +11,16 @@ from typing import Any
 
 import click
 
+from .command import is_quiet
+
 
 def emit(value: Any, json_path: str | None, show: Callable[[], None]) -> None:
     """Show a result, or write it as JSON, or both; to stdout goes one of the two."""
     if json_path == "-":
         click.echo(json.dumps(value, indent=2))
         return
-    show()
+    if not is_quiet():
+        show()
     if json_path is not None:
         write_text(json_path, json.dumps(value, indent=2) + "\n")
 
@@ -32,7 +35,9 @@ def write_text(path: str, text: str) -> None:
 
 
 def print_pieces(*pieces: Any) -> None:
-    """Print tables and lines; as wide as they are where stdout is no terminal."""
+    """Print tables and lines; as wide as they are where stdout is no terminal. Nothing with -q."""
+    if is_quiet():
+        return
     from rich.console import Console
 
     console = Console(highlight=False, soft_wrap=True) if sys.stdout.isatty() else _wide_console()
@@ -52,6 +57,9 @@ def shown_progress() -> Iterator[Callable[[str], None]]:
 
     What is `Lasting` stays there, piped or not.
     """
+    if is_quiet():
+        yield lambda step: None
+        return
     logged = sys.modules.get("logging")
     if logged is not None and logged.getLogger("triport").isEnabledFor(logged.INFO):
         yield logged.getLogger("triport").info

@@ -57,7 +57,7 @@ class Word(click.ParamType):
         known = self.known()
         if word not in known:
             hint = did_you_mean(value, (*known, *self.aliases))
-            self.fail(f"{value!r} is none of {', '.join(known)}.{hint}", param, ctx)
+            self.fail(f"{value!r} is not one of {', '.join(known)}.{hint}", param, ctx)
         return word
 
     def known(self) -> tuple[str, ...]:
@@ -73,6 +73,53 @@ class Word(click.ParamType):
         from click.shell_completion import CompletionItem
 
         return [CompletionItem(word) for word in self.known() if word.startswith(incomplete)]
+
+
+class Device(click.ParamType):
+    """A device, or an alias of its kind: gpu, gpu:1, ascend."""
+
+    name = "device"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return it as every runtime understands it."""
+        kind, colon, index = value.partition(":")
+        return f"{meant(kind, DEVICE_ALIASES)}{colon}{index}"
+
+
+class Precision(click.ParamType):
+    """A precision, or an alias: fp16, bf16, o2. Whether a runtime computes so is said where it runs."""
+
+    name = "precision"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return it."""
+        return meant(value, PRECISION_ALIASES)
+
+
+class Names(click.ParamType):
+    """Names with commas between, or aliases of them."""
+
+    name = "NAME[,NAME...]"
+
+    def __init__(self, aliases: Mapping[str, str]) -> None:
+        self.aliases = aliases
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return them as a tuple, each once."""
+        if isinstance(value, tuple):
+            return value
+        return tuple(dict.fromkeys(meant(name.strip(), self.aliases) for name in value.split(",")))
+
+
+def complete_models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+    """Return the models and the published weights whose names begin so; nothing where a path is meant."""
+    from click.shell_completion import CompletionItem
+
+    from triport.reference_models.spec import all_models
+
+    names = [name for spec in all_models().values() for name in (spec.name, *(w.name for w in spec.weights))]
+    found = [CompletionItem(name) for name in names if incomplete and name.startswith(incomplete)]
+    return found or [CompletionItem(incomplete, type="file")]
 
 
 class RunsIn(Word):

@@ -8,7 +8,18 @@ from triport.converters.request import Request
 from triport.reference_models.errors import TriportError
 
 # fields of a request that are of a checkpoint's parameters alone
-OF_WEIGHTS = ("model", "dialect", "dtype", "optimize", "crc", "plain", "selection", "with_head")
+OF_WEIGHTS = (
+    "model",
+    "dialect",
+    "dtype",
+    "optimize",
+    "crc",
+    "plain",
+    "selection",
+    "with_head",
+    "size",
+    "io_dtype",
+)
 
 
 class AskedError(TriportError):

@@ -10,7 +10,10 @@ from triport.converters.request import Request
 from triport.reference_models.errors import TriportError
 from triport.reference_models.spec import Runtime
 
-_OF_WEIGHTS = ("model", "dialect", "dtype", "optimize", "crc", "plain", "selection", "with_head", "opset")
+_OF_WEIGHTS = (
+    *("model", "dialect", "dtype", "optimize", "crc", "plain", "selection", "with_head", "opset"),
+    *("size", "io_dtype"),
+)
 
 
 def is_folder_asked(request: Request) -> bool:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,8 @@ from types import ModuleType
 
 from triport.converters.sources import kinds
 from triport.converters.sources.located import Asked, Lasting, Located, SourceError
+
+_LIKE_WEIGHTS = re.compile(r"\w+\.[\w-]+", re.ASCII)
 
 __all__ = ["Asked", "Lasting", "Located", "SourceError", "is_elsewhere", "locate"]
 
@@ -47,8 +50,31 @@ def locate(
 
 
 def is_elsewhere(source: object) -> bool:
-    """Return whether a SOURCE is a text that a kind of source takes, and no file or folder that is here."""
-    return isinstance(source, str) and _kind_of(source) is not None
+    """Return whether a SOURCE is a text that a kind of source takes, and no file or folder that is here.
+
+    Raises:
+        SourceError: it is neither, and like the name of published weights.
+    """
+    if not isinstance(source, str):
+        return False
+    if _kind_of(source) is not None:
+        return True
+    if _LIKE_WEIGHTS.fullmatch(source) and not _is_here(source):
+        _check_spelling(source)
+    return False
+
+
+def _check_spelling(name: str) -> None:
+    """Raise SourceError where a name that is none is like that of published weights, of a known publisher."""
+    import difflib
+
+    from triport.reference_models.spec import all_models
+
+    known = [one.name for spec in all_models().values() for one in spec.weights]
+    publishers = {one.partition(".")[2] for one in known}
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.8)
+    if close and difflib.get_close_matches(name.partition(".")[2], publishers, cutoff=0.7):
+        raise SourceError(f"{name}: is no file, and no published weights. Did you mean {' or '.join(close)}?")
 
 
 def _kind_of(source: str | os.PathLike[str]) -> ModuleType | None:

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from triport.converters.formats import sharded
-from triport.converters.hub import HUB_TO_READ, HubError, connected, import_hub, reason_of
+from triport.converters.hub import HUB_TO_READ, connected, import_hub, reason_of
 from triport.converters.model_folders import ABOUT, chosen_of
 from triport.converters.sources.located import Asked, Located, SourceError
 from triport.converters.sources.store import check_size
+from triport.reference_models.errors import TriportError
 
 HOST = "huggingface.co"
 
@@ -73,7 +74,7 @@ def bring_repository(
         try:
             bring = _kept if asked.offline else _downloaded
             path = bring(hub, api, repository, asked)
-        except (SourceError, HubError):
+        except TriportError:
             raise
         except Exception as error:  # the client's errors are of several libraries
             failure = reason_of(error, HUB_TO_READ)

@@ -36,6 +36,21 @@ def config_beside(file: str | Path, name: str = NAME) -> dict[str, Any]:
         return {}
 
 
+def labels_beside(file: str | Path) -> tuple[str, ...]:
+    """Return what the config.json beside a file calls the outputs, in order; empty where it does not.
+
+    transformers writes id2label, timm label_names.
+    """
+    config = config_beside(file)
+    names = config.get("label_names")
+    by_number = config.get("id2label")
+    if isinstance(by_number, dict) and set(by_number) == {str(number) for number in range(len(by_number))}:
+        names = [by_number[str(number)] for number in range(len(by_number))]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return ()
+    return tuple(names)
+
+
 def read(checkpoint: Checkpoint) -> Iterator[Statement]:
     """Yield what the config.json beside a file says."""
     config = config_beside(checkpoint.path)

@@ -47,14 +47,9 @@ def preparation_of(
     weights = next((one for one in spec.weights if one.name == named), None)
     if weights is not None:
         return Preparation(weights.preprocess, "stated", f"you named {weights.name}")
-    stated = stated_preprocessing(checkpoint.metadata, checkpoint.path)
+    stated = stated_by(checkpoint.metadata, checkpoint.path, spec.input_size_px)
     if stated is not None:
-        how, _, by = checkpoint.metadata.get(PREPROCESSING_KNOWN_KEY, "").partition(": ")
-        known: Known = "assumed" if how == "assumed" else "stated"
-        return Preparation(stated, known, by or "the source file")
-    beside = stated_beside(checkpoint.path, spec.input_size_px)
-    if beside is not None:
-        return beside
+        return stated
     published = recognised(checkpoint.path, [spec])
     if published is not None:
         by = f"the publisher of {published.weights.name}, whose file it is: {published.proof}"
@@ -67,11 +62,17 @@ def preparation_of(
 
 
 def stated_by(metadata: Mapping[str, str], path: str, size_px: int) -> Preparation | None:
-    """Return what a file of no known model, or a file beside it, states of how images are prepared."""
+    """Return what a file, or another beside it, states of how images are prepared; None where nothing does.
+
+    Raises:
+        ProvenanceError: it cannot be read.
+    """
     stated = stated_preprocessing(metadata, path)
-    if stated is not None:
-        return Preparation(stated, "stated", "the file's metadata")
-    return stated_beside(path, size_px)
+    if stated is None:
+        return stated_beside(path, size_px)
+    how, _, by = metadata.get(PREPROCESSING_KNOWN_KEY, "").partition(": ")
+    known: Known = "assumed" if how == "assumed" else "stated"
+    return Preparation(stated, known, by or "the source file")
 
 
 def figure_of(

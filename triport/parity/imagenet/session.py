@@ -236,8 +236,24 @@ def _opened(request: Request, device: str, tell: Callable[[str], None]) -> tuple
         labels=request.labels,
         classes=request.classes,
         allow_subset=request.allow_subset,
+        stated=_labels_of(subjects),
     )
     return subjects, dataset.limited(request.limit)
+
+
+def _labels_of(subjects: Sequence[Subject]) -> tuple[str, ...]:
+    """Return what the networks' own files call their outputs, in order.
+
+    Raises:
+        RequestError: the two have them in different orders.
+    """
+    found = {subject.labels for subject in subjects if subject.labels}
+    if len(found) > 1:
+        raise RequestError(
+            "the config.json beside the one network names its classes otherwise, or in another order, than "
+            "that beside the other: their outputs are not of the same classes"
+        )
+    return found.pop() if found else ()
 
 
 def _identity(request: Request, subjects: Sequence[Subject]) -> dict[str, Any]:

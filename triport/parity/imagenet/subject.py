@@ -21,6 +21,7 @@ from triport.converters.provenance import (
     NUM_CLASSES_KEY,
     PREPROCESSING_KEY,
 )
+from triport.converters.statements.config_file import labels_beside
 from triport.converters.statements.preparation import (
     Known,
     Preparation,
@@ -70,7 +71,8 @@ class Subject:
     """A network with its weights in a runner; `published` are the weights whose figure to compare with.
 
     `sha256` is that of the weights' file, or of the parameters of a network in code; `data_files` are those
-    that the file refers to. `assumed` says what of the profile nothing states.
+    that the file refers to. `assumed` says what of the profile nothing states; `labels` are what a
+    config.json beside the file calls the outputs, in order.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Subject:
     sha256: str
     data_files: tuple[Path, ...] = ()
     assumed: str | None = None
+    labels: tuple[str, ...] = ()
 
     def identity(self) -> dict[str, Any]:
         """Return what computes and with which weights, to be the same when a run goes on."""
@@ -167,6 +170,7 @@ def open_subject(what: Any, **options: Any) -> Subject:
         file_sha256(checkpoint.path),
         _data_files(checkpoint),
         prepared.by if prepared.known == "assumed" else None,
+        labels_beside(checkpoint.path),
     )
 
 
@@ -179,7 +183,15 @@ def _of_onnx(checkpoint: Checkpoint, asked: Opening) -> Subject:
     asked.progress(f"loading {path.name} in {asked.runtime or 'onnx'}")
     found = of_onnx_file(path, profile.crop_px, asked.runtime or "onnx", asked.device, asked.precision)
     return Subject(
-        found.name, found.num_classes, found.runner, profile, published, found.sha256, _data_files(checkpoint)
+        found.name,
+        found.num_classes,
+        found.runner,
+        profile,
+        published,
+        found.sha256,
+        _data_files(checkpoint),
+        stated.by if stated is not None and stated.known == "assumed" else None,
+        labels=labels_beside(path),
     )
 
 

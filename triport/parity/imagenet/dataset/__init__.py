@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ def open_dataset(
     labels: Path | None = None,
     classes: Path | None = None,
     allow_subset: bool = False,
+    stated: Sequence[str] = (),
 ) -> ImageDataset:
     """Return the images of `data` with their classes; the layout is found from its content.
 
@@ -30,13 +32,15 @@ def open_dataset(
         num_classes: the model's outputs; ILSVRC-2012's 1,000, or 1,001 with the background first.
         labels: the classes of ILSVRC-2012's validation images, as the devkit or a list gives them.
         classes: a list of class folders' names in the order of the model's outputs.
+        stated: what the network's own config.json calls its outputs, in order.
         allow_subset: do not ask that validation images be all 50,000, nor that shards follow on.
 
     Raises:
         DatasetError: there are no such images, a class is unknown, or the data are short.
     """
     try:
-        dataset = _layout_of(data).read(data, Request(num_classes, labels, allow_subset, classes))
+        asked = Request(num_classes, labels, allow_subset, classes, tuple(stated))
+        dataset = _layout_of(data).read(data, asked)
         if not dataset.samples:
             raise DatasetError(f"{dataset.root}: holds no image")
         dataset = with_known_name(dataset)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,13 +24,18 @@ class ClassMap:
 
 
 def map_of_folders(
-    root: Path, folders: Iterable[str], num_classes: int, classes: Path | None = None
+    root: Path,
+    folders: Iterable[str],
+    num_classes: int,
+    classes: Path | None = None,
+    stated: Sequence[str] = (),
 ) -> ClassMap:
     """Return the classes that folders' names mean.
 
     WordNet ids are ILSVRC-2012's classes, however few of them are there. Folders 0 to 999 are the numbers of
     its outputs. Any other names must be exactly the model's classes: in the order of `classes`, a file that
-    lists them, or in sorted order where every loader sorts them alike.
+    lists them, or of those that the network's own config.json has, `stated`, or in sorted order where every
+    loader sorts them alike.
 
     Raises:
         DatasetError: a class is unknown, the classes are not the model's, or their order is not known.
@@ -40,6 +45,10 @@ def map_of_folders(
         return _listed_map(root, folders, num_classes, classes)
     if any(is_wnid(name) for name in folders):
         return _ilsvrc_map(root, folders, num_classes)
+    if len(stated) == len(set(stated)) == num_classes and set(folders) <= set(stated):
+        indices = {name: index for index, name in enumerate(stated) if name in folders}
+        note = f"the outputs are in the order of the config.json beside the weights ({_some(list(stated))})"
+        return ClassMap(indices, tuple(stated), (note,))
     if num_classes in (NUM_CLASSES, NUM_CLASSES + 1):
         return _numbered_map(root, folders, num_classes)
     return _own_map(root, folders, num_classes)

@@ -19,13 +19,15 @@ from triport.parity.imagenet.dataset.samples import DatasetError
 class Request:
     """What the caller says of the data.
 
-    `num_classes` are the model's outputs, `labels` and `classes` files; `allow_subset`: a part will do.
+    `num_classes` are the model's outputs, `labels` and `classes` files; `allow_subset`: a part will do;
+    `stated` is what the network's own config.json calls its outputs.
     """
 
     num_classes: int
     labels: Path | None = None
     allow_subset: bool = False
     classes: Path | None = None
+    stated: tuple[str, ...] = ()
 
 
 @cache

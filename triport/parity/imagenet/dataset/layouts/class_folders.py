@@ -41,7 +41,7 @@ def read(data: Path, request: Request) -> ImageDataset:
         raise DatasetError(
             f"{root}: {len(loose)} images lie beside the class folders, in none of them\n{_named(loose)}"
         )
-    classes = map_of_folders(root, _folders(root), request.num_classes, request.classes)
+    classes = map_of_folders(root, _folders(root), request.num_classes, request.classes, request.stated)
     samples: list[Sample] = []
     empty, others, beside = [], [], []
     for name, label in classes.indices.items():
