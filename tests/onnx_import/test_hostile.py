@@ -170,3 +170,30 @@ def test_an_unreadable_file_is_a_message(tmp_path, run_cli):
     assert done.exit_code == 2
     assert "is no ONNX file, or damaged" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_condition_that_doubles_itself_is_read_once(tmp_path):
+    make = onnx.helper.make_node
+    nodes = [make("Shape", ["x"], ["s0"])]
+    nodes += [make("Add", [f"s{i}", f"s{i}"], [f"s{i + 1}"]) for i in range(50)]
+    nodes += [make("Gather", ["s50", "zero"], ["size"], axis=0), make("Cast", ["size"], ["yes"], to=9)]
+    branches = {
+        f"{name}_branch": onnx.helper.make_graph(
+            [make(op, ["x"], [f"y_{name}"])],
+            name,
+            [],
+            [onnx.helper.make_tensor_value_info(f"y_{name}", onnx.TensorProto.FLOAT, None)],
+        )
+        for name, op in (("then", "Relu"), ("else", "Neg"))
+    }
+    nodes.append(make("If", ["yes"], ["y"], **branches))
+    graph = onnx.helper.make_graph(
+        nodes,
+        "graph",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [2, 3])],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)],
+        [onnx.numpy_helper.from_array(np.array(0), "zero")],
+    )
+    proto = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    source = written(proto)
+    assert "F.relu(x)" in source.text and "if " not in source.text

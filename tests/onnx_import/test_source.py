@@ -254,3 +254,58 @@ def test_a_fault_in_the_source_is_found(target, right, wrong, digits, tmp_path, 
     done = triport.convert(digits, tmp_path / "net", to=target)
     assert not done.passed and not all(trial.passed for trial in done.trials), done.trials
     assert not (tmp_path / "net").exists()
+
+
+def squeezing(name, op):
+    """Return a branch of an If; both branches call an inner value `inner`."""
+    nodes = [
+        onnx.helper.make_node(op, ["x"], ["inner"]),
+        onnx.helper.make_node("Neg", ["inner"], [f"y_{name}"]),
+    ]
+    return onnx.helper.make_graph(
+        nodes, name, [], [onnx.helper.make_tensor_value_info(f"y_{name}", FLOAT, None)]
+    )
+
+
+def test_branches_that_sizes_decide_are_written_out(tmp_path):
+    make = onnx.helper.make_node
+    nodes = [
+        make("Shape", ["x"], ["shape"]),
+        make("Gather", ["shape", "one"], ["size"], axis=0),
+        make("Equal", ["size", "one"], ["is_one"]),
+        make(
+            "If", ["is_one"], ["a"], then_branch=squeezing("t", "Squeeze"), else_branch=squeezing("e", "Abs")
+        ),
+        make(
+            "If",
+            ["is_one"],
+            ["b"],
+            then_branch=squeezing("t2", "Squeeze"),
+            else_branch=squeezing("e2", "Relu"),
+        ),
+        make("Concat", ["a", "b"], ["y"], axis=-1),
+    ]
+    source = written(model(nodes, ["N", 3], {"one": np.array(1)}))
+    assert "if " not in source.text
+    x = np.array([[1.0, -2.0, 3.0]], "f4")
+    wanted = np.concatenate([-np.abs(x), -np.maximum(x, 0)], -1)
+    assert np.array_equal(outputs_of(source, [x], tmp_path)[0], wanted)
+
+
+@pytest.mark.parametrize("target", operators.TARGETS)
+def test_tensors_in_numbered_holders_of_two_blocks(target, tmp_path):
+    random = np.random.default_rng(0)
+    names = [f"net.{part}.{i}.{leaf}" for part in ("a", "b") for i in (0, 2) for leaf in ("scale", "shift")]
+    weights = {name: random.standard_normal(3).astype("f4") for name in names}
+    nodes, last = [], "x"
+    for i, name in enumerate(names):
+        nodes.append(onnx.helper.make_node("Mul" if "scale" in name else "Add", [last, name], [f"v{i}"]))
+        last = f"v{i}"
+    nodes.append(onnx.helper.make_node("Relu", [last], ["y"]))
+    source = written(model(nodes, ["N", 3], weights), target)
+    assert set(source.weights) == set(weights)
+    x = random.standard_normal((2, 3)).astype("f4")
+    wanted = x
+    for name in names:
+        wanted = wanted * weights[name] if "scale" in name else wanted + weights[name]
+    np.testing.assert_allclose(outputs_of(source, [x], tmp_path)[0], np.maximum(wanted, 0), rtol=1e-5)

@@ -120,6 +120,7 @@ class _Facts:
             each.name: each.type.tensor_type for each in infos if each.type.HasField("tensor_type")
         }
         self._tensors = {each.name: each for each in graph.initializer}
+        self._values: dict[str, np.ndarray | None] = {}
         self._makers = {name: node for node in graph.node for name in node.output if name}
 
     def shape(self, name: str) -> list[int | None] | None:
@@ -136,10 +137,15 @@ class _Facts:
 
     def value(self, name: str, depth: int = 0) -> np.ndarray | None:
         """Return a value of sizes: an array of objects in which None is not known; or None."""
-        import onnx
-
         if depth > _DEPTH:
             return None
+        if name not in self._values:
+            self._values[name] = self._value(name, depth)
+        return self._values[name]
+
+    def _value(self, name: str, depth: int) -> np.ndarray | None:
+        import onnx
+
         if name in self._tensors:
             tensor = self._tensors[name]
             return None if tensor.ByteSize() > _SMALL else onnx.numpy_helper.to_array(tensor).astype(object)
@@ -191,8 +197,9 @@ class _Facts:
         plain = []
         for array in arrays:
             kinds = {type(each) for each in array.reshape(-1)}
-            kind = bool if kinds == {bool} else np.int64 if kinds <= {int} else np.float64
-            plain.append(array.astype(kind))
+            if kinds not in ({bool}, {int}):  # what fractions decide is left to the run
+                return None
+            plain.append(array.astype(bool if kinds == {bool} else np.int64))
         names = [f"i{place}" for place in range(len(plain))]
         copied = type(node).FromString(node.SerializeToString())
         del copied.input[:], copied.output[:]
@@ -200,15 +207,15 @@ class _Facts:
         copied.output.append("o")
         graph = onnx.GraphProto(name="decided", node=[copied])
         for each, array in zip(names, plain, strict=True):
-            elem_type = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
-            graph.input.append(onnx.helper.make_tensor_value_info(each, elem_type, list(array.shape)))
+            code = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
+            graph.input.append(onnx.helper.make_tensor_value_info(each, int(code), list(array.shape)))
         graph.output.append(onnx.ValueInfoProto(name="o"))
         model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", self.opset)])
         try:
-            found = ReferenceEvaluator(model).run(None, dict(zip(names, plain, strict=True)))
+            made: Any = ReferenceEvaluator(model).run(None, dict(zip(names, plain, strict=True)))
         except Exception:
             return None
-        return np.asarray(found[0]).astype(object)
+        return np.asarray(made[0]).astype(object)
 
 
 def _opset(proto: Any) -> int:

@@ -50,7 +50,7 @@ class _WrittenOut:
         nodes = [type(node).FromString(node.SerializeToString()) for node in nodes]
         del model.graph.node[:]
         model.graph.node.extend(nodes)
-        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(1, np.float32), "triport.one"))
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(1, np.float32), "triport.one"))
         try:
             return Runtime.of(model.SerializeToString()).run(feed)
         except Exception:

@@ -112,12 +112,15 @@ def gemm(call: Call) -> ast.expr:
 
 @both("Einsum")
 def einsum(call: Call) -> ast.expr:
-    """Einstein's sum; in MindSpore a swap of the last two axes alone."""
+    """Einstein's sum; in MindSpore another order of the axes alone."""
     equation = call.attribute("equation").replace(" ", "")
     if equation == SWAPPED:
         return code("x.mT" if call.target == "pytorch" else "x.swapaxes(-1, -2)", x=call.tensor(0))
     if call.target == "mindspore":
-        call.refuse(f"the equation {equation!r}")
+        before, _, after = equation.partition("->")
+        if not before.isalpha() or sorted(before) != sorted(after) or len(set(before)) != len(before):
+            call.refuse("an equation that does more than to order axes")
+        return code("ops.transpose(x, o)", x=call.tensor(0), o=tuple(before.index(axis) for axis in after))
     if not set(equation) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.,->"):
         call.refuse("its equation has characters that are none")
     return code("torch.einsum(e, *xs)", e=equation, xs=[call.tensor(i) for i in range(call.count)])
