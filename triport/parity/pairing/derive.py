@@ -21,6 +21,7 @@ from .result import PairResult, Trial
 from .rows import left_of, rows_of, with_aliases, without_counterpart
 from .sides import Side
 from .sides.reading import as_given, side_of
+from .trained import trained_otherwise
 
 Progress = Callable[[str], None]
 # how much nearer the outputs must come for cuts that the shapes do not ask for
@@ -99,7 +100,11 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
         # a layer that is not shown to differ in its settings alone may have been given the wrong weights
         mended=parting is not None and parting.equal and not parting.unproven,
         first_parting=None if parting is None else parting.first,
-        notes=tuple(problems) + tuple(f"{row.reason}: {(*row.a, *row.b)[0]}" for row in extra),
+        notes=(
+            *trained_otherwise(a, b, names),
+            *problems,
+            *(f"{row.reason}: {(*row.a, *row.b)[0]}" for row in extra),
+        ),
         seconds=time.perf_counter() - start,
     )
 
