@@ -160,7 +160,7 @@ def _started(a: Side, b: Side, progress: Progress) -> tuple[Matching, Seen]:
 
 
 def _steered(plain: Matching, seen: Seen, progress: Progress) -> tuple[Matching, Seen] | None:
-    """Return a matching in which what parts is steered, and its first run, if that brings the outputs nearer."""
+    """Return a matching in which what parts is steered, and its first run, if outputs come nearer by it."""
     progress("finding what parts")
     plain.start()
     sides = steered_sides(*plain.sides, plain.feed)

@@ -138,7 +138,7 @@ def in_place(matching: Matching) -> list[Match]:
 
 
 def _agree(matching: Matching, seen: Seen, a: Piece, b: Piece) -> bool:
-    """Return whether two pieces have equal gradients, or none; those of modules that part have no equal ones."""
+    """Return whether two pieces have equal gradients, or none; in modules that part nothing is equal."""
     if a.name in matching.parting[0] and b.name in matching.parting[1]:
         return True
     known = [one for one in (seen.a.get(a), seen.b.get(b)) if one is not None]
