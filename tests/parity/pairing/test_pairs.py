@@ -15,8 +15,6 @@ from .test_parting import IN_MODULES
 # Cases that are not solved, and what is missing: no map is given for them, or one that is not called proven.
 FOLDED = "layers that are folded into others are not derived"
 UNSOLVED = {
-    "two BatchNorms folded, of layers of one shape": FOLDED,
-    "a BatchNorm folded into a dense layer": FOLDED,
     "weight norm and the weight itself": FOLDED,
     "the branches of RepVGG and the one convolution that they become": FOLDED,
     "an LSTM and its steps with one bias": FOLDED,
