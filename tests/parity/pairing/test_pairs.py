@@ -18,9 +18,7 @@ UNSOLVED = {
     "weight norm and the weight itself": FOLDED,
     "the branches of RepVGG and the one convolution that they become": FOLDED,
     "an LSTM and its steps with one bias": FOLDED,
-    "summed twins in both frameworks": "the noise of float32 is taken for a difference",
 }
-UNSOLVED_VERDICT = frozenset({"summed twins in both frameworks"})  # the map itself is right
 
 
 def of(verdict):
@@ -32,12 +30,12 @@ def paired(case):
     return triport.pair(case.a(), case.b(), inputs=list(case.inputs))
 
 
-def every(*verdicts, map_alone=False):
+def every(*verdicts):
     """Return the mark that runs a test on every case of these verdicts; of unsolved ones it must fail."""
     found = []
     for case in (case for verdict in verdicts for case in of(verdict)):
         marks = [pytest.mark.slow] if case.slow else []
-        if case.name in UNSOLVED and not (map_alone and case.name in UNSOLVED_VERDICT):
+        if case.name in UNSOLVED:
             marks.append(pytest.mark.xfail(reason=UNSOLVED[case.name], strict=True))
         found.append(pytest.param(case, id=case.name, marks=marks))
     return pytest.mark.parametrize("case", found)
@@ -83,7 +81,7 @@ def test_no_wrong_map_is_accepted(case):
         assert not wrong_rows(case, found)
 
 
-@every("equal", "another graph", map_alone=True)
+@every("equal", "another graph")
 def test_the_map_is_complete_and_right(case):
     found = paired(case)
     assert found.complete, found.names
