@@ -159,7 +159,7 @@ def in_place(matching: Matching) -> list[Match]:
 
 
 def _agree(matching: Matching, seen: Seen, a: Piece, b: Piece) -> bool:
-    """Return whether two pieces have equal gradients, or none; in modules that part nothing is equal."""
+    """Return whether two pieces have equal gradients or none; those of modules that part need not."""
     if a.name in matching.parting[0] and b.name in matching.parting[1]:
         return True
     known = [one for one in (seen.a.get(a), seen.b.get(b)) if one is not None]
@@ -190,7 +190,7 @@ def only_ones(matching: Matching, seen: Seen, is_same: bool) -> list[Match]:
 
 
 def not_nearest(matching: Matching, seen: Seen) -> list[Match]:
-    """Return matches of which one piece is much nearer to another than to its own, once all have own values."""
+    """Return matches of which one piece is much nearer to another's than to its own."""
     wrong: dict[Match, None] = {}
     classes: dict[Class, list[Match]] = defaultdict(list)
     for match in matching.matches.values():

@@ -1,4 +1,4 @@
-"""The state of matching two sides: what is cut and seen how, what is matched, and which values stand where."""
+"""The state of matching two sides: what is seen how, what is matched, which values stand where."""
 
 from __future__ import annotations
 
