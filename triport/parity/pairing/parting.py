@@ -65,8 +65,7 @@ def substituted(a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray]) 
     recording = Recording(a, feed, a_parts, exact)
     owners = frozenset(owners_of(a, a_parts).values()), frozenset(owners_of(b, b_parts).values())
     beside = Beside(recording, _ByRows(paired, owners[0], b_parts, owners[1]), b_parts)
-    modules = {path: part.module for path, part in b_parts.items()}
-    outputs = observe(b, feed, modules, beside.given, beside.returned)
+    outputs = observe(b, feed, b_parts, beside.given, beside.returned)
     equal = len(outputs) == len(recording.outputs) and all(
         layout_between(one, other, tolerance) is not None
         for one, other, tolerance in zip(recording.outputs, outputs, recording.output_tolerance, strict=True)

@@ -23,7 +23,7 @@ from triport.reference_models.modules import Part
 from .beside import Beside, Found
 from .correspondence import owners_of, watched_parts
 from .layouts import Layout
-from .observed import observe
+from .observed import observe, on_return
 from .pieces import key_of
 from .recording import Recorded, Recording
 from .settings import group_of
@@ -63,8 +63,7 @@ def partings_of(first: Side, second: Side, feed: Sequence[np.ndarray]) -> list[F
     owned = tuple(_sizes_owned(side, of_side) for side, of_side in zip((first, second), parts, strict=True))
     recording = Recording(first, feed, parts[0], first.is_double and second.is_double)
     beside = Beside(recording, _ByShapes((owned[0], owned[1]), parts[1]), parts[1])
-    modules = {path: part.module for path, part in parts[1].items()}
-    observe(second, feed, modules, beside.given, beside.returned)
+    observe(second, feed, parts[1], beside.given, beside.returned)
     return beside.partings
 
 
@@ -146,20 +145,20 @@ class _Told(_Wrapped):
     def _hooked(self) -> Iterator[None]:
         self._taken.outputs.clear()
         self._taken.gradients.clear()
-        modules = {one.a.path: one.a.part.module for one in self._found}
+        parts = {one.a.path: one.a.part for one in self._found}
         handles: list[Any] = []
         try:
-            for path, module in modules.items():
+            for path, part in parts.items():
                 if self._side.runtime == "pytorch":
-                    handles += self._in_torch(path, module)
+                    handles += self._in_torch(path, part)
                 else:
-                    handles += self._in_mindspore(path, module)
+                    handles += self._in_mindspore(path, part.module)
             yield
         finally:
             for handle in handles:
                 handle.remove()
 
-    def _in_torch(self, path: str, module: Any) -> list[Any]:
+    def _in_torch(self, path: str, part: Part) -> list[Any]:
         torch = import_torch()
         counts = Counter[str]()
 
@@ -184,13 +183,13 @@ class _Told(_Wrapped):
                 others.append(tensor)
             return replaced((args, words), is_tensor, iter(others))
 
-        def after(_: Any, args: Any, output: Any) -> None:
+        def after(output: Any) -> None:
             tensors = leaves(output, is_tensor)
             self._taken.outputs[path, counts[path]] = [one.detach().numpy().copy() for one in tensors]
 
         return [
-            module.register_forward_pre_hook(before, with_kwargs=True),
-            module.register_forward_hook(after),
+            part.module.register_forward_pre_hook(before, with_kwargs=True),
+            *on_return(part, after),
         ]
 
     def _in_mindspore(self, path: str, module: Any) -> list[Any]:
@@ -220,17 +219,17 @@ class _Follower(_Wrapped):
     @contextmanager
     def _hooked(self) -> Iterator[None]:
         by_call = {(one.b.path, one.number): one for one in self._found}
-        modules = {one.b.path: one.b.module for one in self._found}
+        parts = {one.b.path: one.b for one in self._found}
         handles: list[Any] = []
         try:
-            for path, module in modules.items():
-                handles += self._steer(path, module, by_call)
+            for path, part in parts.items():
+                handles += self._steer(path, part, by_call)
             yield
         finally:
             for handle in handles:
                 handle.remove()
 
-    def _steer(self, path: str, module: Any, by_call: dict[Call, Found]) -> list[Any]:
+    def _steer(self, path: str, part: Part, by_call: dict[Call, Found]) -> list[Any]:
         torch = import_torch()
         counts = Counter[str]()
         given: dict[str, list[Any]] = {}
@@ -246,7 +245,7 @@ class _Follower(_Wrapped):
             # what flows through the module reaches its own parameters alone
             return replaced((args, words), is_tensor, (one.detach() for one in given[path]))
 
-        def after(_: Any, args: Any, output: Any) -> Any:
+        def after(output: Any) -> Any:
             found = by_call.get((path, counts[path]))
             if found is None:
                 return None
@@ -259,8 +258,8 @@ class _Follower(_Wrapped):
             return replaced(output, is_tensor, iter(steered)) if len(steered) == len(tensors) else None
 
         return [
-            module.register_forward_pre_hook(before, with_kwargs=True),
-            module.register_forward_hook(after),
+            part.module.register_forward_pre_hook(before, with_kwargs=True),
+            *on_return(part, after),
         ]
 
     def _joined(
