@@ -308,7 +308,7 @@ def _fitted(torch: Any, tensor: Any, shape: Any) -> Any:
 def _nothing(torch: Any) -> Any:
     """Return the function that adds zeros, and hands back a gradient that is known."""
 
-    class Nothing(torch.autograd.Function):  # type: ignore[misc]
+    class Nothing(torch.autograd.Function):
         @staticmethod
         def forward(context: Any, tensor: Any, shape: Any, handed_back: Any) -> Any:
             context.like, context.handed_back = tensor, handed_back
