@@ -162,7 +162,6 @@ def _parameters(net: Any) -> tuple[dict[str, SideParameter], tuple[str, ...]]:
 @contextmanager
 def _statistics_derived(torch: Any) -> Iterator[None]:
     """Let a BatchNorm's mean and variance have gradients, which PyTorch's own kernel does not give."""
-    from torch.overrides import TorchFunctionMode
 
     def written_out(
         given: Any,
@@ -180,7 +179,7 @@ def _statistics_derived(torch: Any) -> Iterator[None]:
             found = found * weight.view(shape)
         return found if bias is None else found + bias.view(shape)
 
-    class WrittenOut(TorchFunctionMode):
+    class WrittenOut(torch.overrides.TorchFunctionMode):  # type: ignore[misc, name-defined]
         def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             words: dict[str, Any] = dict(kwargs or {})
             if function is torch.nn.functional.batch_norm:
