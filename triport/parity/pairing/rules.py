@@ -13,11 +13,13 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from .comparing import ROUNDED, SAME_OUTPUTS, Class, Seen, class_of, compared
-from .pieces import Piece
+from .pieces import Parameters, Piece
 from .sides import SideParameter
 from .sketches import distances
 from .state import Choice, Match, Matching
 from .values import transpositions
+
+_Layer = tuple[str, int, int]
 
 # how near the nearest must be, of what it could be at all
 _NEAR = 0.5
@@ -102,28 +104,32 @@ def norm_before_bias(matching: Matching, seen: Seen) -> list[Match]:
 
 
 def beside(matching: Matching, seen: Seen, is_same: bool) -> list[Match]:
-    """Return what is left of layers whose other parameters are matched, leaf for leaf."""
-    owners: dict[str, set[str]] = defaultdict(set)
+    """Return what is left of layers whose other parameters are matched, leaf for leaf and block for block."""
+    sides = [side.parameters for side in matching.sides]
+    layers: dict[_Layer, set[_Layer]] = defaultdict(set)
     for match in matching.matches.values():
-        a, b = (
-            side.parameters[one.name] for side, one in zip(matching.sides, (match.a, match.b), strict=True)
-        )
-        if a.leaf is not None and b.leaf is not None:
-            owners[a.owner].add(b.owner)
-    theirs: dict[tuple[str, str, int, tuple[int, ...]], list[Piece]] = defaultdict(list)
+        if sides[0][match.a.name].leaf is not None and sides[1][match.b.name].leaf is not None:
+            layers[_layer(sides[0], match.a)].add(_layer(sides[1], match.b))
+    theirs: dict[tuple[_Layer, str, tuple[int, ...]], list[Piece]] = defaultdict(list)
     for piece in matching.pieces[1]:
-        b = matching.sides[1].parameters[piece.name]
-        if piece not in matching.taken and b.leaf is not None:
-            theirs[b.owner, _leaf(b), piece.block, piece.shape].append(piece)
+        one = sides[1][piece.name]
+        if piece not in matching.taken and one.leaf is not None:
+            theirs[_layer(sides[1], piece), _leaf(one), piece.shape].append(piece)
     fresh = []
     for piece in matching.pieces[0]:
-        a = matching.sides[0].parameters[piece.name]
-        if piece in matching.matches or a.leaf is None or len(owners[a.owner]) != 1:
+        one = sides[0][piece.name]
+        counterparts = layers[_layer(sides[0], piece)]
+        if piece in matching.matches or one.leaf is None or len(counterparts) != 1:
             continue
-        found = theirs[next(iter(owners[a.owner])), _leaf(a), piece.block, piece.shape]
+        found = theirs[next(iter(counterparts)), _leaf(one), piece.shape]
         if len(found) == 1 and (not is_same or _agree(matching, seen, piece, found[0])):
             fresh.append(Match(piece, found[0], tuple(range(len(piece.shape))), "the rest of its layer"))
     return fresh
+
+
+def _layer(parameters: Parameters, piece: Piece) -> _Layer:
+    """Return the module that owns a piece, and which of how many blocks of its parameters it is."""
+    return parameters[piece.name].owner, piece.block, piece.cut.count
 
 
 def in_place(matching: Matching) -> list[Match]:
