@@ -127,7 +127,44 @@ def resized(align):
     return nn.Upsample(scale_factor=2, mode="bilinear", align_corners=align)
 
 
+class NormWithAct(nn.BatchNorm2d):
+    """A norm that calls its activation itself, as timm's does."""
+
+    def __init__(self, channels, eps):
+        super().__init__(channels, eps=eps)
+        self.drop, self.act = nn.Identity(), nn.ReLU()
+
+    def forward(self, x):
+        x = F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        return self.act(self.drop(x))
+
+
+def with_norm(norm, *act):
+    return lambda: chain(stem=conv(3, 4), norm=norm, **dict(act), mid=conv(4, 4), last=conv(4, 2, 1))
+
+
 CASES = [
+    Case(
+        "a norm that calls its activation",
+        with_norm(nn.BatchNorm2d(4), ("relu", nn.ReLU())),
+        with_norm(NormWithAct(4, 1e-5)),
+        IMAGE,
+        same,
+    ),
+    parting(
+        "another epsilon of a norm that calls its activation",
+        ("norm", "norm"),
+        "epsilon",
+        with_norm(nn.BatchNorm2d(4), ("relu", nn.ReLU())),
+        with_norm(NormWithAct(4, 1e-2)),
+    ),
+    parting(
+        "another epsilon, the first side's norm calling its activation",
+        ("norm", "norm"),
+        "epsilon",
+        with_norm(NormWithAct(4, 1e-2)),
+        with_norm(nn.BatchNorm2d(4), ("relu", nn.ReLU())),
+    ),
     parting(
         "another epsilon of a LayerNorm",
         ("norm", "norm"),
@@ -248,12 +285,12 @@ CASES = [
         pixels_to_rows((0, 2, 3, 1)),
         ("2x3x3x4",),
     ),
-    parting(
+    Case(
         "another momentum, seen in training alone",
-        ("bn", "bn"),
-        "momentum",
         bn_head(0.1),
         bn_head(0.9),
-        training=True,
+        IMAGE,
+        same,
+        training="momentum 0.1 and 0.9",
     ),
 ]

@@ -12,8 +12,15 @@ from .sides import Side
 
 
 def watched_parts(side: Side) -> dict[str, Part]:
-    """Return the innermost modules of a side by path: those that compute, and contain none that do."""
-    return {part.path: part for part in parts_of(side.net) if part.leaf}
+    """Return the modules of a side that compute, by path, outermost first.
+
+    These are the innermost ones, and in PyTorch layers with others inside: a norm that calls its activation.
+    """
+    return {
+        part.path: part
+        for part in parts_of(side.net)
+        if part.leaf or (side.runtime == "pytorch" and part.kind is not None and part.kind.leaves)
+    }
 
 
 def owners_of(side: Side, parts: Mapping[str, Part]) -> dict[str, str]:

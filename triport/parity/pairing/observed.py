@@ -10,6 +10,7 @@ import numpy as np
 
 from triport.converters.environment import import_mindspore, import_torch
 from triport.parity.nesting import leaves, replaced
+from triport.reference_models.modules import Part
 
 from .sides import Side
 
@@ -18,14 +19,14 @@ Change = Callable[[str, int, list[np.ndarray]], Sequence[np.ndarray] | None]
 
 
 def observe(
-    side: Side, feed: Sequence[np.ndarray], modules: Mapping[str, Any], given: Change, returned: Change
+    side: Side, feed: Sequence[np.ndarray], parts: Mapping[str, Part], given: Change, returned: Change
 ) -> list[np.ndarray]:
     """Run a side and return its outputs.
 
     Args:
         side: has its values.
         feed: the inputs in order.
-        modules: those to watch, by path; none of them within another.
+        parts: the modules to watch, by path, outermost first.
         given: is told what a module is given before each call, and may give it something else.
         returned: is told what it returned, and may let it return something else.
     """
@@ -41,8 +42,8 @@ def observe(
 
     handles: list[Any] = []
     try:
-        for path, module in modules.items():
-            handles += hooks.put(path, module, before, after)
+        for path, part in parts.items():
+            handles += hooks.put(path, part, before, after)
         return side.outputs(feed)
     finally:
         for handle in handles:
@@ -85,10 +86,10 @@ class _TorchHooks(_Hooks):
     def tensor(self, array: np.ndarray, like: Any) -> Any:
         return self._torch.from_numpy(np.array(array)).to(like.dtype)
 
-    def put(self, path: str, module: Any, before: Any, after: Any) -> list[Any]:
+    def put(self, path: str, part: Part, before: Any, after: Any) -> list[Any]:
         return [
-            module.register_forward_pre_hook(lambda _, a, k: before(path, (a, k)), with_kwargs=True),
-            module.register_forward_hook(lambda _, a, output: after(path, output)),
+            part.module.register_forward_pre_hook(lambda _, a, k: before(path, (a, k)), with_kwargs=True),
+            *on_return(part, lambda output: after(path, output)),
         ]
 
 
@@ -108,8 +109,35 @@ class _MindSporeHooks(_Hooks):
     def tensor(self, array: np.ndarray, like: Any) -> Any:
         return self._mindspore.Tensor(np.ascontiguousarray(array), dtype=like.dtype)
 
-    def put(self, path: str, module: Any, before: Any, after: Any) -> list[Any]:
+    def put(self, path: str, part: Part, before: Any, after: Any) -> list[Any]:
         return [
-            module.register_forward_pre_hook(lambda _, arguments: before(path, arguments)),
-            module.register_forward_hook(lambda _, arguments, output: after(path, output)),
+            part.module.register_forward_pre_hook(lambda _, arguments: before(path, arguments)),
+            part.module.register_forward_hook(lambda _, arguments, output: after(path, output)),
         ]
+
+
+def on_return(part: Part, tell: Callable[[Any], Any]) -> list[Any]:
+    """Put hooks on a Module that are told what it returned, and may say what it is to return instead.
+
+    What a layer with others inside it computes itself is what it gives to the first that it calls.
+    """
+    module = part.module
+    if part.leaf:
+        return [module.register_forward_hook(lambda _, arguments, output: tell(output))]
+    is_open = False
+
+    def opened(*_: Any) -> None:
+        nonlocal is_open
+        is_open = True
+
+    def inside(_: Any, arguments: Any, words: Any) -> Any:
+        nonlocal is_open
+        if not is_open:
+            return None
+        is_open = False
+        return tell((arguments, words))
+
+    return [
+        module.register_forward_pre_hook(opened),
+        *(one.register_forward_pre_hook(inside, with_kwargs=True) for one in module.children()),
+    ]

@@ -51,7 +51,6 @@ class Recording:
         self._exact = exact
         self._step = EXACT_STEP if exact else 2 * FLOAT32.rounding
         self._least = EXACT_LEAST if exact else FLOAT32.least
-        modules = {path: part.module for path, part in parts.items()}
         open_calls: dict[str, Recorded] = {}
 
         def given(path: str, number: int, arrays: list[np.ndarray]) -> None:
@@ -62,11 +61,11 @@ class Recording:
             call.returned = arrays
             self.calls.append(call)
 
-        self.outputs = observe(side, feed, modules, given, returned)
+        self.outputs = observe(side, feed, parts, given, returned)
         self._by_call = {(call.path, call.number): call for call in self.calls}
-        self._measure(side, feed, modules)
+        self._measure(side, feed, parts)
 
-    def _measure(self, side: Side, feed: Sequence[np.ndarray], modules: dict[str, object]) -> None:
+    def _measure(self, side: Side, feed: Sequence[np.ndarray], parts: dict[str, Part]) -> None:
         for call in self.calls:
             least = self._least
             inexact = call.part.kind is not None and call.part.kind.inexact is not None
@@ -76,13 +75,13 @@ class Recording:
             ]
         self.output_tolerance = [self._least] * len(self.outputs)
         for draw in range(DRAWS):
-            self._draw(side, feed, modules, np.random.default_rng(draw))
+            self._draw(side, feed, parts, np.random.default_rng(draw))
 
     def _draw(
         self,
         side: Side,
         feed: Sequence[np.ndarray],
-        modules: dict[str, object],
+        parts: dict[str, Part],
         random: np.random.Generator,
     ) -> None:
         def given(path: str, number: int, arrays: list[np.ndarray]) -> list[np.ndarray] | None:
@@ -97,7 +96,7 @@ class Recording:
             if call is not None and len(arrays) == len(call.returned):
                 self._widen(call.returned_tolerance, call.returned, arrays)
 
-        outputs = observe(side, [self._moved(array, random) for array in feed], modules, given, returned)
+        outputs = observe(side, [self._moved(array, random) for array in feed], parts, given, returned)
         self._widen(self.output_tolerance, self.outputs, outputs)
 
     def _widen(

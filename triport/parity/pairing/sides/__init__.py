@@ -25,7 +25,8 @@ class SideParameter:
     """A parameter of a network, or a buffer that holds weights: statistics of a norm.
 
     `name` is what the network's own checkpoint calls it, `owner` the path of its module, `aliases` further
-    names of the same tensor. `kind` and `leaf` are what the table of kinds knows of it.
+    names of the same tensor. `kind` and `leaf` are what the table of kinds knows of it, `epsilon` what a norm
+    adds to its variance.
     """
 
     name: str
@@ -34,6 +35,7 @@ class SideParameter:
     kind: Kind | None = None
     leaf: Leaf | None = None
     aliases: tuple[str, ...] = ()
+    epsilon: float | None = None
 
     @property
     def size(self) -> int:
@@ -65,6 +67,7 @@ class Side(Protocol):
         parameters: by their names, in the network's order; a tensor with two names stands there once.
         kept: names of what keeps its value: counts, indices, derived tables.
         is_double: whether it computes in float64.
+        follows: whether it needs what the other side has computed.
     """
 
     label: str
@@ -74,13 +77,22 @@ class Side(Protocol):
     parameters: Mapping[str, SideParameter]
     kept: tuple[str, ...]
     is_double: bool
+    follows: bool
 
     def set_values(self, values: Mapping[str, np.ndarray]) -> None:
         """Give parameters values; the others keep theirs."""
         ...
 
+    def values(self) -> dict[str, np.ndarray]:
+        """Return the parameters' values as float32; where they are float32 the network's own, to be read."""
+        ...
+
     def outputs(self, feed: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the outputs for inputs in order."""
+        ...
+
+    def called(self, feed: Sequence[np.ndarray]) -> list[str]:
+        """Return the modules that own parameters, in the order in which a run first calls them."""
         ...
 
     def gradients(

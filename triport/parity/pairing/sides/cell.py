@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from triport.converters.environment import import_mindspore
+from triport.converters.networks.factories import users_code
 from triport.parity.nesting import leaves
 from triport.reference_models.kinds import KINDS, kind_of
 from triport.reference_models.modules import parameters_of
@@ -23,6 +24,7 @@ class CellSide:
     runtime: Runtime = "mindspore"
     parameters: Mapping[str, SideParameter]
     is_double = False
+    follows = False
 
     def __init__(self, net: Any, network: Network, label: str) -> None:
         self._mindspore = import_mindspore()
@@ -41,10 +43,35 @@ class CellSide:
             array = np.ascontiguousarray(value, np.float32).reshape(tensor.shape)
             tensor.set_data(self._mindspore.Tensor(array))
 
+    def values(self) -> dict[str, np.ndarray]:
+        """Return the parameters' values as float32."""
+        return {name: self._tensors[name].asnumpy() for name in self.parameters}
+
     def outputs(self, feed: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the outputs for inputs in order."""
         self._mindspore.set_context(mode=self._mindspore.PYNATIVE_MODE)
         return [tensor.asnumpy() for tensor in self._run(*self._inputs(feed))]
+
+    def called(self, feed: Sequence[np.ndarray]) -> list[str]:
+        """Return the Cells that own parameters, in the order in which a run first calls them."""
+        owners = {one.owner for one in self.parameters.values()}
+        found: list[str] = []
+
+        def note(path: str, given: Any) -> Any:
+            found.append(path)
+            return given
+
+        handles = [
+            cell.register_forward_pre_hook(lambda _, given, path=path: note(path, given))
+            for path, cell in self.net.cells_and_names()
+            if path in owners
+        ]
+        try:
+            self.outputs(feed)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return list(dict.fromkeys(found))
 
     def gradients(
         self, feed: Sequence[np.ndarray], weights: Callable[[int, int], np.ndarray], see: See
@@ -63,9 +90,11 @@ class CellSide:
             return summed, tuple(outputs)
 
         names = [name for name in self.parameters if name not in self._derived]
-        found = mindspore.value_and_grad(
+        derive = mindspore.value_and_grad(
             total, None, weights=[self._tensors[name] for name in names], has_aux=True
-        )(*self._inputs(feed))
+        )
+        with users_code(f"{self.label}, its gradients"):
+            found = derive(*self._inputs(feed))
         (_, outputs), gradients = found
         arrays: dict[str, np.ndarray] = {}
         needed = {name for one in self._norms for name in one.leaves}
@@ -137,7 +166,8 @@ def _derived_of_norms(norms: Sequence[_Norm]) -> frozenset[str]:
 
 def _parameters(net: Any) -> tuple[dict[str, SideParameter], tuple[str, ...]]:
     owners: dict[int, str] = {}
-    for path, cell in net.cells_and_names():
+    cells = dict(net.cells_and_names())
+    for path, cell in cells.items():
         for _, parameter in cell.parameters_and_names(expand=False):
             owners.setdefault(id(parameter), path)
     found = {}
@@ -146,7 +176,13 @@ def _parameters(net: Any) -> tuple[dict[str, SideParameter], tuple[str, ...]]:
         if owned.seeding is None:
             kept.append(owned.name)
         else:
+            epsilon = getattr(cells[owners[owned.key]], "eps", None)
             found[owned.name] = SideParameter(
-                owned.name, owned.shape, owners[owned.key], owned.kind, owned.leaf
+                owned.name,
+                owned.shape,
+                owners[owned.key],
+                owned.kind,
+                owned.leaf,
+                epsilon=float(epsilon) if isinstance(epsilon, int | float) else None,
             )
     return found, tuple(kept)

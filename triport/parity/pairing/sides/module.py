@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from triport.converters.environment import import_torch
+from triport.converters.networks.factories import users_code
 from triport.parity.nesting import leaves
 from triport.reference_models.modules import parameters_of
 from triport.reference_models.network import Network
@@ -17,13 +19,14 @@ from triport.reference_models.spec import Runtime
 from . import See, SideParameter
 
 # more parameters than this are not kept in float64: two networks of 600 M would not fit
-MOST_IN_FLOAT64 = 150_000_000
+MOST_IN_FLOAT64 = 100_000_000
 
 
 class ModuleSide:
     """A Module in evaluation mode; its values are not its own any more."""
 
     runtime: Runtime = "pytorch"
+    follows = False
     parameters: Mapping[str, SideParameter]
 
     def __init__(self, net: Any, network: Network, label: str) -> None:
@@ -39,16 +42,52 @@ class ModuleSide:
         for tensor in net.parameters():
             tensor.requires_grad_(False)
 
+    def untie(self, name: str) -> tuple[str, ...]:
+        """Give each name of a tensor with several a tensor of its own; return the other names."""
+        one = self.parameters[name]
+        for alias in one.aliases:
+            path, _, leaf = alias.rpartition(".")
+            module = self.net.get_submodule(path)
+            own = self._torch.nn.Parameter(self._tensors[name].detach().clone(), requires_grad=False)
+            setattr(module, leaf, own)
+            self._tensors[alias] = own
+        others = {
+            alias: replace(one, name=alias, aliases=(), owner=alias.rpartition(".")[0])
+            for alias in one.aliases
+        }
+        self.parameters = {**self.parameters, name: replace(one, aliases=()), **others}
+        return one.aliases
+
     def set_values(self, values: Mapping[str, np.ndarray]) -> None:
         """Give parameters values; the others keep theirs."""
         with self._torch.no_grad():
             for name, value in values.items():
                 self._tensors[name].copy_(self._torch.from_numpy(np.ascontiguousarray(value)))
 
+    def values(self) -> dict[str, np.ndarray]:
+        """Return the parameters' values as float32; where they are float32 the network's own, to be read."""
+        return {name: tensor.detach().float().numpy() for name, tensor in self._tensors.items()}
+
     def outputs(self, feed: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the outputs for inputs in order."""
         with self._torch.no_grad():
             return [tensor.numpy().copy() for tensor in self._run(feed)]
+
+    def called(self, feed: Sequence[np.ndarray]) -> list[str]:
+        """Return the modules that own parameters, in the order in which a run first calls them."""
+        owners = {one.owner for one in self.parameters.values()}
+        found: list[str] = []
+        handles = [
+            module.register_forward_pre_hook(lambda _, given, path=path: found.append(path))
+            for path, module in self.net.named_modules()
+            if path in owners
+        ]
+        try:
+            self.outputs(feed)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return list(dict.fromkeys(found))
 
     def gradients(
         self, feed: Sequence[np.ndarray], weights: Callable[[int, int], np.ndarray], see: See
@@ -94,8 +133,9 @@ class ModuleSide:
         torch = self._torch
         given = [torch.from_numpy(np.array(array)) for array in feed]
         given = [one.to(self._dtype) if one.is_floating_point() else one for one in given]
-        found = leaves(self.net(*given), lambda value: isinstance(value, torch.Tensor))
-        return list(found)
+        with users_code(f"{self.label} on inputs of {', '.join(str(array.shape) for array in feed)}"):
+            returned = self.net(*given)
+        return list(leaves(returned, lambda value: isinstance(value, torch.Tensor)))
 
 
 def _parameters(net: Any) -> tuple[dict[str, SideParameter], tuple[str, ...]]:
@@ -114,8 +154,9 @@ def _parameters(net: Any) -> tuple[dict[str, SideParameter], tuple[str, ...]]:
             found[owned.name] = SideParameter(
                 owned.name, owned.shape, owned.name.rpartition(".")[0], owned.kind, owned.leaf
             )
+    modules = dict(net.named_modules(remove_duplicate=False))
     return {
-        name: SideParameter(name, one.shape, one.owner, one.kind, one.leaf, tuple(aliases[name]))
+        name: replace(one, aliases=tuple(aliases[name]), epsilon=getattr(modules.get(one.owner), "eps", None))
         for name, one in found.items()
     }, tuple(kept)
 
@@ -123,7 +164,6 @@ def _parameters(net: Any) -> tuple[dict[str, SideParameter], tuple[str, ...]]:
 @contextmanager
 def _statistics_derived(torch: Any) -> Iterator[None]:
     """Let a BatchNorm's mean and variance have gradients, which PyTorch's own kernel does not give."""
-    from torch.overrides import TorchFunctionMode
 
     def written_out(
         given: Any,
@@ -141,7 +181,7 @@ def _statistics_derived(torch: Any) -> Iterator[None]:
             found = found * weight.view(shape)
         return found if bias is None else found + bias.view(shape)
 
-    class WrittenOut(TorchFunctionMode):
+    class WrittenOut(torch.overrides.TorchFunctionMode):
         def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             words: dict[str, Any] = dict(kwargs or {})
             if function is torch.nn.functional.batch_norm:
