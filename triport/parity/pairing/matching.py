@@ -67,4 +67,7 @@ def _fresh(matching: Matching, seen: Seen) -> list[Match]:
         fresh = only_ones(matching, seen, is_same)
     if not fresh and not is_same:
         fresh = nearest(matching, seen, _WEAK_MARGIN) or in_place(matching)
+    if not fresh:
+        # roundings of float32 can make equal gradients differ; the proof decides
+        fresh = beside(matching, seen, is_same=False)
     return fresh
