@@ -369,7 +369,7 @@ def exporter_for(runtime: str) -> Any:
 
 
 def _check_stored(model: onnx.ModelProto, parameters: Mapping[str, np.ndarray]) -> None:
-    """Raise ConvertError unless a model has every parameter's values to the bit, in their type or a wider one."""
+    """Raise ConvertError unless a model has every parameter's values bit for bit, or in a wider type."""
     import onnx
 
     stored = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
