@@ -100,22 +100,8 @@ def check_training(
         progress("noise of float32 gradients")
         bench = _Bench(network, parameters, examples, how.steps)
         judge = bench.judge(task, reference)
-    pairs, notes = [], reference.notes
-    for candidate in candidates:
-        progress(f"gradients of {candidate.name}")
-        load = partial(trainers()[candidate.runtime].load, candidate.network, parameters, task, how.device)
-        try:
-            with framework_errors(f"{candidate.name}, in training"):
-                pair = judge.pair(candidate.name, load, progress)
-                kernels = trainers()[candidate.runtime].APPROXIMATIONS if how.device == "cpu" else ()
-                if kernels and not pair.passed:
-                    pair, note = bench.but_for_kernels(pair, replace(task, imitated=kernels), load, progress)
-                    notes += note
-                pairs.append(pair)
-        except MissingRuntimeError as error:
-            if not how.skip_missing:
-                raise
-            notes.append(f"not run: {candidate.name}: {error}")
+    pairs, notes = _pairs(candidates, parameters, task, how, bench, judge, progress)
+    notes = [*reference.notes, *notes]
     if not pairs:
         raise ParityError(f"{network.name}: no runtime could be trained\n  " + "\n  ".join(notes))
     shapes = shapes_of(examples.of(0))
@@ -131,6 +117,36 @@ def check_training(
         tuple(notes),
         how.repeat,
     )
+
+
+def _pairs(
+    candidates: Sequence[Rival],
+    parameters: Arrays,
+    task: Task,
+    how: Training,
+    bench: _Bench,
+    judge: _Judge,
+    progress: Progress,
+) -> tuple[list[TrainingPair], list[str]]:
+    """Return the verdict on each candidate, and what is to be said of those that are left out or excused."""
+    pairs: list[TrainingPair] = []
+    notes: list[str] = []
+    for candidate in candidates:
+        progress(f"gradients of {candidate.name}")
+        load = partial(trainers()[candidate.runtime].load, candidate.network, parameters, task, how.device)
+        try:
+            with framework_errors(f"{candidate.name}, in training"):
+                pair = judge.pair(candidate.name, load, progress)
+                kernels = trainers()[candidate.runtime].APPROXIMATIONS if how.device == "cpu" else ()
+                if kernels and not pair.passed:
+                    pair, note = bench.but_for_kernels(pair, replace(task, imitated=kernels), load, progress)
+                    notes += note
+                pairs.append(pair)
+        except MissingRuntimeError as error:
+            if not how.skip_missing:
+                raise
+            notes.append(f"not run: {candidate.name}: {error}")
+    return pairs, notes
 
 
 def _candidates(network: Network, how: Training, rivals: Sequence[Rival]) -> list[Rival]:
