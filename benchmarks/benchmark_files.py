@@ -62,7 +62,7 @@ def names_file_of(spec: ModelSpec) -> NamesFile:
         Row((name,), (mindspore[ours],)) for ours, name in pytorch.items() if not ours.endswith(COUNTER_LEAF)
     ]
     names = PairNames(tuple(rows))
-    proof = Proof(proven=True, equal=True, rows_sha256=rows_digest(names))
+    proof = Proof(proven=False, equal=False, rows_sha256=rows_digest(names))
     return NamesFile(names, Side(spec.name, "pytorch"), Side(spec.name, "mindspore"), proof)
 
 
