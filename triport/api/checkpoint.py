@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, Unpack
 
-from .arguments import ArgumentError, PathLike, SelectionOptions, selection_of
+from .arguments import ArgumentError, PathLike, SelectionOptions, path_or_none, selection_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -121,7 +121,12 @@ def open(path: PathLike, **options: Unpack[SelectionOptions]) -> OpenCheckpoint:
 
 
 def inspect(
-    path: PathLike, *, stats: bool = False, head: bool = True, **options: Unpack[SelectionOptions]
+    path: PathLike,
+    *,
+    stats: bool = False,
+    head: bool = True,
+    names: PathLike | None = None,
+    **options: Unpack[SelectionOptions],
 ) -> Inspection:
     """Say what a checkpoint is: format, names, model, classes, tensors, and what is wrong with it.
 
@@ -129,6 +134,7 @@ def inspect(
         path: the file.
         stats: whether to compute every tensor's range, mean, deviation, NaN and Inf.
         head: whether the last layer must be there; without it, it is left out.
+        names: a NAMES.toml, one of whose two networks the file is of: no model is looked for.
         **options: key, prefix and renames: which tensors are meant.
 
     Returns:
@@ -147,7 +153,7 @@ def inspect(
     """
     from triport.converters.inspection import inspect_file
 
-    return inspect_file(Path(path), stats, selection_of(**options), head)
+    return inspect_file(Path(path), stats, selection_of(**options), head, path_or_none(names))
 
 
 def diff(
