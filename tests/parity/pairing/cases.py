@@ -20,12 +20,12 @@ Verdict = Literal["equal", "another graph", "no map"]
 class Case:
     """Two networks, and what a right pairing of them says.
 
-    `a` and `b` build a Module, a Cell, or the path of an ONNX file. `inputs` are as on the command line. `truth`
-    returns b's tensors of a's: all that b has and that can be known.
-    `parting` is where the outputs part ("" stands for code outside of modules), `why` a word that the reason
-    has. `symmetric` are the parameters of a that take part in an exchange which changes nothing. `unproven` are
-    those of a that no output depends on. `left_a` and `left_b` are what has no counterpart.
-    `training` asks for the comparison in training mode, `mindspore` says that a side is MindSpore's.
+    `a` and `b` build a Module, a Cell, or the path of an ONNX file. `inputs` are as on the command line.
+    `truth` returns b's tensors of a's: all that b has and that can be known. `parting` is where the outputs
+    part ("" stands for code behind the last module), `why` a word that the reason has. `symmetric` are the
+    parameters of a that take part in an exchange which changes nothing. `unproven` are those of a that no
+    output depends on. `left_a` and `left_b` are what has no counterpart. `training` asks for the comparison in
+    training mode, `mindspore` says that a side is MindSpore's.
     """
 
     name: str

@@ -157,8 +157,6 @@ def cross_separate(self, x, y):
     return self.proj(attend(self.q(x), self.k(y), self.v(y)))
 
 
-DENSES = {name: nn.Linear for name in ("q", "k", "v", "proj")}
-
 CASES = [
     Case(
         "a convolution of 1x1 and a dense layer",
@@ -307,7 +305,7 @@ CASES = [
     ),
     Case(
         "k and v packed beside q",
-        lambda: net(cross_separate, **{name: nn.Linear(SIZE, SIZE) for name in DENSES}),
+        lambda: net(cross_separate, **{name: nn.Linear(SIZE, SIZE) for name in ("q", "k", "v", "proj")}),
         lambda: net(
             cross_forward, kv=nn.Linear(SIZE, 2 * SIZE), proj=nn.Linear(SIZE, SIZE), q=nn.Linear(SIZE, SIZE)
         ),

@@ -1,8 +1,11 @@
 """Where two networks with the same weights part: named, explained, and all the rest proven equal."""
 
+import itertools
+
 import pytest
 
 from triport.converters.naming.pair_names import PairNames, Row
+from triport.converters.naming.steps import Transpose
 from triport.parity.pairing.parting import substituted
 
 from .all_cases import CASES
@@ -48,3 +51,65 @@ def test_what_parts_outside_of_modules_is_not_mended(case):
     assert not found.equal
     if case.why:
         assert (found.first.a, found.first.b) == case.parting
+
+
+MOST = 12  # wrong maps of each sort, of a case
+
+
+def exchanged(rows, places):
+    """Return the rows with the second side's names of some places exchanged: `places` has pairs of them."""
+    other = {one: two for pair in places for one, two in (pair, pair[::-1])}
+    return PairNames(tuple(Row(row.a, rows[other.get(at, at)].b) for at, row in enumerate(rows)))
+
+
+def tensors_exchanged(rows, shapes):
+    for (at, row), (other_at, other) in itertools.combinations(enumerate(rows), 2):
+        if shapes[row.a[0]] == shapes[other.a[0]]:
+            yield exchanged(rows, [(at, other_at)]), {row.a[0], other.a[0]}
+
+
+def modules_exchanged(rows, shapes):
+    modules = {}
+    for at, row in enumerate(rows):
+        modules.setdefault(row.a[0].rpartition(".")[0], []).append(at)
+    for one, two in itertools.combinations(modules.values(), 2):
+        if [shapes[rows[at].a[0]] for at in one] == [shapes[rows[at].a[0]] for at in two]:
+            yield exchanged(rows, zip(one, two, strict=True)), {rows[at].a[0] for at in (*one, *two)}
+
+
+def square_transposed(rows, shapes):
+    for at, row in enumerate(rows):
+        shape = shapes[row.a[0]]
+        if len(shape) >= 2 and shape[0] == shape[1]:
+            turned = Row(row.a, row.b, (Transpose((1, 0, *range(2, len(shape)))),))
+            yield PairNames((*rows[:at], turned, *rows[at + 1 :])), {row.a[0]}
+
+
+def wrong_maps(case):
+    """Yield maps that are wrong, and the parameters of the first side of which they are."""
+    a, _ = sides(case)
+    rows = rows_of(a, case.truth).rows
+    shapes = {name: one.shape for name, one in a.parameters.items()}
+    for sort in (tensors_exchanged, modules_exchanged, square_transposed):
+        found = list(sort(rows, shapes))
+        yield from found[:: len(found) // MOST + 1]
+
+
+MAPPED = [case for case in PARTING if not case.mindspore and any(wrong_maps(case))]
+
+
+@pytest.mark.parametrize("case", MAPPED, ids=str)
+def test_no_wrong_map_is_proven_by_substitution(case):
+    for names, wrong in wrong_maps(case):
+        a, b = sides(case)
+        values = seeded(a)
+        give(a, values)
+        give(b, names.forward(values))
+        found = substituted(a, b, names, feed_of(a.network))
+        assert not found.equal or wrong & set(found.unproven), (wrong, found)
+
+
+def test_wrong_maps_of_all_sorts_are_tried():
+    assert len(MAPPED) > 15
+    sorts = {len(wrong) for case in MAPPED for _, wrong in wrong_maps(case)}
+    assert sorts >= {1, 2, 4}

@@ -19,7 +19,7 @@ import numpy as np
 from triport.converters.naming.pair_names import PairNames
 from triport.reference_models.modules import Part
 
-from .correspondence import modules_with_parameters, watched_parts
+from .correspondence import modules_with_parameters, owners_of, watched_parts
 from .layouts import Layout, layout_between
 from .observed import observe
 from .recomputed import recomputed
@@ -34,8 +34,8 @@ class Substituted:
     """What is found with the outputs of the modules that part taken from the first side.
 
     Attributes:
-        partings: the modules, in the order in which the first side calls them. Where the two differ in what is
-            computed outside of modules, the module behind it is the last.
+        partings: the modules, in the order in which the first side calls them. Where the two differ in what
+            is computed outside of modules, the module behind it stands there.
         equal: whether the outputs are equal then.
         unproven: names of the first side's parameters of which nothing shows that their row is right.
     """
@@ -63,7 +63,8 @@ def substituted(a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray]) 
     exact = a.is_double and b.is_double
     paired = modules_with_parameters(a, b, names, a_parts, b_parts)
     recording = Recording(a, feed, a_parts, exact)
-    beside = _Beside(recording, paired, b_parts)
+    owners = frozenset(owners_of(a, a_parts).values()), frozenset(owners_of(b, b_parts).values())
+    beside = _Beside(recording, paired, b_parts, *owners)
     modules = {path: part.module for path, part in b_parts.items()}
     outputs = observe(b, feed, modules, beside.given, beside.returned)
     equal = len(outputs) == len(recording.outputs) and all(
@@ -108,7 +109,7 @@ class _Found:
         return ", ".join(sorted(differ))
 
     def is_explained(self) -> bool:
-        """Whether the second side's parameters with the first side's settings give what the first returned."""
+        """Whether the second's parameters with the first's settings give what the first returned."""
         settings = settings_of(self.a.part.module, self.a.part.kind, [one.shape for one in self.a.given])
         made = recomputed(self.b, settings, self.given)
         return (
@@ -124,9 +125,14 @@ class _Beside:
     recording: Recording
     paired: dict[str, str]
     parts: dict[str, Part]
+    a_owners: frozenset[str]
+    b_owners: frozenset[str]
     partings: list[_Found] = field(default_factory=list)
     # calls of the first side whose counterpart was given something else, and the module of the second
     given_otherwise: list[tuple[Recorded, str]] = field(default_factory=list)
+    # modules of the second side that had no counterpart, by the module behind them that was given otherwise
+    unknown: dict[str, list[str]] = field(default_factory=dict)
+    _since: list[str] = field(default_factory=list)
     _open: dict[str, tuple[list[tuple[Recorded, list[Layout]]], list[np.ndarray]]] = field(
         default_factory=dict
     )
@@ -141,7 +147,7 @@ class _Beside:
         self._open[path] = found, arrays
         if not found:
             if path in self.paired:
-                self._missed(path, number)
+                self._missed(path)
             return None
         call, layouts = found[0]
         exact = [
@@ -157,7 +163,10 @@ class _Beside:
         for call, _ in found:
             if _layouts(call.returned, arrays, call.returned_tolerance) is not None:
                 call.is_used = True
+                self._since = []
                 return None
+        if path not in self.paired and not found:
+            self._since.append(path)
         if not found or (path not in self.paired and self._is_known(arrays)):
             return None
         call, layouts = found[0]
@@ -172,19 +181,20 @@ class _Beside:
             return [call for call in unused if call.path == self.paired[path]]
         kind = self.parts[path].kind
         group = group_of(kind)
-        others = set(self.paired.values())
+        if group is None or path in self.b_owners:
+            # what owns parameters and has no counterpart is compared by what follows it
+            return []
         same = [
-            call
-            for call in unused
-            if call.path not in others and group is not None and group_of(call.part.kind) == group
+            call for call in unused if call.path not in self.a_owners and group_of(call.part.kind) == group
         ]
         return sorted(same, key=lambda call: call.part.kind is not kind)
 
-    def _missed(self, path: str, number: int) -> None:
+    def _missed(self, path: str) -> None:
         calls = [call for call in self.recording.calls if call.path == self.paired[path] and not call.is_used]
         if calls:
-            calls[0].is_used = True
             self.given_otherwise.append((calls[0], path))
+            self.unknown.setdefault(path, self._since)
+            self._since = []
 
     def _is_known(self, arrays: list[np.ndarray]) -> bool:
         """Whether the first side has these values anywhere: what returns them is no parting."""
@@ -230,7 +240,18 @@ def _with_code(
         return [*said, Parting("", "", f"after {last}, in what is computed outside of modules")]
     call, path = min(beside.given_otherwise, key=lambda one: order[id(one[0])])
     place = order[id(call)]
-    before = calls[place - 1].path if place else "the input"
+    first = next((at for at in range(place, 0, -1) if calls[at - 1].is_used), 0)
+    before = calls[first - 1].path if first else "the input"
+    call, path = _first_of_a_kind(calls[first:place], beside, path) or (call, path)
     why = f"between {before} and {call.path}, in what is computed outside of modules"
     at = sum(other < place for other in places)
     return [*said[:at], Parting(call.path, path, why), *said[at:]]
+
+
+def _first_of_a_kind(between: Sequence[Recorded], beside: _Beside, path: str) -> tuple[Recorded, str] | None:
+    """Return the first module of one kind on both sides of a gap: a pool, behind other code."""
+    for call in between:
+        for other in beside.unknown.get(path, ()):
+            if call.part.kind is not None and call.part.kind is beside.parts[other].kind:
+                return call, other
+    return None

@@ -42,8 +42,8 @@ class Recorded:
 class Recording:
     """All calls of the innermost modules of a side, in order, and its outputs.
 
-    Noise is that of one stretch alone: each module is given what it was given, moved by one rounding, and what
-    it returns, and what the code behind it makes of that for the next one, is compared with the recording.
+    Noise is that of one stretch alone: each module is given what it was given, moved by one rounding, and
+    what it returns, and what code makes of that for the next one, is compared with the recording.
     """
 
     def __init__(self, side: Side, feed: Sequence[np.ndarray], parts: dict[str, Part], exact: bool) -> None:

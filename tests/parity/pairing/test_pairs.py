@@ -1,0 +1,121 @@
+"""What triport finds of every small pair: the right map and the right verdict, and never a wrong map."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+import triport
+
+from .all_cases import CASES
+from .running import distance, seeded, sides
+from .test_cases import NOISE, NOISE_OF_MINDSPORE
+from .test_parting import IN_MODULES
+
+PAIRED = [case for case in CASES if not case.training]
+
+
+def of(verdict):
+    return [case for case in PAIRED if case.verdict == verdict]
+
+
+@cache
+def paired(case):
+    return triport.pair(case.a(), case.b(), inputs=list(case.inputs))
+
+
+def stated(case, verdict):
+    """Return the case as a parameter of a test."""
+    return pytest.param(case, id=case.name, marks=[pytest.mark.slow] if case.slow else [])
+
+
+def every(*verdicts):
+    return pytest.mark.parametrize(
+        "case", [stated(case, verdict) for verdict in verdicts for case in of(verdict)]
+    )
+
+
+def wrong_rows(case, found):
+    """Return the names of the second side's tensors that do not get what they should, and may not get otherwise.
+
+    What is exchangeable may stand in another order, if the outputs are equal with it; what no output depends on
+    may be anywhere among its like.
+    """
+    a, b = sides(case)
+    values = seeded(a)
+    for name in case.unproven:
+        values[name] = np.zeros_like(values[name])
+    right = {name: array for name, array in case.truth(values).items() if name in b.parameters}
+    rows = [row for row in found.names.rows if set(row.a) <= values.keys()]
+    got = {
+        name: array
+        for row in rows
+        for name, array in zip(row.b, row.forward([values[one] for one in row.a]), strict=True)
+    }
+    wrong = {
+        name
+        for name, array in right.items()
+        if name in got
+        and (got[name].shape != array.shape or not np.allclose(got[name], array, rtol=1e-9, atol=1e-12))
+    }
+    changed = case.truth({n: v + 1 if n in case.symmetric else v for n, v in values.items()})
+    exchangeable = {name for name, array in right.items() if not np.array_equal(changed[name], array)}
+    if wrong and wrong <= exchangeable:
+        noise = NOISE_OF_MINDSPORE if case.mindspore else NOISE
+        return set() if distance(case, found.names.forward) <= noise else wrong
+    return wrong
+
+
+@pytest.mark.parametrize("case", [stated(case, case.verdict) for case in PAIRED])
+def test_no_wrong_map_is_accepted(case):
+    found = paired(case)
+    if case.verdict == "no map":
+        assert not found.complete
+    if found.complete and found.proven:
+        assert not wrong_rows(case, found)
+
+
+@every("equal", "another graph")
+def test_the_map_is_complete_and_right(case):
+    found = paired(case)
+    assert found.complete, found.names
+    assert not wrong_rows(case, found)
+
+
+@every("equal")
+def test_equal_networks_are_found_equal(case):
+    found = paired(case)
+    assert found.proven
+    assert found.equal
+    assert found.first_parting is None
+
+
+@every("equal")
+def test_what_cannot_be_proven_is_listed(case):
+    assert set(paired(case).unproven) == case.unproven
+
+
+@every("equal")
+def test_what_is_exchangeable_is_listed(case):
+    assert {name for group in paired(case).symmetric for name in group} == case.symmetric
+
+
+@every("another graph")
+def test_what_parts_is_found(case):
+    found = paired(case)
+    assert not found.equal
+    assert found.proven == (case in IN_MODULES)
+    assert case.why in found.first_parting.why
+    if case.parting and case.why:
+        assert (found.first_parting.a, found.first_parting.b) == case.parting
+
+
+@every("no map")
+def test_what_is_left_is_listed(case):
+    found = paired(case)
+    assert not found.complete
+    assert not found.proven
+    assert not wrong_rows(case, found)
+    if case.left_a or case.left_b:
+        assert set(found.names.left_a) == case.left_a
+        assert set(found.names.left_b) == case.left_b
