@@ -10,6 +10,8 @@ import triport
 from triport.converters.convert import read_parameters
 from triport.converters.naming.reading import read_names
 from triport.converters.naming.record import rows_digest
+from triport.converters.networks.arguments import parse_factory
+from triport.converters.networks.factories import make
 from triport.reference_models.spec import get_model
 
 ROOT = Path(__file__).parents[2]
@@ -18,11 +20,9 @@ WEIGHTS = ROOT / "examples" / "digits" / "res2net_digits.ckpt"
 NAMES = EXAMPLE / "NAMES.toml"
 
 
-def port(**options):
+def port():
     """Return the ported network."""
-    space = {"__name__": "port"}
-    exec(compile((EXAMPLE / "port.py").read_text(), "port.py", "exec"), space)
-    return space["Port"](**options).eval()
+    return make(parse_factory(f"{EXAMPLE / 'port.py'}:Port")).network.eval()
 
 
 def test_the_converted_weights_compute_what_the_published_network_does(tmp_path, run_cli):

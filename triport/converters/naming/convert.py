@@ -203,7 +203,7 @@ def _check_source(checkpoint: Checkpoint, request: Request, output: Path, names:
             f"{checkpoint.path}: is a {checkpoint.runtime} checkpoint ({checkpoint.format}), not "
             f"{request.source_runtime}. Use --from {checkpoint.runtime}, or leave --from out"
         )
-    for one in map(Path, (checkpoint.path, *checkpoint.files, names)):
+    for one in (checkpoint.path, *checkpoint.files, str(names)):
         if output.exists() and output.samefile(one):
             raise ConvertError(f"{output}: is read by this conversion. Name another output with -o")
 
