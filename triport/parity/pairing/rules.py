@@ -80,6 +80,27 @@ def one_twin(matching: Matching, seen: Seen) -> list[Match]:
     return []
 
 
+def norm_before_bias(matching: Matching, seen: Seen) -> list[Match]:
+    """Return what a folded norm adds, where the bias of the layer before it has the same gradient.
+
+    A norm that does nothing makes the two one sum; what is folded keeps one bias, and that is the norm's.
+    """
+    rounded = 10 * ROUNDED[matching.is_double]
+    parameters = matching.sides[0].parameters
+    fresh = []
+    for a, b in _classes(matching, seen):
+        if class_of(a[0])[0] not in matching.folded:
+            continue
+        apart, orders = compared(seen, a, b)
+        for column, piece in enumerate(b):
+            near = np.flatnonzero(apart[:, column] <= rounded)
+            of_norms = [row for row in near if parameters[a[row].name].role == "norm shift"]
+            if len(of_norms) == 1 and (apart[of_norms[0]] <= rounded).sum() == 1:
+                row = of_norms[0]
+                fresh.append(Match(a[row], piece, orders[row][column], "gradient"))
+    return fresh
+
+
 def beside(matching: Matching, seen: Seen, is_same: bool) -> list[Match]:
     """Return what is left of layers whose other parameters are matched, leaf for leaf."""
     owners: dict[str, set[str]] = defaultdict(set)
@@ -138,7 +159,9 @@ def in_place(matching: Matching) -> list[Match]:
 
 
 def _agree(matching: Matching, seen: Seen, a: Piece, b: Piece) -> bool:
-    """Return whether two pieces have equal gradients, or none."""
+    """Return whether two pieces have equal gradients or none; those of modules that part need not."""
+    if a.name in matching.parting[0] and b.name in matching.parting[1]:
+        return True
     known = [one for one in (seen.a.get(a), seen.b.get(b)) if one is not None]
     most = 10 * ROUNDED[matching.is_double]
     if all(float(np.linalg.norm(one)) <= most * seen.largest for one in known):
@@ -167,11 +190,11 @@ def only_ones(matching: Matching, seen: Seen, is_same: bool) -> list[Match]:
 
 
 def not_nearest(matching: Matching, seen: Seen) -> list[Match]:
-    """Return matches of which one piece is much nearer to another than to its own, once all have own values."""
+    """Return matches of which one piece is much nearer to another's than to its own."""
     wrong: dict[Match, None] = {}
     classes: dict[Class, list[Match]] = defaultdict(list)
     for match in matching.matches.values():
-        if match.a in seen.a and match.b in seen.b:
+        if match.a in seen.a and match.b in seen.b and match.a.name not in matching.parting[0]:
             classes[class_of(match.a)].append(match)
     for matches in classes.values():
         apart, _ = compared(seen, [match.a for match in matches], [match.b for match in matches])

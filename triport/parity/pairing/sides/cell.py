@@ -23,6 +23,7 @@ class CellSide:
     runtime: Runtime = "mindspore"
     parameters: Mapping[str, SideParameter]
     is_double = False
+    follows = False
 
     def __init__(self, net: Any, network: Network, label: str) -> None:
         self._mindspore = import_mindspore()
@@ -40,6 +41,10 @@ class CellSide:
             tensor = self._tensors[name]
             array = np.ascontiguousarray(value, np.float32).reshape(tensor.shape)
             tensor.set_data(self._mindspore.Tensor(array))
+
+    def values(self) -> dict[str, np.ndarray]:
+        """Return the parameters' values as float32."""
+        return {name: self._tensors[name].asnumpy() for name in self.parameters}
 
     def outputs(self, feed: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the outputs for inputs in order."""

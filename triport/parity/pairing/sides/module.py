@@ -18,13 +18,14 @@ from triport.reference_models.spec import Runtime
 from . import See, SideParameter
 
 # more parameters than this are not kept in float64: two networks of 600 M would not fit
-MOST_IN_FLOAT64 = 150_000_000
+MOST_IN_FLOAT64 = 100_000_000
 
 
 class ModuleSide:
     """A Module in evaluation mode; its values are not its own any more."""
 
     runtime: Runtime = "pytorch"
+    follows = False
     parameters: Mapping[str, SideParameter]
 
     def __init__(self, net: Any, network: Network, label: str) -> None:
@@ -40,11 +41,31 @@ class ModuleSide:
         for tensor in net.parameters():
             tensor.requires_grad_(False)
 
+    def untie(self, name: str) -> tuple[str, ...]:
+        """Give each name of a tensor with several a tensor of its own; return the other names."""
+        one = self.parameters[name]
+        for alias in one.aliases:
+            path, _, leaf = alias.rpartition(".")
+            module = self.net.get_submodule(path)
+            own = self._torch.nn.Parameter(self._tensors[name].detach().clone(), requires_grad=False)
+            setattr(module, leaf, own)
+            self._tensors[alias] = own
+        others = {
+            alias: replace(one, name=alias, aliases=(), owner=alias.rpartition(".")[0])
+            for alias in one.aliases
+        }
+        self.parameters = {**self.parameters, name: replace(one, aliases=()), **others}
+        return one.aliases
+
     def set_values(self, values: Mapping[str, np.ndarray]) -> None:
         """Give parameters values; the others keep theirs."""
         with self._torch.no_grad():
             for name, value in values.items():
                 self._tensors[name].copy_(self._torch.from_numpy(np.ascontiguousarray(value)))
+
+    def values(self) -> dict[str, np.ndarray]:
+        """Return the parameters' values as float32; where they are float32 the network's own, to be read."""
+        return {name: tensor.detach().float().numpy() for name, tensor in self._tensors.items()}
 
     def outputs(self, feed: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the outputs for inputs in order."""
