@@ -67,3 +67,16 @@ def test_the_first_version_of_the_port_is_told_where_it_parts(run_cli, monkeypat
     done = run_cli("pair", "examples/pair/published.py:network", net, "--input", "2x3x32x32")
     assert done.exit_code == 1, done.output
     assert "trunk.0.cascade.pool" in done.output and "ANOTHER GRAPH" in done.output
+
+
+@pytest.mark.slow
+def test_weights_of_a_port_become_a_checkpoint_of_a_known_model(run_cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    ported, names, back = (tmp_path / name for name in ("port.pth", "OURS.toml", "digits.safetensors"))
+    triport.convert(WEIGHTS, ported, to="pytorch", names=NAMES)
+    words = ("examples/pair/port.py:Port", "res2net_digits", "--input", "2x3x32x32")
+    done = run_cli("pair", *words, "-o", names)
+    assert done.exit_code == 0, done.output
+    triport.convert(ported, back, to="pytorch", names=names)
+    assert triport.inspect(back).to_dict()["model"] == "res2net_digits"
+    assert triport.diff(back, WEIGHTS).passed
