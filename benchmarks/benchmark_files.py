@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
+    from triport.converters.naming.record import NamesFile
+    from triport.reference_models.spec import ModelSpec
+
 
 def write_sources(model: str, folder: Path) -> None:
-    """Write seeded weights as each library would: source.ckpt, .pth, .safetensors and .onnx.
+    """Write seeded weights as each library would: source.ckpt, .pth, .safetensors and .onnx; and NAMES.toml.
 
     Args:
         model: a ResNet's name, and a number of classes where it is not the usual one: resnet50:10.
@@ -24,6 +27,7 @@ def write_sources(model: str, folder: Path) -> None:
     from safetensors.numpy import save_file
 
     from triport.converters.names import name_map, reference_dialect
+    from triport.converters.naming.writing import write_names
     from triport.parity.random_weights import random_parameters
     from triport.reference_models.spec import get_model
 
@@ -42,6 +46,24 @@ def write_sources(model: str, folder: Path) -> None:
     for key in [key for key in values if key.endswith(".running_var")]:
         values[key.replace("running_var", "num_batches_tracked")] = np.array(1, np.int64)
     torch.save({key: torch.from_numpy(value) for key, value in values.items()}, folder / "source.pth")
+    write_names(folder / "NAMES.toml", names_file_of(spec))
+
+
+def names_file_of(spec: ModelSpec) -> NamesFile:
+    """Return a model's names in PyTorch and in MindSpore as the file that `pair` would write of the two."""
+    from triport.converters.names import COUNTER_LEAF, name_map, reference_dialect
+    from triport.converters.naming.pair_names import PairNames, Row
+    from triport.converters.naming.record import NamesFile, Proof, Side, rows_digest
+
+    pytorch, mindspore = (
+        name_map(spec, reference_dialect(spec, runtime)) for runtime in ("pytorch", "mindspore")
+    )
+    rows = [
+        Row((name,), (mindspore[ours],)) for ours, name in pytorch.items() if not ours.endswith(COUNTER_LEAF)
+    ]
+    names = PairNames(tuple(rows))
+    proof = Proof(proven=False, equal=False, rows_sha256=rows_digest(names))
+    return NamesFile(names, Side(spec.name, "pytorch"), Side(spec.name, "mindspore"), proof)
 
 
 def check_output(folder: Path, path: Path, what: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from rich.table import Table
 
 START, COPY, SCRIPT, CONVERT = "python -c pass", "cp", "obvious script", "cli.py convert"
+BY_NAMES = "cli.py convert --names"
 METRICS = ("cpu_s", "wall_s", "peak_bytes")
 
 
@@ -52,8 +53,8 @@ def as_dict(row: Row, rows: list[Row]) -> dict[str, Any]:
     """Return a row with its medians, its ratios and every run."""
     result: dict[str, Any] = {"direction": row.direction or None, "what": row.what}
     result["median"] = {metric: row.median(metric) for metric in METRICS}
-    for key, what in (("of_cp", COPY), ("of_script", SCRIPT)):
-        other = _same_direction(row, rows, what)
+    for key, what in (("of_cp", COPY), ("of_script", SCRIPT), ("of_dialect", CONVERT)):
+        other = _same_direction(row, rows, what) if what != CONVERT or row.what == BY_NAMES else None
         result[key] = other and {metric: row.ratio(other, metric) for metric in METRICS}
     result["cpu_above_start_of_cp"] = _above_start(row, rows)
     result["runs"] = [run._asdict() for run in row.runs]
@@ -65,13 +66,14 @@ def tables_of(rows: list[Row], result: dict[str, Any], floor_bytes: float) -> It
     title = f"Whole processes, {result['model']} ({result['source_bytes'] / 1e6:.1f} MB), "
     table = Table(
         title=f"{title if result['model'] else ''}medians of {len(rows[0].runs)} interleaved runs",
-        caption="of cp, of script: the median ratio within each round; above start: CPU beyond the "
-        "interpreter's, of cp's. Outputs bit-equal."
+        caption="of cp, of script, of dialect (convert without --names): the median ratio within each round; "
+        "above start: CPU beyond the interpreter's, of cp's. Outputs bit-equal."
         if result["model"]
         else None,
     )
     table.add_column("")
-    for heading in ("CPU s", "of cp", "above start", "of script", "wall s", "of cp", "of script", "peak MB"):
+    of_cpu = ("CPU s", "of cp", "above start", "of script", "of dialect")
+    for heading in (*of_cpu, "wall s", "of cp", "of script", "peak MB"):
         table.add_column(heading, justify="right")
     direction = ""
     for row in rows:
@@ -82,6 +84,7 @@ def tables_of(rows: list[Row], result: dict[str, Any], floor_bytes: float) -> It
         above = _above_start(row, rows)
         cells = [f"{row.median('cpu_s'):.3f}", _ratio_cell(row, rows, COPY, "cpu_s")]
         cells += ["" if above is None else f"{above:.2f} x", _ratio_cell(row, rows, SCRIPT, "cpu_s")]
+        cells.append(_ratio_cell(row, rows, CONVERT, "cpu_s") if row.what == BY_NAMES else "")
         cells.append(f"{row.median('wall_s'):.3f}")
         cells += [_ratio_cell(row, rows, what, "wall_s") for what in (COPY, SCRIPT)]
         peak = row.median("peak_bytes")

@@ -6,7 +6,8 @@ Every row is a whole process: CPU (user + system), wall time and peak memory. Th
 so that a busy machine slows all of them; figures are medians, and a ratio is the median of the
 ratios within each round. The first round, which also warms the caches, is not counted: in it each
 output is loaded by its own library and compared bit for bit with the weights that went in, so that
-all rows of a direction do the same work. A 1 GiB checkpoint is a ResNet-50 with many classes.
+all rows of a direction do the same work. With --names the same weights are converted by a NAMES.toml of
+the two networks, as if triport did not know them. A 1 GiB checkpoint is a ResNet-50 with many classes.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.benchmark_files import check_output, write_sources
-from benchmarks.benchmark_rows import CONVERT, COPY, SCRIPT, START, Row, Usage, as_dict, tables_of
+from benchmarks.benchmark_rows import BY_NAMES, CONVERT, COPY, SCRIPT, START, Row, Usage, as_dict, tables_of
 from triport import commands as command_files
 
 MODELS = ("resnet50", "resnet152", "resnet50:119508")
@@ -165,6 +166,9 @@ def commands(folder: Path) -> Iterator[Row]:
         yield Row(str(direction), SCRIPT, script, output, is_checked=True)
         convert = [sys.executable, str(ROOT / "cli.py"), "convert", source, "--to", direction.runtime]
         yield Row(str(direction), CONVERT, [*convert, "-o", str(output)], output, is_checked=True)
+        if (direction.source == "source.ckpt") == (direction.runtime == "pytorch"):  # from one to the other
+            by_names = [*convert, "--names", str(folder / "NAMES.toml"), "-o", str(output)]
+            yield Row(str(direction), BY_NAMES, by_names, output, is_checked=True)
 
 
 def measure(command: list[str], folder: Path) -> Usage:

@@ -18,6 +18,7 @@ DIRECTIONS = [
     ".onnx -> .pth (pytorch)",
 ]
 WHATS = ["cp", "obvious script", "cli.py convert"]
+BY_NAMES = "cli.py convert --names"
 
 
 def run(*arguments):
@@ -46,6 +47,11 @@ def test_table_and_json_have_every_row(tmp_path):
     for row in [*rows.values(), *report["help"]]:
         assert len(row["runs"]) == 1
         assert all(row["median"][metric] > 0 for metric in ("cpu_s", "wall_s", "peak_bytes"))
+    assert {direction for direction, what in rows if what == BY_NAMES} == set(DIRECTIONS[:4])
+    for direction in DIRECTIONS[:4]:
+        by_names, by_dialect = (rows[direction, what] for what in (BY_NAMES, "cli.py convert"))
+        ratio = by_names["median"]["cpu_s"] / by_dialect["median"]["cpu_s"]
+        assert by_names["of_dialect"]["cpu_s"] == pytest.approx(ratio)
     start = rows[None, "python -c pass"]["median"]["cpu_s"]
     for direction in DIRECTIONS:
         convert, copy, script = (rows[direction, what] for what in ("cli.py convert", "cp", "obvious script"))

@@ -119,3 +119,16 @@ def test_pair_finds_this_map(run_cli, tmp_path):
     found = read_names(path)
     assert found.is_proven
     assert {(row.a, row.b, row.steps) for row in found.names.rows} == {(r.a, r.b, r.steps) for r in ROWS}
+
+
+def test_pair_writes_the_start_of_a_family(run_cli, tmp_path):
+    folder = tmp_path / "small"
+    words = (f"{MODULE}:First", f"{MODULE}:Second", "--input", "2x3x8x8", "--scaffold", folder)
+    done = run_cli("pair", *words)
+    assert done.exit_code == 0, done.output
+    assert "the start of a family" in done.output
+    assert {path.name for path in folder.iterdir()} == {"__init__.py", "spec.py", "layouts.txt"}
+    assert '"layers.0": "1"' in (folder / "spec.py").read_text()
+    assert "  1 conv 4,3,3,3 bias\n  2 norm 4 bias\n  6 dense classes,4 bias" in (
+        folder / "layouts.txt"
+    ).read_text().replace("\n\n", "\n")

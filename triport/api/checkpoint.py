@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Self, Unpack
 
-from .arguments import ArgumentError, PathLike, Progress, SelectionOptions, quiet, selection_of
+from .arguments import (
+    ArgumentError,
+    PathLike,
+    Progress,
+    SelectionOptions,
+    path_or_none,
+    quiet,
+    selection_of,
+)
 from .sources import local_path
 
 if TYPE_CHECKING:
@@ -125,6 +133,7 @@ def inspect(
     *,
     stats: bool = False,
     head: bool = True,
+    names: PathLike | None = None,
     offline: bool = False,
     progress: Progress = quiet,
     **options: Unpack[SelectionOptions],
@@ -135,6 +144,7 @@ def inspect(
         path: the file, or what `fetch` takes.
         stats: whether to compute every tensor's range, mean, deviation, NaN and Inf.
         head: whether the last layer must be there; without it, it is left out.
+        names: a NAMES.toml, one of whose two networks the file is of: no model is looked for.
         offline: whether only what was brought before may be used.
         progress: is told each step.
         **options: key, prefix and renames: which tensors are meant.
@@ -155,7 +165,8 @@ def inspect(
     """
     from triport.converters.inspection import inspect_file
 
-    return inspect_file(local_path(path, progress, offline), stats, selection_of(**options), head)
+    file = local_path(path, progress, offline)
+    return inspect_file(file, stats, selection_of(**options), head, path_or_none(names))
 
 
 def diff(

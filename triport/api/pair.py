@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .arguments import ArgumentError, PathLike, Progress, quiet
+from .arguments import ArgumentError, PathLike, Progress, path_or_none, quiet
 
 if TYPE_CHECKING:
     from triport.parity.pairing.result import PairResult
@@ -17,6 +17,7 @@ def pair(
     *,
     inputs: Sequence[str],
     output: PathLike | None = None,
+    scaffold: PathLike | None = None,
     progress: Progress = quiet,
 ) -> PairResult:
     """Derive which parameters of one network are which of another, and prove it by numbers.
@@ -31,6 +32,7 @@ def pair(
         b: likewise.
         inputs: what goes into both, once for each input: "1x3x224x224", "tokens=1x128:int64:0..30522".
         output: where to write the map, and how far it is proven, for `triport.convert(names=...)`.
+        scaffold: a new folder for the start of a family: its dialect's rows and its layout.
         progress: is told each step.
 
     Returns:
@@ -53,10 +55,14 @@ def pair(
 
     if isinstance(inputs, str):
         raise ArgumentError(f"inputs={inputs!r}: expected a list, with one text for each input")
-    found = pair_of(a, b, list(inputs), progress)
-    if output is not None:
-        from triport.converters.naming.writing import write_names
-        from triport.parity.pairing.names_file import names_file_of
+    from triport.converters.naming.scaffold import check_family
 
-        write_names(output, names_file_of(found, inputs))
+    folder = path_or_none(scaffold)
+    if folder is not None:
+        check_family(folder)
+    found = pair_of(a, b, list(inputs), progress)
+    if output is not None or folder is not None:
+        from triport.parity.pairing.names_file import write_pair
+
+        write_pair(found, inputs, path_or_none(output), folder)
     return found

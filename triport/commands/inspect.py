@@ -19,6 +19,12 @@ from .shared.words import complete_models
 @click.option("--stats", is_flag=True, help="Every tensor's range, mean, deviation, NaN and Inf.")
 @click.option("--strict", is_flag=True, help="Exit code 1 if there is any problem.")
 @click.option("--each", is_flag=True, help="Say what each of two files is, instead of what differs.")
+@click.option(
+    "--names",
+    type=click.Path(path_type=Path),
+    metavar="NAMES.toml",
+    help="What `pair` wrote: FILE is of one of its networks, not of a known model.",
+)
 @selection_options
 @OFFLINE
 @JSON
@@ -28,6 +34,7 @@ def inspect(
     strict: bool,
     each: bool,
     no_head: bool,
+    names: Path | None,
     json_path: str | None,
     offline: bool,
     **selection: Any,
@@ -46,6 +53,7 @@ def inspect(
       python cli.py inspect resnet50.pth --stats
       python cli.py inspect resnet50.pth resnet50.ckpt
       python cli.py inspect "checkpoints/*.ckpt" --strict
+      python cli.py inspect weights.pth --names NAMES.toml
       python cli.py inspect resnet50.pth --strict --json -
     """
     import triport
@@ -59,13 +67,17 @@ def inspect(
             f"{'--stats' if stats else '--strict'} is of one file: leave it out, or say what each file is "
             f"with --each"
         )
+    if names is not None and len(found) == 2 and not each:
+        raise click.UsageError("--names is of one file: leave it out, or say what each file is with --each")
     with shown_progress() as progress:
         options: dict[str, Any] = {"head": not no_head, "offline": offline, "progress": progress, **selection}
         done: Any
         if each:
-            done = Batch.of(found, lambda file: triport.inspect(file, stats=stats, **options), "files")
+            done = Batch.of(
+                found, lambda file: triport.inspect(file, stats=stats, names=names, **options), "files"
+            )
         elif len(found) == 1:
-            done = triport.inspect(found[0], stats=stats, **options)
+            done = triport.inspect(found[0], stats=stats, names=names, **options)
         else:
             done = triport.diff(*found, **options)
     if each:

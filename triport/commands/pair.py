@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 
@@ -29,8 +30,21 @@ from .shared.output import emit, print_pieces, shown_progress
     metavar="NAMES.toml",
     help="Write the map, and how far it is proven, for `convert --names`.",
 )
+@click.option(
+    "--scaffold",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="A new folder for the start of a family: the rows of its dialect, its layout.",
+)
 @JSON
-def pair(a: str, b: str, inputs: tuple[str, ...], output: str | None, json_path: str | None) -> None:
+def pair(
+    a: str,
+    b: str,
+    inputs: tuple[str, ...],
+    output: str | None,
+    scaffold: Path | None,
+    json_path: str | None,
+) -> None:
     """Derive which parameters of one network are which of another, and prove it by numbers.
 
     A NET is a network of your own, package.module:factory or path/file.py:factory, perhaps with literal
@@ -46,11 +60,13 @@ def pair(a: str, b: str, inputs: tuple[str, ...], output: str | None, json_path:
     Example:
       python cli.py pair "mindcv:create_model('resnet50')" net.py:build --input 1x3x224x224 -o names.toml
       python cli.py pair old.py:Net new.py:Net --input 1x3x64x64 --json -
+      python cli.py pair cell.py:Net net.py:Net --input 1x3x64x64 --scaffold my_net
     """
     import triport
     from triport.parity.pairing.report import pieces_of, written_lines
 
     with shown_progress() as progress:
-        found = triport.pair(a, b, inputs=inputs, output=output, progress=progress)
-    emit(found.to_dict(), json_path, lambda: print_pieces(*pieces_of(found), *written_lines(output)))
+        found = triport.pair(a, b, inputs=inputs, output=output, scaffold=scaffold, progress=progress)
+    written = written_lines(found, output, scaffold)
+    emit(found.to_dict(), json_path, lambda: print_pieces(*pieces_of(found), *written))
     sys.exit(0 if found.passed else 1)

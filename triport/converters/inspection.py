@@ -23,6 +23,8 @@ from triport.converters.formats import (
 )
 from triport.converters.graphs.verdict import GraphVerdict, graph_verdict
 from triport.converters.identify import Fit, IdentifyError, candidates, identify
+from triport.converters.naming.fitting import NamesFit, NamesFitError, fit_names
+from triport.converters.naming.reading import read_names
 from triport.converters.provenance import FOLDED_KEY, VERSION_KEY, ProvenanceError
 from triport.converters.statements import Judgement
 from triport.converters.statements.preparation import Preparation, preparation_of
@@ -46,6 +48,7 @@ class Inspection:
         graph: what became of comparing its graph with the model's; None where it has none, or no model.
         prepared: how images are prepared for it, and how that is known.
         assumed: what nothing in the file says.
+        pair: the file as one network's of a NAMES.toml; None where none was given, or it is of neither.
     """
 
     checkpoint: Checkpoint
@@ -57,6 +60,7 @@ class Inspection:
     graph: GraphVerdict | None = None
     prepared: Preparation | None = None
     assumed: tuple[str, ...] = ()
+    pair: NamesFit | None = None
     schema_version: ClassVar[int] = SCHEMA_VERSION
 
     @property
@@ -74,12 +78,15 @@ class Inspection:
         """What the file holds beside the model's tensors, and why it is left out."""
         if self.fits:
             return self.fits[0].dropped
+        if self.pair is not None:
+            return self.pair.dropped
         return tuple((item.name, item.reason) for item in self.checkpoint.dropped)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What was decided in reading the file."""
-        return (*self.checkpoint.notes, *(self.fits[0].notes if self.fits else ()))
+        of_pair = self.pair.notes if self.pair is not None else ()
+        return (*self.checkpoint.notes, *(self.fits[0].notes if self.fits else ()), *of_pair)
 
     @property
     def dtypes(self) -> dict[str, int]:
@@ -140,6 +147,9 @@ class Inspection:
                 }
                 for one in self.statements
             ],
+            "names": None
+            if self.pair is None
+            else {**self.pair.file.to_dict(), "from": self.pair.side, "net": self.pair.source.net},
             "graph": self._graph_entry(),
             "preprocessing_known": str(self.prepared) if self.prepared else None,
             "assumed": list(self.assumed),
@@ -166,7 +176,11 @@ class Inspection:
 
 
 def inspect_file(
-    path: Path, stats: bool = False, selection: Selection = WHOLE_FILE, with_head: bool = True
+    path: Path,
+    stats: bool = False,
+    selection: Selection = WHOLE_FILE,
+    with_head: bool = True,
+    names: Path | None = None,
 ) -> Inspection:
     """Open a checkpoint of any format, find its model and look for faults.
 
@@ -175,10 +189,13 @@ def inspect_file(
         stats: whether to compute every tensor's statistics too.
         selection: which tensors are meant, where the file holds more than one network.
         with_head: whether the last layer must be there; without it, it is left out.
+        names: a NAMES.toml of a pair, one of whose networks the file is of, instead of a model that is known.
 
     Raises:
         TriportError: there is no such file, or it cannot be read as any format.
     """
+    if names is not None:
+        return _inspected_by_names(path, stats, selection, names)
     checkpoint = open_checkpoint(path, selection)
     fits, problems = _fits(checkpoint, with_head)
     graph, prepared = None, None
@@ -216,6 +233,27 @@ def inspect_file(
         prepared,
         assumed,
     )
+
+
+def _inspected_by_names(path: Path, stats: bool, selection: Selection, names: Path) -> Inspection:
+    """Inspect a checkpoint as one of a network of a pair; no model is looked for."""
+    from triport.converters.naming.convert import check_finite as check_finite_of
+
+    file = read_names(names)
+    checkpoint = open_checkpoint(path, selection)
+    pair, problems = None, []
+    try:
+        pair = fit_names(checkpoint, file)
+        check_finite_of(checkpoint, pair)
+    except (NamesFitError, ConvertError) as error:
+        problems.append(str(error))
+    if not file.is_proven:
+        problems.append(f"the map {names} is {file.standing}")
+    untouched, layers = untouched_norms(checkpoint.tensors)
+    statistics = {name: statistics_of(t) for name, t in checkpoint.tensors.items()} if stats else None
+    problems += _untrained(untouched, layers, checkpoint, statistics)
+    sha256 = file_sha256(checkpoint.path)
+    return Inspection(checkpoint, (), sha256, tuple(problems), tuple(untouched), statistics, pair=pair)
 
 
 def _fits(checkpoint: Checkpoint, with_head: bool) -> tuple[list[Fit], list[str]]:

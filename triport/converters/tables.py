@@ -88,7 +88,12 @@ def inspection_table(found: Inspection) -> Iterator[Table | str]:
     for one in found.fits:
         size = f"{one.num_classes} classes" if one.num_classes else "without its head"
         table.add_row("model", f"{one.spec.name}, {size}, {one.dialect.name} names")
-    if not found.fits:
+    if found.pair is not None:
+        side = f"{found.pair.side}, {short(found.pair.source.net)} ({found.pair.source.runtime})"
+        other = f"{short(found.pair.target.net)} ({found.pair.target.runtime})"
+        table.add_row("names", escape(f"those of {side}; becomes {other}'s"))
+        table.add_row("map", escape(found.pair.file.standing))
+    elif not found.fits:
         table.add_row("model", "none that is known")
     table.add_row("tensors", ", ".join(f"{count} {dtype}" for dtype, count in found.dtypes.items()))
     table.add_row("parameters", f"{found.num_parameters:,} (BatchNorm statistics not counted)")

@@ -34,3 +34,32 @@ class Packed(nn.Module):
         x = self.bn(x.transpose(1, 2)).transpose(1, 2)
         q, k, v = self.qkv(x).chunk(3, -1)
         return ((q @ k.transpose(1, 2) / 6**0.5).softmax(-1) @ v) @ self.head
+
+
+class First(nn.Sequential):
+    """A small classifier of images."""
+
+    def __init__(self):
+        super().__init__(
+            nn.Identity(),
+            nn.Conv2d(3, 4, 3),
+            nn.BatchNorm2d(4),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(4, 5),
+        )
+
+
+class Second(nn.Module):
+    """The same, its layers in a list."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(4, 5)
+        self.layers = nn.ModuleList([nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)])
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return self.head(x.relu().mean((2, 3)))

@@ -157,7 +157,7 @@ def convert_by_names(
     if request.dtype is not None:
         from triport.converters.dtypes import converted
 
-        _check_finite(checkpoint, fit)
+        check_finite(checkpoint, fit)
         progress(f"converting to {request.dtype}")
         tensors, rounding = converted(checkpoint.tensors, request.dtype)
         checkpoint = replace(checkpoint, tensors=tensors)
@@ -167,7 +167,7 @@ def convert_by_names(
     try:
         write_checkpoint(output, request.to, _watched(written), metadata, crc=request.crc)
     except NotFiniteError:
-        _check_finite(checkpoint, fit)
+        check_finite(checkpoint, fit)
         raise ConvertError(f"{path}: the steps of the map make NaN or Inf of its values") from None
     return NamedConversion(
         source=str(path),
@@ -212,7 +212,7 @@ def _watched(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: FiniteTensor(tensor) for name, tensor in tensors.items()}
 
 
-def _check_finite(checkpoint: Checkpoint, fit: NamesFit) -> None:
+def check_finite(checkpoint: Checkpoint, fit: NamesFit) -> None:
     """Raise ConvertError for NaN or Inf in a tensor that is used; the message lists how many each has."""
     problems = []
     used = [name for row in fit.names.rows for name in row.a]

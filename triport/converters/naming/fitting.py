@@ -164,14 +164,14 @@ class _Laid:
     def _check_shapes(self, names: PairNames) -> None:
         tensors = self.checkpoint.tensors
         problems = []
-        for row in names.rows:
+        for row in (row for row in names.rows if row.steps):
             dtypes = {tensors[name].dtype for name in row.a}
             try:
                 row.shapes([tensors[name].shape for name in row.a])
             except StepError as error:
                 problems.append(f"{short(row.a[0] if row.a else row.b[0])}: {error}")
             else:
-                if row.steps and len(dtypes) > 1:
+                if len(dtypes) > 1:
                     problems.append(
                         f"{short(row.a[0])}: one tensor is made of {' and '.join(sorted(dtypes))}"
                     )

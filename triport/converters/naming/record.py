@@ -82,7 +82,8 @@ class NamesFile:
     @property
     def is_proven(self) -> bool:
         """Whether the file says that these very rows were proven."""
-        return self.proof.proven and self.names.complete and not self.is_changed
+        shown = self.proof.proven and self.proof.trials > 0
+        return shown and self.names.complete and not self.is_changed
 
     @property
     def standing(self) -> str:
@@ -93,7 +94,7 @@ class NamesFile:
             return f"NOT PROVEN and not complete: {left} parameters of the two networks are in no row"
         if self.is_changed:
             return "NOT PROVEN: its rows are not those that were proven; somebody changed the file"
-        if not proof.proven:
+        if not self.is_proven:
             return "NOT PROVEN: nothing has shown that these rows are right" + self._figures()
         beside = f"; {len(proof.unproven)} parameters reach no output, and are not proven" * bool(
             proof.unproven

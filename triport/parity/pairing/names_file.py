@@ -6,10 +6,14 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from triport import __version__
 from triport.converters.naming.pair_names import PairNames
 from triport.converters.naming.record import NamesFile, Proof, Side, rows_digest, shapes_digest
+from triport.converters.naming.scaffold import scaffold_of
+from triport.converters.naming.writing import write_names
+from triport.converters.networks.input_specs import parse_input
 from triport.reference_models.kinds import COUNTER_LEAF
 
 from .result import PairResult, finite
@@ -19,6 +23,27 @@ _PACKAGES = {
     "mindspore": ("MindSpore", "mindspore"),
     "onnx": ("ONNX", "onnx"),
 }
+
+
+def write_pair(found: PairResult, inputs: Sequence[str], output: Path | None, scaffold: Path | None) -> None:
+    """Write what is found of a pair as a NAMES.toml, and as the start of a family if its map is complete.
+
+    Args:
+        found: of the pair.
+        inputs: what went in, as `--input` says it.
+        output: the NAMES.toml.
+        scaffold: the family's folder.
+
+    Raises:
+        TriportError: one of them cannot be written.
+    """
+    file = names_file_of(found, inputs)
+    if output is not None:
+        write_names(output, file)
+    if scaffold is not None and found.complete:
+        shapes = [parse_input(text).shape for text in inputs]
+        size = next((shape[-1] for shape in shapes if len(shape) == 4), 0)
+        scaffold_of(file, found.shapes, scaffold.name, size).write(scaffold)
 
 
 def names_file_of(found: PairResult, inputs: Sequence[str]) -> NamesFile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from triport.converters.naming.pair_names import Row
@@ -19,13 +20,17 @@ def pieces_of(found: PairResult) -> list[Any]:
     return [_table(found), *(escape(line) for line in lines_of(found))]
 
 
-def written_lines(output: str | None) -> list[str]:
-    """Return how far the map that was written can be relied on, as the file itself says it."""
+def written_lines(found: PairResult, output: str | None, scaffold: Path | None) -> list[str]:
+    """Return what was written: how far the map can be relied on, as the file itself says it; a family."""
     from rich.markup import escape
 
     from triport.converters.naming.reading import read_names
 
-    return [] if output is None else [escape(f"{output}: {read_names(output).standing}")]
+    lines = [] if output is None else [f"{output}: {read_names(output).standing}"]
+    if scaffold is not None:
+        begun = "the start of a family; CONTRIBUTING.md says what it lacks"
+        lines.append(f"{scaffold}: {begun if found.complete else 'not written: the map is not complete'}")
+    return [escape(line) for line in lines]
 
 
 def _table(found: PairResult) -> Any:
