@@ -33,9 +33,9 @@ def exchangeable(matching: Matching, progress: Progress) -> tuple[tuple[str, ...
             _join(groups, {one, other})
     choices = list(matching.choices)[:_MOST_CHOICES]
     for place, choice in enumerate(choices):
-        for other in choice.others:
+        for instead in choice.others:
             progress(f"exchanging twins, {place + 1} of {len(choices)}")
-            found = _otherwise(matching, choice, other)
+            found = _otherwise(matching, choice, instead)
             for cycle in _exchanged(original, found) if found is not None else ():
                 _join(groups, cycle)
     _restore(matching, tuple(original.values()))

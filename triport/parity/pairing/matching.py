@@ -290,12 +290,11 @@ class Matching:
 
     def _agree(self, seen: Seen, a: Piece, b: Piece) -> bool:
         """Return whether two pieces have equal gradients, or none."""
-        known = [seen.a.get(a), seen.b.get(b)]
-        sizes = [0.0 if one is None else float(np.linalg.norm(one)) for one in known]
+        known = [one for one in (seen.a.get(a), seen.b.get(b)) if one is not None]
         most = 10 * ROUNDED[self.is_double]
-        if max(sizes) <= most * seen.largest:
+        if all(float(np.linalg.norm(one)) <= most * seen.largest for one in known):
             return True
-        return known[0] is not None and known[1] is not None and distances(known[:1], known[1:])[0, 0] <= most
+        return len(known) == 2 and bool(distances(known[:1], known[1:])[0, 0] <= most)
 
     def _only_ones(self, seen: Seen, is_same: bool) -> list[Match]:
         """Return what is the only one left of its sizes on either side; equal outputs must not contradict."""

@@ -188,7 +188,7 @@ def _balanced(lengths: Mapping[int, int]) -> list[tuple[int, ...]]:
     if sum(length * surplus for length, surplus in lengths.items()) or len(lengths) < 2:
         return []
     left = dict(sorted(lengths.items()))
-    found = []
+    found: list[tuple[int, ...]] = []
     for small, large in [(x, y) for x in left for y in left if x < y and y % x == 0]:
         if small in left and large in left and small * left[small] + large * left[large] == 0:
             found.append((small, large))

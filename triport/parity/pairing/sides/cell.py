@@ -21,6 +21,7 @@ class CellSide:
     """A Cell in evaluation mode; its values are not its own any more."""
 
     runtime: Runtime = "mindspore"
+    parameters: Mapping[str, SideParameter]
     is_double = False
 
     def __init__(self, net: Any, network: Network, label: str) -> None:

@@ -24,6 +24,7 @@ class ModuleSide:
     """A Module in evaluation mode; its values are not its own any more."""
 
     runtime: Runtime = "pytorch"
+    parameters: Mapping[str, SideParameter]
 
     def __init__(self, net: Any, network: Network, label: str) -> None:
         self._torch = import_torch()
@@ -142,7 +143,7 @@ def _statistics_derived(torch: Any) -> Iterator[None]:
 
     class WrittenOut(TorchFunctionMode):
         def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            words = dict(kwargs or {})
+            words: dict[str, Any] = dict(kwargs or {})
             if function is torch.nn.functional.batch_norm:
                 training = words.get("training", args[5] if len(args) > 5 else False)
                 mean = words.get("running_mean", args[1] if len(args) > 1 else None)
