@@ -13,11 +13,10 @@ of JSON a pair, so that a run that was stopped goes on. Every map that `pair` ca
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
+import multiprocessing
 import os
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.model_by_model import records_in
-from benchmarks.pairs_sections import Pair, all_pairs
+from benchmarks.pairs_sections import Pair, all_pairs, in_order_of_running
 
 SEED = 7  # of the judge's own values, which `pair` has not seen
 
@@ -40,7 +39,6 @@ def work(pair: Pair, configurations: Path | None) -> Record:
     from benchmarks import pairs_networks as networks
     from benchmarks.pairs_peers import shapes_of
 
-    networks.prepare()
     try:
         nets = tuple(networks.build(net, configurations) for net in (pair.a, pair.b))
         if pair.mend:
@@ -153,10 +151,11 @@ def _short(error: Exception) -> str:
 
 def run(options: argparse.Namespace) -> None:
     """Run every pair that has no record yet."""
+    _load()
     started = time.monotonic()
     done = {tuple(record["key"]) for record in records_in(options.results)}
     wanted = options.pairs.split(",") if options.pairs else None
-    for pair in all_pairs():
+    for pair in in_order_of_running():
         if pair.key in done or (options.section and pair.section != options.section):
             continue
         if wanted is not None and pair.a.partition(":")[2] not in wanted and pair.a not in wanted:
@@ -172,19 +171,42 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _in_a_process(pair: Pair, options: argparse.Namespace) -> Record:
+    """Run a pair in a process that begins with what takes long to load, and is killed when it takes too long."""
     with tempfile.TemporaryDirectory() as folder:
-        result, said = Path(folder, "result.json"), Path(folder, "said.txt")
-        command = [sys.executable, __file__, "--one", json.dumps(pair.key), str(result)]
-        command += ["--configs", str(options.configs)] if options.configs else []
+        result = Path(folder, "result.json")
         started = time.monotonic()
-        with contextlib.suppress(subprocess.TimeoutExpired), said.open("w") as lines:
-            subprocess.run(command, stdout=lines, stderr=lines, timeout=options.timeout, check=False)
+        worker = multiprocessing.get_context("fork").Process(target=_work, args=(pair, options, result))
+        worker.start()
+        worker.join(options.timeout)
+        if worker.is_alive():
+            worker.kill()
+            worker.join()
         seconds = round(time.monotonic() - started)
         if not result.exists():
-            last = " ".join(said.read_text(errors="replace").split())[-200:]
-            why = f"died: {last}" if seconds < options.timeout else f"took over {options.timeout:.0f} s"
-            return {"stage": "failed", "why": why, "all_seconds": seconds}
+            died = f"took over {options.timeout:.0f} s" if seconds >= options.timeout else "its process died"
+            return {"stage": "failed", "why": died, "all_seconds": seconds}
         return {**json.loads(result.read_text()), "all_seconds": seconds}
+
+
+def _work(pair: Pair, options: argparse.Namespace, result: Path) -> None:
+    """Write the record of one pair; what frameworks print goes nowhere."""
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+        result.write_text(json.dumps(work(pair, options.configs)))
+        os._exit(0)  # what MindSpore does when it ends adds nothing
+
+
+def _load() -> None:
+    """Load what every process begins with."""
+    from benchmarks.pairs_networks import prepare
+
+    prepare()
+    import mindcv  # noqa: F401
+    import timm  # noqa: F401
+    import torchvision  # noqa: F401
+
+    import triport.parity.pairing.derive  # noqa: F401
 
 
 def _line(record: Record) -> str:
@@ -209,13 +231,7 @@ def main() -> None:
     parser.add_argument("--timeout", type=float, default=900, help="seconds for one pair")
     parser.add_argument("--table", action="store_true", help="run nothing, print what FILE holds")
     parser.add_argument("--markdown", type=Path, help="put the tables into this page")
-    parser.add_argument("--one", nargs=2, metavar=("KEY", "RESULT"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.one:
-        key, result = options.one
-        (pair,) = (one for one in all_pairs() if list(one.key) == json.loads(key))
-        Path(result).write_text(json.dumps(work(pair, options.configs)))
-        return
     options.results.parent.mkdir(parents=True, exist_ok=True)
     if not options.table:
         run(options)

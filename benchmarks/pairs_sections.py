@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +82,23 @@ MINDSPORE = (
     Pair("mindspore", "mindocr:crnn_resnet34", "own_torch:ocr.crnn_resnet34", inputs=("2x3x32x100",)),
     Pair("mindspore", "mindocr:dbnet_resnet18", "own_torch:ocr.dbnet_resnet18", inputs=("2x3x64x64",)),
 )
+
+
+FAMILY = re.compile(
+    r"(mobilenet_v\d|efficientnet_v2|shufflenet_v\d|regnet_[xy]|res2net|[a-z]+)", re.IGNORECASE
+)
+
+
+def in_order_of_running() -> list[Pair]:
+    """Return every pair, of each section the smallest of each family first, then the second of each."""
+    seen: Counter[str] = Counter()
+    ranked = []
+    for pair in all_pairs():
+        family = FAMILY.match(pair.a.partition(":")[2])
+        key = f"{pair.section} {family.group() if family else pair.a}"
+        ranked.append((list(SECTIONS).index(pair.section), seen[key], pair.millions, pair))
+        seen[key] += 1
+    return [pair for *_, pair in sorted(ranked, key=lambda one: one[:3])]
 
 
 def all_pairs() -> list[Pair]:
