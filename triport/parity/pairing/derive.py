@@ -12,19 +12,22 @@ from triport.converters.naming.pair_names import PairNames, Row
 from triport.converters.networks.input_specs import InputSpec, parse_input
 from triport.reference_models.errors import TriportError
 
+from .comparing import SAME_OUTPUTS, Seen, class_of
 from .exchange import exchangeable
-from .matching import SAME_OUTPUTS, Matching, Seen, class_of
+from .matching import match_all
 from .parting import Substituted, substituted
-from .pieces import plans_of
-from .proof import TRIALS, drawn_values, feed_of, is_bit_equal, moved, trial_of
+from .plans import plans_of
+from .proof import TRIALS, drawn_values, even, feed_of, is_bit_equal, moved, trial_of
 from .result import PairResult, Trial
-from .rows import left_of, rows_of, with_aliases, without_counterpart
+from .rows import folded_rows, left_of, rows_of, with_aliases, without_counterpart
 from .sides import Side
 from .sides.reading import as_given, side_of
+from .state import Matching
 
 Progress = Callable[[str], None]
 # how much nearer the outputs must come for cuts that the shapes do not ask for
 _WORTH_CUTTING = 3.0
+_ADDED = ("shift", "norm shift")
 # what roundings make of a gradient that is zero, relative to the largest of all gradients
 _NOTHING, _NOTHING_IN_FLOAT32 = 1e-13, 1e-7
 
@@ -57,10 +60,13 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
     start = time.perf_counter()
     _check(a, b)
     matching, seen = _started(a, b, progress)
-    matching.rounds(seen)
-    rows, problems = rows_of(matching.matches.values(), a.parameters, b.parameters)
-    extra, constants = _lacking(matching)
-    rows = [with_aliases(row, a.parameters, b.parameters) for row in (*rows, *extra)]
+    match_all(matching, seen)
+    rows, problems = rows_of(matching)
+    folded = folded_rows(matching)
+    of_folded = {name for row in folded for name in row.a}
+    extra, constants = _lacking(matching, of_folded)
+    rows = [row for row in rows if not of_folded & {*row.a}]
+    rows = [with_aliases(row, a.parameters, b.parameters) for row in (*rows, *folded, *extra)]
     left_a = left_of(a.parameters, rows, "a")
     left_b = left_of(b.parameters, rows, "b")
     names = PairNames(
@@ -116,35 +122,44 @@ def _check(a: Side, b: Side) -> None:
 
 
 def _started(a: Side, b: Side, progress: Progress) -> tuple[Matching, Seen]:
-    """Return the matching under the plan of cuts with which the outputs are nearest, and its first run."""
-    best: tuple[Matching, Seen] | None = None
+    """Return the matching under the plan and the input with which the outputs are nearest, and its first run."""
+    plans = plans_of(a.parameters, b.parameters)
     feed = feed_of(a, 0)
-    for plan in plans_of(a.parameters, b.parameters):
-        progress(f"comparing gradients{f' ({plan.what})' if best else ''}")
-        matching = Matching(a, b, plan, feed, progress)
-        seen = matching.start()
+    best: tuple[Matching, Seen] | None = None
+    last: Matching | None = None
+    for place, plan in enumerate(plans):
+        progress(f"comparing gradients{f', {plan.what}' if place else ''}")
+        last = Matching(a, b, plan, feed, progress)
+        seen = last.start()
         if best is None or seen.apart * _WORTH_CUTTING < best[1].apart:
-            best = matching, seen
-        if best[1].apart <= SAME_OUTPUTS[matching.is_double]:
+            best = last, seen
+        if best[1].apart <= SAME_OUTPUTS[last.is_double]:
             break
     assert best is not None
-    if best[0] is not matching:  # the values that it gave are not those of the last plan
+    if best[1].apart > SAME_OUTPUTS[best[0].is_double] and any(one.ndim == 4 for one in feed):
+        progress("comparing gradients, of even images")
+        last = Matching(a, b, best[0].plan, [even(one) for one in feed], progress)
+        seen = last.start()
+        # what is equal there only is not equal, and twins there may be none
+        if SAME_OUTPUTS[last.is_double] < seen.apart < best[1].apart:
+            best = last, seen
+    if best[0] is not last:  # the values that it gave are not those of the last
         return best[0], best[0].start()
     return best
 
 
-def _lacking(matching: Matching) -> tuple[list[Row], dict[str, float]]:
+def _lacking(matching: Matching, settled: set[str]) -> tuple[list[Row], dict[str, float]]:
     """Return rows of biases that only one side has: zeros, if all else is matched."""
     rows = []
     constants = {}
     for place, side in enumerate(matching.sides):
         known = (matching.matches, matching.taken)[place]
         owners = {side.parameters[piece.name].owner for piece in known}
-        left = [piece for piece in matching.pieces[place] if piece not in known]
+        left = [piece for piece in matching.pieces[place] if piece not in known and piece.name not in settled]
         for piece in left:
             others = [one for one in matching.pieces[1 - place] if class_of(one) == class_of(piece)]
             counterparts = [one for one in others if one not in (matching.taken, matching.matches)[place]]
-            is_bias = class_of(piece) in matching.neutral and piece.cut.count == 1
+            is_bias = class_of(piece) in matching.neutral and piece.role in _ADDED and piece.cut.count == 1
             if not is_bias or counterparts or side.parameters[piece.name].owner not in owners:
                 return [], {}
             shape = side.parameters[piece.name].shape

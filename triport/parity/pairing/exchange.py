@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from .matching import SAME_OUTPUTS, Choice, Match, Matching, apart
+from .comparing import SAME_OUTPUTS, apart
+from .matching import rounds
 from .pieces import Piece, pieces_named
+from .state import Choice, Match, Matching
 
 Progress = Callable[[str], None]
 _MOST_CHOICES = 24
@@ -61,7 +63,7 @@ def _otherwise(matching: Matching, choice: Choice, other: Piece) -> dict[Piece, 
     """Return the map with the other choice, None where there is none that gives the same outputs."""
     _restore(matching, choice.before)
     matching.accept(Match(choice.match.a, other, choice.match.order, choice.match.reason))
-    matching.rounds(matching.look(500))
+    rounds(matching, matching.look(500))
     if len(matching.matches) < len(matching.pieces[0]) or len(matching.taken) < len(matching.pieces[1]):
         return None
     seen = matching.look(501)

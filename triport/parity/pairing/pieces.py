@@ -7,18 +7,21 @@ shapes are on one side only.
 
 from __future__ import annotations
 
-import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+
+from triport.converters.naming.step import Step
 
 from .sides import Shape, SideParameter
 
 # sizes other than one, largest first: what a transposition and a squeeze leave as it is
 Key = tuple[int, ...]
 Parameters = Mapping[str, SideParameter]
+# by name, the steps from what a network keeps to what its pieces are taken of
+Views = Mapping[str, tuple[Step, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,17 @@ def pieces_of(parameters: Parameters, cuts: Mapping[str, Cut], roles: bool) -> l
     return found
 
 
+def viewed(parameters: Parameters, views: Views) -> dict[str, SideParameter]:
+    """Return parameters with the shapes in which they are seen."""
+    found = {}
+    for name, one in parameters.items():
+        shapes = [one.shape]
+        for step in views.get(name, ()):
+            shapes = step.shapes(shapes)
+        found[name] = replace(one, shape=tuple(shapes[0]))
+    return found
+
+
 def pieces_named(pieces: Iterable[Piece]) -> dict[str, list[Piece]]:
     """Return pieces by the name of their parameter."""
     found: dict[str, list[Piece]] = defaultdict(list)
@@ -92,118 +106,10 @@ def pieces_named(pieces: Iterable[Piece]) -> dict[str, list[Piece]]:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Which parameters of either side are cut, and what it was done for."""
+    """Which parameters of either side are cut, and which are seen otherwise; `what` says what that is for."""
 
     a: Mapping[str, Cut]
     b: Mapping[str, Cut]
     what: str = ""
-
-
-def first_plan(a: Parameters, b: Parameters) -> Plan:
-    """Return the cuts without which the two sides have other shapes; none where they have the same."""
-    lengths = _lengths(a, b)
-    return Plan(_cut(a, lengths), _cut(b, lengths), "shapes")
-
-
-def packed_plan(a: Parameters, b: Parameters, parts: int, blocks_of: int | None = None) -> Plan | None:
-    """Return cuts of what may be packed: (3d, d), and whatever else has 3d; None where there is none.
-
-    Args:
-        a: the parameters of one side.
-        b: those of the other.
-        parts: how many are packed: 3, or 4 gates.
-        blocks_of: the length of the blocks, which may be in any order; None: d.
-    """
-    widths = {
-        key[1]
-        for one in (*a.values(), *b.values())
-        if len(key := key_of(one.shape)) == 2 and key[0] == parts * key[1]
-    }
-    if not widths or (blocks_of is not None and any(width % blocks_of for width in widths)):
-        return None
-    first = first_plan(a, b)
-    one_sided = bool(first.a or first.b)
-
-    def cut(parameters: Parameters, found: Mapping[str, Cut]) -> dict[str, Cut]:
-        cuts = dict(found)
-        for name, one in parameters.items():
-            shape = squeezed(one.shape)
-            packed = next((axis for axis, size in enumerate(shape) if size // parts in widths), None)
-            if len(shape) <= 2 and packed is not None and shape[packed] % parts == 0:
-                width = shape[packed] // parts
-                cuts[name] = Cut(packed, shape[packed] // (blocks_of or width))
-            elif blocks_of is not None and name in found:
-                cuts[name] = Cut(found[name].axis, shape[found[name].axis] // blocks_of)
-            elif blocks_of is not None and one_sided and len(shape) <= 2 and set(shape) <= widths and shape:
-                cuts[name] = Cut(0, shape[0] // blocks_of)
-        return {name: one for name, one in cuts.items() if one.count > 1}
-
-    return Plan(cut(a, first.a), cut(b, first.b), f"{parts} packed, blocks of {blocks_of or 'their width'}")
-
-
-def plans_of(a: Parameters, b: Parameters) -> list[Plan]:
-    """Return every plan that these shapes allow, the plainest first."""
-    found = [first_plan(a, b)]
-    for parts in (3, 4):
-        for blocks_of in (None, 64, 32, 16, 8, 4, 2)[: 7 if parts == 3 else 1]:
-            plan = packed_plan(a, b, parts, blocks_of)
-            if plan is not None and plan not in found:
-                found.append(plan)
-    return found
-
-
-def _lengths(a: Parameters, b: Parameters) -> dict[tuple[Key, int, int], int]:
-    """Return, for the shapes that one side has more of, the axis to cut along and the length of a block.
-
-    A key of what is returned is a group (the sizes of the other axes), the length and the kind of axis.
-    """
-    count_a, count_b = (Counter(key_of(one.shape) for one in side.values()) for side in (a, b))
-    more = {
-        key: count_a[key] - count_b[key]
-        for key in sorted({*count_a, *count_b})
-        if key and count_a[key] != count_b[key]
-    }
-    found: dict[tuple[Key, int, int], int] = {}
-    settled: set[Key] = set()
-    for place in range(4):  # along the longest axis, or the next
-        groups: dict[Key, dict[int, int]] = defaultdict(dict)
-        for key, surplus in more.items():
-            if key not in settled and place < len(key):
-                groups[(*key[:place], *key[place + 1 :])][key[place]] = surplus
-        for rest, lengths in groups.items():
-            for members in _balanced(lengths):
-                block = math.gcd(*members)
-                settled |= {key_of((*rest, length)) for length in members}
-                for length in members:
-                    found[rest, length, len(rest) + 1] = block
-    return found
-
-
-def _balanced(lengths: Mapping[int, int]) -> list[tuple[int, ...]]:
-    """Return the sets of lengths of which both sides have as many values in all; each is cut by itself.
-
-    Args:
-        lengths: how many more tensors of a length the first side has.
-    """
-    if sum(length * surplus for length, surplus in lengths.items()) or len(lengths) < 2:
-        return []
-    left = dict(sorted(lengths.items()))
-    found: list[tuple[int, ...]] = []
-    for small, large in [(x, y) for x in left for y in left if x < y and y % x == 0]:
-        if small in left and large in left and small * left[small] + large * left[large] == 0:
-            found.append((small, large))
-            del left[small], left[large]
-    return [*found, tuple(left)] if left else found
-
-
-def _cut(parameters: Parameters, lengths: Mapping[tuple[Key, int, int], int]) -> dict[str, Cut]:
-    found = {}
-    for name, one in parameters.items():
-        shape = squeezed(one.shape)
-        for axis in sorted(range(len(shape)), key=lambda axis: -shape[axis]):
-            rest = key_of((*shape[:axis], *shape[axis + 1 :]))
-            block = lengths.get((rest, shape[axis], len(shape)))
-            if block is not None:
-                found[name] = Cut(axis, shape[axis] // block)
-                break
-    return {name: cut for name, cut in found.items() if cut.count > 1}
+    views_a: Views = field(default_factory=dict)
+    views_b: Views = field(default_factory=dict)

@@ -17,7 +17,7 @@ from triport.parity.random_weights import seeded_value
 from triport.parity.runtimes.mindspore import MindSporeRunner
 from triport.reference_models.network import Arrays
 
-from .matching import apart
+from .comparing import apart
 from .result import Trial
 from .sides import Side
 from .values import own_value
@@ -44,6 +44,17 @@ def feed_of(side: Side, seed: int) -> list[np.ndarray]:
     return [given.draw(side.network.sizes, random) for given in side.network.inputs]
 
 
+def even(array: np.ndarray) -> np.ndarray:
+    """Return images of a single colour each: what pads or shifts otherwise sees little of it there.
+
+    Args:
+        array: (N, C, H, W) of any dtype; another rank, and what is not floating point, stays.
+    """
+    if array.ndim != 4 or array.dtype.kind != "f":
+        return array
+    return np.ascontiguousarray(np.broadcast_to(array[:, :, :1, :1], array.shape)).astype(array.dtype)
+
+
 def moved(side: Side, other: Side, names: PairNames, values: Arrays) -> dict[str, np.ndarray]:
     """Return the second side's values, of the first's; tied weights stand there under their first name."""
     known = {alias: one.name for one in side.parameters.values() for alias in one.aliases}
@@ -56,7 +67,8 @@ def is_bit_equal(side: Side, names: PairNames, values: Arrays) -> bool:
     """Return whether values come back from the second side's names bit for bit."""
     known = {alias: one.name for one in side.parameters.values() for alias in one.aliases}
     given = {**values, **{alias: values[name] for alias, name in known.items()}}
-    back = names.backward(names.forward(given))
+    kept = PairNames(tuple(row for row in names.rows if not row.computes))
+    back = kept.backward(kept.forward(given))
     return all(
         array.dtype == given[name].dtype and array.tobytes() == np.ascontiguousarray(given[name]).tobytes()
         for name, array in back.items()

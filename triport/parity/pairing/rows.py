@@ -6,22 +6,24 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from triport.converters.naming.constant_steps import Insert, Remove, Repeat, Unify
+from triport.converters.naming.one_way_steps import FoldBatchNorm
 from triport.converters.naming.pair_names import Row
 from triport.converters.naming.step import Step
 from triport.converters.naming.steps import Concatenate, Reorder, Split, Transpose, reshaped
 
-from .matching import Match
 from .pieces import Parameters, squeezed
+from .state import Match, Matching
 
 
-def rows_of(matches: Iterable[Match], a: Parameters, b: Parameters) -> tuple[list[Row], list[str]]:
-    """Return the rows that matches make, and what is wrong with those that make none.
+def rows_of(matching: Matching) -> tuple[list[Row], list[str]]:
+    """Return the rows that the matches make, and what is wrong with those that make none.
 
     Every piece of the parameters of a row is matched within the row, or there is no row.
     """
+    a, b = matching.parameters
     rows: list[Row] = []
     problems: list[str] = []
-    for group in _connected(matches):
+    for group in _connected(matching.matches.values()):
         names_a, names_b = ({getattr(match, side).name for match in group} for side in "ab")
         pieces = sum(_count(group, name, "a") for name in names_a)
         if pieces != len(group) or sum(_count(group, name, "b") for name in names_b) != len(group):
@@ -30,9 +32,68 @@ def rows_of(matches: Iterable[Match], a: Parameters, b: Parameters) -> tuple[lis
         if len({match.order for match in group}) > 1:
             problems.append(f"{', '.join(sorted(names_a))}: its parts are transposed, each otherwise")
             continue
-        rows.append(_row(group, a, b))
+        row = _viewed(_row(group, a, b), matching)
+        if row is None:
+            problems.append(f"{', '.join(sorted(names_a))}: is packed and seen otherwise at once")
+            continue
+        rows.append(row)
     places = {name: place for place, name in enumerate(a)}
     return sorted(rows, key=lambda row: places[row.a[0]]), problems
+
+
+def _viewed(row: Row, matching: Matching) -> Row | None:
+    """Return a row of what the networks keep, of one of what its pieces were taken of; None: there is none."""
+    views_a, views_b = matching.views
+    if not any(name in views_a for name in row.a) and not any(name in views_b for name in row.b):
+        return row
+    if len(row.a) > 1 or len(row.b) > 1:
+        return None
+    before = views_a.get(row.a[0], ())
+    after = [step.inverse for step in reversed(views_b.get(row.b[0], ()))]
+    return Row(row.a, row.b, (*before, *row.steps, *after), row.reason)
+
+
+def folded_rows(matching: Matching) -> list[Row]:
+    """Return rows of layers with a BatchNorm behind them that the second side has folded into the layer."""
+    a, b = (side.parameters for side in matching.sides)
+    to_b = {match.a.name: match.b.name for match in matching.matches.values()}
+    from_b = {match.b.name: match.a.name for match in matching.matches.values()}
+    rows = []
+    for name, one in a.items():
+        if name in to_b or one.role != "variance" or one.epsilon is None:
+            continue
+        norm = {
+            other.leaf.name: other.name for other in a.values() if other.owner == one.owner and other.leaf
+        }
+        needed = [norm.get(leaf, "") for leaf in ("weight", "bias", "running_mean", "running_var")]
+        bias = to_b.get(needed[1])
+        if bias is None or any(leaf in to_b for leaf in (needed[0], *needed[2:])):
+            continue
+        weights = [
+            other.name
+            for other in b.values()
+            if other.owner == b[bias].owner
+            and other.name in from_b
+            and other.leaf
+            and other.leaf.name == "weight"
+        ]
+        if len(weights) != 1 or a[from_b[weights[0]]].shape != b[weights[0]].shape:
+            continue
+        weight = from_b[weights[0]]
+        biases = [
+            other.name
+            for other in a.values()
+            if other.owner == a[weight].owner and other.name not in to_b and other.role == "shift"
+        ]
+        rows.append(
+            Row(
+                (weight, *biases, *needed),
+                (weights[0], bias),
+                (FoldBatchNorm(0, one.epsilon),),
+                "the norm is folded",
+            )
+        )
+    return rows
 
 
 def without_counterpart(name: str, kind: str, shape: Sequence[int], on_a: bool) -> Row:

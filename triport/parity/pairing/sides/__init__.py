@@ -25,7 +25,8 @@ class SideParameter:
     """A parameter of a network, or a buffer that holds weights: statistics of a norm.
 
     `name` is what the network's own checkpoint calls it, `owner` the path of its module, `aliases` further
-    names of the same tensor. `kind` and `leaf` are what the table of kinds knows of it.
+    names of the same tensor. `kind` and `leaf` are what the table of kinds knows of it, `epsilon` what a norm
+    adds to its variance.
     """
 
     name: str
@@ -34,6 +35,7 @@ class SideParameter:
     kind: Kind | None = None
     leaf: Leaf | None = None
     aliases: tuple[str, ...] = ()
+    epsilon: float | None = None
 
     @property
     def size(self) -> int:
@@ -81,6 +83,10 @@ class Side(Protocol):
 
     def outputs(self, feed: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the outputs for inputs in order."""
+        ...
+
+    def called(self, feed: Sequence[np.ndarray]) -> list[str]:
+        """Return the modules that own parameters, in the order in which a run first calls them."""
         ...
 
     def gradients(

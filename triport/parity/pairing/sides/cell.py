@@ -46,6 +46,27 @@ class CellSide:
         self._mindspore.set_context(mode=self._mindspore.PYNATIVE_MODE)
         return [tensor.asnumpy() for tensor in self._run(*self._inputs(feed))]
 
+    def called(self, feed: Sequence[np.ndarray]) -> list[str]:
+        """Return the Cells that own parameters, in the order in which a run first calls them."""
+        owners = {one.owner for one in self.parameters.values()}
+        found: list[str] = []
+
+        def note(path: str, given: Any) -> Any:
+            found.append(path)
+            return given
+
+        handles = [
+            cell.register_forward_pre_hook(lambda _, given, path=path: note(path, given))
+            for path, cell in self.net.cells_and_names()
+            if path in owners
+        ]
+        try:
+            self.outputs(feed)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return list(dict.fromkeys(found))
+
     def gradients(
         self, feed: Sequence[np.ndarray], weights: Callable[[int, int], np.ndarray], see: See
     ) -> list[np.ndarray]:
@@ -137,7 +158,8 @@ def _derived_of_norms(norms: Sequence[_Norm]) -> frozenset[str]:
 
 def _parameters(net: Any) -> tuple[dict[str, SideParameter], tuple[str, ...]]:
     owners: dict[int, str] = {}
-    for path, cell in net.cells_and_names():
+    cells = dict(net.cells_and_names())
+    for path, cell in cells.items():
         for _, parameter in cell.parameters_and_names(expand=False):
             owners.setdefault(id(parameter), path)
     found = {}
@@ -146,7 +168,13 @@ def _parameters(net: Any) -> tuple[dict[str, SideParameter], tuple[str, ...]]:
         if owned.seeding is None:
             kept.append(owned.name)
         else:
+            epsilon = getattr(cells[owners[owned.key]], "eps", None)
             found[owned.name] = SideParameter(
-                owned.name, owned.shape, owners[owned.key], owned.kind, owned.leaf
+                owned.name,
+                owned.shape,
+                owners[owned.key],
+                owned.kind,
+                owned.leaf,
+                epsilon=float(epsilon) if isinstance(epsilon, int | float) else None,
             )
     return found, tuple(kept)

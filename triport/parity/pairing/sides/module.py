@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,22 @@ class ModuleSide:
         """Return the outputs for inputs in order."""
         with self._torch.no_grad():
             return [tensor.numpy().copy() for tensor in self._run(feed)]
+
+    def called(self, feed: Sequence[np.ndarray]) -> list[str]:
+        """Return the modules that own parameters, in the order in which a run first calls them."""
+        owners = {one.owner for one in self.parameters.values()}
+        found: list[str] = []
+        handles = [
+            module.register_forward_pre_hook(lambda _, given, path=path: found.append(path))
+            for path, module in self.net.named_modules()
+            if path in owners
+        ]
+        try:
+            self.outputs(feed)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return list(dict.fromkeys(found))
 
     def gradients(
         self, feed: Sequence[np.ndarray], weights: Callable[[int, int], np.ndarray], see: See
@@ -114,8 +131,9 @@ def _parameters(net: Any) -> tuple[dict[str, SideParameter], tuple[str, ...]]:
             found[owned.name] = SideParameter(
                 owned.name, owned.shape, owned.name.rpartition(".")[0], owned.kind, owned.leaf
             )
+    modules = dict(net.named_modules(remove_duplicate=False))
     return {
-        name: SideParameter(name, one.shape, one.owner, one.kind, one.leaf, tuple(aliases[name]))
+        name: replace(one, aliases=tuple(aliases[name]), epsilon=getattr(modules.get(one.owner), "eps", None))
         for name, one in found.items()
     }, tuple(kept)
 

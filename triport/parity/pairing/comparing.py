@@ -1,0 +1,99 @@
+"""Comparing what two sides told of a run: gradients in sketches, and outputs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .pieces import Key, Piece, Views, pieces_named
+from .sides import See
+from .sketches import distances, sketch
+from .values import transpositions
+
+Class = tuple[Key, str | None]
+
+# what roundings alone make of equal gradients and of equal outputs, in float64 and in float32
+ROUNDED = {True: 1e-7, False: 1e-4}
+SAME_OUTPUTS = {True: 1e-9, False: 5e-4}
+
+
+@dataclass(slots=True)
+class Seen:
+    """What a run of both sides told: the sketches of pieces, and how far the outputs are apart."""
+
+    a: dict[Piece, np.ndarray] = field(default_factory=dict)
+    b: dict[Piece, np.ndarray] = field(default_factory=dict)
+    apart: float = np.inf
+    # the size of the largest gradient of any parameter
+    largest: float = 0.0
+
+
+def sketching(pieces: Iterable[Piece], found: dict[Piece, np.ndarray], seen: Seen, views: Views) -> See:
+    """Return what puts the sketches of these pieces of each gradient, as they are seen, into `found`."""
+    by_name = pieces_named(pieces)
+
+    def see(name: str, gradient: np.ndarray | None) -> None:
+        if gradient is not None:
+            seen.largest = max(seen.largest, float(np.linalg.norm(gradient)))
+            for step in views.get(name, ()) if name in by_name else ():
+                (gradient,) = step.forward([gradient])
+            for piece in by_name.get(name, ()):
+                found[piece] = sketch(piece.of(gradient))
+
+    return see
+
+
+def class_of(piece: Piece) -> Class:
+    """Return what a piece can be matched with: the same sizes in the same role."""
+    return piece.key, piece.role
+
+
+def compared(
+    seen: Seen, a: Sequence[Piece], b: Sequence[Piece]
+) -> tuple[np.ndarray, list[list[tuple[int, ...]]]]:
+    """Return the distances of pieces by their gradients, and the order of axes in which each is nearest."""
+    found = np.ones((len(a), len(b)))
+    orders: list[list[tuple[int, ...]]] = [[tuple(range(len(piece.shape)))] * len(b) for piece in a]
+    rows, columns = (_by_shape(side) for side in (a, b))
+    for shape_a, places_a in rows.items():
+        for shape_b, places_b in columns.items():
+            for order in transpositions(shape_a, shape_b):
+                apart = distances(
+                    [np.transpose(seen.a[a[place]], order) for place in places_a],
+                    [seen.b[b[place]] for place in places_b],
+                )
+                for i, row in enumerate(places_a):
+                    for j, column in enumerate(places_b):
+                        if apart[i, j] < found[row, column]:
+                            found[row, column] = apart[i, j]
+                            orders[row][column] = order
+    return found, orders
+
+
+def _by_shape(pieces: Sequence[Piece]) -> dict[tuple[int, ...], list[int]]:
+    found = defaultdict(list)
+    for place, piece in enumerate(pieces):
+        found[piece.shape].append(place)
+    return found
+
+
+def projected(place: int, size: int, seed: int) -> np.ndarray:
+    """Return what the elements of an output count in the sum that is derived."""
+    return np.random.default_rng([seed, place, size]).standard_normal(size)
+
+
+def apart(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> float:
+    """Return the largest difference of outputs, relative to the largest value; infinite if there is none."""
+    if len(a) != len(b):
+        return np.inf
+    worst = 0.0
+    for one, other in zip(a, b, strict=True):
+        if one.size != other.size or not (np.isfinite(one).all() and np.isfinite(other).all()):
+            return np.inf
+        largest = np.abs(one).max(initial=0.0)
+        difference = np.abs(one.reshape(-1) - other.reshape(-1)).max(initial=0.0)
+        worst = max(worst, float(difference / largest) if largest > 0 else np.inf)
+    return worst

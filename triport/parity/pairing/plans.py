@@ -1,0 +1,174 @@
+"""Plans: which parameters are cut or seen otherwise, so that both sides have the same pieces.
+
+The first follows from the shapes. The others are tried where the outputs are not equal with it: what is packed
+may be in another order, or head by head, and a dense layer may be given channels first or channels last.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+
+from triport.converters.naming.steps import Regroup, Reshape
+
+from .pieces import Cut, Key, Parameters, Plan, Views, key_of, squeezed, viewed
+
+_MOST_ORDERS = 12
+
+
+def first_plan(a: Parameters, b: Parameters) -> Plan:
+    """Return the cuts without which the two sides have other shapes; none where they have the same."""
+    views_a, views_b = _matrices(a, b), _matrices(b, a)
+    seen_a, seen_b = viewed(a, views_a), viewed(b, views_b)
+    lengths = _lengths(seen_a, seen_b)
+    return Plan(_cut(seen_a, lengths), _cut(seen_b, lengths), "shapes", views_a, views_b)
+
+
+def _matrices(parameters: Parameters, others: Parameters) -> Views:
+    """Return views of kernels as matrices, where only the other side has such matrices, and more of them."""
+    counts, other = (Counter(key_of(one.shape) for one in side.values()) for side in (parameters, others))
+    found = {}
+    for name, one in parameters.items():
+        shape = one.shape
+        if len(shape) < 3 or other[key_of(shape)] >= counts[key_of(shape)]:
+            continue
+        flat = (shape[0], math.prod(shape[1:]))
+        if other[key_of(flat)] > counts[key_of(flat)] and key_of(flat) != key_of(shape):
+            found[name] = (Reshape(shape, flat),)
+    return found
+
+
+def packed_plan(a: Parameters, b: Parameters, parts: int, blocks_of: int | None = None) -> Plan | None:
+    """Return cuts of what may be packed: (3d, d), and whatever else has 3d; None where there is none.
+
+    Args:
+        a: the parameters of one side.
+        b: those of the other.
+        parts: how many are packed: 3, or 4 gates.
+        blocks_of: the length of the blocks, which may be in any order; None: d.
+    """
+    widths = {
+        key[1]
+        for one in (*a.values(), *b.values())
+        if len(key := key_of(one.shape)) == 2 and key[0] == parts * key[1]
+    }
+    if not widths or (blocks_of is not None and any(width % blocks_of for width in widths)):
+        return None
+    first = first_plan(a, b)
+    a, b = viewed(a, first.views_a), viewed(b, first.views_b)
+    one_sided = bool(first.a or first.b)
+
+    def cut(parameters: Parameters, found: Mapping[str, Cut]) -> dict[str, Cut]:
+        cuts = dict(found)
+        for name, one in parameters.items():
+            shape = squeezed(one.shape)
+            packed = next((axis for axis, size in enumerate(shape) if size // parts in widths), None)
+            if len(shape) <= 2 and packed is not None and shape[packed] % parts == 0:
+                width = shape[packed] // parts
+                cuts[name] = Cut(packed, shape[packed] // (blocks_of or width))
+            elif blocks_of is not None and name in found:
+                cuts[name] = Cut(found[name].axis, shape[found[name].axis] // blocks_of)
+            elif blocks_of is not None and one_sided and len(shape) <= 2 and set(shape) <= widths and shape:
+                cuts[name] = Cut(0, shape[0] // blocks_of)
+        return {name: one for name, one in cuts.items() if one.count > 1}
+
+    what = f"{parts} packed, blocks of {blocks_of or 'their width'}"
+    return Plan(cut(a, first.a), cut(b, first.b), what, first.views_a, first.views_b)
+
+
+def plans_of(a: Parameters, b: Parameters) -> list[Plan]:
+    """Return every plan that these shapes allow, the plainest first."""
+    found = [first_plan(a, b)]
+    for parts in (3, 4):
+        for blocks_of in (None, 64, 32, 16, 8, 4, 2)[: 7 if parts == 3 else 1]:
+            plan = packed_plan(a, b, parts, blocks_of)
+            if plan is not None and all((plan.a, plan.b) != (one.a, one.b) for one in found):
+                found.append(plan)
+    return [*found, *_orders(a, b, found[0])]
+
+
+def _orders(a: Parameters, b: Parameters, first: Plan) -> Iterator[Plan]:
+    """Yield plans in which a dense layer of the second side is given what it flattens in another order.
+
+    Its inputs are channels x the rest, or the rest x channels; channels are what convolutions return.
+    """
+    channels = sorted({one.shape[0] for one in (*a.values(), *b.values()) if len(one.shape) > 2})
+    channels += sorted({one.shape[1] for one in a.values() if len(one.shape) > 3} - {*channels})
+    seen = viewed(b, first.views_b)
+    classes: dict[Key, list[str]] = defaultdict(list)
+    for name, one in seen.items():
+        if len(key_of(one.shape)) == 2 and name not in first.b:
+            classes[key_of(one.shape)].append(name)
+    found = 0
+    for key, names in sorted(classes.items(), key=lambda item: len(item[1])):
+        for length in dict.fromkeys(key):
+            for count in channels:
+                rest, more = divmod(length, count)
+                if more or rest < 2 or count < 2 or found >= _MOST_ORDERS:
+                    continue
+                for sizes in ((rest, count), (count, rest)):
+                    views = dict(first.views_b)
+                    for name in names:
+                        axis = seen[name].shape.index(length)
+                        views[name] = (*first.views_b.get(name, ()), Regroup(axis, sizes, (1, 0)))
+                    found += 1
+                    what = f"{length} inputs as {sizes[0]} x {sizes[1]}"
+                    yield Plan(first.a, first.b, what, first.views_a, views)
+
+
+def _lengths(a: Parameters, b: Parameters) -> dict[tuple[Key, int, int], int]:
+    """Return, for the shapes that one side has more of, the axis to cut along and the length of a block.
+
+    A key of what is returned is a group (the sizes of the other axes), the length and the kind of axis.
+    """
+    count_a, count_b = (Counter(key_of(one.shape) for one in side.values()) for side in (a, b))
+    more = {
+        key: count_a[key] - count_b[key]
+        for key in sorted({*count_a, *count_b})
+        if key and count_a[key] != count_b[key]
+    }
+    found: dict[tuple[Key, int, int], int] = {}
+    settled: set[Key] = set()
+    for place in range(4):  # along the longest axis, or the next
+        groups: dict[Key, dict[int, int]] = defaultdict(dict)
+        for key, surplus in more.items():
+            if key not in settled and place < len(key):
+                groups[(*key[:place], *key[place + 1 :])][key[place]] = surplus
+        for rest, lengths in groups.items():
+            for members in _balanced(lengths):
+                block = math.gcd(*members)
+                settled |= {key_of((*rest, length)) for length in members}
+                for length in members:
+                    found[rest, length, len(rest) + 1] = block
+    return found
+
+
+def _balanced(lengths: Mapping[int, int]) -> list[tuple[int, ...]]:
+    """Return the sets of lengths of which both sides have as many values in all; each is cut by itself.
+
+    Args:
+        lengths: how many more tensors of a length the first side has.
+    """
+    if sum(length * surplus for length, surplus in lengths.items()) or len(lengths) < 2:
+        return []
+    left = dict(sorted(lengths.items()))
+    found: list[tuple[int, ...]] = []
+    for small, large in [(x, y) for x in left for y in left if x < y and y % x == 0]:
+        if small in left and large in left and small * left[small] + large * left[large] == 0:
+            found.append((small, large))
+            del left[small], left[large]
+    return [*found, tuple(left)] if left else found
+
+
+def _cut(parameters: Parameters, lengths: Mapping[tuple[Key, int, int], int]) -> dict[str, Cut]:
+    found = {}
+    for name, one in parameters.items():
+        shape = squeezed(one.shape)
+        for axis in sorted(range(len(shape)), key=lambda axis: -shape[axis]):
+            rest = key_of((*shape[:axis], *shape[axis + 1 :]))
+            block = lengths.get((rest, shape[axis], len(shape)))
+            if block is not None:
+                found[name] = Cut(axis, shape[axis] // block)
+                break
+    return {name: cut for name, cut in found.items() if cut.count > 1}

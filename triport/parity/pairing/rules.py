@@ -1,0 +1,188 @@
+"""Rules that say which pieces belong together; the plainest first, and each with its reason.
+
+Each is given the state and what the last run told, and returns matches. `matching.py` asks them in turn.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from .comparing import ROUNDED, SAME_OUTPUTS, Class, Seen, class_of, compared
+from .pieces import Piece
+from .sides import SideParameter
+from .sketches import distances
+from .state import Choice, Match, Matching
+from .values import transpositions
+
+# how near the nearest must be, of what it could be at all
+_NEAR = 0.5
+# how much nearer another must be for a match to be wrong
+_WRONG = 1.5
+
+
+def _classes(matching: Matching, seen: Seen) -> Iterable[tuple[list[Piece], list[Piece]]]:
+    classes: dict[Class, tuple[list[Piece], list[Piece]]] = defaultdict(lambda: ([], []))
+    for place, found in enumerate((seen.a, seen.b)):
+        for piece in found:
+            if piece not in (matching.matches, matching.taken)[place] and np.any(found[piece]):
+                classes[class_of(piece)][place].append(piece)
+    return [both for both in classes.values() if both[0] and both[1]]
+
+
+def nearest(matching: Matching, seen: Seen, margin: float) -> list[Match]:
+    """Return the pairs of which each is the other's nearest, with a margin."""
+    fresh = []
+    rounded = ROUNDED[matching.is_double]
+    for a, b in _classes(matching, seen):
+        apart, orders = compared(seen, a, b)
+        if seen.apart <= SAME_OUTPUTS[matching.is_double]:
+            _remember(matching, a, apart)
+        for row, piece in enumerate(a):
+            column = int(apart[row].argmin())
+            best = apart[row, column]
+            if apart[:, column].argmin() != row or best > _NEAR:
+                continue
+            others = min(
+                np.delete(apart[row], column).min(initial=1),
+                np.delete(apart[:, column], row).min(initial=1),
+            )
+            if others > margin * max(best, rounded):
+                fresh.append(Match(piece, b[column], orders[row][column], "gradient"))
+    return fresh
+
+
+def _remember(matching: Matching, a: Sequence[Piece], apart: np.ndarray) -> None:
+    """Remember which pieces of the first side are alike: they are equal to one of the second side."""
+    near = apart <= 10 * ROUNDED[matching.is_double]
+    for column in np.flatnonzero(near.sum(0) > 1):
+        rows = np.flatnonzero(near[:, column])
+        matching.alike |= {(a[one], a[other]) for one, other in itertools.pairwise(rows)}
+
+
+def one_twin(matching: Matching, seen: Seen) -> list[Match]:
+    """Return one pair of twins, whose gradients are equal, as a choice; the next round tells the rest."""
+    rounded = 10 * ROUNDED[matching.is_double]
+    for a, b in _classes(matching, seen):
+        apart, orders = compared(seen, a, b)
+        for row, piece in enumerate(a):
+            near = np.flatnonzero(apart[row] <= rounded)
+            if len(near) > 1:
+                column = int(near[0])
+                match = Match(piece, b[column], orders[row][column], "any of its twins")
+                others = tuple(b[place] for place in near[1:])
+                matching.choices.append(Choice(tuple(matching.matches.values()), match, others))
+                return [match]
+    return []
+
+
+def beside(matching: Matching, seen: Seen, is_same: bool) -> list[Match]:
+    """Return what is left of layers whose other parameters are matched, leaf for leaf."""
+    owners: dict[str, set[str]] = defaultdict(set)
+    for match in matching.matches.values():
+        a, b = (
+            side.parameters[one.name] for side, one in zip(matching.sides, (match.a, match.b), strict=True)
+        )
+        if a.leaf is not None and b.leaf is not None:
+            owners[a.owner].add(b.owner)
+    theirs: dict[tuple[str, str, int, tuple[int, ...]], list[Piece]] = defaultdict(list)
+    for piece in matching.pieces[1]:
+        b = matching.sides[1].parameters[piece.name]
+        if piece not in matching.taken and b.leaf is not None:
+            theirs[b.owner, _leaf(b), piece.block, piece.shape].append(piece)
+    fresh = []
+    for piece in matching.pieces[0]:
+        a = matching.sides[0].parameters[piece.name]
+        if piece in matching.matches or a.leaf is None or len(owners[a.owner]) != 1:
+            continue
+        found = theirs[next(iter(owners[a.owner])), _leaf(a), piece.block, piece.shape]
+        if len(found) == 1 and (not is_same or _agree(matching, seen, piece, found[0])):
+            fresh.append(Match(piece, found[0], tuple(range(len(piece.shape))), "the rest of its layer"))
+    return fresh
+
+
+def in_place(matching: Matching) -> list[Match]:
+    """Return pieces between whose neighbours, in the order of calls, just one of their sizes is left.
+
+    The neighbours are matched, and nothing else tells more: graphs that differ have gradients that do. What
+    is found so is believed only if the proof by substitution, or equal outputs, bear it out.
+    """
+    places = matching.places()
+    anchors = sorted(
+        (places[0][match.a.name], places[1][match.b.name])
+        for match in matching.matches.values()
+        if match.a.name in places[0] and match.b.name in places[1]
+    )
+    classes: dict[tuple[Class, int, int], tuple[list[Piece], list[Piece]]] = defaultdict(lambda: ([], []))
+    for place, side in enumerate(matching.pieces):
+        ends = sorted({pair[place] for pair in anchors})
+        for piece in side:
+            if piece in (matching.matches, matching.taken)[place] or piece.name not in places[place]:
+                continue
+            at = bisect.bisect_right(ends, places[place][piece.name])
+            if at:
+                before = ends[at - 1]
+                paired = [pair for pair in anchors if pair[place] == before][-1]
+                classes[class_of(piece), *paired][place].append(piece)
+            else:
+                classes[class_of(piece), -1, -1][place].append(piece)
+    return [
+        Match(a[0], b[0], tuple(range(len(a[0].shape))), "its place between its neighbours")
+        for a, b in classes.values()
+        if len(a) == len(b) == 1 and a[0].shape == b[0].shape
+    ]
+
+
+def _agree(matching: Matching, seen: Seen, a: Piece, b: Piece) -> bool:
+    """Return whether two pieces have equal gradients, or none."""
+    known = [one for one in (seen.a.get(a), seen.b.get(b)) if one is not None]
+    most = 10 * ROUNDED[matching.is_double]
+    if all(float(np.linalg.norm(one)) <= most * seen.largest for one in known):
+        return True
+    return len(known) == 2 and bool(distances(known[:1], known[1:])[0, 0] <= most)
+
+
+def only_ones(matching: Matching, seen: Seen, is_same: bool) -> list[Match]:
+    """Return what is the only one left of its sizes on either side; equal outputs must not contradict."""
+    classes: dict[Class, tuple[list[Piece], list[Piece]]] = defaultdict(lambda: ([], []))
+    for place, side in enumerate(matching.pieces):
+        for piece in side:
+            if piece not in (matching.matches, matching.taken)[place]:
+                classes[class_of(piece)][place].append(piece)
+    fresh = []
+    for a, b in classes.values():
+        names = {piece.name: piece for piece in b}
+        pairs = [(a[0], b[0])] if len(a) == len(b) == 1 else []
+        pairs = pairs or [(one, names[one.name]) for one in a if one.name in names and is_same]
+        for one, other in pairs:
+            orders = transpositions(one.shape, other.shape)
+            if orders and (not is_same or _agree(matching, seen, one, other)):
+                reason = "the only one left of its shape" if len(a) == 1 else "its name"
+                fresh.append(Match(one, other, orders[0], reason))
+    return fresh
+
+
+def not_nearest(matching: Matching, seen: Seen) -> list[Match]:
+    """Return matches of which one piece is much nearer to another than to its own, once all have own values."""
+    wrong: dict[Match, None] = {}
+    classes: dict[Class, list[Match]] = defaultdict(list)
+    for match in matching.matches.values():
+        if match.a in seen.a and match.b in seen.b:
+            classes[class_of(match.a)].append(match)
+    for matches in classes.values():
+        apart, _ = compared(seen, [match.a for match in matches], [match.b for match in matches])
+        for place, match in enumerate(matches):
+            nearest_one = min(apart[place].min(), apart[:, place].min())
+            if apart[place, place] > _WRONG * nearest_one:
+                wrong[match] = None
+    return list(wrong)
+
+
+def _leaf(parameter: SideParameter) -> str:
+    """Return what a parameter is in its layer: torch's name of the leaf, with the layer's number in it."""
+    assert parameter.leaf is not None
+    return parameter.leaf.name + parameter.name.rpartition(".")[2].partition("_l")[2]

@@ -1,0 +1,213 @@
+"""The state of matching two sides: what is cut and seen how, what is matched, and which values stand where."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .comparing import Class, Seen, apart, class_of, projected, sketching
+from .pieces import Key, Piece, Plan, pieces_of, viewed
+from .sides import Side
+from .values import GAIN, common_value, own_value
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A piece of `a` and the one of `b` that holds the same numbers, with its axes in this order."""
+
+    a: Piece
+    b: Piece
+    order: tuple[int, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A match that was chosen among twins: `others` are the pieces of `b` that would have done as well."""
+
+    before: tuple[Match, ...]
+    match: Match
+    others: tuple[Piece, ...]
+
+
+class Matching:
+    """The state of matching two sides under one plan of cuts."""
+
+    def __init__(self, a: Side, b: Side, plan: Plan, feed: Sequence[np.ndarray], progress: Progress) -> None:
+        self.sides = (a, b)
+        self.plan, self.feed, self.progress = plan, feed, progress
+        self.is_double = a.is_double and b.is_double
+        self.gain = GAIN
+        self.views = (plan.views_a, plan.views_b)
+        # as the pieces see them
+        self.parameters = tuple(
+            viewed(side.parameters, views) for side, views in zip(self.sides, self.views, strict=True)
+        )
+        self.pieces = tuple(
+            pieces_of(parameters, cuts, roles=True)
+            for parameters, cuts in zip(self.parameters, (plan.a, plan.b), strict=True)
+        )
+        self._forget_unknown_roles()
+        self.folded = self._folded()
+        self.matches: dict[Piece, Match] = {}
+        self.taken: dict[Piece, Match] = {}
+        self.choices: list[Choice] = []
+        # pieces of the first side with equal gradients, while they had one value
+        self.alike: set[tuple[Piece, Piece]] = set()
+        self.neutral = self._unbalanced()
+        self._order: tuple[dict[str, int], dict[str, int]] | None = None
+        self._alike = self._laid_out_alike()
+        # the values of what is cut, which are set as a whole
+        self._whole: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] = ({}, {})
+
+    # --- what is compared with what ---
+
+    def _forget_unknown_roles(self) -> None:
+        """Trust roles only among pieces of one size that all have one: a bare parameter may be anything."""
+        sizes = {piece.key for side in self.pieces for piece in side if piece.role is None}
+        self.pieces = tuple(
+            [
+                Piece(one.name, one.block, one.cut, one.shape) if one.key in sizes and one.role else one
+                for one in side
+            ]
+            for side in self.pieces
+        )
+
+    def _counts(self) -> tuple[Counter[Class], Counter[Class]]:
+        return Counter(map(class_of, self.pieces[0])), Counter(map(class_of, self.pieces[1]))
+
+    def _folded(self) -> frozenset[Key]:
+        """Return the sizes of which the first side has BatchNorms that the second may have folded.
+
+        What such a norm adds stands against the bias of the layer that it was folded into: one role.
+        """
+        a, b = self._counts()
+        found = frozenset(
+            key
+            for key, role in a
+            if role == "variance"
+            and a[key, role] > b[key, role]
+            and a[key, "norm shift"] - b[key, "norm shift"] == a[key, role] - b[key, role]
+        )
+        self.pieces = tuple(
+            [
+                replace(one, role="shift") if one.key in found and one.role == "norm shift" else one
+                for one in side
+            ]
+            for side in self.pieces
+        )
+        return found
+
+    def _unbalanced(self) -> frozenset[Class]:
+        """Return the classes of which one side has more, and which have a value that does nothing."""
+        a, b = self._counts()
+        plain = {one for one in {*a, *b} if a[one] != b[one] and one[1] in ("shift", "norm shift")}
+        of_norms = {(key, role) for key in self.folded for role in ("shift", "scale", "mean", "variance")}
+        return frozenset(plain | of_norms)
+
+    def _laid_out_alike(self) -> frozenset[Key]:
+        shapes = defaultdict(set)
+        for side in self.pieces:
+            for piece in side:
+                shapes[piece.key].add(piece.shape)
+        return frozenset(key for key, found in shapes.items() if len(key) > 2 and len(found) == 1)
+
+    # --- values ---
+
+    def start(self) -> Seen:
+        """Give every piece the value of its sizes, and run; with smaller values where those overflow."""
+        for gain in (self.gain, 0.7, 0.3):
+            self.gain = gain
+            for place, side in enumerate(self.pieces):
+                made: dict[object, np.ndarray] = {}
+                for piece in side:
+                    neutral = class_of(piece) in self.neutral
+                    about = (class_of(piece), piece.shape, piece.name if neutral else "")
+                    if about not in made:
+                        made[about] = self._common(piece, place)
+                    self.give(place, piece, made[about])
+            seen = self.look(0)
+            if np.isfinite(seen.apart):
+                return seen
+        return seen
+
+    def _common(self, piece: Piece, place: int) -> np.ndarray:
+        if class_of(piece) in self.neutral:
+            return np.full(piece.shape, self.neutral_value(piece, place), np.float32)
+        return common_value(piece, piece.key in self._alike, self.gain)
+
+    def neutral_value(self, piece: Piece, place: int) -> float:
+        """Return the value with which a piece does nothing."""
+        epsilon = self.sides[place].parameters[piece.name].epsilon or 0.0
+        return {"scale": 1.0, "variance": 1.0 - epsilon}.get(piece.role or "", 0.0)
+
+    def give(self, place: int, piece: Piece, value: np.ndarray) -> None:
+        """Set a piece's values on a side."""
+        shape = self.parameters[place][piece.name].shape
+        if piece.cut.count == 1:
+            self._set(place, piece.name, value.reshape(shape))
+            return
+        whole = self._whole[place].setdefault(piece.name, np.zeros(shape, np.float32))
+        piece.of(whole)[...] = value
+        self._set(place, piece.name, whole)
+
+    def _set(self, place: int, name: str, value: np.ndarray) -> None:
+        """Set a parameter's values, which are given as the pieces see them."""
+        for step in reversed(self.views[place].get(name, ())):
+            (value,) = step.backward([value])
+        self.sides[place].set_values({name: value})
+
+    def own(self, match: Match) -> np.ndarray:
+        """Return the values of a match, as the first side has them."""
+        tag = f"{match.a.name} {match.a.block} {match.a.cut.count}"
+        return own_value(match.a.shape, match.a.role, tag, self.gain)
+
+    def set_own(self, match: Match) -> None:
+        """Give the two pieces of a match values that no other piece has."""
+        value = self.own(match)
+        self.give(0, match.a, value)
+        self.give(1, match.b, np.transpose(value, match.order))
+
+    # --- running ---
+
+    def look(self, seed: int, everything: bool = False) -> Seen:
+        """Run both sides forward and backward; the sketches of what is not matched, or of everything."""
+        seen = Seen()
+        outputs = []
+        for place, side in enumerate(self.sides):
+            found = seen.a if place == 0 else seen.b
+            known = (self.matches, self.taken)[place]
+            wanted = [piece for piece in self.pieces[place] if everything or piece not in known]
+            see = sketching(wanted, found, seen, self.views[place])
+            outputs.append(side.gradients(self.feed, lambda at, size: projected(at, size, seed), see))
+        seen.apart = apart(*outputs)
+        return seen
+
+    def accept(self, match: Match) -> None:
+        """Take a match, and give it values of its own."""
+        self.matches[match.a] = self.taken[match.b] = match
+        self.set_own(match)
+
+    def drop(self, match: Match) -> None:
+        """Take a match back."""
+        del self.matches[match.a], self.taken[match.b]
+        for place, piece in ((0, match.a), (1, match.b)):
+            self.give(place, piece, self._common(piece, place))
+
+    def places(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Return, by name, where a parameter's module stands in the order of calls."""
+        if self._order is None:
+            orders = [
+                {path: place for place, path in enumerate(side.called(self.feed))} for side in self.sides
+            ]
+            found = [
+                {name: order[one.owner] for name, one in side.parameters.items() if one.owner in order}
+                for side, order in zip(self.sides, orders, strict=True)
+            ]
+            self._order = found[0], found[1]
+        return self._order
