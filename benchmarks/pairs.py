@@ -1,10 +1,10 @@
 """Pairs of networks: what `pair` finds of each, beside what names, definition order and weightbridge reach.
 
-MindCV 0.3.0 against torchvision and timm, PyTorch against PyTorch, networks that classify no images, MindSpore's
-tutorial and ModelZoo, mindyolo and mindocr. Each pair runs in a process of its own, the small ones first; a line
-of JSON a pair, so that a run that was stopped goes on. Every map that `pair` calls proven is judged again by
-`pairs_truth.py`, and pairs that compute another function are run once more with the difference removed
-(`pairs_mends.py`). Needs an environment of its own (docs/pairs.md says how).
+MindCV 0.3.0 against torchvision and timm, PyTorch against PyTorch, networks that classify no images,
+MindSpore's tutorial and ModelZoo, mindyolo and mindocr. Each pair runs in a process of its own, the small
+ones first; a line of JSON a pair, so that a run that was stopped goes on. Every map that `pair` calls
+proven is judged again by `pairs_truth.py`, and pairs that compute another function are run once more with
+the difference removed (`pairs_mends.py`). Needs an environment of its own (docs/pairs.md says how).
 
     python benchmarks/pairs.py [--section NAME] [--pairs NAME,...] [--minutes M] [--configs DIR]
     python benchmarks/pairs.py --table [--markdown docs/pairs.md]
@@ -86,7 +86,7 @@ def _pair(pair: Pair, specs: tuple[str, ...], nets: tuple[Any, Any], record: Rec
 
 
 def _judged(nets: tuple[Any, Any], forward: Any, shapes: Any, feed: Any) -> Record:
-    """Return what the benchmark's own judge says of a map: `forward` makes the second's values of the first's."""
+    """Return what the benchmark's own judge says of a map: `forward` makes b's values of a's."""
     from benchmarks.pairs_truth import judge, seeded_values
 
     try:
@@ -171,7 +171,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _in_a_process(pair: Pair, options: argparse.Namespace) -> Record:
-    """Run a pair in a process that begins with what takes long to load, and is killed when it takes too long."""
+    """Run a pair in a process that begins with what takes long to load; it is killed after the timeout."""
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder, "result.json")
         started = time.monotonic()

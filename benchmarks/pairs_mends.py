@@ -1,7 +1,8 @@
 """What is changed in one network of a pair so that the two compute the same: small, stated, and by hand.
 
-A map that is proven for two networks which compute different functions must turn into equal outputs once the
-difference is gone; the mended pair is run through `pair` and the benchmark's own judge like every other.
+A map that is proven for two networks which compute different functions must turn into equal outputs once
+the difference is gone; the mended pair is run through `pair` and the benchmark's own judge like every
+other.
 """
 
 from __future__ import annotations

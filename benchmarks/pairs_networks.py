@@ -178,7 +178,7 @@ def feed_of(specs: Sequence[str]) -> Feed:
 
 
 def smallest_size_px(names: tuple[str, str], nets: tuple[Any, Any]) -> int:
-    """Return the smallest image that both networks of a pair take; PyTorch's, which fails faster, comes first."""
+    """Return the smallest image that both networks take; PyTorch's, which fails faster, comes first."""
     plain = [name.partition(":")[2] for name in names]
     wanted = max((px for part, px in LARGER.items() for name in plain if name.startswith(part)), default=0)
     why = ""

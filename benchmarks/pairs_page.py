@@ -116,13 +116,14 @@ def summary(records: list[Record], listed: int) -> str:
     ran = [record for record in records if record["stage"] != "not built"]
     counts = Counter(verdict(record) for record in ran)
     proven = counts["equal"] + counts["same weights, another graph"]
+    wrong = sum(is_wrong(record) for record in ran)
     text = (
-        f"{listed} pairs listed, {len(records)} tried, {len(records) - len(ran)} of which do not build or run; "
-        f"**{listed - len(records)} have not run**. Of the {len(ran)} others {proven} have a complete and proven "
-        f"map: {counts['equal']} equal, {counts['same weights, another graph']} same weights and another graph. "
-        f"{counts['no complete map']} have no complete map, {counts['complete, not proven']} one that is not "
-        f"proven, {counts['failed']} failed. Wrong maps accepted, by the benchmark's own judge: "
-        f"{sum(is_wrong(record) for record in ran)}."
+        f"{listed} pairs listed, {len(records)} tried, {len(records) - len(ran)} of which do not build or "
+        f"run; **{listed - len(records)} have not run**. Of the {len(ran)} others {proven} have a complete "
+        f"and proven map: {counts['equal']} equal, {counts['same weights, another graph']} same weights and "
+        f"another graph. {counts['no complete map']} have no complete map, {counts['complete, not proven']} "
+        f"one that is not proven, {counts['failed']} failed. Wrong maps accepted, by the benchmark's own "
+        f"judge: {wrong}."
     )
     shared = [record for record in ran if record.get("by") in ("shapes", "numbers")]
     if shared and len(shared) < len(ran):
@@ -140,7 +141,7 @@ def _peers_said(records: list[Record]) -> str:
         right = [one for one in complete if one["verdict"] == "equal" or one.get("same_map")]
         off = [one for one in complete if one not in right and one.get("same_map") is False]
         told.append(
-            f"{way} completes {len(complete)} of {len(found)}, {len(right)} of them rightly and {len(off)} wrongly"
+            f"{way} completes {len(complete)} of {len(found)}, {len(right)} rightly, {len(off)} wrongly"
         )
     return f" Beside it: {'; '.join(told)}." if told else ""
 

@@ -1,8 +1,8 @@
 """Whether a map between two networks is right, asked without triport's proof: seeded values, moved and run.
 
 Values are drawn for the first network, moved to the second, and both are run on one batch; a Module runs in
-float64. The outputs must agree within what single precision does to the Module itself (or a floor where both
-are Cells), and nothing of triport's judge takes part.
+float64. The outputs must agree within what single precision does to the Module itself (or a floor where
+both are Cells), and nothing of triport's judge takes part.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A U-Net, a feature pyramid with a detector's head, and an autoencoder, in MindSpore.
 
-Source: ModelZoo's official/cv/Unet/src/unet_medical (channels halved), official/cv/RetinaNet/src (names of the heads),
-written for the same sizes as their PyTorch counterparts. The autoencoder keeps channels last between its two halves,
-so that its dense layers see another order of flattening.
+Source: ModelZoo's official/cv/Unet/src/unet_medical (channels halved), official/cv/RetinaNet/src (names of
+the heads), written for the same sizes as their PyTorch counterparts. The autoencoder keeps channels last
+between its two halves, so that its dense layers see another order of flattening.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ class UNet(nn.Cell):
         super().__init__()
         sizes = (3, *UNET)
         self.downs = nn.CellList([UnetBlock(sizes[n], sizes[n + 1]) for n in range(4)])
-        self.ups = nn.CellList([nn.Conv2dTranspose(UNET[n + 1], UNET[n], 2, 2, "valid", has_bias=True) for n in range(3)])
+        self.ups = nn.CellList(
+            [nn.Conv2dTranspose(UNET[n + 1], UNET[n], 2, 2, "valid", has_bias=True) for n in range(3)]
+        )
         self.joins = nn.CellList([UnetBlock(2 * UNET[n], UNET[n]) for n in range(3)])
         self.pool = nn.MaxPool2d(2, 2)
         self.last = _conv(UNET[0], 2, 1)
@@ -58,7 +60,9 @@ class Pyramid(nn.Cell):
 
     def __init__(self) -> None:
         super().__init__()
-        self.heads_box = nn.SequentialCell(_conv(32, 32), nn.ReLU(), _conv(32, 32), nn.ReLU(), _conv(32, ANCHORS * 4))
+        self.heads_box = nn.SequentialCell(
+            _conv(32, 32), nn.ReLU(), _conv(32, 32), nn.ReLU(), _conv(32, ANCHORS * 4)
+        )
         self.heads_class = nn.SequentialCell(
             _conv(32, 32), nn.ReLU(), _conv(32, 32), nn.ReLU(), _conv(32, ANCHORS * CLASSES)
         )
@@ -84,7 +88,7 @@ class Pyramid(nn.Cell):
 
 
 class Autoencoder(nn.Cell):
-    """Convolutions, a code from maps that are flattened with channels last, and transposed convolutions back."""
+    """Convolutions, a code from maps flattened with channels last, and transposed convolutions back."""
 
     def __init__(self) -> None:
         super().__init__()

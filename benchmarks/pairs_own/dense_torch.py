@@ -1,7 +1,7 @@
 """A U-Net, a feature pyramid with a detector's head, and an autoencoder, in PyTorch.
 
-Source: U-Net, https://arxiv.org/abs/1505.04597, with the names of https://github.com/milesial/Pytorch-UNet; RetinaNet's
-pyramid and heads, https://arxiv.org/abs/1708.02002.
+Source: U-Net, https://arxiv.org/abs/1505.04597, with the names of https://github.com/milesial/Pytorch-UNet;
+RetinaNet's pyramid and heads, https://arxiv.org/abs/1708.02002.
 """
 
 from __future__ import annotations
@@ -73,8 +73,12 @@ class Pyramid(nn.Module):
         )
         self.lateral = nn.ModuleList(nn.Conv2d(n, 32, 1) for n in (32, 64, 128))
         self.smooth = nn.ModuleList(nn.Conv2d(32, 32, 3, padding=1) for _ in range(3))
-        self.cls_tower = nn.Sequential(nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1))
-        self.box_tower = nn.Sequential(nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1))
+        self.cls_tower = nn.Sequential(
+            nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1)
+        )
+        self.box_tower = nn.Sequential(
+            nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1)
+        )
         self.cls_logits = nn.Conv2d(32, ANCHORS * CLASSES, 3, padding=1)
         self.bbox_pred = nn.Conv2d(32, ANCHORS * 4, 3, padding=1)
 
@@ -96,7 +100,9 @@ class Autoencoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.encoder = nn.Sequential(nn.Conv2d(3, 16, 4, 2, 1), nn.ReLU(), nn.Conv2d(16, 32, 4, 2, 1), nn.ReLU())
+        self.encoder = nn.Sequential(
+            nn.Conv2d(3, 16, 4, 2, 1), nn.ReLU(), nn.Conv2d(16, 32, 4, 2, 1), nn.ReLU()
+        )
         self.code = nn.Linear(32 * 8 * 8, 24)
         self.spread = nn.Linear(24, 32 * 8 * 8)
         self.decoder = nn.Sequential(

@@ -1,7 +1,7 @@
 """DBNet in PyTorch, with the module names of its authors' code, and the recognizer CRNN as its paper has it.
 
-Source: https://github.com/MhLiao/DB, decoders/seg_detector.py (`in5`, `out5`, `binarize`); An End-to-End Trainable Neural
-Network for Image-based Sequence Recognition, https://arxiv.org/abs/1507.05717.
+Source: https://github.com/MhLiao/DB, decoders/seg_detector.py (`in5`, `out5`, `binarize`); An End-to-End
+Trainable Neural Network for Image-based Sequence Recognition, https://arxiv.org/abs/1507.05717.
 """
 
 from __future__ import annotations
@@ -52,7 +52,10 @@ class DBNet(nn.Module):
         p3 = self.in3(c3) + functional.interpolate(p4, scale_factor=2.0)
         p2 = self.in2(c2) + functional.interpolate(p3, scale_factor=2.0)
         size = p2.shape[2:]
-        maps = [functional.interpolate(getattr(self, f"out{n}")(p), size=size) for n, p in ((5, p5), (4, p4), (3, p3))]
+        maps = [
+            functional.interpolate(getattr(self, f"out{n}")(p), size=size)
+            for n, p in ((5, p5), (4, p4), (3, p3))
+        ]
         return self.binarize(torch.cat([*maps, self.out2(p2)], 1))
 
 

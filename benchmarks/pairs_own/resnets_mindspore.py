@@ -1,7 +1,8 @@
 """ResNet as MindSpore's tutorial and its ModelZoo write it.
 
-Source: MindSpore's tutorial "ResNet50 transfer learning" (residual blocks, `make_layer`, padding "same" in the stem) and
-ModelZoo's official/cv/ResNet/src/resnet.py (names `down_sample_layer`, `end_point`, mean over the last two axes).
+Source: MindSpore's tutorial "ResNet50 transfer learning" (residual blocks, `make_layer`, padding "same" in
+the stem) and ModelZoo's official/cv/ResNet/src/resnet.py (names `down_sample_layer`, `end_point`, mean over
+the last two axes).
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ class ResidualBlockBase(nn.Cell):
 
     expansion = 1
 
-    def __init__(self, inputs: int, outputs: int, stride: int = 1, down_sample: nn.Cell | None = None) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, stride: int = 1, down_sample: nn.Cell | None = None
+    ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, outputs, kernel_size=3, stride=stride)
         self.norm1 = nn.BatchNorm2d(outputs)
@@ -35,7 +38,9 @@ class ResidualBlock(nn.Cell):
 
     expansion = 4
 
-    def __init__(self, inputs: int, outputs: int, stride: int = 1, down_sample: nn.Cell | None = None) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, stride: int = 1, down_sample: nn.Cell | None = None
+    ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, outputs, kernel_size=1)
         self.norm1 = nn.BatchNorm2d(outputs)

@@ -1,7 +1,7 @@
 """A temporal convolutional network and a Conformer block in MindSpore.
 
-Convolutions along time are two-dimensional with a kernel of one row, which is how MindSpore's audio models often have
-them; the Conformer's pointwise convolutions are dense layers.
+Convolutions along time are two-dimensional with a kernel of one row, which is how MindSpore's audio models
+often have them; the Conformer's pointwise convolutions are dense layers.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ class ConformerBlock(nn.Cell):
         super().__init__()
         self.linear_q, self.linear_k, self.linear_v = (nn.Dense(WIDTH, WIDTH) for _ in range(3))
         self.linear_out = nn.Dense(WIDTH, WIDTH)
-        self.norm_mha, self.norm_conv, self.norm_final = (nn.LayerNorm((WIDTH,), epsilon=1e-5) for _ in range(3))
+        self.norm_mha, self.norm_conv, self.norm_final = (
+            nn.LayerNorm((WIDTH,), epsilon=1e-5) for _ in range(3)
+        )
         self.macaron, self.feed_forward = FeedForward(), FeedForward()
         self.to_gate = nn.Dense(WIDTH, 2 * WIDTH)
         self.from_gate = nn.Dense(WIDTH, WIDTH)

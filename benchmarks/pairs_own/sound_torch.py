@@ -58,7 +58,9 @@ class ConformerBlock(nn.Module):
 
     @staticmethod
     def _feed_forward() -> nn.Sequential:
-        return nn.Sequential(nn.LayerNorm(WIDTH), nn.Linear(WIDTH, 3 * WIDTH), nn.SiLU(), nn.Linear(3 * WIDTH, WIDTH))
+        return nn.Sequential(
+            nn.LayerNorm(WIDTH), nn.Linear(WIDTH, 3 * WIDTH), nn.SiLU(), nn.Linear(3 * WIDTH, WIDTH)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + 0.5 * self.ff1(x)

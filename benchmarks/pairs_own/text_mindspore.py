@@ -1,7 +1,7 @@
 """BERT and taggers of text in MindSpore.
 
-Source: ModelZoo's official/nlp/Bert/src/bert_model.py for the names (`query_layer`, `layernorm`, `embedding_lookup`);
-MindSpore's tutorial of sequence labelling for the tagger.
+Source: ModelZoo's official/nlp/Bert/src/bert_model.py for the names (`query_layer`, `layernorm`,
+`embedding_lookup`); MindSpore's tutorial of sequence labelling for the tagger.
 """
 
 from __future__ import annotations

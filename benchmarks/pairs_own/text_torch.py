@@ -1,8 +1,8 @@
 """Encoders, a decoder and taggers of text in PyTorch, as they are written where transformers is not used.
 
 Source: BERT, https://arxiv.org/abs/1810.04805, with PyTorch's own nn.MultiheadAttention; GPT-2 as in
-https://github.com/karpathy/nanoGPT (Linear where transformers has its transposed Conv1D); bidirectional taggers,
-https://arxiv.org/abs/1508.01991.
+https://github.com/karpathy/nanoGPT (Linear where transformers has its transposed Conv1D); bidirectional
+taggers, https://arxiv.org/abs/1508.01991.
 """
 
 from __future__ import annotations

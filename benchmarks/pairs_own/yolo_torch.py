@@ -1,8 +1,9 @@
-"""YOLOv5n and YOLOv8n in PyTorch, with the module names that Ultralytics' weights have (`cv1`, `m.0`, `model.24`).
+"""YOLOv5n and YOLOv8n in PyTorch, with the names that Ultralytics' weights have (`cv1`, `m.0`, `model.24`).
 
 Source: https://github.com/ultralytics/yolov5, models/common.py and models/yolov5n.yaml;
-https://github.com/ultralytics/ultralytics, nn/modules and cfg/models/v8/yolov8.yaml. Written anew: what runs in training
-and export is left out, and both heads return the decoded boxes and the maps that these were made of.
+https://github.com/ultralytics/ultralytics, nn/modules and cfg/models/v8/yolov8.yaml. Written anew: what
+runs in training and export is left out, and both heads return the decoded boxes and the maps that these
+were made of.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ REACH = 16  # bins of a distance, YOLOv8's reg_max
 class Conv(nn.Module):
     """Convolution, norm and SiLU."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1, pad: int | None = None) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1, pad: int | None = None
+    ) -> None:
         super().__init__()
         pad = kernel // 2 if pad is None else pad
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, pad, bias=False)
@@ -160,12 +163,15 @@ class DetectV8(nn.Module):
 
     def forward(self, maps: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         outputs = [
-            torch.cat((box(one), kind(one)), 1) for box, kind, one in zip(self.cv2, self.cv3, maps, strict=True)
+            torch.cat((box(one), kind(one)), 1)
+            for box, kind, one in zip(self.cv2, self.cv3, maps, strict=True)
         ]
         flat = torch.cat([one.flatten(2) for one in outputs], 2)
         box, kind = flat.split((4 * REACH, CLASSES), 1)
         places = [_places(*one.shape[2:], one).reshape(-1, 2) + 0.5 for one in outputs]
-        steps = [torch.full((len(place), 1), float(size)) for place, size in zip(places, STRIDES, strict=True)]
+        steps = [
+            torch.full((len(place), 1), float(size)) for place, size in zip(places, STRIDES, strict=True)
+        ]
         centre, stride = torch.cat(places).T, torch.cat(steps).T.to(flat)
         before, after = self.dfl(box).chunk(2, 1)
         low, high = centre - before, centre + after
@@ -201,7 +207,12 @@ def yolov5n() -> nn.Module:
     return Yolo(
         [
             *((-1, Conv(3, 16, 6, 2, 2)), (-1, Conv(16, 32, 3, 2)), (-1, C3(32, 32, 1))),
-            *((-1, Conv(32, 64, 3, 2)), (-1, C3(64, 64, 2)), (-1, Conv(64, 128, 3, 2)), (-1, C3(128, 128, 3))),
+            *(
+                (-1, Conv(32, 64, 3, 2)),
+                (-1, C3(64, 64, 2)),
+                (-1, Conv(64, 128, 3, 2)),
+                (-1, C3(128, 128, 3)),
+            ),
             *((-1, Conv(128, 256, 3, 2)), (-1, C3(256, 256, 1)), (-1, SPPF(256, 256))),
             *((-1, Conv(256, 128)), (-1, _upsample()), ((-1, 6), Concat()), (-1, C3(256, 128, 1, False))),
             *((-1, Conv(128, 64)), (-1, _upsample()), ((-1, 4), Concat()), (-1, C3(128, 64, 1, False))),
