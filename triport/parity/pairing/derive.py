@@ -23,6 +23,7 @@ from .rows import folded_rows, left_of, rows_of, with_aliases, without_counterpa
 from .sides import Side
 from .sides.reading import as_given, side_of
 from .state import Matching
+from .ties import Ties, tied_rows, untied
 
 Progress = Callable[[str], None]
 # how much nearer the outputs must come for cuts that the shapes do not ask for
@@ -59,6 +60,7 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
     """Derive and prove the map between two sides, whose values are changed."""
     start = time.perf_counter()
     _check(a, b)
+    ties = untied(a, b)
     matching, seen = _started(a, b, progress)
     match_all(matching, seen)
     rows, problems = rows_of(matching)
@@ -66,6 +68,7 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
     of_folded = {name for row in folded for name in row.a}
     extra, constants = _lacking(matching, of_folded)
     rows = [row for row in rows if not of_folded & {*row.a}]
+    rows = tied_rows(rows, ties)
     rows = [with_aliases(row, a.parameters, b.parameters) for row in (*rows, *folded, *extra)]
     left_a = left_of(a.parameters, rows, "a")
     left_b = left_of(b.parameters, rows, "b")
@@ -82,12 +85,12 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
     unproven: tuple[str, ...] = ()
     if names.complete:
         progress("proving")
-        trials = _trials(a, b, names, constants, progress)
+        trials = _trials(a, b, names, constants, ties, progress)
         unproven = _unproven(matching)
         if all(trial.passed for trial in trials):
             symmetric = exchangeable(matching, progress)
         else:
-            parting = _parting(a, b, names, constants, progress)
+            parting = _parting(a, b, names, constants, ties, progress)
             unproven = tuple(dict.fromkeys((*unproven, *parting.unproven)))
     return PairResult(
         a=a.label,
@@ -170,12 +173,12 @@ def _lacking(matching: Matching, settled: set[str]) -> tuple[list[Row], dict[str
 
 
 def _trials(
-    a: Side, b: Side, names: PairNames, constants: dict[str, float], progress: Progress
+    a: Side, b: Side, names: PairNames, constants: dict[str, float], ties: Ties, progress: Progress
 ) -> tuple[Trial, ...]:
     found = []
     for seed in range(TRIALS):
         progress(f"proving with seeded weights, {seed + 1} of {TRIALS}")
-        values = drawn_values(a, seed, constants)
+        values = drawn_values(a, seed, constants, ties)
         if not seed and not is_bit_equal(a, names, values):
             raise AssertionError("the rows do not give back what they were given")
         found.append(trial_of(a, b, names, values, seed))
@@ -183,11 +186,11 @@ def _trials(
 
 
 def _parting(
-    a: Side, b: Side, names: PairNames, constants: dict[str, float], progress: Progress
+    a: Side, b: Side, names: PairNames, constants: dict[str, float], ties: Ties, progress: Progress
 ) -> Substituted:
     """Return where the sides part, and whether all the rest is equal."""
     progress("finding the first module that parts")
-    values = drawn_values(a, 0, constants)
+    values = drawn_values(a, 0, constants, ties)
     a.set_values(values)
     b.set_values(moved(a, b, names, values))
     return substituted(a, b, names, feed_of(a, 0))

@@ -29,7 +29,8 @@ def exchangeable(matching: Matching, progress: Progress) -> tuple[tuple[str, ...
     progress("exchanging what had equal gradients")
     pieces = pieces_named(matching.pieces[0])
     for one, other in sorted({(one.name, other.name) for one, other in matching.alike}):
-        same = [piece.cut for piece in pieces[one]] == [piece.cut for piece in pieces[other]]
+        known = all(piece in original for piece in (*pieces[one], *pieces[other]))
+        same = known and [piece.cut for piece in pieces[one]] == [piece.cut for piece in pieces[other]]
         together = any({one, other} <= group for group in groups)
         if one != other and same and not together and _alone(matching, original, pieces[one], pieces[other]):
             _join(groups, {one, other})

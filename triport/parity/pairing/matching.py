@@ -10,7 +10,16 @@ values of its own.
 from __future__ import annotations
 
 from .comparing import SAME_OUTPUTS, Seen
-from .rules import beside, in_place, nearest, not_nearest, one_twin, only_ones, with_its_weight
+from .rules import (
+    beside,
+    in_place,
+    nearest,
+    norm_before_bias,
+    not_nearest,
+    one_twin,
+    only_ones,
+    with_its_weight,
+)
 from .state import Match, Matching
 
 # how much nearer the nearest must be than the next
@@ -56,9 +65,11 @@ def rounds(matching: Matching, seen: Seen) -> Seen:
 def _fresh(matching: Matching, seen: Seen) -> list[Match]:
     """Return what the first rule says that says anything."""
     is_same = seen.apart <= SAME_OUTPUTS[matching.is_double]
-    fresh = (
-        nearest(matching, seen, _MARGIN) or beside(matching, seen, is_same) or with_its_weight(matching, seen)
-    )
+    fresh = nearest(matching, seen, _MARGIN)
+    if not fresh and is_same:
+        fresh = norm_before_bias(matching, seen)
+    if not fresh:
+        fresh = beside(matching, seen, is_same) or with_its_weight(matching, seen)
     if not fresh and is_same:
         fresh = one_twin(matching, seen)
     if not fresh:

@@ -20,15 +20,23 @@ from triport.reference_models.network import Arrays
 from .comparing import apart
 from .result import Trial
 from .sides import Side
+from .ties import Ties
 from .values import own_value
 
 Progress = Callable[[str], None]
 TRIALS = 3
 
 
-def drawn_values(side: Side, seed: int, constants: Mapping[str, float]) -> dict[str, np.ndarray]:
-    """Return seeded values for every parameter of the first side; `constants` have theirs."""
-    return {
+def drawn_values(side: Side, seed: int, constants: Mapping[str, float], ties: Ties) -> dict[str, np.ndarray]:
+    """Return seeded values for every parameter of the first side, each of its own.
+
+    Args:
+        side: whose.
+        seed: of the values.
+        constants: names of what must have one value: zeros of a bias that the other side lacks.
+        ties: names that must have the values of another.
+    """
+    values = {
         name: np.full(one.shape, constants[name], np.float32)
         if name in constants
         else seeded_value(name, one.shape, one.leaf.seeding, seed)
@@ -36,6 +44,7 @@ def drawn_values(side: Side, seed: int, constants: Mapping[str, float]) -> dict[
         else own_value(one.shape, one.role, f"trial {seed} {name}")
         for name, one in side.parameters.items()
     }
+    return {**values, **{other: values[name] for name, others in ties.items() for other in others}}
 
 
 def feed_of(side: Side, seed: int) -> list[np.ndarray]:

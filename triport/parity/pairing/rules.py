@@ -80,6 +80,27 @@ def one_twin(matching: Matching, seen: Seen) -> list[Match]:
     return []
 
 
+def norm_before_bias(matching: Matching, seen: Seen) -> list[Match]:
+    """Return what a folded norm adds, where the bias of the layer before it has the same gradient.
+
+    A norm that does nothing makes the two one sum; what is folded keeps one bias, and that is the norm's.
+    """
+    rounded = 10 * ROUNDED[matching.is_double]
+    parameters = matching.sides[0].parameters
+    fresh = []
+    for a, b in _classes(matching, seen):
+        if class_of(a[0])[0] not in matching.folded:
+            continue
+        apart, orders = compared(seen, a, b)
+        for column, piece in enumerate(b):
+            near = np.flatnonzero(apart[:, column] <= rounded)
+            of_norms = [row for row in near if parameters[a[row].name].role == "norm shift"]
+            if len(of_norms) == 1 and (apart[of_norms[0]] <= rounded).sum() == 1:
+                row = of_norms[0]
+                fresh.append(Match(a[row], piece, orders[row][column], "gradient"))
+    return fresh
+
+
 def beside(matching: Matching, seen: Seen, is_same: bool) -> list[Match]:
     """Return what is left of layers whose other parameters are matched, leaf for leaf."""
     owners: dict[str, set[str]] = defaultdict(set)

@@ -138,7 +138,7 @@ class Matching:
 
     def _common(self, piece: Piece, place: int) -> np.ndarray:
         if class_of(piece) in self.neutral:
-            return np.full(piece.shape, self.neutral_value(piece, place), np.float32)
+            return np.full(piece.shape, self.neutral_value(piece, place))
         return common_value(piece, piece.key in self._alike, self.gain)
 
     def neutral_value(self, piece: Piece, place: int) -> float:

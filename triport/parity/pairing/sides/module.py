@@ -40,6 +40,22 @@ class ModuleSide:
         for tensor in net.parameters():
             tensor.requires_grad_(False)
 
+    def untie(self, name: str) -> tuple[str, ...]:
+        """Give each name of a tensor with several a tensor of its own; return the other names."""
+        one = self.parameters[name]
+        for alias in one.aliases:
+            path, _, leaf = alias.rpartition(".")
+            module = self.net.get_submodule(path)
+            own = self._torch.nn.Parameter(self._tensors[name].detach().clone(), requires_grad=False)
+            setattr(module, leaf, own)
+            self._tensors[alias] = own
+        others = {
+            alias: replace(one, name=alias, aliases=(), owner=alias.rpartition(".")[0])
+            for alias in one.aliases
+        }
+        self.parameters = {**self.parameters, name: replace(one, aliases=()), **others}
+        return one.aliases
+
     def set_values(self, values: Mapping[str, np.ndarray]) -> None:
         """Give parameters values; the others keep theirs."""
         with self._torch.no_grad():
