@@ -134,7 +134,7 @@ def _one_to_one(found: Any) -> dict[str, str] | None:
 def _mend(pair: Pair, nets: tuple[Any, Any]) -> None:
     from benchmarks.pairs_mends import MENDS
 
-    MENDS[pair.mend].apply(*nets)
+    MENDS[pair.mend].apply(nets[1])
 
 
 def np_prod(shape: tuple[int, ...]) -> int:
