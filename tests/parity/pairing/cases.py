@@ -24,8 +24,8 @@ class Case:
     `truth` returns b's tensors of a's: all that b has and that can be known. `parting` is where the outputs
     part ("" stands for code behind the last module), `why` a word that the reason has. `symmetric` are the
     parameters of a that take part in an exchange which changes nothing. `unproven` are those of a that no
-    output depends on. `left_a` and `left_b` are what has no counterpart. `training` asks for the comparison in
-    training mode, `mindspore` says that a side is MindSpore's.
+    output depends on. `left_a` and `left_b` are what has no counterpart. `training` is what is said of
+    training, `mindspore` says that a side is MindSpore's.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Case:
     unproven: frozenset[str] = frozenset()
     left_a: frozenset[str] = frozenset()
     left_b: frozenset[str] = frozenset()
-    training: bool = False
+    training: str = ""
     mindspore: bool = False
     slow: bool = False
 

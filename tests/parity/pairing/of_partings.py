@@ -248,12 +248,12 @@ CASES = [
         pixels_to_rows((0, 2, 3, 1)),
         ("2x3x3x4",),
     ),
-    parting(
+    Case(
         "another momentum, seen in training alone",
-        ("bn", "bn"),
-        "momentum",
         bn_head(0.1),
         bn_head(0.9),
-        training=True,
+        IMAGE,
+        same,
+        training="momentum 0.1 and 0.9",
     ),
 ]

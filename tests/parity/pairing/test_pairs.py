@@ -12,11 +12,28 @@ from .running import distance, seeded, sides
 from .test_cases import NOISE, NOISE_OF_MINDSPORE
 from .test_parting import IN_MODULES
 
-PAIRED = [case for case in CASES if not case.training]
+# Cases that are not solved, and what is missing: no map is given for them, or one that is not called proven.
+FOLDED = "layers that are folded into others are not derived"
+FLATTENED = "the order of flattening before a dense layer is not derived"
+UNSOLVED = {
+    "a BatchNorm folded into the convolution before it": FOLDED,
+    "two BatchNorms folded, of layers of one shape": FOLDED,
+    "a BatchNorm folded into a dense layer": FOLDED,
+    "weight norm and the weight itself": FOLDED,
+    "the branches of RepVGG and the one convolution that they become": FOLDED,
+    "an LSTM and its steps with one bias": FOLDED,
+    "flattened channels first and channels last": FLATTENED,
+    "flattened channels first and last, where all sizes are equal": FLATTENED,
+    "patches by a convolution and by a dense layer": "a kernel that is flattened is not derived",
+    "weights tied on the first side": "one tensor that the other side keeps twice is not derived",
+    "another padding of a kernel that is square, among equal ones": "gradients are too far apart to match",
+    "summed twins in both frameworks": "the noise of float32 is taken for a difference",
+}
+UNSOLVED_VERDICT = frozenset({"summed twins in both frameworks"})  # the map itself is right
 
 
 def of(verdict):
-    return [case for case in PAIRED if case.verdict == verdict]
+    return [case for case in CASES if case.verdict == verdict]
 
 
 @cache
@@ -24,22 +41,22 @@ def paired(case):
     return triport.pair(case.a(), case.b(), inputs=list(case.inputs))
 
 
-def stated(case, verdict):
-    """Return the case as a parameter of a test."""
-    return pytest.param(case, id=case.name, marks=[pytest.mark.slow] if case.slow else [])
-
-
-def every(*verdicts):
-    return pytest.mark.parametrize(
-        "case", [stated(case, verdict) for verdict in verdicts for case in of(verdict)]
-    )
+def every(*verdicts, map_alone=False):
+    """Return the mark that runs a test on every case of these verdicts; of unsolved ones it must fail."""
+    found = []
+    for case in (case for verdict in verdicts for case in of(verdict)):
+        marks = [pytest.mark.slow] if case.slow else []
+        if case.name in UNSOLVED and not (map_alone and case.name in UNSOLVED_VERDICT):
+            marks.append(pytest.mark.xfail(reason=UNSOLVED[case.name], strict=True))
+        found.append(pytest.param(case, id=case.name, marks=marks))
+    return pytest.mark.parametrize("case", found)
 
 
 def wrong_rows(case, found):
-    """Return the names of the second side's tensors that do not get what they should, and may not get otherwise.
+    """Return the names of the second side's tensors that do not get what they should.
 
-    What is exchangeable may stand in another order, if the outputs are equal with it; what no output depends on
-    may be anywhere among its like.
+    What is exchangeable may stand in another order, if the outputs are equal with it; what no output
+    depends on may be anywhere among its like.
     """
     a, b = sides(case)
     values = seeded(a)
@@ -66,7 +83,7 @@ def wrong_rows(case, found):
     return wrong
 
 
-@pytest.mark.parametrize("case", [stated(case, case.verdict) for case in PAIRED])
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_no_wrong_map_is_accepted(case):
     found = paired(case)
     if case.verdict == "no map":
@@ -75,7 +92,7 @@ def test_no_wrong_map_is_accepted(case):
         assert not wrong_rows(case, found)
 
 
-@every("equal", "another graph")
+@every("equal", "another graph", map_alone=True)
 def test_the_map_is_complete_and_right(case):
     found = paired(case)
     assert found.complete, found.names
@@ -90,12 +107,15 @@ def test_equal_networks_are_found_equal(case):
     assert found.first_parting is None
 
 
-@every("equal")
+SOLVED = [case for case in of("equal") if case.name not in UNSOLVED]
+
+
+@pytest.mark.parametrize("case", SOLVED, ids=str)
 def test_what_cannot_be_proven_is_listed(case):
     assert set(paired(case).unproven) == case.unproven
 
 
-@every("equal")
+@pytest.mark.parametrize("case", SOLVED, ids=str)
 def test_what_is_exchangeable_is_listed(case):
     assert {name for group in paired(case).symmetric for name in group} == case.symmetric
 
@@ -119,3 +139,10 @@ def test_what_is_left_is_listed(case):
     if case.left_a or case.left_b:
         assert set(found.names.left_a) == case.left_a
         assert set(found.names.left_b) == case.left_b
+
+
+@pytest.mark.parametrize("case", SOLVED, ids=str)
+def test_what_parts_in_training_alone_is_said(case):
+    said = " ".join(note for note in paired(case).notes if "in training" in note)
+    assert case.training in said
+    assert bool(said) == bool(case.training)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,22 +13,21 @@ from triport.converters.naming.pair_names import PairNames, Row
 from triport.converters.networks.input_specs import InputSpec, parse_input
 from triport.reference_models.errors import TriportError
 
-from .comparing import SAME_OUTPUTS, Seen, class_of
+from .comparing import class_of
 from .exchange import exchangeable
 from .matching import match_all
 from .parting import Substituted, substituted
-from .plans import plans_of
-from .proof import TRIALS, drawn_values, even, feed_of, is_bit_equal, moved, trial_of
+from .proof import TRIALS, drawn_values, feed_of, is_bit_equal, moved, trial_of
 from .result import PairResult, Trial
 from .rows import folded_rows, left_of, rows_of, with_aliases, without_counterpart
 from .sides import Side
 from .sides.reading import as_given, side_of
+from .starting import started
 from .state import Matching
 from .ties import Ties, tied_rows, untied
+from .trained import trained_otherwise
 
 Progress = Callable[[str], None]
-# how much nearer the outputs must come for cuts that the shapes do not ask for
-_WORTH_CUTTING = 3.0
 _ADDED = ("shift", "norm shift")
 # what roundings make of a gradient that is zero, relative to the largest of all gradients
 _NOTHING, _NOTHING_IN_FLOAT32 = 1e-13, 1e-7
@@ -61,55 +61,80 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
     start = time.perf_counter()
     _check(a, b)
     ties = untied(a, b)
-    matching, seen = _started(a, b, progress)
+    matching, seen = started(a, b, progress)
     match_all(matching, seen)
-    rows, problems = rows_of(matching)
-    folded = folded_rows(matching)
-    of_folded = {name for row in folded for name in row.a}
-    extra, constants = _lacking(matching, of_folded)
-    rows = [row for row in rows if not of_folded & {*row.a}]
-    rows = tied_rows(rows, ties)
-    rows = [with_aliases(row, a.parameters, b.parameters) for row in (*rows, *folded, *extra)]
-    left_a = left_of(a.parameters, rows, "a")
-    left_b = left_of(b.parameters, rows, "b")
-    names = PairNames(
-        tuple(rows),
-        left_a,
-        left_b,
-        tuple((name, "kept as the network is built") for name in a.kept),
-        tuple((name, "kept as the network is built") for name in b.kept),
-    )
-    trials: tuple[Trial, ...] = ()
-    parting: Substituted | None = None
-    symmetric: tuple[tuple[str, ...], ...] = ()
-    unproven: tuple[str, ...] = ()
-    if names.complete:
-        progress("proving")
-        trials = _trials(a, b, names, constants, ties, progress)
-        unproven = _unproven(matching)
-        if all(trial.passed for trial in trials):
-            symmetric = exchangeable(matching, progress)
-        else:
-            parting = _parting(a, b, names, constants, ties, progress)
-            unproven = tuple(dict.fromkeys((*unproven, *parting.unproven)))
+    mapped = _mapped(matching, ties)
+    proof = _proof(matching, mapped, progress) if mapped.names.complete else _Proof()
+    parting = proof.parting
     return PairResult(
         a=a.label,
         b=b.label,
         runtimes=(a.runtime, b.runtime),
-        names=names,
+        names=mapped.names,
         shapes=(
             {name: one.shape for name, one in a.parameters.items()},
             {name: one.shape for name, one in b.parameters.items()},
         ),
-        trials=trials,
-        reasons=tuple(_reasons(matching, left_a, left_b)),
-        symmetric=symmetric,
-        unproven=unproven,
-        mended=parting is not None and parting.equal,
+        trials=proof.trials,
+        reasons=tuple(_reasons(matching, mapped.names)),
+        symmetric=proof.symmetric,
+        unproven=proof.unproven,
+        # a layer that is not shown to differ in its settings alone may have been given the wrong weights
+        mended=parting is not None and parting.equal and not parting.unproven,
         first_parting=None if parting is None else parting.first,
-        notes=tuple(problems) + tuple(f"{row.reason}: {(*row.a, *row.b)[0]}" for row in extra),
+        notes=(*trained_otherwise(a, b, mapped.names), *mapped.notes),
         seconds=time.perf_counter() - start,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Mapped:
+    """A map; `constants` are the values that some of the first side must have for it, by name."""
+
+    names: PairNames
+    constants: dict[str, float]
+    ties: Ties
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """What numbers say of a complete map."""
+
+    trials: tuple[Trial, ...] = ()
+    symmetric: tuple[tuple[str, ...], ...] = ()
+    unproven: tuple[str, ...] = ()
+    parting: Substituted | None = None
+
+
+def _mapped(matching: Matching, ties: Ties) -> _Mapped:
+    """Return the map that the matches make, with what only one side has."""
+    a, b = matching.sides
+    rows, problems = rows_of(matching)
+    folded = folded_rows(matching)
+    of_folded = {name for row in folded for name in row.a}
+    extra, constants = _lacking(matching, of_folded)
+    rows = tied_rows([row for row in rows if not of_folded & {*row.a}], ties)
+    rows = [with_aliases(row, a.parameters, b.parameters) for row in (*rows, *folded, *extra)]
+    left = left_of(a.parameters, rows, "a"), left_of(b.parameters, rows, "b")
+    kept = [tuple((name, "kept as the network is built") for name in side.kept) for side in (a, b)]
+    said = (f"{row.reason}: {(*row.a, *row.b)[0]}" for row in extra)
+    return _Mapped(PairNames(tuple(rows), *left, *kept), constants, ties, (*problems, *said))
+
+
+def _proof(matching: Matching, mapped: _Mapped, progress: Progress) -> _Proof:
+    """Return what shows that a complete map is right, or where the outputs part with it."""
+    a, b = matching.sides
+    trials = _trials(a, b, mapped, progress)
+    unproven = _unproven(matching)
+    if all(trial.passed for trial in trials):
+        return _Proof(trials, exchangeable(matching, progress), unproven)
+    progress("finding the first module that parts")
+    values = drawn_values(a, 0, mapped.constants, mapped.ties)
+    a.set_values(values)
+    b.set_values(moved(a, b, mapped.names, values))
+    parting = substituted(a, b, mapped.names, feed_of(a, 0))
+    return _Proof(trials, (), tuple(dict.fromkeys((*unproven, *parting.unproven))), parting)
 
 
 def _check(a: Side, b: Side) -> None:
@@ -122,33 +147,6 @@ def _check(a: Side, b: Side) -> None:
             f"{len(b.network.outputs)} ({', '.join(b.network.outputs)}): a pair is of two networks that "
             f"return the same"
         )
-
-
-def _started(a: Side, b: Side, progress: Progress) -> tuple[Matching, Seen]:
-    """Return the matching under the plan and the input with which the outputs are nearest, and its first run."""
-    plans = plans_of(a.parameters, b.parameters)
-    feed = feed_of(a, 0)
-    best: tuple[Matching, Seen] | None = None
-    last: Matching | None = None
-    for place, plan in enumerate(plans):
-        progress(f"comparing gradients{f', {plan.what}' if place else ''}")
-        last = Matching(a, b, plan, feed, progress)
-        seen = last.start()
-        if best is None or seen.apart * _WORTH_CUTTING < best[1].apart:
-            best = last, seen
-        if best[1].apart <= SAME_OUTPUTS[last.is_double]:
-            break
-    assert best is not None
-    if best[1].apart > SAME_OUTPUTS[best[0].is_double] and any(one.ndim == 4 for one in feed):
-        progress("comparing gradients, of even images")
-        last = Matching(a, b, best[0].plan, [even(one) for one in feed], progress)
-        seen = last.start()
-        # what is equal there only is not equal, and twins there may be none
-        if SAME_OUTPUTS[last.is_double] < seen.apart < best[1].apart:
-            best = last, seen
-    if best[0] is not last:  # the values that it gave are not those of the last
-        return best[0], best[0].start()
-    return best
 
 
 def _lacking(matching: Matching, settled: set[str]) -> tuple[list[Row], dict[str, float]]:
@@ -172,28 +170,15 @@ def _lacking(matching: Matching, settled: set[str]) -> tuple[list[Row], dict[str
     return rows, constants
 
 
-def _trials(
-    a: Side, b: Side, names: PairNames, constants: dict[str, float], ties: Ties, progress: Progress
-) -> tuple[Trial, ...]:
+def _trials(a: Side, b: Side, mapped: _Mapped, progress: Progress) -> tuple[Trial, ...]:
     found = []
     for seed in range(TRIALS):
         progress(f"proving with seeded weights, {seed + 1} of {TRIALS}")
-        values = drawn_values(a, seed, constants, ties)
-        if not seed and not is_bit_equal(a, names, values):
+        values = drawn_values(a, seed, mapped.constants, mapped.ties)
+        if not seed and not is_bit_equal(a, mapped.names, values):
             raise AssertionError("the rows do not give back what they were given")
-        found.append(trial_of(a, b, names, values, seed))
+        found.append(trial_of(a, b, mapped.names, values, seed))
     return tuple(found)
-
-
-def _parting(
-    a: Side, b: Side, names: PairNames, constants: dict[str, float], ties: Ties, progress: Progress
-) -> Substituted:
-    """Return where the sides part, and whether all the rest is equal."""
-    progress("finding the first module that parts")
-    values = drawn_values(a, 0, constants, ties)
-    a.set_values(values)
-    b.set_values(moved(a, b, names, values))
-    return substituted(a, b, names, feed_of(a, 0))
 
 
 def _unproven(matching: Matching) -> tuple[str, ...]:
@@ -210,11 +195,11 @@ def _unproven(matching: Matching) -> tuple[str, ...]:
     return tuple(name for name in matching.sides[0].parameters if name in silent)
 
 
-def _reasons(matching: Matching, left_a: Sequence[str], left_b: Sequence[str]) -> list[tuple[str, str]]:
+def _reasons(matching: Matching, names: PairNames) -> list[tuple[str, str]]:
     """Return why each name is left."""
     found = []
     keys = [{class_of(piece)[0] for piece in side} for side in matching.pieces]
-    for place, left in enumerate((left_a, left_b)):
+    for place, left in enumerate((names.left_a, names.left_b)):
         for name in left:
             pieces = [piece for piece in matching.pieces[place] if piece.name == name]
             shape = matching.sides[place].parameters[name].shape

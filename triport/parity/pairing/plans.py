@@ -1,7 +1,7 @@
 """Plans: which parameters are cut or seen otherwise, so that both sides have the same pieces.
 
-The first follows from the shapes. The others are tried where the outputs are not equal with it: what is packed
-may be in another order, or head by head, and a dense layer may be given channels first or channels last.
+The first follows from the shapes. The others are tried where the outputs are not equal with it: what is
+packed may be in another order, or head by head, and a dense layer may be given channels first or last.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def rows_of(matching: Matching) -> tuple[list[Row], list[str]]:
 
 
 def _viewed(row: Row, matching: Matching) -> Row | None:
-    """Return a row of what the networks keep, of one of what its pieces were taken of; None: there is none."""
+    """Return a row of what the networks keep, of one of what its pieces are of; None: there is none."""
     views_a, views_b = matching.views
     if not any(name in views_a for name in row.a) and not any(name in views_b for name in row.b):
         return row

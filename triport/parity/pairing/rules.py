@@ -194,7 +194,9 @@ def in_place(matching: Matching) -> list[Match]:
 
 
 def _agree(matching: Matching, seen: Seen, a: Piece, b: Piece) -> bool:
-    """Return whether two pieces have equal gradients, or none."""
+    """Return whether two pieces have equal gradients or none; those of modules that part need not."""
+    if a.name in matching.parting[0] and b.name in matching.parting[1]:
+        return True
     known = [one for one in (seen.a.get(a), seen.b.get(b)) if one is not None]
     most = 10 * ROUNDED[matching.is_double]
     if all(float(np.linalg.norm(one)) <= most * seen.largest for one in known):
@@ -223,11 +225,11 @@ def only_ones(matching: Matching, seen: Seen, is_same: bool) -> list[Match]:
 
 
 def not_nearest(matching: Matching, seen: Seen) -> list[Match]:
-    """Return matches of which one piece is much nearer to another than to its own, once all have own values."""
+    """Return matches of which one piece is much nearer to another's than to its own."""
     wrong: dict[Match, None] = {}
     classes: dict[Class, list[Match]] = defaultdict(list)
     for match in matching.matches.values():
-        if match.a in seen.a and match.b in seen.b:
+        if match.a in seen.a and match.b in seen.b and match.a.name not in matching.parting[0]:
             classes[class_of(match.a)].append(match)
     for matches in classes.values():
         apart, _ = compared(seen, [match.a for match in matches], [match.b for match in matches])

@@ -1,4 +1,4 @@
-"""The state of matching two sides: what is cut and seen how, what is matched, and which values stand where."""
+"""The state of matching two sides: what is seen how, what is matched, which values stand where."""
 
 from __future__ import annotations
 
@@ -57,6 +57,8 @@ class Matching:
         self.matches: dict[Piece, Match] = {}
         self.taken: dict[Piece, Match] = {}
         self.choices: list[Choice] = []
+        # parameters of modules that part, whose own gradients are not equal
+        self.parting: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
         # pieces of the first side with equal gradients, while they had one value
         self.alike: set[tuple[Piece, Piece]] = set()
         self.neutral = self._unbalanced()
@@ -178,13 +180,14 @@ class Matching:
     def look(self, seed: int, everything: bool = False) -> Seen:
         """Run both sides forward and backward; the sketches of what is not matched, or of everything."""
         seen = Seen()
-        outputs = []
-        for place, side in enumerate(self.sides):
+        outputs: list[list[np.ndarray]] = [[], []]
+        # a side that is steered by the other runs after it
+        for place, side in sorted(enumerate(self.sides), key=lambda one: one[1].follows):
             found = seen.a if place == 0 else seen.b
             known = (self.matches, self.taken)[place]
             wanted = [piece for piece in self.pieces[place] if everything or piece not in known]
             see = sketching(wanted, found, seen, self.views[place])
-            outputs.append(side.gradients(self.feed, lambda at, size: projected(at, size, seed), see))
+            outputs[place] = side.gradients(self.feed, lambda at, size: projected(at, size, seed), see)
         seen.apart = apart(*outputs)
         return seen
 

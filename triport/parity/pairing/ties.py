@@ -1,4 +1,4 @@
-"""Weights that one network has tied and the other has not: one tensor, which the other keeps several times."""
+"""Weights that one network has tied and the other has not: one tensor there, several here."""
 
 from __future__ import annotations
 

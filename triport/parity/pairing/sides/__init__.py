@@ -67,6 +67,7 @@ class Side(Protocol):
         parameters: by their names, in the network's order; a tensor with two names stands there once.
         kept: names of what keeps its value: counts, indices, derived tables.
         is_double: whether it computes in float64.
+        follows: whether it needs what the other side has computed.
     """
 
     label: str
@@ -76,6 +77,7 @@ class Side(Protocol):
     parameters: Mapping[str, SideParameter]
     kept: tuple[str, ...]
     is_double: bool
+    follows: bool
 
     def set_values(self, values: Mapping[str, np.ndarray]) -> None:
         """Give parameters values; the others keep theirs."""

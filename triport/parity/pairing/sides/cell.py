@@ -23,6 +23,7 @@ class CellSide:
     runtime: Runtime = "mindspore"
     parameters: Mapping[str, SideParameter]
     is_double = False
+    follows = False
 
     def __init__(self, net: Any, network: Network, label: str) -> None:
         self._mindspore = import_mindspore()

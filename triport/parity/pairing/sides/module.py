@@ -25,6 +25,7 @@ class ModuleSide:
     """A Module in evaluation mode; its values are not its own any more."""
 
     runtime: Runtime = "pytorch"
+    follows = False
     parameters: Mapping[str, SideParameter]
 
     def __init__(self, net: Any, network: Network, label: str) -> None:

@@ -1,0 +1,161 @@
+"""Follows the calls of one side's modules beside a recording of the other's, and finds those that part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from triport.reference_models.modules import Part
+
+from .layouts import Layout, layout_between
+from .recomputed import recomputed
+from .recording import Recorded, Recording
+from .settings import differences, group_of, settings_of
+
+
+class Counterparts(Protocol):
+    """Which modules of the first side a module of the second may be."""
+
+    def is_certain(self, path: str) -> bool:
+        """Whether it is known which one it is."""
+        ...
+
+    def among(self, path: str, calls: Sequence[Recorded]) -> list[Recorded]:
+        """Return the calls that may be this module's, the likeliest first."""
+        ...
+
+
+@dataclass(eq=False)
+class Found:
+    """A module that parts: a call of the first side, and the module of the second with what it returned."""
+
+    a: Recorded
+    b: Part
+    number: int
+    given: list[np.ndarray]
+    layouts: list[Layout]
+
+    def why(self) -> str:
+        """Return what differs, where that can be seen."""
+        first, second = self.a.part.kind, self.b.kind
+        if first is not None and second is not None and first is not second:
+            group = group_of(first)
+            return f"another {group}: {first.title} and {second.title}"
+        shapes = [array.shape for array in self.a.given]
+        differ = differences(
+            settings_of(self.a.part.module, first, shapes),
+            settings_of(self.b.module, second, [array.shape for array in self.given]),
+        )
+        return ", ".join(sorted(differ))
+
+    def is_explained(self) -> bool:
+        """Whether the second's parameters with the first's settings give what the first returned."""
+        settings = settings_of(self.a.part.module, self.a.part.kind, [one.shape for one in self.a.given])
+        made = recomputed(self.b, settings, self.given)
+        return (
+            made is not None
+            and layout_between(self.a.returned[0], made, max(self.a.returned_tolerance[0], 1e-6)) is not None
+        )
+
+
+@dataclass(eq=False)
+class Beside:
+    """Follows the second side's calls beside the recording of the first."""
+
+    recording: Recording
+    counterparts: Counterparts
+    parts: dict[str, Part]
+    partings: list[Found] = field(default_factory=list)
+    # calls of the first side whose counterpart was given something else, and the module of the second
+    given_otherwise: list[tuple[Recorded, str]] = field(default_factory=list)
+    # modules of the second side that had no counterpart, by the module behind them that was given otherwise
+    unknown: dict[str, list[str]] = field(default_factory=dict)
+    _since: list[str] = field(default_factory=list)
+    _open: dict[str, tuple[list[tuple[Recorded, list[Layout]]], list[np.ndarray]]] = field(
+        default_factory=dict
+    )
+
+    def given(self, path: str, number: int, arrays: list[np.ndarray]) -> list[np.ndarray] | None:
+        """Find the calls of the first side that were given the same, and give the module exactly that."""
+        found = [
+            (call, layouts)
+            for call in self.counterparts.among(path, self._unused())
+            if (layouts := _layouts(call.given, arrays, call.given_tolerance)) is not None
+        ]
+        self._open[path] = found, arrays
+        if not found:
+            if self.counterparts.is_certain(path):
+                self._missed(path)
+            return None
+        call, layouts = found[0]
+        exact = [
+            layout.applied(array, other.shape)
+            for layout, array, other in zip(layouts, call.given, arrays, strict=True)
+        ]
+        self._open[path] = found, exact
+        return exact
+
+    def returned(self, path: str, number: int, arrays: list[np.ndarray]) -> list[np.ndarray] | None:
+        """Compare what the module returned; where it parts, return what its counterpart did."""
+        found, given = self._open.pop(path)
+        for call, _ in found:
+            if _layouts(call.returned, arrays, call.returned_tolerance) is not None:
+                call.is_used = True
+                self._since = []
+                return None
+        is_certain = self.counterparts.is_certain(path)
+        if not is_certain and not found:
+            self._since.append(path)
+        if not found or (not is_certain and self._is_known(arrays)):
+            return None
+        call, layouts = found[0]
+        call.is_used = True
+        self.partings.append(Found(call, self.parts[path], number, given, layouts))
+        layout = layouts[0] if layouts else Layout(())
+        return [layout.applied(one, other.shape) for one, other in zip(call.returned, arrays, strict=False)]
+
+    def _unused(self) -> list[Recorded]:
+        return [call for call in self.recording.calls if not call.is_used]
+
+    def _missed(self, path: str) -> None:
+        calls = self.counterparts.among(path, self._unused())
+        if calls:
+            self.given_otherwise.append((calls[0], path))
+            self.unknown.setdefault(path, self._since)
+            self._since = []
+
+    def _is_known(self, arrays: list[np.ndarray]) -> bool:
+        """Whether the first side has these values anywhere: what returns them is no parting."""
+        known = [
+            (array, tolerance)
+            for call in self.recording.calls
+            for array, tolerance in (
+                *zip(call.given, call.given_tolerance, strict=True),
+                *zip(call.returned, call.returned_tolerance, strict=True),
+            )
+        ]
+        return all(
+            any(
+                one.size == array.size and layout_between(one, array, tolerance) is not None
+                for one, tolerance in known
+            )
+            for array in arrays
+        )
+
+
+def _layouts(
+    first: Sequence[np.ndarray], second: Sequence[np.ndarray], tolerances: Sequence[float]
+) -> list[Layout] | None:
+    """Return how each array of the first lies in the second's, where all of them are equal; else None."""
+    if len(first) != len(second):
+        return None
+    found = []
+    for one, other, tolerance in zip(first, second, tolerances, strict=True):
+        layout = layout_between(one, other, tolerance)
+        if layout is None:
+            return None
+        found.append(layout)
+    return found
