@@ -115,7 +115,8 @@ class PyTorchRunner:
             else torch.zeros(tensor.shape, dtype=tensor.dtype)
             for name, tensor in wanted.items()
         }
-        net.load_state_dict({**owned, **state}, strict=True, assign=True)
+        owned.update(state)  # not a new dict: this one has the modules' versions, which some ask for
+        net.load_state_dict(owned, strict=True, assign=True)
         return net
 
     def run(self, feed: Arrays, order: Order = "contiguous") -> dict[str, np.ndarray]:
