@@ -17,7 +17,7 @@ from .comparing import class_of
 from .exchange import exchangeable
 from .matching import match_all
 from .parting import Substituted, substituted
-from .proof import TRIALS, drawn_values, feed_of, is_bit_equal, moved, trial_of
+from .proof import TRIALS, Draw, feed_of, trial_of
 from .result import PairResult, Trial
 from .rows import folded_rows, left_of, rows_of, with_aliases, without_counterpart
 from .sides import Side
@@ -64,7 +64,8 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
     matching, seen = started(a, b, progress)
     match_all(matching, seen)
     mapped = _mapped(matching, ties)
-    proof = _proof(matching, mapped, progress) if mapped.names.complete else _Proof()
+    # the sides of the matching may be steered: what proves is how the networks are
+    proof = _proof(a, b, matching, mapped, progress) if mapped.names.complete else _Proof()
     parting = proof.parting
     return PairResult(
         a=a.label,
@@ -96,6 +97,10 @@ class _Mapped:
     ties: Ties
     notes: tuple[str, ...]
 
+    def draw(self, a: Side, seed: int) -> Draw:
+        """Return seeded values that fit it."""
+        return Draw(a, self.names, self.constants, self.ties, seed)
+
 
 @dataclass(frozen=True, slots=True)
 class _Proof:
@@ -122,17 +127,14 @@ def _mapped(matching: Matching, ties: Ties) -> _Mapped:
     return _Mapped(PairNames(tuple(rows), *left, *kept), constants, ties, (*problems, *said))
 
 
-def _proof(matching: Matching, mapped: _Mapped, progress: Progress) -> _Proof:
+def _proof(a: Side, b: Side, matching: Matching, mapped: _Mapped, progress: Progress) -> _Proof:
     """Return what shows that a complete map is right, or where the outputs part with it."""
-    a, b = matching.sides
     trials = _trials(a, b, mapped, progress)
     unproven = _unproven(matching)
     if all(trial.passed for trial in trials):
         return _Proof(trials, exchangeable(matching, progress), unproven)
     progress("finding the first module that parts")
-    values = drawn_values(a, 0, mapped.constants, mapped.ties)
-    a.set_values(values)
-    b.set_values(moved(a, b, mapped.names, values))
+    mapped.draw(a, 0).give(b)
     parting = substituted(a, b, mapped.names, feed_of(a, 0))
     return _Proof(trials, (), tuple(dict.fromkeys((*unproven, *parting.unproven))), parting)
 
@@ -174,10 +176,7 @@ def _trials(a: Side, b: Side, mapped: _Mapped, progress: Progress) -> tuple[Tria
     found = []
     for seed in range(TRIALS):
         progress(f"proving with seeded weights, {seed + 1} of {TRIALS}")
-        values = drawn_values(a, seed, mapped.constants, mapped.ties)
-        if not seed and not is_bit_equal(a, mapped.names, values):
-            raise AssertionError("the rows do not give back what they were given")
-        found.append(trial_of(a, b, mapped.names, values, seed))
+        found.append(trial_of(a, b, mapped.draw(a, seed), seed))
     return tuple(found)
 
 

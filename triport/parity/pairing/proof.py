@@ -15,7 +15,6 @@ from triport.parity.noise import FLOAT32, noise_of, rounded_runner
 from triport.parity.noise.redrawn import Redrawn, RedrawnRunner
 from triport.parity.random_weights import seeded_value
 from triport.parity.runtimes.mindspore import MindSporeRunner
-from triport.reference_models.network import Arrays
 
 from .comparing import apart
 from .result import Trial
@@ -27,24 +26,51 @@ Progress = Callable[[str], None]
 TRIALS = 3
 
 
-def drawn_values(side: Side, seed: int, constants: Mapping[str, float], ties: Ties) -> dict[str, np.ndarray]:
-    """Return seeded values for every parameter of the first side, each of its own.
+class Draw:
+    """Seeded values for every parameter of the first side, and for the second side's by the rows.
 
     Args:
-        side: whose.
-        seed: of the values.
+        a: the first side.
+        names: the complete map.
         constants: names of what must have one value: zeros of a bias that the other side lacks.
         ties: names that must have the values of another.
+        seed: of the values.
     """
-    values = {
-        name: np.full(one.shape, constants[name], np.float32)
-        if name in constants
-        else seeded_value(name, one.shape, one.leaf.seeding, seed)
-        if one.leaf is not None and one.leaf.seeding != "count"
-        else own_value(one.shape, one.role, f"trial {seed} {name}")
-        for name, one in side.parameters.items()
-    }
-    return {**values, **{other: values[name] for name, others in ties.items() for other in others}}
+
+    def __init__(
+        self, a: Side, names: PairNames, constants: Mapping[str, float], ties: Ties, seed: int
+    ) -> None:
+        self._side, self._names, self._constants, self._seed = a, names, constants, seed
+        aliases = {alias: one.name for one in a.parameters.values() for alias in one.aliases}
+        self._first = aliases | {other: name for name, others in ties.items() for other in others}
+
+    def give(self, b: Side) -> None:
+        """Set the values on both sides, row by row: no side is held a second time.
+
+        Raises:
+            AssertionError: a row does not give back, bit for bit, what it was given: a fault of ours.
+        """
+        for row in self._names.rows:
+            arrays = [self.of(name) for name in row.a]
+            moved = row.forward(arrays)
+            if not row.computes:
+                for name, array, back in zip(row.a, arrays, row.backward(moved), strict=True):
+                    if array.tobytes() != np.ascontiguousarray(back).tobytes():
+                        raise AssertionError(f"{name}: its row does not give back what it was given")
+            given = zip(row.a, arrays, strict=True)
+            self._side.set_values({name: array for name, array in given if name in self._side.parameters})
+            others = zip(row.b, moved, strict=True)
+            b.set_values({name: array for name, array in others if name in b.parameters})
+
+    def of(self, name: str) -> np.ndarray:
+        """Return the values of a parameter of the first side."""
+        first = self._first.get(name, name)
+        one = self._side.parameters[first]
+        if first in self._constants:
+            return np.full(one.shape, self._constants[first], np.float32)
+        if one.leaf is not None and one.leaf.seeding != "count":
+            return seeded_value(first, one.shape, one.leaf.seeding, self._seed)
+        return own_value(one.shape, one.role, f"trial {self._seed} {first}")
 
 
 def feed_of(side: Side, seed: int) -> list[np.ndarray]:
@@ -64,35 +90,17 @@ def even(array: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.broadcast_to(array[:, :, :1, :1], array.shape)).astype(array.dtype)
 
 
-def moved(side: Side, other: Side, names: PairNames, values: Arrays) -> dict[str, np.ndarray]:
-    """Return the second side's values, of the first's; tied weights stand there under their first name."""
-    known = {alias: one.name for one in side.parameters.values() for alias in one.aliases}
-    given = {**values, **{alias: values[name] for alias, name in known.items()}}
-    found = names.forward(given)
-    return {name: found[name] for name in other.parameters if name in found}
+def tolerance_of(a: Side, b: Side, feed: Sequence[np.ndarray]) -> float:
+    """Return what the noise of float32 allows, with the values that the sides have.
 
-
-def is_bit_equal(side: Side, names: PairNames, values: Arrays) -> bool:
-    """Return whether values come back from the second side's names bit for bit."""
-    known = {alias: one.name for one in side.parameters.values() for alias in one.aliases}
-    given = {**values, **{alias: values[name] for alias, name in known.items()}}
-    kept = PairNames(tuple(row for row in names.rows if not row.computes))
-    back = kept.backward(kept.forward(given))
-    return all(
-        array.dtype == given[name].dtype and array.tobytes() == np.ascontiguousarray(given[name]).tobytes()
-        for name, array in back.items()
-    )
-
-
-def tolerance_of(a: Side, b: Side, values: tuple[Arrays, Arrays], feed: Sequence[np.ndarray]) -> float:
-    """Return what the noise of float32 allows: of a Module where one of the sides is, else of the Cell."""
-    place = 0 if a.runtime == "pytorch" or b.runtime != "pytorch" else 1
-    side, own = (a, b)[place], values[place]
+    It is that of a Module where one of the sides is, else of the Cell.
+    """
+    side = b if b.runtime == "pytorch" and a.runtime != "pytorch" else a
     network = side.network
     names = network.realisations[side.runtime].names
     given = {
         names.get(alias, alias): array
-        for name, array in own.items()
+        for name, array in side.values().items()
         for alias in (name, *side.parameters[name].aliases)
     }
     inputs = {one.name: array for one, array in zip(network.inputs, feed, strict=True)}
@@ -106,11 +114,9 @@ def tolerance_of(a: Side, b: Side, values: tuple[Arrays, Arrays], feed: Sequence
     return FLOAT32.tolerance_of(max(noise.values(), default=0.0))
 
 
-def trial_of(a: Side, b: Side, names: PairNames, values: Arrays, seed: int) -> Trial:
-    """Return how both sides compare with these weights, which are set on both."""
+def trial_of(a: Side, b: Side, draw: Draw, seed: int) -> Trial:
+    """Return how both sides compare with the weights of a draw, which are set on both."""
     feed = feed_of(a, seed)
-    a.set_values(values)
-    theirs = moved(a, b, names, values)
-    b.set_values(theirs)
+    draw.give(b)
     needed = apart(a.outputs(feed), b.outputs(feed))
-    return Trial(seed, needed, tolerance_of(a, b, (values, theirs), feed))
+    return Trial(seed, needed, tolerance_of(a, b, feed))

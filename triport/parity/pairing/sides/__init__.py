@@ -83,6 +83,10 @@ class Side(Protocol):
         """Give parameters values; the others keep theirs."""
         ...
 
+    def values(self) -> dict[str, np.ndarray]:
+        """Return the parameters' values as float32; where they are float32 the network's own, to be read."""
+        ...
+
     def outputs(self, feed: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the outputs for inputs in order."""
         ...

@@ -42,6 +42,10 @@ class CellSide:
             array = np.ascontiguousarray(value, np.float32).reshape(tensor.shape)
             tensor.set_data(self._mindspore.Tensor(array))
 
+    def values(self) -> dict[str, np.ndarray]:
+        """Return the parameters' values as float32."""
+        return {name: self._tensors[name].asnumpy() for name in self.parameters}
+
     def outputs(self, feed: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the outputs for inputs in order."""
         self._mindspore.set_context(mode=self._mindspore.PYNATIVE_MODE)

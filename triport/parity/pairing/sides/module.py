@@ -18,7 +18,7 @@ from triport.reference_models.spec import Runtime
 from . import See, SideParameter
 
 # more parameters than this are not kept in float64: two networks of 600 M would not fit
-MOST_IN_FLOAT64 = 150_000_000
+MOST_IN_FLOAT64 = 100_000_000
 
 
 class ModuleSide:
@@ -62,6 +62,10 @@ class ModuleSide:
         with self._torch.no_grad():
             for name, value in values.items():
                 self._tensors[name].copy_(self._torch.from_numpy(np.ascontiguousarray(value)))
+
+    def values(self) -> dict[str, np.ndarray]:
+        """Return the parameters' values as float32; where they are float32 the network's own, to be read."""
+        return {name: tensor.detach().float().numpy() for name, tensor in self._tensors.items()}
 
     def outputs(self, feed: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the outputs for inputs in order."""

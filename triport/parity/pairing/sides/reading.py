@@ -131,5 +131,16 @@ def _side(
     network = of_module(net, specs, name, parameters)
     known = network.realisations["pytorch"]
     # parity's runners load values of their own into a copy
-    network = replace(network, realisations={"pytorch": replace(known, build=partial(copy.deepcopy, net))})
+    weights = [name for name in known.names if name not in known.kept]
+    build = partial(_without_values, net, weights)
+    network = replace(network, realisations={"pytorch": replace(known, build=build)})
     return ModuleSide(net, network, label)
+
+
+def _without_values(net: Any, weights: Sequence[str]) -> Any:
+    """Return a copy of a Module whose weights take no memory; they are to be loaded."""
+    state = net.state_dict(keep_vars=True)
+    empty = {id(state[name]): type(state[name])(state[name].detach().to("meta")) for name in weights}
+    for copied in empty.values():
+        copied.requires_grad_(False)
+    return copy.deepcopy(net, empty)
