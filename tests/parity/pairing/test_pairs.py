@@ -14,22 +14,11 @@ from .test_parting import IN_MODULES
 
 # Cases that are not solved, and what is missing: no map is given for them, or one that is not called proven.
 FOLDED = "layers that are folded into others are not derived"
-FLATTENED = "the order of flattening before a dense layer is not derived"
 UNSOLVED = {
-    "a BatchNorm folded into the convolution before it": FOLDED,
-    "two BatchNorms folded, of layers of one shape": FOLDED,
-    "a BatchNorm folded into a dense layer": FOLDED,
     "weight norm and the weight itself": FOLDED,
     "the branches of RepVGG and the one convolution that they become": FOLDED,
     "an LSTM and its steps with one bias": FOLDED,
-    "flattened channels first and channels last": FLATTENED,
-    "flattened channels first and last, where all sizes are equal": FLATTENED,
-    "patches by a convolution and by a dense layer": "a kernel that is flattened is not derived",
-    "weights tied on the first side": "one tensor that the other side keeps twice is not derived",
-    "another padding of a kernel that is square, among equal ones": "gradients are too far apart to match",
-    "summed twins in both frameworks": "the noise of float32 is taken for a difference",
 }
-UNSOLVED_VERDICT = frozenset({"summed twins in both frameworks"})  # the map itself is right
 
 
 def of(verdict):
@@ -41,12 +30,12 @@ def paired(case):
     return triport.pair(case.a(), case.b(), inputs=list(case.inputs))
 
 
-def every(*verdicts, map_alone=False):
+def every(*verdicts):
     """Return the mark that runs a test on every case of these verdicts; of unsolved ones it must fail."""
     found = []
     for case in (case for verdict in verdicts for case in of(verdict)):
         marks = [pytest.mark.slow] if case.slow else []
-        if case.name in UNSOLVED and not (map_alone and case.name in UNSOLVED_VERDICT):
+        if case.name in UNSOLVED:
             marks.append(pytest.mark.xfail(reason=UNSOLVED[case.name], strict=True))
         found.append(pytest.param(case, id=case.name, marks=marks))
     return pytest.mark.parametrize("case", found)
@@ -92,7 +81,7 @@ def test_no_wrong_map_is_accepted(case):
         assert not wrong_rows(case, found)
 
 
-@every("equal", "another graph", map_alone=True)
+@every("equal", "another graph")
 def test_the_map_is_complete_and_right(case):
     found = paired(case)
     assert found.complete, found.names

@@ -122,7 +122,9 @@ def _alpha(module: Any, given: Sequence[tuple[int, ...]]) -> Settings:
 
 
 def _softmax(module: Any, given: Sequence[tuple[int, ...]]) -> Settings:
-    axis = _first(module, "dim", "axis")
+    inner = getattr(module, "softmax", None)  # mindspore keeps the axis in its operator
+    axis = getattr(module, "dim", None)
+    axis = _first_of((module, inner), "axis") if axis is None else axis
     axis = axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis
     if not isinstance(axis, int):
         return {}

@@ -1,9 +1,9 @@
 """A pair whose graphs differ, run as if they did not: what parts returns what the other side does.
 
 With the values of the sizes, which every right map moves alike, both sides compute the same until a module
-parts: a pool with another padding, a norm with another epsilon. There the Module that follows returns what its
-counterpart on the other side did, and hands back the gradient that its counterpart does. All else has equal
-gradients again, as in a pair of one graph. This helps to find a map; it proves nothing.
+parts: a pool with another padding, a norm with another epsilon. There the Module that follows returns what
+its counterpart on the other side did, and hands back the gradient that its counterpart does. All else has
+equal gradients again, as in a pair of one graph. This helps to find a map; it proves nothing.
 """
 
 from __future__ import annotations
