@@ -10,10 +10,20 @@ from triport.reference_models.modules import Part, parts_of
 
 from .sides import Side
 
+# norms that libraries fuse with what comes behind: timm's BatchNormAct2d holds its activation
+_FUSED = ("norm", "layer_norm", "rms_norm", "group_norm")
+
 
 def watched_parts(side: Side) -> dict[str, Part]:
-    """Return the innermost modules of a side by path: those that compute, and contain none that do."""
-    return {part.path: part for part in parts_of(side.net) if part.leaf}
+    """Return the modules of a side that compute, by path: the innermost, and norms that call others behind.
+
+    Such a norm returns what the first module that it calls is given.
+    """
+    return {
+        part.path: part
+        for part in parts_of(side.net)
+        if part.leaf or (part.kind is not None and part.kind.name in _FUSED and side.runtime == "pytorch")
+    }
 
 
 def owners_of(side: Side, parts: Mapping[str, Part]) -> dict[str, str]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from triport.converters.environment import import_mindspore, import_torch
 from triport.parity.nesting import leaves, replaced
+from triport.reference_models.kinds import kind_of
 
 from .sides import Side
 
@@ -25,7 +26,7 @@ def observe(
     Args:
         side: has its values.
         feed: the inputs in order.
-        modules: those to watch, by path; none of them within another.
+        modules: those to watch, by path; a module that calls others returns what the first of these is given.
         given: is told what a module is given before each call, and may give it something else.
         returned: is told what it returned, and may let it return something else.
     """
@@ -41,7 +42,8 @@ def observe(
 
     handles: list[Any] = []
     try:
-        for path, module in modules.items():
+        # what calls others comes first: it has returned before the first of them is given anything
+        for path, module in sorted(modules.items(), key=lambda one: not hooks.called_by(one[1])):
             handles += hooks.put(path, module, before, after)
         return side.outputs(feed)
     finally:
@@ -60,6 +62,10 @@ class _Hooks:
 
     def tensor(self, array: np.ndarray, like: Any) -> Any:
         raise NotImplementedError
+
+    def called_by(self, module: Any) -> list[Any]:
+        """Return the modules that a watched one calls."""
+        return []
 
     def changed(self, value: Any, change: Callable[[list[np.ndarray]], Sequence[np.ndarray] | None]) -> Any:
         """Return a value with other arrays for its tensors; None: it is to stay."""
@@ -85,10 +91,28 @@ class _TorchHooks(_Hooks):
     def tensor(self, array: np.ndarray, like: Any) -> Any:
         return self._torch.from_numpy(np.array(array)).to(like.dtype)
 
+    def called_by(self, module: Any) -> list[Any]:
+        kind = kind_of(module)
+        return [] if kind is not None and kind.whole else list(module.children())
+
     def put(self, path: str, module: Any, before: Any, after: Any) -> list[Any]:
+        given = module.register_forward_pre_hook(lambda _, a, k: before(path, (a, k)), with_kwargs=True)
+        inner = self.called_by(module)
+        if not inner:
+            return [given, module.register_forward_hook(lambda _, a, output: after(path, output))]
+        waiting: list[bool] = []
+        started = module.register_forward_pre_hook(lambda *_: waiting.append(True))
+
+        def first_given(_: Any, arguments: Any, named: Any) -> Any:
+            if not waiting:
+                return None
+            waiting.clear()
+            return after(path, (arguments, named))
+
         return [
-            module.register_forward_pre_hook(lambda _, a, k: before(path, (a, k)), with_kwargs=True),
-            module.register_forward_hook(lambda _, a, output: after(path, output)),
+            given,
+            started,
+            *(one.register_forward_pre_hook(first_given, with_kwargs=True) for one in inner),
         ]
 
 
