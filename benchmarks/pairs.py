@@ -13,6 +13,7 @@ the difference removed (`pairs_mends.py`). Needs an environment of its own (docs
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import multiprocessing
 import os
@@ -77,7 +78,8 @@ def _pair(pair: Pair, specs: tuple[str, ...], nets: tuple[Any, Any], record: Rec
     if found is not None:
         said = found.to_dict()
         record["steps"] = sorted({step.partition("(")[0] for row in said["names"] for step in row["steps"]})
-        record["rows"] = len(said.pop("names"))
+        rows = sorted((row["a"], row["b"], row["steps"]) for row in said.pop("names"))
+        record["rows"], record["map"] = len(rows), hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
         record["left"] = {side: names[:3] for side, names in said["left"].items()}
         record["left_count"] = {side: len(names) for side, names in said.pop("left").items()}
         record["reasons"] = dict(list(said.pop("reasons", {}).items())[:3])

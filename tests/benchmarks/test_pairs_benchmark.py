@@ -1,5 +1,7 @@
 """The benchmark of pairs: what other ways reach, the judge beside triport's proof, and the tables."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from torch import nn
 
 from benchmarks.pairs_list import spelled
 from benchmarks.pairs_page import cells, is_wrong, tables, verdict
-from benchmarks.pairs_peers import NoMapError, by_names, by_order, shapes_of
+from benchmarks.pairs_peers import WAYS, NoMapError, by_names, by_order, shapes_of
 from benchmarks.pairs_sections import SECTIONS, all_pairs, in_order_of_running
 from benchmarks.pairs_truth import judge, seeded_values
 
@@ -25,7 +27,7 @@ PAIRED = {
     "seconds": 4.2,
     "peak_gb": 1.0,
     "judged": {"verdict": "equal", "error": 3e-7},
-    "peers": {"order": {"verdict": "not equal", "error": 0.1, "same_map": False}},
+    "peers": {way: {"verdict": "not equal", "error": 0.1, "same_map": False} for way in WAYS},
 }
 
 
@@ -86,6 +88,15 @@ def test_verdicts(changed, said):
 )
 def test_a_map_that_only_triport_believes_is_wrong(judged, wrong):
     assert is_wrong(PAIRED | {"judged": {"verdict": judged, "error": None}}) == wrong
+
+
+@pytest.mark.parametrize(("mended", "wrong"), [("1", 0), ("2", 1)])
+def test_a_map_that_the_mended_pair_contradicts_is_wrong(mended, wrong):
+    pair = next(one for one in all_pairs() if one.section == "mended")
+    listed = [replace(pair, section="mindcv", mend=""), pair]
+    first = PAIRED | {"key": list(listed[0].key), "equal": False, "map": "1"}
+    text = tables([first, PAIRED | {"key": list(pair.key), "map": mended}], listed)
+    assert f"judge: {wrong}." in text.partition("## PyTorch")[0]
 
 
 def test_the_table_says_what_has_not_run():
