@@ -58,7 +58,10 @@ def work(pair: Pair, configurations: Path | None) -> Record:
     }
     found = _pair(pair, specs, nets, record)
     if found is not None and found.complete:
-        record["judged"] = _judged(nets, found.names.forward, shapes[0], feed)
+        # what a network keeps as it is built, such as the anchors of a detector, has its value already
+        mapped = {name for row in found.names.rows for name in row.a}
+        moved = {name: shape for name, shape in shapes[0].items() if name in mapped}
+        record["judged"] = _judged(nets, found.names.forward, moved, feed)
     record["peers"] = {} if pair.mend else _peers(nets, shapes, found, feed)
     return record
 
