@@ -42,12 +42,12 @@ def pair(
 
     Example:
         >>> import torch, triport
-        >>> a = torch.nn.Sequential(torch.nn.Linear(4, 5), torch.nn.Tanh(), torch.nn.Linear(5, 5))
-        >>> b = torch.nn.ModuleDict({"last": torch.nn.Linear(5, 5), "first": torch.nn.Linear(4, 5)})
-        >>> b.forward = lambda x: b["last"](torch.tanh(b["first"](x)))
+        >>> from torch.nn import Linear, Sequential, Tanh
+        >>> a = Sequential(Linear(4, 5), Tanh(), Linear(5, 5))
+        >>> b = Sequential(Sequential(Linear(4, 5), Tanh()), Linear(5, 5))
         >>> done = triport.pair(a, b, inputs=["2x4"])
         >>> done.passed, [(row["a"], row["b"]) for row in done.to_dict()["names"][:1]]
-        (True, [(['0.weight'], ['first.weight'])])
+        (True, [(['0.weight'], ['0.0.weight'])])
     """
     from triport.parity.pairing.derive import pair_of
 

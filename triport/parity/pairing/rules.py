@@ -13,11 +13,13 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from .comparing import ROUNDED, SAME_OUTPUTS, Class, Seen, class_of, compared
-from .pieces import Piece
+from .pieces import Parameters, Piece
 from .sides import SideParameter
 from .sketches import distances
 from .state import Choice, Match, Matching
 from .values import transpositions
+
+_Layer = tuple[str, int, int]
 
 # how near the nearest must be, of what it could be at all
 _NEAR = 0.5
@@ -102,25 +104,24 @@ def norm_before_bias(matching: Matching, seen: Seen) -> list[Match]:
 
 
 def beside(matching: Matching, seen: Seen, is_same: bool) -> list[Match]:
-    """Return what is left of layers whose other parameters are matched, leaf for leaf."""
-    owners: dict[str, set[str]] = defaultdict(set)
+    """Return what is left of layers whose other parameters are matched, leaf for leaf and block for block."""
+    sides = [side.parameters for side in matching.sides]
+    layers: dict[_Layer, set[_Layer]] = defaultdict(set)
     for match in matching.matches.values():
-        a, b = (
-            side.parameters[one.name] for side, one in zip(matching.sides, (match.a, match.b), strict=True)
-        )
-        if a.leaf is not None and b.leaf is not None:
-            owners[a.owner].add(b.owner)
-    theirs: dict[tuple[str, str, int, tuple[int, ...]], list[Piece]] = defaultdict(list)
+        if sides[0][match.a.name].leaf is not None and sides[1][match.b.name].leaf is not None:
+            layers[_layer(sides[0], match.a)].add(_layer(sides[1], match.b))
+    theirs: dict[tuple[_Layer, str, tuple[int, ...]], list[Piece]] = defaultdict(list)
     for piece in matching.pieces[1]:
-        b = matching.sides[1].parameters[piece.name]
-        if piece not in matching.taken and b.leaf is not None:
-            theirs[b.owner, _leaf(b), piece.block, piece.shape].append(piece)
+        one = sides[1][piece.name]
+        if piece not in matching.taken and one.leaf is not None:
+            theirs[_layer(sides[1], piece), _leaf(one), piece.shape].append(piece)
     fresh = []
     for piece in matching.pieces[0]:
-        a = matching.sides[0].parameters[piece.name]
-        if piece in matching.matches or a.leaf is None or len(owners[a.owner]) != 1:
+        one = sides[0][piece.name]
+        counterparts = layers[_layer(sides[0], piece)]
+        if piece in matching.matches or one.leaf is None or len(counterparts) != 1:
             continue
-        found = theirs[next(iter(owners[a.owner])), _leaf(a), piece.block, piece.shape]
+        found = theirs[next(iter(counterparts)), _leaf(one), piece.shape]
         if len(found) == 1 and (not is_same or _agree(matching, seen, piece, found[0])):
             fresh.append(Match(piece, found[0], tuple(range(len(piece.shape))), "the rest of its layer"))
     return fresh
@@ -136,8 +137,8 @@ def with_its_weight(matching: Matching, seen: Seen) -> list[Match]:
     fresh: dict[Piece, Match] = {}
     for match in matching.matches.values():
         found = (
-            blocks[0].get(_block(matching, 0, match.a), []),
-            blocks[1].get(_block(matching, 1, match.b), []),
+            blocks[0].get(_layer(matching.sides[0].parameters, match.a), []),
+            blocks[1].get(_layer(matching.sides[1].parameters, match.b), []),
         )
         if len(match.a.shape) > 1 and len(found[0]) == len(found[1]) == 1:
             a, b = found[0][0], found[1][0]
@@ -148,17 +149,18 @@ def with_its_weight(matching: Matching, seen: Seen) -> list[Match]:
     return [match for match in fresh.values() if partners[match.b] == 1]
 
 
-def _beside_weights(matching: Matching, place: int) -> dict[tuple[str, int, int], list[Piece]]:
+def _beside_weights(matching: Matching, place: int) -> dict[_Layer, list[Piece]]:
     """Return the vectors of a side that are not matched, by the layer and the block that they belong to."""
-    found: dict[tuple[str, int, int], list[Piece]] = defaultdict(list)
+    found: dict[_Layer, list[Piece]] = defaultdict(list)
     for piece in matching.pieces[place]:
         if len(piece.shape) == 1 and piece not in (matching.matches, matching.taken)[place]:
-            found[_block(matching, place, piece)].append(piece)
+            found[_layer(matching.sides[place].parameters, piece)].append(piece)
     return found
 
 
-def _block(matching: Matching, place: int, piece: Piece) -> tuple[str, int, int]:
-    return matching.sides[place].parameters[piece.name].owner, piece.cut.count, piece.block
+def _layer(parameters: Parameters, piece: Piece) -> _Layer:
+    """Return the module that owns a piece, and which of how many blocks of its parameters it is."""
+    return parameters[piece.name].owner, piece.block, piece.cut.count
 
 
 def in_place(matching: Matching) -> list[Match]:

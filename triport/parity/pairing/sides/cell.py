@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from triport.converters.environment import import_mindspore
+from triport.converters.networks.factories import users_code
 from triport.parity.nesting import leaves
 from triport.reference_models.kinds import KINDS, kind_of
 from triport.reference_models.modules import parameters_of
@@ -89,9 +90,11 @@ class CellSide:
             return summed, tuple(outputs)
 
         names = [name for name in self.parameters if name not in self._derived]
-        found = mindspore.value_and_grad(
+        derive = mindspore.value_and_grad(
             total, None, weights=[self._tensors[name] for name in names], has_aux=True
-        )(*self._inputs(feed))
+        )
+        with users_code(f"{self.label}, its gradients"):
+            found = derive(*self._inputs(feed))
         (_, outputs), gradients = found
         arrays: dict[str, np.ndarray] = {}
         needed = {name for one in self._norms for name in one.leaves}

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from triport.converters.environment import import_torch
+from triport.converters.networks.factories import users_code
 from triport.parity.nesting import leaves
 from triport.reference_models.modules import parameters_of
 from triport.reference_models.network import Network
@@ -132,8 +133,9 @@ class ModuleSide:
         torch = self._torch
         given = [torch.from_numpy(np.array(array)) for array in feed]
         given = [one.to(self._dtype) if one.is_floating_point() else one for one in given]
-        found = leaves(self.net(*given), lambda value: isinstance(value, torch.Tensor))
-        return list(found)
+        with users_code(f"{self.label} on inputs of {', '.join(str(array.shape) for array in feed)}"):
+            returned = self.net(*given)
+        return list(leaves(returned, lambda value: isinstance(value, torch.Tensor)))
 
 
 def _parameters(net: Any) -> tuple[dict[str, SideParameter], tuple[str, ...]]:
@@ -162,7 +164,6 @@ def _parameters(net: Any) -> tuple[dict[str, SideParameter], tuple[str, ...]]:
 @contextmanager
 def _statistics_derived(torch: Any) -> Iterator[None]:
     """Let a BatchNorm's mean and variance have gradients, which PyTorch's own kernel does not give."""
-    from torch.overrides import TorchFunctionMode
 
     def written_out(
         given: Any,
@@ -180,7 +181,7 @@ def _statistics_derived(torch: Any) -> Iterator[None]:
             found = found * weight.view(shape)
         return found if bias is None else found + bias.view(shape)
 
-    class WrittenOut(TorchFunctionMode):
+    class WrittenOut(torch.overrides.TorchFunctionMode):
         def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             words: dict[str, Any] = dict(kwargs or {})
             if function is torch.nn.functional.batch_norm:
