@@ -1,10 +1,10 @@
 """Pairs of networks: what `pair` finds of each, beside what names, definition order and weightbridge reach.
 
-MindCV 0.3.0 against torchvision and timm, PyTorch against PyTorch, networks that classify no images, MindSpore's
-tutorial and ModelZoo, mindyolo and mindocr. Each pair runs in a process of its own, the small ones first; a line
-of JSON a pair, so that a run that was stopped goes on. Every map that `pair` calls proven is judged again by
-`pairs_truth.py`, and pairs that compute another function are run once more with the difference removed
-(`pairs_mends.py`). Needs an environment of its own (docs/pairs.md says how).
+MindCV 0.3.0 against torchvision and timm, PyTorch against PyTorch, networks that classify no images,
+MindSpore's tutorial and ModelZoo, mindyolo and mindocr. Each pair runs in a process of its own, the small
+ones first; a line of JSON a pair, so that a run that was stopped goes on. Every map that `pair` calls
+proven is judged again by `pairs_truth.py`, and pairs that compute another function are run once more with
+the difference removed (`pairs_mends.py`). Needs an environment of its own (docs/pairs.md says how).
 
     python benchmarks/pairs.py [--section NAME] [--pairs NAME,...] [--minutes M] [--configs DIR]
     python benchmarks/pairs.py --table [--markdown docs/pairs.md]
@@ -13,11 +13,11 @@ of JSON a pair, so that a run that was stopped goes on. Every map that `pair` ca
 from __future__ import annotations
 
 import argparse
-import contextlib
+import hashlib
 import json
+import multiprocessing
 import os
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.model_by_model import records_in
-from benchmarks.pairs_sections import Pair, all_pairs
+from benchmarks.pairs_sections import Pair, all_pairs, in_order_of_running
 
 SEED = 7  # of the judge's own values, which `pair` has not seen
 
@@ -40,7 +40,6 @@ def work(pair: Pair, configurations: Path | None) -> Record:
     from benchmarks import pairs_networks as networks
     from benchmarks.pairs_peers import shapes_of
 
-    networks.prepare()
     try:
         nets = tuple(networks.build(net, configurations) for net in (pair.a, pair.b))
         if pair.mend:
@@ -59,7 +58,10 @@ def work(pair: Pair, configurations: Path | None) -> Record:
     }
     found = _pair(pair, specs, nets, record)
     if found is not None and found.complete:
-        record["judged"] = _judged(nets, found.names.forward, shapes[0], feed)
+        # what a network keeps as it is built, such as the anchors of a detector, has its value already
+        mapped = {name for row in found.names.rows for name in row.a}
+        moved = {name: shape for name, shape in shapes[0].items() if name in mapped}
+        record["judged"] = _judged(nets, found.names.forward, moved, feed)
     record["peers"] = {} if pair.mend else _peers(nets, shapes, found, feed)
     return record
 
@@ -79,7 +81,8 @@ def _pair(pair: Pair, specs: tuple[str, ...], nets: tuple[Any, Any], record: Rec
     if found is not None:
         said = found.to_dict()
         record["steps"] = sorted({step.partition("(")[0] for row in said["names"] for step in row["steps"]})
-        record["rows"] = len(said.pop("names"))
+        rows = sorted((row["a"], row["b"], row["steps"]) for row in said.pop("names"))
+        record["rows"], record["map"] = len(rows), hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
         record["left"] = {side: names[:3] for side, names in said["left"].items()}
         record["left_count"] = {side: len(names) for side, names in said.pop("left").items()}
         record["reasons"] = dict(list(said.pop("reasons", {}).items())[:3])
@@ -88,7 +91,7 @@ def _pair(pair: Pair, specs: tuple[str, ...], nets: tuple[Any, Any], record: Rec
 
 
 def _judged(nets: tuple[Any, Any], forward: Any, shapes: Any, feed: Any) -> Record:
-    """Return what the benchmark's own judge says of a map: `forward` makes the second's values of the first's."""
+    """Return what the benchmark's own judge says of a map: `forward` makes b's values of a's."""
     from benchmarks.pairs_truth import judge, seeded_values
 
     try:
@@ -136,7 +139,7 @@ def _one_to_one(found: Any) -> dict[str, str] | None:
 def _mend(pair: Pair, nets: tuple[Any, Any]) -> None:
     from benchmarks.pairs_mends import MENDS
 
-    MENDS[pair.mend].apply(*nets)
+    MENDS[pair.mend].apply(nets[1])
 
 
 def np_prod(shape: tuple[int, ...]) -> int:
@@ -153,10 +156,11 @@ def _short(error: Exception) -> str:
 
 def run(options: argparse.Namespace) -> None:
     """Run every pair that has no record yet."""
+    _load()
     started = time.monotonic()
     done = {tuple(record["key"]) for record in records_in(options.results)}
     wanted = options.pairs.split(",") if options.pairs else None
-    for pair in all_pairs():
+    for pair in in_order_of_running():
         if pair.key in done or (options.section and pair.section != options.section):
             continue
         if wanted is not None and pair.a.partition(":")[2] not in wanted and pair.a not in wanted:
@@ -172,19 +176,42 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _in_a_process(pair: Pair, options: argparse.Namespace) -> Record:
+    """Run a pair in a process that begins with what takes long to load; it is killed after the timeout."""
     with tempfile.TemporaryDirectory() as folder:
-        result, said = Path(folder, "result.json"), Path(folder, "said.txt")
-        command = [sys.executable, __file__, "--one", json.dumps(pair.key), str(result)]
-        command += ["--configs", str(options.configs)] if options.configs else []
+        result = Path(folder, "result.json")
         started = time.monotonic()
-        with contextlib.suppress(subprocess.TimeoutExpired), said.open("w") as lines:
-            subprocess.run(command, stdout=lines, stderr=lines, timeout=options.timeout, check=False)
+        worker = multiprocessing.get_context("fork").Process(target=_work, args=(pair, options, result))
+        worker.start()
+        worker.join(options.timeout)
+        if worker.is_alive():
+            worker.kill()
+            worker.join()
         seconds = round(time.monotonic() - started)
         if not result.exists():
-            last = " ".join(said.read_text(errors="replace").split())[-200:]
-            why = f"died: {last}" if seconds < options.timeout else f"took over {options.timeout:.0f} s"
-            return {"stage": "failed", "why": why, "all_seconds": seconds}
+            died = f"took over {options.timeout:.0f} s" if seconds >= options.timeout else "its process died"
+            return {"stage": "failed", "why": died, "all_seconds": seconds}
         return {**json.loads(result.read_text()), "all_seconds": seconds}
+
+
+def _work(pair: Pair, options: argparse.Namespace, result: Path) -> None:
+    """Write the record of one pair; what frameworks print goes nowhere."""
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+        result.write_text(json.dumps(work(pair, options.configs)))
+        os._exit(0)  # what MindSpore does when it ends adds nothing
+
+
+def _load() -> None:
+    """Load what every process begins with."""
+    from benchmarks.pairs_networks import prepare
+
+    prepare()
+    import mindcv  # noqa: F401
+    import timm  # noqa: F401
+    import torchvision  # noqa: F401
+
+    import triport.parity.pairing.derive  # noqa: F401
 
 
 def _line(record: Record) -> str:
@@ -209,13 +236,7 @@ def main() -> None:
     parser.add_argument("--timeout", type=float, default=900, help="seconds for one pair")
     parser.add_argument("--table", action="store_true", help="run nothing, print what FILE holds")
     parser.add_argument("--markdown", type=Path, help="put the tables into this page")
-    parser.add_argument("--one", nargs=2, metavar=("KEY", "RESULT"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.one:
-        key, result = options.one
-        (pair,) = (one for one in all_pairs() if list(one.key) == json.loads(key))
-        Path(result).write_text(json.dumps(work(pair, options.configs)))
-        return
     options.results.parent.mkdir(parents=True, exist_ok=True)
     if not options.table:
         run(options)

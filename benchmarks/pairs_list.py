@@ -1,8 +1,9 @@
 """Derives which network is the counterpart of which: MindCV's in torchvision or timm, torchvision's in timm.
 
-A counterpart has the same set of tensor shapes, axes of one aside ("shapes"), or else as many numbers in all
-under a like name ("numbers"), or else only the name ("name": these two are expected to hold other weights).
-Networks are built without initial values where their code allows it, PyTorch's on the meta device.
+A counterpart has the same set of tensor shapes, axes of one aside ("shapes"), or else as many numbers in
+all under a like name ("numbers"), or else only the name ("name": these two are expected to hold other
+weights). Networks are built without initial values where their code allows it, PyTorch's on the meta
+device.
 
     python benchmarks/pairs_list.py [--cache out/pairs_shapes.jsonl]
 
@@ -32,14 +33,13 @@ from benchmarks.pairs_peers import shapes_of
 
 # how publishers spell the same name
 SPELLINGS = (
-    (r"^BiT_resnet(\d+)(x3)?$", r"resnetv2_\1x\2bit"),
-    (r"^convit_(\w+)$", r"convit_\1"),
+    (r"^BiT_resnet(\d+)x3$", r"resnetv2_\1x3_bit"),
+    (r"^BiT_resnet(\d+)$", r"resnetv2_\1x1_bit"),
     (r"^efficientnet_v2_", "efficientnetv2_"),
     (r"^mae_(\w)_(\d+)_(\d+)_finetune$", r"vit_\1_\2_\3"),
     (r"^mlp_mixer_(\w)_p(\d+)$", r"mixer_\1\2_224"),
     (r"^mobilenet_v(\d)_(small|large)_", r"mobilenetv\1_\2_"),
     (r"^mobilenet_v(\d)_(\d+)_\d+$", r"mobilenetv\1_\2"),
-    (r"^mobilevit_(\w+)$", r"mobilevit_\1"),
     (r"^nasnet_a_4x1056$", "nasnetalarge"),
     (r"^pnasnet$", "pnasnet5large"),
     (r"^rexnet_(\d)(\d)$", r"rexnet_\g<1>\g<2>0"),
@@ -56,8 +56,8 @@ LEAST_ALIKE = 0.75  # of the spelling, for networks that only hold as many numbe
 # the file: whose networks, and where their counterparts are looked for
 LISTS = {"mindcv": ("mindcv:", ("torchvision:", "timm:")), "torch": ("torchvision:", ("timm:",))}
 HEAD = (
-    "# Written by benchmarks/pairs_list.py: a network, its counterpart, what they have in common, and millions of\n"
-    "# numbers; the smallest first.\n"
+    "# Written by benchmarks/pairs_list.py: a network, its counterpart, what they have in common, and how\n"
+    "# many millions of numbers it holds; the smallest first.\n"
 )
 
 Shapes = list[list[int]]
@@ -117,7 +117,7 @@ def counterpart(name: str, known: Known, others: dict[str, Known]) -> Counterpar
 
 
 def networks(cache: Path) -> Iterator[dict[str, Any]]:
-    """Return each network's name and shapes, or why it does not build; the cache holds what was built before."""
+    """Return each network's name and shapes, or why it does not build; what the cache holds comes first."""
     known = {record["net"]: record for record in records_in(cache)}
     yield from known.values()
     prepare()

@@ -19,7 +19,7 @@ SEED = 0
 # smaller ones leave kernels without a pixel for some of their weights, which then cannot be proven
 SMALLEST_PX = 64
 SIZES_PX = (64, 96, 128, 160, 192, 224, 240, 256, 288, 299, 331, 384, 448, 512)
-# kernels of 7 x 7 in the last stage, or convolutions that do not pad
+# names that begin so: kernels of 7 x 7 in the last stage, or convolutions that do not pad
 LARGER = {
     "cmt": 160,
     "convnext": 224,
@@ -178,8 +178,9 @@ def feed_of(specs: Sequence[str]) -> Feed:
 
 
 def smallest_size_px(names: tuple[str, str], nets: tuple[Any, Any]) -> int:
-    """Return the smallest image that both networks of a pair take; PyTorch's, which fails faster, comes first."""
-    wanted = max((px for part, px in LARGER.items() for name in names if part in name.lower()), default=0)
+    """Return the smallest image that both networks take; PyTorch's, which fails faster, comes first."""
+    plain = [name.partition(":")[2] for name in names]
+    wanted = max((px for part, px in LARGER.items() for name in plain if name.startswith(part)), default=0)
     why = ""
     for size_px in (px for px in SIZES_PX if px >= max(wanted, SMALLEST_PX)):
         try:

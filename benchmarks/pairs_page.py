@@ -28,11 +28,15 @@ def verdict(record: Record) -> str:
 
 
 def is_wrong(record: Record) -> bool:
-    """Return whether a map that `pair` calls right is not: its own proof against the benchmark's judge."""
+    """Return whether a map that `pair` calls right is not: its own proof against the benchmark's judge.
+
+    Where the graphs differ the outputs say nothing; the map of the mended pair must be the same then.
+    """
     judged = record.get("judged", {}).get("verdict")
     if verdict(record) == "equal":
         return judged in ("not equal", "does not load")
-    return verdict(record) == "same weights, another graph" and judged == "does not load"
+    is_other = record.get("as_mended") == "another map"
+    return verdict(record) == "same weights, another graph" and (judged == "does not load" or is_other)
 
 
 def cells(record: Record) -> list[str]:
@@ -55,8 +59,8 @@ def cells(record: Record) -> list[str]:
         *shown,
         f"{record['parameters'] / 1e6:.1f}",
         said,
-        ", ".join(record["steps"]),
-        "" if judged is None else _judged(judged),
+        ", ".join(sorted({step.split()[0] for step in record["steps"]})),
+        "; ".join(filter(None, ("" if judged is None else _judged(judged), record.get("as_mended")))),
         _parting(record["first_parting"]),
         f"{record['seconds']:.0f}",
         f"{record['peak_gb']:.1f}",
@@ -91,17 +95,32 @@ def _peer(found: Record | None) -> str:
 def tables(records: list[Record], pairs: list[Pair]) -> str:
     """Return a summary and a table for every section that has records."""
     latest = {tuple(record["key"]): record for record in records}
+    _beside_mended(latest)
     text = []
     for section, title in SECTIONS.items():
         listed = [pair for pair in pairs if pair.section == section]
         found = [latest[pair.key] for pair in listed if pair.key in latest]
         text += [f"## {title}", "", summary(found, len(listed)), ""]
         if section == "mended":
-            said = {pair.mend for pair in listed}
-            text += [f"- {mend}: {MENDS[mend].what}." for mend in MENDS if mend in said] + [""]
+            text += [_mended(mend, [pair for pair in listed if pair.mend == mend]) for mend in MENDS] + [""]
         if found:
             text += [_table(found), ""]
     return "\n".join(text).rstrip()
+
+
+def _beside_mended(latest: dict[tuple, Record]) -> None:
+    """Say of each pair that was mended whether its map is the one that makes the mended pair equal."""
+    for (section, a, b), record in latest.items():
+        mended = latest.get(("mended", a, b))
+        if section == "mended" or mended is None or not {"map"} <= record.keys() & mended.keys():
+            continue
+        if verdict(mended) == "equal" and record["complete"]:
+            is_same = mended["map"] == record["map"]
+            record["as_mended"] = "the mended pair's map" if is_same else "another map"
+
+
+def _mended(mend: str, pairs: list[Pair]) -> str:
+    return f"- {MENDS[mend].what}: {', '.join(pair.a.partition(':')[2] for pair in pairs)}"
 
 
 def _table(records: list[Record]) -> str:
@@ -116,13 +135,14 @@ def summary(records: list[Record], listed: int) -> str:
     ran = [record for record in records if record["stage"] != "not built"]
     counts = Counter(verdict(record) for record in ran)
     proven = counts["equal"] + counts["same weights, another graph"]
+    wrong = sum(is_wrong(record) for record in ran)
     text = (
-        f"{listed} pairs listed, {len(records)} tried, {len(records) - len(ran)} of which do not build or run; "
-        f"**{listed - len(records)} have not run**. Of the {len(ran)} others {proven} have a complete and proven "
-        f"map: {counts['equal']} equal, {counts['same weights, another graph']} same weights and another graph. "
-        f"{counts['no complete map']} have no complete map, {counts['complete, not proven']} one that is not "
-        f"proven, {counts['failed']} failed. Wrong maps accepted, by the benchmark's own judge: "
-        f"{sum(is_wrong(record) for record in ran)}."
+        f"{listed} pairs listed, {len(records)} tried, {len(records) - len(ran)} of which do not build or "
+        f"run; **{listed - len(records)} have not run**. Of the {len(ran)} others {proven} have a complete "
+        f"and proven map: {counts['equal']} equal, {counts['same weights, another graph']} same weights and "
+        f"another graph. {counts['no complete map']} have no complete map, {counts['complete, not proven']} "
+        f"one that is not proven, {counts['failed']} failed. Wrong maps accepted, by the benchmark's own "
+        f"judge: {wrong}."
     )
     shared = [record for record in ran if record.get("by") in ("shapes", "numbers")]
     if shared and len(shared) < len(ran):
@@ -140,7 +160,7 @@ def _peers_said(records: list[Record]) -> str:
         right = [one for one in complete if one["verdict"] == "equal" or one.get("same_map")]
         off = [one for one in complete if one not in right and one.get("same_map") is False]
         told.append(
-            f"{way} completes {len(complete)} of {len(found)}, {len(right)} of them rightly and {len(off)} wrongly"
+            f"{way} completes {len(complete)} of {len(found)}, {len(right)} rightly, {len(off)} wrongly"
         )
     return f" Beside it: {'; '.join(told)}." if told else ""
 

@@ -1,8 +1,8 @@
 """What else maps one network's tensors to another's: equal names, order of definition, and `weightbridge`.
 
-Each returns, for every tensor of the second network, the tensor of the first that it gets, or what stopped it.
-All three are told which leaves of MindSpore's are which of PyTorch's (gamma is weight), as their users do, and a
-tensor may change its shape where only axes of one come or go.
+Each returns, for every tensor of the second network, the tensor of the first that it gets, or what stopped
+it. All three are told which leaves of MindSpore's are which of PyTorch's (gamma is weight), as their users
+do, and a tensor may change its shape where only axes of one come or go.
 """
 
 from __future__ import annotations

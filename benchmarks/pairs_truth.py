@@ -1,8 +1,8 @@
-"""Whether a map between two networks is right, asked without triport: seeded values, moved by the map, and run.
+"""Whether a map between two networks is right, asked without triport's proof: seeded values, moved and run.
 
 Values are drawn for the first network, moved to the second, and both are run on one batch; a Module runs in
-float64. The outputs must agree within what single precision does to the Module itself (or a floor where both
-are Cells), and nothing of triport's judge takes part.
+float64. The outputs must agree within what single precision does to the Module itself (or a floor where
+both are Cells), and nothing of triport's judge takes part.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Values = Mapping[str, np.ndarray]
 
 
 def seeded_values(shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, np.ndarray]:
-    """Return values for a network's tensors, none of them at its initial one, that keep activations in bounds."""
+    """Return values for a network's tensors, none at its initial one, that keep activations in bounds."""
     rng = np.random.default_rng(seed)
     return {name: _values(rng, torch_name(name), shape) for name, shape in shapes.items()}
 
@@ -57,7 +57,7 @@ def set_values(net: Any, values: Values) -> None:
 
 
 def judge(a: Any, b: Any, values_a: Values, values_b: Values, feed: Feed) -> dict[str, Any]:
-    """Return how far two networks with these values are apart, relative to the largest output, and whether that counts."""
+    """Return how far two networks with these values are apart, and whether that is more than noise."""
     set_values(a, values_a)
     set_values(b, values_b)
     ours, theirs = (run(net, feed, double=not is_cell(net)) for net in (a, b))
@@ -75,7 +75,7 @@ def _noise(net: Any, feed: Feed) -> float:
 
 
 def _apart(ours: list[np.ndarray], theirs: list[np.ndarray]) -> float:
-    """Return the largest difference, each output relative to its largest value; infinite where they do not pair."""
+    """Return the largest difference relative to each output's largest value; infinite where none pairs."""
     pairs = list(zip(ours, theirs, strict=False))
     if any(one.size != other.size for one, other in pairs) or not pairs:
         return np.inf

@@ -181,18 +181,17 @@ def _trials(a: Side, b: Side, mapped: _Mapped, progress: Progress) -> tuple[Tria
 
 
 def _unproven(matching: Matching) -> tuple[str, ...]:
-    """Return the names of the first side that reach no output, as the more exact side says it."""
+    """Return the names of `a` of which some block reaches no output, as the more exact side says it."""
     place = 0 if matching.sides[0].is_double or not matching.sides[1].is_double else 1
     seen = matching.look(1000, everything=True)
     found = (seen.a, seen.b)[place]
     least = seen.largest * (_NOTHING if matching.sides[place].is_double else _NOTHING_IN_FLOAT32)
-    speaks = {
+    silent = {
         match.a.name
         for match in matching.matches.values()
-        if (piece := (match.a, match.b)[place]) in found and float(np.linalg.norm(found[piece])) > least
+        if (piece := (match.a, match.b)[place]) not in found or float(np.linalg.norm(found[piece])) <= least
     }
-    names = dict.fromkeys(match.a.name for match in matching.matches.values())
-    return tuple(name for name in matching.sides[0].parameters if name in names and name not in speaks)
+    return tuple(name for name in matching.sides[0].parameters if name in silent)
 
 
 def _reasons(matching: Matching, names: PairNames) -> list[tuple[str, str]]:

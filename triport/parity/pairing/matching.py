@@ -10,7 +10,16 @@ values of its own.
 from __future__ import annotations
 
 from .comparing import SAME_OUTPUTS, Seen
-from .rules import beside, in_place, nearest, norm_before_bias, not_nearest, one_twin, only_ones
+from .rules import (
+    beside,
+    in_place,
+    nearest,
+    norm_before_bias,
+    not_nearest,
+    one_twin,
+    only_ones,
+    with_its_weight,
+)
 from .state import Match, Matching
 
 # how much nearer the nearest must be than the next
@@ -60,7 +69,7 @@ def _fresh(matching: Matching, seen: Seen) -> list[Match]:
     if not fresh and is_same:
         fresh = norm_before_bias(matching, seen)
     if not fresh:
-        fresh = beside(matching, seen, is_same)
+        fresh = beside(matching, seen, is_same) or with_its_weight(matching, seen)
     if not fresh and is_same:
         fresh = one_twin(matching, seen)
     if not fresh:

@@ -111,10 +111,18 @@ def _orders(a: Parameters, b: Parameters, first: Plan) -> Iterator[Plan]:
                     views = dict(first.views_b)
                     for name in names:
                         axis = seen[name].shape.index(length)
-                        views[name] = (*first.views_b.get(name, ()), Regroup(axis, sizes, (1, 0)))
+                        # a layer whose outputs are laid out as an image: its bias goes with its weight
+                        for other in (name, *_biases(seen, name, length) * (not axis)):
+                            views[other] = (*first.views_b.get(other, ()), Regroup(axis, sizes, (1, 0)))
                     found += 1
                     what = f"{length} inputs as {sizes[0]} x {sizes[1]}"
                     yield Plan(first.a, first.b, what, first.views_a, views)
+
+
+def _biases(parameters: Parameters, weight: str, length: int) -> tuple[str, ...]:
+    """Return the vectors of this length in the layer of a weight."""
+    owner = parameters[weight].owner
+    return tuple(name for name, one in parameters.items() if one.owner == owner and one.shape == (length,))
 
 
 def _lengths(a: Parameters, b: Parameters) -> dict[tuple[Key, int, int], int]:

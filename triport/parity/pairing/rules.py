@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -125,6 +125,37 @@ def beside(matching: Matching, seen: Seen, is_same: bool) -> list[Match]:
         if len(found) == 1 and (not is_same or _agree(matching, seen, piece, found[0])):
             fresh.append(Match(piece, found[0], tuple(range(len(piece.shape))), "the rest of its layer"))
     return fresh
+
+
+def with_its_weight(matching: Matching, seen: Seen) -> list[Match]:
+    """Return vectors without a gradient that stand beside a matched block of the weight of their layer.
+
+    A key's bias is such a vector: a softmax does not see it. It may be a block of a packed tensor, as the
+    weight is, or a tensor of its own.
+    """
+    blocks = [_beside_weights(matching, place) for place in (0, 1)]
+    fresh: dict[Piece, Match] = {}
+    for match in matching.matches.values():
+        found = (
+            blocks[0].get(_layer(matching.sides[0].parameters, match.a), []),
+            blocks[1].get(_layer(matching.sides[1].parameters, match.b), []),
+        )
+        if len(match.a.shape) > 1 and len(found[0]) == len(found[1]) == 1:
+            a, b = found[0][0], found[1][0]
+            if a.shape == b.shape and _agree(matching, seen, a, b):
+                fresh.setdefault(a, Match(a, b, (0,), "the weight that it is added to"))
+    # a layer with several weights may say several things of one vector: then it says nothing
+    partners = Counter(match.b for match in fresh.values())
+    return [match for match in fresh.values() if partners[match.b] == 1]
+
+
+def _beside_weights(matching: Matching, place: int) -> dict[_Layer, list[Piece]]:
+    """Return the vectors of a side that are not matched, by the layer and the block that they belong to."""
+    found: dict[_Layer, list[Piece]] = defaultdict(list)
+    for piece in matching.pieces[place]:
+        if len(piece.shape) == 1 and piece not in (matching.matches, matching.taken)[place]:
+            found[_layer(matching.sides[place].parameters, piece)].append(piece)
+    return found
 
 
 def _layer(parameters: Parameters, piece: Piece) -> _Layer:

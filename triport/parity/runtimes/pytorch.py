@@ -142,7 +142,8 @@ class PyTorchRunner:
             for name, tensor in wanted.items()
         }
         shared = shared_parameters(net)
-        net.load_state_dict({**owned, **state}, strict=True, assign=True)
+        owned.update(state)  # not a new dict: this one has the modules' versions, which some ask for
+        net.load_state_dict(owned, strict=True, assign=True)
         for name, first in shared.items():  # each name has got a tensor of its own
             path, _, leaf = name.rpartition(".")
             setattr(net.get_submodule(path), leaf, net.get_parameter(first))
