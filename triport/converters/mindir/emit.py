@@ -127,7 +127,7 @@ def _declare_parameters(graph: ir.Graph, parameters: set[str]) -> None:
         assert value.const_value is not None
         value.type, value.shape = (
             ir.TensorType(value.const_value.dtype),
-            ir.Shape(list(value.const_value.shape)),
+            ir.Shape(value.const_value.shape.numpy()),
         )
         value.const_value = None
         graph.inputs.append(value)
