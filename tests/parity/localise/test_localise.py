@@ -8,6 +8,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from examples.lost_accuracy import one_layer_in_float16
 from tests.parity.onnx_files import copied, saved
 from triport import convert
 from triport.converters.convert import read_parameters
@@ -254,3 +255,13 @@ def test_the_command_that_repeats_a_foreign_graph_names_both_files(checkpoint, m
     assert found.passed
     assert f"parity {path} {checkpoint} --batch-size 2" in repeat_of(reports[1])
     assert f"parity {checkpoint} --batch-size 2" in repeat_of(reports[0])
+
+
+def test_casts_are_no_other_structure(model):
+    """A layer between casts keeps its BatchNorm: its weights are rounded, and nothing else differs."""
+    half = copied(model)
+    one_layer_in_float16(half)
+    found = compare_folded(units_of(model), units_of(half))
+    assert (found.unmatched, found.strange, found.parts) == ((), 0, None)
+    assert [one.layer.split(" + ")[0] for one in found.differences] == ["layer2.0.conv1"]
+    assert found.differences[0].relative < 1e-3

@@ -32,6 +32,8 @@ _CHANNEL_AFFINE: dict[str, Callable[[Unit, np.ndarray], None]] = {
     "Add": lambda unit, value: unit.add(value),
     "Sub": lambda unit, value: unit.add(-value),
 }
+# ONNX's numbers of float32, float16, float64 and bfloat16
+_FLOATS = (1, 10, 11, 16)
 # How exporters compute where a slice begins, from the shape of what is sliced. NaN: a size not known.
 _OF_SIZES: dict[str, Callable[[list[np.ndarray]], np.ndarray]] = {
     "Gather": lambda values: values[0][values[1].astype(int)],
@@ -228,14 +230,16 @@ class _Reader:
         return [self._origin[value] for value in values if value is not None and value in self._origin]
 
     def _read_affine(self, node: ir.Node, attributes: dict[str, Any]) -> bool:
-        """Fold a BatchNorm, or a sum or product with one constant per channel, into the unit before it."""
+        """Fold a BatchNorm, or a sum or product with a constant per channel, into the unit before it."""
         at = next((value for value in node.inputs if value in self._made_by), None)
         if at is None or len(at.uses()) + at.is_graph_output() != 1:
             return False
         index = self._made_by[at]
         unit = self.units[index]
         others = [value for value in node.inputs if value is not at]
-        if kind_of_operator(node.op_type) is KINDS["norm"] and node.inputs[0] is at:
+        if node.op_type == "Identity" or (node.op_type == "Cast" and attributes.get("to") in _FLOATS):
+            pass  # the same values, perhaps rounded
+        elif kind_of_operator(node.op_type) is KINDS["norm"] and node.inputs[0] is at:
             if any(value not in self._values for value in others):
                 return False
             self._normalise(unit, node, attributes)
