@@ -83,7 +83,7 @@ def test_no_alias_is_a_word_of_its_own():
     ("words", "hint"),
     [
         (["evalaute"], "No such command 'evalaute'. Did you mean evaluate?"),
-        (["xyzzy"], "There are convert, doctor,"),
+        (["xyzzy"], "There are convert, diagnose, doctor,"),
         (["convert", "--to", "pytroch"], "Did you mean pytorch"),
         (["parity", "x", "--presision", "fp16"], "--precision"),
         (["models", "resnet5"], "Did you mean"),

@@ -67,12 +67,15 @@ def test_ctrl_c_ends_with_130(delay_s, tmp_path):
 def test_ctrl_c_waits_until_a_framework_is_loaded(monkeypatch):
     from triport.converters.environment import uninterrupted
 
+    # a test run in the background of a shell begins with the signal ignored
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     finished = []
     with pytest.raises(KeyboardInterrupt), uninterrupted():
         os.kill(os.getpid(), signal.SIGINT)
         finished.append(True)
     assert finished == [True]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.field(

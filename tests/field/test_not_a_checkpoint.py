@@ -200,7 +200,7 @@ FOLDERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "saved model": (("saved_model.pb", "fingerprint.pb"), ("TensorFlow SavedModel",)),
     "tensorflow": (("checkpoint", "model.ckpt-1.index"), ("TensorFlow checkpoints",)),
     "deepspeed": (("latest", "global_step1"), ("DeepSpeed", "zero_to_fp32.py")),
-    "hub": (("config.json", "model.safetensors"), ("It has model.safetensors: give one of them",)),
+    "hub": (("config.json", "model.safetensors"), ("model.safetensors: is of no known format",)),
     "other": (("x.txt",), ("is a directory; expected a checkpoint file",)),
 }
 
