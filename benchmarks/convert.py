@@ -107,7 +107,7 @@ def measured(
     with tempfile.TemporaryDirectory(prefix="triport-benchmark-") as name:
         folder = Path(name)
         progress(f"{model}: writing random weights")
-        _in_other_process(write_sources, model, folder)
+        in_other_process(write_sources, model, folder)
         size_bytes = (folder / "source.ckpt").stat().st_size
         runs = runs or (3 if size_bytes > 2**29 else 5)
         rows = [row for row in commands(folder) if row.what != SCRIPT or not no_scripts]
@@ -119,7 +119,7 @@ def measured(
                 if number:
                     row.runs.append(used)
                 elif row.is_checked and row.output is not None:
-                    _in_other_process(check_output, folder, row.output, row.what)
+                    in_other_process(check_output, folder, row.output, row.what)
                 if row.output is not None:
                     row.output.unlink()  # writing over a file costs more than making one
     return {
@@ -187,7 +187,7 @@ def measure(command: list[str], folder: Path) -> Usage:
     return Usage(*map(float, done.stdout.splitlines()[-1].split()))
 
 
-def _in_other_process(function: Callable[..., None], *arguments: Any) -> None:
+def in_other_process(function: Callable[..., None], *arguments: Any) -> None:
     """Call a function that loads frameworks where that leaves nothing behind; its errors are raised here."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         try:
