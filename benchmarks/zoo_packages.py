@@ -14,25 +14,20 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.model_by_model import records_in
+from benchmarks.network_by_network import Record, arguments, ordered, run, short, tell
 from benchmarks.zoo_packages_networks import NETWORKS, PackageNetwork, allow_missing
 
 SEED = 0
-PAGE = ROOT / "docs" / "packages_to_onnx.md"
-BEGIN, END = "<!-- table -->", "<!-- end of table -->"
-
-Record = dict[str, Any]
 
 
 def convert(network: PackageNetwork, configurations: Path | None) -> Record:
@@ -54,15 +49,15 @@ def convert(network: PackageNetwork, configurations: Path | None) -> Record:
         cell = network.build(configurations).set_train(False)
         randomise(cell, 1.0)
     except Exception as error:  # whatever a package's own code raises
-        return {"stage": "not built", "why": f"{type(error).__name__}: {_short(error)}"}
+        return {"stage": "not built", "why": f"{type(error).__name__}: {short(error, 400)}"}
     inputs = [parse_input(text) for text in network.inputs]
     with tempfile.TemporaryDirectory(prefix="triport-zoo-") as folder:
         try:
             done = result_of(lambda: convert_cell(cell, inputs, Path(folder, "network.onnx")))
         except ExportError as error:
-            return {"stage": "not traced", "why": _short(error)}
+            return {"stage": "not traced", "why": short(error, 400)}
         except TriportError as error:
-            return {"stage": "not exported", "why": _short(error)}
+            return {"stage": "not exported", "why": short(error, 400)}
     comparison = done.comparison
     return {
         "stage": "exported" if done.passed else "not equal",
@@ -72,27 +67,6 @@ def convert(network: PackageNetwork, configurations: Path | None) -> Record:
         "batch": done.batch,
         "nodes": done.nodes,
     }
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).replace(f"{sys.prefix}{os.sep}", "").split())[:400]
-
-
-def run(options: argparse.Namespace) -> None:
-    """Convert every network that has no record yet, each in a process of its own."""
-    started = time.monotonic()
-    done = {tuple(record["key"]) for record in records_in(options.results)}
-    wanted = options.networks.split(",") if options.networks else None
-    for network in NETWORKS:
-        key = (network.package, network.name)
-        if key in done or (wanted is not None and network.name not in wanted):
-            continue
-        if (time.monotonic() - started) / 60 > options.minutes:
-            return
-        record = {"key": key, **_in_a_process(network, options)}
-        with options.results.open("a") as lines:
-            lines.write(json.dumps(record) + "\n")
-        print(f"{time.monotonic() - started:6.0f} s", _line(record), flush=True)
 
 
 def _in_a_process(network: PackageNetwork, options: argparse.Namespace) -> Record:
@@ -152,25 +126,10 @@ def table(records: list[Record]) -> str:
     return "\n".join(rows)
 
 
-def ordered(records: list[Record]) -> list[Record]:
-    """Return the latest record of each network, in the order of the list."""
-    latest = {tuple(record["key"]): record for record in records}
-    keys = [(network.package, network.name) for network in NETWORKS]
-    return [latest[key] for key in keys if key in latest]
-
-
 def main() -> None:
     """Parse the command line; run, or print the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments(__doc__, "out/zoo_packages.jsonl")
     parser.add_argument("--configs", type=Path, help="mindyolo's folder of configurations")
-    parser.add_argument("--networks", help="only these, with commas between")
-    parser.add_argument("--results", type=Path, default=Path("out/zoo_packages.jsonl"), metavar="FILE")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no further network then")
-    parser.add_argument("--timeout", type=float, default=1200, help="seconds for one network")
-    parser.add_argument("--table", action="store_true", help="run nothing, print what FILE holds")
-    parser.add_argument("--markdown", type=Path, help="put the table into this page")
     parser.add_argument("--one", nargs=2, metavar=("NETWORK", "RESULT"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
@@ -178,17 +137,13 @@ def main() -> None:
         (network,) = (one for one in NETWORKS if f"{one.package}/{one.name}" == name)
         Path(result).write_text(json.dumps(convert(network, options.configs)))
         return
-    options.results.parent.mkdir(parents=True, exist_ok=True)
+    works = {
+        (network.package, network.name): partial(_in_a_process, network, options) for network in NETWORKS
+    }
     if not options.table:
-        run(options)
-    records = ordered(records_in(options.results))
-    text = f"{summary(records)}\n\n{table(records)}"
-    print(f"\n{text}")
-    if options.markdown:
-        page = options.markdown.read_text(encoding="utf-8")
-        before, _, rest = page.partition(BEGIN)
-        after = rest.partition(END)[2]
-        options.markdown.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+        run(options, works, _line)
+    records = ordered(options.results, works)
+    tell(f"{summary(records)}\n\n{table(records)}", options.markdown)
 
 
 if __name__ == "__main__":

@@ -20,24 +20,21 @@ import sys
 import tempfile
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.model_by_model import records_in
+from benchmarks.network_by_network import Record, arguments, ordered, run, short, tell
 
 SEED = 1
 OPSET = 17
 LIST = Path(__file__).with_name("zoo_torch_networks.txt")
-PAGE = ROOT / "docs" / "torch_to_onnx.md"
-BEGIN, END = "<!-- table -->", "<!-- end of table -->"
 # ours ask for a graph without folding and with names; the plain ones are torch's defaults
 WAYS = ("torchscript", "dynamo", "plain torchscript", "plain dynamo")
 FIRST = ("torchscript", "dynamo")
-
-Record = dict[str, Any]
 
 
 def networks() -> list[tuple[str, str, int]]:
@@ -73,7 +70,7 @@ def convert(name: str, size: int) -> Record:
         prover = Prover(net)
         arrays = ordinary(net.inputs, plan.traced, 0).arrays
     except (TriportError, RuntimeError) as error:
-        return {"stage": "not run", "why": _short(error)}
+        return {"stage": "not run", "why": short(error, 300)}
     ways = {}
     with tempfile.TemporaryDirectory(prefix="triport-zoo-") as folder:
         for way in WAYS:
@@ -98,7 +95,7 @@ def _judge(exporter: str, prover: Any, plan: Any, arrays: Any, folder: Path) -> 
     try:
         exported = EXPORTERS[exporter](prover.net, arrays, plan.free, OPSET)
     except NotExportedError as error:
-        return {"verdict": "not exported", "why": _short(error)}
+        return {"verdict": "not exported", "why": short(error, 300)}
     proof = prover.prove(exported, plan.proofs, folder)
     names = exported.model.graph.initializers.keys()
     found = _told(proof.verdict)
@@ -136,7 +133,7 @@ def _judge_plain(exporter: str, prover: Any, plan: Any, arrays: Any, folder: Pat
             warnings.simplefilter("ignore")
             torch.onnx.export(net.module, net.tensors(arrays), str(path), **options)
     except Exception as error:  # whatever the exporters raise
-        return {"verdict": "not exported", "why": _short(error)}
+        return {"verdict": "not exported", "why": short(error, 300)}
     feeds = [*prover.ordinary(plan.proofs), *prover.edges(plan.proofs[0])]
     found = _told(worst(judge_file(path, prover.own, feeds, net.output_names)))
     graph = onnx.load(path, load_external_data=False).graph
@@ -165,28 +162,18 @@ def _told(verdict: Any) -> Record:
     }
 
 
-def _short(error: Exception) -> str:
-    return " ".join(str(error).replace(f"{sys.prefix}{os.sep}", "").split())[:300]
-
-
-def run(options: argparse.Namespace) -> None:
-    """Judge every network that has no record yet, each in a process of its own."""
+def run_all(options: argparse.Namespace) -> None:
+    """Judge every network that has no record yet."""
     import timm  # noqa: F401  every process begins with what takes long to load
     import torch.onnx  # noqa: F401
 
     import triport.parity.module_export.convert  # noqa: F401
 
-    started = time.monotonic()
-    done = {tuple(record["key"]) for record in records_in(options.results)}
-    wanted = options.networks.split(",") if options.networks else None
-    left = [one for one in networks() if one[:2] not in done and (wanted is None or one[1] in wanted)]
-    for family, name, size in left[: options.count]:
-        if (time.monotonic() - started) / 60 > options.minutes:
-            return
-        record = {"key": (family, name), "px": size, **_in_a_process(name, size, options.timeout)}
-        with options.results.open("a") as lines:
-            lines.write(json.dumps(record) + "\n")
-        print(f"{time.monotonic() - started:6.0f} s", " | ".join(_cells(record)), flush=True)
+    works = {
+        (family, name): partial(_in_a_process, name, size, options.timeout)
+        for family, name, size in networks()
+    }
+    run(options, works, lambda record: " | ".join(_cells(record)))
 
 
 def _in_a_process(name: str, size: int, timeout: float) -> Record:
@@ -201,8 +188,9 @@ def _in_a_process(name: str, size: int, timeout: float) -> Record:
             worker.join()
         seconds = round(time.monotonic() - started)
         if not result.exists():
-            return {"stage": "not run", "why": f"died, or took over {timeout:.0f} s", "seconds": seconds}
-        return {**json.loads(result.read_text()), "seconds": seconds}
+            why = f"died, or took over {timeout:.0f} s"
+            return {"px": size, "stage": "not run", "why": why, "seconds": seconds}
+        return {"px": size, **json.loads(result.read_text()), "seconds": seconds}
 
 
 def _work(name: str, size: int, result: Path) -> None:
@@ -213,7 +201,7 @@ def _work(name: str, size: int, result: Path) -> None:
         try:
             record = convert(name, size)
         except Exception as error:  # a fault of triport's own, which the table must show
-            record = {"stage": "not run", "why": f"{type(error).__name__}: {_short(error)}"}
+            record = {"stage": "not run", "why": f"{type(error).__name__}: {short(error, 300)}"}
         result.write_text(json.dumps(record))
 
 
@@ -271,36 +259,13 @@ def table(records: list[Record]) -> str:
     return "\n".join(rows)
 
 
-def ordered(records: list[Record]) -> list[Record]:
-    """Return the latest record of each network, in the order of the list."""
-    latest = {tuple(record["key"]): record for record in records}
-    return [latest[family, name] for family, name, _ in networks() if (family, name) in latest]
-
-
 def main() -> None:
     """Parse the command line; run, or print the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--networks", help="only these, with commas between")
-    parser.add_argument("--results", type=Path, default=Path("out/zoo_torch.jsonl"), metavar="FILE")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no further network then")
-    parser.add_argument("--timeout", type=float, default=1200, help="seconds for one network")
-    parser.add_argument("--count", type=int, help="at most so many networks")
-    parser.add_argument("--table", action="store_true", help="run nothing, print what FILE holds")
-    parser.add_argument("--markdown", type=Path, help="put the table into this page")
-    options = parser.parse_args()
-    options.results.parent.mkdir(parents=True, exist_ok=True)
+    options = arguments(__doc__, "out/zoo_torch.jsonl").parse_args()
     if not options.table:
-        run(options)
-    records = ordered(records_in(options.results))
-    text = f"{summary(records)}\n\n{table(records)}"
-    print(f"\n{text}")
-    if options.markdown:
-        page = options.markdown.read_text(encoding="utf-8")
-        before, _, rest = page.partition(BEGIN)
-        after = rest.partition(END)[2]
-        options.markdown.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+        run_all(options)
+    records = ordered(options.results, (one[:2] for one in networks()))
+    tell(f"{summary(records)}\n\n{table(records)}", options.markdown)
 
 
 if __name__ == "__main__":

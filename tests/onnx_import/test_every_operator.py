@@ -9,6 +9,7 @@ import pytest
 
 from tests.onnx_import.source_runs import outputs_of, written
 from triport.converters.onnx_import.operators import load_operators
+from triport.converters.onnx_import.pieces import piece
 from triport.converters.onnx_import.reading import ImportRefusedError
 
 # their numbers are other ones in every run
@@ -124,3 +125,40 @@ def test_what_is_not_read_is_refused_with_the_node_named(node, reason):
     graph = onnx.helper.make_graph([node], "graph", [value], [output])
     with pytest.raises(ImportRefusedError, match=reason):
         written(onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8))
+
+
+def deformed(groups=1, offset_groups=1):
+    """Return a deformable convolution of 4 channels by kernels of 2, the offsets in 2 groups."""
+    shapes = {"x": [1, 4, 5, 5], "w": [6, 2, 3, 3], "offset": [1, 36, 3, 3]}
+    values = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+        for name, shape in shapes.items()
+    ]
+    node = onnx.helper.make_node("DeformConv", list(shapes), ["y"], group=groups, offset_group=offset_groups)
+    output = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, 6, 3, 3])
+    graph = onnx.helper.make_graph([node], "graph", values, [output])
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 19)], ir_version=9)
+
+
+def test_groups_of_a_deformable_convolution_come_from_the_shapes(tmp_path):
+    random = np.random.default_rng(0)
+    x, w = (random.standard_normal(s).astype("f4") for s in ((1, 4, 5, 5), (6, 2, 3, 3)))
+    offset = np.zeros((1, 36, 3, 3), "f4")
+    (found,) = outputs_of(written(deformed(2, 2)), [x, w, offset], tmp_path)
+    import torch
+
+    wanted = torch.nn.functional.conv2d(torch.from_numpy(x), torch.from_numpy(w), groups=2)
+    np.testing.assert_allclose(found, wanted.numpy(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("groups", "offset_groups"), [(1, 2), (2, 1), (4, 2)])
+def test_groups_that_contradict_the_shapes_are_refused(groups, offset_groups):
+    with pytest.raises(ImportRefusedError, match="group or offset_group does not fit the shapes"):
+        written(deformed(groups, offset_groups))
+
+
+@pytest.mark.parametrize("target", ["pytorch", "mindspore"])
+def test_a_piece_brings_the_records_and_functions_that_it_uses(target):
+    texts = list(piece(target, "resize"))
+    assert texts[-1] == "resize"
+    assert {"Resampling", "resize_lengths", "resize_places", "resize_weights"} == set(texts[:-1])

@@ -6,7 +6,7 @@ from tests.parity.imagenet import known_answers as known
 from tests.parity.imagenet.known_answers import IMAGES, PROFILE, WRONG, ColourRunner
 from triport.parity.imagenet.blocks import Contender
 from triport.parity.imagenet.dataset import open_dataset
-from triport.parity.imagenet.evaluate import score
+from triport.parity.imagenet.evaluate import Scoring, score
 from triport.parity.imagenet.pair import PairTally, mcnemar_exact
 from triport.parity.imagenet.pair_page import Side, pair_page
 from triport.parity.imagenet.report import pair_summary, pair_verdict
@@ -45,7 +45,7 @@ def dataset(tmp_path_factory):
 def pair_of(dataset, flipped):
     pair = PairTally(dataset)
     contenders = [Contender("a", ColourRunner(), PROFILE), Contender("b", Other(flipped), PROFILE)]
-    evaluations = score(contenders, dataset, batch_size=16, listeners=[pair.add])
+    evaluations = score(contenders, dataset, Scoring(batch_size=16), [pair.add])
     return evaluations, pair
 
 

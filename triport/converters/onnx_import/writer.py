@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from .body import Shared, SharedWeightError
-from .classes import Class, classes_of
+from .classes import classes_of
+from .equal_classes import Class
 from .expressions import is_identifier
 from .formatting import lines_of
 from .operators import Target
@@ -262,6 +263,7 @@ def _head(model: Any, shared: Shared, name: str, body: str) -> str:
     standard += ["import math"] if re.search(r"\bmath\.", body) else []
     standard += ["from collections.abc import Callable"] if re.search(r"\bCallable\b", body) else []
     standard += ["from pathlib import Path"] if re.search(r"\bPath\b", body) else []
+    standard += ["from typing import NamedTuple"] if re.search(r"\bNamedTuple\b", body) else []
     standard += [""] if standard else []
     return "\n".join([*lines, *standard, *names, ""])
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from .blocks import Block, Contender
 from .dataset import ImageDataset
-from .evaluate import Evaluation, Tally, labels_array, score
+from .evaluate import Evaluation, Scoring, Tally, labels_array, score
 from .pair import SIGNIFICANT, mcnemar_exact
 from .profiles import variants_of
 
@@ -122,11 +122,10 @@ def labellings_of(dataset: ImageDataset) -> list[Labelling]:
     return found
 
 
-def compare_preprocessing(contender: Contender, dataset: ImageDataset, **options: Any) -> Comparison:
-    """Score a network as stated and in every other way that mistakes make, decoding every image once.
-
-    `options` are those of `score`.
-    """
+def compare_preprocessing(
+    contender: Contender, dataset: ImageDataset, scoring: Scoring | None = None
+) -> Comparison:
+    """Score a network as stated and in every other way that mistakes make, decoding every image once."""
     variants = variants_of(contender.profile)
     contenders = [
         Contender(contender.model, contender.runner, variant.profile, contender.weights, contender.sha256)
@@ -139,7 +138,7 @@ def compare_preprocessing(contender: Contender, dataset: ImageDataset, **options
     for labelling in labellings_of(dataset):
         names.append((labelling.name, "numbering of the classes"))
         counts.append(_Against(Tally(0, labelling.labels), stated))
-    evaluations = score(contenders, dataset, listeners=[count.add for count in counts], **options)
+    evaluations = score(contenders, dataset, scoring, [count.add for count in counts])
     return Comparison(evaluations[0], tuple(_alternatives(names, counts)))
 
 

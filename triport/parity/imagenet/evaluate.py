@@ -20,13 +20,15 @@ from .sharding import Shape, blocks_of_all, kept_by_all
 from .verdict import Verdict, verdict_of
 from .wilson import wilson_interval
 
-__all__ = ["Contender", "Evaluation", "EvaluationError", "Prediction", "evaluate", "score"]
+__all__ = ["Contender", "Evaluation", "EvaluationError", "Prediction", "Scoring", "evaluate", "score"]
 
 DEFAULT_BATCH_SIZE = 32
 _ILSVRC_CLASSES = (1000, 1001)
 
 # Called with how many images are done and how many there are, and the images computed a second.
 Progress = Callable[[int, int, float], None]
+# Called with every block of results.
+Listener = Callable[[Block], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +147,45 @@ class Tally:
         self.top5_count += int(right.any(axis=1).sum())
 
 
+@dataclass(slots=True)
+class Keeper:
+    """The best classes of every image, by one contender."""
+
+    contender: int
+    dataset: ImageDataset
+    predictions: list[Prediction] = field(default_factory=list)
+
+    def add(self, block: Block) -> None:
+        """Keep those of the next images."""
+        self.predictions.extend(predictions_of(block, self.dataset, self.contender))
+
+
 def labels_array(dataset: ImageDataset) -> np.ndarray:
     """Return every image's label, in order."""
     return np.array([sample.label for sample in dataset.samples], np.int32)
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """How networks are scored.
+
+    Attributes:
+        batch_size: images that are run at a time.
+        workers: threads that decode; as many as there are CPUs by default.
+        rows: where every image's result is written; what it holds already is not run again.
+        ranks: the processes that share the work; every one of them returns the whole result.
+        allow_duplicates: let two files with the same bytes count as two images.
+        keep_predictions: keep the best classes of every image.
+        progress: called after every batch.
+    """
+
+    batch_size: int = DEFAULT_BATCH_SIZE
+    workers: int | None = None
+    rows: RowFile | None = None
+    ranks: Ranks = field(default_factory=Alone)
+    allow_duplicates: bool = False
+    keep_predictions: bool = False
+    progress: Progress | None = None
 
 
 def evaluate(
@@ -157,97 +195,91 @@ def evaluate(
     profile: Preprocess,
     *,
     weights: Weights | None = None,
-    keep_predictions: bool = False,
     **options: Any,
 ) -> Evaluation:
-    """Score one network; `options` are those of `score`."""
-    contender = Contender(model, runner, profile, weights)
-    return score([contender], dataset, keep_predictions=keep_predictions, **options)[0]
+    """Score one network; `options` are those of `Scoring`."""
+    return score([Contender(model, runner, profile, weights)], dataset, Scoring(**options))[0]
 
 
 def score(
     contenders: Sequence[Contender],
     dataset: ImageDataset,
-    *,
-    batch_size: int = DEFAULT_BATCH_SIZE,
-    workers: int | None = None,
-    rows: RowFile | None = None,
-    ranks: Ranks | None = None,
-    allow_duplicates: bool = False,
-    keep_predictions: bool = False,
-    listeners: Sequence[Callable[[Block], None]] = (),
-    progress: Progress | None = None,
+    scoring: Scoring | None = None,
+    listeners: Sequence[Listener] = (),
 ) -> list[Evaluation]:
     """Score networks on every image of `dataset`, decoding the next batches while they compute.
 
     Args:
         contenders: networks with the data set's outputs, all run on the same decoded images.
         dataset: the images; see `ImageDataset.limited` for a part of them.
-        batch_size: images that are run at a time.
-        workers: threads that decode; as many as there are CPUs by default.
-        rows: where every image's result is written; what it holds already is not run again.
-        ranks: the processes that share the work; every one of them returns the whole result.
-        allow_duplicates: let two files with the same bytes count as two images.
-        keep_predictions: keep the best classes of every image.
+        scoring: how it is done.
         listeners: called with every block of results, in the data set's order.
-        progress: called after every batch.
 
     Raises:
         DatasetError: two files have the same bytes.
         ImageError: a file cannot be read.
         EvaluationError: logits are not finite, or not one row per image with a value per class.
     """
-    ranks = ranks or Alone()
+    scoring = scoring or Scoring()
+    ranks, rows = scoring.ranks, scoring.rows
     labels = labels_array(dataset)
     tallies = [Tally(index, labels) for index in range(len(contenders))]
-    predictions: list[list[Prediction]] = [[] for _ in contenders]
-    duplicates = Duplicates(dataset)
+    keepers = [Keeper(index, dataset) for index in range(len(contenders))]
+    takers: list[Listener] = [] if scoring.allow_duplicates else [Duplicates(dataset).add]
+    takers += [*(tally.add for tally in tallies), *listeners]
+    takers += [keeper.add for keeper in keepers] if scoring.keep_predictions else []
     total, start, computed = len(dataset.samples), time.perf_counter(), 0
-
-    def take(block: Block) -> None:
-        if not allow_duplicates:
-            duplicates.add(block)
-        for tally in tallies:
-            tally.add(block)
-        for listener in listeners:
-            listener(block)
-        if keep_predictions:
-            for index, kept in enumerate(predictions):
-                kept.extend(predictions_of(block, dataset, index))
-
-    shape = Shape(batch_size, len(contenders), min(TOP, len(dataset.class_names)))
+    shape = Shape(scoring.batch_size, len(contenders), min(TOP, len(dataset.class_names)))
     for block in kept_by_all(rows.kept() if rows is not None else None, ranks, shape):
-        take(block)
+        _hand(block, takers)
     done = tallies[0].images
-    for block in blocks_of_all(contenders, dataset, done, workers, ranks, shape):
-        take(block)
+    for block in blocks_of_all(contenders, dataset, done, scoring.workers, ranks, shape):
+        _hand(block, takers)
         if rows is not None and ranks.rank == 0:
             rows.append(block)
         computed += len(block)
-        if progress is not None:
-            progress(done + computed, total, computed / (time.perf_counter() - start))
+        if scoring.progress is not None:
+            scoring.progress(done + computed, total, computed / (time.perf_counter() - start))
     seconds = time.perf_counter() - start
+    speed = computed / seconds if seconds > 0 else 0.0
     return [
-        Evaluation(
-            model=contender.model,
-            runtime=contender.runner.runtime,
-            device=contender.runner.device,
-            images=tally.images,
-            top1_count=tally.top1_count,
-            top5_count=tally.top5_count,
-            images_per_second=computed / seconds if seconds > 0 else 0.0,
-            profile=contender.profile,
-            weights=contender.weights,
-            predictions=tuple(kept),
-            class_names=dataset.class_names,
-            versions=contender.runner.versions(),
-            same_images=len(dataset.class_names) not in _ILSVRC_CLASSES or dataset.is_validation_set,
-            layout=dataset.layout,
-            notes=dataset.notes,
-            known_as=dataset.known_as,
-            ranks=ranks.size,
-            sha256=contender.sha256,
-            profile_assumed=contender.assumed,
-        )
-        for contender, tally, kept in zip(contenders, tallies, predictions, strict=True)
+        _evaluation(contender, dataset, tally, tuple(keeper.predictions), speed, ranks.size)
+        for contender, tally, keeper in zip(contenders, tallies, keepers, strict=True)
     ]
+
+
+def _hand(block: Block, takers: Sequence[Listener]) -> None:
+    for take in takers:
+        take(block)
+
+
+def _evaluation(
+    contender: Contender,
+    dataset: ImageDataset,
+    tally: Tally,
+    predictions: tuple[Prediction, ...],
+    images_per_second: float,
+    ranks: int,
+) -> Evaluation:
+    """Return what one contender's counts come to."""
+    return Evaluation(
+        model=contender.model,
+        runtime=contender.runner.runtime,
+        device=contender.runner.device,
+        images=tally.images,
+        top1_count=tally.top1_count,
+        top5_count=tally.top5_count,
+        images_per_second=images_per_second,
+        profile=contender.profile,
+        weights=contender.weights,
+        predictions=predictions,
+        class_names=dataset.class_names,
+        versions=contender.runner.versions(),
+        same_images=len(dataset.class_names) not in _ILSVRC_CLASSES or dataset.is_validation_set,
+        layout=dataset.layout,
+        notes=dataset.notes,
+        known_as=dataset.known_as,
+        ranks=ranks,
+        sha256=contender.sha256,
+        profile_assumed=contender.assumed,
+    )

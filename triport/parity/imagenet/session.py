@@ -18,7 +18,7 @@ from triport.reference_models.result import SCHEMA_VERSION
 from .compare import Comparison, compare_preprocessing
 from .dataset import ImageDataset, open_dataset, printable
 from .decoding import workers_of_machine
-from .evaluate import Contender, Evaluation, score
+from .evaluate import Contender, Evaluation, Scoring, score
 from .mistakes import Mistakes
 from .model_page import model_page
 from .pair import PairTally
@@ -182,25 +182,25 @@ def _run(request: Request, device: str, ranks: Ranks, tell: Callable[[str], None
         )
         for subject, stated in zip(subjects, identity["models"], strict=True)
     ]
-    options: dict[str, Any] = {
-        "batch_size": request.batch_size,
-        "workers": workers,
-        "rows": rows,
-        "ranks": ranks,
-        "allow_duplicates": request.allow_duplicates,
-        "keep_predictions": request.keep_predictions,
-        "progress": lambda done, total, rate: tell(_progress(done, total, rate)),
-    }
+    scoring = Scoring(
+        batch_size=request.batch_size,
+        workers=workers,
+        rows=rows,
+        ranks=ranks,
+        allow_duplicates=request.allow_duplicates,
+        keep_predictions=request.keep_predictions,
+        progress=lambda done, total, rate: tell(_progress(done, total, rate)),
+    )
     pair = PairTally(dataset) if len(subjects) == 2 else None
     mistakes = Mistakes(dataset) if request.html is not None and pair is None else None
     listeners = [one.add for one in (pair, mistakes) if one is not None]
     comparison = None
     try:
         if request.compare_preprocessing:
-            comparison = compare_preprocessing(contenders[0], dataset, **options)
+            comparison = compare_preprocessing(contenders[0], dataset, scoring)
             evaluations: Sequence[Evaluation] = [comparison.stated]
         else:
-            evaluations = score(contenders, dataset, listeners=listeners, **options)
+            evaluations = score(contenders, dataset, scoring, listeners)
     finally:
         if rows is not None:
             rows.close()

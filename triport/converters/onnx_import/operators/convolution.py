@@ -3,115 +3,21 @@
 from __future__ import annotations
 
 import ast
+import math
 from typing import Any
-
-import numpy as np
 
 from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import OMIT, code
 from triport.converters.onnx_import.values import Known
+from triport.converters.onnx_import.windows import Window, kernel_of, padded, short
 
 from . import mindspore, pytorch
-
-
-def short(values: list[int]) -> int | tuple[int, ...]:
-    """Return one number for equal ones."""
-    return values[0] if len(set(values)) == 1 else tuple(values)
-
-
-class Window:
-    """Kernel, strides, dilations and padding of a convolution or a pool, read and checked."""
-
-    def __init__(self, call: Call, kernel: list[int] | None = None) -> None:
-        """Read the attributes; `kernel` is the weight's where none is stated."""
-        self.rank = call.rank(0) - 2
-        stated = call.attribute("kernel_shape", kernel)
-        if stated is None:
-            call.refuse("attribute kernel_shape is missing, and the weight's shape is not known")
-        self.kernel = [int(k) for k in stated]
-        if kernel is not None and self.kernel != kernel:
-            call.refuse(f"attribute kernel_shape is {self.kernel}, the weight's is {kernel}")
-        self.strides = call.attribute("strides", [1] * self.rank)
-        self.dilations = call.attribute("dilations", [1] * self.rank)
-        self.auto_pad = call.attribute("auto_pad", "NOTSET")
-        pads = call.attribute("pads", None)
-        if self.rank < 1 or not len(self.kernel) == len(self.strides) == len(self.dilations) == self.rank:
-            call.refuse("kernel, strides and dilations do not fit the input's rank")
-        if self.auto_pad not in ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"):
-            call.refuse("attribute auto_pad is unknown")
-        self.call = call
-        self.dynamic = False
-        if self.auto_pad in ("SAME_UPPER", "SAME_LOWER"):
-            self.begin, self.end = self._same()
-        elif self.auto_pad == "VALID" or pads is None:
-            self.begin, self.end = [0] * self.rank, [0] * self.rank
-        else:
-            if len(pads) != 2 * self.rank:
-                call.refuse("attribute pads does not fit the input's rank")
-            self.begin, self.end = list(pads[: self.rank]), list(pads[self.rank :])
-        if min(*self.kernel, *self.strides, *self.dilations) < 1:
-            call.refuse("a kernel, stride or dilation below 1")
-
-    def _same(self) -> tuple[list[int], list[int]]:
-        begin, end = [], []
-        for i in range(self.rank):
-            size = self.call.size(0, i + 2)
-            reach = (self.kernel[i] - 1) * self.dilations[i] + 1
-            if size is None and self.strides[i] != 1:
-                self.dynamic = True
-                size = 1
-            elif size is None:
-                size = reach
-            total = max((-(-size // self.strides[i]) - 1) * self.strides[i] + reach - size, 0)
-            less, more = total // 2, total - total // 2
-            begin.append(less if self.auto_pad == "SAME_UPPER" else more)
-            end.append(more if self.auto_pad == "SAME_UPPER" else less)
-        return begin, end
-
-    def refuse_dynamic(self) -> None:
-        """Refuse SAME padding that depends on a free axis."""
-        if self.dynamic:
-            self.call.refuse(f"{self.auto_pad} with a stride along a free axis")
-
-    @property
-    def symmetric(self) -> bool:
-        """Whether the padding is the same on both sides, and none is negative."""
-        return self.begin == self.end and min(self.begin) >= 0
-
-    @property
-    def torch_pads(self) -> tuple[int, ...]:
-        """Padding as torch's pad takes it: from the last axis on."""
-        return tuple(n for b, e in zip(self.begin[::-1], self.end[::-1], strict=True) for n in (b, e))
-
-    def given(self, **more: Any) -> dict[str, Any]:
-        """Return kernel arguments for a template, those at their defaults left out."""
-        return {
-            "k": short(self.kernel),
-            "s": OMIT if set(self.strides) == {1} else short(self.strides),
-            "p": OMIT if not self.symmetric or set(self.begin) == {0} else short(self.begin),
-            "dl": OMIT if set(self.dilations) == {1} else short(self.dilations),
-            **more,
-        }
-
-
-def _weight_kernel(call: Call, index: int = 1) -> list[int] | None:
-    shape = call.shape(index)
-    if shape is None or not all(isinstance(n, int) for n in shape):
-        return None
-    return [n for n in shape[2:] if isinstance(n, int)]
-
-
-def padded(window: Window, x: ast.expr, value: Any = None) -> ast.expr:
-    """Return the input with the padding that a layer cannot have itself, in PyTorch."""
-    if window.symmetric:
-        return x
-    return code("F.pad(x, p, value=v)", x=x, p=window.torch_pads, v=OMIT if value is None else value)
 
 
 @pytorch("Conv")
 def conv(call: Call) -> ast.expr:
     """A convolution with its weights, or with computed ones."""
-    window, groups = Window(call, _weight_kernel(call)), call.attribute("group", 1)
+    window, groups = Window(call, kernel_of(call)), call.attribute("group", 1)
     window.refuse_dynamic()
     if window.rank > 3:
         call.refuse(f"over {window.rank} axes")
@@ -144,7 +50,7 @@ def conv(call: Call) -> ast.expr:
 @mindspore("Conv")
 def conv_mindspore(call: Call) -> ast.expr:
     """A convolution with its weights; over one axis as an image of one row."""
-    window, groups = Window(call, _weight_kernel(call)), call.attribute("group", 1)
+    window, groups = Window(call, kernel_of(call)), call.attribute("group", 1)
     window.refuse_dynamic()
     weight, bias = call.rep(1), call.rep(2) if call.has(2) else None
     if call.dtype(0) != "float32":
@@ -195,7 +101,7 @@ def _functional_mindspore(call: Call, window: Window, groups: int) -> ast.expr:
         )
     if window.begin != window.end:
         x = code("ops.pad(x, p)", x=x, p=window.torch_pads)
-    kernel = _weight_kernel(call)
+    kernel = kernel_of(call)
     if kernel is None:
         call.refuse("the weight's shape is not known")
     given = window.given(g=groups)
@@ -215,7 +121,7 @@ def _functional_mindspore(call: Call, window: Window, groups: int) -> ast.expr:
 @pytorch("ConvTranspose")
 def conv_transpose(call: Call) -> ast.expr:
     """A transposed convolution; padding that is not symmetric is cut off afterwards."""
-    kernel = _weight_kernel(call)
+    kernel = kernel_of(call)
     groups = call.attribute("group", 1)
     extra = call.attribute("output_padding", None)
     shape = call.attribute("output_shape", None)
@@ -297,7 +203,7 @@ def conv_transpose_mindspore(call: Call) -> ast.expr:
     if call.attribute("output_shape", None) is not None:
         call.refuse("output_shape")
     extra = call.attribute("output_padding", [0, 0])
-    window = Window(call, _weight_kernel(call))
+    window = Window(call, kernel_of(call))
     weight, bias = call.rep(1), call.rep(2) if call.has(2) else None
     if (
         window.rank != 2
@@ -324,94 +230,15 @@ def conv_transpose_mindspore(call: Call) -> ast.expr:
     return layer if layer is not None else call.refuse("its weight is used twice")
 
 
-@pytorch("ConvInteger")
-def conv_integer(call: Call) -> ast.expr:
-    """A convolution of bytes, exact in float64."""
-    return code("x.to(torch.int32)", x=_integer_conv(call, 0, 1, 2, 3))
-
-
-def _integer_conv(call: Call, x: int, w: int, x_zero: int, w_zero: int) -> ast.expr:
-    """Return a convolution of what the zero points leave, in float64."""
-    window, groups = Window(call, _weight_kernel(call, w)), call.attribute("group", 1)
-    window.refuse_dynamic()
-    image = code("x.to(torch.float64)", x=call.tensor(x))
-    weight = code("x.to(torch.float64)", x=call.tensor(w))
-    if call.has(x_zero):
-        image = code("x - z", x=image, z=_zero(call, x_zero, None))
-    if call.has(w_zero):
-        weight = code("x - z", x=weight, z=_zero(call, w_zero, window.rank))
-    given = window.given(g=OMIT if groups == 1 else groups)
-    return code(
-        f"F.conv{window.rank}d(x, w, stride=s, padding=p, dilation=dl, groups=g)",
-        x=padded(window, image),
-        w=weight,
-        **given,
-    )
-
-
-def _zero(call: Call, index: int, rank: int | None) -> ast.expr:
-    known = call.constant(index)
-    if known is not None and known.size == 1:
-        return code("v", v=float(known.reshape(-1)[0]))
-    tree = code("x.to(torch.float64)", x=call.tensor(index))
-    if rank is not None and call.rank(index) == 1 and call.size(index, 0) != 1:
-        tree = code("x.reshape(-1, *o)", x=tree, o=[1] * (rank + 1))
-    return tree
-
-
-@pytorch("QLinearConv")
-def qlinear_conv(call: Call) -> ast.expr:
-    """A convolution of quantized numbers, quantized again."""
-    exact = _integer_conv(call, 0, 3, 2, 5)
-    rank = call.rank(0) - 2
-    if call.has(8):
-        exact = code("x + b.to(torch.float64).reshape(-1, *o)", x=exact, b=call.tensor(8), o=[1] * rank)
-    weight_scale = call.tensor(4)
-    if call.rank(4) == 1 and call.size(4, 0) != 1:
-        weight_scale = code("s.reshape(-1, *o)", s=weight_scale, o=[1] * rank)
-    scale = code("a * b / c", a=call.tensor(1), b=weight_scale, c=call.tensor(6))
-    return requantized(call, exact, scale, call.tensor(7), call.output_dtype())
-
-
-def requantized(call: Call, exact: ast.expr, scale: ast.expr, zero: ast.expr, dtype: str) -> ast.expr:
-    """Return exact sums scaled, rounded and saturated to bytes, in PyTorch."""
-    limits = np.iinfo(dtype)
-    return code(
-        "torch.clamp(torch.round(x * s) + z, a, b).to(d)",
-        x=exact,
-        s=scale,
-        z=zero,
-        a=int(limits.min),
-        b=int(limits.max),
-        d=call.dtype_name(dtype),
-    )
-
-
-@pytorch("QLinearMatMul")
-def qlinear_matmul(call: Call) -> ast.expr:
-    """A product of quantized matrices, quantized again."""
-    a, b = (code("x.to(torch.float64)", x=call.tensor(i)) for i in (0, 3))
-    a_zero, a_scale = call.tensor(2), call.tensor(1)
-    if call.rank(2) >= 1 and call.size(2, 0) != 1:
-        call.refuse("a scale of each row")
-    if "float8" in call.dtype(0):
-        call.refuse("of float8")
-    product = code("(a - za) @ (b - zb)", a=a, b=b, za=a_zero, zb=call.tensor(5))
-    scale = code("a * b / c", a=a_scale, b=call.tensor(4), c=call.tensor(6))
-    if call.dtype(1) == "float16":
-        scale = code("a.to(torch.float32) * b / c", a=a_scale, b=call.tensor(4), c=call.tensor(6))
-    return requantized(call, product, scale, call.tensor(7), call.output_dtype())
-
-
 @pytorch("DeformConv")
 def deform_conv(call: Call) -> ast.expr:
     """A convolution whose places are offsets of the grid."""
-    window = Window(call, _weight_kernel(call))
+    window = Window(call, kernel_of(call))
     if window.rank != 2:
         call.refuse("of other than images")
-    groups, offsets = call.attribute("group", 1), call.attribute("offset_group", 1)
+    _check_groups(call, window)
     return code(
-        "f(x, w, o, b, m, s, p, dl, g, og)",
+        "f(x, w, o, b, m, s, p, dl)",
         f=call.function("deform_conv2d"),
         x=call.tensor(0),
         w=call.tensor(1),
@@ -421,6 +248,14 @@ def deform_conv(call: Call) -> ast.expr:
         s=tuple(window.strides),
         p=(*window.begin, *window.end),
         dl=tuple(window.dilations),
-        g=groups,
-        og=offsets,
     )
+
+
+def _check_groups(call: Call, window: Window) -> None:
+    """The groups, and those of the offsets, must be the shapes' own: what is written has them from there."""
+    groups, offset_groups = call.attribute("group", 1), call.attribute("offset_group", 1)
+    channels, per_group, offsets = call.size(0, 1), call.size(1, 1), call.size(2, 1)
+    if channels is None or per_group is None or offsets is None:
+        call.refuse("the channels of input, weight or offsets are not known")
+    if channels != per_group * groups or offsets != 2 * offset_groups * math.prod(window.kernel):
+        call.refuse("attribute group or offset_group does not fit the shapes")

@@ -8,6 +8,7 @@ from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import code
 
 from . import both
+from .attention import split_heads
 from .elementwise import _f32
 
 
@@ -18,17 +19,17 @@ def linear_attention(call: Call) -> Any:
     rule, scale = call.attribute("update_rule", "gated_delta"), _f32(call.attribute("scale", 0.0))
     if rule not in ("linear", "gated", "delta", "gated_delta"):
         call.refuse("attribute update_rule is unknown")
+    heads, kv_heads = call.attribute("q_num_heads"), call.attribute("kv_num_heads")
+    decay = call.tensor(4) if call.has(4) and "gated" in rule else None
     return code(
-        "f(q, k, v, s, d, b, heads=h, kv_heads=kh, scale=n)",
+        "f(q, k, v, s, d, b, scale=n)",
         f=call.function("linear_attention"),
-        q=call.tensor(0),
-        k=call.tensor(1),
-        v=call.tensor(2),
+        q=split_heads(call, call.tensor(0), heads),
+        k=split_heads(call, call.tensor(1), kv_heads),
+        v=split_heads(call, call.tensor(2), kv_heads),
         s=call.tensor(3) if call.has(3) else None,
-        d=call.tensor(4) if call.has(4) and "gated" in rule else None,
+        d=None if decay is None else split_heads(call, decay, kv_heads),
         b=call.tensor(5) if call.has(5) and "delta" in rule else None,
-        h=call.attribute("q_num_heads"),
-        kh=call.attribute("kv_num_heads"),
         n=scale or None,
     )
 

@@ -124,20 +124,3 @@ def einsum(call: Call) -> ast.expr:
     if not set(equation) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.,->"):
         call.refuse("its equation has characters that are none")
     return code("torch.einsum(e, *xs)", e=equation, xs=[call.tensor(i) for i in range(call.count)])
-
-
-@both("MatMulInteger")
-def matmul_integer(call: Call) -> ast.expr:
-    """A product of bytes, in int32."""
-    wide = "torch.int32" if call.target == "pytorch" else "mindspore.float64"
-    a, b = (code(f"x.to({wide})", x=call.tensor(i)) for i in (0, 1))
-    if call.has(2):
-        zero = code(f"z.to({wide})", z=call.tensor(2))
-        if call.rank(2) == 1 and call.size(2, 0) != 1:
-            zero = code("z.unsqueeze(-1)", z=zero)
-        a = code("x - z", x=a, z=zero)
-    if call.has(3):
-        b = code(f"x - z.to({wide})", x=b, z=call.tensor(3))
-    if call.target == "pytorch":
-        return code("torch.matmul(a, b)", a=a, b=b)
-    return code("ops.matmul(a, b).to(mindspore.int32)", a=a, b=b)

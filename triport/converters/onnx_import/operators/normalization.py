@@ -1,11 +1,9 @@
-"""Softmax and the norms."""
+"""The norms."""
 
 from __future__ import annotations
 
 import ast
 from typing import Any
-
-import numpy as np
 
 from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import OMIT, code
@@ -13,60 +11,6 @@ from triport.converters.onnx_import.values import Known
 
 from . import both, mindspore, pytorch
 from .elementwise import _f32
-
-_SOFT = {
-    "Softmax": ("x.softmax(dim=a)", "ops.softmax(x, axis=a)"),
-    "LogSoftmax": ("F.log_softmax(x, dim=a)", "ops.log_softmax(x, axis=a)"),
-    "Hardmax": ("F.one_hot(x.argmax(dim=a), n)", "ops.one_hot(x.argmax(axis=a), n)"),
-}
-
-
-@both("Softmax", "LogSoftmax", "Hardmax", since=13)
-def softmax(call: Call) -> ast.expr:
-    """Along one axis."""
-    axis, rank = call.attribute("axis", -1), call.rank(0)
-    axis = call.axis(axis, rank)
-    return _soft(call, call.tensor(0), axis - rank if axis == rank - 1 else axis, rank, call.size(0, axis))
-
-
-@both("Softmax", "LogSoftmax", "Hardmax", until=12)
-def softmax_of_two(call: Call) -> ast.expr:
-    """Over all axes from one on, as it was before version 13."""
-    rank = call.rank(0)
-    axis = call.axis(call.attribute("axis", 1), rank)
-    x = call.tensor(0)
-    rest = [call.size(0, a) for a in range(axis + 1, rank)]
-    if axis == rank - 1 or all(n == 1 for n in rest):
-        return _soft(call, x, axis, rank, call.size(0, axis))
-    x = call.let("x", x)
-    if call.target == "mindspore" or call.node.op_type == "Hardmax":
-        last = [call.size(0, a) for a in range(axis, rank)]
-        if any(n is None for n in last):
-            call.refuse("over free axes")
-        flat = code("x.reshape(*x.shape[:a], -1)", x=x, a=axis)
-        size = int(np.prod([n for n in last if n is not None]))
-        return code("s.reshape(x.shape)", s=_soft(call, flat, axis, axis + 1, size), x=x)
-    flat = code("x.flatten(a)", x=x, a=axis)
-    return code("s.reshape(x.shape)", s=_soft(call, flat, -1, axis + 1, None), x=x)
-
-
-def _soft(call: Call, x: ast.expr, axis: int, rank: int, size: int | None) -> ast.expr:
-    template = _SOFT[call.node.op_type][call.target == "mindspore"]
-    if call.target == "mindspore" and call.node.op_type == "Softmax":
-        return code("f(x, a)", f=call.function("softmax"), x=x, a=axis)
-    if call.node.op_type != "Hardmax":
-        return code(template, x=x, a=axis)
-    if size is None:
-        call.refuse("along a free axis")
-    dtype = call.dtype_name(call.dtype(0))
-    if call.target == "pytorch":
-        hot = code(f"{template}.to(d)", x=x, a=axis, n=size, d=dtype)
-    else:
-        hot = code("ops.one_hot(ops.argmax(x, a), n).to(d)", x=x, a=axis, n=size, d=dtype)
-    axis %= rank
-    if axis == rank - 1:
-        return hot
-    return code("x.movedim(-1, a)" if call.target == "pytorch" else "ops.movedim(x, -1, a)", x=hot, a=axis)
 
 
 def _held(call: Call, *indices: int) -> list[Known] | None:
@@ -373,66 +317,3 @@ def lrn(call: Call) -> ast.expr:
     if size % 2 == 0 or call.rank(0) != 4:
         call.refuse("an even size, or no image")
     return code("ops.lrn(x, r, k, a, b)", x=call.tensor(0), r=size // 2, k=bias, a=alpha / size, b=beta)
-
-
-@both("PRelu", since=7)
-def prelu(call: Call) -> ast.expr:
-    """Leaky with a slope of each channel or place."""
-    slope, x = call.rep(1), call.tensor(0)
-    rank = call.rank(0)
-    if call.target == "pytorch" and isinstance(slope, Known) and slope.array.dtype == np.float32 and rank > 1:
-        channels = slope.array.reshape(-1)
-        shape = [1] * (rank - slope.array.ndim) + list(slope.array.shape)
-        if slope.array.size == 1 or (shape[1] == slope.array.size and slope.array.size == call.size(0, 1)):
-            constructor = code("nn.PReLU(n)", n=channels.size if channels.size > 1 else OMIT)
-            layer = call.body.layer(
-                "prelu", constructor, {"weight": Known(channels, slope.origin, trained=True)}, x
-            )
-            if layer is not None:
-                return layer
-    x = call.let("x", x)
-    module = "torch" if call.target == "pytorch" else "ops"
-    return code(f"{module}.where(x < 0, x * s, x)", x=x, s=call.tensor(1))
-
-
-@pytorch("Dropout")
-def dropout(call: Call) -> Any:
-    """A layer that drops in training; as the file runs it, nothing."""
-    call.attribute("seed", 0)
-    if call.version < 12:
-        ratio = _f32(call.attribute("ratio", 0.5))
-    else:
-        given = call.constant(1) if call.has(1) else None
-        ratio = _f32(float(given.reshape(-1)[0])) if given is not None else 0.5
-        training = call.constant(2) if call.has(2) else np.zeros(1, bool)
-        if (training is None or training.reshape(-1)[0]) and ratio != 0:
-            call.refuse("in training mode, whose random numbers no framework repeats")
-    path = call.body.shared.state.add_layer("dropout", code("nn.Dropout(p)", p=ratio), {}, call.body.prefix)
-    x = call.tensor(0)
-    if path is None or call.used(1):
-        x = call.let("x", x)
-        return (x, code("torch.ones_like(x, dtype=torch.bool)", x=x))
-    return code("f(x)", f=call.body.member(path), x=x)
-
-
-@mindspore("Dropout")
-def dropout_mindspore(call: Call) -> Any:
-    """As the file runs it, nothing is dropped."""
-    call.attribute("seed", 0)
-    ratio = 0.5
-    if call.version < 12:
-        ratio = _f32(call.attribute("ratio", 0.5))
-    else:
-        given = call.constant(1) if call.has(1) else None
-        ratio = _f32(float(given.reshape(-1)[0])) if given is not None else 0.5
-        training = call.constant(2) if call.has(2) else np.zeros(1, bool)
-        if (training is None or training.reshape(-1)[0]) and ratio != 0:
-            call.refuse("in training mode, whose random numbers no framework repeats")
-    x = call.tensor(0)
-    if call.used(1):
-        x = call.let("x", x)
-        return (x, code("ops.ones_like(x, dtype=mindspore.bool_)", x=x))
-    if ratio >= 1:
-        return x
-    path = call.body.shared.state.add_layer("dropout", code("nn.Dropout(p=r)", r=ratio), {}, call.body.prefix)
-    return code("f(x)", f=call.body.member(path or ""), x=x)

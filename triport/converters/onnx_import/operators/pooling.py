@@ -7,9 +7,9 @@ from typing import Any
 
 from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import OMIT, code
+from triport.converters.onnx_import.windows import Window, padded, short
 
 from . import both, mindspore, pytorch
-from .convolution import Window, padded, short
 
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import OMIT, code
+from triport.converters.onnx_import.resizing import resize_matrix
 from triport.converters.onnx_import.values import Known
 
 from . import mindspore, pytorch
@@ -142,23 +143,36 @@ def _at_run_time(call: Call) -> ast.expr:
     if call.target == "mindspore" and transform == "tf_crop_and_resize":
         call.refuse("a region that is computed at run time")
     has_scales = call.has(2) and call.shape(2) not in ([0],)
+    policy = call.attribute("keep_aspect_ratio_policy", "stretch") if call.version >= 18 else "stretch"
     return code(
-        "f(x, axes=a, scales=s, sizes=n, mode=m, transform=t, nearest=r, cubic=c, exclude=e, antialias=aa, "
-        "policy=p" + (", region=roi, outside=o)" if call.target == "pytorch" else ")"),
+        "f(x, a, h, scales=s, sizes=n, policy=p)",
         f=call.function("resize"),
         x=call.tensor(0),
         a=tuple(range(rank)) if axes is None else tuple(call.axis(n, rank) for n in axes),
-        s=_listed(call, 2) if has_scales else None,
-        n=None if has_scales else call.int_tuple(3),
-        m=call.attribute("mode", "nearest"),
-        t=transform,
-        r=call.attribute("nearest_mode", "round_prefer_floor"),
-        c=_f32(call.attribute("cubic_coeff_a", -0.75)),
-        e=bool(call.attribute("exclude_outside", 0)),
-        aa=bool(call.attribute("antialias", 0)) if call.version >= 18 else False,
-        p=call.attribute("keep_aspect_ratio_policy", "stretch") if call.version >= 18 else "stretch",
-        roi=_listed(call, 1) if call.has(1) and transform == "tf_crop_and_resize" else None,
-        o=_f32(call.attribute("extrapolation_value", 0.0)),
+        h=_resampling(call, transform),
+        s=_listed(call, 2) if has_scales else OMIT,
+        n=OMIT if has_scales else call.int_tuple(3),
+        p=OMIT if policy == "stretch" else policy,
+    )
+
+
+def _resampling(call: Call, transform: str) -> ast.expr:
+    """Return the record of how each axis is resized, what is as usual left out."""
+    given: dict[str, Any] = {
+        "mode": (call.attribute("mode", "nearest"), "nearest"),
+        "transform": (transform, "half_pixel"),
+        "nearest": (call.attribute("nearest_mode", "round_prefer_floor"), "round_prefer_floor"),
+        "cubic": (_f32(call.attribute("cubic_coeff_a", -0.75)), -0.75),
+        "exclude": (bool(call.attribute("exclude_outside", 0)), False),
+        "antialias": (bool(call.attribute("antialias", 0)) if call.version >= 18 else False, False),
+    }
+    outside = _f32(call.attribute("extrapolation_value", 0.0))
+    if transform == "tf_crop_and_resize":
+        given |= {"region": (_listed(call, 1) if call.has(1) else None, None), "outside": (outside, 0.0)}
+    return code(
+        f"f({', '.join(f'{key}={key}' for key in given)})",
+        f=call.function("Resampling"),
+        **{key: OMIT if value == usual else value for key, (value, usual) in given.items()},
     )
 
 
@@ -286,87 +300,6 @@ def _by_matrices(
         else:
             x = code("(x.movedim(a, -1) @ w.T).movedim(-1, a)", x=x, w=weight, a=axis)
     return x
-
-
-def resize_matrix(
-    size: int, length: int, scale: float, how: dict[str, Any], index: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the weights of each old place in each new one, and which new places lie outside.
-
-    Source: onnx/docs of Resize, and onnx/reference/ops/op_resize.py of onnx 1.23.
-    """
-    places = _places(size, length, scale, how, index)
-    matrix = np.zeros((length, size))
-    outside = np.zeros(length, bool)
-    shrunk = min(scale, 1.0) if how.get("antialias") else 1.0
-    for row, x in enumerate(places):
-        if how["transform"] == "tf_crop_and_resize" and not 0 <= x <= size - 1:
-            outside[row] = True
-            continue
-        taps = _taps(x, how, shrunk)
-        total = 0.0
-        for place, weight in taps:
-            if how.get("exclude") and not 0 <= place < size:
-                continue
-            matrix[row, min(max(place, 0), size - 1)] += weight
-            total += weight
-        if how.get("exclude") and total:
-            matrix[row] /= total
-    return matrix, outside
-
-
-def _places(size: int, length: int, scale: float, how: dict[str, Any], index: int) -> np.ndarray:
-    out = np.arange(length, dtype=np.float64)
-    transform = how["transform"]
-    resized = scale * size
-    if transform == "half_pixel":
-        return (out + 0.5) / scale - 0.5
-    if transform == "half_pixel_symmetric":
-        adjust = length / resized
-        return size / 2 * (1 - adjust) + (out + 0.5) / scale - 0.5
-    if transform == "pytorch_half_pixel":
-        return np.full(1, -0.5) if length == 1 else (out + 0.5) / scale - 0.5
-    if transform == "align_corners":
-        return np.zeros(length) if length == 1 else out * (size - 1) / (resized - 1)
-    if transform == "asymmetric":
-        return out / scale
-    if transform == "tf_half_pixel_for_nn":
-        return (out + 0.5) / scale
-    if transform == "tf_crop_and_resize":
-        start, end = how["roi"][index]
-        if length == 1:
-            return np.full(1, (end - start) * (size - 1) / 2)
-        return start * (size - 1) + out * (end - start) * (size - 1) / (length - 1)
-    raise ValueError(transform)
-
-
-def _taps(x: float, how: dict[str, Any], shrunk: float) -> list[tuple[int, float]]:
-    mode = how["mode"]
-    if mode == "nearest":
-        kinds = {
-            "round_prefer_floor": np.ceil(x - 0.5),
-            "round_prefer_ceil": np.floor(x + 0.5),
-            "floor": np.floor(x),
-            "ceil": np.ceil(x),
-        }
-        return [(int(kinds[how["nearest"]]), 1.0)]
-    reach = (1.0 if mode == "linear" else 2.0) / shrunk
-    taps = []
-    for place in range(int(np.floor(x - reach)), int(np.ceil(x + reach)) + 1):
-        d = abs(x - place) * shrunk
-        weight = max(1 - d, 0.0) if mode == "linear" else _cubic(d, how.get("cubic", -0.75))
-        if weight:
-            taps.append((place, weight))
-    if shrunk != 1.0:
-        total = sum(w for _, w in taps)
-        taps = [(p, w / total) for p, w in taps]
-    return taps
-
-
-def _cubic(d: float, a: float) -> float:
-    if d <= 1:
-        return ((a + 2) * d - (a + 3)) * d * d + 1
-    return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a if d < 2 else 0.0
 
 
 @mindspore("Resize", "Upsample", since=7)

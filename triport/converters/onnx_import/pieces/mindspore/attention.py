@@ -6,39 +6,28 @@ from mindspore import Tensor, ops
 from .softmax import softmax
 
 
-def attention(
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """Return (N, length, heads * size) as (N, heads, length, size)."""
+    return x.reshape(*x.shape[:2], heads, -1).swapaxes(1, 2)
+
+
+def merge_heads(x: Tensor) -> Tensor:
+    """Return (N, heads, length, size) as (N, length, heads * size)."""
+    x = x.swapaxes(1, 2)
+    return x.reshape(*x.shape[:2], -1)
+
+
+def attention_bias(
     query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    mask: Tensor | None,
-    past_key: Tensor | None,
-    past_value: Tensor | None,
-    lengths: Tensor | None,
-    heads: int | None,
-    kv_heads: int | None,
-    scale: float | None,
-    causal: bool,
-    softcap: float,
-    scores: int,
-    precision: mindspore.Type | None,
+    keys: Tensor,
+    mask: Tensor | None = None,
+    past: int = 0,
+    lengths: Tensor | None = None,
+    causal: bool = False,
     window: tuple[int, int] = (-1, -1),
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return attended values, all keys and values, and the scores of the stage that is asked for."""
-    flat, dtype = query.ndim == 3, query.dtype
-    if flat:
-        query = query.reshape(*query.shape[:2], heads, -1).swapaxes(1, 2)
-        key, value = (t.reshape(*t.shape[:2], kv_heads, -1).swapaxes(1, 2) for t in (key, value))
-    past = 0
-    if past_key is not None and past_value is not None:
-        past = past_key.shape[2]
-        key, value = ops.cat([past_key, key], 2), ops.cat([past_value, value], 2)
-    all_keys, all_values = key, value
-    groups = query.shape[1] // key.shape[1]
-    if groups > 1:
-        key, value = (ops.repeat_interleave(t, groups, 1) for t in (key, value))
-    root = (query.shape[-1] ** -0.5 if scale is None else scale) ** 0.5
-    product = ops.matmul(query * root, (key * root).swapaxes(-1, -2))
-    rows, columns = product.shape[-2:]
+) -> Tensor:
+    """Return what is added to the scores: the mask, and -inf where a query does not look."""
+    rows, columns, dtype = query.shape[2], keys.shape[2], query.dtype
     bias = ops.zeros((rows, columns), dtype)
     hidden = ops.full((1,), float("-inf"), dtype=dtype)
     if mask is not None:
@@ -58,21 +47,30 @@ def attention(
             bias = ops.where((step if side else -step) <= reach, bias, hidden)
     if lengths is not None:
         bias = ops.where(at < lengths.reshape(-1, 1, 1, 1), bias, hidden)
-    stages = [product]
-    if softcap > 0:
-        product = softcap * ops.tanh(product / softcap)
-    stages.append(product)
-    product = product + bias
-    stages.append(product)
-    wide = product if precision is None else product.to(precision)
+    return bias
+
+
+def attention(
+    query: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    bias: Tensor | None = None,
+    scale: float | None = None,
+    softcap: float = 0.0,
+    precision: mindspore.Type | None = None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Return attended values, and the scores: as they are, capped, with the bias, and as weights."""
+    groups = query.shape[1] // keys.shape[1]
+    if groups > 1:
+        keys, values = (ops.repeat_interleave(t, groups, 1) for t in (keys, values))
+    root = (query.shape[-1] ** -0.5 if scale is None else scale) ** 0.5
+    scores = ops.matmul(query * root, (keys * root).swapaxes(-1, -2))
+    capped = softcap * ops.tanh(scores / softcap) if softcap > 0 else scores
+    biased = capped if bias is None else capped + bias
+    wide = biased if precision is None else biased.to(precision)
     weights = softmax(wide, -1)
-    weights = ops.where(ops.isnan(weights), ops.zeros_like(weights), weights).to(dtype)
-    stages.append(weights)
-    attended = ops.matmul(weights, value)
-    if flat:
-        attended = attended.swapaxes(1, 2)
-        attended = attended.reshape(*attended.shape[:2], -1)
-    return attended, all_keys, all_values, stages[scores]
+    weights = ops.where(ops.isnan(weights), ops.zeros_like(weights), weights).to(query.dtype)
+    return ops.matmul(weights, values), scores, capped, biased, weights
 
 
 def rotary_embedding(

@@ -11,17 +11,17 @@ def linear_attention(
     state: Tensor | None,
     decay: Tensor | None,
     beta: Tensor | None,
-    heads: int,
-    kv_heads: int,
     scale: float | None,
 ) -> tuple[Tensor, Tensor]:
-    """Return what the queries read of a state that keys and values are written into, and the last state."""
-    dtype, (batch, time) = query.dtype, query.shape[:2]
-    kept = dtype if state is None else state.dtype
+    """Return what the queries read of a state that keys and values are written into, and the last state.
+
+    All but `state` and `beta` come split by heads.
+    """
+    dtype, kept = query.dtype, query.dtype if state is None else state.dtype
     wide = mindspore.float32
-    q = query.to(wide).reshape(batch, time, heads, -1).swapaxes(1, 2)
-    k, v = (t.to(wide).reshape(batch, time, kv_heads, -1).swapaxes(1, 2) for t in (key, value))
-    decay = None if decay is None else decay.to(wide).reshape(batch, time, kv_heads, -1).swapaxes(1, 2)
+    q, k, v = query.to(wide), key.to(wide), value.to(wide)
+    (batch, heads, time, _), kv_heads = q.shape, k.shape[1]
+    decay = None if decay is None else decay.to(wide)
     beta = None if beta is None else ops.unsqueeze(beta.to(wide).swapaxes(1, 2), -1)
     now = ops.zeros((batch, kv_heads, k.shape[-1], v.shape[-1]), wide) if state is None else state.to(wide)
     scale = q.shape[-1] ** -0.5 if scale is None else scale

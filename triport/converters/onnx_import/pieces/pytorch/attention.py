@@ -4,38 +4,27 @@ import torch
 from torch import Tensor
 
 
-def attention(
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """Return (N, length, heads * size) as (N, heads, length, size)."""
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def merge_heads(x: Tensor) -> Tensor:
+    """Return (N, heads, length, size) as (N, length, heads * size)."""
+    return x.transpose(1, 2).flatten(2)
+
+
+def attention_bias(
     query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    mask: Tensor | None,
-    past_key: Tensor | None,
-    past_value: Tensor | None,
-    lengths: Tensor | None,
-    heads: int | None,
-    kv_heads: int | None,
-    scale: float | None,
-    causal: bool,
-    softcap: float,
-    scores: int,
-    precision: torch.dtype | None,
+    keys: Tensor,
+    mask: Tensor | None = None,
+    past: int = 0,
+    lengths: Tensor | None = None,
+    causal: bool = False,
     window: tuple[int, int] = (-1, -1),
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return attended values, all keys and values, and the scores of the stage that is asked for."""
-    flat = query.dim() == 3
-    if flat:
-        query = query.unflatten(-1, (heads, -1)).transpose(1, 2)
-        key, value = (t.unflatten(-1, (kv_heads, -1)).transpose(1, 2) for t in (key, value))
-    past = 0
-    if past_key is not None and past_value is not None:
-        past = past_key.shape[2]
-        key, value = torch.cat([past_key, key], dim=2), torch.cat([past_value, value], dim=2)
-    all_keys, all_values = key, value
-    groups = query.shape[1] // key.shape[1]
-    key, value = (t.repeat_interleave(groups, dim=1) for t in (key, value))
-    root = (query.shape[-1] ** -0.5 if scale is None else scale) ** 0.5
-    product = (query * root) @ (key * root).transpose(-1, -2)
-    rows, columns = product.shape[-2:]
+) -> Tensor:
+    """Return what is added to the scores: the mask, and -inf where a query does not look."""
+    rows, columns = query.shape[2], keys.shape[2]
     bias = torch.zeros(rows, columns, dtype=query.dtype, device=query.device)
     if mask is not None:
         if mask.dtype == torch.bool:
@@ -45,31 +34,37 @@ def attention(
             mask = torch.cat([mask, mask.new_full((*mask.shape[:-1], missing), float("-inf"))], dim=-1)
         bias = bias + mask
     at = torch.arange(columns, device=query.device)
+    first = past if lengths is None else (lengths - rows).reshape(-1, 1, 1, 1)
+    step = at - (torch.arange(rows, device=query.device)[:, None] + first)
     if causal:
-        first = past if lengths is None else (lengths - rows).reshape(-1, 1, 1, 1)
-        allowed = at <= torch.arange(rows, device=query.device)[:, None] + first
-        bias = bias.masked_fill(~allowed, float("-inf"))
+        bias = bias.masked_fill(step > 0, float("-inf"))
     for side, reach in enumerate(window):
         if reach >= 0:
-            first = past if lengths is None else (lengths - rows).reshape(-1, 1, 1, 1)
-            step = at - (torch.arange(rows, device=query.device)[:, None] + first)
             bias = bias.masked_fill((step if side else -step) > reach, float("-inf"))
     if lengths is not None:
-        inside = at < lengths.reshape(-1, 1, 1, 1)
-        bias = bias.masked_fill(~inside, float("-inf"))
-    stages = [product]
-    if softcap > 0:
-        product = softcap * torch.tanh(product / softcap)
-    stages.append(product)
-    product = product + bias
-    stages.append(product)
-    wide = product if precision is None else product.to(precision)
+        bias = bias.masked_fill(at >= lengths.reshape(-1, 1, 1, 1), float("-inf"))
+    return bias
+
+
+def attention(
+    query: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    bias: Tensor | None = None,
+    scale: float | None = None,
+    softcap: float = 0.0,
+    precision: torch.dtype | None = None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Return attended values, and the scores: as they are, capped, with the bias, and as weights."""
+    groups = query.shape[1] // keys.shape[1]
+    keys, values = (t.repeat_interleave(groups, dim=1) for t in (keys, values))
+    root = (query.shape[-1] ** -0.5 if scale is None else scale) ** 0.5
+    scores = (query * root) @ (keys * root).transpose(-1, -2)
+    capped = softcap * torch.tanh(scores / softcap) if softcap > 0 else scores
+    biased = capped if bias is None else capped + bias
+    wide = biased if precision is None else biased.to(precision)
     weights = torch.softmax(wide, dim=-1).nan_to_num(0.0).to(query.dtype)
-    stages.append(weights)
-    attended = weights @ value
-    if flat:
-        attended = attended.transpose(1, 2).flatten(2)
-    return attended, all_keys, all_values, stages[scores]
+    return weights @ values, scores, capped, biased, weights
 
 
 def rotary_embedding(

@@ -14,16 +14,15 @@ def deform_conv2d(
     stride: tuple[int, int],
     padding: tuple[int, int, int, int],
     dilation: tuple[int, int],
-    groups: int,
-    offset_groups: int,
 ) -> Tensor:
     """Convolve where each tap of the kernel is moved by an offset; outside the image there are zeros."""
     n, channels, height, width = x.shape
-    out, _, kernel_h, kernel_w = weight.shape
+    out, per_group, kernel_h, kernel_w = weight.shape
     rows, columns = offset.shape[-2:]
     y0 = torch.arange(rows, device=x.device) * stride[0] - padding[0]
     x0 = torch.arange(columns, device=x.device) * stride[1] - padding[1]
     taps = kernel_h * kernel_w
+    groups, offset_groups = channels // per_group, offset.shape[1] // (2 * taps)
     offset = offset.reshape(n, offset_groups, taps, 2, rows, columns)
     tap_y = torch.arange(kernel_h, device=x.device).repeat_interleave(kernel_w) * dilation[0]
     tap_x = torch.arange(kernel_w, device=x.device).repeat(kernel_h) * dilation[1]

@@ -12,28 +12,27 @@ def linear_attention(
     state: Tensor | None,
     decay: Tensor | None,
     beta: Tensor | None,
-    heads: int,
-    kv_heads: int,
     scale: float | None,
 ) -> tuple[Tensor, Tensor]:
-    """Return what the queries read of a state that keys and values are written into, and the last state."""
-    dtype, time = query.dtype, query.shape[1]
-    kept = dtype if state is None else state.dtype
-    q = query.float().unflatten(-1, (heads, -1)).transpose(1, 2)
-    k, v = (t.float().unflatten(-1, (kv_heads, -1)).transpose(1, 2) for t in (key, value))
-    decay = None if decay is None else decay.float().unflatten(-1, (kv_heads, -1)).transpose(1, 2)
+    """Return what the queries read of a state that keys and values are written into, and the last state.
+
+    All but `state` and `beta` come split by heads.
+    """
+    dtype, kept = query.dtype, query.dtype if state is None else state.dtype
+    q, k, v = query.float(), key.float(), value.float()
+    decay = None if decay is None else decay.float()
     beta = None if beta is None else beta.float().transpose(1, 2).unsqueeze(-1)
     now = k.new_zeros(*k.shape[:2], k.shape[-1], v.shape[-1]) if state is None else state.float()
     scale = q.shape[-1] ** -0.5 if scale is None else scale
     outputs = []
-    for t in range(time):
+    for t in range(q.shape[2]):
         if decay is not None:
             now = now * decay[:, :, t].exp().unsqueeze(-1)
         written = v[:, :, t]
         if beta is not None:
             written = beta[:, :, t] * (written - (k[:, :, t].unsqueeze(-2) @ now).squeeze(-2))
         now = now + k[:, :, t].unsqueeze(-1) * written.unsqueeze(-2)
-        every = now.repeat_interleave(heads // kv_heads, dim=1)
+        every = now.repeat_interleave(q.shape[1] // k.shape[1], dim=1)
         outputs.append(scale * (q[:, :, t].unsqueeze(-2) @ every).squeeze(-2))
     return torch.stack(outputs, dim=1).flatten(2).to(dtype), now.to(kept)
 

@@ -1,0 +1,110 @@
+"""A block's members, nested as their paths are, and how they are reached."""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Callable
+from typing import Any
+
+from .expressions import is_identifier, literal
+from .state import Held
+from .translate import Written
+
+
+class Tree:
+    """Members by the next step of their paths."""
+
+    def __init__(self, is_root: bool = False) -> None:
+        """Begin without members; a root is the class itself."""
+        self.members: dict[str, Any] = {}
+        self.in_turn = False
+        self.is_root = is_root
+
+    def put(self, steps: list[str], member: Any) -> None:
+        """Add a member at a path."""
+        if len(steps) == 1:
+            self.members[steps[0]] = member
+        else:
+            self.members.setdefault(steps[0], Tree()).put(steps[1:], member)
+
+    @property
+    def kind(self) -> str:
+        """Whether it is a list, a dict, a holder, or a list that runs in turn."""
+        keys = list(self.members)
+        if self.is_root:
+            return "holder"
+        if self.in_turn:
+            return "sequential"
+        values = list(self.members.values())
+        numbered = all(key.isdigit() for key in keys) and not any(isinstance(v, Held) for v in values)
+        if numbered and sorted(int(k) for k in keys) == list(range(len(keys))):
+            self.members = dict(sorted(self.members.items(), key=lambda item: int(item[0])))
+            return "list"
+        if any(key.isdigit() for key in keys):
+            return "dict"
+        holds = any(isinstance(v, Held) or (isinstance(v, Tree) and v.kind == "holder") for v in values)
+        return "holder" if holds else "dict"
+
+
+def place_of(owner: ast.expr, key: str, kind: str) -> ast.expr:
+    """Return where a member lies in a container of that kind."""
+    owner = copy.deepcopy(owner)
+    if kind == "holder":
+        if not is_identifier(key):
+            raise ValueError(f"not a name: {key!r}")
+        return ast.Attribute(owner, key, ast.Load())
+    return ast.Subscript(owner, literal(key if kind == "dict" else int(key)), ast.Load())
+
+
+def assigned(place: ast.expr, tree: ast.expr) -> ast.stmt:
+    """Return the statement that puts something in a place."""
+    target = copy.deepcopy(place)
+    if isinstance(target, ast.Attribute | ast.Subscript):
+        target.ctx = ast.Store()
+    return ast.Assign([target], tree)
+
+
+class TextKeys(ast.NodeTransformer):
+    """Puts text keys where numbered layers lie in a dict."""
+
+    def __init__(self, tree: Tree, tree_of: Callable[[Written], Tree]) -> None:
+        self._tree, self._tree_of = tree, tree_of
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        """Return the access with the container's kind of key."""
+        return self._access(node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        """Return the access with the container's kind of key."""
+        return self._access(node)
+
+    def _access(self, node: ast.Attribute | ast.Subscript) -> ast.AST:
+        steps = steps_of(node)
+        if steps is None:
+            self.generic_visit(node)
+            return node
+        found: Any = self._tree
+        for step in steps[:-1]:
+            found = found.members.get(step) if isinstance(found, Tree) else None
+            found = self._tree_of(found) if isinstance(found, Written) else found
+        self.generic_visit(node)
+        is_kept = isinstance(found, Tree) and not isinstance(found.members.get(steps[-1]), Held)
+        if isinstance(found, Tree) and is_kept and found.kind == "dict":
+            return ast.Subscript(node.value, ast.Constant(steps[-1]), ast.Load())
+        return node
+
+
+def steps_of(node: ast.AST) -> list[str] | None:
+    """Return the path of `self.a.b[0]`, or None."""
+    steps: list[str] = []
+    while True:
+        if isinstance(node, ast.Attribute):
+            steps.append(node.attr)
+        elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+            steps.append(str(node.slice.value))
+        elif isinstance(node, ast.Name) and node.id == "self":
+            return steps[::-1]
+        else:
+            return None
+        node = node.value

@@ -1,0 +1,35 @@
+"""Tensors that are made of numbers alone."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import numpy as np
+
+from triport.converters.onnx_import.call import Call, number
+from triport.converters.onnx_import.expressions import code, literal
+
+from . import both
+
+
+@both("ConstantOfShape")
+def constant_of_shape(call: Call) -> Any:
+    """A tensor of one value."""
+    value = call.attribute("value", np.zeros(1, np.float32))
+    dtype = call.dtype_name(str(value.dtype))
+    sizes = call.ints(0)
+    shown = call.int_tuple(0) if sizes is None else literal(tuple(sizes))
+    if call.target == "pytorch":
+        return code("torch.full(s, v, dtype=d)", s=shown, v=number(value), d=dtype)
+    return code("ops.full(s, v, dtype=d)", s=shown, v=number(value), d=dtype)
+
+
+@both("Range")
+def range_(call: Call) -> ast.expr:
+    """Numbers in equal steps."""
+    dtype = call.dtype_name(call.output_dtype())
+    start, limit, delta = (call.scalar(i) for i in range(3))
+    if call.target == "pytorch":
+        return code("torch.arange(a, b, c, dtype=d)", a=start, b=limit, c=delta, d=dtype)
+    return code("ops.arange(a, b, c, dtype=d)", a=start, b=limit, c=delta, d=dtype)

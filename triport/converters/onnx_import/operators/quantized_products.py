@@ -1,0 +1,109 @@
+"""Convolutions and products of quantized numbers, exact in float64."""
+
+from __future__ import annotations
+
+import ast
+
+import numpy as np
+
+from triport.converters.onnx_import.call import Call
+from triport.converters.onnx_import.expressions import OMIT, code
+from triport.converters.onnx_import.windows import Window, kernel_of, padded
+
+from . import both, pytorch
+
+
+@pytorch("ConvInteger")
+def conv_integer(call: Call) -> ast.expr:
+    """A convolution of bytes, exact in float64."""
+    return code("x.to(torch.int32)", x=_integer_conv(call, 0, 1, 2, 3))
+
+
+def _integer_conv(call: Call, x: int, w: int, x_zero: int, w_zero: int) -> ast.expr:
+    """Return a convolution of what the zero points leave, in float64."""
+    window, groups = Window(call, kernel_of(call, w)), call.attribute("group", 1)
+    window.refuse_dynamic()
+    image = code("x.to(torch.float64)", x=call.tensor(x))
+    weight = code("x.to(torch.float64)", x=call.tensor(w))
+    if call.has(x_zero):
+        image = code("x - z", x=image, z=_zero(call, x_zero, None))
+    if call.has(w_zero):
+        weight = code("x - z", x=weight, z=_zero(call, w_zero, window.rank))
+    given = window.given(g=OMIT if groups == 1 else groups)
+    return code(
+        f"F.conv{window.rank}d(x, w, stride=s, padding=p, dilation=dl, groups=g)",
+        x=padded(window, image),
+        w=weight,
+        **given,
+    )
+
+
+def _zero(call: Call, index: int, rank: int | None) -> ast.expr:
+    known = call.constant(index)
+    if known is not None and known.size == 1:
+        return code("v", v=float(known.reshape(-1)[0]))
+    tree = code("x.to(torch.float64)", x=call.tensor(index))
+    if rank is not None and call.rank(index) == 1 and call.size(index, 0) != 1:
+        tree = code("x.reshape(-1, *o)", x=tree, o=[1] * (rank + 1))
+    return tree
+
+
+@pytorch("QLinearConv")
+def qlinear_conv(call: Call) -> ast.expr:
+    """A convolution of quantized numbers, quantized again."""
+    exact = _integer_conv(call, 0, 3, 2, 5)
+    rank = call.rank(0) - 2
+    if call.has(8):
+        exact = code("x + b.to(torch.float64).reshape(-1, *o)", x=exact, b=call.tensor(8), o=[1] * rank)
+    weight_scale = call.tensor(4)
+    if call.rank(4) == 1 and call.size(4, 0) != 1:
+        weight_scale = code("s.reshape(-1, *o)", s=weight_scale, o=[1] * rank)
+    scale = code("a * b / c", a=call.tensor(1), b=weight_scale, c=call.tensor(6))
+    return requantized(call, exact, scale, call.tensor(7), call.output_dtype())
+
+
+def requantized(call: Call, exact: ast.expr, scale: ast.expr, zero: ast.expr, dtype: str) -> ast.expr:
+    """Return exact sums scaled, rounded and saturated to bytes, in PyTorch."""
+    limits = np.iinfo(dtype)
+    return code(
+        "torch.clamp(torch.round(x * s) + z, a, b).to(d)",
+        x=exact,
+        s=scale,
+        z=zero,
+        a=int(limits.min),
+        b=int(limits.max),
+        d=call.dtype_name(dtype),
+    )
+
+
+@pytorch("QLinearMatMul")
+def qlinear_matmul(call: Call) -> ast.expr:
+    """A product of quantized matrices, quantized again."""
+    a, b = (code("x.to(torch.float64)", x=call.tensor(i)) for i in (0, 3))
+    a_zero, a_scale = call.tensor(2), call.tensor(1)
+    if call.rank(2) >= 1 and call.size(2, 0) != 1:
+        call.refuse("a scale of each row")
+    if "float8" in call.dtype(0):
+        call.refuse("of float8")
+    product = code("(a - za) @ (b - zb)", a=a, b=b, za=a_zero, zb=call.tensor(5))
+    scale = code("a * b / c", a=a_scale, b=call.tensor(4), c=call.tensor(6))
+    if call.dtype(1) == "float16":
+        scale = code("a.to(torch.float32) * b / c", a=a_scale, b=call.tensor(4), c=call.tensor(6))
+    return requantized(call, product, scale, call.tensor(7), call.output_dtype())
+
+
+@both("MatMulInteger")
+def matmul_integer(call: Call) -> ast.expr:
+    """A product of bytes, in int32."""
+    wide = "torch.int32" if call.target == "pytorch" else "mindspore.float64"
+    a, b = (code(f"x.to({wide})", x=call.tensor(i)) for i in (0, 1))
+    if call.has(2):
+        zero = code(f"z.to({wide})", z=call.tensor(2))
+        if call.rank(2) == 1 and call.size(2, 0) != 1:
+            zero = code("z.unsqueeze(-1)", z=zero)
+        a = code("x - z", x=a, z=zero)
+    if call.has(3):
+        b = code(f"x - z.to({wide})", x=b, z=call.tensor(3))
+    if call.target == "pytorch":
+        return code("torch.matmul(a, b)", a=a, b=b)
+    return code("ops.matmul(a, b).to(mindspore.int32)", a=a, b=b)
