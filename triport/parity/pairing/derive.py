@@ -16,6 +16,7 @@ from triport.reference_models.errors import TriportError
 from .comparing import class_of
 from .exchange import exchangeable
 from .matching import match_all
+from .own_names import in_own_names
 from .parting import Substituted, substituted
 from .proof import TRIALS, Draw, feed_of, trial_of
 from .result import PairResult, Trial
@@ -67,7 +68,7 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
     # the sides of the matching may be steered: what proves is how the networks are
     proof = _proof(a, b, matching, mapped, progress) if mapped.names.complete else _Proof()
     parting = proof.parting
-    return PairResult(
+    found = PairResult(
         a=a.label,
         b=b.label,
         runtimes=(a.runtime, b.runtime),
@@ -86,6 +87,7 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
         notes=(*trained_otherwise(a, b, mapped.names), *mapped.notes),
         seconds=time.perf_counter() - start,
     )
+    return in_own_names(found, a, b)
 
 
 @dataclass(frozen=True, slots=True)

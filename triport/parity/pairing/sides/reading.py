@@ -23,6 +23,7 @@ from triport.reference_models.spec import Runtime
 
 from . import Side
 from .cell import CellSide
+from .initializers import Initializer, initializers_of
 from .module import ModuleSide
 
 Progress = Callable[[str], None]
@@ -92,18 +93,17 @@ def _of_file(path: Path, specs: Sequence[InputSpec], label: str) -> Side:
             f"{label}: holds weights and no graph. A pair is of two networks: name a Module, a Cell, or a "
             f".onnx or .mindir file"
         )
-    from triport.converters.onnx_import.written import load
-
-    module = _imported(path, load)
-    return _side(module, "pytorch", lambda: module, specs, path.stem, label)
+    module, initializers = _imported(path)
+    return _side(module, "pytorch", lambda: module, specs, path.stem, label, initializers)
 
 
-def _imported(path: Path, load: Callable[[Path, str], Any]) -> Any:
-    """Return the Module that an ONNX graph is translated to."""
+def _imported(path: Path) -> tuple[Any, dict[str, Initializer]]:
+    """Return the Module that an ONNX graph is translated to, and what the file calls its parameters."""
     from triport.converters.onnx_import.reading import ImportRefusedError, read_model
     from triport.converters.onnx_import.tree import flat
     from triport.converters.onnx_import.weights import write_weights
     from triport.converters.onnx_import.writer import source_of
+    from triport.converters.onnx_import.written import load
 
     model = read_model(path)
     try:
@@ -114,7 +114,7 @@ def _imported(path: Path, load: Callable[[Path, str], Any]) -> Any:
         work = Path(folder)
         (work / "imported.py").write_text(source.text, encoding="utf-8")
         write_weights(work / "imported.safetensors", source.weights, "pytorch")
-        return load(work, "imported")
+        return load(work, "imported"), initializers_of(model, source, path)
 
 
 def _side(
@@ -124,6 +124,7 @@ def _side(
     specs: Sequence[InputSpec],
     name: str,
     label: str,
+    initializers: dict[str, Initializer] | None = None,
 ) -> Side:
     parameters = parameters_in(net)
     if runtime == "mindspore":
@@ -134,7 +135,7 @@ def _side(
     weights = [name for name in known.names if name not in known.kept]
     build = partial(_without_values, net, weights)
     network = replace(network, realisations={"pytorch": replace(known, build=build)})
-    return ModuleSide(net, network, label)
+    return ModuleSide(net, network, label, initializers)
 
 
 def _without_values(net: Any, weights: Sequence[str]) -> Any:
