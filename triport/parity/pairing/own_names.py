@@ -1,4 +1,4 @@
-"""What is found of a pair in the names of an ONNX file, where a side is one: its initializers' own.
+"""What is found of a pair in the names of a file with a graph, where a side is one: the file's own.
 
 Everything before works on the Module that was written of the graph, whose parameters are called, and laid
 out, as that Module has them.
@@ -22,10 +22,10 @@ _Initializers = Mapping[str, Initializer]
 
 
 def in_own_names(found: PairResult, a: Side, b: Side) -> PairResult:
-    """Return what was found with the names and the layout that ONNX files have."""
-    if a.initializers is None and b.initializers is None:
+    """Return what was found with the names and the layout that such files have."""
+    if a.graph_file is None and b.graph_file is None:
         return found
-    first, second = a.initializers or {}, b.initializers or {}
+    first, second = _initializers(a), _initializers(b)
     names = found.names
     rows = tuple(_row(row, first, second) for row in names.rows)
     named = PairNames(
@@ -38,15 +38,21 @@ def in_own_names(found: PairResult, a: Side, b: Side) -> PairResult:
     return replace(
         found,
         names=named,
-        runtimes=tuple(
-            side.runtime if side.initializers is None else "onnx" for side in (a, b)
-        ),
+        runtimes=(_runtime(a), _runtime(b)),
         shapes=(_shapes(found.shapes[0], first), _shapes(found.shapes[1], second)),
         reasons=tuple((_reason(name, first, second), why) for name, why in found.reasons),
         symmetric=tuple(tuple(_called(name, first) for name in group) for group in found.symmetric),
         unproven=tuple(_called(name, first) for name in found.unproven),
         notes=(*found.notes, *_unnamed(names, a, b)),
     )
+
+
+def _initializers(side: Side) -> _Initializers:
+    return {} if side.graph_file is None else side.graph_file.initializers
+
+
+def _runtime(side: Side) -> str:
+    return side.runtime if side.graph_file is None else side.graph_file.runtime
 
 
 def _row(row: Row, first: _Initializers, second: _Initializers) -> Row:
@@ -97,9 +103,9 @@ def _shapes(shapes: Mapping[str, tuple[int, ...]], known: _Initializers) -> dict
 
 
 def _kept(kept: Sequence[tuple[str, str]], side: Side) -> tuple[tuple[str, str], ...]:
-    known = side.initializers
-    if known is None:
+    if side.graph_file is None:
         return tuple(kept)
+    known = side.graph_file.initializers
     return tuple((known[name].name, why) for name, why in kept if name in known)
 
 
@@ -110,13 +116,13 @@ def _unnamed(names: PairNames, a: Side, b: Side) -> list[str]:
         (a, [name for row in names.rows for name in row.a]),
         (b, [name for row in names.rows for name in row.b]),
     ):
-        if side.initializers is None:
+        if side.graph_file is None:
             continue
-        other = [name for name in used if name not in side.initializers]
+        other = [name for name in used if name not in side.graph_file.initializers]
         if other:
             more = f" and {len(other) - 1} more" if len(other) > 1 else ""
             said.append(
-                f"{side.label}: {other[0]}{more}: is no initializer of the file but what the Module that is "
+                f"{side.label}: {other[0]}{more}: is no tensor of the file but what the Module that is "
                 f"written of it makes of some: weights of the file cannot be moved by these names"
             )
     return said

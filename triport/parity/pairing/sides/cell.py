@@ -25,7 +25,7 @@ class CellSide:
     parameters: Mapping[str, SideParameter]
     is_double = False
     follows = False
-    initializers = None
+    graph_file = None
 
     def __init__(self, net: Any, network: Network, label: str) -> None:
         self._mindspore = import_mindspore()

@@ -1,4 +1,4 @@
-"""What an ONNX file calls the parameters of the Module that is written of its graph, and how it keeps them.
+"""What a file with a graph calls the parameters of the Module that is written of it, and how it keeps them.
 
 A dense layer is made of a product whose matrix the file keeps the other way round. Rows are to fit the file,
 so each parameter says which initializer it is, and by which step it becomes the parameter.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 from triport.converters.naming.step import Step
 from triport.converters.naming.steps import Transpose, reshaped
 from triport.converters.onnx_import.writer import Source
+from triport.reference_models.spec import Runtime
 
 _MOST_AXES = 5
 
@@ -28,6 +30,19 @@ class Initializer:
     name: str
     shape: tuple[int, ...]
     steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GraphFile:
+    """A file with a graph and its weights, which a Module was written of.
+
+    Attributes:
+        runtime: of whom the file is: "onnx" or "mindspore".
+        initializers: by parameter of the Module, the tensor of the file that it is made of.
+    """
+
+    runtime: Runtime
+    initializers: Mapping[str, Initializer]
 
 
 def initializers_of(model: Any, source: Source, path: Path) -> dict[str, Initializer]:
