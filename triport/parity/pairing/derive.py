@@ -25,6 +25,7 @@ from .sides import Side
 from .sides.reading import as_given, side_of
 from .starting import started
 from .state import Matching
+from .sums import Sums
 from .ties import Ties, tied_rows, untied
 from .trained import trained_otherwise
 
@@ -62,9 +63,11 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
     start = time.perf_counter()
     _check(a, b)
     ties = untied(a, b)
+    sums = Sums(a, b)
     matching, seen = started(a, b, progress)
     match_all(matching, seen)
-    mapped = _mapped(matching, ties)
+    sums.show()
+    mapped = _mapped(matching, ties, sums)
     # the sides of the matching may be steered: what proves is how the networks are
     proof = _proof(a, b, matching, mapped, progress) if mapped.names.complete else _Proof()
     parting = proof.parting
@@ -97,6 +100,7 @@ class _Mapped:
     names: PairNames
     constants: dict[str, float]
     ties: Ties
+    sums: Sums
     notes: tuple[str, ...]
 
     def draw(self, a: Side, seed: int) -> Draw:
@@ -114,27 +118,31 @@ class _Proof:
     parting: Substituted | None = None
 
 
-def _mapped(matching: Matching, ties: Ties) -> _Mapped:
+def _mapped(matching: Matching, ties: Ties, sums: Sums) -> _Mapped:
     """Return the map that the matches make, with what only one side has."""
     a, b = matching.sides
     rows, problems = rows_of(matching)
     folded = folded_rows(matching)
     of_folded = {name for row in folded for name in row.a}
     extra, constants = _lacking(matching, of_folded)
-    rows = tied_rows([row for row in rows if not of_folded & {*row.a}], ties)
+    rows = sums.rows(tied_rows([row for row in rows if not of_folded & {*row.a}], ties))
     rows = [with_aliases(row, a.parameters, b.parameters) for row in (*rows, *folded, *extra)]
     left = left_of(a.parameters, rows, "a"), left_of(b.parameters, rows, "b")
     kept = [tuple((name, "kept as the network is built") for name in side.kept) for side in (a, b)]
     said = (f"{row.reason}: {(*row.a, *row.b)[0]}" for row in extra)
-    return _Mapped(PairNames(tuple(rows), *left, *kept), constants, ties, (*problems, *said))
+    return _Mapped(PairNames(tuple(rows), *left, *kept), constants, ties, sums, (*problems, *said))
 
 
 def _proof(a: Side, b: Side, matching: Matching, mapped: _Mapped, progress: Progress) -> _Proof:
     """Return what shows that a complete map is right, or where the outputs part with it."""
     trials = _trials(a, b, mapped, progress)
+    mapped.sums.hide()
     unproven = _unproven(matching)
-    if all(trial.passed for trial in trials):
-        return _Proof(trials, exchangeable(matching, progress), unproven)
+    equal = all(trial.passed for trial in trials)
+    symmetric = exchangeable(matching, progress) if equal else ()
+    mapped.sums.show()
+    if equal:
+        return _Proof(trials, symmetric, unproven)
     progress("finding the first module that parts")
     mapped.draw(a, 0).give(b)
     parting = substituted(a, b, mapped.names, feed_of(a, 0))
