@@ -87,7 +87,11 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
         # a layer that is not shown to differ in its settings alone may have been given the wrong weights
         mended=parting is not None and parting.equal and not parting.unproven,
         first_parting=None if parting is None else parting.first,
-        notes=(*trained_otherwise(a, b, mapped.names), *mapped.notes),
+        notes=(
+            *trained_otherwise(a, b, mapped.names),
+            *mapped.notes,
+            *[trial.but_for for trial in proof.trials if trial.but_for][:1],
+        ),
         seconds=time.perf_counter() - start,
     )
     return in_own_names(found, a, b)

@@ -83,8 +83,9 @@ def _verdict(found: PairResult) -> str:
         else f" (needed {worst.needed_tolerance:.1e}, the noise allows {worst.tolerance:.1e})"
     )
     if found.equal:
+        but_for = ", but for a kernel of MindSpore's" * any(trial.but_for for trial in found.trials)
         return (
-            f"EQUAL: {len(found.names.rows)} rows, proven on {len(found.trials)} draws of weights and inputs"
+            f"EQUAL{but_for}: {len(found.names.rows)} rows, proven on {len(found.trials)} draws of weights and inputs"
             f"{numbers}"
         )
     if not found.complete:
