@@ -141,8 +141,8 @@ def _but_for_kernels(
         imitating = sides[places["pytorch"]].outputs(feed)
     needed = apart(outputs[places["mindspore"]], imitating)
     said = (
-        f"MindSpore's kernel computes tanh {TANH.how}: with that in PyTorch the outputs are equal, without it "
-        f"{trial.needed_tolerance:.1e} of the largest value apart, where {trial.tolerance:.1e} is allowed"
+        f"MindSpore's kernel computes tanh {TANH.how}: with that in PyTorch the outputs are equal, without "
+        f"it {trial.needed_tolerance:.1e} of the largest value apart, where {trial.tolerance:.1e} is allowed"
     )
     again = Trial(trial.seed, needed, trial.tolerance, said)
     return again if met and again.passed else trial
