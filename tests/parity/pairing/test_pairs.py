@@ -15,7 +15,6 @@ from .test_parting import IN_MODULES
 # Cases that are not solved, and what is missing: no map is given for them, or one that is not called proven.
 FOLDED = "layers that are folded into others are not derived"
 UNSOLVED = {
-    "weight norm and the weight itself": FOLDED,
     "the branches of RepVGG and the one convolution that they become": FOLDED,
 }
 

@@ -28,6 +28,7 @@ from .state import Matching
 from .sums import Sums
 from .ties import Ties, tied_rows, untied
 from .trained import trained_otherwise
+from .weight_norms import Normeds, all_names, groups_of, merged, with_magnitudes
 
 Progress = Callable[[str], None]
 _ADDED = ("shift", "norm shift")
@@ -63,11 +64,12 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
     start = time.perf_counter()
     _check(a, b)
     ties = untied(a, b)
-    sums = Sums(a, b)
-    matching, seen = started(a, b, progress)
+    plain, normeds = merged(a, b)
+    sums = Sums(plain, b)
+    matching, seen = started(plain, b, progress)
     match_all(matching, seen)
     sums.show()
-    mapped = _mapped(matching, ties, sums)
+    mapped = _mapped(matching, ties, sums, normeds)
     # the sides of the matching may be steered: what proves is how the networks are
     proof = _proof(a, b, matching, mapped, progress) if mapped.names.complete else _Proof()
     parting = proof.parting
@@ -105,6 +107,7 @@ class _Mapped:
     constants: dict[str, float]
     ties: Ties
     sums: Sums
+    normeds: Normeds
     notes: tuple[str, ...]
 
     def draw(self, a: Side, seed: int) -> Draw:
@@ -122,7 +125,7 @@ class _Proof:
     parting: Substituted | None = None
 
 
-def _mapped(matching: Matching, ties: Ties, sums: Sums) -> _Mapped:
+def _mapped(matching: Matching, ties: Ties, sums: Sums, normeds: Normeds) -> _Mapped:
     """Return the map that the matches make, with what only one side has."""
     a, b = matching.sides
     rows, problems = rows_of(matching)
@@ -134,19 +137,20 @@ def _mapped(matching: Matching, ties: Ties, sums: Sums) -> _Mapped:
     left = left_of(a.parameters, rows, "a"), left_of(b.parameters, rows, "b")
     kept = [tuple((name, "kept as the network is built") for name in side.kept) for side in (a, b)]
     said = (f"{row.reason}: {(*row.a, *row.b)[0]}" for row in extra)
-    return _Mapped(PairNames(tuple(rows), *left, *kept), constants, ties, sums, (*problems, *said))
+    names = with_magnitudes(PairNames(tuple(rows), *left, *kept), normeds)
+    return _Mapped(names, constants, ties, sums, normeds, (*problems, *said))
 
 
 def _proof(a: Side, b: Side, matching: Matching, mapped: _Mapped, progress: Progress) -> _Proof:
     """Return what shows that a complete map is right, or where the outputs part with it."""
     trials = _trials(a, b, mapped, progress)
     mapped.sums.hide()
-    unproven = _unproven(matching)
+    unproven = all_names(_unproven(matching), mapped.normeds)
     equal = all(trial.passed for trial in trials)
     symmetric = exchangeable(matching, progress) if equal else ()
     mapped.sums.show()
     if equal:
-        return _Proof(trials, symmetric, unproven)
+        return _Proof(trials, groups_of(symmetric, mapped.normeds), unproven)
     progress("finding the first module that parts")
     mapped.draw(a, 0).give(b)
     parting = substituted(a, b, mapped.names, feed_of(a, 0))
@@ -215,8 +219,11 @@ def _reasons(matching: Matching, names: PairNames) -> list[tuple[str, str]]:
     for place, left in enumerate((names.left_a, names.left_b)):
         for name in left:
             pieces = [piece for piece in matching.pieces[place] if piece.name == name]
-            shape = matching.sides[place].parameters[name].shape
-            if any(class_of(piece)[0] not in keys[1 - place] for piece in pieces):
+            one = matching.sides[place].parameters.get(name)
+            shape = None if one is None else one.shape
+            if not pieces:
+                why = "the weight that it is a part of has no counterpart"
+            elif any(class_of(piece)[0] not in keys[1 - place] for piece in pieces):
                 why = f"the other side has nothing of the shape {shape}"
             else:
                 why = "none of the other side's parameters of its shape has its gradient"
