@@ -24,8 +24,9 @@ class Case:
     `truth` returns b's tensors of a's: all that b has and that can be known. `parting` is where the outputs
     part ("" stands for code behind the last module), `why` a word that the reason has. `symmetric` are the
     parameters of a that take part in an exchange which changes nothing. `unproven` are those of a that no
-    output depends on. `left_a` and `left_b` are what has no counterpart. `training` is what is said of
-    training, `mindspore` says that a side is MindSpore's.
+    output depends on, `partly` those of which some part is so: the key's bias in what is packed. `left_a`
+    and `left_b` are what has no counterpart. `training` is what is said of training, `mindspore` says that a
+    side is MindSpore's.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Case:
     why: str = ""
     symmetric: frozenset[str] = frozenset()
     unproven: frozenset[str] = frozenset()
+    partly: frozenset[str] = frozenset()
     left_a: frozenset[str] = frozenset()
     left_b: frozenset[str] = frozenset()
     training: str = ""

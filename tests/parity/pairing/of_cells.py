@@ -59,8 +59,17 @@ TOKENS_TRUTH = both(
 )
 
 
+# what a run of the default suite takes of these; the others take more than three seconds each
+QUICK = {
+    "an image's network in both frameworks",
+    "the same, the Cell first",
+    "tokens in both frameworks",
+    "an LSTM in both frameworks",
+}
+
+
 def mixed(name, a, b, inputs, truth, *verdict, **words):
-    return Case(name, a, b, inputs, truth, *verdict, mindspore=True, **words)
+    return Case(name, a, b, inputs, truth, *verdict, mindspore=True, slow=name not in QUICK, **words)
 
 
 def twins():

@@ -79,6 +79,15 @@ def without_biases(self, x):
     return torch.tanh(x @ self.one.T) @ self.two.T
 
 
+def normed_convolutions(t):
+    found = {}
+    for path, other, axis in (("first", "l2", 0), ("second", "l1", 1)):
+        g, v = (t[f"{path}.parametrizations.weight.original{index}"] for index in (0, 1))
+        length = np.sqrt((v**2).sum(tuple({0, 1, 2, 3} - {axis}), keepdims=True))
+        found |= {f"{other}.weight": g.reshape(length.shape) * v / length, f"{other}.bias": t[f"{path}.bias"]}
+    return found
+
+
 CASES = [
     Case(
         "a bias that the first side lacks",
@@ -137,6 +146,21 @@ CASES = [
         lambda: chain(one=nn.Linear(6, 5), act=nn.Tanh(), two=nn.Linear(5, 3)),
         ("4x6",),
         normed,
+    ),
+    Case(
+        "weight norm of convolutions of one shape and the weights, defined in another order",
+        lambda: chain(
+            first=parametrizations.weight_norm(conv(4, 4)),
+            act=nn.Tanh(),
+            second=parametrizations.weight_norm(conv(4, 4), dim=1),
+        ),
+        lambda: net(
+            lambda self, x: self.l1(torch.tanh(self.l2(x))),
+            l1=conv(4, 4),
+            l2=conv(4, 4),
+        ),
+        ("2x4x5x5",),
+        normed_convolutions,
     ),
     Case(
         "weight norm on both sides under other names",

@@ -1,4 +1,4 @@
-"""Pairs of which one side is an ONNX graph: under the names that the source written of it has."""
+"""Pairs of which one side is an ONNX graph: under the names that its file has."""
 
 import tempfile
 from pathlib import Path
@@ -8,18 +8,17 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from .cases import Case, moved, renamed
+from .cases import Case, renamed
 from .torch_nets import chain, conv
 
 FOLDER = tempfile.TemporaryDirectory(prefix="pairs-")
 
 
-def graph(name, nodes, weights, given, returned):
+def graph(name, nodes, weights, given, returned, draw=None):
     """Write a graph whose initializers have these shapes, and return the path of its file."""
-    random = np.random.default_rng(0)
+    draw = draw or np.random.default_rng(0).random
     initializers = [
-        numpy_helper.from_array(random.uniform(0.5, 1.5, shape).astype(np.float32), key)
-        for key, shape in weights.items()
+        numpy_helper.from_array((0.5 + draw(shape)).astype(np.float32), key) for key, shape in weights.items()
     ]
     made = helper.make_graph(
         nodes,
@@ -33,7 +32,7 @@ def graph(name, nodes, weights, given, returned):
     return str(path)
 
 
-def product():
+def product(draw=None):
     """Two dense layers as products from the right, with what is added of its own."""
     nodes = [
         helper.make_node("MatMul", ["x", "w_in"], ["h"]),
@@ -43,7 +42,8 @@ def product():
         helper.make_node("Add", ["k", "b_out"], ["y"]),
     ]
     weights = {"b_out": (6,), "w_out": (6, 6), "b_in": (6,), "w_in": (6, 6)}
-    return graph("product", nodes, weights, [4, 6], [4, 6])
+    name = "product" if draw is None else draw.__name__
+    return graph(name, nodes, weights, [4, 6], [4, 6], draw)
 
 
 def image(epsilon=1e-5):
@@ -66,7 +66,18 @@ def module():
     return chain(conv=conv(3, 4), bn=nn.BatchNorm2d(4), act=nn.ReLU(), last=conv(4, 2, 1, bias=False))
 
 
-IMAGE_TRUTH = moved(conv="conv", bn="norm", last="conv_2")
+def from_the_right(tensors):
+    """A product from the right keeps its matrix the other way round."""
+    return {
+        **{"w_in": tensors["one.weight"].T, "b_in": tensors["one.bias"]},
+        **{"w_out": tensors["two.weight"].T, "b_out": tensors["two.bias"]},
+    }
+
+
+IMAGE_TRUTH = renamed(
+    **{"conv__weight": "kernel", "conv__bias": "shift", "last__weight": "last"},
+    **{"bn__weight": "gain", "bn__bias": "offset", "bn__running_mean": "mean", "bn__running_var": "variance"},
+)
 
 CASES = [
     Case(
@@ -74,9 +85,7 @@ CASES = [
         lambda: chain(one=nn.Linear(6, 6), act=nn.ReLU(), two=nn.Linear(6, 6)),
         product,
         ("4x6",),
-        renamed(
-            one__weight="linear.weight", one__bias="b_in", two__weight="linear_2.weight", two__bias="b_out"
-        ),
+        from_the_right,
     ),
     Case("an image's network and an ONNX graph", module, image, ("2x3x5x5",), IMAGE_TRUTH),
 ]

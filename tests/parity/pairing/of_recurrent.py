@@ -95,6 +95,18 @@ def as_lstm(order, one_bias):
     return both(truth, moved(head="head"))
 
 
+def from_steps(order):
+    """An LSTM has a second bias, which nothing says: zeros."""
+    turned = gates(order, "ifgo")
+
+    def truth(t):
+        names = {"weight_ih_l0": "w", "weight_hh_l0": "u", "bias_ih_l0": "b"}
+        found = {f"rnn.{b}": turned(t[a]) for b, a in names.items()}
+        return {**found, "rnn.bias_hh_l0": np.zeros_like(t["b"])}
+
+    return both(truth, moved(head="head"))
+
+
 def as_gru(order):
     turned = gates("rzn", order)
     names = {"w": "weight_ih_l0", "u": "weight_hh_l0", "b": "bias_ih_l0", "d": "bias_hh_l0"}
@@ -136,6 +148,20 @@ CASES = [
         lstm_written_out("ifgo", True),
         ("2x3x3",),
         as_lstm("ifgo", True),
+    ),
+    Case(
+        "an LSTM and its steps with one bias, and gates in another order",
+        layer(nn.LSTM),
+        lstm_written_out("gofi", True),
+        ("2x3x3",),
+        as_lstm("gofi", True),
+    ),
+    Case(
+        "the steps of an LSTM with one bias and an LSTM",
+        lstm_written_out("iofg", True),
+        layer(nn.LSTM),
+        ("2x3x3",),
+        from_steps("iofg"),
     ),
     Case(
         "a GRU and its steps written out",

@@ -31,9 +31,20 @@ def seeded(side: Side, seed: int = 0) -> dict[str, np.ndarray]:
     return {name: array.astype(np.float64) for name, array in values.items()}
 
 
+def own_names(side: Side) -> dict[str, str]:
+    """Return what the network, or the file with a graph that it is, calls its parameters."""
+    known = side.graph_file.initializers if side.graph_file else {}
+    return {name: known[name].name if name in known else name for name in side.parameters}
+
+
 def give(side: Side, values: Tensors) -> None:
     """Give a side all of its parameters; what the values have beyond these are aliases and constants."""
-    side.set_values({name: values[name] for name in side.parameters})
+    known = side.graph_file.initializers if side.graph_file else {}
+    for name, own in own_names(side).items():
+        moved = [values[own]]
+        for step in known[name].steps if name in known else ():
+            moved = step.forward(moved)
+        side.set_values({name: moved[0]})
 
 
 def difference(first: list[np.ndarray], second: list[np.ndarray]) -> float:

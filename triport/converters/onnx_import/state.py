@@ -116,6 +116,7 @@ class State:
         self.members: dict[str, Layer | Held] = {}
         self._paths: dict[str, str] = {}  # of each initializer, where it is held
         self.renamed: dict[str, str] = {}  # initializers whose own names could not be kept
+        self.origins: dict[str, str] = {}  # of each path, the initializer that it holds
 
     def add_tensor(self, label: str, array: np.ndarray, rep: Known, prefix: str = "") -> str:
         """Hold a tensor, under its own name if that is valid, and return its path."""
@@ -130,6 +131,8 @@ class State:
         path = self._free(stated or _inside(prefix, plain(label, "constant")))
         self.members[path] = Held(array, rep.trained)
         self._paths[rep.origin or key] = path
+        if rep.origin is not None:
+            self.origins[path] = rep.origin
         if rep.origin is not None and path != rep.origin:
             self.renamed[rep.origin] = path
         return path
@@ -164,6 +167,7 @@ class State:
         self.members[path] = Layer(constructor, {leaf: rep.array for leaf, rep in weights.items()})
         for leaf, origin in origins.items():
             self._paths[origin] = f"{path}.{leaf}"
+            self.origins[f"{path}.{leaf}"] = origin
             if origin != f"{path}.{leaf}":
                 self.renamed[origin] = f"{path}.{leaf}"
         return path

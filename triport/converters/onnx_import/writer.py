@@ -133,7 +133,10 @@ _SAFETENSORS_8 = {"F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2"}
 
 @dataclass(slots=True)
 class Source:
-    """What was written: the text of the .py file, the weights by their names, and what a report says."""
+    """What was written: the text of the .py file, the weights by their names, and what a report says.
+
+    `origins` has the initializer of each weight that is one, which the layer may keep transposed.
+    """
 
     name: str
     target: Target
@@ -144,6 +147,7 @@ class Source:
     classes: int
     inputs: list[tuple[str, str, list[int | str | None] | None]] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
+    origins: dict[str, str] = field(default_factory=dict)
 
     @property
     def lines(self) -> int:
@@ -189,6 +193,7 @@ def source_of(model: Any, target: Target, name: str, root: Block) -> Source:
         len(classes),
         [(v.name, *fields_of(v)) for v in inputs],
         [v.name for v in model.graph.outputs],
+        {renamed_leaf(path, leaves): origin for path, origin in shared.state.origins.items()},
     )
 
 

@@ -16,6 +16,7 @@ from triport.reference_models.errors import TriportError
 from .comparing import class_of
 from .exchange import exchangeable
 from .matching import match_all
+from .own_names import in_own_names
 from .parting import Substituted, substituted
 from .proof import TRIALS, Draw, feed_of, trial_of
 from .result import PairResult, Trial
@@ -24,8 +25,10 @@ from .sides import Side
 from .sides.reading import as_given, side_of
 from .starting import started
 from .state import Matching
+from .sums import Sums
 from .ties import Ties, tied_rows, untied
 from .trained import trained_otherwise
+from .weight_norms import Normeds, all_names, groups_of, merged, with_magnitudes
 
 Progress = Callable[[str], None]
 _ADDED = ("shift", "norm shift")
@@ -61,13 +64,16 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
     start = time.perf_counter()
     _check(a, b)
     ties = untied(a, b)
-    matching, seen = started(a, b, progress)
+    plain, normeds = merged(a, b)
+    sums = Sums(plain, b)
+    matching, seen = started(plain, b, progress)
     match_all(matching, seen)
-    mapped = _mapped(matching, ties)
+    sums.show()
+    mapped = _mapped(matching, ties, sums, normeds)
     # the sides of the matching may be steered: what proves is how the networks are
     proof = _proof(a, b, matching, mapped, progress) if mapped.names.complete else _Proof()
     parting = proof.parting
-    return PairResult(
+    found = PairResult(
         a=a.label,
         b=b.label,
         runtimes=(a.runtime, b.runtime),
@@ -83,9 +89,14 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
         # a layer that is not shown to differ in its settings alone may have been given the wrong weights
         mended=parting is not None and parting.equal and not parting.unproven,
         first_parting=None if parting is None else parting.first,
-        notes=(*trained_otherwise(a, b, mapped.names), *mapped.notes),
+        notes=(
+            *trained_otherwise(a, b, mapped.names),
+            *mapped.notes,
+            *[trial.but_for for trial in proof.trials if trial.but_for][:1],
+        ),
         seconds=time.perf_counter() - start,
     )
+    return in_own_names(found, a, b)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +106,8 @@ class _Mapped:
     names: PairNames
     constants: dict[str, float]
     ties: Ties
+    sums: Sums
+    normeds: Normeds
     notes: tuple[str, ...]
 
     def draw(self, a: Side, seed: int) -> Draw:
@@ -112,27 +125,32 @@ class _Proof:
     parting: Substituted | None = None
 
 
-def _mapped(matching: Matching, ties: Ties) -> _Mapped:
+def _mapped(matching: Matching, ties: Ties, sums: Sums, normeds: Normeds) -> _Mapped:
     """Return the map that the matches make, with what only one side has."""
     a, b = matching.sides
     rows, problems = rows_of(matching)
     folded = folded_rows(matching)
     of_folded = {name for row in folded for name in row.a}
     extra, constants = _lacking(matching, of_folded)
-    rows = tied_rows([row for row in rows if not of_folded & {*row.a}], ties)
+    rows = sums.rows(tied_rows([row for row in rows if not of_folded & {*row.a}], ties))
     rows = [with_aliases(row, a.parameters, b.parameters) for row in (*rows, *folded, *extra)]
     left = left_of(a.parameters, rows, "a"), left_of(b.parameters, rows, "b")
     kept = [tuple((name, "kept as the network is built") for name in side.kept) for side in (a, b)]
     said = (f"{row.reason}: {(*row.a, *row.b)[0]}" for row in extra)
-    return _Mapped(PairNames(tuple(rows), *left, *kept), constants, ties, (*problems, *said))
+    names = with_magnitudes(PairNames(tuple(rows), *left, *kept), normeds)
+    return _Mapped(names, constants, ties, sums, normeds, (*problems, *said))
 
 
 def _proof(a: Side, b: Side, matching: Matching, mapped: _Mapped, progress: Progress) -> _Proof:
     """Return what shows that a complete map is right, or where the outputs part with it."""
     trials = _trials(a, b, mapped, progress)
-    unproven = _unproven(matching)
-    if all(trial.passed for trial in trials):
-        return _Proof(trials, exchangeable(matching, progress), unproven)
+    mapped.sums.hide()
+    unproven = all_names(_unproven(matching), mapped.normeds)
+    equal = all(trial.passed for trial in trials)
+    symmetric = exchangeable(matching, progress) if equal else ()
+    mapped.sums.show()
+    if equal:
+        return _Proof(trials, groups_of(symmetric, mapped.normeds), unproven)
     progress("finding the first module that parts")
     mapped.draw(a, 0).give(b)
     parting = substituted(a, b, mapped.names, feed_of(a, 0))
@@ -201,8 +219,11 @@ def _reasons(matching: Matching, names: PairNames) -> list[tuple[str, str]]:
     for place, left in enumerate((names.left_a, names.left_b)):
         for name in left:
             pieces = [piece for piece in matching.pieces[place] if piece.name == name]
-            shape = matching.sides[place].parameters[name].shape
-            if any(class_of(piece)[0] not in keys[1 - place] for piece in pieces):
+            one = matching.sides[place].parameters.get(name)
+            shape = None if one is None else one.shape
+            if not pieces:
+                why = "the weight that it is a part of has no counterpart"
+            elif any(class_of(piece)[0] not in keys[1 - place] for piece in pieces):
                 why = f"the other side has nothing of the shape {shape}"
             else:
                 why = "none of the other side's parameters of its shape has its gradient"

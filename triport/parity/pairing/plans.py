@@ -78,17 +78,17 @@ def packed_plan(a: Parameters, b: Parameters, parts: int, blocks_of: int | None 
 
 
 def plans_of(a: Parameters, b: Parameters) -> list[Plan]:
-    """Return every plan that these shapes allow, the plainest first."""
+    """Return every plan of cuts that these shapes allow, the plainest first."""
     found = [first_plan(a, b)]
     for parts in (3, 4):
         for blocks_of in (None, 64, 32, 16, 8, 4, 2)[: 7 if parts == 3 else 1]:
             plan = packed_plan(a, b, parts, blocks_of)
             if plan is not None and all((plan.a, plan.b) != (one.a, one.b) for one in found):
                 found.append(plan)
-    return [*found, *_orders(a, b, found[0])]
+    return found
 
 
-def _orders(a: Parameters, b: Parameters, first: Plan) -> Iterator[Plan]:
+def flattened_plans(a: Parameters, b: Parameters, first: Plan) -> Iterator[Plan]:
     """Yield plans in which a dense layer of the second side is given what it flattens in another order.
 
     Its inputs are channels x the rest, or the rest x channels; channels are what convolutions return.
@@ -98,7 +98,8 @@ def _orders(a: Parameters, b: Parameters, first: Plan) -> Iterator[Plan]:
     seen = viewed(b, first.views_b)
     classes: dict[Key, list[str]] = defaultdict(list)
     for name, one in seen.items():
-        if len(key_of(one.shape)) == 2 and name not in first.b:
+        # a kernel of 1x1 is given an image, which nothing has flattened
+        if len(one.shape) == len(key_of(one.shape)) == 2 and name not in first.b:
             classes[key_of(one.shape)].append(name)
     found = 0
     for key, names in sorted(classes.items(), key=lambda item: len(item[1])):

@@ -83,9 +83,10 @@ def _verdict(found: PairResult) -> str:
         else f" (needed {worst.needed_tolerance:.1e}, the noise allows {worst.tolerance:.1e})"
     )
     if found.equal:
+        but_for = ", but for a kernel of MindSpore's" * any(trial.but_for for trial in found.trials)
         return (
-            f"EQUAL: {len(found.names.rows)} rows, proven on {len(found.trials)} draws of weights and inputs"
-            f"{numbers}"
+            f"EQUAL{but_for}: {len(found.names.rows)} rows, proven on {len(found.trials)} draws of weights "
+            f"and inputs{numbers}"
         )
     if not found.complete:
         return f"NO COMPLETE MAP: {len(found.names.rows)} rows were found, and what is listed is left"

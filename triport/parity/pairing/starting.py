@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from .comparing import SAME_OUTPUTS, Seen
-from .plans import plans_of
+from .pieces import Plan
+from .plans import flattened_plans, plans_of
 from .proof import even, feed_of
 from .sides import Side
 from .state import Matching
@@ -18,33 +19,54 @@ _WORTH_CUTTING = 3.0
 
 def started(a: Side, b: Side, progress: Progress) -> tuple[Matching, Seen]:
     """Return the matching with which the outputs are nearest, and its first run."""
-    plans = plans_of(a.parameters, b.parameters)
     feed = feed_of(a, 0)
-    best: tuple[Matching, Seen] | None = None
-    last: Matching | None = None
-    for place, plan in enumerate(plans):
-        progress(f"comparing gradients{f', {plan.what}' if place else ''}")
-        last = Matching(a, b, plan, feed, progress)
-        seen = last.start()
-        if best is None or seen.apart * _WORTH_CUTTING < best[1].apart:
-            best = last, seen
-        if best[1].apart <= SAME_OUTPUTS[last.is_double]:
-            break
-    assert best is not None
-    if best[1].apart > SAME_OUTPUTS[best[0].is_double]:
-        steered = _steered(best[0], best[1], progress)
-        if steered is not None:
+    plain, *more = plans_of(a.parameters, b.parameters)
+    progress("comparing gradients")
+    first = Matching(a, b, plain, feed, progress)
+    seen = first.start()
+    if _same(first, seen):
+        return first, seen
+    plan = _nearest(first, seen.apart, more)
+    if plan is plain:
+        steered = _steered(first, seen, progress)
+        if steered is not None and _same(*steered):
             return steered
-    if best[1].apart > SAME_OUTPUTS[best[0].is_double] and any(one.ndim == 4 for one in feed):
-        progress("comparing gradients, of even images")
-        last = Matching(a, b, best[0].plan, [even(one) for one in feed], progress)
-        seen = last.start()
-        # what is equal there only is not equal, and twins there may be none
-        if SAME_OUTPUTS[last.is_double] < seen.apart < best[1].apart:
-            best = last, seen
-    if best[0] is not last:  # the values that it gave are not those of the last
-        return best[0], best[0].start()
+        plan = _nearest(first, seen.apart, flattened_plans(a.parameters, b.parameters, plain))
+    best = Matching(a, b, plan, feed, progress)
+    seen = best.start()
+    if _same(best, seen):
+        return best, seen
+    return _steered(best, seen, progress) or _of_even_images(best, seen, progress)
+
+
+def _same(matching: Matching, seen: Seen) -> bool:
+    return seen.apart <= SAME_OUTPUTS[matching.is_double]
+
+
+def _nearest(first: Matching, apart: float, plans: Iterable[Plan]) -> Plan:
+    """Return the plan with which outputs are nearest; what they are apart without any of these is given."""
+    best, least = first.plan, apart
+    for plan in plans:
+        first.progress(f"comparing outputs, {plan.what}")
+        found = Matching(*first.sides, plan, first.feed, first.progress).starts_apart(first.gain)
+        if found * _WORTH_CUTTING < least:
+            best, least = plan, found
+        if least <= SAME_OUTPUTS[first.is_double]:
+            break
     return best
+
+
+def _of_even_images(best: Matching, seen: Seen, progress: Progress) -> tuple[Matching, Seen]:
+    """Return a matching on images of one colour each, if outputs are nearer there; else the given one."""
+    if not any(one.ndim == 4 for one in best.feed):
+        return best, seen
+    progress("comparing gradients, of even images")
+    found = Matching(*best.sides, best.plan, [even(one) for one in best.feed], progress)
+    on_even = found.start()
+    # what is equal there only is not equal, and twins there may be none
+    if SAME_OUTPUTS[found.is_double] < on_even.apart < seen.apart:
+        return found, on_even
+    return best, best.start()  # the values that it gave are not those of the last
 
 
 def _steered(plain: Matching, seen: Seen, progress: Progress) -> tuple[Matching, Seen] | None:

@@ -125,18 +125,28 @@ class Matching:
         """Give every piece the value of its sizes, and run; with smaller values where those overflow."""
         for gain in (self.gain, 0.7, 0.3):
             self.gain = gain
-            for place, side in enumerate(self.pieces):
-                made: dict[object, np.ndarray] = {}
-                for piece in side:
-                    neutral = class_of(piece) in self.neutral
-                    about = (class_of(piece), piece.shape, piece.name if neutral else "")
-                    if about not in made:
-                        made[about] = self._common(piece, place)
-                    self.give(place, piece, made[about])
+            self._give_common()
             seen = self.look(0)
             if np.isfinite(seen.apart):
                 return seen
         return seen
+
+    def starts_apart(self, gain: float) -> float:
+        """Give every piece the value of its sizes, and return how far the outputs are apart then."""
+        self.gain = gain
+        self._give_common()
+        outputs = [side.outputs(self.feed) for side in self.sides]
+        return apart(outputs[0], outputs[1])
+
+    def _give_common(self) -> None:
+        for place, side in enumerate(self.pieces):
+            made: dict[object, np.ndarray] = {}
+            for piece in side:
+                neutral = class_of(piece) in self.neutral
+                about = (class_of(piece), piece.shape, piece.name if neutral else "")
+                if about not in made:
+                    made[about] = self._common(piece, place)
+                self.give(place, piece, made[about])
 
     def _common(self, piece: Piece, place: int) -> np.ndarray:
         if class_of(piece) in self.neutral:

@@ -15,6 +15,8 @@ from triport.reference_models.kinds.kind import Kind, Leaf
 from triport.reference_models.network import Network
 from triport.reference_models.spec import Runtime
 
+from .initializers import GraphFile
+
 Shape = tuple[int, ...]
 # Called once for each parameter with its gradient, valid until it returns; None: it reaches no output.
 See = Callable[[str, np.ndarray | None], None]
@@ -68,6 +70,7 @@ class Side(Protocol):
         kept: names of what keeps its value: counts, indices, derived tables.
         is_double: whether it computes in float64.
         follows: whether it needs what the other side has computed.
+        graph_file: what the network was made of, if that is a file with a graph.
     """
 
     label: str
@@ -78,6 +81,7 @@ class Side(Protocol):
     kept: tuple[str, ...]
     is_double: bool
     follows: bool
+    graph_file: GraphFile | None
 
     def set_values(self, values: Mapping[str, np.ndarray]) -> None:
         """Give parameters values; the others keep theirs."""

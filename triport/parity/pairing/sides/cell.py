@@ -25,6 +25,7 @@ class CellSide:
     parameters: Mapping[str, SideParameter]
     is_double = False
     follows = False
+    graph_file = None
 
     def __init__(self, net: Any, network: Network, label: str) -> None:
         self._mindspore = import_mindspore()

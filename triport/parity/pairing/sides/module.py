@@ -17,6 +17,7 @@ from triport.reference_models.network import Network
 from triport.reference_models.spec import Runtime
 
 from . import See, SideParameter
+from .initializers import GraphFile
 
 # more parameters than this are not kept in float64: two networks of 600 M would not fit
 MOST_IN_FLOAT64 = 100_000_000
@@ -29,8 +30,9 @@ class ModuleSide:
     follows = False
     parameters: Mapping[str, SideParameter]
 
-    def __init__(self, net: Any, network: Network, label: str) -> None:
+    def __init__(self, net: Any, network: Network, label: str, graph_file: GraphFile | None = None) -> None:
         self._torch = import_torch()
+        self.graph_file = graph_file
         self.label, self.network, self.net = label, network, net.eval()
         self.parameters, self.kept = _parameters(net)
         total = sum(one.size for one in self.parameters.values())

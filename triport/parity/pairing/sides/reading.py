@@ -23,6 +23,7 @@ from triport.reference_models.spec import Runtime
 
 from . import Side
 from .cell import CellSide
+from .initializers import GraphFile, initializers_of
 from .module import ModuleSide
 
 Progress = Callable[[str], None]
@@ -83,38 +84,56 @@ def as_given(net: Any) -> Iterator[None]:
 
 def _of_file(path: Path, specs: Sequence[InputSpec], label: str) -> Side:
     if is_mindir(path):
-        from triport.converters.mindir.origins import load_mindir
-
-        cell = load_mindir(path)
-        return _side(cell, "mindspore", partial(load_mindir, path), specs, path.stem, label)
+        return _of_mindir(path, specs, label)
     if open_checkpoint(path).runtime != "onnx":
         raise NetArgumentError(
             f"{label}: holds weights and no graph. A pair is of two networks: name a Module, a Cell, or a "
             f".onnx or .mindir file"
         )
-    from triport.converters.onnx_import.written import load
-
-    module = _imported(path, load)
-    return _side(module, "pytorch", lambda: module, specs, path.stem, label)
+    return _imported(path, "onnx", specs, path.stem, label)
 
 
-def _imported(path: Path, load: Callable[[Path, str], Any]) -> Any:
-    """Return the Module that an ONNX graph is translated to."""
+def _of_mindir(path: Path, specs: Sequence[InputSpec], label: str) -> Side:
+    """Return a side of a MindIR: MindSpore's own Cell of one has no gradients of its parameters."""
+    import onnx
+
+    from triport.converters.mindir.emit import onnx_from_graph
+    from triport.converters.mindir.reader import read_mindir
+
+    with tempfile.TemporaryDirectory(prefix="triport-") as folder:
+        graph = Path(folder) / "graph.onnx"
+        onnx.save(onnx_from_graph(read_mindir(path), free_batch=False), graph)
+        return _imported(graph, "mindspore", specs, path.stem, label)
+
+
+def _imported(path: Path, runtime: Runtime, specs: Sequence[InputSpec], name: str, label: str) -> Side:
+    """Return a side of the Module that an ONNX graph is translated to.
+
+    Args:
+        path: of the graph.
+        runtime: of whom the file is that the user named.
+        specs: the inputs, in order.
+        name: of the network.
+        label: what the user called it.
+    """
     from triport.converters.onnx_import.reading import ImportRefusedError, read_model
     from triport.converters.onnx_import.tree import flat
     from triport.converters.onnx_import.weights import write_weights
     from triport.converters.onnx_import.writer import source_of
+    from triport.converters.onnx_import.written import load
 
     model = read_model(path)
     try:
         source = source_of(model, "pytorch", "imported", flat(model.graph))
     except ImportRefusedError as error:
-        raise ImportRefusedError(f"{path}: {error}") from None
+        raise ImportRefusedError(f"{label}: {error}") from None
     with tempfile.TemporaryDirectory(prefix="triport-") as folder:
         work = Path(folder)
         (work / "imported.py").write_text(source.text, encoding="utf-8")
         write_weights(work / "imported.safetensors", source.weights, "pytorch")
-        return load(work, "imported")
+        module = load(work, "imported")
+    graph_file = GraphFile(runtime, initializers_of(model, source, path))
+    return _side(module, "pytorch", lambda: module, specs, name, label, graph_file)
 
 
 def _side(
@@ -124,6 +143,7 @@ def _side(
     specs: Sequence[InputSpec],
     name: str,
     label: str,
+    graph_file: GraphFile | None = None,
 ) -> Side:
     parameters = parameters_in(net)
     if runtime == "mindspore":
@@ -134,7 +154,7 @@ def _side(
     weights = [name for name in known.names if name not in known.kept]
     build = partial(_without_values, net, weights)
     network = replace(network, realisations={"pytorch": replace(known, build=build)})
-    return ModuleSide(net, network, label)
+    return ModuleSide(net, network, label, graph_file)
 
 
 def _without_values(net: Any, weights: Sequence[str]) -> Any:

@@ -1,0 +1,118 @@
+"""Weights that one network keeps as magnitude and direction, and the other as they are.
+
+Matching works on a copy of the network with its weights merged; the rows and their proof are of what the
+network has itself.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from triport.converters.environment import import_torch
+from triport.converters.naming.one_way_steps import WeightNorm
+from triport.converters.naming.pair_names import PairNames, Row
+from triport.converters.naming.step import Step
+from triport.converters.naming.step_texts import Only
+
+from .pieces import key_of
+from .sides import Side
+from .sides.module import ModuleSide
+
+
+@dataclass(frozen=True, slots=True)
+class Normed:
+    """The magnitude and the direction of a weight, and the axis that has a magnitude for each place."""
+
+    magnitude: str
+    direction: str
+    axis: int
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Both, as the step takes them."""
+        return self.magnitude, self.direction
+
+
+Normeds = Mapping[str, Normed]
+
+
+def merged(a: Side, b: Side) -> tuple[Side, Normeds]:
+    """Return the first side with its weights merged, and how, if the second lacks their magnitudes.
+
+    Only the first side's: of a weight nobody can tell which magnitude and direction were meant.
+    """
+    found = _normed(a) if isinstance(a, ModuleSide) else {}
+    if not found or not _lacks(b, a, found):
+        return a, {}
+    torch = import_torch()
+    net = copy.deepcopy(a.net)
+    for weight in found:
+        path, _, leaf = weight.rpartition(".")
+        module = net.get_submodule(path)
+        # a copy shares its class, of which the merged weight would take the property away
+        shared = type(module)
+        module.__class__ = type(shared.__name__, shared.__bases__, dict(shared.__dict__))
+        torch.nn.utils.parametrize.remove_parametrizations(module, leaf)
+    return ModuleSide(net, a.network, a.label), found
+
+
+def _normed(side: Side) -> dict[str, Normed]:
+    torch = import_torch()
+    kind: Any = torch.nn.utils.parametrizations._WeightNorm
+    found = {}
+    for path, module in side.net.named_modules():
+        for leaf, steps in getattr(module, "parametrizations", {}).items():
+            stem = f"{path}.parametrizations.{leaf}.original".lstrip(".")
+            names = f"{stem}0", f"{stem}1"
+            alone = len(steps) == 1 and isinstance(steps[0], kind)
+            if alone and {*names} <= side.parameters.keys():
+                axis = steps[0].dim % len(side.parameters[names[1]].shape)
+                found[f"{path}.{leaf}".lstrip(".")] = Normed(*names, axis)
+    return found
+
+
+def _lacks(b: Side, a: Side, found: Normeds) -> bool:
+    """Return whether the other side has as many tensors fewer of the sizes of the magnitudes."""
+    here, there = (Counter(key_of(one.shape) for one in side.parameters.values()) for side in (a, b))
+    magnitudes = Counter(key_of(a.parameters[one.magnitude].shape) for one in found.values())
+    return all(here[key] - there[key] >= count for key, count in magnitudes.items())
+
+
+def with_magnitudes(names: PairNames, normeds: Normeds) -> PairNames:
+    """Return a map of what the network has itself, of one in which its weights are merged."""
+    if not normeds:
+        return names
+    rows = tuple(_row(row, normeds) for row in names.rows)
+    return replace(names, rows=rows, left_a=all_names(names.left_a, normeds))
+
+
+def all_names(names: Sequence[str], normeds: Normeds) -> tuple[str, ...]:
+    """Return names of what the network has itself: two in place of a merged weight."""
+    found: list[str] = []
+    for name in names:
+        found += normeds[name].names if name in normeds else (name,)
+    return tuple(found)
+
+
+def groups_of(groups: Sequence[tuple[str, ...]], normeds: Normeds) -> tuple[tuple[str, ...], ...]:
+    """Return groups of names that can be exchanged: magnitudes with each other, and directions."""
+    found: list[tuple[str, ...]] = []
+    for group in groups:
+        if not any(name in normeds for name in group):
+            found.append(group)
+        elif all(name in normeds for name in group):
+            found += zip(*(normeds[name].names for name in group), strict=True)
+    return tuple(found)
+
+
+def _row(row: Row, normeds: Normeds) -> Row:
+    steps: list[Step] = []
+    for place, name in enumerate(row.a):
+        if name in normeds:
+            step = WeightNorm(normeds[name].axis)
+            steps.append(step if len(row.a) == 1 else Only(place, 2, step))
+    return replace(row, a=all_names(row.a, normeds), steps=(*steps, *row.steps))
