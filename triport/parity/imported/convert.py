@@ -23,7 +23,7 @@ from triport.parity.judge.difference import difference
 from triport.reference_models.errors import TriportError
 
 from .feeds import feed_of, sizes_to_try
-from .judge import STEP, WIDE, Runtime, allowed, moved, trial
+from .judge import STEP, Runtime, allowed, moved, trial
 from .references import references_of
 from .result import ImportedSource, Trial
 from .runs import parameters_moved, run
@@ -150,9 +150,9 @@ def proven(
             trials.append(
                 Trial(shown, float("inf"), "runtime", False, f"the source does not run: {_short(error)}")
             )
-    if any(each.passed for each in trials):
-        trials = [replace(each, passed=True) if each.judged_by == WIDE else each for each in trials]
-    failed = next((feed for feed, each in zip(feeds, trials, strict=True) if not each.passed), None)
+    failed = next(
+        (feed for feed, each in zip(feeds, trials, strict=True) if not each.passed and each.is_decided), None
+    )
     first = first_divergence(path, target, failed) if failed is not None else ""
     batches = {array.shape[:1] for feed in feeds for array in feed.values()}
     if len(batches) == 1 and any(sizes_to_try(model.graph)[0]):
