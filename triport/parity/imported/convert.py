@@ -13,6 +13,7 @@ import numpy as np
 
 from triport.converters.formats.atomic import check_place, replacing
 from triport.converters.onnx_import.asked import module_name
+from triport.converters.onnx_import.damaged import naming
 from triport.converters.onnx_import.operators import Target
 from triport.converters.onnx_import.reading import ImportRefusedError, read_model
 from triport.converters.onnx_import.tree import blocks_of, flat
@@ -76,10 +77,8 @@ def imported(
     progress(f"reading {path.name}")
     model = read_model(path)
     progress("writing source")
-    try:
+    with naming(path):
         source = source_of(model, target, name, blocks_of(model.graph))
-    except ImportRefusedError as error:
-        raise ImportRefusedError(f"{path}: {error}") from None
     progress("comparing with ONNX Runtime")
     with tempfile.TemporaryDirectory(prefix="triport-") as folder:
         write(Path(folder), source)

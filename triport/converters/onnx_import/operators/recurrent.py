@@ -66,6 +66,8 @@ def _attributes(call: Call) -> _Recurrent:
         call.refuse(f"activations {activations}")
     if len(activations) != count * len(_USUAL[op]):
         call.refuse(f"{len(activations)} activations; {count * len(_USUAL[op])} are expected")
+    if call.attribute("hidden_size", 1) < 1:
+        call.refuse("hidden_size is less than 1")
     if op == "LSTM" and call.attribute("input_forget", 0):
         call.refuse("input_forget")
     return _Recurrent(
