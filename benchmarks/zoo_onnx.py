@@ -77,13 +77,16 @@ def records_in(rows: Path) -> list[Record]:
 
 def files_of(folders: list[Path]) -> Iterator[tuple[str, Path]]:
     """Yield each file once, by its bytes, and what the table calls it."""
-    seen = set()
+    seen: set[str] = set()
     for folder in folders:
         for path in sorted(folder.rglob("*.onnx")):
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            name = f"{path.relative_to(folder).parts[0]}/{path.name}"
+            if name in seen:  # another file of that name in the same package
+                name = f"{path.relative_to(folder).parts[0]}/{path.parent.name}/{path.name}"
             if digest not in seen:
-                seen.add(digest)
-                yield f"{path.relative_to(folder).parts[0]}/{path.name}", path
+                seen |= {digest, name}
+                yield name, path
 
 
 def run_all(folders: list[Path], rows: Path, tools: list[str], peers: str | None, minutes: float) -> None:
@@ -159,7 +162,7 @@ def ours(path: Path, tool: str, feeds: Path) -> Record:
     worst = max(done.trials, key=lambda t: (not t.passed, t.max_rel))
     return {
         **about,
-        "verdict": "right" if done.is_equal else "found different",
+        "verdict": "right" if done.is_equal else "found different" if done.is_different else "not proven",
         "max_rel": worst.max_rel,
         "judged_by": worst.judged_by,
         "why": "" if done.is_equal else f"{done.first_divergence}; {worst.why}",
@@ -199,7 +202,7 @@ def table_of(records: list[Record]) -> str:
         "| | " + " | ".join(tools) + " |",
         "|---" * (len(tools) + 1) + "|",
     ]
-    for verdict in ("right", "refused", "failed", "found different", "silently wrong"):
+    for verdict in ("right", "refused", "failed", "not proven", "found different", "silently wrong"):
         counts = [sum(r["tool"] == t and r["verdict"] == verdict for r in records) for t in tools]
         if any(counts):
             lines.append(f"| {verdict}, of {len(files)} | " + " | ".join(map(str, counts)) + " |")

@@ -6,6 +6,7 @@ is kept in memory only.
 
 from __future__ import annotations
 
+import random
 import sys
 import tempfile
 from pathlib import Path
@@ -17,11 +18,24 @@ import atheris
 
 with atheris.instrument_imports(include=["triport.converters"], enable_loader_override=False):
     from triport.converters import formats
+    from triport.converters.networks import imported as _  # noqa: F401 what "source" fuzzes
 
     formats.formats()
 
+from google.protobuf.message import DecodeError
+
 from fuzz.seeds import seeds
 from fuzz.targets import TARGETS
+
+
+def _mutated(data: bytes, max_size: int, seed: int) -> bytes:
+    """Change a graph's fields rather than its bytes, which would hardly ever be a graph."""
+    from fuzz.mutated import mutate
+
+    try:
+        return mutate(data, random.Random(seed))[:max_size]
+    except DecodeError:
+        return atheris.Mutate(data, max_size)
 
 
 def main() -> None:
@@ -34,7 +48,8 @@ def main() -> None:
         for number, data in enumerate(start):
             (Path(folder) / str(number)).write_bytes(data)
         bounds = ["-timeout=20", "-rss_limit_mb=1024", "-max_len=2048"]
-        atheris.Setup([sys.argv[0], *bounds, *options, folder], TARGETS[name])
+        own = {"custom_mutator": _mutated} if name == "source" else {}
+        atheris.Setup([sys.argv[0], *bounds, *options, folder], TARGETS[name], **own)
         atheris.Fuzz()
 
 

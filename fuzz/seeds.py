@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from fuzz.graph_seeds import graph_seeds
 from triport.converters.formats import ArrayTensor, write_checkpoint
 
 _ARRAYS: dict[str, np.ndarray] = {
@@ -257,5 +258,6 @@ _SEEDS: dict[str, Callable[[], list[bytes]]] = {
     "pickle": _pickle,
     "legacy_pth": _legacy_pth,
     "legacy_tar": _legacy_tar,
+    "source": graph_seeds,
     "other": _other,
 }

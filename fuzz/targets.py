@@ -251,6 +251,13 @@ def legacy_tar(data: bytes) -> None:
     _read(holder.getvalue(), "pth")
 
 
+def source(data: bytes) -> None:
+    """ONNX: its graph as source for both frameworks, in which no text of the file is code."""
+    from fuzz.imported import source
+
+    source(data)
+
+
 def other(data: bytes) -> None:
     """What is no checkpoint: only its message matters."""
     _read(data, "")
@@ -258,5 +265,5 @@ def other(data: bytes) -> None:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     function.__name__: function
-    for function in (ckpt, safetensors, onnx, graph, pth, pickle, legacy_pth, legacy_tar, other)
+    for function in (ckpt, safetensors, onnx, graph, pth, pickle, legacy_pth, legacy_tar, source, other)
 }

@@ -119,8 +119,9 @@ class OnnxNetwork:
             return written_source(self.path, target, module_name(self.path)), None
         source, done = imported(self.path, target, module_name(self.path), self.progress)
         if not done.is_equal:
+            found = "differs from" if done.is_different else "is not proven equal to"
             raise ArgumentError(
-                "\n".join([f"{self.path}: the source for {target} differs from ONNX Runtime", *done.lines()])
+                "\n".join([f"{self.path}: the source for {target} {found} ONNX Runtime", *done.lines()])
             )
         return source, done
 

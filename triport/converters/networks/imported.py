@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from triport.converters.onnx_import.damaged import naming
 from triport.converters.onnx_import.operators import TARGETS, Target
 from triport.converters.onnx_import.reading import ImportRefusedError, read_model
 from triport.converters.onnx_import.tree import blocks_of
@@ -26,10 +27,8 @@ def written_source(path: Path, target: Target, name: str) -> Source:
         TriportError: the file is no ONNX graph, or a node of it has no translation.
     """
     model = read_model(path)
-    try:
+    with naming(path):
         return source_of(model, target, name, blocks_of(model.graph))
-    except ImportRefusedError as error:
-        raise ImportRefusedError(f"{path}: {error}") from None
 
 
 def of_graph(path: Path, build: Callable[[Target], Any]) -> Network:

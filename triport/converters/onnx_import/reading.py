@@ -5,7 +5,11 @@ Nothing that the file says of shapes inside the graph is kept: they are inferred
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +23,19 @@ from .shapes import ShapesContradictError, inferred
 MAX_NODES = 200_000
 _MAX_DEPTH = 40  # of functions in functions, and of graphs in graphs
 _LATEST_OPSET, _FIRST_OPSET = 28, 1
+_LONGEST = 1500  # characters of a message
 
 
 class ImportRefusedError(TriportError):
-    """A graph that cannot become source, and why."""
+    """A graph that cannot become source, and why.
+
+    Names of the file stand in the message as a terminal can show them.
+    """
+
+    def __init__(self, message: str) -> None:
+        """Keep what can be printed, and no more of it than a person reads."""
+        cut = message if len(message) <= _LONGEST else f"{message[:_LONGEST]} ..."
+        super().__init__("".join(c if c.isprintable() or c == "\n" else "?" for c in cut))
 
 
 def read_model(path: str | os.PathLike[str]) -> Any:
@@ -57,7 +70,8 @@ def model_of(proto: Any, path: Path) -> Any:
     expanded(proto)
     del proto.graph.value_info[:]
     try:
-        model = ir.serde.deserialize_model(inferred(proto))
+        with _quiet():
+            model = ir.serde.deserialize_model(inferred(proto))
         passes.TopologicalSortPass()(model)
         _lift_constants(model.graph)
         passes.RemoveUnusedNodesPass()(model)
@@ -70,6 +84,18 @@ def model_of(proto: Any, path: Path) -> Any:
     except Exception as error:
         raise ImportRefusedError(f"{path}: its graph cannot be read: {_one_line(error)}") from None
     return model
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Let onnx_ir not log what it finds odd, with names as they stand in the file, onto a terminal."""
+    logger = logging.getLogger("onnx_ir")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _one_line(error: Exception) -> str:
@@ -164,12 +190,10 @@ def _load_external(proto: Any, path: Path) -> None:
         for tensor in tensors:
             if any(size < 0 for size in tensor.dims):
                 raise ImportRefusedError(f"{path}: a tensor has a negative size: damaged")
+            dtype = _dtype(tensor, path)
             if tensor.data_location != onnx.TensorProto.EXTERNAL:
-                _check_size(tensor, path)
+                _check_size(tensor, dtype, path)
                 continue
-            import onnx_ir as ir
-
-            dtype = ir.DataType(tensor.data_type)
             names = {"float": "float32", "double": "float64"}
             entries = {entry.key: entry.value for entry in tensor.external_data}
             try:
@@ -186,19 +210,32 @@ def _load_external(proto: Any, path: Path) -> None:
             tensor.data_location = onnx.TensorProto.DEFAULT
 
 
-def _check_size(tensor: Any, path: Path) -> None:
-    """A shape is no reason to allocate: the data must be there."""
-    elements = 1
-    for size in tensor.dims:
-        elements *= size
-    held = max(
-        len(tensor.raw_data) * 2,
-        *(len(getattr(tensor, kind + "_data")) for kind in ("float", "int32", "int64", "double", "uint64")),
-        len(tensor.string_data),
-        len(tensor.int32_data) * 8,
-    )
-    if elements > held:
+def _dtype(tensor: Any, path: Path) -> Any:
+    """Return the onnx_ir.DataType of a tensor."""
+    import onnx_ir as ir
+
+    if tensor.data_type not in ir.DataType._value2member_map_ or tensor.data_type == ir.DataType.UNDEFINED:
+        raise ImportRefusedError(f"{path}: a tensor is of no dtype that ONNX has: damaged")
+    return ir.DataType(tensor.data_type)
+
+
+def _check_size(tensor: Any, dtype: Any, path: Path) -> None:
+    """A shape is no reason to allocate: the data must be there, and all of it belong to the shape."""
+    bits = 0 if dtype.name == "STRING" else dtype.bitwidth
+    elements = math.prod(tensor.dims)
+    if tensor.HasField("raw_data"):
+        held, expected = len(tensor.raw_data), -(-elements * bits // 8)
+    else:
+        typed = {"FLOAT": "float", "DOUBLE": "double", "INT64": "int64", "STRING": "string"}
+        typed |= {"UINT32": "uint64", "UINT64": "uint64", "COMPLEX64": "float", "COMPLEX128": "double"}
+        held = len(getattr(tensor, f"{typed.get(dtype.name, 'int32')}_data"))
+        expected = 2 * elements if dtype.name.startswith("COMPLEX") else elements
+        if 0 < bits < 8:
+            expected = -(-elements * bits // 8)
+    if held < expected:
         raise ImportRefusedError(f"{path}: a tensor has {elements:,} elements and no data for them: damaged")
+    if held > expected:
+        raise ImportRefusedError(f"{path}: a tensor has more data than its {elements:,} elements: damaged")
 
 
 def _lift_constants(graph: Any) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from triport.converters.formats.atomic import check_place, replacing
 from triport.converters.onnx_import.asked import module_name
+from triport.converters.onnx_import.damaged import naming
 from triport.converters.onnx_import.operators import Target
 from triport.converters.onnx_import.reading import ImportRefusedError, read_model
 from triport.converters.onnx_import.tree import blocks_of, flat
@@ -23,7 +24,7 @@ from triport.parity.judge.difference import difference
 from triport.reference_models.errors import TriportError
 
 from .feeds import feed_of, sizes_to_try
-from .judge import STEP, WIDE, Runtime, allowed, moved, trial
+from .judge import STEP, Runtime, allowed, moved, trial
 from .references import references_of
 from .result import ImportedSource, Trial
 from .runs import parameters_moved, run
@@ -76,10 +77,8 @@ def imported(
     progress(f"reading {path.name}")
     model = read_model(path)
     progress("writing source")
-    try:
+    with naming(path):
         source = source_of(model, target, name, blocks_of(model.graph))
-    except ImportRefusedError as error:
-        raise ImportRefusedError(f"{path}: {error}") from None
     progress("comparing with ONNX Runtime")
     with tempfile.TemporaryDirectory(prefix="triport-") as folder:
         write(Path(folder), source)
@@ -150,9 +149,9 @@ def proven(
             trials.append(
                 Trial(shown, float("inf"), "runtime", False, f"the source does not run: {_short(error)}")
             )
-    if any(each.passed for each in trials):
-        trials = [replace(each, passed=True) if each.judged_by == WIDE else each for each in trials]
-    failed = next((feed for feed, each in zip(feeds, trials, strict=True) if not each.passed), None)
+    failed = next(
+        (feed for feed, each in zip(feeds, trials, strict=True) if not each.passed and each.is_decided), None
+    )
     first = first_divergence(path, target, failed) if failed is not None else ""
     batches = {array.shape[:1] for feed in feeds for array in feed.values()}
     if len(batches) == 1 and any(sizes_to_try(model.graph)[0]):

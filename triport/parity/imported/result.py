@@ -7,13 +7,17 @@ from typing import Any, ClassVar
 
 from triport.reference_models.result import SCHEMA_VERSION
 
+# what decided of an input whose noise would hide a fault: nothing
+UNPROVEN = "noise that is too wide"
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:
     """One comparison: the sizes of the inputs, and how far the source was from ONNX Runtime.
 
     `judged_by` says what decided: "runtime" where the two are equal, "float64" where both are
-    as near to it as noise, "reference" where ONNX Runtime alone is off.
+    as near to it as noise, "reference" where ONNX Runtime alone is off, UNPROVEN where the network's own
+    noise on this input is so wide that a fault would not be seen: then nothing is said of it.
     """
 
     inputs: tuple[str, ...]
@@ -21,6 +25,11 @@ class Trial:
     judged_by: str
     passed: bool
     why: str = ""
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether it can be said that the two are equal, or that they are not."""
+        return self.judged_by != UNPROVEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +55,18 @@ class ImportedSource:
         return bool(self.trials) and all(trial.passed for trial in self.trials)
 
     @property
+    def is_different(self) -> bool:
+        """Whether it was found to compute something else."""
+        return any(not trial.passed and trial.is_decided for trial in self.trials)
+
+    @property
     def passed(self) -> bool:
         """Whether the source was kept: it computes what the graph does."""
         return self.output is not None
+
+    @property
+    def _problem(self) -> str:
+        return "the results differ" if self.is_different else "it is not proven that the results are equal"
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `convert --json` prints."""
@@ -85,7 +103,7 @@ class ImportedSource:
         per_node = self.source_lines / max(self.nodes, 1)
         rows = [
             ("source", self.source),
-            ("output", self.output or "none: not written, because the results differ"),
+            ("output", self.output or f"none: not written, because {self._problem}"),
             (
                 "graph",
                 f"{self.nodes} nodes, {self.source_lines} lines of source ({per_node:.1f} a node), "
@@ -97,7 +115,7 @@ class ImportedSource:
             ),
         ]
         for trial in self.trials:
-            verdict = "equal" if trial.passed else "DIFFERENT"
+            verdict = "equal" if trial.passed else "DIFFERENT" if trial.is_decided else "NOT PROVEN"
             rows.append(
                 (
                     "compared",

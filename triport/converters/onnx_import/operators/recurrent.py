@@ -46,6 +46,7 @@ def recurrent(call: Call) -> Any:
     call.rep(1), call.rep(2)
     if call.target == "pytorch" and _is_layer(call, read):
         weights = [call.rep(i) for i in (1, 2, 3) if call.has(i)]
+        _check_shapes(call, weights, read)
         layer = _layer(call, weights, read)
         if layer is not None:
             return layer
@@ -66,6 +67,8 @@ def _attributes(call: Call) -> _Recurrent:
         call.refuse(f"activations {activations}")
     if len(activations) != count * len(_USUAL[op]):
         call.refuse(f"{len(activations)} activations; {count * len(_USUAL[op])} are expected")
+    if call.attribute("hidden_size", 1) < 1:
+        call.refuse("hidden_size is less than 1")
     if op == "LSTM" and call.attribute("input_forget", 0):
         call.refuse("input_forget")
     return _Recurrent(
@@ -127,6 +130,15 @@ def _by_definition(call: Call, read: _Recurrent) -> tuple[ast.expr, ...]:
         first = "x.permute(2, 0, 1, 3)"
         return (code(first, x=outputs[0]), *(code(_SWAPPED[call.target], x=y) for y in outputs[1:]))
     return tuple(outputs)
+
+
+def _check_shapes(call: Call, weights: list[Known], read: _Recurrent) -> None:
+    """Refuse weights of other shapes than the operator's schema says."""
+    rows, taken = _GATES[call.node.op_type] * read.hidden, weights[0].array.shape[-1:]
+    expected = ((read.count, rows, *taken), (read.count, rows, read.hidden), (read.count, 2 * rows))
+    for rep, shape in zip(weights, expected, strict=False):
+        if rep.array.shape != shape:
+            call.refuse(f"weights of {list(rep.array.shape)}, expected {list(shape)}")
 
 
 def _layer(call: Call, weights: list[Known], read: _Recurrent) -> tuple[ast.expr, ...] | None:

@@ -1,0 +1,68 @@
+"""What is said of an input on which the network is so far from itself that a fault would not be seen."""
+
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+
+from triport.parity.imported import convert as proof
+
+FLOAT = onnx.TensorProto.FLOAT
+
+
+@pytest.fixture
+def waves(tmp_path):
+    """Return the path of sin(400 x), which roundings of x and of 400 move by 3e-4 where x is 30."""
+    graph = onnx.helper.make_graph(
+        [
+            onnx.helper.make_node("Mul", ["x", "rate"], ["phase"]),
+            onnx.helper.make_node("Sin", ["phase"], ["y"]),
+        ],
+        "waves",
+        [onnx.helper.make_tensor_value_info("x", FLOAT, ["N", 40])],
+        [onnx.helper.make_tensor_value_info("y", FLOAT, ["N", 40])],
+        [onnx.numpy_helper.from_array(np.float32(400), "rate")],
+    )
+    proto = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(proto, tmp_path / "waves.onnx")
+    return tmp_path / "waves.onnx"
+
+
+def plant(monkeypatch, fault):
+    """Let every source that is written return something else where three images are given."""
+
+    def faulty(*arguments):
+        source = writer(*arguments)
+        before, _, returned = source.text.partition("        return ")
+        expression, _, after = returned.partition("\n")
+        text = f"{before}        return ({expression}) {fault}\n{after}"
+        return replace(source, text=text)
+
+    writer = proof.source_of
+    monkeypatch.setattr(proof, "source_of", faulty)
+
+
+def test_waves_without_a_fault_are_equal(waves, tmp_path, run_cli):
+    done = run_cli("convert", waves, "--to", "pytorch", "-o", tmp_path / "net")
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize("size", [2e-5, 1e-4, 5e-4, 1e-3, 2e-3, 5e-3])
+def test_a_fault_that_hides_in_a_wide_noise_is_never_called_equal(
+    size, waves, tmp_path, run_cli, monkeypatch
+):
+    plant(monkeypatch, f"* (1 + {size} * (x.shape[0] == 3))")
+    done = run_cli("convert", waves, "--to", "pytorch", "-o", tmp_path / "net")
+    assert done.exit_code == 1, done.output
+    assert "NOT PROVEN" in done.output or "DIFFERENT" in done.output
+    assert not (tmp_path / "net").exists()
+
+
+def test_an_input_that_proves_nothing_is_not_called_different(waves, tmp_path, run_cli, monkeypatch):
+    plant(monkeypatch, "* (1 + 5e-4 * (x.shape[0] == 3))")
+    done = run_cli("convert", waves, "--to", "pytorch", "-o", tmp_path / "net")
+    assert "x [2, 40]: equal" in done.output
+    assert "x [3, 40]: NOT PROVEN" in done.output
+    assert "it is not proven that the results are equal" in done.output
+    assert "DIFFERENT" not in done.output
