@@ -13,6 +13,7 @@ from triport import __version__
 from triport.converters.environment import prepare
 from triport.converters.formats import (
     ArrayTensor,
+    Checkpoint,
     check_target,
     file_sha256,
     open_checkpoint,
@@ -120,8 +121,13 @@ def publish_network(
     subject = net_subject(own.nets, own.inputs, str(source), own.names)
     checkpoint = open_checkpoint(source)
     loaded = load_nets(subject, _SEED)
-    dropped = accounted(checkpoint, loaded)
-    titles = [_title(one) for one in factories]
+    said = {
+        "license": license,
+        "date": date,
+        "source": _of_source(source, checkpoint, accounted(checkpoint, loaded)),
+        "preprocessing": own.preprocessing,
+        "not_stored": sorted({short(name) for _, one in realisations_of(loaded) for name in one.kept}),
+    }
     with appearing(output) as folder:
         _write_weights(loaded, folder)
         if own.names is not None:
@@ -131,29 +137,12 @@ def publish_network(
         report, reference, feed = _parity(loaded, folder, progress)
         _check_parity(source, report)
         progress("writing the card and the manifest")
-        files = [file for file, _ in realisations_of(loaded)]
+        titles = [_title(one) for one in factories]
         values: dict[str, Any] = {
-            "schema": manifest.NETWORK_SCHEMA,
-            "triport": __version__,
-            "versions": installed_versions(),
-            "network": re.sub(r"[^\w.-]", "_", loaded.network.name)[:100],
-            "nets": [
-                {"net": title, "runtime": runtime, "file": file}
-                for title, runtime, file in zip(titles, _runtimes(loaded), files, strict=True)
-            ],
-            "license": license,
-            "date": date,
-            "source": {
-                "file": re.sub(r"[^\w.+-]", "_", source.name),
-                "format": checkpoint.format,
-                "size": source.stat().st_size,
-                "sha256": file_sha256(source),
-                "dropped": dropped,
-            },
-            "preprocessing": own.preprocessing,
+            **_of_triport(loaded, titles),
+            **said,
             **signature,
             "graph": graph,
-            "not_stored": sorted({short(n) for _, one in realisations_of(loaded) for n in one.kept}),
             "map": None if own.names is None else map_of(loaded, folder),
             "parity": _parity_entry(report, own.nets, titles, signature, folder),
             "names": ledger_of(loaded, folder),
@@ -163,15 +152,35 @@ def publish_network(
     return Published(output, manifest.parsed(content), manifest.digest_of(content), tuple(_notes(values)))
 
 
+def _of_triport(loaded: LoadedNet, titles: Sequence[str]) -> dict[str, Any]:
+    """Return what the manifest says of what made it, and of the networks."""
+    return {
+        "schema": manifest.NETWORK_SCHEMA,
+        "triport": __version__,
+        "versions": installed_versions(),
+        "network": re.sub(r"[^\w.-]", "_", loaded.network.name)[:100],
+        "nets": [
+            {"net": title, "runtime": one.runtime, "file": file}
+            for title, (file, one) in zip(titles, realisations_of(loaded), strict=True)
+        ],
+    }
+
+
+def _of_source(source: Path, checkpoint: Checkpoint, dropped: list[dict[str, str]]) -> dict[str, Any]:
+    return {
+        "file": re.sub(r"[^\w.+-]", "_", source.name),
+        "format": checkpoint.format,
+        "size": source.stat().st_size,
+        "sha256": file_sha256(source),
+        "dropped": dropped,
+    }
+
+
 def _title(factory: Factory) -> str:
     """Return where a network is made, without the folders of the publisher's machine."""
     if isinstance(factory.module, Path):
         return short(factory.text.replace(str(factory.module), factory.module.name, 1), 300)
     return short(factory.text, 300)
-
-
-def _runtimes(loaded: LoadedNet) -> list[str]:
-    return [one.runtime for _, one in realisations_of(loaded)]
 
 
 def _write_weights(loaded: LoadedNet, folder: Path) -> None:
