@@ -255,7 +255,7 @@ def test_publish_push_on_the_command_line(published_copy, serve, run_cli, monkey
 
 def _done(folder):
     from triport.publishing import manifest
-    from triport.publishing.publish import Published
+    from triport.publishing.outcome import Published
 
     content = manifest.read(folder)
     return Published(folder, manifest.parsed(content), manifest.digest_of(content), ())

@@ -274,14 +274,14 @@ def test_versions_by_any_distribution(monkeypatch, distributions):
     ("umask", "folder_mode", "file_mode"), [(0o077, 0o700, 0o600), (0o027, 0o750, 0o640)]
 )
 def test_a_private_folder_stays_private(tmp_path, umask, folder_mode, file_mode):
+    from triport.publishing.finishing import write_text
     from triport.publishing.folder import appearing
-    from triport.publishing.publish import _write
 
     before = os.umask(umask)
     try:
         with appearing(tmp_path / "out") as folder:
             during = folder.stat().st_mode & 0o777
-            _write(folder / "a.txt", "a")
+            write_text(folder / "a.txt", "a")
             convert(SHIPPED, to="pytorch", output=folder / "a.safetensors")
     finally:
         os.umask(before)

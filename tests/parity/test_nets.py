@@ -4,7 +4,10 @@ import json
 import re
 from xml.etree import ElementTree
 
+import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 MODULES, CELLS = "tests.parity.nets.modules", "tests.parity.nets.cells"
 INPUTS = {
@@ -204,3 +207,22 @@ def test_a_graph_that_is_wrong_however_it_is_exported_is_still_judged(run_cli):
     (report,) = json.loads(done.stdout)["models"]
     wrong = report["pairs"][1]
     assert wrong["candidate"] == "onnxruntime (from pytorch)" and not wrong["passed"]
+
+
+@pytest.mark.parametrize(("runtimes", "is_said"), [("mindspore,pytorch,onnx", True), ("pytorch,onnx", False)])
+def test_a_framework_that_a_graph_cannot_be_written_for_is_not_run_and_says_why(
+    run_cli, tmp_path, runtimes, is_said
+):
+    matrix = numpy_helper.from_array(np.arange(12, dtype=np.int32).reshape(3, 4), "matrix")
+    node = helper.make_node("MatMul", ["x", "matrix"], ["y"])
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.INT32, [2, size])
+        for name, size in (("x", 3), ("y", 4))
+    ]
+    graph = helper.make_graph([node], "whole", values[:1], values[1:], [matrix])
+    path = tmp_path / "whole.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    done = run_cli("parity", path, "--input", "2x3:int32:0..9", "--runtimes", runtimes, "--json", "-")
+    assert done.exit_code == 0, done.output
+    not_run = json.loads(done.stdout)["models"][0]["not_run"]
+    assert any(one.startswith("mindspore: ") and "of integers" in one for one in not_run) == is_said

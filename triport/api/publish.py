@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 class PublishOptions(TypedDict, total=False):
     """What `publish` takes besides; `triport.publishing.session.Request` says what each means."""
 
+    nets: Sequence[str]
+    inputs: Sequence[str]
+    names: PathLike | None
+    preprocessing: str | None
     dialects: Sequence[str]
     classes: PathLike | None
     accuracy: Sequence[str]
@@ -34,7 +38,7 @@ def publish(
     source: PathLike,
     output: PathLike,
     *,
-    model: str,
+    model: str | None = None,
     license: str,
     progress: Progress = quiet,
     **options: Unpack[PublishOptions],
@@ -46,10 +50,12 @@ def publish(
     Args:
         source: any checkpoint file, or what `fetch` takes.
         output: the folder; nothing may be there.
-        model: what the source is: a model, or published weights.
+        model: what the source is: a model, or published weights; None for a network of your own.
         license: of the weights, an SPDX identifier such as "apache-2.0".
         progress: is told each step.
-        **options: dialects, classes, accuracy, push, ... as `triport.publishing.session.Request` has them.
+        **options: nets, inputs, names and preprocessing of a network of your own, as
+            `triport.publishing.own.publish.OwnNetwork` has them; dialects, classes, accuracy, push, ... as
+            `triport.publishing.session.Request` has them.
 
     Returns:
         What was made, with the digest of its manifest, and what was uploaded.
@@ -66,11 +72,21 @@ def publish(
         >>> triport.verify("digits", digest=done.published.digest).passed
         True
     """
+    from triport.publishing.own.publish import OwnNetwork
     from triport.publishing.session import Request, run
 
     others: dict[str, Any] = {**options, "classes": path_or_none(options.get("classes"))}
+    said = {name: others.pop(name, None) for name in ("nets", "inputs", "names", "preprocessing")}
+    own = None
+    if any(said.values()):
+        own = OwnNetwork(
+            tuple(said["nets"] or ()),
+            tuple(said["inputs"] or ()),
+            path_or_none(said["names"]),
+            said["preprocessing"],
+        )
     path = local_path(source, progress, others.pop("offline", False))
-    return run(Request(path, Path(output), model, license, **others), progress)
+    return run(Request(path, Path(output), model, license, own, **others), progress)
 
 
 def verify(

@@ -16,7 +16,24 @@ from .shared.words import complete_models
 
 @click.command(cls=Command)
 @click.argument("source", shell_complete=complete_models)
-@click.option("--model", required=True, metavar="NAME", help="What SOURCE is: a model, or published weights.")
+@click.option("--model", metavar="NAME", help="What SOURCE is: a model, or published weights.")
+@click.option(
+    "--net", "nets", multiple=True, metavar="NET", help="Or a network of your own; twice for a pair."
+)
+@click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="SPEC",
+    help="Of NET, each input: 1x3x224x224, tokens=1x128:int64",
+)
+@click.option(
+    "--names",
+    type=click.Path(path_type=Path),
+    metavar="NAMES.toml",
+    help="Of two NETs: which parameters belong together, as `pair` wrote it.",
+)
+@click.option("--preprocessing", metavar="TEXT", help="Of NET: one line for the card.")
 @click.option("-o", "--output", required=True, type=OutputFolder(path_type=Path), help="A new folder.")
 @click.option(
     "--license", required=True, metavar="ID", help="Of the weights, an SPDX identifier such as apache-2.0."
@@ -46,13 +63,17 @@ def publish(json_path: str | None, **asked: Any) -> None:
     Inspection, conversion, round trip and parity must pass: at the first that does not, exit code 1
     and no folder. The same source gives the same bytes; SOURCE_DATE_EPOCH sets the card's date.
 
+    NET is a network in code, as `convert` takes it. Its folder has the graph, proven, and the weights, but
+    no accuracy, which nobody has published of it; with two NETs and --names, the weights of both.
+
     \b
     Example:
       python cli.py publish resnet50.ckpt --model resnet50.mindcv --license apache-2.0 -o published/resnet50
       python cli.py publish resnet50.pth --model resnet50 --license mit -o out --push me/resnet50 --dry-run
+      python cli.py publish net.pth --net net.py:build --input 1x3x64x64 --license mit -o published/net
     """
     import triport
-    from triport.publishing.proofs import NotPublishableError
+    from triport.publishing.outcome import NotPublishableError
     from triport.publishing.session import NotUploadedError, Publication
     from triport.publishing.tables import publication_lines
 

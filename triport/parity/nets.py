@@ -83,6 +83,7 @@ class _Read:
     rivals: list[tuple[str, Runtime, Realisation]] = field(default_factory=list)
     graphs: list[Path] = field(default_factory=list)
     checkpoints: list[Path] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
     pair: PairFile | None = None
 
 
@@ -90,7 +91,8 @@ class _Read:
 class LoadedNet:
     """A network with its weights, what a report says of these, and the candidates that stand beside it.
 
-    `graphs` are those of them that are ONNX files beside a Module or a Cell.
+    `graphs` are those of them that are ONNX files beside a Module or a Cell. `refused` says for which
+    runtimes nothing could be written from a graph, and why; each begins with the runtime's name.
     """
 
     network: Network
@@ -99,6 +101,7 @@ class LoadedNet:
     files: dict[str, str]
     rivals: tuple[tuple[str, Runtime, Network], ...]
     graphs: tuple[Path, ...] = ()
+    refused: tuple[str, ...] = ()
 
     def candidates(self, options: Options) -> list[Candidate]:
         """Return what stands beside the network, each in its runtime."""
@@ -160,7 +163,7 @@ def load_nets(subject: NetSubject, seed: int) -> LoadedNet:
     rivals += [(str(path), "onnx", with_file(read.network, path)) for path in read.graphs]
     files = {str(path): file_sha256(path) for path in dict.fromkeys([*used, *read.graphs])}
     graphs = tuple(read.graphs) if read.parameters is not None else ()
-    return LoadedNet(read.network, parameters, source, files, tuple(rivals), graphs)
+    return LoadedNet(read.network, parameters, source, files, tuple(rivals), graphs, tuple(read.refused))
 
 
 def _read_word(read: _Read, word: str, net: Net, specs: Sequence[InputSpec]) -> None:
@@ -173,7 +176,7 @@ def _read_word(read: _Read, word: str, net: Net, specs: Sequence[InputSpec]) -> 
     elif open_checkpoint(net.path).runtime != "onnx":
         read.checkpoints.append(net.path)
     elif read.network is None:
-        network, _ = with_imports(of_onnx_file(net.path, specs), net.path, IMPORTED)
+        network, read.refused = with_imports(of_onnx_file(net.path, specs), net.path, IMPORTED)
         read.network, read.own, read.name = network, {}, word
     else:
         read.graphs.append(net.path)

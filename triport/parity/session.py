@@ -318,7 +318,7 @@ def _run_nets(request: Request, listener: Listener) -> ParityResult:
 
 def _checked(request: Request, loaded: LoadedNet, inputs: Inputs, tell: Callable[[str], None]) -> ModelReport:
     options = request.options
-    return check_model(
+    report = check_model(
         loaded.network,
         loaded.parameters,
         inputs,
@@ -327,6 +327,8 @@ def _checked(request: Request, loaded: LoadedNet, inputs: Inputs, tell: Callable
         given=loaded.candidates(options),
         progress=lambda step, done, total: tell(step),
     )
+    refused = [one for one in loaded.refused if one.partition(":")[0] in options.runtimes]
+    return replace(report, not_run=(*report.not_run, *refused))
 
 
 def _tell(progress: Callable[[str], None], where: str, step: str) -> None:

@@ -98,8 +98,13 @@ def _names_in(maps: Mapping[str, Mapping[str, str] | None], canonical: str) -> d
     return {file: name for file, name in named.items() if name is not None}
 
 
-def problems_of(folder: Path, file: str, entries: list[dict[str, Any]]) -> Iterator[str]:
-    """Yield how a weights file's tensors differ from the ledger's: names, shapes, dtypes, bits."""
+def problems_of(
+    folder: Path, file: str, entries: list[dict[str, Any]], constants: bool = True
+) -> Iterator[str]:
+    """Yield how a weights file's tensors differ from the ledger's: names, shapes, dtypes, bits.
+
+    `constants`: whether a graph may have some that the ledger does not list.
+    """
     expected = {entry["files"][file]: entry for entry in entries if file in entry["files"]}
     checkpoint = open_checkpoint(folder / file)
     for name, entry in expected.items():
@@ -115,6 +120,8 @@ def problems_of(folder: Path, file: str, entries: list[dict[str, Any]]) -> Itera
             yield f"{file}: {name} holds other bits than the ledger says"
     for name, tensor in checkpoint.tensors.items():
         # an exporter's constants: axes, shapes, a clip's bounds
-        constant = checkpoint.runtime == "onnx" and (tensor.dtype == "int64" or tensor.count <= 1)
+        constant = (
+            constants and checkpoint.runtime == "onnx" and (tensor.dtype == "int64" or tensor.count <= 1)
+        )
         if name not in expected and not constant:
             yield f"{file}: {name} is not in the ledger"

@@ -19,7 +19,8 @@ from triport.converters.formats.tensors import short
 from triport.converters.published import MANIFEST
 from triport.reference_models.errors import TriportError
 
-SCHEMA = 2
+SCHEMA = 2  # of the folder of a model that triport knows
+NETWORK_SCHEMA = 3  # of a network of the publisher's own
 # ten times what the largest network here needs
 _LARGEST_BYTES = 64 << 20
 _ZEROS = "0" * 64
@@ -85,10 +86,11 @@ def parsed(content: bytes) -> dict[str, Any]:
         schema = values["schema"]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ManifestError(f"{MANIFEST}: cannot be read: {str(error)[:200]}") from None
-    if type(schema) is not int or schema != SCHEMA:
+    if type(schema) is not int or schema not in (SCHEMA, NETWORK_SCHEMA):
         which = "an older" if type(schema) is int and schema < SCHEMA else "a newer"
         raise ManifestError(
-            f"{MANIFEST}: is of schema {short(str(schema)[:100])}, known is {SCHEMA}: use {which} triport"
+            f"{MANIFEST}: is of schema {short(str(schema)[:100])}, known are {SCHEMA} and {NETWORK_SCHEMA}: "
+            f"use {which} triport"
         )
     return values
 

@@ -20,7 +20,7 @@ from triport.converters.provenance import FOLDED_KEY
 from triport.converters.published import MODEL_FILE
 from triport.converters.statistics import fresh_statistics
 from triport.parity.batches import random_batch
-from triport.reference_models.errors import TriportError, listed
+from triport.reference_models.errors import listed
 from triport.reference_models.spec import RUNTIMES, Preprocess
 
 from .candidates import (
@@ -30,13 +30,10 @@ from .candidates import (
     reference_without,
     run_candidates,
 )
+from .outcome import NotPublishableError
 from .runtimes import why_missing
 from .sample import normalised, sample_entry, sample_pixels
 from .texts import parity_entry
-
-
-class NotPublishableError(TriportError):
-    """A check was made and not passed: nothing is published. Its exit code is 1."""
 
 
 def inspected(source: Path, model: str, classes: Path | None) -> tuple[Checkpoint, Fit, str]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from triport import __version__
 from triport.converters.convert import convert
 from triport.converters.environment import prepare
-from triport.converters.formats import Checkpoint, FormatError
+from triport.converters.formats import Checkpoint
 from triport.converters.formats.tensors import short
 from triport.converters.identify import Fit
 from triport.converters.names import get_dialect, reference_dialect
@@ -22,11 +20,11 @@ from triport.converters.published import MODEL_FILE
 from triport.converters.published_weights import why_not
 from triport.converters.request import Request
 from triport.converters.statements.preparation import Preparation
-from triport.reference_models.errors import TriportError, listed
 from triport.reference_models.program import program
 from triport.reference_models.spec import Dialect, Runtime
 
 from . import manifest
+from .finishing import date_given, finished
 from .folder import (
     MINDSPORE_FILE,
     OPTIMIZED_FILE,
@@ -34,7 +32,6 @@ from .folder import (
     appearing,
     check_free,
     dialect_file,
-    what_of,
 )
 from .ledger import ledger_of
 from .licenses import license_of
@@ -46,47 +43,12 @@ from .origin import (
     origin_of,
     read_classes,
 )
-from .proofs import NotPublishableError, inspected, parity_of, round_trip
-from .texts import card_of, preparation_of, texts_of
+from .outcome import Published
+from .proofs import inspected, parity_of, round_trip
+from .texts import preparation_of
 from .versions import installed_versions
 
 Progress = Callable[[str], None]
-
-
-class PublishError(TriportError):
-    """What was asked for makes no sense."""
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """A folder that was made.
-
-    Attributes:
-        folder: where it is.
-        manifest: what triport.json says.
-        digest: of the manifest; whoever knows it can tell a forged folder.
-        notes: what the publisher should know.
-    """
-
-    folder: Path
-    manifest: Mapping[str, Any]
-    digest: str
-    notes: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what `publish --json` prints."""
-        made = self.manifest
-        return {
-            "folder": str(self.folder),
-            "model": made["model"],
-            "weights": made["weights"],
-            "digest": self.digest,
-            "files": made["files"],
-            "parity": made["parity"],
-            "accuracy": made["accuracy"],
-            "checks": made["checks"],
-            "notes": list(self.notes),
-        }
 
 
 def publish(
@@ -116,7 +78,7 @@ def publish(
         NotPublishableError: a check was not passed.
         TriportError: the source or what was said of it is wrong, or a runtime is missing.
     """
-    license, date = license_of(license), _date()
+    license, date = license_of(license), date_given()
     check_free(output)
     prepare()  # before any framework: the same kernels whatever is loaded first
     progress(f"inspecting {source.name}")
@@ -144,7 +106,7 @@ def publish(
             "sample": proof.sample,
             "names": ledger_of(checkpoint, found, {**_files_of(found), **extra}),
         }
-        content = _finished(folder, values)
+        content = finished(folder, values)
     return Published(
         output, manifest.parsed(content), manifest.digest_of(content), tuple(_notes(values, classes))
     )
@@ -212,17 +174,6 @@ def _of_source(
     }
 
 
-def _date() -> str | None:
-    """Return the date that SOURCE_DATE_EPOCH gives, None where it is not set."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    if epoch is None:
-        return None
-    try:
-        return time.strftime("%Y-%m-%d", time.gmtime(int(epoch)))
-    except (ValueError, OverflowError, OSError):
-        raise PublishError(f"SOURCE_DATE_EPOCH={epoch!r}: expected seconds since 1970") from None
-
-
 def _extra_files(found: Fit, dialects: Sequence[str]) -> Iterator[tuple[str, Dialect]]:
     """Yield the weights files with publishers' names that were asked for, with their dialects."""
     for name in dialects:
@@ -276,45 +227,6 @@ def _convert(
     set_metadata(folded, {**stated, FOLDED_KEY: "BatchNorm"})
     (folder / OPTIMIZED_FILE).write_bytes(folded.SerializeToString(deterministic=True))
     return dropped, round_trips
-
-
-def _write_texts(folder: Path, values: dict[str, Any]) -> None:
-    """Write the texts, the card, which lists the other files, and the manifest, which lists the card too."""
-    for name, text in texts_of(values):
-        _write(folder / name, text)
-    written = [path.name for path in folder.iterdir()]
-    values["files"] = {
-        name: {**entry, "what": what_of(name)} for name, entry in manifest.files_of(folder, written).items()
-    }
-    name, text = card_of(values)
-    _write(folder / name, text)
-    values["files"][name] = {**manifest.files_of(folder, [name])[name], "what": what_of(name)}
-    (folder / manifest.MANIFEST).write_bytes(manifest.written(values))
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_bytes(text.encode())
-    except OSError as error:
-        raise FormatError(f"{path.name}: cannot be written: {error.strerror}") from None
-
-
-def _finished(folder: Path, values: dict[str, Any]) -> bytes:
-    """Write all texts into the folder, which must then verify, and return its manifest.
-
-    Raises:
-        NotPublishableError: it does not verify.
-    """
-    from .verify import verify
-
-    _write_texts(folder, values)
-    done = verify(folder, runtimes=())
-    problems = [problem for check in done.checks for problem in check.problems]
-    if problems:
-        raise NotPublishableError(
-            f"the folder does not verify, a fault of triport's:\n{listed(problems)}\nNothing was written"
-        )
-    return manifest.read(folder)
 
 
 def _notes(values: Mapping[str, Any], classes: Path | None) -> Iterator[str]:

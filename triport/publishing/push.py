@@ -16,6 +16,7 @@ from triport.reference_models.errors import listed
 
 from . import manifest
 from .folder import BOOKKEEPING
+from .forms import form_of
 
 __all__ = ["Asked", "PushError", "Pushed", "check_repository", "push", "upload_list"]
 
@@ -166,7 +167,7 @@ def _pushed(api: Any, folder: Path, repository: str, progress: Callable[[str], N
             *(CommitOperationAdd(path_in_repo=name, path_or_fileobj=folder / name) for name in names),
             *(CommitOperationDelete(path_in_repo=name, is_folder=False) for name in deleted),
         ],
-        commit_message=f"{values['model']}, published by triport {values['triport']}",
+        commit_message=f"{form_of(values).title(values)}, published by triport {values['triport']}",
         # what was looked at is what is changed
         parent_commit=there.revision,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -18,20 +18,12 @@ from triport.parity.judge.comparison import compare
 from triport.reference_models.spec import RUNTIMES, get_model
 
 from .folder import MINDSPORE_FILE, OPTIMIZED_FILE, PYTORCH_FILE
+from .form import Found
 from .runtimes import run
 from .sample import read_sample
 from .texts import preprocess_of
 
 _RUN = {"pytorch": PYTORCH_FILE, "mindspore": MINDSPORE_FILE, "onnx": MODEL_FILE}
-
-
-class SampleRun(NamedTuple):
-    """What a file computed: the check's name, "passed", "failed" or "not run", in words, what is wrong."""
-
-    name: str
-    status: str
-    detail: str
-    problems: tuple[str, ...] = ()
 
 
 def samples_run(
@@ -40,7 +32,7 @@ def samples_run(
     runtimes: Sequence[str],
     device: str,
     progress: Callable[[str], None],
-) -> Iterator[SampleRun]:
+) -> Iterator[Found]:
     """Yield one result a runtime and file.
 
     The sample's logits must be the manifest's. A forged graph can know the sample, so every file also
@@ -54,7 +46,7 @@ def samples_run(
         drawn = random_batch(get_model(values["model"]), 1, seed)
         both = np.concatenate([images, drawn])
     except (ValueError, KeyError) as error:
-        yield SampleRun("sample", "failed", "", (f"{MANIFEST}: its sample cannot be read: {error}",))
+        yield Found("sample", "failed", "", (f"{MANIFEST}: its sample cannot be read: {error}",))
         return
     tolerance = float(values["sample"]["tolerance"])
     apart = 2 * max(float(pair["tolerance"]) for pair in values["parity"]["pairs"])
@@ -70,12 +62,12 @@ def samples_run(
             found = compare(expected, logits[:1], tolerance)
             beside = None if first is None else compare(first[1], logits[1:], apart)
         except MissingRuntimeError as error:
-            yield SampleRun(name, "not run", str(error).splitlines()[0])
+            yield Found(name, "not run", str(error).splitlines()[0])
             continue
         except DeviceError:
             raise
         except Exception as error:  # whatever a forged file makes a runtime raise is a finding
-            yield SampleRun(name, "failed", "", (f"{file}: cannot be run: {short(str(error), 500)}",))
+            yield Found(name, "failed", "", (f"{file}: cannot be run: {short(str(error), 500)}",))
             continue
         detail = f"{version}: {found.max_rel:.1e} of the largest logit, allowed {tolerance:.1e}"
         problems = [] if found.passed else [f"{file}: the sample's logits differ: {detail}"]
@@ -86,4 +78,4 @@ def samples_run(
             )
         # a file that is wrong on the sample says nothing of the others
         first = first or (None if problems else (file, logits[1:]))
-        yield SampleRun(name, "failed" if problems else "passed", detail, tuple(problems))
+        yield Found(name, "failed" if problems else "passed", detail, tuple(problems))

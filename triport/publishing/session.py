@@ -10,7 +10,9 @@ from typing import Any, ClassVar
 from triport.reference_models.errors import TriportError
 from triport.reference_models.result import SCHEMA_VERSION
 
-from .publish import Published, PublishError, publish
+from .outcome import Published, PublishError
+from .own.publish import OwnNetwork, publish_network
+from .publish import publish
 from .push import Asked, Pushed, check_repository, push, upload_list
 
 
@@ -29,7 +31,8 @@ class Request:
     Attributes:
         source: any checkpoint file.
         output: the folder; nothing may be there.
-        model: a model's or published weights' name.
+        model: a model's or published weights' name; None for a network of one's own.
+        own: a network of one's own; None for a model.
         license: of the weights, an SPDX identifier: apache-2.0.
         dialects: publishers in whose names the weights are written besides.
         classes: a file with one class name a line; None takes what the source or the model says.
@@ -43,8 +46,9 @@ class Request:
 
     source: Path
     output: Path
-    model: str
+    model: str | None
     license: str
+    own: OwnNetwork | None = None
     dialects: Sequence[str] = ()
     classes: Path | None = None
     accuracy: Sequence[str] = ()
@@ -56,6 +60,14 @@ class Request:
 
     def check(self) -> None:
         """Raise PublishError where options do not go together, PushError where nothing can be uploaded."""
+        if (self.model is None) == (self.own is None):
+            raise PublishError(
+                "say what SOURCE is: --model NAME of a model that triport knows, or --net NET of your own"
+            )
+        theirs = {"--dialect": self.dialects, "--classes": self.classes, "--accuracy": self.accuracy}
+        asked = [option for option, given in theirs.items() if given]
+        if self.own is not None and asked:
+            raise PublishError(f"{', '.join(asked)}: is of models that triport knows: leave it or --net out")
         for option, given in (
             ("--dry-run", self.dry_run),
             ("--replace", self.replace),
@@ -111,16 +123,7 @@ def run(request: Request, progress: Callable[[str], None] = lambda step: None) -
         TriportError: what was asked for makes no sense; there is no folder.
     """
     request.check()
-    done = publish(
-        request.source,
-        request.output,
-        model=request.model,
-        license=request.license,
-        dialects=request.dialects,
-        classes=request.classes,
-        accuracy=request.accuracy,
-        progress=progress,
-    )
+    done = _made(request, progress)
     if request.push is None:
         return Publication(done, request)
     if request.dry_run:
@@ -134,3 +137,21 @@ def run(request: Request, progress: Callable[[str], None] = lambda step: None) -
         # not chained: the library's error may hold an address with a login
         raise NotUploadedError(str(error), Publication(done, request)) from None
     return Publication(done, request, pushed)
+
+
+def _made(request: Request, progress: Callable[[str], None]) -> Published:
+    if request.own is not None:
+        return publish_network(
+            request.source, request.output, request.own, license=request.license, progress=progress
+        )
+    assert request.model is not None
+    return publish(
+        request.source,
+        request.output,
+        model=request.model,
+        license=request.license,
+        dialects=request.dialects,
+        classes=request.classes,
+        accuracy=request.accuracy,
+        progress=progress,
+    )

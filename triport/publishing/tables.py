@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from .forms import form_of
 from .session import Publication
 from .verify import Verification
 
@@ -18,13 +19,13 @@ def publication_lines(publication: Publication) -> Iterator[str]:
     """Yield what was published, its files and its digest, and what was uploaded."""
     done, request = publication.published, publication.request
     made = done.manifest
-    yield f"Published {made['weights'] or made['model']} in {done.folder}"
+    yield f"Published {made.get('weights') or form_of(made).title(made)} in {done.folder}"
     for name, file in made["files"].items():
         yield f"  {name:22} {file['size']:>12,}  {file['what']}"
     pairs = made["parity"]["pairs"]
-    worst = max(pair["max_rel"] for pair in pairs)
+    worst = max(one["max_rel"] for pair in pairs for one in pair.get("outputs", {"": pair}).values())
     yield f"  parity      {len(pairs)} runs equal {made['parity']['reference']}, the furthest by {worst:.1e}"
-    for figure in made["accuracy"]:
+    for figure in made.get("accuracy", ()):
         yield f"  accuracy    {figure['metric']} {figure['percent']:.2f} %, {figure['kind']}"
     yield f"  digest      {done.digest}"
     for note in done.notes:

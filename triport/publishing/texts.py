@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from triport import __version__
 from triport.converters.statements.preparation import Preparation
 from triport.parity.check import ModelReport, Pair
 from triport.parity.judge.comparison import Comparison
@@ -36,6 +37,16 @@ def texts_of(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def card_of(manifest: Mapping[str, Any]) -> tuple[str, str]:
     """Return name and text of the card."""
     return CARD_FILE, card.written(manifest)
+
+
+def other_version(manifest: Mapping[str, Any]) -> str:
+    """Return what is said of a text that differs where another version of triport wrote it."""
+    if manifest["triport"] == __version__:
+        return ""
+    return (
+        f". The manifest says that triport {manifest['triport']} wrote it, which {__version__} cannot "
+        "confirm: verify with that version, or give the digest that the publisher states with --digest"
+    )
 
 
 def preprocess_of(manifest: Mapping[str, Any]) -> Preprocess:

@@ -19,23 +19,12 @@ from triport.converters.formats.tensors import short
 from triport.converters.published import MANIFEST
 from triport.reference_models.errors import TriportError
 from triport.reference_models.result import SCHEMA_VERSION
-from triport.reference_models.spec import RUNTIMES, UnknownModelError, get_model
+from triport.reference_models.spec import RUNTIMES
 
-from . import card, ledger, manifest, schema
-from .claims import claim_problems
-from .config import config_problems
-from .folder import (
-    BOOKKEEPING,
-    CARD_FILE,
-    CONFIG_FILE,
-    EXPECTED,
-    NETWORK_FILES,
-    FolderError,
-    dialect_file,
-)
-from .samples import samples_run
-from .structure import structure_problems
-from .texts import card_of, texts_of
+from . import manifest
+from .folder import BOOKKEEPING, FolderError
+from .form import Form
+from .forms import form_of
 
 Progress = Callable[[str], None]
 
@@ -131,15 +120,16 @@ def verify(
         checks += [_not_run(name, "the manifest cannot be relied on") for name in _NAMES[1:]]
         return Verification(folder, None, stated, tuple(checks), digest is not None)
     progress("hashing the files")
-    problems, ignored = _file_problems(folder, values)
+    form = form_of(values)
+    problems, ignored = _file_problems(folder, values, form)
     beside = f"; not part of it: {', '.join(ignored)}" if ignored else ""
     checks.append(_check("files", f"{len(values['files'])} files by SHA-256{beside}", problems))
     if problems:
         checks += [_not_run(name, "the files are not those of the manifest") for name in _NAMES[2:]]
     else:
-        checks += _content_checks(folder, values, digest is not None, progress)
-        checks += [Check(*one) for one in samples_run(folder, values, runtimes, device, progress)]
-    return Verification(folder, str(values["model"]), stated, tuple(checks), digest is not None)
+        checks += _content_checks(folder, values, form, digest is not None, progress)
+        checks += [Check(*one) for one in form.samples(folder, values, runtimes, device, progress)]
+    return Verification(folder, form.title(values), stated, tuple(checks), digest is not None)
 
 
 _NAMES = ("manifest", "files", "structure", "bits", "texts", "claims", "sample")
@@ -159,7 +149,7 @@ def _manifest_problems(
     if problem is not None:
         return {}, [problem]
     values = manifest.parsed(content)
-    problems = list(islice(schema.problems_of(values), 20))
+    problems = list(islice(form_of(values).rule(values, ""), 20))
     if not problems and not manifest.is_canonical(content, values):
         problems = ["is not written as triport writes it: a key is there twice, or its text has another form"]
     return ({}, problems) if problems else (values, [])
@@ -174,26 +164,17 @@ def _not_run(name: str, why: str) -> Check:
 
 
 def _content_checks(
-    folder: Path, values: Mapping[str, Any], trusted: bool, progress: Progress
+    folder: Path, values: Mapping[str, Any], form: Form, trusted: bool, progress: Progress
 ) -> Iterator[Check]:
     """Yield the checks of what the files say and hold."""
-    for name, detail, find in (
-        ("structure", "ONNX checked; graphs and files state what the manifest says", structure_problems),
-        ("bits", f"{len(values['names'])} tensors, one SHA-256 each", ledger.folder_problems),
-        ("texts", "card, config.json, networks and report are the manifest's", _text_problems),
-        ("claims", "the manifest agrees with itself and with what was published", _claim_problems),
-    ):
+    for name, detail, find in form.checks:
         progress(f"checking {name}")
         problems = _safely(find, folder, values)
         if name == "texts" and problems and trusted and values["triport"] != __version__:
             why = f"triport {values['triport']} wrote them, not {__version__}; the digest vouches for them"
             yield _not_run(name, why)
         else:
-            yield _check(name, detail, problems)
-
-
-def _claim_problems(folder: Path, values: Mapping[str, Any]) -> Iterator[str]:
-    return claim_problems(values)
+            yield _check(name, detail(values), problems)
 
 
 def _safely(
@@ -210,18 +191,19 @@ def _safely(
         ]
 
 
-def _file_problems(folder: Path, values: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+def _file_problems(folder: Path, values: Mapping[str, Any], form: Form) -> tuple[list[str], list[str]]:
     """Return what is wrong with the files, and which others are a hub's bookkeeping."""
     files = values["files"]
     problems, ignored = [], []
-    for name in sorted(EXPECTED - files.keys()):
+    expected, others = form.files(values)
+    for name in sorted(expected - files.keys()):
         problems.append(f"{MANIFEST}: does not list {name}")
-    allowed = EXPECTED | _dialect_files(values["model"])
+    allowed = expected | others
     for name, entry in files.items():
         problem = _file_problem(folder / name, entry) if name in allowed else None
         if name not in allowed:
             problems.append(
-                f"{MANIFEST}: lists {short(name)}, which `publish` does not write for {values['model']}"
+                f"{MANIFEST}: lists {short(name)}, which `publish` does not write for {form.title(values)}"
             )
         elif problem:
             problems.append(f"{name}: {problem}")
@@ -250,39 +232,3 @@ def _file_problem(path: Path, entry: Mapping[str, Any]) -> str | None:
     except (OSError, TriportError) as error:
         return f"cannot be read: {getattr(error, 'strerror', None) or error}"
     return None
-
-
-def _dialect_files(model: str) -> set[str]:
-    """Return the names of every weights file with a publisher's names that `publish` could have written."""
-    try:
-        spec = get_model(model)
-    except UnknownModelError:
-        return set()
-    return {dialect_file(dialect.name, dialect.runtime) for dialect in spec.dialects}
-
-
-def _text_problems(folder: Path, values: Mapping[str, Any]) -> Iterator[str]:
-    """Yield where a text is not the one that this version of triport makes of the manifest."""
-    other = (
-        ""
-        if values["triport"] == __version__
-        else f". The manifest says that triport {values['triport']} wrote it, which {__version__} cannot "
-        "confirm: verify with that version, or give the digest that the publisher states with --digest"
-    )
-    for name, expected in (*texts_of(values), card_of(values)):
-        content = (folder / name).read_bytes()
-        if content == expected.encode():
-            continue
-        try:
-            text = content.decode()
-        except UnicodeDecodeError:
-            yield f"{name}: is not UTF-8 text"
-            continue
-        if name == CARD_FILE:
-            yield from (f"{problem}{other}" for problem in card.problems_of(text, expected))
-        elif name == CONFIG_FILE:
-            yield from (f"{problem}{other}" for problem in config_problems(text, expected))
-        elif name in NETWORK_FILES.values():
-            yield f"{name}: is not the definition of {values['model']} that triport {__version__} has{other}"
-        else:
-            yield f"{name}: is not the report of the manifest's parity{other}"

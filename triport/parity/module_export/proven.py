@@ -39,13 +39,14 @@ def proven_export(
     """
 
     def export(values: Arrays, feed: Arrays) -> Any:
-        model = _proven(_with(module, names, values), specs, name, feed)
+        model = _proven(with_values(module, names, values), specs, name, feed)
         return exported(values, feed) if model is None else model
 
     return export
 
 
-def _with(module: Any, names: Mapping[str, str], values: Arrays) -> Any:
+def with_values(module: Any, names: Mapping[str, str], values: Arrays) -> Any:
+    """Return a copy of a Module with these values, by what `names` has for its own names."""
     torch = import_torch()
     copied = copy.deepcopy(module)
     with torch.no_grad():

@@ -1,0 +1,292 @@
+"""Makes the published folder of a network of one's own, or nothing."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from triport import __version__
+from triport.converters.environment import prepare
+from triport.converters.formats import (
+    ArrayTensor,
+    Checkpoint,
+    check_target,
+    file_sha256,
+    open_checkpoint,
+    short,
+    write_checkpoint,
+)
+from triport.converters.networks.arguments import Factory, parse_net
+from triport.converters.published import MODEL_FILE
+from triport.parity.candidates import given_file
+from triport.parity.check import ModelReport, check_model
+from triport.parity.inputs import Inputs, sample_feed
+from triport.parity.nets import LoadedNet, load_nets, net_subject
+from triport.parity.options import Options
+from triport.parity.reference import REFERENCE
+from triport.parity.runtimes import Runner
+from triport.parity.runtimes.mindspore import MindSporeRunner
+from triport.parity.runtimes.pytorch import PyTorchRunner
+from triport.publishing import manifest
+from triport.publishing.candidates import LARGEST_NOISE
+from triport.publishing.finishing import date_given, finished
+from triport.publishing.folder import appearing, check_free
+from triport.publishing.licenses import license_of
+from triport.publishing.outcome import NotPublishableError, Published, PublishError
+from triport.publishing.versions import installed_versions
+from triport.reference_models.errors import listed
+from triport.reference_models.network import Arrays
+
+from .files import NAMES_FILE
+from .graph import signature_of, write_graph
+from .sample import write_sample
+from .weights import accounted, layouts_of, ledger_of, map_of, realisations_of
+
+Progress = Callable[[str], None]
+_SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OwnNetwork:
+    """What is said of a network of one's own.
+
+    Attributes:
+        nets: NETs: one, or two of which the second is to compute the same.
+        inputs: what goes into them, as `--input` says it.
+        names: the NAMES.toml of two whose parameters have other names, or lie otherwise.
+        preprocessing: one line that the card repeats; None says that nobody has stated it.
+    """
+
+    nets: tuple[str, ...]
+    inputs: tuple[str, ...]
+    names: Path | None = None
+    preprocessing: str | None = None
+
+    def factories(self) -> list[Factory]:
+        """Return the networks that are named.
+
+        Raises:
+            PublishError: they are not one or two networks in code, or something of them is missing.
+        """
+        if not 1 <= len(self.nets) <= 2:
+            raise PublishError(f"--net: expected one network or two, found {len(self.nets)}")
+        if not self.inputs:
+            raise PublishError("--net: say with --input what goes into the network: --input 1x3x224x224")
+        if self.names is not None and len(self.nets) != 2:
+            raise PublishError("--names: is of two networks: name the second with another --net")
+        stated = self.preprocessing
+        if stated is not None and not (0 < len(stated) <= 1000 and stated.isprintable()):
+            raise PublishError("--preprocessing: expected one line of at most 1,000 characters")
+        found = [parse_net(word) for word in self.nets]
+        for net, word in zip(found, self.nets, strict=True):
+            if not isinstance(net, Factory):
+                raise PublishError(
+                    f"--net {short(word)}: expected a network in code, package.module:factory or "
+                    "path/file.py:factory. A model that triport knows is published with --model; a file with "
+                    "a graph has its weights within and is not published so"
+                )
+        return [net for net in found if isinstance(net, Factory)]
+
+
+def publish_network(
+    source: Path,
+    output: Path,
+    own: OwnNetwork,
+    *,
+    license: str,
+    progress: Progress = lambda step: None,
+) -> Published:
+    """Make the folder `output` of a network of one's own, complete and verified, or nothing.
+
+    Args:
+        source: its weights, of any format.
+        output: the folder; nothing may be there.
+        own: the network.
+        license: of the weights, an SPDX identifier.
+        progress: is told each step.
+
+    Raises:
+        NotPublishableError: a check was not passed.
+        TriportError: the source or what was said of it is wrong, or a runtime is missing.
+    """
+    license, date = license_of(license), date_given()
+    factories = own.factories()
+    check_free(output)
+    prepare()
+    progress(f"building {own.nets[0]}")
+    subject = net_subject(own.nets, own.inputs, str(source), own.names)
+    checkpoint = open_checkpoint(source)
+    loaded = load_nets(subject, _SEED)
+    said = {
+        "license": license,
+        "date": date,
+        "source": _of_source(source, checkpoint, accounted(checkpoint, loaded)),
+        "preprocessing": own.preprocessing,
+        "not_stored": sorted({short(name) for _, one in realisations_of(loaded) for name in one.kept}),
+    }
+    with appearing(output) as folder:
+        _write_weights(loaded, folder)
+        if own.names is not None:
+            (folder / NAMES_FILE).write_bytes(own.names.read_bytes())
+        graph = write_graph(factories[0], subject.specs, loaded, folder, progress)
+        signature = signature_of(folder / MODEL_FILE)
+        report, reference, feed = _parity(loaded, folder, progress)
+        _check_parity(source, report)
+        progress("writing the card and the manifest")
+        titles = [_title(one) for one in factories]
+        values: dict[str, Any] = {
+            **_of_triport(loaded, titles),
+            **said,
+            **signature,
+            "graph": graph,
+            "map": None if own.names is None else map_of(loaded, folder),
+            "parity": _parity_entry(report, own.nets, titles, signature, folder),
+            "names": ledger_of(loaded, folder),
+        }
+        write_sample(folder, feed, reference, values)
+        content = finished(folder, values)
+    return Published(output, manifest.parsed(content), manifest.digest_of(content), tuple(_notes(values)))
+
+
+def _of_triport(loaded: LoadedNet, titles: Sequence[str]) -> dict[str, Any]:
+    """Return what the manifest says of what made it, and of the networks."""
+    return {
+        "schema": manifest.NETWORK_SCHEMA,
+        "triport": __version__,
+        "versions": installed_versions(),
+        "network": re.sub(r"[^\w.-]", "_", loaded.network.name)[:100],
+        "nets": [
+            {"net": title, "runtime": one.runtime, "file": file}
+            for title, (file, one) in zip(titles, realisations_of(loaded), strict=True)
+        ],
+    }
+
+
+def _of_source(source: Path, checkpoint: Checkpoint, dropped: list[dict[str, str]]) -> dict[str, Any]:
+    return {
+        "file": re.sub(r"[^\w.+-]", "_", source.name),
+        "format": checkpoint.format,
+        "size": source.stat().st_size,
+        "sha256": file_sha256(source),
+        "dropped": dropped,
+    }
+
+
+def _title(factory: Factory) -> str:
+    """Return where a network is made, without the folders of the publisher's machine."""
+    if isinstance(factory.module, Path):
+        return short(factory.text.replace(str(factory.module), factory.module.name, 1), 300)
+    return short(factory.text, 300)
+
+
+def _write_weights(loaded: LoadedNet, folder: Path) -> None:
+    for file, arrays in layouts_of(loaded).items():
+        runtime = "mindspore" if file.endswith(".ckpt") else "pytorch"
+        check_target(folder / file, runtime)
+        tensors = {name: ArrayTensor(array) for name, array in arrays.items()}
+        write_checkpoint(folder / file, runtime, tensors)
+
+
+def _parity(
+    loaded: LoadedNet, folder: Path, progress: Progress
+) -> tuple[ModelReport, dict[str, Any], Arrays]:
+    """Return the report of everything that can run, the reference's outputs, and the sample's inputs."""
+    network, parameters = loaded.network, loaded.parameters
+    feed = sample_feed(network, {}, _SEED)
+    options = Options(("pytorch", "mindspore"), seed=_SEED)
+    report = check_model(
+        network,
+        parameters,
+        Inputs(feed),
+        options,
+        given=[
+            given_file(network, parameters, folder / MODEL_FILE, options),
+            *loaded.candidates(options),
+        ],
+        progress=lambda step, done, total: progress(f"parity: {step}"),
+    )
+    runner: Runner
+    if report.pairs[0].reference == REFERENCE:
+        runner = PyTorchRunner(network, parameters, dtype="float64")
+    else:
+        runner = MindSporeRunner(network, parameters)
+    return report, runner.run(feed), feed
+
+
+def _check_parity(source: Path, report: ModelReport) -> None:
+    """Raise NotPublishableError where a runtime differs, or equality would prove nothing."""
+    noise = max(report.noises.values())
+    if not math.isfinite(noise) or noise > LARGEST_NOISE:
+        raise NotPublishableError(
+            f"{source}: float32 itself makes {noise:.1e} of the largest value with these weights: that "
+            "runtimes agree would prove nothing. Nothing was written"
+        )
+    wrong = [
+        f"{pair.candidate}: {pair.comparison.max_rel:.1e} of the largest value, allowed "
+        f"{pair.comparison.tolerance:.1e}" + ("" if not pair.comparison.passed else ", on a further input")
+        for pair in report.pairs
+        if not pair.passed
+    ]
+    wrong += [f"{pair.candidate}: {pair.but_for}" for pair in report.pairs if pair.passed and pair.but_for]
+    if wrong:
+        raise NotPublishableError(
+            f"{source}: {len(wrong)} of {len(report.pairs)} runtimes differ from "
+            f"{report.pairs[0].reference}\n{listed(wrong)}\nNothing was written"
+        )
+
+
+def _parity_entry(
+    report: ModelReport,
+    nets: Sequence[str],
+    titles: Sequence[str],
+    signature: dict[str, list[dict[str, Any]]],
+    folder: Path,
+) -> dict[str, Any]:
+    """Return a report as the manifest has it: by the graph's names of outputs, without times."""
+    names = dict(zip(report.noises, (one["name"] for one in signature["outputs"]), strict=True))
+
+    def named(candidate: str) -> str:
+        runtime, _, word = candidate.partition(" (")
+        title = dict(zip(nets, titles, strict=True)).get(word.removesuffix(")"))
+        return candidate if title is None else f"{runtime} ({title})"
+
+    return {
+        "reference": report.pairs[0].reference,
+        "noise": {names[name]: noise for name, noise in report.noises.items()},
+        "files": {MODEL_FILE: file_sha256(folder / MODEL_FILE)},
+        "pairs": [
+            {
+                "candidate": named(pair.candidate),
+                "device": pair.device,
+                "outputs": {
+                    names[name]: {
+                        "max_abs": one.max_abs,
+                        "max_rel": one.max_rel,
+                        "tolerance": one.tolerance,
+                    }
+                    for name, one in pair.outputs.items()
+                },
+                "further": [short(one.input, 300) for one in pair.further],
+                "passed": pair.passed,
+                "versions": dict(pair.versions),
+            }
+            for pair in report.pairs
+        ],
+        "not_run": [short(" ".join(line.split()), 900) for line in report.not_run],
+    }
+
+
+def _notes(values: dict[str, Any]) -> Iterator[str]:
+    yield "no accuracy is claimed: triport knows no published figure of this network"
+    if values["preprocessing"] is None:
+        yield "preprocessing is not stated; --preprocessing says it in one line"
+    yield "the network's code is not in the folder: say on its page where it is"
+    if values["map"] and "NOT PROVEN" in values["map"]["standing"]:
+        yield f"the map is {values['map']['standing']}"
+    yield from (f"not run: {one}" for one in values["parity"]["not_run"])
+    if values["license"].startswith("LicenseRef-"):
+        yield f"the license {values['license']} is not on SPDX's list: put its text where readers find it"
