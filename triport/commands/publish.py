@@ -48,7 +48,7 @@ def publish(json_path: str | None, **asked: Any) -> None:
 
     \b
     Example:
-      python cli.py publish resnet50.ckpt --model resnet50.mindcv --license apache-2.0 -o published/resnet50
+      python cli.py publish resnet50.ckpt --model resnet50.mindcv --license apache-2.0 -o resnet50-published
       python cli.py publish resnet50.pth --model resnet50 --license mit -o out --push me/resnet50 --dry-run
     """
     import triport

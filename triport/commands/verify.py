@@ -34,7 +34,7 @@ def verify(folder: Path, json_path: str | None, **asked: Any) -> None:
 
     \b
     Example:
-      python cli.py verify published/resnet50
+      python cli.py verify resnet50-published
     """
     import triport
     from triport.publishing.tables import verification_pieces
