@@ -2,9 +2,10 @@
 
 python docs/generate.py
 
-With them docs/operators.md, which `python -m triport.converters.mindir.operator_table` makes alone. A test fails when one of
-them is stale. A model that has no graph in converters/graphs/models gets one too;
-where a definition has changed, `python docs/generate_graphs.py MODEL` makes its graph again.
+A test fails when one of them is stale. docs/operators.md is among them, which
+`python -m triport.converters.mindir.operator_table` makes alone. A model that has no graph in
+converters/graphs/models gets one too; where a definition has changed, `python docs/generate_graphs.py MODEL`
+makes its graph again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What mkdocs asks while it builds the site: README's pages become the site's first ones.
 
-The pages are written to be read in the repository. On the site a link to a page of docs/ leads to that page, and one
-to a file of the repository, which the site does not have, becomes the file's path.
+The pages are written to be read in the repository. On the site a link to a page of docs/ leads to that page,
+and one to a file of the repository, which the site does not have, becomes the file's path.
 """
 
 from __future__ import annotations

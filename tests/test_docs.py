@@ -14,7 +14,7 @@ from triport.reference_models.spec import all_models
 ROOT = Path(__file__).parent.parent
 COMMANDS = [
     shlex.split(line, comments=True)[2:]
-    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    for page in (*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").glob("*.md")))
     for line in re.findall(r"^\$? ?(python cli\.py .*)$", page.read_text(), flags=re.MULTILINE)
 ]
 
