@@ -5,7 +5,7 @@ BIN := .venv/bin
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup demo test test-all lint check format benchmark gpu clean
+.PHONY: setup demo test test-all lint check format generated docs benchmark gpu clean
 
 setup: .venv/.installed
 
@@ -40,6 +40,19 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# Everything that is made from the code: pages, tables of names, layouts, missing graphs.
+generated: setup
+	$(BIN)/python docs/generate.py
+
+# The site, in out/site: in an environment of its own, for mkdocs builds it from text alone.
+docs: .venv-docs/.installed
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
+
+.venv-docs/.installed: constraints.txt
+	test -x .venv-docs/bin/python || $$(command -v $(PYTHON) || command -v python3) -m venv .venv-docs
+	.venv-docs/bin/pip install --quiet --disable-pip-version-check -c constraints.txt mkdocs mkdocs-material
+	touch $@
+
 benchmark: setup
 	$(BIN)/python benchmarks/convert.py
 	$(BIN)/python benchmarks/evaluate.py
@@ -55,4 +68,4 @@ gpu: .venv-gpu/.installed
 	touch $@
 
 clean:
-	rm -rf .venv .venv-gpu out build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-gpu .venv-docs out build *.egg-info .pytest_cache .mypy_cache .ruff_cache

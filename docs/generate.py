@@ -2,8 +2,10 @@
 
 python docs/generate.py
 
-A test fails when one of them is stale. A model that has no graph in converters/graphs/models gets one too;
-where a definition has changed, `python docs/generate_graphs.py MODEL` makes its graph again.
+A test fails when one of them is stale. docs/operators.md is among them, which
+`python -m triport.converters.mindir.operator_table` makes alone. A model that has no graph in
+converters/graphs/models gets one too; where a definition has changed, `python docs/generate_graphs.py MODEL`
+makes its graph again.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ import triport
 from triport.cli import main
 from triport.converters import name_index
 from triport.converters.graphs.stored import FOLDER as GRAPHS
+from triport.converters.mindir import operator_table
 from triport.reference_models import layouts
 from triport.reference_models.layouts_torch import layers_of
 from triport.reference_models.program import FROM_CHECKOUT, started_as
@@ -140,8 +143,10 @@ API_MODULES = (
     "triport.api.parity",
     "triport.api.diagnose",
     "triport.api.pair",
+    "triport.api.from_onnx",
     "triport.api.evaluate",
     "triport.api.publish",
+    "triport.api.sources",
 )
 
 
@@ -206,6 +211,7 @@ PAGES = {
     DOCS / "models.md": models_page,
     DOCS / "cli.md": cli_page,
     DOCS / "field.md": field_page,
+    operator_table.PATH: operator_table.make_table,
     name_index.TABLE: name_index.table_text,
 }
 

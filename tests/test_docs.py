@@ -14,7 +14,7 @@ from triport.reference_models.spec import all_models
 ROOT = Path(__file__).parent.parent
 COMMANDS = [
     shlex.split(line, comments=True)[2:]
-    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    for page in (*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").glob("*.md")))
     for line in re.findall(r"^\$? ?(python cli\.py .*)$", page.read_text(), flags=re.MULTILINE)
 ]
 
@@ -40,3 +40,26 @@ def test_a_command_that_the_docs_show_parses(words):
         return
     command = main.get_command(click.Context(main), words[0])
     command.make_context(words[0], list(words[1:]), resilient_parsing=False)
+
+
+OPTIONS = [
+    pytest.param(option, id=f"{name} {option.opts[-1]}")
+    for name in main.list_commands(click.Context(main))
+    for option in main.get_command(click.Context(main), name).params
+    if isinstance(option, click.Option)
+]
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_the_help_of_an_option_is_whole_sentences(option):
+    assert re.fullmatch(r"[A-Z].*[^.]\.", option.help), option.help
+    assert not {"...", ",..."} & set(option.help.split())
+
+
+@pytest.mark.parametrize("name", main.list_commands(click.Context(main)))
+def test_the_list_of_commands_cuts_nothing_off(name):
+    """In a terminal of 80 columns."""
+    described = re.search(rf"^  {name} +(.*)$", (DOCS / "cli.md").read_text(), flags=re.MULTILINE).group(1)
+
+    assert described.endswith(".")
+    assert not described.endswith("...")

@@ -35,20 +35,20 @@ class Size(click.ParamType):
 _LARGEST_PX = 8192
 _WEIGHTS = (
     click.option(
-        "--from", "source_runtime", type=RUNTIME, help="What SOURCE must be; left out, it is found."
+        "--from", "source_runtime", type=RUNTIME, help="The runtime that SOURCE is of. Left out, it is found."
     ),
     click.option(
         "--model",
         metavar="NAME",
         shell_complete=complete_models,
-        help="What SOURCE must be a checkpoint of; left out, it is found.",
+        help="The model that SOURCE is a checkpoint of. Left out, it is found.",
     ),
-    click.option("--dialect", metavar="D", help="Whose names to write: mindcv, torchvision, timm, ..."),
+    click.option("--dialect", metavar="D", help="Whose names to write, such as mindcv or timm."),
     click.option(
         "--dtype",
         type=Word("dtype", ("float16", "bfloat16", "float32"), PRECISION_ALIASES),
-        help="Convert the values, and say how far they were rounded; an ONNX file then computes in float16. "
-        "Left out, only float32 is taken.",
+        help="Convert the values, and say how far they were rounded. With float16, an ONNX file also "
+        "computes in float16. Left out, only float32 is taken.",
     ),
     click.option(
         "--crc", is_flag=True, help="End a .ckpt with the CRC that MindSpore's crc_check=True compares."
@@ -56,7 +56,7 @@ _WEIGHTS = (
     click.option(
         "--plain",
         is_flag=True,
-        help="A .ckpt of MindSpore's own bytes alone, which do not say what model they are of.",
+        help="Write a .ckpt as MindSpore does. It then does not say which model it is of.",
     ),
 )
 _NAMES = (
@@ -64,42 +64,58 @@ _NAMES = (
         "--names",
         type=click.Path(path_type=Path),
         metavar="NAMES.toml",
-        help="What `pair` wrote: move weights from one of its networks to the other.",
+        help="The file that `pair` wrote. Weights of one of its networks become those of the other.",
     ),
     click.option(
-        "--into", type=click.Choice(["a", "b"]), help="With --names: for which, where both have the names."
+        "--into",
+        type=click.Choice(["a", "b"]),
+        help="With --names, the network to write for, where the names are those of both.",
     ),
 )
 _ONNX = (
     click.option(
-        "--opset", type=int, default=17, show_default=True, help="For ONNX: 13 to 21; .mindir from 11."
+        "--opset",
+        type=int,
+        default=17,
+        show_default=True,
+        help="The opset of an ONNX file, 13 to 21. Of a .mindir file, 11 to 21.",
     ),
     click.option(
         "--size",
         type=Size(),
         metavar="PX|free",
-        help="For ONNX: the side of the images; free leaves height and width free where the graph allows it.",
+        help="The side of an ONNX file's images in pixels. The word free leaves height and width free, "
+        "where the graph allows it.",
     ),
     click.option(
         "--io-dtype",
         type=Word("dtype", ("float32", "float16"), PRECISION_ALIASES),
         default="float32",
         show_default=True,
-        help="For ONNX with --dtype float16: what its input and output are.",
+        help="The dtype of input and output, in ONNX with --dtype float16.",
     ),
     click.option(
-        "--optimize", is_flag=True, help="For ONNX: fold BatchNorm; faster, cannot be converted back."
+        "--optimize",
+        is_flag=True,
+        help="Fold BatchNorm in an ONNX file. It is faster, and cannot be converted back.",
     ),
 )
 _GRAPH = (
-    click.option("--cell", metavar="MODULE:FACTORY", help="Any MindSpore Cell instead of SOURCE, to ONNX."),
-    click.option("--checkpoint", type=click.Path(path_type=Path), help="The parameters of NET or --cell."),
+    click.option(
+        "--cell",
+        metavar="MODULE:FACTORY",
+        help="A MindSpore Cell in code, instead of SOURCE. It becomes ONNX.",
+    ),
+    click.option(
+        "--checkpoint", type=click.Path(path_type=Path), help="A file with the parameters of NET or --cell."
+    ),
     click.option(
         "--input",
         "inputs",
         multiple=True,
         metavar="SPEC",
-        help="Of NET or --cell, each input: 1x3x224x224, tokens=1x128@length:int64:0..30522",
+        help="An input of NET or --cell, such as 1x3x224x224 or tokens=1x128@length:int64:0..30522. Give it "
+        "once for each input.",
     ),
     click.option("--no-check", is_flag=True, help="Do not compare a graph with what it was made of."),
 )
@@ -115,12 +131,13 @@ _GROUPS = {
 
 @click.command(cls=Command, groups=_GROUPS)
 @click.argument("sources", nargs=-1, metavar="[SOURCE...|NET]", shell_complete=complete_models)
-@click.option("--to", type=RUNTIME, help="The runtime to write for; left out, it is found from -o's suffix.")
+@click.option("--to", type=RUNTIME, help="The runtime to write for. Left out, it is found from -o's suffix.")
 @click.option(
     "-o",
     "--output",
     type=OutputFileOrFolder(path_type=Path),
-    help="Default: SOURCE's name, in this folder. A folder: the source of an ONNX graph, and its weights.",
+    help="The file to write, or the folder for the source of an ONNX graph. Left out, it is SOURCE's name in "
+    "this folder.",
 )
 @with_options(*_WEIGHTS, *_NAMES, *_ONNX, *_GRAPH)
 @selection_options
@@ -129,7 +146,9 @@ _GROUPS = {
 def convert(
     sources: tuple[str, ...], json_path: str | None, no_head: bool, no_check: bool, **asked: Any
 ) -> None:
-    """Move a checkpoint to another runtime: every parameter accounted for, bit-equal, checked.
+    """Move weights or a network to another runtime, and check it.
+
+    Of a checkpoint every parameter is accounted for, and the bits of what was written are compared.
 
     SOURCE is any .ckpt, .pth, .safetensors or .onnx, told by its content; a hub's folder, or the index of
     a checkpoint in several files; published weights' name, hf-hub:owner/name, timm/name or an https

@@ -18,17 +18,23 @@ _PATH = click.Path(path_type=Path)
 @click.command(cls=Command)
 @click.argument("first", metavar="A", type=_PATH)
 @click.argument("second", metavar="B", type=_PATH)
-@click.option("--data", type=_PATH, help="Labelled images, as `evaluate` takes them: both files are scored.")
-@click.option("--labels", type=_PATH, help="Classes of ILSVRC2012_val_*.JPEG: the devkit, or a list.")
-@click.option("--classes", type=_PATH, help="Class folders' names, one a line, in the order of the outputs.")
+@click.option(
+    "--data", type=_PATH, help="Labelled images, as `evaluate` takes them. Both files are scored on them."
+)
+@click.option("--labels", type=_PATH, help="The devkit or a list, for the classes of ILSVRC2012_val_*.JPEG.")
+@click.option(
+    "--classes", type=_PATH, help="A file of class folders' names, one a line, in the order of the outputs."
+)
 @click.option("--limit", type=click.IntRange(1), help="Score a fixed, stratified sample of so many images.")
-@click.option("--allow-subset", is_flag=True, help="The data set is meant to be a part.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the inputs that are compared.")
+@click.option("--allow-subset", is_flag=True, help="Accept a data set that is a part of the whole.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="The seed of the inputs that are compared."
+)
 @DEVICE
 @click.option("--html", type=OutputFile(path_type=Path), help="Write a page of what was found.")
 @JSON
 def diagnose(first: Path, second: Path, json_path: str | None, html: Path | None, **asked: Any) -> None:
-    """Find out why two files of one model do not give the same results.
+    """Find out why two files of one model give other results.
 
     A is the file that is right, B the one that is not. Weights, graph, precision, preprocessing and the order
     of the classes are compared one after the other, whatever the formats; with --data both are scored on

@@ -12,7 +12,9 @@ from .shared.output import emit, print_pieces
 @click.command(cls=Command)
 @JSON
 def doctor(json_path: str | None) -> None:
-    """Say which runtimes and devices are usable, with versions, and what to do about the others.
+    """Say which runtimes and devices can be used on this machine.
+
+    Each has its version. For the others it is said what to do.
 
     \b
     Example:

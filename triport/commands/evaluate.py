@@ -37,48 +37,71 @@ _GROUPS = {
     required=True,
     shell_complete=complete_models,
 )
-@click.option("--data", type=_PATH, help="Labelled images; see the layouts below.")
-@click.option("--labels", type=_PATH, help="Classes of ILSVRC2012_val_*.JPEG: the devkit, or a list.")
-@click.option("--classes", type=_PATH, help="Class folders' names, one a line, in the order of the outputs.")
+@click.option("--data", type=_PATH, help="Labelled images, in a layout that is listed above.")
+@click.option("--labels", type=_PATH, help="The devkit or a list, for the classes of ILSVRC2012_val_*.JPEG.")
+@click.option(
+    "--classes", type=_PATH, help="A file of class folders' names, one a line, in the order of the outputs."
+)
 @click.option(
     "--runtime",
     type=RunsIn(),
     multiple=True,
-    help="Where to run: mindspore, pytorch, onnx or openvino. Left out, it is the network's own runtime.",
+    help="The runtime. Left out, it is the network's own.",
 )
 @DEVICE
 @click.option(
-    "--model", metavar="NAME", multiple=True, help="What FILE must be a checkpoint of; left out, it is found."
+    "--model",
+    metavar="NAME",
+    multiple=True,
+    help="The model that FILE is a checkpoint of. Left out, it is found.",
 )
 @click.option(
     "--precision",
     type=Precision(),
     multiple=True,
-    help="float32 (default), tf32, hf32, float16, bfloat16, O0 to O3 of AMP, or int8 of a quantised file.",
+    help="One of float32, tf32, hf32, float16, bfloat16, AMP's O0 to O3, and int8 of a quantised file. Left "
+    "out, it is float32.",
 )
-@click.option("--profile", multiple=True, help="Preprocess as these weights do, or change KEY=VALUE,...")
-@click.option("--compare-preprocessing", is_flag=True, help="Also score with usual mistakes undone or made.")
-@click.option("--limit", type=click.IntRange(1), help="Score a fixed, stratified sample of so many images.")
-@click.option("--allow-subset", is_flag=True, help="The data set is meant to be a part.")
-@click.option("--allow-duplicates", is_flag=True, help="Let files with the same bytes count each.")
-@click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
-@click.option("--workers", type=click.IntRange(1), help="Threads that decode; default: one a CPU.")
 @click.option(
-    "--rows", type=OutputFile(path_type=Path), help="Write one CSV row per image there, as results come."
+    "--profile",
+    multiple=True,
+    help="Prepare images as for these published weights, or with a change such as mean=0.5/0.5/0.5,crop=224.",
+)
+@click.option(
+    "--compare-preprocessing",
+    is_flag=True,
+    help="Score with other preprocessing as well, each with one usual mistake made or undone.",
+)
+@click.option("--limit", type=click.IntRange(1), help="Score a fixed, stratified sample of so many images.")
+@click.option("--allow-subset", is_flag=True, help="Accept a data set that is a part of the whole.")
+@click.option("--allow-duplicates", is_flag=True, help="Count each of several files with the same bytes.")
+@click.option(
+    "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Images in a batch."
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="Threads that decode images. Left out, there is one for each CPU.",
+)
+@click.option(
+    "--rows", type=OutputFile(path_type=Path), help="Write one CSV row for each image there, as results come."
 )
 @click.option("--resume", is_flag=True, help="Go on with the --rows of a run that was stopped.")
 @click.option("--predictions", is_flag=True, help="Also list every image with its best five classes.")
 @click.option(
     "--html",
     type=OutputFile(path_type=Path),
-    help="Write a page: confusions, worst images and calibration; of a pair, the images that differ.",
+    help="Write a page of confusions, worst images and calibration. Of a pair, it has the "
+    "images that differ.",
 )
 @OFFLINE
 @JSON
 def evaluate(
     what: tuple[str, ...], json_path: str | None, html: Path | None, predictions: bool, **asked: Any
 ) -> None:
-    """Score a classifier on labelled images, beside the published accuracy where there is one.
+    """Score a classifier on labelled images.
+
+    The published accuracy stands beside the result, where there is one.
 
     A FILE is a checkpoint of a known model, or any ONNX or .mindir file with one image input and one
     (N, classes) output; a NET is package.module:factory or path/file.py:factory with its own weights.

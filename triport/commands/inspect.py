@@ -17,14 +17,16 @@ from .shared.words import complete_models
 
 @click.command(cls=Command)
 @click.argument("files", nargs=-1, required=True, metavar="SOURCE [OTHER]...", shell_complete=complete_models)
-@click.option("--stats", is_flag=True, help="Every tensor's range, mean, deviation, NaN and Inf.")
-@click.option("--strict", is_flag=True, help="Exit code 1 if there is any problem.")
+@click.option(
+    "--stats", is_flag=True, help="Show every tensor's range, mean and deviation, with its NaN and Inf."
+)
+@click.option("--strict", is_flag=True, help="End with exit code 1 if there is any problem.")
 @click.option("--each", is_flag=True, help="Say what each of two files is, instead of what differs.")
 @click.option(
     "--names",
     type=click.Path(path_type=Path),
     metavar="NAMES.toml",
-    help="What `pair` wrote: FILE is of one of its networks, not of a known model.",
+    help="The file that `pair` wrote. SOURCE is of one of its networks, and no known model is looked for.",
 )
 @selection_options
 @OFFLINE
@@ -40,7 +42,9 @@ def inspect(
     offline: bool,
     **selection: Any,
 ) -> None:
-    """Say what a checkpoint is: format, names, model, classes, tensors, and what is wrong with it.
+    """Say what a checkpoint is, and what is wrong with it.
+
+    That is its format, its names, its model, its classes and its tensors.
 
     SOURCE is a file, a hub's folder, published weights' name, hf-hub:owner/name, an https address, or -
     for standard input. With OTHER, say what differs between the two, across formats and dialects; exit

@@ -14,7 +14,9 @@ from .shared.words import complete_models
 @click.argument("name", required=False, shell_complete=complete_models)
 @JSON
 def models(name: str | None, json_path: str | None) -> None:
-    """List the models, or show one: names, preprocessing, published weights and accuracy.
+    """List the models that are known, or show one.
+
+    One model is shown with its names, its preprocessing, its published weights and their accuracy.
 
     \b
     Example:

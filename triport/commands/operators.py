@@ -14,15 +14,22 @@ from .shared.output import emit, print_pieces
 
 @click.command(cls=Command)
 @click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.option("--to", type=RUNTIME, help="The runtime to write for. Left out, all; of FILE, what it becomes.")
-@click.option("--opset", type=int, default=17, show_default=True, help="For ONNX.")
+@click.option(
+    "--to",
+    type=RUNTIME,
+    help="The runtime to write for. Left out, all are listed, or the one that FILE becomes.",
+)
+@click.option("--opset", type=int, default=17, show_default=True, help="The opset, where ONNX is written.")
 @JSON
 def operators(file: Path | None, to: str | None, opset: int, json_path: str | None) -> None:
-    """List the operators that can be written, with their limits; or what a graph needs of them, and lacks.
+    """List the operators that are supported, or those of a graph.
+
+    Without FILE, each operator is listed with its limits. With FILE, what the graph needs is listed, and what
+    of it is not supported.
 
     FILE is a .mindir file, to ONNX, or an .onnx file, to pytorch or mindspore source. Nothing is converted
-    and no framework is needed: each operator is read as `convert` would read it. Exit code 1 if something
-    lacks.
+    and no framework is needed: each operator is read as `convert` would read it. Exit code 1 if any is
+    not supported.
 
     \b
     Example:

@@ -21,20 +21,21 @@ from .shared.output import emit, print_pieces, shown_progress
     multiple=True,
     required=True,
     metavar="SPEC",
-    help="What goes into both, once for each input: 1x3x224x224, tokens=2x16@length:int64:0..1000.",
+    help="An input of both, such as 1x3x224x224 or tokens=2x16@length:int64:0..1000. Give it once for each "
+    "input.",
 )
 @click.option(
     "-o",
     "--output",
     type=OutputFile(),
     metavar="NAMES.toml",
-    help="Write the map, and how far it is proven, for `convert --names`.",
+    help="Write the map there, and how far it is proven, for `convert --names`.",
 )
 @click.option(
     "--scaffold",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="A new folder for the start of a family: the rows of its dialect, its layout.",
+    help="Write the start of a family into this new folder, with the rows of its dialect and its layout.",
 )
 @JSON
 def pair(
@@ -45,7 +46,9 @@ def pair(
     scaffold: Path | None,
     json_path: str | None,
 ) -> None:
-    """Derive which parameters of one network are which of another, and prove it by numbers.
+    """Find which parameter of one network is which of another.
+
+    The answer is proven by numbers.
 
     A NET is a network of your own, package.module:factory or path/file.py:factory, perhaps with literal
     arguments, a .onnx or a .mindir file, or a model's name. Names, and the order of definition, decide

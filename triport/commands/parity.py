@@ -70,27 +70,32 @@ _GROUPS = {
 @click.argument("what", nargs=-1, metavar="MODEL|NET|SOURCE...", shell_complete=complete_models)
 @click.option("--all", "every", is_flag=True, help="Check every model.")
 @click.option(
-    "--weights", help="A checkpoint of MODEL or NET, instead of random weights; of a NET also: own."
+    "--weights",
+    help="A checkpoint of MODEL or NET, instead of random weights. The word own means the weights that a NET "
+    "has.",
 )
 @click.option(
     "--input",
     "inputs",
     multiple=True,
     metavar="SPEC",
-    help="What goes into a NET, once for each input: 1x3x224x224, tokens=2x16@length:int64:0..1000.",
+    help="An input of a NET, such as 1x3x224x224 or tokens=2x16@length:int64:0..1000. Give it once for each "
+    "input.",
 )
 @click.option(
     "--names",
     type=click.Path(path_type=Path),
     metavar="NAMES.toml",
-    help="What `pair` wrote of two NETs whose parameters have other names, or lie otherwise.",
+    help="The file that `pair` wrote of two NETs. Their parameters may have other names, or be stored "
+    "otherwise.",
 )
-@click.option("--model", help="What the FILEs are of, where they do not tell.")
+@click.option("--model", help="The model that the files are of, where they do not tell.")
 @click.option(
     "--runtimes",
     type=Names(RUNTIME_ALIASES),
     metavar="NAME,NAME",
-    help="Which to compare. Default: mindspore,pytorch,onnx; see --precision.",
+    help="The runtimes to compare. Left out, they are mindspore,pytorch,onnx, or those that compute in "
+    "--precision.",
 )
 @DEVICE
 @click.option(
@@ -98,26 +103,40 @@ _GROUPS = {
     type=Precision(),
     default="float32",
     show_default=True,
-    help="float32, tf32, hf32, float16, bfloat16, AMP's O0 to O3: in the runtimes that compute so; int8: "
-    "the ONNX files, quantised, or one of two FILEs that is.",
+    help="One of float32, tf32, hf32, float16, bfloat16 and AMP's O0 to O3, in the runtimes that compute "
+    "so. With int8, the ONNX files are quantised, or one of two files already is.",
 )
 @click.option(
     "--tolerance",
     type=Tolerance(),
-    help="Of the largest reference value. Default: a multiple of the noise of --precision, 8 for float32.",
+    help="The share of the largest reference value that is allowed. Left out, it is a multiple of the noise "
+    "of --precision, 8 for float32.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the random weights and the input.")
 @click.option(
-    "--batch-size", "batch_sizes", type=NUMBERS, default="2", show_default=True, help="One, or 1,2,3."
+    "--seed", type=int, default=0, show_default=True, help="The seed of the random weights and of the input."
 )
-@click.option("--layers", is_flag=True, help="Compare every module; name the first that parts.")
-@click.option("--isolate", is_flag=True, help="Compare every module alone, fed the reference's input.")
 @click.option(
-    "--gradients", is_flag=True, help="Compare training: loss, every gradient, BatchNorm statistics."
+    "--batch-size",
+    "batch_sizes",
+    type=NUMBERS,
+    default="2",
+    show_default=True,
+    help="The number of images in a batch, or several numbers such as 1,2,3.",
+)
+@click.option("--layers", is_flag=True, help="Compare every module, and name the first that is wrong.")
+@click.option("--isolate", is_flag=True, help="Compare every module alone, each on the reference's input.")
+@click.option(
+    "--gradients",
+    is_flag=True,
+    help="Compare training too, with loss, every gradient and BatchNorm's statistics.",
 )
 @click.option("--steps", type=click.IntRange(1), help="Compare that many steps of SGD as well.")
 @click.option(
-    "--size", "sizes", type=NUMBERS, metavar="PX", help="Of the input, or 224,193. Default: the model's own."
+    "--size",
+    "sizes",
+    type=NUMBERS,
+    metavar="PX",
+    help="The side of the images, or several such as 224,193. Left out, it is the model's own.",
 )
 @click.option(
     "--images",
@@ -135,14 +154,14 @@ _GROUPS = {
     "recorded_inputs",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="What --save-inputs wrote; with --outputs.",
+    help="The file that --save-inputs wrote. Give it with --outputs.",
 )
 @click.option(
     "--outputs",
     "recorded_outputs",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="A .npz file of what a network elsewhere has made of --inputs, which is judged.",
+    help="A .npz file of what a network elsewhere has computed from --inputs. It is judged.",
 )
 @OFFLINE
 @JSON
@@ -161,7 +180,9 @@ _GROUPS = {
     help="Write the verdicts as JUnit XML, for CI.",
 )
 def parity(json_path: str | None, html_path: str | None, junit_path: str | None, **asked: Any) -> None:
-    """Prove that every runtime computes the same function, against PyTorch in float64.
+    """Prove that every runtime computes the same function.
+
+    Each is compared with PyTorch in float64.
 
     A MODEL gets seeded weights in which no value is left at its initial one; a SOURCE has its own: a
     file, a hub's folder, published weights' name, hf-hub:owner/name or an https address. ONNX

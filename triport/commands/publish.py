@@ -16,49 +16,75 @@ from .shared.words import complete_models
 
 @click.command(cls=Command)
 @click.argument("source", shell_complete=complete_models)
-@click.option("--model", metavar="NAME", help="What SOURCE is: a model, or published weights.")
 @click.option(
-    "--net", "nets", multiple=True, metavar="NET", help="Or a network of your own; twice for a pair."
+    "--model", metavar="NAME", help="The model, or the name of the published weights, that SOURCE is."
+)
+@click.option(
+    "--net",
+    "nets",
+    multiple=True,
+    metavar="NET",
+    help="Instead of --model, a network of your own that SOURCE has the weights of; given twice, a pair.",
 )
 @click.option(
     "--input",
     "inputs",
     multiple=True,
     metavar="SPEC",
-    help="Of NET, each input: 1x3x224x224, tokens=1x128:int64",
+    help="What goes into NET, once for each input: 1x3x224x224, tokens=1x128:int64.",
 )
 @click.option(
     "--names",
     type=click.Path(path_type=Path),
     metavar="NAMES.toml",
-    help="Of two NETs: which parameters belong together, as `pair` wrote it.",
-)
-@click.option("--preprocessing", metavar="TEXT", help="Of NET: one line for the card.")
-@click.option("-o", "--output", required=True, type=OutputFolder(path_type=Path), help="A new folder.")
-@click.option(
-    "--license", required=True, metavar="ID", help="Of the weights, an SPDX identifier such as apache-2.0."
+    help="Which parameters of two NETs belong together, as `pair` wrote it.",
 )
 @click.option(
-    "--dialect", "dialects", multiple=True, metavar="D", help="Also write names of mindcv, timm, ..."
+    "--preprocessing", metavar="TEXT", help="How the inputs of NET are prepared, in one line for the card."
+)
+@click.option(
+    "-o", "--output", required=True, type=OutputFolder(path_type=Path), help="The new folder to write."
+)
+@click.option(
+    "--license",
+    required=True,
+    metavar="ID",
+    help="The license of the weights, as an SPDX identifier such as apache-2.0.",
+)
+@click.option(
+    "--dialect",
+    "dialects",
+    multiple=True,
+    metavar="D",
+    help="Also write files with the names of this dialect, such as mindcv or timm.",
 )
 @click.option("--classes", type=click.Path(path_type=Path), help="A file with one class name a line.")
-@click.option("--accuracy", multiple=True, metavar="[DATA SET=]FILE", help="What `evaluate --json` wrote.")
-@click.option("--push", metavar="REPO", help="Then upload the folder to this model repository of the hub.")
+@click.option(
+    "--accuracy",
+    multiple=True,
+    metavar="[DATA SET=]FILE",
+    help="A file that `evaluate --json` wrote. The card claims its accuracy if it is of this very file.",
+)
+@click.option("--push", metavar="REPO", help="Upload the folder to this model repository of the hub.")
 @click.option(
     "--public/--private",
     "public",
     default=None,
-    help="With --push: whether a new repository is seen by everyone. Private by default.",
+    help="Whether everyone can see a repository that --push makes. Left out, it is private.",
 )
-@click.option("--replace", is_flag=True, help="With --push: change a repository that has other files.")
+@click.option("--replace", is_flag=True, help="Let --push change a repository that has other files.")
 @click.option(
-    "--delete-others", is_flag=True, help="With --replace: delete its files that are not published."
+    "--delete-others",
+    is_flag=True,
+    help="With --replace, delete files of the repository that are not in the folder.",
 )
-@click.option("--dry-run", is_flag=True, help="With --push: list what would be uploaded, upload nothing.")
+@click.option("--dry-run", is_flag=True, help="With --push, list what would be uploaded, and upload nothing.")
 @OFFLINE
 @JSON
 def publish(json_path: str | None, **asked: Any) -> None:
-    """Make a folder of SOURCE for every runtime, with a model card and a manifest that proves it.
+    """Make a folder for every runtime, and the proof with it.
+
+    The folder has a model card, and a manifest with every hash, name and result.
 
     Inspection, conversion, round trip and parity must pass: at the first that does not, exit code 1
     and no folder. The same source gives the same bytes; SOURCE_DATE_EPOCH sets the card's date.
@@ -68,7 +94,7 @@ def publish(json_path: str | None, **asked: Any) -> None:
 
     \b
     Example:
-      python cli.py publish resnet50.ckpt --model resnet50.mindcv --license apache-2.0 -o published/resnet50
+      python cli.py publish resnet50.ckpt --model resnet50.mindcv --license apache-2.0 -o resnet50-published
       python cli.py publish resnet50.pth --model resnet50 --license mit -o out --push me/resnet50 --dry-run
       python cli.py publish net.pth --net net.py:build --input 1x3x64x64 --license mit -o published/net
     """

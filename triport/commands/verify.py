@@ -16,25 +16,27 @@ from .shared.words import RUNTIME_ALIASES, Names
 
 @click.command(cls=Command)
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--digest", metavar="SHA256", help="The manifest's, as the publisher gave it elsewhere.")
+@click.option("--digest", metavar="SHA256", help="The manifest's digest, as the publisher gave it elsewhere.")
 @click.option(
     "--runtimes",
     type=Names(RUNTIME_ALIASES),
     default="mindspore,pytorch,onnx",
     show_default=True,
-    help="Where to run the sample.",
+    help="The runtimes in which the sample is run.",
 )
 @DEVICE
 @JSON
 def verify(folder: Path, json_path: str | None, **asked: Any) -> None:
-    """Check a folder that `publish` made: hashes, structure, bits, claims, and the sample's logits.
+    """Check a folder that `publish` made.
+
+    Its hashes, structure, bits and claims are checked, and the sample's logits are computed again.
 
     Hashes, structure, bits and claims need no framework; the sample runs in every runtime that is
     installed. Nothing in the folder is executed. Exit code 1 if anything is not as it must be.
 
     \b
     Example:
-      python cli.py verify published/resnet50
+      python cli.py verify resnet50-published
     """
     import triport
     from triport.publishing.tables import verification_pieces

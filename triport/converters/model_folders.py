@@ -1,8 +1,8 @@
 """Which file of a folder is its weights, where the folder is one of a hub's: Hugging Face's or ModelScope's.
 
-The names are those that the hubs' own libraries look for, in their order: transformers' SAFE_WEIGHTS_NAME,
+The names are meant to be those that the hubs' own libraries look for: transformers' SAFE_WEIGHTS_NAME,
 SAFE_WEIGHTS_INDEX_NAME, WEIGHTS_NAME and WEIGHTS_INDEX_NAME, open_clip's, and ModelScope's TORCH_MODEL_FILE
-beside its configuration.json.
+beside its configuration.json. They and their order are from memory, untested on real folders of either hub.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ JSON = click.option(
     "json_path",
     type=OutputFile(),
     metavar="PATH",
-    help="Write the result as JSON; - is stdout, and nothing else goes there.",
+    help="Write the result as JSON. A - writes it to stdout, and nothing else goes there.",
 )
 OFFLINE = click.option(
     "--offline", is_flag=True, help="Use only what was downloaded before, and never the network."
@@ -27,7 +27,7 @@ DEVICE = click.option(
     default="cpu",
     show_default=True,
     metavar="cpu|cuda[:i]|npu[:i]",
-    help="Where to run; gpu and ascend are other words for cuda and npu.",
+    help="The device to run on. The words gpu and ascend mean cuda and npu.",
 )
 
 
@@ -44,10 +44,14 @@ def with_options(*options: Callable[..., Any]) -> Callable[..., Any]:
 
 # which of a file's tensors are meant
 selection_options = with_options(
-    click.option("--key", metavar="NAME", help="Where the state dict lies in a .pth: a.b or a/b."),
-    click.option("--prefix", metavar="P", help="Which part of the names is the network: student, ema."),
+    click.option("--key", metavar="NAME", help="Where the state dict lies in a .pth, as a.b or a/b."),
     click.option(
-        "--rename", "renames", multiple=True, metavar="OLD=NEW", help="A layer's other name: fc.1=fc."
+        "--prefix",
+        metavar="P",
+        help="The prefix of the network's names, such as student or ema. Others are left out.",
     ),
-    click.option("--no-head", is_flag=True, help="Without the last layer, which need not be there."),
+    click.option(
+        "--rename", "renames", multiple=True, metavar="OLD=NEW", help="Rename a layer, as in fc.1=fc."
+    ),
+    click.option("--no-head", is_flag=True, help="Leave out the last layer, which need not be there."),
 )
