@@ -4,6 +4,9 @@ Of a Cell that MindSpore can trace but not run, the graphs of several batch size
 are the same graph, or compute the same. A .mindir file holds one batch size; the batch is free there if
 each image gives what it gives alone. Of a file whose images see each other nobody can tell whether a
 number in it is the batch size.
+
+How near is the same: a multiple of how far the right side moves when its inputs and each of its roundings
+fall otherwise, and no more than `WIDEST`. Whole numbers are equal.
 """
 
 from __future__ import annotations
@@ -19,10 +22,14 @@ import onnx
 from triport.converters.mindir.graph import TensorType
 from triport.converters.mindir.tracing import batch_sizes
 from triport.parity.judge.difference import difference
+from triport.parity.judge.noise import nudged
+from triport.parity.judge.tolerance import FLOAT32, WIDEST, WIDEST_NARROW
 from triport.reference_models.errors import TriportError
 
 from .beside import beside
 from .feeds import find_ranges, make_inputs
+from .judge import LEAST, NARROW
+from .roundings import narrowest_float, noise_of_roundings
 from .runs import RefusedError, open_session, run_onnx
 
 if TYPE_CHECKING:
@@ -30,9 +37,6 @@ if TYPE_CHECKING:
 
     # the graph of a Cell traced with a batch size, the batch free or not
     Trace = Callable[[int, bool], onnx.ModelProto]
-
-# what two runs of one net may differ by, in float16 and otherwise; another net differs by more
-SAME_NARROW, SAME = 0.2, 1e-3
 
 
 def find_problem_by_tracing(path: Path, model: onnx.ModelProto, traced: int, trace: Trace) -> str | None:
@@ -45,8 +49,7 @@ def find_problem_by_tracing(path: Path, model: onnx.ModelProto, traced: int, tra
         if other is not None and _describe_graph(other) == _describe_graph(model):
             continue
         try:
-            fixed = trace(size, False)
-            if _compute_the_same(path, model, fixed, size):
+            if _compute_the_same(path, model, trace(size, False), size):
                 continue
         except (RefusedError, TriportError) as error:
             return f"it was not proven: traced with a batch of {size} it is another graph, and {error}"
@@ -101,11 +104,40 @@ def _compute_the_same(path: Path, model: onnx.ModelProto, fixed: onnx.ModelProto
     found = run_onnx(open_session(path), inputs)
     with beside(path, fixed) as other:
         references = run_onnx(open_session(other), inputs)
-    return all(_are_close(*pair) for pair in zip(found, references, strict=True))
+
+    def moved(copy: onnx.ModelProto, draw: int) -> list[np.ndarray]:
+        with beside(path, copy) as changed:
+            return run_onnx(open_session(changed, None), _nudged(inputs, draw))
+
+    allowed = _allowed(fixed, references, moved)
+    return all(_are_close(*each) for each in zip(found, references, allowed, strict=True))
 
 
-def _are_close(found: np.ndarray, reference: np.ndarray) -> bool:
-    most = SAME_NARROW if reference.dtype.itemsize == 2 else SAME
+def _nudged(inputs: Sequence[np.ndarray], draw: int) -> list[np.ndarray]:
+    import numpy as np
+
+    random = np.random.default_rng(draw)
+    return [nudged(array, random) for array in inputs]
+
+
+def _allowed(
+    model: onnx.ModelProto,
+    references: Sequence[np.ndarray],
+    moved: Callable[[onnx.ModelProto, int], list[np.ndarray]],
+) -> list[float]:
+    """Return what each output may differ by, of how far the right side's moved runs are apart."""
+    narrow = narrowest_float(model)
+    calibration, widest = (FLOAT32, WIDEST) if narrow is None else (NARROW[narrow], WIDEST_NARROW)
+    allowed = []
+    noises = noise_of_roundings(model, moved)
+    for value, reference, noise in zip(model.graph.output, references, noises, strict=True):
+        least = LEAST.get(value.type.tensor_type.elem_type, FLOAT32.least)
+        tolerance = min(calibration.tolerance_of(noise, least), max(widest, least))
+        allowed.append(tolerance if reference.dtype.kind == "f" else 0.0)
+    return allowed
+
+
+def _are_close(found: np.ndarray, reference: np.ndarray, most: float) -> bool:
     return found.shape == reference.shape and difference(found, reference) <= most
 
 
@@ -133,27 +165,40 @@ def _find_problem_at(
     ranges = find_ranges(model)
     inputs = make_inputs(many, [ranges.get(value.name) for value in model.graph.input], size)
 
-    def pick(index: int) -> list[np.ndarray]:
-        return [
-            array[index : index + 1] if free else array
-            for array, free in zip(inputs, is_batched, strict=True)
-        ]
+    axes = [_free_axis(value) for value in model.graph.output]
+
+    def one_by_one(session: Any, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return what each image gives alone, put together where an output has the batch."""
+        given = zip(arrays, is_batched, strict=True)
+        columns = [[one[i : i + 1] if free else one for i in range(size)] for one, free in given]
+        alone = [run_onnx(session, row) for row in zip(*columns, strict=True)]
+        outputs = zip(zip(*alone, strict=True), axes, strict=True)
+        return [np.stack(parts) if axis is None else np.concatenate(parts, axis) for parts, axis in outputs]
+
+    def moved(copy: onnx.ModelProto, draw: int) -> list[np.ndarray]:
+        with beside(path, copy) as changed:
+            return one_by_one(open_session(changed, None), _nudged(inputs, draw))
 
     try:
         session = open_session(path)
-        together = run_onnx(session, inputs)
-        alone = [run_onnx(session, pick(index)) for index in range(size)]
+        together, alone = run_onnx(session, inputs), one_by_one(session, inputs)
+        allowed = _allowed(model, alone, moved)
     except RefusedError as error:
         return f"the graph does not run at another batch size: {error}"
-    for place, output in enumerate(model.graph.output):
-        parts = [results[place] for results in alone]
-        axes = [axis for axis, dim in enumerate(output.type.tensor_type.shape.dim) if dim.dim_param]
-        if axes and _are_close(together[place], np.concatenate(parts, axis=axes[0])):
+    for output, found, right, axis, most in zip(
+        model.graph.output, together, alone, axes, allowed, strict=True
+    ):
+        # without a batch it is the same whatever the images are
+        if _are_close(np.stack([found] * size) if axis is None else found, right, most):
             continue
-        if not axes and all(_are_close(part, together[place]) for part in parts):
-            continue  # the same whatever the images are
         return (
             f"output {output.name} at another batch size is not the same, image by image: whether a number "
             "in the graph is the batch size cannot be known of a file with one"
         )
     return None
+
+
+def _free_axis(output: onnx.ValueInfoProto) -> int | None:
+    """Return the first free axis of an output, None if there is none."""
+    dims = output.type.tensor_type.shape.dim
+    return next((axis for axis, dim in enumerate(dims) if dim.dim_param), None)

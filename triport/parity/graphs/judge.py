@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 
 from triport.parity.judge.difference import difference, without
-from triport.parity.judge.noise import STEP, Noise, noises_of
+from triport.parity.judge.noise import STEP, noises_of
 from triport.parity.judge.tolerance import (
     BFLOAT16,
     DRAWS,
@@ -28,7 +28,7 @@ from triport.parity.judge.tolerance import (
 from .beside import beside
 from .kernels import as_mindspore_computes
 from .order import count_exchanged, with_scores
-from .roundings import narrowest_float, perturb
+from .roundings import narrowest_float, noise_of_roundings, sizes_of
 from .runs import ONNX_RUNTIME, open_session, run_onnx
 from .verdicts import EQUAL, ILL_CONDITIONED, NOT_EQUAL, UNOPTIMISED, GraphVerdict
 
@@ -157,14 +157,13 @@ class Judge:
         something else from its second run on.
         """
         steps = enumerate([0.0, *[step] * DRAWS])
-        return _sizes(noises_of(self.run_moved(feed.inputs, one, seed) for seed, one in steps))
+        return sizes_of(noises_of(self.run_moved(feed.inputs, one, seed) for seed, one in steps))
 
     def _noise_of_roundings(self, feed: Feed) -> list[float]:
         """Return how far the file's outputs move when each of its roundings falls otherwise."""
         if self.runtime != ONNX_RUNTIME:
             return [float("inf")] * len(feed.references)
-        copies = (perturb(self.model, seed + 1) for seed in range(DRAWS + 1))
-        return _sizes(noises_of(self._run_copy(copy, feed.inputs) for copy in copies))
+        return noise_of_roundings(self.model, lambda copy, _: self._run_copy(copy, feed.inputs))
 
     def _find_cause(self, feed: Feed, base: GraphVerdict, allowed: Sequence[float]) -> GraphVerdict:
         """Say what else an error comes from: MindSpore's kernels, an order of rows, or the optimiser."""
@@ -229,11 +228,6 @@ class Judge:
 
 def _is_float(elem_type: int) -> bool:
     return onnx.helper.tensor_dtype_to_np_dtype(elem_type).kind == "f"
-
-
-def _sizes(noises: Sequence[Noise]) -> list[float]:
-    """Return the noises; a run whose outputs have other shapes widens nothing."""
-    return [one.size if np.isfinite(one.size) else 0.0 for one in noises]
 
 
 def _where_finite(found: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,12 +9,15 @@ element; copies that differ in the draw are as far apart as two runtimes that ro
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
 
 from triport.converters.mindir.inferred import infer, iterate_types
+from triport.parity.judge.noise import Noise, noises_of
+from triport.parity.judge.tolerance import DRAWS
 from triport.parity.onnx_graphs import named_instead
 
 if TYPE_CHECKING:
@@ -82,6 +85,23 @@ def perturb(model: onnx.ModelProto, seed: int) -> onnx.ModelProto:
             if elem_type in ROUNDINGS:
                 copy.graph.insert_after(node, _moved(value, elem_type, seed * len(nodes) + number))
     return ir.to_proto(copy)
+
+
+def noise_of_roundings(
+    model: onnx.ModelProto, run: Callable[[onnx.ModelProto, int], Sequence[np.ndarray]]
+) -> list[float]:
+    """Return how far each output moves when each rounding of a graph falls otherwise.
+
+    Args:
+        model: the graph.
+        run: returns the outputs of a changed copy; it is given the draw's number too.
+    """
+    return sizes_of(noises_of(run(perturb(model, draw + 1), draw) for draw in range(DRAWS + 1)))
+
+
+def sizes_of(noises: Sequence[Noise]) -> list[float]:
+    """Return the noises; a run whose outputs have other shapes widens nothing."""
+    return [one.size if np.isfinite(one.size) else 0.0 for one in noises]
 
 
 def narrowest_float(model: onnx.ModelProto) -> int | None:
