@@ -16,6 +16,7 @@ from triport.reference_models.network import Network
 from triport.reference_models.spec import Runtime
 
 from . import See, SideParameter
+from .initializers import GraphFile
 
 
 class CellSide:
@@ -25,7 +26,7 @@ class CellSide:
     parameters: Mapping[str, SideParameter]
     is_double = False
     follows = False
-    graph_file = None
+    graph_file: GraphFile | None = None
 
     def __init__(self, net: Any, network: Network, label: str) -> None:
         self._mindspore = import_mindspore()

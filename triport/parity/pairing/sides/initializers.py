@@ -64,15 +64,16 @@ def initializers_of(model: Any, source: Source, path: Path) -> dict[str, Initial
         if name in stored:
             made.setdefault(name, []).append(written)
     found, unclear = {}, []
-    for name, written in made.items():
-        shape, array = tuple(stored[name].shape), source.weights[written[0]]
-        if len(written) > 1:
+    for name, parameters in made.items():
+        if len(parameters) > 1:
             continue
-        fitting = _fitting(stored[name].numpy(), array)
+        (parameter,) = parameters
+        shape = tuple(stored[name].shape)
+        fitting = _fitting(stored[name].numpy(), source.weights[parameter])
         if len(fitting) == 1:
-            found[written[0]] = Initializer(name, shape, fitting[0])
+            found[parameter] = Initializer(name, shape, fitting[0])
         elif fitting:
-            unclear.append((written[0], name, shape))
+            unclear.append((parameter, name, shape))
     return found | _of_other_values(model, source, unclear)
 
 
