@@ -34,7 +34,7 @@ def _mutated(data: bytes, max_size: int, seed: int) -> bytes:
 
     try:
         return mutate(data, random.Random(seed))[:max_size]
-    except DecodeError:
+    except (DecodeError, UnicodeDecodeError):
         return atheris.Mutate(data, max_size)
 
 
