@@ -84,6 +84,8 @@ def loop(call: Call) -> Any:
     _check_tensors(call, graph)
     carried = list(call.node.inputs[2:])
     inputs, outputs = list(graph.inputs), list(graph.outputs)
+    if len(inputs) < 2 or not outputs:
+        call.refuse(f"its body has {len(inputs)} inputs and {len(outputs)} outputs: damaged")
     names = [call.body.shared.fresh("x") for _ in carried]
     for i, name in enumerate(names):
         call.body.statements.append(_assigned(name, call.tensor(i + 2)))
@@ -97,8 +99,6 @@ def loop(call: Call) -> Any:
         call.body.reps[value] = Variable(name)
     begins = call.tensor(1) if call.has(1) else _true(call)
     ends = [(condition, "assign"), *((n, "assign") for n in names), *((n, "append") for n in lists)]
-    if len(inputs) < 2 or not outputs:
-        call.refuse(f"its body has {len(inputs)} inputs and {len(outputs)} outputs: damaged")
     if not _reads(graph, inputs[1]) and _is_true(graph, outputs[0], inputs[1]) and not call.has(1):
         ends[0] = (condition, "none")
         body = _inner(call, graph, ends)
