@@ -73,6 +73,8 @@ def main() -> None:
                 Path(tempfile.gettempdir(), f"source-finding-{seed}-{number}").write_bytes(content)
                 print(number, "".join(traceback.format_exc().splitlines(keepends=True)[-6:]), flush=True)
         slowest = max(slowest, time.process_time() - before)
+        if number % 1000 == 999:
+            print(f"{number + 1}: {dict(counts)}, slowest {slowest:.2f} s", flush=True)
     print(f"{runs} inputs from {len(seeds)} seeds: {dict(counts)}; slowest {slowest:.2f} s of CPU time")
     sys.exit(any(name.startswith("FINDING") for name in counts))
 

@@ -34,7 +34,7 @@ def _mutated(data: bytes, max_size: int, seed: int) -> bytes:
 
     try:
         return mutate(data, random.Random(seed))[:max_size]
-    except DecodeError:
+    except (DecodeError, UnicodeDecodeError):
         return atheris.Mutate(data, max_size)
 
 
@@ -48,6 +48,7 @@ def main() -> None:
         for number, data in enumerate(start):
             (Path(folder) / str(number)).write_bytes(data)
         bounds = ["-timeout=20", "-rss_limit_mb=1024", "-max_len=2048"]
+        TARGETS[name](start[0])  # what is loaded at the first use is no matter of an input's time
         own = {"custom_mutator": _mutated} if name == "source" else {}
         atheris.Setup([sys.argv[0], *bounds, *options, folder], TARGETS[name], **own)
         atheris.Fuzz()

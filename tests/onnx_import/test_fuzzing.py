@@ -87,6 +87,13 @@ def test_a_damaged_node_is_a_refusal_that_says_so(before, after, reason, tmp_pat
         written_source(tmp_path / "x.onnx", "pytorch", "x")
 
 
+@pytest.mark.parametrize("name", [b"conv.bias", b"bn.w", b"graph", b"fuzz", b"pool"])
+def test_a_name_that_is_no_text_is_refused_or_passed_over(name):
+    data = SEEDS[0].replace(name, b"\xc7" + name[1:])
+    assert data != SEEDS[0]
+    assert source(data) in ("refused", "written")
+
+
 def test_a_fault_of_triport_on_a_sound_graph_keeps_its_traceback(tmp_path, monkeypatch):
     from triport.converters.networks import imported
 

@@ -53,7 +53,10 @@ def read_model(path: str | os.PathLike[str]) -> Any:
         raise ImportRefusedError(f"{path}: cannot be read: {error.strerror}") from None
     except Exception:
         raise ImportRefusedError(f"{path}: is no ONNX file, or damaged") from None
-    return model_of(proto, path)
+    try:
+        return model_of(proto, path)
+    except UnicodeDecodeError:
+        raise ImportRefusedError(f"{path}: a name in it is not UTF-8: damaged") from None
 
 
 def model_of(proto: Any, path: Path) -> Any:
@@ -65,6 +68,7 @@ def model_of(proto: Any, path: Path) -> Any:
     proto = _expanded(proto, path)
     if _count(proto.graph, 0) > MAX_NODES:
         raise ImportRefusedError(f"{path}: has over {MAX_NODES:,} nodes; that is no source to read: refused")
+    _check_names(proto, path)
     _load_external(proto, path)
     _free_unknown_sizes(proto.graph)
     expanded(proto)
@@ -174,6 +178,17 @@ def _graphs(graph: Any) -> Any:
         for attribute in node.attribute:
             if attribute.HasField("g"):
                 yield from _graphs(attribute.g)
+
+
+def _check_names(proto: Any, path: Path) -> None:
+    """Refuse names that are no text; protobuf gives them as bytes."""
+    for graph in _graphs(proto.graph):
+        texts = [graph.name, *(value.name for value in (*graph.input, *graph.output, *graph.initializer))]
+        for node in graph.node:
+            texts += [node.name, node.op_type, node.domain, *node.input, *node.output]
+            texts += [attribute.name for attribute in node.attribute]
+        if not all(isinstance(text, str) for text in texts):
+            raise ImportRefusedError(f"{path}: a name in it is not UTF-8: damaged")
 
 
 def _load_external(proto: Any, path: Path) -> None:

@@ -84,6 +84,8 @@ def loop(call: Call) -> Any:
     _check_tensors(call, graph)
     carried = list(call.node.inputs[2:])
     inputs, outputs = list(graph.inputs), list(graph.outputs)
+    if len(inputs) < 2 or not outputs:
+        call.refuse(f"its body has {len(inputs)} inputs and {len(outputs)} outputs: damaged")
     names = [call.body.shared.fresh("x") for _ in carried]
     for i, name in enumerate(names):
         call.body.statements.append(_assigned(name, call.tensor(i + 2)))
