@@ -182,7 +182,7 @@ def test_a_file_that_lost_a_bit_stops_it(tmp_path, run_cli, monkeypatch):
     ("words", "message"),
     [
         (["--model", "res2net_digits"], "Missing option '--license'"),
-        (["--license", "mit"], "Missing option '--model'"),
+        (["--license", "mit"], "say what SOURCE is: --model NAME"),
         (["--license", "my own", "--model", "res2net_digits"], "expected the SPDX identifier"),
         (["--license", "mit", "--model", "resnet18"], "is not a checkpoint of resnet18"),
         (options("--dialect", "torchvision"), "has no pytorch dialect"),
