@@ -67,13 +67,8 @@ def inspect(
 
     found = expanded(files)
     each = each or len(found) > 2 or any(map(is_pattern, files))
-    if len(found) == 2 and not each and (stats or strict):
-        raise click.UsageError(
-            f"{'--stats' if stats else '--strict'} is of one file: leave it out, or say what each file is "
-            f"with --each"
-        )
-    if names is not None and len(found) == 2 and not each:
-        raise click.UsageError("--names is of one file: leave it out, or say what each file is with --each")
+    if len(found) == 2 and not each:
+        _check_of_two({"--stats": stats, "--strict": strict, "--names": names})
     with shown_progress() as progress:
         options: dict[str, Any] = {"head": not no_head, "offline": offline, "progress": progress, **selection}
         done: Any
@@ -93,3 +88,12 @@ def inspect(
         sys.exit(1 if strict and not done.passed else 0)
     emit(done.to_dict(), json_path, lambda: click.echo("\n".join(comparison_lines(done))))
     sys.exit(0 if done.passed else 1)
+
+
+def _check_of_two(asked: dict[str, Any]) -> None:
+    """Raise UsageError where an option was given that is of one file, and two are compared."""
+    for option, given in asked.items():
+        if given:
+            raise click.UsageError(
+                f"{option} is of one file: leave it out, or say what each file is with --each"
+            )
