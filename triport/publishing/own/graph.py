@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from triport.converters.formats import short
 from triport.converters.networks.arguments import Factory
@@ -13,14 +13,13 @@ from triport.converters.networks.input_specs import InputSpec
 from triport.converters.provenance import VERSION_KEY
 from triport.converters.published import MANIFEST, MODEL_FILE
 from triport.converters.request import Request
-from triport.parity.graphs.convert import convert_cell
-from triport.parity.graphs.result import AnyConversion, result_of
-from triport.parity.module_export.convert import convert_module
-from triport.parity.module_export.proven import with_values
-from triport.parity.module_export.result import ModuleConversion
-from triport.parity.nets import LoadedNet
 from triport.publishing.folder import MINDSPORE_FILE
 from triport.publishing.outcome import NotPublishableError, PublishError
+
+if TYPE_CHECKING:
+    from triport.parity.graphs.result import AnyConversion
+    from triport.parity.module_export.result import ModuleConversion
+    from triport.parity.nets import LoadedNet
 
 Progress = Callable[[str], None]
 
@@ -33,6 +32,11 @@ def write_graph(
     Raises:
         NotPublishableError: no graph is right.
     """
+    from triport.parity.graphs.convert import convert_cell
+    from triport.parity.graphs.result import result_of
+    from triport.parity.module_export.convert import convert_module
+    from triport.parity.module_export.proven import with_values
+
     runtime, realisation = next(iter(loaded.network.realisations.items()))
     output = folder / MODEL_FILE
     done: ModuleConversion | AnyConversion

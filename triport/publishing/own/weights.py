@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from triport.converters.naming.fitting import fit_names
 from triport.converters.naming.reading import read_names
 from triport.converters.naming.row_tensors import tensors_of
 from triport.converters.published import MANIFEST, MODEL_FILE
-from triport.parity.nets import LoadedNet
 from triport.publishing.folder import PYTORCH_FILE
 from triport.publishing.ledger import payload_sha256, problems_of
 from triport.publishing.outcome import NotPublishableError
@@ -22,6 +21,9 @@ from triport.reference_models.errors import listed
 from triport.reference_models.network import Arrays, Realisation
 
 from .files import FIRST_FILES, NAMES_FILE, SECOND_FILES, weights_files
+
+if TYPE_CHECKING:
+    from triport.parity.nets import LoadedNet
 
 _COUNTER = "num_batches_tracked"
 
