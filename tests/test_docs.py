@@ -15,7 +15,9 @@ ROOT = Path(__file__).parent.parent
 COMMANDS = [
     shlex.split(line, comments=True)[2:]
     for page in (*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").glob("*.md")))
-    for line in re.findall(r"^\$? ?(python cli\.py .*)$", page.read_text(), flags=re.MULTILINE)
+    for line in re.findall(
+        r"^\$? ?(python cli\.py .*)$", page.read_text().replace("\\\n", " "), flags=re.MULTILINE
+    )
 ]
 
 
