@@ -85,7 +85,7 @@ def main(
         helps = measured_help(runs or 5, status.update)
     floor_bytes = min(result["peak_floor_bytes"] for result in results)
     if json_path != "-":
-        console = Console(width=None if sys.stdout.isatty() else 120)
+        console = Console(width=None if sys.stdout.isatty() else 150)
         for result in results:
             console.print(*tables_of(result.pop("all_rows"), result, floor_bytes), sep="\n")
         console.print(*tables_of(helps, {"model": "", "source_bytes": 0}, floor_bytes), sep="\n")
