@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from .shared.command import Command, OutputFile
+from .shared.command import Command, OutputFile, typed_command
 from .shared.options import DEVICE, JSON
 from .shared.output import emit, shown_progress, write_text
 
@@ -58,6 +58,6 @@ def diagnose(first: Path, second: Path, json_path: str | None, html: Path | None
     with shown_progress() as progress:
         done = triport.diagnose(first, second, progress=progress, **asked)
     if html is not None:
-        write_text(str(html), page(done))
+        write_text(str(html), page(done, typed_command()))
     emit(done.to_dict(), json_path, lambda: click.echo("\n".join(lines(done))))
     sys.exit(0 if done.passed else 1)

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import platform
-from datetime import UTC, datetime
-
-import triport
 from triport.converters.formats import file_sha256
-from triport.parity.pages import render
-from triport.reference_models.program import program
+from triport.parity.pages import render, run_facts
 
 from .finding import Diagnosis
 
@@ -25,15 +20,11 @@ def lines(diagnosis: Diagnosis) -> list[str]:
     return [*shown, diagnosis.conclusion]
 
 
-def page(diagnosis: Diagnosis) -> str:
-    """Return the page as HTML that fetches nothing."""
-    files = [(path, file_sha256(path)) for path in (diagnosis.first, diagnosis.second)]
-    return render(
-        "diagnosis.html",
-        diagnosis=diagnosis,
-        marks=MARKS,
-        files=files,
-        command=f"{program()} diagnose {diagnosis.first} {diagnosis.second}",
-        date=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        versions=f"triport {triport.__version__}, Python {platform.python_version()}",
-    )
+def page(diagnosis: Diagnosis, command: str | None = None) -> str:
+    """Return the page as HTML that fetches nothing; `command` is what was typed, None where a program asked."""
+    files = {
+        f"{letter}, {path}": file_sha256(path)
+        for letter, path in zip("AB", (diagnosis.first, diagnosis.second), strict=True)
+    }
+    facts = run_facts(command, files, {})
+    return render("diagnosis.html", facts, diagnosis=diagnosis, marks=MARKS)
