@@ -21,7 +21,7 @@ def lines(diagnosis: Diagnosis) -> list[str]:
 
 
 def page(diagnosis: Diagnosis, command: str | None = None) -> str:
-    """Return the page as HTML that fetches nothing; `command` is what was typed, None where a program asked."""
+    """Return the page as HTML that fetches nothing; `command` is what was typed, None where nobody typed."""
     files = {
         f"{letter}, {path}": file_sha256(path)
         for letter, path in zip("AB", (diagnosis.first, diagnosis.second), strict=True)
