@@ -55,6 +55,7 @@ _IMPORTS = {
     "pathlib",
     "torch",
     "torch.nn",
+    "typing",
 }
 _STATEMENTS = (
     ast.Import,
