@@ -89,17 +89,25 @@ DAMAGES = (
 def main() -> None:
     """Damage, ask, print."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "out" / "lost_accuracy"
+    right, *damaged = damaged_files(folder)
+    for wrong in damaged:
+        found = triport.diagnose(right, wrong, data=ROOT / "examples" / "digits" / "val")
+        wrong.with_suffix(".html").write_text(page(found), encoding="utf-8")
+        print(f"{wrong.stem}\n  {found.conclusion}", flush=True)
+
+
+def damaged_files(folder: Path) -> list[Path]:
+    """Write the right file, and one for each damage, into a folder; return their paths in that order."""
     folder.mkdir(parents=True, exist_ok=True)
     right = folder / "right.onnx"
     triport.convert(triport.SHIPPED, right, to="onnx")
+    paths = [right]
     for damage in DAMAGES:
         model = onnx.load(right)
         damage(model)
-        wrong = folder / f"{damage.__name__}.onnx"
-        onnx.save(model, wrong)
-        found = triport.diagnose(right, wrong, data=ROOT / "examples" / "digits" / "val")
-        (folder / f"{damage.__name__}.html").write_text(page(found), encoding="utf-8")
-        print(f"{damage.__name__}\n  {found.conclusion}", flush=True)
+        paths.append(folder / f"{damage.__name__}.onnx")
+        onnx.save(model, paths[-1])
+    return paths
 
 
 def _change(model: onnx.ModelProto, name: str, change: Callable[[np.ndarray], np.ndarray]) -> None:
