@@ -46,11 +46,19 @@ def test_weights_beside_it(graph, tmp_path):
     write_model(path, trace(SPEC, 10), TENSORS, limit=1000)
 
 
-def test_a_data_file_of_another_model_is_kept(graph, tmp_path):
+@pytest.mark.parametrize("before", [None, b"no ONNX file", "whole"])
+def test_a_data_file_of_another_model_is_kept(before, graph, tmp_path):
+    """Also where the file itself is replaced, and has its weights in itself."""
+    path = tmp_path / "x.onnx"
+    if before == "whole":
+        write_model(path, trace(SPEC, 10), TENSORS)
+    elif before is not None:
+        path.write_bytes(before)
     (tmp_path / "x.onnx.data").write_bytes(b"weights of another file")
+    files = {one.name: one.read_bytes() for one in tmp_path.iterdir()}
     with pytest.raises(OnnxWriteError, match="is there already"):
-        write_model(tmp_path / "x.onnx", graph, TENSORS, limit=1000)
-    assert [one.read_bytes() for one in tmp_path.iterdir()] == [b"weights of another file"]
+        write_model(path, graph, TENSORS, limit=1000)
+    assert {one.name: one.read_bytes() for one in tmp_path.iterdir()} == files
 
 
 class Changing(ArrayTensor):

@@ -376,7 +376,7 @@ def _check_stored(model: onnx.ModelProto, parameters: Mapping[str, np.ndarray]) 
     wrong = [
         name
         for name, array in parameters.items()
-        if name not in stored or stored[name].astype(array.dtype).tobytes() != array.tobytes()
+        if name not in stored or array.astype(stored[name].dtype).tobytes() != stored[name].tobytes()
     ]
     if wrong:
         raise ConvertError(f"{len(wrong)} tensors are not those of the checkpoint:\n{listed(wrong)}")

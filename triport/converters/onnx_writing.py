@@ -48,7 +48,7 @@ def write_model(
     declared = take_declared(model)
     outside = sum(tensor.nbytes for tensor in tensors.values()) > limit
     data = path.with_name(f"{path.name}.data")
-    if outside and data.exists() and not path.exists():
+    if outside and data.exists() and not _is_data_of(data, path):
         raise OnnxWriteError(
             f"{data}: is there already, and the weights of {path.name} go there. Move it away"
         )
@@ -61,6 +61,7 @@ def write_model(
             for one in declared:
                 one.external_data[0].value = data.name
             _write_message(temporary, model, declared, {})
+            _check_declared(temporary, declared)
 
 
 def _write_beside(path: Path, declared: list[onnx.TensorProto], tensors: Mapping[str, Tensor]) -> None:
@@ -120,6 +121,24 @@ def _around(message: onnx.ModelProto | onnx.GraphProto, number: int) -> tuple[by
             if not belongs:
                 part.ClearField(field.name)
     return before.SerializeToString(deterministic=True), after.SerializeToString(deterministic=True)
+
+
+def _is_data_of(data: Path, path: Path) -> bool:
+    """Whether a file has the weights of the ONNX file that is replaced."""
+    try:
+        return data.resolve() in {Path(one).resolve() for one in open_checkpoint(path).files}
+    except (TriportError, OSError):
+        return False
+
+
+def _check_declared(path: Path, declared: list[onnx.TensorProto]) -> None:
+    """Read the file again and compare where it says that each parameter lies."""
+    import onnx
+
+    written = {one.name: one for one in onnx.load(path, load_external_data=False).graph.initializer}
+    wrong = [one.name for one in declared if written.get(one.name) != one]
+    if wrong:
+        raise OnnxWriteError(f"{len(wrong)} tensors are not where the file says:\n{listed(wrong)}")
 
 
 def _check_written(path: Path, tensors: Mapping[str, Tensor]) -> None:

@@ -3,8 +3,10 @@
 import json
 import shutil
 
+import numpy as np
 import onnx
 import pytest
+from onnx import numpy_helper
 
 import triport
 from examples.lost_accuracy import (
@@ -53,6 +55,21 @@ def test_the_cause_is_named_and_no_other(right, damage, tmp_path, run_cli):
     assert "and nothing else that was compared" in last
     assert words in page.read_text()
     assert json.loads(report.read_text())["causes"] == [aspect]
+
+
+@pytest.mark.slow
+def test_a_last_layer_with_other_weights_says_nothing_of_the_classes(right, tmp_path):
+    """They may be in any order: the sentence that they are in one would be false of a fine-tuned model."""
+    model = onnx.load(right)
+    for tensor in model.graph.initializer:
+        if tensor.name == "fc.weight":
+            array = numpy_helper.to_array(tensor)
+            tensor.raw_data = (array + np.float32(1e-2) * np.sign(array)).tobytes()
+    onnx.save(model, tmp_path / "wrong.onnx")
+    found = triport.diagnose(right, tmp_path / "wrong.onnx")
+    assert found.causes == ("weights",)
+    assert {one.aspect: one.same for one in found.findings}["classes"] is None
+    assert "nothing else" not in found.conclusion
 
 
 def test_equal_files_of_two_formats(right, run_cli):

@@ -43,7 +43,7 @@ class Proof:
         tolerance: what the noise of float32 allowed.
         trials: how many times both were run, with other weights and inputs each time.
         inputs: what went in, as `--input` says it.
-        unproven: parameters of `a` that reach no output: no number can prove their rows.
+        unproven: parameters of `a` that change no output, all or in part: no number can prove their rows.
         symmetric: groups of parameters of `a` that can be exchanged.
         parting: the first modules that compute something else, of `a` and of `b`, and why; empty for none.
         date: when, as 2026-11-26.
@@ -96,8 +96,9 @@ class NamesFile:
             return "NOT PROVEN: its rows are not those that were proven; somebody changed the file"
         if not self.is_proven:
             return "NOT PROVEN: nothing has shown that these rows are right" + self._figures()
-        beside = f"; {len(proof.unproven)} parameters reach no output, and are not proven" * bool(
-            proof.unproven
+        silent = len(proof.unproven)
+        beside = (
+            f"; {silent} parameters change no output, all or in part, and are not proven" if silent else ""
         )
         if proof.equal:
             when = f" on {proof.date}" * bool(proof.date)

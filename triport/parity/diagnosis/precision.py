@@ -35,7 +35,9 @@ def precision_finding(sides: Sides, rounded: list[Changed]) -> Finding:
         parts.append(sentence_of(rounded, len(sides.tensors.mine)))
         details += [str(one) for one in rounded]
     if not parts:
-        return Finding("precision", True, "neither file is rounded more coarsely than the other")
+        return Finding(
+            "precision", True, "neither computes in lower precision or has the other's weights rounded"
+        )
     figures = {"layers": len(layers[0].keys() ^ layers[1].keys()), "tensors": len(rounded)}
     return Finding("precision", False, "; ".join(parts), tuple(details[:_LISTED]), figures)
 

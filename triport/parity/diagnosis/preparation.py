@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from triport.converters.names import head_weight
 from triport.converters.statements.config_file import config_beside
 from triport.converters.statements.preparation import Preparation, preparation_of
 from triport.reference_models.spec import Preprocess
@@ -49,9 +50,10 @@ def profile(preprocess: Preprocess) -> str:
     return ",".join(f"{key}={value}" for key, value in _worded(preprocess).items())
 
 
-def classes_finding(sides: Sides, moved: list[Changed]) -> Finding:
+def classes_finding(sides: Sides, changed: list[Changed]) -> Finding:
     """Say whether output i is one class in both files: by the last layer's rows, and the names beside it."""
     names = [_class_names(config_beside(one.path)) for one in (sides.tensors.left, sides.tensors.right)]
+    moved = [one for one in changed if one.aspect == "classes"]
     if moved:
         return Finding("classes", False, sentence_of(moved, len(sides.tensors.mine)), tuple(map(str, moved)))
     if all(names) and names[0] != names[1]:
@@ -60,8 +62,12 @@ def classes_finding(sides: Sides, moved: list[Changed]) -> Finding:
         sentence = f"the lists of class names beside the files differ, first at output {first}"
         return Finding("classes", False, sentence, figures={"differing": len(places)})
     count = sides.fits[0].num_classes
+    weight = head_weight(sides.fits[0].spec)
+    if any(one.difference.name == weight and one.aspect != "precision" for one in changed):
+        sentence = f"which class each of {count} outputs is cannot be told: the last layer has other weights"
+        return Finding("classes", None, sentence)
     known = "their names, where both files have any, too" if all(names) else "no list of names beside both"
-    return Finding("classes", True, f"the last layer has the same {count} rows in one order; {known}")
+    return Finding("classes", True, f"the last layer has its {count} rows in one order; {known}")
 
 
 def _worded(preprocess: Preprocess) -> dict[str, str]:

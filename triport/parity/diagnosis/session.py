@@ -41,17 +41,14 @@ def run(request: Request, progress: Callable[[str], None] = lambda step: None) -
         request.first, request.second, device=request.device, seed=request.seed, progress=progress
     )
     changed = changed_weights(sides, differences)
-    of = {
-        aspect: [one for one in changed if one.aspect == aspect]
-        for aspect in ("weights", "precision", "classes")
-    }
+    of = {aspect: [one for one in changed if one.aspect == aspect] for aspect in ("weights", "precision")}
     precision = precision_finding(sides, of["precision"])
     findings = [
         _weights_finding(sides, of["weights"], len(changed) > len(of["weights"])),
         graph_finding(sides, bool(changed), precision.same is False),
         precision,
         preparation_finding(sides),
-        classes_finding(sides, of["classes"]),
+        classes_finding(sides, changed),
     ]
     if request.images is not None:
         progress("scoring both on the images")

@@ -71,7 +71,8 @@ def lines_of(found: PairResult) -> list[str]:
     for group in found.symmetric:
         lines.append(f"exchangeable, shown by exchanging them: {', '.join(group)}")
     if found.unproven:
-        lines.append(f"reach no output, so that nothing proves their rows: {', '.join(found.unproven)}")
+        silent = ", ".join(found.unproven)
+        lines.append(f"change no output, all or in part, so that nothing proves them: {silent}")
     return [*lines, *(f"note: {note}" for note in found.notes)]
 
 
@@ -85,7 +86,7 @@ def _verdict(found: PairResult) -> str:
     if found.equal:
         but_for = ", but for a kernel of MindSpore's" * any(trial.but_for for trial in found.trials)
         return (
-            f"EQUAL{but_for}: {len(found.names.rows)} rows, proven on {len(found.trials)} draws of weights "
+            f"EQUAL{but_for}: {_proven_rows(found)} on {len(found.trials)} draws of weights "
             f"and inputs{numbers}"
         )
     if not found.complete:
@@ -95,3 +96,11 @@ def _verdict(found: PairResult) -> str:
     why = "" if where is None or not where.why else f": {where.why}"
     proven = "PROVEN, but for that" if found.proven else "NOT PROVEN: the map may be wrong"
     return f"ANOTHER GRAPH{place}{why}{numbers}. The map is complete and {proven}"
+
+
+def _proven_rows(found: PairResult) -> str:
+    """Return how many rows numbers prove: not those of a parameter of which some part changes no output."""
+    silent = set(found.unproven)
+    rows = found.names.rows
+    proven = sum(not silent.intersection(row.a) for row in rows)
+    return f"{len(rows)} rows, {'proven' if proven == len(rows) else f'{proven} of them proven'}"

@@ -56,7 +56,7 @@ class PairResult:
         trials: the outputs of both with the same weights, which the rows moved: seeded weights and inputs.
         reasons: why a name is left, by "a NAME" or "b NAME".
         symmetric: groups of names of `a` that can be exchanged with each other: shown by doing so.
-        unproven: names of `a` that reach no output, so that no number can prove their row.
+        unproven: names of `a` that change no output, all or in part, so that no number can prove their row.
         mended: whether the rest was proven equal with the parting modules' outputs taken from `a`.
         first_parting: where the two compute something else; None where they do not.
         tolerance: what the noise of float32 allows.
@@ -94,7 +94,7 @@ class PairResult:
 
     @property
     def proven(self) -> bool:
-        """Whether numbers prove the map; the rows of `unproven` reach no output and are not meant."""
+        """Whether numbers prove the map; the rows of `unproven` are not meant."""
         return self.equal or (self.complete and self.mended)
 
     @property
