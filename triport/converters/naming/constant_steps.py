@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from .step import Shape, Step, StepError, numbers, shape_of, shape_text
 
@@ -32,10 +32,9 @@ def constant(kind: str, shape: Shape, dtype: np.dtype) -> np.ndarray:
 
 
 @dataclass(frozen=True, slots=True)
-class Insert(Step):
-    """A tensor of a known value that the first network lacks comes to a place: a bias of zeros."""
+class _OfAConstant(Step):
+    """What `Insert` and `Remove` are told."""
 
-    WORD: ClassVar[str] = "insert"
     place: int
     kind: str
     shape: Shape
@@ -44,11 +43,18 @@ class Insert(Step):
         _check_constant(self.kind, self.shape)
 
     @classmethod
-    def parse(cls, words: Sequence[str]) -> Insert:
+    def parse(cls, words: Sequence[str]) -> Self:
         return cls(*_place_kind_and_shape(words))
 
     def __str__(self) -> str:
         return f"{self.WORD} {self.place} {self.kind} {shape_text(self.shape)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Insert(_OfAConstant):
+    """A tensor of a known value that the first network lacks comes to a place: a bias of zeros."""
+
+    WORD: ClassVar[str] = "insert"
 
     @property
     def inverse(self) -> Remove:
@@ -70,23 +76,10 @@ class Insert(Step):
 
 
 @dataclass(frozen=True, slots=True)
-class Remove(Step):
+class Remove(_OfAConstant):
     """A tensor that the second network lacks is left out, if it has the value that makes it one to lack."""
 
     WORD: ClassVar[str] = "remove"
-    place: int
-    kind: str
-    shape: Shape
-
-    def __post_init__(self) -> None:
-        _check_constant(self.kind, self.shape)
-
-    @classmethod
-    def parse(cls, words: Sequence[str]) -> Remove:
-        return cls(*_place_kind_and_shape(words))
-
-    def __str__(self) -> str:
-        return f"{self.WORD} {self.place} {self.kind} {shape_text(self.shape)}"
 
     @property
     def inverse(self) -> Insert:
@@ -113,64 +106,55 @@ class Remove(Step):
 
 
 @dataclass(frozen=True, slots=True)
-class Pad(Step):
-    """Zeros around the last axes of a kernel, which stays in the middle: 1x1 as 3x3."""
+class _AroundAKernel(Step):
+    """What `Pad` and `Crop` are told: sizes of the last axes."""
 
-    WORD: ClassVar[str] = "pad"
     before: Shape
     after: Shape
 
-    def __post_init__(self) -> None:
-        _check_within(self.before, self.after)
-
     @classmethod
-    def parse(cls, words: Sequence[str]) -> Pad:
+    def parse(cls, words: Sequence[str]) -> Self:
         return cls(*_two_sizes(words))
 
     def __str__(self) -> str:
         return f"{self.WORD} {shape_text(self.before)} to {shape_text(self.after)}"
-
-    @property
-    def inverse(self) -> Crop:
-        return Crop(self.after, self.before)
 
     def count(self, count: int) -> int:
         return count
 
     def shapes(self, shapes: Sequence[Shape]) -> list[Shape]:
         return [_resized(self, shape, self.before, self.after) for shape in shapes]
+
+
+@dataclass(frozen=True, slots=True)
+class Pad(_AroundAKernel):
+    """Zeros around the last axes of a kernel, which stays in the middle: 1x1 as 3x3."""
+
+    WORD: ClassVar[str] = "pad"
+
+    def __post_init__(self) -> None:
+        _check_within(self.before, self.after)
+
+    @property
+    def inverse(self) -> Crop:
+        return Crop(self.after, self.before)
 
     def _moved(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         return [_padded(array, self.before, self.after) for array in arrays]
 
 
 @dataclass(frozen=True, slots=True)
-class Crop(Step):
+class Crop(_AroundAKernel):
     """The zeros around a kernel are taken off, if they are zeros."""
 
     WORD: ClassVar[str] = "crop"
-    before: Shape
-    after: Shape
 
     def __post_init__(self) -> None:
         _check_within(self.after, self.before)
 
-    @classmethod
-    def parse(cls, words: Sequence[str]) -> Crop:
-        return cls(*_two_sizes(words))
-
-    def __str__(self) -> str:
-        return f"{self.WORD} {shape_text(self.before)} to {shape_text(self.after)}"
-
     @property
     def inverse(self) -> Pad:
         return Pad(self.after, self.before)
-
-    def count(self, count: int) -> int:
-        return count
-
-    def shapes(self, shapes: Sequence[Shape]) -> list[Shape]:
-        return [_resized(self, shape, self.before, self.after) for shape in shapes]
 
     def _moved(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         return [self._cropped(array) for array in arrays]
@@ -183,21 +167,27 @@ class Crop(Step):
 
 
 @dataclass(frozen=True, slots=True)
-class Repeat(Step):
-    """One tensor that the other network keeps several times, as tied weights."""
+class _OfCopies(Step):
+    """What `Repeat` and `Unify` are told."""
 
-    WORD: ClassVar[str] = "repeat"
     times: int
 
     def __post_init__(self) -> None:
         _check_copies(self.times)
 
     @classmethod
-    def parse(cls, words: Sequence[str]) -> Repeat:
+    def parse(cls, words: Sequence[str]) -> Self:
         return cls(_one_number(words))
 
     def __str__(self) -> str:
         return f"{self.WORD} {self.times}"
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat(_OfCopies):
+    """One tensor that the other network keeps several times, as tied weights."""
+
+    WORD: ClassVar[str] = "repeat"
 
     @property
     def inverse(self) -> Unify:
@@ -216,21 +206,10 @@ class Repeat(Step):
 
 
 @dataclass(frozen=True, slots=True)
-class Unify(Step):
+class Unify(_OfCopies):
     """Several tensors that the other network keeps once, if they are equal."""
 
     WORD: ClassVar[str] = "unify"
-    times: int
-
-    def __post_init__(self) -> None:
-        _check_copies(self.times)
-
-    @classmethod
-    def parse(cls, words: Sequence[str]) -> Unify:
-        return cls(_one_number(words))
-
-    def __str__(self) -> str:
-        return f"{self.WORD} {self.times}"
 
     @property
     def inverse(self) -> Repeat:
