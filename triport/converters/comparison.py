@@ -129,12 +129,16 @@ def compare_files(
     Raises:
         TriportError: one of them cannot be read.
     """
-    sides = side_by_side(first, second, selection, with_head)
+    return compared(side_by_side(first, second, selection, with_head))
+
+
+def compared(sides: SideBySide) -> Comparison:
+    """Compare two checkpoints that stand side by side, as `compare_files` does."""
     fits = sides.fits
     graphs = _graphs((sides.left, fits[0]), (sides.right, fits[1])) if fits else None
     return Comparison(
-        str(first),
-        str(second),
+        str(sides.left.path),
+        str(sides.right.path),
         fits[0].spec.name if fits else None,
         len(sides.mine.keys() & sides.theirs.keys()),
         tuple(_differences(sides.mine, sides.theirs)),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from triport.converters.comparison import compare_files
+from triport.converters.comparison import compared
 
 from .accuracy import Images, accuracy_finding
 from .conclusion import conclusion_of
@@ -36,11 +36,10 @@ def run(request: Request, progress: Callable[[str], None] = lambda step: None) -
         TriportError: a file cannot be read, they have no model in common, or the images cannot be used.
     """
     progress("comparing the weights")
-    differences = compare_files(request.first, request.second).differences
     sides = open_sides(
         request.first, request.second, device=request.device, seed=request.seed, progress=progress
     )
-    changed = changed_weights(sides, differences)
+    changed = changed_weights(sides, compared(sides.tensors).differences)
     of = {aspect: [one for one in changed if one.aspect == aspect] for aspect in ("weights", "precision")}
     precision = precision_finding(sides, of["precision"])
     findings = [
