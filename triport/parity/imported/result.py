@@ -101,13 +101,13 @@ class ImportedSource:
     def lines(self) -> list[str]:
         """Return the result as lines for a terminal."""
         per_node = self.source_lines / max(self.nodes, 1)
+        kinds = "1 Python class" if self.classes == 1 else f"{self.classes} Python classes"
         rows = [
             ("source", self.source),
             ("output", self.output or f"none: not written, because {self._problem}"),
             (
                 "graph",
-                f"{self.nodes} nodes, {self.source_lines} lines of source ({per_node:.1f} a node), "
-                f"{self.classes} classes",
+                f"{self.nodes} nodes, {self.source_lines} lines of source ({per_node:.1f} a node) in {kinds}",
             ),
             (
                 "tensors",
