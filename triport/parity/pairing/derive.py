@@ -13,7 +13,7 @@ from triport.converters.naming.pair_names import PairNames, Row
 from triport.converters.networks.input_specs import InputSpec, parse_input
 from triport.reference_models.errors import TriportError
 
-from .comparing import class_of
+from .comparing import Seen, class_of
 from .exchange import exchangeable
 from .matching import match_all
 from .own_names import in_own_names
@@ -67,11 +67,11 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
     plain, normeds = merged(a, b)
     sums = Sums(plain, b)
     matching, seen = started(plain, b, progress)
-    match_all(matching, seen)
+    seen = match_all(matching, seen)
     sums.show()
     mapped = _mapped(matching, ties, sums, normeds)
     # the sides of the matching may be steered: what proves is how the networks are
-    proof = _proof(a, b, matching, mapped, progress) if mapped.names.complete else _Proof()
+    proof = _proof(a, b, matching, seen, mapped, progress) if mapped.names.complete else _Proof()
     parting = proof.parting
     found = PairResult(
         a=a.label,
@@ -141,19 +141,20 @@ def _mapped(matching: Matching, ties: Ties, sums: Sums, normeds: Normeds) -> _Ma
     return _Mapped(names, constants, ties, sums, normeds, (*problems, *said))
 
 
-def _proof(a: Side, b: Side, matching: Matching, mapped: _Mapped, progress: Progress) -> _Proof:
+def _proof(a: Side, b: Side, matching: Matching, seen: Seen, mapped: _Mapped, progress: Progress) -> _Proof:
     """Return what shows that a complete map is right, or where the outputs part with it."""
-    trials = _trials(a, b, mapped, progress)
     mapped.sums.hide()
-    unproven = all_names(_unproven(matching), mapped.normeds)
-    equal = all(trial.passed for trial in trials)
-    symmetric = exchangeable(matching, progress) if equal else ()
+    unproven = all_names(_unproven(matching, seen), mapped.normeds)
     mapped.sums.show()
-    if equal:
+    trials = _trials(a, b, mapped, progress)
+    if all(trial.passed for trial in trials):
+        mapped.sums.hide()
+        symmetric = exchangeable(matching, progress)
+        mapped.sums.show()
         return _Proof(trials, groups_of(symmetric, mapped.normeds), unproven)
     progress("finding the first module that parts")
-    mapped.draw(a, 0).give(b)
-    parting = substituted(a, b, mapped.names, feed_of(a, 0))
+    # both sides have the values of the last trial, which is the one that did not pass
+    parting = substituted(a, b, mapped.names, feed_of(a, trials[-1].seed))
     return _Proof(trials, (), tuple(dict.fromkeys((*unproven, *parting.unproven))), parting)
 
 
@@ -191,17 +192,21 @@ def _lacking(matching: Matching, settled: set[str]) -> tuple[list[Row], dict[str
 
 
 def _trials(a: Side, b: Side, mapped: _Mapped, progress: Progress) -> tuple[Trial, ...]:
-    found = []
+    """Return the trials, up to the first that does not pass."""
+    found: list[Trial] = []
     for seed in range(TRIALS):
         progress(f"proving with seeded weights, {seed + 1} of {TRIALS}")
         found.append(trial_of(a, b, mapped.draw(a, seed), seed))
+        if not found[-1].passed:
+            break
     return tuple(found)
 
 
-def _unproven(matching: Matching) -> tuple[str, ...]:
+def _unproven(matching: Matching, seen: Seen) -> tuple[str, ...]:
     """Return the names of `a` of which some block reaches no output, as the more exact side says it."""
     place = 0 if matching.sides[0].is_double or not matching.sides[1].is_double else 1
-    seen = matching.look(1000, everything=True)
+    if not seen.of_everything:
+        seen = matching.look(1000, everything=True)
     found = (seen.a, seen.b)[place]
     least = seen.largest * (_NOTHING if matching.sides[place].is_double else _NOTHING_IN_FLOAT32)
     silent = {

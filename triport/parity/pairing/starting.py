@@ -19,28 +19,45 @@ _WORTH_CUTTING = 3.0
 
 def started(a: Side, b: Side, progress: Progress) -> tuple[Matching, Seen]:
     """Return the matching with which the outputs are nearest, and its first run."""
-    feed = feed_of(a, 0)
-    plain, *more = plans_of(a.parameters, b.parameters)
+    matching = _nearest_of_all(a, b, progress)
     progress("comparing gradients")
-    first = Matching(a, b, plain, feed, progress)
-    seen = first.start()
-    if _same(first, seen):
-        return first, seen
-    plan = _nearest(first, seen.apart, more)
-    if plan is plain:
-        steered = _steered(first, seen, progress)
-        if steered is not None and _same(*steered):
-            return steered
-        plan = _nearest(first, seen.apart, flattened_plans(a.parameters, b.parameters, plain))
-    best = Matching(a, b, plan, feed, progress)
-    seen = best.start()
-    if _same(best, seen):
-        return best, seen
-    return _steered(best, seen, progress) or _of_even_images(best, seen, progress)
+    return matching, matching.look(0)
 
 
-def _same(matching: Matching, seen: Seen) -> bool:
-    return seen.apart <= SAME_OUTPUTS[matching.is_double]
+def _nearest_of_all(a: Side, b: Side, progress: Progress) -> Matching:
+    """Return the matching with which the outputs are nearest, with its values on both sides."""
+    plain, *more = plans_of(a.parameters, b.parameters)
+    progress("comparing outputs")
+    first = Matching(a, b, plain, feed_of(a, 0), progress)
+    apart = first.start()
+    if _same(first, apart):
+        return first
+    steered = _steered(first, apart)
+    are_same = steered is not None and _same(*steered)
+    if steered is not None and are_same and not _are_cut(steered[0].parting, more):
+        return steered[0]
+    best, plan = first, _nearest(first, apart, more)
+    if plan is plain and not are_same:
+        plan = _nearest(first, apart, flattened_plans(a.parameters, b.parameters, plain))
+    if plan is not plain:
+        best = Matching(a, b, plan, first.feed, progress)
+        apart = best.start()
+        if _same(best, apart):
+            return best
+        steered = _steered(best, apart)
+    if steered is not None:
+        steered[0].give_common()
+        return steered[0]
+    return _of_even_images(best, apart)
+
+
+def _are_cut(parting: tuple[frozenset[str], frozenset[str]], plans: Iterable[Plan]) -> bool:
+    """Whether a plan cuts parameters of the modules that part: in no other way can it change what parts."""
+    return any(parting[0] & plan.a.keys() or parting[1] & plan.b.keys() for plan in plans)
+
+
+def _same(matching: Matching, apart: float) -> bool:
+    return apart <= SAME_OUTPUTS[matching.is_double]
 
 
 def _nearest(first: Matching, apart: float, plans: Iterable[Plan]) -> Plan:
@@ -56,27 +73,26 @@ def _nearest(first: Matching, apart: float, plans: Iterable[Plan]) -> Plan:
     return best
 
 
-def _of_even_images(best: Matching, seen: Seen, progress: Progress) -> tuple[Matching, Seen]:
+def _of_even_images(best: Matching, apart: float) -> Matching:
     """Return a matching on images of one colour each, if outputs are nearer there; else the given one."""
-    if not any(one.ndim == 4 for one in best.feed):
-        return best, seen
-    progress("comparing gradients, of even images")
-    found = Matching(*best.sides, best.plan, [even(one) for one in best.feed], progress)
-    on_even = found.start()
-    # what is equal there only is not equal, and twins there may be none
-    if SAME_OUTPUTS[found.is_double] < on_even.apart < seen.apart:
-        return found, on_even
-    return best, best.start()  # the values that it gave are not those of the last
+    if any(one.ndim == 4 for one in best.feed):
+        best.progress("comparing outputs, of even images")
+        found = Matching(*best.sides, best.plan, [even(one) for one in best.feed], best.progress)
+        # what is equal there only is not equal, and twins there may be none
+        if SAME_OUTPUTS[found.is_double] < found.start() < apart:
+            return found
+    best.give_common()
+    return best
 
 
-def _steered(plain: Matching, seen: Seen, progress: Progress) -> tuple[Matching, Seen] | None:
-    """Return a matching in which what parts is steered, and its first run, if its outputs are nearer."""
-    progress("finding what parts")
-    plain.start()
+def _steered(plain: Matching, apart: float) -> tuple[Matching, float] | None:
+    """Return a matching in which what parts is steered, and how far outputs are apart, if they are nearer."""
+    plain.progress("finding what parts")
+    plain.give_common()
     sides = steered_sides(*plain.sides, plain.feed)
     if sides is None:
         return None
-    matching = Matching(*sides.sides, plain.plan, plain.feed, progress)
+    matching = Matching(*sides.sides, plain.plan, plain.feed, plain.progress)
     matching.parting = sides.names
     steered = matching.start()
-    return (matching, steered) if steered.apart * _WORTH_CUTTING < seen.apart else None
+    return (matching, steered) if steered * _WORTH_CUTTING < apart else None
