@@ -114,6 +114,7 @@ class State:
     def __init__(self) -> None:
         """Begin without layers."""
         self.members: dict[str, Layer | Held] = {}
+        self._owners: set[str] = set()  # the paths within which members lie
         self._paths: dict[str, str] = {}  # of each initializer, where it is held
         self.renamed: dict[str, str] = {}  # initializers whose own names could not be kept
         self.origins: dict[str, str] = {}  # of each path, the initializer that it holds
@@ -129,7 +130,7 @@ class State:
                 return self._paths[key]
         stated = None if label.rpartition(".")[2].isdigit() else path_of(label)  # a number is no attribute
         path = self._free(stated or _inside(prefix, plain(label, "constant")))
-        self.members[path] = Held(array, rep.trained)
+        self._put(path, Held(array, rep.trained))
         self._paths[rep.origin or key] = path
         if rep.origin is not None:
             self.origins[path] = rep.origin
@@ -142,7 +143,7 @@ class State:
         key = f"{prefix}:{label}"
         if key not in self._paths:
             path = self._free(_inside(prefix, plain(label, "constant")))
-            self.members[path] = Held(array, False)
+            self._put(path, Held(array, False))
             self._paths[key] = path
         return self._paths[key]
 
@@ -164,7 +165,7 @@ class State:
                     return found
             return None
         path = self._free(self._layer_path(origins) or _inside(prefix, noun))
-        self.members[path] = Layer(constructor, {leaf: rep.array for leaf, rep in weights.items()})
+        self._put(path, Layer(constructor, {leaf: rep.array for leaf, rep in weights.items()}))
         for leaf, origin in origins.items():
             self._paths[origin] = f"{path}.{leaf}"
             self.origins[f"{path}.{leaf}"] = origin
@@ -183,18 +184,22 @@ class State:
         return None
 
     def _free(self, path: str) -> str:
-        """Return the path, numbered if it is taken, or lies within or around a layer."""
-        candidate, count = path, 1
-        while self._is_taken(candidate):
-            count += 1
-            candidate = f"{path}_{count}"
-        return candidate
+        """Return the path, a step of it numbered where it is taken, or lies within or around a layer."""
+        steps = path.split(".")
+        for last, step in enumerate(steps):
+            count = 1
+            while self._is_taken(".".join(steps[: last + 1]), is_whole=last + 1 == len(steps)):
+                count += 1
+                steps[last] = f"{step}_{count}"
+        return ".".join(steps)
 
-    def _is_taken(self, path: str) -> bool:
-        if path in self.members or any(each.startswith(path + ".") for each in self.members):
-            return True
-        parts = path.split(".")
-        return any(".".join(parts[:i]) in self.members for i in range(1, len(parts)))
+    def _is_taken(self, path: str, is_whole: bool) -> bool:
+        return path in self.members or (is_whole and path in self._owners)
+
+    def _put(self, path: str, member: Layer | Held) -> None:
+        self.members[path] = member
+        steps = path.split(".")
+        self._owners |= {".".join(steps[:i]) for i in range(1, len(steps))}
 
     def leaves(self) -> dict[str, str]:
         """Return the leaves that the initializers have other names for: `gamma` is `weight` in most graphs.

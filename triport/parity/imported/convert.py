@@ -23,11 +23,12 @@ from triport.parity.judge import divergence
 from triport.parity.judge.difference import difference
 from triport.reference_models.errors import TriportError
 
+from .exact import InDouble
 from .feeds import feed_of, sizes_to_try
-from .judge import STEP, Runtime, allowed, moved, trial
+from .judge import Runtime, allowed, trial
 from .references import references_of
 from .result import ImportedSource, Trial
-from .runs import parameters_moved, run
+from .runs import run
 
 _PROBES = 400  # intermediate values that are compared to name the first that parts
 
@@ -138,7 +139,7 @@ def proven(
         return True
 
     feeds = feeds_of(path, model, runtime, runs)
-    exact = _Exact(model, folder, source)
+    exact = InDouble(model, source)
     references = references_of(path)
     trials = []
     for feed in feeds:
@@ -221,31 +222,6 @@ def _has_nan(array: np.ndarray) -> bool:
 def _fits(graph: Any, sizes: dict[str, int], feed: dict[str, np.ndarray]) -> bool:
     drawn = feed_of(graph, sizes, seed=0)
     return all(drawn[name].shape == array.shape for name, array in feed.items())
-
-
-class _Exact:
-    """The network in float64, by PyTorch: the source itself, or the same graph's source for PyTorch."""
-
-    def __init__(self, model: Any, folder: Path, source: Source) -> None:
-        self._model, self._folder, self._source = model, folder, source
-        self._network: Any = None
-
-    def __call__(self, feed: dict[str, np.ndarray], seed: int | None = None) -> list[np.ndarray] | None:
-        """Return the outputs in float64, or None; with a seed, of inputs and parameters a rounding off."""
-        try:
-            if self._network is None:
-                self._network = self._built().double()
-            if seed is None:
-                return run(self._network, "pytorch", list(feed.values()), double=True)
-            off = parameters_moved(self._network, STEP, seed)
-            return run(off, "pytorch", list(moved(feed, seed).values()), double=True)
-        except Exception:
-            return None
-
-    def _built(self) -> Any:
-        if self._source.target == "pytorch":
-            return load(self._folder, self._source.name)
-        return built(source_of(self._model, "pytorch", "exact", flat(self._model.graph)))
 
 
 def first_divergence(path: Path, target: Target, feed: dict[str, np.ndarray]) -> str:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import math
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import OMIT, code
@@ -78,7 +81,9 @@ def conv_mindspore(call: Call) -> ast.expr:
         b=True if bias is not None else OMIT,
         **(window.given() | {"p": OMIT if pad == 0 else pad}),
     )
-    weights = {"weight": weight} | ({"bias": bias} if bias is not None else {})
+    # MindSpore keeps the weights of one axis as those of an image of one row
+    kept = weight if window.rank == 2 else replace(weight, array=np.expand_dims(weight.array, 2))
+    weights = {"weight": kept} | ({"bias": bias} if bias is not None else {})
     layer = call.body.layer("conv", constructor, weights, x)
     return layer if layer is not None else _functional_mindspore(call, window, groups)
 
