@@ -157,7 +157,17 @@ def average_pool_mindspore(call: Call) -> ast.expr:
         or window.rank != 2
         or call.dtype(0) not in ("float32", "float16")
     ):
-        call.refuse("ceil_mode, dilations, or of other than float images")
+        return code(
+            "f(x, k, s, p, dl, c, i)",
+            f=call.function("average_pool"),
+            x=call.tensor(0),
+            k=tuple(window.kernel),
+            s=tuple(window.strides),
+            p=(*window.begin, *window.end),
+            dl=tuple(window.dilations),
+            c=bool(ceil),
+            i=bool(include),
+        )
     x = call.tensor(0)
     constructor = code("nn.AvgPool2d(k, s)", k=short(window.kernel), s=short(window.strides))
     path = call.body.shared.state.add_layer("pool", constructor, {}, call.body.prefix)
