@@ -46,7 +46,7 @@ class _Classes:
         for group in groups.values():
             first = group[0]
             first.name = self._name(first.written.block.path)
-            first.count = len(group)
+            first.paths = [each.written.block.path for each in group]
             columns = differing_numbers(group)
             first.parameters = [column for column, _ in columns]
             values = [numbers_of(each) for each in group]
@@ -88,7 +88,8 @@ class _Classes:
             last[variable] = final
         forward = renamed(nested(statements, self.shared.nouns), self.shared.nouns, last, taken)
         constructor = self._constructor(tree)
-        return Class(chosen, [], constructor, [last[v] for v in written.arguments], forward, written)
+        arguments = [last[v] for v in written.arguments]
+        return Class(chosen, [], constructor, arguments, forward, written, [written.block.path])
 
     def _tree(self, written: Written) -> Tree:
         """Return a block's members, nested as their paths are."""
