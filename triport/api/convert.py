@@ -221,7 +221,6 @@ def _request(
     head: bool = True,
     checkpoint: PathLike | None = None,
     names: PathLike | None = None,
-    report: PathLike | None = None,
     **others: Any,
 ) -> Request:
     """Return what is asked for as the record that the converters take."""
@@ -234,8 +233,7 @@ def _request(
         with_head=head,
         checkpoint=path_or_none(checkpoint),
         names=path_or_none(names),
-        report=path_or_none(report),
-        **others,
+        **{**others, "report": path_or_none(others.get("report"))},
     )
 
 

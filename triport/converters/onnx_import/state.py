@@ -138,23 +138,32 @@ class State:
             self.renamed[rep.origin] = path
         return path
 
-    def add_copy(self, label: str, array: np.ndarray, prefix: str) -> str:
-        """Hold a buffer in a block that has the value of another block's tensor, and return its path."""
+    def add_copy(self, label: str, array: np.ndarray, prefix: str, trained: bool = False) -> str:
+        """Hold a tensor in a block that has the value of another block's, and return its path."""
         key = f"{prefix}:{label}"
         if key not in self._paths:
             path = self._free(_inside(prefix, plain(label, "constant")))
-            self._put(path, Held(array, False))
+            self._put(path, Held(array, trained))
             self._paths[key] = path
         return self._paths[key]
 
     def add_layer(
-        self, noun: str, constructor: ast.expr, weights: dict[str, Known], prefix: str
+        self,
+        noun: str,
+        constructor: ast.expr,
+        weights: dict[str, Known],
+        prefix: str,
+        scope: str | None = None,
     ) -> str | None:
         """Hold a layer and return its path; None if one of its weights is held elsewhere already.
 
-        The path is what the names of its weights have in common before their leaves.
+        The path is what the names of its weights have in common before their leaves, or else its scope.
         """
-        origins = {leaf: rep.origin for leaf, rep in weights.items() if rep.origin is not None}
+        origins = {
+            leaf: rep.origin
+            for leaf, rep in weights.items()
+            if rep.origin is not None and not (rep.origin in self._paths and is_uniform(rep.array))
+        }
         homes = {self._paths[each] for each in origins.values() if each in self._paths}
         if homes:
             home = {path.rpartition(".")[0] for path in homes}
@@ -164,7 +173,10 @@ class State:
                 if all(self._paths.get(each) == f"{found}.{leaf}" for leaf, each in origins.items()):
                     return found
             return None
-        path = self._free(self._layer_path(origins) or _inside(prefix, noun))
+        is_inside = scope is not None and (not prefix or scope.startswith(f"{prefix}."))
+        path = self._free(
+            self._layer_path(origins) or (scope if is_inside else None) or _inside(prefix, noun)
+        )
         self._put(path, Layer(constructor, {leaf: rep.array for leaf, rep in weights.items()}))
         for leaf, origin in origins.items():
             self._paths[origin] = f"{path}.{leaf}"
@@ -233,6 +245,14 @@ class State:
             else:
                 found |= {f"{path}.{leaf}": array for leaf, array in member.weights.items()}
         return found
+
+
+def is_uniform(array: np.ndarray) -> bool:
+    """Return whether a tensor is one number over and over.
+
+    Exporters store equal tensors once: the ones of two norms are then one initializer, and not shared.
+    """
+    return bool(array.size) and bool((array == array.flat[0]).all())
 
 
 def renamed_leaf(path: str, leaves: dict[str, str]) -> str:
