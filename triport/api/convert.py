@@ -51,6 +51,7 @@ class ConvertOptions(SelectionOptions, total=False):
     check: bool
     size: int | str | None
     io_dtype: str
+    report: PathLike | None
     offline: bool
     names: PathLike | None
     into: Literal["a", "b"] | None
@@ -94,10 +95,11 @@ def convert(
         True
     """
     from triport.converters.mindir.asked import is_graph_asked
-    from triport.converters.onnx_import.asked import is_source_asked
+    from triport.converters.onnx_import.asked import check_report, is_source_asked
 
     source, options = _brought(source, options, progress)
     request = _request(to, path_or_none(output), **options)
+    check_report(request)
     if request.names is not None or request.into is not None:
         return _convert_by_names(source, request, progress)
     if is_network(source):
@@ -139,7 +141,7 @@ def _source_of_file(path: Path, request: Request, progress: Progress) -> Importe
 
     assert request.output is not None and request.to != "onnx"
     if not is_mindir(path):
-        return convert_to_source(path, request.output, request.to, progress)
+        return convert_to_source(path, request.output, request.to, progress, report=request.report)
     return _chained(
         str(path), path.stem, request, lambda asked: convert_asked(path, asked, progress), progress
     )
@@ -202,10 +204,11 @@ def _chained(
     return convert_by_onnx(
         source,
         name,
-        lambda path: to_onnx(replace(request, to="onnx", output=path)),
+        lambda path: to_onnx(replace(request, to="onnx", output=path, report=None)),
         request.output,
         request.to,
         progress,
+        request.report,
     )
 
 
@@ -230,7 +233,7 @@ def _request(
         with_head=head,
         checkpoint=path_or_none(checkpoint),
         names=path_or_none(names),
-        **others,
+        **{**others, "report": path_or_none(others.get("report"))},
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from typing import Any
 
 from .state import path_of
@@ -41,6 +42,11 @@ class Homes:
         for node, found in names.items():
             if node.op_type in _LAYERS:
                 self._layers |= {path.rpartition(".")[0] for path in found}
+        scoped = _scoped_layers([node for node, found in names.items() if not found], nodes)
+        for node, path in scoped.items():
+            node.meta["layer"] = path
+            names[node] = [f"{path}.weight"]
+        self._layers |= set(scoped.values())
         self._layers.discard("")
         self.blocks: set[str] = {""}
         homes = {}
@@ -72,6 +78,27 @@ class Homes:
         while path and path not in self.blocks:
             path = path.rpartition(".")[0]
         return path
+
+
+def _scoped_layers(candidates: list[Any], nodes: list[Any]) -> dict[Any, str]:
+    """Return layers whose weights have no names of modules, by the scope that each has for itself.
+
+    torch.onnx.export folds BatchNorm into a convolution, whose weight it then numbers; the scope stays.
+    """
+    scopes = {node: path for node in nodes if (path := _scope(node))}
+    around = {
+        ".".join(steps[:i]) for steps in (p.split(".") for p in scopes.values()) for i in range(len(steps))
+    }
+    layers = Counter(path for node, path in scopes.items() if node.op_type in _LAYERS)
+    return {
+        node: scopes[node]
+        for node in candidates
+        if node.op_type in _LAYERS
+        and layers.get(scopes.get(node, "")) == 1
+        and scopes[node] not in around
+        and path_of(f"{scopes[node]}.weight")
+        and any(value is not None and _is_constant(value) for value in node.inputs[1:])
+    }
 
 
 def _initializers(node: Any, depth: int) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from triport.reference_models.result import SCHEMA_VERSION
@@ -34,7 +34,10 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class ImportedSource:
-    """Source that was written from a graph, or was not, and why."""
+    """Source that was written from a graph, or was not, and why.
+
+    `feed` are the inputs on which the two part, or else the first that were compared.
+    """
 
     source: str
     output: str | None
@@ -47,6 +50,7 @@ class ImportedSource:
     trials: tuple[Trial, ...]
     first_divergence: str = ""
     notes: tuple[str, ...] = ()
+    feed: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
     schema_version: ClassVar[int] = SCHEMA_VERSION
 
     @property

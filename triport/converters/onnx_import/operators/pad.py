@@ -112,25 +112,6 @@ def _by_index(
         if rank == 4 and mode != "wrap" and call.dtype(0) == "float32":
             return code("ops.pad(x, p, mode=m)", x=x, p=tuple(flat), m=_MODES[mode])
     for axis in padded:
-        size = call.size(0, axis)
-        if size is None:
-            call.refuse(f"mode {mode} along a free axis")
-        indices = [_place(i, size, mode) for i in range(-sizes[axis][0], size + sizes[axis][1])]
-        if call.target == "pytorch":
-            x = code(
-                "x.index_select(a, torch.tensor(i, device=x.device))", x=call.let("x", x), a=axis, i=indices
-            )
-        else:
-            x = code("ops.gather(x, mindspore.Tensor(i), a)", x=x, a=axis, i=indices)
+        first, last = sizes[axis]
+        x = code("f(x, a, b, e, m)", f=call.function("pad_with_own"), x=x, a=axis, b=first, e=last, m=mode)
     return x
-
-
-def _place(i: int, size: int, mode: str) -> int:
-    """Return which element stands at a place outside."""
-    if mode == "edge":
-        return min(max(i, 0), size - 1)
-    if mode == "wrap":
-        return i % size
-    period = max(2 * size - 2, 1)
-    i %= period
-    return i if i < size else period - i

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from mindspore import Tensor, ops
 
+from .activations import tanh
+
 
 def lstm_step(
     recurrence: Tensor,
@@ -76,7 +78,7 @@ def activated(name: str, x: Tensor, clip: float | None) -> Tensor:
     x = x if clip is None else ops.clamp(x, -clip, clip)
     if name == "sigmoid":
         return 1 / (1 + ops.exp(-x))
-    return ops.tanh(x) if name == "tanh" else ops.relu(x)
+    return tanh(x) if name == "tanh" else ops.relu(x)
 
 
 def recurrent(
