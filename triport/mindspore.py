@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any
 
 from triport.api.arguments import ArgumentError, PathLike, SelectionOptions, selection_of
 from triport.converters.environment import import_mindspore
@@ -14,6 +14,7 @@ from triport.reference_models.errors import listed
 if TYPE_CHECKING:
     import mindspore
     import numpy as np
+    from typing_extensions import Unpack
 
 __all__ = ["load_into"]
 

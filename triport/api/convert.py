@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal
 
 from triport.reference_models.spec import Runtime
 
@@ -23,6 +23,8 @@ from .networks import is_model_named, is_network, network_of
 from .sources import located
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from triport.converters.conversion import Conversion
     from triport.converters.naming.convert import NamedConversion
     from triport.converters.networks.factories import Made

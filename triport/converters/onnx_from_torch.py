@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING, Any
 from triport.converters.environment import import_torch
 from triport.converters.names import COUNTER_LEAF
 from triport.converters.onnx_model import INPUT, LOGITS, finished, with_parameters
+from triport.converters.versions.torch_onnx import by_torchscript, newest_opset_of_torchscript
 from triport.reference_models.spec import ModelSpec
 
 if TYPE_CHECKING:
     import numpy as np
     import onnx
-
-NEWEST_DIRECT_OPSET = 20  # newer ones by onnx.version_converter
 
 FRAMEWORK = "PyTorch"
 
@@ -55,7 +54,7 @@ def trace(spec: ModelSpec, num_classes: int, *, opset: int = 17) -> onnx.ModelPr
     with torch.device("meta"):
         net = spec.build_torch(num_classes).eval()
     _give_single_values(net)
-    buffer = io.BytesIO()
+    buffer, newest = io.BytesIO(), newest_opset_of_torchscript(torch)
     with warnings.catch_warnings():
         # of the exporter's age, and of sizes that the trace takes as constants (they are)
         warnings.simplefilter("ignore")
@@ -63,17 +62,17 @@ def trace(spec: ModelSpec, num_classes: int, *, opset: int = 17) -> onnx.ModelPr
             net,
             (torch.zeros(2, 3, spec.input_size_px, spec.input_size_px),),
             buffer,
-            dynamo=False,
-            opset_version=min(opset, NEWEST_DIRECT_OPSET),
+            opset_version=min(opset, newest),
             training=torch.onnx.TrainingMode.PRESERVE,
             export_params=False,
             do_constant_folding=True,
             input_names=[INPUT],
             output_names=[LOGITS],
             dynamic_axes={INPUT: {0: "N"}, LOGITS: {0: "N"}},
+            **by_torchscript(torch),
         )
     model = _with_folded_constants(onnx.load_from_string(buffer.getvalue()))
-    if opset > NEWEST_DIRECT_OPSET:
+    if opset > newest:  # by onnx.version_converter
         model = version_converter.convert_version(model, opset)
     shapes = {
         name: tuple(tensor.shape)

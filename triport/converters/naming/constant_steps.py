@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .step import Shape, Step, StepError, numbers, shape_of, shape_text
 
 if TYPE_CHECKING:
     import numpy as np
+    from typing_extensions import Self
 
 KINDS = ("zeros", "ones", "identity")
 _MOST_COPIES = 64

@@ -185,7 +185,7 @@ def in_place(matching: Matching) -> list[Match]:
             if at:
                 before = ends[at - 1]
                 paired = [pair for pair in anchors if pair[place] == before][-1]
-                classes[class_of(piece), *paired][place].append(piece)
+                classes[(class_of(piece), *paired)][place].append(piece)
             else:
                 classes[class_of(piece), -1, -1][place].append(piece)
     return [

@@ -270,7 +270,11 @@ class PyTorchRunner:
                 module.inplace = True
 
     def _autocast(self) -> Any:
-        return self._torch.autocast(self._where.kind, self._torch.float16, enabled=self._precision == "O1")
+        if (
+            self._precision != "O1"
+        ):  # one that is not enabled refuses float16 on a CPU too, before PyTorch 2.4
+            return nullcontext()
+        return self._torch.autocast(self._where.kind, self._torch.float16)
 
     def on_device(self, feed: Arrays, order: Order = "contiguous") -> list[Any]:
         """Return the network's inputs as tensors, in order."""
