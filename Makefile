@@ -1,8 +1,9 @@
 # Every target sets up what it needs: a virtual environment in .venv with pinned packages.
 PYTHON ?= python3.11
 BIN := .venv/bin
-# two processes of one thread each: what the tests wait for is mostly frameworks being loaded and compiling
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+# two processes of one thread each: what the tests wait for is mostly frameworks being loaded and compiling;
+# compiled Python is kept, for both of them and for the commands that the tests start
+PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist worksteal
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: setup demo test test-all lint check format generated docs benchmark gpu clean

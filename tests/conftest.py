@@ -4,6 +4,8 @@ import os
 
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 os.environ.setdefault("GLOG_v", "3")
+# both frameworks are loaded here; what a test changes in this process must be what runs
+os.environ.setdefault("TRIPORT_ONE_PROCESS", "1")
 
 import gc
 import shutil

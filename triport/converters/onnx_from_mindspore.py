@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from triport.converters.environment import import_mindspore
-from triport.converters.mindir.export import exported_mindir, onnx_from_mindir
+from triport.converters.mindir.export import mindir_without_values, onnx_from_mindir
 from triport.converters.names import name_map, reference_dialect
 from triport.converters.onnx_model import finished, with_parameters
+from triport.converters.traced_once import TracedOnce
 from triport.reference_models.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ def export(
     return with_parameters(trace(spec, num_classes, opset=opset), parameters)
 
 
-def trace(spec: ModelSpec, num_classes: int, *, opset: int = 17) -> onnx.ModelProto:
+@TracedOnce
+def trace(spec: ModelSpec, num_classes: int, opset: int) -> onnx.ModelProto:
     """Return the MindSpore definition as an ONNX graph whose parameters are inputs.
 
     Args:
@@ -42,7 +44,7 @@ def trace(spec: ModelSpec, num_classes: int, *, opset: int = 17) -> onnx.ModelPr
     names = name_map(spec, reference_dialect(spec, "mindspore"))
     canonical = {theirs: ours for ours, theirs in names.items()}
     shapes = {canonical[one.name]: tuple(one.shape) for one in cell.get_parameters() if one.name in canonical}
-    with exported_mindir(cell, (1, 3, spec.input_size_px, spec.input_size_px)) as path:
-        del cell  # its parameters are in the file
-        model = onnx_from_mindir(path, opset=opset, rename=canonical, keep_parameters=False)
+    mindir = mindir_without_values(cell, (1, 3, spec.input_size_px, spec.input_size_px))
+    del cell
+    model = onnx_from_mindir(mindir, opset=opset, rename=canonical, has_values=False)
     return finished(model, spec, num_classes, opset, shapes)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from triport.converters.environment import import_torch
 from triport.converters.names import COUNTER_LEAF
 from triport.converters.onnx_model import INPUT, LOGITS, finished, with_parameters
+from triport.converters.traced_once import TracedOnce
 from triport.converters.versions.torch_onnx import by_torchscript, newest_opset_of_torchscript
 from triport.reference_models.spec import ModelSpec
 
@@ -35,7 +36,8 @@ def export(
     return with_parameters(trace(spec, num_classes, opset=opset), parameters)
 
 
-def trace(spec: ModelSpec, num_classes: int, *, opset: int = 17) -> onnx.ModelProto:
+@TracedOnce
+def trace(spec: ModelSpec, num_classes: int, opset: int) -> onnx.ModelProto:
     """Return the PyTorch definition as an ONNX graph whose parameters and buffers are inputs.
 
     Args:

@@ -35,10 +35,19 @@ class ParityError(TriportError):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A runtime by name, and what makes its runner."""
+    """A runtime by name, and what makes its runner.
+
+    `unseen_seconds` says how long another process was at it while nobody waited; None where none is.
+    """
 
     name: str
     make: Callable[[], Runner]
+    unseen_seconds: Callable[[], float] | None = None
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether another process has begun with it: its turn is last, and it is waited for least."""
+        return self.unseen_seconds is not None
 
 
 def candidates_of(
@@ -67,8 +76,9 @@ def candidates_of(
     for loads in ("pytorch", "mindspore"):
         for runtime in asked:
             if loads == runtime.LOADS and loads in network.realisations:
-                load = partial(_load, runtime, network, parameters, options)
-                candidates.append(Candidate(runtime.LABEL, load))
+                ahead = network.realisations[loads].ahead
+                load = ahead.load if ahead else partial(_load, runtime, network, parameters, options)
+                candidates.append(Candidate(runtime.LABEL, load, ahead.load_seconds if ahead else None))
     for runtime in asked:
         if runtime.LOADS != "onnx":
             continue
@@ -80,7 +90,9 @@ def candidates_of(
                 make = partial(_made_into_onnx, runtime, network, parameters, feed, options, export)
                 if network.realisations[source].remade:
                     make = partial(_remade, runtime, network, parameters, feed, options, export)
-                candidates.append(Candidate(f"{runtime.LABEL} (from {source})", make))
+                ahead = network.realisations[source].ahead
+                unseen = ahead.export_seconds if ahead else None
+                candidates.append(Candidate(f"{runtime.LABEL} (from {source})", make, unseen))
     return candidates
 
 

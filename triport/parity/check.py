@@ -192,10 +192,9 @@ def check_model(
     tell(REFERENCE, 0, total)
     subject = Subject(network, parameters, inputs, options)
     reference = reference_of(subject, lambda: tell(f"noise of {options.precision}", 1, total))
-    never_left_out = {candidate.name for candidate in given}
     judged: dict[str, _Judged] = {}
     not_run = list(reference.not_run)
-    for number, candidate in enumerate(candidates):
+    for number, candidate in enumerate(sorted(candidates, key=lambda one: one.is_elsewhere)):
         if candidate.name in reference.is_of:
             continue
         tell(candidate.name, 2 + number, total)
@@ -204,9 +203,10 @@ def check_model(
                 _judged(candidate, inputs.feed, reference, options), candidate, subject, reference
             )
         except MissingRuntimeError as error:
-            if not options.skip_missing or candidate.name in never_left_out:
+            if not options.skip_missing or candidate in given:
                 raise
             not_run.append(f"{candidate.name}: {error}")
+    judged = {one.name: judged[one.name] for one in candidates if one.name in judged}
     if not judged:
         raise ParityError(f"no runtime could be compared with {reference.name}:\n  " + "\n  ".join(not_run))
     not_run += _made_for_one_size(judged, reference, inputs.feed)
@@ -293,6 +293,8 @@ def _judged(candidate: Candidate, feed: Arrays, reference: NetworkReference, opt
         runner = candidate.make()
         outputs = runner.run(feed)
         seconds = time.perf_counter() - start
+        if candidate.unseen_seconds is not None:
+            seconds += candidate.unseen_seconds()
         # its own rows are those of the network, which may only have been found since it was made
         runner.network = reference.network
         compared = _compared(reference, outputs, runner, candidate)

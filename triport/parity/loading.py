@@ -15,7 +15,7 @@ from triport.converters.networks.registered import SIZE_AXIS, of_model
 from triport.converters.onnx_model import BATCH_AXIS, INPUT
 from triport.converters.published import model_file
 from triport.reference_models.network import Network
-from triport.reference_models.spec import ModelSpec, get_model
+from triport.reference_models.spec import ModelSpec, all_models, get_model
 
 from .batches import random_batch
 from .candidates import given_file
@@ -25,11 +25,14 @@ from .inputs import Inputs
 from .nets import LoadedNet
 from .options import Options, Told
 from .random_weights import random_parameters
-from .runtimes import runtime_called, runtimes_with
+from .runtimes import mindspore, runtime_called, runtimes_with
 from .subjects import Subject, computes_in
 from .training.check import Rival, Training, check_training
 from .training.result import TrainingReport
 from .training.trainers import trainers
+from .worker.messages import is_plain
+from .worker.process import WorkerProcess
+from .worker.work import begun
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +73,13 @@ def check(
     *,
     further: bool = True,
     inputs: Inputs | None = None,
+    worker: WorkerProcess | None = None,
     progress: Callable[[str], None] = lambda step: None,
 ) -> ModelReport:
     """Read or make the subject's weights and compare every runtime. See `check_model`.
 
-    What inputs.py names is run besides the main feed unless `further` is false; `inputs` are both.
+    What inputs.py names is run besides the main feed unless `further` is false; `inputs` are both. MindSpore
+    runs in `worker`, if there is one.
     """
     loaded = loaded_of(subject, options.seed)
     taken = images_of(shape.images, shape.batch_size) if shape.images else []
@@ -85,6 +90,8 @@ def check(
         # what the other runtimes make of the weights is the other file's report
         options = replace(options, runtimes=())
     network, given = loaded.network, []
+    if worker is not None and mindspore.NAME in options.runtimes and _can_be_sent(loaded):
+        network, inputs = begun(worker, network, loaded.num_classes, loaded.parameters, inputs, options)
     if loaded.onnx_file is not None and _judges_file(loaded.onnx_file, subject, options.precision):
         given.append(given_file(network, loaded.parameters, loaded.onnx_file, options))
     told = Told(
@@ -102,6 +109,11 @@ def check(
         progress=lambda step, done, total: progress(step),
     )
     return replace(report, seed=None) if shape.images else report
+
+
+def _can_be_sent(loaded: Loaded) -> bool:
+    """Whether another process knows the model, and can be told its parameters."""
+    return all_models().get(loaded.spec.name) is loaded.spec and is_plain(loaded.parameters)
 
 
 def inputs_like(report: ModelReport, subject: Subject, shape: Shape) -> Inputs | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ from .runtimes import runtimes_with
 from .subjects import Subject, check_precision_of, files_of, subjects_of
 from .training import report as training_report
 from .training.result import TrainingReport
+from .worker.deciding import worker_for
+from .worker.process import WorkerProcess
 
 _ROWS = (2,)
 _SAID_BY_INPUT = "the sizes of your own network stand in --input: write 4x3x224x224 there"
@@ -203,7 +206,8 @@ def run(request: Request, listener: Listener = NOBODY) -> ParityResult:
         request.what, every=request.every, weights=weights, seed=request.seed, model=request.model
     )
     check_precision_of(subjects, request.precision)
-    return _run_subjects(request, subjects, listener)
+    with worker_for(request.options) if not request.trains else nullcontext() as worker:
+        return _run_subjects(request, subjects, worker, listener)
 
 
 def save(request: Request) -> SavedResult:
@@ -229,14 +233,17 @@ def _run_recorded(request: Request, listener: Listener) -> ParityResult:
     return ParityResult((report,))
 
 
-def _run_subjects(request: Request, subjects: list[Subject], listener: Listener) -> ParityResult:
+def _run_subjects(
+    request: Request, subjects: list[Subject], worker: WorkerProcess | None, listener: Listener
+) -> ParityResult:
     files = files_of(subjects)
     checked: list[list[ModelReport]] = []
     trained: list[TrainingReport] = []
     for index, subject in enumerate(subjects):
         tell = listener.at(f"{index + 1}/{len(subjects)} {subject.name}")
         like = checked[files[0]] if index in files[1:] else None
-        checked.append(_reports(request, subject, like, tell, None if files else listener.report))
+        show = None if files else listener.report
+        checked.append(_reports(request, subject, like, worker, tell, show))
         if request.trains:
             trained += _trainings(request, subject, tell, listener)
     localised = localise(
@@ -260,6 +267,7 @@ def _reports(
     request: Request,
     subject: Subject,
     like: list[ModelReport] | None,
+    worker: WorkerProcess | None,
     tell: Callable[[str], None],
     show: Callable[[ModelReport], None] | None,
 ) -> list[ModelReport]:
@@ -273,6 +281,7 @@ def _reports(
             # once for each subject
             further=number == 0,
             inputs=inputs_like(like[number], subject, shape) if like else None,
+            worker=worker,
             progress=tell,
         )
         if show is not None:

@@ -57,6 +57,19 @@ class Input:
         return self.values.draw(self.sized(sizes), self.dtype, random)
 
 
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """Work on a realisation that another process has begun.
+
+    `load` waits for what runs it. The others say for how many seconds loading it with the first run, and
+    exporting it, went on there while nobody waited.
+    """
+
+    load: Callable[[], Any]
+    load_seconds: Callable[[], float]
+    export_seconds: Callable[[], float] | None = None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Realisation:
     """What one runtime runs of a network.
@@ -67,7 +80,8 @@ class Realisation:
     tables and indices that are part of the graph and of no checkpoint. `export` makes an onnx.ModelProto of
     it, with parameters by the network's names, for inputs like those of a feed; None where it is one.
     `values` makes what `names` leads to of the network's parameters, where these lie otherwise in it.
-    `remade`: the model may take no other sizes than the feed's, and is made again for others.
+    `remade`: the model may take no other sizes than the feed's, and is made again for others. `ahead`
+    is what another process has begun with it.
     """
 
     runtime: Runtime
@@ -77,6 +91,7 @@ class Realisation:
     export: Callable[[Arrays, Arrays], Any] | None = None
     values: Callable[[Arrays], Arrays] | None = None
     remade: bool = False
+    ahead: Ahead | None = None
 
     def own(self, parameters: Arrays) -> Arrays:
         """Return the network's parameters as they lie in this realisation, by what `names` leads to."""

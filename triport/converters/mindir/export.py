@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -44,21 +45,53 @@ def exported_mindir(cell: Any, *inputs: Sequence[int] | InputSpec) -> Iterator[P
     Raises:
         ExportError: MindSpore cannot export the Cell.
     """
+    with tempfile.TemporaryDirectory(prefix="triport-") as folder:
+        _export(cell, inputs, Path(folder, "cell"))
+        (path,) = Path(folder).glob("*.mindir")
+        yield path
+
+
+class _HasGraphError(Exception):
+    """Ends MindSpore's export once it has the graph."""
+
+
+def mindir_without_values(cell: Any, *inputs: Sequence[int] | InputSpec) -> bytes:
+    """Return the Cell's MindIR in which parameters have a type and no values; `read_mindir` must be told so.
+
+    MindSpore would hold all parameters three times more: in its message, as that message's bytes and as bytes
+    of their own.
+
+    Raises:
+        ExportError: MindSpore cannot export the Cell.
+    """
+    found: list[bytes] = []
+
+    def take(model: Any) -> None:
+        found.append(model.SerializeToString())
+        raise _HasGraphError
+
+    # nothing is written there: the export ends before
+    nowhere = Path(tempfile.gettempdir(), f"triport-{secrets.token_hex()}", "cell")
+    with contextlib.suppress(_HasGraphError):
+        _export(cell, inputs, nowhere, custom_func=take)
+    return found[0]
+
+
+def _export(cell: Any, inputs: Sequence[Sequence[int] | InputSpec], path: Path, **options: Any) -> None:
     import mindspore
 
     tensors = _make_zeros(inputs)
-    with tempfile.TemporaryDirectory(prefix="triport-") as folder:
-        try:
-            with silenced(), context_kept():
-                mindspore.export(cell, *tensors, file_name=str(Path(folder, "cell")), file_format="MINDIR")
-        except Exception as error:  # whatever the Cell or MindSpore's compiler raises
-            lines = [line for line in str(error).splitlines() if line.strip(" -")]
-            raise ExportError(
-                f"MindSpore cannot export {type(cell).__name__} for the inputs "
-                f"{', '.join(str(i) for i in inputs)}: {type(error).__name__}: {' '.join(lines[:3])}"
-            ) from error
-        (path,) = Path(folder).glob("*.mindir")
-        yield path
+    try:
+        with silenced(), context_kept():
+            mindspore.export(cell, *tensors, file_name=str(path), file_format="MINDIR", **options)
+    except _HasGraphError:
+        raise
+    except Exception as error:  # whatever the Cell or MindSpore's compiler raises
+        lines = [line for line in str(error).splitlines() if line.strip(" -")]
+        raise ExportError(
+            f"MindSpore cannot export {type(cell).__name__} for the inputs "
+            f"{', '.join(str(i) for i in inputs)}: {type(error).__name__}: {' '.join(lines[:3])}"
+        ) from error
 
 
 def _make_zeros(inputs: Sequence[Sequence[int] | InputSpec]) -> list[Any]:
@@ -87,11 +120,12 @@ def onnx_from_mindir(
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
     free_batch: bool = True,
-    keep_parameters: bool = True,
+    has_values: bool = True,
 ) -> onnx.ModelProto:
     """Return a .mindir file, given by path or content, as an ONNX model.
 
-    `rename` maps `param.name`s to the initializers' names. See `emit.onnx_from_graph`.
+    `rename` maps `param.name`s to the initializers' names. See `emit.onnx_from_graph`. What
+    `mindir_without_values` gives has none: there the parameters become inputs.
 
     Raises:
         TriportError: the file cannot be read, or holds what cannot be converted.
@@ -99,11 +133,11 @@ def onnx_from_mindir(
     from .emit import onnx_from_graph
 
     return onnx_from_graph(
-        read_mindir(Path(source) if isinstance(source, str) else source),
+        read_mindir(Path(source) if isinstance(source, str) else source, has_values=has_values),
         opset=opset,
         rename=rename,
         input_names=input_names,
         output_names=output_names,
         free_batch=free_batch,
-        keep_parameters=keep_parameters,
+        keep_parameters=has_values,
     )

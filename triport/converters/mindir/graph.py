@@ -28,7 +28,7 @@ ValueType = TensorType | tuple["ValueType", ...] | None  # None: monads and the 
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """Constant or parameter data, little-endian and contiguous."""
+    """Constant or parameter data, little-endian and contiguous; a graph without values has no parameter's."""
 
     type: TensorType
     data: bytes

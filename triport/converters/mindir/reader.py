@@ -52,8 +52,10 @@ MAX_ELEMENTS = 1 << 40  # of any tensor: 4 TiB of float32
 MAX_PLACES = 20  # of control flow that an error names
 
 
-def read_mindir(source: Path | bytes, label: str | None = None) -> Graph:
+def read_mindir(source: Path | bytes, label: str | None = None, *, has_values: bool = True) -> Graph:
     """Return the graph of a .mindir file, given by path or by content; `label` is what messages call it.
+
+    Only what `export.mindir_without_values` gave has no values of its parameters.
 
     Raises:
         MindirError: not a MindIR file, encrypted, cut short, of an unknown version, or with control flow.
@@ -83,7 +85,7 @@ def read_mindir(source: Path | bytes, label: str | None = None) -> Graph:
     if problem is not None:
         raise MindirError(f"{label}: {problem}: damaged; export it again")
     parts = None if isinstance(source, bytes) else ExternalData(str(source))
-    return _GraphReader(label, model, parts).read()
+    return _GraphReader(label, model, parts, has_values).read()
 
 
 def _producer(model: Any) -> str:
@@ -92,10 +94,11 @@ def _producer(model: Any) -> str:
 
 
 class _GraphReader:
-    def __init__(self, label: str, model: Any, parts: ExternalData | None) -> None:
+    def __init__(self, label: str, model: Any, parts: ExternalData | None, has_values: bool) -> None:
         self.label = label
         self.model = model
         self.parts = parts
+        self.has_values = has_values
         self.primitives = {primitive.name: primitive for primitive in model.primitives}
 
     def _describe_calls(self, calls: list[Any]) -> list[str]:
@@ -164,7 +167,10 @@ class _GraphReader:
             raise MindirError(
                 f"{self.label}: parameter {short(name)!r} is quantised or compressed: not supported"
             )
-        return Parameter(name, self._read_tensor(proto, f"parameter {short(name)!r}"))
+        what = f"parameter {short(name)!r}"
+        if not self.has_values:
+            return Parameter(name, Tensor(self._read_tensor_type(proto, what), b""))
+        return Parameter(name, self._read_tensor(proto, what))
 
     def _read_tensor(self, proto: Any, what: str) -> Tensor:
         type_ = self._read_tensor_type(proto, what)

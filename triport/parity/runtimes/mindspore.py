@@ -55,6 +55,11 @@ TANH = Approximation(
 )
 
 
+def approximations_of(device: str, precision: str) -> tuple[Approximation, ...]:
+    """Return which functions kernels of this device only approximate, as they are with full precision."""
+    return (TANH,) if parse_device(device).kind == "cpu" and precision in FULL else ()
+
+
 def devices() -> Iterator[tuple[str, bool, str]]:
     """Yield each kind of device; see `Runtime`."""
     mindspore = framework()
@@ -114,7 +119,7 @@ class MindSporeRunner:
         self._where, self._precision = where, precision
         self._flags = recorded_precision(precision, where)
         self.device = str(where)
-        self.approximations = (TANH,) if where.kind == "cpu" and precision in FULL else ()
+        self.approximations = approximations_of(device, precision)
         self.mode = mode
         self.network = network
         self._mindspore = mindspore
