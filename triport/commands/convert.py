@@ -10,7 +10,7 @@ import click
 
 from .shared.command import Command, OutputFile, OutputFileOrFolder
 from .shared.options import JSON, OFFLINE, RUNTIME, selection_options, with_options
-from .shared.output import emit, shown_progress
+from .shared.output import emit, print_lines, shown_progress
 from .shared.several import expanded, is_pattern
 from .shared.words import PRECISION_ALIASES, Word, complete_models
 
@@ -194,11 +194,11 @@ def convert(
     asked |= {"head": not no_head, "check": not no_check}
     if len(found) > 1 or any(map(is_pattern, sources)):
         batch = _convert_each(found, asked)
-        emit(batch.to_dict(), json_path, lambda: click.echo("\n".join(conversions_lines(batch))))
+        emit(batch.to_dict(), json_path, lambda: print_lines(conversions_lines(batch)))
         sys.exit(2 if batch.failed else 0 if batch.passed else 1)
     with shown_progress() as progress:
         done = triport.convert(found[0] if found else None, **asked, progress=progress)
-    emit(done.to_dict(), json_path, lambda: click.echo("\n".join(lines_of(done))))
+    emit(done.to_dict(), json_path, lambda: print_lines(lines_of(done)))
     sys.exit(0 if done.passed else 1)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from triport.parity.judge.difference import difference, without
+from triport.parity.judge.difference import difference, distance, largest_value, relative, without
 from triport.parity.judge.noise import STEP, noises_of
 from triport.parity.judge.tolerance import (
     BFLOAT16,
@@ -60,7 +60,7 @@ class Feed:
     def errors_of(self, found: Sequence[np.ndarray]) -> list[float]:
         """Return how far outputs are from MindSpore's; at the edges, where those are finite numbers."""
         pairs = zip(found, self.references, strict=True)
-        return [difference(*(_where_finite(*pair) if self.is_edge else pair)) for pair in pairs]
+        return [_edge_difference(*pair) if self.is_edge else difference(*pair) for pair in pairs]
 
 
 @dataclass
@@ -230,9 +230,16 @@ def _is_float(elem_type: int) -> bool:
     return onnx.helper.tensor_dtype_to_np_dtype(elem_type).kind == "f"
 
 
-def _where_finite(found: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return both without what MindSpore gives no finite number for: how kernels overflow differs."""
+def _edge_difference(found: np.ndarray, reference: np.ndarray) -> float:
+    """Return how far they are apart where MindSpore gives a finite number: how kernels overflow differs.
+
+    Where all that is left are zeros, what the file gives in the other places is the scale.
+    """
     if reference.dtype.kind != "f" or found.shape != reference.shape:
-        return found, reference
+        return difference(found, reference)
     lost = ~np.isfinite(reference)
-    return without(found, lost), without(reference, lost)
+    left, right = without(found, lost), without(reference, lost)
+    overflown = found[lost & np.isfinite(found)]
+    if not right.any() and overflown.size:
+        return relative(distance(left, right), largest_value(overflown))
+    return difference(left, right)

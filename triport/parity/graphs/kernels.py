@@ -1,15 +1,16 @@
 """What MindSpore's CPU kernels approximate, written as ONNX: to tell their errors from a graph's.
 
-MindSpore 2.10 on the CPU computes tanh as a quotient of polynomials, 1e-4 off near 5, and takes the
-weights of cubic interpolation from a table of 1024 phases, up to 1e-3 off. The ONNX file has the exact
-operator. A copy of it with MindSpore's approximation in that place must give what MindSpore gives.
+MindSpore 2.10 on the CPU computes tanh as a quotient of polynomials, 1e-4 off near 5, exp with six digits
+of log(2), 2.6e-7 off for each unit of its argument, softplus by way of that exp, and takes the weights of
+cubic interpolation from a table of 1024 phases, up to 1e-3 off. The ONNX file has the exact operator. A
+copy of it with MindSpore's approximation in that place must give what MindSpore gives.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -20,6 +21,9 @@ from triport.converters.mindir.inferred import Sizes, infer, iterate_types
 FLOAT = onnx.TensorProto.FLOAT
 PHASES = 1024
 TANH = "tanh by a quotient of polynomials"
+EXP = "exp with log(2) to six digits"
+SOFTPLUS = "softplus as log(1 + exp(x)), whose exp has log(2) to six digits"
+LOG_OF_2 = float(np.float32(0.693147))
 RESIZE = "cubic interpolation with phases rounded to 1/1024"
 
 Replacement = tuple[str, list[onnx.NodeProto]]
@@ -75,6 +79,47 @@ def _tanh(
     is_far = steps.add("Greater", steps.add("Abs", x), steps.number(5))
     steps.add("Where", is_far, steps.add("Sign", x), quotient, output=y)
     return TANH, steps.nodes
+
+
+def _exp(
+    node: onnx.NodeProto, types: dict[str, tuple[int, Sizes]], arrays: dict[str, np.ndarray]
+) -> Replacement | None:
+    """Source: simd_exp in mindspore/ops/kernel/cpu/nnacl/fp32/exp_fp32.h."""
+    del arrays
+    if types[node.input[0]][0] != FLOAT:
+        return None
+    steps = _Steps(node.output[0])
+    _approximate_exp(steps, node.input[0], node.output[0])
+    return EXP, steps.nodes
+
+
+def _softplus(
+    node: onnx.NodeProto, types: dict[str, tuple[int, Sizes]], arrays: dict[str, np.ndarray]
+) -> Replacement | None:
+    del arrays
+    if types[node.input[0]][0] != FLOAT:
+        return None
+    x, steps = node.input[0], _Steps(node.output[0])
+    near = steps.add("Log", steps.add("Add", steps.number(1), _approximate_exp(steps, x)))
+    steps.add("Where", steps.add("Greater", x, steps.number(20)), x, near, output=node.output[0])
+    return SOFTPLUS, steps.nodes
+
+
+def _approximate_exp(steps: _Steps, x: str, output: str | None = None) -> str:
+    """Append exp as 2^n times a polynomial of x - n log(2); in float64, as MindSpore's steps are fused."""
+
+    def number(value: float) -> str:
+        return steps.add("Cast", steps.number(value), to=onnx.TensorProto.DOUBLE)
+
+    wide = steps.add("Cast", x, to=onnx.TensorProto.DOUBLE)
+    wide = steps.add("Max", steps.add("Min", wide, number(88)), number(-88))
+    whole = steps.add("Round", steps.add("Div", wide, number(LOG_OF_2)))
+    rest = steps.add("Sub", wide, steps.add("Mul", whole, number(LOG_OF_2)))
+    value = number(1 / 120)
+    for coefficient in (1 / 24, 1 / 6, 1 / 2, 1, 1):
+        value = steps.add("Add", steps.add("Mul", value, rest), number(coefficient))
+    scaled = steps.add("Mul", value, steps.add("Pow", number(2), whole))
+    return steps.add("Cast", scaled, output=output, to=FLOAT)
 
 
 def _resize(
@@ -143,7 +188,12 @@ def _cubic(distance: float, a: float) -> float:
     return 0.0
 
 
-REPLACEMENTS: dict[str, Callable[..., Replacement | None]] = {"Tanh": _tanh, "Resize": _resize}
+REPLACEMENTS: dict[str, Callable[..., Replacement | None]] = {
+    "Exp": _exp,
+    "Resize": _resize,
+    "Softplus": _softplus,
+    "Tanh": _tanh,
+}
 
 
 class _Steps:
@@ -153,10 +203,10 @@ class _Steps:
         self._name = name
         self.nodes: list[onnx.NodeProto] = []
 
-    def add(self, op_type: str, *inputs: str, output: str | None = None) -> str:
+    def add(self, op_type: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
         """Append a node and return the name of its result."""
         output = output or f"{self._name}/as_mindspore_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op_type, list(inputs), [output]))
+        self.nodes.append(helper.make_node(op_type, list(inputs), [output], **attributes))
         return output
 
     def array(self, values: np.ndarray) -> str:
