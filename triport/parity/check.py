@@ -11,7 +11,7 @@ import numpy as np
 from triport.converters.environment import MissingRuntimeError
 from triport.reference_models.network import Arrays, Network
 
-from .approximations import Approximation
+from .approximations import Approximation, told
 from .candidates import GIVEN_FILE, Candidate, Exporter, ParityError, candidates_of, framework_errors
 from .device import parse_device
 from .further import Computed, Expected, FurtherResult, computed
@@ -263,7 +263,7 @@ def _but_for_kernels(
     again = _judged(candidate, subject.inputs.feed, imitating, subject.options)
     if not again.pair.passed:
         return judged
-    how = " and ".join(f"{one.function} {one.how}" for one in judged.approximations)
+    how = told(judged.approximations, imitating.met)
     but_for = ButForKernels(tuple(sorted(imitating.met)), how, _worst_of(judged.pair))
     return replace(again, pair=replace(again.pair, but_for=but_for))
 
