@@ -103,7 +103,8 @@ class Pair:
 class Function:
     """What a subject computes: by its own graph where it is an ONNX file, and otherwise in float64.
 
-    `outputs` is of the main feed, `further` of each that `expected` is of, in the same order.
+    `outputs` is of the main feed, `further` of each that `expected` is of, in the same order. `unsure` are
+    the places of whole numbers that hang on a rounding, by output.
     """
 
     feed: Arrays
@@ -111,6 +112,7 @@ class Function:
     allowed: Mapping[str, float]
     expected: tuple[Expected, ...]
     further: tuple[Computed, ...]
+    unsure: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,7 +337,7 @@ def _compared(
 ) -> dict[str, Comparison]:
     """Compare the main feed's outputs; where that cannot be done, say of which candidate or file."""
     try:
-        return compare_outputs(reference.outputs, outputs, reference.allowed)
+        return compare_outputs(reference.outputs, outputs, reference.allowed, reference.unsure)
     except ComparisonError as error:
         what = getattr(runner, "what", candidate.name)
         raise ParityError(f"{what}: {error}. Compare files of one model and as many classes") from error
@@ -370,7 +372,7 @@ def _function(feed: Arrays, reference: NetworkReference, own: _Judged | None) ->
         if own
         else (reference.outputs, tuple(one.outputs for one in reference.expected))
     )
-    return Function(feed, outputs, reference.allowed, reference.expected, further)
+    return Function(feed, outputs, reference.allowed, reference.expected, further, reference.unsure)
 
 
 def _nothing_to_run(network: Network, options: Options) -> str:
