@@ -73,9 +73,8 @@ class Subject:
         rounded = self.right()
         self.reference = Reference(exact, rounded, {INPUT: self.batch}, seed=seed)
         self.logits = self.reference.outputs[LOGITS]
-        largest = {LOGITS: float(np.abs(self.logits).max())}
-        noise = noise_of(rounded, {INPUT: self.batch}, seed, largest)[LOGITS]
-        self.tolerance = FLOAT32.tolerance_of(noise)
+        noise = noise_of(rounded, {INPUT: self.batch}, seed, {LOGITS: self.logits})[LOGITS]
+        self.tolerance = FLOAT32.tolerance_of(noise.size)
 
     def right(self) -> PyTorchRunner:
         """Return the right network, with weights of its own."""

@@ -226,7 +226,7 @@ def test_a_fault_in_float32(build: Build, tmp_path: Path) -> None:
         ("ops.interpolate(x, size=(13, 11), mode='bicubic')", "cubic interpolation with phases rounded"),
         ("ops.interpolate(x, size=(14, 12), mode='bicubic', align_corners=True)", "cubic interpolation"),
         ("ops.tanh(x * 5)", "tanh by a quotient of polynomials"),
-        ("ops.exp(x * 8)", "exp with log(2) to six digits"),
+        ("ops.exp(x * 8)", "exp by a polynomial"),
     ],
 )
 def test_approximate_kernels(build: Build, tmp_path: Path, expression: str, what: str) -> None:

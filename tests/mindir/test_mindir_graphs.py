@@ -371,9 +371,9 @@ def check_own_model(name: str, size_px: int) -> None:
     parameters = random_parameters(spec, 10)
     x = make_input((2, 3, size_px, size_px))
     reference = logits_of(PyTorchRunner(of_model(spec, 10), parameters, dtype="float64"), x)
-    noise = noise_of(
-        PyTorchRunner(of_model(spec, 10), parameters), {INPUT: x}, 0, {LOGITS: float(np.abs(reference).max())}
-    )[LOGITS]
+    noise = noise_of(PyTorchRunner(of_model(spec, 10), parameters), {INPUT: x}, 0, {LOGITS: reference})[
+        LOGITS
+    ].size
     cell = spec.build_mindspore(10).set_train(False)
     names = name_map(spec, reference_dialect(spec, "mindspore"))
     values = {names[canonical]: array for canonical, array in parameters.items()}

@@ -13,8 +13,8 @@ from triport.parity.approximations import approximated
 from triport.parity.inexact import inexact, reversed_sums
 from triport.parity.judge.comparison import compare
 from triport.parity.judge.tolerance import FLOAT32
+from triport.parity.mindspore_kernels import TANH
 from triport.parity.random_weights import random_parameters, seeded_parameters
-from triport.parity.runtimes.mindspore import TANH
 from triport.reference_models import kinds
 from triport.reference_models.kinds import KINDS, KindError, kind_of, kind_of_class, public_name
 from triport.reference_models.modules import of_no_kind, parameters_of, parts_of

@@ -7,34 +7,50 @@ said. Nothing is allowed for them otherwise, and a fault beside them is still on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+from .torch_arithmetic import TorchArithmetic
+
+# Layers and functions of PyTorch that are made of such functions, and are taken apart to meet them.
+INSIDE = frozenset(
+    (
+        *("rnn_tanh", "gru", "rnn_tanh_cell", "gru_cell", "lstm_cell"),
+        *("softmax", "log_softmax", "log_sigmoid", "scaled_dot_product_attention"),
+        "_scaled_dot_product_attention_math",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Approximation:
     """A function that a runtime's kernel approximates.
 
-    `function` is PyTorch's name of it; `how` says in words what the kernel computes; `compute` is that, of
-    (torch, tensor). `inside` are layers of PyTorch that call the function, and whose counterparts in the
-    runtime have its kernel in them; `exact_in` are layers whose counterparts have another, which is exact.
+    `function` is PyTorch's name of it, `operators` are ATen's; `how` says in words what the kernel computes;
+    `compute` is that, of the arithmetic and the operator's arguments, or None where the kernel is exact for
+    these. `exact_in` are PyTorch's names of what has another kernel in the runtime, which is exact.
     """
 
     function: str
     how: str
-    compute: Callable[[Any, Any], Any]
-    inside: tuple[str, ...] = ()
+    operators: tuple[str, ...]
+    compute: Callable[..., Any]
     exact_in: tuple[str, ...] = ()
+
+
+def told(approximations: Sequence[Approximation], met: Collection[str]) -> str:
+    """Return in words what the kernels that were met compute."""
+    return " and ".join(f"{one.function} {one.how}" for one in approximations if one.function in met)
 
 
 @contextmanager
 def approximated(torch: Any, approximations: Sequence[Approximation], met: set[str]) -> Iterator[None]:
     """Let PyTorch compute as these kernels do; the functions that were met are added to `met`."""
-    known = {one.function: one for one in approximations}
-    inside = {name for one in approximations for name in one.inside}
+    known = {operator: one for one in approximations for operator in one.operators}
     exact_in = {name for one in approximations for name in one.exact_in}
+    arithmetic = TorchArithmetic(torch)
     exact = 0
 
     class Within(torch.overrides.TorchFunctionMode):
@@ -42,7 +58,7 @@ def approximated(torch: Any, approximations: Sequence[Approximation], met: set[s
             self, function: Any, types: Any, arguments: tuple[Any, ...] = (), words: Any = None
         ) -> Any:
             nonlocal exact
-            is_exact = getattr(function, "__name__", "") in exact_in
+            is_exact = getattr(function, "__name__", "").rstrip("_") in exact_in
             exact += is_exact
             try:
                 return function(*arguments, **(words or {}))
@@ -58,14 +74,17 @@ def approximated(torch: Any, approximations: Sequence[Approximation], met: set[s
             one = known.get(name.removesuffix("_"))
             if exact:
                 return function(*arguments, **words)
-            if name in inside:  # whole in inference mode, and in its parts otherwise
+            if name in INSIDE:  # whole in inference mode, and in its parts otherwise
                 with self:
                     return function.decompose(*arguments, **words)
             if one is None or not arguments[0].is_floating_point():
                 return function(*arguments, **words)
+            found = one.compute(arithmetic, *arguments, **words)
+            if found is None:
+                return function(*arguments, **words)
             met.add(one.function)
-            found = one.compute(torch, arguments[0])
             return arguments[0].copy_(found) if name.endswith("_") else found
 
-    with Within(), Replaced():
+    attention = torch.nn.attention
+    with attention.sdpa_kernel(attention.SDPBackend.MATH), Within(), Replaced():
         yield

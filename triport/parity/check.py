@@ -11,7 +11,7 @@ import numpy as np
 from triport.converters.environment import MissingRuntimeError
 from triport.reference_models.network import Arrays, Network
 
-from .approximations import Approximation
+from .approximations import Approximation, told
 from .candidates import GIVEN_FILE, Candidate, Exporter, ParityError, candidates_of, framework_errors
 from .device import parse_device
 from .further import Computed, Expected, FurtherResult, computed
@@ -103,7 +103,8 @@ class Pair:
 class Function:
     """What a subject computes: by its own graph where it is an ONNX file, and otherwise in float64.
 
-    `outputs` is of the main feed, `further` of each that `expected` is of, in the same order.
+    `outputs` is of the main feed, `further` of each that `expected` is of, in the same order. `unsure` are
+    the places of whole numbers that hang on a rounding, by output.
     """
 
     feed: Arrays
@@ -111,6 +112,7 @@ class Function:
     allowed: Mapping[str, float]
     expected: tuple[Expected, ...]
     further: tuple[Computed, ...]
+    unsure: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +265,7 @@ def _but_for_kernels(
     again = _judged(candidate, subject.inputs.feed, imitating, subject.options)
     if not again.pair.passed:
         return judged
-    how = " and ".join(f"{one.function} {one.how}" for one in judged.approximations)
+    how = told(judged.approximations, imitating.met)
     but_for = ButForKernels(tuple(sorted(imitating.met)), how, _worst_of(judged.pair))
     return replace(again, pair=replace(again.pair, but_for=but_for))
 
@@ -337,7 +339,7 @@ def _compared(
 ) -> dict[str, Comparison]:
     """Compare the main feed's outputs; where that cannot be done, say of which candidate or file."""
     try:
-        return compare_outputs(reference.outputs, outputs, reference.allowed)
+        return compare_outputs(reference.outputs, outputs, reference.allowed, reference.unsure)
     except ComparisonError as error:
         what = getattr(runner, "what", candidate.name)
         raise ParityError(f"{what}: {error}. Compare files of one model and as many classes") from error
@@ -372,7 +374,7 @@ def _function(feed: Arrays, reference: NetworkReference, own: _Judged | None) ->
         if own
         else (reference.outputs, tuple(one.outputs for one in reference.expected))
     )
-    return Function(feed, outputs, reference.allowed, reference.expected, further)
+    return Function(feed, outputs, reference.allowed, reference.expected, further, reference.unsure)
 
 
 def _nothing_to_run(network: Network, options: Options) -> str:

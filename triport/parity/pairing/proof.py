@@ -12,12 +12,13 @@ import numpy as np
 
 from triport.converters.environment import import_mindspore, import_torch
 from triport.converters.naming.pair_names import PairNames
-from triport.parity.approximations import approximated
+from triport.parity.approximations import approximated, told
 from triport.parity.judge.tolerance import FLOAT32
+from triport.parity.mindspore_kernels import KERNELS
 from triport.parity.noise import noise_of, rounded_runner
 from triport.parity.noise.redrawn import Redrawn, RedrawnRunner
 from triport.parity.random_weights import seeded_value
-from triport.parity.runtimes.mindspore import TANH, MindSporeRunner
+from triport.parity.runtimes.mindspore import MindSporeRunner
 
 from .comparing import apart
 from .result import Trial
@@ -112,9 +113,8 @@ def tolerance_of(a: Side, b: Side, feed: Sequence[np.ndarray]) -> float:
         runner = rounded_runner(network, given, "float32", 0)
     else:
         runner = RedrawnRunner(MindSporeRunner(network, given), network)
-    largest = {name: float(np.abs(array).max(initial=0.0)) for name, array in runner.run(inputs).items()}
-    noise = noise_of(runner, inputs, 0, largest)
-    return FLOAT32.tolerance_of(max(noise.values(), default=0.0))
+    noise = noise_of(runner, inputs, 0, runner.run(inputs))
+    return FLOAT32.tolerance_of(max((one.size for one in noise.values()), default=0.0))
 
 
 def trial_of(a: Side, b: Side, draw: Draw, seed: int) -> Trial:
@@ -132,17 +132,18 @@ def _but_for_kernels(
     outputs: tuple[list[np.ndarray], list[np.ndarray]],
     feed: Sequence[np.ndarray],
 ) -> Trial:
-    """Return a trial in which PyTorch computes tanh as MindSpore does, if that is all the difference."""
+    """Return a trial in which PyTorch computes with MindSpore's kernels, if that is all the difference."""
     places = {side.runtime: place for place, side in enumerate(sides)}
     if len(places) < 2 or import_mindspore().get_context("device_target") != "CPU":
         return trial
     met: set[str] = set()
-    with approximated(import_torch(), (TANH,), met):
+    with approximated(import_torch(), KERNELS, met):
         imitating = sides[places["pytorch"]].outputs(feed)
     needed = apart(outputs[places["mindspore"]], imitating)
     said = (
-        f"MindSpore's kernel computes tanh {TANH.how}: with that in PyTorch the outputs are equal, without "
-        f"it {trial.needed_tolerance:.1e} of the largest value apart, where {trial.tolerance:.1e} is allowed"
+        f"MindSpore's kernels compute {told(KERNELS, met)}: with that in PyTorch the outputs are equal, "
+        f"without it {trial.needed_tolerance:.1e} of the largest value apart, where {trial.tolerance:.1e} is "
+        "allowed"
     )
     again = Trial(trial.seed, needed, trial.tolerance, said)
     return again if met and again.passed else trial

@@ -14,6 +14,7 @@ from triport.parity.approximations import Approximation
 from triport.parity.calls import Beside, Call, Feed, Module, Visit
 from triport.parity.device import Device, DeviceError, parse_device
 from triport.parity.layers.pairs import under_their_names
+from triport.parity.mindspore_kernels import KERNELS
 from triport.parity.nesting import leaves, replaced
 from triport.parity.outputs import named_outputs
 from triport.parity.parameters import by_their_names, matched
@@ -37,27 +38,9 @@ _BACKENDS = {
 _allowed: dict[str, bool] = {}
 
 
-def _tanh(torch: Any, x: Any) -> Any:
-    """Source: TanhOpt in mindspore/ops/kernel/cpu/nnacl/fp32/activation_fp32.c."""
-    square = x * x
-    top = (((square + 378) * square + 17325) * square + 135135) * x
-    bottom = ((28 * square + 3150) * square + 62370) * square + 135135
-    return torch.where(x.abs() > 5, torch.sign(x), top / bottom)
-
-
-# of MindSpore 2.10 on a CPU: its tanh is up to 1e-4 off, near 5; its LSTM has one of its own, which is exact
-TANH = Approximation(
-    "tanh",
-    "by a quotient of polynomials, up to 1.0e-04 off",
-    _tanh,
-    inside=("rnn_tanh", "gru", "rnn_tanh_cell", "gru_cell", "lstm_cell"),
-    exact_in=("lstm",),
-)
-
-
 def approximations_of(device: str, precision: str) -> tuple[Approximation, ...]:
     """Return which functions kernels of this device only approximate, as they are with full precision."""
-    return (TANH,) if parse_device(device).kind == "cpu" and precision in FULL else ()
+    return KERNELS if parse_device(device).kind == "cpu" and precision in FULL else ()
 
 
 def devices() -> Iterator[tuple[str, bool, str]]:
