@@ -225,7 +225,7 @@ def test_two_outputs_are_two_files(checkpoint, run_cli):
 @pytest.mark.parametrize("option", ["--json", "--html", "--junit"])
 def test_outputs_are_looked_at_before_the_work(option, tmp_path, run_cli, monkeypatch):
     begun = []
-    monkeypatch.setattr("triport.parity.subjects.subjects_of", lambda *_, **__: begun.append(True))
+    monkeypatch.setattr("triport.parity.subjects.asked.subjects_of", lambda *_, **__: begun.append(True))
     result = run_cli("parity", "res2net50", option, tmp_path / "missing" / "report")
     assert result.exit_code == 2
     assert "does not exist; make it first" in result.stderr

@@ -17,7 +17,7 @@ from tests.publishing.mutations import WRONG, changed, places, same
 from triport import convert
 from triport.converters.convert import SHIPPED
 from triport.converters.formats import file_sha256, open_checkpoint
-from triport.converters.published_weights import known_digits, proof_of, published_as
+from triport.converters.identification.published_weights import known_digits, proof_of, published_as
 from triport.publishing import manifest
 from triport.publishing.licenses import LicenseError, hub_metadata, license_of
 from triport.publishing.origin import classes_stated_by

@@ -11,8 +11,8 @@ from onnx import helper, numpy_helper
 from tests.parity.onnx_files import copied, saved
 from triport.converters.formats import write_checkpoint
 from triport.converters.formats.tensors import ArrayTensor
-from triport.converters.onnx_from_torch import export
-from triport.parity.random_weights import random_parameters
+from triport.converters.onnx_export.from_torch import export
+from triport.parity.subjects.random_weights import random_parameters
 from triport.reference_models.spec import get_model
 
 SPEC = get_model("res2net_digits")

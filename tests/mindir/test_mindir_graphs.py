@@ -30,13 +30,13 @@ from triport.converters.mindir.operators import load_operators, mindir_operator
 from triport.converters.mindir.reader import read_mindir
 from triport.converters.names import name_map, reference_dialect
 from triport.converters.networks.registered import of_model
-from triport.converters.onnx_model import INPUT, LOGITS
+from triport.converters.onnx_export.written_model import INPUT, LOGITS
 from triport.parity.batches import logits_of
 from triport.parity.judge.comparison import compare
 from triport.parity.judge.tolerance import FLOAT32
 from triport.parity.noise import noise_of
-from triport.parity.random_weights import random_parameters
 from triport.parity.runtimes.pytorch import PyTorchRunner
+from triport.parity.subjects.random_weights import random_parameters
 from triport.reference_models.errors import TriportError
 from triport.reference_models.spec import all_models, get_model
 

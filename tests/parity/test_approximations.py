@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from triport.parity.approximations import approximated
-from triport.parity.mindspore_kernels import KERNELS, TANH
+from triport.parity.kernels.approximations import approximated
+from triport.parity.kernels.mindspore import KERNELS, TANH
 
 
 def ops():

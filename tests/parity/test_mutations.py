@@ -7,14 +7,14 @@ import pytest
 
 from triport.converters.networks import registered
 from triport.converters.networks.registered import of_model
-from triport.converters.onnx_model import INPUT, LOGITS
+from triport.converters.onnx_export.written_model import INPUT, LOGITS
 from triport.parity.batches import logits_of, random_batch
 from triport.parity.judge.comparison import compare
 from triport.parity.judge.tolerance import FLOAT32
 from triport.parity.noise import noise_of
-from triport.parity.random_weights import random_parameters
 from triport.parity.runtimes import mindspore as mindspore_runner
 from triport.parity.runtimes.pytorch import PyTorchRunner
+from triport.parity.subjects.random_weights import random_parameters
 from triport.reference_models.spec import all_models
 
 QUICK = {

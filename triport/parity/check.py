@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from triport.converters.environment import MissingRuntimeError
+from triport.parity.kernels.approximations import Approximation, told
 from triport.reference_models.network import Arrays, Network
 
-from .approximations import Approximation, told
 from .candidates import GIVEN_FILE, Candidate, Exporter, ParityError, candidates_of, framework_errors
 from .device import parse_device
 from .further import Computed, Expected, FurtherResult, computed

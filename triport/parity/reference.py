@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from triport.converters.environment import MissingRuntimeError
+from triport.parity.kernels.approximations import Approximation
 from triport.reference_models.network import Arrays, Network
 
-from .approximations import Approximation
 from .candidates import ParityError, framework_errors
 from .further import Expected, Main, expected_of
 from .inputs import Inputs, further_inputs

@@ -13,11 +13,11 @@ from triport.converters.convert import convert
 from triport.converters.environment import prepare
 from triport.converters.formats import Checkpoint
 from triport.converters.formats.tensors import short
-from triport.converters.identify import Fit
+from triport.converters.identification.fit import Fit
+from triport.converters.identification.published_weights import why_not
 from triport.converters.names import get_dialect, reference_dialect
 from triport.converters.provenance import FOLDED_KEY, source_dialect
 from triport.converters.published import MODEL_FILE
-from triport.converters.published_weights import why_not
 from triport.converters.request import Request
 from triport.converters.statements.preparation import Preparation
 from triport.reference_models.program import program
@@ -201,8 +201,8 @@ def _convert(
     """
     import onnx
 
-    from triport.converters.onnx_model import set_metadata
-    from triport.converters.onnx_optimize import optimized
+    from triport.converters.onnx_export.optimize import optimized
+    from triport.converters.onnx_export.written_model import set_metadata
 
     files: list[tuple[str, Runtime, str | None]] = [
         (PYTORCH_FILE, "pytorch", None),

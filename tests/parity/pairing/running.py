@@ -7,7 +7,7 @@ import numpy as np
 from triport.converters.networks.input_specs import parse_input
 from triport.parity.pairing.sides import Side
 from triport.parity.pairing.sides.reading import side_of
-from triport.parity.random_weights import seeded_parameters
+from triport.parity.subjects.random_weights import seeded_parameters
 from triport.reference_models.network import Network
 
 from .cases import Case, Tensors, Truth

@@ -72,8 +72,8 @@ def _operands(tree: ast.expr, indent: str) -> list[str]:
     """Return the lines of a long expression within brackets."""
     if isinstance(tree, ast.BinOp) and len(indent + text_of(tree)) > WIDTH:
         symbol = text_of(ast.BinOp(ast.Name("a", ast.Load()), tree.op, ast.Name("b", ast.Load())))[2:-1]
-        left = [text_of(ast.BinOp(tree.left, tree.op, ast.Name("b", ast.Load())))[: -len(f" {symbol}b")]]
-        return [*_fitting(left[0], tree.left, indent), *_broken(f"{indent}{symbol}", tree.right, "", indent)]
+        left = text_of(ast.BinOp(tree.left, tree.op, ast.Name("b", ast.Load())))[: -len(f" {symbol}b")]
+        return [*_fitting(left, tree.left, indent), *_broken(f"{indent}{symbol}", tree.right, "", indent)]
     if isinstance(tree, ast.Compare) and len(tree.ops) == 1 and len(indent + text_of(tree)) > WIDTH:
         last = ast.Name("b", ast.Load())
         left = text_of(ast.Compare(tree.left, tree.ops, [last]))

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from triport.converters.comparison import SideBySide, side_by_side
-from triport.converters.deciding import flow_stated
 from triport.converters.graphs.flow import Flow
-from triport.converters.identify import Fit
+from triport.converters.identification.deciding import flow_stated
+from triport.converters.identification.fit import Fit
 from triport.parity.session import Listener, ParityResult, Request, run
 from triport.reference_models.errors import TriportError
 

@@ -17,7 +17,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from triport.converters.mindir.inferred import Sizes, infer, iterate_types
-from triport.parity import formulas
+from triport.parity.kernels import formulas
 
 from .cubic import Axis
 from .onnx_arithmetic import OnnxArithmetic, Steps, Value

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from triport.parity.formulas import VECTOR
+from triport.parity.kernels.formulas import VECTOR
 
 
 class Steps:

@@ -12,9 +12,9 @@ import numpy as np
 from triport.converters.comparison import Difference
 from triport.converters.convert import exporter_for
 from triport.converters.environment import MissingRuntimeError
-from triport.converters.identify import IdentifyError
+from triport.converters.identification.identify import IdentifyError
 from triport.converters.networks.registered import of_model
-from triport.converters.onnx_model import LOGITS
+from triport.converters.onnx_export.written_model import LOGITS
 from triport.parity.check import ModelReport, Pair
 from triport.parity.onnx_graphs import described, in_order, nodes_after, own_operators
 from triport.parity.onnx_graphs.float16 import has_float16
@@ -24,7 +24,7 @@ from triport.parity.onnx_graphs.quantised import (
     is_quantised,
     without_rounding,
 )
-from triport.parity.report import layers_line, off_by
+from triport.parity.reports.terminal import layers_line, off_by
 from triport.parity.runtimes.onnx import OnnxFileError, OnnxRunner
 from triport.reference_models.errors import listed
 from triport.reference_models.network import Arrays, Network

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from triport.converters.environment import import_mindspore, import_torch
-from triport.parity.nesting import leaves, replaced
+from triport.parity.subjects.nesting import leaves, replaced
 from triport.reference_models.modules import Part
 
 from .sides import Side

@@ -12,13 +12,13 @@ import numpy as np
 
 from triport.converters.environment import import_mindspore, import_torch
 from triport.converters.naming.pair_names import PairNames
-from triport.parity.approximations import approximated, told
 from triport.parity.judge.tolerance import FLOAT32
-from triport.parity.mindspore_kernels import KERNELS
+from triport.parity.kernels.approximations import approximated, told
+from triport.parity.kernels.mindspore import KERNELS
 from triport.parity.noise import noise_of, rounded_runner
 from triport.parity.noise.redrawn import Redrawn, RedrawnRunner
-from triport.parity.random_weights import seeded_value
 from triport.parity.runtimes.mindspore import MindSporeRunner
+from triport.parity.subjects.random_weights import seeded_value
 
 from .comparing import apart
 from .result import Trial

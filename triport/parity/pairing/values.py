@@ -12,7 +12,7 @@ import zlib
 
 import numpy as np
 
-from triport.parity.random_weights import SCALES, SHIFT, VARIANCES
+from triport.parity.subjects.random_weights import SCALES, SHIFT, VARIANCES
 
 from .pieces import Piece, key_of
 from .sides import Shape

@@ -10,16 +10,16 @@ import numpy as np
 
 from triport.converters import environment
 from triport.converters.environment import import_mindspore as framework
-from triport.parity.approximations import Approximation
 from triport.parity.calls import Beside, Call, Feed, Module, Visit
 from triport.parity.device import Device, DeviceError, parse_device
+from triport.parity.kernels.approximations import Approximation
+from triport.parity.kernels.mindspore import KERNELS
 from triport.parity.layers.pairs import under_their_names
-from triport.parity.mindspore_kernels import KERNELS
-from triport.parity.nesting import leaves, replaced
-from triport.parity.outputs import named_outputs
-from triport.parity.parameters import by_their_names, matched
 from triport.parity.precision import FULL, check_precision
 from triport.parity.precision import recorded as recorded_precision
+from triport.parity.subjects.nesting import leaves, replaced
+from triport.parity.subjects.outputs import named_outputs
+from triport.parity.subjects.parameters import by_their_names, matched
 from triport.reference_models.kinds import kind_of
 from triport.reference_models.network import Arrays, Network
 

@@ -15,8 +15,8 @@ from functools import partial
 import numpy as np
 
 from triport.converters.environment import MissingRuntimeError
-from triport.parity.approximations import told
 from triport.parity.candidates import ParityError, framework_errors
+from triport.parity.kernels.approximations import told
 from triport.parity.reference import REFERENCE
 from triport.parity.runtimes import runtime_called
 from triport.parity.runtimes.pytorch import PyTorchRunner

@@ -25,12 +25,12 @@ from triport.converters.published import MODEL_FILE
 from triport.parity.candidates import given_file
 from triport.parity.check import ModelReport, check_model
 from triport.parity.inputs import Inputs, sample_feed
-from triport.parity.nets import LoadedNet, load_nets, net_subject
 from triport.parity.options import Options
 from triport.parity.reference import REFERENCE
 from triport.parity.runtimes import Runner
 from triport.parity.runtimes.mindspore import MindSporeRunner
 from triport.parity.runtimes.pytorch import PyTorchRunner
+from triport.parity.subjects.own import LoadedNet, load_nets, net_subject
 from triport.publishing import manifest
 from triport.publishing.candidates import LARGEST_NOISE
 from triport.publishing.finishing import date_given, finished

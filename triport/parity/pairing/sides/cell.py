@@ -10,7 +10,7 @@ import numpy as np
 
 from triport.converters.environment import import_mindspore
 from triport.converters.networks.factories import users_code
-from triport.parity.nesting import leaves
+from triport.parity.subjects.nesting import leaves
 from triport.reference_models.kinds import KINDS, kind_of
 from triport.reference_models.modules import parameters_of
 from triport.reference_models.network import Network

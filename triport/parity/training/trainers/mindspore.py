@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from triport.parity.mindspore_kernels import KERNELS
-from triport.parity.nesting import leaves
-from triport.parity.outputs import named_outputs
+from triport.parity.kernels.mindspore import KERNELS
 from triport.parity.runtimes.mindspore import MindSporeRunner
+from triport.parity.subjects.nesting import leaves
+from triport.parity.subjects.outputs import named_outputs
 from triport.parity.training.examples import Example
 from triport.reference_models.kinds import KINDS, kind_of
 from triport.reference_models.network import Arrays, Network

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from .check import ModelReport, Pair
-from .judge.comparison import Comparison
-from .localise import report as localise_report
-from .localise.verdict import Localisation
-from .report import further_differences, label_of, layers_line, what_of
-from .training.report import parts_of, worst_of
-from .training.result import TrainingPair, TrainingReport
+from triport.parity.check import ModelReport, Pair
+from triport.parity.judge.comparison import Comparison
+from triport.parity.localise import report as localise_report
+from triport.parity.localise.verdict import Localisation
+from triport.parity.training.report import parts_of, worst_of
+from triport.parity.training.result import TrainingPair, TrainingReport
+
+from .terminal import further_differences, label_of, layers_line, what_of
 
 
 def junit_of(

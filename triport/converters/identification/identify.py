@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from triport.converters.deciding import by_likelihood, decided, judged
 from triport.converters.formats import Checkpoint, Tensor, same_payload, short
-from triport.converters.name_index import find_models
 from triport.converters.names import COUNTER_LEAF, canonical_shapes, head_weight, name_map
 from triport.converters.provenance import FOLDED_KEY
-from triport.converters.sides import Sides
-from triport.converters.statements import Holds, Judgement
 from triport.reference_models.errors import TriportError
 from triport.reference_models.spec import Dialect, ModelSpec, all_models, get_model
 
+from .deciding import by_likelihood, decided, judged
+from .fit import Fit
+from .name_index import find_models
+from .sides import Sides
+
 if TYPE_CHECKING:
-    from triport.converters.subtrees import Part
+    from .subtrees import Part
 
 PARAMETER_DTYPES = ("float32",)
 OUTSIDE = "outside of the backbone, left out as --no-head says"
@@ -26,45 +27,6 @@ _NEAR_BEST = 0.9  # of the best share of names: shapes decide among these
 
 class IdentifyError(TriportError):
     """A checkpoint is of no known model, of another one than said, or could be of several."""
-
-
-class Fit(NamedTuple):
-    """How a checkpoint's tensors meet a model's names in one dialect.
-
-    `names` maps canonical names to the file's. `problems` is empty for an exact fit; those of
-    `other_floats` are tensors whose name and shape fit, but whose values are of another float type.
-    `missing` and `extra` are the names of those problems that are of a whole tensor. `prefix` is what was
-    taken off the names, where only a part of the file fits; `headless` that the last layer is left out, and
-    then `num_classes` is 0; `notes` says such things in words. `judgements` are what the file says of
-    itself, held against the model; `assumed` is what nothing in the file says and was taken for granted.
-    """
-
-    spec: ModelSpec
-    dialect: Dialect
-    num_classes: int
-    names: Mapping[str, str]
-    dropped: tuple[tuple[str, str], ...]
-    problems: tuple[str, ...]
-    other_floats: tuple[str, ...]
-    matched: int
-    total: int
-    missing: tuple[str, ...] = ()
-    extra: tuple[str, ...] = ()
-    prefix: str = ""
-    headless: bool = False
-    notes: tuple[str, ...] = ()
-    judgements: tuple[Judgement, ...] = ()
-    assumed: tuple[str, ...] = ()
-
-    @property
-    def contradictions(self) -> list[Judgement]:
-        """What the file says of itself and is not so, if it is of this model."""
-        return [one for one in self.judgements if one.holds is Holds.NO]
-
-    @property
-    def exact(self) -> bool:
-        """Whether every name is there with the right shape and dtype, and nothing else."""
-        return not self.problems and not self.other_floats
 
 
 def fit(
@@ -235,7 +197,7 @@ def _places(
     whole = exact(checkpoint, _plausible(checkpoint, with_head) if model is None else [model])
     if whole and (with_head or not any(OUTSIDE in reason for _, reason in whole[0].dropped)):
         return [whole]
-    from triport.converters.subtrees import known_parts, largest_parts, rest_of
+    from .subtrees import known_parts, largest_parts, rest_of
 
     places: list[tuple[Part, list[Fit]]] = []
     found = known_parts(checkpoint) if with_head else ((p, None) for p in largest_parts(checkpoint, 64))
@@ -323,7 +285,7 @@ def identify(
             f"Say which you mean with --prefix {'|'.join(one or '.' for one in where)}"
         )
     if not places:
-        from triport.converters.misfit import folded_graph, misfit
+        from .misfit import folded_graph, misfit
 
         what = f"is not a checkpoint of {spec.name}" if spec else "fits no known model"
         specs = [spec] if spec else list(all_models().values())
@@ -346,7 +308,7 @@ def _closest(
 
     Names alone say which are worth a fit: laying 20,000 names beside every model would take minutes.
     """
-    from triport.converters.subtrees import largest_parts
+    from .subtrees import largest_parts
 
     tried: list[tuple[float, Part | None, ModelSpec, Dialect]] = []
     for part in (None, *largest_parts(checkpoint, _MOST_PARTS)):

@@ -6,19 +6,18 @@ Names and shapes alone do not tell graphs apart; `identify` finds what fits, and
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from triport.converters.formats import Checkpoint
 from triport.converters.graphs.flow import Flow
 from triport.converters.graphs.stored import stored_flow
 from triport.converters.graphs.verdict import graph_verdict
-from triport.converters.published_weights import recognised
 from triport.converters.statements import Holds, judge, statements_of
 from triport.reference_models.errors import listed
 from triport.reference_models.spec import Runtime, get_model
 
-if TYPE_CHECKING:
-    from triport.converters.identify import Fit
+from .fit import Fit
+from .published_weights import recognised
 
 
 def judged(checkpoint: Checkpoint, one: Fit) -> Fit:

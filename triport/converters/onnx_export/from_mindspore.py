@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from triport.converters.environment import import_mindspore
 from triport.converters.mindir.export import mindir_without_values, onnx_from_mindir
 from triport.converters.names import name_map, reference_dialect
-from triport.converters.onnx_model import finished, with_parameters
-from triport.converters.traced_once import TracedOnce
 from triport.reference_models.spec import ModelSpec
+
+from .traced_once import TracedOnce
+from .written_model import finished, with_parameters
 
 if TYPE_CHECKING:
     import numpy as np

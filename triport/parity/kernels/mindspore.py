@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import formulas
+from triport.parity.kernels import formulas
+
 from .approximations import Approximation
 from .formulas import Arithmetic
 

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from triport.converters import names
 from triport.converters.names import canonical_shapes, name_map
 from triport.reference_models import layouts
 from triport.reference_models.kinds import KINDS
@@ -68,8 +69,7 @@ def sources_checksum() -> str:
     leaves = [(kind.name, leaf.name, leaf.in_mindspore) for kind in KINDS.values() for leaf in kind.values]
     found = zlib.crc32(repr(leaves).encode())
     families = sorted((*root.glob("*/spec.py"), *root.glob(f"*/{layouts.FILE}")))
-    here = Path(__file__)
-    for path in (*families, root / "spec.py", root / "layouts.py", here.with_name("names.py")):
+    for path in (*families, root / "spec.py", root / "layouts.py", Path(names.__file__)):
         found = zlib.crc32(path.read_bytes(), zlib.crc32(path.parent.name.encode(), found))
     return f"{found:08x}"
 

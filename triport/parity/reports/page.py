@@ -6,16 +6,18 @@ import functools
 import shlex
 from collections.abc import Sequence
 
+from triport.parity.check import GRAPH_OF, IMAGES_OF, ModelReport, Pair
+from triport.parity.judge.tolerance import CALIBRATIONS
+from triport.parity.layers.judge import LayerReport
+from triport.parity.localise import report as localise_report
+from triport.parity.localise.verdict import Localisation
+from triport.parity.pages import Facts, render, run_facts
+from triport.parity.training import report as training_report
+from triport.parity.training.result import TrainingReport
 from triport.reference_models.program import program
 
-from .check import GRAPH_OF, IMAGES_OF, ModelReport, Pair
-from .judge.tolerance import CALIBRATIONS
-from .layers.judge import LayerReport
-from .localise import report as localise_report
-from .localise.verdict import Localisation
-from .pages import Facts, render, run_facts
 from .plots import HEIGHT, MARGIN, WIDTH, Plot, number, plot_of_layers, plot_of_tensors
-from .report import (
+from .terminal import (
     agreement_of,
     further_lines,
     headroom_of,
@@ -26,8 +28,6 @@ from .report import (
     top1_of,
     verdict_of,
 )
-from .training import report as training_report
-from .training.result import TrainingReport
 
 
 def page_of(

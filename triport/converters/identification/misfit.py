@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 from triport.converters.formats import FLOATS, Checkpoint, short
 from triport.converters.kernel_layout import other_layout
@@ -13,8 +12,7 @@ from triport.reference_models.errors import listed
 from triport.reference_models.program import program
 from triport.reference_models.spec import ModelSpec
 
-if TYPE_CHECKING:
-    from triport.converters.identify import Fit
+from .fit import Fit
 
 _CLOSE = 0.5  # share of a model's names that a file must have to be called a damaged one of it
 

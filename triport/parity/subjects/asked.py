@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from triport.converters.formats import open_checkpoint
-from triport.converters.identify import IdentifyError, identify
+from triport.converters.identification.identify import IdentifyError, identify
 from triport.converters.networks.arguments import is_factory
 from triport.converters.published import model_file
+from triport.parity.onnx_graphs.float16 import is_float16_file
+from triport.parity.onnx_graphs.quantised import is_quantised_file
+from triport.parity.precision import FULL, PrecisionError
 from triport.reference_models.errors import TriportError
 from triport.reference_models.program import program
 from triport.reference_models.spec import ModelSpec, all_models, get_model
-
-from .onnx_graphs.float16 import is_float16_file
-from .onnx_graphs.quantised import is_quantised_file
-from .precision import FULL, PrecisionError
 
 
 @dataclass(frozen=True, slots=True)

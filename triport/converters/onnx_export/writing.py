@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from triport.converters.formats import Tensor, open_checkpoint, replacing, same_payload
 from triport.converters.formats.wire import LENGTH, varint
-from triport.converters.onnx_model import take_declared
 from triport.reference_models.errors import TriportError, listed
+
+from .written_model import take_declared
 
 if TYPE_CHECKING:
     import onnx

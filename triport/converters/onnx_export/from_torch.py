@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from triport.converters.environment import import_torch
 from triport.converters.names import COUNTER_LEAF
-from triport.converters.onnx_model import INPUT, LOGITS, finished, with_parameters
-from triport.converters.traced_once import TracedOnce
 from triport.converters.versions.torch_onnx import by_torchscript, newest_opset_of_torchscript
 from triport.reference_models.spec import ModelSpec
+
+from .traced_once import TracedOnce
+from .written_model import INPUT, LOGITS, finished, with_parameters
 
 if TYPE_CHECKING:
     import numpy as np

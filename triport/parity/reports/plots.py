@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .layers.judge import LayerReport
-from .training.tensors import TensorResult
+from triport.parity.layers.judge import LayerReport
+from triport.parity.training.tensors import TensorResult
 
 WIDTH, HEIGHT, MARGIN = 1000, 300, 46
 # what an error of zero is drawn at, and the top of what is drawn

@@ -10,29 +10,29 @@ import numpy as np
 
 from triport.converters.convert import read_parameters
 from triport.converters.formats import file_sha256, open_checkpoint
-from triport.converters.identify import identify
+from triport.converters.identification.identify import identify
 from triport.converters.networks.registered import SIZE_AXIS, of_model
-from triport.converters.onnx_model import BATCH_AXIS, INPUT
+from triport.converters.onnx_export.written_model import BATCH_AXIS, INPUT
 from triport.converters.published import model_file
+from triport.parity.batches import random_batch
+from triport.parity.candidates import given_file
+from triport.parity.check import GRAPH_OF, IMAGES_OF, ModelReport, check_model
+from triport.parity.images import image_batch, images_of, profile_of_subject
+from triport.parity.inputs import Inputs
+from triport.parity.options import Options, Told
+from triport.parity.runtimes import mindspore, runtime_called, runtimes_with
+from triport.parity.training.check import Rival, Training, check_training
+from triport.parity.training.result import TrainingReport
+from triport.parity.training.trainers import trainers
+from triport.parity.worker.messages import is_plain
+from triport.parity.worker.process import WorkerProcess
+from triport.parity.worker.work import begun
 from triport.reference_models.network import Network
 from triport.reference_models.spec import ModelSpec, all_models, get_model
 
-from .batches import random_batch
-from .candidates import given_file
-from .check import GRAPH_OF, IMAGES_OF, ModelReport, check_model
-from .images import image_batch, images_of, profile_of_subject
-from .inputs import Inputs
-from .nets import LoadedNet
-from .options import Options, Told
+from .asked import Subject, computes_in
+from .own import LoadedNet
 from .random_weights import random_parameters
-from .runtimes import mindspore, runtime_called, runtimes_with
-from .subjects import Subject, computes_in
-from .training.check import Rival, Training, check_training
-from .training.result import TrainingReport
-from .training.trainers import trainers
-from .worker.messages import is_plain
-from .worker.process import WorkerProcess
-from .worker.work import begun
 
 
 @dataclass(frozen=True, slots=True)

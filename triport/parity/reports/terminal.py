@@ -10,11 +10,11 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from .check import ModelReport, Pair
-from .judge.comparison import Comparison
-from .judge.tolerance import CALIBRATIONS
-from .layers.judge import LayerReport
-from .runtimes import by_default, runtimes, runtimes_with
+from triport.parity.check import ModelReport, Pair
+from triport.parity.judge.comparison import Comparison
+from triport.parity.judge.tolerance import CALIBRATIONS
+from triport.parity.layers.judge import LayerReport
+from triport.parity.runtimes import by_default, runtimes, runtimes_with
 
 
 def table_of(report: ModelReport) -> Table:

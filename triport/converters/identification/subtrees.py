@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from triport.converters.formats import Checkpoint, Dropped, short
 from triport.converters.formats.training_state import WRAPPERS, mirrored_state, without_components
-from triport.converters.name_index import find_models, is_current, is_known
 from triport.converters.names import COUNTER_LEAF
 from triport.reference_models.spec import ModelSpec
+
+from .name_index import find_models, is_current, is_known
 
 # DataParallel's is a name that a network may use too, so it is only taken out of a part that is tried
 _WRAPPERS = ("module", *WRAPPERS)

@@ -33,15 +33,15 @@ from triport.converters.networks.imported import with_imports
 from triport.converters.networks.input_specs import InputSpec, parse_input
 from triport.converters.networks.module import of_module
 from triport.converters.networks.onnx_file import of_onnx_file
+from triport.parity.candidates import Candidate, with_file
+from triport.parity.module_export.proven import proven_export
+from triport.parity.options import Options
+from triport.parity.runtimes import runtime_called
 from triport.reference_models.errors import TriportError, listed
 from triport.reference_models.network import Arrays, Network, Realisation, Runtime
 
-from .candidates import Candidate, with_file
-from .module_export.proven import proven_export
-from .nets_by_names import PairFile, pair_file
-from .options import Options
+from .by_names import PairFile, pair_file
 from .random_weights import seeded_parameters
-from .runtimes import runtime_called
 
 # what --weights says for the weights that a network is made with
 OWN = "own"

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from triport.converters.onnx_model import INPUT
 from triport.reference_models.errors import TriportError, listed
 from triport.reference_models.spec import ModelSpec, Preprocess
+
+from .written_model import INPUT
 
 if TYPE_CHECKING:
     import onnx

@@ -6,13 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from triport.parity.check import ModelReport, Pair
+from triport.parity.further import FurtherResult
+from triport.parity.judge.tolerance import CALIBRATIONS
+from triport.parity.layers.judge import LayerReport, StepResult
 from triport.reference_models.result import SCHEMA_VERSION
 
-from .check import ModelReport, Pair
-from .further import FurtherResult
-from .judge.tolerance import CALIBRATIONS
-from .layers.judge import LayerReport, StepResult
-from .report import notes_of
+from .terminal import notes_of
 
 
 def json_of(reports: Sequence[ModelReport]) -> dict[str, Any]:
