@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from .comparing import SAME_OUTPUTS, Seen
 from .pieces import Plan
-from .plans import flattened_plans, plans_of
+from .plans import blocked_plans, flattened_plans, plans_of
 from .proof import even, feed_of
 from .sides import Side
 from .state import Matching
@@ -32,6 +32,8 @@ def started(a: Side, b: Side, progress: Progress) -> tuple[Matching, Seen]:
         if steered is not None and _same(*steered):
             return steered
         plan = _nearest(first, seen.apart, flattened_plans(a.parameters, b.parameters, plain))
+    if plan is plain:
+        plan = _equal(first, blocked_plans(a.parameters, b.parameters, plain)) or plain
     best = Matching(a, b, plan, feed, progress)
     seen = best.start()
     if _same(best, seen):
@@ -54,6 +56,16 @@ def _nearest(first: Matching, apart: float, plans: Iterable[Plan]) -> Plan:
         if least <= SAME_OUTPUTS[first.is_double]:
             break
     return best
+
+
+def _equal(first: Matching, plans: Iterable[Plan]) -> Plan | None:
+    """Return the first plan with which outputs are equal."""
+    for plan in plans:
+        first.progress(f"comparing outputs, {plan.what}")
+        found = Matching(*first.sides, plan, first.feed, first.progress).starts_apart(first.gain)
+        if found <= SAME_OUTPUTS[first.is_double]:
+            return plan
+    return None
 
 
 def _of_even_images(best: Matching, seen: Seen, progress: Progress) -> tuple[Matching, Seen]:
