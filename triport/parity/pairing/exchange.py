@@ -65,7 +65,7 @@ def _otherwise(matching: Matching, choice: Choice, other: Piece) -> dict[Piece, 
     _restore(matching, choice.before)
     matching.accept(Match(choice.match.a, other, choice.match.order, choice.match.reason))
     rounds(matching, matching.look(500))
-    if len(matching.matches) < len(matching.pieces[0]) or len(matching.taken) < len(matching.pieces[1]):
+    if matching.is_left:
         return None
     seen = matching.look(501)
     return dict(matching.matches) if seen.apart <= SAME_OUTPUTS[matching.is_double] else None

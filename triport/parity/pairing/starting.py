@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from .comparing import SAME_OUTPUTS, Seen
+from .matching import match_all
 from .pieces import Plan
 from .plans import blocked_plans, flattened_plans, plans_of
 from .proof import even, feed_of
@@ -15,6 +16,8 @@ from .steered import steered_sides
 Progress = Callable[[str], None]
 # how much nearer the outputs must come for cuts that the shapes do not ask for
 _WORTH_CUTTING = 3.0
+# how far outputs are apart, at the least, where channels are in another order
+_OTHER_ORDER = 1e-2
 
 
 def started(a: Side, b: Side, progress: Progress) -> tuple[Matching, Seen]:
@@ -32,8 +35,10 @@ def started(a: Side, b: Side, progress: Progress) -> tuple[Matching, Seen]:
         if steered is not None and _same(*steered):
             return steered
         plan = _nearest(first, seen.apart, flattened_plans(a.parameters, b.parameters, plain))
-    if plan is plain:
-        plan = _equal(first, blocked_plans(a.parameters, b.parameters, plain)) or plain
+    if plan is plain and seen.apart > _OTHER_ORDER:
+        blocked = _blocked(first, blocked_plans(a.parameters, b.parameters, plain))
+        if blocked is not None:
+            return blocked
     best = Matching(a, b, plan, feed, progress)
     seen = best.start()
     if _same(best, seen):
@@ -58,13 +63,20 @@ def _nearest(first: Matching, apart: float, plans: Iterable[Plan]) -> Plan:
     return best
 
 
-def _equal(first: Matching, plans: Iterable[Plan]) -> Plan | None:
-    """Return the first plan with which outputs are equal."""
+def _blocked(first: Matching, plans: Iterable[Plan]) -> tuple[Matching, Seen] | None:
+    """Return the first matching in blocks with which all is matched and outputs are equal.
+
+    Blocks of one value hide differences: equal outputs at the start are not enough.
+    """
+    same = SAME_OUTPUTS[first.is_double]
     for plan in plans:
         first.progress(f"comparing outputs, {plan.what}")
-        found = Matching(*first.sides, plan, first.feed, first.progress).starts_apart(first.gain)
-        if found <= SAME_OUTPUTS[first.is_double]:
-            return plan
+        found = Matching(*first.sides, plan, first.feed, first.progress)
+        seen = found.start()
+        if seen.apart <= same:
+            seen = match_all(found, seen)
+            if seen.apart <= same and not found.is_left:
+                return found, seen
     return None
 
 

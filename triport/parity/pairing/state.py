@@ -208,6 +208,11 @@ class Matching:
         seen.apart = apart(*outputs)
         return seen
 
+    @property
+    def is_left(self) -> bool:
+        """Whether a piece of either side is not matched."""
+        return len(self.matches) < len(self.pieces[0]) or len(self.taken) < len(self.pieces[1])
+
     def accept(self, match: Match) -> None:
         """Take a match, and give it values of its own."""
         self.matches[match.a] = self.taken[match.b] = match
