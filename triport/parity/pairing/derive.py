@@ -16,7 +16,6 @@ from triport.reference_models.errors import TriportError
 
 from .comparing import SAME_OUTPUTS, class_of
 from .exchange import exchangeable
-from .matching import match_all
 from .own_names import in_own_names
 from .parting import Substituted, substituted
 from .proof import TRIALS, Draw, is_random, trial_of
@@ -24,7 +23,7 @@ from .result import PairResult, Trial
 from .rows import folded_rows, left_of, rows_of, with_aliases, without_counterpart
 from .sides import Side
 from .sides.reading import as_given, side_of
-from .starting import started
+from .starting import matched
 from .state import Match, Matching
 from .sums import Sums
 from .ties import Ties, tied_rows, untied
@@ -70,8 +69,7 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
     ties = untied(a, b)
     plain, normeds = merged(a, b)
     sums = Sums(plain, b)
-    matching, seen = started(plain, b, progress)
-    seen = match_all(matching, seen)
+    matching, seen = matched(plain, b, progress)
     sums.show()
     for side in (a, b):
         if seen.apart > SAME_OUTPUTS[matching.is_double] and is_random(side):
@@ -264,6 +262,8 @@ def _reasons(matching: Matching, names: PairNames) -> list[tuple[str, str]]:
             shape = None if one is None else one.shape
             if not pieces:
                 why = "the weight that it is a part of has no counterpart"
+            elif any(piece in (matching.matches, matching.taken)[place] for piece in pieces):
+                why = "only parts of it have a counterpart"
             elif any(class_of(piece)[0] not in keys[1 - place] for piece in pieces):
                 why = f"the other side has nothing of the shape {shape}"
             else:

@@ -20,12 +20,11 @@ from triport.converters.naming.pair_names import PairNames
 from triport.reference_models.modules import Part
 
 from .beside import Beside
-from .correspondence import modules_with_parameters, owners_of, watched_parts
+from .correspondence import could_be, modules_with_parameters, owners_of, unlikeness, watched_parts
 from .layouts import layout_between
 from .observed import observe
 from .recording import Recorded, Recording
 from .result import Parting
-from .settings import group_of
 from .sides import Side
 
 
@@ -112,20 +111,8 @@ class _ByRows:
             # what owns parameters and has no counterpart is compared by what follows it
             return []
         part = self.b_parts[path]
-        alike = [call for call in calls if call.path not in self.a_owners and _could_be(call.part, part)]
-        return sorted(alike, key=lambda call: _unlikeness(call.part, part))
-
-
-def _could_be(one: Part, other: Part) -> bool:
-    """Whether a module could stand in another's place: of a class that nobody knows, in that of any."""
-    groups = group_of(one.kind), group_of(other.kind)
-    return groups[0] == groups[1] or None in groups
-
-
-def _unlikeness(one: Part, other: Part) -> int:
-    if type(one.module) is type(other.module):
-        return 0
-    return 1 if one.kind is other.kind is not None else 2 if None not in (one.kind, other.kind) else 3
+        alike = [call for call in calls if call.path not in self.a_owners and could_be(call.part, part)]
+        return sorted(alike, key=lambda call: unlikeness(call.part, part))
 
 
 def _with_code(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from .comparing import SAME_OUTPUTS, Seen
 from .matching import match_all
 from .pieces import Plan
-from .plans import blocked_plans, flattened_plans, plans_of
+from .plans import blocked_plans, first_plan, flattened_plans, plans_of
 from .proof import even, feed_of
 from .sides import Side
 from .state import Matching
@@ -18,6 +18,23 @@ Progress = Callable[[str], None]
 _WORTH_CUTTING = 3.0
 # how far outputs are apart, at the least, where channels are in another order
 _OTHER_ORDER = 1e-2
+
+
+def matched(a: Side, b: Side, progress: Progress) -> tuple[Matching, Seen]:
+    """Return all that can be matched, and its last run.
+
+    Cuts with which outputs are nearer at the start may only hide what differs, as blocks of one value do:
+    where they leave something, the plainest cuts are tried too.
+    """
+    matching, seen = started(a, b, progress)
+    seen = match_all(matching, seen)
+    plain = first_plan(a.parameters, b.parameters)
+    if not matching.is_left or matching.plan.what == plain.what:
+        return matching, seen
+    other = Matching(*matching.sides, plain, matching.feed, progress)
+    other.parting = matching.parting
+    again = match_all(other, other.start())
+    return (matching, seen) if other.is_left else (other, again)
 
 
 def started(a: Side, b: Side, progress: Progress) -> tuple[Matching, Seen]:
