@@ -141,7 +141,9 @@ def blocked_plans(a: Parameters, b: Parameters, first: Plan) -> Iterator[Plan]:
                 if length % count == 0:
                     cuts = [_blocks(side, axis, length, count) for side in seen]
                     what = f"{count} blocks of {length} channels in any order"
-                    yield Plan(cuts[0] | first.a, cuts[1] | first.b, what, first.views_a, first.views_b)
+                    yield Plan(
+                        {**cuts[0], **first.a}, {**cuts[1], **first.b}, what, first.views_a, first.views_b
+                    )
 
 
 def _blocks(parameters: Parameters, axis: int, length: int, count: int) -> dict[str, Cut]:
