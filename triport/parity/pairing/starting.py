@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from .comparing import SAME_OUTPUTS, Seen
-from .pieces import Plan
+from .pieces import Plan, key_of
 from .plans import flattened_plans, plans_of
 from .proof import even, feed_of
 from .sides import Side
@@ -34,7 +34,7 @@ def _nearest_of_all(a: Side, b: Side, progress: Progress) -> Matching:
         return first
     steered = _steered(first, apart)
     are_same = steered is not None and _same(*steered)
-    if steered is not None and are_same and not _are_cut(steered[0].parting, more):
+    if steered is not None and are_same and not _parts_what_is_cut(steered[0], more):
         return steered[0]
     best, plan = first, _nearest(first, apart, more)
     if plan is plain and not are_same:
@@ -51,9 +51,17 @@ def _nearest_of_all(a: Side, b: Side, progress: Progress) -> Matching:
     return _of_even_images(best, apart)
 
 
-def _are_cut(parting: tuple[frozenset[str], frozenset[str]], plans: Iterable[Plan]) -> bool:
-    """Whether a plan cuts parameters of the modules that part: in no other way can it change what parts."""
-    return any(parting[0] & plan.a.keys() or parting[1] & plan.b.keys() for plan in plans)
+def _parts_what_is_cut(steered: Matching, plans: Iterable[Plan]) -> bool:
+    """Whether a plan cuts a matrix of a module that parts: in no other way can it change what parts.
+
+    A vector that is packed follows what a matrix returned, or is added to it in the matrix' own layer.
+    """
+    return any(
+        len(key_of(side.parameters[name].shape)) > 1
+        for plan in plans
+        for side, parting, cuts in zip(steered.sides, steered.parting, (plan.a, plan.b), strict=True)
+        for name in parting & cuts.keys()
+    )
 
 
 def _same(matching: Matching, apart: float) -> bool:
