@@ -22,8 +22,12 @@ SAME_OUTPUTS = {True: 1e-9, False: 5e-4}
 
 @dataclass(slots=True)
 class Seen:
-    """What a run of both sides told: the sketches of pieces, and how far the outputs are apart."""
+    """What a run of both sides told: the sketches of pieces, and how far the outputs are apart.
 
+    `of_everything` is whether it tells of every piece, or of those alone that were not matched.
+    """
+
+    of_everything: bool = False
     a: dict[Piece, np.ndarray] = field(default_factory=dict)
     b: dict[Piece, np.ndarray] = field(default_factory=dict)
     apart: float = np.inf

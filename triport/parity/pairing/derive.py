@@ -14,7 +14,7 @@ from triport.converters.networks.input_specs import InputSpec, parse_input
 from triport.parity.judge.tolerance import WIDEST
 from triport.reference_models.errors import TriportError
 
-from .comparing import SAME_OUTPUTS, class_of
+from .comparing import SAME_OUTPUTS, Seen, class_of
 from .exchange import exchangeable
 from .own_names import in_own_names
 from .parting import Substituted, substituted
@@ -79,7 +79,7 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
             )
     mapped = _mapped(matching, ties, sums, normeds, seen.apart <= SAME_OUTPUTS[matching.is_double])
     # the sides of the matching may be steered: what proves is how the networks are
-    proof = _proof(a, b, matching, mapped, progress) if mapped.names.complete else _Proof()
+    proof = _proof(a, b, matching, seen, mapped, progress) if mapped.names.complete else _Proof()
     parting = proof.parting
     found = PairResult(
         a=a.label,
@@ -151,23 +151,22 @@ def _mapped(matching: Matching, ties: Ties, sums: Sums, normeds: Normeds, is_sam
     return _Mapped(names, constants, ties, sums, normeds, (*problems, *said))
 
 
-def _proof(a: Side, b: Side, matching: Matching, mapped: _Mapped, progress: Progress) -> _Proof:
+def _proof(a: Side, b: Side, matching: Matching, seen: Seen, mapped: _Mapped, progress: Progress) -> _Proof:
     """Return what shows that a complete map is right, or where the outputs part with it."""
+    mapped.sums.hide()
+    unproven = all_names(_unproven(matching, seen), mapped.normeds)
+    mapped.sums.show()
     done = _trials(a, b, mapped, progress)
     trials = tuple(trial for _, trial in done)
-    mapped.sums.hide()
-    unproven = all_names(_unproven(matching), mapped.normeds)
-    equal = all(trial.passed for trial in trials)
-    symmetric = exchangeable(matching, progress) if equal else ()
-    mapped.sums.show()
-    if equal:
+    if all(trial.passed for trial in trials):
+        mapped.sums.hide()
+        symmetric = exchangeable(matching, progress)
+        mapped.sums.show()
         notes = unseen(a, b, mapped.names, trials)
         return _Proof(trials, groups_of(symmetric, mapped.normeds), unproven, notes=notes)
     progress("finding the first module that parts")
-    # a clamp parts on wide values alone
-    draw = next(draw for draw, trial in done if not trial.passed)
-    draw.give(b)
-    parting = substituted(a, b, mapped.names, draw.feed())
+    # both sides have the values of the last trial, which is the one that did not pass
+    parting = substituted(a, b, mapped.names, done[-1][0].feed())
     return _Proof(trials, (), tuple(dict.fromkeys((*unproven, *parting.unproven))), parting)
 
 
@@ -209,8 +208,8 @@ def _lacking(matching: Matching, settled: set[str], is_same: bool) -> tuple[list
 
 
 def _trials(a: Side, b: Side, mapped: _Mapped, progress: Progress) -> list[tuple[Draw, Trial]]:
-    """Return how the outputs compare on several draws, of which the last is wide where that says anything."""
-    found = []
+    """Return the trials, up to the first that does not pass; the last is wide where that says anything."""
+    found: list[tuple[Draw, Trial]] = []
     for seed in range(TRIALS):
         progress(f"proving with seeded weights, {seed + 1} of {TRIALS}")
         draw = mapped.draw(a, seed, is_wide=seed == TRIALS - 1)
@@ -220,28 +219,28 @@ def _trials(a: Side, b: Side, mapped: _Mapped, progress: Progress) -> list[tuple
             draw = mapped.draw(a, seed)
             trial = trial_of(a, b, draw)
         found.append((draw, trial))
+        if not trial.passed:
+            break
     return found
 
 
-def _unproven(matching: Matching) -> tuple[str, ...]:
+def _unproven(matching: Matching, seen: Seen) -> tuple[str, ...]:
     """Return the names of `a` of which some block reaches no output, as the more exact side says it.
 
     A ReLU that lets nothing through with some values does with others.
     """
     place = 0 if matching.sides[0].is_double or not matching.sides[1].is_double else 1
-    silent = set(matching.matches.values())
-    for draw in range(_DRAWS_OF_SILENT):
-        if draw and silent:
-            matching.set_all_own(draw)
-        if silent:
-            silent &= _silent(matching, place, 1000 + draw)
-    matching.set_all_own(0)
+    silent = _silent(matching, place, seen if seen.of_everything else matching.look(1000, everything=True))
+    for draw in range(1, _DRAWS_OF_SILENT if silent else 1):
+        matching.set_all_own(draw)
+        silent &= _silent(matching, place, matching.look(1000 + draw, everything=True))
+    if silent:
+        matching.set_all_own(0)
     names = {match.a.name for match in silent}
     return tuple(name for name in matching.sides[0].parameters if name in names)
 
 
-def _silent(matching: Matching, place: int, seed: int) -> set[Match]:
-    seen = matching.look(seed, everything=True)
+def _silent(matching: Matching, place: int, seen: Seen) -> set[Match]:
     found = (seen.a, seen.b)[place]
     least = seen.largest * (_NOTHING if matching.sides[place].is_double else _NOTHING_IN_FLOAT32)
     return {

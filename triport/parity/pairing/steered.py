@@ -9,7 +9,7 @@ equal gradients again, as in a pair of one graph. This helps to find a map; it p
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -128,14 +128,28 @@ class _Wrapped:
             return self._side.outputs(feed)
 
     def gradients(
-        self, feed: Sequence[np.ndarray], weights: Callable[[int, int], np.ndarray], see: See
+        self,
+        feed: Sequence[np.ndarray],
+        weights: Callable[[int, int], np.ndarray],
+        see: See,
+        names: Collection[str],
     ) -> list[np.ndarray]:
         with self._hooked():
-            return self._side.gradients(feed, weights, see)
+            return self._side.gradients(feed, weights, see, names)
 
 
 class _Told(_Wrapped):
     """The side that is followed: tells what the modules that part return and hand back."""
+
+    def gradients(
+        self,
+        feed: Sequence[np.ndarray],
+        weights: Callable[[int, int], np.ndarray],
+        see: See,
+        names: Collection[str],
+    ) -> list[np.ndarray]:
+        # what is handed back must not hang on which parameters this side is asked for
+        return super().gradients(feed, weights, see, list(self._side.parameters))
 
     @contextmanager
     def _hooked(self) -> Iterator[None]:

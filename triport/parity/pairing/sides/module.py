@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -94,10 +94,15 @@ class ModuleSide:
         return list(dict.fromkeys(found))
 
     def gradients(
-        self, feed: Sequence[np.ndarray], weights: Callable[[int, int], np.ndarray], see: See
+        self,
+        feed: Sequence[np.ndarray],
+        weights: Callable[[int, int], np.ndarray],
+        see: See,
+        names: Collection[str],
     ) -> list[np.ndarray]:
-        """Run forward and backward, tell `see` of every parameter's gradient, and return the outputs."""
+        """Run forward and backward, tell `see` of parameters' gradients, and return the outputs."""
         torch = self._torch
+        tensors = {name: self._tensors[name] for name in names}
         told: set[str] = set()
 
         def tell(name: str, tensor: Any) -> None:
@@ -107,7 +112,7 @@ class ModuleSide:
 
         handles = []
         try:
-            for name, tensor in self._tensors.items():
+            for name, tensor in tensors.items():
                 tensor.requires_grad_(True)
                 handles.append(
                     tensor.register_post_accumulate_grad_hook(lambda one, name=name: tell(name, one))
@@ -127,10 +132,10 @@ class ModuleSide:
         finally:
             for handle in handles:
                 handle.remove()
-            for tensor in self._tensors.values():
+            for tensor in tensors.values():
                 tensor.grad = None
                 tensor.requires_grad_(False)
-        for name in self._tensors:
+        for name in tensors:
             if name not in told:
                 see(name, None)
         return [tensor.detach().numpy().copy() for tensor in outputs]
