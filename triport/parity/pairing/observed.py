@@ -111,7 +111,7 @@ class _MindSporeHooks(_Hooks):
         return found
 
     def tensor(self, array: np.ndarray, like: Any) -> Any:
-        return self._mindspore.Tensor(np.ascontiguousarray(array), dtype=like.dtype)
+        return self._mindspore.Tensor(np.asarray(array, order="C"), dtype=like.dtype)
 
     def put(self, path: str, part: Part, before: Any, after: Any) -> list[Any]:
         return [

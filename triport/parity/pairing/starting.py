@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from .comparing import SAME_OUTPUTS, Seen
-from .pieces import Plan
-from .plans import flattened_plans, plans_of
+from .matching import match_all
+from .pieces import Plan, key_of
+from .plans import blocked_plans, first_plan, flattened_plans, plans_of
 from .proof import even, feed_of
 from .sides import Side
 from .state import Matching
@@ -15,6 +16,26 @@ from .steered import steered_sides
 Progress = Callable[[str], None]
 # how much nearer the outputs must come for cuts that the shapes do not ask for
 _WORTH_CUTTING = 3.0
+# how far outputs are apart, at the least, where channels are in another order
+_OTHER_ORDER = 1e-2
+
+
+def matched(a: Side, b: Side, progress: Progress) -> tuple[Matching, Seen]:
+    """Return all that can be matched, and its last run.
+
+    Cuts with which outputs are nearer at the start may only hide what differs, as blocks of one value do:
+    where they leave something, the plainest cuts are tried too.
+    """
+    matching, seen = started(a, b, progress)
+    seen = match_all(matching, seen)
+    plain = first_plan(a.parameters, b.parameters)
+    if matching.is_complete or matching.plan.what == plain.what:
+        return matching, seen
+    other = Matching(*matching.sides, plain, matching.feed, progress)
+    other.parting = matching.parting
+    other.start()
+    again = match_all(other, other.look(0))
+    return (other, again) if other.is_complete else (matching, seen)
 
 
 def started(a: Side, b: Side, progress: Progress) -> tuple[Matching, Seen]:
@@ -34,11 +55,14 @@ def _nearest_of_all(a: Side, b: Side, progress: Progress) -> Matching:
         return first
     steered = _steered(first, apart)
     are_same = steered is not None and _same(*steered)
-    if steered is not None and are_same and not _are_cut(steered[0].parting, more):
+    if steered is not None and are_same and not _parts_what_is_cut(steered[0], more):
         return steered[0]
     best, plan = first, _nearest(first, apart, more)
     if plan is plain and not are_same:
         plan = _nearest(first, apart, flattened_plans(a.parameters, b.parameters, plain))
+        blocks = blocked_plans(a.parameters, b.parameters, plain)
+        if plan is plain and apart > _OTHER_ORDER and (blocked := _blocked(first, blocks)) is not None:
+            return blocked
     if plan is not plain:
         best = Matching(a, b, plan, first.feed, progress)
         apart = best.start()
@@ -51,9 +75,17 @@ def _nearest_of_all(a: Side, b: Side, progress: Progress) -> Matching:
     return _of_even_images(best, apart)
 
 
-def _are_cut(parting: tuple[frozenset[str], frozenset[str]], plans: Iterable[Plan]) -> bool:
-    """Whether a plan cuts parameters of the modules that part: in no other way can it change what parts."""
-    return any(parting[0] & plan.a.keys() or parting[1] & plan.b.keys() for plan in plans)
+def _parts_what_is_cut(steered: Matching, plans: Iterable[Plan]) -> bool:
+    """Whether a plan cuts a matrix of a module that parts: in no other way can it change what parts.
+
+    A vector that is packed follows what a matrix returned, or is added to it in the matrix' own layer.
+    """
+    return any(
+        len(key_of(side.parameters[name].shape)) > 1
+        for plan in plans
+        for side, parting, cuts in zip(steered.sides, steered.parting, (plan.a, plan.b), strict=True)
+        for name in parting & cuts.keys()
+    )
 
 
 def _same(matching: Matching, apart: float) -> bool:
@@ -71,6 +103,21 @@ def _nearest(first: Matching, apart: float, plans: Iterable[Plan]) -> Plan:
         if least <= SAME_OUTPUTS[first.is_double]:
             break
     return best
+
+
+def _blocked(first: Matching, plans: Iterable[Plan]) -> Matching | None:
+    """Return the first matching in blocks with which all is matched and outputs are equal.
+
+    Blocks of one value hide differences: equal outputs at the start are not enough.
+    """
+    for plan in plans:
+        first.progress(f"comparing outputs, {plan.what}")
+        found = Matching(*first.sides, plan, first.feed, first.progress)
+        if _same(found, found.start()):
+            seen = match_all(found, found.look(0))
+            if _same(found, seen.apart) and found.is_complete:
+                return found
+    return None
 
 
 def _of_even_images(best: Matching, apart: float) -> Matching:

@@ -11,7 +11,7 @@ import numpy as np
 from .comparing import Class, Seen, apart, class_of, projected, sketching
 from .pieces import Key, Piece, Plan, pieces_of, viewed
 from .sides import Side
-from .values import GAIN, common_value, own_value
+from .values import GAIN, NEUTRAL, common_value, own_value
 
 Progress = Callable[[str], None]
 
@@ -43,6 +43,7 @@ class Matching:
         self.plan, self.feed, self.progress = plan, feed, progress
         self.is_double = a.is_double and b.is_double
         self.gain = GAIN
+        self._draw = 0
         self.views = (plan.views_a, plan.views_b)
         # as the pieces see them
         self.parameters = tuple(
@@ -110,7 +111,7 @@ class Matching:
     def _unbalanced(self) -> frozenset[Class]:
         """Return the classes of which one side has more, and which have a value that does nothing."""
         a, b = self._counts()
-        plain = {one for one in {*a, *b} if a[one] != b[one] and one[1] in ("shift", "norm shift")}
+        plain = {one for one in {*a, *b} if a[one] != b[one] and one[1] in NEUTRAL}
         of_norms = {(key, role) for key in self.folded for role in ("shift", "scale", "mean", "variance")}
         return frozenset(plain | of_norms)
 
@@ -192,7 +193,7 @@ class Matching:
 
     def own(self, match: Match) -> np.ndarray:
         """Return the values of a match, as the first side has them."""
-        tag = f"{match.a.name} {match.a.block} {match.a.cut.count}"
+        tag = f"{match.a.name} {match.a.block} {match.a.cut.count}" + f" {self._draw}" * bool(self._draw)
         return own_value(match.a.shape, match.a.role, tag, self.gain)
 
     def set_own(self, match: Match) -> None:
@@ -200,6 +201,12 @@ class Matching:
         value = self.own(match)
         self.give(0, match.a, value)
         self.give(1, match.b, np.transpose(value, match.order))
+
+    def set_all_own(self, draw: int) -> None:
+        """Give every match values of its own, which are others for each draw."""
+        self._draw = draw
+        for match in self.matches.values():
+            self.set_own(match)
 
     # --- running ---
 

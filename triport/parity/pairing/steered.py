@@ -21,12 +21,11 @@ from triport.parity.subjects.nesting import leaves, replaced
 from triport.reference_models.modules import Part
 
 from .beside import Beside, Found
-from .correspondence import owners_of, watched_parts
+from .correspondence import could_be, owners_of, unlikeness, watched_parts
 from .layouts import Layout
 from .observed import observe, on_return
 from .pieces import key_of
 from .recording import Recorded, Recording
-from .settings import group_of
 from .sides import See, Side
 
 Call = tuple[str, int]
@@ -45,16 +44,13 @@ class _ByShapes:
 
     def among(self, path: str, calls: Sequence[Recorded]) -> list[Recorded]:
         """Return the calls of what could stand in a module's place."""
-        kind, sizes = self.parts[path].kind, self.owned[1].get(path)
-        group = group_of(kind)
-        if group is None:
+        part, sizes = self.parts[path], self.owned[1].get(path)
+        if part.kind is None and sizes is not None:
             return []
         alike = [
-            call
-            for call in calls
-            if group_of(call.part.kind) == group and self.owned[0].get(call.path) == sizes
+            call for call in calls if could_be(call.part, part) and self.owned[0].get(call.path) == sizes
         ]
-        return sorted(alike, key=lambda call: call.part.kind is not kind)
+        return sorted(alike, key=lambda call: unlikeness(call.part, part))
 
 
 def partings_of(first: Side, second: Side, feed: Sequence[np.ndarray]) -> list[Found]:

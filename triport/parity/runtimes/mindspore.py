@@ -227,7 +227,7 @@ class MindSporeRunner:
     def _on_device(self, array: np.ndarray) -> Any:
         if array.dtype == np.float64:
             array = array.astype(np.float32)
-        return self._mindspore.Tensor(np.ascontiguousarray(array))
+        return self._mindspore.Tensor(np.asarray(array, order="C"))
 
     def is_tensor(self, value: Any) -> bool:
         """Whether a value is a tensor that a Cell takes or returns."""

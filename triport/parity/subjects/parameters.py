@@ -60,7 +60,7 @@ def matched(
             + "\n".join(problems)
             + "\nCheck that the model and the number of classes are the checkpoint's."
         )
-    return {name: np.ascontiguousarray(given[name], np.float32) for name in wanted}
+    return {name: np.asarray(given[name], np.float32, order="C") for name in wanted}
 
 
 def by_their_names(

@@ -128,7 +128,7 @@ class CellSide:
     def _inputs(self, feed: Sequence[np.ndarray]) -> list[Any]:
         return [
             self._mindspore.Tensor(
-                np.ascontiguousarray(array.astype(np.float32) if array.dtype == np.float64 else array)
+                np.asarray(array.astype(np.float32) if array.dtype == np.float64 else array, order="C")
             )
             for array in feed
         ]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from triport.converters.environment import import_torch
+from triport.converters.networks.arguments import NetArgumentError
 from triport.converters.networks.factories import users_code
 from triport.parity.subjects.nesting import leaves
 from triport.reference_models.modules import parameters_of
@@ -35,6 +36,7 @@ class ModuleSide:
         self.graph_file = graph_file
         self.label, self.network, self.net = label, network, net.eval()
         self.parameters, self.kept = _parameters(net)
+        _check_real(net, label)
         total = sum(one.size for one in self.parameters.values())
         self.is_double = total <= MOST_IN_FLOAT64
         self._dtype = self._torch.float64 if self.is_double else self._torch.float32
@@ -64,7 +66,7 @@ class ModuleSide:
         """Give parameters values; the others keep theirs."""
         with self._torch.no_grad():
             for name, value in values.items():
-                self._tensors[name].copy_(self._torch.from_numpy(np.ascontiguousarray(value)))
+                self._tensors[name].copy_(self._torch.from_numpy(np.asarray(value, order="C")))
 
     def values(self) -> dict[str, np.ndarray]:
         """Return the parameters' values as float32; where they are float32 the network's own, to be read."""
@@ -120,6 +122,8 @@ class ModuleSide:
                 total = None
                 for place, tensor in enumerate(outputs):
                     if tensor.requires_grad:
+                        if tensor.is_complex():
+                            tensor = torch.view_as_real(tensor)
                         weight = torch.from_numpy(weights(place, tensor.numel())).to(tensor.dtype)
                         summed = (tensor.reshape(-1) * weight).sum()
                         total = summed if total is None else total + summed
@@ -143,6 +147,13 @@ class ModuleSide:
         with users_code(f"{self.label} on inputs of {', '.join(str(array.shape) for array in feed)}"):
             returned = self.net(*given)
         return list(leaves(returned, lambda value: isinstance(value, torch.Tensor)))
+
+
+def _check_real(net: Any, label: str) -> None:
+    found = [f"{name} ({one.dtype})" for name, one in net.named_parameters() if one.is_complex()]
+    if found:
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        raise NetArgumentError(f"{label}: {found[0]}{more}: a pair is of networks with real parameters")
 
 
 def _parameters(net: Any) -> tuple[dict[str, SideParameter], tuple[str, ...]]:
