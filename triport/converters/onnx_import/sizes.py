@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .expressions import code
-from .values import Sizes, Variable
+from .values import Known, Sizes
 
 if TYPE_CHECKING:
     from .call import Call
@@ -28,9 +28,11 @@ def sizes_made(call: Call) -> Sizes | None:
 
 def _shape(call: Call) -> Sizes | None:
     shape = call.shape(0)
-    if shape is None or not isinstance(call.rep(0), Variable):
+    if shape is None or isinstance(call.rep(0), Known):
         return None
     start, end = call.attribute("start", 0), call.attribute("end", None)
+    if isinstance(call.rep(0), Sizes):
+        return Sizes(tuple(n for n in shape if isinstance(n, int))[slice(start, end)])
     tensor = call.tensor(0)
     found: list[Element] = [
         n if isinstance(n, int) else code("x.shape[i]", x=tensor, i=i) for i, n in enumerate(shape)
@@ -160,21 +162,22 @@ def _one(x: Element, y: Element, on_numbers: Callable[[int, int], int], template
         found = on_numbers(x, y)
         return found if abs(found) < 2**62 else None
     if template == "x // y":
-        # ONNX rounds to zero, Python down: not the same where a subtraction may have made it negative
-        if any(
-            isinstance(e, ast.AST) and any(isinstance(n, ast.Sub | ast.USub) for n in ast.walk(e))
-            for e in (x, y)
-        ):
-            return None
         if (isinstance(x, int) and x < 0) or (isinstance(y, int) and y <= 0):
             return None
         if y == 1:
             return x
+        # ONNX rounds to zero, Python down: not the same where a subtraction may have made it negative
+        if any(isinstance(e, ast.AST) and _may_be_negative(e) for e in (x, y)):
+            return code("int(x / y)", x=x, y=y)
     if template == "x * y" and 1 in (x if isinstance(x, int) else 0, y if isinstance(y, int) else 0):
         return y if isinstance(x, int) else x
     if template == "x + y" and y == 0 and isinstance(y, int):
         return x
     return code(template, x=x, y=y)
+
+
+def _may_be_negative(element: ast.AST) -> bool:
+    return any(isinstance(n, ast.Sub | ast.USub) for n in ast.walk(element))
 
 
 _RULES: dict[str, Callable[[Call], Sizes | None]] = {
