@@ -111,7 +111,8 @@ def folded(call: Call) -> list[Known] | None:
         return None
     if node.op_type not in _GROWING and _broadcast_size(known) > _MOST + sum(rep.array.size for rep in known):
         return None
-    made = _computed(node, reps, len(node.outputs))
+    given = [rep if isinstance(rep, Known) else None for rep in reps]
+    made = _computed(node, given, len(node.outputs))
     return [replace(each, trained=trained) for each in made] if made is not None else None
 
 

@@ -56,8 +56,10 @@ def _pads_in_order(graph: Any, last: Any) -> None:
 
     turned = _producer(last.inputs[0], "Transpose")
     reversed_ = _producer(turned.inputs[0], "Slice") if turned is not None else None
-    pairs = _producer(reversed_.inputs[0], "Reshape") if reversed_ is not None else None
-    if pairs is None or len(reversed_.inputs) != 5:
+    if reversed_ is None or len(reversed_.inputs) != 5:
+        return
+    pairs = _producer(reversed_.inputs[0], "Reshape")
+    if pairs is None:
         return
     listed = pairs.inputs[0]
     shape = listed.shape
