@@ -202,7 +202,7 @@ class State:
             count = 1
             while self._is_taken(".".join(steps[: last + 1]), is_whole=last + 1 == len(steps)):
                 count += 1
-                steps[last] = f"{step}_{count}"
+                steps[last] = f"{'n' if step.isdigit() else ''}{step}_{count}"
         return ".".join(steps)
 
     def _is_taken(self, path: str, is_whole: bool) -> bool:
