@@ -106,7 +106,8 @@ class Body:
         if rep.origin is not None and rep.transposed:
             held = np.ascontiguousarray(array.T)
         path = self.shared.state.add_tensor(rep.origin or label or "constant", held, rep, self.prefix)
-        small = held.size <= _COPIED and not rep.trained
+        is_a_modules = rep.trained and "." in (rep.origin or "")
+        small = held.size <= _COPIED and not is_a_modules
         if not self._is_inside(path) and (small or is_uniform(held)):  # each class has its own
             trained = rep.trained and held.size > 1
             path = self.shared.state.add_copy(rep.origin or label or "constant", held, self.prefix, trained)
