@@ -16,6 +16,7 @@ from .reading import ImportRefusedError
 from .state import State, is_uniform
 from .values import Known, Rep, Sizes, Variable
 
+_COPIED = 1 << 12  # elements of a constant that each class may have for itself
 _LITERAL = 16  # constants of at most so many whole numbers are written out
 
 
@@ -105,7 +106,9 @@ class Body:
         if rep.origin is not None and rep.transposed:
             held = np.ascontiguousarray(array.T)
         path = self.shared.state.add_tensor(rep.origin or label or "constant", held, rep, self.prefix)
-        if not self._is_inside(path) and is_uniform(held):  # each class has its own
+        is_a_modules = rep.trained and "." in (rep.origin or "")
+        small = held.size <= _COPIED and not is_a_modules
+        if not self._is_inside(path) and (small or is_uniform(held)):  # each class has its own
             trained = rep.trained and held.size > 1
             path = self.shared.state.add_copy(rep.origin or label or "constant", held, self.prefix, trained)
         tree = self.member(path)

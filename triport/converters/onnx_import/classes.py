@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import itertools
 from typing import Any
 
 from .body import Shared
@@ -141,10 +142,10 @@ class _Classes:
             kind = name("nn.Sequential" if self.shared.target == "pytorch" else "nn.SequentialCell")
             if equal:
                 return code("f(*[x for _ in range(n)])", f=kind, x=made[0], n=len(made))
-            return code("f(*xs)", f=kind, xs=made)
+            return code("f(*xs)", f=kind, xs=_shortened(made))
         if equal:
             return code("f([x for _ in range(n)])", f=name(framework.lists[0]), x=made[0], n=len(made))
-        return code("f(xs)", f=name(framework.lists[0]), xs=made)
+        return code("f(xs)", f=name(framework.lists[0]), xs=_shortened(made))
 
     def _made(self, member: Any) -> ast.expr:
         return copy.deepcopy(self.made[id(member)] if isinstance(member, Written) else member.constructor)
@@ -168,6 +169,19 @@ class _Classes:
             r=OMIT if held.trained else False,
         )
         return assigned(place, zeros)
+
+
+def _shortened(made: list[ast.expr]) -> list[ast.expr]:
+    """Return the members of a list, three and more equal ones in a row as one that is repeated."""
+    found: list[ast.expr] = []
+    for _, group in itertools.groupby(made, text_of):
+        equal = list(group)
+        if len(equal) < 3:
+            found += equal
+        else:
+            repeated = code("[x for _ in range(n)]", x=equal[0], n=len(equal))
+            found.append(ast.Starred(repeated, ast.Load()))
+    return found
 
 
 def _added(owner: ast.expr, key: str, place: ast.expr, kind: str, member: ast.expr) -> ast.stmt:

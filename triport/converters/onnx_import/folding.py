@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .values import Known
+from .values import Known, Rep, Sizes
 
 if TYPE_CHECKING:
     from .call import Call
@@ -91,7 +91,7 @@ def folded(call: Call) -> list[Known] | None:
     node = call.node
     if node.op_type not in _FOLDED or node.domain not in ("", "ai.onnx"):
         return None
-    reps = [call.rep(i) if call.has(i) else None for i in range(call.count)]
+    reps = [_constant(call.rep(i)) if call.has(i) else None for i in range(call.count)]
     if not all(rep is None or isinstance(rep, Known) for rep in reps):
         return None
     known = [rep for rep in reps if isinstance(rep, Known)]
@@ -111,8 +111,17 @@ def folded(call: Call) -> list[Known] | None:
         return None
     if node.op_type not in _GROWING and _broadcast_size(known) > _MOST + sum(rep.array.size for rep in known):
         return None
-    made = _computed(node, reps, len(node.outputs))
+    given = [rep if isinstance(rep, Known) else None for rep in reps]
+    made = _computed(node, given, len(node.outputs))
     return [replace(each, trained=trained) for each in made] if made is not None else None
+
+
+def _constant(rep: Rep) -> Rep:
+    """Return sizes that are all known as the constant that they are."""
+    if not isinstance(rep, Sizes) or not all(isinstance(n, int) for n in rep.elements):
+        return rep
+    array = np.array(rep.elements, np.int64)
+    return Known(array[0] if rep.scalar else array)
 
 
 def _becomes_a_layers(node: Any, depth: int = 8) -> bool:

@@ -76,11 +76,11 @@ def _operands(tree: ast.expr, indent: str) -> list[str]:
         return [*_fitting(left, tree.left, indent), *_broken(f"{indent}{symbol}", tree.right, "", indent)]
     if isinstance(tree, ast.Compare) and len(tree.ops) == 1 and len(indent + text_of(tree)) > WIDTH:
         last = ast.Name("b", ast.Load())
-        left = text_of(ast.Compare(tree.left, tree.ops, [last]))
+        start = text_of(ast.Compare(tree.left, tree.ops, [last]))
         symbol = text_of(ast.Compare(ast.Name("a", ast.Load()), tree.ops, [last]))[2:-1]
-        left = left[: -len(f" {symbol}b")]
+        start = start[: -len(f" {symbol}b")]
         return [
-            *_fitting(left, tree.left, indent),
+            *_fitting(start, tree.left, indent),
             *_broken(f"{indent}{symbol}", tree.comparators[0], "", indent),
         ]
     if isinstance(tree, ast.IfExp) and len(indent + text_of(tree)) > WIDTH:

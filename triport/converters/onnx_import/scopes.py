@@ -6,7 +6,9 @@ import ast
 from collections import Counter
 from typing import Any
 
-from .state import path_of
+import numpy as np
+
+from .state import is_uniform, path_of
 
 # they become layers, whose path is their weights' names without the leaf
 _LAYERS = frozenset(
@@ -30,6 +32,7 @@ _LAYERS = frozenset(
 )
 _THROUGH = frozenset(("Transpose", "Identity", "Cast", "Reshape", "DequantizeLinear", "Squeeze", "Unsqueeze"))
 _LONG = 2000
+_LARGE = 1 << 16  # elements; a vector of ones has fewer
 
 
 class Homes:
@@ -108,11 +111,19 @@ def _initializers(node: Any, depth: int) -> Any:
             continue
         producer = value.producer()
         if value.is_initializer() and value.name and path_of(value.name) and "." in value.name:
-            yield value.name
+            if not _is_stored_once(value):
+                yield value.name
         elif producer is not None and producer.op_type in _THROUGH and depth and value.const_value is None:
             first = producer.inputs[0] if producer.inputs else None
             if first is not None and _is_constant(first):
                 yield from _initializers(producer, depth - 1)
+
+
+def _is_stored_once(value: Any) -> bool:
+    """Return whether several readers read a tensor of one number: its name is that of one of them alone."""
+    if len(value.uses()) < 2 or value.const_value is None or value.const_value.size > _LARGE:
+        return False
+    return is_uniform(np.asarray(value.const_value.numpy()))
 
 
 def _is_constant(value: Any) -> bool:

@@ -174,12 +174,15 @@ class State:
                     return found
             return None
         is_inside = scope is not None and (not prefix or scope.startswith(f"{prefix}."))
-        path = self._free(
-            self._layer_path(origins) or (scope if is_inside else None) or _inside(prefix, noun)
-        )
+        # the name of a tensor of one number may be another layer's: an exporter stores equal ones once
+        uniform = {each for leaf, each in origins.items() if is_uniform(weights[leaf].array)}
+        certain = {leaf: each for leaf, each in origins.items() if each not in uniform}
+        stated = self._layer_path(certain) or (scope if is_inside else None) or self._layer_path(origins)
+        path = self._free(stated or _inside(prefix, noun))
         self._put(path, Layer(constructor, {leaf: rep.array for leaf, rep in weights.items()}))
         for leaf, origin in origins.items():
-            self._paths[origin] = f"{path}.{leaf}"
+            if origin not in uniform or origin == f"{path}.{leaf}":
+                self._paths[origin] = f"{path}.{leaf}"
             self.origins[f"{path}.{leaf}"] = origin
             if origin != f"{path}.{leaf}":
                 self.renamed[origin] = f"{path}.{leaf}"
@@ -202,7 +205,7 @@ class State:
             count = 1
             while self._is_taken(".".join(steps[: last + 1]), is_whole=last + 1 == len(steps)):
                 count += 1
-                steps[last] = f"{step}_{count}"
+                steps[last] = f"{'n' if step.isdigit() else ''}{step}_{count}"
         return ".".join(steps)
 
     def _is_taken(self, path: str, is_whole: bool) -> bool:

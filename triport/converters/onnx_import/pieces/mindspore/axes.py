@@ -78,3 +78,14 @@ def pad_with_own(x: Tensor, axis: int, before: int, after: int, mode: str) -> Te
         period = size if mode == "wrap" else max(2 * size - 2, 1)
         places = [i % period if i % period < size else period - i % period for i in places]
     return ops.gather(x, mindspore.Tensor(places), axis)
+
+
+def pad_or_cut(x: Tensor, axis: int, before: int, after: int, value: float) -> Tensor:
+    """Return an axis with so many numbers more at its ends, or fewer where that is negative."""
+    size = x.shape[axis]
+    x = ops.gather(x, mindspore.Tensor(list(range(max(-before, 0), size + min(after, 0)))), axis)
+    parts = []
+    for count in (before, after):
+        shape = [*x.shape[:axis], max(count, 0), *x.shape[axis + 1 :]]
+        parts.append([ops.full(tuple(shape), value, dtype=x.dtype)] if count > 0 else [])
+    return ops.cat([*parts[0], x, *parts[1]], axis)
