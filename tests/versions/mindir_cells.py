@@ -1,10 +1,10 @@
 """Writes the MindIR files of this folder's test, each with an input and what MindSpore computed from it.
 
-python tests/versions/mindir_cells.py [NAME ...]
+python -m tests.versions.mindir_cells [NAME ...]
 
-Run with an older MindSpore (2.7, 2.8, 2.9): its files go to tests/data/mindir/<version>/. The Cells are of
-tests/mindir/mindir_cases.py, several expressions to a Cell, and are chosen for what MindSpore writes otherwise from
-version to version: views, in-place additions, reductions, indexing, resizing, activations and layers.
+Run with an older MindSpore (2.7, 2.8, 2.9): its files go to tests/data/mindir/<version>/. The Cells are
+expressions as in tests/mindir/mindir_cases.py, several to a Cell, chosen for what MindSpore writes otherwise
+from version to version: views, splits, reductions, indexing, resizing, activations and layers.
 """
 
 from __future__ import annotations
@@ -14,19 +14,13 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
-from triport.converters.environment import prepare
-
-prepare()
-
 import numpy as np
 
 from tests.mindir.conftest import make_builder, make_input, run_mindspore
+from triport.converters.environment import import_mindspore
 from triport.converters.mindir.export import mindir_bytes_from_cell
 
-FOLDER = ROOT / "tests" / "data" / "mindir"
+FOLDER = Path(__file__).parents[1] / "data" / "mindir"
 
 
 class Cell(NamedTuple):
@@ -123,9 +117,7 @@ CELLS = (
 
 def main() -> None:
     """Write the files of the MindSpore that is installed."""
-    import mindspore
-
-    folder = FOLDER / mindspore.__version__
+    folder = FOLDER / import_mindspore().__version__
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as sources:
         build = make_builder(Path(sources))

@@ -1,4 +1,7 @@
-"""A MindIR that an older MindSpore wrote is read and computes what that MindSpore computed; needs neither framework."""
+"""A MindIR that an older MindSpore wrote is read, and computes what that MindSpore computed.
+
+Neither framework is needed for it.
+"""
 
 import numpy as np
 import pytest
