@@ -33,9 +33,9 @@ _FOOT = """
 
 Each difference is one file of `triport/converters/versions/`.
 
-- **MindSpore 2.7 and 2.8** bring protobuf modules that today's protobuf refuses once onnx is imported. triport
-  loads them, whichever of protobuf's backends is at work. In a program of your own, `import triport.mindspore`
-  before `import mindspore`.
+- **MindSpore 2.7 and 2.8** bring protobuf modules that today's protobuf refuses once onnx is imported.
+  triport loads them, whichever of protobuf's backends is at work. In a program of your own,
+  `import triport.mindspore` before `import mindspore`.
 - **MindIR** of 2.7, 2.8 and 2.9 is read: `tests/data/mindir/` has files that they wrote, with what they
   computed.
 - **PyTorch before 2.6** exports a Module by TorchScript only, and before 2.5 that is its one exporter. Opset

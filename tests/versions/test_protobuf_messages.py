@@ -31,7 +31,8 @@ def old_module(name, field_type=None):
           name={file.name!r}, package='triport_test', syntax='proto2',
           create_key=_descriptor._internal_create_key, serialized_pb={file.SerializeToString()!r})
         _FIELD = _descriptor.FieldDescriptor(
-          name='held', full_name='triport_test.held', index=0, number=1, type=5, cpp_type=1,
+          name='held', full_name='triport_test.{name.capitalize()}.held', index=0, number=1,
+          type=5, cpp_type=1,
           label=1, has_default_value=False, default_value=0, message_type=None, enum_type=None,
           containing_type=None, is_extension=False, extension_scope=None,
           create_key=_descriptor._internal_create_key)

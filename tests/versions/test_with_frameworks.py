@@ -74,10 +74,15 @@ def test_the_file_becomes_source(runtime, module, run_cli, tmp_path):
     assert done.exit_code == 0, done.output
 
 
-def test_weights_are_loaded_into_networks_of_both_frameworks():
+@pytest.mark.parametrize("runtime", ["pytorch", "mindspore"])
+def test_weights_are_loaded_into_networks(runtime, tmp_path):
     from triport import mindspore as into_mindspore
     from triport import torch as into_torch
+    from triport.reference_models.spec import get_model
 
-    record = triport.model("res2net_digits")
-    assert into_torch.load_into(record.torch(10), triport.SHIPPED).passed
-    assert into_mindspore.load_into(record.mindspore(10), triport.SHIPPED).passed
+    spec = get_model("res2net_digits")
+    if runtime == "pytorch":
+        done = into_torch.load_into(spec.build_torch(10), triport.SHIPPED)
+    else:
+        done = into_mindspore.load_into(spec.build_mindspore(10), triport.SHIPPED)
+    assert done.passed
