@@ -25,6 +25,17 @@ what is installed with it: a version of the table is "tested", one between two o
 and for one that is older, newer or known to be wrong it says so (`--json` too, under "versions"). Releases of
 one minor version count as one.
 
+## Install
+
+```
+pip install "triport[pytorch]"        # in brackets: pytorch, mindspore, onnx, onnx-gpu, onnx-cann, npu
+pip install "triport[mindspore,onnx]"
+pip install "triport[onnx-cann]"      # ONNX Runtime for Ascend NPUs; onnx-gpu is that for CUDA
+```
+
+That is how it is installed once a release is on an index. Until then, in a checkout, `-e ".[pytorch]"` stands
+in the place of `"triport[pytorch]"`; `-c constraints.txt` asks for the newest set of the table below.
+
 Weights move, and are inspected, compared and verified, without any framework, so with every version of them;
 a checkpoint or a MindIR of an older MindSpore is read whatever is installed here.
 """

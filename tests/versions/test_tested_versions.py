@@ -49,6 +49,11 @@ def test_pyproject_asks_for_the_oldest_python():
     assert f'python_version = "{oldest}"' in PYPROJECT
 
 
+def test_the_classifiers_are_the_pythons_that_are_tested():
+    named = re.findall(r"Programming Language :: Python :: (\d\.\d+)", PYPROJECT)
+    assert named == tested.tested_versions("python")
+
+
 @pytest.mark.parametrize("package", tested.SETS["newest"].versions)
 def test_the_constraints_are_the_newest_set(package):
     assert CONSTRAINTS.get(package) == tested.SETS["newest"].versions[package]
