@@ -25,6 +25,7 @@ import click
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import triport
+from docs.versions_page import page_text
 from triport.cli import main
 from triport.converters.graphs.stored import FOLDER as GRAPHS
 from triport.converters.identification import name_index
@@ -211,6 +212,7 @@ PAGES = {
     DOCS / "models.md": models_page,
     DOCS / "cli.md": cli_page,
     DOCS / "field.md": field_page,
+    DOCS / "versions.md": page_text,
     operator_table.PATH: operator_table.make_table,
     name_index.TABLE: name_index.table_text,
 }

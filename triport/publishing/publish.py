@@ -20,6 +20,7 @@ from triport.converters.provenance import FOLDED_KEY, source_dialect
 from triport.converters.published import MODEL_FILE
 from triport.converters.request import Request
 from triport.converters.statements.preparation import Preparation
+from triport.converters.versions.installed import installed_versions
 from triport.reference_models.program import program
 from triport.reference_models.spec import Dialect, Runtime
 
@@ -46,7 +47,6 @@ from .origin import (
 from .outcome import Published
 from .proofs import inspected, parity_of, round_trip
 from .texts import preparation_of
-from .versions import installed_versions
 
 Progress = Callable[[str], None]
 

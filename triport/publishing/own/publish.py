@@ -22,6 +22,7 @@ from triport.converters.formats import (
 )
 from triport.converters.networks.arguments import Factory, parse_net
 from triport.converters.published import MODEL_FILE
+from triport.converters.versions.installed import installed_versions
 from triport.parity.candidates import given_file
 from triport.parity.check import ModelReport, check_model
 from triport.parity.inputs import Inputs, sample_feed
@@ -37,7 +38,6 @@ from triport.publishing.finishing import date_given, finished
 from triport.publishing.folder import appearing, check_free
 from triport.publishing.licenses import license_of
 from triport.publishing.outcome import NotPublishableError, Published, PublishError
-from triport.publishing.versions import installed_versions
 from triport.reference_models.errors import listed
 from triport.reference_models.network import Arrays
 
