@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from triport.converters.formats import FLOATS, Checkpoint, short
 from triport.converters.kernel_layout import other_layout
 from triport.converters.names import COUNTER_LEAF, canonical_shapes, head_weight, name_map
+from triport.converters.reparametrised import reparametrised
 from triport.reference_models.errors import listed
 from triport.reference_models.program import program
 from triport.reference_models.spec import ModelSpec
@@ -38,6 +39,19 @@ def _problem(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
             f"{checkpoint.path}: {what}: '{short(flat[0])}' is FSDP's, with the parameters of many layers "
             f"flattened into one tensor. Save the full state dict: torch.distributed.checkpoint.state_dict."
             f"get_model_state_dict with full_state_dict=True, or FSDP's StateDictType.FULL_STATE_DICT"
+        )
+    parts = reparametrised(closest.extra) if closest is not None else None
+    if closest is not None and parts is not None:
+        like = closest.matched >= _CLOSE * closest.total
+        close = f", and looks like {closest.spec.name}" if like else ""
+        return f"{checkpoint.path}: {what} as it is{close}: {parts}"
+    values = Counter(tensor.dtype for tensor in checkpoint.tensors.values())
+    odd, count = values.most_common(1)[0]
+    if odd not in FLOATS and 2 * count > len(checkpoint.tensors):
+        return (
+            f"{checkpoint.path}: {what}: {count} of its {len(checkpoint.tensors)} tensors have values of "
+            f"the type {odd}, and the parameters of every model here are floating-point numbers. Save the "
+            f"real weights: dequantised, or the real part where the imaginary one is 0"
         )
     if closest is None or closest.matched < _CLOSE * closest.total:
         first = ", ".join(map(short, list(checkpoint.tensors)[:3]))

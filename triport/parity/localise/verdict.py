@@ -35,6 +35,7 @@ from .inputs import file_pair
 from .outputs import Run, first_part
 from .units import units_of
 from .weights import compare_named, sentence
+from .written import written_otherwise
 
 if TYPE_CHECKING:
     import onnx
@@ -126,8 +127,11 @@ def by_name(
         for index, path in enumerate((first, second)):
             graph += [f"{path}: {line}" for line in wrong_graph(reports[index], with_layers, index)]
     model = None if found.model is None else names[0]
+    otherwise = ""
+    if model is not None and not graph and reports[0].precision == "float32":
+        otherwise = ". ".join(filter(None, map(written_otherwise, (first, second), names)))
     return Localisation(
-        str(first), str(second), model, "by name", found.compared, found.differences, tuple(graph)
+        str(first), str(second), model, "by name", found.compared, found.differences, tuple(graph), otherwise
     )
 
 
