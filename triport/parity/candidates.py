@@ -8,13 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from triport.reference_models.errors import TriportError
 from triport.reference_models.network import Arrays, Network, Realisation
 
+from .kernel_copies import Exporter, KernelCopies
 from .onnx_graphs.quantised import quantised
 from .options import Options
+from .precision import FULL
 from .remade import RemadeRunner
 from .runtimes import Runner, Runtime, runtime_called
 
@@ -25,9 +27,6 @@ Source = Literal["mindspore", "pytorch"]
 # whose definitions ONNX files are made from
 SOURCES: tuple[Source, ...] = ("mindspore", "pytorch")
 
-# (parameters, feed) -> onnx.ModelProto
-Exporter = Callable[[Arrays, Arrays], Any]
-
 
 class ParityError(TriportError):
     """A runtime failed where it should have computed outputs."""
@@ -35,10 +34,14 @@ class ParityError(TriportError):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A runtime by name, and what makes its runner."""
+    """A runtime by name, and what makes its runner.
+
+    `kernels` are the copies of a graph made from a Cell that compute as MindSpore's kernels do.
+    """
 
     name: str
     make: Callable[[], Runner]
+    kernels: KernelCopies | None = None
 
 
 def candidates_of(
@@ -77,10 +80,12 @@ def candidates_of(
         for source in named or sources:
             export = (exporters or {}).get(source) or network.realisations[source].export
             if export is not None:
-                make = partial(_made_into_onnx, runtime, network, parameters, feed, options, export)
-                if network.realisations[source].remade:
-                    make = partial(_remade, runtime, network, parameters, feed, options, export)
-                candidates.append(Candidate(f"{runtime.LABEL} (from {source})", make))
+                made = _remade if network.realisations[source].remade else _made_into_onnx
+                make = partial(made, runtime, network, parameters, feed, options)
+                imitated = source == "mindspore" and options.device == "cpu" and options.precision in FULL
+                kernels = KernelCopies(export, make) if imitated else None
+                name = f"{runtime.LABEL} (from {source})"
+                candidates.append(Candidate(name, partial(make, export), kernels))
     return candidates
 
 
