@@ -8,7 +8,9 @@ os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")  # read when MindSpore loads
 import numpy as np
 import pytest
 import torch
+from onnx import numpy_helper
 
+from triport.parity import candidates
 from triport.parity.kernels.approximations import approximated
 from triport.parity.kernels.mindspore import KERNELS, TANH
 
@@ -115,6 +117,33 @@ def test_the_terminal_says_it_in_the_verdict(run_cli):
     done = run_cli("parity", *nets, "--input", "7x2@Nx6", "--runtimes", "mindspore")
     assert done.exit_code == 0
     assert "Bounded in mindspore but for its kernels of tanh" in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize("fault", [False, True])
+def test_a_cell_alone_is_equal_to_its_graph_but_for_mindspores_kernel(fault, run_cli, monkeypatch):
+    """There MindSpore is the reference, and a copy of the graph computes tanh as it does."""
+    make = candidates._made_into_onnx
+
+    def planted(*arguments):
+        *given, export = arguments
+
+        def exported(*values):
+            model = export(*values)
+            weight = model.graph.initializer[0]
+            array = numpy_helper.to_array(weight)
+            weight.CopyFrom(numpy_helper.from_array(array * np.float32(1 + fault * 1e-4), weight.name))
+            return model
+
+        return make(*given, exported)
+
+    monkeypatch.setattr(candidates, "_made_into_onnx", planted)
+    done = run_cli("parity", f"{CELLS}:Bounded", "--input", "7x2@Nx6", "--layers", "--json", "-")
+    assert done.exit_code == fault, done.output
+    (pair,) = json.loads(done.stdout)["models"][0]["pairs"]
+    assert pair.get("but_for_kernels_of") == (None if fault else ["tanh"])
+    if not fault:
+        said = "equal but for MindSpore's kernels: these compute tanh by a quotient"
+        assert any(note.startswith(said) for note in pair["notes"])
 
 
 def test_it_is_what_mindspore_computes_and_what_it_is_said_to_be_off_by():

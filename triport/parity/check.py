@@ -12,6 +12,7 @@ from triport.converters.environment import MissingRuntimeError
 from triport.parity.kernels.approximations import Approximation, told
 from triport.reference_models.network import Arrays, Network
 
+from .but_for import ButForKernels
 from .candidates import GIVEN_FILE, Candidate, Exporter, ParityError, candidates_of, framework_errors
 from .device import parse_device
 from .further import Computed, Expected, FurtherResult, computed
@@ -23,7 +24,7 @@ from .layers.reference import Reference
 from .layers.trace import following, layers_of
 from .options import DEFAULT_OPTIONS, NOTHING_TOLD, Options, Told
 from .precision import check_precision
-from .reference import REFERENCE, REFERENCES, NetworkReference, Subject, reference_of
+from .reference import REFERENCE, REFERENCES, WITHOUT_TORCH, NetworkReference, Subject, reference_of
 from .runtimes import Runner, runtime_called
 
 # What a report calls its inputs where they are not noise: this, and the folder.
@@ -33,25 +34,6 @@ GRAPH_OF = "the graph of "
 
 # Called with what begins, how many steps are done, and how many there are.
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class ButForKernels:
-    """What a candidate is equal but for: kernels of its runtime that only approximate a function.
-
-    `functions` are those that the network has; `how` says what the kernels compute; `off` by how much the
-    candidate differs from the exact reference, and where most.
-    """
-
-    functions: tuple[str, ...]
-    how: str
-    off: str
-
-    def __str__(self) -> str:
-        return (
-            f"its kernels compute {self.how}: it is off by {self.off}. PyTorch in float64 that computes "
-            f"{', '.join(self.functions)} so gives what it gives, as shown here"
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +239,8 @@ def _but_for_kernels(
     judged: _Judged, candidate: Candidate, subject: Subject, reference: NetworkReference
 ) -> _Judged:
     """Judge a candidate that differs by a reference that imitates its kernels; say so where that is all."""
+    if reference.name == WITHOUT_TORCH and candidate.kernels is not None and not judged.pair.passed:
+        return _but_for_reference(judged, candidate, subject, reference)
     if judged.pair.passed or not judged.approximations or reference.name != REFERENCE:
         return judged
     imitating = reference_of(replace(subject, imitated=judged.approximations), lambda: None)
@@ -267,6 +251,36 @@ def _but_for_kernels(
         return judged
     how = told(judged.approximations, imitating.met)
     but_for = ButForKernels(tuple(sorted(imitating.met)), how, _worst_of(judged.pair))
+    return replace(again, pair=replace(again.pair, but_for=but_for))
+
+
+def _but_for_reference(
+    judged: _Judged, candidate: Candidate, subject: Subject, reference: NetworkReference
+) -> _Judged:
+    """Judge a graph that computes as MindSpore's kernels do, where MindSpore itself is the reference.
+
+    The graph must also give what exact functions do, which MindSpore's and ONNX Runtime's both only approach.
+    """
+    feed, kernels = subject.inputs.feed, candidate.kernels
+    assert kernels is not None
+    again = _judged(replace(candidate, make=kernels.imitating), feed, reference, subject.options)
+    if not (kernels.names and again.pair.passed):
+        return judged
+    with framework_errors(candidate.name):
+        runner = kernels.exact()
+        exact = compare_outputs(runner.run(feed), judged.outputs, reference.allowed, reference.unsure)
+        ideal = [computed(runner, one.given) for one in reference.expected]
+    further = zip(reference.expected, ideal, judged.further, strict=True)
+    is_exact = all(one.passed for one in exact.values()) and all(
+        replace(expected, outputs=right).verdict(found).passed
+        for expected, right, found in further
+        if isinstance(right, dict) and found is not None
+    )
+    if not is_exact:
+        return judged
+    functions = tuple(sorted(name.partition(" ")[0] for name in kernels.names))
+    how = " and ".join(sorted(kernels.names))
+    but_for = ButForKernels(functions, how, _worst_of(judged.pair), of_reference=True)
     return replace(again, pair=replace(again.pair, but_for=but_for))
 
 

@@ -106,8 +106,8 @@ def reference_of(subject: Subject, exact_is_done: Callable[[], None]) -> Network
         unsure = {name: one.unsure for name, one in noises.items() if one.unsure.any()}
         if all(one.unsure.size and one.unsure.all() for one in noises.values()):
             raise ParityError(
-                f"{subject.network.name}: every whole number that it returns hangs on a rounding: there "
-                "is nothing to compare. Return what they are made of as well, or give other inputs (--seed)"
+                f"{subject.network.name}: every whole number that it returns hangs on a rounding, so nothing "
+                "can be compared. Return what they are made of as well, or give other inputs (--seed)"
             )
         not_run += _unsure_said(unsure)
         calibration = CALIBRATIONS[options.precision]

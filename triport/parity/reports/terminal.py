@@ -99,7 +99,8 @@ def caption_of(report: ModelReport) -> str:
 
 def notes_of(pair: Pair) -> list[str]:
     """Return what whoever reads a candidate's verdict must know."""
-    return [*pair.notes, *([f"equal but for its kernels: {pair.but_for}"] if pair.but_for else [])]
+    kernels = [f"equal but for {pair.but_for.whose} kernels: {pair.but_for}"] if pair.but_for else []
+    return [*pair.notes, *kernels]
 
 
 def outputs_lines(report: ModelReport) -> list[str]:
@@ -276,7 +277,8 @@ def verdict_of(reports: Sequence[ModelReport], *, files_differ: bool = False) ->
         what = f"{'files' if apart else 'models'}"
         models = f"1 {what[:-1]}" if subjects == 1 else f"all {subjects} {what}"
         but_for = "".join(
-            f"; {report.model} in {label_of(pair)} but for its kernels of {', '.join(pair.but_for.functions)}"
+            f"; {report.model} in {label_of(pair)} but for {pair.but_for.whose} kernels of "
+            f"{', '.join(pair.but_for.functions)}"
             for report in reports
             for pair in report.pairs
             if pair.but_for

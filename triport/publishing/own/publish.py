@@ -86,8 +86,9 @@ class OwnNetwork:
             if not isinstance(net, Factory):
                 raise PublishError(
                     f"--net {short(word)}: expected a network in code, package.module:factory or "
-                    "path/file.py:factory. A model that triport knows is published with --model; a file with "
-                    "a graph has its weights within and is not published so"
+                    "path/file.py:factory. A model that triport knows is published with --model. Of a file "
+                    "with a graph, `convert FILE.onnx --to pytorch` (or mindspore) writes a network in code "
+                    "and its weights; a .mindir file goes --to onnx before"
                 )
         return [net for net in found if isinstance(net, Factory)]
 
