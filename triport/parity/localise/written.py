@@ -6,7 +6,7 @@ from pathlib import Path
 
 from triport.converters.formats import FormatError, open_checkpoint
 from triport.converters.graphs.verdict import graph_verdict
-from triport.converters.identify import candidates
+from triport.converters.identification.identify import candidates
 from triport.reference_models.errors import listed
 
 _SHOWN = 3

@@ -181,7 +181,8 @@ def _lengths(a: Parameters, b: Parameters) -> dict[tuple[Key, int, int], int]:
         groups: dict[Key, dict[int, int]] = defaultdict(dict)
         for key, place in itertools.product(more, places):
             if key not in settled and place < len(key):
-                groups[(*key[:place], *key[place + 1 :])][key[place]] = more[key]
+                others = (*key[:place], *key[place + 1 :])
+                groups[others][key[place]] = more[key]
         for rest, lengths in groups.items():
             for members in _balanced(lengths):
                 block = math.gcd(*members)
