@@ -39,7 +39,7 @@ def pair():
 def test_the_kernel_alone_is_said_and_the_map_is_proven(pair):
     found = pair(0.0)
     assert found.passed
-    assert any("MindSpore's kernel computes tanh" in note for note in found.notes)
+    assert any("MindSpore's kernels compute tanh" in note for note in found.notes)
     assert lines_of(found)[0].startswith("EQUAL, but for a kernel of MindSpore's: 4 rows")
     assert {row.a[0]: row.b[0] for row in found.names.rows} == {
         **{"norm.gamma": "norm.weight", "norm.beta": "norm.bias"},
