@@ -438,3 +438,31 @@ def test_a_folder_that_is_gone(checkpoint, tmp_path, run_cli, monkeypatch):
     gone.rmdir()
     refused = run_cli("convert", checkpoint, "--to", "mindspore")
     assert refused.exit_code == 2 and "no longer there" in refused.stderr
+
+
+@pytest.mark.field(
+    case="a report over an image that is scored",
+    source="found by trying: evaluate --json data/val/0/a.png",
+    outcome="Refused before the work begins, and the image stays; a report of an earlier run is replaced.",
+)
+def test_a_report_over_an_image(checkpoint, tmp_path, run_cli):
+    image = tmp_path / "data" / "val" / "0" / "a.png"
+    image.parent.mkdir(parents=True)
+    image.write_bytes(b"an image")
+    refused = run_cli("evaluate", checkpoint, "--data", tmp_path / "data", "--html", image)
+    assert refused.exit_code == 2 and "would be lost" in refused.stderr
+    assert image.read_bytes() == b"an image"
+
+
+@pytest.mark.field(
+    case="a dash as the name of an output",
+    source="found by trying: evaluate --rows - left a file called -",
+    outcome="Refused where the option does not write to standard output.",
+)
+@pytest.mark.parametrize("option", ["--rows", "--html"])
+def test_a_dash_as_an_output(option, checkpoint, tmp_path, run_cli, monkeypatch):
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+    refused = run_cli("evaluate", checkpoint, "--data", "data", option, "-")
+    assert refused.exit_code == 2 and "does not write to standard output" in refused.stderr
+    assert not (tmp_path / "-").exists()

@@ -10,6 +10,7 @@ import types
 import onnx
 import pytest
 import torch
+from safetensors.numpy import save_file
 
 from tests.converters.checkpoints import dialect_of, hollow_checkpoint, named_arrays, write_random
 from triport.converters.formats import Checkpoint, open_checkpoint
@@ -601,3 +602,31 @@ def test_a_config_of_a_hub_mixin(tmp_path, run_cli, config, wrong):
     done = run_cli("convert", path, "--to", "mindspore", "-o", tmp_path / "out.ckpt")
     assert done.exit_code == (2 if wrong else 0), done.output
     assert not wrong or "resnetblur18" in done.stderr
+
+
+@pytest.mark.field(
+    case="a checkpoint in several files, of which one says another architecture",
+    source="found by trying: parts and the index of a sharded safetensors checkpoint",
+    outcome="Exit 2, whichever of the files says it; parts that say the same are one statement.",
+)
+@pytest.mark.parametrize("place", ["", "first", "second", "both, otherwise", "index"])
+def test_parts_that_say_another_architecture(tmp_path, run_cli, place):
+    tensors = list(named_arrays(DIGITS, TIMM).items())
+    names = [f"model-0000{number}-of-00002.safetensors" for number in (1, 2)]
+    said = {
+        "first": [{"arch": "resnetblur18"}, {}],
+        "second": [{}, {"arch": "resnetblur18"}],
+        "both, otherwise": [{"arch": "res2net_digits"}, {"arch": "resnetblur18"}],
+    }.get(place, [{"arch": "res2net_digits"}] * 2)
+    halves = [dict(tensors[:90]), dict(tensors[90:])]
+    for name, half, metadata in zip(names, halves, said, strict=True):
+        save_file(half, tmp_path / name, metadata={"format": "pt", **metadata})
+    index = {
+        "metadata": {"total_size": 1, **({"model": "resnetblur18"} if place == "index" else {})},
+        "weight_map": {key: name for name, half in zip(names, halves, strict=True) for key in half},
+    }
+    path = tmp_path / "model.safetensors.index.json"
+    path.write_text(json.dumps(index))
+    done = run_cli("convert", path, "--to", "mindspore", "-o", tmp_path / "out.ckpt")
+    assert done.exit_code == (2 if place else 0), done.output
+    assert not place or "says 'resnetblur18'" in done.stderr

@@ -15,6 +15,7 @@ from triport.reference_models.program import as_started
 DEBUG = "triport.debug"
 TYPED = "triport.typed"
 QUIET = "triport.quiet"
+_IMAGES = (".jpeg", ".jpg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".tar", ".parquet")
 
 
 class OutputFile(click.Path):
@@ -128,7 +129,7 @@ def check_outputs(ctx: click.Context) -> None:
         if not path.exists():
             continue
         for given in inputs:
-            if any(path.samefile(part) for part in _parts(given)):
+            if _is_in(path, given) or any(path.samefile(part) for part in _parts(given)):
                 raise TriportError(
                     f"{option} {path}: is the input {given} or a part of it, which would be lost. "
                     f"Name another output"
@@ -140,8 +141,13 @@ def _outputs(ctx: click.Context) -> Iterator[tuple[str, Path]]:
         value = ctx.params.get(parameter.name or "")
         if isinstance(parameter.type, OutputFileOrFolder) and value is not None and Path(value).is_dir():
             continue
-        if isinstance(parameter.type, OutputFile) and value is not None and str(value) != "-":
-            yield max(parameter.opts, key=len), Path(value)
+        if not isinstance(parameter.type, OutputFile) or value is None:
+            continue
+        option = max(parameter.opts, key=len)
+        if str(value) != "-":
+            yield option, Path(value)
+        elif option != "--json":
+            raise TriportError(f"{option} -: does not write to standard output; ./- is a file of that name")
 
 
 def _inputs(ctx: click.Context) -> Iterator[Path]:
@@ -154,6 +160,12 @@ def _inputs(ctx: click.Context) -> Iterator[Path]:
             if isinstance(one, str | Path):
                 # also of NAME=FILE
                 yield from (path for path in {Path(one), Path(str(one).rpartition("=")[2])} if path.exists())
+
+
+def _is_in(path: Path, given: Path) -> bool:
+    """Whether a file is one of a folder's images, or of its archives of images."""
+    is_image = path.suffix.lower() in _IMAGES
+    return is_image and given.is_dir() and path.resolve().is_relative_to(given.resolve())
 
 
 def _parts(given: Path) -> Iterator[Path]:

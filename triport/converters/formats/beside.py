@@ -16,6 +16,7 @@ _MAX_KEPT = 500
 _MAX_SEEN = 20_000
 _MAX_TEXT = 1 << 16
 _MAX_CHARACTERS = 1 << 20  # of all texts
+_MAX_BYTES = 200  # are decoded anew wherever they stand
 _MAX_LISTED = 16
 _MAX_BITS = 64
 # what has thousands of entries and says nothing of the network
@@ -50,7 +51,7 @@ def stated_beside(root: Any) -> dict[str, Plain]:
 
 
 def _leaves(value: Any, path: tuple[str, ...], depth: int) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, bytes) and len(value) <= _MAX_TEXT:
+    if isinstance(value, bytes) and len(value) <= _MAX_BYTES:
         value = value.decode("utf-8", "replace")
     if isinstance(value, Opaque):
         # an Enum of one value and a Path of one part say what they are of; a named tuple has fields

@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from triport.converters.formats import pth, safetensors
 from triport.converters.formats.atomic import Output
@@ -26,6 +26,7 @@ OPTIONS: tuple[str, ...] = ()
 _HEAD_BYTES = 4096
 _MAX_BYTES = 160 * MAX_TENSORS
 _MAX_PARTS = 1000
+T = TypeVar("T")
 _PART_FORMATS = (safetensors, pth)
 
 
@@ -66,14 +67,31 @@ def open(source: SourceFile) -> Checkpoint:
         first.format,
         first.runtime,
         tensors,
-        dict(first.metadata),
+        _merged({source.path: _texts(index), **{name: one.metadata for name, one in parts.items()}}),
         tuple(Dropped(item.name, item.reason) for one in parts.values() for item in one.dropped),
         tuple(dict.fromkeys([*(note for one in parts.values() for note in one.notes), *notes])),
         first.integrity,
         first.producer,
-        dict(first.statements),
+        _merged({name: one.statements for name, one in parts.items()}),
         tuple(str(folder / name) for name in parts),
     )
+
+
+def _texts(index: Mapping[str, Any]) -> dict[str, str]:
+    """Return the texts of an index's metadata; its numbers are sizes."""
+    metadata = index.get("metadata")
+    found = metadata if isinstance(metadata, dict) else {}
+    return {key: value for key, value in found.items() if isinstance(value, str)}
+
+
+def _merged(said: Mapping[str, Mapping[str, T]]) -> dict[str, T]:
+    """Return what all parts say of themselves, with the name of the file where one contradicts another."""
+    merged: dict[str, T] = {}
+    for name, values in said.items():
+        for key, value in values.items():
+            if merged.setdefault(key, value) != value:
+                merged[f"{name}.{key}"] = value
+    return merged
 
 
 def write(

@@ -29,17 +29,18 @@ depends on values (`NonZero`, `MaskedSelect`, `Unique2`) are errors as well.
 layers reach MindIR taken apart into the primitives below, and are tested as layers.
 
 What is written is compared with MindSpore. Of a Cell the batch axis is free only where MindSpore, asked
-at a larger batch size and at one image, with other images each time, gives what the file gives; where it
-has no kernel, where its traces at these sizes compute the same. A `.mindir` file has the numbers of one
-batch size: its batch is free where each image gives what it gives alone, and a sum over the batch fixes
-it. One with an unknown batch size is traced by MindSpore. Inputs are normal numbers, then numbers around
+at a larger batch size and at one image, with other images each time, gives what the file gives, and
+where its trace of 65 images computes the same; where it has no kernel, where its traces at these sizes
+compute the same. A `.mindir` file has the numbers of one batch size: its batch is free where each image
+gives what it gives alone, and a sum over the batch fixes it.
+One with an unknown batch size is traced by MindSpore. Inputs are normal numbers, then numbers around
 30 and 1000, then whole numbers and halves; whole numbers take the range that Gather, OneHot, lengths and
 divisors give them. Each output may differ by eight times the Cell's own noise, or by 16 roundings of float32:
 how far MindSpore's outputs move when every input and parameter is one rounding off, which says nothing of
 the file. With float16 inside it is four times the noise of float16 roundings, of the Cell or of the graph,
 whichever is less, and never above 2 %. Whole numbers must be equal. Where the noise allows more than 1e-3,
 the Cell is called ill-conditioned. Two things
-are said and are no fault of the file: tanh and cubic interpolation, which MindSpore's CPU kernels
+are said and are no fault of the file: exp, tanh and cubic interpolation, which MindSpore's CPU kernels
 approximate, where a copy of the file with that approximation equals MindSpore; and rows in the order of
 scores that tie within a rounding.
 
