@@ -28,7 +28,7 @@ def write_sources(model: str, folder: Path) -> None:
 
     from triport.converters.names import name_map, reference_dialect
     from triport.converters.naming.writing import write_names
-    from triport.parity.random_weights import random_parameters
+    from triport.parity.subjects.random_weights import random_parameters
     from triport.reference_models.spec import get_model
 
     name, _, classes = model.partition(":")

@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from triport.converters import environment
-from triport.converters.onnx_model import INPUT, LOGITS
+from triport.converters.onnx_export.written_model import INPUT, LOGITS
 from triport.parity.batches import logits_of
 from triport.parity.imagenet.dataset import Image, ImageDataset, Sample, open_dataset
 from triport.parity.imagenet.decoding import decoded, workers_of_machine

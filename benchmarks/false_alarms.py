@@ -23,8 +23,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from triport.converters import environment
@@ -34,7 +32,7 @@ environment.prepare()
 
 from benchmarks.model_by_model import Record, arguments, records_in, run
 from triport.converters.convert import exporter_for
-from triport.converters.onnx_model import INPUT, LOGITS
+from triport.converters.onnx_export.written_model import INPUT, LOGITS
 from triport.parity.batches import random_batch
 from triport.parity.further import Expected, Main, computed, expected_of
 from triport.parity.inputs import further_inputs
@@ -44,11 +42,11 @@ from triport.parity.layers.reference import Reference
 from triport.parity.layers.trace import layers_of
 from triport.parity.noise import noise_of, rounded_runner
 from triport.parity.onnx_graphs.quantised import quantised
-from triport.parity.random_weights import random_parameters
 from triport.parity.runtimes import runtimes_with
 from triport.parity.runtimes.mindspore import MindSporeRunner
 from triport.parity.runtimes.onnx import OnnxRunner
 from triport.parity.runtimes.pytorch import PyTorchRunner
+from triport.parity.subjects.random_weights import random_parameters
 from triport.reference_models.spec import ModelSpec, all_models
 
 SEEDS = (0, 1, 2)
@@ -98,7 +96,7 @@ def judgements(
             continue  # ONNX alone computes so
         feed = {INPUT: random_batch(spec, count, seed, size)}
         logits = exact.run(feed)[LOGITS]
-        noise = noise_of(rounded, feed, seed, {LOGITS: float(np.abs(logits).max())})[LOGITS]
+        noise = noise_of(rounded, feed, seed, {LOGITS: logits})[LOGITS].size
         tolerance = calibration.tolerance_of(noise)
         judged = dict(runners)
         references = {}

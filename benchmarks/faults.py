@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn import functional
 
 from benchmarks.layer_faults import instead, put_into
-from triport.converters.onnx_model import INPUT
+from triport.converters.onnx_export.written_model import INPUT
 from triport.parity.calls import Step, input_name
 from triport.parity.runtimes.pytorch import PyTorchRunner
 from triport.reference_models.kinds import KINDS, Kind

@@ -24,15 +24,15 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.faults import FAULTS, Candidate
 from triport.converters.networks.registered import of_model
-from triport.converters.onnx_model import INPUT, LOGITS
+from triport.converters.onnx_export.written_model import INPUT, LOGITS
 from triport.parity.batches import random_batch
 from triport.parity.judge.comparison import compare
 from triport.parity.judge.tolerance import FLOAT32
 from triport.parity.layers.judge import Judge
 from triport.parity.layers.reference import Reference
 from triport.parity.noise import noise_of
-from triport.parity.random_weights import random_parameters
 from triport.parity.runtimes.pytorch import PyTorchRunner
+from triport.parity.subjects.random_weights import random_parameters
 from triport.reference_models.spec import get_model
 
 CLASSES = 10
@@ -73,9 +73,8 @@ class Subject:
         rounded = self.right()
         self.reference = Reference(exact, rounded, {INPUT: self.batch}, seed=seed)
         self.logits = self.reference.outputs[LOGITS]
-        largest = {LOGITS: float(np.abs(self.logits).max())}
-        noise = noise_of(rounded, {INPUT: self.batch}, seed, largest)[LOGITS]
-        self.tolerance = FLOAT32.tolerance_of(noise)
+        noise = noise_of(rounded, {INPUT: self.batch}, seed, {LOGITS: self.logits})[LOGITS]
+        self.tolerance = FLOAT32.tolerance_of(noise.size)
 
     def right(self) -> PyTorchRunner:
         """Return the right network, with weights of its own."""

@@ -42,9 +42,9 @@ def own_seconds(model: str) -> dict[str, float]:
 
     imports = time.perf_counter() - start
     from benchmarks.parity_time import timed
-    from triport.parity.loading import check
     from triport.parity.options import Options
-    from triport.parity.subjects import subjects_of
+    from triport.parity.subjects.asked import subjects_of
+    from triport.parity.subjects.loading import check
 
     (subject,) = subjects_of([model], every=False, weights=None, seed=0)
     with timed(time.perf_counter) as seconds:

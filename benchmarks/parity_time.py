@@ -25,11 +25,11 @@ import click
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from triport.converters import onnx_from_mindspore, onnx_from_torch
-from triport.parity.loading import Shape, check
+from triport.converters.onnx_export import from_mindspore, from_torch
 from triport.parity.options import Options
 from triport.parity.runtimes import mindspore, onnx, pytorch
-from triport.parity.subjects import subjects_of
+from triport.parity.subjects.asked import subjects_of
+from triport.parity.subjects.loading import Shape, check
 
 AIM_PERCENT = 25
 TIMED = [
@@ -40,8 +40,8 @@ TIMED = [
     (onnx.OnnxRunner, "run", "ONNX Runtime forward"),
     (onnx.OnnxRunner, "run_tensors", "ONNX Runtime forward"),
     (onnx, "_session", "ONNX Runtime session"),
-    (onnx_from_mindspore, "export", "export from MindSpore"),
-    (onnx_from_torch, "export", "export from PyTorch"),
+    (from_mindspore, "export", "export from MindSpore"),
+    (from_torch, "export", "export from PyTorch"),
 ]
 
 

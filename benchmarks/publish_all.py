@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 from triport.converters.formats import ArrayTensor, write_checkpoint
 from triport.converters.names import name_map, reference_dialect
-from triport.parity.random_weights import random_parameters
+from triport.parity.subjects.random_weights import random_parameters
 from triport.publishing.publish import publish
 from triport.publishing.verify import verify
 from triport.reference_models.errors import TriportError

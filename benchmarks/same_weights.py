@@ -17,8 +17,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from triport.converters.networks.registered import of_model
 from triport.parity.batches import logits_of, random_batch
-from triport.parity.random_weights import random_parameters
 from triport.parity.runtimes.pytorch import PyTorchRunner
+from triport.parity.subjects.random_weights import random_parameters
 from triport.reference_models.spec import ModelSpec, all_models, get_model
 
 

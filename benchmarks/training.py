@@ -23,8 +23,8 @@ environment.prepare()
 
 from benchmarks.model_by_model import Record, arguments, records_in, run
 from triport.converters.networks.registered import SIZE_AXIS, of_model
-from triport.converters.onnx_model import BATCH_AXIS
-from triport.parity.random_weights import random_parameters
+from triport.converters.onnx_export.written_model import BATCH_AXIS
+from triport.parity.subjects.random_weights import random_parameters
 from triport.parity.training.check import Training, check_training
 from triport.parity.training.report import parts_of
 from triport.reference_models.spec import ModelSpec, all_models

@@ -47,6 +47,7 @@ def main() -> None:
     parser.add_argument("--peers", help="the Python that has the peers")
     parser.add_argument("--to", default=",".join(OURS))
     parser.add_argument("--minutes", type=float, default=1e9)
+    parser.add_argument("--limit-s", type=float, default=LIMIT_S, help="for one file and tool")
     parser.add_argument("--one", nargs=3, metavar=("FILE", "TOOL", "FEEDS"), help=argparse.SUPPRESS)
     parser.add_argument("--table", type=Path)
     parser.add_argument("--markdown", type=Path)
@@ -64,7 +65,7 @@ def main() -> None:
             print(text)
     else:
         tools = [*arguments.to.split(","), *(PEERS if arguments.peers else ())]
-        run_all(arguments.folders, arguments.rows, tools, arguments.peers, arguments.minutes)
+        run_all(arguments.folders, arguments.rows, tools, arguments)
 
 
 def records_in(rows: Path) -> list[Record]:
@@ -89,9 +90,9 @@ def files_of(folders: list[Path]) -> Iterator[tuple[str, Path]]:
                 yield name, path
 
 
-def run_all(folders: list[Path], rows: Path, tools: list[str], peers: str | None, minutes: float) -> None:
+def run_all(folders: list[Path], rows: Path, tools: list[str], asked: argparse.Namespace) -> None:
     """Add a row for each file and tool that has none."""
-    end = time.monotonic() + 60 * minutes
+    end = time.monotonic() + 60 * asked.minutes
     done = {(r["file"], r["tool"]) for r in records_in(rows)}
     for name, path in files_of(folders):
         with tempfile.TemporaryDirectory() as kept:
@@ -99,13 +100,13 @@ def run_all(folders: list[Path], rows: Path, tools: list[str], peers: str | None
             for tool in tools:
                 if (name, tool) in done or time.monotonic() > end:
                     continue
-                record = {"file": name, "tool": tool, **_run(path, tool, feeds, peers)}
+                record = {"file": name, "tool": tool, **_run(path, tool, feeds, asked)}
                 with rows.open("a") as file:
                     file.write(json.dumps(record) + "\n")
                 print(f"{name} {tool}: {record['verdict']} {record.get('why', '')}"[:200], flush=True)
 
 
-def _run(path: Path, tool: str, feeds: Path, peers: str | None) -> Record:
+def _run(path: Path, tool: str, feeds: Path, asked: argparse.Namespace) -> Record:
     """Return what a process of its own says of a file and a tool."""
     if tool in OURS:
         command = [sys.executable, __file__, "--one", str(path), tool, str(feeds)]
@@ -117,15 +118,15 @@ def _run(path: Path, tool: str, feeds: Path, peers: str | None) -> Record:
         )
         if not feeds.exists():
             return {"verdict": "not run", "why": _last(written.stderr.decode(errors="replace"))}
-        return _run(path, tool, feeds, peers)
+        return _run(path, tool, feeds, asked)
     else:
         beside = Path(__file__).with_name("zoo_onnx_peers.py")
-        command = [str(peers), str(beside), str(path), tool, str(feeds), str(LEAST)]
+        command = [str(asked.peers), str(beside), str(path), tool, str(feeds), str(LEAST)]
     began = time.monotonic()
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=asked.limit_s, check=False)
     except subprocess.TimeoutExpired:
-        return {"verdict": "failed", "why": f"not done after {LIMIT_S} s"}
+        return {"verdict": "failed", "why": f"not done after {asked.limit_s:.0f} s"}
     try:
         return {**json.loads(done.stdout.splitlines()[-1]), "process_s": round(time.monotonic() - began, 2)}
     except (ValueError, IndexError):

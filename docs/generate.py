@@ -1,4 +1,4 @@
-"""Writes what is made from the code: each family's layouts, converters/name_index.json and pages of docs/.
+"""Writes what is made from the code: layouts, converters/identification/name_index.json and pages of docs/.
 
 python docs/generate.py
 
@@ -25,9 +25,10 @@ import click
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import triport
+from docs.versions_page import page_text
 from triport.cli import main
-from triport.converters import name_index
 from triport.converters.graphs.stored import FOLDER as GRAPHS
+from triport.converters.identification import name_index
 from triport.converters.mindir import operator_table
 from triport.reference_models import layouts
 from triport.reference_models.layouts_torch import layers_of
@@ -211,6 +212,7 @@ PAGES = {
     DOCS / "models.md": models_page,
     DOCS / "cli.md": cli_page,
     DOCS / "field.md": field_page,
+    DOCS / "versions.md": page_text,
     operator_table.PATH: operator_table.make_table,
     name_index.TABLE: name_index.table_text,
 }

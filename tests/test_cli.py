@@ -159,7 +159,7 @@ def test_parity_of_a_file_and_of_its_conversion(digits_ckpt, tmp_path):
 def test_parity_is_exit_code_1_where_two_files_differ(tmp_path, run_cli):
     from triport.converters.formats import write_checkpoint
     from triport.converters.formats.tensors import ArrayTensor
-    from triport.parity.random_weights import random_parameters
+    from triport.parity.subjects.random_weights import random_parameters
     from triport.reference_models.spec import get_model
 
     for seed in (0, 1):

@@ -104,6 +104,8 @@ class Commands(click.Group):
         except Exception as error:
             if isinstance(error, (click.ClickException, click.exceptions.Exit, click.Abort)):
                 raise
+            if isinstance(error, FileNotFoundError) and not error.filename:
+                raise BadInput("the folder in which this was started is no longer there") from error
             if isinstance(error, OSError) and error.strerror:
                 where = f"{error.filename}: " if error.filename else ""
                 raise BadInput(f"{where}{error.strerror}") from error

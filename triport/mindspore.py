@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any
 
 from triport.api.arguments import ArgumentError, PathLike, SelectionOptions, selection_of
 from triport.converters.environment import import_mindspore
 from triport.converters.loading import LoadError, Loading, Slot, Wanted, load
+from triport.converters.versions.protobuf_messages import accept_old_messages
 from triport.reference_models.errors import listed
 
 if TYPE_CHECKING:
     import mindspore
     import numpy as np
+    from typing_extensions import Unpack
 
 __all__ = ["load_into"]
+
+accept_old_messages()  # a program imports this module before MindSpore
 
 
 def load_into(

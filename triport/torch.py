@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any
 
 from triport.api.arguments import ArgumentError, PathLike, SelectionOptions, selection_of
 from triport.converters.environment import import_torch
@@ -13,6 +13,7 @@ from triport.reference_models.errors import listed
 if TYPE_CHECKING:
     import numpy as np
     import torch
+    from typing_extensions import Unpack
 
 __all__ = ["load_into"]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from triport.converters.formats import ArrayTensor, Checkpoint, Tensor, open_checkpoint, write_checkpoint
 from triport.converters.names import COUNTER_LEAF, canonical_shapes, name_map
-from triport.parity.random_weights import random_parameters
+from triport.parity.subjects.random_weights import random_parameters
 from triport.reference_models.spec import Dialect, ModelSpec
 
 

@@ -11,11 +11,11 @@ import torch
 
 from tests.converters.checkpoints import dialect_of, named_arrays, read_arrays, write_arrays, write_random
 from triport import convert
-from triport.converters import onnx_from_mindspore
 from triport.converters.convert import ConvertError, read_parameters
 from triport.converters.formats import FormatError, open_checkpoint
-from triport.converters.identify import IdentifyError
-from triport.parity.random_weights import random_parameters
+from triport.converters.identification.identify import IdentifyError
+from triport.converters.onnx_export import from_mindspore
+from triport.parity.subjects.random_weights import random_parameters
 from triport.reference_models.spec import get_model
 
 DIGITS = get_model("res2net_digits")
@@ -165,7 +165,7 @@ def test_onnx_says_where_it_came_from(tmp_path, digits_ckpt):
 
 def test_onnx_is_the_same_twice(tmp_path, digits_ckpt):
     convert(digits_ckpt, to="onnx", output=tmp_path / "a.onnx")
-    onnx_from_mindspore.trace.forget()
+    from_mindspore.trace.forget()
     convert(digits_ckpt, to="onnx", output=tmp_path / "b.onnx")
     assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
 

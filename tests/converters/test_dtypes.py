@@ -13,7 +13,7 @@ from triport.cli import main
 from triport.converters.convert import ConvertError
 from triport.converters.dtypes import ConvertedTensor, DtypeError, converted
 from triport.converters.formats import ArrayTensor, open_checkpoint
-from triport.converters.identify import IdentifyError
+from triport.converters.identification.identify import IdentifyError
 from triport.reference_models.spec import get_model
 
 DIGITS = get_model("res2net_digits")

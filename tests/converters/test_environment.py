@@ -53,7 +53,7 @@ def test_no_cpu_instruction_set_for_other_devices():
 MINDSPORE = """
 from triport.converters.networks.registered import of_model
 from triport.parity.batches import random_batch
-from triport.parity.random_weights import random_parameters
+from triport.parity.subjects.random_weights import random_parameters
 from triport.parity.runtimes.mindspore import MindSporeRunner
 from triport.reference_models.spec import get_model
 spec = get_model("resnet18")

@@ -8,17 +8,17 @@ import onnx
 import pytest
 import torch
 
-from triport.converters import onnx_from_mindspore, onnx_from_torch
 from triport.converters.formats import open_checkpoint
 from triport.converters.graphs.constants import computed, constant_from
 from triport.converters.graphs.difference import differences
 from triport.converters.graphs.stored import FOLDER, flow_of_text, stored_flow, text_of
 from triport.converters.graphs.verdict import graph_verdict
-from triport.converters.identify import identify
-from triport.parity.random_weights import random_parameters
+from triport.converters.identification.identify import identify
+from triport.converters.onnx_export import from_mindspore, from_torch
+from triport.parity.subjects.random_weights import random_parameters
 from triport.reference_models.spec import all_models, get_model
 
-EXPORTERS = {"pytorch": onnx_from_torch, "mindspore": onnx_from_mindspore}
+EXPORTERS = {"pytorch": from_torch, "mindspore": from_mindspore}
 FAMILIES = (
     "res2net_digits",
     "regnet_y_200mf",
@@ -117,13 +117,13 @@ def test_what_torch_exports_is_the_stored_graph(tmp_path, model, mode):
 @pytest.fixture(scope="module")
 def digits():
     spec = get_model("res2net_digits")
-    return onnx_from_torch.export(spec, 10, random_parameters(spec, 10, 0))
+    return from_torch.export(spec, 10, random_parameters(spec, 10, 0))
 
 
 @pytest.fixture(scope="module")
 def gated():
     spec = get_model("regnet_y_200mf")
-    return onnx_from_torch.export(spec, 10, random_parameters(spec, 10, 0))
+    return from_torch.export(spec, 10, random_parameters(spec, 10, 0))
 
 
 def node_of(model, parameter):

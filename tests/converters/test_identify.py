@@ -4,7 +4,7 @@ import pytest
 
 from tests.converters.checkpoints import Hollow, dialect_of, hollow_checkpoint
 from triport.converters.formats import Checkpoint
-from triport.converters.identify import IdentifyError, candidates, identify
+from triport.converters.identification.identify import IdentifyError, candidates, identify
 from triport.converters.provenance import MODEL_KEY
 from triport.reference_models.spec import all_models, get_model
 

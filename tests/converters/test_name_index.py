@@ -3,8 +3,8 @@
 import pytest
 
 from tests.converters.checkpoints import dialect_of, hollow_checkpoint
-from triport.converters import identify, name_index
-from triport.converters.name_index import find_models, key_of
+from triport.converters.identification import identify, name_index
+from triport.converters.identification.name_index import find_models, key_of
 from triport.converters.names import canonical_shapes, name_map
 from triport.reference_models.spec import all_models, get_model
 

@@ -6,10 +6,10 @@ import pytest
 
 from triport.converters.formats import open_checkpoint
 from triport.converters.formats.tensors import ArrayTensor
-from triport.converters.onnx_from_torch import trace
-from triport.converters.onnx_model import INPUT, OnnxExportError, finished, with_parameters
-from triport.converters.onnx_writing import OnnxWriteError, write_model
-from triport.parity.random_weights import random_parameters
+from triport.converters.onnx_export.from_torch import trace
+from triport.converters.onnx_export.writing import OnnxWriteError, write_model
+from triport.converters.onnx_export.written_model import INPUT, OnnxExportError, finished, with_parameters
+from triport.parity.subjects.random_weights import random_parameters
 from triport.reference_models.spec import get_model
 
 SPEC = get_model("res2net_digits")

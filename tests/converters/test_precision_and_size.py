@@ -10,7 +10,7 @@ from onnx import TensorProto, numpy_helper
 
 from triport.converters.conversion import SHIPPED
 from triport.converters.convert import convert, read_parameters
-from triport.converters.onnx_size import SizeError, of_every_size
+from triport.converters.onnx_export.size import SizeError, of_every_size
 from triport.converters.request import ConvertError, Request
 from triport.reference_models.spec import get_model
 

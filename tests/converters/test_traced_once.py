@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from triport.converters.traced_once import TracedOnce
+from triport.converters.onnx_export.traced_once import TracedOnce
 from triport.reference_models.spec import get_model
 
 DIGITS = get_model("res2net_digits")

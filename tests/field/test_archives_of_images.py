@@ -39,6 +39,40 @@ def test_train_and_val_in_one_tar_file(found, tmp_path):
 
 
 @pytest.mark.field(
+    case="a shard that is not there, where a part of the set is meant",
+    source="found by trying: val-{000000..000002}.tar of which the second was not downloaded",
+    outcome="What is there is scored, and it is said how many shards are missing, and which.",
+)
+@pytest.mark.parametrize("name", ["", "imagenet-val-{000000..000002}.tar"])
+def test_a_missing_shard_is_said(found, tmp_path, name):
+    data, _ = known.webdataset_cls(tmp_path, found)
+    (data / "imagenet-val-000001.tar").unlink()
+    result = score(data / name)
+    assert result.images == 2 * IMAGES // 3
+    assert "1 of 3 shards are missing" in summary_of(result) and "1" in summary_of(result)
+    with pytest.raises(DatasetError, match="1 shards are missing"):
+        score(data / name, allow_subset=False)
+
+
+@pytest.mark.field(
+    case="shards of the training images alone",
+    source="found by trying: imagenet-train-000000.tar with samples that are called by numbers",
+    outcome="Scored as what they are, and not judged by the validation set's figure.",
+)
+def test_training_shards_alone(found, tmp_path):
+    for shard in range(2):
+        files = {}
+        for serial, (name, data) in enumerate(list(found.data.items())[shard::2]):
+            files[f"{shard}{serial:05d}.jpg"] = data
+            files[f"{shard}{serial:05d}.cls"] = str(found.classes[name]).encode()
+        known.write_tar(tmp_path / f"imagenet-train-{shard:06d}.tar", files)
+    result = score(tmp_path)
+    check_right(result)
+    assert result.known_as == "a training set" and not result.same_images
+    assert "the images are a training set's" in summary_of(result)
+
+
+@pytest.mark.field(
     case="one shard with train and val",
     source="tensorpack/tensorpack#70 (both parts in one archive)",
     outcome="Only val is scored, and it is said.",

@@ -76,6 +76,18 @@ def test_a_number_that_was_the_batch_size(
 
 
 @pytest.mark.field(
+    case="a branch that only many images take",
+    source="found by trying: nets that work in pieces from some batch size on",
+    outcome="The batch is fixed: the Cell is traced with 65 images as well, and the graph is another.",
+)
+@pytest.mark.parametrize("least", [8, 17, 64])
+def test_a_branch_for_many_images(build: Build, tmp_path: Path, least: int) -> None:
+    done = convert(build(f"x * 2 if x.shape[0] < {least} else x * 3"), (2, 3), tmp_path / "x.onnx")
+    assert done.batch.startswith("fixed: traced with a batch of 65 the graph computes something else")
+    assert "Muls-op0" in done.batch
+
+
+@pytest.mark.field(
     case="a shape that MindSpore itself refuses at other batch sizes",
     source="onnx/onnx#3510 (hard-coded shapes)",
     outcome="The batch is fixed, and it is said that MindSpore refuses the other size too.",

@@ -226,6 +226,7 @@ def test_a_fault_in_float32(build: Build, tmp_path: Path) -> None:
         ("ops.interpolate(x, size=(13, 11), mode='bicubic')", "cubic interpolation with phases rounded"),
         ("ops.interpolate(x, size=(14, 12), mode='bicubic', align_corners=True)", "cubic interpolation"),
         ("ops.tanh(x * 5)", "tanh by a quotient of polynomials"),
+        ("ops.exp(x * 8)", "exp by a polynomial"),
     ],
 )
 def test_approximate_kernels(build: Build, tmp_path: Path, expression: str, what: str) -> None:
@@ -238,10 +239,34 @@ def test_approximate_kernels(build: Build, tmp_path: Path, expression: str, what
         for attribute in node.attribute:
             if attribute.name == "cubic_coeff_a":
                 attribute.f -= 0.01
-        node.op_type = "Atan" if node.op_type == "Tanh" else node.op_type
+        node.op_type = {"Tanh": "Atan", "Exp": "Sinh"}.get(node.op_type, node.op_type)
     onnx.save(model, path)
     found = compare(path, [TensorType(FLOAT, (2, 3, 9, 7))], lambda: cell, is_batch_free=False)
     assert found.verdict == "not equal"
+
+
+@pytest.mark.field(
+    case="an exp whose argument is a little off",
+    source="found by trying, beside the exp of MindSpore's own kernel",
+    outcome="Not equal: what MindSpore approximates does not excuse a fault of its size.",
+)
+@pytest.mark.parametrize("factor", [1.0, 1.00002, 0.99998])
+def test_exp_of_another_argument(build: Build, tmp_path: Path, factor: float) -> None:
+    nodes = [helper.make_node("Mul", ["input", "k"], ["m"]), helper.make_node("Exp", ["m"], ["output"])]
+    constants = {"k": np.array(factor, np.float32)}
+    found = compare_nodes(build("ops.exp(x)"), nodes, (4, 50), tmp_path / "x.onnx", constants=constants)
+    assert found.verdict == ("equal" if factor == 1 else "not equal")
+
+
+@pytest.mark.field(
+    case="MindSpore's exp inside softplus, and its -inf where the file does not overflow",
+    source="found by trying: ops.softplus, and ops.logsigmoid below -88, of MindSpore 2.10",
+    outcome="Equal: the file is compared where MindSpore gives numbers, and their scale is that of all.",
+)
+@pytest.mark.parametrize("expression", ["ops.softplus(x)", "ops.logsigmoid(x)"])
+def test_softplus_and_logsigmoid(build: Build, tmp_path: Path, expression: str) -> None:
+    done = convert(build(expression), InputSpec((2, 10)), tmp_path / "x.onnx")
+    assert done.comparison.verdict == "equal"
 
 
 DETECT = (

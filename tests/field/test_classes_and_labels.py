@@ -8,6 +8,7 @@ from tests.parity.imagenet.known_answers import IMAGES, WNIDS
 from triport.parity.imagenet.classes import class_names
 from triport.parity.imagenet.dataset import DatasetError, open_dataset
 from triport.parity.imagenet.dataset.class_map import map_of_folders
+from triport.parity.imagenet.report import summary_of
 
 
 def unique_words():
@@ -27,6 +28,41 @@ def unique_words():
 def test_folders_of_words(tmp_path):
     with pytest.raises(DatasetError, match=r"nothing says which output.*order is not known.*--classes"):
         map_of_folders(tmp_path, unique_words(), 1000)
+
+
+@pytest.mark.field(
+    case="class folders with a WordNet id in their names",
+    source="found by trying: n01440764_tench, n01440764-tench, 0000_n01440764, N01440764",
+    outcome="The right figure, by the ids, and it is said; an id in two folders is refused.",
+)
+@pytest.mark.parametrize("form", ["{0}_word{1}", "{0}-word{1}", "{1:04d}_{0}", "{1:03d}.{0}"])
+def test_folders_with_ids_in_their_names(found, tmp_path, form):
+    for name, data in found.data.items():
+        index = found.classes[name]
+        path = tmp_path / "val" / form.format(WNIDS[index], index) / f"{name}.JPEG"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    result = score(tmp_path)
+    check_right(result)
+    assert "the WordNet ids in the folders' names" in summary_of(result)
+    (tmp_path / "val" / f"{WNIDS[index]}_again").mkdir()
+    with pytest.raises(DatasetError, match=f"several folders have {WNIDS[index]}"):
+        score(tmp_path)
+
+
+@pytest.mark.field(
+    case="what systems leave among images",
+    source="found by trying: Thumbs.db, desktop.ini, __MACOSX of a zip from a Mac",
+    outcome="Passed over; the images are scored.",
+)
+def test_files_of_systems(found, tmp_path):
+    data, _ = known.class_folders(tmp_path, found)
+    first = next(path for path in (data / "val").iterdir())
+    for name in ("Thumbs.db", "desktop.ini", ".DS_Store", "._one.JPEG"):
+        (first / name).write_bytes(b"x")
+    (data / "val" / "__MACOSX").mkdir()
+    (data / "val" / "__MACOSX" / "._a.JPEG").write_bytes(b"x")
+    check_right(score(data))
 
 
 @pytest.mark.field(

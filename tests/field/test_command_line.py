@@ -225,7 +225,7 @@ def test_two_outputs_are_two_files(checkpoint, run_cli):
 @pytest.mark.parametrize("option", ["--json", "--html", "--junit"])
 def test_outputs_are_looked_at_before_the_work(option, tmp_path, run_cli, monkeypatch):
     begun = []
-    monkeypatch.setattr("triport.parity.subjects.subjects_of", lambda *_, **__: begun.append(True))
+    monkeypatch.setattr("triport.parity.subjects.asked.subjects_of", lambda *_, **__: begun.append(True))
     result = run_cli("parity", "res2net50", option, tmp_path / "missing" / "report")
     assert result.exit_code == 2
     assert "does not exist; make it first" in result.stderr
@@ -365,3 +365,76 @@ def test_a_graphs_default_output_replaces_nothing(words, run_cli, monkeypatch, t
     assert result.exit_code == 2
     assert "-o model.onnx" in result.stderr
     assert Path("model.onnx").read_bytes() == b"somebody's"
+
+
+def shell(line, cwd=ROOT):
+    return subprocess.run(["sh", "-c", line], cwd=cwd, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.field(
+    case="standard streams that are closed",
+    source="found by trying: `>&-` in cron jobs and daemons",
+    outcome="The work is done, and no file gets a stream's number, so that nothing is printed into it.",
+)
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+def test_closed_streams(closed, checkpoint, tmp_path):
+    command = f"'{sys.executable}' cli.py"
+    whole, again = tmp_path / "whole.ckpt", tmp_path / "again.ckpt"
+    assert shell(f"{command} convert '{checkpoint}' --to mindspore -o '{whole}'").returncode == 0
+    done = shell(f"{command} convert '{checkpoint}' --to mindspore -o '{again}' {closed}")
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert again.read_bytes() == whole.read_bytes()
+    refused = shell(f"{command} inspect '{tmp_path}/missing.pth' {closed}")
+    assert refused.returncode == 2 and "bug of triport" not in refused.stderr
+
+
+@pytest.mark.field(
+    case="control characters in the name of a file",
+    source="found by trying: a file called x, escape, [31m, y",
+    outcome="What is printed of it, in results as in errors, has them escaped.",
+)
+@pytest.mark.parametrize("command", ["inspect", "convert"])
+def test_control_characters_in_a_name(command, checkpoint, tmp_path, run_cli):
+    path = checkpoint.rename(tmp_path / "x\x1b[31m\ty\x9b2J.pth")
+    more = ["--to", "mindspore", "-o", tmp_path / "z\x1b[2J.ckpt"] if command == "convert" else []
+    done = run_cli(command, path, *more)
+    assert done.exit_code == 0
+    assert "\x1b" not in done.output and "\x9b" not in done.output and r"x\x1b[31m" in done.output
+
+
+@pytest.mark.field(
+    case="an output that is a folder, or has no ending",
+    source="found by trying: convert x.pth --to mindspore -o converted/",
+    outcome="The message says that it is a folder, or which endings there are.",
+)
+@pytest.mark.parametrize(
+    ("name", "words"), [("", "is a folder; name the file in it"), ("x", "without an ending")]
+)
+def test_an_output_without_a_file_name(name, words, checkpoint, tmp_path, run_cli):
+    refused = run_cli("convert", checkpoint, "--to", "mindspore", "-o", tmp_path / name)
+    assert refused.exit_code == 2 and words in refused.stderr and "*;" not in refused.stderr
+
+
+@pytest.mark.field(
+    case="a pipe in the place of a file",
+    source="found by trying: inspect <(cat x.pth)",
+    outcome="Refused, and the message says how standard input is read.",
+)
+def test_a_pipe_as_a_file(tmp_path, run_cli):
+    os.mkfifo(tmp_path / "pipe")
+    refused = run_cli("inspect", tmp_path / "pipe")
+    assert refused.exit_code == 2 and "say - and send it to standard input" in refused.stderr
+
+
+@pytest.mark.field(
+    case="the folder in which the command runs is gone",
+    source="found by trying: a scratch folder that a scheduler removed",
+    outcome="Said, with exit code 2.",
+)
+def test_a_folder_that_is_gone(checkpoint, tmp_path, run_cli, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    refused = run_cli("convert", checkpoint, "--to", "mindspore")
+    assert refused.exit_code == 2 and "no longer there" in refused.stderr

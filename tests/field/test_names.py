@@ -11,7 +11,7 @@ import pytest
 
 from tests.converters.checkpoints import dialect_of, hollow_checkpoint, read_arrays, write_random
 from triport import convert
-from triport.converters.identify import identify
+from triport.converters.identification.identify import identify
 from triport.reference_models.spec import all_models, get_model
 
 DEPTHS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")

@@ -232,3 +232,54 @@ def test_truncated(tmp_path: Path, run_cli: Any, legacy: bool, share: float) -> 
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
     assert "truncated" in assert_refused(run_cli, path)
+
+
+def packaged(path: Path) -> None:
+    torch = importlib.import_module("torch")
+    with torch.package.PackageExporter(path) as exporter:
+        exporter.intern("**")
+        exporter.save_pickle("model", "model.pkl", {"a": torch.ones(2)})
+
+
+FOREIGN: dict[str, tuple[str, Make, tuple[str, ...]]] = {
+    "MindSpore Lite": ("net.ms", written(b"\x20\0\0\0MSL2" + bytes(200)), ("MindSpore Lite", ".mindir")),
+    "Ascend's compiler": ("net.om", written(b"IMOD" + bytes(200)), ("compiled for an Ascend NPU", "ONNX")),
+    "Ascend's graphs": ("net.air", written(b"\x0a\x05model\x10\x01\x12\x80\x01"), ("by its name", "AIR")),
+    "torch.package": ("net.pt", packaged, ("torch.package", "state_dict()")),
+    "Core ML": ("net.zip", zipped("Manifest.json", "Data/com.apple.CoreML/net.mlmodel"), ("Core ML",)),
+    "SavedModel": ("net.zip", zipped("saved_model.pb", "variables/variables.index"), ("tf2onnx",)),
+    "Darknet": ("net.weights", written(bytes(4) + b"\x02" + bytes(100)), ("by its name", "Darknet")),
+    "Darknet's cfg": ("net.cfg", written(b"[net]\nbatch=1\n"), ("it is a text, '[net] batch=1'",)),
+    "Paddle's program": ("net.pdmodel", written(b"\x0a\x80\x01\x08\x00\x10\xff"), ("PaddlePaddle",)),
+    "Flax": ("net.msgpack", written(b"\x81\xa6params\x80"), ("Flax",)),
+    "MATLAB": ("net.mat", written(b"MATLAB 5.0 MAT-file" + b" " * 100), ("scipy.io.loadmat",)),
+    "a script": ("net.py", written(b"import torch\n"), ("Python", "FILE.py:factory")),
+    "a Xet pointer": ("net.pth", written(b"# xet version 0\nfilesize = 1\n"), ("Xet pointer",)),
+    "a DVC pointer": ("net.pth", written(b"outs:\n- md5: ab\n  size: 1\n"), ("dvc pull",)),
+    "an error in JSON": ("net.pth", written(b'{"error_msg":"hotlink forbidden"}'), ("hotlink forbidden",)),
+    "a page of that name": ("net.om", written(PAGE), ("HTML page", "Quota exceeded")),
+    "UTF-16": ("net.pth", written("Not found".encode("utf-16")), ("it is a text, 'Not found'",)),
+}
+
+
+@pytest.mark.field(
+    case="files of other programs, by their marks or their names",
+    source="mindspore-lab's model lists (.ms, .om, .air beside .ckpt), iterative/dvc, torch.package, "
+    "found by trying",
+    outcome="Named as what they are, with the next step; a page of such a name is still a page.",
+)
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_files_of_other_programs(tmp_path: Path, run_cli: Any, kind: str) -> None:
+    name, make, words = FOREIGN[kind]
+    assert_named(run_cli, tmp_path / name, make, *words)
+
+
+@pytest.mark.field(
+    case="the weights of an OpenVINO network",
+    source="openvinotoolkit/open_model_zoo: an .xml, and a .bin of numbers alone beside it",
+    outcome="Named by the .xml beside it.",
+)
+def test_weights_of_openvino(tmp_path: Path, run_cli: Any) -> None:
+    (tmp_path / "net.xml").write_text('<?xml version="1.0"?><net name="x"/>')
+    numbers = np.random.default_rng(0).normal(size=99).astype(np.float32)
+    assert_named(run_cli, tmp_path / "net.bin", written(numbers.tobytes()), "OpenVINO")

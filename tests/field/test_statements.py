@@ -1,7 +1,10 @@
 """What a file says of itself."""
 
 import argparse
+import collections
+import enum
 import json
+import pathlib
 import types
 
 import onnx
@@ -9,12 +12,12 @@ import pytest
 import torch
 
 from tests.converters.checkpoints import dialect_of, hollow_checkpoint, named_arrays, write_random
-from triport.converters import onnx_from_torch
 from triport.converters.formats import Checkpoint, open_checkpoint
-from triport.converters.identify import IdentifyError, identify
+from triport.converters.identification.identify import IdentifyError, identify
+from triport.converters.onnx_export import from_torch
 from triport.converters.statements import Holds
 from triport.converters.statements.preparation import figure_of, preparation_of
-from triport.parity.random_weights import random_parameters
+from triport.parity.subjects.random_weights import random_parameters
 from triport.reference_models.spec import get_model
 
 DIGITS = get_model("res2net_digits")
@@ -376,7 +379,7 @@ def test_timms_names_of_a_resnet(tmp_path, run_cli):
 
 @pytest.fixture(scope="module")
 def exported():
-    return onnx_from_torch.export(DIGITS, 10, random_parameters(DIGITS, 10, 0))
+    return from_torch.export(DIGITS, 10, random_parameters(DIGITS, 10, 0))
 
 
 def with_epsilon(model):
@@ -435,7 +438,7 @@ def test_another_graph_in_an_onnx_file(tmp_path, run_cli, exported, change, word
 def test_the_graph_tells_which_model(tmp_path, run_cli, model):
     spec = get_model(model)
     path = tmp_path / "a.onnx"
-    path.write_bytes(onnx_from_torch.export(spec, 10, random_parameters(spec, 10, 0)).SerializeToString())
+    path.write_bytes(from_torch.export(spec, 10, random_parameters(spec, 10, 0)).SerializeToString())
     done = run_cli("convert", path, "--to", "pytorch", "-o", tmp_path / "a.pth", "--json", "-")
     report = json.loads(done.stdout)
     assert (done.exit_code, report["model"], report["round_trip"]) == (0, model, "bit-equal")
@@ -457,3 +460,144 @@ def test_an_onnx_file_without_a_graph(tmp_path, run_cli):
     done = run_cli("convert", tmp_path / "weights.onnx", "--to", "pytorch", "-o", tmp_path / "out.pth")
     assert done.exit_code == 0, done.stderr
     assert "bit-equal; the graph was not compared" in done.stdout
+
+
+class Slotted:
+    """Stands for an object without a __dict__."""
+
+    __slots__ = ("arch",)
+
+    def __init__(self, arch):
+        self.arch = arch
+
+
+class Backbones(enum.Enum):
+    BLUR = "resnetblur18"
+
+
+Trained = collections.namedtuple("Trained", "backbone lr")
+
+IN_OTHER_PLACES = {
+    "under a key of the script's own": {"hyper_parameters": {"encoder_name": "resnetblur18"}},
+    "under a key in capitals": {"cfg": {"MODEL": {"BACKBONE": {"NAME": "resnetblur18"}}}},
+    "in a table of the script's own": {"FLAGS": {"arch": "resnetblur18"}},
+    "in a tuple": {"arch": ("resnetblur18",)},
+    "in a list of words": {"argv": ["train.py", "--arch", "resnetblur18"]},
+    "in a command": {"command": "train.py --model resnetblur18 --lr 0.1"},
+    "in a text of JSON": {"config": json.dumps({"lr": 0.1, "arch": "resnetblur18"})},
+    "in a text of YAML": {"config": "lr: 0.1\nmodel:\n  name: resnetblur18\n"},
+    "in the repr of a Namespace": {"args": "Namespace(lr=0.1, arch='resnetblur18')"},
+    "as bytes": {"arch": b"resnetblur18"},
+    "as a Path": {"arch": pathlib.PurePosixPath("resnetblur18")},
+    "as an Enum": {"arch": Backbones.BLUR},
+    "in a named tuple": {"config": Trained("resnetblur18", 0.1)},
+    "in an object with slots": {"config": Slotted("resnetblur18")},
+}
+
+
+@pytest.mark.field(
+    case="a training checkpoint that names another architecture in its own way",
+    source="facebookresearch/detectron2 (cfg.MODEL.BACKBONE.NAME), qubvel/segmentation_models.pytorch "
+    "(encoder_name), mmengine (meta.cfg is a text), found by trying",
+    outcome="Exit 2 wherever the name of a known architecture stands, and however it is written.",
+)
+@pytest.mark.parametrize("place", IN_OTHER_PLACES)
+def test_another_architecture_in_other_places(tmp_path, run_cli, place):
+    path = tmp_path / "blur.pth"
+    torch.save({"state_dict": state_dict(), **IN_OTHER_PLACES[place]}, path)
+    refused = run_cli("convert", path, "--to", "mindspore", "-o", tmp_path / "out.ckpt")
+    assert refused.exit_code == 2
+    assert "says 'resnetblur18'" in refused.stderr and "--model res2net_digits" in refused.stderr
+
+
+@pytest.mark.field(
+    case="how many classes a training checkpoint names",
+    source="mmengine's dataset_meta, mmcv's meta.CLASSES, torchvision's class_to_idx, found by trying",
+    outcome="Exit 2 where they are more or fewer than the head has; nothing where they are as many.",
+)
+@pytest.mark.parametrize("count", [3, 10, 20])
+@pytest.mark.parametrize("place", ["classes", "class_to_idx", "idx_to_class", "dataset_meta", "num_labels"])
+def test_the_number_of_class_names(tmp_path, run_cli, place, count):
+    names = [f"class {number}" for number in range(count)]
+    beside = {
+        "classes": {"classes": names},
+        "class_to_idx": {"class_to_idx": {name: number for number, name in enumerate(names)}},
+        "idx_to_class": {"idx_to_class": dict(enumerate(names))},
+        "dataset_meta": {"meta": {"dataset_meta": {"classes": tuple(names)}}},
+        "num_labels": {"config": {"num_labels": count}},
+    }[place]
+    path = tmp_path / "named.pth"
+    torch.save({"state_dict": state_dict(), **beside}, path)
+    done = run_cli("convert", path, "--to", "mindspore", "-o", tmp_path / "out.ckpt")
+    assert done.exit_code == (0 if count == 10 else 2)
+    assert count == 10 or "its head has 10 classes" in done.stderr
+
+
+@pytest.mark.field(
+    case="options of a network in lists, and by other names",
+    source="torchvision's replace_stride_with_dilation, mmcv's norm_cfg, timm's act_layer, found by trying",
+    outcome="Exit 2 where the option is not the model's; nothing where it is, or where it is of the loss.",
+)
+@pytest.mark.parametrize(
+    ("config", "wrong"),
+    [
+        ({"replace_stride_with_dilation": [False, True, True]}, True),
+        ({"replace_stride_with_dilation": [False, False, False]}, False),
+        ({"model_kwargs": {"replace_stride_with_dilation": [False, True, True]}}, True),
+        ({"norm_cfg": {"type": "BN", "eps": 1e-3}}, True),
+        ({"norm_cfg": {"type": "BN", "eps": 1e-5}}, False),
+        ({"batch_norm_epsilon": 1e-3}, True),
+        ({"eps": 1e-8}, False),
+        ({"act_layer": "nn.SiLU"}, True),
+        ({"act_layer": "torch.nn.ReLU"}, False),
+        ({"activation": "softmax"}, False),
+    ],
+)
+def test_options_by_other_names(tmp_path, run_cli, config, wrong):
+    path = tmp_path / "named.pth"
+    torch.save({"state_dict": state_dict(), "config": config}, path)
+    done = run_cli("convert", path, "--to", "mindspore", "-o", tmp_path / "out.ckpt")
+    assert done.exit_code == (2 if wrong else 0), done.output
+    assert not wrong or "res2net_digits" in done.stderr
+
+
+@pytest.mark.field(
+    case="names of networks that are not this file's",
+    source="facebookresearch/deit (teacher_model), timm's args.teacher, found by trying",
+    outcome="Converted: a teacher, what training began with and a class of data are no statement of it.",
+)
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"teacher_model": "resnet101", "pretrained_backbone": "resnet50", "resume": "resnet18"},
+        {"distillation": {"model": "resnet101"}},
+        {"dataset": "imagenet1k", "logger": {"name": "run-50"}},
+        {"log": "epoch 1: model saved to runs/resnet50/best.pth"},
+    ],
+)
+def test_names_of_other_networks(tmp_path, run_cli, config):
+    path = tmp_path / "student.pth"
+    torch.save({"state_dict": state_dict(), "config": config, "losses": [0.1] * 700}, path)
+    done = run_cli("convert", path, "--to", "mindspore", "-o", tmp_path / "out.ckpt")
+    assert done.exit_code == 0, done.stderr
+
+
+@pytest.mark.field(
+    case="a config.json that its own script wrote",
+    source="huggingface_hub's PyTorchModelHubMixin: the arguments of the class, by its own names",
+    outcome="Exit 2 where one of them is another architecture's name; else the conversion goes on.",
+)
+@pytest.mark.parametrize(
+    ("config", "wrong"),
+    [
+        ({"backbone_name": "resnetblur18", "width": 64}, True),
+        ({"model": {"encoder": "resnetblur18"}}, True),
+        ({"model": "gpt-4", "name": "my app"}, False),
+    ],
+)
+def test_a_config_of_a_hub_mixin(tmp_path, run_cli, config, wrong):
+    path = write_random(tmp_path / "model.safetensors", DIGITS, TIMM)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    done = run_cli("convert", path, "--to", "mindspore", "-o", tmp_path / "out.ckpt")
+    assert done.exit_code == (2 if wrong else 0), done.output
+    assert not wrong or "resnetblur18" in done.stderr

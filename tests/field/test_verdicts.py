@@ -11,8 +11,8 @@ from onnx import helper, numpy_helper
 from tests.parity.onnx_files import copied, saved
 from triport.converters.formats import write_checkpoint
 from triport.converters.formats.tensors import ArrayTensor
-from triport.converters.onnx_from_torch import export
-from triport.parity.random_weights import random_parameters
+from triport.converters.onnx_export.from_torch import export
+from triport.parity.subjects.random_weights import random_parameters
 from triport.reference_models.spec import get_model
 
 SPEC = get_model("res2net_digits")
@@ -464,3 +464,43 @@ def test_steps_of_a_small_vgg(momentum, monkeypatch):
     network = Network("small_vgg", (Input("input", ("N", 3, 32, 32)),), ("logits",), {"pytorch": realisation})
     report = check_training(network, parameters, Training({"N": 4}, ("pytorch",), steps=5))
     assert report.passed == (momentum == 0.9)
+
+
+UNSEEN = ("a factor from batch 4 on", "a factor for black images")
+
+
+@pytest.mark.parametrize("fault", UNSEEN)
+@pytest.mark.field(
+    case="a fault that no input of the comparison shows",
+    source="found by trying: a factor that is 1 except from batch 4 on, or except for black images",
+    outcome="Equal as far as it was run, and the step that the model does not have is named.",
+)
+def test_a_graph_that_is_written_otherwise(fault, first, model, tmp_path, run_cli):
+    wrong = copied(model)
+    constants(
+        wrong,
+        zero=np.array(0, np.int64),
+        four=np.array(4, np.int64),
+        nothing=np.float32(0),
+        by=np.float32(1.5),
+        one=np.float32(1),
+    )
+    tested = {
+        "a factor from batch 4 on": helper.make_node("GreaterOrEqual", ["n", "four"], ["is_so"]),
+        "a factor for black images": helper.make_node("Equal", ["largest", "nothing"], ["is_so"]),
+    }
+    wrong = at_the_end(
+        wrong,
+        helper.make_node("Shape", ["input"], ["sides"]),
+        helper.make_node("Gather", ["sides", "zero"], ["n"]),
+        helper.make_node("Abs", ["input"], ["sizes"]),
+        helper.make_node("ReduceMax", ["sizes"], ["largest"], keepdims=0),
+        tested[fault],
+        helper.make_node("Where", ["is_so", "by", "one"], ["factor"]),
+        helper.make_node("Mul", ["before", "factor"], ["logits"]),
+    )
+    result = run_cli("parity", first, saved(tmp_path / "b.onnx", wrong), *ONLY)
+    assert result.exit_code == 0, result.output
+    assert "neither weights nor graph" not in result.stdout
+    assert "no weights differ, and the graphs are judged by their results" in result.stdout
+    assert "written otherwise in 1 places" in result.stdout and "mul of fc" in result.stdout

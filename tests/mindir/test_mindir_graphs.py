@@ -30,13 +30,13 @@ from triport.converters.mindir.operators import load_operators, mindir_operator
 from triport.converters.mindir.reader import read_mindir
 from triport.converters.names import name_map, reference_dialect
 from triport.converters.networks.registered import of_model
-from triport.converters.onnx_model import INPUT, LOGITS
+from triport.converters.onnx_export.written_model import INPUT, LOGITS
 from triport.parity.batches import logits_of
 from triport.parity.judge.comparison import compare
 from triport.parity.judge.tolerance import FLOAT32
 from triport.parity.noise import noise_of
-from triport.parity.random_weights import random_parameters
 from triport.parity.runtimes.pytorch import PyTorchRunner
+from triport.parity.subjects.random_weights import random_parameters
 from triport.reference_models.errors import TriportError
 from triport.reference_models.spec import all_models, get_model
 
@@ -371,9 +371,9 @@ def check_own_model(name: str, size_px: int) -> None:
     parameters = random_parameters(spec, 10)
     x = make_input((2, 3, size_px, size_px))
     reference = logits_of(PyTorchRunner(of_model(spec, 10), parameters, dtype="float64"), x)
-    noise = noise_of(
-        PyTorchRunner(of_model(spec, 10), parameters), {INPUT: x}, 0, {LOGITS: float(np.abs(reference).max())}
-    )[LOGITS]
+    noise = noise_of(PyTorchRunner(of_model(spec, 10), parameters), {INPUT: x}, 0, {LOGITS: reference})[
+        LOGITS
+    ].size
     cell = spec.build_mindspore(10).set_train(False)
     names = name_map(spec, reference_dialect(spec, "mindspore"))
     values = {names[canonical]: array for canonical, array in parameters.items()}

@@ -1,7 +1,7 @@
 """What tests of parity check: a registered model, with options as keywords."""
 
 from triport.converters.networks.registered import of_model
-from triport.converters.onnx_model import INPUT
+from triport.converters.onnx_export.written_model import INPUT
 from triport.parity.candidates import given_file
 from triport.parity.check import check_model
 from triport.parity.inputs import Inputs

@@ -4,7 +4,7 @@ import pytest
 
 from triport.converters.convert import SHIPPED, parameters_of
 from triport.converters.formats import open_checkpoint
-from triport.converters.identify import identify
+from triport.converters.identification.identify import identify
 
 
 @pytest.fixture(scope="session")

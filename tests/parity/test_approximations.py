@@ -1,13 +1,57 @@
 """Kernels that approximate are told from faults: by name, by how much, and never by what is allowed."""
 
 import json
+import os
+
+os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")  # read when MindSpore loads
 
 import numpy as np
 import pytest
 import torch
+from onnx import numpy_helper
 
-from triport.parity.approximations import approximated
-from triport.parity.runtimes.mindspore import TANH
+from triport.parity import candidates
+from triport.parity.kernels.approximations import approximated
+from triport.parity.kernels.mindspore import KERNELS, TANH
+
+
+def ops():
+    """MindSpore's functions; it loads when they are first asked for."""
+    import mindspore
+
+    return mindspore.ops
+
+
+def normal(scale, *shape):
+    """Return what draws normal numbers of a scale; 35 elements are no whole vectors."""
+    return lambda random: (scale * random.normal(size=shape)).astype(np.float32)
+
+
+F = torch.nn.functional
+# what is given, the function in PyTorch, and MindSpore's
+FUNCTIONS = {
+    "tanh": (normal(5, 40, 33), torch.tanh, lambda x: ops().tanh(x)),
+    "exp": (normal(1, 5, 7), torch.exp, lambda x: ops().exp(x)),
+    "sigmoid": (normal(1, 5, 7), torch.sigmoid, lambda x: ops().sigmoid(x)),
+    "SiLU": (normal(0.3, 5, 7), F.silu, lambda x: ops().silu(x)),
+    "GLU": (normal(1, 16, 16), F.glu, lambda x: ops().glu(x)),
+    "Mish": (normal(0.3, 5, 7), F.mish, lambda x: ops().mish(x)),
+    "ELU": (normal(0.3, 5, 7), F.elu, lambda x: ops().elu(x)),
+    "softmax": (normal(0.3, 5, 7), lambda x: x.softmax(-1), lambda x: ops().softmax(x, -1)),
+    "softplus": (normal(0.3, 5, 7), F.softplus, lambda x: ops().softplus(x)),
+    "log-sigmoid": (normal(0.3, 5, 7), F.logsigmoid, lambda x: ops().logsigmoid(x)),
+    "logsumexp": (
+        normal(0.3, 64, 2),
+        lambda x: x.logsumexp(-1),
+        lambda x: ops().logsumexp(x, -1),
+    ),
+    "log-softmax": (normal(0.3, 5, 7), lambda x: x.log_softmax(-1), lambda x: ops().log_softmax(x, -1)),
+    "log": (
+        lambda random: random.uniform(0.7, 1, (5, 8)).astype(np.float32),
+        torch.log,
+        lambda x: ops().log(x),
+    ),
+}
 
 MODULES, CELLS = "tests.parity.nets.modules", "tests.parity.nets.cells"
 
@@ -75,6 +119,33 @@ def test_the_terminal_says_it_in_the_verdict(run_cli):
     assert "Bounded in mindspore but for its kernels of tanh" in " ".join(done.output.split())
 
 
+@pytest.mark.parametrize("fault", [False, True])
+def test_a_cell_alone_is_equal_to_its_graph_but_for_mindspores_kernel(fault, run_cli, monkeypatch):
+    """There MindSpore is the reference, and a copy of the graph computes tanh as it does."""
+    make = candidates._made_into_onnx
+
+    def planted(*arguments):
+        *given, export = arguments
+
+        def exported(*values):
+            model = export(*values)
+            weight = model.graph.initializer[0]
+            array = numpy_helper.to_array(weight)
+            weight.CopyFrom(numpy_helper.from_array(array * np.float32(1 + fault * 1e-4), weight.name))
+            return model
+
+        return make(*given, exported)
+
+    monkeypatch.setattr(candidates, "_made_into_onnx", planted)
+    done = run_cli("parity", f"{CELLS}:Bounded", "--input", "7x2@Nx6", "--layers", "--json", "-")
+    assert done.exit_code == fault, done.output
+    (pair,) = json.loads(done.stdout)["models"][0]["pairs"]
+    assert pair.get("but_for_kernels_of") == (None if fault else ["tanh"])
+    if not fault:
+        said = "equal but for MindSpore's kernels: these compute tanh by a quotient"
+        assert any(note.startswith(said) for note in pair["notes"])
+
+
 def test_it_is_what_mindspore_computes_and_what_it_is_said_to_be_off_by():
     import mindspore
 
@@ -104,6 +175,48 @@ def test_layers_that_have_the_kernel_in_them(layer, inference):
         with approximated(torch, (TANH,), met):
             found = net(x)[0]
     assert (met == {"tanh"}) == (layer != "LSTM") and torch.equal(exact, found) == (layer == "LSTM")
+
+
+@pytest.mark.parametrize("inference", [True, False])
+@pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: kernel.function)
+def test_every_kernel_is_what_mindspore_computes(kernel, inference):
+    """The formula is nearer to MindSpore than the function is, by far."""
+    import mindspore
+
+    given, function, theirs = FUNCTIONS[kernel.function]
+    x = torch.from_numpy(given(np.random.default_rng(0))).double()
+    right = theirs(mindspore.Tensor(x.float().numpy())).asnumpy()
+    met = set()
+    with torch.inference_mode(inference), torch.no_grad():
+        exact = function(x).numpy()
+        with approximated(torch, (kernel,), met):
+            found = function(x).numpy()
+    assert met == {kernel.function}
+    off, left = (np.sqrt(np.mean((array - right) ** 2)) for array in (exact, found))
+    assert off > 3 * left and left < 2.0**-23 * np.abs(exact).max()
+
+
+@pytest.mark.parametrize("inference", [True, False])
+@pytest.mark.parametrize(
+    ("function", "met"),
+    [
+        (lambda x: torch.nn.functional.scaled_dot_product_attention(x, x, x), {"softmax"}),
+        (lambda x: x.softmax(0), set()),
+        (torch.nn.functional.selu, set()),
+        (torch.nn.functional.celu, set()),
+        (lambda x: torch.nn.functional.gelu(x, approximate="tanh"), set()),
+        (torch.expm1, set()),
+    ],
+)
+def test_what_is_met_inside_and_what_has_an_exact_kernel(function, met, inference):
+    x = torch.randn(1, 2, 5, 8, dtype=torch.float64)
+    found = set()
+    with torch.inference_mode(inference), torch.no_grad():
+        exact = function(x)
+        with approximated(torch, KERNELS, found):
+            imitated = function(x)
+    assert found == met
+    assert torch.allclose(exact, imitated, rtol=1e-4) and torch.equal(exact, imitated) == (not met)
 
 
 def test_whole_numbers_and_other_functions_are_left_alone():

@@ -10,11 +10,11 @@ from triport.converters.networks.registered import of_model
 from triport.parity.batches import logits_of, random_batch
 from triport.parity.candidates import ParityError
 from triport.parity.judge.comparison import compare
-from triport.parity.random_weights import random_parameters
-from triport.parity.report import table_of, verdict_of
-from triport.parity.report_json import json_of
+from triport.parity.reports.record import json_of
+from triport.parity.reports.terminal import table_of, verdict_of
 from triport.parity.runtimes import pytorch
 from triport.parity.runtimes.pytorch import PyTorchRunner
+from triport.parity.subjects.random_weights import random_parameters
 from triport.reference_models.errors import TriportError
 from triport.reference_models.spec import get_model
 
@@ -34,7 +34,7 @@ def batch():
 
 @pytest.fixture(scope="module")
 def exported(parameters):
-    from triport.converters.onnx_from_torch import export
+    from triport.converters.onnx_export.from_torch import export
 
     return export(SPEC, 10, parameters)
 
@@ -97,7 +97,7 @@ def test_unknown_runtimes(runtimes, parameters, batch):
 
 def _wrong_exporter(parameters, feed):
     """A file with one bias changed: what a broken exporter makes."""
-    from triport.converters.onnx_from_torch import export
+    from triport.converters.onnx_export.from_torch import export
 
     name = next(reversed(parameters))
     return export(SPEC, 10, {**parameters, name: parameters[name] + np.float32(1e-2)})

@@ -15,8 +15,8 @@ from tests.parity.checking import checked as check_model
 from tests.parity.onnx_files import copied, saved
 from triport.converters.convert import SHIPPED, exporter_for
 from triport.converters.networks.registered import of_model
-from triport.converters.onnx_model import INPUT, LOGITS
-from triport.converters.onnx_optimize import optimized
+from triport.converters.onnx_export.optimize import optimized
+from triport.converters.onnx_export.written_model import INPUT, LOGITS
 from triport.parity.batches import random_batch
 from triport.parity.imagenet.subject import default_profile
 from triport.parity.images import image_batch

@@ -9,10 +9,10 @@ from torch import nn
 
 from benchmarks.layer_faults import put_into
 from tests.kind_samples import SAMPLES
-from triport.parity.inexact import inexact, reversed_sums
 from triport.parity.judge.comparison import compare
 from triport.parity.judge.tolerance import FLOAT32
-from triport.parity.random_weights import seeded_parameters
+from triport.parity.kernels.inexact import inexact, reversed_sums
+from triport.parity.subjects.random_weights import seeded_parameters
 from triport.reference_models.kinds import KINDS
 
 # of these there is nothing to get wrong but to leave them out or in

@@ -3,7 +3,7 @@ import pytest
 
 from triport.converters.names import canonical_shapes
 from triport.parity.batches import random_batch
-from triport.parity.random_weights import random_parameters
+from triport.parity.subjects.random_weights import random_parameters
 from triport.reference_models.spec import get_model
 
 SPEC = get_model("resnet18")

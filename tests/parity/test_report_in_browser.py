@@ -9,8 +9,8 @@ import pytest
 
 from tests.parity.checking import checked as check_model
 from triport.parity.batches import random_batch
-from triport.parity.random_weights import random_parameters
-from triport.parity.report_html import page_of
+from triport.parity.reports.page import page_of
+from triport.parity.subjects.random_weights import random_parameters
 from triport.reference_models.spec import get_model
 
 # nothing but the page: no profile of a user's, no updates, no network of its own

@@ -8,10 +8,10 @@ import pytest
 
 from tests.parity.checking import checked as check_model
 from triport.parity.batches import random_batch
-from triport.parity.random_weights import random_parameters
-from triport.parity.report_html import page_of
-from triport.parity.report_json import json_of
-from triport.parity.report_junit import junit_of
+from triport.parity.reports.junit import junit_of
+from triport.parity.reports.page import page_of
+from triport.parity.reports.record import json_of
+from triport.parity.subjects.random_weights import random_parameters
 from triport.reference_models.spec import get_model
 
 SPEC = get_model("res2net_digits")
@@ -61,7 +61,7 @@ def report_of(broken):
     parameters = random_parameters(SPEC)
 
     def export(given, feed):
-        from triport.converters.onnx_from_torch import export
+        from triport.converters.onnx_export.from_torch import export
 
         if broken:
             weight = given[f"{WRONG}.weight"].copy()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from triport.parity.serial_sums import MANY, serial_sums
+from triport.parity.kernels.serial_sums import MANY, serial_sums
 
 ROUNDING = 2.0**-24
 POOLS = {

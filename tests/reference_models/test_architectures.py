@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from triport.converters.names import COUNTER_LEAF, canonical_shapes, name_map
-from triport.parity.random_weights import random_parameters
+from triport.parity.subjects.random_weights import random_parameters
 from triport.reference_models.spec import all_models
 
 RECORDS = [(spec, one) for spec in all_models().values() for one in spec.architectures]

@@ -9,12 +9,12 @@ from torch import nn
 
 from tests.kind_samples import SAMPLES, values
 from triport.converters.names import name_map, reference_dialect
-from triport.parity.approximations import approximated
-from triport.parity.inexact import inexact, reversed_sums
 from triport.parity.judge.comparison import compare
 from triport.parity.judge.tolerance import FLOAT32
-from triport.parity.random_weights import random_parameters, seeded_parameters
-from triport.parity.runtimes.mindspore import TANH
+from triport.parity.kernels.approximations import approximated
+from triport.parity.kernels.inexact import inexact, reversed_sums
+from triport.parity.kernels.mindspore import TANH
+from triport.parity.subjects.random_weights import random_parameters, seeded_parameters
 from triport.reference_models import kinds
 from triport.reference_models.kinds import KINDS, KindError, kind_of, kind_of_class, public_name
 from triport.reference_models.modules import of_no_kind, parameters_of, parts_of

@@ -16,7 +16,7 @@ SEEDED = """
 import sys
 from triport.converters.formats import ArrayTensor, write_checkpoint
 from triport.converters.names import name_map, reference_dialect
-from triport.parity.random_weights import random_parameters
+from triport.parity.subjects.random_weights import random_parameters
 from triport.reference_models.spec import get_model
 from pathlib import Path
 spec = get_model("tiny")
@@ -72,7 +72,7 @@ def test_the_generator_makes_the_rest(checkout):
     assert checkout[1] == {
         "docs/models.md",
         "triport/converters/graphs/models/tiny.txt",
-        "triport/converters/name_index.json",
+        "triport/converters/identification/name_index.json",
         "triport/reference_models/new_family/layouts.txt",
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Self, Unpack
+from typing import TYPE_CHECKING
 
 from .arguments import (
     ArgumentError,
@@ -18,6 +18,7 @@ from .sources import local_path
 
 if TYPE_CHECKING:
     import numpy as np
+    from typing_extensions import Self, Unpack
 
     from triport.converters.comparison import Comparison
     from triport.converters.formats import Tensor

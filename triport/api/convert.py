@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal
 
 from triport.reference_models.spec import Runtime
 
@@ -23,6 +23,8 @@ from .networks import is_model_named, is_network, network_of
 from .sources import located
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from triport.converters.conversion import Conversion
     from triport.converters.naming.convert import NamedConversion
     from triport.converters.networks.factories import Made
@@ -51,6 +53,7 @@ class ConvertOptions(SelectionOptions, total=False):
     check: bool
     size: int | str | None
     io_dtype: str
+    report: PathLike | None
     offline: bool
     names: PathLike | None
     into: Literal["a", "b"] | None
@@ -94,10 +97,11 @@ def convert(
         True
     """
     from triport.converters.mindir.asked import is_graph_asked
-    from triport.converters.onnx_import.asked import is_source_asked
+    from triport.converters.onnx_import.asked import check_report, is_source_asked
 
     source, options = _brought(source, options, progress)
     request = _request(to, path_or_none(output), **options)
+    check_report(request)
     if request.names is not None or request.into is not None:
         return _convert_by_names(source, request, progress)
     if is_network(source):
@@ -139,7 +143,7 @@ def _source_of_file(path: Path, request: Request, progress: Progress) -> Importe
 
     assert request.output is not None and request.to != "onnx"
     if not is_mindir(path):
-        return convert_to_source(path, request.output, request.to, progress)
+        return convert_to_source(path, request.output, request.to, progress, report=request.report)
     return _chained(
         str(path), path.stem, request, lambda asked: convert_asked(path, asked, progress), progress
     )
@@ -202,10 +206,11 @@ def _chained(
     return convert_by_onnx(
         source,
         name,
-        lambda path: to_onnx(replace(request, to="onnx", output=path)),
+        lambda path: to_onnx(replace(request, to="onnx", output=path, report=None)),
         request.output,
         request.to,
         progress,
+        request.report,
     )
 
 
@@ -230,7 +235,7 @@ def _request(
         with_head=head,
         checkpoint=path_or_none(checkpoint),
         names=path_or_none(names),
-        **others,
+        **{**others, "report": path_or_none(others.get("report"))},
     )
 
 

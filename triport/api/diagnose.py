@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict
 
 from .arguments import PathLike, Progress, path_or_none, quiet
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from triport.parity.diagnosis.finding import Diagnosis
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from .arguments import PathLike, Progress, path_or_none, quiet
 from .sources import located
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from triport.parity.imagenet.pair_of_rows import DoneWithRows
     from triport.parity.imagenet.session import Done
 

@@ -97,7 +97,7 @@ class Model:
         if path is None or num_classes is not None:
             return num_classes
         from triport.converters.formats import open_checkpoint
-        from triport.converters.identify import identify
+        from triport.converters.identification.identify import identify
 
         return identify(open_checkpoint(path), self.name).num_classes
 

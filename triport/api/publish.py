@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from triport.reference_models.spec import RUNTIMES, Runtime
 
@@ -12,6 +12,8 @@ from .arguments import ArgumentError, PathLike, Progress, path_or_none, quiet
 from .sources import local_path
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from triport.publishing.session import Publication
     from triport.publishing.verify import Verification
 

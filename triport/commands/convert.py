@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .shared.command import Command, OutputFileOrFolder
+from .shared.command import Command, OutputFile, OutputFileOrFolder
 from .shared.options import JSON, OFFLINE, RUNTIME, selection_options, with_options
-from .shared.output import emit, shown_progress
+from .shared.output import emit, print_lines, shown_progress
 from .shared.several import expanded, is_pattern
 from .shared.words import PRECISION_ALIASES, Word, complete_models
 
@@ -118,6 +118,13 @@ _GRAPH = (
         "once for each input.",
     ),
     click.option("--no-check", is_flag=True, help="Do not compare a graph with what it was made of."),
+    click.option(
+        "--report",
+        type=OutputFile(path_type=Path),
+        metavar="PAGE.html",
+        help="Of a graph that becomes source, write a page: its modules, how far each is from ONNX Runtime, "
+        "and the source beside them.",
+    ),
 )
 
 
@@ -126,6 +133,7 @@ _GROUPS = {
     "What SOURCE is": ("--from", "--model", "--key", "--prefix", "--rename", "--no-head", "--offline"),
     "ONNX": ("--opset", "--size", "--io-dtype", "--optimize", "--no-check"),
     "Networks in code": ("--cell", "--checkpoint", "--input"),
+    "Report": ("--report", "--json"),
 }
 
 
@@ -175,7 +183,7 @@ def convert(
       python cli.py convert weights.pth --names NAMES.toml --to mindspore -o weights.ckpt
       python cli.py convert model.mindir --to onnx -o model.onnx
       python cli.py convert package.module:factory --to onnx --input 1x3x224x224 -o net.onnx
-      python cli.py convert model.onnx --to pytorch -o model/
+      python cli.py convert model.onnx --to pytorch -o model/ --report page.html
       python cli.py convert --to onnx --cell package.module:factory --input 1x3x224x224
     """
     import triport
@@ -186,11 +194,11 @@ def convert(
     asked |= {"head": not no_head, "check": not no_check}
     if len(found) > 1 or any(map(is_pattern, sources)):
         batch = _convert_each(found, asked)
-        emit(batch.to_dict(), json_path, lambda: click.echo("\n".join(conversions_lines(batch))))
+        emit(batch.to_dict(), json_path, lambda: print_lines(conversions_lines(batch)))
         sys.exit(2 if batch.failed else 0 if batch.passed else 1)
     with shown_progress() as progress:
         done = triport.convert(found[0] if found else None, **asked, progress=progress)
-    emit(done.to_dict(), json_path, lambda: click.echo("\n".join(lines_of(done))))
+    emit(done.to_dict(), json_path, lambda: print_lines(lines_of(done)))
     sys.exit(0 if done.passed else 1)
 
 
@@ -223,6 +231,8 @@ def _convert_each(sources: list[str], asked: dict[str, Any]) -> Batch:
     from triport.converters.convert import DEFAULT_SUFFIX
 
     folder = asked.pop("output")
+    if asked["report"] is not None:
+        raise click.UsageError(f"--report is of one graph's source, not of {len(sources)} sources")
     if folder is None or (folder.exists() and not folder.is_dir()):
         raise click.UsageError(f"{len(sources)} sources go into a folder: name one with -o FOLDER")
     taken: dict[str, str] = {}

@@ -10,7 +10,7 @@ import click
 
 from .shared.command import Command, OutputFile, typed_command
 from .shared.options import DEVICE, JSON
-from .shared.output import emit, shown_progress, write_text
+from .shared.output import emit, print_lines, shown_progress, write_text
 
 _PATH = click.Path(path_type=Path)
 
@@ -59,5 +59,5 @@ def diagnose(first: Path, second: Path, json_path: str | None, html: Path | None
         done = triport.diagnose(first, second, progress=progress, **asked)
     if html is not None:
         write_text(str(html), page(done, typed_command()))
-    emit(done.to_dict(), json_path, lambda: click.echo("\n".join(lines(done))))
+    emit(done.to_dict(), json_path, lambda: print_lines(lines(done)))
     sys.exit(0 if done.passed else 1)

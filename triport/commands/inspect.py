@@ -10,7 +10,7 @@ import click
 
 from .shared.command import Command
 from .shared.options import JSON, OFFLINE, selection_options
-from .shared.output import emit, print_pieces, shown_progress
+from .shared.output import emit, print_lines, print_pieces, shown_progress
 from .shared.several import expanded, is_pattern
 from .shared.words import complete_models
 
@@ -86,7 +86,7 @@ def inspect(
     if len(found) == 1:
         emit(done.to_dict(), json_path, lambda: print_pieces(*inspection_table(done)))
         sys.exit(1 if strict and not done.passed else 0)
-    emit(done.to_dict(), json_path, lambda: click.echo("\n".join(comparison_lines(done))))
+    emit(done.to_dict(), json_path, lambda: print_lines(comparison_lines(done)))
     sys.exit(0 if done.passed else 1)
 
 

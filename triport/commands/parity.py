@@ -237,20 +237,20 @@ def parity(json_path: str | None, html_path: str | None, junit_path: str | None,
 
 def _write_reports(result: ParityResult, html_path: str | None, junit_path: str | None) -> None:
     if html_path is not None:
-        from triport.parity.report_html import page_of
+        from triport.parity.reports.page import page_of
 
         page = page_of(
             result.reports, localised=result.localised, trained=result.trained, command=typed_command()
         )
         write_text(html_path, page)
     if junit_path is not None:
-        from triport.parity.report_junit import junit_of
+        from triport.parity.reports.junit import junit_of
 
         write_text(junit_path, junit_of(result.reports, result.localised, result.trained))
 
 
 def _print_report(report: ModelReport) -> None:
-    from triport.parity.report import label_of, layers_table, table_of
+    from triport.parity.reports.terminal import label_of, layers_table, table_of
 
     print_pieces(table_of(report))
     for pair in report.pairs:
@@ -270,7 +270,7 @@ def _verdicts(result: ParityResult) -> list[str]:
     from rich.markup import escape
 
     from triport.parity.localise import report as localise_report
-    from triport.parity.report import verdict_of
+    from triport.parity.reports.terminal import verdict_of
     from triport.parity.training import report as training_report
 
     localised = result.localised

@@ -10,7 +10,7 @@ import click
 
 from .shared.command import Command, OutputFolder
 from .shared.options import JSON, OFFLINE
-from .shared.output import emit, shown_progress
+from .shared.output import emit, print_lines, shown_progress
 from .shared.words import complete_models
 
 
@@ -104,7 +104,7 @@ def publish(json_path: str | None, **asked: Any) -> None:
     from triport.publishing.tables import publication_lines
 
     def show(done: Publication) -> None:
-        emit(done.to_dict(), json_path, lambda: click.echo("\n".join(publication_lines(done))))
+        emit(done.to_dict(), json_path, lambda: print_lines(publication_lines(done)))
 
     try:
         with shown_progress() as progress:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from triport.converters.formats import Checkpoint
-from triport.converters.identify import Fit
+from triport.converters.identification.fit import Fit
 from triport.converters.statements.preparation import Preparation
 from triport.reference_models.spec import Architecture, Dialect, ModelSpec, Preprocess, Runtime, family_models
 

@@ -8,7 +8,6 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from triport.converters.deciding import flow_stated
 from triport.converters.formats import (
     FLOATS,
     WHOLE_FILE,
@@ -19,7 +18,9 @@ from triport.converters.formats import (
     same_payload,
 )
 from triport.converters.graphs.difference import differences
-from triport.converters.identify import Fit, candidates
+from triport.converters.identification.deciding import flow_stated
+from triport.converters.identification.fit import Fit
+from triport.converters.identification.identify import candidates
 from triport.converters.names import COUNTER_LEAF
 from triport.reference_models.result import SCHEMA_VERSION
 

@@ -19,7 +19,8 @@ from triport.converters.formats import (
     write_checkpoint,
 )
 from triport.converters.graphs.verdict import graph_verdict
-from triport.converters.identify import PARAMETER_DTYPES, Fit, identify
+from triport.converters.identification.fit import Fit
+from triport.converters.identification.identify import PARAMETER_DTYPES, identify
 from triport.converters.names import COUNTER_LEAF, get_dialect, name_map, reference_dialect
 from triport.converters.provenance import FOLDED_KEY, SOURCE_SHA256_KEY, provenance, source_dialect
 from triport.converters.request import ConvertError, Request
@@ -103,7 +104,7 @@ class _Job(NamedTuple):
         spec, prepared = self.found.spec, self.prepared
         preprocess = prepared.preprocess
         if isinstance(size, int) and preprocess is not None and size != preprocess.crop_px:
-            from triport.converters.onnx_size import prepared_at
+            from triport.converters.onnx_export.size import prepared_at
 
             by = f"{prepared.by}; scaled from {preprocess.crop_px} to {size} px"
             prepared = Preparation(prepared_at(preprocess, size), "assumed", by)
@@ -282,16 +283,16 @@ def _write_weights(job: _Job, request: Request, progress: Progress) -> tuple[int
 
 def _write_onnx(job: _Job, request: Request, progress: Progress) -> tuple[int, LeftOut]:
     """Write the model's graph with the parameters in it; return as `_write_weights` does."""
-    from triport.converters import onnx_model
-    from triport.converters.onnx_writing import write_model
+    from triport.converters.onnx_export import written_model
+    from triport.converters.onnx_export.writing import write_model
 
     check_finite(job.checkpoint, job.found)
     output, opset = job.output, request.opset
     if output.suffix.lower() != ".onnx":
         raise ConvertError(f"{output}: an ONNX file's name ends in .onnx")
-    if opset not in onnx_model.OPSETS:
+    if opset not in written_model.OPSETS:
         raise ConvertError(
-            f"--opset {opset}: {onnx_model.OPSETS[0]} to {onnx_model.OPSETS[-1]} can be written"
+            f"--opset {opset}: {written_model.OPSETS[0]} to {written_model.OPSETS[-1]} can be written"
         )
     metadata = job.metadata(file_sha256(job.checkpoint.path), request.size)
     model = _traced(job, request, progress)
@@ -305,7 +306,7 @@ def _write_onnx(job: _Job, request: Request, progress: Progress) -> tuple[int, L
         tensors = {}
     if request.optimize:
         metadata = {**metadata, FOLDED_KEY: "BatchNorm"}
-    onnx_model.set_metadata(model, metadata)
+    written_model.set_metadata(model, metadata)
     progress(f"writing {output.name}")
     count = len(model.graph.initializer) + len(tensors)
     write_model(output, model, tensors)
@@ -314,7 +315,7 @@ def _write_onnx(job: _Job, request: Request, progress: Progress) -> tuple[int, L
 
 def _traced(job: _Job, request: Request, progress: Progress) -> onnx.ModelProto:
     """Return the model's graph without weights, of the size that is asked for."""
-    from triport.converters.onnx_size import at_size, of_every_size
+    from triport.converters.onnx_export.size import at_size, of_every_size
 
     exporter, spec = exporter_for(job.checkpoint.runtime), job.found.spec
 
@@ -336,19 +337,19 @@ def _with_changed_weights(
     Raises:
         ConvertError: weights in float16 are not those of the checkpoint.
     """
-    from triport.converters.onnx_model import with_parameters
+    from triport.converters.onnx_export.written_model import with_parameters
 
     parameters = parameters_of(job.checkpoint, job.found)
     # what float16 has, float32 has too: the graph is made in float32, whatever the parameters are
     wide = {name: array.astype("float32", copy=False) for name, array in parameters.items()}
     model = with_parameters(model, wide)
     if request.optimize:
-        from triport.converters.onnx_optimize import optimized
+        from triport.converters.onnx_export.optimize import optimized
 
         progress("folding BatchNorm")
         model = optimized(model)
     if request.dtype == "float16":
-        from triport.converters.onnx_half import in_float16
+        from triport.converters.onnx_export.half import in_float16
 
         progress("converting the graph to float16")
         model = in_float16(model, keep_io=request.io_dtype == "float32")
@@ -360,12 +361,12 @@ def _with_changed_weights(
 def exporter_for(runtime: str) -> Any:
     """Return the module that makes ONNX from a checkpoint of `runtime`, in that framework's definition."""
     if runtime == "mindspore":
-        from triport.converters import onnx_from_mindspore
+        from triport.converters.onnx_export import from_mindspore
 
-        return onnx_from_mindspore
-    from triport.converters import onnx_from_torch
+        return from_mindspore
+    from triport.converters.onnx_export import from_torch
 
-    return onnx_from_torch
+    return from_torch
 
 
 def _check_stored(model: onnx.ModelProto, parameters: Mapping[str, np.ndarray]) -> None:

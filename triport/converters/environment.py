@@ -17,6 +17,8 @@ from typing import Any
 
 from triport.reference_models.errors import TriportError
 
+from .versions.protobuf_messages import accept_old_messages
+
 # MindSpore's bundled oneDNN takes a reference convolution (1.3 GFLOP/s) for every kernel that is
 # not 1x1 on CPUs with AVX-512, and a JIT kernel 75 times as fast when AVX2 is asked for.
 _MINDSPORE_CPU_ISA = ("ONEDNN_MAX_CPU_ISA", "AVX2")
@@ -53,6 +55,7 @@ def prepare(device: str = "cpu") -> None:
     if device.startswith("cpu"):
         _set_default(*_MINDSPORE_CPU_ISA)
     _silence_cell_deletion()
+    accept_old_messages()
 
 
 def share_cpu() -> None:

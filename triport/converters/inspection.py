@@ -22,7 +22,8 @@ from triport.converters.formats import (
     short,
 )
 from triport.converters.graphs.verdict import GraphVerdict, graph_verdict
-from triport.converters.identify import Fit, IdentifyError, candidates, identify
+from triport.converters.identification.fit import Fit
+from triport.converters.identification.identify import IdentifyError, candidates, identify
 from triport.converters.naming.fitting import NamesFit, NamesFitError, fit_names
 from triport.converters.naming.reading import read_names
 from triport.converters.provenance import FOLDED_KEY, VERSION_KEY, ProvenanceError

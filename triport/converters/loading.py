@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from triport.converters.cautions import contradicted, other_graphs, other_preprocessing
 from triport.converters.convert import check_graph
-from triport.converters.deciding import decided
 from triport.converters.finite import count_not_finite
 from triport.converters.formats import (
     FLOATS,
@@ -28,7 +27,9 @@ from triport.converters.formats import (
     short,
 )
 from triport.converters.graphs.verdict import graph_verdict
-from triport.converters.identify import Fit, candidates, identify
+from triport.converters.identification.deciding import decided
+from triport.converters.identification.fit import Fit
+from triport.converters.identification.identify import candidates, identify
 from triport.converters.names import COUNTER_LEAF, name_map
 from triport.converters.provenance import FOLDED_KEY
 from triport.converters.statements.preparation import preparation_of

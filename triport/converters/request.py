@@ -52,6 +52,7 @@ class Request:
         into: which network of `names` to write for, where the source has the names of both.
         size: for ONNX, the side of the images in pixels, or "free" for any; None is the model's own.
         io_dtype: for ONNX in float16, what its input and output are: "float32" or "float16".
+        report: of a graph's source, the page with its modules and how far each is from ONNX Runtime.
     """
 
     to: Runtime
@@ -75,6 +76,7 @@ class Request:
     into: Literal["a", "b"] | None = None
     size: int | str | None = None
     io_dtype: str = "float32"
+    report: Path | None = None
 
     def given(self, *names: str) -> list[str]:
         """Return the options, as the command line writes them, of those fields that were set."""

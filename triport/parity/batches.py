@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from triport.converters.onnx_model import INPUT, LOGITS
+from triport.converters.onnx_export.written_model import INPUT, LOGITS
 from triport.reference_models.network import Arrays
 from triport.reference_models.spec import ModelSpec
 

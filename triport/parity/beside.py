@@ -30,7 +30,7 @@ def beside(first: Path, second: Path, reports: tuple[ModelReport, ModelReport]) 
     if why:
         never = Comparison(np.inf, np.inf, np.inf, max(a.allowed.values()), 0.0, False)
         return Pair(str(first), str(second), device, never, 0.0, {}, notes=(why,))
-    compared = compare_outputs(a.outputs, b.outputs, a.allowed)
+    compared = compare_outputs(a.outputs, b.outputs, a.allowed, a.unsure)
     return Pair(
         str(first),
         str(second),

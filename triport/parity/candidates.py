@@ -8,13 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from triport.reference_models.errors import TriportError
 from triport.reference_models.network import Arrays, Network, Realisation
 
+from .kernel_copies import Exporter, KernelCopies
 from .onnx_graphs.quantised import quantised
 from .options import Options
+from .precision import FULL
 from .remade import RemadeRunner
 from .runtimes import Runner, Runtime, runtime_called
 
@@ -24,9 +26,6 @@ GIVEN_FILE = "onnxruntime (given file)"
 Source = Literal["mindspore", "pytorch"]
 # whose definitions ONNX files are made from
 SOURCES: tuple[Source, ...] = ("mindspore", "pytorch")
-
-# (parameters, feed) -> onnx.ModelProto
-Exporter = Callable[[Arrays, Arrays], Any]
 
 
 class ParityError(TriportError):
@@ -38,11 +37,13 @@ class Candidate:
     """A runtime by name, and what makes its runner.
 
     `unseen_seconds` says how long another process was at it while nobody waited; None where none is.
+    `kernels` are the copies of a graph made from a Cell that compute as MindSpore's kernels do.
     """
 
     name: str
     make: Callable[[], Runner]
     unseen_seconds: Callable[[], float] | None = None
+    kernels: KernelCopies | None = None
 
     @property
     def is_elsewhere(self) -> bool:
@@ -87,12 +88,14 @@ def candidates_of(
         for source in named or sources:
             export = (exporters or {}).get(source) or network.realisations[source].export
             if export is not None:
-                make = partial(_made_into_onnx, runtime, network, parameters, feed, options, export)
-                if network.realisations[source].remade:
-                    make = partial(_remade, runtime, network, parameters, feed, options, export)
+                made = _remade if network.realisations[source].remade else _made_into_onnx
+                make = partial(made, runtime, network, parameters, feed, options)
+                imitated = source == "mindspore" and options.device == "cpu" and options.precision in FULL
+                kernels = KernelCopies(export, make) if imitated else None
+                name = f"{runtime.LABEL} (from {source})"
                 ahead = network.realisations[source].ahead
                 unseen = ahead.export_seconds if ahead else None
-                candidates.append(Candidate(f"{runtime.LABEL} (from {source})", make, unseen))
+                candidates.append(Candidate(name, partial(make, export), unseen, kernels))
     return candidates
 
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from triport.converters.environment import MissingRuntimeError
+from triport.parity.kernels.approximations import Approximation, told
 from triport.reference_models.network import Arrays, Network
 
-from .approximations import Approximation
+from .but_for import ButForKernels
 from .candidates import GIVEN_FILE, Candidate, Exporter, ParityError, candidates_of, framework_errors
 from .device import parse_device
 from .further import Computed, Expected, FurtherResult, computed
@@ -23,7 +24,7 @@ from .layers.reference import Reference
 from .layers.trace import following, layers_of
 from .options import DEFAULT_OPTIONS, NOTHING_TOLD, Options, Told
 from .precision import check_precision
-from .reference import REFERENCE, REFERENCES, NetworkReference, Subject, reference_of
+from .reference import REFERENCE, REFERENCES, WITHOUT_TORCH, NetworkReference, Subject, reference_of
 from .runtimes import Runner, runtime_called
 
 # What a report calls its inputs where they are not noise: this, and the folder.
@@ -33,25 +34,6 @@ GRAPH_OF = "the graph of "
 
 # Called with what begins, how many steps are done, and how many there are.
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class ButForKernels:
-    """What a candidate is equal but for: kernels of its runtime that only approximate a function.
-
-    `functions` are those that the network has; `how` says what the kernels compute; `off` by how much the
-    candidate differs from the exact reference, and where most.
-    """
-
-    functions: tuple[str, ...]
-    how: str
-    off: str
-
-    def __str__(self) -> str:
-        return (
-            f"its kernels compute {self.how}: it is off by {self.off}. PyTorch in float64 that computes "
-            f"{', '.join(self.functions)} so gives what it gives, as shown here"
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +85,8 @@ class Pair:
 class Function:
     """What a subject computes: by its own graph where it is an ONNX file, and otherwise in float64.
 
-    `outputs` is of the main feed, `further` of each that `expected` is of, in the same order.
+    `outputs` is of the main feed, `further` of each that `expected` is of, in the same order. `unsure` are
+    the places of whole numbers that hang on a rounding, by output.
     """
 
     feed: Arrays
@@ -111,6 +94,7 @@ class Function:
     allowed: Mapping[str, float]
     expected: tuple[Expected, ...]
     further: tuple[Computed, ...]
+    unsure: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +239,8 @@ def _but_for_kernels(
     judged: _Judged, candidate: Candidate, subject: Subject, reference: NetworkReference
 ) -> _Judged:
     """Judge a candidate that differs by a reference that imitates its kernels; say so where that is all."""
+    if reference.name == WITHOUT_TORCH and candidate.kernels is not None and not judged.pair.passed:
+        return _but_for_reference(judged, candidate, subject, reference)
     if judged.pair.passed or not judged.approximations or reference.name != REFERENCE:
         return judged
     imitating = reference_of(replace(subject, imitated=judged.approximations), lambda: None)
@@ -263,8 +249,38 @@ def _but_for_kernels(
     again = _judged(candidate, subject.inputs.feed, imitating, subject.options)
     if not again.pair.passed:
         return judged
-    how = " and ".join(f"{one.function} {one.how}" for one in judged.approximations)
+    how = told(judged.approximations, imitating.met)
     but_for = ButForKernels(tuple(sorted(imitating.met)), how, _worst_of(judged.pair))
+    return replace(again, pair=replace(again.pair, but_for=but_for))
+
+
+def _but_for_reference(
+    judged: _Judged, candidate: Candidate, subject: Subject, reference: NetworkReference
+) -> _Judged:
+    """Judge a graph that computes as MindSpore's kernels do, where MindSpore itself is the reference.
+
+    The graph must also give what exact functions do, which MindSpore's and ONNX Runtime's both only approach.
+    """
+    feed, kernels = subject.inputs.feed, candidate.kernels
+    assert kernels is not None
+    again = _judged(replace(candidate, make=kernels.imitating), feed, reference, subject.options)
+    if not (kernels.names and again.pair.passed):
+        return judged
+    with framework_errors(candidate.name):
+        runner = kernels.exact()
+        exact = compare_outputs(runner.run(feed), judged.outputs, reference.allowed, reference.unsure)
+        ideal = [computed(runner, one.given) for one in reference.expected]
+    further = zip(reference.expected, ideal, judged.further, strict=True)
+    is_exact = all(one.passed for one in exact.values()) and all(
+        replace(expected, outputs=right).verdict(found).passed
+        for expected, right, found in further
+        if isinstance(right, dict) and found is not None
+    )
+    if not is_exact:
+        return judged
+    functions = tuple(sorted(name.partition(" ")[0] for name in kernels.names))
+    how = " and ".join(sorted(kernels.names))
+    but_for = ButForKernels(functions, how, _worst_of(judged.pair), of_reference=True)
     return replace(again, pair=replace(again.pair, but_for=but_for))
 
 
@@ -337,7 +353,7 @@ def _compared(
 ) -> dict[str, Comparison]:
     """Compare the main feed's outputs; where that cannot be done, say of which candidate or file."""
     try:
-        return compare_outputs(reference.outputs, outputs, reference.allowed)
+        return compare_outputs(reference.outputs, outputs, reference.allowed, reference.unsure)
     except ComparisonError as error:
         what = getattr(runner, "what", candidate.name)
         raise ParityError(f"{what}: {error}. Compare files of one model and as many classes") from error
@@ -372,7 +388,7 @@ def _function(feed: Arrays, reference: NetworkReference, own: _Judged | None) ->
         if own
         else (reference.outputs, tuple(one.outputs for one in reference.expected))
     )
-    return Function(feed, outputs, reference.allowed, reference.expected, further)
+    return Function(feed, outputs, reference.allowed, reference.expected, further, reference.unsure)
 
 
 def _nothing_to_run(network: Network, options: Options) -> str:

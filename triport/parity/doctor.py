@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import platform
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from triport.reference_models.errors import TriportError
+from triport.converters.versions import tested
+from triport.converters.versions.installed import installed_version, standings
+from triport.converters.versions.tested import Standing
+from triport.reference_models.errors import TriportError, listed
 from triport.reference_models.result import SCHEMA_VERSION
 
 from .runtimes import runtimes
@@ -31,10 +32,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What this machine can run; `packages` has the version of each, or that it is not installed."""
+    """What this machine can run; `packages` has the version of each, or that it is not installed.
+
+    `versions` compares what is installed with the versions that triport is tested with.
+    """
 
     findings: tuple[Finding, ...]
     packages: Mapping[str, str]
+    versions: tuple[Standing, ...]
     schema_version: ClassVar[int] = SCHEMA_VERSION
 
     @property
@@ -48,13 +53,14 @@ class Diagnosis:
             "schema_version": self.schema_version,
             "runtimes": [asdict(finding) for finding in self.findings],
             "packages": dict(self.packages),
+            "versions": [asdict(standing) for standing in self.versions],
         }
 
 
 def examine() -> Diagnosis:
     """Load every runtime and ask it for its devices."""
     findings = [finding for name in runtimes() for finding in _of_runtime(name)]
-    return Diagnosis(tuple(findings), packages())
+    return Diagnosis(tuple(findings), packages(), standings())
 
 
 def _of_runtime(name: str) -> Iterator[Finding]:
@@ -69,27 +75,12 @@ def _of_runtime(name: str) -> Iterator[Finding]:
 
 def packages() -> dict[str, str]:
     """Return the versions of Python and of the packages that matter."""
-    found = {"python": f"{sys.version.split()[0]} on {platform.platform()}"}
-    for name in (
-        "click",
-        "numpy",
-        "onnx",
-        "onnxscript",
-        "pillow",
-        "protobuf",
-        "rich",
-        "safetensors",
-        "torch_npu",
-    ):
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+    found = {name: installed_version(name) or "not installed" for name in (*tested.packages(), "torch_npu")}
+    return {**found, "python": f"{found['python']} on {platform.platform()}"}
 
 
-def tables_of(found: Diagnosis) -> Iterator[Table]:
-    """Yield the runtimes and the packages as tables."""
+def tables_of(found: Diagnosis) -> Iterator[Table | str]:
+    """Yield the runtimes and the packages as tables, and what the versions amount to in a sentence."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -98,7 +89,18 @@ def tables_of(found: Diagnosis) -> Iterator[Table]:
         mark = "[green]yes[/]" if finding.usable else "no"
         table.add_row(finding.runtime, finding.version, finding.device, mark, escape(finding.advice))
     yield table
-    table = Table("package", "version", title="Packages")
+    said = {standing.package: standing.text() for standing in found.versions}
+    table = Table("package", "version", "tests", title="Packages")
     for name, version in found.packages.items():
-        table.add_row(name, version)
+        table.add_row(name, version, said.get(name, ""))
     yield table
+    yield _summary(found.versions)
+
+
+def _summary(versions: tuple[Standing, ...]) -> str:
+    """Return which of the versions are outside of those that are tested."""
+    outside = [one for one in versions if one.verdict in ("older", "newer", "faulty")]
+    if not outside:
+        return "Every version here is one that triport is tested with, or between two of them."
+    rows = listed(f"{one.package} {one.installed} is {one.text()}" for one in outside)
+    return f"{len(outside)} of {len(versions)} versions here are outside of what is tested:\n{rows}"

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from triport.converters.networks.registered import of_model
 from triport.converters.published import model_file
+from triport.parity.subjects.asked import Subject, files_of
+from triport.parity.subjects.loading import check, loaded_of
 from triport.reference_models.network import Arrays
 
 from .beside import beside, why_not_comparable
@@ -18,7 +20,6 @@ from .judge.comparison import compare_outputs
 from .layers.judge import LayerReport
 from .layers.reference import Reference
 from .layers.trace import following, layers_of
-from .loading import check, loaded_of
 from .localise.inputs import file_pair, telling_feed
 from .localise.verdict import Known, Localisation, by_name, by_structure
 from .noise import rounded_runner
@@ -26,7 +27,6 @@ from .options import Options
 from .runtimes import Runner
 from .runtimes.onnx import OnnxRunner
 from .runtimes.pytorch import PyTorchRunner
-from .subjects import Subject, files_of
 
 
 def with_files_beside(

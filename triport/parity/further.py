@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from triport.reference_models.network import Arrays, Rows
 
 from .inputs import Further
-from .judge.difference import distance, largest_value, relative
-from .judge.noise import spread
+from .judge.difference import distance, largest_value, relative, without
 from .judge.tolerance import Calibration, least_of, share_of
-from .noise import draws_of
+from .noise import draws_of, noise_among
 from .noise.redrawn import Redrawn
 from .runtimes import Runner
 
@@ -66,10 +65,14 @@ class FurtherResult:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What an output of a row is relative to, and what is allowed there."""
+    """What an output of a row is relative to, what is allowed there, and where it is not compared at all.
+
+    That is where whole numbers hang on a rounding.
+    """
 
     largest: float
     tolerance: float
+    unsure: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,6 +119,8 @@ class Expected:
 
 
 def _result(what: str, name: str, judged: Judged, expected: np.ndarray, found: np.ndarray) -> ImageResult:
+    if judged.unsure is not None:
+        expected, found = without(expected, judged.unsure), without(found, judged.unsure)
     needed = relative(distance(found, expected), judged.largest)
     return ImageResult(what, needed, judged.tolerance, name)
 
@@ -143,6 +148,17 @@ class Main:
     outputs: Arrays
     allowed: Mapping[str, float]
     rows: Rows | None
+    unsure: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def judged(self, row: int | None) -> dict[str, Judged]:
+        """Return how a row of it is judged; all of it where there are no rows."""
+        found = {}
+        for name, array in self.outputs.items():
+            unsure = self.unsure.get(name)
+            if unsure is not None:
+                unsure = row_of(unsure, name, row or 0, self.rows)
+            found[name] = Judged(largest_value(array), self.allowed[name], unsure)
+        return found
 
 
 def expected_of(
@@ -166,9 +182,7 @@ def expected_of(
         seed: of the noise's draws.
     """
     rows, own = main.rows, given.own
-    judged: list[Mapping[str, Judged] | None] = [
-        {name: Judged(largest_value(array), main.allowed[name]) for name, array in main.outputs.items()}
-    ] * len(given.rows)
+    judged: list[Mapping[str, Judged] | None] = [main.judged(row) for row in given.rows]
     if not own:
         assert rows is not None
         return Expected(given, rows.take_outputs(main.outputs, _known(given)), tuple(judged), rows)
@@ -203,9 +217,10 @@ def _judged_row(
         if not np.isfinite(row).all():
             return None
         largest = largest_value(row)
-        noise = spread((row_of(draw[name], name, at, rows) for draw in draws), largest)
-        allowed = calibration.tolerance_of(noise, least_of(draws[0][name], calibration))
-        found[name] = Judged(largest, allowed if tolerance is None else tolerance)
+        noise = noise_among([row_of(draw[name], name, at, rows) for draw in draws], row)
+        allowed = calibration.tolerance_of(noise.size, least_of(draws[0][name], calibration))
+        unsure = noise.unsure if noise.unsure.any() else None
+        found[name] = Judged(largest, allowed if tolerance is None else tolerance, unsure)
     return found
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from triport.converters.formats import open_checkpoint
-from triport.converters.identify import identify
+from triport.converters.identification.identify import identify
 from triport.parity.imagenet.dataset.samples import SUFFIXES
 from triport.parity.imagenet.preprocess import preprocess_file
 from triport.parity.imagenet.subject import default_profile, profile_for, published_weights

@@ -10,19 +10,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from triport.converters.environment import MissingRuntimeError
+from triport.parity.kernels.approximations import Approximation
 from triport.reference_models.network import Arrays, Network
 
-from .approximations import Approximation
 from .candidates import ParityError, framework_errors
 from .further import Expected, Main, expected_of
 from .inputs import Inputs, further_inputs
-from .judge.difference import largest_value
 from .judge.tolerance import CALIBRATIONS, least_of
 from .layers.reference import Reference
 from .noise import noise_of, rounded_runner
@@ -62,7 +61,8 @@ class NetworkReference:
 
     `network` is the one that was given, with its rows where they have been found. `traces` are of the
     modules, by whether each is fed apart. `is_of` are the candidates that are the reference itself, and
-    that need not be judged. `met` are the functions that it computed as another runtime's kernels.
+    that need not be judged. `met` are the functions that it computed as another runtime's kernels. `unsure`
+    are the places of whole numbers that hang on a rounding, by output.
     """
 
     name: str
@@ -76,6 +76,7 @@ class NetworkReference:
     traces: Mapping[bool, Reference]
     not_run: tuple[str, ...]
     met: frozenset[str] = frozenset()
+    unsure: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def reference_of(subject: Subject, exact_is_done: Callable[[], None]) -> NetworkReference:
@@ -100,8 +101,15 @@ def reference_of(subject: Subject, exact_is_done: Callable[[], None]) -> Network
     exact_is_done()
     with framework_errors(runtime):
         rounded = _rounded(subject, network, exact)
-        largest = {name: largest_value(array) for name, array in outputs.items()}
-        noise = noise_of(rounded, feed, options.seed, largest)
+        noises = noise_of(rounded, feed, options.seed, outputs)
+        noise = {name: one.size for name, one in noises.items()}
+        unsure = {name: one.unsure for name, one in noises.items() if one.unsure.any()}
+        if all(one.unsure.size and one.unsure.all() for one in noises.values()):
+            raise ParityError(
+                f"{subject.network.name}: every whole number that it returns hangs on a rounding, so nothing "
+                "can be compared. Return what they are made of as well, or give other inputs (--seed)"
+            )
+        not_run += _unsure_said(unsure)
         calibration = CALIBRATIONS[options.precision]
         allowed = {
             name: calibration.tolerance_of(one, least_of(computed[name], calibration))
@@ -109,7 +117,7 @@ def reference_of(subject: Subject, exact_is_done: Callable[[], None]) -> Network
             else options.tolerance
             for name, one in noise.items()
         }
-        main = Main(outputs, allowed, network.rows)
+        main = Main(outputs, allowed, network.rows, unsure)
         expected = _expected(replace(subject, network=network), exact, rounded, main, not_run)
         traces = {
             alone: Reference(exact, rounded, feed, seed=options.seed, alone=alone) for alone in options.alone
@@ -127,7 +135,17 @@ def reference_of(subject: Subject, exact_is_done: Callable[[], None]) -> Network
         traces,
         tuple(not_run),
         frozenset(getattr(exact, "met", ())),
+        unsure,
     )
+
+
+def _unsure_said(unsure: Mapping[str, np.ndarray]) -> list[str]:
+    """Return in words what of the outputs is not compared, as it hangs on a rounding."""
+    return [
+        f"{name}: {int(places.sum())} of its {places.size} whole numbers, which hang on a rounding in the "
+        "reference itself"
+        for name, places in unsure.items()
+    ]
 
 
 def _reference_runner(subject: Subject, not_run: list[str]) -> tuple[str, Any]:

@@ -9,24 +9,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from triport.parity.reports.record import json_of
+from triport.parity.subjects.asked import Subject, check_precision_of, files_of, subjects_of
+from triport.parity.subjects.loading import LEAST_TO_TRAIN_ON, Shape, check, inputs_like, train, train_net
+from triport.parity.subjects.own import LoadedNet, load_nets, net_subject
 from triport.reference_models.errors import TriportError
 from triport.reference_models.result import SCHEMA_VERSION
 
 from .check import ModelReport, check_model
 from .files import localise, telling_report, with_files_beside
 from .inputs import Inputs, sample_feed
-from .loading import LEAST_TO_TRAIN_ON, Shape, check, inputs_like, train, train_net
 from .localise import report as localise_report
 from .localise.own_graphs import localise_graph
 from .localise.verdict import Localisation
-from .nets import LoadedNet, load_nets, net_subject
 from .options import Options, Told
 from .precision import FULL, check_known
 from .recorded.session import Asked, SavedResult, judge
 from .recorded.session import save as save_recorded
-from .report_json import json_of
 from .runtimes import runtimes_with
-from .subjects import Subject, check_precision_of, files_of, subjects_of
 from .training import report as training_report
 from .training.result import TrainingReport
 from .worker.deciding import worker_for

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from triport.converters.identify import Fit
+from triport.converters.identification.fit import Fit
 from triport.converters.networks.registered import of_model
-from triport.converters.onnx_model import INPUT
+from triport.converters.onnx_export.written_model import INPUT
 from triport.converters.published import MODEL_FILE
 from triport.parity.batches import logits_of
 from triport.parity.candidates import GIVEN_FILE, given_file

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from triport.converters.identification.published_weights import published_as, why_not
 from triport.converters.published import MANIFEST, MODEL_FILE
-from triport.converters.published_weights import published_as, why_not
 from triport.parity.judge.tolerance import FLOAT32
 from triport.reference_models.spec import ModelSpec, UnknownModelError, get_model
 

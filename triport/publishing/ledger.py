@@ -9,7 +9,7 @@ from typing import Any
 
 from triport.converters.formats import Checkpoint, Tensor, open_checkpoint
 from triport.converters.formats.tensors import short
-from triport.converters.identify import Fit
+from triport.converters.identification.fit import Fit
 from triport.converters.names import COUNTER_LEAF, canonical_shapes, counters, name_map, reference_dialect
 from triport.converters.published import MANIFEST, MODEL_FILE
 from triport.reference_models.spec import Dialect, ModelSpec, get_model

@@ -10,8 +10,8 @@ from typing import Any
 
 from triport.converters.formats import Checkpoint
 from triport.converters.formats.tensors import short
-from triport.converters.identify import Fit
-from triport.converters.published_weights import published_as
+from triport.converters.identification.fit import Fit
+from triport.converters.identification.published_weights import published_as
 from triport.converters.statements.preparation import preparation_of
 from triport.parity.imagenet.subject import profile_for, published_weights
 from triport.reference_models.errors import TriportError

@@ -14,7 +14,8 @@ from triport.converters.comparison import compare_files
 from triport.converters.convert import parameters_of
 from triport.converters.formats import Checkpoint, file_sha256
 from triport.converters.formats.tensors import short
-from triport.converters.identify import Fit, identify
+from triport.converters.identification.fit import Fit
+from triport.converters.identification.identify import identify
 from triport.converters.inspection import inspect_file
 from triport.converters.provenance import FOLDED_KEY
 from triport.converters.published import MODEL_FILE

@@ -13,13 +13,14 @@ from triport.converters.convert import convert
 from triport.converters.environment import prepare
 from triport.converters.formats import Checkpoint
 from triport.converters.formats.tensors import short
-from triport.converters.identify import Fit
+from triport.converters.identification.fit import Fit
+from triport.converters.identification.published_weights import why_not
 from triport.converters.names import get_dialect, reference_dialect
 from triport.converters.provenance import FOLDED_KEY, source_dialect
 from triport.converters.published import MODEL_FILE
-from triport.converters.published_weights import why_not
 from triport.converters.request import Request
 from triport.converters.statements.preparation import Preparation
+from triport.converters.versions.installed import installed_versions
 from triport.reference_models.program import program
 from triport.reference_models.spec import Dialect, Runtime
 
@@ -46,7 +47,6 @@ from .origin import (
 from .outcome import Published
 from .proofs import inspected, parity_of, round_trip
 from .texts import preparation_of
-from .versions import installed_versions
 
 Progress = Callable[[str], None]
 
@@ -201,8 +201,8 @@ def _convert(
     """
     import onnx
 
-    from triport.converters.onnx_model import set_metadata
-    from triport.converters.onnx_optimize import optimized
+    from triport.converters.onnx_export.optimize import optimized
+    from triport.converters.onnx_export.written_model import set_metadata
 
     files: list[tuple[str, Runtime, str | None]] = [
         (PYTORCH_FILE, "pytorch", None),

@@ -78,7 +78,7 @@ def _metadata_problems(
 
 
 def _signature_problems(name: str, model: Any, size_px: int, classes: int) -> Iterator[str]:
-    from triport.converters.onnx_model import INPUT, LOGITS
+    from triport.converters.onnx_export.written_model import INPUT, LOGITS
 
     for values, expected, dims in (
         (model.graph.input, INPUT, [3, size_px, size_px]),

@@ -11,7 +11,7 @@ from triport import __version__
 from triport.converters.statements.preparation import Preparation
 from triport.parity.check import ModelReport, Pair
 from triport.parity.judge.comparison import Comparison
-from triport.parity.report_html import page_of
+from triport.parity.reports.page import page_of
 from triport.reference_models.program import FROM_CHECKOUT, started_as
 from triport.reference_models.spec import Preprocess, get_model
 

@@ -72,6 +72,23 @@ def test_a_last_layer_with_other_weights_says_nothing_of_the_classes(right, tmp_
     assert "nothing else" not in found.conclusion
 
 
+def test_values_that_are_no_numbers_are_the_cause(right, tmp_path, run_cli):
+    """Such a file is what a diagnosis is asked of, though nothing can be run with it."""
+    model = onnx.load(right)
+    weight = next(one for one in model.graph.initializer if one.name == "layer2.0.conv1.weight")
+    array = numpy_helper.to_array(weight).copy()
+    array.flat[:2] = np.nan, np.inf
+    weight.raw_data = array.tobytes()
+    onnx.save(model, tmp_path / "wrong.onnx")
+    done = run_cli("diagnose", right, tmp_path / "wrong.onnx", "--html", tmp_path / "why.html")
+    assert done.exit_code == 1
+    assert done.stdout.rstrip().splitlines()[-1] == (
+        "It is the weights: NaN or Inf stand in 1 of 187 tensors of the second file, first in "
+        "layer2.0.conv1.weight: 2 of 3328 values, and none in the first file. Nothing else was compared: "
+        "they reach every output."
+    )
+
+
 def test_equal_files_of_two_formats(right, run_cli):
     done = run_cli("diagnose", triport.SHIPPED, right, "--json", "-")
     found = json.loads(done.stdout)

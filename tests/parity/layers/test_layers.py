@@ -7,18 +7,18 @@ import onnx_ir as ir
 import pytest
 from onnx.parser import parse_model
 
-from triport.converters import onnx_from_mindspore, onnx_from_torch
 from triport.converters.networks.registered import of_model
-from triport.converters.onnx_from_torch import export
+from triport.converters.onnx_export import from_mindspore, from_torch
+from triport.converters.onnx_export.from_torch import export
 from triport.parity.batches import random_batch
 from triport.parity.layers import onnx_apart, onnx_taps
 from triport.parity.layers.pairs import paired_paths
 from triport.parity.layers.reference import Reference
 from triport.parity.layers.trace import layers_of
-from triport.parity.random_weights import random_parameters
 from triport.parity.runtimes.mindspore import MindSporeRunner
 from triport.parity.runtimes.onnx import OnnxRunner
 from triport.parity.runtimes.pytorch import PyTorchRunner
+from triport.parity.subjects.random_weights import random_parameters
 from triport.reference_models.spec import get_model
 
 SPEC = get_model("res2net_digits")
@@ -171,7 +171,7 @@ def test_tapped_outputs_come_in_pieces(parameters, references, monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "exporter", "size_px"),
-    [("res2net_digits", onnx_from_mindspore, 32), ("tf_efficientnet_lite0", onnx_from_torch, 64)],
+    [("res2net_digits", from_mindspore, 32), ("tf_efficientnet_lite0", from_torch, 64)],
 )
 def test_padding_may_be_a_node_or_within_one(name, exporter, size_px):
     """MindSpore's export of the one pads in the pool, PyTorch's of the other before each convolution."""
@@ -187,7 +187,7 @@ def test_padding_may_be_a_node_or_within_one(name, exporter, size_px):
         )
         assert found.passed, found.parting
         assert len(found.steps) > 110
-    if exporter is onnx_from_torch:
+    if exporter is from_torch:
         assert not found.not_compared  # each was fed apart, padding and all
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from triport.parity.calls import Module
 from triport.parity.layers.judge import Judge
-from triport.parity.report import layers_line
-from triport.parity.report_json import _layers_json
+from triport.parity.reports.record import _layers_json
+from triport.parity.reports.terminal import layers_line
 from triport.reference_models.kinds import KINDS
 
 MODULES = [

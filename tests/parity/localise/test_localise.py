@@ -14,19 +14,19 @@ from triport import convert
 from triport.converters.convert import read_parameters
 from triport.converters.formats import write_checkpoint
 from triport.converters.formats.tensors import ArrayTensor
-from triport.converters.identify import IdentifyError
-from triport.converters.onnx_from_torch import export
-from triport.converters.onnx_optimize import optimized
+from triport.converters.identification.identify import IdentifyError
+from triport.converters.onnx_export.from_torch import export
+from triport.converters.onnx_export.optimize import optimized
 from triport.parity.files import localise
-from triport.parity.loading import check
 from triport.parity.localise.folded import compare_folded
 from triport.parity.localise.report import json_of, lines_of
 from triport.parity.localise.units import units_of
 from triport.parity.options import Options
-from triport.parity.random_weights import random_parameters
-from triport.parity.report_html import page_of, repeat_of
-from triport.parity.report_junit import junit_of
-from triport.parity.subjects import subjects_of
+from triport.parity.reports.junit import junit_of
+from triport.parity.reports.page import page_of, repeat_of
+from triport.parity.subjects.asked import subjects_of
+from triport.parity.subjects.loading import check
+from triport.parity.subjects.random_weights import random_parameters
 from triport.reference_models.spec import get_model
 
 SPEC = get_model("res2net_digits")

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
-from torch.nn.utils import parametrizations
+from torch.nn.utils import parametrizations, weight_norm
 
 from .cases import Case, both, moved, renamed, same
 from .torch_nets import buffers, chain, conv, net, p
@@ -40,6 +40,11 @@ def merged_branches(t):
     eye[range(4), range(4), 1, 1] = 1
     nothing, nothing_bias = fold(eye, under("bn0", t))
     return {"conv.weight": three + one + nothing, "conv.bias": three_bias + one_bias + nothing_bias}
+
+
+PARAMETRIZED = {
+    f"one.weight_{old}": f"one.parametrizations.weight.original{new}" for new, old in enumerate("gv")
+}
 
 
 def normed(t):
@@ -146,6 +151,27 @@ CASES = [
         lambda: chain(one=nn.Linear(6, 5), act=nn.Tanh(), two=nn.Linear(5, 3)),
         ("4x6",),
         normed,
+    ),
+    Case(
+        "the older weight norm and the weight itself",
+        lambda: chain(one=weight_norm(nn.Linear(6, 5)), act=nn.Tanh(), two=nn.Linear(5, 3)),
+        lambda: chain(one=nn.Linear(6, 5), act=nn.Tanh(), two=nn.Linear(5, 3)),
+        ("4x6",),
+        lambda t: normed({PARAMETRIZED.get(name, name): array for name, array in t.items()}),
+    ),
+    Case(
+        "the older weight norm and the newer",
+        lambda: chain(one=weight_norm(nn.Linear(6, 5)), act=nn.Tanh(), two=nn.Linear(5, 3)),
+        lambda: chain(one=parametrizations.weight_norm(nn.Linear(6, 5)), act=nn.Tanh(), two=nn.Linear(5, 3)),
+        ("4x6",),
+        lambda t: {PARAMETRIZED.get(name, name): array for name, array in t.items()},
+    ),
+    Case(
+        "a norm with factors of one and without any",
+        lambda: chain(a=nn.Linear(6, 8), norm=nn.LayerNorm(8, elementwise_affine=False), b=nn.Linear(8, 3)),
+        lambda: chain(a=nn.Linear(6, 8), norm=nn.LayerNorm(8), b=nn.Linear(8, 3)),
+        ("4x6",),
+        lambda t: {**t, "norm.weight": np.ones(8, np.float32), "norm.bias": np.zeros(8, np.float32)},
     ),
     Case(
         "weight norm of convolutions of one shape and the weights, defined in another order",

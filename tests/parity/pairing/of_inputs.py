@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from .cases import Case, moved, same
-from .torch_nets import conv, net
+from .torch_nets import conv, net, p
 
 
 def two_in_two_out(self, image, side):
@@ -78,7 +78,45 @@ def two_tables(first, second):
     return lambda: net(forward, one=nn.Embedding(9, 4), two=nn.Embedding(9, 4), out=nn.Linear(8, 3))
 
 
+def with_mask(order, mask):
+    def forward(self, x):
+        x = self.body(x)
+        return getattr(self, order[0])(torch.tanh(x)), getattr(self, order[1])(x) + mask, x > 0, 0 * x
+
+    return lambda: net(forward, body=nn.Linear(5, 6), two=nn.Linear(6, 3), one=nn.Linear(6, 3))
+
+
+def factors(first, second):
+    def forward(self, x):
+        return self.out(getattr(self, first) * torch.tanh(self.one(x)) + getattr(self, second) * x)
+
+    return lambda: net(forward, a=p(), b=p(), one=nn.Linear(6, 6), out=nn.Linear(6, 2))
+
+
+MASK = torch.tensor([0.0, -torch.inf, 0.0])
+
 CASES = [
+    Case(
+        "outputs of which one has infinities, one has truth values and one is zero",
+        with_mask(("one", "two"), MASK),
+        with_mask(("two", "one"), MASK),
+        ("3x5",),
+        moved(one="two", two="one", body="body"),
+    ),
+    Case(
+        "parameters without axes",
+        factors("a", "b"),
+        factors("b", "a"),
+        ("4x6",),
+        moved(a="b", b="a", one="one", out="out"),
+    ),
+    Case(
+        "complex outputs",
+        lambda: net(lambda self, x: torch.fft.rfft(self.one(x)), one=nn.Linear(6, 6)),
+        lambda: net(lambda self, x: torch.fft.rfft(self.two(x)), two=nn.Linear(6, 6)),
+        ("4x6",),
+        moved(one="two"),
+    ),
     Case(
         "two inputs and two outputs",
         of_parts(two_in_two_out, "conv", "bn", "side", "head", "boxes"),

@@ -139,6 +139,11 @@ class NormWithAct(nn.BatchNorm2d):
         return self.act(self.drop(x))
 
 
+class QuickGELU(nn.Module):
+    def forward(self, x):
+        return x * torch.sigmoid(1.702 * x)
+
+
 def with_norm(norm, *act):
     return lambda: chain(stem=conv(3, 4), norm=norm, **dict(act), mid=conv(4, 4), last=conv(4, 2, 1))
 
@@ -197,6 +202,34 @@ CASES = [
     middle("another stride", "stride", lambda: conv(4, 4, stride=2), lambda: conv(4, 4)),
     middle("another dilation", "dilation", lambda: conv(4, 4), lambda: conv(4, 4, padding=2, dilation=2)),
     middle("a max-pool that pads", "padding", lambda: nn.MaxPool2d(3, 2, 1), lambda: nn.MaxPool2d(3, 2)),
+    middle(
+        "strides of (2, 1) and (1, 2)",
+        "stride",
+        lambda: conv(4, 4, stride=(2, 1)),
+        lambda: conv(4, 4, stride=(1, 2)),
+    ),
+    parting(
+        "another epsilon of an InstanceNorm",
+        ("norm", "norm"),
+        "epsilon",
+        lambda: around(norm=nn.InstanceNorm2d(4, eps=1e-5, affine=True), mid=conv(4, 4)),
+        lambda: around(norm=nn.InstanceNorm2d(4, eps=1e-2, affine=True), mid=conv(4, 4)),
+    ),
+    middle(
+        "the largest value of an image for the average",
+        "pool average and maximum",
+        lambda: nn.AdaptiveAvgPool2d(1),
+        lambda: nn.AdaptiveMaxPool2d(1),
+    ),
+    middle("layers of a class that nobody knows", "Softshrink and Hardshrink", nn.Softshrink, nn.Hardshrink),
+    parting(
+        "GELU and a class of the user's own",
+        ("act", "act"),
+        "GELU and QuickGELU",
+        dense_act(nn.GELU),
+        dense_act(QuickGELU),
+        ("4x6",),
+    ),
     middle(
         "a max-pool that rounds up",
         "ceil_mode",

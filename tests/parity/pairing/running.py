@@ -7,7 +7,7 @@ import numpy as np
 from triport.converters.networks.input_specs import parse_input
 from triport.parity.pairing.sides import Side
 from triport.parity.pairing.sides.reading import side_of
-from triport.parity.random_weights import seeded_parameters
+from triport.parity.subjects.random_weights import seeded_parameters
 from triport.reference_models.network import Network
 
 from .cases import Case, Tensors, Truth
@@ -52,7 +52,15 @@ def difference(first: list[np.ndarray], second: list[np.ndarray]) -> float:
     assert len(first) == len(second)
     if any(a.shape != b.shape for a, b in zip(first, second, strict=True)):
         return np.inf
-    return max(float(np.abs(a - b).max() / np.abs(a).max()) for a, b in zip(first, second, strict=True))
+    return max(_difference(a, b) for a, b in zip(first, second, strict=True))
+
+
+def _difference(a: np.ndarray, b: np.ndarray) -> float:
+    finite = np.isfinite(a)
+    if a.dtype == bool or not np.array_equal(a[~finite], b[~finite]):
+        return 0.0 if np.array_equal(a, b) else np.inf
+    apart = np.abs(a[finite] - b[finite]).max()
+    return float(apart / np.abs(a[finite]).max()) if apart else 0.0
 
 
 def distance(case: Case, truth: Truth | None = None, seed: int = 0) -> float:

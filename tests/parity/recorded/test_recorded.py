@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from triport.converters.networks.registered import of_model
-from triport.parity.random_weights import random_parameters
 from triport.parity.runtimes.pytorch import PyTorchRunner
+from triport.parity.subjects.random_weights import random_parameters
 from triport.reference_models.spec import get_model
 
 ROOT = Path(__file__).parents[3]

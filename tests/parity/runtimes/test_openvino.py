@@ -13,10 +13,10 @@ from triport.converters.networks.registered import of_model
 from triport.parity.candidates import with_file
 from triport.parity.device import DeviceError
 from triport.parity.precision import PrecisionError
-from triport.parity.random_weights import random_parameters
 from triport.parity.runtimes import openvino, runtime_called
 from triport.parity.runtimes.openvino import OpenVinoError, OpenVinoRunner
 from triport.parity.runtimes.pytorch import PyTorchRunner
+from triport.parity.subjects.random_weights import random_parameters
 from triport.reference_models.network import Input, Network, Rows
 from triport.reference_models.spec import get_model
 

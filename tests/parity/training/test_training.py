@@ -9,9 +9,9 @@ import pytest
 from tests.parity.checking import checked as check_model
 from triport.converters.networks.registered import of_model
 from triport.parity.batches import random_batch
-from triport.parity.random_weights import random_parameters
-from triport.parity.report_html import page_of
-from triport.parity.report_junit import junit_of
+from triport.parity.reports.junit import junit_of
+from triport.parity.reports.page import page_of
+from triport.parity.subjects.random_weights import random_parameters
 from triport.parity.training.check import Training, check_training
 from triport.parity.training.report import json_of, statistics_line, table_of, verdict_of
 from triport.parity.training.trainers import pytorch as pytorch_trainer

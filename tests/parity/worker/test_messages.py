@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from triport.converters.environment import MissingRuntimeError
-from triport.parity.parameters import ParameterError
+from triport.parity.subjects.parameters import ParameterError
 from triport.parity.worker.failures import RaisedThereError, check_answer, words_of
 from triport.parity.worker.messages import is_plain, receive, send
 from triport.reference_models.errors import TriportError

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from triport.parity.check import MissingRuntimeError
-from triport.parity.loading import Shape, check, loaded_of
 from triport.parity.options import Options
-from triport.parity.report_json import json_of
+from triport.parity.reports.record import json_of
 from triport.parity.runtimes import mindspore
-from triport.parity.subjects import subjects_of
+from triport.parity.subjects.asked import subjects_of
+from triport.parity.subjects.loading import Shape, check, loaded_of
 from triport.parity.worker import deciding, process
 from triport.parity.worker.deciding import worker_for
 from triport.parity.worker.failures import RaisedThereError

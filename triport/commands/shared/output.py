@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Callable, Iterator
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,32 @@ def print_pieces(*pieces: Any) -> None:
 
     console = Console(highlight=False, soft_wrap=True) if sys.stdout.isatty() else _wide_console()
     for piece in pieces:
-        console.print(piece)
+        console.print(_Printable(piece))
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines of text, without the control characters that a name in them may have."""
+    click.echo("\n".join(map(_escaped, lines)))
+
+
+class _Printable:
+    """A table or line whose control characters, which a file's name may hold, are written as Python does."""
+
+    def __init__(self, piece: Any) -> None:
+        self._piece = piece
+
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+        from rich.segment import Segment
+
+        piece = console.render_str(self._piece) if isinstance(self._piece, str) else self._piece
+        for text, style, control in console.render(piece, options):
+            yield Segment(text if control else _escaped(text), style, control)
+
+
+def _escaped(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(ascii(c)[1:-1] if unicodedata.category(c) == "Cc" and c not in "\n\t" else c for c in text)
 
 
 def _wide_console() -> Any:

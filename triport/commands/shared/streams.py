@@ -24,11 +24,20 @@ class _PatientFile(io.FileIO):
 
 
 def be_patient() -> None:
-    """Make sys.stdout and sys.stderr outlive their reader, and print what their encoding lacks escaped."""
+    """Make sys.stdout and sys.stderr outlive their reader, and print what their encoding lacks escaped.
+
+    One that whoever started us has closed leads nowhere: left closed, the next file that is opened would get
+    its number, and a library that prints would write into it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is None:  # closed by whoever started us
-            continue
         stream.flush()
         patient = io.TextIOWrapper(
             io.BufferedWriter(_PatientFile(stream.fileno(), "w", closefd=False)),

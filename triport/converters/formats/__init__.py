@@ -150,10 +150,11 @@ def check_target(path: str | os.PathLike[str], runtime: str) -> ModuleType:
     if not choices:
         raise FormatError(f"{os.fspath(path)}: no checkpoint format is written for {runtime}")
     if suffix not in choices:
-        raise FormatError(
-            f"{os.fspath(path)}: no {runtime} checkpoint is called *{suffix}; end the name in "
-            f"{' or '.join(sorted(choices))}"
-        )
+        ends = f"end the name in {' or '.join(sorted(choices))}"
+        if Path(path).is_dir():
+            raise FormatError(f"{os.fspath(path)}: is a folder; name the file in it, and {ends}")
+        called = f"is called *{suffix}" if suffix else "has a name without an ending"
+        raise FormatError(f"{os.fspath(path)}: no {runtime} checkpoint {called}; {ends}")
     return choices[suffix]
 
 

@@ -87,10 +87,10 @@ def opaque_call(function: Global, arguments: tuple[Any, ...]) -> Opaque:
     """Return what a call of an unknown function stands for: an object of which only the name is known."""
     made_by = function.name in ("_reconstructor", "__newobj__", "__newobj_ex__")
     if made_by and arguments and isinstance(arguments[0], Global):
-        function = arguments[0]
+        function, arguments = arguments[0], arguments[1:]
     if is_tensor_name(function):
         return unreadable(function, f"is of the kind {function}, which only its own code can read")
-    return Opaque(function)
+    return Opaque(function, arguments=arguments)
 
 
 CALLS: dict[Global, Callable[[tuple[Any, ...]], Any]] = {

@@ -41,6 +41,15 @@ def zip_without_pickle(names: Collection[str]) -> str:
             "is a model of Keras 3 (.keras), which is not read. Load it in Keras and export it to ONNX "
             "(model.export)"
         )
+    if any(name.startswith(".data/") for name in inner):
+        return (
+            "is a package of torch.package, which is code and its objects. Load it with "
+            "torch.package.PackageImporter where you trust it, and torch.save the model's state_dict()"
+        )
+    if any(name.endswith(".mlmodel") for name in names):
+        return "is a package of Core ML, which is not read. Take the checkpoint that it was made from"
+    if any(name.endswith("saved_model.pb") for name in names):
+        return "is a TensorFlow SavedModel in a zip. Unpack it and export it to ONNX (tf2onnx)"
     found = [name for name in names if name.lower().endswith(_WEIGHTS)]
     if found:
         return f"is a zip archive around {_some(found)}. Unpack it (unzip) and give the file that is inside"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -14,42 +14,87 @@ Plain = str | int | float | bool
 _MAX_DEPTH = 4
 _MAX_KEPT = 500
 _MAX_SEEN = 20_000
-_MAX_TEXT = 200
+_MAX_TEXT = 1 << 16
+_MAX_CHARACTERS = 1 << 20  # of all texts
+_MAX_LISTED = 16
 _MAX_BITS = 64
 # what has thousands of entries and says nothing of the network
 _TRAINING = ("optim", "scheduler", "scaler", "callbacks", "loops", "history")
+COUNT = "#"  # follows the path of a list or table: how many it has
 
 
 def stated_beside(root: Any) -> dict[str, Plain]:
     """Return the texts and numbers in what a .pth file holds, by dotted path, such as `args.model`.
 
-    Objects are looked into as far as the pickle gives their attributes; weights are not.
+    Objects are looked into as far as the pickle gives their attributes and arguments; weights are not. Of
+    lists the first texts are taken, and of lists and tables of names how many there are.
 
     Args:
         root: the unpickled data.
     """
     found: dict[str, Plain] = {}
+    characters = 0
     for path, value in islice(_leaves(root, (), 0), _MAX_SEEN):
         if len(found) == _MAX_KEPT:
             break
-        if (
-            (isinstance(value, str) and len(value) <= _MAX_TEXT)
-            or isinstance(value, float | bool)
-            or (isinstance(value, int) and value.bit_length() < _MAX_BITS)
+        if isinstance(value, str):
+            if len(value) > _MAX_TEXT or characters + len(value) > _MAX_CHARACTERS:
+                continue
+            characters += len(value)
+        elif not (
+            isinstance(value, float | bool) or (isinstance(value, int) and value.bit_length() < _MAX_BITS)
         ):
-            found[path] = value
+            continue
+        found[path] = value
     return found
 
 
 def _leaves(value: Any, path: tuple[str, ...], depth: int) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, bytes) and len(value) <= _MAX_TEXT:
+        value = value.decode("utf-8", "replace")
     if isinstance(value, Opaque):
-        value = value.attributes
+        # an Enum of one value and a Path of one part say what they are of; a named tuple has fields
+        value = value.attributes or _arguments(value)
+    if isinstance(value, list | tuple):
+        yield from _of_list(value, path)
+        return
     if not isinstance(value, dict):
         yield ".".join(path), value
         return
     yield ".".join(path), None  # counts: a few bytes of a pickle can make one dict stand in a million places
+    if _names_classes(value):
+        yield ".".join((*path, COUNT)), len(value)
+        return
     if depth == _MAX_DEPTH:
         return
     for key, item in value.items():
         if isinstance(key, str) and not any(word in key for word in _TRAINING):
             yield from _leaves(item, (*path, short(key, 60)), depth + 1)
+
+
+def _arguments(value: Opaque) -> Any:
+    arguments = value.arguments[0] if len(value.arguments) == 1 else value.arguments
+    return arguments if isinstance(arguments, str | bytes | list | tuple) else {}
+
+
+def _of_list(value: Sequence[Any], path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    texts = [item for item in value[:_MAX_LISTED] if isinstance(item, str)]
+    flags = [item for item in value[:_MAX_LISTED] if isinstance(item, bool)]
+    for index, item in enumerate(texts or flags):
+        yield ".".join((*path, str(index))), item
+    if texts and len(texts) == min(len(value), _MAX_LISTED):
+        yield ".".join((*path, COUNT)), len(value)
+
+
+def _names_classes(value: dict[Any, Any]) -> bool:
+    """Whether a table has names for the numbers from 0 on, as class_to_idx and id2label have.
+
+    Of a long one the first entries tell.
+    """
+    pairs = list(islice(value.items(), _MAX_LISTED))
+    by_name = all(isinstance(key, str) and type(item) is int for key, item in pairs)
+    by_number = all(type(key) is int and isinstance(item, str) for key, item in pairs)
+    if not pairs or not (by_name or by_number):
+        return False
+    numbers = {item if by_name else key for key, item in pairs}
+    return len(numbers) == len(pairs) and all(0 <= number < len(value) for number in numbers)

@@ -25,11 +25,13 @@ class Global:
 class Opaque:
     """An object that is not made: known are its class, or the function that would make it.
 
-    `attributes` are those, and the items, that the pickle sets; no tensor is made of them.
+    `attributes` are those, and the items, that the pickle sets, `arguments` what it would be made of; no
+    tensor is made of them.
     """
 
     kind: Global
     attributes: dict[Any, Any] = field(default_factory=dict, kw_only=True)
+    arguments: tuple[Any, ...] = field(default=(), kw_only=True)
 
     def __str__(self) -> str:
         return str(self.kind)

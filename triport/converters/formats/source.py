@@ -67,7 +67,12 @@ class SourceFile:
         if stat.S_ISDIR(status.st_mode):
             raise FormatError(f"{self.path}: is a directory; expected a checkpoint file")
         if not stat.S_ISREG(status.st_mode):
-            raise FormatError(f"{self.path}: is not a regular file; expected a checkpoint file")
+            pipe = (
+                ". To read a pipe, say - and send it to standard input"
+                if stat.S_ISFIFO(status.st_mode)
+                else ""
+            )
+            raise FormatError(f"{self.path}: is not a regular file; expected a checkpoint file{pipe}")
         self.size = status.st_size
         self.stamp = stamp_of(status)
         self.hard_links = status.st_nlink

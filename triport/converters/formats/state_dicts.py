@@ -164,7 +164,7 @@ def _looks_like_weights(value: dict[Any, Any]) -> bool:
 
 
 def _fits(value: dict[Any, Any]) -> bool:
-    from triport.converters.subtrees import is_of_known_model
+    from triport.converters.identification.subtrees import is_of_known_model
 
     return is_of_known_model({name: value[name].shape for name in _tensors(value)})
 

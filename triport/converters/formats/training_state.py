@@ -15,6 +15,8 @@ EXTRA_STATE = "_extra_state"
 
 # DataParallel's and torch.compile's, where they stand before every name
 _PREFIXES = ("module.", "_orig_mod.")
+# buffers that thop's profile() adds to every module
+_COUNTED = ("total_ops", "total_params")
 # names that only wrappers use: torch.compile, FSDP, activation checkpointing, Lightning, fairscale
 WRAPPERS = (
     "_orig_mod",
@@ -115,6 +117,9 @@ def _strip_wrappers(tensors: Mapping[str, T]) -> tuple[dict[str, T], list[Droppe
     for name in [name for name in renamed if name.rpartition(".")[2] == EXTRA_STATE]:
         del renamed[name]
         dropped.append(Dropped(name, extra_state_reason(name)))
+    for name in [name for name in renamed if name.rpartition(".")[2] in _COUNTED and len(renamed) > 1]:
+        del renamed[name]
+        dropped.append(Dropped(name, "what a counter of operations (thop) left, not a parameter"))
     while True:
         prefix = next((p for p in _PREFIXES if renamed and all(name.startswith(p) for name in renamed)), None)
         if prefix is None:

@@ -227,7 +227,7 @@ def _new(unpickler: Unpickler, kind: Any, arguments: Any, start: int) -> Any:
         raise unpickler._refused(describe(kind), start)
     if kind in CALLS or kind in TENSOR_CALLS or is_attack(kind):
         return unpickler._call(kind, arguments, start)
-    return opaque_call(kind, ())
+    return opaque_call(kind, arguments if isinstance(arguments, tuple) else ())
 
 
 _MARKED: dict[int, Callable[[Unpickler, list[Any], list[Any], int], None]] = {
@@ -312,8 +312,11 @@ def _build(unpickler: Unpickler, stack: list[Any], start: int) -> None:
         raise unpickler._limit("sets the state of a tensor, which torch.save does not write", start)
     if isinstance(target, Opaque):
         numpy_state(target, state)
-        if type(state) is dict:
-            unpickler._set_items(target, [word for pair in state.items() for word in pair])
+        # an object with __slots__ has a pair: its __dict__, and the slots
+        parts = state if isinstance(state, tuple) and len(state) == 2 else (state,)
+        for part in parts:
+            if type(part) is dict:
+                unpickler._set_items(target, [word for pair in part.items() for word in pair])
 
 
 def _persistent(unpickler: Unpickler, stack: list[Any], start: int) -> None:

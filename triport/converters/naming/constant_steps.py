@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .step import Shape, Step, StepError, numbers, shape_of, shape_text
 
 if TYPE_CHECKING:
     import numpy as np
+    from typing_extensions import Self
 
 KINDS = ("zeros", "ones", "identity")
 _MOST_COPIES = 64
@@ -27,7 +28,8 @@ def constant(kind: str, shape: Shape, dtype: np.dtype) -> np.ndarray:
     kernel = np.zeros(shape, dtype)
     centre = tuple(size // 2 for size in shape[2:])
     for channel in range(shape[0]):
-        kernel[(channel, channel % shape[1], *centre)] = 1
+        place = (channel, channel % shape[1], *centre)
+        kernel[place] = 1
     return kernel
 
 

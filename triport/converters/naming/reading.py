@@ -6,7 +6,7 @@ Every key is known or an error, every name stands in one row alone, and every nu
 from __future__ import annotations
 
 import os
-import tomllib
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
@@ -19,6 +19,11 @@ from .patterns import PatternError, Placeholders, Values, filled, placeholders_o
 from .record import SCHEMA, NamesFile, Proof, Side
 from .step import Step, StepError
 from .toml_table import NamesFileError, Table
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 _MOST_BYTES = 8_000_000
 _MOST_STEPS = 32

@@ -61,11 +61,12 @@ def of_cell(
 
 
 def _input_names(cell: Any, count: int, name: str) -> list[str]:
-    known = [
-        one.name
-        for one in inspect.signature(cell.construct).parameters.values()
-        if one.kind is one.POSITIONAL_OR_KEYWORD
-    ]
+    taken = inspect.signature(cell.construct).parameters.values()
+    known = [one.name for one in taken if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    # *args takes any number, which have no names
+    rest = next((one.name for one in taken if one.kind is one.VAR_POSITIONAL), None)
+    if rest is not None:
+        known += [f"{rest}_{number}" for number in range(count - len(known))]
     if len(known) < count:
         raise NetworkError(f"{name}: its construct takes {', '.join(known) or 'nothing'}, not {count} inputs")
     return known[:count]

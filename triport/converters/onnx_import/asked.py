@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from triport.converters.formats.atomic import check_place
 from triport.converters.mindir.asked import is_mindir
 from triport.converters.request import Request
 from triport.reference_models.errors import TriportError
@@ -22,6 +23,18 @@ def is_folder_asked(request: Request) -> bool:
     if output is None or request.to == "onnx":
         return False
     return output.is_dir() or not output.suffix or str(output).endswith("/")
+
+
+def check_report(request: Request) -> None:
+    """Raise TriportError where a report is asked for of anything but a graph's source, or has no place."""
+    if request.report is None:
+        return
+    if not is_folder_asked(request):
+        raise TriportError(
+            f"--report {request.report}: is of a graph's source: name a folder with -o, and --to pytorch "
+            f"or mindspore"
+        )
+    check_place(request.report)
 
 
 def is_source_asked(source: Path | None, request: Request) -> bool:

@@ -13,9 +13,10 @@ from .frameworks import FRAMEWORKS, Framework
 from .operators import Target
 from .pieces import piece
 from .reading import ImportRefusedError
-from .state import State
+from .state import State, is_uniform
 from .values import Known, Rep, Sizes, Variable
 
+_COPIED = 1 << 12  # elements of a constant that each class may have for itself
 _LITERAL = 16  # constants of at most so many whole numbers are written out
 
 
@@ -59,6 +60,7 @@ class Body:
         self.framework = shared.framework
         self.statements: list[ast.stmt] = []
         self.translation: Any = None  # what writes the nodes of inner graphs
+        self.scope: str | None = None  # of the node that is written, where that is a layer of its own
 
     def rep(self, value: Any) -> Rep:
         """Return what is known of a value."""
@@ -104,8 +106,11 @@ class Body:
         if rep.origin is not None and rep.transposed:
             held = np.ascontiguousarray(array.T)
         path = self.shared.state.add_tensor(rep.origin or label or "constant", held, rep, self.prefix)
-        if not self._is_inside(path) and held.size == 1:  # a number: each class has its own
-            path = self.shared.state.add_copy(rep.origin or label or "constant", held, self.prefix)
+        is_a_modules = rep.trained and "." in (rep.origin or "")
+        small = held.size <= _COPIED and not is_a_modules
+        if not self._is_inside(path) and (small or is_uniform(held)):  # each class has its own
+            trained = rep.trained and held.size > 1
+            path = self.shared.state.add_copy(rep.origin or label or "constant", held, self.prefix, trained)
         tree = self.member(path)
         return code("x.T", x=tree) if held is not array else tree
 
@@ -123,8 +128,12 @@ class Body:
         self, noun: str, constructor: ast.expr, weights: dict[str, Known], *given: ast.expr
     ) -> ast.expr | None:
         """Return the call of a layer; None if one of its weights is held by something else already."""
-        path = self.shared.state.add_layer(noun, constructor, weights, self.prefix)
+        path = self.layer_path(noun, constructor, weights)
         return code("f(*xs)", f=self.member(path), xs=list(given)) if path is not None else None
+
+    def layer_path(self, noun: str, constructor: ast.expr, weights: dict[str, Known]) -> str | None:
+        """Hold a layer and return its path; None if one of its weights is held by something else already."""
+        return self.shared.state.add_layer(noun, constructor, weights, self.prefix, self.scope)
 
     def member(self, path: str) -> ast.expr:
         """Return `self.path` as this block's class sees it.

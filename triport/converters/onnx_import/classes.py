@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import itertools
 from typing import Any
 
 from .body import Shared
@@ -46,7 +47,7 @@ class _Classes:
         for group in groups.values():
             first = group[0]
             first.name = self._name(first.written.block.path)
-            first.count = len(group)
+            first.paths = [each.written.block.path for each in group]
             columns = differing_numbers(group)
             first.parameters = [column for column, _ in columns]
             values = [numbers_of(each) for each in group]
@@ -88,13 +89,14 @@ class _Classes:
             last[variable] = final
         forward = renamed(nested(statements, self.shared.nouns), self.shared.nouns, last, taken)
         constructor = self._constructor(tree)
-        return Class(chosen, [], constructor, [last[v] for v in written.arguments], forward, written)
+        arguments = [last[v] for v in written.arguments]
+        return Class(chosen, [], constructor, arguments, forward, written, [written.block.path])
 
     def _tree(self, written: Written) -> Tree:
         """Return a block's members, nested as their paths are."""
         prefix = written.block.path + "." if written.block.path else ""
         inner = {each.block.path: each for each in written.inner}
-        tree = Tree(is_root=True)
+        tree = Tree(self.shared.target)
         for path, member in self.shared.state.members.items():
             if path.startswith(prefix) and not any(path.startswith(p + ".") for p in inner):
                 tree.put(path[len(prefix) :].split("."), member)
@@ -114,16 +116,16 @@ class _Classes:
             if isinstance(member, Held):
                 statements.append(self._held(owner, key, place, member))
             elif isinstance(member, Tree):
-                if tree.kind == "holder":
-                    statements.append(assigned(place, self._container(member)))
+                if tree.kind in ("holder", "numbered"):
+                    statements.append(_added(owner, key, place, tree.kind, self._container(member)))
                 self._fill(place, member, statements)
-            elif tree.kind == "holder":
-                statements.append(assigned(place, self._made(member)))
+            elif tree.kind in ("holder", "numbered"):
+                statements.append(_added(owner, key, place, tree.kind, self._made(member)))
 
     def _container(self, tree: Tree) -> ast.expr:
         """Return what makes a list, a dict or a plain holder of layers."""
         framework = self.shared.framework
-        if tree.kind == "holder":
+        if tree.kind in ("holder", "numbered"):
             return code("x()", x=name(framework.module))
         made = [
             self._container(each) if isinstance(each, Tree) else self._made(each)
@@ -140,10 +142,10 @@ class _Classes:
             kind = name("nn.Sequential" if self.shared.target == "pytorch" else "nn.SequentialCell")
             if equal:
                 return code("f(*[x for _ in range(n)])", f=kind, x=made[0], n=len(made))
-            return code("f(*xs)", f=kind, xs=made)
+            return code("f(*xs)", f=kind, xs=_shortened(made))
         if equal:
             return code("f([x for _ in range(n)])", f=name(framework.lists[0]), x=made[0], n=len(made))
-        return code("f(xs)", f=name(framework.lists[0]), xs=made)
+        return code("f(xs)", f=name(framework.lists[0]), xs=_shortened(made))
 
     def _made(self, member: Any) -> ast.expr:
         return copy.deepcopy(self.made[id(member)] if isinstance(member, Written) else member.constructor)
@@ -167,6 +169,26 @@ class _Classes:
             r=OMIT if held.trained else False,
         )
         return assigned(place, zeros)
+
+
+def _shortened(made: list[ast.expr]) -> list[ast.expr]:
+    """Return the members of a list, three and more equal ones in a row as one that is repeated."""
+    found: list[ast.expr] = []
+    for _, group in itertools.groupby(made, text_of):
+        equal = list(group)
+        if len(equal) < 3:
+            found += equal
+        else:
+            repeated = code("[x for _ in range(n)]", x=equal[0], n=len(equal))
+            found.append(ast.Starred(repeated, ast.Load()))
+    return found
+
+
+def _added(owner: ast.expr, key: str, place: ast.expr, kind: str, member: ast.expr) -> ast.stmt:
+    """Return the statement that puts a layer into a holder; in MindSpore its name can be a number."""
+    if kind == "holder":
+        return assigned(place, member)
+    return ast.Expr(code("x.insert_child_to_cell(k, m)", x=copy.deepcopy(owner), k=key, m=member))
 
 
 def _by_height(written: Written, levels: dict[int, list[Written]]) -> int:

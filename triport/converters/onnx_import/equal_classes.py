@@ -35,7 +35,12 @@ class Class:
     arguments: list[str]
     forward: list[ast.stmt]
     written: Written
-    count: int = 1
+    paths: list[str]
+
+    @property
+    def count(self) -> int:
+        """How many blocks are of the class."""
+        return len(self.paths)
 
 
 def form_of(made: Class) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .values import Known
+from .values import Known, Rep, Sizes
 
 if TYPE_CHECKING:
     from .call import Call
@@ -78,6 +79,10 @@ _FOLDED = frozenset(
         "EyeLike",
     ]
 )
+_ORDERING = frozenset(
+    ("Slice", "Concat", "Unsqueeze", "Squeeze", "Reshape", "Split", "Identity", "Transpose")
+)
+_RECURRENT = frozenset(("LSTM", "GRU", "RNN"))
 _GROWING = frozenset(("ConstantOfShape", "Expand", "Range", "Tile", "EyeLike"))
 
 
@@ -86,7 +91,7 @@ def folded(call: Call) -> list[Known] | None:
     node = call.node
     if node.op_type not in _FOLDED or node.domain not in ("", "ai.onnx"):
         return None
-    reps = [call.rep(i) if call.has(i) else None for i in range(call.count)]
+    reps = [_constant(call.rep(i)) if call.has(i) else None for i in range(call.count)]
     if not all(rep is None or isinstance(rep, Known) for rep in reps):
         return None
     known = [rep for rep in reps if isinstance(rep, Known)]
@@ -97,7 +102,8 @@ def folded(call: Call) -> list[Known] | None:
             return [known[0]]
         first = known[0]
         return [Known(first.array.T, first.origin, not first.transposed, first.trained)]
-    if any(rep.trained for rep in known) and node.op_type not in ("Shape", "Size"):
+    trained = any(rep.trained for rep in known) and node.op_type not in ("Shape", "Size")
+    if trained and not _becomes_a_layers(node):
         return None  # a parameter stays one
     if any(rep.array.dtype.kind not in "fiub" for rep in known):
         return None
@@ -105,7 +111,30 @@ def folded(call: Call) -> list[Known] | None:
         return None
     if node.op_type not in _GROWING and _broadcast_size(known) > _MOST + sum(rep.array.size for rep in known):
         return None
-    return _computed(node, reps, len(node.outputs))
+    given = [rep if isinstance(rep, Known) else None for rep in reps]
+    made = _computed(node, given, len(node.outputs))
+    return [replace(each, trained=trained) for each in made] if made is not None else None
+
+
+def _constant(rep: Rep) -> Rep:
+    """Return sizes that are all known as the constant that they are."""
+    if not isinstance(rep, Sizes) or not all(isinstance(n, int) for n in rep.elements):
+        return rep
+    array = np.array(rep.elements, np.int64)
+    return Known(array[0] if rep.scalar else array)
+
+
+def _becomes_a_layers(node: Any, depth: int = 8) -> bool:
+    """Return whether a parameter is only brought into the order that a recurrent layer wants."""
+    uses = [use for value in node.outputs for use in value.uses()]
+    if node.op_type not in _ORDERING or not uses or not depth:
+        return False
+    if any(value.is_graph_output() for value in node.outputs):
+        return False
+    return all(
+        use.idx in (1, 2, 3) if use.node.op_type in _RECURRENT else _becomes_a_layers(use.node, depth - 1)
+        for use in uses
+    )
 
 
 def _is_bounded(op_type: str, known: list[Known]) -> bool:

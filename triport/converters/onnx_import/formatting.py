@@ -72,13 +72,23 @@ def _operands(tree: ast.expr, indent: str) -> list[str]:
     """Return the lines of a long expression within brackets."""
     if isinstance(tree, ast.BinOp) and len(indent + text_of(tree)) > WIDTH:
         symbol = text_of(ast.BinOp(ast.Name("a", ast.Load()), tree.op, ast.Name("b", ast.Load())))[2:-1]
-        left = [text_of(ast.BinOp(tree.left, tree.op, ast.Name("b", ast.Load())))[: -len(f" {symbol}b")]]
-        return [*_fitting(left[0], tree.left, indent), *_broken(f"{indent}{symbol}", tree.right, "", indent)]
-    return (
-        _broken(indent + "", tree, "", indent)
-        if not isinstance(tree, ast.BinOp)
-        else [indent + text_of(tree)]
-    )
+        left = text_of(ast.BinOp(tree.left, tree.op, ast.Name("b", ast.Load())))[: -len(f" {symbol}b")]
+        return [*_fitting(left, tree.left, indent), *_broken(f"{indent}{symbol}", tree.right, "", indent)]
+    if isinstance(tree, ast.Compare) and len(tree.ops) == 1 and len(indent + text_of(tree)) > WIDTH:
+        last = ast.Name("b", ast.Load())
+        start = text_of(ast.Compare(tree.left, tree.ops, [last]))
+        symbol = text_of(ast.Compare(ast.Name("a", ast.Load()), tree.ops, [last]))[2:-1]
+        start = start[: -len(f" {symbol}b")]
+        return [
+            *_fitting(start, tree.left, indent),
+            *_broken(f"{indent}{symbol}", tree.comparators[0], "", indent),
+        ]
+    if isinstance(tree, ast.IfExp) and len(indent + text_of(tree)) > WIDTH:
+        parts = (("", tree.body), ("if ", tree.test), ("else ", tree.orelse))
+        return [line for word, part in parts for line in _broken(indent + word, part, "", indent)]
+    if isinstance(tree, ast.BinOp | ast.Compare | ast.IfExp):
+        return [indent + text_of(tree)]
+    return _broken(indent, tree, "", indent)
 
 
 def _fitting(text: str, tree: ast.expr, indent: str) -> list[str]:

@@ -28,7 +28,7 @@ def fuse(graph: Any) -> None:
     for node in list(graph):
         if node.graph is not graph or node.domain not in ("", "ai.onnx"):
             continue
-        rule = {"Add": _linear, "Mul": _of_product}.get(node.op_type)
+        rule = {"Add": _linear, "Mul": _of_product, "Reshape": _pads_in_order}.get(node.op_type)
         if rule is not None:
             rule(graph, node)
 
@@ -48,6 +48,39 @@ def _linear(graph: Any, add: Any) -> None:
             continue
         _replace(graph, add, "Linear", [first, weight, bias], [matmul])
         return
+
+
+def _pads_in_order(graph: Any, last: Any) -> None:
+    """PyTorch's list of paddings in ONNX's order, as its exporter turns it round: one choice of elements."""
+    import onnx_ir as ir
+
+    turned = _producer(last.inputs[0], "Transpose")
+    reversed_ = _producer(turned.inputs[0], "Slice") if turned is not None else None
+    if reversed_ is None or len(reversed_.inputs) != 5:
+        return
+    pairs = _producer(reversed_.inputs[0], "Reshape")
+    if pairs is None:
+        return
+    listed = pairs.inputs[0]
+    shape = listed.shape
+    length = shape[0] if shape is not None and len(shape) == 1 and isinstance(shape[0], int) else 0
+    start, end, axis, step = (_array(value) for value in reversed_.inputs[1:])
+    known = [("shape", pairs.inputs[1], [-1, 2]), ("flat", last.inputs[1], [-1])]
+    is_it = length and length % 2 == 0
+    is_it = is_it and all(_is_list(_array(value), wanted) for _, value, wanted in known)
+    is_it = is_it and all(_is_list(a, [w]) for a, w in ((start, -1), (axis, 0), (step, -1)))
+    if not is_it or end is None or end.size != 1 or int(end.reshape(-1)[0]) > -length:
+        return
+    places = np.arange(length).reshape(-1, 2)[::-1].T.reshape(-1)
+    index = ir.Value(name=f"{last.outputs[0].name}.order", const_value=ir.tensor(places))
+    index.type, index.shape = ir.TensorType(ir.DataType.INT64), ir.Shape(places.shape)
+    index.meta["constant"] = True
+    node = ir.Node("", "Gather", [listed, index], num_outputs=1, name=last.name)
+    _put(graph, node, last, [turned, reversed_, pairs])
+
+
+def _is_list(array: Any, wanted: list[int]) -> bool:
+    return array is not None and array.reshape(-1).tolist() == wanted
 
 
 def _matrix_shape(value: Any) -> tuple[int, int] | None:
@@ -153,9 +186,14 @@ def _replace(graph: Any, last: Any, op_type: str, inputs: list[Any], taken: list
     """Put one node in the place of several; the last one's output is its own."""
     import onnx_ir as ir
 
-    old = last.outputs[0]
     node = ir.Node(DOMAIN, op_type, inputs, num_outputs=1, name=last.name)
     node.metadata_props.update((taken[0] if op_type == "Linear" else last).metadata_props)
+    _put(graph, node, last, taken)
+
+
+def _put(graph: Any, node: Any, last: Any, taken: list[Any]) -> None:
+    """Put a node in the place of others, of which `last` made its output."""
+    old = last.outputs[0]
     node.outputs[0].name, node.outputs[0].type, node.outputs[0].shape = old.name, old.type, old.shape
     graph.insert_after(last, node)
     old.replace_all_uses_with(node.outputs[0], replace_graph_outputs=True)

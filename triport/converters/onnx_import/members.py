@@ -7,7 +7,8 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from .expressions import is_identifier, literal
+from .expressions import code, is_identifier, literal
+from .operators import Target
 from .state import Held
 from .translate import Written
 
@@ -15,24 +16,38 @@ from .translate import Written
 class Tree:
     """Members by the next step of their paths."""
 
-    def __init__(self, is_root: bool = False) -> None:
-        """Begin without members; a root is the class itself."""
+    def __init__(self, target: Target, parent: Tree | None = None) -> None:
+        """Begin without members; a tree without a parent is the class itself."""
         self.members: dict[str, Any] = {}
         self.in_turn = False
-        self.is_root = is_root
+        self.target, self.parent = target, parent
 
     def put(self, steps: list[str], member: Any) -> None:
         """Add a member at a path."""
         if len(steps) == 1:
             self.members[steps[0]] = member
         else:
-            self.members.setdefault(steps[0], Tree()).put(steps[1:], member)
+            self.members.setdefault(steps[0], Tree(self.target, self)).put(steps[1:], member)
 
     @property
     def kind(self) -> str:
-        """Whether it is a list, a dict, a holder, or a list that runs in turn."""
+        """Whether it is a list, a dict, a holder, a list that runs in turn, or numbered.
+
+        MindSpore takes no dict of layers into a list or dict, and no list into a dict: there layers with
+        names are attributes of a plain holder, and numbers in a dict are names of its.
+        """
+        own = self._own_kind
+        if self.target == "pytorch" or own == "holder":
+            return own
+        if own == "dict" and all(is_identifier(key) for key in self.members):
+            return "holder"
+        around = self.parent._own_kind if self.parent is not None else "holder"
+        return "numbered" if around == "dict" or (own, around) == ("dict", "list") else own
+
+    @property
+    def _own_kind(self) -> str:
         keys = list(self.members)
-        if self.is_root:
+        if self.parent is None:
             return "holder"
         if self.in_turn:
             return "sequential"
@@ -43,13 +58,15 @@ class Tree:
             return "list"
         if any(key.isdigit() for key in keys):
             return "dict"
-        holds = any(isinstance(v, Held) or (isinstance(v, Tree) and v.kind == "holder") for v in values)
+        holds = any(isinstance(v, Held) or (isinstance(v, Tree) and v._own_kind == "holder") for v in values)
         return "holder" if holds else "dict"
 
 
 def place_of(owner: ast.expr, key: str, kind: str) -> ast.expr:
     """Return where a member lies in a container of that kind."""
     owner = copy.deepcopy(owner)
+    if kind == "numbered":
+        return code("getattr(x, k)", x=owner, k=key)
     if kind == "holder":
         if not is_identifier(key):
             raise ValueError(f"not a name: {key!r}")
@@ -90,8 +107,8 @@ class TextKeys(ast.NodeTransformer):
             found = self._tree_of(found) if isinstance(found, Written) else found
         self.generic_visit(node)
         is_kept = isinstance(found, Tree) and not isinstance(found.members.get(steps[-1]), Held)
-        if isinstance(found, Tree) and is_kept and found.kind == "dict":
-            return ast.Subscript(node.value, ast.Constant(steps[-1]), ast.Load())
+        if isinstance(found, Tree) and is_kept and found.kind in ("dict", "numbered"):
+            return place_of(node.value, steps[-1], found.kind)
         return node
 
 

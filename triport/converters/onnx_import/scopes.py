@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from typing import Any
 
-from .state import path_of
+import numpy as np
+
+from .state import is_uniform, path_of
 
 # they become layers, whose path is their weights' names without the leaf
 _LAYERS = frozenset(
@@ -29,6 +32,7 @@ _LAYERS = frozenset(
 )
 _THROUGH = frozenset(("Transpose", "Identity", "Cast", "Reshape", "DequantizeLinear", "Squeeze", "Unsqueeze"))
 _LONG = 2000
+_LARGE = 1 << 16  # elements; a vector of ones has fewer
 
 
 class Homes:
@@ -41,6 +45,11 @@ class Homes:
         for node, found in names.items():
             if node.op_type in _LAYERS:
                 self._layers |= {path.rpartition(".")[0] for path in found}
+        scoped = _scoped_layers([node for node, found in names.items() if not found], nodes)
+        for node, path in scoped.items():
+            node.meta["layer"] = path
+            names[node] = [f"{path}.weight"]
+        self._layers |= set(scoped.values())
         self._layers.discard("")
         self.blocks: set[str] = {""}
         homes = {}
@@ -74,6 +83,27 @@ class Homes:
         return path
 
 
+def _scoped_layers(candidates: list[Any], nodes: list[Any]) -> dict[Any, str]:
+    """Return layers whose weights have no names of modules, by the scope that each has for itself.
+
+    torch.onnx.export folds BatchNorm into a convolution, whose weight it then numbers; the scope stays.
+    """
+    scopes = {node: path for node in nodes if (path := _scope(node))}
+    around = {
+        ".".join(steps[:i]) for steps in (p.split(".") for p in scopes.values()) for i in range(len(steps))
+    }
+    layers = Counter(path for node, path in scopes.items() if node.op_type in _LAYERS)
+    return {
+        node: scopes[node]
+        for node in candidates
+        if node.op_type in _LAYERS
+        and layers.get(scopes.get(node, "")) == 1
+        and scopes[node] not in around
+        and path_of(f"{scopes[node]}.weight")
+        and any(value is not None and _is_constant(value) for value in node.inputs[1:])
+    }
+
+
 def _initializers(node: Any, depth: int) -> Any:
     """Give the valid dotted names of a node's weights, those that reach it through a cast or the like too."""
     for value in node.inputs:
@@ -81,11 +111,19 @@ def _initializers(node: Any, depth: int) -> Any:
             continue
         producer = value.producer()
         if value.is_initializer() and value.name and path_of(value.name) and "." in value.name:
-            yield value.name
+            if not _is_stored_once(value):
+                yield value.name
         elif producer is not None and producer.op_type in _THROUGH and depth and value.const_value is None:
             first = producer.inputs[0] if producer.inputs else None
             if first is not None and _is_constant(first):
                 yield from _initializers(producer, depth - 1)
+
+
+def _is_stored_once(value: Any) -> bool:
+    """Return whether several readers read a tensor of one number: its name is that of one of them alone."""
+    if len(value.uses()) < 2 or value.const_value is None or value.const_value.size > _LARGE:
+        return False
+    return is_uniform(np.asarray(value.const_value.numpy()))
 
 
 def _is_constant(value: Any) -> bool:

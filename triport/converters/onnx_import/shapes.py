@@ -6,17 +6,18 @@ says it, and the branch that an If takes is open, though sizes decide it. Both a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from .ranks import add_ranks, needed_ranks
+
 # what onnx's shape inference may read as a value: sizes, axes, scales
 _SMALL = 4096
 _ROUNDS = 60
 _DEPTH = 60
-# of each operator, the input whose length is the rank of its output
-_SHAPED_BY = {"Reshape": 1, "Expand": 1, "ConstantOfShape": 0}
 # what decides a branch, computed by onnx's reference implementation
 _DECIDING = frozenset(
     (
@@ -49,7 +50,7 @@ def inferred(proto: Any) -> Any:
     """
     found = _by_onnx(proto)
     for _ in range(_ROUNDS):
-        ranked = _add_ranks(proto, found)
+        ranked = add_ranks(proto, found, Facts(found.graph, opset_of(proto)))
         decided = _write_out_branches(proto, found)
         if not ranked and not decided:
             break
@@ -110,10 +111,10 @@ def _copy_inner_infos(graph: Any, inferred_graph: Any) -> None:
                 _copy_inner_infos(mine.g, its.g)
 
 
-class _Facts:
+class Facts:
     """What is known of a graph's values by name, and of those around it: shapes, and values of sizes."""
 
-    def __init__(self, graph: Any, opset: int, around: _Facts | None = None) -> None:
+    def __init__(self, graph: Any, opset: int, around: Facts | None = None) -> None:
         self._around, self.opset = around, opset
         infos = [*graph.input, *graph.output, *graph.value_info]
         self._shapes = {
@@ -163,6 +164,10 @@ class _Facts:
         if node.op_type == "Constant" and "value" in kinds:
             tensor = kinds["value"].t
             return None if tensor.ByteSize() > _SMALL else onnx.numpy_helper.to_array(tensor).astype(object)
+        if node.op_type == "Size":
+            shape = self.shape(node.input[0])
+            known = [n for n in shape or [] if n is not None]
+            return None if shape is None or len(known) < len(shape) else np.array(math.prod(known), object)
         if node.op_type == "Shape" and not kinds:
             shape = self.shape(node.input[0])
             return None if shape is None else np.array(shape, object)
@@ -218,55 +223,27 @@ class _Facts:
         return np.asarray(made[0]).astype(object)
 
 
-def _opset(proto: Any) -> int:
+def opset_of(proto: Any) -> int:
+    """Return the version of the standard operators that a model is written in."""
     return max([e.version for e in proto.opset_import if e.domain in ("", "ai.onnx")], default=17)
-
-
-def _add_ranks(proto: Any, found: Any) -> bool:
-    """State the rank of what is reshaped to a shape of known length; return whether there was any."""
-    import onnx
-
-    facts = _Facts(found.graph, _opset(proto))
-    added = False
-    for node in proto.graph.node:
-        place = _SHAPED_BY.get(node.op_type)
-        if place is None or node.domain not in ("", "ai.onnx") or len(node.input) <= place:
-            continue
-        length = facts.shape(node.input[place])
-        if facts.shape(node.output[0]) is not None or length is None or len(length) != 1 or length[0] is None:
-            continue
-        if node.op_type == "Expand":
-            least = facts.shape(node.input[0])
-            if least is None:
-                continue
-            length = [max(length[0], len(least))]
-        kinds = {each.name: each.type.tensor_type.elem_type for each in found.graph.value_info}
-        kinds |= {each.name: each.type.tensor_type.elem_type for each in found.graph.output}
-        kind = kinds.get(node.output[0], 0)
-        if kind:
-            info = onnx.helper.make_tensor_value_info(node.output[0], kind, [None] * (length[0] or 0))
-            old = [each for each in proto.graph.value_info if each.name == node.output[0]]
-            for each in old:
-                proto.graph.value_info.remove(each)
-            proto.graph.value_info.append(info)
-            added = not old or added
-    return added
 
 
 def _write_out_branches(proto: Any, found: Any) -> bool:
     """Put the branch that sizes decide in an If's place; return whether there was any."""
-    facts = _Facts(found.graph, _opset(proto))
+    facts = Facts(found.graph, opset_of(proto))
     return _write_out(proto.graph, found.graph, facts, _names_of(proto.graph))
 
 
-def _write_out(graph: Any, inferred_graph: Any, facts: _Facts, taken: set[str]) -> bool:
+def _write_out(graph: Any, inferred_graph: Any, facts: Facts, taken: set[str]) -> bool:
     nodes: list[Any] = []
     changed = False
+    needed = needed_ranks(graph, facts)
     for node, other in zip(list(graph.node), list(inferred_graph.node), strict=True):
         inner = {a.name: a.g for a in node.attribute if a.HasField("g")}
-        condition = facts.value(node.input[0]) if node.op_type == "If" and node.domain == "" else None
-        if condition is not None and condition.size == 1 and condition.reshape(-1)[0] is not None:
-            branch = inner["then_branch" if bool(condition.reshape(-1)[0]) else "else_branch"]
+        found = {a.name: a.g for a in other.attribute if a.HasField("g")}
+        taken_branch = _branch_taken(node, found, facts, needed)
+        if taken_branch is not None:
+            branch = inner[taken_branch]
             nodes += _inlined(node, branch, taken)
             graph.initializer.extend(branch.initializer)
             changed = True
@@ -274,13 +251,39 @@ def _write_out(graph: Any, inferred_graph: Any, facts: _Facts, taken: set[str]) 
         for a, b in zip(node.attribute, other.attribute, strict=True):
             if a.HasField("g"):
                 inside = taken | _names_of(a.g)
-                changed = _write_out(a.g, b.g, _Facts(b.g, facts.opset, facts), inside) or changed
+                changed = _write_out(a.g, b.g, Facts(b.g, facts.opset, facts), inside) or changed
         nodes.append(node)
     if changed:
         copies = [type(node).FromString(node.SerializeToString()) for node in nodes]
         del graph.node[:]
         graph.node.extend(copies)
     return changed
+
+
+def _branch_taken(
+    node: Any, branches: Mapping[str, Any], facts: Facts, needed: Mapping[str, int]
+) -> str | None:
+    """Return which branch of an If is taken: the one that sizes decide, or whose outputs can be read."""
+    if node.op_type != "If" or node.domain not in ("", "ai.onnx"):
+        return None
+    condition = facts.value(node.input[0])
+    if condition is not None and condition.size == 1 and condition.reshape(-1)[0] is not None:
+        return "then_branch" if bool(condition.reshape(-1)[0]) else "else_branch"
+    possible = [
+        name
+        for name, graph in branches.items()
+        if _can_be_read(graph, node, Facts(graph, facts.opset, facts), needed)
+    ]
+    return possible[0] if len(possible) == 1 else None
+
+
+def _can_be_read(branch: Any, node: Any, inside: Facts, needed: Mapping[str, int]) -> bool:
+    """Return whether a branch's outputs can have the ranks that what reads them needs."""
+    for inner, outer in zip(branch.output, node.output, strict=True):
+        shape = inside.shape(inner.name)
+        if outer in needed and shape is not None and len(shape) != needed[outer]:
+            return False
+    return True
 
 
 def _inlined(node: Any, branch: Any, taken: set[str]) -> Iterator[Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .expressions import code
-from .values import Sizes, Variable
+from .values import Known, Sizes
 
 if TYPE_CHECKING:
     from .call import Call
@@ -18,7 +18,7 @@ _INTEGERS = ("int64", "int32")
 Element = int | ast.expr
 
 
-def sizes_made(call: Call) -> Sizes | None:
+def sizes_made(call: Call) -> Sizes | Known | None:
     """Return what a node makes as sizes, or None if it is no shape arithmetic."""
     rule = _RULES.get(call.node.op_type)
     if rule is None or call.node.domain not in ("", "ai.onnx"):
@@ -28,9 +28,11 @@ def sizes_made(call: Call) -> Sizes | None:
 
 def _shape(call: Call) -> Sizes | None:
     shape = call.shape(0)
-    if shape is None or not isinstance(call.rep(0), Variable):
+    if shape is None or isinstance(call.rep(0), Known):
         return None
     start, end = call.attribute("start", 0), call.attribute("end", None)
+    if isinstance(call.rep(0), Sizes):
+        return Sizes(tuple(n for n in shape if isinstance(n, int))[slice(start, end)])
     tensor = call.tensor(0)
     found: list[Element] = [
         n if isinstance(n, int) else code("x.shape[i]", x=tensor, i=i) for i, n in enumerate(shape)
@@ -153,6 +155,36 @@ def _arithmetic(on_numbers: Callable[[int, int], int], template: str) -> Callabl
     return rule
 
 
+def _equal(call: Call) -> Known | None:
+    """Compare sizes with numbers, where what they are says it: a size of a shape is no negative number."""
+    a, b = call.ints(0), call.ints(1)
+    if not _is_sizes(call) or a is None or b is None or len(a) != len(b):
+        return None
+    found = [_are_equal(x, y) for x, y in zip(a, b, strict=True)]
+    if any(each is None for each in found) or call.output_shape() != [len(a)]:
+        return None
+    return Known(np.array(found, bool))
+
+
+def _are_equal(x: Element, y: Element) -> bool | None:
+    if isinstance(x, int) and isinstance(y, int):
+        return x == y
+    for number, element in ((x, y), (y, x)):
+        if isinstance(number, int) and isinstance(element, ast.AST) and number < 0:
+            return None if _may_be_negative(element) else False
+    return None
+
+
+def _where(call: Call) -> Sizes | None:
+    """Choose sizes by a mask that is known."""
+    mask, a, b = call.constant(0), call.ints(1), call.ints(2)
+    if mask is None or a is None or b is None or mask.ndim != 1 or not len(a) == len(b) == len(mask):
+        return None
+    if not any(isinstance(call.rep(i), Sizes) for i in (1, 2)) or call.dtype(1) != "int64":
+        return None
+    return Sizes(tuple(x if chosen else y for chosen, x, y in zip(mask, a, b, strict=True)))
+
+
 def _one(x: Element, y: Element, on_numbers: Callable[[int, int], int], template: str) -> Element | None:
     if isinstance(x, int) and isinstance(y, int):
         if template == "x // y" and (y == 0 or x < 0 or y < 0):
@@ -160,16 +192,13 @@ def _one(x: Element, y: Element, on_numbers: Callable[[int, int], int], template
         found = on_numbers(x, y)
         return found if abs(found) < 2**62 else None
     if template == "x // y":
-        # ONNX rounds to zero, Python down: not the same where a subtraction may have made it negative
-        if any(
-            isinstance(e, ast.AST) and any(isinstance(n, ast.Sub | ast.USub) for n in ast.walk(e))
-            for e in (x, y)
-        ):
-            return None
         if (isinstance(x, int) and x < 0) or (isinstance(y, int) and y <= 0):
             return None
         if y == 1:
             return x
+        # ONNX rounds to zero, Python down: not the same where a subtraction may have made it negative
+        if any(isinstance(e, ast.AST) and _may_be_negative(e) for e in (x, y)):
+            return code("int(x / y)", x=x, y=y)
     if template == "x * y" and 1 in (x if isinstance(x, int) else 0, y if isinstance(y, int) else 0):
         return y if isinstance(x, int) else x
     if template == "x + y" and y == 0 and isinstance(y, int):
@@ -177,7 +206,11 @@ def _one(x: Element, y: Element, on_numbers: Callable[[int, int], int], template
     return code(template, x=x, y=y)
 
 
-_RULES: dict[str, Callable[[Call], Sizes | None]] = {
+def _may_be_negative(element: ast.AST) -> bool:
+    return any(isinstance(n, ast.Sub | ast.USub) for n in ast.walk(element))
+
+
+_RULES: dict[str, Callable[[Call], Sizes | Known | None]] = {
     "Shape": _shape,
     "Size": _size,
     "Gather": _gather,
@@ -188,6 +221,8 @@ _RULES: dict[str, Callable[[Call], Sizes | None]] = {
     "Identity": _same,
     "Cast": _cast,
     "Reshape": _reshape,
+    "Equal": _equal,
+    "Where": _where,
     "Add": _arithmetic(lambda a, b: a + b, "x + y"),
     "Sub": _arithmetic(lambda a, b: a - b, "x - y"),
     "Mul": _arithmetic(lambda a, b: a * b, "x * y"),

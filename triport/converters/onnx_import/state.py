@@ -114,6 +114,7 @@ class State:
     def __init__(self) -> None:
         """Begin without layers."""
         self.members: dict[str, Layer | Held] = {}
+        self._owners: set[str] = set()  # the paths within which members lie
         self._paths: dict[str, str] = {}  # of each initializer, where it is held
         self.renamed: dict[str, str] = {}  # initializers whose own names could not be kept
         self.origins: dict[str, str] = {}  # of each path, the initializer that it holds
@@ -129,7 +130,7 @@ class State:
                 return self._paths[key]
         stated = None if label.rpartition(".")[2].isdigit() else path_of(label)  # a number is no attribute
         path = self._free(stated or _inside(prefix, plain(label, "constant")))
-        self.members[path] = Held(array, rep.trained)
+        self._put(path, Held(array, rep.trained))
         self._paths[rep.origin or key] = path
         if rep.origin is not None:
             self.origins[path] = rep.origin
@@ -137,23 +138,32 @@ class State:
             self.renamed[rep.origin] = path
         return path
 
-    def add_copy(self, label: str, array: np.ndarray, prefix: str) -> str:
-        """Hold a buffer in a block that has the value of another block's tensor, and return its path."""
+    def add_copy(self, label: str, array: np.ndarray, prefix: str, trained: bool = False) -> str:
+        """Hold a tensor in a block that has the value of another block's, and return its path."""
         key = f"{prefix}:{label}"
         if key not in self._paths:
             path = self._free(_inside(prefix, plain(label, "constant")))
-            self.members[path] = Held(array, False)
+            self._put(path, Held(array, trained))
             self._paths[key] = path
         return self._paths[key]
 
     def add_layer(
-        self, noun: str, constructor: ast.expr, weights: dict[str, Known], prefix: str
+        self,
+        noun: str,
+        constructor: ast.expr,
+        weights: dict[str, Known],
+        prefix: str,
+        scope: str | None = None,
     ) -> str | None:
         """Hold a layer and return its path; None if one of its weights is held elsewhere already.
 
-        The path is what the names of its weights have in common before their leaves.
+        The path is what the names of its weights have in common before their leaves, or else its scope.
         """
-        origins = {leaf: rep.origin for leaf, rep in weights.items() if rep.origin is not None}
+        origins = {
+            leaf: rep.origin
+            for leaf, rep in weights.items()
+            if rep.origin is not None and not (rep.origin in self._paths and is_uniform(rep.array))
+        }
         homes = {self._paths[each] for each in origins.values() if each in self._paths}
         if homes:
             home = {path.rpartition(".")[0] for path in homes}
@@ -163,10 +173,16 @@ class State:
                 if all(self._paths.get(each) == f"{found}.{leaf}" for leaf, each in origins.items()):
                     return found
             return None
-        path = self._free(self._layer_path(origins) or _inside(prefix, noun))
-        self.members[path] = Layer(constructor, {leaf: rep.array for leaf, rep in weights.items()})
+        is_inside = scope is not None and (not prefix or scope.startswith(f"{prefix}."))
+        # the name of a tensor of one number may be another layer's: an exporter stores equal ones once
+        uniform = {each for leaf, each in origins.items() if is_uniform(weights[leaf].array)}
+        certain = {leaf: each for leaf, each in origins.items() if each not in uniform}
+        stated = self._layer_path(certain) or (scope if is_inside else None) or self._layer_path(origins)
+        path = self._free(stated or _inside(prefix, noun))
+        self._put(path, Layer(constructor, {leaf: rep.array for leaf, rep in weights.items()}))
         for leaf, origin in origins.items():
-            self._paths[origin] = f"{path}.{leaf}"
+            if origin not in uniform or origin == f"{path}.{leaf}":
+                self._paths[origin] = f"{path}.{leaf}"
             self.origins[f"{path}.{leaf}"] = origin
             if origin != f"{path}.{leaf}":
                 self.renamed[origin] = f"{path}.{leaf}"
@@ -183,18 +199,22 @@ class State:
         return None
 
     def _free(self, path: str) -> str:
-        """Return the path, numbered if it is taken, or lies within or around a layer."""
-        candidate, count = path, 1
-        while self._is_taken(candidate):
-            count += 1
-            candidate = f"{path}_{count}"
-        return candidate
+        """Return the path, a step of it numbered where it is taken, or lies within or around a layer."""
+        steps = path.split(".")
+        for last, step in enumerate(steps):
+            count = 1
+            while self._is_taken(".".join(steps[: last + 1]), is_whole=last + 1 == len(steps)):
+                count += 1
+                steps[last] = f"{'n' if step.isdigit() else ''}{step}_{count}"
+        return ".".join(steps)
 
-    def _is_taken(self, path: str) -> bool:
-        if path in self.members or any(each.startswith(path + ".") for each in self.members):
-            return True
-        parts = path.split(".")
-        return any(".".join(parts[:i]) in self.members for i in range(1, len(parts)))
+    def _is_taken(self, path: str, is_whole: bool) -> bool:
+        return path in self.members or (is_whole and path in self._owners)
+
+    def _put(self, path: str, member: Layer | Held) -> None:
+        self.members[path] = member
+        steps = path.split(".")
+        self._owners |= {".".join(steps[:i]) for i in range(1, len(steps))}
 
     def leaves(self) -> dict[str, str]:
         """Return the leaves that the initializers have other names for: `gamma` is `weight` in most graphs.
@@ -228,6 +248,14 @@ class State:
             else:
                 found |= {f"{path}.{leaf}": array for leaf, array in member.weights.items()}
         return found
+
+
+def is_uniform(array: np.ndarray) -> bool:
+    """Return whether a tensor is one number over and over.
+
+    Exporters store equal tensors once: the ones of two norms are then one initializer, and not shared.
+    """
+    return bool(array.size) and bool((array == array.flat[0]).all())
 
 
 def renamed_leaf(path: str, leaves: dict[str, str]) -> str:

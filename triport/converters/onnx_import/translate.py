@@ -134,7 +134,7 @@ class Translation:
                 f"{self.shared.framework.shown}"
             )
         self._check_outputs(call)
-        call.body.translation = self
+        call.body.translation, call.body.scope = self, node.meta.get("layer")
         result = operator.translate(call)
         unread = call.unread()
         if unread is not None:

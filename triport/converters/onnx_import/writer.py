@@ -135,7 +135,8 @@ _SAFETENSORS_8 = {"F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2"}
 class Source:
     """What was written: the text of the .py file, the weights by their names, and what a report says.
 
-    `origins` has the initializer of each weight that is one, which the layer may keep transposed.
+    `origins` has the initializer of each weight that is one, which the layer may keep transposed. `modules`
+    has the class of each block by its path, the whole network's is "".
     """
 
     name: str
@@ -148,6 +149,7 @@ class Source:
     inputs: list[tuple[str, str, list[int | str | None] | None]] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
     origins: dict[str, str] = field(default_factory=dict)
+    modules: dict[str, str] = field(default_factory=dict)
 
     @property
     def lines(self) -> int:
@@ -194,6 +196,7 @@ def source_of(model: Any, target: Target, name: str, root: Block) -> Source:
         [(v.name, *fields_of(v)) for v in inputs],
         [v.name for v in model.graph.outputs],
         {renamed_leaf(path, leaves): origin for path, origin in shared.state.origins.items()},
+        {path: each.name for each in classes for path in each.paths},
     )
 
 

@@ -6,7 +6,6 @@ cut off goes on where it stopped, in this run; in a later one only where a hash 
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
-from triport.converters.formats import FormatError, SourceFile
+from triport.converters.formats import FormatError, SourceFile, file_sha256
 from triport.converters.formats.not_checkpoints import what_it_is
 from triport.converters.hub import ADDRESS, connected, reason_of, without_secrets
 from triport.converters.sources.located import Asked, SourceError
@@ -71,13 +70,13 @@ def download(wanted: Wanted, asked: Asked) -> str:
     """
     check_address(wanted.address)
     if wanted.target.is_file() and wanted.digits:
-        found = _sha256(wanted.target)
+        found = file_sha256(wanted.target)
         if found.startswith(wanted.digits):
             return found
         asked.tell(f"{wanted.target}: was changed since it was downloaded, and is downloaded again")
     if asked.offline:
         if wanted.target.is_file() and not wanted.digits:
-            return _sha256(wanted.target)
+            return file_sha256(wanted.target)
         raise SourceError(
             f"{wanted.what}: was not downloaded before, and --offline forbids to do it now. Leave --offline "
             f"out, or put the file at {wanted.target}"
@@ -109,7 +108,7 @@ def _finished(wanted: Wanted, part: Path, asked: Asked) -> str:
             failure = reason_of(error, ADDRESS)
     if failure:  # outside of the handler: the client's own error has the address in it
         raise SourceError(f"{wanted.what}: cannot be downloaded: {failure}")
-    found = _sha256(part)
+    found = file_sha256(part)
     page = _page(part)
     if wanted.digits and not found.startswith(wanted.digits):
         raise _DifferentError(
@@ -216,11 +215,6 @@ def _is_this_machine(host: str) -> bool:
     with suppress(ValueError):
         return ipaddress.ip_address(host).is_loopback
     return False
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _page(path: Path) -> str | None:

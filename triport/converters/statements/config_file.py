@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from triport.converters.formats import Checkpoint
-from triport.converters.statements.statement import HARMLESS_ARGUMENTS, Statement, statements_in
+from triport.converters.formats.beside import COUNT, stated_beside
+from triport.converters.statements.statement import HARMLESS_ARGUMENTS, Statement, named_in, statements_in
 
 NAME = "config.json"
 _MAX_BYTES = 1 << 20
@@ -54,11 +55,13 @@ def labels_beside(file: str | Path) -> tuple[str, ...]:
 def read(checkpoint: Checkpoint) -> Iterator[Statement]:
     """Yield what the config.json beside a file says."""
     config = config_beside(checkpoint.path)
+    plain = stated_beside({key: value for key, value in config.items() if key != "model_name"})
     if not {"architecture", "pretrained_cfg"} & config.keys():
+        # no publisher's: of anybody's words those that are an architecture's name
+        yield from named_in(plain, f"{NAME}: ")
         return
-    plain = {key: value for key, value in config.items() if not isinstance(value, dict | list)}
-    plain.pop("model_name", None)
-    yield from statements_in(plain, f"{NAME}: ")
+    first = {key: value for key, value in plain.items() if key.count(".") == key.endswith(f".{COUNT}")}
+    yield from statements_in(first, f"{NAME}: ")
     arguments = config.get("model_args")
     for key, value in (arguments if isinstance(arguments, dict) else {}).items():
         if key not in HARMLESS_ARGUMENTS:

@@ -9,10 +9,9 @@ from typing import NamedTuple
 from triport.converters.formats import short
 from triport.converters.graphs.flow import in_order
 from triport.converters.graphs.stored import stored_flow
-from triport.converters.statements.statement import Statement
+from triport.converters.statements.statement import Statement, activation_of, plain_name
 from triport.reference_models.spec import Architecture, ModelSpec, Runtime, all_models
 
-_MODULE = re.compile(r"^(torchvision|timm|mindcv)\.models\.(\w+\.)?(?=\w)")
 _WORD = re.compile(r"[^a-z0-9]+")
 
 
@@ -58,6 +57,10 @@ def judge(statement: Statement, spec: ModelSpec, num_classes: int, runtime: Runt
     if statement.about == "epsilon":
         found = epsilons(spec)
         return _judgement(statement, found == {statement.value}, f"{spec.name} has {_numbers(found)}")
+    if statement.about == "activation":
+        used = activations(spec)
+        right = activation_of(str(statement.value)) in used
+        return _judgement(statement, right, f"{spec.name} has {' and '.join(sorted(used))}")
     return _judgement(statement, False, f"{spec.name} is built without it")
 
 
@@ -90,14 +93,16 @@ def _may_say(architecture: Architecture, runtime: Runtime) -> bool:
     return runtime != "pytorch" or architecture.publisher != "mindcv"
 
 
-def plain_name(text: str) -> str:
-    """Return an architecture's name without a hub's owner and without the tag of one of its checkpoints."""
-    last = _MODULE.sub("", text.strip().rpartition("/")[2].rpartition(":")[2])
-    return last.partition(".")[0].lower().replace("-", "_")
-
-
 def _letters(text: str) -> str:
     return _WORD.sub("", text.lower())
+
+
+def activations(spec: ModelSpec) -> set[str]:
+    """Return the names of a model's activations."""
+    flow = stored_flow(spec.name)
+    steps = in_order(flow) if flow is not None else []
+    clipped = {"relu6" for step in steps if step.op == "clip" and step.attributes == {"max": 6, "min": 0}}
+    return clipped | {step.op for step in steps if step.op in ("relu", "relu6")}
 
 
 def epsilons(spec: ModelSpec) -> set[float]:

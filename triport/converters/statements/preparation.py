@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from triport.converters.formats import Checkpoint
+from triport.converters.identification.published_weights import recognised
 from triport.converters.provenance import (
     PREPROCESSING_KNOWN_KEY,
     SOURCE_DIALECT_KEY,
     stated_preprocessing,
 )
-from triport.converters.published_weights import recognised
 from triport.converters.statements.preprocessing_files import Known, Preparation, stated_beside
 from triport.reference_models.spec import ModelSpec, Weights
 

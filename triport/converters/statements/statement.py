@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from itertools import islice
 from typing import Literal, NamedTuple
 
-Subject = Literal["model", "our model", "classes", "epsilon", "option"]
+from triport.converters.formats.beside import COUNT
+from triport.reference_models.spec import all_models
 
-_MODEL_KEYS = ("arch", "architecture", "model", "model_name", "model_arch", "backbone", "net", "network")
-_CLASSES_KEYS = ("num_classes", "nb_classes", "n_classes")
-_EPSILON_KEYS = ("bn_eps", "norm_eps")
+Subject = Literal["model", "our model", "classes", "epsilon", "activation", "option"]
+
+_MODEL_KEYS = (
+    *("arch", "architecture", "model", "model_name", "model_arch", "backbone", "net", "network"),
+    *("arch_name", "architecture_name", "model_architecture", "backbone_name", "net_name", "network_name"),
+    *("timm_model",),
+)
+# a network beside this one, or one that this one comes from
+_OF_ANOTHER = (
+    *("teacher", "distil", "pretrain", "finetune", "fine_tune", "init", "resume", "checkpoint", "ckpt"),
+    *("source", "parent", "baseline", "discriminator", "loss", "criterion", "optim", "perceptual"),
+)
+_CLASSES_KEYS = (
+    *("num_classes", "nb_classes", "n_classes", "num_class", "nb_class", "n_class", "nclass", "nclasses"),
+    *("num_labels", "class_num", "classes_num"),
+)
+# lists and tables of the outputs' names
+_NAMES_OF_CLASSES = (
+    *("classes", "class_names", "class_to_idx", "idx_to_class", "id2label", "label2id", "label_names"),
+    *("classnames", "categories"),
+)
+_EPSILON_KEYS = ("bn_eps", "norm_eps", "bn_epsilon", "norm_epsilon", "batch_norm_epsilon", "batchnorm_eps")
+_NORM_PLACES = ("norm_cfg", "bn_args", "bn_kwargs", "norm_kwargs", "norm", "bn", "batch_norm", "norm_args")
+_ACTIVATION_KEYS = ("act_layer", "act", "activation", "act_func", "act_fn", "activation_fn", "hidden_act")
 # what changes the function and no weight's shape, and the values that change nothing
 _OPTIONS: Mapping[str, tuple[object, ...]] = {
     "global_pool": ("avg", "fast", "", None),
@@ -19,6 +44,14 @@ _OPTIONS: Mapping[str, tuple[object, ...]] = {
     "replace_stride_with_dilation": (False, None),
     "split_bn": (False, None),
 }
+_ARGUMENT = re.compile(
+    r"""(?<![\w.])-{0,2}["']?(\w+)(?=["']?(?:\s*[=:]\s*|\s+)["']?([A-Za-z][\w./-]{2,80})(?![\w(]))"""
+)
+_MAX_ARGUMENTS = 2000
+_MAX_NAME = 200
+# what texts of key=value call a network
+_WORD_OF_MODELS = re.compile(r"arch|model|backbone|net|encoder|^name$|^type$")
+_MODULE = re.compile(r"^(torchvision|timm|mindcv)\.models\.(\w+\.)?(?=\w)")
 
 
 # what changes no function: how a network was initialised or is trained
@@ -69,22 +102,118 @@ class Statement(NamedTuple):
 def statements_in(values: Mapping[str, object], prefix: str = "") -> Iterator[Statement]:
     """Yield the statements in a table of texts and numbers, told by the last part of each dotted key."""
     for path, value in values.items():
-        key = path.rpartition(".")[2]
-        where = f"{prefix}{path}"
-        if isinstance(value, str) and key in _MODEL_KEYS:
-            if value.strip() and not _is_a_file(value):
-                yield Statement(where, "model", value)
-        elif isinstance(value, bool):
-            if key in _OPTIONS and value not in _OPTIONS[key]:
-                yield Statement(where, "option", value)
-        elif isinstance(value, int | str) and key in _CLASSES_KEYS and str(value).isdecimal() and int(value):
-            yield Statement(where, "classes", int(value))
-        elif isinstance(value, int | float) and key in _EPSILON_KEYS:
-            yield Statement(where, "epsilon", float(value))
-        elif isinstance(value, str | int | float) and key in _OPTIONS and value not in _OPTIONS[key]:
-            yield Statement(where, "option", value)
+        parts = entry_parts(path)
+        about = _about(parts, value, is_count=path.endswith(f".{COUNT}"))
+        if about is not None and not _is_of_another(".".join(parts[:-1])):
+            kind, found = about
+            yield Statement(f"{prefix}{path.removesuffix(f'.{COUNT}')}", kind, found)
 
 
-def _is_a_file(text: str) -> bool:
-    """Whether a text is where something lies, not what it is: `--model weights/best.pth`."""
-    return text.startswith(("/", "./", "../", "~")) or text.lower().endswith(_FILE_SUFFIXES)
+def named_in(values: Mapping[str, object], prefix: str = "") -> Iterator[Statement]:
+    """Yield the names of known architectures in a table, wherever they stand and whatever they are called.
+
+    What says that it is of another network, a teacher or what the training began with, is left out.
+    """
+    for path, value in values.items():
+        if isinstance(value, str) and not _is_of_another(path):
+            for where, name in _names(path, value):
+                yield Statement(f"{prefix}{where}", "model", name)
+
+
+def entry_parts(path: str) -> list[str]:
+    """Return the parts of a dotted key in small letters, without those of a list's items or their number."""
+    parts = path.lower().replace("-", "_").split(".")
+    while len(parts) > 1 and (parts[-1].isdecimal() or parts[-1] == COUNT):
+        parts.pop()
+    return parts
+
+
+def _names(path: str, text: str) -> Iterator[tuple[str, str]]:
+    """Yield (where, name) of each known architecture that a text is, or names in key=value, YAML or words."""
+    if _is_known(text):
+        yield path, text
+        return
+    for found in islice(_ARGUMENT.finditer(text), _MAX_ARGUMENTS):
+        key, name = found.groups()
+        if _is_known(name) and not _is_of_another(key) and _WORD_OF_MODELS.search(key.lower()):
+            yield f"{path}: {key}", name
+
+
+def _is_of_another(path: str) -> bool:
+    # timm's pretrained_cfg is of the network itself
+    return any(word in path.lower().replace("pretrained_cfg", "") for word in _OF_ANOTHER)
+
+
+def _is_known(text: str) -> bool:
+    # a word alone is seldom one: no architecture is looked up for "adam"
+    return len(text) <= 100 and any(c.isdecimal() for c in text) and plain_name(text) in _known_names()
+
+
+@cache
+def _known_names() -> frozenset[str]:
+    names = set(all_models())
+    for spec in all_models().values():
+        names |= {one.name for one in spec.architectures}
+    return frozenset(names)
+
+
+def plain_name(text: str) -> str:
+    """Return an architecture's name without a hub's owner and without the tag of one of its checkpoints."""
+    last = _MODULE.sub("", text.strip().rpartition("/")[2].rpartition(":")[2])
+    return last.partition(".")[0].lower().replace("-", "_")
+
+
+def _about(
+    parts: Sequence[str], value: object, is_count: bool
+) -> tuple[Subject, str | int | float | bool] | None:
+    """Return what an entry is about, and what it says; None where it says nothing of the network.
+
+    Args:
+        parts: of its dotted key, in small letters.
+        value: what stands there.
+        is_count: whether that is how many a list or table has.
+    """
+    key = parts[-1]
+    if is_count:
+        return ("classes", value) if key in _NAMES_OF_CLASSES and isinstance(value, int) else None
+    if isinstance(value, str) and key in _MODEL_KEYS:
+        return ("model", value) if _is_a_name(value) else None
+    if isinstance(value, str) and key in _ACTIVATION_KEYS:
+        return ("activation", value) if activation_of(value) else None
+    if isinstance(value, int | str) and key in _CLASSES_KEYS and str(value).isdecimal() and int(value):
+        return "classes", int(value)
+    is_epsilon = key in _EPSILON_KEYS or (key == "eps" and len(parts) > 1 and parts[-2] in _NORM_PLACES)
+    if isinstance(value, int | float) and not isinstance(value, bool) and is_epsilon:
+        return "epsilon", float(value)
+    if isinstance(value, str | int | float) and key in _OPTIONS and value not in _OPTIONS[key]:
+        return "option", value
+    return None
+
+
+def activation_of(text: str) -> str | None:
+    """Return what a graph here calls an activation by its usual names; None for what is none of a body.
+
+    A Softmax or sigmoid is behind the network, as training scripts use the word.
+    """
+    word = re.sub(r"[^a-z0-9]", "", text.lower().rpartition(".")[2])
+    return _ACTIVATIONS.get(word)
+
+
+_ACTIVATIONS = {
+    **{"relu": "relu", "relu6": "relu6", "silu": "silu", "swish": "silu", "mish": "mish", "gelu": "gelu"},
+    **{
+        "leakyrelu": "leakyrelu",
+        "elu": "elu",
+        "selu": "selu",
+        "hardswish": "hardswish",
+        "hswish": "hardswish",
+    },
+    **{"celu": "celu", "prelu": "prelu"},
+}
+
+
+def _is_a_name(text: str) -> bool:
+    """Whether a text may be an architecture's name, not where something lies: `--model weights/best.pth`."""
+    if not text.strip() or len(text) > _MAX_NAME or "\n" in text:
+        return False
+    return not (text.startswith(("/", "./", "../", "~")) or text.lower().endswith(_FILE_SUFFIXES))

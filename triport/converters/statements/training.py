@@ -5,26 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from triport.converters.formats import Checkpoint
-from triport.converters.statements.statement import HARMLESS_ARGUMENTS, Statement, statements_in
+from triport.converters.statements.statement import (
+    HARMLESS_ARGUMENTS,
+    Statement,
+    entry_parts,
+    named_in,
+    statements_in,
+)
 
 # where scripts keep how the network was made; "" is the first level
 _PLACES = (
     *("", "args", "train_args", "hyper_parameters", "hparams", "config", "model_config", "cfg", "opt"),
-    *("params", "meta", "model_args", "model_kwargs"),
+    *("params", "meta", "model_args", "model_kwargs", "training_args", "options", "opts", "settings", "conf"),
+    *("flags", "configuration", "arguments"),
 )
 _ARGUMENTS = ("model_kwargs", "model_args", "arch_kwargs")
 
 
 def read(checkpoint: Checkpoint) -> Iterator[Statement]:
     """Yield what the checkpoint's training script wrote beside the weights."""
-    near = {
-        path: value
-        for path, value in checkpoint.statements.items()
-        if path.rpartition(".")[0] in _PLACES or path.split(".")[0] in _PLACES[1:]
-    }
-    yield from statements_in(near)
+    near = {path: value for path, value in checkpoint.statements.items() if _is_near(entry_parts(path))}
+    found = list(statements_in(near))
+    yield from found
+    told = {statement.where for statement in found}
+    yield from (one for one in named_in(checkpoint.statements) if one.where not in told)
     for path, value in near.items():
-        place, _, key = path.rpartition(".")
         # what the network was built with besides its name
-        if place.rpartition(".")[2] in _ARGUMENTS and key not in HARMLESS_ARGUMENTS:
+        *places, key = entry_parts(path)
+        is_argument = bool(places) and places[-1] in _ARGUMENTS
+        if is_argument and key not in HARMLESS_ARGUMENTS and path not in told and value is not False:
             yield Statement(path, "option", value)
+
+
+def _is_near(parts: list[str]) -> bool:
+    return ".".join(parts[:-1]) in _PLACES or parts[0] in _PLACES[1:]

@@ -22,12 +22,18 @@ from onnx_ir.tensor_adapters import TorchTensor
 from triport.converters.environment import import_torch
 from triport.converters.mindir.quiet import silenced
 from triport.converters.networks.factories import users_code
+from triport.converters.versions.torch_onnx import (
+    OLDEST_WITH_DYNAMO,
+    by_torchscript,
+    has_dynamo,
+    newest_opset_of_torchscript,
+)
 from triport.reference_models.errors import TriportError
 
 from .network import PREFIX, TorchNet
 
 TORCHSCRIPT, DYNAMO = "torchscript", "dynamo"
-NEWEST_OF_TORCHSCRIPT, OLDEST_OF_DYNAMO = 20, 18
+OLDEST_OF_DYNAMO = 18
 _LOGGERS = ("torch.onnx", "torch.export", "torch._dynamo", "torch.fx", "onnxscript", "onnx_ir")
 
 
@@ -62,24 +68,24 @@ def export_torchscript(
     torch = import_torch()
     # the graph of what it does not know goes to stdout otherwise, where a result is to stand
     torch._C._jit_set_onnx_log_output_stream("stderr")
-    buffer = io.BytesIO()
+    buffer, newest = io.BytesIO(), newest_opset_of_torchscript(torch)
     names = net.output_names if wrapped is None else wrapped.names()
     with _exporting(TORCHSCRIPT, net):
         torch.onnx.export(
             net.wrapped if wrapped is None else wrapped,
             net.tensors(arrays),
             buffer,
-            dynamo=False,
             export_params=False,
-            opset_version=min(opset, NEWEST_OF_TORCHSCRIPT),
+            opset_version=min(opset, newest),
             training=torch.onnx.TrainingMode.PRESERVE,
             do_constant_folding=False,
             input_names=[given.name for given in net.inputs],
             output_names=list(names),
             dynamic_axes={name: axes for name, axes in _free_axes(net, free).items() if axes},
+            **by_torchscript(torch),
         )
     proto = onnx.load_from_string(buffer.getvalue())
-    if opset > NEWEST_OF_TORCHSCRIPT:
+    if opset > newest:
         proto = onnx.version_converter.convert_version(proto, opset)
     model = ir.from_proto(proto)
     given = {one.name for one in net.inputs}
@@ -102,6 +108,10 @@ def export_dynamo(
         NotExportedError: the exporter cannot.
     """
     torch = import_torch()
+    if not has_dynamo(torch):
+        raise NotExportedError(
+            f"PyTorch {torch.__version__} does not have it; PyTorch {OLDEST_WITH_DYNAMO} and later do"
+        )
     dims: dict[str, Any] = {}
     shapes = tuple(
         {place: dims.setdefault(axis, torch.export.Dim(axis)) for place, axis in axes.items()} or None

@@ -12,7 +12,7 @@ from onnx_ir.tensor_adapters import TorchTensor
 
 from triport import __version__
 from triport.converters.mindir.write_onnx import WriteError, name_data
-from triport.converters.onnx_model import IR_VERSIONS
+from triport.converters.onnx_export.written_model import IR_VERSIONS
 from triport.converters.provenance import VERSION_KEY
 from triport.reference_models.errors import listed
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from triport.converters.identify import IdentifyError
+from triport.converters.identification.identify import IdentifyError
 from triport.parity.imagenet.report import pair_difference, pair_verdict
 from triport.parity.imagenet.session import Done, Request, run
 

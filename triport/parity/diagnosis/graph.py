@@ -5,7 +5,7 @@ from __future__ import annotations
 from triport.converters.graphs.casts import without_casts
 from triport.converters.graphs.difference import differences
 from triport.converters.graphs.flow import Flow
-from triport.parity.report import layers_line
+from triport.parity.reports.terminal import layers_line
 
 from .finding import Finding
 from .sides import Sides

@@ -140,7 +140,7 @@ def _constant(first: np.ndarray, second: np.ndarray) -> str:
     values = np.unique(second)
     if values.size != 1 or np.unique(first).size == 1:
         return ""
-    return f"is {values[0]:g} everywhere: it has its initial value, or was never loaded"
+    return f"is {values[0] + 0.0:g} everywhere: it has its initial value, or was never loaded"
 
 
 def _scaled(first: np.ndarray, second: np.ndarray) -> str:

@@ -14,8 +14,8 @@ from .finding import Diagnosis, Finding
 from .graph import graph_finding
 from .precision import precision_finding
 from .preparation import classes_finding, preparation_finding
-from .sides import Sides, open_sides
-from .weights import Changed, changed_weights, lines, sentence_of
+from .sides import Sides, common_names, run_both
+from .weights import Changed, changed_weights, lines, sentence_of, spoiled_sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,12 @@ def run(request: Request, progress: Callable[[str], None] = lambda step: None) -
         TriportError: a file cannot be read, they have no model in common, or the images cannot be used.
     """
     progress("comparing the weights")
-    sides = open_sides(
-        request.first, request.second, device=request.device, seed=request.seed, progress=progress
-    )
+    tensors, fits = common_names(request.first, request.second)
+    if spoiled := spoiled_sentence(tensors):
+        conclusion = f"It is the weights: {spoiled}. Nothing else was compared: they reach every output."
+        finding = Finding("weights", False, spoiled)
+        return Diagnosis(str(request.first), str(request.second), fits[0].spec.name, (finding,), conclusion)
+    sides = run_both(tensors, fits, device=request.device, seed=request.seed, progress=progress)
     changed = changed_weights(sides, compared(sides.tensors).differences)
     of = {aspect: [one for one in changed if one.aspect == aspect] for aspect in ("weights", "precision")}
     precision = precision_finding(sides, of["precision"])

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from triport.converters.comparison import SideBySide, side_by_side
-from triport.converters.deciding import flow_stated
 from triport.converters.graphs.flow import Flow
-from triport.converters.identify import Fit
+from triport.converters.identification.deciding import flow_stated
+from triport.converters.identification.fit import Fit
 from triport.parity.session import Listener, ParityResult, Request, run
 from triport.reference_models.errors import TriportError
 
@@ -47,14 +47,12 @@ class Sides:
         return (str(first), str(second)) if same else (first.name, second.name)
 
 
-def open_sides(
-    first: Path, second: Path, *, device: str, seed: int, progress: Callable[[str], None]
-) -> Sides:
-    """Open two files, find the names that both have, and run them on the same inputs.
+def common_names(first: Path, second: Path) -> tuple[SideBySide, tuple[Fit, Fit]]:
+    """Open two files, and find the model and the names that both have.
 
     Raises:
         DiagnosisError: they have no model in common.
-        TriportError: one of them cannot be read, or nothing that could run them is installed.
+        TriportError: one of them cannot be read.
     """
     tensors = side_by_side(first, second)
     if tensors.fits is None:
@@ -63,8 +61,25 @@ def open_sides(
             "classes, by their names. `inspect` says what each is; `parity` compares a file whose BatchNorm "
             "was folded by its structure; `pair` finds the names of two networks of your own"
         )
-    left, right = tensors.fits
+    return tensors, tensors.fits
+
+
+def run_both(
+    tensors: SideBySide,
+    fits: tuple[Fit, Fit],
+    *,
+    device: str,
+    seed: int,
+    progress: Callable[[str], None],
+) -> Sides:
+    """Run two files on the same inputs.
+
+    Raises:
+        TriportError: nothing that could run them is installed, or one of them cannot be run.
+    """
+    first, second = Path(tensors.left.path), Path(tensors.right.path)
+    left, right = fits
     flows = flow_stated(tensors.left, left), flow_stated(tensors.right, right)
     progress("comparing what the two compute")
     request = Request((str(first), str(second)), runtimes=_RUNTIMES, device=device, seed=seed, layers=True)
-    return Sides((first, second), tensors, (left, right), flows, run(request, Listener(progress)))
+    return Sides((first, second), tensors, fits, flows, run(request, Listener(progress)))

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from triport.converters.comparison import Difference
-from triport.converters.formats import Tensor
+from triport.converters.comparison import Difference, SideBySide
+from triport.converters.finite import count_not_finite
+from triport.converters.formats import FLOATS, Tensor
 from triport.converters.names import head_weight
 from triport.parity.localise.weights import sentence
 
@@ -48,6 +49,24 @@ def changed_weights(sides: Sides, differences: tuple[Difference, ...]) -> list[C
             pattern = pattern_of(_values(mine[one.name]), _values(theirs[one.name]), head=one.name in head)
         found.append(Changed(one, pattern))
     return found
+
+
+def spoiled_sentence(tensors: SideBySide) -> str:
+    """Say which values of the second file are NaN or Inf, and spoil what it computes; "" where none are."""
+    spoiled = {
+        name: count_not_finite(tensor)
+        for name, tensor in tensors.theirs.items()
+        if tensor.dtype in FLOATS and name in tensors.mine
+    }
+    names = [name for name, count in spoiled.items() if count]
+    if not names:
+        return ""
+    first = names[0]
+    return (
+        f"NaN or Inf stand in {len(names)} of {len(spoiled)} tensors of the second file, first in {first}: "
+        f"{spoiled[first]} of {tensors.theirs[first].count} values, and "
+        f"{count_not_finite(tensors.mine[first]) or 'none'} in the first file"
+    )
 
 
 def _values(tensor: Tensor) -> np.ndarray:

@@ -39,9 +39,15 @@ if TYPE_CHECKING:
     Trace = Callable[[int, bool], onnx.ModelProto]
 
 
-def find_problem_by_tracing(path: Path, model: onnx.ModelProto, traced: int, trace: Trace) -> str | None:
-    """Return what speaks against a free batch, None if the Cell's graphs of all sizes are the same."""
-    for size in batch_sizes(traced):
+# beyond the branches that serve a few images otherwise than many; MindSpore traces it, and need not run it
+MANY_IMAGES = 65
+
+
+def find_problem_by_tracing(
+    path: Path, model: onnx.ModelProto, sizes: Sequence[int], trace: Trace
+) -> str | None:
+    """Return what speaks against a free batch, None if the Cell's graphs of these sizes are the same."""
+    for size in sizes:
         try:
             other = trace(size, True)
         except TriportError:

@@ -33,7 +33,7 @@ from triport.converters.networks.factories import Made
 from triport.converters.networks.input_specs import InputSpec
 from triport.reference_models.errors import TriportError
 
-from .batch_proof import find_problem_by_tracing, find_problem_image_by_image, name_difference
+from .batch_proof import MANY_IMAGES, find_problem_by_tracing, find_problem_image_by_image, name_difference
 from .proof import compare
 from .result import AnyConversion, NotEqualError, result_of
 from .verdicts import GraphVerdict
@@ -242,13 +242,19 @@ def _judge_batch(
         problem = find_problem_image_by_image(path, model, types, batched)
         return problem, f"a file with a batch of {traced}: each image gives what it gives there, and alone"
     if comparison.batch_sizes:
+        progress("tracing with many images")
         sizes = ", ".join(map(str, comparison.batch_sizes))
-        return None, f"traced with {traced}, compared with MindSpore at {sizes}, other images each time"
+        return (
+            find_problem_by_tracing(path, model, [MANY_IMAGES], origin.trace),
+            f"traced with {traced} and {MANY_IMAGES}, compared with MindSpore at {sizes}, other images each "
+            "time",
+        )
     progress("tracing with other batch sizes")
     if importlib.util.find_spec("onnxruntime") is None:
         return "that it could be free was not proven: onnxruntime is not installed", ""
-    problem = find_problem_by_tracing(path, model, traced, origin.trace)
-    sizes = ", ".join(map(str, batch_sizes(traced)))
+    asked = (*batch_sizes(traced), MANY_IMAGES)
+    problem = find_problem_by_tracing(path, model, asked, origin.trace)
+    sizes = ", ".join(map(str, asked))
     return problem, f"MindSpore traces the same graph with batch sizes {traced}, {sizes}"
 
 

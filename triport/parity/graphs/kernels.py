@@ -1,171 +1,171 @@
 """What MindSpore's CPU kernels approximate, written as ONNX: to tell their errors from a graph's.
 
-MindSpore 2.10 on the CPU computes tanh as a quotient of polynomials, 1e-4 off near 5, and takes the
-weights of cubic interpolation from a table of 1024 phases, up to 1e-3 off. The ONNX file has the exact
-operator. A copy of it with MindSpore's approximation in that place must give what MindSpore gives.
+MindSpore 2.10 on the CPU computes exp, log, tanh and what is made of them by polynomials (`formulas.py`), and
+takes the weights of cubic interpolation from a table of 1024 phases, up to 1e-3 off. The ONNX file has the
+exact operator. A copy of it with MindSpore's approximation in that place must give what MindSpore gives, and
+one with exact operators, in float64, what the file itself gives: ONNX Runtime approximates as well.
 """
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
 from triport.converters.mindir.inferred import Sizes, infer, iterate_types
+from triport.parity.kernels import formulas
+
+from .cubic import Axis
+from .onnx_arithmetic import OnnxArithmetic, Steps, Value
 
 FLOAT = onnx.TensorProto.FLOAT
-PHASES = 1024
-TANH = "tanh by a quotient of polynomials"
 RESIZE = "cubic interpolation with phases rounded to 1/1024"
+_BY_EXP = "with exp by a polynomial"
 
-Replacement = tuple[str, list[onnx.NodeProto]]
+# Primitives whose kernel computes one of these functions otherwise, and exactly: where a node is one's part.
+EXACT_IN: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("GeLU", "GeLUExt", "Gelu", "FastGeLU"), ("Tanh", "Exp", "Sigmoid")),
+    **dict.fromkeys(("CeLU", "SeLU"), ("Elu", "Exp")),
+    **dict.fromkeys(("Expm1", "Sinh", "Cosh"), ("Exp",)),
+    **dict.fromkeys(("Mish", "MishExt"), ("Tanh",)),
+}
 
 
-def as_mindspore_computes(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[str]] | None:
-    """Return a copy of the graph with MindSpore's approximations, and what these are; None without any."""
-    if not any(node.op_type in REPLACEMENTS for node in model.graph.node):
+class Formula(NamedTuple):
+    """What replaces an operator: `compute` of the arithmetic, the value and the node's attributes."""
+
+    how: str
+    compute: Callable[[OnnxArithmetic, Value, dict[str, Any]], Value]
+    last_axis: bool = False  # other axes have another kernel, which is exact
+
+
+FORMULAS: dict[str, Formula] = {
+    "Tanh": Formula("tanh by a quotient of polynomials", lambda on, x, _: formulas.tanh(on, x)),
+    "Exp": Formula("exp by a polynomial", lambda on, x, _: formulas.exp(on, x)),
+    "Log": Formula("log by a series", lambda on, x, _: formulas.log(on, x)),
+    "Sigmoid": Formula(f"sigmoid {_BY_EXP}", lambda on, x, _: formulas.sigmoid(on, x)),
+    "Softplus": Formula(f"softplus {_BY_EXP}", lambda on, x, _: formulas.softplus(on, x)),
+    "Elu": Formula(f"ELU {_BY_EXP}", lambda on, x, has: formulas.elu(on, x, has.get("alpha", 1.0))),
+    "Softmax": Formula(f"softmax {_BY_EXP}", lambda on, x, _: formulas.softmax(on, x), last_axis=True),
+    "LogSoftmax": Formula(
+        "log-softmax by a table", lambda on, x, _: formulas.log_softmax(on, x), last_axis=True
+    ),
+}
+
+
+# ONNX Runtime has no kernel of these in float64
+ONLY_FLOAT32 = ("Elu",)
+
+
+class Copies(NamedTuple):
+    """A graph with MindSpore's approximations, what these are, and the same graph with exact functions."""
+
+    imitating: onnx.ModelProto
+    names: list[str]
+    exact: onnx.ModelProto
+
+
+class _Graph(NamedTuple):
+    """What replacing a node takes to know of its graph."""
+
+    types: dict[str, tuple[int, Sizes]]
+    arrays: dict[str, np.ndarray]
+    opset: int
+
+
+def as_mindspore_computes(model: onnx.ModelProto) -> Copies | None:
+    """Return copies of the graph with MindSpore's approximations and without any; None if it has none."""
+    if not any(node.op_type == "Resize" or node.op_type in FORMULAS for node in model.graph.node):
         return None
     inferred = infer(model)
-    types = {name: (elem_type, sizes) for name, elem_type, sizes in iterate_types(inferred)}
-    arrays = {
-        node.output[0]: numpy_helper.to_array(node.attribute[0].t)
-        for node in model.graph.node
-        if node.op_type == "Constant" and node.attribute[0].name == "value"
-    }
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    del copy.graph.node[:]
+    graph = _Graph(
+        {name: (elem_type, sizes) for name, elem_type, sizes in iterate_types(inferred)},
+        {
+            node.output[0]: numpy_helper.to_array(node.attribute[0].t)
+            for node in model.graph.node
+            if node.op_type == "Constant" and node.attribute[0].name == "value"
+        },
+        next(one.version for one in model.opset_import if one.domain in ("", "ai.onnx")),
+    )
+    imitating, exact = (onnx.ModelProto() for _ in range(2))
+    for copy in (imitating, exact):
+        copy.CopyFrom(model)
+        del copy.graph.node[:]
     names: list[str] = []
     for node in model.graph.node:
-        replace = REPLACEMENTS.get(node.op_type)
-        found = replace(node, types, arrays) if replace and node.input[0] in types else None
-        if found is None:
-            copy.graph.node.append(node)
-        else:
-            names.append(found[0])
-            copy.graph.node.extend(found[1])
-    return (copy, list(dict.fromkeys(names))) if names else None
+        found = _replaced(node, graph)
+        imitating.graph.node.extend([node] if found is None else found[1])
+        exact.graph.node.extend([node] if found is None else _in_float64(node))
+        names += [] if found is None else [found[0]]
+    return Copies(imitating, list(dict.fromkeys(names)), exact) if names else None
 
 
-def _tanh(
-    node: onnx.NodeProto, types: dict[str, tuple[int, Sizes]], arrays: dict[str, np.ndarray]
-) -> Replacement | None:
-    """Source: TanhOpt in mindspore/ops/kernel/cpu/nnacl/fp32/activation_fp32.c."""
-    del arrays
-    if types[node.input[0]][0] != FLOAT:
+def _in_float64(node: onnx.NodeProto) -> list[onnx.NodeProto]:
+    """Return the nodes that compute a function in float64, and round its result."""
+    if node.op_type not in FORMULAS or node.op_type in ONLY_FLOAT32:
+        return [node]
+    steps = Steps(f"{node.output[0]}/wide", 0)
+    wide = steps.add("Cast", node.input[0], to=onnx.TensorProto.DOUBLE)
+    if node.op_type == "Softplus":  # of which ONNX Runtime has no kernel in float64
+        power = steps.add("Exp", steps.add("Neg", steps.add("Abs", wide)))
+        one = steps.add("Exp", steps.add("Sub", wide, wide))
+        found = steps.add("Add", steps.add("Relu", wide), steps.add("Log", steps.add("Add", power, one)))
+    else:
+        attributes = {one.name: helper.get_attribute_value(one) for one in node.attribute}
+        found = steps.add(node.op_type, wide, **attributes)
+    steps.add("Cast", found, output=node.output[0], to=FLOAT)
+    return steps.nodes
+
+
+def _replaced(node: onnx.NodeProto, graph: _Graph) -> tuple[str, list[onnx.NodeProto]] | None:
+    """Return what a node's kernel computes instead, in words and as nodes; None where it is exact."""
+    if not node.input or graph.types.get(node.input[0], (0, []))[0] != FLOAT:
         return None
-    x, y = node.input[0], node.output[0]
-    steps = _Steps(y)
-    square = steps.add("Mul", x, x)
-
-    def polynomial(value: str, *coefficients: float) -> str:
-        for coefficient in coefficients:
-            value = steps.add("Add", steps.add("Mul", value, square), steps.number(coefficient))
-        return value
-
-    # s^3 + 378 s^2 + 17325 s + 135135 over 28 s^3 + 3150 s^2 + 62370 s + 135135
-    top = polynomial(steps.add("Add", square, steps.number(378)), 17325, 135135)
-    top = steps.add("Mul", top, x)
-    bottom = polynomial(steps.number(28), 3150, 62370, 135135)
-    quotient = steps.add("Div", top, bottom)
-    is_far = steps.add("Greater", steps.add("Abs", x), steps.number(5))
-    steps.add("Where", is_far, steps.add("Sign", x), quotient, output=y)
-    return TANH, steps.nodes
-
-
-def _resize(
-    node: onnx.NodeProto, types: dict[str, tuple[int, Sizes]], arrays: dict[str, np.ndarray]
-) -> Replacement | None:
+    if node.op_type == "Resize":
+        return _resized(node, graph)
+    formula = FORMULAS.get(node.op_type)
+    if formula is None or node.op_type in EXACT_IN.get(_primitive_of(node), ()):
+        return None
     attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
-    elem_type, sizes = types[node.input[0]]
-    after = types.get(node.output[0], (0, []))[1]
-    given = arrays.get(node.input[3]) if len(node.input) > 3 else None
+    last = len(graph.types[node.input[0]][1]) - 1
+    if formula.last_axis and attributes.get("axis", -1) not in (-1, last):
+        return None
+    steps = Steps(node.output[0], graph.opset)
+    found = formula.compute(OnnxArithmetic(), Value(steps, node.input[0]), attributes)
+    steps.add("Identity", found.name, output=node.output[0])
+    return formula.how, steps.nodes
+
+
+def _primitive_of(node: onnx.NodeProto) -> str:
+    """Return the primitive of MindSpore that a node is of; "" where its name does not say."""
+    named = re.findall(r"(?:^|/)(\w+)-op\d+(?:/|$)", node.name)
+    return named[-1] if named else ""
+
+
+def _resized(node: onnx.NodeProto, graph: _Graph) -> tuple[str, list[onnx.NodeProto]] | None:
+    attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+    sizes = graph.types[node.input[0]][1]
+    after = graph.types.get(node.output[0], (0, []))[1]
+    given = graph.arrays.get(node.input[3]) if len(node.input) > 3 else None
     if given is not None:
         after = [int(size) for size in given]
-    is_cubic = attributes.get("mode") == b"cubic" and elem_type == FLOAT and len(sizes) == len(after) == 4
-    if not is_cubic or not all(isinstance(size, int) for size in (*sizes[2:], *after[2:])):
+    if attributes.get("mode") != b"cubic" or not len(sizes) == len(after) == 4:
+        return None
+    if not all(isinstance(size, int) for size in (*sizes[2:], *after[2:])):
         return None
     coordinates = attributes.get("coordinate_transformation_mode", b"half_pixel").decode()
     if coordinates not in ("align_corners", "half_pixel", "asymmetric"):
         return None
     coefficient, is_excluded = attributes.get("cubic_coeff_a", -0.75), attributes.get("exclude_outside", 0)
-    steps = _Steps(node.output[0])
+    steps = Steps(node.output[0], graph.opset)
     heights, widths = (
-        _Axis(int(sizes[axis] or 0), int(after[axis] or 0), coordinates, coefficient, bool(is_excluded))
+        Axis(int(sizes[axis] or 0), int(after[axis] or 0), coordinates, coefficient, bool(is_excluded))
         for axis in (2, 3)
     )
     rows = steps.add("MatMul", steps.array(heights.weights()), node.input[0])
     steps.add("MatMul", rows, steps.array(widths.weights().T), output=node.output[0])
     return RESIZE, steps.nodes
-
-
-class _Axis(NamedTuple):
-    """How one axis is interpolated."""
-
-    before: int
-    after: int
-    coordinates: str
-    coefficient: float
-    is_excluded: bool  # what lies outside the image counts for nothing
-
-    def weights(self) -> np.ndarray:
-        """Return the matrix (after, before), each row's phase rounded to the table's."""
-        matrix = np.zeros((self.after, self.before))
-        for row in range(self.after):
-            place = self._place(row)
-            start = math.floor(place)
-            phase = round((place - start) * PHASES) / PHASES
-            for index in range(start - 1, start + 3):
-                inside = min(max(index, 0), self.before - 1)
-                if inside == index or not self.is_excluded:
-                    matrix[row, inside] += _cubic(abs(phase + start - index), self.coefficient)
-            if self.is_excluded:
-                matrix[row] /= matrix[row].sum()
-        return matrix.astype(np.float32)
-
-    def _place(self, row: int) -> float:
-        if self.coordinates == "align_corners":
-            return row * (self.before - 1) / (self.after - 1) if self.after > 1 else 0.0
-        if self.coordinates == "asymmetric":
-            return row * self.before / self.after
-        return (row + 0.5) * self.before / self.after - 0.5
-
-
-def _cubic(distance: float, a: float) -> float:
-    if distance <= 1:
-        return (a + 2) * distance**3 - (a + 3) * distance**2 + 1
-    if distance < 2:
-        return a * (distance**3 - 5 * distance**2 + 8 * distance - 4)
-    return 0.0
-
-
-REPLACEMENTS: dict[str, Callable[..., Replacement | None]] = {"Tanh": _tanh, "Resize": _resize}
-
-
-class _Steps:
-    """Collects nodes whose values are named after the one that they make."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self.nodes: list[onnx.NodeProto] = []
-
-    def add(self, op_type: str, *inputs: str, output: str | None = None) -> str:
-        """Append a node and return the name of its result."""
-        output = output or f"{self._name}/as_mindspore_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op_type, list(inputs), [output]))
-        return output
-
-    def array(self, values: np.ndarray) -> str:
-        """Append a constant and return its name."""
-        output = f"{self._name}/as_mindspore_{len(self.nodes)}"
-        tensor = numpy_helper.from_array(np.asarray(values, np.float32))
-        self.nodes.append(helper.make_node("Constant", [], [output], value=tensor))
-        return output
-
-    def number(self, value: float) -> str:
-        """Append a constant without dimensions and return its name."""
-        return self.array(np.asarray(value))

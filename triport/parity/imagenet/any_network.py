@@ -18,7 +18,7 @@ from triport.converters.formats import file_sha256
 from triport.converters.networks.factories import Made, runtime_of
 from triport.converters.networks.foreign import own_values, parameters_in
 from triport.converters.networks.input_specs import InputSpec
-from triport.converters.onnx_model import INPUT, LOGITS
+from triport.converters.onnx_export.written_model import INPUT, LOGITS
 from triport.parity.candidates import with_file
 from triport.parity.runtimes import Runner, runtime_called
 from triport.reference_models.errors import TriportError

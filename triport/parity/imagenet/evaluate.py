@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from triport.converters.published_weights import proof_of
+from triport.converters.identification.published_weights import proof_of
 from triport.parity.ranks import Alone, Ranks
 from triport.reference_models.spec import Preprocess, Weights
 

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from triport.converters.convert import SHIPPED, check_finite, exporter_for, parameters_of
 from triport.converters.environment import SET_HERE
 from triport.converters.formats import Checkpoint, file_sha256, open_checkpoint
-from triport.converters.identify import Fit, IdentifyError, candidates, identify
+from triport.converters.identification.fit import Fit
+from triport.converters.identification.identify import IdentifyError, candidates, identify
 from triport.converters.mindir.asked import is_mindir
 from triport.converters.networks.arguments import Factory, is_factory, parse_factory
 from triport.converters.networks.factories import Made, make, runtime_of

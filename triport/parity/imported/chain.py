@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from triport.converters.onnx_import.asked import module_name
 from triport.converters.onnx_import.operators import Target
+from triport.reference_models.errors import TriportError
 from triport.reference_models.result import SCHEMA_VERSION
 
 from .convert import check_folder, convert_to_source
@@ -52,7 +54,7 @@ class Chained:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `convert --json` prints: the second step's fields, and the first's as `by_way_of`."""
-        first = self.to_onnx.to_dict()
+        first = {**self.to_onnx.to_dict(), "output": None}  # the file in between is not kept
         last = self.from_onnx.to_dict() if self.from_onnx is not None else {**first, "output": None}
         return {**last, "source": self.source, "from": first["from"], "to": self.target, "by_way_of": first}
 
@@ -71,6 +73,7 @@ def convert_by_onnx(
     output: Path,
     target: Target,
     progress: Callable[[str], None] = lambda step: None,
+    report: Path | None = None,
 ) -> Chained:
     """Write a network's source for a framework into a folder, if both steps are proven.
 
@@ -81,6 +84,7 @@ def convert_by_onnx(
         output: the folder; it is made if it is not there.
         target: "pytorch" or "mindspore".
         progress: is told each step.
+        report: the page of the source's modules, if one is to be written.
 
     Raises:
         TriportError: one of the steps cannot be done.
@@ -89,8 +93,20 @@ def convert_by_onnx(
     check_folder(output, name)
     with tempfile.TemporaryDirectory(prefix="triport-") as folder:
         path = Path(folder) / f"{name}.onnx"
-        first = to_onnx(path)
-        if not first.passed:
-            return Chained(source, first, None, target)
-        second = convert_to_source(path, output, target, progress, name)
+        with _named(path, source):
+            first = to_onnx(path)
+            if not first.passed:
+                return Chained(source, first, None, target)
+            second = convert_to_source(path, output, target, progress, name, report, source)
     return Chained(source, first, replace(second, source=source), target)
+
+
+@contextmanager
+def _named(path: Path, source: str) -> Iterator[None]:
+    """Let errors name the network, not the file in between, which is gone when they are read."""
+    try:
+        yield
+    except TriportError as error:
+        if str(path) not in str(error):
+            raise
+        raise TriportError(str(error).replace(str(path), f"{source} as ONNX")) from None

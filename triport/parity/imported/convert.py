@@ -16,20 +16,19 @@ from triport.converters.onnx_import.asked import module_name
 from triport.converters.onnx_import.damaged import naming
 from triport.converters.onnx_import.operators import Target
 from triport.converters.onnx_import.reading import ImportRefusedError, read_model
-from triport.converters.onnx_import.tree import blocks_of, flat
+from triport.converters.onnx_import.tree import blocks_of
 from triport.converters.onnx_import.writer import Source, source_of
-from triport.converters.onnx_import.written import built, load, write
-from triport.parity.judge import divergence
-from triport.parity.judge.difference import difference
+from triport.converters.onnx_import.written import load, write
 from triport.reference_models.errors import TriportError
 
+from .exact import InDouble
 from .feeds import feed_of, sizes_to_try
-from .judge import STEP, Runtime, allowed, moved, trial
+from .judge import Runtime, trial
+from .page import page_of
+from .probes import first_divergence, shortened
 from .references import references_of
 from .result import ImportedSource, Trial
-from .runs import parameters_moved, run
-
-_PROBES = 400  # intermediate values that are compared to name the first that parts
+from .runs import run
 
 
 def convert_to_source(
@@ -38,6 +37,8 @@ def convert_to_source(
     target: Target,
     progress: Callable[[str], None] = lambda step: None,
     name: str | None = None,
+    report: Path | None = None,
+    shown: str | None = None,
 ) -> ImportedSource:
     """Write a graph's source and weights into a folder, if they compute what the graph does.
 
@@ -47,6 +48,8 @@ def convert_to_source(
         target: "pytorch" or "mindspore".
         progress: is told each step.
         name: of the module that is written; None is the file's.
+        report: the page of the source's modules, if one is to be written; whether the source is kept or not.
+        shown: what the page calls the file.
 
     Raises:
         TriportError: the file is no ONNX graph, or a node of it has no translation.
@@ -54,6 +57,11 @@ def convert_to_source(
     name = name or module_name(path)
     check_folder(output, name)
     source, done = imported(path, target, name, progress)
+    if report is not None:
+        progress("comparing module by module")
+        page = page_of(path, source, done, shown or str(path))
+        with replacing(report) as temporary:
+            Path(temporary).write_text(page, encoding="utf-8", errors="backslashreplace")
     if not done.is_equal:
         return done
     with tempfile.TemporaryDirectory(prefix="triport-") as folder:
@@ -82,8 +90,8 @@ def imported(
     progress("comparing with ONNX Runtime")
     with tempfile.TemporaryDirectory(prefix="triport-") as folder:
         write(Path(folder), source)
-        trials, first, notes = proven(path, model, source, Path(folder), target)
-    return source, _result(path, source, trials, first, notes)
+        trials, first, notes, feed = proven(path, model, source, Path(folder), target)
+    return source, replace(_result(path, source, trials, first, notes), feed=feed)
 
 
 def check_folder(output: Path, name: str) -> None:
@@ -115,8 +123,10 @@ def _result(path: Path, source: Source, trials: list[Trial], first: str, notes: 
 
 def proven(
     path: Path, model: Any, source: Source, folder: Path, target: Target
-) -> tuple[list[Trial], str, list[str]]:
-    """Return how source and graph compare, the first node that parts, and what should be known of it.
+) -> tuple[list[Trial], str, list[str], dict[str, np.ndarray]]:
+    """Return how source and graph compare, the first node that parts, what should be known, and the inputs.
+
+    The inputs are those on which the two part, or else the first ones.
 
     Raises:
         TriportError: ONNX Runtime cannot run the graph, so that nothing can be said.
@@ -124,21 +134,25 @@ def proven(
     try:
         runtime = Runtime.of(path)
     except Exception as error:
-        raise ImportRefusedError(f"{path}: ONNX Runtime does not load it: {_short(error)}") from None
-    network = load(folder, source.name)
+        raise ImportRefusedError(f"{path}: ONNX Runtime does not load it: {shortened(str(error))}") from None
     notes: list[str] = []
+    try:
+        network = load(folder, source.name)
+    except Exception as error:  # a fault of ours, as a wrong result is one
+        why = f"the source does not build: {shortened(str(error))}"
+        return [Trial((), float("inf"), "runtime", False, why)], "", notes, {}
 
     def runs(feed: dict[str, np.ndarray]) -> bool:
         try:
             run(network, target, list(feed.values()))
         except Exception as error:
             sizes = ", ".join(f"{name} {list(array.shape)}" for name, array in feed.items())
-            notes.append(f"does not run on {sizes}, on which ONNX Runtime does: {_short(error)}")
+            notes.append(f"does not run on {sizes}, on which ONNX Runtime does: {shortened(str(error))}")
             return False
         return True
 
     feeds = feeds_of(path, model, runtime, runs)
-    exact = _Exact(model, folder, source)
+    exact = InDouble(model, source)
     references = references_of(path)
     trials = []
     for feed in feeds:
@@ -147,7 +161,9 @@ def proven(
         except Exception as error:
             shown = tuple(f"{name} {list(array.shape)}" for name, array in feed.items())
             trials.append(
-                Trial(shown, float("inf"), "runtime", False, f"the source does not run: {_short(error)}")
+                Trial(
+                    shown, float("inf"), "runtime", False, f"the source does not run: {shortened(str(error))}"
+                )
             )
     failed = next(
         (feed for feed, each in zip(feeds, trials, strict=True) if not each.passed and each.is_decided), None
@@ -156,12 +172,7 @@ def proven(
     batches = {array.shape[:1] for feed in feeds for array in feed.values()}
     if len(batches) == 1 and any(sizes_to_try(model.graph)[0]):
         notes.append("compared at one batch size only")
-    return trials, first, notes
-
-
-def _short(error: Exception) -> str:
-    text = " ".join(str(error).split())[:200]
-    return "".join(c if c.isprintable() else "?" for c in text)
+    return trials, first, notes, failed if failed is not None else feeds[0]
 
 
 def feeds_of(
@@ -190,7 +201,7 @@ def feeds_of(
         try:
             outputs = runtime.run(feed)
         except Exception as error:
-            problem = problem or _short(error)
+            problem = problem or shortened(str(error))
             continue
         if any(array.size == 0 or _has_nan(array) for array in outputs) or not runs(feed):
             empty.append(feed)
@@ -221,67 +232,3 @@ def _has_nan(array: np.ndarray) -> bool:
 def _fits(graph: Any, sizes: dict[str, int], feed: dict[str, np.ndarray]) -> bool:
     drawn = feed_of(graph, sizes, seed=0)
     return all(drawn[name].shape == array.shape for name, array in feed.items())
-
-
-class _Exact:
-    """The network in float64, by PyTorch: the source itself, or the same graph's source for PyTorch."""
-
-    def __init__(self, model: Any, folder: Path, source: Source) -> None:
-        self._model, self._folder, self._source = model, folder, source
-        self._network: Any = None
-
-    def __call__(self, feed: dict[str, np.ndarray], seed: int | None = None) -> list[np.ndarray] | None:
-        """Return the outputs in float64, or None; with a seed, of inputs and parameters a rounding off."""
-        try:
-            if self._network is None:
-                self._network = self._built().double()
-            if seed is None:
-                return run(self._network, "pytorch", list(feed.values()), double=True)
-            off = parameters_moved(self._network, STEP, seed)
-            return run(off, "pytorch", list(moved(feed, seed).values()), double=True)
-        except Exception:
-            return None
-
-    def _built(self) -> Any:
-        if self._source.target == "pytorch":
-            return load(self._folder, self._source.name)
-        return built(source_of(self._model, "pytorch", "exact", flat(self._model.graph)))
-
-
-def first_divergence(path: Path, target: Target, feed: dict[str, np.ndarray]) -> str:
-    """Return the first node at which source and graph part, every intermediate value being made an output."""
-    import onnx_ir as ir
-
-    model = read_model(path)
-    values = [
-        v
-        for node in model.graph
-        for v in node.outputs
-        if v.name and v.dtype is not None and v.const_value is None
-    ]
-    kept = [v for v in values if v not in model.graph.outputs and isinstance(v.type, ir.TensorType)][:_PROBES]
-    model.graph.outputs.extend(kept)
-    try:
-        runtime = Runtime.of(ir.serde.serialize_model(model).SerializeToString())
-        wanted = runtime.run(feed)
-        source = source_of(model, target, "probed", flat(model.graph))
-        found = run(built(source), target, list(feed.values()))
-    except Exception as error:
-        return f"not found: {_short(error)}"
-    # the first that is as far off as a tenth of the end: what comes before is roundings that grow
-    worst = max((difference(a, b) for a, b in zip(found, wanted, strict=True)), default=0.0)
-    least = min(0.1 * worst, 0.01) if np.isfinite(worst) else 1e-4
-    by_value = dict(zip(model.graph.outputs, zip(found, wanted, allowed(wanted), strict=True), strict=True))
-
-    def is_right(value: ir.Value) -> bool:
-        mine, its, limit = by_value[value]
-        most = max(limit, least) if its.dtype.kind == "f" else limit
-        return mine.dtype == its.dtype and difference(mine, its) <= most
-
-    made = [(node, value) for node in model.graph for value in node.outputs if value in by_value]
-    first = divergence.first_divergence(made, lambda one: is_right(one[1]))
-    if first is None:
-        return ""
-    node, value = first.at
-    named = _short(Exception(node.name or value.name))
-    return f"node '{named}' ({node.op_type}): {difference(*by_value[value][:2]):.1e}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -25,16 +26,23 @@ _THROUGH = (
 
 
 def sizes_to_try(graph: Any) -> list[dict[str, int]]:
-    """Return sizes of the free axes, the likely ones first; the first free axis of an input is its batch."""
+    """Return sizes of the free axes, the likely ones first.
+
+    The first axis of an input is its batch; if that of no input is free, none is, or the first free axis. The
+    only free axis of an input may be its batch too, wherever it stands: a state is (layers, batch, features).
+    """
     names = _free_axes(graph)
     if not names:
         return [{}]
-    batch = {n for value in _inputs(graph) for n in _axes(value)[:1] if isinstance(n, str)} or set(names[:1])
-    found = []
-    for other in (16, 64, 32, 224, 8, 4, 1, 128, 256, 640):
-        for size in (2, 3, 1):
-            found.append({name: size if name in batch else other for name in names})
-    return found
+    axes = [_axes(value) for value in _inputs(graph)]
+    first = {each[0] for each in axes if each and isinstance(each[0], str)}
+    free = [[n for n in each if isinstance(n, str)] for each in axes]
+    lone = {each[0] for each in free if len(each) == 1}
+    found: dict[tuple[int, ...], None] = {}
+    for batch in (first, first | lone, set(names[:1])):
+        for other in (16, 64, 32, 224, 8, 4, 1, 128, 256, 640):
+            found |= {tuple(size if name in batch else other for name in names): None for size in (2, 3, 1)}
+    return [dict(zip(names, sizes, strict=True)) for sizes in found]
 
 
 def _inputs(graph: Any) -> list[Any]:
@@ -81,6 +89,10 @@ def _drawn(
             flat[:: max(flat.size // 7, 1)] *= 8  # some far out, some zero
             flat[1 :: max(flat.size // 5, 2)] = 0
         return np.asarray(drawn).astype(kind)
+    asked = _asked_for(value)
+    if asked:  # a number that decides a branch: the first draw takes one way, the second the other
+        other = [each + 1 for each in asked[:1]] if seed % 2 else []
+        return np.full(shape, (other or asked)[0]).astype(value.dtype.numpy())
     low, high = _range(value)
     if "uint8" in dtype or "int8" in dtype:
         low, high = (0, 256) if dtype == "uint8" else (-128, 128)
@@ -89,25 +101,46 @@ def _drawn(
     return np.asarray(random.integers(low, high, shape)).astype(value.dtype.numpy())
 
 
-def _range(value: Any) -> tuple[int, int]:
-    """Return the whole numbers that an input can be, by the tables that it is an index into."""
-    limits: list[int] = []
+def _asked_for(value: Any) -> list[int]:
+    """Return the whole numbers that the graph asks whether an input is one of."""
+    found: list[int] = []
+    for use in _read_through(value):
+        if use.node.op_type == "Equal":
+            other = use.node.inputs[1 - use.idx]
+            constant = other.const_value if other is not None else None
+            if constant is not None and constant.size == 1 and any(_decides(v) for v in use.node.outputs):
+                found.append(int(constant.numpy().reshape(-1)[0]))
+    return found
+
+
+def _decides(value: Any) -> bool:
+    """Return whether a truth value goes into an If."""
+    return any(use.node.op_type == "If" and use.idx == 0 for use in _read_through(value))
+
+
+def _read_through(value: Any) -> Iterator[Any]:
+    """Give every use of a value, and of what only moves it or casts it."""
     seen: set[Any] = set()
     waiting = [value]
-    while waiting:
+    while waiting and len(seen) <= 200:
         each = waiting.pop()
-        if each in seen or len(seen) > 200:
+        if each in seen:
             continue
         seen.add(each)
         for use in each.uses():
-            node = use.node
-            if node.op_type in ("Gather", "GatherElements", "GatherND", "OneHot") and use.idx == (
-                0 if node.op_type == "OneHot" else 1
-            ):
-                _, shape = fields_of(node.inputs[0])
-                axis = node.attributes["axis"].value if "axis" in node.attributes else 0
-                if node.op_type != "OneHot" and shape and isinstance(shape[axis], int):
-                    limits.append(int(shape[axis] or 1))
-            elif node.op_type in _THROUGH:
-                waiting.extend(node.outputs)
+            yield use
+            if use.node.op_type in _THROUGH:
+                waiting.extend(use.node.outputs)
+
+
+def _range(value: Any) -> tuple[int, int]:
+    """Return the whole numbers that an input can be, by the tables that it is an index into."""
+    limits: list[int] = []
+    for use in _read_through(value):
+        node = use.node
+        if node.op_type in ("Gather", "GatherElements", "GatherND") and use.idx == 1:
+            _, shape = fields_of(node.inputs[0])
+            axis = node.attributes["axis"].value if "axis" in node.attributes else 0
+            if shape and isinstance(shape[axis], int):
+                limits.append(int(shape[axis] or 1))
     return (0, max(min(limits), 1)) if limits else (0, 2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from triport.reference_models.result import SCHEMA_VERSION
@@ -34,7 +34,10 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class ImportedSource:
-    """Source that was written from a graph, or was not, and why."""
+    """Source that was written from a graph, or was not, and why.
+
+    `feed` are the inputs on which the two part, or else the first that were compared.
+    """
 
     source: str
     output: str | None
@@ -47,6 +50,7 @@ class ImportedSource:
     trials: tuple[Trial, ...]
     first_divergence: str = ""
     notes: tuple[str, ...] = ()
+    feed: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
     schema_version: ClassVar[int] = SCHEMA_VERSION
 
     @property
@@ -101,13 +105,13 @@ class ImportedSource:
     def lines(self) -> list[str]:
         """Return the result as lines for a terminal."""
         per_node = self.source_lines / max(self.nodes, 1)
+        kinds = "1 Python class" if self.classes == 1 else f"{self.classes} Python classes"
         rows = [
             ("source", self.source),
             ("output", self.output or f"none: not written, because {self._problem}"),
             (
                 "graph",
-                f"{self.nodes} nodes, {self.source_lines} lines of source ({per_node:.1f} a node), "
-                f"{self.classes} classes",
+                f"{self.nodes} nodes, {self.source_lines} lines of source ({per_node:.1f} a node) in {kinds}",
             ),
             (
                 "tensors",

@@ -81,6 +81,11 @@ def noises_of(
     return [_noise([run[place] for run in runs], one) for place, one in enumerate(right)]
 
 
+def whole_noise(draws: Iterable[np.ndarray], right: np.ndarray) -> Noise:
+    """Return the noise of what is whole, equal or not: it has no size, but may hang on a rounding."""
+    return Noise(0.0, _unsure([*draws, right]))
+
+
 def _noise(runs: Sequence[np.ndarray], right: np.ndarray) -> Noise:
     if any(run.shape != right.shape for run in runs):
         return Noise(np.inf, np.ones(right.shape, bool))

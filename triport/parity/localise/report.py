@@ -29,6 +29,8 @@ def verdict_of(found: Localisation, *, named: bool = False) -> str:
     compared = f"{found.compared} {_HOW[found.how]} compared {found.how}"
     if not found.compared:
         return f"{between} weights and layers were not compared"
+    if found.cause == "neither" and found.not_judged:
+        return f"{between} no weights differ, and the graphs are judged by their results: {compared}"
     if found.cause == "neither":
         return f"{between} neither weights nor graph differ: {compared}"
     counted = f"{len(found.weights)} differences in the weights, " if found.weights else ""

@@ -12,9 +12,9 @@ import numpy as np
 from triport.converters.comparison import Difference
 from triport.converters.convert import exporter_for
 from triport.converters.environment import MissingRuntimeError
-from triport.converters.identify import IdentifyError
+from triport.converters.identification.identify import IdentifyError
 from triport.converters.networks.registered import of_model
-from triport.converters.onnx_model import LOGITS
+from triport.converters.onnx_export.written_model import LOGITS
 from triport.parity.check import ModelReport, Pair
 from triport.parity.onnx_graphs import described, in_order, nodes_after, own_operators
 from triport.parity.onnx_graphs.float16 import has_float16
@@ -24,7 +24,7 @@ from triport.parity.onnx_graphs.quantised import (
     is_quantised,
     without_rounding,
 )
-from triport.parity.report import layers_line, off_by
+from triport.parity.reports.terminal import layers_line, off_by
 from triport.parity.runtimes.onnx import OnnxFileError, OnnxRunner
 from triport.reference_models.errors import listed
 from triport.reference_models.network import Arrays, Network
@@ -35,6 +35,7 @@ from .inputs import file_pair
 from .outputs import Run, first_part
 from .units import units_of
 from .weights import compare_named, sentence
+from .written import written_otherwise
 
 if TYPE_CHECKING:
     import onnx
@@ -126,8 +127,11 @@ def by_name(
         for index, path in enumerate((first, second)):
             graph += [f"{path}: {line}" for line in wrong_graph(reports[index], with_layers, index)]
     model = None if found.model is None else names[0]
+    otherwise = ""
+    if model is not None and not graph and reports[0].precision == "float32":
+        otherwise = ". ".join(filter(None, map(written_otherwise, (first, second), names)))
     return Localisation(
-        str(first), str(second), model, "by name", found.compared, found.differences, tuple(graph)
+        str(first), str(second), model, "by name", found.compared, found.differences, tuple(graph), otherwise
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from triport.converters.mindir.asked import OF_WEIGHTS
 from triport.converters.networks.input_specs import InputSpec, parse_input
-from triport.converters.onnx_model import OPSETS
+from triport.converters.onnx_export.written_model import OPSETS
 from triport.converters.request import Request
 from triport.converters.torch_export.network import ModuleError, TorchNet
 from triport.converters.torch_export.weights import load

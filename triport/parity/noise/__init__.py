@@ -9,11 +9,12 @@ lower precisions every value that a layer takes in is moved (perturbed.py).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from triport.parity.judge.noise import nudged, spread
+from triport.parity.judge.difference import largest_value
+from triport.parity.judge.noise import Noise, nudged, spread, whole_noise
 from triport.parity.judge.tolerance import CALIBRATIONS, DRAWS
 from triport.parity.precision import FULL
 from triport.parity.runtimes.pytorch import ORDERS, Order, PyTorchRunner
@@ -51,7 +52,14 @@ def draws_of(rounded: Redrawn, feed: Arrays, seed: int) -> Iterator[dict[str, np
         yield rounded.run(moved, order)
 
 
-def noise_of(rounded: Redrawn, feed: Arrays, seed: int, largest: Mapping[str, float]) -> dict[str, float]:
-    """Return the noise of each output, relative to its `largest` value."""
+def noise_of(rounded: Redrawn, feed: Arrays, seed: int, right: Arrays) -> dict[str, Noise]:
+    """Return the noise of each output, relative to its largest value that is right."""
     draws = list(draws_of(rounded, feed, seed))
-    return {name: spread((draw[name] for draw in draws), largest[name]) for name in largest}
+    return {name: noise_among([draw[name] for draw in draws], array) for name, array in right.items()}
+
+
+def noise_among(draws: Sequence[np.ndarray], right: np.ndarray) -> Noise:
+    """Return the noise of an output that these runs tell; whole numbers have none, but may be unsure."""
+    if draws[0].dtype.kind in "iub":
+        return whole_noise(draws, right)
+    return Noise(spread(draws, largest_value(right)), np.zeros(right.shape, bool))

@@ -25,9 +25,9 @@ def run_facts(command: str | None, hashes: Mapping[str, str], versions: Mapping[
         versions: of what computed, by package.
     """
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    now = datetime.datetime.now(datetime.UTC)
+    now = datetime.datetime.now(datetime.timezone.utc)
     if epoch.isdecimal() and len(epoch) < 12:
-        now = datetime.datetime.fromtimestamp(int(epoch), datetime.UTC)
+        now = datetime.datetime.fromtimestamp(int(epoch), datetime.timezone.utc)
     known = {"triport": __version__, "python": platform.python_version(), **versions}
     return (
         ("date", now.strftime("%Y-%m-%d %H:%M UTC")),

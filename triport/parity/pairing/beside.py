@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -41,15 +41,17 @@ class Found:
     def why(self) -> str:
         """Return what differs, where that can be seen."""
         first, second = self.a.part.kind, self.b.kind
+        titles = _title(self.a.part), _title(self.b)
         if first is not None and second is not None and first is not second:
-            group = group_of(first)
-            return f"another {group}: {first.title} and {second.title}"
+            return f"another {group_of(first)}: {titles[0]} and {titles[1]}"
+        if (first is None or second is None) and titles[0] != titles[1]:
+            return f"another module: {titles[0]} and {titles[1]}"
         shapes = [array.shape for array in self.a.given]
         differ = differences(
             settings_of(self.a.part.module, first, shapes),
             settings_of(self.b.module, second, [array.shape for array in self.given]),
         )
-        return ", ".join(sorted(differ))
+        return ", ".join(sorted(differ)) or _kept_otherwise(self.a.part.module, self.b.module)
 
     def is_explained(self) -> bool:
         """Whether the second's parameters with the first's settings give what the first returned."""
@@ -109,6 +111,9 @@ class Beside:
         is_certain = self.counterparts.is_certain(path)
         if not is_certain and not found:
             self._since.append(path)
+        if not is_certain and (self.parts[path].kind is None or any(c.part.kind is None for c, _ in found)):
+            # of a class that nobody knows: all that can be told is that as much is returned
+            found = [one for one in found if _sizes(one[0].returned) == _sizes(arrays)]
         if not found or (not is_certain and self._is_known(arrays)):
             return None
         call, layouts = found[0]
@@ -144,6 +149,29 @@ class Beside:
             )
             for array in arrays
         )
+
+
+def _kept_otherwise(a: Any, b: Any) -> str:
+    """Return which buffers differ that two Modules keep as they are built: no map moves them."""
+    first, second = (
+        dict(one.named_buffers(recurse=False)) if hasattr(one, "named_buffers") else {} for one in (a, b)
+    )
+    names = [
+        name
+        for name, value in first.items()
+        if name in second
+        and value.is_floating_point()
+        and (value.shape != second[name].shape or not value.equal(second[name]))
+    ]
+    return f"buffers of other values, which each keeps as it is built: {', '.join(names)}" * bool(names)
+
+
+def _sizes(arrays: Sequence[np.ndarray]) -> list[int]:
+    return [array.size for array in arrays]
+
+
+def _title(part: Part) -> str:
+    return type(part.module).__name__ if part.kind is None else part.kind.title
 
 
 def _layouts(

@@ -22,8 +22,12 @@ SAME_OUTPUTS = {True: 1e-9, False: 5e-4}
 
 @dataclass(slots=True)
 class Seen:
-    """What a run of both sides told: the sketches of pieces, and how far the outputs are apart."""
+    """What a run of both sides told: the sketches of pieces, and how far the outputs are apart.
 
+    `of_everything` is whether it tells of every piece, or of those alone that were not matched.
+    """
+
+    of_everything: bool = False
     a: dict[Piece, np.ndarray] = field(default_factory=dict)
     b: dict[Piece, np.ndarray] = field(default_factory=dict)
     apart: float = np.inf
@@ -86,14 +90,29 @@ def projected(place: int, size: int, seed: int) -> np.ndarray:
 
 
 def apart(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> float:
-    """Return the largest difference of outputs, relative to the largest value; infinite if there is none."""
+    """Return the largest difference of outputs, relative to the largest value; infinite if there is none.
+
+    An infinity, as of a mask, is equal to the same at its place. One of several outputs may be zero.
+    """
     if len(a) != len(b):
         return np.inf
-    worst = 0.0
-    for one, other in zip(a, b, strict=True):
-        if one.size != other.size or not (np.isfinite(one).all() and np.isfinite(other).all()):
-            return np.inf
-        largest = np.abs(one).max(initial=0.0)
-        difference = np.abs(one.reshape(-1) - other.reshape(-1)).max(initial=0.0)
-        worst = max(worst, float(difference / largest) if largest > 0 else np.inf)
-    return worst
+    found = [_apart(one.reshape(-1), other.reshape(-1)) for one, other in zip(a, b, strict=True)]
+    known = [one for one in found if one is not None]
+    return max(known, default=np.inf)
+
+
+def _apart(one: np.ndarray, other: np.ndarray) -> float | None:
+    """Return how far two outputs are apart; None where both are zero, or have no values."""
+    if one.size != other.size:
+        return np.inf
+    if one.dtype.kind in "bui":
+        # differences of bool are not defined, those of uint8 go round
+        one, other = one.astype(np.float64), other.astype(np.float64)
+    is_finite = np.isfinite(one) & np.isfinite(other)
+    if not np.array_equal(one[~is_finite], other[~is_finite]) or (one.size and not is_finite.any()):
+        return np.inf
+    largest = np.abs(one[is_finite]).max(initial=0.0)
+    difference = np.abs(one[is_finite] - other[is_finite]).max(initial=0.0)
+    if not largest:
+        return np.inf if difference else None
+    return float(difference / largest)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from triport.converters.naming.pair_names import PairNames
 from triport.reference_models.modules import Part, parts_of
 
+from .settings import group_of
 from .sides import Side
 
 
@@ -58,3 +59,16 @@ def modules_with_parameters(
         for first in firsts
         if second and first and len(firsts) == 1 and len(of_a[first]) == 1
     }
+
+
+def could_be(one: Part, other: Part) -> bool:
+    """Whether a module could stand in another's place: of a class that nobody knows, in that of any."""
+    groups = group_of(one.kind), group_of(other.kind)
+    return groups[0] == groups[1] or None in groups
+
+
+def unlikeness(one: Part, other: Part) -> int:
+    """Return by how little one module is like another that it could be: 0 for one of its class."""
+    if type(one.module) is type(other.module):
+        return 0
+    return 1 if one.kind is other.kind is not None else 2 if None not in (one.kind, other.kind) else 3

@@ -11,29 +11,32 @@ import numpy as np
 
 from triport.converters.naming.pair_names import PairNames, Row
 from triport.converters.networks.input_specs import InputSpec, parse_input
+from triport.parity.judge.tolerance import WIDEST
 from triport.reference_models.errors import TriportError
 
-from .comparing import class_of
+from .comparing import SAME_OUTPUTS, Seen, class_of
 from .exchange import exchangeable
-from .matching import match_all
 from .own_names import in_own_names
 from .parting import Substituted, substituted
-from .proof import TRIALS, Draw, feed_of, trial_of
+from .proof import TRIALS, Draw, is_random, trial_of
 from .result import PairResult, Trial
 from .rows import folded_rows, left_of, rows_of, with_aliases, without_counterpart
 from .sides import Side
 from .sides.reading import as_given, side_of
-from .starting import started
-from .state import Matching
+from .starting import matched
+from .state import Match, Matching
 from .sums import Sums
 from .ties import Ties, tied_rows, untied
 from .trained import trained_otherwise
+from .unseen import unseen
+from .values import NEUTRAL
 from .weight_norms import Normeds, all_names, groups_of, merged, with_magnitudes
 
 Progress = Callable[[str], None]
-_ADDED = ("shift", "norm shift")
 # what roundings make of a gradient that is zero, relative to the largest of all gradients
 _NOTHING, _NOTHING_IN_FLOAT32 = 1e-13, 1e-7
+# how many draws must agree that a parameter changes nothing
+_DRAWS_OF_SILENT = 4
 
 
 class PairError(TriportError):
@@ -66,12 +69,17 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
     ties = untied(a, b)
     plain, normeds = merged(a, b)
     sums = Sums(plain, b)
-    matching, seen = started(plain, b, progress)
-    match_all(matching, seen)
+    matching, seen = matched(plain, b, progress)
     sums.show()
-    mapped = _mapped(matching, ties, sums, normeds)
+    for side in (a, b):
+        if seen.apart > SAME_OUTPUTS[matching.is_double] and is_random(side):
+            raise PairError(
+                f"{side.label}: returns other values each time that it is run on the same input: "
+                f"nothing can be compared. Let nothing in it be random in evaluation mode"
+            )
+    mapped = _mapped(matching, ties, sums, normeds, seen.apart <= SAME_OUTPUTS[matching.is_double])
     # the sides of the matching may be steered: what proves is how the networks are
-    proof = _proof(a, b, matching, mapped, progress) if mapped.names.complete else _Proof()
+    proof = _proof(a, b, matching, seen, mapped, progress) if mapped.names.complete else _Proof()
     parting = proof.parting
     found = PairResult(
         a=a.label,
@@ -87,10 +95,11 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
         symmetric=proof.symmetric,
         unproven=proof.unproven,
         # a layer that is not shown to differ in its settings alone may have been given the wrong weights
-        mended=parting is not None and parting.equal and not parting.unproven,
+        mended=parting is not None and bool(parting.partings) and parting.equal and not parting.unproven,
         first_parting=None if parting is None else parting.first,
         notes=(
             *trained_otherwise(a, b, mapped.names),
+            *proof.notes,
             *mapped.notes,
             *[trial.but_for for trial in proof.trials if trial.but_for][:1],
         ),
@@ -110,9 +119,9 @@ class _Mapped:
     normeds: Normeds
     notes: tuple[str, ...]
 
-    def draw(self, a: Side, seed: int) -> Draw:
+    def draw(self, a: Side, seed: int, *, is_wide: bool = False) -> Draw:
         """Return seeded values that fit it."""
-        return Draw(a, self.names, self.constants, self.ties, seed)
+        return Draw(a, self.names, self.constants, self.ties, seed, is_wide=is_wide)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +132,16 @@ class _Proof:
     symmetric: tuple[tuple[str, ...], ...] = ()
     unproven: tuple[str, ...] = ()
     parting: Substituted | None = None
+    notes: tuple[str, ...] = ()
 
 
-def _mapped(matching: Matching, ties: Ties, sums: Sums, normeds: Normeds) -> _Mapped:
-    """Return the map that the matches make, with what only one side has."""
+def _mapped(matching: Matching, ties: Ties, sums: Sums, normeds: Normeds, is_same: bool) -> _Mapped:
+    """Return the map that the matches make, with what only one side has; `is_same` is said of the outputs."""
     a, b = matching.sides
     rows, problems = rows_of(matching)
     folded = folded_rows(matching)
     of_folded = {name for row in folded for name in row.a}
-    extra, constants = _lacking(matching, of_folded)
+    extra, constants = _lacking(matching, of_folded, is_same)
     rows = sums.rows(tied_rows([row for row in rows if not of_folded & {*row.a}], ties))
     rows = [with_aliases(row, a.parameters, b.parameters) for row in (*rows, *folded, *extra)]
     left = left_of(a.parameters, rows, "a"), left_of(b.parameters, rows, "b")
@@ -141,19 +151,22 @@ def _mapped(matching: Matching, ties: Ties, sums: Sums, normeds: Normeds) -> _Ma
     return _Mapped(names, constants, ties, sums, normeds, (*problems, *said))
 
 
-def _proof(a: Side, b: Side, matching: Matching, mapped: _Mapped, progress: Progress) -> _Proof:
+def _proof(a: Side, b: Side, matching: Matching, seen: Seen, mapped: _Mapped, progress: Progress) -> _Proof:
     """Return what shows that a complete map is right, or where the outputs part with it."""
-    trials = _trials(a, b, mapped, progress)
     mapped.sums.hide()
-    unproven = all_names(_unproven(matching), mapped.normeds)
-    equal = all(trial.passed for trial in trials)
-    symmetric = exchangeable(matching, progress) if equal else ()
+    unproven = all_names(_unproven(matching, seen), mapped.normeds)
     mapped.sums.show()
-    if equal:
-        return _Proof(trials, groups_of(symmetric, mapped.normeds), unproven)
+    done = _trials(a, b, mapped, progress)
+    trials = tuple(trial for _, trial in done)
+    if all(trial.passed for trial in trials):
+        mapped.sums.hide()
+        symmetric = exchangeable(matching, progress)
+        mapped.sums.show()
+        notes = unseen(a, b, mapped.names, trials)
+        return _Proof(trials, groups_of(symmetric, mapped.normeds), unproven, notes=notes)
     progress("finding the first module that parts")
-    mapped.draw(a, 0).give(b)
-    parting = substituted(a, b, mapped.names, feed_of(a, 0))
+    # both sides have the values of the last trial, which is the one that did not pass
+    parting = substituted(a, b, mapped.names, done[-1][0].feed())
     return _Proof(trials, (), tuple(dict.fromkeys((*unproven, *parting.unproven))), parting)
 
 
@@ -169,8 +182,11 @@ def _check(a: Side, b: Side) -> None:
         )
 
 
-def _lacking(matching: Matching, settled: set[str]) -> tuple[list[Row], dict[str, float]]:
-    """Return rows of biases that only one side has: zeros, if all else is matched."""
+def _lacking(matching: Matching, settled: set[str], is_same: bool) -> tuple[list[Row], dict[str, float]]:
+    """Return rows of biases and of factors that only one side has: zeros and ones, if all else is matched.
+
+    A norm without either is a layer more, unless the outputs are equal.
+    """
     rows = []
     constants = {}
     for place, side in enumerate(matching.sides):
@@ -180,36 +196,58 @@ def _lacking(matching: Matching, settled: set[str]) -> tuple[list[Row], dict[str
         for piece in left:
             others = [one for one in matching.pieces[1 - place] if class_of(one) == class_of(piece)]
             counterparts = [one for one in others if one not in (matching.taken, matching.matches)[place]]
-            is_bias = class_of(piece) in matching.neutral and piece.role in _ADDED and piece.cut.count == 1
-            if not is_bias or counterparts or side.parameters[piece.name].owner not in owners:
+            kind = NEUTRAL.get(piece.role or "") if class_of(piece) in matching.neutral else None
+            is_part = is_same or side.parameters[piece.name].owner in owners
+            if kind is None or piece.cut.count > 1 or counterparts or not is_part:
                 return [], {}
             shape = side.parameters[piece.name].shape
-            rows.append(without_counterpart(piece.name, "zeros", shape, not place))
+            rows.append(without_counterpart(piece.name, kind, shape, not place))
             if not place:
-                constants[piece.name] = 0.0
+                constants[piece.name] = float(kind == "ones")
     return rows, constants
 
 
-def _trials(a: Side, b: Side, mapped: _Mapped, progress: Progress) -> tuple[Trial, ...]:
-    found = []
+def _trials(a: Side, b: Side, mapped: _Mapped, progress: Progress) -> list[tuple[Draw, Trial]]:
+    """Return the trials, up to the first that does not pass; the last is wide where that says anything."""
+    found: list[tuple[Draw, Trial]] = []
     for seed in range(TRIALS):
         progress(f"proving with seeded weights, {seed + 1} of {TRIALS}")
-        found.append(trial_of(a, b, mapped.draw(a, seed), seed))
-    return tuple(found)
+        draw = mapped.draw(a, seed, is_wide=seed == TRIALS - 1)
+        trial = trial_of(a, b, draw)
+        is_noisy = trial.tolerance >= WIDEST or not np.isfinite(trial.needed_tolerance)
+        if draw.is_wide and is_noisy and not trial.passed:
+            draw = mapped.draw(a, seed)
+            trial = trial_of(a, b, draw)
+        found.append((draw, trial))
+        if not trial.passed:
+            break
+    return found
 
 
-def _unproven(matching: Matching) -> tuple[str, ...]:
-    """Return the names of `a` of which some block reaches no output, as the more exact side says it."""
+def _unproven(matching: Matching, seen: Seen) -> tuple[str, ...]:
+    """Return the names of `a` of which some block reaches no output, as the more exact side says it.
+
+    A ReLU that lets nothing through with some values does with others.
+    """
     place = 0 if matching.sides[0].is_double or not matching.sides[1].is_double else 1
-    seen = matching.look(1000, everything=True)
+    silent = _silent(matching, place, seen if seen.of_everything else matching.look(1000, everything=True))
+    for draw in range(1, _DRAWS_OF_SILENT if silent else 1):
+        matching.set_all_own(draw)
+        silent &= _silent(matching, place, matching.look(1000 + draw, everything=True))
+    if silent:
+        matching.set_all_own(0)
+    names = {match.a.name for match in silent}
+    return tuple(name for name in matching.sides[0].parameters if name in names)
+
+
+def _silent(matching: Matching, place: int, seen: Seen) -> set[Match]:
     found = (seen.a, seen.b)[place]
     least = seen.largest * (_NOTHING if matching.sides[place].is_double else _NOTHING_IN_FLOAT32)
-    silent = {
-        match.a.name
+    return {
+        match
         for match in matching.matches.values()
         if (piece := (match.a, match.b)[place]) not in found or float(np.linalg.norm(found[piece])) <= least
     }
-    return tuple(name for name in matching.sides[0].parameters if name in silent)
 
 
 def _reasons(matching: Matching, names: PairNames) -> list[tuple[str, str]]:
@@ -223,6 +261,8 @@ def _reasons(matching: Matching, names: PairNames) -> list[tuple[str, str]]:
             shape = None if one is None else one.shape
             if not pieces:
                 why = "the weight that it is a part of has no counterpart"
+            elif any(piece in (matching.matches, matching.taken)[place] for piece in pieces):
+                why = "only parts of it have a counterpart"
             elif any(class_of(piece)[0] not in keys[1 - place] for piece in pieces):
                 why = f"the other side has nothing of the shape {shape}"
             else:

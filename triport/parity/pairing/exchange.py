@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from .comparing import SAME_OUTPUTS, apart
 from .matching import rounds
 from .pieces import Piece, pieces_named
@@ -23,16 +25,21 @@ def exchangeable(matching: Matching, progress: Progress) -> tuple[tuple[str, ...
     exchanges is exchangeable.
     """
     original = dict(matching.matches)
-    for match in original.values():
-        matching.set_own(match)
     groups: list[set[str]] = []
     progress("exchanging what had equal gradients")
+    for match in original.values():
+        matching.set_own(match)
+    before: list[np.ndarray] = []
     pieces = pieces_named(matching.pieces[0])
+    allowed = SAME_OUTPUTS[True] if matching.sides[0].is_double else _ROUNDED
     for one, other in sorted({(one.name, other.name) for one, other in matching.alike}):
         known = all(piece in original for piece in (*pieces[one], *pieces[other]))
         same = known and [piece.cut for piece in pieces[one]] == [piece.cut for piece in pieces[other]]
         together = any({one, other} <= group for group in groups)
-        if one != other and same and not together and _alone(matching, original, pieces[one], pieces[other]):
+        if one == other or not same or together:
+            continue
+        before = before or matching.sides[0].outputs(matching.feed)
+        if apart(before, _exchanged_alone(matching, original, pieces[one], pieces[other])) <= allowed:
             _join(groups, {one, other})
     choices = list(matching.choices)[:_MOST_CHOICES]
     for place, choice in enumerate(choices):
@@ -46,29 +53,26 @@ def exchangeable(matching: Matching, progress: Progress) -> tuple[tuple[str, ...
     return tuple(tuple(sorted(group, key=order.__getitem__)) for group in groups)
 
 
-def _alone(
+def _exchanged_alone(
     matching: Matching, original: dict[Piece, Match], one: Sequence[Piece], other: Sequence[Piece]
-) -> bool:
-    """Return whether two parameters of the first side, in their pieces, can be exchanged and nothing else."""
+) -> list[np.ndarray]:
+    """Return the first side's outputs with two of its parameters, in their pieces, exchanged."""
     side = matching.sides[0]
-    before = side.outputs(matching.feed)
     for piece, from_piece in (*zip(one, other, strict=True), *zip(other, one, strict=True)):
         matching.give(0, piece, matching.own(original[from_piece]))
     after = side.outputs(matching.feed)
     for piece in (*one, *other):
         matching.give(0, piece, matching.own(original[piece]))
-    return apart(before, after) <= (SAME_OUTPUTS[True] if side.is_double else _ROUNDED)
+    return after
 
 
 def _otherwise(matching: Matching, choice: Choice, other: Piece) -> dict[Piece, Match] | None:
     """Return the map with the other choice, None where there is none that gives the same outputs."""
     _restore(matching, choice.before)
     matching.accept(Match(choice.match.a, other, choice.match.order, choice.match.reason))
-    rounds(matching, matching.look(500))
-    if len(matching.matches) < len(matching.pieces[0]) or len(matching.taken) < len(matching.pieces[1]):
-        return None
-    seen = matching.look(501)
-    return dict(matching.matches) if seen.apart <= SAME_OUTPUTS[matching.is_double] else None
+    seen = rounds(matching, matching.look(500))
+    same = matching.is_complete and seen.apart <= SAME_OUTPUTS[matching.is_double]
+    return dict(matching.matches) if same else None
 
 
 def _restore(matching: Matching, matches: tuple[Match, ...]) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 
 import numpy as np
+
+from .pieces import squeezed
 
 Shape = tuple[int, ...]
 MOST_AXES = 5  # 120 orders
@@ -17,12 +20,17 @@ class Layout:
 
     axes: tuple[int, ...]
 
+    @property
+    def is_turned(self) -> bool:
+        """Whether axes have changed places."""
+        return self.axes != tuple(range(len(self.axes)))
+
     def applied(self, array: np.ndarray, shape: Shape) -> np.ndarray:
         """Return an array as the second network has it; `shape` is that which it had there before.
 
         An array of other sizes keeps them: a layer with another stride returns fewer values.
         """
-        if self.axes == tuple(range(len(self.axes))):
+        if not self.is_turned:
             moved = array
         elif array.ndim == len(self.axes):
             moved = array.transpose(self.axes)
@@ -30,7 +38,10 @@ class Layout:
             moved = (
                 np.squeeze(array).transpose(self.axes) if np.squeeze(array).ndim == len(self.axes) else array
             )
-        return moved.reshape(shape) if moved.size == int(np.prod(shape)) else moved
+        sizes, wanted = squeezed(moved.shape), squeezed(shape)
+        # as many values in other sizes, (8, 4) for (4, 8), are another stride's and no other layout
+        is_other = len(sizes) == len(wanted) and sizes != wanted
+        return moved if is_other or moved.size != math.prod(shape) else moved.reshape(shape)
 
 
 def layout_between(a: np.ndarray, b: np.ndarray, tolerance: float) -> Layout | None:

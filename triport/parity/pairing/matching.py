@@ -39,7 +39,8 @@ def match_all(matching: Matching, seen: Seen) -> Seen:
         if seen.apart <= SAME_OUTPUTS[matching.is_double]:
             return seen
         matching.progress(f"looking at every pair again, {number + 1}")
-        wrong = not_nearest(matching, matching.look(700 + number, everything=True))
+        seen = matching.look(700 + number, everything=True)
+        wrong = not_nearest(matching, seen)
         if not wrong:
             return seen
         for match in wrong:
@@ -49,7 +50,11 @@ def match_all(matching: Matching, seen: Seen) -> Seen:
 
 
 def rounds(matching: Matching, seen: Seen) -> Seen:
-    """Match, and run again with values of their own, until nothing more can be told."""
+    """Match, and run again with values of their own, until nothing more can be told.
+
+    Returns:
+        what the last run showed: of everything, once everything is matched.
+    """
     for number in range(_MOST_ROUNDS):
         fresh = _fresh(matching, seen)
         for match in fresh:
@@ -58,7 +63,7 @@ def rounds(matching: Matching, seen: Seen) -> Seen:
         matching.progress(f"round {number + 1}: {len(matching.matches)} matched, {left} left")
         if not fresh:
             break
-        seen = matching.look(number + 1)
+        seen = matching.look(number + 1, everything=matching.is_complete)
     return seen
 
 

@@ -53,7 +53,7 @@ def names_file_of(found: PairResult, inputs: Sequence[str]) -> NamesFile:
         found: of the pair.
         inputs: what went in, as `--input` says it.
     """
-    names = _without_counters(found.names)
+    names = _without_counters(found.names, alike=found.runtimes == ("pytorch", "pytorch"))
     sides = [
         Side(net, runtime, _version(runtime), shapes_digest(_of_rows(names, side, shapes)))
         for side, net, runtime, shapes in zip(
@@ -78,13 +78,32 @@ def names_file_of(found: PairResult, inputs: Sequence[str]) -> NamesFile:
     return NamesFile(names, sides[0], sides[1], proof)
 
 
-def _without_counters(names: PairNames) -> PairNames:
-    """Return a map without PyTorch's counts of batches, which go with the norm that they are of."""
+def _without_counters(names: PairNames, alike: bool) -> PairNames:
+    """Return a map without PyTorch's counts of batches, which go with the norm that they are of.
+
+    Args:
+        names: the map.
+        alike: whether both networks could have such counts: one that the other lacks stays in the map.
+    """
+    means = [(row.a[0], row.b[0]) for row in names.rows if len(row.a) == len(row.b) == 1]
+    counters = [(_counter_beside(a), _counter_beside(b)) for a, b in means]
+    known = {name for side in (names.kept_a, names.kept_b) for name, _ in side}
+    alone = {one for pair in counters for one, other in (pair, pair[::-1]) if alike and other not in known}
     kept_a, kept_b = (
-        tuple((name, why) for name, why in side if name.rpartition(".")[2] != COUNTER_LEAF)
+        tuple(
+            (name, "the other network counts no batches" if name in alone else why)
+            for name, why in side
+            if name.rpartition(".")[2] != COUNTER_LEAF or name in alone
+        )
         for side in (names.kept_a, names.kept_b)
     )
     return PairNames(names.rows, names.left_a, names.left_b, kept_a, kept_b)
+
+
+def _counter_beside(name: str) -> str:
+    """Return what the count of batches is called beside a norm's parameter."""
+    path, dot, _ = name.rpartition(".")
+    return f"{path}{dot}{COUNTER_LEAF}"
 
 
 def _of_rows(

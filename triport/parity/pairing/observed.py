@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from triport.converters.environment import import_mindspore, import_torch
-from triport.parity.nesting import leaves, replaced
+from triport.parity.subjects.nesting import leaves, replaced
 from triport.reference_models.modules import Part
 
 from .sides import Side
@@ -111,7 +111,7 @@ class _MindSporeHooks(_Hooks):
         return found
 
     def tensor(self, array: np.ndarray, like: Any) -> Any:
-        return self._mindspore.Tensor(np.ascontiguousarray(array), dtype=like.dtype)
+        return self._mindspore.Tensor(np.asarray(array, order="C"), dtype=like.dtype)
 
     def put(self, path: str, part: Part, before: Any, after: Any) -> list[Any]:
         return [

@@ -20,12 +20,11 @@ from triport.converters.naming.pair_names import PairNames
 from triport.reference_models.modules import Part
 
 from .beside import Beside
-from .correspondence import modules_with_parameters, owners_of, watched_parts
+from .correspondence import could_be, modules_with_parameters, owners_of, unlikeness, watched_parts
 from .layouts import layout_between
 from .observed import observe
 from .recording import Recorded, Recording
 from .result import Parting
-from .settings import group_of
 from .sides import Side
 
 
@@ -66,15 +65,21 @@ def substituted(a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray]) 
     owners = frozenset(owners_of(a, a_parts).values()), frozenset(owners_of(b, b_parts).values())
     beside = Beside(recording, _ByRows(paired, owners[0], b_parts, owners[1]), b_parts)
     outputs = observe(b, feed, b_parts, beside.given, beside.returned)
-    equal = len(outputs) == len(recording.outputs) and all(
-        layout_between(one, other, tolerance) is not None
-        for one, other, tolerance in zip(recording.outputs, outputs, recording.output_tolerance, strict=True)
-    )
+    layouts = [
+        layout_between(one, other, tolerance)
+        for one, other, tolerance in zip(recording.outputs, outputs, recording.output_tolerance, strict=False)
+    ]
+    equal = len(outputs) == len(recording.outputs) and None not in layouts
     order = {id(call): place for place, call in enumerate(recording.calls)}
     found = sorted(beside.partings, key=lambda one: order[id(one.a)])
     said = [Parting(one.a.path, one.b.path, one.why()) for one in found]
     if not equal:
         said = _with_code(said, [order[id(one.a)] for one in found], beside, order)
+    elif turned := [
+        (place, one) for place, one in enumerate(layouts, 1) if one is not None and one.is_turned
+    ]:
+        place, layout = turned[0]
+        said.append(Parting("", "", f"output {place} has its axes in another order: {layout.axes}"))
     unproven = [
         name
         for one in found
@@ -102,15 +107,12 @@ class _ByRows:
         """Return the calls of its counterpart, or of what could stand in its place."""
         if path in self.paired:
             return [call for call in calls if call.path == self.paired[path]]
-        kind = self.b_parts[path].kind
-        group = group_of(kind)
-        if group is None or path in self.b_owners:
+        if path in self.b_owners:
             # what owns parameters and has no counterpart is compared by what follows it
             return []
-        alike = [
-            call for call in calls if call.path not in self.a_owners and group_of(call.part.kind) == group
-        ]
-        return sorted(alike, key=lambda call: call.part.kind is not kind)
+        part = self.b_parts[path]
+        alike = [call for call in calls if call.path not in self.a_owners and could_be(call.part, part)]
+        return sorted(alike, key=lambda call: unlikeness(call.part, part))
 
 
 def _with_code(
@@ -125,8 +127,11 @@ def _with_code(
     place = order[id(call)]
     first = next((at for at in range(place, 0, -1) if calls[at - 1].is_used), 0)
     before = calls[first - 1].path if first else "the input"
+    between = [one.path for one in calls[first:place] if not one.is_used]
+    between += [one for one in beside.unknown.get(path, ()) if one not in between]
     call, path = _first_of_a_kind(calls[first:place], beside, path) or (call, path)
-    why = f"between {before} and {call.path}, in what is computed outside of modules"
+    modules = f"in {', '.join(between)}, or " if between and call.path not in between else ""
+    why = f"between {before} and {call.path}, {modules}in what is computed outside of modules"
     at = sum(other < place for other in places)
     return [*said[:at], Parting(call.path, path, why), *said[at:]]
 

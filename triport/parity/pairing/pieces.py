@@ -44,11 +44,11 @@ class Piece:
     cut: Cut
     shape: Shape
     role: str | None = None
+    # its sizes, as they are the same however it is transposed
+    key: Key = field(init=False, repr=False, compare=False)
 
-    @property
-    def key(self) -> Key:
-        """Its sizes, as they are the same however it is transposed."""
-        return key_of(self.shape)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", key_of(self.shape))
 
     def of(self, array: np.ndarray) -> np.ndarray:
         """Return this piece of its parameter's values, squeezed; a view."""

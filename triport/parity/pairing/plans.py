@@ -6,6 +6,7 @@ packed may be in another order, or head by head, and a dense layer may be given 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,9 @@ from triport.converters.naming.steps import Regroup, Reshape
 from .pieces import Cut, Key, Parameters, Plan, Views, key_of, squeezed, viewed
 
 _MOST_ORDERS = 12
+_MOST_BLOCKS = 12
+# so few parameters that every length may be tried
+_SMALL = 300_000
 
 
 def first_plan(a: Parameters, b: Parameters) -> Plan:
@@ -120,6 +124,39 @@ def flattened_plans(a: Parameters, b: Parameters, first: Plan) -> Iterator[Plan]
                     yield Plan(first.a, first.b, what, first.views_a, views)
 
 
+def blocked_plans(a: Parameters, b: Parameters, first: Plan) -> Iterator[Plan]:
+    """Yield plans in which blocks of channels are in another order on the second side.
+
+    One network concatenates two branches the other way round, or splits what a layer returns into other
+    halves. Where there is much to run, only channels are cut that no layer returns together, or none takes.
+    """
+    seen = viewed(a, first.views_a), viewed(b, first.views_b)
+    shapes = [squeezed(one.shape) for side in seen for one in side.values()]
+    weights = [shape for shape in shapes if len(shape) > 1]
+    sizes = [{shape[axis] for shape in weights} for axis in (0, 1)]
+    is_small = sum(math.prod(shape) for shape in shapes) <= _SMALL
+    for axis in (1, 0):
+        for length in sorted(sizes[axis] if is_small else sizes[axis] - sizes[1 - axis]):
+            for count in range(2, min(length, _MOST_BLOCKS) + 1):
+                if length % count == 0:
+                    cuts = [_blocks(side, axis, length, count) for side in seen]
+                    what = f"{count} blocks of {length} channels in any order"
+                    yield Plan(
+                        {**cuts[0], **first.a}, {**cuts[1], **first.b}, what, first.views_a, first.views_b
+                    )
+
+
+def _blocks(parameters: Parameters, axis: int, length: int, count: int) -> dict[str, Cut]:
+    """Return cuts of the weights that have this length on an axis, and of the vectors that have it."""
+    found = {}
+    for name, one in parameters.items():
+        shape = squeezed(one.shape)
+        place = axis if len(shape) > 1 else 0
+        if shape and shape[place] == length:
+            found[name] = Cut(place, count)
+    return found
+
+
 def _biases(parameters: Parameters, weight: str, length: int) -> tuple[str, ...]:
     """Return the vectors of this length in the layer of a weight."""
     owner = parameters[weight].owner
@@ -139,11 +176,13 @@ def _lengths(a: Parameters, b: Parameters) -> dict[tuple[Key, int, int], int]:
     }
     found: dict[tuple[Key, int, int], int] = {}
     settled: set[Key] = set()
-    for place in range(4):  # along the longest axis, or the next
+    # along the longest axis, or the next; then along one that is the longest on one side alone
+    for places in ((0,), (1,), (2,), (3,), (0, 1, 2, 3)):
         groups: dict[Key, dict[int, int]] = defaultdict(dict)
-        for key, surplus in more.items():
+        for key, place in itertools.product(more, places):
             if key not in settled and place < len(key):
-                groups[(*key[:place], *key[place + 1 :])][key[place]] = surplus
+                others = (*key[:place], *key[place + 1 :])
+                groups[others][key[place]] = more[key]
         for rest, lengths in groups.items():
             for members in _balanced(lengths):
                 block = math.gcd(*members)

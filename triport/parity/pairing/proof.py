@@ -7,26 +7,29 @@ allows. Every parameter has values of its own; those that reach no output have o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from triport.converters.environment import import_mindspore, import_torch
 from triport.converters.naming.pair_names import PairNames
-from triport.parity.approximations import approximated
-from triport.parity.judge.tolerance import FLOAT32
+from triport.parity.judge.tolerance import FLOAT32, WIDEST
+from triport.parity.kernels.approximations import approximated, told
+from triport.parity.kernels.mindspore import KERNELS
 from triport.parity.noise import noise_of, rounded_runner
 from triport.parity.noise.redrawn import Redrawn, RedrawnRunner
-from triport.parity.random_weights import seeded_value
-from triport.parity.runtimes.mindspore import TANH, MindSporeRunner
+from triport.parity.runtimes.mindspore import MindSporeRunner
+from triport.parity.subjects.random_weights import seeded_value
 
 from .comparing import apart
 from .result import Trial
-from .sides import Side
+from .sides import Side, SideParameter
 from .ties import Ties
 from .values import own_value
 
 Progress = Callable[[str], None]
 TRIALS = 3
+_WIDTH = 16.0
 
 
 class Draw:
@@ -38,13 +41,22 @@ class Draw:
         constants: names of what must have one value: zeros of a bias that the other side lacks.
         ties: names that must have the values of another.
         seed: of the values.
+        is_wide: whether values are large: a clamp, or a ReLU that ends at 6, is seen by these alone.
     """
 
     def __init__(
-        self, a: Side, names: PairNames, constants: Mapping[str, float], ties: Ties, seed: int
+        self,
+        a: Side,
+        names: PairNames,
+        constants: Mapping[str, float],
+        ties: Ties,
+        seed: int,
+        *,
+        is_wide: bool,
     ) -> None:
-        self._side, self._names, self._constants, self._seed = a, names, constants, seed
+        self._side, self._names, self._constants = a, names, constants
         aliases = {alias: one.name for one in a.parameters.values() for alias in one.aliases}
+        self.seed, self.is_wide = seed, is_wide
         self._first = aliases | {other: name for name, others in ties.items() for other in others}
 
     def give(self, b: Side) -> None:
@@ -65,6 +77,11 @@ class Draw:
             others = zip(row.b, moved, strict=True)
             b.set_values({name: array for name, array in others if name in b.parameters})
 
+    def feed(self) -> list[np.ndarray]:
+        """Return what goes into both."""
+        given = feed_of(self._side, self.seed)
+        return [_wide(array) for array in given] if self.is_wide else given
+
     def of(self, name: str) -> np.ndarray:
         """Return the values of a parameter of the first side."""
         first = self._first.get(name, name)
@@ -72,14 +89,28 @@ class Draw:
         if first in self._constants:
             return np.full(one.shape, self._constants[first], np.float32)
         if one.leaf is not None and one.leaf.seeding != "count":
-            return seeded_value(first, one.shape, one.leaf.seeding, self._seed)
-        return own_value(one.shape, one.role, f"trial {self._seed} {first}")
+            value = seeded_value(first, one.shape, one.leaf.seeding, self.seed)
+            return value * np.float32(_WIDTH) if self.is_wide and _sets_width(one) else value
+        return own_value(one.shape, one.role, f"trial {self.seed} {first}")
+
+
+def _sets_width(one: SideParameter) -> bool:
+    """Whether the values behind a parameter are as large as it is, whatever the network is given."""
+    assert one.leaf is not None and one.kind is not None
+    if one.leaf.seeding == "embedding":
+        return True
+    return one.leaf.seeding == "scale" and not any(leaf.statistic for leaf in one.kind.leaves)
 
 
 def feed_of(side: Side, seed: int) -> list[np.ndarray]:
     """Return values for the inputs of a side, in order."""
     random = np.random.default_rng([seed, 7])
     return [given.draw(side.network.sizes, random) for given in side.network.inputs]
+
+
+def _wide(array: np.ndarray) -> np.ndarray:
+    """Return large values; whole numbers stay, which are indices."""
+    return array * array.dtype.type(_WIDTH) if array.dtype.kind == "f" else array
 
 
 def even(array: np.ndarray) -> np.ndarray:
@@ -112,18 +143,30 @@ def tolerance_of(a: Side, b: Side, feed: Sequence[np.ndarray]) -> float:
         runner = rounded_runner(network, given, "float32", 0)
     else:
         runner = RedrawnRunner(MindSporeRunner(network, given), network)
-    largest = {name: float(np.abs(array).max(initial=0.0)) for name, array in runner.run(inputs).items()}
-    noise = noise_of(runner, inputs, 0, largest)
-    return FLOAT32.tolerance_of(max(noise.values(), default=0.0))
+    noise = noise_of(runner, inputs, 0, runner.run(inputs))
+    return min(FLOAT32.tolerance_of(max((one.size for one in noise.values()), default=0.0)), WIDEST)
 
 
-def trial_of(a: Side, b: Side, draw: Draw, seed: int) -> Trial:
+def trial_of(a: Side, b: Side, draw: Draw) -> Trial:
     """Return how both sides compare with the weights of a draw, which are set on both."""
-    feed = feed_of(a, seed)
+    feed = draw.feed()
     draw.give(b)
     outputs = a.outputs(feed), b.outputs(feed)
-    trial = Trial(seed, apart(*outputs), tolerance_of(a, b, feed))
+    trial = Trial(draw.seed, apart(*outputs), tolerance_of(a, b, feed), reshaped=_reshaped(*outputs))
     return trial if trial.passed else _but_for_kernels(trial, (a, b), outputs, feed)
+
+
+def _reshaped(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> str:
+    """Return which outputs have other shapes; their values are compared in order."""
+    shapes = [(one.shape, other.shape) for one, other in zip(a, b, strict=False) if one.shape != other.shape]
+    return ", ".join(f"{one} and {other}" for one, other in shapes)
+
+
+def is_random(side: Side) -> bool:
+    """Whether a network returns other values each time that it is run on the same input."""
+    feed = feed_of(side, 0)
+    first, second = side.outputs(feed), side.outputs(feed)
+    return any(not np.array_equal(*pair, equal_nan=True) for pair in zip(first, second, strict=False))
 
 
 def _but_for_kernels(
@@ -132,17 +175,18 @@ def _but_for_kernels(
     outputs: tuple[list[np.ndarray], list[np.ndarray]],
     feed: Sequence[np.ndarray],
 ) -> Trial:
-    """Return a trial in which PyTorch computes tanh as MindSpore does, if that is all the difference."""
+    """Return a trial in which PyTorch computes with MindSpore's kernels, if that is all the difference."""
     places = {side.runtime: place for place, side in enumerate(sides)}
     if len(places) < 2 or import_mindspore().get_context("device_target") != "CPU":
         return trial
     met: set[str] = set()
-    with approximated(import_torch(), (TANH,), met):
+    with approximated(import_torch(), KERNELS, met):
         imitating = sides[places["pytorch"]].outputs(feed)
     needed = apart(outputs[places["mindspore"]], imitating)
     said = (
-        f"MindSpore's kernel computes tanh {TANH.how}: with that in PyTorch the outputs are equal, without "
-        f"it {trial.needed_tolerance:.1e} of the largest value apart, where {trial.tolerance:.1e} is allowed"
+        f"MindSpore's kernels compute {told(KERNELS, met)}: with that in PyTorch the outputs are equal, "
+        f"without it {trial.needed_tolerance:.1e} of the largest value apart, where {trial.tolerance:.1e} is "
+        "allowed"
     )
-    again = Trial(trial.seed, needed, trial.tolerance, said)
+    again = replace(trial, needed_tolerance=needed, but_for=said)
     return again if met and again.passed else trial

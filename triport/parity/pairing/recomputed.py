@@ -86,6 +86,12 @@ def _group_norm(torch: Any, settings: Settings, leaves: Mapping[str, Any], x: An
     )
 
 
+def _instance_norm(torch: Any, settings: Settings, leaves: Mapping[str, Any], x: Any) -> Any:
+    return torch.nn.functional.instance_norm(
+        x, weight=leaves.get("weight"), bias=leaves.get("bias"), eps=settings["epsilon"]
+    )
+
+
 def _convolution(torch: Any, settings: Settings, leaves: Mapping[str, Any], x: Any) -> Any:
     weight = leaves["weight"]
     axes = x.ndim - 2
@@ -111,5 +117,6 @@ _COMPUTED: Mapping[str, Callable[[Any, Settings, Mapping[str, Any], Any], Any]] 
     "layer_norm": _layer_norm,
     "rms_norm": _rms_norm,
     "group_norm": _group_norm,
+    "instance_norm": _instance_norm,
     "conv": _convolution,
 }

@@ -83,6 +83,8 @@ def _verdict(found: PairResult) -> str:
         if worst is None
         else f" (needed {worst.needed_tolerance:.1e}, the noise allows {worst.tolerance:.1e})"
     )
+    if found.equal and not found.proven:
+        return f"NOT PROVEN: outputs are equal{numbers}, but no parameter of a changes them: any map would do"
     if found.equal:
         but_for = ", but for a kernel of MindSpore's" * any(trial.but_for for trial in found.trials)
         return (
@@ -92,7 +94,7 @@ def _verdict(found: PairResult) -> str:
     if not found.complete:
         return f"NO COMPLETE MAP: {len(found.names.rows)} rows were found, and what is listed is left"
     where = found.first_parting
-    place = "" if where is None else f", from {where.a or 'code outside of modules'} and {where.b} on"
+    place = "" if where is None or not where.b else f", from {where.a or 'code'} and {where.b} on"
     why = "" if where is None or not where.why else f": {where.why}"
     proven = "PROVEN, but for that" if found.proven else "NOT PROVEN: the map may be wrong"
     return f"ANOTHER GRAPH{place}{why}{numbers}. The map is complete and {proven}"

@@ -184,8 +184,8 @@ def in_place(matching: Matching) -> list[Match]:
             at = bisect.bisect_right(ends, places[place][piece.name])
             if at:
                 before = ends[at - 1]
-                paired = [pair for pair in anchors if pair[place] == before][-1]
-                classes[class_of(piece), *paired][place].append(piece)
+                one, other = [pair for pair in anchors if pair[place] == before][-1]
+                classes[class_of(piece), one, other][place].append(piece)
             else:
                 classes[class_of(piece), -1, -1][place].append(piece)
     return [

@@ -28,17 +28,15 @@ def group_of(kind: Kind | None) -> str | None:
 
 
 def settings_of(module: Any, kind: Kind | None, given: Sequence[tuple[int, ...]]) -> Settings:
-    """Return what a layer of this kind computes with; nothing of a kind that is not known.
+    """Return what a layer of this kind computes with, as far as that is known.
 
     Args:
         module: of either framework.
-        kind: its row in the table of kinds.
+        kind: its row in the table of kinds; None: what the module says itself is all that is known.
         given: the shapes of what it is given: a padding that is called "same" follows from them.
     """
-    if kind is None:
-        return {}
-    read = _READERS.get(kind.name)
-    found = read(module, given) if read else {}
+    read = _constants if kind is None else _READERS.get(kind.name, _constants)
+    found = read(module, given)
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -101,6 +99,20 @@ def _pool(module: Any, given: Sequence[tuple[int, ...]]) -> Settings:
     }
 
 
+def _global_pool(module: Any, given: Sequence[tuple[int, ...]]) -> Settings:
+    return {"pool": "maximum" if "Max" in type(module).__name__ else "average"}
+
+
+def _constants(module: Any, given: Sequence[tuple[int, ...]]) -> Settings:
+    """Return what a layer of PyTorch says itself that it computes with."""
+    found = {name: getattr(module, name, None) for name in getattr(module, "__constants__", ())}
+    return {
+        name.replace("_", " "): value
+        for name, value in found.items()
+        if name != "inplace" and isinstance(value, int | float | str)
+    }
+
+
 def _upsample(module: Any, given: Sequence[tuple[int, ...]]) -> Settings:
     return {"mode": module.mode, "align_corners": bool(module.align_corners), "size": module.size}
 
@@ -141,6 +153,7 @@ _READERS: Mapping[str, Callable[[Any, Sequence[tuple[int, ...]]], Settings]] = {
     **dict.fromkeys(_CONVS, _conv),
     "max_pool": _pool,
     "average_pool": _pool,
+    "global_pool": _global_pool,
     "upsample": _upsample,
     "gelu": _gelu,
     "leaky_relu": _slope,

@@ -11,7 +11,7 @@ import numpy as np
 from .comparing import Class, Seen, apart, class_of, projected, sketching
 from .pieces import Key, Piece, Plan, pieces_of, viewed
 from .sides import Side
-from .values import GAIN, common_value, own_value
+from .values import GAIN, NEUTRAL, common_value, own_value
 
 Progress = Callable[[str], None]
 
@@ -43,6 +43,7 @@ class Matching:
         self.plan, self.feed, self.progress = plan, feed, progress
         self.is_double = a.is_double and b.is_double
         self.gain = GAIN
+        self._draw = 0
         self.views = (plan.views_a, plan.views_b)
         # as the pieces see them
         self.parameters = tuple(
@@ -66,6 +67,8 @@ class Matching:
         self._alike = self._laid_out_alike()
         # the values of what is cut, which are set as a whole
         self._whole: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] = ({}, {})
+        # the size of the largest gradient so far: a later run tells of fewer
+        self._largest = 0.0
 
     # --- what is compared with what ---
 
@@ -108,7 +111,7 @@ class Matching:
     def _unbalanced(self) -> frozenset[Class]:
         """Return the classes of which one side has more, and which have a value that does nothing."""
         a, b = self._counts()
-        plain = {one for one in {*a, *b} if a[one] != b[one] and one[1] in ("shift", "norm shift")}
+        plain = {one for one in {*a, *b} if a[one] != b[one] and one[1] in NEUTRAL}
         of_norms = {(key, role) for key in self.folded for role in ("shift", "scale", "mean", "variance")}
         return frozenset(plain | of_norms)
 
@@ -121,24 +124,29 @@ class Matching:
 
     # --- values ---
 
-    def start(self) -> Seen:
-        """Give every piece the value of its sizes, and run; with smaller values where those overflow."""
+    def start(self) -> float:
+        """Give every piece the value of its sizes, with smaller ones where those overflow.
+
+        Returns:
+            how far the outputs are apart then.
+        """
         for gain in (self.gain, 0.7, 0.3):
-            self.gain = gain
-            self._give_common()
-            seen = self.look(0)
-            if np.isfinite(seen.apart):
-                return seen
-        return seen
+            found = self.starts_apart(gain)
+            if np.isfinite(found):
+                break
+        return found
 
     def starts_apart(self, gain: float) -> float:
         """Give every piece the value of its sizes, and return how far the outputs are apart then."""
         self.gain = gain
-        self._give_common()
-        outputs = [side.outputs(self.feed) for side in self.sides]
-        return apart(outputs[0], outputs[1])
+        self.give_common()
+        outputs: list[list[np.ndarray]] = [[], []]
+        for place, side in self._in_order():
+            outputs[place] = side.outputs(self.feed)
+        return apart(*outputs)
 
-    def _give_common(self) -> None:
+    def give_common(self) -> None:
+        """Give every piece the value of its sizes."""
         for place, side in enumerate(self.pieces):
             made: dict[object, np.ndarray] = {}
             for piece in side:
@@ -146,7 +154,12 @@ class Matching:
                 about = (class_of(piece), piece.shape, piece.name if neutral else "")
                 if about not in made:
                     made[about] = self._common(piece, place)
-                self.give(place, piece, made[about])
+                if piece.cut.count == 1:
+                    self.give(place, piece, made[about])
+                else:
+                    self._fill(place, piece, made[about])
+            for name, whole in self._whole[place].items():
+                self._set(place, name, whole)
 
     def _common(self, piece: Piece, place: int) -> np.ndarray:
         if class_of(piece) in self.neutral:
@@ -160,13 +173,17 @@ class Matching:
 
     def give(self, place: int, piece: Piece, value: np.ndarray) -> None:
         """Set a piece's values on a side."""
-        shape = self.parameters[place][piece.name].shape
         if piece.cut.count == 1:
-            self._set(place, piece.name, value.reshape(shape))
-            return
+            self._set(place, piece.name, value.reshape(self.parameters[place][piece.name].shape))
+        else:
+            self._set(place, piece.name, self._fill(place, piece, value))
+
+    def _fill(self, place: int, piece: Piece, value: np.ndarray) -> np.ndarray:
+        """Put a block into the values of what it is cut from, which are returned."""
+        shape = self.parameters[place][piece.name].shape
         whole = self._whole[place].setdefault(piece.name, np.zeros(shape, np.float32))
         piece.of(whole)[...] = value
-        self._set(place, piece.name, whole)
+        return whole
 
     def _set(self, place: int, name: str, value: np.ndarray) -> None:
         """Set a parameter's values, which are given as the pieces see them."""
@@ -176,7 +193,7 @@ class Matching:
 
     def own(self, match: Match) -> np.ndarray:
         """Return the values of a match, as the first side has them."""
-        tag = f"{match.a.name} {match.a.block} {match.a.cut.count}"
+        tag = f"{match.a.name} {match.a.block} {match.a.cut.count}" + f" {self._draw}" * bool(self._draw)
         return own_value(match.a.shape, match.a.role, tag, self.gain)
 
     def set_own(self, match: Match) -> None:
@@ -185,21 +202,37 @@ class Matching:
         self.give(0, match.a, value)
         self.give(1, match.b, np.transpose(value, match.order))
 
+    def set_all_own(self, draw: int) -> None:
+        """Give every match values of its own, which are others for each draw."""
+        self._draw = draw
+        for match in self.matches.values():
+            self.set_own(match)
+
     # --- running ---
 
     def look(self, seed: int, everything: bool = False) -> Seen:
         """Run both sides forward and backward; the sketches of what is not matched, or of everything."""
-        seen = Seen()
+        seen = Seen(everything, largest=self._largest)
         outputs: list[list[np.ndarray]] = [[], []]
-        # a side that is steered by the other runs after it
-        for place, side in sorted(enumerate(self.sides), key=lambda one: one[1].follows):
+        for place, side in self._in_order():
             found = seen.a if place == 0 else seen.b
             known = (self.matches, self.taken)[place]
             wanted = [piece for piece in self.pieces[place] if everything or piece not in known]
             see = sketching(wanted, found, seen, self.views[place])
-            outputs[place] = side.gradients(self.feed, lambda at, size: projected(at, size, seed), see)
+            names = {piece.name for piece in wanted}
+            outputs[place] = side.gradients(self.feed, lambda at, size: projected(at, size, seed), see, names)
+        self._largest = seen.largest
         seen.apart = apart(*outputs)
         return seen
+
+    def _in_order(self) -> list[tuple[int, Side]]:
+        """Return the sides with their places: one that is steered by the other runs after it."""
+        return sorted(enumerate(self.sides), key=lambda one: one[1].follows)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every piece of both sides is matched."""
+        return len(self.matches) == len(self.pieces[0]) and len(self.taken) == len(self.pieces[1])
 
     def accept(self, match: Match) -> None:
         """Take a match, and give it values of its own."""

@@ -9,7 +9,7 @@ equal gradients again, as in a pair of one graph. This helps to find a map; it p
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,16 +17,15 @@ from typing import Any
 import numpy as np
 
 from triport.converters.environment import import_torch
-from triport.parity.nesting import leaves, replaced
+from triport.parity.subjects.nesting import leaves, replaced
 from triport.reference_models.modules import Part
 
 from .beside import Beside, Found
-from .correspondence import owners_of, watched_parts
+from .correspondence import could_be, owners_of, unlikeness, watched_parts
 from .layouts import Layout
 from .observed import observe, on_return
 from .pieces import key_of
 from .recording import Recorded, Recording
-from .settings import group_of
 from .sides import See, Side
 
 Call = tuple[str, int]
@@ -45,16 +44,13 @@ class _ByShapes:
 
     def among(self, path: str, calls: Sequence[Recorded]) -> list[Recorded]:
         """Return the calls of what could stand in a module's place."""
-        kind, sizes = self.parts[path].kind, self.owned[1].get(path)
-        group = group_of(kind)
-        if group is None:
+        part, sizes = self.parts[path], self.owned[1].get(path)
+        if part.kind is None and sizes is not None:
             return []
         alike = [
-            call
-            for call in calls
-            if group_of(call.part.kind) == group and self.owned[0].get(call.path) == sizes
+            call for call in calls if could_be(call.part, part) and self.owned[0].get(call.path) == sizes
         ]
-        return sorted(alike, key=lambda call: call.part.kind is not kind)
+        return sorted(alike, key=lambda call: unlikeness(call.part, part))
 
 
 def partings_of(first: Side, second: Side, feed: Sequence[np.ndarray]) -> list[Found]:
@@ -132,14 +128,28 @@ class _Wrapped:
             return self._side.outputs(feed)
 
     def gradients(
-        self, feed: Sequence[np.ndarray], weights: Callable[[int, int], np.ndarray], see: See
+        self,
+        feed: Sequence[np.ndarray],
+        weights: Callable[[int, int], np.ndarray],
+        see: See,
+        names: Collection[str],
     ) -> list[np.ndarray]:
         with self._hooked():
-            return self._side.gradients(feed, weights, see)
+            return self._side.gradients(feed, weights, see, names)
 
 
 class _Told(_Wrapped):
     """The side that is followed: tells what the modules that part return and hand back."""
+
+    def gradients(
+        self,
+        feed: Sequence[np.ndarray],
+        weights: Callable[[int, int], np.ndarray],
+        see: See,
+        names: Collection[str],
+    ) -> list[np.ndarray]:
+        # what is handed back must not hang on which parameters this side is asked for
+        return super().gradients(feed, weights, see, list(self._side.parameters))
 
     @contextmanager
     def _hooked(self) -> Iterator[None]:

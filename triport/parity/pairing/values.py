@@ -12,13 +12,15 @@ import zlib
 
 import numpy as np
 
-from triport.parity.random_weights import SCALES, SHIFT, VARIANCES
+from triport.parity.subjects.random_weights import SCALES, SHIFT, VARIANCES
 
 from .pieces import Piece, key_of
 from .sides import Shape
 
 # of a value that may be a factor, a variance or what is added, as nobody knows which
 _ANY = (0.5, 1.5)
+# what a layer without them computes with, by their role
+NEUTRAL = {"shift": "zeros", "norm shift": "zeros", "scale": "ones"}
 # Variance of what a sum of products returns, relative to what it is given
 GAIN = 1.5
 
@@ -62,10 +64,10 @@ def _fan(shape: Shape) -> float:
     """
     sizes = key_of(shape)
     if len(sizes) < 2:
-        return float(np.prod(sizes))
+        return float(np.prod(sizes)) or 1.0
     if len(sizes) == 3 and sizes[1] == sizes[2]:
         return float(sizes[1] * sizes[2])
-    return float(np.sqrt(sizes[0] * sizes[1]) * np.prod(sizes[2:]))
+    return float(np.sqrt(sizes[0] * sizes[1]) * np.prod(sizes[2:])) or 1.0
 
 
 def _symmetric(array: np.ndarray) -> np.ndarray:

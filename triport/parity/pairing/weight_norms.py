@@ -6,7 +6,6 @@ network has itself.
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from triport.converters.naming.step_texts import Only
 
 from .pieces import key_of
 from .sides import Side
+from .sides.copying import copied
 from .sides.module import ModuleSide
 
 
@@ -49,10 +49,13 @@ def merged(a: Side, b: Side) -> tuple[Side, Normeds]:
     if not found or not _lacks(b, a, found):
         return a, {}
     torch = import_torch()
-    net = copy.deepcopy(a.net)
+    net = copied(a.net)
     for weight in found:
         path, _, leaf = weight.rpartition(".")
         module = net.get_submodule(path)
+        if not hasattr(module, "parametrizations"):
+            torch.nn.utils.remove_weight_norm(module, leaf)
+            continue
         # a copy shares its class, of which the merged weight would take the property away
         shared = type(module)
         module.__class__ = type(shared.__name__, shared.__bases__, dict(shared.__dict__))
@@ -72,7 +75,22 @@ def _normed(side: Side) -> dict[str, Normed]:
             if alone and {*names} <= side.parameters.keys():
                 axis = steps[0].dim % len(side.parameters[names[1]].shape)
                 found[f"{path}.{leaf}".lstrip(".")] = Normed(*names, axis)
+        for hook in _older_hooks(module):
+            weight = f"{path}.{hook.name}".lstrip(".")
+            magnitude, direction = f"{weight}_g", f"{weight}_v"
+            axis = hook.dim % len(side.parameters[direction].shape)
+            found[weight] = Normed(magnitude, direction, axis)
     return found
+
+
+def _older_hooks(module: Any) -> list[Any]:
+    """Return the hooks that compute a module's weights, as torch.nn.utils.weight_norm puts them.
+
+    One whose axis is -1 has a single magnitude for all of the weight.
+    """
+    known = "torch.nn.utils.weight_norm", "WeightNorm"
+    hooks = module._forward_pre_hooks.values()
+    return [one for one in hooks if (type(one).__module__, type(one).__name__) == known and one.dim != -1]
 
 
 def _lacks(b: Side, a: Side, found: Normeds) -> bool:

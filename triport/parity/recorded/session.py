@@ -9,10 +9,10 @@ from typing import Any
 
 from triport.parity.check import IMAGES_OF, ModelReport
 from triport.parity.inputs import Inputs, further_inputs, sample_feed
-from triport.parity.loading import Shape, feed_of, loaded_of
-from triport.parity.nets import load_nets, net_subject
 from triport.parity.options import Options, Told
-from triport.parity.subjects import Subject, subjects_of
+from triport.parity.subjects.asked import Subject, subjects_of
+from triport.parity.subjects.loading import Shape, feed_of, loaded_of
+from triport.parity.subjects.own import load_nets, net_subject
 from triport.reference_models.network import Arrays, Network
 from triport.reference_models.result import SCHEMA_VERSION
 

@@ -10,15 +10,16 @@ import numpy as np
 
 from triport.converters import environment
 from triport.converters.environment import import_mindspore as framework
-from triport.parity.approximations import Approximation
 from triport.parity.calls import Beside, Call, Feed, Module, Visit
 from triport.parity.device import Device, DeviceError, parse_device
+from triport.parity.kernels.approximations import Approximation
+from triport.parity.kernels.mindspore import KERNELS
 from triport.parity.layers.pairs import under_their_names
-from triport.parity.nesting import leaves, replaced
-from triport.parity.outputs import named_outputs
-from triport.parity.parameters import by_their_names, matched
 from triport.parity.precision import FULL, check_precision
 from triport.parity.precision import recorded as recorded_precision
+from triport.parity.subjects.nesting import leaves, replaced
+from triport.parity.subjects.outputs import named_outputs
+from triport.parity.subjects.parameters import by_their_names, matched
 from triport.reference_models.kinds import kind_of
 from triport.reference_models.network import Arrays, Network
 
@@ -37,27 +38,9 @@ _BACKENDS = {
 _allowed: dict[str, bool] = {}
 
 
-def _tanh(torch: Any, x: Any) -> Any:
-    """Source: TanhOpt in mindspore/ops/kernel/cpu/nnacl/fp32/activation_fp32.c."""
-    square = x * x
-    top = (((square + 378) * square + 17325) * square + 135135) * x
-    bottom = ((28 * square + 3150) * square + 62370) * square + 135135
-    return torch.where(x.abs() > 5, torch.sign(x), top / bottom)
-
-
-# of MindSpore 2.10 on a CPU: its tanh is up to 1e-4 off, near 5; its LSTM has one of its own, which is exact
-TANH = Approximation(
-    "tanh",
-    "by a quotient of polynomials, up to 1.0e-04 off",
-    _tanh,
-    inside=("rnn_tanh", "gru", "rnn_tanh_cell", "gru_cell", "lstm_cell"),
-    exact_in=("lstm",),
-)
-
-
 def approximations_of(device: str, precision: str) -> tuple[Approximation, ...]:
     """Return which functions kernels of this device only approximate, as they are with full precision."""
-    return (TANH,) if parse_device(device).kind == "cpu" and precision in FULL else ()
+    return KERNELS if parse_device(device).kind == "cpu" and precision in FULL else ()
 
 
 def devices() -> Iterator[tuple[str, bool, str]]:
@@ -244,7 +227,7 @@ class MindSporeRunner:
     def _on_device(self, array: np.ndarray) -> Any:
         if array.dtype == np.float64:
             array = array.astype(np.float32)
-        return self._mindspore.Tensor(np.ascontiguousarray(array))
+        return self._mindspore.Tensor(np.asarray(array, order="C"))
 
     def is_tensor(self, value: Any) -> bool:
         """Whether a value is a tensor that a Cell takes or returns."""

@@ -64,7 +64,7 @@ def devices() -> Iterator[tuple[str, bool, str]]:
     advice = {
         "cpu": "reinstall onnxruntime",
         "cuda": "needs an NVIDIA GPU; pip install onnxruntime-gpu instead of onnxruntime",
-        "npu": "needs an Ascend NPU and an onnxruntime that is built with CANN",
+        "npu": "needs an Ascend NPU with CANN; pip install onnxruntime-cann instead of onnxruntime",
     }
     for device, (provider, _, _) in _PROVIDERS.items():
         yield device, provider in found, advice[device]

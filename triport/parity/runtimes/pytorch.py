@@ -13,17 +13,17 @@ import numpy as np
 
 from triport.converters import environment
 from triport.converters.environment import import_torch as framework
-from triport.parity.approximations import Approximation, approximated
 from triport.parity.calls import Beside, Call, Feed, Module, Visit, input_name
 from triport.parity.device import Device, DeviceError, parse_device
-from triport.parity.inexact import inexact, reversed_sums
+from triport.parity.kernels.approximations import Approximation, approximated
+from triport.parity.kernels.inexact import inexact, reversed_sums
+from triport.parity.kernels.serial_sums import serial_sums
 from triport.parity.layers.pairs import under_their_names
-from triport.parity.nesting import leaves, replaced
-from triport.parity.outputs import named_outputs
-from triport.parity.parameters import by_their_names, matched, shared_parameters
 from triport.parity.precision import FULL, check_precision
 from triport.parity.precision import recorded as recorded_precision
-from triport.parity.serial_sums import serial_sums
+from triport.parity.subjects.nesting import leaves, replaced
+from triport.parity.subjects.outputs import named_outputs
+from triport.parity.subjects.parameters import by_their_names, matched, shared_parameters
 from triport.reference_models.kinds import KINDS, kind_of
 from triport.reference_models.network import Arrays, Network
 
@@ -270,7 +270,11 @@ class PyTorchRunner:
                 module.inplace = True
 
     def _autocast(self) -> Any:
-        return self._torch.autocast(self._where.kind, self._torch.float16, enabled=self._precision == "O1")
+        if (
+            self._precision != "O1"
+        ):  # one that is not enabled refuses float16 on a CPU too, before PyTorch 2.4
+            return nullcontext()
+        return self._torch.autocast(self._where.kind, self._torch.float16)
 
     def on_device(self, feed: Arrays, order: Order = "contiguous") -> list[Any]:
         """Return the network's inputs as tensors, in order."""

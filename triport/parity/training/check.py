@@ -16,6 +16,7 @@ import numpy as np
 
 from triport.converters.environment import MissingRuntimeError
 from triport.parity.candidates import ParityError, framework_errors
+from triport.parity.kernels.approximations import told
 from triport.parity.reference import REFERENCE
 from triport.parity.runtimes import runtime_called
 from triport.parity.runtimes.pytorch import PyTorchRunner
@@ -272,13 +273,13 @@ class _Bench:
         again = self.judge(task, reference).pair(pair.candidate, load, progress)
         if not again.passed:
             return pair, []
-        how = " and ".join(f"{one.function} {one.how}" for one in task.imitated)
         out = [pair.loss, *pair.gradients, *pair.statistics.results]
         worst = max(out, key=lambda one: one.error / one.tolerance)
         return again, [
-            f"{pair.candidate}: equal but for its kernels: they compute {how}; {worst.name} is off by "
-            f"{worst.error:.1e} of its largest value, where {worst.tolerance:.1e} is allowed. PyTorch in "
-            f"float64 that computes {', '.join(sorted(task.met))} so trains as it does, as shown here"
+            f"{pair.candidate}: equal but for its kernels: they compute {told(task.imitated, task.met)}; "
+            f"{worst.name} is off by {worst.error:.1e} of its largest value, where {worst.tolerance:.1e} is "
+            f"allowed. PyTorch in float64 that computes {', '.join(sorted(task.met))} so trains as it does, "
+            "as shown here"
         ]
 
 

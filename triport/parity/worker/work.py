@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from triport.converters.onnx_model import INPUT, with_parameters
+from triport.converters.onnx_export.written_model import INPUT, with_parameters
 from triport.parity.calls import Beside, Feed, Module, Visit
 from triport.parity.inputs import Inputs, further_inputs
 from triport.parity.options import Options

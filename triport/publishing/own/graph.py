@@ -19,7 +19,7 @@ from triport.publishing.outcome import NotPublishableError, PublishError
 if TYPE_CHECKING:
     from triport.parity.graphs.result import AnyConversion
     from triport.parity.module_export.result import ModuleConversion
-    from triport.parity.nets import LoadedNet
+    from triport.parity.subjects.own import LoadedNet
 
 Progress = Callable[[str], None]
 

@@ -22,22 +22,22 @@ from triport.converters.formats import (
 )
 from triport.converters.networks.arguments import Factory, parse_net
 from triport.converters.published import MODEL_FILE
+from triport.converters.versions.installed import installed_versions
 from triport.parity.candidates import given_file
 from triport.parity.check import ModelReport, check_model
 from triport.parity.inputs import Inputs, sample_feed
-from triport.parity.nets import LoadedNet, load_nets, net_subject
 from triport.parity.options import Options
 from triport.parity.reference import REFERENCE
 from triport.parity.runtimes import Runner
 from triport.parity.runtimes.mindspore import MindSporeRunner
 from triport.parity.runtimes.pytorch import PyTorchRunner
+from triport.parity.subjects.own import LoadedNet, load_nets, net_subject
 from triport.publishing import manifest
 from triport.publishing.candidates import LARGEST_NOISE
 from triport.publishing.finishing import date_given, finished
 from triport.publishing.folder import appearing, check_free
 from triport.publishing.licenses import license_of
 from triport.publishing.outcome import NotPublishableError, Published, PublishError
-from triport.publishing.versions import installed_versions
 from triport.reference_models.errors import listed
 from triport.reference_models.network import Arrays
 
@@ -86,8 +86,9 @@ class OwnNetwork:
             if not isinstance(net, Factory):
                 raise PublishError(
                     f"--net {short(word)}: expected a network in code, package.module:factory or "
-                    "path/file.py:factory. A model that triport knows is published with --model; a file with "
-                    "a graph has its weights within and is not published so"
+                    "path/file.py:factory. A model that triport knows is published with --model. Of a file "
+                    "with a graph, `convert FILE.onnx --to pytorch` (or mindspore) writes a network in code "
+                    "and its weights; a .mindir file goes --to onnx before"
                 )
         return [net for net in found if isinstance(net, Factory)]
 

@@ -23,7 +23,7 @@ from triport.reference_models.network import Arrays, Realisation
 from .files import FIRST_FILES, NAMES_FILE, SECOND_FILES, weights_files
 
 if TYPE_CHECKING:
-    from triport.parity.nets import LoadedNet
+    from triport.parity.subjects.own import LoadedNet
 
 _COUNTER = "num_batches_tracked"
 

@@ -11,7 +11,7 @@ from triport.reference_models.errors import TriportError
 
 from .fault import Fault
 
-# How a value is drawn for a check; triport/parity/random_weights.py has the numbers.
+# How a value is drawn for a check; triport/parity/subjects/random_weights.py has the numbers.
 Seeding = Literal["weight", "unit", "embedding", "scale", "shift", "variance", "slope", "count"]
 
 # weight_ih_l0, weight_hh_l1_reverse: of a layer, of a direction

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import math
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import OMIT, code
@@ -78,7 +81,9 @@ def conv_mindspore(call: Call) -> ast.expr:
         b=True if bias is not None else OMIT,
         **(window.given() | {"p": OMIT if pad == 0 else pad}),
     )
-    weights = {"weight": weight} | ({"bias": bias} if bias is not None else {})
+    # MindSpore keeps the weights of one axis as those of an image of one row
+    kept = weight if window.rank == 2 else replace(weight, array=np.expand_dims(weight.array, 2))
+    weights = {"weight": kept} | ({"bias": bias} if bias is not None else {})
     layer = call.body.layer("conv", constructor, weights, x)
     return layer if layer is not None else _functional_mindspore(call, window, groups)
 
@@ -198,36 +203,44 @@ def _from_shape(
 
 @mindspore("ConvTranspose")
 def conv_transpose_mindspore(call: Call) -> ast.expr:
-    """A transposed convolution of an image, its padding symmetric."""
+    """A transposed convolution: a layer if it is of an image with symmetric padding, else by definition."""
     groups = call.attribute("group", 1)
-    if call.attribute("output_shape", None) is not None:
-        call.refuse("output_shape")
-    extra = call.attribute("output_padding", [0, 0])
+    extra, shape = call.attribute("output_padding", None), call.attribute("output_shape", None)
     window = Window(call, kernel_of(call))
+    extra = list(extra) if extra is not None else [0] * window.rank
+    begin, end = window.begin, window.end
+    if shape is not None or window.auto_pad.startswith("SAME"):
+        begin, end, extra = _from_shape(call, window, shape, extra)
+    if call.dtype(0) != "float32":
+        call.refuse(f"of {call.dtype(0)}: MindSpore's CPU convolves float32")
     weight, bias = call.rep(1), call.rep(2) if call.has(2) else None
-    if (
-        window.rank != 2
-        or not window.symmetric
-        or not isinstance(weight, Known)
-        or any(extra)
-        or window.auto_pad.startswith("SAME")
-    ):
-        call.refuse("of another rank, with computed weights, or with padding that is not symmetric")
-    if groups != 1 or call.dtype(0) != "float32" or (bias is not None and not isinstance(bias, Known)):
-        call.refuse("with groups, or not of float32")
-    given = window.given()
-    if not isinstance(given["p"], int) and given["p"] is not OMIT:
-        given["p"] = tuple(n for n in window.begin for _ in (0, 1))
-    constructor = code(
-        "nn.Conv2dTranspose(i, o, k, stride=s, pad_mode='pad', padding=p, dilation=dl, has_bias=b)",
-        i=weight.array.shape[0],
-        o=weight.array.shape[1],
-        b=True if bias is not None else OMIT,
-        **given,
+    is_plain = window.rank == 2 and begin == end and min(begin) >= 0 and not any(extra) and groups == 1
+    if is_plain and isinstance(weight, Known) and (bias is None or isinstance(bias, Known)):
+        given = window.given()
+        given["p"] = OMIT if not any(begin) else tuple(n for n in begin for _ in (0, 1))
+        constructor = code(
+            "nn.Conv2dTranspose(i, o, k, stride=s, pad_mode='pad', padding=p, dilation=dl, has_bias=b)",
+            i=weight.array.shape[0],
+            o=weight.array.shape[1],
+            b=True if bias is not None else OMIT,
+            **given,
+        )
+        weights = {"weight": weight} | ({"bias": bias} if bias is not None else {})
+        layer = call.body.layer("conv", constructor, weights, call.tensor(0))
+        if layer is not None:
+            return layer
+    return code(
+        "f(x, w, b, s, p, e, dl, g)",
+        f=call.function("transposed_convolution"),
+        x=call.tensor(0),
+        w=call.tensor(1),
+        b=call.tensor(2) if call.has(2) else None,
+        s=tuple(window.strides),
+        p=(*begin, *end),
+        e=tuple(extra),
+        dl=tuple(window.dilations),
+        g=groups,
     )
-    weights = {"weight": weight} | ({"bias": bias} if bias is not None else {})
-    layer = call.body.layer("conv", constructor, weights, call.tensor(0))
-    return layer if layer is not None else call.refuse("its weight is used twice")
 
 
 @pytorch("DeformConv")

@@ -25,7 +25,7 @@ def dropout(call: Call) -> Any:
         training = call.constant(2) if call.has(2) else np.zeros(1, bool)
         if (training is None or training.reshape(-1)[0]) and ratio != 0:
             call.refuse("in training mode, whose random numbers no framework repeats")
-    path = call.body.shared.state.add_layer("dropout", code("nn.Dropout(p)", p=ratio), {}, call.body.prefix)
+    path = call.body.layer_path("dropout", code("nn.Dropout(p)", p=ratio), {})
     x = call.tensor(0)
     if path is None or call.used(1):
         x = call.let("x", x)
@@ -52,5 +52,5 @@ def dropout_mindspore(call: Call) -> Any:
         return (x, code("ops.ones_like(x, dtype=mindspore.bool_)", x=x))
     if ratio >= 1:
         return x
-    path = call.body.shared.state.add_layer("dropout", code("nn.Dropout(p=r)", r=ratio), {}, call.body.prefix)
+    path = call.body.layer_path("dropout", code("nn.Dropout(p=r)", r=ratio), {})
     return code("f(x)", f=call.body.member(path or ""), x=x)

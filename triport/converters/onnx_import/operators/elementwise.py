@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from triport.converters.onnx_import.call import Call
-from triport.converters.onnx_import.expressions import OMIT, code
+from triport.converters.onnx_import.expressions import OMIT, code, name
 
 from . import both, mindspore, pytorch
 
@@ -29,7 +29,7 @@ _UNARY = {
     "HardSwish": ("F.hardswish(x)", "x * ops.clamp(x / 6.0 + 0.5, 0.0, 1.0)"),
     "IsNaN": ("torch.isnan(x)", "ops.isnan(x)"),
     "Log": ("torch.log(x)", "ops.log(x)"),
-    "Mish": ("F.mish(x)", "x * ops.tanh(ops.log1p(ops.exp(-ops.abs(x))) + ops.relu(x))"),
+    "Mish": ("F.mish(x)", "x * tanh(ops.log1p(ops.exp(-ops.abs(x))) + ops.relu(x))"),
     "Neg": ("-x", "-x"),
     "Not": ("torch.logical_not(x)", "ops.logical_not(x)"),
     "Reciprocal": ("torch.reciprocal(x)", "ops.reciprocal(x)"),
@@ -43,7 +43,7 @@ _UNARY = {
     "Softsign": ("F.softsign(x)", "x / (1.0 + ops.abs(x))"),
     "Sqrt": ("torch.sqrt(x)", "ops.sqrt(x)"),
     "Tan": ("torch.tan(x)", "ops.tan(x)"),
-    "Tanh": ("torch.tanh(x)", "ops.tanh(x)"),
+    "Tanh": ("torch.tanh(x)", "tanh(x)"),
 }
 _UNSIGNED = ("uint8", "uint16", "uint32", "uint64")
 
@@ -67,7 +67,12 @@ def unary_mindspore(call: Call) -> ast.expr:
     x = call.tensor()
     if template.count("x") > 2 and template.count("(x") + template.count(" x") > 1:
         x = call.let("x", x)
-    return code(template, x=x)
+    return code(template, x=x, tanh=_tanh_mindspore(call)) if "tanh(" in template else code(template, x=x)
+
+
+def _tanh_mindspore(call: Call) -> ast.expr:
+    """Return what computes tanh: in float32 a function that is exact on the CPU too."""
+    return call.function("tanh") if call.dtype() == "float32" else name("ops.tanh")
 
 
 @both("Identity")
@@ -118,7 +123,11 @@ def gelu_mindspore(call: Call) -> ast.expr:
         return code("0.5 * x * (1.0 + ops.erf(x / 1.4142135623730951))", x=x)
     if kind != "tanh":
         call.refuse("attribute approximate is neither none nor tanh")
-    return code("0.5 * x * (1.0 + ops.tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)))", x=x)
+    return code(
+        "0.5 * x * (1.0 + tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)))",
+        x=x,
+        tanh=_tanh_mindspore(call),
+    )
 
 
 @pytorch("LeakyRelu")

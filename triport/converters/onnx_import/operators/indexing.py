@@ -82,7 +82,7 @@ def _embedding(call: Call, table: Known) -> ast.expr | None:
         return None
     leaf = "weight" if call.target == "pytorch" else "embedding_table"
     constructor = code("nn.Embedding(n, f)", n=rows, f=features)
-    path = call.body.shared.state.add_layer("embedding", constructor, {leaf: table}, call.body.prefix)
+    path = call.body.layer_path("embedding", constructor, {leaf: table})
     if path is None:
         return None
     return code("f(i)", f=call.body.member(path), i=_index(call, 1, 0, 0))

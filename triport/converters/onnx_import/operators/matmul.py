@@ -112,15 +112,25 @@ def gemm(call: Call) -> ast.expr:
 
 @both("Einsum")
 def einsum(call: Call) -> ast.expr:
-    """Einstein's sum; in MindSpore another order of the axes alone."""
+    """Einstein's sum; in MindSpore's CPU by products of axes that are set side by side."""
     equation = call.attribute("equation").replace(" ", "")
     if equation == SWAPPED:
         return code("x.mT" if call.target == "pytorch" else "x.swapaxes(-1, -2)", x=call.tensor(0))
-    if call.target == "mindspore":
-        before, _, after = equation.partition("->")
-        if not before.isalpha() or sorted(before) != sorted(after) or len(set(before)) != len(before):
-            call.refuse("an equation that does more than to order axes")
-        return code("ops.transpose(x, o)", x=call.tensor(0), o=tuple(before.index(axis) for axis in after))
     if not set(equation) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.,->"):
         call.refuse("its equation has characters that are none")
-    return code("torch.einsum(e, *xs)", e=equation, xs=[call.tensor(i) for i in range(call.count)])
+    tensors = [call.tensor(i) for i in range(call.count)]
+    if call.target == "pytorch":
+        return code("torch.einsum(e, *xs)", e=equation, xs=tensors)
+    before, arrow, after = equation.partition("->")
+    terms = before.split(",")
+    if "." in equation or any(len(set(term)) < len(term) for term in (*terms, after)):
+        call.refuse("an equation with an ellipsis, or with an axis that stands twice")
+    if not arrow:
+        after = "".join(sorted(axis for axis in set(before) - {","} if before.count(axis) == 1))
+    if len(terms) != len(tensors) or not set(after) <= set(before):
+        call.refuse("its equation does not fit its inputs")
+    if len(terms) == 1 and sorted(before) == sorted(after):
+        return code("ops.transpose(x, o)", x=tensors[0], o=tuple(before.index(axis) for axis in after))
+    if call.dtype(0) not in ("float32", "float64"):
+        call.refuse(f"of {call.dtype(0)}: MindSpore's CPU multiplies float32 and float64")
+    return code("f(t, a, *xs)", f=call.function("einsum"), t=tuple(terms), a=after, xs=tensors)

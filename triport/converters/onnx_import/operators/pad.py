@@ -77,9 +77,15 @@ def _is_padded(size: Any) -> bool:
 
 def _cut_mindspore(call: Call, x: ast.expr, begin: Any, end: Any, flat: list[Any], value: Any) -> ast.expr:
     """Negative padding returns garbage in MindSpore: what is cut is sliced."""
-    if any(isinstance(n, ast.expr) for n in flat):
-        call.refuse("the padding is computed at run time")
     rank = call.rank(0)
+    if any(isinstance(n, ast.expr) for n in flat):
+        sizes = {a: (begin.get(a, 0), end.get(a, 0)) for a in range(rank)}
+        given = 0 if value is OMIT else value
+        for axis, (first, last) in sizes.items():
+            if _is_padded(first) or _is_padded(last):
+                function = call.function("pad_or_cut")
+                x = code("f(x, a, b, e, v)", f=function, x=x, a=axis, b=first, e=last, v=given)
+        return x
     slices: list[ast.expr] = []
     for a in range(rank):
         low, high = min(begin.get(a, 0), 0), min(end.get(a, 0), 0)
@@ -95,8 +101,9 @@ def _by_index(
     """Return padding with the tensor's own values: by the framework's pad for images, else by indices."""
     rank = call.rank(0)
     sizes = {a: (begin.get(a, 0), end.get(a, 0)) for a in padded}
-    if any(not isinstance(n, int) for pair in sizes.values() for n in pair):
-        call.refuse("the padding is computed at run time")
+    computed = any(not isinstance(n, int) for pair in sizes.values() for n in pair)
+    if computed:
+        return _along_axes(call, x, mode, sizes)
     # a size that is not known yet and too small is an error of the framework's, not another result
     fits = all(
         call.size(0, a) is None or max(sizes[a]) < (call.size(0, a) or 0) + (mode != "reflect")
@@ -111,26 +118,11 @@ def _by_index(
             return code("F.pad(x, p, mode=m)", x=x, p=tuple(flat), m=_MODES[mode])
         if rank == 4 and mode != "wrap" and call.dtype(0) == "float32":
             return code("ops.pad(x, p, mode=m)", x=x, p=tuple(flat), m=_MODES[mode])
-    for axis in padded:
-        size = call.size(0, axis)
-        if size is None:
-            call.refuse(f"mode {mode} along a free axis")
-        indices = [_place(i, size, mode) for i in range(-sizes[axis][0], size + sizes[axis][1])]
-        if call.target == "pytorch":
-            x = code(
-                "x.index_select(a, torch.tensor(i, device=x.device))", x=call.let("x", x), a=axis, i=indices
-            )
-        else:
-            x = code("ops.gather(x, mindspore.Tensor(i), a)", x=x, a=axis, i=indices)
+    return _along_axes(call, x, mode, sizes)
+
+
+def _along_axes(call: Call, x: ast.expr, mode: str, sizes: dict[int, tuple[Any, Any]]) -> ast.expr:
+    function = call.function("pad_with_own")
+    for axis, (first, last) in sizes.items():
+        x = code("f(x, a, b, e, m)", f=function, x=x, a=axis, b=first, e=last, m=mode)
     return x
-
-
-def _place(i: int, size: int, mode: str) -> int:
-    """Return which element stands at a place outside."""
-    if mode == "edge":
-        return min(max(i, 0), size - 1)
-    if mode == "wrap":
-        return i % size
-    period = max(2 * size - 2, 1)
-    i %= period
-    return i if i < size else period - i

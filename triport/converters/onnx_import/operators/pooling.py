@@ -110,7 +110,7 @@ def max_pool_mindspore(call: Call) -> Any:
     if any(window.begin + window.end):
         x = code("ops.pad(x, p, value=v)", x=x, p=window.torch_pads, v=float("-inf"))
     constructor = code("nn.MaxPool2d(k, s)", k=short(window.kernel), s=short(window.strides))
-    path = call.body.shared.state.add_layer("pool", constructor, {}, call.body.prefix)
+    path = call.body.layer_path("pool", constructor, {})
     return (code("f(x)", f=call.body.member(path or ""), x=x), None)
 
 
@@ -157,10 +157,20 @@ def average_pool_mindspore(call: Call) -> ast.expr:
         or window.rank != 2
         or call.dtype(0) not in ("float32", "float16")
     ):
-        call.refuse("ceil_mode, dilations, or of other than float images")
+        return code(
+            "f(x, k, s, p, dl, c, i)",
+            f=call.function("average_pool"),
+            x=call.tensor(0),
+            k=tuple(window.kernel),
+            s=tuple(window.strides),
+            p=(*window.begin, *window.end),
+            dl=tuple(window.dilations),
+            c=bool(ceil),
+            i=bool(include),
+        )
     x = call.tensor(0)
     constructor = code("nn.AvgPool2d(k, s)", k=short(window.kernel), s=short(window.strides))
-    path = call.body.shared.state.add_layer("pool", constructor, {}, call.body.prefix)
+    path = call.body.layer_path("pool", constructor, {})
     pool = call.body.member(path or "")
     if not any(window.begin + window.end):
         return code("f(x)", f=pool, x=x)

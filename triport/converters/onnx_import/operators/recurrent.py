@@ -154,7 +154,7 @@ def _layer(call: Call, weights: list[Known], read: _Recurrent) -> tuple[ast.expr
         r="relu" if op == "RNN" and "relu" in read.activations else OMIT,
     )
     held = _held(op, weights, read)
-    layer = call.body.shared.state.add_layer(op.lower(), constructor, held, call.body.prefix)
+    layer = call.body.layer_path(op.lower(), constructor, held)
     if layer is None:
         return None
     states = [call.tensor(i) if call.has(i) else None for i in ((5, 6) if op == "LSTM" else (5,))]

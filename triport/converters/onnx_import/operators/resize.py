@@ -214,26 +214,11 @@ def _interpolated(
     mode, transform = how["mode"], how["transform"]
     by_axis = dict(zip(axes, zip(scales, sizes, strict=True), strict=True))
     if mode == "nearest":
-        up = all(s.is_integer() for s in scales)
-        floor = transform == "asymmetric" and how["nearest"] == "floor"
-        centre = (
-            transform in ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel")
-            and how["nearest"] in ("round_prefer_floor", "round_prefer_ceil")
-            and up
-        )
-        if not (floor or centre):
-            return None
-        name = "nearest"
-        if not up:
+        if not _is_repetition(scales, how):
             return None
         shown: Any = [int(by_axis[a][0]) if a in by_axis else 1 for a in range(2, rank)]
-        return (
-            code(
-                "F.interpolate(x, scale_factor=s)", x=x, s=shown[0] if len(set(shown)) == 1 else tuple(shown)
-            )
-            if name
-            else None
-        )
+        factor = shown[0] if len(set(shown)) == 1 else tuple(shown)
+        return code("F.interpolate(x, scale_factor=s)", x=x, s=factor)
     names = _MODES.get(mode)
     if (
         names is None
@@ -263,6 +248,35 @@ def _interpolated(
     )
 
 
+def _is_repetition(scales: list[float], how: dict[str, Any]) -> bool:
+    """Return whether each place is repeated: the nearest of a whole number of new places for each old one."""
+    transform, nearest = how["transform"], how["nearest"]
+    floor = transform == "asymmetric" and nearest == "floor"
+    centre = transform in ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel") and nearest in (
+        "round_prefer_floor",
+        "round_prefer_ceil",
+    )
+    return how["mode"] == "nearest" and (floor or centre) and all(s.is_integer() for s in scales)
+
+
+def _by_definition(
+    call: Call, x: ast.expr, axes: list[int], scales: list[float], how: dict[str, Any]
+) -> ast.expr:
+    """Return the resize by its definition, of axes whose sizes are known at run time only."""
+    if how.get("roi"):
+        call.refuse("a region along a free axis")
+    usual = {"mode": "nearest", "transform": "half_pixel", "nearest": "round_prefer_floor", "cubic": -0.75}
+    given = {key: OMIT if how.get(key, value) == value else how[key] for key, value in usual.items()}
+    given |= {key: True if how.get(key) else OMIT for key in ("exclude", "antialias")}
+    record = code(f"f({', '.join(f'{key}={key}' for key in given)})", f=call.function("Resampling"), **given)
+    function = call.function("resize")
+    return code("f(x, a, h, scales=s)", f=function, x=x, a=tuple(axes), h=record, s=list(scales))
+
+
+def _has_free(call: Call, axes: list[int], sizes: list[int | None]) -> bool:
+    return any(call.size(0, a) is None or n is None for a, n in zip(axes, sizes, strict=True))
+
+
 def _by_matrices(
     call: Call,
     x: ast.expr,
@@ -272,20 +286,18 @@ def _by_matrices(
     how: dict[str, Any],
 ) -> ast.expr:
     """Return the product with a constant matrix along each axis, or rows by index if they only move."""
+    if _has_free(call, axes, sizes):
+        return _by_definition(call, x, axes, scales, how)
     for i, (axis, scale, size) in enumerate(zip(axes, scales, sizes, strict=True)):
-        own = call.size(0, axis)
-        if own is None or size is None:
-            call.refuse(f"along a free axis, with {how['mode']} and {how['transform']}")
-        if own * size > 1 << 22:
+        own = call.size(0, axis) or 0
+        if size is None or own * size > 1 << 22:
             call.refuse("so large an image, in a way that the framework has not")
         matrix, outside = resize_matrix(own, size, scale, how, i)
         if outside.any() and how.get("extrapolation"):
             call.refuse("extrapolation_value beside 0")
         if how["mode"] == "nearest" and not outside.any():
-            indices = [int(n) for n in matrix.argmax(axis=1)]
-            x = code(
-                "x.index_select(a, torch.tensor(i, device=x.device))", x=call.let("x", x), a=axis, i=indices
-            )
+            indices = call.body.constant(Known(matrix.argmax(axis=1)), "indices")
+            x = code("x.index_select(a, i)", x=x, a=axis, i=indices)
             continue
         if not call.is_float(0):
             call.refuse(f"of {call.dtype(0)}")
@@ -309,18 +321,22 @@ def resize_mindspore(call: Call) -> ast.expr:
         return _at_run_time(call)
     axes, scales, sizes, how = _plan(call)
     x = call.tensor(0)
+    if _is_repetition(scales, how):
+        for axis, scale in zip(axes, scales, strict=True):
+            x = code("ops.repeat_interleave(x, n, a)", x=x, n=int(scale), a=axis)
+        return x
+    if _has_free(call, axes, sizes):
+        return _by_definition(call, x, axes, scales, how)
     for i, (axis, scale, size) in enumerate(zip(axes, scales, sizes, strict=True)):
-        own = call.size(0, axis)
-        if own is None or size is None:
-            call.refuse("along a free axis")
-        if own * size > 1 << 22:
+        own = call.size(0, axis) or 0
+        if size is None or own * size > 1 << 22:
             call.refuse("so large an image")
         matrix, outside = resize_matrix(own, size, scale, how, i)
         if outside.any():
             call.refuse("a region outside the image")
         if how["mode"] == "nearest":
-            indices = [int(n) for n in matrix.argmax(axis=1)]
-            x = code("ops.gather(x, mindspore.Tensor(i), a)", x=x, a=axis, i=indices)
+            indices = call.body.constant(Known(matrix.argmax(axis=1)), "indices")
+            x = code("ops.gather(x, i, a)", x=x, i=indices, a=axis)
             continue
         if call.dtype(0) != "float32":
             call.refuse(f"of {call.dtype(0)}")

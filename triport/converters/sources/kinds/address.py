@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from triport.converters.hub import import_hub, without_secrets
-from triport.converters.published_weights import digits_in_name
+from triport.converters.identification.published_weights import digits_in_name
 from triport.converters.sources.download import Wanted, check_address, download
 from triport.converters.sources.located import Asked, Located
 from triport.converters.sources.repository import bring_repository, repository_at

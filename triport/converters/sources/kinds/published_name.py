@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from triport.converters.conversion import SHIPPED
 from triport.converters.hub import import_hub
-from triport.converters.published_weights import known_digits
+from triport.converters.identification.published_weights import known_digits
 from triport.converters.sources.download import Wanted, check_address, download
 from triport.converters.sources.located import Asked, Located, SourceError
 from triport.converters.sources.repository import bring_repository, repository_at

@@ -13,6 +13,8 @@ from triport.reference_models.errors import listed
 from .samples import DatasetError, printable
 from .text_file import lines_of
 
+_WNID_WITHIN = re.compile(r"(?<![0-9A-Za-z])n\d{8}(?![0-9A-Za-z])", re.IGNORECASE)
+
 
 @dataclass(frozen=True, slots=True)
 class ClassMap:
@@ -45,6 +47,9 @@ def map_of_folders(
         return _listed_map(root, folders, num_classes, classes)
     if any(is_wnid(name) for name in folders):
         return _ilsvrc_map(root, folders, num_classes)
+    within = {name: [found.lower() for found in _WNID_WITHIN.findall(name)] for name in folders}
+    if folders and all(len(found) == 1 for found in within.values()):
+        return _within_map(root, {name: found[0] for name, found in within.items()}, num_classes)
     if len(stated) == len(set(stated)) == num_classes and set(folders) <= set(stated):
         indices = {name: index for index, name in enumerate(stated) if name in folders}
         note = f"the outputs are in the order of the config.json beside the weights ({_some(list(stated))})"
@@ -78,6 +83,17 @@ def _ilsvrc_map(root: Path, folders: list[str], num_classes: int) -> ClassMap:
             f"{root}: {len(unknown)} of {len(folders)} folders are no class of ILSVRC-2012\n{listed(unknown)}"
         )
     return ClassMap({name: everything.indices[name] for name in folders}, everything.class_names)
+
+
+def _within_map(root: Path, wnids: dict[str, str], num_classes: int) -> ClassMap:
+    """Return the classes of folders that have a WordNet id in their names, as in n01440764_tench."""
+    if len(set(wnids.values())) < len(wnids):
+        twice = next(wnid for wnid in wnids.values() if list(wnids.values()).count(wnid) > 1)
+        raise DatasetError(f"{root}: several folders have {twice} in their names: one folder per class")
+    found = _ilsvrc_map(root, list(wnids.values()), num_classes)
+    note = f"the classes are the WordNet ids in the folders' names ({_some(list(wnids))})"
+    indices = {name: found.indices[wnid] for name, wnid in wnids.items()}
+    return ClassMap(indices, found.class_names, (*found.notes, note))
 
 
 def _listed_map(root: Path, folders: list[str], num_classes: int, classes: Path) -> ClassMap:

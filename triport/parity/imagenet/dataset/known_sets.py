@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from .samples import ImageDataset, Sample
+from .splits import OTHERS
 
 _CORRUPTIONS = frozenset(
     {
@@ -104,8 +105,19 @@ def _known_name(root: Path, samples: Sequence[Sample]) -> str | None:
             return known
     if samples and all(sample.image.is_training_image for sample in samples):
         return "ILSVRC-2012's training set"
+    part = _part_of_shards(names)
+    if part is not None and not all(sample.image.validation_number for sample in samples):
+        return "a training set" if part.startswith("train") else "a test set"
     inner = {part for name in names[:1] for part in name.parts[:-1]}
     for known, pattern in _FOLDER_NAMES.items():
         if any(pattern.search(part) for part in (*outside[-4:], *inner)):
             return known
     return None
+
+
+def _part_of_shards(names: Sequence[PurePosixPath]) -> str | None:
+    """Return which part all shards say that they are of, None where that may be the validation's."""
+    shards = {name.parts[0].lower() for name in names if name.parts and name.parts[0].endswith(".tar")}
+    words = [re.findall(r"[a-z]+", shard) for shard in shards]
+    parts = {next((word for word in found if word in OTHERS), None) for found in words}
+    return parts.pop() if len(parts) == 1 else None

@@ -15,6 +15,9 @@ IMAGES = "images (.JPEG, .jpg, .png, .webp, .bmp, .tif)"
 VALIDATION_SIZE = 50_000
 # what lies beside images and is none; a file of any other suffix could be an image that would be left out
 _BESIDE = frozenset({".txt", ".json", ".csv", ".tsv", ".md", ".xml", ".html", ".yaml", ".yml", ".log"})
+# what systems put into folders, and into archives of them
+_OF_SYSTEMS = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db"})
+FOLDERS_OF_SYSTEMS = frozenset({"__MACOSX"})
 _VALIDATION_NAME = re.compile(r"ILSVRC2012_val_(\d{8})(?:_(n\d{8}))?\.(?:jpe?g|png)", re.IGNORECASE)
 _TRAINING_NAME = re.compile(r"(n\d{8})_\d+(?:_n\d{8})?\.\w+")
 
@@ -41,7 +44,7 @@ def images_among(root: Path, names: Iterable[str]) -> tuple[set[str], list[str]]
         suffix = PurePosixPath(name).suffix.lower()
         if suffix in SUFFIXES:
             images.add(name)
-        elif suffix in _BESIDE:
+        elif suffix in _BESIDE or PurePosixPath(name).name.lower() in _OF_SYSTEMS:
             beside.append(name)
         else:
             strangers.append(printable(name))

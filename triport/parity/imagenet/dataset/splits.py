@@ -12,7 +12,7 @@ from triport.reference_models.errors import listed
 from .samples import DatasetError, printable
 
 VALIDATION = ("val", "validation", "valid")
-_OTHERS = ("train", "training", "test", "testing")
+OTHERS = ("train", "training", "test", "testing")
 # of the archives and folders as Kaggle and the hub give them
 _INSIDE = ("", "ILSVRC/Data/CLS-LOC", "Data/CLS-LOC", "data")
 _WORDS = re.compile(r"[A-Za-z]+")
@@ -36,8 +36,8 @@ def image_root(data: Path) -> Path:
             return data / place / found[0]
     if data.is_dir():
         folders = {entry.name.lower() for entry in data.iterdir() if entry.is_dir() and entry.name[:1] != "."}
-        others = sorted(folders & set(_OTHERS))
-        if others and folders <= set(_OTHERS):
+        others = sorted(folders & set(OTHERS))
+        if others and folders <= set(OTHERS):
             raise DatasetError(
                 f"{data}: has {' and '.join(others)} and no validation images (a folder "
                 f"{' or '.join(VALIDATION)}). To score {others[0]}, give --data {data / others[0]}"
@@ -56,7 +56,7 @@ def one_split(data: Path, items: Sequence[T], words_of: Callable[[T], Iterable[s
     parts: dict[str, list[T]] = {}
     for item in items:
         known = (word.lower() for word in words_of(item))
-        part = next((word for word in known if word in VALIDATION or word in _OTHERS), "")
+        part = next((word for word in known if word in VALIDATION or word in OTHERS), "")
         parts.setdefault(part, []).append(item)
     if len(parts) < 2:
         return list(items), ""
@@ -79,7 +79,7 @@ def one_split_of_names(data: Path, names: Sequence[str]) -> tuple[list[str], str
     The innermost folder is a class, which may be called "train" too: it only counts where others say parts.
     """
     outer = {word.lower() for name in names for folder in folders_of(name)[:-1] for word in _words(folder)}
-    if not outer & {*VALIDATION, *_OTHERS}:
+    if not outer & {*VALIDATION, *OTHERS}:
         return list(names), ""
     return one_split(data, names, words_of_folders)
 

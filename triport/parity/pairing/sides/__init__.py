@@ -5,7 +5,7 @@ A file here is a framework. `reading.py` makes a side of a NET or of an object.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -100,14 +100,19 @@ class Side(Protocol):
         ...
 
     def gradients(
-        self, feed: Sequence[np.ndarray], weights: Callable[[int, int], np.ndarray], see: See
+        self,
+        feed: Sequence[np.ndarray],
+        weights: Callable[[int, int], np.ndarray],
+        see: See,
+        names: Collection[str],
     ) -> list[np.ndarray]:
-        """Run forward and backward, tell `see` of every parameter's gradient, and return the outputs.
+        """Run forward and backward, tell `see` of parameters' gradients, and return the outputs.
 
         Args:
             feed: the inputs in order.
             weights: returns, for the place and the size of an output, what its elements count in the sum
                 that is derived.
             see: is told.
+            names: of which parameters; the gradients of the others are not computed.
         """
         ...

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from triport.converters.environment import import_mindspore
 from triport.converters.networks.factories import users_code
-from triport.parity.nesting import leaves
+from triport.parity.subjects.nesting import leaves
 from triport.reference_models.kinds import KINDS, kind_of
 from triport.reference_models.modules import parameters_of
 from triport.reference_models.network import Network
@@ -51,8 +52,8 @@ class CellSide:
 
     def outputs(self, feed: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the outputs for inputs in order."""
-        self._mindspore.set_context(mode=self._mindspore.PYNATIVE_MODE)
-        return [tensor.asnumpy() for tensor in self._run(*self._inputs(feed))]
+        with _at_once(self._mindspore):
+            return [tensor.asnumpy() for tensor in self._run(*self._inputs(feed))]
 
     def called(self, feed: Sequence[np.ndarray]) -> list[str]:
         """Return the Cells that own parameters, in the order in which a run first calls them."""
@@ -76,11 +77,14 @@ class CellSide:
         return list(dict.fromkeys(found))
 
     def gradients(
-        self, feed: Sequence[np.ndarray], weights: Callable[[int, int], np.ndarray], see: See
+        self,
+        feed: Sequence[np.ndarray],
+        weights: Callable[[int, int], np.ndarray],
+        see: See,
+        names: Collection[str],
     ) -> list[np.ndarray]:
-        """Run forward and backward, tell `see` of every parameter's gradient, and return the outputs."""
+        """Run forward and backward, tell `see` of parameters' gradients, and return the outputs."""
         mindspore = self._mindspore
-        mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
 
         def total(*given: Any) -> Any:
             outputs = [one for one in self._run(*given) if one.is_floating_point()]
@@ -91,21 +95,28 @@ class CellSide:
                 summed = one if summed is None else summed + one
             return summed, tuple(outputs)
 
-        names = [name for name in self.parameters if name not in self._derived]
+        norms = [norm for norm in self._norms if not norm.names.isdisjoint(names)]
+        needed = {name for norm in norms for name in norm.leaves}
+        derived = [
+            name
+            for name in self.parameters
+            if name not in self._derived and (name in needed or name in names)
+        ]
+        if not derived:
+            return self.outputs(feed)
         derive = mindspore.value_and_grad(
-            total, None, weights=[self._tensors[name] for name in names], has_aux=True
+            total, None, weights=[self._tensors[name] for name in derived], has_aux=True
         )
-        with users_code(f"{self.label}, its gradients"):
+        with users_code(f"{self.label}, its gradients"), _at_once(mindspore):
             found = derive(*self._inputs(feed))
         (_, outputs), gradients = found
         arrays: dict[str, np.ndarray] = {}
-        needed = {name for one in self._norms for name in one.leaves}
-        for name, tensor in zip(names, gradients, strict=True):
+        for name, tensor in zip(derived, gradients, strict=True):
             array = tensor.asnumpy()
             see(name, array)
             if name in needed:
                 arrays[name] = array
-        for norm in self._norms:
+        for norm in norms:
             for name, array in norm.statistics(arrays, self._tensors):
                 see(name, array)
         return [tensor.asnumpy() for tensor in outputs]
@@ -117,10 +128,22 @@ class CellSide:
     def _inputs(self, feed: Sequence[np.ndarray]) -> list[Any]:
         return [
             self._mindspore.Tensor(
-                np.ascontiguousarray(array.astype(np.float32) if array.dtype == np.float64 else array)
+                np.asarray(array.astype(np.float32) if array.dtype == np.float64 else array, order="C")
             )
             for array in feed
         ]
+
+
+@contextmanager
+def _at_once(mindspore: Any) -> Iterator[None]:
+    """Run each operator when it is called: its queue of threads, which wait busily, costs twice the time."""
+    mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
+    before = mindspore.get_context("pynative_synchronize")
+    mindspore.set_context(pynative_synchronize=True)
+    try:
+        yield
+    finally:
+        mindspore.set_context(pynative_synchronize=before)
 
 
 class _Norm:
@@ -130,6 +153,7 @@ class _Norm:
         self._names, self._eps = names, eps
         self.leaves = (names["weight"], names["bias"])
         self.derived = (names["running_mean"], names["running_var"])
+        self.names = frozenset((*self.leaves, *self.derived))
 
     def statistics(
         self, gradients: Mapping[str, np.ndarray], tensors: Mapping[str, Any]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from triport.converters.environment import import_torch
+from triport.converters.networks.arguments import NetArgumentError
 from triport.converters.networks.factories import users_code
-from triport.parity.nesting import leaves
+from triport.parity.subjects.nesting import leaves
 from triport.reference_models.modules import parameters_of
 from triport.reference_models.network import Network
 from triport.reference_models.spec import Runtime
@@ -35,6 +36,7 @@ class ModuleSide:
         self.graph_file = graph_file
         self.label, self.network, self.net = label, network, net.eval()
         self.parameters, self.kept = _parameters(net)
+        _check_real(net, label)
         total = sum(one.size for one in self.parameters.values())
         self.is_double = total <= MOST_IN_FLOAT64
         self._dtype = self._torch.float64 if self.is_double else self._torch.float32
@@ -64,7 +66,7 @@ class ModuleSide:
         """Give parameters values; the others keep theirs."""
         with self._torch.no_grad():
             for name, value in values.items():
-                self._tensors[name].copy_(self._torch.from_numpy(np.ascontiguousarray(value)))
+                self._tensors[name].copy_(self._torch.from_numpy(np.asarray(value, order="C")))
 
     def values(self) -> dict[str, np.ndarray]:
         """Return the parameters' values as float32; where they are float32 the network's own, to be read."""
@@ -92,10 +94,15 @@ class ModuleSide:
         return list(dict.fromkeys(found))
 
     def gradients(
-        self, feed: Sequence[np.ndarray], weights: Callable[[int, int], np.ndarray], see: See
+        self,
+        feed: Sequence[np.ndarray],
+        weights: Callable[[int, int], np.ndarray],
+        see: See,
+        names: Collection[str],
     ) -> list[np.ndarray]:
-        """Run forward and backward, tell `see` of every parameter's gradient, and return the outputs."""
+        """Run forward and backward, tell `see` of parameters' gradients, and return the outputs."""
         torch = self._torch
+        tensors = {name: self._tensors[name] for name in names}
         told: set[str] = set()
 
         def tell(name: str, tensor: Any) -> None:
@@ -105,7 +112,7 @@ class ModuleSide:
 
         handles = []
         try:
-            for name, tensor in self._tensors.items():
+            for name, tensor in tensors.items():
                 tensor.requires_grad_(True)
                 handles.append(
                     tensor.register_post_accumulate_grad_hook(lambda one, name=name: tell(name, one))
@@ -115,6 +122,8 @@ class ModuleSide:
                 total = None
                 for place, tensor in enumerate(outputs):
                     if tensor.requires_grad:
+                        if tensor.is_complex():
+                            tensor = torch.view_as_real(tensor)
                         weight = torch.from_numpy(weights(place, tensor.numel())).to(tensor.dtype)
                         summed = (tensor.reshape(-1) * weight).sum()
                         total = summed if total is None else total + summed
@@ -123,10 +132,10 @@ class ModuleSide:
         finally:
             for handle in handles:
                 handle.remove()
-            for tensor in self._tensors.values():
+            for tensor in tensors.values():
                 tensor.grad = None
                 tensor.requires_grad_(False)
-        for name in self._tensors:
+        for name in tensors:
             if name not in told:
                 see(name, None)
         return [tensor.detach().numpy().copy() for tensor in outputs]
@@ -138,6 +147,13 @@ class ModuleSide:
         with users_code(f"{self.label} on inputs of {', '.join(str(array.shape) for array in feed)}"):
             returned = self.net(*given)
         return list(leaves(returned, lambda value: isinstance(value, torch.Tensor)))
+
+
+def _check_real(net: Any, label: str) -> None:
+    found = [f"{name} ({one.dtype})" for name, one in net.named_parameters() if one.is_complex()]
+    if found:
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        raise NetArgumentError(f"{label}: {found[0]}{more}: a pair is of networks with real parameters")
 
 
 def _parameters(net: Any) -> tuple[dict[str, SideParameter], tuple[str, ...]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from triport.reference_models.spec import Runtime
 
 from . import Side
 from .cell import CellSide
+from .copying import copied
 from .initializers import GraphFile, initializers_of
 from .module import ModuleSide
 
@@ -49,7 +49,7 @@ def side_of(net: Any, specs: Sequence[InputSpec], progress: Progress = lambda st
                 f"a {name}: expected a torch.nn.Module, a mindspore.nn.Cell, or the text of a NET"
             )
         if runtime == "pytorch":
-            net = copy.deepcopy(net)
+            net = copied(net)
         return _side(net, runtime, lambda: net, specs, name, name)
     progress(f"building {net}")
     said = parse_net(net)
@@ -161,6 +161,6 @@ def _without_values(net: Any, weights: Sequence[str]) -> Any:
     """Return a copy of a Module whose weights take no memory; they are to be loaded."""
     state = net.state_dict(keep_vars=True)
     empty = {id(state[name]): type(state[name])(state[name].detach().to("meta")) for name in weights}
-    for copied in empty.values():
-        copied.requires_grad_(False)
-    return copy.deepcopy(net, empty)
+    for tensor in empty.values():
+        tensor.requires_grad_(False)
+    return copied(net, empty)

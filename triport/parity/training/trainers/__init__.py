@@ -15,7 +15,7 @@ from typing import Protocol, cast
 
 import numpy as np
 
-from triport.parity.approximations import Approximation
+from triport.parity.kernels.approximations import Approximation
 from triport.parity.training.examples import Example
 from triport.parity.training.objective import Objective
 from triport.parity.training.recipe import Recipe

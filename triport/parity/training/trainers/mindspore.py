@@ -6,16 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from triport.parity.nesting import leaves
-from triport.parity.outputs import named_outputs
-from triport.parity.runtimes.mindspore import TANH, MindSporeRunner
+from triport.parity.kernels.mindspore import KERNELS
+from triport.parity.runtimes.mindspore import MindSporeRunner
+from triport.parity.subjects.nesting import leaves
+from triport.parity.subjects.outputs import named_outputs
 from triport.parity.training.examples import Example
 from triport.reference_models.kinds import KINDS, kind_of
 from triport.reference_models.network import Arrays, Network
 
 from . import Task
 
-NAME, APPROXIMATIONS = "mindspore", (TANH,)
+NAME, APPROXIMATIONS = "mindspore", KERNELS
 
 
 def load(network: Network, parameters: Arrays, task: Task, device: str = "cpu") -> MindSporeTrainer:

@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from triport.parity.approximations import Approximation, approximated
-from triport.parity.nesting import leaves
-from triport.parity.outputs import named_outputs
+from triport.parity.kernels.approximations import Approximation, approximated
 from triport.parity.runtimes.pytorch import PyTorchRunner
+from triport.parity.subjects.nesting import leaves
+from triport.parity.subjects.outputs import named_outputs
 from triport.parity.training.examples import Example
 from triport.reference_models.kinds import KINDS, kind_of
 from triport.reference_models.network import Arrays, Network

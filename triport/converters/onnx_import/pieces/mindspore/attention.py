@@ -3,6 +3,7 @@
 import mindspore
 from mindspore import Tensor, ops
 
+from .activations import tanh
 from .softmax import softmax
 
 
@@ -65,7 +66,7 @@ def attention(
         keys, values = (ops.repeat_interleave(t, groups, 1) for t in (keys, values))
     root = (query.shape[-1] ** -0.5 if scale is None else scale) ** 0.5
     scores = ops.matmul(query * root, (keys * root).swapaxes(-1, -2))
-    capped = softcap * ops.tanh(scores / softcap) if softcap > 0 else scores
+    capped = softcap * tanh(scores / softcap) if softcap > 0 else scores
     biased = capped if bias is None else capped + bias
     wide = biased if precision is None else biased.to(precision)
     weights = softmax(wide, -1)

@@ -66,3 +66,26 @@ def one_hot(indices: Tensor, depth: int, values: Tensor, axis: int) -> Tensor:
     places = ops.arange(0, depth, 1).reshape(tuple(shape))
     hit = ops.where(indices < 0, indices + depth, indices) == places
     return ops.where(hit, values[1], values[0]).to(values.dtype)
+
+
+def pad_with_own(x: Tensor, axis: int, before: int, after: int, mode: str) -> Tensor:
+    """Return an axis continued with the tensor's own values: its edge, its mirror image, or its other end."""
+    size = x.shape[axis]
+    places = list(range(-before, size + after))
+    if mode == "edge":
+        places = [min(max(i, 0), size - 1) for i in places]
+    else:
+        period = size if mode == "wrap" else max(2 * size - 2, 1)
+        places = [i % period if i % period < size else period - i % period for i in places]
+    return ops.gather(x, mindspore.Tensor(places), axis)
+
+
+def pad_or_cut(x: Tensor, axis: int, before: int, after: int, value: float) -> Tensor:
+    """Return an axis with so many numbers more at its ends, or fewer where that is negative."""
+    size = x.shape[axis]
+    x = ops.gather(x, mindspore.Tensor(list(range(max(-before, 0), size + min(after, 0)))), axis)
+    parts = []
+    for count in (before, after):
+        shape = [*x.shape[:axis], max(count, 0), *x.shape[axis + 1 :]]
+        parts.append([ops.full(tuple(shape), value, dtype=x.dtype)] if count > 0 else [])
+    return ops.cat([*parts[0], x, *parts[1]], axis)

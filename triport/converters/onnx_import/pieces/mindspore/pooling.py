@@ -76,8 +76,12 @@ def average_pool(
                     shape = list(ones.shape)
                     shape[2 + i] = size
                     ones = ops.cat([ones, ops.ones(tuple(shape), x.dtype)], 2 + i)
-        counted = windows(ones, kernel, stride, (0,) * 2 * rank, dilation, ceil_mode, 0.0)
-        return total / ops.sum(ops.stack(counted), 0)
+        counted = ops.sum(
+            ops.stack(windows(ones, kernel, stride, (0,) * 2 * rank, dilation, ceil_mode, 0.0)), 0
+        )
+        for axis in range(2, 2 + rank):  # none counts that begins in the padding
+            counted = ops.gather(counted, mindspore.Tensor(list(range(total.shape[axis]))), axis)
+        return total / counted
     return total / ops.sum(ops.stack(windows(ops.ones_like(x), *given, 0.0)), 0)
 
 
@@ -101,3 +105,34 @@ def convolution(
         result = result + ops.matmul(ops.unsqueeze(kernel[..., i], 0), columns)
     result = result.reshape(x.shape[0], weight.shape[0], *spatial)
     return result if bias is None else result + bias.reshape(1, -1, *(1,) * rank)
+
+
+def transposed_convolution(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    extra: tuple[int, ...],
+    dilation: tuple[int, ...],
+    groups: int,
+) -> Tensor:
+    """Convolve what has zeros between its places, with the kernel turned round."""
+    rank = weight.ndim - 2
+    for i in range(rank):
+        axis = 2 + i
+        column = ops.unsqueeze(x, axis + 1)
+        spread = ops.cat([column, *[ops.zeros_like(column)] * (stride[i] - 1)], axis + 1)
+        x = spread.reshape(*x.shape[:axis], x.shape[axis] * stride[i], *x.shape[axis + 1 :])
+        reach = (weight.shape[axis] - 1) * dilation[i]
+        first, last = padding[i] - reach, x.shape[axis] - stride[i] + 1 + reach - padding[rank + i] + extra[i]
+        edges = [list(x.shape), list(x.shape)]
+        edges[0][axis], edges[1][axis] = max(-first, 0), max(last - x.shape[axis], 0)
+        places = mindspore.Tensor(list(range(max(first, 0), min(last, x.shape[axis]))))
+        x = ops.gather(x, places, axis)
+        before, after = (ops.zeros(tuple(edge), x.dtype) if edge[axis] else None for edge in edges)
+        x = ops.cat([part for part in (before, x, after) if part is not None], axis)
+    kernel = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:]).swapaxes(1, 2)
+    kernel = kernel.reshape(-1, *kernel.shape[2:])
+    kernel = ops.flip(kernel, tuple(range(2, 2 + rank)))
+    return convolution(x, kernel, bias, (1,) * rank, (0,) * 2 * rank, dilation, groups)

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from mindspore import Tensor, ops
 
+from .activations import tanh
+
 
 def lstm_step(
     recurrence: Tensor,
@@ -75,8 +77,8 @@ def activated(name: str, x: Tensor, clip: float | None) -> Tensor:
     """Return an activation of what is brought between bounds first."""
     x = x if clip is None else ops.clamp(x, -clip, clip)
     if name == "sigmoid":
-        return 1 / (1 + ops.exp(-x))
-    return ops.tanh(x) if name == "tanh" else ops.relu(x)
+        return 0.5 + 0.5 * tanh(0.5 * x)  # of exp the CPU is further off
+    return tanh(x) if name == "tanh" else ops.relu(x)
 
 
 def recurrent(

@@ -55,3 +55,16 @@ def one_hot(indices: Tensor, depth: int, values: Tensor, axis: int) -> Tensor:
     shape[axis] = depth
     places = torch.arange(depth, device=indices.device).reshape(shape)
     return torch.where(torch.where(indices < 0, indices + depth, indices) == places, values[1], values[0])
+
+
+def pad_with_own(x: Tensor, axis: int, before: int, after: int, mode: str) -> Tensor:
+    """Return an axis continued with the tensor's own values: its edge, its mirror image, or its other end."""
+    size = x.shape[axis]
+    places = torch.arange(-before, size + after, device=x.device)
+    if mode == "edge":
+        places = places.clamp(0, size - 1)
+    else:
+        period = size if mode == "wrap" else max(2 * size - 2, 1)
+        places = places % period
+        places = torch.where(places < size, places, period - places)
+    return x.index_select(axis, places)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from triport.parity.imagenet.dataset.class_map import map_of_folders
 from triport.parity.imagenet.dataset.samples import (
+    FOLDERS_OF_SYSTEMS,
     IMAGES,
     SUFFIXES,
     DatasetError,
@@ -64,7 +65,11 @@ def read(data: Path, request: Request) -> ImageDataset:
 
 
 def _folders(root: Path) -> list[str]:
-    return [entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+    return [
+        entry.name
+        for entry in root.iterdir()
+        if entry.is_dir() and not entry.name.startswith(".") and entry.name not in FOLDERS_OF_SYSTEMS
+    ]
 
 
 def _named(entries: list[Path]) -> str:

@@ -148,6 +148,10 @@ def _shards_of(data: Path, allow_subset: bool) -> tuple[list[Path], str]:
     present = [shard for shard in shards if shard.is_file()]
     if not present:
         raise DatasetError(f"{data}: none of its shards is there")
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        gone = f"{len(missing)} of {len(present) + len(missing)} shards are missing: {missing[0]}{more}"
+        left_out = "; ".join(filter(None, [left_out, gone]))
     return present, left_out
 
 

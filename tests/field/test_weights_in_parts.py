@@ -1,0 +1,88 @@
+"""Files whose weights are kept in parts, or are not of the values that networks compute with."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.field.digits_weights import HEAD, assert_delivers, assert_refused, state_dict
+
+HALVES = 256
+
+
+def without_head_weight(**parts: Any) -> OrderedDict[str, Any]:
+    state = state_dict(**{name.replace(".", "__"): value for name, value in parts.items()})
+    del state[HEAD]
+    return state
+
+
+PARTS = {
+    "parametrize": (
+        {"fc.parametrizations.weight.original": torch.ones(10, HALVES)},
+        "remove_parametrizations",
+    ),
+    "prune": (
+        {"fc.weight_orig": torch.ones(10, HALVES), "fc.weight_mask": torch.ones(10, HALVES)},
+        "prune.remove",
+    ),
+    "weight_norm": (
+        {"fc.weight_g": torch.ones(10, 1), "fc.weight_v": torch.ones(10, HALVES)},
+        "remove_weight_norm",
+    ),
+    "spectral_norm": (
+        {"fc.weight_orig": torch.ones(10, HALVES), "fc.weight_u": torch.ones(10)},
+        "remove_spectral_norm",
+    ),
+    "lora": (
+        {
+            "fc.base_layer.weight": torch.ones(10, HALVES),
+            "fc.lora_A.default.weight": torch.ones(4, HALVES),
+            "fc.lora_B.default.weight": torch.ones(10, 4),
+        },
+        "merge_and_unload",
+    ),
+}
+
+
+@pytest.mark.field(
+    case="a weight that is kept in parts",
+    source="pytorch/pytorch: torch.nn.utils.parametrize, prune, weight_norm, spectral_norm; huggingface/peft",
+    outcome="Refused, with what joins the parts; never an advice to rename one of them.",
+)
+@pytest.mark.parametrize("kind", PARTS)
+def test_a_weight_in_parts(tmp_path: Path, run_cli: Any, kind: str) -> None:
+    parts, advice = PARTS[kind]
+    torch.save(without_head_weight(**parts), tmp_path / "parts.pth")
+    message = assert_refused(run_cli, tmp_path / "parts.pth", advice, "res2net_digits")
+    assert "--rename" not in message
+
+
+@pytest.mark.field(
+    case="weights that are no floating-point numbers",
+    source="found by trying: int8 and complex state dicts",
+    outcome="The message says of which type they are; it does not say that names or shapes are wrong.",
+)
+@pytest.mark.parametrize("dtype", [torch.int8, torch.complex64, torch.int64])
+def test_weights_of_another_kind_of_number(tmp_path: Path, run_cli: Any, dtype: Any) -> None:
+    path = tmp_path / "other.pth"
+    torch.save({name: tensor.to(dtype) for name, tensor in state_dict().items()}, path)
+    message = assert_refused(run_cli, path, str(dtype).removeprefix("torch."))
+    assert "too few" not in message
+
+
+@pytest.mark.field(
+    case="what a counter of operations left in every module",
+    source="found by trying: the buffers that profile of Lyken17/pytorch-OpCounter adds",
+    outcome="Left out and said; the weights are converted.",
+)
+def test_counters_of_operations(tmp_path: Path, run_cli: Any) -> None:
+    state = state_dict()
+    for module in ("", "layer1.", "layer1.0.conv1."):
+        state[f"{module}total_ops"] = torch.zeros(1, dtype=torch.float64)
+        state[f"{module}total_params"] = torch.zeros(1, dtype=torch.float64)
+    torch.save(state, tmp_path / "counted.pth")
+    assert "thop" in assert_delivers(run_cli, tmp_path / "counted.pth")

@@ -1,0 +1,78 @@
+"""The jobs that need no framework, on one trained model: they work with whichever versions are installed."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+import triport
+from triport.converters.conversion import SHIPPED
+
+OUTPUTS = ["x.pth", "x.safetensors", "y.ckpt"]
+
+
+@pytest.fixture
+def convert(run_cli, tmp_path):
+    """Convert a file, and return what is said of it."""
+
+    def convert(source, name):
+        runtime = "mindspore" if name.endswith("ckpt") else "pytorch"
+        done = run_cli("convert", source, "--to", runtime, "-o", tmp_path / name, "--json", "-")
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)
+
+    return convert
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_weights_move_and_come_back(name, convert, tmp_path):
+    assert convert(SHIPPED, name)["round_trip"] == "bit-equal"
+    assert convert(tmp_path / name, "back.ckpt")["round_trip"] == "bit-equal"
+    assert triport.diff(SHIPPED, tmp_path / "back.ckpt").passed
+
+
+def test_a_changed_value_is_found(convert, tmp_path):
+    convert(SHIPPED, "x.safetensors")
+    data = bytearray((tmp_path / "x.safetensors").read_bytes())
+    data[-1] ^= 1
+    (tmp_path / "x.safetensors").write_bytes(bytes(data))
+    assert not triport.diff(SHIPPED, tmp_path / "x.safetensors").passed
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_inspect_knows_the_model(name, convert, run_cli, tmp_path):
+    convert(SHIPPED, name)
+    found = json.loads(run_cli("inspect", tmp_path / name, "--json", "-").stdout)
+    assert (found["model"], found["num_classes"], found["problems"]) == ("res2net_digits", 10, [])
+
+
+def test_weights_go_into_an_onnx_file_and_out_of_it(run_cli, tmp_path):
+    done = run_cli("convert", SHIPPED, "--to", "onnx", "-o", tmp_path / "x.onnx", "--json", "-")
+    assert done.exit_code == 0, done.output
+    back = run_cli("convert", tmp_path / "x.onnx", "--to", "mindspore", "-o", tmp_path / "x.ckpt")
+    assert back.exit_code == 0, back.output
+    assert triport.diff(SHIPPED, tmp_path / "x.ckpt").passed
+
+
+def test_no_framework_is_imported(tmp_path):
+    program = (
+        "import sys\nfrom triport.cli import main\n"
+        f"try: main(['convert', {str(SHIPPED)!r}, '--to', 'pytorch', '-o', {str(tmp_path / 'x.pth')!r}])\n"
+        "except SystemExit as end: assert not end.code\n"
+        "print([name for name in ('torch', 'mindspore', 'onnxruntime') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+def test_a_folder_is_verified_and_a_changed_one_is_not(run_cli, published, tmp_path):
+    assert run_cli("verify", published.folder).exit_code == 0
+    folder = shutil.copytree(published.folder, tmp_path / "copy")
+    (weights,) = folder.glob("*.ckpt")
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.chmod(0o644)
+    weights.write_bytes(bytes(data))
+    assert run_cli("verify", folder).exit_code == 1

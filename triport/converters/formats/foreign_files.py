@@ -1,0 +1,123 @@
+"""Files of other programs, told by their first bytes, or by their name where these tell nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+EXPORT = "Load it in the framework that wrote it, and save its weights as safetensors or export it to ONNX"
+_MADE_FROM = "Take the checkpoint or the ONNX file that it was made from"
+
+# (where, the bytes that stand there, what the file is, what to do)
+_SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
+    (0, b"\x1f\x8b", "is compressed with gzip", "Unpack it (gunzip) and give what is inside"),
+    (0, b"BZh", "is compressed with bzip2", "Unpack it (bunzip2) and give what is inside"),
+    (0, b"\xfd7zXZ\0", "is compressed with xz", "Unpack it (unxz) and give what is inside"),
+    (0, b"\x28\xb5\x2f\xfd", "is compressed with Zstandard", "Unpack it (unzstd) and give what is inside"),
+    (0, b"\x04\x22\x4d\x18", "is compressed with LZ4", "Unpack it (unlz4) and give what is inside"),
+    (0, b"7z\xbc\xaf\x27\x1c", "is a 7-Zip archive", "Unpack it (7z x) and give the file that is inside"),
+    (0, b"Rar!", "is a RAR archive", "Unpack it (unrar x) and give the file that is inside"),
+    (
+        0,
+        b"\x89HDF\r\n\x1a\n",
+        "is an HDF5 file (weights of Keras, .h5, or data)",
+        "Load it in Keras and export the model to ONNX (model.export or tf2onnx)",
+    ),
+    (
+        0,
+        b"\x93NUMPY",
+        "is one NumPy array (.npy)",
+        "A checkpoint has many: make a dict of names and torch.from_numpy(array), and torch.save it",
+    ),
+    (0, b"GGUF", "is a GGUF file of llama.cpp", "Take the checkpoint that it was made from"),
+    (
+        0,
+        b"ftrt",
+        "is a TensorRT engine, whose weights cannot be taken out",
+        "Take the file it was built from",
+    ),
+    (4, b"TFL3", "is a TensorFlow Lite model (.tflite)", EXPORT),
+    (
+        4,
+        b"ORTM",
+        "is a model in ONNX Runtime's own format (.ort)",
+        "Take the .onnx file that it was made from",
+    ),
+    (4, b"PTMF", "is a PyTorch Mobile program (.ptl)", "Take the checkpoint that it was made from"),
+    (4, b"ET12", "is an ExecuTorch program (.pte)", "Take the checkpoint that it was made from"),
+    (0, b"\x89PNG", "is a picture (PNG)", "Give a file of weights"),
+    (0, b"\xff\xd8\xff", "is a picture (JPEG)", "Give a file of weights"),
+    (0, b"%PDF", "is a PDF document", "Give a file of weights"),
+    (
+        4,
+        b"MSL",
+        "is a model of MindSpore Lite (.ms)",
+        "Take the .mindir or .ckpt that it was made from",
+    ),
+    (
+        0,
+        b"IMOD",
+        "is a model compiled for an Ascend NPU (.om)",
+        "Take the ONNX, .mindir or .air file that it was made from",
+    ),
+    (0, b"ggml", "is a model of GGML", "Take the checkpoint that it was made from"),
+    (0, b"lmgg", "is a model of GGML", "Take the checkpoint that it was made from"),
+    (0, b"tjgg", "is a model of GGML", "Take the checkpoint that it was made from"),
+    (0, b"GIF8", "is a picture (GIF)", "Give a file of weights"),
+    (8, b"WEBP", "is a picture (WebP)", "Give a file of weights"),
+    (4, b"ftyp", "is a film or a picture (MP4, HEIC)", "Give a file of weights"),
+    (0, b"PAR1", "is a Parquet table", "Give a file of weights"),
+    (0, b"ARROW1", "is an Arrow table", "Give a file of weights"),
+    (0, b"SQLite format 3\0", "is a database (SQLite)", "Give a file of weights"),
+    (
+        0,
+        b"MATLAB 5.0",
+        "is a file of MATLAB (.mat)",
+        "Read it with scipy.io.loadmat, make tensors of the arrays, and torch.save a dict of them",
+    ),
+    (0, b"\x7fELF", "is a program or a library (ELF)", "Give a file of weights"),
+    (0, b"\x12\x01\0\0\0\0\0\0", "is a file of MXNet's arrays (.params)", EXPORT),
+)
+
+# what has no mark of its own
+_BY_SUFFIX: Mapping[str, tuple[str, str]] = {
+    ".om": ("a model compiled for an Ascend NPU", _MADE_FROM),
+    ".air": ("a graph of Ascend (AIR)", "Take the .ckpt or .mindir file that it was made from"),
+    ".ms": ("a model of MindSpore Lite", "Take the .mindir or .ckpt that it was made from"),
+    ".mnn": ("a model of MNN", _MADE_FROM),
+    ".mlmodel": ("a model of Core ML", _MADE_FROM),
+    ".caffemodel": ("a model of Caffe", EXPORT),
+    ".prototxt": ("a network of Caffe, without weights", EXPORT),
+    ".weights": ("weights of Darknet, whose .cfg says what they are of", EXPORT),
+    ".params": ("a file of MXNet's arrays, or the parameters of ncnn", EXPORT),
+    ".param": ("a network of ncnn, without weights", _MADE_FROM),
+    ".msgpack": ("a checkpoint of Flax", EXPORT),
+    ".pdmodel": ("a program of PaddlePaddle", "Export it to ONNX (paddle2onnx)"),
+    ".pdiparams": ("the parameters of a program of PaddlePaddle", "Export it to ONNX (paddle2onnx)"),
+    ".engine": ("a TensorRT engine, whose weights cannot be taken out", "Take the file it was built from"),
+    ".plan": ("a TensorRT engine, whose weights cannot be taken out", "Take the file it was built from"),
+    ".rknn": ("a model compiled for a Rockchip NPU", _MADE_FROM),
+    ".py": (
+        "a text of Python",
+        "Say which function makes the network, as FILE.py:factory, or give the file of its weights",
+    ),
+}
+
+
+def by_first_bytes(head: bytes) -> str | None:
+    """Return what a file is and the next step, for a message after its name; None where nothing tells."""
+    for offset, mark, what, advice in _SIGNATURES:
+        if head[offset : offset + len(mark)] == mark:
+            return f"{what}, which is not read. {advice}"
+    return None
+
+
+def by_name(path: str) -> str | None:
+    """Return the same of a file that has no mark; None where its name tells nothing either."""
+    suffix = Path(path).suffix.lower()
+    if suffix == ".bin" and Path(path).with_suffix(".xml").exists():
+        return f"lies beside an .xml of its name, as the weights of OpenVINO do, which are not read. {EXPORT}"
+    if suffix not in _BY_SUFFIX:
+        return None
+    what, advice = _BY_SUFFIX[suffix]
+    return f"is, by its name, {what}, which is not read. {advice}"

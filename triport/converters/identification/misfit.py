@@ -1,0 +1,184 @@
+"""Why a checkpoint is of no model: how far the closest one is, and what to do next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from triport.converters.formats import FLOATS, Checkpoint, short
+from triport.converters.kernel_layout import other_layout
+from triport.converters.names import COUNTER_LEAF, canonical_shapes, head_weight, name_map
+from triport.converters.reparametrised import reparametrised
+from triport.reference_models.errors import listed
+from triport.reference_models.program import program
+from triport.reference_models.spec import ModelSpec
+
+from .fit import Fit
+
+_CLOSE = 0.5  # share of a model's names that a file must have to be called a damaged one of it
+
+
+def misfit(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
+    """Return how far the closest model is from a checkpoint, and what the reader decided: it may be why.
+
+    Args:
+        checkpoint: the file.
+        closest: how it meets that model; None where there is none.
+        what: what the file is not.
+    """
+    problem = _problem(checkpoint, closest, what)
+    if closest is not None and not closest.problems:  # the dtype alone is wrong
+        return problem
+    return problem + "".join(f"\nNote: {note}" for note in checkpoint.notes)
+
+
+def _problem(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
+    flat = [name for name in checkpoint.tensors if name.rpartition(".")[2] in ("_flat_param", "flat_param")]
+    if flat:
+        return (
+            f"{checkpoint.path}: {what}: '{short(flat[0])}' is FSDP's, with the parameters of many layers "
+            f"flattened into one tensor. Save the full state dict: torch.distributed.checkpoint.state_dict."
+            f"get_model_state_dict with full_state_dict=True, or FSDP's StateDictType.FULL_STATE_DICT"
+        )
+    parts = reparametrised(closest.extra) if closest is not None else None
+    if closest is not None and parts is not None:
+        like = closest.matched >= _CLOSE * closest.total
+        close = f", and looks like {closest.spec.name}" if like else ""
+        return f"{checkpoint.path}: {what} as it is{close}: {parts}"
+    values = Counter(tensor.dtype for tensor in checkpoint.tensors.values())
+    odd, count = values.most_common(1)[0]
+    if odd not in FLOATS and 2 * count > len(checkpoint.tensors):
+        return (
+            f"{checkpoint.path}: {what}: {count} of its {len(checkpoint.tensors)} tensors have values of "
+            f"the type {odd}, and the parameters of every model here are floating-point numbers. Save the "
+            f"real weights: dequantised, or the real part where the imaginary one is 0"
+        )
+    if closest is None or closest.matched < _CLOSE * closest.total:
+        first = ", ".join(map(short, list(checkpoint.tensors)[:3]))
+        return (
+            f"{checkpoint.path}: {what}: of its {len(checkpoint.tensors)} {checkpoint.runtime} tensors "
+            f"({first}, ...) too few have the names and shapes of any. `{program()} models` lists the "
+            f"models, `{program()} inspect` the tensors"
+        )
+    where = f" under '{short(closest.prefix)}'" if closest.prefix else ""
+    names = f"{closest.spec.name} with {closest.dialect.name} names"
+    if not closest.problems:
+        return (
+            f"{checkpoint.path}: {what} as it is. Closest is {names}{where}: {closest.matched} of "
+            f"{closest.total} parameters agree in name and shape, but {len(closest.other_floats)} are of "
+            f"another float type\n"
+            f"{listed(closest.other_floats)}\n"
+            f"`convert --dtype float32` converts the values"
+        )
+    if _is_head_only(closest):
+        others = f"; beside it is\n{listed(map(short, closest.extra))}\n" if closest.extra else ". "
+        return (
+            f"{checkpoint.path}: {what}: only its head is missing. It is {names}{where} without "
+            f"{' and '.join(closest.missing)}: the other {closest.matched} of {closest.total} parameters "
+            f"agree{others}{_rename_advice(checkpoint, closest)}"
+            f"`convert --no-head` converts the others to pytorch or mindspore weights; a graph (onnx, "
+            f"parity, evaluate) needs the head"
+        )
+    return (
+        f"{checkpoint.path}: {what}. Closest is {names}{where}: "
+        f"{closest.matched} of {closest.total} parameters agree, {len(closest.problems)} do not\n"
+        f"{listed([*closest.problems, *closest.other_floats])}\n"
+        f"{_advice(checkpoint, closest)}"
+    )
+
+
+def _head(one: Fit) -> str:
+    """Return what the names of the head's parameters start with."""
+    names = name_map(one.spec, one.dialect)
+    return names[head_weight(one.spec)].removesuffix("weight")
+
+
+def _is_head_only(one: Fit) -> bool:
+    """Return whether a fit's only problems are a missing head and what stands outside the other modules."""
+    names = name_map(one.spec, one.dialect).values()
+    modules = {name.partition(".")[0] for name in names}
+    head = _head(one)
+    return (
+        set(one.missing) == {name for name in names if name.startswith(head)}
+        and len(one.problems) == len(one.missing) + len(one.extra)
+        and all(name.startswith(head) or name.partition(".")[0] not in modules for name in one.extra)
+    )
+
+
+def _rename_advice(checkpoint: Checkpoint, one: Fit) -> str:
+    """Return how a layer that could be the head is named so; "" where there is none."""
+    head = _head(one).removesuffix(".")
+    features = canonical_shapes(one.spec)[head_weight(one.spec)][1]
+    start = f"{one.prefix}." if one.prefix else ""
+    for name, tensor in checkpoint.tensors.items():
+        path, _, leaf = name.rpartition(".")
+        bias = checkpoint.tensors.get(f"{path}.bias")
+        # outside of the part only what has the head's own name: another part's head is none of this one's
+        if leaf != "weight" or bias is None or not (name.startswith(start) or path.endswith(f".{head}")):
+            continue
+        shape = tensor.shape
+        if len(shape) == 2 and shape[1] == features and bias.shape == shape[:1]:
+            return (
+                f"'{short(path)}' has a head's shapes: if it is the head, say --rename "
+                f"{short(path)}={start}{head}. "
+            )
+    return ""
+
+
+def _other_shapes(checkpoint: Checkpoint, closest: Fit) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Yield the shape found and the one expected, where they differ."""
+    expected = canonical_shapes(closest.spec, closest.num_classes)
+    for ours, theirs in closest.names.items():
+        found = checkpoint.tensors[theirs].shape
+        if not ours.endswith(COUNTER_LEAF) and found != expected[ours]:
+            yield found, expected[ours]
+
+
+def _advice(checkpoint: Checkpoint, closest: Fit) -> str:
+    """Return what to do about a misfit, as far as its kind tells."""
+    model = closest.spec.name
+    layout = other_layout(_other_shapes(checkpoint, closest))
+    if layout is not None:
+        return layout
+    if closest.missing and not closest.extra and len(closest.problems) == len(closest.missing):
+        return f"Get a complete {model} checkpoint, or name the right model with --model"
+    if closest.missing and closest.extra:
+        return (
+            f"If these are {model}'s layers under other names, --rename OLD=NEW says so (once a layer); "
+            f"if not, it is another network: name the right model with --model"
+        )
+    if closest.extra and len(closest.problems) == len(closest.extra):
+        return (
+            f"All of {model}'s parameters are there, and more: the file is of another network, which "
+            f"computes something else, or holds what is no part of the network; then save it without that"
+        )
+    return "It is another network, or was changed: name the right model with --model"
+
+
+def folded_graph(checkpoint: Checkpoint, specs: Iterable[ModelSpec]) -> str | None:
+    """Return what to say of an ONNX file whose BatchNorm is folded into the convolutions; None if it is not.
+
+    Such a file has the weights of all of a model's convolutions, by their shapes, and no vectors but a bias
+    for each of them and for the dense layers.
+    """
+    if checkpoint.runtime != "onnx":
+        return None
+    shapes = [tensor.shape for tensor in checkpoint.tensors.values() if tensor.dtype in FLOATS]
+    convolutions = Counter(shape for shape in shapes if len(shape) == 4)
+    vectors = sum(len(shape) == 1 and shape != (1,) for shape in shapes)
+    if vectors > sum(len(shape) > 1 for shape in shapes):
+        return None
+    for spec in specs:
+        kinds = Counter(layer.kind for layer in spec.layers())
+        wanted = Counter(layer.shape for layer in spec.layers() if layer.kind == "conv")
+        if kinds["norm"] and wanted == convolutions:
+            return (
+                f"{checkpoint.path}: BatchNorm is folded into the convolutions of this ONNX file, as "
+                f"exporters do by default: its {kinds['conv']} convolutions have the shapes of "
+                f"{spec.name}'s, and nothing is left of the {kinds['norm']} BatchNorm layers, so the "
+                f"parameters cannot be taken out. `{program()} parity CHECKPOINT {checkpoint.path}` "
+                f"compares it with the checkpoint that it was made of. To keep the parameters, export again: "
+                f"torch.onnx.export(..., dynamo=True, optimize=False), or dynamo=False, "
+                f"do_constant_folding=False, training=torch.onnx.TrainingMode.PRESERVE"
+            )
+    return None

@@ -1,0 +1,51 @@
+"""A graph's source in float64, which says whose fault a difference is."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from triport.converters.onnx_import.tree import flat
+from triport.converters.onnx_import.writer import Source, source_of
+from triport.converters.onnx_import.written import built
+
+from .judge import STEP, moved
+from .runs import parameters_moved, run
+
+# where it computes; what the file of weights holds is read as it is
+_COMPUTED = re.compile(r'(?<!"F32": )torch\.float32\b')
+
+
+class InDouble:
+    """The network in float64, by PyTorch: the source itself, or the same graph's source for PyTorch."""
+
+    def __init__(self, model: Any, source: Source) -> None:
+        """Keep what is needed; the network is built when it is first asked."""
+        self._model, self._source = model, source
+        self._network: Any = None
+
+    def __call__(self, feed: dict[str, np.ndarray], seed: int | None = None) -> list[np.ndarray] | None:
+        """Return the outputs in float64, or None; with a seed, of inputs and parameters a rounding off."""
+        try:
+            if self._network is None:
+                self._network = self._built()
+            if seed is None:
+                return run(self._network, "pytorch", list(feed.values()), double=True)
+            off = parameters_moved(self._network, STEP, seed)
+            return run(off, "pytorch", list(moved(feed, seed).values()), double=True)
+        except Exception:
+            return None
+
+    def _built(self) -> Any:
+        source = self._source
+        if source.target != "pytorch":
+            source = source_of(self._model, "pytorch", "exact", flat(self._model.graph))
+        return built(_widened(source)).double()
+
+
+def _widened(source: Source) -> Source:
+    """Return source that computes in float64 where it says float32: what a graph casts stays exact."""
+    return replace(source, text=_COMPUTED.sub("torch.float64", source.text))

@@ -1,0 +1,1 @@
+"""A parity check for a person, a program, a browser and a test runner."""

@@ -1,0 +1,1 @@
+"""What `parity` is asked to check: models, files and networks of the user's own, with their weights."""

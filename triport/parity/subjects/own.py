@@ -1,0 +1,295 @@
+"""Networks of the user's own: NETs that are to compute the same, and their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from triport.converters.formats import file_sha256, open_checkpoint
+from triport.converters.mindir.asked import is_mindir
+from triport.converters.networks.arguments import (
+    Factory,
+    Net,
+    NetArgumentError,
+    NetFile,
+    Registered,
+    parse_net,
+)
+from triport.converters.networks.cell import of_cell
+from triport.converters.networks.factories import make
+from triport.converters.networks.foreign import (
+    NetworkError,
+    Parameters,
+    check_same,
+    own_values,
+    parameters_in,
+)
+from triport.converters.networks.imported import with_imports
+from triport.converters.networks.input_specs import InputSpec, parse_input
+from triport.converters.networks.module import of_module
+from triport.converters.networks.onnx_file import of_onnx_file
+from triport.parity.candidates import Candidate, with_file
+from triport.parity.module_export.proven import proven_export
+from triport.parity.options import Options
+from triport.parity.runtimes import runtime_called
+from triport.reference_models.errors import TriportError, listed
+from triport.reference_models.network import Arrays, Network, Realisation, Runtime
+
+from .by_names import PairFile, pair_file
+from .random_weights import seeded_parameters
+
+# what --weights says for the weights that a network is made with
+OWN = "own"
+# what is written from the graph of an ONNX file, to run beside it
+IMPORTED = ("pytorch", "mindspore")
+
+
+@dataclass(frozen=True, slots=True)
+class NetSubject:
+    """NETs, and FILEs with weights or graphs of theirs.
+
+    `specs` are the inputs of all of them; `pair` says which parameters belong together whose names differ.
+    """
+
+    words: tuple[str, ...]
+    specs: tuple[InputSpec, ...]
+    weights: str | None = None
+    pair: PairFile | None = None
+
+    @property
+    def name(self) -> str:
+        """What the progress line calls it."""
+        return self.words[0]
+
+
+@dataclass(slots=True)
+class _Read:
+    """What the words have said so far.
+
+    `own` are the weights that the first network has by itself, None where there are none; `rivals` are
+    further networks of a runtime that is there already.
+    """
+
+    network: Network | None = None
+    parameters: Parameters | None = None
+    net: Any = None
+    own: Arrays | None = None
+    name: str = ""
+    rivals: list[tuple[str, Runtime, Realisation]] = field(default_factory=list)
+    graphs: list[Path] = field(default_factory=list)
+    checkpoints: list[Path] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    pair: PairFile | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedNet:
+    """A network with its weights, what a report says of these, and the candidates that stand beside it.
+
+    `graphs` are those of them that are ONNX files beside a Module or a Cell. `refused` says for which
+    runtimes nothing could be written from a graph, and why; each begins with the runtime's name.
+    """
+
+    network: Network
+    parameters: Arrays
+    source: str
+    files: dict[str, str]
+    rivals: tuple[tuple[str, Runtime, Network], ...]
+    graphs: tuple[Path, ...] = ()
+    refused: tuple[str, ...] = ()
+
+    def candidates(self, options: Options) -> list[Candidate]:
+        """Return what stands beside the network, each in its runtime."""
+        return [
+            Candidate(
+                f"{runtime_called(runtime).LABEL} ({name})",
+                partial(
+                    runtime_called(runtime).load,
+                    network,
+                    self.parameters,
+                    options.device,
+                    options.precision,
+                    options.observed,
+                ),
+            )
+            for name, runtime, network in self.rivals
+        ]
+
+
+def net_subject(
+    words: Sequence[str], specs: Sequence[str], weights: str | None, names: Path | None = None
+) -> NetSubject:
+    """Return what NETs, --input and --names say.
+
+    Raises:
+        TriportError: an input is described wrongly, or a word is no NET.
+    """
+    nets = [parse_net(word) for word in words]
+    known = [net.name for net in nets if isinstance(net, Registered)]
+    if known:
+        raise NetArgumentError(
+            f"{known[0]}: triport knows its inputs: leave --input out, and your own networks"
+        )
+    return NetSubject(tuple(words), tuple(map(parse_input, specs)), weights, pair_file(names))
+
+
+def load_nets(subject: NetSubject, seed: int) -> LoadedNet:
+    """Make the networks and their weights.
+
+    Raises:
+        TriportError: one cannot be made, or their parameters do not agree by name.
+    """
+    read = _Read(pair=subject.pair)
+    for word in subject.words:
+        _read_word(read, word, parse_net(word), subject.specs)
+    if read.network is None:
+        raise NetArgumentError(
+            f"{', '.join(subject.words)}: none of these is a network: name a Module, a Cell, or "
+            f"a .onnx or .mindir file"
+        )
+    parameters, source, used = _weights(read, subject, seed)
+    if subject.pair is not None:
+        source = f"{source}, {subject.pair}"
+        used = [*used, subject.pair.path]
+    rivals = [
+        (name, runtime, replace(read.network, realisations={runtime: realisation}))
+        for name, runtime, realisation in read.rivals
+    ]
+    rivals += [(str(path), "onnx", with_file(read.network, path)) for path in read.graphs]
+    files = {str(path): file_sha256(path) for path in dict.fromkeys([*used, *read.graphs])}
+    graphs = tuple(read.graphs) if read.parameters is not None else ()
+    return LoadedNet(read.network, parameters, source, files, tuple(rivals), graphs, tuple(read.refused))
+
+
+def _read_word(read: _Read, word: str, net: Net, specs: Sequence[InputSpec]) -> None:
+    if isinstance(net, Factory):
+        _read_factory(read, word, net, specs)
+        return
+    assert isinstance(net, NetFile)
+    if is_mindir(net.path):
+        _read_mindir(read, net.path, specs)
+    elif open_checkpoint(net.path).runtime != "onnx":
+        read.checkpoints.append(net.path)
+    elif read.network is None:
+        network, read.refused = with_imports(of_onnx_file(net.path, specs), net.path, IMPORTED)
+        read.network, read.own, read.name = network, {}, word
+    else:
+        read.graphs.append(net.path)
+
+
+def _read_factory(read: _Read, word: str, factory: Factory, specs: Sequence[InputSpec]) -> None:
+    made = make(factory)
+    found = parameters_in(made.network)
+    if made.runtime == "pytorch":
+        network = _with_proven_export(
+            made.network, specs, of_module(made.network, specs, factory.name, found)
+        )
+    else:
+        network = of_cell(made.network, lambda: make(factory).network, specs, factory.name, found)
+    _add(read, word, made.runtime, network, found, made.network)
+
+
+def _with_proven_export(module: Any, specs: Sequence[InputSpec], network: Network) -> Network:
+    """Let the ONNX file of a Module be the one of torch's exporters that is right, as `convert` has it."""
+    known = network.realisations["pytorch"]
+    assert known.export is not None
+    export = proven_export(module, specs, network.name, known.names, known.export)
+    return replace(network, realisations={"pytorch": replace(known, export=export)})
+
+
+def _read_mindir(read: _Read, path: Path, specs: Sequence[InputSpec]) -> None:
+    from triport.converters.mindir.origins import load_mindir
+
+    cell = load_mindir(path)
+    found = parameters_in(cell)
+    names = [
+        spec.name or ("input" if len(specs) == 1 else f"input_{index}") for index, spec in enumerate(specs)
+    ]
+    network = of_cell(cell, partial(load_mindir, path), specs, path.stem, found, names)
+    _add(read, str(path), "mindspore", network, found, cell)
+    if read.own is None and read.net is cell:
+        read.own = own_values(cell, found)
+
+
+def _add(read: _Read, word: str, runtime: Runtime, network: Network, found: Parameters, net: Any) -> None:
+    """Take a network in: the first, another realisation of it, or one more of a runtime that is there."""
+    realisation = network.realisations[runtime]
+    if read.network is None:
+        read.network, read.parameters, read.net, read.name = network, found, net, word
+        return
+    if read.parameters is None:  # an ONNX file came first: the weights are within it
+        raise NetArgumentError(f"{word}: name it before the ONNX file {read.name}")
+    if read.pair is None:
+        check_same(read.parameters, found, (read.name, word))
+    if len(network.outputs) != len(read.network.outputs):
+        raise NetworkError(
+            f"{read.name} returns {len(read.network.outputs)} tensors, {word} {len(network.outputs)}"
+        )
+    realisation = _fed_in_order(realisation, network, read.network)
+    if read.pair is not None:
+        realisation = read.pair.moved(realisation, read.parameters, found, (read.name, word))
+    if runtime in read.network.realisations:
+        read.rivals.append((word, runtime, realisation))
+    else:
+        read.network = replace(read.network, realisations={**read.network.realisations, runtime: realisation})
+
+
+def _fed_in_order(realisation: Realisation, own: Network, network: Network) -> Realisation:
+    """Return a realisation whose exporter takes the inputs under the names of `network`; the order is one."""
+    export = realisation.export
+    names = {theirs.name: ours.name for theirs, ours in zip(own.inputs, network.inputs, strict=True)}
+    if export is None or all(theirs == ours for theirs, ours in names.items()):
+        return realisation
+
+    def renamed(values: Arrays, feed: Arrays) -> Any:
+        return export(values, {theirs: feed[ours] for theirs, ours in names.items()})
+
+    return replace(realisation, export=renamed)
+
+
+def _weights(read: _Read, subject: NetSubject, seed: int) -> tuple[Arrays, str, list[Path]]:
+    """Return the weights, what a report says of them, and the files that they are from."""
+    if read.own is not None:
+        if read.checkpoints or subject.weights not in (None, OWN):
+            raise NetArgumentError(f"{read.name}: has its weights within; leave other weights out")
+        return read.own, "its own weights", [Path(read.name)]
+    assert read.parameters is not None
+    if subject.weights == OWN:
+        return own_values(read.net, read.parameters), "its own weights", []
+    paths = [*([Path(subject.weights)] if subject.weights else []), *read.checkpoints, *read.graphs]
+    if len(paths) > len(read.graphs) + 1:
+        raise NetArgumentError(f"{read.name}: one file of weights, found {', '.join(map(str, paths))}")
+    if paths:
+        return _stored(paths[0], read.parameters, read.name, read.pair), str(paths[0]), paths[:1]
+    names = dict(read.parameters.names)
+    return seeded_parameters(read.net, seed, names), f"random seed {seed}", []
+
+
+def _stored(
+    path: Path, parameters: Parameters, name: str, pair: PairFile | None = None
+) -> dict[str, np.ndarray]:
+    """Return the network's weights from a file that has them under its names or a realisation's."""
+    checkpoint = open_checkpoint(path)
+    moved = None if pair is None else pair.stored(checkpoint, parameters)
+    if moved is not None:
+        return moved
+    tensors = checkpoint.tensors
+    aliases = {ours: theirs for theirs, ours in parameters.names.items()}
+    found, missing = {}, []
+    for ours, shape in parameters.shapes.items():
+        tensor = tensors[ours] if ours in tensors else tensors.get(aliases[ours])
+        if tensor is None or tuple(tensor.shape) != shape:
+            missing.append(f"{ours} {shape}" + (f": {tensor.shape} there" if tensor is not None else ""))
+            continue
+        found[ours] = tensor.numpy().astype(np.float32)
+    if missing:
+        raise TriportError(
+            f"{path}: does not have {len(missing)} of {name}'s {len(parameters.shapes)} parameters\n"
+            f"{listed(missing)}\nGive weights of this network, or leave them out for seeded ones"
+        )
+    return found
