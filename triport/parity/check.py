@@ -26,6 +26,7 @@ from .options import DEFAULT_OPTIONS, NOTHING_TOLD, Options, Told
 from .precision import check_precision
 from .reference import REFERENCE, REFERENCES, WITHOUT_TORCH, NetworkReference, Subject, reference_of
 from .runtimes import Runner, runtime_called
+from .subjects.parameters import no_wider_than_float32
 
 # What a report calls its inputs where they are not noise: this, and the folder.
 IMAGES_OF = "images in "
@@ -164,7 +165,7 @@ def check_model(
     Raises:
         TriportError: a runtime or the device is missing, the parameters do not fit, or a runtime failed.
     """
-    parameters = {name: _as_float32(array) for name, array in parameters.items()}
+    parameters = no_wider_than_float32(parameters)
     candidates = [*candidates_of(network, parameters, inputs.feed, options, exporters), *given]
     if not candidates:
         raise ParityError(f"{network.name}: {_nothing_to_run(network, options)}")
@@ -395,7 +396,3 @@ def _nothing_to_run(network: Network, options: Options) -> str:
     if not options.runtimes:
         return "no runtime was named"
     return f"{', '.join(options.runtimes)} cannot run it: it is there for {', '.join(network.realisations)}"
-
-
-def _as_float32(array: np.ndarray) -> np.ndarray:
-    return array.astype(np.float32) if array.dtype == np.float64 else array

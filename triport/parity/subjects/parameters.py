@@ -17,6 +17,14 @@ class ParameterError(TriportError):
     """The parameters do not fit the network."""
 
 
+def no_wider_than_float32(parameters: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the parameters that a check is of: float64 ones are rounded to float32."""
+    return {
+        name: array.astype(np.float32) if array.dtype == np.float64 else array
+        for name, array in parameters.items()
+    }
+
+
 def matched(
     what: str, expected: Mapping[str, tuple[int, ...]], parameters: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:

@@ -13,6 +13,7 @@ from triport.parity.calls import Beside, Feed, Module, Visit
 from triport.parity.inputs import Inputs, further_inputs
 from triport.parity.options import Options
 from triport.parity.runtimes import mindspore, runtime_called
+from triport.parity.subjects.parameters import no_wider_than_float32
 from triport.reference_models.network import Ahead, Arrays, Network
 
 from .process import Answer, WorkerProcess
@@ -48,12 +49,7 @@ def begun(
     inputs = Inputs(given.feed, further)
     model = {"model": network.name, "num_classes": num_classes}
     how = {"device": options.device, "precision": options.precision}
-    # what the check makes of them too, before it runs anything
-    narrow = {
-        name: array.astype(np.float32) if array.dtype == np.float64 else array
-        for name, array in parameters.items()
-    }
-    loaded = worker.ask("load", {**model, **how}, narrow)
+    loaded = worker.ask("load", {**model, **how}, no_wider_than_float32(parameters))
     runs = [(feed, worker.ask("run", {}, feed)) for feed in (given.feed, *(one.feed for one in further))]
     runner = RunnerInWorker(worker, network, loaded, runs, options.precision)
     ahead = Ahead(runner.ready, runner.unseen_seconds)
