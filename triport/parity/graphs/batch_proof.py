@@ -114,7 +114,8 @@ def _what_parts(path: Path, model: onnx.ModelProto, fixed: onnx.ModelProto, size
 
     allowed = _allowed(fixed, references, moved)
     otherwise = "the graph computes something else"
-    told = (most.told(*each, otherwise) for most, *each in zip(allowed, found, references, strict=True))
+    outputs = zip(allowed, found, references, strict=True)
+    told = (most.told(output, reference, otherwise) for most, output, reference in outputs)
     return next((one for one in told if one is not None), None)
 
 
