@@ -40,7 +40,7 @@ def prepare() -> None:
     from triport.converters import environment
 
     os.environ.setdefault("GLOG_v", "4")
-    environment.prepare()
+    environment.import_mindspore()
     _define_torchvision_operators()
 
 

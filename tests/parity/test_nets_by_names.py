@@ -132,3 +132,8 @@ def test_pair_writes_the_start_of_a_family(run_cli, tmp_path):
     assert "  1 conv 4,3,3,3 bias\n  2 norm 4 bias\n  6 dense classes,4 bias" in (
         folder / "layouts.txt"
     ).read_text().replace("\n\n", "\n")
+
+
+def test_gradients_by_a_map_are_refused(parity, write):
+    words = (f"{MODULE}:Apart", f"{MODULE}:Packed", "--names", write(), "--gradients")
+    assert "moves values, not yet gradients" in parity(*words, expect=2).replace("\n", " ")

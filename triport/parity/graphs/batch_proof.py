@@ -11,8 +11,9 @@ fall otherwise, and no more than `WIDEST`. Whole numbers are equal.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,13 +56,11 @@ def find_problem_by_tracing(
         if other is not None and _describe_graph(other) == _describe_graph(model):
             continue
         try:
-            if _compute_the_same(path, model, trace(size, False), size):
-                continue
+            problem = _what_parts(path, model, trace(size, False), size)
         except (RefusedError, TriportError) as error:
             return f"it was not proven: traced with a batch of {size} it is another graph, and {error}"
-        return (
-            f"traced with a batch of {size} the graph computes something else{name_difference(model, other)}"
-        )
+        if problem is not None:
+            return f"traced with a batch of {size} {problem}{name_difference(model, other)}"
     return None
 
 
@@ -97,8 +96,12 @@ def _describe_graph(model: onnx.ModelProto) -> tuple[Any, ...]:
     return (_readable_nodes(model), inputs, [value.name for value in model.graph.output])
 
 
-def _compute_the_same(path: Path, model: onnx.ModelProto, fixed: onnx.ModelProto, size: int) -> bool:
-    """Run the file at a batch size, and the graph that was traced with it, on the same images."""
+def _what_parts(path: Path, model: onnx.ModelProto, fixed: onnx.ModelProto, size: int) -> str | None:
+    """Run the file at a batch size, and the graph that was traced with it, on the same images.
+
+    Returns:
+        what is wrong, None if they compute the same.
+    """
     types = [
         TensorType(
             value.type.tensor_type.elem_type, tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
@@ -116,7 +119,10 @@ def _compute_the_same(path: Path, model: onnx.ModelProto, fixed: onnx.ModelProto
             return run_onnx(open_session(changed, None), _nudged(inputs, draw))
 
     allowed = _allowed(fixed, references, moved)
-    return all(_are_close(*each) for each in zip(found, references, allowed, strict=True))
+    otherwise = "the graph computes something else"
+    outputs = zip(allowed, found, references, strict=True)
+    told = (most.told(output, reference, otherwise) for most, output, reference in outputs)
+    return next((one for one in told if one is not None), None)
 
 
 def _nudged(inputs: Sequence[np.ndarray], draw: int) -> list[np.ndarray]:
@@ -126,11 +132,31 @@ def _nudged(inputs: Sequence[np.ndarray], draw: int) -> list[np.ndarray]:
     return [nudged(array, random) for array in inputs]
 
 
+@dataclass(frozen=True, slots=True)
+class _Allowed:
+    """What an output may differ by, and what its noise alone would allow: more than is believed, maybe."""
+
+    most: float
+    by_noise: float
+
+    def told(self, found: np.ndarray, reference: np.ndarray, otherwise: str) -> str | None:
+        """Return what is wrong with an output: `otherwise`, unless noise hides it; None if it is close."""
+        apart = difference(found, reference) if found.shape == reference.shape else math.inf
+        if apart <= self.most:
+            return None
+        if apart > self.by_noise:
+            return otherwise
+        return (
+            f"shows nothing, as the noise is too wide: outputs are {apart:.1e} apart, and of a noise "
+            f"that allows {self.by_noise:.1e} no more than {self.most:.1e} is believed"
+        )
+
+
 def _allowed(
     model: onnx.ModelProto,
     references: Sequence[np.ndarray],
     moved: Callable[[onnx.ModelProto, int], list[np.ndarray]],
-) -> list[float]:
+) -> list[_Allowed]:
     """Return what each output may differ by, of how far the right side's moved runs are apart."""
     narrow = narrowest_float(model)
     calibration, widest = (FLOAT32, WIDEST) if narrow is None else (NARROW[narrow], WIDEST_NARROW)
@@ -138,13 +164,11 @@ def _allowed(
     noises = noise_of_roundings(model, moved)
     for value, reference, noise in zip(model.graph.output, references, noises, strict=True):
         least = LEAST.get(value.type.tensor_type.elem_type, FLOAT32.least)
-        tolerance = min(calibration.tolerance_of(noise, least), max(widest, least))
-        allowed.append(tolerance if reference.dtype.kind == "f" else 0.0)
+        by_noise = calibration.tolerance_of(noise, least)
+        is_float = reference.dtype.kind == "f"
+        most = min(by_noise, max(widest, least))
+        allowed.append(_Allowed(most, by_noise) if is_float else _Allowed(0.0, 0.0))
     return allowed
-
-
-def _are_close(found: np.ndarray, reference: np.ndarray, most: float) -> bool:
-    return found.shape == reference.shape and difference(found, reference) <= most
 
 
 def find_problem_image_by_image(
@@ -195,12 +219,13 @@ def _find_problem_at(
         model.graph.output, together, alone, axes, allowed, strict=True
     ):
         # without a batch it is the same whatever the images are
-        if _are_close(np.stack([found] * size) if axis is None else found, right, most):
-            continue
-        return (
-            f"output {output.name} at another batch size is not the same, image by image: whether a number "
-            "in the graph is the batch size cannot be known of a file with one"
+        otherwise = (
+            "is not the same, image by image: whether a number in the graph is the batch size cannot be "
+            "known of a file with one"
         )
+        told = most.told(np.stack([found] * size) if axis is None else found, right, otherwise)
+        if told is not None:
+            return f"output {output.name} at another batch size {told}"
     return None
 
 

@@ -154,13 +154,20 @@ def _candidates(network: Network, how: Training, rivals: Sequence[Rival]) -> lis
     """Return what is trained beside the reference.
 
     Raises:
-        ParityError: there is no reference, or nothing beside it.
+        ParityError: there is no reference, or nothing beside it, or a map stands between them.
     """
     known = network.realisations
     if "pytorch" not in known:
         raise ParityError(
             f"--gradients: the reference is PyTorch in float64, and {network.name} has no Module: it is "
             f"there for {', '.join(known)}. Name the Module of the same parameters too"
+        )
+    others = (one.network.realisations.values() for one in rivals)
+    if any(one.values is not None for own in (known.values(), *others) for one in own):
+        raise ParityError(
+            f"--gradients: the map of --names moves values, not yet gradients and steps of training, from "
+            f"{network.name} to the other network. Leave --gradients and --steps out, or compare networks of "
+            f"the same names"
         )
     able = [name for name in how.runtimes if name in trainers()]
     # the reference's own framework first

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,8 +51,8 @@ class CellSide:
 
     def outputs(self, feed: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the outputs for inputs in order."""
-        with _at_once(self._mindspore):
-            return [tensor.asnumpy() for tensor in self._run(*self._inputs(feed))]
+        self._mindspore.set_context(mode=self._mindspore.PYNATIVE_MODE)
+        return [tensor.asnumpy() for tensor in self._run(*self._inputs(feed))]
 
     def called(self, feed: Sequence[np.ndarray]) -> list[str]:
         """Return the Cells that own parameters, in the order in which a run first calls them."""
@@ -85,6 +84,7 @@ class CellSide:
     ) -> list[np.ndarray]:
         """Run forward and backward, tell `see` of parameters' gradients, and return the outputs."""
         mindspore = self._mindspore
+        mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
 
         def total(*given: Any) -> Any:
             outputs = [one for one in self._run(*given) if one.is_floating_point()]
@@ -107,7 +107,7 @@ class CellSide:
         derive = mindspore.value_and_grad(
             total, None, weights=[self._tensors[name] for name in derived], has_aux=True
         )
-        with users_code(f"{self.label}, its gradients"), _at_once(mindspore):
+        with users_code(f"{self.label}, its gradients"):
             found = derive(*self._inputs(feed))
         (_, outputs), gradients = found
         arrays: dict[str, np.ndarray] = {}
@@ -132,18 +132,6 @@ class CellSide:
             )
             for array in feed
         ]
-
-
-@contextmanager
-def _at_once(mindspore: Any) -> Iterator[None]:
-    """Run each operator when it is called: its queue of threads, which wait busily, costs twice the time."""
-    mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
-    before = mindspore.get_context("pynative_synchronize")
-    mindspore.set_context(pynative_synchronize=True)
-    try:
-        yield
-    finally:
-        mindspore.set_context(pynative_synchronize=before)
 
 
 class _Norm:
