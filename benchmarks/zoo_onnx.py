@@ -16,6 +16,7 @@ import argparse
 import hashlib
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,7 @@ os.environ.setdefault("GLOG_v", "3")
 
 OURS = ("pytorch", "mindspore")
 PEERS = ("onnx2torch", "onnx2pytorch", "onnx2fx")
+EXPORTS = "timm_"  # folders of files that were exported for this, counted and not listed
 BEGIN, END = "<!-- table -->", "<!-- end of table -->"
 LIMIT_S = 600
 # of the largest value: what users call right
@@ -195,32 +197,59 @@ def save_feeds(path: Path, feeds: Path) -> Record:
 
 
 def table_of(records: list[Record]) -> str:
-    """Return the files as a table of Markdown, after the counts."""
-    files = list(dict.fromkeys(r["file"] for r in records))
+    """Return the counts, real files one by one, exports by exporter, and why what is not right is not."""
     tools = [t for t in (*OURS, *PEERS) if any(r["tool"] == t for r in records)]
-    by = {(r["file"], r["tool"]): r for r in records}
-    lines = [
-        "| | " + " | ".join(tools) + " |",
-        "|---" * (len(tools) + 1) + "|",
-    ]
-    for verdict in ("right", "refused", "failed", "not proven", "found different", "silently wrong"):
-        counts = [sum(r["tool"] == t and r["verdict"] == verdict for r in records) for t in tools]
-        if any(counts):
-            lines.append(f"| {verdict}, of {len(files)} | " + " | ".join(map(str, counts)) + " |")
-    lines += ["", "| file | producer, opset | nodes | lines | " + " | ".join(tools) + " |"]
-    lines.append("|---" * (len(tools) + 4) + "|")
-    for file in files:
-        first = next((by[file, t] for t in OURS if (file, t) in by), {})
-        cells = [_cell(by.get((file, t))) for t in tools]
-        about = f"{first.get('producer', '')}, {first.get('opset', '')}"
-        numbers = f"{first.get('nodes', '')} | {first.get('lines', '')}"
-        lines.append(f"| {file} | {about} | {numbers} | " + " | ".join(cells) + " |")
+    exports = [r for r in records if r["file"].startswith(EXPORTS)]
+    files = [r for r in records if not r["file"].startswith(EXPORTS)]
+    lines = [*_counts(files, tools), "", *_rows(files, tools)]
+    for exporter in dict.fromkeys(r["file"].partition("/")[0] for r in exports):
+        of_it = [r for r in exports if r["file"].partition("/")[0] == exporter]
+        lines += ["", f"{exporter}, networks that were exported by it:", "", *_counts(of_it, tools)]
     reasons = [
         f"- {r['file']}, {r['tool']}: {r['verdict']}: {' '.join(r.get('why', '').split())}"
         for r in records
         if r["tool"] in OURS and r["verdict"] != "right"
     ]
     return "\n".join([*lines, "", *reasons])
+
+
+def _counts(records: list[Record], tools: list[str]) -> list[str]:
+    """Return how many files each tool was run on and what came of it, and the median of lines a node."""
+    run = [[r for r in records if r["tool"] == t] for t in tools]
+    lines = ["| | " + " | ".join(tools) + " |", "|---" * (len(tools) + 1) + "|"]
+    lines.append("| files | " + " | ".join(str(len(of_tool)) for of_tool in run) + " |")
+    for verdict in (
+        "right",
+        "refused",
+        "failed",
+        "not proven",
+        "found different",
+        "silently wrong",
+        "not run",
+    ):
+        counts = [sum(r["verdict"] == verdict for r in of_tool) for of_tool in run]
+        if any(counts):
+            lines.append(f"| {verdict} | " + " | ".join(map(str, counts)) + " |")
+    shares = [[r["lines"] / max(r["nodes"], 1) for r in of_tool if "lines" in r] for of_tool in run]
+    medians = [f"{statistics.median(each):.2f}" if each else "" for each in shares]
+    return [*lines, "| lines of source a node of the file, median | " + " | ".join(medians) + " |"]
+
+
+def _rows(records: list[Record], tools: list[str]) -> list[str]:
+    """Return the files one by one."""
+    by = {(r["file"], r["tool"]): r for r in records}
+    lines = ["| file | producer, opset | nodes | lines | " + " | ".join(tools) + " |"]
+    lines.append("|---" * (len(tools) + 4) + "|")
+    for file in sorted({r["file"] for r in records}):
+        first = next((by[file, t] for t in OURS if (file, t) in by), {})
+        about = f"{first.get('producer', '')}, {first.get('opset', '')}"
+        cells = [_cell(by.get((file, t))) for t in tools]
+        lines.append(
+            f"| {file} | {about} | {first.get('nodes', '')} | {first.get('lines', '')} | "
+            + " | ".join(cells)
+            + " |"
+        )
+    return lines
 
 
 def _cell(record: Record | None) -> str:

@@ -48,6 +48,43 @@ def test_waves_without_a_fault_are_equal(waves, tmp_path, run_cli):
     assert done.exit_code == 0, done.output
 
 
+@pytest.fixture
+def variance(tmp_path):
+    """Return the path of mean(x^2) - mean(x)^2 of numbers near 60: float32 keeps three digits of it."""
+    make = onnx.helper.make_node
+    nodes = [
+        make("Add", ["x", "offset"], ["far"]),
+        make("Mul", ["far", "far"], ["squares"]),
+        make("ReduceMean", ["squares"], ["of_squares"], axes=[1]),
+        make("ReduceMean", ["far"], ["mean"], axes=[1]),
+        make("Mul", ["mean", "mean"], ["of_mean"]),
+        make("Sub", ["of_squares", "of_mean"], ["y"]),
+    ]
+    inputs = [onnx.helper.make_tensor_value_info("x", FLOAT, ["N", 3000])]
+    outputs = [onnx.helper.make_tensor_value_info("y", FLOAT, ["N", 1])]
+    offset = onnx.numpy_helper.from_array(np.full(3000, 60, np.float32), "offset")
+    graph = onnx.helper.make_graph(nodes, "variance", inputs, outputs, [offset])
+    proto = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(proto, tmp_path / "variance.onnx")
+    return tmp_path / "variance.onnx"
+
+
+def test_where_float32_says_too_little_the_graph_in_float64_is_asked(variance, tmp_path, run_cli):
+    done = run_cli("convert", variance, "--to", "pytorch", "-o", tmp_path / "net")
+    assert done.exit_code == 0, done.output
+    assert "in float64 the graph is" in done.output
+
+
+@pytest.mark.parametrize("size", [1e-8, 1e-6, 1e-4])
+def test_a_fault_is_seen_in_float64_however_far_off_float32_is(
+    size, variance, tmp_path, run_cli, monkeypatch
+):
+    plant(monkeypatch, f"* (1 + {size})")
+    done = run_cli("convert", variance, "--to", "pytorch", "-o", tmp_path / "net")
+    assert done.exit_code == 1, done.output
+    assert not (tmp_path / "net").exists()
+
+
 @pytest.mark.parametrize("size", [2e-5, 1e-4, 5e-4, 1e-3, 2e-3, 5e-3])
 def test_a_fault_that_hides_in_a_wide_noise_is_never_called_equal(
     size, waves, tmp_path, run_cli, monkeypatch

@@ -26,7 +26,7 @@ from .feeds import feed_of, sizes_to_try
 from .judge import Runtime, trial
 from .page import page_of
 from .probes import first_divergence, shortened
-from .references import references_of
+from .references import graph_in_double, references_of
 from .result import ImportedSource, Trial
 from .runs import run
 
@@ -153,11 +153,11 @@ def proven(
 
     feeds = feeds_of(path, model, runtime, runs)
     exact = InDouble(model, source)
-    references = references_of(path)
+    references, graph = references_of(path), graph_in_double(path)
     trials = []
     for feed in feeds:
         try:
-            trials.append(trial(network, target, runtime, feed, exact, references)[0])
+            trials.append(trial(network, target, runtime, feed, exact, references, graph)[0])
         except Exception as error:
             shown = tuple(f"{name} {list(array.shape)}" for name, array in feed.items())
             trials.append(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import math
 import re
 from dataclasses import replace
 from typing import Any
@@ -13,7 +15,7 @@ from triport.converters.onnx_import.writer import Source, source_of
 from triport.converters.onnx_import.written import built
 
 from .judge import STEP, moved
-from .runs import parameters_moved, run
+from .runs import parameters_moved, run, run_rounded
 
 # where it computes; what the file of weights holds is read as it is
 _COMPUTED = re.compile(r'(?<!"F32": )torch\.float32\b')
@@ -39,6 +41,18 @@ class InDouble:
         except Exception:
             return None
 
+    @property
+    def is_source(self) -> bool:
+        """Whether it is the source itself that runs in float64."""
+        return self._source.target == "pytorch"
+
+    def rounded(self, feed: dict[str, np.ndarray], seed: int) -> list[np.ndarray] | None:
+        """Return the outputs where each result within is rounded to float32, up or down as it is drawn."""
+        try:
+            return run_rounded(self._network, list(feed.values()), seed)
+        except Exception:
+            return None
+
     def _built(self) -> Any:
         source = self._source
         if source.target != "pytorch":
@@ -47,5 +61,18 @@ class InDouble:
 
 
 def _widened(source: Source) -> Source:
-    """Return source that computes in float64 where it says float32: what a graph casts stays exact."""
-    return replace(source, text=_COMPUTED.sub("torch.float64", source.text))
+    """Return source that computes in float64 where it says float32, with the numbers that the graph stores.
+
+    A number is written as the shortest decimal that float32 rounds to what the graph has.
+    """
+    tree = _Stored().visit(ast.parse(_COMPUTED.sub("torch.float64", source.text)))
+    return replace(source, text=ast.unparse(ast.fix_missing_locations(tree)))
+
+
+class _Stored(ast.NodeTransformer):
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
+        if isinstance(node.value, float) and math.isfinite(node.value):
+            with np.errstate(over="ignore", under="ignore"):
+                stored = float(np.float32(node.value))
+            return ast.Constant(stored if math.isfinite(stored) else node.value)
+        return node

@@ -30,6 +30,29 @@ def parameters_moved(network: Any, step: float, seed: int) -> Any:
     return other
 
 
+def run_rounded(network: Any, arrays: Sequence[np.ndarray], seed: int) -> list[np.ndarray]:
+    """Return what a torch.nn.Module in float64 gives if each result within is a number of float32's.
+
+    Which of the two nearest ones is drawn: so far is any float32 run off, in whatever order it computes.
+    """
+    import torch
+
+    random = torch.Generator().manual_seed(seed)
+
+    class Rounded(torch.utils._python_dispatch.TorchDispatchMode):
+        def __torch_dispatch__(
+            self, function: Any, types: Any, arguments: tuple[Any, ...] = (), words: Any = None
+        ) -> Any:
+            found = function(*arguments, **(words or {}))
+            if isinstance(found, torch.Tensor) and found.dtype == torch.float64 and not function.is_view:
+                off = (torch.rand(found.shape, generator=random, dtype=torch.float64) - 0.5) * 2.0**-23
+                return (found * (1 + off)).float().double()
+            return found
+
+    with Rounded():
+        return _run_pytorch(network, arrays, double=True)
+
+
 def _run_pytorch(network: Any, arrays: Sequence[np.ndarray], double: bool) -> list[np.ndarray]:
     import torch
 

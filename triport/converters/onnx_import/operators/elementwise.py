@@ -55,6 +55,9 @@ def unary(call: Call) -> ast.expr:
         return code("(x != 0).to(d)", x=call.tensor(), d=call.dtype_name(call.dtype()))
     if call.node.op_type == "Abs" and call.dtype() in _UNSIGNED:
         return call.tensor()
+    if call.node.op_type == "BitwiseNot" and call.dtype() in _UNSIGNED[1:]:  # PyTorch has it of signed ones
+        signed = code(f"x.view(torch.{call.dtype()[1:]})", x=call.tensor())
+        return code("torch.bitwise_not(x).view(d)", x=signed, d=call.dtype_name(call.dtype()))
     return code(_UNARY[call.node.op_type][0], x=call.tensor())
 
 

@@ -279,7 +279,7 @@ def top_k_mindspore(call: Call) -> Any:
     axis = call.axis(call.attribute("axis", -1), rank)
     largest = call.attribute("largest", 1) if call.version >= 11 else 1
     call.attribute("sorted", 1)
-    count = call.attribute("k") if call.version < 10 else int(call.array(1).reshape(-1)[0])
+    count = literal(call.attribute("k")) if call.version < 10 else call.scalar(1)
     if call.dtype(0) not in ("float32", "float16"):
         call.refuse(f"of {call.dtype(0)}")
     found = call.let(
