@@ -18,7 +18,7 @@ from .pieces import Cut, Key, Parameters, Plan, Views, key_of, squeezed, viewed
 _MOST_ORDERS = 12
 _MOST_BLOCKS = 12
 # so few parameters that every length may be tried
-_SMALL = 300_000
+SMALL = 300_000
 
 
 def first_plan(a: Parameters, b: Parameters) -> Plan:
@@ -151,7 +151,7 @@ def blocked_plans(a: Parameters, b: Parameters, first: Plan) -> Iterator[Plan]:
     shapes = [squeezed(one.shape) for side in seen for one in side.values()]
     weights = [shape for shape in shapes if len(shape) > 1]
     sizes = [{shape[axis] for shape in weights} for axis in (0, 1)]
-    is_small = sum(math.prod(shape) for shape in shapes) <= _SMALL
+    is_small = sum(math.prod(shape) for shape in shapes) <= SMALL
     for axis in (1, 0):
         for length in sorted(sizes[axis] if is_small else sizes[axis] - sizes[1 - axis]):
             for count in range(2, min(length, _MOST_BLOCKS) + 1):
