@@ -183,7 +183,12 @@ class State:
         return None
 
     def _free(self, path: str) -> str:
-        """Return the path, numbered if it is taken, or lies within or around a layer."""
+        """Return the path, numbered if it is taken or around a layer, and beside one that it is in."""
+        parts = path.split(".")
+        # what lies within a layer does so under any number
+        within = [place for place in range(1, len(parts)) if ".".join(parts[:place]) in self.members]
+        if within:
+            path = ".".join([*parts[: within[0] - 1], "_".join(parts[within[0] - 1 :])])
         candidate, count = path, 1
         while self._is_taken(candidate):
             count += 1
