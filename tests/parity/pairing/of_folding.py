@@ -102,6 +102,26 @@ CASES = [
         lambda t: {**t, "one.bias": np.zeros(5, np.float32)},
     ),
     Case(
+        "a bias that the first side lacks, beside a norm written out",
+        lambda: net(
+            lambda self, x: self.norm(self.two(torch.tanh(self.one(x)))),
+            one=nn.Linear(6, 6, bias=False),
+            two=nn.Linear(6, 6),
+            norm=nn.LayerNorm(6, bias=False),
+        ),
+        lambda: net(
+            lambda self, x: F.layer_norm(self.two(torch.tanh(self.one(x))), (6,), self.factor),
+            factor=p(6),
+            two=nn.Linear(6, 6),
+            one=nn.Linear(6, 6),
+        ),
+        ("4x6",),
+        lambda t: {
+            **moved(two="two", one="one", norm__weight="factor")(t),
+            "one.bias": np.zeros(6, np.float32),
+        },
+    ),
+    Case(
         "biases that the second side lacks",
         lambda: chain(norm=nn.LayerNorm(6), one=nn.Linear(6, 5), act=nn.Tanh(), two=nn.Linear(5, 3)),
         lambda: net(without_biases, two=p(3, 5), norm=p(6), one=p(5, 6)),

@@ -157,6 +157,15 @@ def cross_separate(self, x, y):
     return self.proj(attend(self.q(x), self.k(y), self.v(y)))
 
 
+def packed_after(self, x):
+    return self.proj(attend(*self.qkv(torch.tanh(self.first(x))).chunk(3, -1)))
+
+
+def separate_after(self, x):
+    x = torch.tanh(self.first(x))
+    return self.proj(attend(self.q(x), self.k(x), self.v(x)))
+
+
 PACKED_BIAS = frozenset({"qkv.bias"})
 
 CASES = [
@@ -259,6 +268,25 @@ CASES = [
         separate(),
         ("2x5x8",),
         unpacking(),
+        partly=PACKED_BIAS,
+    ),
+    Case(
+        "packed q, k and v beside a layer whose bias the first side lacks",
+        lambda: net(
+            packed_after,
+            first=nn.Linear(SIZE, SIZE, bias=False),
+            qkv=nn.Linear(SIZE, 3 * SIZE),
+            proj=nn.Linear(SIZE, SIZE),
+        ),
+        lambda: net(
+            separate_after, **{name: nn.Linear(SIZE, SIZE) for name in ("v", "first", "k", "q", "proj")}
+        ),
+        ("2x5x8",),
+        lambda t: {
+            **unpacking()(t),
+            "first.weight": t["first.weight"],
+            "first.bias": np.zeros(SIZE, np.float32),
+        },
         partly=PACKED_BIAS,
     ),
     Case(

@@ -126,6 +126,15 @@ CASES = [
         lambda: dropping(0.1),
         ("4x6",),
         same,
+        training="dropout 0.5 in 1 layer of a, dropout 0.1 in 1 layer of b",
+    ),
+    Case(
+        "dropout on one side alone",
+        lambda: dropping(0.5),
+        lambda: chain(one=nn.Linear(6, 8), act=nn.ReLU(), two=nn.Linear(8, 3)),
+        ("4x6",),
+        same,
+        training="no dropout of b",
     ),
     Case(
         "a parameter of another shape",

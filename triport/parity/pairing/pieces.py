@@ -106,10 +106,14 @@ def pieces_named(pieces: Iterable[Piece]) -> dict[str, list[Piece]]:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Which parameters of either side are cut, and which are seen otherwise; `what` says what that is for."""
+    """Which parameters of either side are cut, and which are seen otherwise; `what` says what that is for.
+
+    `lacked` are biases of either side that the other lacks.
+    """
 
     a: Mapping[str, Cut]
     b: Mapping[str, Cut]
     what: str = ""
     views_a: Views = field(default_factory=dict)
     views_b: Views = field(default_factory=dict)
+    lacked: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())

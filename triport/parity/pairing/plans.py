@@ -18,7 +18,7 @@ from .pieces import Cut, Key, Parameters, Plan, Views, key_of, squeezed, viewed
 _MOST_ORDERS = 12
 _MOST_BLOCKS = 12
 # so few parameters that every length may be tried
-_SMALL = 300_000
+SMALL = 300_000
 
 
 def first_plan(a: Parameters, b: Parameters) -> Plan:
@@ -26,7 +26,8 @@ def first_plan(a: Parameters, b: Parameters) -> Plan:
     views_a, views_b = _matrices(a, b), _matrices(b, a)
     seen_a, seen_b = viewed(a, views_a), viewed(b, views_b)
     lengths = _lengths(seen_a, seen_b)
-    return Plan(_cut(seen_a, lengths), _cut(seen_b, lengths), "shapes", views_a, views_b)
+    cuts = [_with_biases(side, _cut(side, lengths)) for side in (seen_a, seen_b)]
+    return Plan(cuts[0], cuts[1], "shapes", views_a, views_b)
 
 
 def _matrices(parameters: Parameters, others: Parameters) -> Views:
@@ -40,6 +41,22 @@ def _matrices(parameters: Parameters, others: Parameters) -> Views:
         flat = (shape[0], math.prod(shape[1:]))
         if other[key_of(flat)] > counts[key_of(flat)] and key_of(flat) != key_of(shape):
             found[name] = (Reshape(shape, flat),)
+    return found
+
+
+def _with_biases(parameters: Parameters, cuts: Mapping[str, Cut]) -> dict[str, Cut]:
+    """Return cuts in which what is added to a packed weight is cut as the weight is.
+
+    The lengths of vectors alone do not say so where one side lacks a bias.
+    """
+    found = dict(cuts)
+    for name, cut in cuts.items():
+        shape = squeezed(parameters[name].shape)
+        length = shape[cut.axis]
+        if len(shape) > 1 and (not cut.axis or length not in shape[: cut.axis]):
+            found |= {
+                bias: Cut(0, cut.count) for bias in _biases(parameters, name, length) if bias not in cuts
+            }
     return found
 
 
@@ -134,7 +151,7 @@ def blocked_plans(a: Parameters, b: Parameters, first: Plan) -> Iterator[Plan]:
     shapes = [squeezed(one.shape) for side in seen for one in side.values()]
     weights = [shape for shape in shapes if len(shape) > 1]
     sizes = [{shape[axis] for shape in weights} for axis in (0, 1)]
-    is_small = sum(math.prod(shape) for shape in shapes) <= _SMALL
+    is_small = sum(math.prod(shape) for shape in shapes) <= SMALL
     for axis in (1, 0):
         for length in sorted(sizes[axis] if is_small else sizes[axis] - sizes[1 - axis]):
             for count in range(2, min(length, _MOST_BLOCKS) + 1):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from .comparing import SAME_OUTPUTS, Seen
+from .lacked import plans_without_biases
 from .matching import match_all
 from .pieces import Plan, key_of
 from .plans import blocked_plans, first_plan, flattened_plans, plans_of
@@ -53,6 +54,10 @@ def _nearest_of_all(a: Side, b: Side, progress: Progress) -> Matching:
     apart = first.start()
     if _same(first, apart):
         return first
+    for plan in plans_without_biases(first):
+        found = Matching(a, b, plan, first.feed, progress)
+        if _same(found, found.start()):
+            return found
     steered = _steered(first, apart)
     are_same = steered is not None and _same(*steered)
     if steered is not None and are_same and not _parts_what_is_cut(steered[0], more):

@@ -76,11 +76,8 @@ class Matching:
         """Trust roles only among pieces of one size that all have one: a bare parameter may be anything."""
         sizes = {piece.key for side in self.pieces for piece in side if piece.role is None}
         self.pieces = tuple(
-            [
-                Piece(one.name, one.block, one.cut, one.shape) if one.key in sizes and one.role else one
-                for one in side
-            ]
-            for side in self.pieces
+            [replace(one, role=None) if one.key in sizes and one.name not in lacked else one for one in side]
+            for side, lacked in zip(self.pieces, self.plan.lacked, strict=True)
         )
 
     def _counts(self) -> tuple[Counter[Class], Counter[Class]]:

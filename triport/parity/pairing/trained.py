@@ -1,12 +1,14 @@
-"""What two networks that compute the same do otherwise once they are trained: how fast statistics follow."""
+"""What two networks that compute the same do otherwise in training: how fast statistics follow, dropout."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 from triport.converters.naming.pair_names import PairNames
 from triport.reference_models.kinds import KINDS
+from triport.reference_models.modules import Part
 
 from .correspondence import modules_with_parameters, watched_parts
 from .settings import momentum_of
@@ -16,7 +18,7 @@ _WITH_STATISTICS = (KINDS["norm"], KINDS["instance_norm"])
 
 
 def trained_otherwise(a: Side, b: Side, names: PairNames) -> tuple[str, ...]:
-    """Return a sentence for each two values of momentum with which a norm of one side meets one of the other.
+    """Return a sentence for each two values of momentum with which norms meet, and one for dropout.
 
     Momentum is said as PyTorch counts it: the share of a new batch. MindSpore counts what is left of the old.
     """
@@ -28,7 +30,29 @@ def trained_otherwise(a: Side, b: Side, names: PairNames) -> tuple[str, ...]:
             momenta = momentum_of(parts[0].module), momentum_of(parts[1].module)
             if momenta[0] != momenta[1]:
                 found[momenta].append((first, second))
-    return tuple(_sentence(momenta, paths) for momenta, paths in found.items())
+    sentences = [_sentence(momenta, paths) for momenta, paths in found.items()]
+    rates = _rates(a_parts), _rates(b_parts)
+    if rates[0] != rates[1]:
+        sentences.append(f"in training they part: {_said(rates[0])} of a, {_said(rates[1])} of b")
+    return tuple(sentences)
+
+
+def _rates(parts: Mapping[str, Part]) -> Counter[float]:
+    """Return how often a network has a layer that drops so large a share of what it is given."""
+    modules = [part.module for part in parts.values() if part.kind is KINDS["dropout"]]
+    rates = [getattr(module, "p", None) for module in modules]
+    # mindspore.nn's newer argument comes first, and the older one has a value in any case
+    kept = [getattr(module, "keep_prob", 1.0) for module in modules]
+    shares = [1 - keep if rate is None else rate for rate, keep in zip(rates, kept, strict=True)]
+    return Counter(round(float(share), 6) for share in shares if share)
+
+
+def _said(rates: Counter[float]) -> str:
+    if not rates:
+        return "no dropout"
+    return "dropout " + ", ".join(
+        f"{rate:g} in {count} layer{'s' * (count > 1)}" for rate, count in sorted(rates.items())
+    )
 
 
 def _sentence(momenta: tuple[Any, Any], paths: list[tuple[str, str]]) -> str:
