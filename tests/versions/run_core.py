@@ -40,10 +40,10 @@ CORE: dict[tuple[str, ...], tuple[str, ...]] = {
     ("pytorch", "mindspore", "onnx"): (
         "tests/converters/test_inspection.py",
         "tests/formats/test_frameworks_agree.py",
-        "tests/mindir/test_every_operator.py",
         "tests/mindir/test_mindir_schema.py",
         "tests/parity/test_runners.py",
         "tests/publishing/test_verify.py",
+        "tests/versions/test_mindir.py",
         "tests/versions/test_with_frameworks.py",
     ),
 }
