@@ -28,7 +28,8 @@ def constant(kind: str, shape: Shape, dtype: np.dtype) -> np.ndarray:
     kernel = np.zeros(shape, dtype)
     centre = tuple(size // 2 for size in shape[2:])
     for channel in range(shape[0]):
-        kernel[(channel, channel % shape[1], *centre)] = 1
+        place = (channel, channel % shape[1], *centre)
+        kernel[place] = 1
     return kernel
 
 

@@ -143,7 +143,8 @@ def _lengths(a: Parameters, b: Parameters) -> dict[tuple[Key, int, int], int]:
         groups: dict[Key, dict[int, int]] = defaultdict(dict)
         for key, surplus in more.items():
             if key not in settled and place < len(key):
-                groups[(*key[:place], *key[place + 1 :])][key[place]] = surplus
+                rest = (*key[:place], *key[place + 1 :])
+                groups[rest][key[place]] = surplus
         for rest, lengths in groups.items():
             for members in _balanced(lengths):
                 block = math.gcd(*members)

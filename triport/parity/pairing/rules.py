@@ -185,9 +185,10 @@ def in_place(matching: Matching) -> list[Match]:
             if at:
                 before = ends[at - 1]
                 paired = [pair for pair in anchors if pair[place] == before][-1]
-                classes[(class_of(piece), *paired)][place].append(piece)
+                key = (class_of(piece), *paired)
             else:
-                classes[class_of(piece), -1, -1][place].append(piece)
+                key = (class_of(piece), -1, -1)
+            classes[key][place].append(piece)
     return [
         Match(a[0], b[0], tuple(range(len(a[0].shape))), "its place between its neighbours")
         for a, b in classes.values()
