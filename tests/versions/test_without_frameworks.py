@@ -3,12 +3,14 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import triport
 from triport.converters.conversion import SHIPPED
 
+ROOT = Path(__file__).parents[2]
 OUTPUTS = ["x.pth", "x.safetensors", "y.ckpt"]
 
 
@@ -56,3 +58,27 @@ def test_no_framework_is_imported(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+IMPORT_ALL = """
+import importlib, pathlib, sys
+optional = {"torch", "mindspore", "onnxruntime", "openvino", "torch_npu", "PIL", "pyarrow", "scipy"}
+root = pathlib.Path("triport")
+for path in sorted(root.rglob("*.py")):
+    name = ".".join(path.with_suffix("").parts)
+    if name == "triport.__main__":
+        continue
+    try:
+        importlib.import_module(name.removesuffix(".__init__"))
+    except ImportError as error:
+        if (error.name or "").split(".")[0] not in optional:
+            print(f"{name}: {error}")
+    except Exception as error:
+        print(f"{name}: {type(error).__name__}: {error}")
+"""
+
+
+def test_every_module_can_be_imported_by_this_python():
+    """Nothing but a framework or an extra may be missing: no syntax and no library of a newer Python."""
+    done = subprocess.run([sys.executable, "-c", IMPORT_ALL], capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
