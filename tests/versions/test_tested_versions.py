@@ -1,6 +1,5 @@
 """The table of tested versions, and all that is said of it elsewhere."""
 
-import ast
 import json
 import re
 from pathlib import Path
@@ -114,12 +113,3 @@ def test_the_version_stands_in_one_place_and_is_cited():
     assert re.search(r"^version: (.*)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)[1] == (
         triport.__version__
     )
-
-
-SOURCES = sorted((ROOT / "triport").rglob("*.py"))
-
-
-def test_the_source_has_the_syntax_of_the_oldest_python():
-    minor = int(tested.tested_versions("python")[0].split(".")[1])
-    for path in SOURCES:
-        ast.parse(path.read_text(), str(path), feature_version=(3, minor))

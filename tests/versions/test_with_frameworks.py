@@ -1,6 +1,7 @@
 """The jobs that need the frameworks, on small networks: they work with whichever versions are installed."""
 
 import json
+import shutil
 import textwrap
 
 import pytest
@@ -86,3 +87,22 @@ def test_weights_are_loaded_into_networks(runtime, tmp_path):
     else:
         done = into_mindspore.load_into(spec.build_mindspore(10), triport.SHIPPED)
     assert done.passed
+
+
+def test_weights_go_into_an_onnx_file_and_out_of_it(run_cli, tmp_path):
+    done = run_cli("convert", triport.SHIPPED, "--to", "onnx", "-o", tmp_path / "x.onnx", "--json", "-")
+    assert done.exit_code == 0, done.output
+    back = run_cli("convert", tmp_path / "x.onnx", "--to", "mindspore", "-o", tmp_path / "x.ckpt")
+    assert back.exit_code == 0, back.output
+    assert triport.diff(triport.SHIPPED, tmp_path / "x.ckpt").passed
+
+
+def test_a_folder_is_verified_and_a_changed_one_is_not(run_cli, published, tmp_path):
+    assert run_cli("verify", published.folder).exit_code == 0
+    folder = shutil.copytree(published.folder, tmp_path / "copy")
+    (weights,) = folder.glob("*.ckpt")
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.chmod(0o644)
+    weights.write_bytes(bytes(data))
+    assert run_cli("verify", folder).exit_code == 1

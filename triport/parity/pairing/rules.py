@@ -184,10 +184,11 @@ def in_place(matching: Matching) -> list[Match]:
             at = bisect.bisect_right(ends, places[place][piece.name])
             if at:
                 before = ends[at - 1]
-                one, other = [pair for pair in anchors if pair[place] == before][-1]
-                classes[class_of(piece), one, other][place].append(piece)
+                paired = [pair for pair in anchors if pair[place] == before][-1]
+                key = (class_of(piece), *paired)
             else:
-                classes[class_of(piece), -1, -1][place].append(piece)
+                key = (class_of(piece), -1, -1)
+            classes[key][place].append(piece)
     return [
         Match(a[0], b[0], tuple(range(len(a[0].shape))), "its place between its neighbours")
         for a, b in classes.values()
