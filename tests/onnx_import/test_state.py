@@ -12,9 +12,9 @@ from triport.converters.onnx_import.values import Known
 @pytest.mark.parametrize(
     ("layer", "label", "path"),
     [
-        ("norm.weight", "norm.scale", "norm_scale"),
-        ("body.norm.weight", "body.norm.scale", "body.norm_scale"),
-        ("body.norm.weight", "body.norm.inner.scale", "body.norm_inner_scale"),
+        ("norm.weight", "norm.scale", "norm_2.scale"),
+        ("body.norm.weight", "body.norm.scale", "body.norm_2.scale"),
+        ("body.norm.weight", "body.norm.inner.scale", "body.norm_2.inner.scale"),
         ("body.norm.weight", "body.norms.scale", "body.norms.scale"),
     ],
 )
