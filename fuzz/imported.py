@@ -77,7 +77,20 @@ _STATEMENTS = (
 )
 _MODULES = ("torch", "nn", "F", "mindspore", "ops", "mint", "math", "itertools", "json", "np")
 _BUILTINS = {"abs", "all", "any", "bool", "bytearray", "dict", "enumerate", "float", "getattr", "int", "len"}
-_BUILTINS |= {"list", "max", "min", "range", "reversed", "slice", "str", "sum", "super", "tuple", "zip"}
+_BUILTINS |= {
+    "list",
+    "max",
+    "min",
+    "range",
+    "reversed",
+    "set",
+    "slice",
+    "str",
+    "sum",
+    "super",
+    "tuple",
+    "zip",
+}
 _BUILTINS |= {"Parameter", "Path", "Tensor"}
 _BUILTINS |= {"NotImplementedError", "ValueError"}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")

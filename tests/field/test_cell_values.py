@@ -226,7 +226,6 @@ def test_a_fault_in_float32(build: Build, tmp_path: Path) -> None:
         ("ops.interpolate(x, size=(13, 11), mode='bicubic')", "cubic interpolation with phases rounded"),
         ("ops.interpolate(x, size=(14, 12), mode='bicubic', align_corners=True)", "cubic interpolation"),
         ("ops.tanh(x * 5)", "tanh by a quotient of polynomials"),
-        ("ops.exp(x * 8)", "exp by a polynomial"),
     ],
 )
 def test_approximate_kernels(build: Build, tmp_path: Path, expression: str, what: str) -> None:
@@ -239,7 +238,7 @@ def test_approximate_kernels(build: Build, tmp_path: Path, expression: str, what
         for attribute in node.attribute:
             if attribute.name == "cubic_coeff_a":
                 attribute.f -= 0.01
-        node.op_type = {"Tanh": "Atan", "Exp": "Sinh"}.get(node.op_type, node.op_type)
+        node.op_type = "Atan" if node.op_type == "Tanh" else node.op_type
     onnx.save(model, path)
     found = compare(path, [TensorType(FLOAT, (2, 3, 9, 7))], lambda: cell, is_batch_free=False)
     assert found.verdict == "not equal"

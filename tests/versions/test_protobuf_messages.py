@@ -1,5 +1,6 @@
 """Protobuf modules of a generator that today's protobuf refuses, as MindSpore 2.7 and 2.8 have them."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -8,6 +9,8 @@ import pytest
 from google.protobuf import descriptor_pb2
 
 from triport.converters.versions import protobuf_messages
+
+BACKEND = "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION"
 
 
 def old_module(name, field_type=None):
@@ -58,6 +61,8 @@ def run(package, program):
         [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(package)!r})\nimport onnx\n{program}"],
         capture_output=True,
         text=True,
+        # protobuf's own choice, whatever this process has asked for
+        env={name: value for name, value in os.environ.items() if name != BACKEND},
     )
 
 
