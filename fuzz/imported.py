@@ -91,7 +91,7 @@ _BUILTINS |= {
     "tuple",
     "zip",
 }
-_BUILTINS |= {"Parameter", "Path", "Tensor"}
+_BUILTINS |= {"zip", "Parameter", "Path", "Tensor"}
 _BUILTINS |= {"NotImplementedError", "ValueError"}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _DUNDERS = {"__init__", "__file__"}
