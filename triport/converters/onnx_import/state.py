@@ -181,7 +181,7 @@ class State:
         path = self._free(stated or _inside(prefix, noun))
         self._put(path, Layer(constructor, {leaf: rep.array for leaf, rep in weights.items()}))
         for leaf, origin in origins.items():
-            if origin not in uniform or origin == f"{path}.{leaf}":
+            if origin not in uniform or origin.rpartition(".")[0] == path:
                 self._paths[origin] = f"{path}.{leaf}"
             self.origins[f"{path}.{leaf}"] = origin
             if origin != f"{path}.{leaf}":
