@@ -79,6 +79,9 @@ def test_pip_is_told_of_a_version_that_is_wrong(fault):
         ("torch", "2.14.0", "newer"),
         ("onnxruntime", "1.20.1", "faulty"),
         ("onnxruntime", "1.2.0", "older"),
+        # it folds BatchNorm into another function, which 0.5.7 does not
+        ("onnxscript", "0.5.6", "older"),
+        ("onnxscript", "0.5.7", "tested"),
         ("python", "3.9.18", "older"),
         ("python", "3.13.0", "newer"),
     ],

@@ -49,7 +49,7 @@ _OLDEST = {
     "onnx": "1.18.0",
     "onnx_ir": "1.1.0",
     "onnxruntime": "1.19.2",
-    "onnxscript": "0.5.0",
+    "onnxscript": "0.5.7",
     "pillow": "10.0.0",
     "protobuf": "6.31.1",
     "pyyaml": "6.0.1",
@@ -157,17 +157,20 @@ def packages() -> Iterator[str]:
 
 
 def standing_of(package: str, installed: str) -> Standing:
-    """Compare an installed version with those that are tested; releases of one minor version count as one."""
+    """Compare an installed version with those that are tested.
+
+    Releases of one minor version count as one, from the oldest that is tested on.
+    """
     tested = tested_versions(package)
     minor, known = numbers_of(installed)[:2], [numbers_of(version)[:2] for version in tested]
     faults = [fault for fault in FAULTS if (fault.package, numbers_of(fault.minor)) == (package, minor)]
     verdict: Verdict
     if faults:
         verdict = "faulty"
+    elif numbers_of(installed) < numbers_of(tested[0]):
+        verdict = "older"
     elif minor in known:
         verdict = "tested"
-    elif minor < known[0]:
-        verdict = "older"
     else:
         verdict = "newer" if minor > known[-1] else "between"
     return Standing(package, installed, tested[0], tested[-1], verdict, faults[0].why if faults else "")
