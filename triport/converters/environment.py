@@ -118,6 +118,11 @@ def recorded() -> dict[str, str]:
     }
 
 
+def as_given() -> dict[str, str]:
+    """Return the environment without what was set here, for another process of ours, which sets its own."""
+    return {name: value for name, value in os.environ.items() if _set_here.get(name) != value}
+
+
 @contextmanager
 def uninterrupted() -> Iterator[None]:
     """Let Ctrl-C wait until the block ends: MindSpore aborts the interpreter where its loading is cut off."""

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from triport.converters.environment import as_given
 from triport.reference_models.errors import TriportError
 from triport.reference_models.network import Arrays
 
@@ -73,6 +74,7 @@ class WorkerProcess:
             self._process = subprocess.Popen(
                 words,
                 pass_fds=[theirs.fileno()],
+                env=as_given(),
                 stdin=subprocess.DEVNULL,
                 stdout=2,  # what a framework prints there is no part of a report
                 start_new_session=True,  # Ctrl-C is for this process, which then ends that one
