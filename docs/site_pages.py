@@ -14,7 +14,7 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parent.parent
 STARTS = {"index.md": "README.md", "index.zh-CN.md": "README.zh-CN.md"}
-_LINK = re.compile(r"(!?)\[((?:[^\[\]]|\n)+)\]\(([^)#\s]+)(#[^)\s]*)?\)")
+_LINK = re.compile(r"(!?)\[([^\[\]]+)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 
 
 def on_files(files: Files, config: Any) -> Files:
