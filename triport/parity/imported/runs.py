@@ -81,7 +81,7 @@ def _array(tensor: Any) -> np.ndarray:
 
     tensor = tensor.detach().cpu()
     for numpy_name, torch_name in _VIEWED.items():
-        if tensor.dtype == getattr(torch, torch_name):
+        if tensor.dtype == getattr(torch, torch_name, None):
             raw = (
                 tensor.contiguous().view(torch.uint16 if tensor.element_size() == 2 else torch.uint8).numpy()
             )
