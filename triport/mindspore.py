@@ -50,7 +50,7 @@ def load_into(
         >>> triport.mindspore.load_into(cell, triport.SHIPPED).named_by
         "mindcv's names of res2net_digits"
     """
-    mindspore = import_mindspore()
+    mindspore = import_mindspore(to_run=False)
     if not isinstance(cell, mindspore.nn.Cell):
         raise ArgumentError(f"expected a mindspore.nn.Cell to load into, found {type(cell).__name__}")
     parameters = list(cell.get_parameters())

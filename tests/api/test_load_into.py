@@ -295,3 +295,12 @@ def test_a_models_definition_refuses_a_file_with_more_classes(tmp_path):
     path = write_random(tmp_path / "x.ckpt", SPEC, MINDCV, num_classes=7)
     with pytest.raises(triport.Error, match=r"float32\[10, \d+\] in the network, float32\[7, \d+\] in"):
         triport.model("res2net_digits").torch(path, num_classes=10)
+
+
+def test_how_the_users_program_runs_its_cells_stays_as_it_is(digits_ckpt, monkeypatch):
+    mindspore = pytest.importorskip("mindspore")
+    cell = SPEC.build_mindspore()
+    set_here = []
+    monkeypatch.setattr(mindspore, "set_context", lambda **settings: set_here.append(settings))
+    triport.mindspore.load_into(cell, digits_ckpt)
+    assert not set_here

@@ -9,6 +9,11 @@ import pytest
 
 from triport.converters.onnx_import import operators
 from triport.converters.onnx_import.expressions import code
+from triport.converters.onnx_import.reading import read_model
+from triport.converters.onnx_import.tree import blocks_of
+from triport.converters.onnx_import.writer import source_of
+from triport.parity.imported.page import page_of
+from triport.parity.imported.result import ImportedSource, Trial
 
 FLOAT = onnx.TensorProto.FLOAT
 
@@ -37,6 +42,12 @@ def network(tmp_path_factory):
     made = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
     onnx.save(made, path)
     return path
+
+
+def source_of_file(path):
+    """Return the source of a file for PyTorch."""
+    model = read_model(path)
+    return source_of(model, "pytorch", "net", blocks_of(model.graph))
 
 
 def rows_of(page):
@@ -76,6 +87,18 @@ def test_page_of_a_wrong_translation_shows_where(network, tmp_path, run_cli, mon
     assert "NOT equal" in page and "DIFFERENT" in page
     assert rows_of(page)["blocks.0"] > 1e-3
     assert not (tmp_path / "net").exists()
+
+
+@pytest.mark.parametrize(
+    ("judged_by", "said"),
+    [("runtime", "computes what ONNX Runtime does"), ("reference", "from which ONNX Runtime is off")],
+)
+def test_the_page_does_not_say_that_onnx_runtime_is_right_where_it_is_off(judged_by, said, network):
+    trials = (Trial(("x [2, 4]",), 0.0, "runtime", True), Trial(("x [3, 4]",), 0.1, judged_by, True))
+    done = ImportedSource(str(network), "net", "pytorch", 5, 20, 2, 4, (), trials)
+    page = page_of(network, source_of_file(network), done, "net.onnx")
+    verdict = re.search(r'id="verdict">([^<]*)<', page)
+    assert verdict is not None and verdict[1].endswith(said)
 
 
 def test_a_page_is_of_source_alone(network, tmp_path, run_cli):

@@ -80,8 +80,12 @@ def import_torch() -> Any:
     return torch
 
 
-def import_mindspore(device: str = "cpu") -> Any:
+def import_mindspore(device: str = "cpu", *, to_run: bool = True) -> Any:
     """Return the module mindspore, loaded quietly and with its fast CPU kernels.
+
+    Args:
+        device: that it is to work on.
+        to_run: whether networks are run here; otherwise how the user's program runs its own stays as it is.
 
     Raises:
         TriportError: MindSpore is not installed.
@@ -94,7 +98,8 @@ def import_mindspore(device: str = "cpu") -> Any:
         raise MissingRuntimeError(
             f'MindSpore cannot be loaded ({error}). Install it: pip install "triport[mindspore]"'
         ) from error
-    _run_at_once(mindspore)
+    if to_run:
+        _run_at_once(mindspore)
     return mindspore
 
 

@@ -85,8 +85,21 @@ def test_values_that_are_no_numbers_are_the_cause(right, tmp_path, run_cli):
     assert done.stdout.rstrip().splitlines()[-1] == (
         "It is the weights: NaN or Inf stand in 1 of 187 tensors of the second file, first in "
         "layer2.0.conv1.weight: 2 of 3328 values, and none in the first file. Nothing else was compared: "
-        "they reach every output."
+        "such values hide what else may differ."
     )
+
+
+def test_a_value_that_is_no_number_and_reaches_no_output(right, tmp_path):
+    """An infinite variance makes a channel zero: all outputs are numbers, and the sentence is still true."""
+    model = onnx.load(right)
+    variance = next(one for one in model.graph.initializer if one.name == "layer2.0.bn1.running_var")
+    array = numpy_helper.to_array(variance).copy()
+    array[0] = np.inf
+    variance.raw_data = array.tobytes()
+    onnx.save(model, tmp_path / "wrong.onnx")
+    found = triport.diagnose(right, tmp_path / "wrong.onnx")
+    assert found.causes == ("weights",)
+    assert "layer2.0.bn1.running_var: 1 of" in found.conclusion and "output" not in found.conclusion
 
 
 def test_equal_files_of_two_formats(right, run_cli):

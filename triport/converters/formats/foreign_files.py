@@ -7,6 +7,9 @@ from pathlib import Path
 
 EXPORT = "Load it in the framework that wrote it, and save its weights as safetensors or export it to ONNX"
 _MADE_FROM = "Take the checkpoint or the ONNX file that it was made from"
+_CHECKPOINT = "Take the checkpoint that it was made from"
+_BUILT_FROM = "Take the file it was built from"
+_NO_WEIGHTS = "Give a file of weights"
 
 # (where, the bytes that stand there, what the file is, what to do)
 _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
@@ -29,12 +32,12 @@ _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
         "is one NumPy array (.npy)",
         "A checkpoint has many: make a dict of names and torch.from_numpy(array), and torch.save it",
     ),
-    (0, b"GGUF", "is a GGUF file of llama.cpp", "Take the checkpoint that it was made from"),
+    (0, b"GGUF", "is a GGUF file of llama.cpp", _CHECKPOINT),
     (
         0,
         b"ftrt",
         "is a TensorRT engine, whose weights cannot be taken out",
-        "Take the file it was built from",
+        _BUILT_FROM,
     ),
     (4, b"TFL3", "is a TensorFlow Lite model (.tflite)", EXPORT),
     (
@@ -43,11 +46,11 @@ _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
         "is a model in ONNX Runtime's own format (.ort)",
         "Take the .onnx file that it was made from",
     ),
-    (4, b"PTMF", "is a PyTorch Mobile program (.ptl)", "Take the checkpoint that it was made from"),
-    (4, b"ET12", "is an ExecuTorch program (.pte)", "Take the checkpoint that it was made from"),
-    (0, b"\x89PNG", "is a picture (PNG)", "Give a file of weights"),
-    (0, b"\xff\xd8\xff", "is a picture (JPEG)", "Give a file of weights"),
-    (0, b"%PDF", "is a PDF document", "Give a file of weights"),
+    (4, b"PTMF", "is a PyTorch Mobile program (.ptl)", _CHECKPOINT),
+    (4, b"ET12", "is an ExecuTorch program (.pte)", _CHECKPOINT),
+    (0, b"\x89PNG", "is a picture (PNG)", _NO_WEIGHTS),
+    (0, b"\xff\xd8\xff", "is a picture (JPEG)", _NO_WEIGHTS),
+    (0, b"%PDF", "is a PDF document", _NO_WEIGHTS),
     (
         4,
         b"MSL",
@@ -60,22 +63,22 @@ _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
         "is a model compiled for an Ascend NPU (.om)",
         "Take the ONNX, .mindir or .air file that it was made from",
     ),
-    (0, b"ggml", "is a model of GGML", "Take the checkpoint that it was made from"),
-    (0, b"lmgg", "is a model of GGML", "Take the checkpoint that it was made from"),
-    (0, b"tjgg", "is a model of GGML", "Take the checkpoint that it was made from"),
-    (0, b"GIF8", "is a picture (GIF)", "Give a file of weights"),
-    (8, b"WEBP", "is a picture (WebP)", "Give a file of weights"),
-    (4, b"ftyp", "is a film or a picture (MP4, HEIC)", "Give a file of weights"),
-    (0, b"PAR1", "is a Parquet table", "Give a file of weights"),
-    (0, b"ARROW1", "is an Arrow table", "Give a file of weights"),
-    (0, b"SQLite format 3\0", "is a database (SQLite)", "Give a file of weights"),
+    (0, b"ggml", "is a model of GGML", _CHECKPOINT),
+    (0, b"lmgg", "is a model of GGML", _CHECKPOINT),
+    (0, b"tjgg", "is a model of GGML", _CHECKPOINT),
+    (0, b"GIF8", "is a picture (GIF)", _NO_WEIGHTS),
+    (8, b"WEBP", "is a picture (WebP)", _NO_WEIGHTS),
+    (4, b"ftyp", "is a film or a picture (MP4, HEIC)", _NO_WEIGHTS),
+    (0, b"PAR1", "is a Parquet table", _NO_WEIGHTS),
+    (0, b"ARROW1", "is an Arrow table", _NO_WEIGHTS),
+    (0, b"SQLite format 3\0", "is a database (SQLite)", _NO_WEIGHTS),
     (
         0,
         b"MATLAB 5.0",
         "is a file of MATLAB (.mat)",
         "Read it with scipy.io.loadmat, make tensors of the arrays, and torch.save a dict of them",
     ),
-    (0, b"\x7fELF", "is a program or a library (ELF)", "Give a file of weights"),
+    (0, b"\x7fELF", "is a program or a library (ELF)", _NO_WEIGHTS),
     (0, b"\x12\x01\0\0\0\0\0\0", "is a file of MXNet's arrays (.params)", EXPORT),
 )
 
@@ -94,8 +97,8 @@ _BY_SUFFIX: Mapping[str, tuple[str, str]] = {
     ".msgpack": ("a checkpoint of Flax", EXPORT),
     ".pdmodel": ("a program of PaddlePaddle", "Export it to ONNX (paddle2onnx)"),
     ".pdiparams": ("the parameters of a program of PaddlePaddle", "Export it to ONNX (paddle2onnx)"),
-    ".engine": ("a TensorRT engine, whose weights cannot be taken out", "Take the file it was built from"),
-    ".plan": ("a TensorRT engine, whose weights cannot be taken out", "Take the file it was built from"),
+    ".engine": ("a TensorRT engine, whose weights cannot be taken out", _BUILT_FROM),
+    ".plan": ("a TensorRT engine, whose weights cannot be taken out", _BUILT_FROM),
     ".rknn": ("a model compiled for a Rockchip NPU", _MADE_FROM),
     ".py": (
         "a text of Python",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from triport.converters.formats import Checkpoint
 from triport.converters.provenance import MODEL_KEY, NUM_CLASSES_KEY
-from triport.converters.statements.statement import Statement, named_in, statements_in
+from triport.converters.statements.statement import Statement, said_in
 
 
 def read(checkpoint: Checkpoint) -> Iterator[Statement]:
@@ -17,7 +17,4 @@ def read(checkpoint: Checkpoint) -> Iterator[Statement]:
     if metadata.get(NUM_CLASSES_KEY, "").isdecimal():
         yield Statement(f"metadata {NUM_CLASSES_KEY}", "classes", int(metadata[NUM_CLASSES_KEY]))
     others = {key: value for key, value in metadata.items() if not key.startswith("triport.")}
-    found = list(statements_in(others, "metadata "))
-    yield from found
-    told = {statement.where for statement in found}
-    yield from (one for one in named_in(others, "metadata ") if one.where not in told)
+    yield from said_in(others, others, "metadata ")

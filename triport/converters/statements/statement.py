@@ -109,6 +109,19 @@ def statements_in(values: Mapping[str, object], prefix: str = "") -> Iterator[St
             yield Statement(f"{prefix}{path.removesuffix(f'.{COUNT}')}", kind, found)
 
 
+def said_in(near: Mapping[str, object], everything: Mapping[str, object], prefix: str) -> list[Statement]:
+    """Return the statements in a table, and the architectures that are named anywhere, each place once.
+
+    Args:
+        near: entries that are of this network, whatever they say.
+        everything: all entries, of which those count that are the name of an architecture.
+        prefix: stands before each key.
+    """
+    found = list(statements_in(near, prefix))
+    told = {statement.where for statement in found}
+    return found + [one for one in named_in(everything, prefix) if one.where not in told]
+
+
 def named_in(values: Mapping[str, object], prefix: str = "") -> Iterator[Statement]:
     """Yield the names of known architectures in a table, wherever they stand and whatever they are called.
 

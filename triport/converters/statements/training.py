@@ -9,8 +9,7 @@ from triport.converters.statements.statement import (
     HARMLESS_ARGUMENTS,
     Statement,
     entry_parts,
-    named_in,
-    statements_in,
+    said_in,
 )
 
 # where scripts keep how the network was made; "" is the first level
@@ -25,10 +24,9 @@ _ARGUMENTS = ("model_kwargs", "model_args", "arch_kwargs")
 def read(checkpoint: Checkpoint) -> Iterator[Statement]:
     """Yield what the checkpoint's training script wrote beside the weights."""
     near = {path: value for path, value in checkpoint.statements.items() if _is_near(entry_parts(path))}
-    found = list(statements_in(near))
+    found = said_in(near, checkpoint.statements, "")
     yield from found
     told = {statement.where for statement in found}
-    yield from (one for one in named_in(checkpoint.statements) if one.where not in told)
     for path, value in near.items():
         # what the network was built with besides its name
         *places, key = entry_parts(path)

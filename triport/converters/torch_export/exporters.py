@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import onnx
 import onnx_ir as ir
-from onnx_ir.tensor_adapters import TorchTensor
 
 from triport.converters.environment import import_torch
 from triport.converters.mindir.quiet import silenced
@@ -26,6 +25,7 @@ from triport.converters.versions.torch_onnx import (
     OLDEST_WITH_DYNAMO,
     by_torchscript,
     has_dynamo,
+    held,
     newest_opset_of_torchscript,
 )
 from triport.reference_models.errors import TriportError
@@ -94,7 +94,7 @@ def export_torchscript(
         if name not in net.state:
             raise NotExportedError(f"the graph wants {value.name}, which is neither an input nor a parameter")
         model.graph.inputs.remove(value)
-        value.const_value = TorchTensor(net.state[name].detach())
+        value.const_value = held(net.state[name])
         model.graph.register_initializer(value)
     return _finished(net, TORCHSCRIPT, model, free)
 

@@ -30,5 +30,21 @@ def has_dynamo(torch: Any) -> bool:
     return "optimize" in _arguments(torch)
 
 
+def held(tensor: Any) -> Any:
+    """Return a tensor as a graph of onnx-ir holds one; both share its memory.
+
+    onnx-ir's own adapter asks PyTorch for every dtype of float8 by name, of which old ones lack some; what
+    NumPy has a dtype for goes without it.
+    """
+    import onnx_ir as ir
+    from onnx_ir.tensor_adapters import TorchTensor
+
+    try:
+        array = tensor.detach().cpu().numpy()
+    except TypeError:  # bfloat16 and float8
+        return TorchTensor(tensor.detach())
+    return ir.Tensor(array)
+
+
 def _arguments(torch: Any) -> frozenset[str]:
     return frozenset(inspect.signature(torch.onnx.export).parameters)

@@ -38,7 +38,9 @@ def run(request: Request, progress: Callable[[str], None] = lambda step: None) -
     progress("comparing the weights")
     tensors, fits = common_names(request.first, request.second)
     if spoiled := spoiled_sentence(tensors):
-        conclusion = f"It is the weights: {spoiled}. Nothing else was compared: they reach every output."
+        conclusion = (
+            f"It is the weights: {spoiled}. Nothing else was compared: such values hide what else may differ."
+        )
         finding = Finding("weights", False, spoiled)
         return Diagnosis(str(request.first), str(request.second), fits[0].spec.name, (finding,), conclusion)
     sides = run_both(tensors, fits, device=request.device, seed=request.seed, progress=progress)
