@@ -8,12 +8,12 @@ from typing import Any
 
 import onnx
 import onnx_ir as ir
-from onnx_ir.tensor_adapters import TorchTensor
 
 from triport import __version__
 from triport.converters.mindir.write_onnx import WriteError, name_data
 from triport.converters.onnx_export.written_model import IR_VERSIONS
 from triport.converters.provenance import VERSION_KEY
+from triport.converters.versions.torch_onnx import held
 from triport.reference_models.errors import listed
 
 from .exporters import Exported
@@ -34,7 +34,7 @@ def write(exported: Exported, values: Mapping[str, Any], path: Path, data: Path 
     graph = exported.model.graph
     for name, value in graph.initializers.items():
         if name in values:
-            value.const_value = TorchTensor(values[name].detach().contiguous(), name=name)
+            value.const_value = held(values[name].contiguous(), name)
     if data is None:
         path.write_bytes(ir.to_proto(exported.model).SerializeToString(deterministic=True))
         return
@@ -103,5 +103,5 @@ def finish(path: Path, data: Path | None, data_name: str | None, values: Mapping
 
 
 def _is_equal(tensor: Any, value: Any) -> bool:
-    expected = TorchTensor(value.detach().contiguous())
+    expected = held(value.contiguous())
     return tuple(tensor.shape) == tuple(value.shape) and tensor.tobytes() == expected.tobytes()

@@ -30,8 +30,8 @@ def has_dynamo(torch: Any) -> bool:
     return "optimize" in _arguments(torch)
 
 
-def held(tensor: Any) -> Any:
-    """Return a tensor as a graph of onnx-ir holds one; both share its memory.
+def held(tensor: Any, name: str | None = None) -> Any:
+    """Return a tensor as a graph of onnx-ir holds one, under a name; both share its memory.
 
     onnx-ir's own adapter asks PyTorch for every dtype of float8 by name, of which old ones lack some; what
     NumPy has a dtype for goes without it.
@@ -42,8 +42,8 @@ def held(tensor: Any) -> Any:
     try:
         array = tensor.detach().cpu().numpy()
     except TypeError:  # bfloat16 and float8
-        return TorchTensor(tensor.detach())
-    return ir.Tensor(array)
+        return TorchTensor(tensor.detach(), name=name)
+    return ir.Tensor(array, name=name)
 
 
 def _arguments(torch: Any) -> frozenset[str]:
