@@ -8,6 +8,7 @@ os.environ.setdefault("GLOG_v", "3")
 os.environ.setdefault("TRIPORT_ONE_PROCESS", "1")
 
 import gc
+import inspect
 import shutil
 import sys
 
@@ -39,7 +40,9 @@ def run_cli():
     """The command line in this process, as a function of its words."""
     from triport.cli import main
 
-    return lambda *arguments: CliRunner().invoke(main, [str(argument) for argument in arguments])
+    # before click 8.2 one had to ask for stderr apart from stdout
+    apart = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
+    return lambda *arguments: CliRunner(**apart).invoke(main, [str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="session")

@@ -85,13 +85,14 @@ def test_mindspore_loads_what_is_written(mindspore: Any, tmp_path: Path, suffix:
 
 @pytest.mark.parametrize("mmap", [False, True], ids=["read", "mmap"])
 def test_torch_loads_weights_only(torch: Any, tmp_path: Path, mmap: bool) -> None:
-    tensors = parameters(list(ITEM_BYTES))
+    # an old PyTorch lacks some of float8
+    tensors = parameters([dtype for dtype in ITEM_BYTES if hasattr(torch, dtype)])
     tensors["empty"] = ArrayTensor(array("float32", (2, 0, 3)))
     tensors["large"] = ArrayTensor(array("float32", (300, 1000)))
     tensors["wide"] = ArrayTensor(array("int8", (70_000,)))
     path = tmp_path / "ours.pth"
     write_checkpoint(path, "pytorch", tensors, {"model": "resnet18"})
-    loaded = torch.load(path, weights_only=True, mmap=mmap)
+    loaded = torch.load(str(path), weights_only=True, mmap=mmap)
     assert list(loaded) == list(tensors)
     assert type(loaded) is dict
     for name, tensor in tensors.items():
