@@ -58,10 +58,7 @@ Each difference is one file of `triport/converters/versions/`.
 
 ## What has not been run
 
-A set whose row says "not run" has not run to its end. With the oldest set, and with MindSpore 2.7 beside
-the newest of all else, `parity res2net_digits` ran on a CPU, and every runtime was equal. With the oldest
-set, tests of publishing and four others failed in a run that was broken off, so publish is not shown to work
-there.
+A set whose row says "not run" has not run to its end.
 
 PyTorch 2.2 to 2.12 and ONNX Runtime 1.21 to 1.30 lie between versions that ran, and did not run themselves.
 onnxruntime-cann, onnxruntime-gpu, torch_npu and MindSpore's Ascend backend need devices that were not at hand
@@ -83,6 +80,10 @@ def _sets(ran: dict[str, dict]) -> Iterator[str]:
         names = ("mindspore", "torch", "onnxruntime", "onnx", "numpy")
         versions = " | ".join(one.versions.get(name, "none") for name in names)
         yield f"| {one.name} | {one.python} | {versions} | {_outcome(one, ran.get(one.name))} |"
+    for name, record in ran.items():
+        if failures := record.get("failures"):
+            yield f"\nWhat failed in the set {name}:\n"
+            yield from (f"- `{failure}`" for failure in failures)
 
 
 def _outcome(one: VersionSet, ran: dict | None) -> str:

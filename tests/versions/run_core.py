@@ -50,9 +50,10 @@ CORE: dict[tuple[str, ...], tuple[str, ...]] = {
 
 
 class _Counts:
-    """A pytest plugin that counts."""
+    """A pytest plugin that counts, and keeps which tests failed."""
 
     def __init__(self) -> None:
+        self.failures: list[str] = []
         self.counts = {"passed": 0, "failed": 0, "skipped": 0, "xfailed": 0}
 
     def pytest_runtest_logreport(self, report: Any) -> None:
@@ -61,6 +62,8 @@ class _Counts:
             self.counts["failed"] += report.outcome == "passed"
         elif report.when == "call" or report.outcome != "passed":
             self.counts[report.outcome] += 1
+            if report.outcome == "failed":
+                self.failures.append(report.nodeid)
 
     def pytest_collectreport(self, report: Any) -> None:
         self.counts["failed"] += report.failed
@@ -99,6 +102,7 @@ def main(name: str, *options: str) -> int:
         "python": platform.python_version(),
         "versions": dict(one.versions),
         **counting.counts,
+        "failures": counting.failures,
         "seconds": round(time.monotonic() - start),
     }
     RAN.write_text(json.dumps(dict(sorted(ran.items())), indent=2) + "\n")
