@@ -31,8 +31,16 @@ HOW = {"device": "cpu", "precision": "float32"}
 SECONDS = 60
 
 
+@pytest.fixture(scope="module", autouse=True)
+def fresh_environment():
+    """As in a program that has not run `evaluate` before: what it sets for this process stays in it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("OMP_WAIT_POLICY", raising=False)
+        yield
+
+
 @pytest.fixture(scope="module")
-def worker():
+def worker(fresh_environment):
     started_one = WorkerProcess()
     yield started_one
     started_one.close()
