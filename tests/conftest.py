@@ -10,7 +10,6 @@ os.environ.setdefault("TRIPORT_ONE_PROCESS", "1")
 import gc
 import inspect
 import shutil
-import sys
 
 import pytest
 from click.testing import CliRunner
@@ -19,20 +18,15 @@ from triport.converters.versions.protobuf_messages import accept_old_messages
 
 accept_old_messages()
 
-_frozen: set[str] = set()
-
 
 def pytest_runtest_setup(item):
-    """Leave what stays for good out of the search for garbage, once after each framework is loaded.
+    """Leave what stays for good out of the search for garbage: a search here sees only what is new.
 
     MindSpore searches all objects of the process at each compilation, which takes 0.2 s where the tests and
     two frameworks are among them: half of what the tests that compile took.
     """
-    loaded = {"torch", "mindspore"} & sys.modules.keys()
-    if loaded - _frozen or not _frozen:
-        _frozen.update(loaded, ("the tests",))
-        gc.collect()
-        gc.freeze()
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

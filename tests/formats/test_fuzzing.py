@@ -86,6 +86,7 @@ def _read(path: Path) -> dict[str, tuple[tuple[int, ...], str, bytes]] | None:
         return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".ckpt", ".pth", ".safetensors"])
 def test_every_value_of_every_payload_byte(tmp_path: Path, suffix: str) -> None:
     """All 255 changes of each payload byte in a file that carries a CRC are errors."""
