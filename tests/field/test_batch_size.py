@@ -80,7 +80,7 @@ def test_a_number_that_was_the_batch_size(
     source="found by trying: nets that work in pieces from some batch size on",
     outcome="The batch is fixed: the Cell is traced with 65 images as well, and the graph is another.",
 )
-@pytest.mark.parametrize("least", [8, 17, 64])
+@pytest.mark.parametrize("least", [8, pytest.param(17, marks=pytest.mark.slow), 64])
 def test_a_branch_for_many_images(build: Build, tmp_path: Path, least: int) -> None:
     done = convert(build(f"x * 2 if x.shape[0] < {least} else x * 3"), (2, 3), tmp_path / "x.onnx")
     assert done.batch.startswith("fixed: traced with a batch of 65 the graph computes something else")
@@ -120,7 +120,7 @@ def test_right_at_every_size(build: Build, tmp_path: Path, expression: str) -> N
     source="pytorch/pytorch#58389",
     outcome="Every batch size gives np.roll; the batch is free as the traces of three sizes agree.",
 )
-@pytest.mark.parametrize("shift", [1, -1, 3])
+@pytest.mark.parametrize("shift", [1, pytest.param(-1, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)])
 def test_roll(build: Build, tmp_path: Path, shift: int) -> None:
     done = convert(build(f"ops.roll(x, {shift}, 0)"), (3, 6), tmp_path / "x.onnx")
     assert done.batch == "free"
@@ -138,7 +138,7 @@ def test_roll(build: Build, tmp_path: Path, shift: int) -> None:
     ("expression", "options"),
     [
         ("ops.roll(x, 1, 0) * x.shape[0]", {}),
-        ("ops.roll(x, 1, 0) * (1 + 1e-5 * x.shape[0])", {}),
+        pytest.param("ops.roll(x, 1, 0) * (1 + 1e-5 * x.shape[0])", {}, marks=pytest.mark.slow),
         ("x * x.shape[0]", {"check": False}),
     ],
     ids=["no kernel", "no kernel, a small part", "no check"],

@@ -173,7 +173,7 @@ HALF = (
     source="microsoft/onnxruntime#14189, microsoft/onnxconverter-common#252",
     outcome="Equal within what the float16 inside was measured to round; a fault of 1e-2 is one.",
 )
-@pytest.mark.parametrize("level", ["O2", "O3", "a layer"])
+@pytest.mark.parametrize("level", ["O2", pytest.param("O3", marks=pytest.mark.slow), "a layer"])
 def test_mixed_precision(build: Build, tmp_path: Path, level: str) -> None:
     import mindspore
 
@@ -224,7 +224,11 @@ def test_a_fault_in_float32(build: Build, tmp_path: Path) -> None:
     ("expression", "what"),
     [
         ("ops.interpolate(x, size=(13, 11), mode='bicubic')", "cubic interpolation with phases rounded"),
-        ("ops.interpolate(x, size=(14, 12), mode='bicubic', align_corners=True)", "cubic interpolation"),
+        pytest.param(
+            "ops.interpolate(x, size=(14, 12), mode='bicubic', align_corners=True)",
+            "cubic interpolation",
+            marks=pytest.mark.slow,
+        ),
         ("ops.tanh(x * 5)", "tanh by a quotient of polynomials"),
     ],
 )

@@ -322,9 +322,9 @@ def test_gather_for_each_image(convert: Callable[..., Any], name: str, shape: st
 @pytest.mark.parametrize(
     ("name", "inputs"),
     [
-        ("Decode", ["2x6x4x4"]),
+        pytest.param("Decode", ["2x6x4x4"], marks=pytest.mark.slow),
         ("Column", ["2x6", "2x5"]),
-        ("Block", ["2x4x6"]),
+        pytest.param("Block", ["2x4x6"], marks=pytest.mark.slow),
         ("IntoZeros", ["2x6"]),
     ],
 )
@@ -346,7 +346,7 @@ def test_constants_that_grow_with_the_batch(convert: Callable[..., Any]) -> None
     source="pytorch/pytorch#62396",
     outcome="A factor that gives no whole size is taken as it is, as MindSpore's kernels do.",
 )
-@pytest.mark.parametrize(("name", "shape"), [("Upsample", "2x3x5x7"), ("Volume", "2x1x5x7x3")])
+@pytest.mark.parametrize(("name", "shape"), [("Upsample", "2x3x5x7"), pytest.param("Volume", "2x1x5x7x3", marks=pytest.mark.slow)])
 def test_odd_scale_factors(convert: Callable[..., Any], name: str, shape: str) -> None:
     assert_free_and_equal(convert(name, shape))
 

@@ -272,6 +272,7 @@ def test_the_environment_keeps_it_in_one_process(fresh, monkeypatch):
     assert not fresh(DEFAULT)
 
 
+@pytest.mark.slow
 def test_where_no_process_can_be_started_one_does_it_all(monkeypatch):
     monkeypatch.setattr(deciding, "_saves_time", lambda options: True)
 
