@@ -120,7 +120,9 @@ def test_right_at_every_size(build: Build, tmp_path: Path, expression: str) -> N
     source="pytorch/pytorch#58389",
     outcome="Every batch size gives np.roll; the batch is free as the traces of three sizes agree.",
 )
-@pytest.mark.parametrize("shift", [1, pytest.param(-1, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "shift", [1, pytest.param(-1, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)]
+)
 def test_roll(build: Build, tmp_path: Path, shift: int) -> None:
     done = convert(build(f"ops.roll(x, {shift}, 0)"), (3, 6), tmp_path / "x.onnx")
     assert done.batch == "free"

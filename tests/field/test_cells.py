@@ -346,7 +346,9 @@ def test_constants_that_grow_with_the_batch(convert: Callable[..., Any]) -> None
     source="pytorch/pytorch#62396",
     outcome="A factor that gives no whole size is taken as it is, as MindSpore's kernels do.",
 )
-@pytest.mark.parametrize(("name", "shape"), [("Upsample", "2x3x5x7"), pytest.param("Volume", "2x1x5x7x3", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("name", "shape"), [("Upsample", "2x3x5x7"), pytest.param("Volume", "2x1x5x7x3", marks=pytest.mark.slow)]
+)
 def test_odd_scale_factors(convert: Callable[..., Any], name: str, shape: str) -> None:
     assert_free_and_equal(convert(name, shape))
 

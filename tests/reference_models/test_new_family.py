@@ -31,7 +31,7 @@ def checkout(tmp_path_factory):
     """A copy of the repository with the family dropped in and the generator run; and what that changed."""
     root = tmp_path_factory.mktemp("new_family") / "checkout"
     caches = shutil.ignore_patterns("__pycache__")
-    for folder in ("triport", "docs", "tests/field"):
+    for folder in ("triport", "docs", "tests/field", "tests/versions"):
         shutil.copytree(ROOT / folder, root / folder, ignore=caches)
     shutil.copy(ROOT / "cli.py", root)
     shutil.copytree(FAMILY, root / "triport" / "reference_models" / FAMILY.name, ignore=caches)

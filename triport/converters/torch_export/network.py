@@ -14,6 +14,7 @@ from triport.converters.environment import import_torch
 from triport.converters.mindir.outputs import unique
 from triport.converters.networks.factories import users_code
 from triport.converters.networks.input_specs import InputSpec, InputSpecError, network_inputs
+from triport.converters.networks.real_numbers import real_numbers
 from triport.reference_models.errors import TriportError
 
 from .outputs import flatten
@@ -244,8 +245,8 @@ def _wrap(torch: Any, module: Any, keywords: Sequence[str | None]) -> Any:
 
 
 def _array(torch: Any, tensor: Any) -> np.ndarray:
-    tensor = tensor.detach()
-    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).cpu().numpy()
+    tensor = tensor.detach().resolve_conj().resolve_neg()
+    return real_numbers((tensor.float() if tensor.dtype == torch.bfloat16 else tensor).cpu().numpy())
 
 
 def _shapes(arrays: Sequence[np.ndarray]) -> str:

@@ -13,6 +13,7 @@ import onnx
 
 from triport.converters.mindir.outputs import flatten
 from triport.converters.mindir.quiet import compiling, silenced
+from triport.converters.networks.real_numbers import real_numbers
 from triport.parity.judge.noise import nudged
 
 ONNX_RUNTIME, REFERENCE_IMPLEMENTATION = "ONNX Runtime", "ONNX's reference implementation"
@@ -85,7 +86,7 @@ def parameters_moved(cell: Any, step: float, random: np.random.Generator) -> Ite
 
 
 def _array_from_tensor(tensor: Any) -> np.ndarray:
-    return (tensor.float() if str(tensor.dtype) == "BFloat16" else tensor).asnumpy()
+    return real_numbers((tensor.float() if str(tensor.dtype) == "BFloat16" else tensor).asnumpy())
 
 
 def open_session(path: Path, level: str | None = "ALL") -> Any:

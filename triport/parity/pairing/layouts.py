@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from triport.converters.networks.real_numbers import real_numbers
+
 from .pieces import squeezed
 
 Shape = tuple[int, ...]
@@ -77,6 +79,7 @@ def close(a: np.ndarray, b: np.ndarray, tolerance: float) -> bool:
 
 def error(a: np.ndarray, b: np.ndarray) -> float:
     """Return max|a - b| / max|a|; infinite where shapes differ or a value is not finite."""
+    a, b = real_numbers(a), real_numbers(b)
     if a.shape != b.shape:
         return np.inf
     if not a.size:
@@ -90,7 +93,7 @@ def error(a: np.ndarray, b: np.ndarray) -> float:
 
 def _alike(a: np.ndarray, b: np.ndarray, tolerance: float) -> bool:
     """Whether sums over all values leave it possible that they are the same in another order."""
-    first, second = (np.asarray(one, np.float64).reshape(-1) for one in (a, b))
+    first, second = (np.asarray(real_numbers(one), np.float64).reshape(-1) for one in (a, b))
     largest = float(np.abs(first).max(initial=0.0)) or 1.0
     allowed = 2 * tolerance * largest
     return bool(

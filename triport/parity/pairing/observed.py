@@ -84,7 +84,7 @@ class _TorchHooks(_Hooks):
         return isinstance(value, self._torch.Tensor)
 
     def array(self, tensor: Any) -> np.ndarray:
-        found: np.ndarray = tensor.detach().numpy().copy()
+        found: np.ndarray = tensor.detach().resolve_conj().resolve_neg().numpy().copy()
         return found
 
     def tensor(self, array: np.ndarray, like: Any) -> Any:

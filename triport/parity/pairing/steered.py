@@ -183,7 +183,7 @@ class _Told(_Wrapped):
             self._taken.gradients[call] = kept
 
             def keep(place: int, gradient: Any) -> None:
-                kept[place] = gradient.detach().numpy().copy()
+                kept[place] = gradient.detach().resolve_conj().resolve_neg().numpy().copy()
 
             others = []
             for place, tensor in enumerate(tensors):
@@ -195,7 +195,9 @@ class _Told(_Wrapped):
 
         def after(output: Any) -> None:
             tensors = leaves(output, is_tensor)
-            self._taken.outputs[path, counts[path]] = [one.detach().numpy().copy() for one in tensors]
+            self._taken.outputs[path, counts[path]] = [
+                one.detach().resolve_conj().resolve_neg().numpy().copy() for one in tensors
+            ]
 
         return [
             part.module.register_forward_pre_hook(before, with_kwargs=True),

@@ -10,6 +10,7 @@ import numpy as np
 
 from triport.converters import environment
 from triport.converters.environment import import_mindspore as framework
+from triport.converters.networks.real_numbers import real_numbers
 from triport.parity.calls import Beside, Call, Feed, Module, Visit
 from triport.parity.device import Device, DeviceError, parse_device
 from triport.parity.kernels.approximations import Approximation
@@ -184,7 +185,8 @@ class MindSporeRunner:
             counts[path] += 1
             given = tuple(one.asnumpy() for one in leaves(arguments, self.is_tensor))
             for index, tensor in enumerate(leaves(output, self.is_tensor)):
-                visit(Call(path, counts[path], given, tensor.asnumpy(), (None,) * len(given), None, index))
+                found = real_numbers(tensor.asnumpy())
+                visit(Call(path, counts[path], given, found, (None,) * len(given), None, index))
 
         handles = []
         for path, cell in self._net.cells_and_names():

@@ -13,6 +13,7 @@ import numpy as np
 
 from triport.converters import environment
 from triport.converters.environment import import_torch as framework
+from triport.converters.networks.real_numbers import real_numbers
 from triport.parity.calls import Beside, Call, Feed, Module, Visit, input_name
 from triport.parity.device import Device, DeviceError, parse_device
 from triport.parity.kernels.approximations import Approximation, approximated
@@ -209,7 +210,8 @@ class PyTorchRunner:
             arrays, sources = tuple(map(self._array, given)), tuple(map(origins.of, given))
             for index, tensor in enumerate(leaves(output, self._is_tensor)):
                 same_as = origins.of(tensor)
-                call = Call(path, counts[path], arrays, self._array(tensor), sources, same_as, index)
+                output_array = real_numbers(self._array(tensor))
+                call = Call(path, counts[path], arrays, output_array, sources, same_as, index)
                 visit(call)
                 if same_as is None:
                     origins.add(tensor, call.name)
@@ -302,7 +304,7 @@ class PyTorchRunner:
     def _array(self, tensor: Any) -> np.ndarray:
         if tensor.dtype == self._torch.bfloat16:
             tensor = tensor.float()
-        array: np.ndarray = tensor.detach().cpu().numpy()
+        array: np.ndarray = tensor.detach().resolve_conj().resolve_neg().cpu().numpy()
         return array
 
     def canonical(self, name: str) -> str:

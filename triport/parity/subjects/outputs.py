@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from triport.converters.networks.real_numbers import real_numbers
 from triport.reference_models.errors import TriportError
 from triport.reference_models.network import Network
 
@@ -15,7 +16,7 @@ class OutputError(TriportError):
 
 
 def named_outputs(network: Network, arrays: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the outputs by name.
+    """Return the outputs by name, complex ones as real numbers.
 
     Raises:
         OutputError: there are more or fewer arrays than outputs.
@@ -25,4 +26,4 @@ def named_outputs(network: Network, arrays: Sequence[np.ndarray]) -> dict[str, n
             f"{network.name}: expected {len(network.outputs)} outputs ({', '.join(network.outputs)}), "
             f"found {len(arrays)}"
         )
-    return dict(zip(network.outputs, arrays, strict=True))
+    return dict(zip(network.outputs, map(real_numbers, arrays), strict=True))

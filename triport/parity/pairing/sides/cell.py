@@ -9,6 +9,7 @@ import numpy as np
 
 from triport.converters.environment import import_mindspore
 from triport.converters.networks.factories import users_code
+from triport.converters.networks.real_numbers import real_numbers
 from triport.parity.subjects.nesting import leaves
 from triport.reference_models.kinds import KINDS, kind_of
 from triport.reference_models.modules import parameters_of
@@ -52,7 +53,7 @@ class CellSide:
     def outputs(self, feed: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the outputs for inputs in order."""
         self._mindspore.set_context(mode=self._mindspore.PYNATIVE_MODE)
-        return [tensor.asnumpy() for tensor in self._run(*self._inputs(feed))]
+        return [real_numbers(tensor.asnumpy()) for tensor in self._run(*self._inputs(feed))]
 
     def called(self, feed: Sequence[np.ndarray]) -> list[str]:
         """Return the Cells that own parameters, in the order in which a run first calls them."""
@@ -119,7 +120,7 @@ class CellSide:
         for norm in norms:
             for name, array in norm.statistics(arrays, self._tensors):
                 see(name, array)
-        return [tensor.asnumpy() for tensor in outputs]
+        return [real_numbers(tensor.asnumpy()) for tensor in outputs]
 
     def _run(self, *given: Any) -> list[Any]:
         tensor = self._mindspore.Tensor

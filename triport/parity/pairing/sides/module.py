@@ -12,6 +12,7 @@ import numpy as np
 from triport.converters.environment import import_torch
 from triport.converters.networks.arguments import NetArgumentError
 from triport.converters.networks.factories import users_code
+from triport.converters.networks.real_numbers import real_numbers
 from triport.parity.subjects.nesting import leaves
 from triport.reference_models.modules import parameters_of
 from triport.reference_models.network import Network
@@ -75,7 +76,7 @@ class ModuleSide:
     def outputs(self, feed: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the outputs for inputs in order."""
         with self._torch.no_grad():
-            return [tensor.numpy().copy() for tensor in self._run(feed)]
+            return [_array(tensor) for tensor in self._run(feed)]
 
     def called(self, feed: Sequence[np.ndarray]) -> list[str]:
         """Return the modules that own parameters, in the order in which a run first calls them."""
@@ -123,7 +124,7 @@ class ModuleSide:
                 for place, tensor in enumerate(outputs):
                     if tensor.requires_grad:
                         if tensor.is_complex():
-                            tensor = torch.view_as_real(tensor)
+                            tensor = torch.view_as_real(tensor.resolve_conj())
                         weight = torch.from_numpy(weights(place, tensor.numel())).to(tensor.dtype)
                         summed = (tensor.reshape(-1) * weight).sum()
                         total = summed if total is None else total + summed
@@ -138,7 +139,7 @@ class ModuleSide:
         for name in tensors:
             if name not in told:
                 see(name, None)
-        return [tensor.detach().numpy().copy() for tensor in outputs]
+        return [_array(tensor) for tensor in outputs]
 
     def _run(self, feed: Sequence[np.ndarray]) -> list[Any]:
         torch = self._torch
@@ -147,6 +148,10 @@ class ModuleSide:
         with users_code(f"{self.label} on inputs of {', '.join(str(array.shape) for array in feed)}"):
             returned = self.net(*given)
         return list(leaves(returned, lambda value: isinstance(value, torch.Tensor)))
+
+
+def _array(tensor: Any) -> np.ndarray:
+    return real_numbers(tensor.detach().resolve_conj().resolve_neg().numpy().copy())
 
 
 def _check_real(net: Any, label: str) -> None:
