@@ -56,7 +56,7 @@ def publish(
         license: of the weights, an SPDX identifier such as "apache-2.0".
         progress: is told each step.
         **options: nets, inputs, names and preprocessing of a network of your own, as
-            `triport.publishing.own.publish.OwnNetwork` has them; dialects, classes, accuracy, push, ... as
+            `triport.publishing.own.network.OwnNetwork` has them; dialects, classes, accuracy, push, ... as
             `triport.publishing.session.Request` has them.
 
     Returns:
@@ -74,7 +74,7 @@ def publish(
         >>> triport.verify("digits", digest=done.published.digest).passed
         True
     """
-    from triport.publishing.own.publish import OwnNetwork
+    from triport.publishing.own.network import OwnNetwork
     from triport.publishing.session import Request, run
 
     others: dict[str, Any] = {**options, "classes": path_or_none(options.get("classes"))}
