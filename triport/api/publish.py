@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from triport.converters.formats.tensors import short
 from triport.reference_models.spec import RUNTIMES, Runtime
 
 from .arguments import ArgumentError, PathLike, Progress, path_or_none, quiet
+from .checked import checked
 from .sources import local_path
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ class PublishOptions(TypedDict, total=False):
     offline: bool
 
 
+@checked
 def publish(
     source: PathLike,
     output: PathLike,
@@ -91,6 +94,7 @@ def publish(
     return run(Request(path, Path(output), model, license, own, **others), progress)
 
 
+@checked
 def verify(
     folder: PathLike,
     *,
@@ -123,5 +127,5 @@ def verify(
     asked = [name.strip() for name in named if name.strip()]
     unknown = [name for name in asked if name not in RUNTIMES]
     if unknown:
-        raise ArgumentError(f"--runtimes {', '.join(unknown)}: known are {', '.join(RUNTIMES)}")
+        raise ArgumentError(f"--runtimes {short(', '.join(unknown))}: known are {', '.join(RUNTIMES)}")
     return run(Path(folder), digest=digest, runtimes=asked, device=device, progress=progress)
