@@ -31,7 +31,7 @@ from triport.converters.networks.registered import of_model
 environment.prepare()
 
 from benchmarks.model_by_model import Record, arguments, records_in, run
-from triport.converters.convert import exporter_for
+from triport.converters.onnx_export import exporter_for
 from triport.converters.onnx_export.written_model import INPUT, LOGITS
 from triport.parity.batches import random_batch
 from triport.parity.further import Expected, Main, computed, expected_of

@@ -25,7 +25,8 @@ import click
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from triport.converters.onnx_export import from_mindspore, from_torch
+from triport.converters.onnx_export.from_mindspore import FROM_MINDSPORE
+from triport.converters.onnx_export.from_torch import FROM_TORCH
 from triport.parity.options import Options
 from triport.parity.runtimes import mindspore, onnx, pytorch
 from triport.parity.subjects.asked import subjects_of
@@ -40,8 +41,8 @@ TIMED = [
     (onnx.OnnxRunner, "run", "ONNX Runtime forward"),
     (onnx.OnnxRunner, "run_tensors", "ONNX Runtime forward"),
     (onnx, "_session", "ONNX Runtime session"),
-    (from_mindspore, "export", "export from MindSpore"),
-    (from_torch, "export", "export from PyTorch"),
+    (FROM_MINDSPORE, "export", "export from MindSpore"),
+    (FROM_TORCH, "export", "export from PyTorch"),
 ]
 
 

@@ -19,7 +19,7 @@ from triport.converters.graphs.reader import flow_of_file
 from triport.converters.graphs.stored import FOLDER, text_of
 from triport.converters.identification.identify import fit
 from triport.converters.names import reference_dialect
-from triport.converters.onnx_export.from_torch import export
+from triport.converters.onnx_export.from_torch import FROM_TORCH
 from triport.reference_models.spec import ModelSpec, all_models, get_model
 
 
@@ -27,7 +27,7 @@ def graph_text(spec: ModelSpec) -> str:
     """Return a model's graph as it is stored."""
     from triport.parity.subjects.random_weights import random_parameters
 
-    model = export(spec, spec.num_classes, random_parameters(spec, spec.num_classes, 0))
+    model = FROM_TORCH.export(spec, spec.num_classes, random_parameters(spec, spec.num_classes, 0))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         path.write_bytes(model.SerializeToString())

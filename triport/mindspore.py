@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from triport.api.arguments import ArgumentError, PathLike, SelectionOptions, selection_of
+from triport.api.checked import checked
 from triport.converters.environment import import_mindspore
 from triport.converters.loading import LoadError, Loading, Slot, Wanted, load
 from triport.converters.versions.protobuf_messages import accept_old_messages
@@ -22,6 +23,7 @@ __all__ = ["load_into"]
 accept_old_messages()  # a program imports this module before MindSpore
 
 
+@checked
 def load_into(
     cell: mindspore.nn.Cell, path: PathLike, *, model: str | None = None, **options: Unpack[SelectionOptions]
 ) -> Loading:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from triport.api.arguments import ArgumentError, PathLike, SelectionOptions, selection_of
+from triport.api.checked import checked
 from triport.converters.environment import import_torch
 from triport.converters.loading import LoadError, Loading, Slot, Wanted, load
 from triport.reference_models.errors import listed
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["load_into"]
 
 
+@checked
 def load_into(
     module: torch.nn.Module, path: PathLike, *, model: str | None = None, **options: Unpack[SelectionOptions]
 ) -> Loading:

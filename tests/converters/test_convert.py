@@ -14,7 +14,7 @@ from triport import convert
 from triport.converters.convert import ConvertError, read_parameters
 from triport.converters.formats import FormatError, open_checkpoint
 from triport.converters.identification.identify import IdentifyError
-from triport.converters.onnx_export import from_mindspore
+from triport.converters.onnx_export.from_mindspore import FROM_MINDSPORE
 from triport.parity.subjects.random_weights import random_parameters
 from triport.reference_models.spec import get_model
 
@@ -165,7 +165,7 @@ def test_onnx_says_where_it_came_from(tmp_path, digits_ckpt):
 
 def test_onnx_is_the_same_twice(tmp_path, digits_ckpt):
     convert(digits_ckpt, to="onnx", output=tmp_path / "a.onnx")
-    from_mindspore.trace.forget()
+    FROM_MINDSPORE.forget()
     convert(digits_ckpt, to="onnx", output=tmp_path / "b.onnx")
     assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
 

@@ -14,11 +14,11 @@ from triport.converters.graphs.difference import differences
 from triport.converters.graphs.stored import FOLDER, flow_of_text, stored_flow, text_of
 from triport.converters.graphs.verdict import graph_verdict
 from triport.converters.identification.identify import identify
-from triport.converters.onnx_export import from_mindspore, from_torch
+from triport.converters.onnx_export import exporter_for
 from triport.parity.subjects.random_weights import random_parameters
 from triport.reference_models.spec import all_models, get_model
 
-EXPORTERS = {"pytorch": from_torch, "mindspore": from_mindspore}
+EXPORTERS = ("pytorch", "mindspore")
 FAMILIES = (
     "res2net_digits",
     "regnet_y_200mf",
@@ -59,7 +59,7 @@ def test_what_our_exporters_write_is_the_stored_graph(tmp_path, model, exporter)
     """The stored graph is a trace of the PyTorch definition: this is also what says that it is not stale."""
     spec = get_model(model)
     parameters = random_parameters(spec, spec.num_classes, 0)
-    written = EXPORTERS[exporter].export(spec, spec.num_classes, parameters)
+    written = exporter_for(exporter).export(spec, spec.num_classes, parameters)
     path = tmp_path / "model.onnx"
     path.write_bytes(written.SerializeToString())
     assert verdict_of(path, model).differences == ()
@@ -74,7 +74,7 @@ def test_every_opset_that_we_write_is_read(tmp_path, opset, exporter):
     spec = get_model("res2net_digits")
     parameters = random_parameters(spec, 10, 0)
     path = tmp_path / "model.onnx"
-    path.write_bytes(EXPORTERS[exporter].export(spec, 10, parameters, opset=opset).SerializeToString())
+    path.write_bytes(exporter_for(exporter).export(spec, 10, parameters, opset=opset).SerializeToString())
     assert verdict_of(path, spec.name).differences == ()
 
 
@@ -117,13 +117,13 @@ def test_what_torch_exports_is_the_stored_graph(tmp_path, model, mode):
 @pytest.fixture(scope="module")
 def digits():
     spec = get_model("res2net_digits")
-    return from_torch.export(spec, 10, random_parameters(spec, 10, 0))
+    return exporter_for("pytorch").export(spec, 10, random_parameters(spec, 10, 0))
 
 
 @pytest.fixture(scope="module")
 def gated():
     spec = get_model("regnet_y_200mf")
-    return from_torch.export(spec, 10, random_parameters(spec, 10, 0))
+    return exporter_for("pytorch").export(spec, 10, random_parameters(spec, 10, 0))
 
 
 def node_of(model, parameter):

@@ -6,7 +6,7 @@ import pytest
 
 from triport.converters.formats import open_checkpoint
 from triport.converters.formats.tensors import ArrayTensor
-from triport.converters.onnx_export.from_torch import trace
+from triport.converters.onnx_export.from_torch import FROM_TORCH
 from triport.converters.onnx_export.writing import OnnxWriteError, write_model
 from triport.converters.onnx_export.written_model import INPUT, OnnxExportError, finished, with_parameters
 from triport.parity.subjects.random_weights import random_parameters
@@ -19,7 +19,7 @@ TENSORS = {name: ArrayTensor(np.ascontiguousarray(array, "<f4")) for name, array
 
 @pytest.fixture
 def graph():
-    return trace(SPEC, 10)
+    return FROM_TORCH.trace(SPEC, 10)
 
 
 def test_the_same_bytes_as_protobuf(graph, tmp_path):
@@ -43,7 +43,7 @@ def test_weights_beside_it(graph, tmp_path):
     offsets = [int(one.external_data[1].value) for one in stored if one.external_data]
     assert len(offsets) == len(PARAMETERS) and all(offset % 4096 == 0 for offset in offsets)
     # written again, it replaces its own
-    write_model(path, trace(SPEC, 10), TENSORS, limit=1000)
+    write_model(path, FROM_TORCH.trace(SPEC, 10), TENSORS, limit=1000)
 
 
 @pytest.mark.parametrize("before", [None, b"no ONNX file", "whole"])
@@ -51,7 +51,7 @@ def test_a_data_file_of_another_model_is_kept(before, graph, tmp_path):
     """Also where the file itself is replaced, and has its weights in itself."""
     path = tmp_path / "x.onnx"
     if before == "whole":
-        write_model(path, trace(SPEC, 10), TENSORS)
+        write_model(path, FROM_TORCH.trace(SPEC, 10), TENSORS)
     elif before is not None:
         path.write_bytes(before)
     (tmp_path / "x.onnx.data").write_bytes(b"weights of another file")

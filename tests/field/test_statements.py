@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 from tests.converters.checkpoints import dialect_of, hollow_checkpoint, named_arrays, write_random
 from triport.converters.formats import Checkpoint, open_checkpoint
 from triport.converters.identification.identify import IdentifyError, identify
-from triport.converters.onnx_export import from_torch
+from triport.converters.onnx_export.from_torch import FROM_TORCH
 from triport.converters.statements import Holds
 from triport.converters.statements.preparation import figure_of, preparation_of
 from triport.parity.subjects.random_weights import random_parameters
@@ -380,7 +380,7 @@ def test_timms_names_of_a_resnet(tmp_path, run_cli):
 
 @pytest.fixture(scope="module")
 def exported():
-    return from_torch.export(DIGITS, 10, random_parameters(DIGITS, 10, 0))
+    return FROM_TORCH.export(DIGITS, 10, random_parameters(DIGITS, 10, 0))
 
 
 def with_epsilon(model):
@@ -439,7 +439,7 @@ def test_another_graph_in_an_onnx_file(tmp_path, run_cli, exported, change, word
 def test_the_graph_tells_which_model(tmp_path, run_cli, model):
     spec = get_model(model)
     path = tmp_path / "a.onnx"
-    path.write_bytes(from_torch.export(spec, 10, random_parameters(spec, 10, 0)).SerializeToString())
+    path.write_bytes(FROM_TORCH.export(spec, 10, random_parameters(spec, 10, 0)).SerializeToString())
     done = run_cli("convert", path, "--to", "pytorch", "-o", tmp_path / "a.pth", "--json", "-")
     report = json.loads(done.stdout)
     assert (done.exit_code, report["model"], report["round_trip"]) == (0, model, "bit-equal")

@@ -11,7 +11,7 @@ from onnx import helper, numpy_helper
 from tests.parity.onnx_files import copied, saved
 from triport.converters.formats import write_checkpoint
 from triport.converters.formats.tensors import ArrayTensor
-from triport.converters.onnx_export.from_torch import export
+from triport.converters.onnx_export.from_torch import FROM_TORCH
 from triport.parity.subjects.random_weights import random_parameters
 from triport.reference_models.spec import get_model
 
@@ -31,7 +31,7 @@ def first(parameters, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(parameters):
-    return export(SPEC, 10, parameters)
+    return FROM_TORCH.export(SPEC, 10, parameters)
 
 
 def written(path, parameters):

@@ -34,9 +34,9 @@ def batch():
 
 @pytest.fixture(scope="module")
 def exported(parameters):
-    from triport.converters.onnx_export.from_torch import export
+    from triport.converters.onnx_export.from_torch import FROM_TORCH
 
-    return export(SPEC, 10, parameters)
+    return FROM_TORCH.export(SPEC, 10, parameters)
 
 
 @pytest.fixture(scope="module")
@@ -97,10 +97,10 @@ def test_unknown_runtimes(runtimes, parameters, batch):
 
 def _wrong_exporter(parameters, feed):
     """A file with one bias changed: what a broken exporter makes."""
-    from triport.converters.onnx_export.from_torch import export
+    from triport.converters.onnx_export.from_torch import FROM_TORCH
 
     name = next(reversed(parameters))
-    return export(SPEC, 10, {**parameters, name: parameters[name] + np.float32(1e-2)})
+    return FROM_TORCH.export(SPEC, 10, {**parameters, name: parameters[name] + np.float32(1e-2)})
 
 
 def test_a_wrong_export_is_found_and_named(parameters, batch):

@@ -13,8 +13,9 @@ from onnxruntime import quantization
 
 from tests.parity.checking import checked as check_model
 from tests.parity.onnx_files import copied, saved
-from triport.converters.convert import SHIPPED, exporter_for
+from triport.converters.convert import SHIPPED
 from triport.converters.networks.registered import of_model
+from triport.converters.onnx_export import exporter_for
 from triport.converters.onnx_export.optimize import optimized
 from triport.converters.onnx_export.written_model import INPUT, LOGITS
 from triport.parity.batches import random_batch

@@ -61,13 +61,13 @@ def report_of(broken):
     parameters = random_parameters(SPEC)
 
     def export(given, feed):
-        from triport.converters.onnx_export.from_torch import export
+        from triport.converters.onnx_export.from_torch import FROM_TORCH
 
         if broken:
             weight = given[f"{WRONG}.weight"].copy()
             weight[3] *= np.float32(1.01)
             given = {**given, f"{WRONG}.weight": weight}
-        return export(SPEC, 10, given)
+        return FROM_TORCH.export(SPEC, 10, given)
 
     return check_model(
         SPEC,

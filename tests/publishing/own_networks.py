@@ -12,7 +12,8 @@ from triport.converters.naming.pair_names import PairNames, Row
 from triport.converters.naming.record import NamesFile, Proof, Side, rows_digest
 from triport.converters.naming.steps import Concatenate, Transpose
 from triport.converters.naming.writing import write_names
-from triport.publishing.own.publish import OwnNetwork, publish_network
+from triport.publishing.own.network import OwnNetwork
+from triport.publishing.own.publish import publish_network
 
 APART, PACKED = (f"tests.parity.nets.paired:{name}" for name in ("Apart", "Packed"))
 ROWS = (

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
-from triport.reference_models.errors import TriportError
+from triport.converters.formats.tensors import short
+
+from .checked import ArgumentError as ArgumentError
 
 if TYPE_CHECKING:
     from triport.converters.formats import Selection
@@ -15,10 +17,6 @@ if TYPE_CHECKING:
 PathLike = str | os.PathLike[str]
 Progress = Callable[[str], None]
 Renames = Mapping[str, str] | Sequence[str]  # {"fc.1": "fc"} or ["fc.1=fc"]
-
-
-class ArgumentError(TriportError):
-    """A function was called with something that it does not take."""
 
 
 class SelectionOptions(TypedDict, total=False):
@@ -46,8 +44,14 @@ def selection_of(key: str | None = None, prefix: str | None = None, renames: Ren
 
 
 def path_or_none(path: PathLike | None) -> Path | None:
-    """Return a path, or None for None."""
-    return None if path is None else Path(path)
+    """Return a path, or None for None.
+
+    Raises:
+        ArgumentError: it is neither.
+    """
+    if path is None or isinstance(path, str | os.PathLike):
+        return None if path is None else Path(path)
+    raise ArgumentError(f"expected a path, found {type(path).__name__}: {short(repr(path), 60)}")
 
 
 def quiet(step: str) -> None:

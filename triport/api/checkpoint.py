@@ -14,6 +14,7 @@ from .arguments import (
     quiet,
     selection_of,
 )
+from .checked import checked
 from .sources import local_path
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ class StoredTensor:
         return f"<{self.name} {self.dtype}{list(self.shape)}>"
 
 
+@checked
 def open(path: PathLike, **options: Unpack[SelectionOptions]) -> OpenCheckpoint:
     """Open a checkpoint of any format, without any framework and without running anything in it.
 
@@ -129,6 +131,7 @@ def open(path: PathLike, **options: Unpack[SelectionOptions]) -> OpenCheckpoint:
     return OpenCheckpoint(path, **options)
 
 
+@checked
 def inspect(
     path: PathLike,
     *,
@@ -170,6 +173,7 @@ def inspect(
     return inspect_file(file, stats, selection_of(**options), head, path_or_none(names))
 
 
+@checked
 def diff(
     first: PathLike,
     second: PathLike,

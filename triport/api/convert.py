@@ -19,6 +19,7 @@ from .arguments import (
     quiet,
     selection_of,
 )
+from .checked import checked
 from .networks import is_model_named, is_network, network_of
 from .sources import located
 
@@ -59,6 +60,7 @@ class ConvertOptions(SelectionOptions, total=False):
     into: Literal["a", "b"] | None
 
 
+@checked
 def convert(
     source: Any = None,
     output: PathLike | None = None,
@@ -239,6 +241,7 @@ def _request(
     )
 
 
+@checked
 def to_onnx(
     what: Any,
     output: PathLike | None = None,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from .arguments import PathLike, Progress, path_or_none, quiet
+from .checked import checked
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -29,6 +30,7 @@ class ImageOptions(TypedDict, total=False):
     allow_subset: bool
 
 
+@checked
 def diagnose(
     first: PathLike,
     second: PathLike,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from .arguments import PathLike, Progress, path_or_none, quiet
+from .checked import checked
 from .sources import located
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class EvaluateOptions(TypedDict, total=False):
     offline: bool
 
 
+@checked
 def evaluate(
     *what: Any,
     data: PathLike | None = None,

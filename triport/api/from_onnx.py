@@ -10,6 +10,7 @@ from triport.converters.onnx_import.operators import TARGETS, Target
 from triport.reference_models.network import Input, Network
 
 from .arguments import ArgumentError, PathLike, Progress, quiet
+from .checked import checked
 
 if TYPE_CHECKING:
     import mindspore
@@ -126,6 +127,7 @@ class OnnxNetwork:
         return source, done
 
 
+@checked
 def from_onnx(path: PathLike, *, check: bool = True, progress: Progress = quiet) -> OnnxNetwork:
     """Return the network of an ONNX file, whatever graph it is.
 

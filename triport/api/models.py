@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from triport.reference_models.result import SCHEMA_VERSION
 from triport.reference_models.spec import ModelSpec, all_models, get_model
 
-from .arguments import PathLike
+from .arguments import ArgumentError, PathLike
+from .checked import checked
 
 if TYPE_CHECKING:
     import mindspore
@@ -48,6 +49,7 @@ class Model:
 
         return {"schema_version": self.schema_version, **details(self.spec)}
 
+    @checked
     def torch(self, path: PathLike | None = None, *, num_classes: int | None = None) -> torch.nn.Module:
         """Return the PyTorch definition, with the weights of a file where one is given.
 
@@ -73,6 +75,7 @@ class Model:
             load_into(module, path, model=self.name)
         return module
 
+    @checked
     def mindspore(self, path: PathLike | None = None, *, num_classes: int | None = None) -> mindspore.nn.Cell:
         """Return the MindSpore definition, with the weights of a file where one is given.
 
@@ -94,6 +97,8 @@ class Model:
 
     def _classes(self, path: PathLike | None, num_classes: int | None) -> int | None:
         """Return how many outputs to build: those asked for, or the file's."""
+        if num_classes is not None and num_classes < 1:
+            raise ArgumentError(f"num_classes={num_classes}: expected 1 or more")
         if path is None or num_classes is not None:
             return num_classes
         from triport.converters.formats import open_checkpoint
@@ -113,6 +118,7 @@ def models() -> list[Model]:
     return [Model(spec) for spec in all_models().values()]
 
 
+@checked
 def model(name: str) -> Model:
     """Return a model, by its name or by that of published weights of it.
 

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .arguments import ArgumentError, PathLike, Progress, path_or_none, quiet
+from .checked import checked
 
 if TYPE_CHECKING:
     from triport.parity.pairing.result import PairResult
 
 
+@checked
 def pair(
     a: Any,
     b: Any,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from .arguments import PathLike, Progress, path_or_none, quiet
+from .checked import checked
 from .sources import located
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class ParityOptions(TypedDict, total=False):
     names: PathLike | None
 
 
+@checked
 def parity(*what: PathLike, progress: Progress = quiet, **options: Unpack[ParityOptions]) -> ParityResult:
     """Prove that every runtime computes the same function, against PyTorch in float64.
 

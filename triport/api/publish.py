@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from triport.converters.formats.tensors import short
 from triport.reference_models.spec import RUNTIMES, Runtime
 
 from .arguments import ArgumentError, PathLike, Progress, path_or_none, quiet
+from .checked import checked
 from .sources import local_path
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ class PublishOptions(TypedDict, total=False):
     offline: bool
 
 
+@checked
 def publish(
     source: PathLike,
     output: PathLike,
@@ -56,7 +59,7 @@ def publish(
         license: of the weights, an SPDX identifier such as "apache-2.0".
         progress: is told each step.
         **options: nets, inputs, names and preprocessing of a network of your own, as
-            `triport.publishing.own.publish.OwnNetwork` has them; dialects, classes, accuracy, push, ... as
+            `triport.publishing.own.network.OwnNetwork` has them; dialects, classes, accuracy, push, ... as
             `triport.publishing.session.Request` has them.
 
     Returns:
@@ -74,7 +77,7 @@ def publish(
         >>> triport.verify("digits", digest=done.published.digest).passed
         True
     """
-    from triport.publishing.own.publish import OwnNetwork
+    from triport.publishing.own.network import OwnNetwork
     from triport.publishing.session import Request, run
 
     others: dict[str, Any] = {**options, "classes": path_or_none(options.get("classes"))}
@@ -91,6 +94,7 @@ def publish(
     return run(Request(path, Path(output), model, license, own, **others), progress)
 
 
+@checked
 def verify(
     folder: PathLike,
     *,
@@ -123,5 +127,5 @@ def verify(
     asked = [name.strip() for name in named if name.strip()]
     unknown = [name for name in asked if name not in RUNTIMES]
     if unknown:
-        raise ArgumentError(f"--runtimes {', '.join(unknown)}: known are {', '.join(RUNTIMES)}")
+        raise ArgumentError(f"--runtimes {short(', '.join(unknown))}: known are {', '.join(RUNTIMES)}")
     return run(Path(folder), digest=digest, runtimes=asked, device=device, progress=progress)

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .arguments import PathLike, Progress, quiet
+from .checked import checked
 
 if TYPE_CHECKING:
     from triport.converters.sources import Located
 
 
+@checked
 def fetch(source: PathLike, *, offline: bool = False, progress: Progress = quiet) -> Located:
     """Bring weights to this machine, once, and prove that they are what their publisher states.
 

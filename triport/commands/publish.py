@@ -89,14 +89,16 @@ def publish(json_path: str | None, **asked: Any) -> None:
     Inspection, conversion, round trip and parity must pass: at the first that does not, exit code 1
     and no folder. The same source gives the same bytes; SOURCE_DATE_EPOCH sets the card's date.
 
-    NET is a network in code, as `convert` takes it. Its folder has the graph, proven, and the weights, but
-    no accuracy, which nobody has published of it; with two NETs and --names, the weights of both.
+    NET is a network in code, as `convert` takes it, or an .onnx or .mindir file, which then is SOURCE too.
+    Its folder has the graph, proven, and the weights, but no accuracy, which nobody has published of it;
+    with two NETs and --names, the weights of both.
 
     \b
     Example:
       python cli.py publish resnet50.ckpt --model resnet50.mindcv --license apache-2.0 -o resnet50-published
       python cli.py publish resnet50.pth --model resnet50 --license mit -o out --push me/resnet50 --dry-run
       python cli.py publish net.pth --net net.py:build --input 1x3x64x64 --license mit -o published/net
+      python cli.py publish net.onnx --net net.onnx --input 1x3x64x64 --license mit -o published/net
     """
     import triport
     from triport.publishing.outcome import NotPublishableError

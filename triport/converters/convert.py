@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from triport.converters.cautions import assumptions, cautions, loaders
 from triport.converters.conversion import SHIPPED, Conversion
@@ -315,14 +315,14 @@ def _write_onnx(job: _Job, request: Request, progress: Progress) -> tuple[int, L
 
 def _traced(job: _Job, request: Request, progress: Progress) -> onnx.ModelProto:
     """Return the model's graph without weights, of the size that is asked for."""
+    from triport.converters.onnx_export import exporter_for
     from triport.converters.onnx_export.size import at_size, of_every_size
 
     exporter, spec = exporter_for(job.checkpoint.runtime), job.found.spec
 
     def trace(sized: ModelSpec) -> onnx.ModelProto:
-        progress(f"tracing {spec.name} in {exporter.FRAMEWORK} at {sized.input_size_px} px")
-        made: onnx.ModelProto = exporter.trace(sized, job.found.num_classes, opset=request.opset)
-        return made
+        progress(f"tracing {spec.name} in {exporter.framework} at {sized.input_size_px} px")
+        return exporter.trace(sized, job.found.num_classes, opset=request.opset)
 
     if request.size == "free":
         return of_every_size(spec, trace)
@@ -356,17 +356,6 @@ def _with_changed_weights(
     if not request.optimize:
         _check_stored(model, parameters)
     return model
-
-
-def exporter_for(runtime: str) -> Any:
-    """Return the module that makes ONNX from a checkpoint of `runtime`, in that framework's definition."""
-    if runtime == "mindspore":
-        from triport.converters.onnx_export import from_mindspore
-
-        return from_mindspore
-    from triport.converters.onnx_export import from_torch
-
-    return from_torch
 
 
 def _check_stored(model: onnx.ModelProto, parameters: Mapping[str, np.ndarray]) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from triport.converters.formats import WHOLE_FILE, Selection
+from triport.converters.formats import WHOLE_FILE, Selection, short
 from triport.reference_models.errors import TriportError
 from triport.reference_models.spec import Runtime, get_model
 
@@ -114,7 +115,17 @@ class Request:
         return self.checkpoint, replace(self, checkpoint=None, model=name)
 
     def check_weights(self) -> None:
-        """Raise ConvertError where options do not go together for a checkpoint."""
+        """Raise ConvertError where options make no sense, or do not go together, for a checkpoint."""
+        for name, value, known in (
+            ("--dtype", "float32" if self.dtype is None else self.dtype, ("float16", "bfloat16", "float32")),
+            ("--io-dtype", self.io_dtype, ("float16", "float32")),
+        ):
+            if value not in known:
+                raise ConvertError(f"{name} {short(value)}: expected {', '.join(known)}")
+        if self.size not in (None, "free") and not re.fullmatch("[1-9][0-9]{0,8}", str(self.size)):
+            raise ConvertError(
+                f"--size {short(str(self.size))}: expected a number of pixels, from 1 up, or free"
+            )
         if not self.with_head and self.to == "onnx":
             raise ConvertError("--no-head: a graph needs its head; weights alone go to pytorch or mindspore")
         if self.dtype == "bfloat16" and self.to == "onnx":

@@ -110,8 +110,8 @@ def verify(
     Raises:
         TriportError: it is no published folder, or of a newer schema.
     """
-    if not folder.is_dir():
-        raise FolderError(f"{folder}: is not a folder; give one that `publish` made")
+    if not _is_folder(folder):
+        raise FolderError(f"{short(str(folder), 300)}: is not a folder; give one that `publish` made")
     content = manifest.read(folder)
     stated = manifest.digest_of(content)
     values, problems = _manifest_problems(folder, content, stated, digest)
@@ -130,6 +130,13 @@ def verify(
         checks += _content_checks(folder, values, form, digest is not None, progress)
         checks += [Check(*one) for one in form.samples(folder, values, runtimes, device, progress)]
     return Verification(folder, form.title(values), stated, tuple(checks), digest is not None)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # too long, or with a zero byte
+        return False
 
 
 _NAMES = ("manifest", "files", "structure", "bits", "texts", "claims", "sample")

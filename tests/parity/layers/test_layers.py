@@ -8,8 +8,8 @@ import pytest
 from onnx.parser import parse_model
 
 from triport.converters.networks.registered import of_model
-from triport.converters.onnx_export import from_mindspore, from_torch
-from triport.converters.onnx_export.from_torch import export
+from triport.converters.onnx_export.from_mindspore import FROM_MINDSPORE
+from triport.converters.onnx_export.from_torch import FROM_TORCH
 from triport.parity.batches import random_batch
 from triport.parity.layers import onnx_apart, onnx_taps
 from triport.parity.layers.pairs import paired_paths
@@ -34,7 +34,9 @@ def mindspore(parameters):
 
 
 def onnx(parameters):
-    return OnnxRunner(export(SPEC, 10, parameters).SerializeToString(), of_model(SPEC, 10), keep_model=True)
+    return OnnxRunner(
+        FROM_TORCH.export(SPEC, 10, parameters).SerializeToString(), of_model(SPEC, 10), keep_model=True
+    )
 
 
 RUNNERS = [pytorch, mindspore, onnx]
@@ -150,7 +152,7 @@ def test_modules_of_the_pair_are_matched_by_what_they_own(name):
 
 
 def test_taps_need_no_node_names(parameters, references):
-    model = export(SPEC, 10, parameters)
+    model = FROM_TORCH.export(SPEC, 10, parameters)
     steps = references[False].steps
     named = onnx_taps.taps_in(model, steps, {"input:input": "input"})
     for index, node in enumerate(model.graph.node):
@@ -171,7 +173,7 @@ def test_tapped_outputs_come_in_pieces(parameters, references, monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "exporter", "size_px"),
-    [("res2net_digits", from_mindspore, 32), ("tf_efficientnet_lite0", from_torch, 64)],
+    [("res2net_digits", FROM_MINDSPORE, 32), ("tf_efficientnet_lite0", FROM_TORCH, 64)],
 )
 def test_padding_may_be_a_node_or_within_one(name, exporter, size_px):
     """MindSpore's export of the one pads in the pool, PyTorch's of the other before each convolution."""
@@ -187,7 +189,7 @@ def test_padding_may_be_a_node_or_within_one(name, exporter, size_px):
         )
         assert found.passed, found.parting
         assert len(found.steps) > 110
-    if exporter is from_torch:
+    if exporter is FROM_TORCH:
         assert not found.not_compared  # each was fed apart, padding and all
 
 

@@ -15,7 +15,7 @@ from triport.converters.convert import read_parameters
 from triport.converters.formats import write_checkpoint
 from triport.converters.formats.tensors import ArrayTensor
 from triport.converters.identification.identify import IdentifyError
-from triport.converters.onnx_export.from_torch import export
+from triport.converters.onnx_export.from_torch import FROM_TORCH
 from triport.converters.onnx_export.optimize import optimized
 from triport.parity.files import localise
 from triport.parity.localise.folded import compare_folded
@@ -53,7 +53,7 @@ def checkpoint(parameters, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(parameters):
-    return export(SPEC, 10, parameters)
+    return FROM_TORCH.export(SPEC, 10, parameters)
 
 
 def written(path, parameters):
@@ -215,7 +215,7 @@ def test_files_of_two_models(checkpoint, tmp_path):
 
 def test_a_foreign_file_of_another_model(checkpoint, tmp_path):
     other = replace(get_model("resnet18"), input_size_px=32)
-    path = saved(tmp_path / "b.onnx", scrambled(export(other, 10, random_parameters(other, 10))))
+    path = saved(tmp_path / "b.onnx", scrambled(FROM_TORCH.export(other, 10, random_parameters(other, 10))))
     with pytest.raises(IdentifyError, match="its layers are not those of res2net_digits"):
         verdict_on(checkpoint, path)
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from triport.converters.convert import exporter_for
 from triport.converters.environment import import_mindspore, import_torch
 from triport.converters.names import name_map, reference_dialect
+from triport.converters.onnx_export import exporter_for
 from triport.converters.onnx_export.written_model import BATCH_AXIS, INPUT, LOGITS
 from triport.reference_models.network import Arrays, Input, Network, Realisation, Rows
 from triport.reference_models.spec import ModelSpec

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from triport.converters.environment import import_mindspore
@@ -10,36 +9,14 @@ from triport.converters.mindir.export import mindir_without_values, onnx_from_mi
 from triport.converters.names import name_map, reference_dialect
 from triport.reference_models.spec import ModelSpec
 
-from .traced_once import TracedOnce
-from .written_model import finished, with_parameters
+from .exporter import Exporter
+from .written_model import finished
 
 if TYPE_CHECKING:
-    import numpy as np
     import onnx
 
-FRAMEWORK = "MindSpore"
 
-
-def export(
-    spec: ModelSpec, num_classes: int, parameters: Mapping[str, np.ndarray], *, opset: int = 17
-) -> onnx.ModelProto:
-    """Return the MindSpore definition as an ONNX model in memory, with these parameters by canonical name."""
-    return with_parameters(trace(spec, num_classes, opset=opset), parameters)
-
-
-@TracedOnce
-def trace(spec: ModelSpec, num_classes: int, opset: int) -> onnx.ModelProto:
-    """Return the MindSpore definition as an ONNX graph whose parameters are inputs.
-
-    Args:
-        spec: the model.
-        num_classes: outputs of the head.
-        opset: of the default domain, 13 to 21.
-
-    Returns:
-        A checked graph: input `input` (N, 3, H, W) and the parameters, output `logits` (N, num_classes),
-        N free.
-    """
+def _trace(spec: ModelSpec, num_classes: int, opset: int) -> onnx.ModelProto:
     import_mindspore()
     cell = spec.build_mindspore(num_classes).set_train(False)
     names = name_map(spec, reference_dialect(spec, "mindspore"))
@@ -58,3 +35,6 @@ def _free_parameters(cell: Any) -> None:
     nothing = mindspore.Tensor([0.0], mindspore.float32)
     for parameter in cell.get_parameters():
         parameter.set_data(nothing, slice_shape=True)
+
+
+FROM_MINDSPORE = Exporter("MindSpore", _trace)

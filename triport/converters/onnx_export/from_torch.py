@@ -12,7 +12,6 @@ from __future__ import annotations
 import io
 import itertools
 import warnings
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from triport.converters.environment import import_torch
@@ -20,36 +19,14 @@ from triport.converters.names import COUNTER_LEAF
 from triport.converters.versions.torch_onnx import by_torchscript, newest_opset_of_torchscript
 from triport.reference_models.spec import ModelSpec
 
-from .traced_once import TracedOnce
-from .written_model import INPUT, LOGITS, finished, with_parameters
+from .exporter import Exporter
+from .written_model import INPUT, LOGITS, finished
 
 if TYPE_CHECKING:
-    import numpy as np
     import onnx
 
-FRAMEWORK = "PyTorch"
 
-
-def export(
-    spec: ModelSpec, num_classes: int, parameters: Mapping[str, np.ndarray], *, opset: int = 17
-) -> onnx.ModelProto:
-    """Return the PyTorch definition as an ONNX model in memory, with these parameters by canonical name."""
-    return with_parameters(trace(spec, num_classes, opset=opset), parameters)
-
-
-@TracedOnce
-def trace(spec: ModelSpec, num_classes: int, opset: int) -> onnx.ModelProto:
-    """Return the PyTorch definition as an ONNX graph whose parameters and buffers are inputs.
-
-    Args:
-        spec: the model.
-        num_classes: outputs of the head.
-        opset: of the default domain, 13 to 21.
-
-    Returns:
-        A checked graph: input `input` (N, 3, H, W) and the parameters, output `logits` (N, num_classes),
-        N free.
-    """
+def _trace(spec: ModelSpec, num_classes: int, opset: int) -> onnx.ModelProto:
     import onnx
     from onnx import version_converter
 
@@ -106,3 +83,6 @@ def _with_folded_constants(model: onnx.ModelProto) -> onnx.ModelProto:
     onnxscript.optimizer.fold_constants(graph, should_fold=lambda node: True)
     onnxscript.optimizer.remove_unused_nodes(graph)
     return ir.to_proto(graph)
+
+
+FROM_TORCH = Exporter("PyTorch", _trace)

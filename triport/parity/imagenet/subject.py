@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from triport.converters.convert import SHIPPED, check_finite, exporter_for, parameters_of
+from triport.converters.convert import SHIPPED, check_finite, parameters_of
 from triport.converters.environment import SET_HERE
 from triport.converters.formats import Checkpoint, file_sha256, open_checkpoint
 from triport.converters.identification.fit import Fit
@@ -16,6 +16,7 @@ from triport.converters.mindir.asked import is_mindir
 from triport.converters.networks.arguments import Factory, is_factory, parse_factory
 from triport.converters.networks.factories import Made, make, runtime_of
 from triport.converters.networks.registered import of_model
+from triport.converters.onnx_export import exporter_for
 from triport.converters.provenance import (
     FOLDED_KEY,
     MODEL_KEY,

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from triport.converters.comparison import Difference
-from triport.converters.convert import exporter_for
 from triport.converters.environment import MissingRuntimeError
 from triport.converters.identification.identify import IdentifyError
 from triport.converters.networks.registered import of_model
+from triport.converters.onnx_export import exporter_for
 from triport.converters.onnx_export.written_model import LOGITS
 from triport.parity.check import ModelReport, Pair
 from triport.parity.onnx_graphs import described, in_order, nodes_after, own_operators

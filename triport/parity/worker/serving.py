@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from triport.converters.convert import exporter_for
 from triport.converters.environment import import_mindspore
 from triport.converters.networks.registered import of_model
+from triport.converters.onnx_export import exporter_for
 from triport.parity.runtimes import Runner, mindspore
 from triport.reference_models.errors import TriportError
 from triport.reference_models.network import Arrays

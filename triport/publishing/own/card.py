@@ -10,12 +10,19 @@ import jinja2
 import yaml
 
 from triport.converters.published import MODEL_FILE
+from triport.parity.reference import OF_A_GRAPH, REFERENCE, WITHOUT_TORCH
 from triport.publishing import card
 from triport.publishing.folder import CARD_FILE
 from triport.publishing.licenses import hub_metadata
 from triport.publishing.texts import other_version
 
-_REFERENCES = {"pytorch-float64": "PyTorch in float64", "mindspore-float32": "MindSpore in float32"}
+from .files import is_of_onnx
+
+_REFERENCES = {
+    REFERENCE: "PyTorch in float64",
+    WITHOUT_TORCH: "MindSpore in float32",
+    OF_A_GRAPH: "ONNX Runtime in float32 without its optimiser",
+}
 
 
 def texts_of(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -29,7 +36,7 @@ def card_of(values: Mapping[str, Any]) -> tuple[str, str]:
     metadata = {
         **hub_metadata(values["license"]),
         "library_name": "onnx",
-        "tags": [*runtimes, "onnx"],
+        "tags": list(dict.fromkeys([*runtimes, "onnx"])),
     }
     start = yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True, width=10**6)
     return CARD_FILE, f"---\n{start}---\n\n{_body(values)}"
@@ -49,6 +56,7 @@ def _body(values: Mapping[str, Any]) -> str:
         m=values,
         reference=_REFERENCES[values["parity"]["reference"]],
         files=[(name, file) for name, file in sorted(values["files"].items()) if name != CARD_FILE],
+        as_it_is=is_of_onnx(values),
         parameters=len(first),
         in_graph=sum(MODEL_FILE in entry["files"] for entry in first),
     )

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from triport.converters.published import MANIFEST, MODEL_FILE
 from triport.parity.candidates import GIVEN_FILE
 from triport.parity.judge.tolerance import FLOAT32
-from triport.parity.reference import REFERENCE, WITHOUT_TORCH
+from triport.parity.reference import OF_A_GRAPH, REFERENCE, WITHOUT_TORCH
 from triport.publishing.candidates import LARGEST_NOISE
 from triport.publishing.folder import PYTORCH_FILE
 from triport.publishing.licenses import LicenseError, license_of
 
-from .files import FIRST_FILES, SECOND_FILES, weights_files, what_of
+from .files import AS_IT_IS, FIRST_FILES, SECOND_FILES, is_of_onnx, weights_files, what_of
 
 
 def claim_problems(folder: Path, values: Mapping[str, Any]) -> Iterator[str]:
@@ -34,8 +34,13 @@ def _license_problems(values: Mapping[str, Any]) -> Iterator[str]:
 
 def _file_problems(values: Mapping[str, Any]) -> Iterator[str]:
     nets, taken = values["nets"], set[str]()
+    if is_of_onnx(values) and (len(nets) != 1 or values["map"] or values["graph"]["exporter"] != AS_IT_IS):
+        yield "is of an .onnx file, which is published as it is and alone, and says otherwise"
+    if not is_of_onnx(values) and values["graph"]["exporter"] == AS_IT_IS:
+        yield "says that the graph is the source's, which is no .onnx file"
     for net in nets:
-        first, second = FIRST_FILES[net["runtime"]], SECOND_FILES[net["runtime"]]
+        first = FIRST_FILES[net["runtime"]]
+        second = SECOND_FILES.get(net["runtime"], first)
         expected = second if first in taken else first
         taken.add(expected)
         if net["file"] != expected:
@@ -52,10 +57,12 @@ def _file_problems(values: Mapping[str, Any]) -> Iterator[str]:
 def _parity_problems(values: Mapping[str, Any]) -> Iterator[str]:
     parity = values["parity"]
     runtimes = [net["runtime"] for net in values["nets"]]
-    expected = REFERENCE if "pytorch" in runtimes else WITHOUT_TORCH
+    found = [pair["candidate"] for pair in parity["pairs"]]
+    expected = _reference_of(runtimes, found, parity["reference"])
     if parity["reference"] != expected:
         yield f"its reference is {parity['reference']}, of such networks it is {expected}"
-    found = [pair["candidate"] for pair in parity["pairs"]]
+    if "onnx" in runtimes and expected != REFERENCE and not parity["not_run"]:
+        yield "does not say why its reference is not PyTorch in float64"
     if len(set(found)) != len(found):
         yield "compares one candidate twice"
     if GIVEN_FILE not in found:
@@ -81,6 +88,16 @@ def _parity_problems(values: Mapping[str, Any]) -> Iterator[str]:
         yield f"its parity is of another {MODEL_FILE}"
 
 
+def _reference_of(runtimes: Sequence[str], candidates: Sequence[str], said: str) -> str:
+    """Return what the reference must be; of an .onnx file it is one of those written from its graph."""
+    if "onnx" not in runtimes:
+        return REFERENCE if "pytorch" in runtimes else WITHOUT_TORCH
+    if "pytorch" in candidates:
+        return REFERENCE
+    # MindSpore as the reference is not compared with itself
+    return OF_A_GRAPH if "mindspore" in candidates or said == REFERENCE else said
+
+
 def _pair_problems(pair: Mapping[str, Any], noises: Mapping[str, float]) -> Iterator[str]:
     if set(pair["outputs"]) != set(noises):
         yield f"{pair['candidate']} was compared in other outputs than the graph's"
@@ -98,7 +115,7 @@ def _ledger_problems(values: Mapping[str, Any]) -> Iterator[str]:
     for file in weights_files(values):
         if not any(file in entry["files"] for entry in parameters):
             yield f"its ledger has no parameter in {file}"
-    if values["map"] or len(weights_files(values)) == 1:
+    if values["map"] or len(weights_files(values)) < 2:
         return
     for entry in parameters:
         lacking = set(weights_files(values)) - entry["files"].keys()

@@ -11,7 +11,9 @@ from triport.publishing.folder import CARD_FILE, MINDSPORE_FILE, PYTORCH_FILE
 NAMES_FILE = "NAMES.toml"
 SAMPLE_FILE = "sample.safetensors"
 SECOND_FILES = {"pytorch": "model_b.safetensors", "mindspore": "model_b.ckpt"}
-FIRST_FILES = {"pytorch": PYTORCH_FILE, "mindspore": MINDSPORE_FILE}
+FIRST_FILES = {"pytorch": PYTORCH_FILE, "mindspore": MINDSPORE_FILE, "onnx": MODEL_FILE}
+# what a manifest says made the graph of an .onnx file
+AS_IT_IS = "the source"
 _WHAT = {
     MODEL_FILE: "the graph with its weights, in ONNX",
     PYTORCH_FILE: "weights, PyTorch's names",
@@ -30,8 +32,15 @@ def what_of(name: str) -> str:
 
 
 def weights_files(values: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the files with weights alone; the one with PyTorch's names is always made."""
+    """Return the files with weights alone; the one with PyTorch's names is made of all but an .onnx file."""
+    if is_of_onnx(values):
+        return ()
     return tuple(dict.fromkeys([PYTORCH_FILE, *(net["file"] for net in values["nets"])]))
+
+
+def is_of_onnx(values: Mapping[str, Any]) -> bool:
+    """Return whether the network is an .onnx file, which has its weights within."""
+    return any(net["runtime"] == "onnx" for net in values["nets"])
 
 
 def files_of(values: Mapping[str, Any]) -> tuple[frozenset[str], frozenset[str]]:

@@ -1,71 +1,14 @@
-"""The ONNX file of a network of one's own: made by the converter that proves it, and its signature."""
+"""What the ONNX file of a network of one's own says of itself, and whether it is what the manifest says."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from triport.converters.formats import short
-from triport.converters.networks.arguments import Factory
-from triport.converters.networks.factories import Made, make
-from triport.converters.networks.input_specs import InputSpec
 from triport.converters.provenance import VERSION_KEY
 from triport.converters.published import MANIFEST, MODEL_FILE
-from triport.converters.request import Request
-from triport.publishing.folder import MINDSPORE_FILE
-from triport.publishing.outcome import NotPublishableError, PublishError
-
-if TYPE_CHECKING:
-    from triport.parity.graphs.result import AnyConversion
-    from triport.parity.module_export.result import ModuleConversion
-    from triport.parity.subjects.own import LoadedNet
-
-Progress = Callable[[str], None]
-
-
-def write_graph(
-    factory: Factory, specs: Sequence[InputSpec], loaded: LoadedNet, folder: Path, progress: Progress
-) -> dict[str, Any]:
-    """Write the first network as ONNX, and return what the manifest says of how that was proven.
-
-    Raises:
-        NotPublishableError: no graph is right.
-    """
-    from triport.parity.graphs.convert import convert_cell
-    from triport.parity.graphs.result import result_of
-    from triport.parity.module_export.convert import convert_module
-    from triport.parity.module_export.proven import with_values
-
-    runtime, realisation = next(iter(loaded.network.realisations.items()))
-    output = folder / MODEL_FILE
-    done: ModuleConversion | AnyConversion
-    if runtime == "pytorch":
-        module = with_values(realisation.build(), realisation.names, loaded.parameters)
-        request = Request(to="onnx", output=output, inputs=tuple(specs))
-        done = convert_module(module, factory.name, request, progress)
-        exporter, proof = str(done.exporter), f"{done.reference}: {done.verdict}"
-    else:
-        if any(spec.name or spec.free or spec.values for spec in specs):
-            raise PublishError(
-                "--input: of a Cell, sizes and an element type are said; its inputs have the names that "
-                "`construct` gives them, and the leading axis is the free one"
-            )
-        made = Made(factory, make(factory).network, "mindspore")
-        checkpoint = folder / MINDSPORE_FILE
-        done = result_of(lambda: convert_cell(made, specs, output, checkpoint=checkpoint, progress=progress))
-        exporter, proof = "MindIR", str(done.comparison)
-    if not done.passed:
-        raise NotPublishableError(
-            f"{factory.text}: no ONNX graph of it is right: {proof}. `convert` says more. Nothing was written"
-        )
-    if output.with_name(f"{MODEL_FILE}.data").exists():
-        raise NotPublishableError(
-            f"{factory.text}: has more than 2 GiB of weights, which one ONNX file cannot hold. Nothing was "
-            "written"
-        )
-    notes = [short(str(note), 900) for note in done.warnings]
-    return {"exporter": exporter, "opset": done.opset, "proof": short(proof, 900), "notes": notes}
 
 
 def signature_of(path: Path) -> dict[str, list[dict[str, Any]]]:

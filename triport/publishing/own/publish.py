@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +16,20 @@ from triport.converters.formats import (
     Checkpoint,
     check_target,
     file_sha256,
-    open_checkpoint,
     short,
     write_checkpoint,
 )
-from triport.converters.networks.arguments import Factory, parse_net
+from triport.converters.networks.arguments import Factory, NetFile
 from triport.converters.published import MODEL_FILE
 from triport.converters.versions.installed import installed_versions
 from triport.parity.candidates import given_file
 from triport.parity.check import ModelReport, check_model
 from triport.parity.inputs import Inputs, sample_feed
 from triport.parity.options import Options
-from triport.parity.reference import REFERENCE
+from triport.parity.reference import REFERENCE, WITHOUT_TORCH
 from triport.parity.runtimes import Runner
 from triport.parity.runtimes.mindspore import MindSporeRunner
+from triport.parity.runtimes.onnx import OnnxRunner
 from triport.parity.runtimes.pytorch import PyTorchRunner
 from triport.parity.subjects.own import LoadedNet, load_nets, net_subject
 from triport.publishing import manifest
@@ -37,60 +37,20 @@ from triport.publishing.candidates import LARGEST_NOISE
 from triport.publishing.finishing import date_given, finished
 from triport.publishing.folder import appearing, check_free
 from triport.publishing.licenses import license_of
-from triport.publishing.outcome import NotPublishableError, Published, PublishError
+from triport.publishing.outcome import NotPublishableError, Published
 from triport.reference_models.errors import listed
 from triport.reference_models.network import Arrays
 
 from .files import NAMES_FILE
-from .graph import signature_of, write_graph
+from .graph import signature_of
+from .network import OwnNetwork, holds_weights
 from .sample import write_sample
+from .source import opened
 from .weights import accounted, layouts_of, ledger_of, map_of, realisations_of
+from .written_graph import write_graph
 
 Progress = Callable[[str], None]
 _SEED = 0
-
-
-@dataclass(frozen=True, slots=True)
-class OwnNetwork:
-    """What is said of a network of one's own.
-
-    Attributes:
-        nets: NETs: one, or two of which the second is to compute the same.
-        inputs: what goes into them, as `--input` says it.
-        names: the NAMES.toml of two whose parameters have other names, or lie otherwise.
-        preprocessing: one line that the card repeats; None says that nobody has stated it.
-    """
-
-    nets: tuple[str, ...]
-    inputs: tuple[str, ...]
-    names: Path | None = None
-    preprocessing: str | None = None
-
-    def factories(self) -> list[Factory]:
-        """Return the networks that are named.
-
-        Raises:
-            PublishError: they are not one or two networks in code, or something of them is missing.
-        """
-        if not 1 <= len(self.nets) <= 2:
-            raise PublishError(f"--net: expected one network or two, found {len(self.nets)}")
-        if not self.inputs:
-            raise PublishError("--net: say with --input what goes into the network: --input 1x3x224x224")
-        if self.names is not None and len(self.nets) != 2:
-            raise PublishError("--names: is of two networks: name the second with another --net")
-        stated = self.preprocessing
-        if stated is not None and not (0 < len(stated) <= 1000 and stated.isprintable()):
-            raise PublishError("--preprocessing: expected one line of at most 1,000 characters")
-        found = [parse_net(word) for word in self.nets]
-        for net, word in zip(found, self.nets, strict=True):
-            if not isinstance(net, Factory):
-                raise PublishError(
-                    f"--net {short(word)}: expected a network in code, package.module:factory or "
-                    "path/file.py:factory. A model that triport knows is published with --model. Of a file "
-                    "with a graph, `convert FILE.onnx --to pytorch` (or mindspore) writes a network in code "
-                    "and its weights; a .mindir file goes --to onnx before"
-                )
-        return [net for net in found if isinstance(net, Factory)]
 
 
 def publish_network(
@@ -115,12 +75,13 @@ def publish_network(
         TriportError: the source or what was said of it is wrong, or a runtime is missing.
     """
     license, date = license_of(license), date_given()
-    factories = own.factories()
+    networks = own.networks(source)
     check_free(output)
     prepare()
     progress(f"building {own.nets[0]}")
-    subject = net_subject(own.nets, own.inputs, str(source), own.names)
-    checkpoint = open_checkpoint(source)
+    weights = None if holds_weights(networks[0]) else str(source)
+    subject = net_subject(own.nets, own.inputs, weights, own.names)
+    checkpoint = opened(source)
     loaded = load_nets(subject, _SEED)
     said = {
         "license": license,
@@ -133,12 +94,13 @@ def publish_network(
         _write_weights(loaded, folder)
         if own.names is not None:
             (folder / NAMES_FILE).write_bytes(own.names.read_bytes())
-        graph = write_graph(factories[0], subject.specs, loaded, folder, progress)
+        graph = write_graph(networks[0], subject.specs, loaded, folder, progress)
         signature = signature_of(folder / MODEL_FILE)
+        names = ledger_of(checkpoint, loaded, folder)
         report, reference, feed = _parity(loaded, folder, progress)
         _check_parity(source, report)
         progress("writing the card and the manifest")
-        titles = [_title(one) for one in factories]
+        titles = [_title(one) for one in networks]
         values: dict[str, Any] = {
             **_of_triport(loaded, titles),
             **said,
@@ -146,7 +108,7 @@ def publish_network(
             "graph": graph,
             "map": None if own.names is None else map_of(loaded, folder),
             "parity": _parity_entry(report, own.nets, titles, signature, folder),
-            "names": ledger_of(loaded, folder),
+            "names": names,
         }
         write_sample(folder, feed, reference, values)
         content = finished(folder, values)
@@ -177,11 +139,14 @@ def _of_source(source: Path, checkpoint: Checkpoint, dropped: list[dict[str, str
     }
 
 
-def _title(factory: Factory) -> str:
-    """Return where a network is made, without the folders of the publisher's machine."""
-    if isinstance(factory.module, Path):
-        return short(factory.text.replace(str(factory.module), factory.module.name, 1), 300)
-    return short(factory.text, 300)
+def _title(net: Factory | NetFile) -> str:
+    """Return what a network is, without the folders of the publisher's machine."""
+    if isinstance(net, NetFile):
+        return short(net.path.name, 300)
+    if isinstance(net.module, Path):
+        made = f"{net.module.name}:{net.attribute}"
+        return short(net.text.replace(str(net.module), net.module.name, 1) if net.is_called else made, 300)
+    return short(net.text, 300)
 
 
 def _write_weights(loaded: LoadedNet, folder: Path) -> None:
@@ -210,11 +175,14 @@ def _parity(
         ],
         progress=lambda step, done, total: progress(f"parity: {step}"),
     )
+    report = replace(report, not_run=(*report.not_run, *loaded.refused))
     runner: Runner
     if report.pairs[0].reference == REFERENCE:
         runner = PyTorchRunner(network, parameters, dtype="float64")
-    else:
+    elif report.pairs[0].reference == WITHOUT_TORCH:
         runner = MindSporeRunner(network, parameters)
+    else:
+        runner = OnnxRunner(folder / MODEL_FILE, network, optimize=False)
     return report, runner.run(feed), feed
 
 
@@ -285,7 +253,8 @@ def _notes(values: dict[str, Any]) -> Iterator[str]:
     yield "no accuracy is claimed: triport knows no published figure of this network"
     if values["preprocessing"] is None:
         yield "preprocessing is not stated; --preprocessing says it in one line"
-    yield "the network's code is not in the folder: say on its page where it is"
+    if any(net["file"] != MODEL_FILE for net in values["nets"]):
+        yield "the network itself is not in the folder: say on its page where it is"
     if values["map"] and "NOT PROVEN" in values["map"]["standing"]:
         yield f"the map is {values['map']['standing']}"
     yield from (f"not run: {one}" for one in values["parity"]["not_run"])

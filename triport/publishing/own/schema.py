@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from triport.parity.reference import REFERENCE, WITHOUT_TORCH
+from triport.parity.reference import REFERENCES
 from triport.publishing.manifest import NETWORK_SCHEMA
 from triport.publishing.rules import (
     COUNT,
@@ -30,7 +30,7 @@ from triport.publishing.rules import (
     text,
 )
 
-_RUNTIME = one_of("pytorch", "mindspore")
+_RUNTIME = one_of("pytorch", "mindspore", "onnx")
 
 
 def _axis(value: Any, place: str) -> Iterator[str]:
@@ -62,7 +62,7 @@ RULE = record(
     not_stored=items(LINE),
     map=nullable(record(standing=LINE, source=FILE, target=FILE, into=one_of("a", "b"))),
     parity=record(
-        reference=one_of(REFERENCE, WITHOUT_TORCH),
+        reference=one_of(*REFERENCES),
         noise=table(LINE, ERROR),
         files=table(FILE, HASH),
         pairs=items(
@@ -88,8 +88,7 @@ RULE = record(
             shape=items(integer(0, 2**40), 0, 32),
             dtype=text(r"\w{1,20}"),
             sha256=HASH,
-        ),
-        1,
+        )
     ),
     files=FILES,
 )

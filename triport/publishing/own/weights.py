@@ -30,6 +30,9 @@ _COUNTER = "num_batches_tracked"
 
 def realisations_of(loaded: LoadedNet) -> list[tuple[str, Realisation]]:
     """Return the realisations with the file of each, in the order in which they were named."""
+    within = loaded.network.realisations.get("onnx")
+    if within is not None:  # others are written from its graph, to run beside it
+        return [(MODEL_FILE, within)]
     found = [(one.runtime, one) for one in loaded.network.realisations.values()]
     found += [(runtime, network.realisations[runtime]) for _, runtime, network in loaded.rivals]
     files: list[tuple[str, Realisation]] = []
@@ -52,6 +55,9 @@ def accounted(checkpoint: Checkpoint, loaded: LoadedNet) -> list[dict[str, str]]
     Raises:
         NotPublishableError: something is lost, changed, or no number.
     """
+    if "onnx" in loaded.network.realisations:  # the file itself is published
+        _check_finite(checkpoint)
+        return []
     layouts = [own_arrays(one, loaded.parameters) for _, one in realisations_of(loaded)]
     layouts.append(dict(loaded.parameters))
     kept = {name for _, one in realisations_of(loaded) for name in one.kept}
@@ -71,12 +77,33 @@ def accounted(checkpoint: Checkpoint, loaded: LoadedNet) -> list[dict[str, str]]
             dropped.append((name, "a constant of the graph"))
         else:
             problems.append(f"{short(name)}: the network has no such parameter")
+    _refuse(checkpoint, problems)
+    return [{"name": short(name), "reason": short(reason, 900)} for name, reason in dropped]
+
+
+def _refuse(checkpoint: Checkpoint, problems: list[str]) -> None:
     if problems:
         raise NotPublishableError(
             f"{checkpoint.path}: cannot be published as this network's weights\n{listed(problems)}\n"
             "Nothing was written"
         )
-    return [{"name": short(name), "reason": short(reason, 900)} for name, reason in dropped]
+
+
+def _check_finite(checkpoint: Checkpoint) -> None:
+    """Raise NotPublishableError where a weight is no number; a constant, as of a mask, may be infinite."""
+    _refuse(
+        checkpoint,
+        [
+            f"{short(name)}: NaN" if tensor.count == 1 else f"{short(name)}: NaN or Inf"
+            for name, tensor in checkpoint.tensors.items()
+            if "float" in tensor.dtype and not _is_number(tensor.numpy(), infinite=tensor.count == 1)
+        ],
+    )
+
+
+def _is_number(values: np.ndarray, infinite: bool) -> bool:
+    values = values.astype(np.float64)
+    return bool((~np.isnan(values) if infinite else np.isfinite(values)).all())
 
 
 def _same(first: np.ndarray, second: np.ndarray) -> bool:
@@ -87,16 +114,25 @@ def _same(first: np.ndarray, second: np.ndarray) -> bool:
 
 def layouts_of(loaded: LoadedNet) -> dict[str, dict[str, np.ndarray]]:
     """Return what each weights file holds, by name."""
+    if "onnx" in loaded.network.realisations:
+        return {}
     files = {file: own_arrays(one, loaded.parameters) for file, one in realisations_of(loaded)}
     return {PYTORCH_FILE: dict(loaded.parameters)} | files
 
 
-def ledger_of(loaded: LoadedNet, folder: Path) -> list[dict[str, Any]]:
+def ledger_of(checkpoint: Checkpoint, loaded: LoadedNet, folder: Path) -> list[dict[str, Any]]:
     """Return an entry for each tensor: its name in each file that has these bits under a name for it.
+
+    Args:
+        checkpoint: the source.
+        loaded: the networks with their weights.
+        folder: with the files that hold them.
 
     Raises:
         NotPublishableError: the graph has other values under a parameter's name.
     """
+    if "onnx" in loaded.network.realisations:
+        return _ledger_of_onnx(checkpoint, folder)
     first = realisations_of(loaded)[0][1]
     entries: dict[tuple[str, str], dict[str, Any]] = {}
     for file, one in realisations_of(loaded):
@@ -114,6 +150,18 @@ def ledger_of(loaded: LoadedNet, folder: Path) -> list[dict[str, Any]]:
             _enter(entries, MODEL_FILE, own, name, np.asarray(loaded.parameters[name]))
         else:
             raise NotPublishableError(f"{MODEL_FILE}: {short(own)} holds other bits than the source")
+    return list(entries.values())
+
+
+def _ledger_of_onnx(checkpoint: Checkpoint, folder: Path) -> list[dict[str, Any]]:
+    entries: dict[tuple[str, str], dict[str, Any]] = {}
+    written = open_checkpoint(folder / MODEL_FILE).tensors
+    for name in written.keys() | checkpoint.tensors.keys():
+        if name not in written or not _same(written[name].numpy(), checkpoint.tensors[name].numpy()):
+            raise NotPublishableError(f"{MODEL_FILE}: {short(name)} holds other bits than the source")
+    for name, tensor in written.items():
+        is_weight = "float" in tensor.dtype and tensor.count > 1
+        _enter(entries, MODEL_FILE, name, name, tensor.numpy(), "parameter" if is_weight else "constant")
     return list(entries.values())
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from triport.converters.onnx_export.traced_once import TracedOnce
+from triport.converters.onnx_export.exporter import Exporter
 from triport.reference_models.spec import get_model
 
 DIGITS = get_model("res2net_digits")
@@ -17,34 +17,33 @@ def traced():
 
     asked = []
 
-    @TracedOnce
     def trace(spec, num_classes, opset):
         asked.append((spec.name, spec.input_size_px, num_classes, opset))
         return ModelProto(producer_name=repr(asked[-1]))
 
-    return asked, trace
+    return asked, Exporter("a framework", trace)
 
 
 def test_the_second_caller_has_a_graph_of_its_own(traced):
-    asked, trace = traced
-    first = trace(DIGITS, 10)
+    asked, exporter = traced
+    first = exporter.trace(DIGITS, 10)
     first.producer_name = "changed"
-    assert trace(DIGITS, 10).producer_name == repr(("res2net_digits", DIGITS.input_size_px, 10, 17))
+    assert exporter.trace(DIGITS, 10).producer_name == repr(("res2net_digits", DIGITS.input_size_px, 10, 17))
     assert len(asked) == 1
 
 
 def test_weights_and_figures_make_no_other_graph(traced):
-    asked, trace = traced
-    trace(DIGITS, 10)
-    trace(replace(DIGITS, weights=(), same_weights_as=()), 10)
+    asked, exporter = traced
+    exporter.trace(DIGITS, 10)
+    exporter.trace(replace(DIGITS, weights=(), same_weights_as=()), 10)
     assert len(asked) == 1
 
 
 def test_it_can_be_told_to_trace_anew(traced):
-    asked, trace = traced
-    trace(DIGITS, 10)
-    trace.forget()
-    trace(DIGITS, 10)
+    asked, exporter = traced
+    exporter.trace(DIGITS, 10)
+    exporter.forget()
+    exporter.trace(DIGITS, 10)
     assert len(asked) == 2
 
 
@@ -61,16 +60,15 @@ def test_it_can_be_told_to_trace_anew(traced):
     ids=["size", "configuration", "name", "family", "classes", "opset"],
 )
 def test_whatever_the_graph_depends_on_is_asked_for_anew(traced, changed, num_classes, opset):
-    asked, trace = traced
-    trace(DIGITS, 10)
-    trace(changed, num_classes, opset=opset)
+    asked, exporter = traced
+    exporter.trace(DIGITS, 10)
+    exporter.trace(changed, num_classes, opset=opset)
     assert len(asked) == 2
 
 
 def test_a_failure_is_not_kept():
     outcomes = iter([ValueError("once more"), None])
 
-    @TracedOnce
     def fails_first(spec, num_classes, opset):
         from onnx import ModelProto
 
@@ -79,6 +77,7 @@ def test_a_failure_is_not_kept():
             raise outcome
         return ModelProto(producer_name="in the end")
 
+    exporter = Exporter("a framework", fails_first)
     with pytest.raises(ValueError, match="once more"):
-        fails_first(DIGITS, 10)
-    assert fails_first(DIGITS, 10).producer_name == "in the end"
+        exporter.trace(DIGITS, 10)
+    assert exporter.trace(DIGITS, 10).producer_name == "in the end"
