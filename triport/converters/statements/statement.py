@@ -24,6 +24,7 @@ Subject = Literal[
     "preparation",
     "unknown",
     "unread",
+    "class",
 ]
 
 _MODEL_KEYS = (
