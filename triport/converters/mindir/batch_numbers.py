@@ -33,7 +33,8 @@ def batch_numbers(cell: Any, least: int) -> tuple[int, ...]:
 
 
 def _numbers_of(cell: Any) -> Iterator[int]:
-    waiting, seen = list(_methods(type(cell))), set()
+    waiting = list(_methods(type(cell)))
+    seen: set[FunctionType] = set()
     while waiting and len(seen) < _MOST_FUNCTIONS:
         function = waiting.pop()
         if function in seen:
