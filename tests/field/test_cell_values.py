@@ -266,10 +266,50 @@ def test_exp_of_another_argument(build: Build, tmp_path: Path, factor: float) ->
     source="found by trying: ops.softplus, and ops.logsigmoid below -88, of MindSpore 2.10",
     outcome="Equal: the file is compared where MindSpore gives numbers, and their scale is that of all.",
 )
-@pytest.mark.parametrize("expression", ["ops.softplus(x)", "ops.logsigmoid(x)"])
+@pytest.mark.parametrize("expression", ["ops.softplus(x)", "ops.logsigmoid(x)", "ops.logsigmoid(x * 100)"])
 def test_softplus_and_logsigmoid(build: Build, tmp_path: Path, expression: str) -> None:
     done = convert(build(expression), InputSpec((2, 10)), tmp_path / "x.onnx")
     assert done.comparison.verdict == "equal"
+
+
+@pytest.mark.field(
+    case="the logarithm of a sigmoid near -1000, where MindSpore gives -inf alone",
+    source="found by trying: ops.log(ops.sigmoid(x - 1000)) was called not equal, or its batch fixed",
+    outcome="Not compared, with the reason, and kept; where some numbers are finite these are compared.",
+)
+@pytest.mark.parametrize(
+    ("expression", "verdict"),
+    [
+        ("ops.log(ops.sigmoid(x - 1000))", "not compared: MindSpore gives infinities alone, as its exp"),
+        ("ops.log(ops.sigmoid(x * 30 - 70))", "equal"),
+        ("ops.log(x * 0)", "equal"),
+    ],
+)
+def test_a_sigmoid_that_is_nothing(build: Build, tmp_path: Path, expression: str, verdict: str) -> None:
+    done = convert(build(expression), InputSpec((2, 10)), tmp_path / "x.onnx")
+    assert done.comparison.verdict.startswith(verdict)
+    assert done.batch == "free"
+    assert ("exp overflows" in done.comparison.note) == ("70" in expression)
+
+
+@pytest.mark.field(
+    case="a file that is wrong where MindSpore overflows elsewhere",
+    source="the counterpart: an infinity must not excuse another difference",
+    outcome="Not equal: what is finite is compared, and infinities of another cause are no overflow.",
+)
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [("Mul", ["input", "wrong"], "m"), ("Softplus", ["m"], "s"), ("Neg", ["s"], "output")],
+        [("Neg", ["input"], "m"), ("Relu", ["m"], "s"), ("Neg", ["s"], "output")],
+    ],
+)
+def test_an_overflow_excuses_nothing_else(build: Build, tmp_path: Path, nodes: Any) -> None:
+    made = [helper.make_node(kind, inputs, [output]) for kind, inputs, output in nodes]
+    constants = {"wrong": np.array(-1.01, np.float32)} if made[0].op_type == "Mul" else {}
+    cell = build("ops.logsigmoid(x * 100)" if not constants else "ops.logsigmoid(x)")
+    found = compare_nodes(cell, made, (3, 200), tmp_path / "x.onnx", constants=constants)
+    assert found.verdict == "not equal"
 
 
 DETECT = (

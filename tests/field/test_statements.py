@@ -446,6 +446,29 @@ def test_the_graph_tells_which_model(tmp_path, run_cli, model):
     assert not any("weights are of" in one for one in report["assumed"])
 
 
+def with_second_output(model):
+    before = next(node for node in model.graph.node if "logits" in node.output).input[0]
+    model.graph.output.append(onnx.helper.make_tensor_value_info(before, onnx.TensorProto.FLOAT, None))
+
+
+@pytest.mark.field(
+    case="an ONNX file with a model's graph and a second output",
+    source="found by trying: torch.onnx.export of a network that returns its features too",
+    outcome="The weights are converted, and the output names what was not compared and is not written.",
+)
+def test_a_second_output(tmp_path, run_cli, exported):
+    model = onnx.ModelProto()
+    model.CopyFrom(exported)
+    with_second_output(model)
+    path = tmp_path / "a.onnx"
+    path.write_bytes(model.SerializeToString())
+    done = run_cli("convert", path, "--to", "pytorch", "-o", tmp_path / "a.pth")
+    words = "the graph has 2 outputs: logits was compared with the model's, and"
+    assert done.exit_code == 0, done.stderr
+    assert words in " ".join(done.stdout.split())
+    assert words in json.loads(run_cli("inspect", path, "--json", "-").stdout)["notes"][0]
+
+
 @pytest.mark.field(
     case="an ONNX file of weights alone",
     source="scripts that keep initializers in a model without a node or an output",

@@ -194,3 +194,34 @@ def test_a_map_that_nobody_proved_is_said(publish, apart, tmp_path):
 def test_what_makes_no_sense_is_one_message(publish, apart, words, message):
     done, _ = publish(apart, *words, code=2)
     assert message in done.stderr and "Traceback" not in done.output
+
+
+GATES = "tests.publishing.gated_networks"
+
+
+@pytest.fixture
+def gates(tmp_path):
+    """Weights of a network that ends in tanh."""
+    random = np.random.default_rng(0)
+    arrays = {name: (0.1 * random.normal(size=size)).astype(np.float32) for name, size in SIZES.items()}
+    return write_weights(tmp_path / "gates.safetensors", arrays)
+
+
+SIZES = {"0.weight": (64, 64), "0.bias": (64,)}
+
+
+def test_what_is_equal_but_for_mindspores_kernels_is_published_and_said(publish, gates):
+    nets = ("--net", f"{GATES}:torch_gates", "--net", f"{GATES}:mindspore_gates")
+    done, folder = publish(gates, *nets, "--input", "4x64", "--license", "mit")
+    pairs = json.loads((folder / "triport.json").read_text())["parity"]["pairs"]
+    said = {pair["candidate"]: pair.get("but_for", "") for pair in pairs}
+    assert "its kernels compute" in said["mindspore"] and not said["onnxruntime (given file)"]
+    assert "**Equal but for its own kernels**: mindspore" in (folder / "README.md").read_text()
+    assert "mindspore is equal but for its own kernels" in " ".join(done.output.split())
+    assert verify(folder).passed
+
+
+def test_what_only_mindspore_could_confirm_is_refused_with_the_reason(publish, gates):
+    net = ("--net", f"{GATES}:mindspore_gates", "--input", "4x64", "--license", "mit")
+    done, _ = publish(gates, *net, code=1)
+    assert "whose kernels approximate some functions" in " ".join(done.stderr.split())

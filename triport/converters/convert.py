@@ -18,7 +18,7 @@ from triport.converters.formats import (
     open_checkpoint,
     write_checkpoint,
 )
-from triport.converters.graphs.verdict import graph_verdict
+from triport.converters.graphs.verdict import GraphVerdict, graph_verdict
 from triport.converters.identification.fit import Fit
 from triport.converters.identification.identify import PARAMETER_DTYPES, identify
 from triport.converters.names import COUNTER_LEAF, get_dialect, name_map, reference_dialect
@@ -129,7 +129,9 @@ def _read(path: Path, request: Request) -> _Job:
         )
     dtypes = FLOATS if request.dtype else PARAMETER_DTYPES
     found = identify(checkpoint, request.model, dtypes, request.with_head)
-    not_compared = check_graph(checkpoint, found)
+    graph = check_graph(checkpoint, found)
+    if graph is not None:
+        found = found._replace(notes=(*found.notes, *graph.notes))
     prepared = request.prepared
     if prepared is None:
         prepared = preparation_of(checkpoint, found.spec, found.dialect.name, request.model)
@@ -142,23 +144,21 @@ def _read(path: Path, request: Request) -> _Job:
             which = "the source itself" if one == checkpoint.path else f"{path}'s own external data"
             raise ConvertError(f"{output}: is {which}. Name another output with -o")
     written = _target_dialect(found.spec, request.to, request.dialect)
-    return _Job(checkpoint, found, prepared, not_compared, output, written)
+    return _Job(checkpoint, found, prepared, graph.not_compared if graph else None, output, written)
 
 
-def check_graph(checkpoint: Checkpoint, found: Fit) -> str | None:
+def check_graph(checkpoint: Checkpoint, found: Fit) -> GraphVerdict | None:
     """Refuse a file whose graph is not its model's: the same weights are another function there.
 
     Returns:
-        Why the graph was not compared; None where it was, or where the file has none.
+        What became of comparing the graphs; None where the file has none.
 
     Raises:
         ConvertError: the graphs differ; the message lists where.
     """
     verdict = graph_verdict(checkpoint, found.spec, found.names)
-    if verdict is None or verdict.equal:
-        return None
-    if verdict.not_compared is not None:
-        return verdict.not_compared
+    if verdict is None or not verdict.differences:
+        return verdict
     raise ConvertError(
         f"{checkpoint.path}: has the parameters of {found.spec.name} and another graph, in "
         f"{len(verdict.differences)} places\n"

@@ -87,7 +87,8 @@ class Inspection:
     def notes(self) -> tuple[str, ...]:
         """What was decided in reading the file."""
         of_pair = self.pair.notes if self.pair is not None else ()
-        return (*self.checkpoint.notes, *(self.fits[0].notes if self.fits else ()), *of_pair)
+        of_graph = self.graph.notes if self.graph is not None else ()
+        return (*self.checkpoint.notes, *(self.fits[0].notes if self.fits else ()), *of_pair, *of_graph)
 
     @property
     def dtypes(self) -> dict[str, int]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from triport.converters.formats.tensors import short
@@ -96,19 +96,20 @@ def items(rule: Rule, least: int = 0, most: int = 10**6) -> Rule:
     return check
 
 
-def record(**rules: Rule) -> Rule:
-    """Return the rule of an object with just these keys."""
+def record(optional: Mapping[str, Rule] | None = None, /, **rules: Rule) -> Rule:
+    """Return the rule of an object with just these keys, and maybe some of the optional ones."""
+    every = {**rules, **(optional or {})}
 
     def check(value: Any, place: str) -> Iterator[str]:
         if not isinstance(value, dict):
             yield _wrong(place, value, "an object")
             return
-        missing, others = sorted(rules.keys() - value.keys()), sorted(value.keys() - rules.keys())
+        missing, others = sorted(rules.keys() - value.keys()), sorted(value.keys() - every.keys())
         if missing:
             yield f"{_place(place)} lacks {', '.join(missing)}"
         if others:
             yield f"{_place(place)} has {', '.join(map(short, others[:10]))}, which triport does not write"
-        for key, rule in rules.items():
+        for key, rule in every.items():
             if key in value:
                 yield from rule(value[key], f"{place}.{key}" if place else key)
 

@@ -96,6 +96,7 @@ _PARITY = record(
     files=table(FILE, HASH),
     pairs=items(
         record(
+            {"but_for": record(functions=items(LINE, 1, 20), how=LINE, off=LINE)},
             candidate=LINE,
             device=text(r"[\w:]{1,20}"),
             max_abs=ERROR,

@@ -9,6 +9,7 @@ from typing import Any
 
 from triport import __version__
 from triport.converters.statements.preparation import Preparation
+from triport.parity.but_for import ButForKernels
 from triport.parity.check import ModelReport, Pair
 from triport.parity.judge.comparison import Comparison
 from triport.parity.reports.page import page_of
@@ -90,12 +91,21 @@ def parity_entry(report: ModelReport, largest: float, not_run: list[dict[str, st
                 "tolerance": pair.comparison.tolerance,
                 "top1_agreement": pair.comparison.top1_agreement,
                 "passed": pair.comparison.passed,
+                **({"but_for": _entry_of(pair.but_for)} if pair.but_for else {}),
                 "versions": dict(pair.versions),
             }
             for pair in report.pairs
         ],
         "not_run": not_run,
     }
+
+
+def _entry_of(but_for: ButForKernels) -> dict[str, Any]:
+    return {"functions": list(but_for.functions), "how": but_for.how, "off": but_for.off}
+
+
+def _but_for(entry: Mapping[str, Any]) -> ButForKernels:
+    return ButForKernels(tuple(entry["functions"]), entry["how"], entry["off"])
 
 
 def report_of(manifest: Mapping[str, Any]) -> ModelReport:
@@ -116,6 +126,7 @@ def report_of(manifest: Mapping[str, Any]) -> ModelReport:
             ),
             0.0,
             pair["versions"],
+            but_for=_but_for(pair["but_for"]) if "but_for" in pair else None,
         )
         for pair in entry["pairs"]
     )

@@ -171,6 +171,11 @@ class ModelSpec:
         return _defined_layers(self, wanted) if stored is None else stored
 
     @property
+    def arguments(self) -> Mapping[str, tuple[object, ...]]:
+        """The values of publishers' constructor arguments that mean this model, by the arguments' names."""
+        return self.config.arguments() if hasattr(self.config, "arguments") else {}
+
+    @property
     def num_parameters(self) -> int:
         """The number of trainable values at `num_classes` outputs; BatchNorm statistics are none."""
         return sum(math.prod(one.shape) + (one.shape[0] if one.bias else 0) for one in self.layers())

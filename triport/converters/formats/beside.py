@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from triport.converters.formats.pickled_values import Opaque
+from triport.converters.formats.pickled_values import FUNCTION, Global, Opaque
 from triport.converters.formats.tensors import short
 
 Plain = str | int | float | bool
@@ -18,6 +19,7 @@ _MAX_TEXT = 1 << 16
 _MAX_CHARACTERS = 1 << 20  # of all texts
 _MAX_BYTES = 200  # are decoded anew wherever they stand
 _MAX_LISTED = 16
+_MAX_WORDS = 200  # of a list, which may be a command
 _MAX_BITS = 64
 # what has thousands of entries and says nothing of the network
 _TRAINING = ("optim", "scheduler", "scaler", "callbacks", "loops", "history")
@@ -42,9 +44,7 @@ def stated_beside(root: Any) -> dict[str, Plain]:
             if len(value) > _MAX_TEXT or characters + len(value) > _MAX_CHARACTERS:
                 continue
             characters += len(value)
-        elif not (
-            isinstance(value, float | bool) or (isinstance(value, int) and value.bit_length() < _MAX_BITS)
-        ):
+        elif not _is_number(value):
             continue
         found[path] = value
     return found
@@ -53,7 +53,11 @@ def stated_beside(root: Any) -> dict[str, Plain]:
 def _leaves(value: Any, path: tuple[str, ...], depth: int) -> Iterator[tuple[str, Any]]:
     if isinstance(value, bytes) and len(value) <= _MAX_BYTES:
         value = value.decode("utf-8", "replace")
+    if isinstance(value, Global):
+        value = str(value)
     if isinstance(value, Opaque):
+        if isinstance(value.attributes.get(FUNCTION), Global):
+            yield ".".join(path), str(value.attributes[FUNCTION])
         # an Enum of one value and a Path of one part say what they are of; a named tuple has fields
         value = value.attributes or _arguments(value)
     if isinstance(value, list | tuple):
@@ -73,18 +77,26 @@ def _leaves(value: Any, path: tuple[str, ...], depth: int) -> Iterator[tuple[str
             yield from _leaves(item, (*path, short(key, 60)), depth + 1)
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float) or (isinstance(value, int) and value.bit_length() < _MAX_BITS)
+
+
 def _arguments(value: Opaque) -> Any:
     arguments = value.arguments[0] if len(value.arguments) == 1 else value.arguments
     return arguments if isinstance(arguments, str | bytes | list | tuple) else {}
 
 
 def _of_list(value: Sequence[Any], path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-    texts = [item for item in value[:_MAX_LISTED] if isinstance(item, str)]
-    flags = [item for item in value[:_MAX_LISTED] if isinstance(item, bool)]
-    for index, item in enumerate(texts or flags):
+    texts = [item for item in value[:_MAX_WORDS] if isinstance(item, str)]
+    if len(texts) > 1 and any(text.startswith("--") for text in texts):  # the words of a command
+        yield ".".join(path), shlex.join(texts)
+    for index, item in enumerate(texts[:_MAX_LISTED]):
         yield ".".join((*path, str(index))), item
-    if texts and len(texts) == min(len(value), _MAX_LISTED):
+    if texts and len(texts) == min(len(value), _MAX_WORDS):
         yield ".".join((*path, COUNT)), len(value)
+    elif value and len(value) <= _MAX_LISTED and all(map(_is_number, value)):
+        shown = (str(item) if isinstance(item, bool) else f"{item:g}" for item in value)
+        yield ".".join(path), f"[{', '.join(shown)}]"
 
 
 def _names_classes(value: dict[Any, Any]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from triport.converters.formats.tensors import short
 
 _MAX_KEY = 2**53
+FUNCTION = "func"  # what functools.partial's attribute is called
 
 
 @dataclass(frozen=True)

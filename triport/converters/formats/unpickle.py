@@ -17,7 +17,14 @@ from typing import Any
 from triport.converters.formats.allowed_calls import CALLS, call, is_attack, is_ordinary, opaque_call
 from triport.converters.formats.numpy_arrays import numpy_state
 from triport.converters.formats.pickle_bytes import PickleBytes
-from triport.converters.formats.pickled_values import Global, Opaque, PickledTensor, checked_key, describe
+from triport.converters.formats.pickled_values import (
+    FUNCTION,
+    Global,
+    Opaque,
+    PickledTensor,
+    checked_key,
+    describe,
+)
 from triport.converters.formats.rebuilt_tensors import TENSOR_CALLS
 from triport.converters.formats.references import ReferenceRefusedError, TorchReferences
 from triport.converters.formats.source import FormatError
@@ -312,6 +319,8 @@ def _build(unpickler: Unpickler, stack: list[Any], start: int) -> None:
         raise unpickler._limit("sets the state of a tensor, which torch.save does not write", start)
     if isinstance(target, Opaque):
         numpy_state(target, state)
+        if isinstance(state, tuple) and len(state) == 4 and target.kind.name == "partial":
+            state = {FUNCTION: state[0], **(state[2] if type(state[2]) is dict else {})}
         # an object with __slots__ has a pair: its __dict__, and the slots
         parts = state if isinstance(state, tuple) and len(state) == 2 else (state,)
         for part in parts:

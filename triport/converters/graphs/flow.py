@@ -43,10 +43,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A whole graph: its outputs, and the size of its images where that is fixed."""
+    """A whole graph: its outputs, the size of its images where that is fixed, and a file's names of outputs.
+
+    `output_names` are those of all that the file returns, the first one, which is compared, included.
+    """
 
     outputs: tuple[Step, ...]
     size_px: tuple[int | None, int | None] = (None, None)
+    output_names: tuple[str, ...] = ()
 
 
 def in_order(flow: Flow) -> list[Step]:

@@ -55,11 +55,19 @@ def flow_of_file(checkpoint: Checkpoint, names: Mapping[str, str], size_px: int)
         except GraphError as error:
             raise GraphError(f"{checkpoint.path}: {error}") from None
     results = [value for one in outputs if isinstance(value := values.get(one.name), Step)]
+    output_names = sorted(
+        (short(one.name) for one in outputs), key=lambda name: name != _first_name(outputs, values)
+    )
     if not results:
         raise GraphError(
             f"{checkpoint.path}: no output of its graph depends on its input, so it is no network"
         )
-    return Flow(tuple(results), _fixed_size(given[0]) if given else (None, None))
+    return Flow(tuple(results), _fixed_size(given[0]) if given else (None, None), tuple(output_names))
+
+
+def _first_name(outputs: list[Described], values: Mapping[str, Known]) -> str:
+    """Return the name of the first output that depends on the input."""
+    return next((short(one.name) for one in outputs if isinstance(values.get(one.name), Step)), "")
 
 
 def known_constant(tensor: Tensor) -> Constant | Unread:

@@ -15,11 +15,24 @@ class GraphVerdict(NamedTuple):
     """What became of comparing a file's graph with a model's.
 
     `differences` are in the order in which the model computes. `not_compared` says why there was no
-    comparison; None where there was one.
+    comparison; None where there was one. `output_names` are those of the file, the compared one first.
     """
 
     differences: tuple[str, ...]
     not_compared: str | None = None
+    output_names: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the file returns besides the output that was compared, in a sentence."""
+        if len(self.output_names) < 2:
+            return ()
+        first, *others = self.output_names
+        more = f" and {len(others) - 5} more" if len(others) > 5 else ""
+        return (
+            f"the graph has {len(self.output_names)} outputs: {first} was compared with the model's, and "
+            f"{', '.join(others[:5])}{more} was not, and is no part of what is written",
+        )
 
     @property
     def equal(self) -> bool:
@@ -58,4 +71,4 @@ def graph_verdict(checkpoint: Checkpoint, spec: ModelSpec, names: Mapping[str, s
             f"{spec.input_size_px}, which can "
             f'change the pads of "same": export it at {spec.input_size_px} pixels'
         )
-    return GraphVerdict(tuple(problems))
+    return GraphVerdict(tuple(problems), output_names=found.output_names)

@@ -5,28 +5,46 @@ Names and shapes alone do not tell graphs apart; `identify` finds what fits, and
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import cast
 
-from triport.converters.formats import Checkpoint
+from triport.converters.formats import Checkpoint, short
 from triport.converters.graphs.flow import Flow
 from triport.converters.graphs.stored import stored_flow
 from triport.converters.graphs.verdict import graph_verdict
-from triport.converters.statements import Holds, judge, statements_of
+from triport.converters.statements import Holds, Judgement, judge, statements_of
 from triport.reference_models.errors import listed
 from triport.reference_models.spec import Runtime, get_model
 
 from .fit import Fit
 from .published_weights import recognised
 
+_MOST_UNCHECKED = 8
+_WORDS_OF_UNCHECKED = {
+    "unknown": "nothing here says whether this changes the network",
+    "option": "the model's own value is not known here",
+    "class": "a class of that name is not known here",
+    "preparation": "how images are prepared is not taken from a training script's options",
+}
+
 
 def judged(checkpoint: Checkpoint, one: Fit) -> Fit:
     """Return a fit with what the file says of itself held against its model."""
     runtime = cast(Runtime, checkpoint.runtime)
     statements = statements_of(checkpoint)
-    return one._replace(
-        judgements=tuple(judge(each, one.spec, one.num_classes, runtime) for each in statements)
-    )
+    judgements = tuple(judge(each, one.spec, one.num_classes, runtime) for each in statements)
+    return one._replace(judgements=judgements, notes=(*one.notes, *_unchecked(judgements)))
+
+
+def _unchecked(judgements: Iterable[Judgement]) -> Iterator[str]:
+    """Yield what was read and not held against the model, and what was not read."""
+    said = [one.statement for one in judgements if one.holds is Holds.UNCHECKED]
+    yield from (f"{one.where} was not read: {one.value}" for one in said if one.about == "unread")
+    for about, words in _WORDS_OF_UNCHECKED.items():
+        of_it = [f"{one.where} ({short(str(one.value), 40)})" for one in said if one.about == about]
+        if of_it:
+            more = f" and {len(of_it) - _MOST_UNCHECKED} more" if len(of_it) > _MOST_UNCHECKED else ""
+            yield f"not checked: {', '.join(of_it[:_MOST_UNCHECKED])}{more}: {words}"
 
 
 def by_likelihood(checkpoint: Checkpoint, exact: Iterable[Fit]) -> list[Fit]:

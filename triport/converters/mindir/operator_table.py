@@ -30,9 +30,11 @@ layers reach MindIR taken apart into the primitives below, and are tested as lay
 
 What is written is compared with MindSpore. Of a Cell the batch axis is free only where MindSpore, asked
 at a larger batch size and at one image, with other images each time, gives what the file gives, and
-where its trace of 65 images computes the same; where it has no kernel, where its traces at these sizes
-compute the same. A `.mindir` file has the numbers of one batch size: its batch is free where each image
-gives what it gives alone, and a sum over the batch fixes it.
+where its trace of 65 images computes the same, and its traces at the numbers that its own code compares
+with; where it has no kernel, where its traces at these sizes compute the same. "Free" says what was
+tested: a branch at a size beyond these, whose number is computed, is not found. A `.mindir` file has
+the numbers of one batch size: its batch is free where each image gives what it gives alone, and a sum over
+the batch fixes it.
 One with an unknown batch size is traced by MindSpore. Inputs are normal numbers, then numbers around
 30 and 1000, then whole numbers and halves; whole numbers take the range that Gather, OneHot, lengths and
 divisors give them. Each output may differ by eight times the Cell's own noise, or by 16 roundings of float32:

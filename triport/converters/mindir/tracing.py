@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from triport.converters.networks.input_specs import InputSpec
 
 from .batch_facts import learn_batch_axes
+from .batch_numbers import batch_numbers
 from .emit import onnx_from_graph
 from .export import exported_mindir
 from .graph import Graph, UnknownSizeError
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 SEVERAL_IMAGES = 5
 # numbers of one image from which on memory and time count: some 400 x 400 pixels
 LARGE_IMAGE = 500_000
+# of a batch that only a branch asks for: 1 GB of float32
+MOST_ELEMENTS = 1 << 28
 
 
 def batch_sizes(traced: int, num_elements: int = 0) -> tuple[int, ...]:
@@ -60,6 +64,12 @@ class Tracer:
         self.traced = next((spec.shape[0] for spec in specs if spec.shape), 0)
         self.base: Graph | None = None
         self.output_names = output_names
+
+    def numbers(self, least: int) -> tuple[int, ...]:
+        """Return further batch sizes to trace with, which the Cell's own code has a number of."""
+        elements = max((math.prod(spec.shape[1:]) for spec in self.specs), default=0)
+        sizes = batch_numbers(self.get_cell(), least) if self.file is None else ()
+        return tuple(size for size in sizes if size * elements <= MOST_ELEMENTS)
 
     def __call__(self, size: int, free_batch: bool) -> onnx.ModelProto:
         """Return the ONNX graph of a trace with another batch size."""

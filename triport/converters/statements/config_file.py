@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from triport.converters.formats import Checkpoint
 from triport.converters.formats.beside import COUNT, stated_beside
-from triport.converters.statements.statement import HARMLESS_ARGUMENTS, Statement, named_in, statements_in
+from triport.converters.statements.statement import Statement, statements_in, undecided_in
 
 NAME = "config.json"
 _MAX_BYTES = 1 << 20
 _WEIGHTS = (".pth", ".pt", ".bin", ".safetensors", ".ckpt", ".onnx", ".tar")
 # what hubs call the file that a config.json is of
 _OF_A_HUB = ("model", "pytorch_model", "open_clip_model")
+# what trainers call the checkpoints of one run
+_OF_A_RUN = re.compile(
+    r"(checkpoint|ckpt|last|best|model_best|model_ema|latest|final|epoch|step|iter|recovery|averaged|swa)"
+    r"[-_=.\d]"
+)
 
 
 def config_beside(file: str | Path, name: str = NAME) -> dict[str, Any]:
@@ -30,7 +36,7 @@ def config_beside(file: str | Path, name: str = NAME) -> dict[str, Any]:
     try:
         if not config.is_file() or config.stat().st_size > _MAX_BYTES:
             return {}
-        if path.name.partition(".")[0] not in _OF_A_HUB and _other_weights(path):
+        if not is_of(path):
             return {}
         return _parsed(config.read_bytes())
     except OSError:
@@ -52,20 +58,54 @@ def labels_beside(file: str | Path) -> tuple[str, ...]:
     return tuple(names)
 
 
+def publishers(config: Mapping[str, Any]) -> bool:
+    """Whether a config.json is a publisher's, of timm's form, not anybody's own."""
+    return bool({"architecture", "pretrained_cfg"} & config.keys())
+
+
 def read(checkpoint: Checkpoint) -> Iterator[Statement]:
-    """Yield what the config.json beside a file says."""
+    """Yield what a publisher's config.json beside a file says; `run_files` reads all others."""
     config = config_beside(checkpoint.path)
-    plain = stated_beside({key: value for key, value in config.items() if key != "model_name"})
-    if not {"architecture", "pretrained_cfg"} & config.keys():
-        # no publisher's: of anybody's words those that are an architecture's name
-        yield from named_in(plain, f"{NAME}: ")
+    if not publishers(config):
         return
-    first = {key: value for key, value in plain.items() if key.count(".") == key.endswith(f".{COUNT}")}
-    yield from statements_in(first, f"{NAME}: ")
-    arguments = config.get("model_args")
-    for key, value in (arguments if isinstance(arguments, dict) else {}).items():
-        if key not in HARMLESS_ARGUMENTS:
-            yield Statement(f"{NAME}: model_args.{key}", "option", str(value))
+    of_weights = config.get("pretrained_cfg")
+    of_weights = of_weights if isinstance(of_weights, dict) else {}
+    of_model = {key: value for key, value in config.items() if key not in ("model_name", "pretrained_cfg")}
+    plain = stated_beside(of_model)
+    yield from statements_in({key: value for key, value in plain.items() if _is_of_model(key)}, f"{NAME}: ")
+    arguments = {key: value for key, value in plain.items() if key.startswith("model_args.")}
+    for statement in undecided_in(arguments, f"{NAME}: ", first=1):
+        yield statement._replace(about="argument" if statement.about == "unknown" else statement.about)
+    stated = {
+        key: of_weights[key]
+        for key in ("architecture", "num_classes")
+        if key in of_weights and key not in config
+    }
+    architecture = of_weights.get("architecture")
+    if isinstance(architecture, str):
+        stated["architecture"] = architecture
+    yield from statements_in(stated_beside(stated), f"{NAME}: pretrained_cfg.")
+
+
+def _is_of_model(key: str) -> bool:
+    """Whether an entry is at the first level, or an argument of the model."""
+    return key.count(".") == key.endswith(f".{COUNT}") or key.startswith("model_args.")
+
+
+def is_of(path: Path) -> bool:
+    """Whether what lies beside a file of weights is of it, not of other weights in the folder.
+
+    A hub's folder has one file of a known name, and a run's checkpoints are all of one network.
+
+    Raises:
+        OSError: the folder cannot be listed.
+    """
+    name = path.name.lower()
+    return (
+        path.name.partition(".")[0] in _OF_A_HUB
+        or _OF_A_RUN.match(name) is not None
+        or not _other_weights(path)
+    )
 
 
 def _other_weights(path: Path) -> bool:

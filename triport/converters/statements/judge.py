@@ -9,6 +9,7 @@ from typing import NamedTuple
 from triport.converters.formats import short
 from triport.converters.graphs.flow import in_order
 from triport.converters.graphs.stored import stored_flow
+from triport.converters.statements.arguments import allowed_values, means
 from triport.converters.statements.statement import Statement, activation_of, plain_name
 from triport.reference_models.spec import Architecture, ModelSpec, Runtime, all_models
 
@@ -21,6 +22,7 @@ class Holds(Enum):
     YES = "holds"
     NO = "contradicts"
     GENERAL = "says nothing more"  # the family's name, where any of its models could be meant
+    UNCHECKED = "not checked"
 
 
 class Judgement(NamedTuple):
@@ -61,7 +63,34 @@ def judge(statement: Statement, spec: ModelSpec, num_classes: int, runtime: Runt
         used = activations(spec)
         right = activation_of(str(statement.value)) in used
         return _judgement(statement, right, f"{spec.name} has {' and '.join(sorted(used))}")
-    return _judgement(statement, False, f"{spec.name} is built without it")
+    if statement.about == "class":
+        return _of_class(statement, spec)
+    if statement.about == "option":
+        return _of_option(statement, spec)
+    if statement.about == "argument":
+        return Judgement(
+            statement, Holds.NO, f"and what that makes of {spec.name} is not known here: it cannot be checked"
+        )
+    return Judgement(statement, Holds.UNCHECKED)
+
+
+def _of_class(statement: Statement, spec: ModelSpec) -> Judgement:
+    """Hold the class that made a network, such as mmengine's "ResNet", against a model's family."""
+    word = _letters(str(statement.value).rpartition(".")[2])
+    if word == _letters(spec.family) or _letters(spec.name).startswith(word):
+        return Judgement(statement, Holds.GENERAL)
+    if word in {_letters(one.family) for one in all_models().values()}:
+        return Judgement(statement, Holds.NO, f"which is not the family of {spec.name}")
+    return Judgement(statement, Holds.UNCHECKED)
+
+
+def _of_option(statement: Statement, spec: ModelSpec) -> Judgement:
+    allowed = allowed_values(spec, statement.option)
+    if allowed is None:
+        return Judgement(statement, Holds.UNCHECKED)
+    plain = [one for one in allowed if one not in (False, None, "", "none")]
+    built = f"has {plain[0]}" if plain else "is built without it"
+    return _judgement(statement, means(statement.value, allowed), f"{spec.name} {built}")
 
 
 def _judgement(statement: Statement, right: bool, why: str) -> Judgement:

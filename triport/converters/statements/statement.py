@@ -8,10 +8,24 @@ from functools import cache
 from itertools import islice
 from typing import Literal, NamedTuple
 
-from triport.converters.formats.beside import COUNT
+from triport.converters.formats.beside import COUNT, stated_beside
+from triport.converters.statements.arguments import argument_name, is_harmless, is_preparation
+from triport.converters.statements.tables_in_text import table_of
 from triport.reference_models.spec import all_models
 
-Subject = Literal["model", "our model", "classes", "epsilon", "activation", "option"]
+Subject = Literal[
+    "model",
+    "our model",
+    "classes",
+    "epsilon",
+    "activation",
+    "option",
+    "argument",
+    "preparation",
+    "unknown",
+    "unread",
+    "class",
+]
 
 _MODEL_KEYS = (
     *("arch", "architecture", "model", "model_name", "model_arch", "backbone", "net", "network"),
@@ -33,17 +47,19 @@ _NAMES_OF_CLASSES = (
     *("classnames", "categories"),
 )
 _EPSILON_KEYS = ("bn_eps", "norm_eps", "bn_epsilon", "norm_epsilon", "batch_norm_epsilon", "batchnorm_eps")
-_NORM_PLACES = ("norm_cfg", "bn_args", "bn_kwargs", "norm_kwargs", "norm", "bn", "batch_norm", "norm_args")
+_CLASS_KEYS = ("backbone.type", "encoder.type")
+_NORM_PLACES = (
+    "norm_layer",
+    "norm_cfg",
+    "bn_args",
+    "bn_kwargs",
+    "norm_kwargs",
+    "norm",
+    "bn",
+    "batch_norm",
+    "norm_args",
+)
 _ACTIVATION_KEYS = ("act_layer", "act", "activation", "act_func", "act_fn", "activation_fn", "hidden_act")
-# what changes the function and no weight's shape, and the values that change nothing
-_OPTIONS: Mapping[str, tuple[object, ...]] = {
-    "global_pool": ("avg", "fast", "", None),
-    "gp": ("avg", "fast", "", None),
-    "output_stride": (32, None),
-    "aa_layer": ("", None),
-    "replace_stride_with_dilation": (False, None),
-    "split_bn": (False, None),
-}
 _ARGUMENT = re.compile(
     r"""(?<![\w.])-{0,2}["']?(\w+)(?=["']?(?:\s*[=:]\s*|\s+)["']?([A-Za-z][\w./-]{2,80})(?![\w(]))"""
 )
@@ -54,21 +70,6 @@ _WORD_OF_MODELS = re.compile(r"arch|model|backbone|net|encoder|^name$|^type$")
 _MODULE = re.compile(r"^(torchvision|timm|mindcv)\.models\.(\w+\.)?(?=\w)")
 
 
-# what changes no function: how a network was initialised or is trained
-HARMLESS_ARGUMENTS = (
-    *_CLASSES_KEYS,
-    *(
-        "drop",
-        "drop_rate",
-        "drop_path",
-        "drop_path_rate",
-        "drop_block_rate",
-        "in_chans",
-        "pretrained",
-        "img_size",
-    ),
-    *("zero_init_residual", "zero_init_last", "progress"),
-)
 _FILE_SUFFIXES = (
     ".pth",
     ".pt",
@@ -90,13 +91,16 @@ class Statement(NamedTuple):
     Attributes:
         where: its place, for messages: "arch", "args.model", "config.json: architecture".
         about: the name of its architecture, in anyone's words or in triport's own, its number of classes,
-            BatchNorm's epsilon, or another option of its graph.
+            BatchNorm's epsilon, the class that makes it, an option of its graph that is known, an argument
+            that is not, how images are prepared, what may be anything, or why it was not read.
         value: what is said.
+        option: by its publishers' name, where it is one.
     """
 
     where: str
     about: Subject
     value: str | int | float | bool
+    option: str = ""
 
 
 def statements_in(values: Mapping[str, object], prefix: str = "") -> Iterator[Statement]:
@@ -106,7 +110,42 @@ def statements_in(values: Mapping[str, object], prefix: str = "") -> Iterator[St
         about = _about(parts, value, is_count=path.endswith(f".{COUNT}"))
         if about is not None and not _is_of_another(".".join(parts[:-1])):
             kind, found = about
-            yield Statement(f"{prefix}{path.removesuffix(f'.{COUNT}')}", kind, found)
+            option = argument_name(parts) if kind == "option" else None
+            yield Statement(f"{prefix}{path.removesuffix(f'.{COUNT}')}", kind, found, option or "")
+
+
+def undecided_in(values: Mapping[str, object], prefix: str = "", first: int = 0) -> Iterator[Statement]:
+    """Yield what a table of options says that is neither known of networks nor of training.
+
+    Args:
+        values: texts and numbers by dotted key.
+        prefix: stands before each key.
+        first: how many parts of a key only say where it stands.
+    """
+    for path, value in values.items():
+        parts = entry_parts(path)
+        if path.endswith(f".{COUNT}") or value is None or len(parts) <= first:
+            continue
+        if _about(parts, value, is_count=False) is not None or argument_name(parts):
+            continue
+        if is_preparation(parts[-1]):
+            if value != "":
+                yield Statement(f"{prefix}{path}", "preparation", str(value))
+        elif not (_is_of_another(path) or is_harmless(parts[first:])) and value != "":
+            yield Statement(
+                f"{prefix}{path}", "unknown", value if isinstance(value, int | float) else str(value)
+            )
+
+
+def with_texts_read(values: Mapping[str, object]) -> dict[str, object]:
+    """Return a table with what its texts say where they are tables themselves: JSON, YAML, a command."""
+    found = dict(values)
+    for path, value in values.items():
+        table = table_of(value) if isinstance(value, str) and len(value) > 2 else None
+        if table:
+            del found[path]
+            found |= {f"{path}.{key}": inner for key, inner in stated_beside(table).items()}
+    return found
 
 
 def said_in(near: Mapping[str, object], everything: Mapping[str, object], prefix: str) -> list[Statement]:
@@ -117,7 +156,7 @@ def said_in(near: Mapping[str, object], everything: Mapping[str, object], prefix
         everything: all entries, of which those count that are the name of an architecture.
         prefix: stands before each key.
     """
-    found = list(statements_in(near, prefix))
+    found = list(statements_in(with_texts_read(near), prefix))
     told = {statement.where for statement in found}
     return found + [one for one in named_in(everything, prefix) if one.where not in told]
 
@@ -196,11 +235,23 @@ def _about(
     if isinstance(value, int | str) and key in _CLASSES_KEYS and str(value).isdecimal() and int(value):
         return "classes", int(value)
     is_epsilon = key in _EPSILON_KEYS or (key == "eps" and len(parts) > 1 and parts[-2] in _NORM_PLACES)
-    if isinstance(value, int | float) and not isinstance(value, bool) and is_epsilon:
-        return "epsilon", float(value)
-    if isinstance(value, str | int | float) and key in _OPTIONS and value not in _OPTIONS[key]:
+    if is_epsilon and (number := number_in(value)) is not None:
+        return "epsilon", number
+    if ".".join(parts[-2:]) in _CLASS_KEYS and isinstance(value, str):
+        return "class", value
+    if isinstance(value, str | int | float) and argument_name(parts) is not None:
         return "option", value
     return None
+
+
+def number_in(value: object) -> float | None:
+    """Return a number, or that which a text is: YAML reads 1e-3 as a text; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        return None
 
 
 def activation_of(text: str) -> str | None:

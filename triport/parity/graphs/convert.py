@@ -240,22 +240,28 @@ def _judge_batch(
         if importlib.util.find_spec("onnxruntime") is None:
             return "that it could be free was not proven: onnxruntime is not installed", ""
         problem = find_problem_image_by_image(path, model, types, batched)
-        return problem, f"a file with a batch of {traced}: each image gives what it gives there, and alone"
+        return (
+            problem,
+            f"tested with {traced} and 1: each image of the file's batch gives what it gives alone",
+        )
+    many = (MANY_IMAGES, *origin.trace.numbers(MANY_IMAGES))
     if comparison.batch_sizes:
         progress("tracing with many images")
-        sizes = ", ".join(map(str, comparison.batch_sizes))
-        return (
-            find_problem_by_tracing(path, model, [MANY_IMAGES], origin.trace),
-            f"traced with {traced} and {MANY_IMAGES}, compared with MindSpore at {sizes}, other images each "
-            "time",
+        proof = (
+            f"tested: compared with MindSpore at {_joined(comparison.batch_sizes)}, other images each time; "
+            f"traced with {_joined((traced, *many))}"
         )
+        return find_problem_by_tracing(path, model, many, origin.trace), proof
     progress("tracing with other batch sizes")
     if importlib.util.find_spec("onnxruntime") is None:
         return "that it could be free was not proven: onnxruntime is not installed", ""
-    asked = (*batch_sizes(traced), MANY_IMAGES)
+    asked = (*batch_sizes(traced), *many)
     problem = find_problem_by_tracing(path, model, asked, origin.trace)
-    sizes = ", ".join(map(str, asked))
-    return problem, f"MindSpore traces the same graph with batch sizes {traced}, {sizes}"
+    return problem, f"tested: MindSpore traces the same graph with batch sizes {_joined((traced, *asked))}"
+
+
+def _joined(sizes: Sequence[int]) -> str:
+    return ", ".join(map(str, sizes))
 
 
 def _name_operator(model: onnx.ModelProto, origin: Origin, traced: int) -> str:

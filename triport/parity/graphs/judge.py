@@ -26,10 +26,10 @@ from triport.parity.judge.tolerance import (
 )
 
 from .beside import beside
-from .kernels import as_mindspore_computes
+from .kernels import as_mindspore_computes, overflowing
 from .order import count_exchanged, with_scores
 from .roundings import narrowest_float, noise_of_roundings, sizes_of
-from .runs import ONNX_RUNTIME, open_session, run_onnx
+from .runs import ONNX_RUNTIME, NothingFiniteError, open_session, run_onnx
 from .verdicts import EQUAL, ILL_CONDITIONED, NOT_EQUAL, UNOPTIMISED, GraphVerdict
 
 Run = Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]]
@@ -101,6 +101,10 @@ class Judge:
         if [array.shape for array in found] != [array.shape for array in references]:
             return GraphVerdict(NOT_EQUAL, float("inf"), max(self.least, default=0.0), runtime=self.runtime)
         feed = Feed(inputs, references, is_edge)
+        overflow = "" if is_edge else self._explain_overflow(feed, found)
+        if overflow:
+            finite = self.judge(inputs, found, references, is_edge=True)
+            return replace(finite, note=". ".join(filter(None, (overflow, finite.note))))
         errors = feed.errors_of(found)
         if not errors:
             return GraphVerdict(EQUAL, 0.0, FLOAT32.least, runtime=self.runtime)
@@ -188,6 +192,31 @@ class Judge:
             return None
         with beside(self.path, copies.imitating) as imitating, beside(self.path, copies.exact) as exact:
             return open_session(imitating, None), open_session(exact, None), copies.names
+
+    def _explain_overflow(self, feed: Feed, found: Sequence[np.ndarray]) -> str:
+        """Say that MindSpore's exp overflows where the file's softplus does not; "" where it is not that.
+
+        Infinities are that alone where a copy of the file whose softplus overflows has them too.
+
+        Raises:
+            NothingFiniteError: no number is left to compare.
+        """
+        pairs = [pair for pair in zip(found, feed.references, strict=True) if not np.isfinite(pair[1]).all()]
+        is_lost = [np.isfinite(mine).all() for mine, _ in pairs]
+        is_float32 = self.runtime == ONNX_RUNTIME and self.narrow is None
+        copy = overflowing(self.model) if pairs and all(is_lost) and is_float32 else None
+        if copy is None:
+            return ""
+        overflown = self._run_copy(copy, feed.inputs)
+        lost = [~np.isfinite(array) for array in feed.references]
+        if any((mine & np.isfinite(array)).any() for mine, array in zip(lost, overflown, strict=True)):
+            return ""
+        if all(mine.all() for mine in lost):
+            raise NothingFiniteError("MindSpore", OverflowError("its exp overflows in every number"))
+        return (
+            "MindSpore's exp overflows: it gives infinities where the file's softplus gives finite numbers; "
+            "the others were compared"
+        )
 
     def _explain_by_kernels(
         self, feed: Feed, plain: Sequence[np.ndarray], allowed: Sequence[float]

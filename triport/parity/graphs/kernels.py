@@ -23,6 +23,7 @@ from .cubic import Axis
 from .onnx_arithmetic import OnnxArithmetic, Steps, Value
 
 FLOAT = onnx.TensorProto.FLOAT
+LARGEST_FINITE = 87.0  # of what MindSpore's exp takes
 RESIZE = "cubic interpolation with phases rounded to 1/1024"
 _BY_EXP = "with exp by a polynomial"
 
@@ -104,6 +105,34 @@ def as_mindspore_computes(model: onnx.ModelProto) -> Copies | None:
     return Copies(imitating, list(dict.fromkeys(names)), exact) if names else None
 
 
+def overflowing(model: onnx.ModelProto) -> onnx.ModelProto | None:
+    """Return a copy of a float32 graph whose softplus is infinite where exp is, None if it has none.
+
+    The infinity begins a little earlier than that of float32: in some vectors MindSpore's exp ends there.
+    """
+    if not any(node.op_type == "Softplus" for node in model.graph.node):
+        return None
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    del copy.graph.node[:]
+    for node in model.graph.node:
+        copy.graph.node.append(node)
+        if node.op_type != "Softplus":
+            continue
+        copy.graph.node[-1].output[0] = f"{node.output[0]}/finite"
+        steps = Steps(f"{node.output[0]}/overflow", 0)
+        limit, infinity = (steps.array(np.array(value)) for value in (LARGEST_FINITE, np.inf))
+        steps.add(
+            "Where",
+            steps.add("Greater", node.input[0], limit),
+            infinity,
+            f"{node.output[0]}/finite",
+            output=node.output[0],
+        )
+        copy.graph.node.extend(steps.nodes)
+    return copy
+
+
 def _in_float64(node: onnx.NodeProto) -> list[onnx.NodeProto]:
     """Return the nodes that compute a function in float64, and round its result."""
     if node.op_type not in FORMULAS or node.op_type in ONLY_FLOAT32:
@@ -112,13 +141,26 @@ def _in_float64(node: onnx.NodeProto) -> list[onnx.NodeProto]:
     wide = steps.add("Cast", node.input[0], to=onnx.TensorProto.DOUBLE)
     if node.op_type == "Softplus":  # of which ONNX Runtime has no kernel in float64
         power = steps.add("Exp", steps.add("Neg", steps.add("Abs", wide)))
-        one = steps.add("Exp", steps.add("Sub", wide, wide))
-        found = steps.add("Add", steps.add("Relu", wide), steps.add("Log", steps.add("Add", power, one)))
+        found = steps.add("Add", steps.add("Relu", wide), _log_of_one_and(steps, power))
     else:
         attributes = {one.name: helper.get_attribute_value(one) for one in node.attribute}
         found = steps.add(node.op_type, wide, **attributes)
     steps.add("Cast", found, output=node.output[0], to=FLOAT)
     return steps.nodes
+
+
+def _log_of_one_and(steps: Steps, power: str) -> str:
+    """Return log(1 + x) in float64; of small numbers by a series, as the sum would lose them."""
+
+    def number(value: float) -> str:
+        return steps.add("Cast", steps.array(np.array(value)), to=onnx.TensorProto.DOUBLE)
+
+    series = number(0.25)
+    for factor in (1 / 3, 0.5, 1.0):
+        series = steps.add("Sub", number(factor), steps.add("Mul", power, series))
+    large = steps.add("Log", steps.add("Add", power, number(1.0)))
+    is_small = steps.add("Less", power, number(1e-3))
+    return steps.add("Where", is_small, steps.add("Mul", power, series), large)
 
 
 def _replaced(node: onnx.NodeProto, graph: _Graph) -> tuple[str, list[onnx.NodeProto]] | None:

@@ -27,6 +27,7 @@ from .judge import Judge
 from .runs import (
     ONNX_RUNTIME,
     REFERENCE_IMPLEMENTATION,
+    NothingFiniteError,
     RefusedError,
     open_session,
     run_cell,
@@ -115,11 +116,13 @@ class _Pair:
         """Compare at each size; where one differs, or is refused, the batch cannot be free."""
         traced = next(type_.shape[0] for type_, free in zip(self.types, self.is_batched, strict=True) if free)
         num_elements = sum(math.prod(type_.shape[1:]) for type_ in self.types)
-        results, shapes, sizes = [], [], batch_sizes(traced, num_elements)
-        for size in sizes:
+        results, shapes, sizes = [], [], []
+        for size in batch_sizes(traced, num_elements):
             problem = None
             try:
                 found, output_shapes = self._compare_at(size)
+            except NothingFiniteError:  # which says nothing of the batch
+                continue
             except RefusedError as error:
                 problem = self._say_size_refused(error, size)
             else:
@@ -135,13 +138,18 @@ class _Pair:
                     )
                 results.append(found)
                 shapes.append(output_shapes)
+                sizes.append(size)
             if problem is not None:
                 base = self.compare_traced()
+                if base.passed and base.was_compared:
+                    base = self._compare_images_of(size, traced) or base
                 # what is wrong, or cannot be run, at the traced size too says nothing of the batch
                 is_right = base.was_compared and base.passed
                 return replace(base, batch_problem=problem) if is_right else base
+        if not results:
+            return self.compare_traced()
         worst = self._with_edges(_worst(results), min(sizes))
-        return replace(worst, batch_sizes=sizes, output_shapes=tuple(shapes))
+        return replace(worst, batch_sizes=tuple(sizes), output_shapes=tuple(shapes))
 
     def _compare_at(self, size: int | None) -> tuple[GraphVerdict, tuple[tuple[int, ...], ...]]:
         """Compare at a batch size, None is the traced one; return the file's output shapes as well."""
@@ -158,6 +166,20 @@ class _Pair:
             return self.judge.judge(inputs, found, references), tuple(array.shape for array in found)
         assert refusal is not None
         raise refusal
+
+    def _compare_images_of(self, size: int, traced: int) -> GraphVerdict | None:
+        """Compare the images of another batch size at the traced one; return what is wrong there too."""
+        inputs = make_inputs(self._types_at(size), self.ranges, SEED + size)
+        for start in range(0, size, traced):
+            rows = np.arange(start, start + traced) % size
+            cut = [
+                array[rows] if free else array for array, free in zip(inputs, self.is_batched, strict=True)
+            ]
+            with suppress(RefusedError):
+                found = self.judge.judge(cut, self.judge.run_file(cut), self.judge.run_mindspore(cut))
+                if not found.passed:
+                    return found
+        return None
 
     def _with_edges(self, ordinary: GraphVerdict, size: int | None) -> GraphVerdict:
         """Compare on numbers at the edges as well, where both run them: what differs there is the verdict."""
@@ -180,6 +202,8 @@ class _Pair:
         ]
 
     def _say_refused(self, error: RefusedError) -> str:
+        if isinstance(error, NothingFiniteError):
+            return f"{NOT_COMPARED}: {error.who} gives infinities alone, as {error}; the file gives numbers"
         if error.who == "MindSpore":
             return f"{NOT_COMPARED}: MindSpore cannot run it here: {error}"
         other = self._ask_mindspore(None)

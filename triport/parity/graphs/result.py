@@ -74,8 +74,7 @@ class AnyConversion:
             ("inputs", ", ".join(self.inputs)),
             ("outputs", ", ".join(self.outputs)),
             *(("left out", f"output {place}: {what}, not a tensor") for place, what in self.left_out),
-            ("batch", self.batch),
-            *([("", self.batch_proof)] if self.batch_proof else []),
+            ("batch", f"{self.batch}: {self.batch_proof}" if self.batch_proof else self.batch),
             ("compared", str(self.comparison)),
             *(("warning", text) for text in self.comparison.warnings),
         ]

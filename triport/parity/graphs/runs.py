@@ -28,6 +28,10 @@ class RefusedError(Exception):
         self.who = who
 
 
+class NothingFiniteError(RefusedError):
+    """A runtime gave no finite number where the other did: nothing can be compared."""
+
+
 def run_cell(cell: Any, inputs: Sequence[np.ndarray], elem_types: Sequence[int] = ()) -> list[np.ndarray]:
     """Run a Cell compiled: operator by operator, MindSpore 2.10 forgets in-place writes on CPU.
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from triport.converters.formats import short
 from triport.reference_models.errors import TriportError, listed
 
 from .appending import AppendedFile, AppendError
@@ -32,6 +33,34 @@ _REVISION = 2
 
 class RowsError(TriportError):
     """A file of rows is in the way, is damaged, or is of another run."""
+
+
+_ABSENT = object()
+
+
+def _differences(now: Any, before: Any, what: str = "") -> Iterator[str]:
+    """Yield a sentence for each statement of a run that the rows' own run made otherwise.
+
+    Args:
+        now: what this run says of itself, as JSON.
+        before: what the file says.
+        what: the statement that both belong to.
+    """
+    if now == before:
+        return
+    if isinstance(now, dict) and isinstance(before, dict):
+        for key in dict.fromkeys([*now, *before]):
+            inner = f"{what}, {key}" if what else str(key)
+            yield from _differences(now.get(key, _ABSENT), before.get(key, _ABSENT), inner)
+    elif isinstance(now, list) and isinstance(before, list) and len(now) == len(before):
+        for place, (one, other) in enumerate(zip(now, before, strict=True), 1):
+            yield from _differences(one, other, f"{what} {place}")
+    else:
+        yield f"{short(what)} is {_said(now)} in this run, and {_said(before)} in the run that wrote the rows"
+
+
+def _said(value: Any) -> str:
+    return "not stated" if value is _ABSENT else short(json.dumps(value))
 
 
 class RowFile:
@@ -166,11 +195,7 @@ class RowFile:
             raise RowsError(
                 f"{self.path}: no rows of `evaluate`: its first line is not what it writes"
             ) from None
-        differing = [
-            f"{key}: expected {self._identity.get(key)}, found {found.get(key)}"
-            for key in dict.fromkeys([*self._identity, *found])
-            if self._identity.get(key) != found.get(key)
-        ]
+        differing = list(_differences(self._identity, found))
         if differing:
             raise RowsError(
                 f"{self.path}: its rows are of another run\n{listed(differing)}\n"

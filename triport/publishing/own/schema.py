@@ -67,6 +67,7 @@ RULE = record(
         files=table(FILE, HASH),
         pairs=items(
             record(
+                {"but_for": LINE},
                 candidate=LINE,
                 device=text(r"[\w:]{1,20}"),
                 outputs=table(LINE, _OUTPUT),

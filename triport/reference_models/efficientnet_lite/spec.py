@@ -62,6 +62,16 @@ class EfficientNetLiteConfig:
     padding: Literal["same", "symmetric"]
     norm_eps: float
 
+    def arguments(self) -> dict[str, tuple[object, ...]]:
+        """Return what publishers' constructors call it."""
+        tensorflow = self.padding == "same"
+        return {
+            **dict.fromkeys(("pad_type", "padding_type"), ("same",) if tensorflow else ("", None)),
+            "bn_tf": (False, None, *((True,) if tensorflow else ())),
+            **dict.fromkeys(("width_coefficient", "channel_multiplier"), (self.width,)),
+            **dict.fromkeys(("depth_coefficient", "depth_multiplier"), (self.depth,)),
+        }
+
     def stages(self) -> tuple[tuple[Block, ...], ...]:
         """Return the blocks of each stage, scaled."""
         stages: list[tuple[Block, ...]] = []

@@ -62,6 +62,17 @@ class RegNetConfig:
         """Return the inner channels of the gate of a block with `in_channels` inputs, 0 for no gate."""
         return round(self.squeeze_ratio * in_channels)
 
+    def arguments(self) -> dict[str, tuple[object, ...]]:
+        """Return what publishers' constructors call it."""
+        ratio = (self.squeeze_ratio,) if self.squeeze_ratio else (0, None)
+        return {
+            "depth": (self.depth,),
+            **{"w0": (self.w_0,), "wa": (self.w_a,), "wm": (self.w_m,)},
+            **dict.fromkeys(("group_w", "group_size", "group_width"), (self.group_width,)),
+            **dict.fromkeys(("se_ratio", "squeeze_ratio"), ratio),
+            "stem_width": (STEM_WIDTH,),
+        }
+
 
 @cache  # asked for by every block
 def _stages(config: RegNetConfig) -> tuple[Stage, ...]:

@@ -45,6 +45,20 @@ class Res2NetConfig:
         """Return the stride of block `index` of `stage`."""
         return 2 if stage > 0 and index == 0 else 1
 
+    def arguments(self) -> dict[str, tuple[object, ...]]:
+        """Return what publishers' constructors call it."""
+        deep = {"stem_type": ("deep",), "deep_stem": (True,), "avg_down": (True,)} if self.v1b else {}
+        return {
+            "depth": (3 * sum(self.blocks) + 2,),
+            "layers": (str(list(self.blocks)),),
+            **deep,
+            "stem_width": (self.stem_channels // 2 if self.v1b else self.stem_channels,),
+            "stem_channels": (self.stem_channels,),
+            "base_width": (self.base_width,),
+            **dict.fromkeys(("scale", "scales"), (self.scale,)),
+            **dict.fromkeys(("groups", "cardinality"), (1,)),
+        }
+
 
 _BLOCK_ROWS = {
     "bn1": "bn1",

@@ -56,6 +56,17 @@ class ResNetConfig:
         """Return the stride of block `index` of `stage`."""
         return 2 if stage > 0 and index == 0 else 1
 
+    def arguments(self) -> dict[str, tuple[object, ...]]:
+        """Return what publishers' constructors call it."""
+        depth = (2 if self.block == "basic" else 3) * sum(self.blocks) + 2
+        return {
+            "depth": (depth,),
+            "layers": (str(list(self.blocks)),),
+            **dict.fromkeys(("groups", "cardinality"), (self.groups,)),
+            **dict.fromkeys(("width_per_group", "base_width"), (self.width_per_group,)),
+            **dict.fromkeys(("stem_width", "stem_channels", "base_channels"), (64,)),
+        }
+
 
 MINDCV = Dialect(
     "mindcv",

@@ -38,6 +38,14 @@ class ResNetV2Config:
         """Return the stride of block `index` of `stage`."""
         return 2 if stage > 0 and index == 0 else 1
 
+    def arguments(self) -> dict[str, tuple[object, ...]]:
+        """Return what publishers' constructors call it."""
+        return {
+            "depth": (3 * sum(self.blocks) + 2,),
+            "layers": (str(list(self.blocks)),),
+            **({"preact": (True,)} if self.graph == "timm" else {}),
+        }
+
 
 # MindCV publishes no PyTorch definition and timm no MindSpore one: the other runtime takes the
 # publisher's module paths.
