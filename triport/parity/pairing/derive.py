@@ -15,6 +15,7 @@ from triport.parity.judge.tolerance import WIDEST
 from triport.reference_models.errors import TriportError
 
 from .comparing import SAME_OUTPUTS, Seen, class_of
+from .constants import keep_constants
 from .exchange import exchangeable
 from .one_sided import OneSided
 from .other_way import merged_in_the_first
@@ -67,6 +68,7 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
     """Derive and prove the map between two sides, whose values are changed."""
     start = time.perf_counter()
     _check(a, b)
+    keep_constants(a, b)
     ties = untied(a, b)
     plain, normeds = merged(a, b)
     parts = OneSided(plain, b, feed_of(a, 0))

@@ -33,6 +33,7 @@ class CellSide:
         self.label, self.network, self.net = label, network, net.set_train(False)
         self._tensors = {parameter.name: parameter for parameter in net.get_parameters()}
         self.parameters, self.kept = _parameters(net)
+        self.constants: dict[str, np.ndarray] = {}
         self._norms = _norms(net)
         self._derived = _derived_of_norms(self._norms)
         # what hooks add to the sum that is derived, while it runs
