@@ -12,12 +12,6 @@ from .running import distance, own_names, seeded, sides
 from .test_cases import NOISE, NOISE_OF_MINDSPORE
 from .test_parting import IN_MODULES
 
-# Cases that are not solved, and what is missing: no map is given for them, or one that is not called proven.
-FOLDED = "layers that are folded into others are not derived"
-UNSOLVED = {
-    "the branches of RepVGG and the one convolution that they become": FOLDED,
-}
-
 
 def of(verdict):
     return [case for case in CASES if case.verdict == verdict]
@@ -28,20 +22,17 @@ def paired(case):
     return triport.pair(case.a(), case.b(), inputs=list(case.inputs))
 
 
-def each(cases, *, unsolved_fail=False):
-    """Return the mark that runs a test on each of these cases; of unsolved ones it may have to fail."""
-    found = []
-    for case in cases:
-        marks = [pytest.mark.slow] if case.slow else []
-        if unsolved_fail and case.name in UNSOLVED:
-            marks.append(pytest.mark.xfail(reason=UNSOLVED[case.name], strict=True))
-        found.append(pytest.param(case, id=case.name, marks=marks))
+def each(cases):
+    """Return the mark that runs a test on each of these cases."""
+    found = [
+        pytest.param(case, id=case.name, marks=[pytest.mark.slow] if case.slow else []) for case in cases
+    ]
     return pytest.mark.parametrize("case", found)
 
 
 def every(*verdicts):
-    """Return the mark that runs a test on every case of these verdicts; of unsolved ones it must fail."""
-    return each([case for verdict in verdicts for case in of(verdict)], unsolved_fail=True)
+    """Return the mark that runs a test on every case of these verdicts."""
+    return each([case for verdict in verdicts for case in of(verdict)])
 
 
 def wrong_rows(case, found):
@@ -100,15 +91,12 @@ def test_equal_networks_are_found_equal(case):
     assert found.first_parting is None
 
 
-SOLVED = [case for case in of("equal") if case.name not in UNSOLVED]
-
-
-@each(SOLVED)
+@every("equal")
 def test_what_cannot_be_proven_is_listed(case):
     assert set(paired(case).unproven) == case.unproven | case.partly
 
 
-@each(SOLVED)
+@every("equal")
 def test_what_is_exchangeable_is_listed(case):
     assert {name for group in paired(case).symmetric for name in group} == case.symmetric
 
@@ -134,7 +122,7 @@ def test_what_is_left_is_listed(case):
         assert set(found.names.left_b) == case.left_b
 
 
-@each(SOLVED)
+@every("equal")
 def test_what_parts_in_training_alone_is_said(case):
     said = " ".join(note for note in paired(case).notes if "in training" in note)
     assert case.training in said

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 # of each operator, the input whose length is the rank of its output
 _SHAPED_BY = {"Reshape": 1, "Expand": 1, "ConstantOfShape": 0}
+# what returns the sizes of its first input, of which some versions of onnx infer nothing
+_LIKE_ITS_INPUT = frozenset(("GroupNormalization",))
 # of each operator, the ranks that its inputs must have
 _NEEDED = {"LSTM": {0: 3, 5: 3, 6: 3}, "GRU": {0: 3, 5: 3}, "RNN": {0: 3, 5: 3}}
 # what keeps the rank of its first input
@@ -17,7 +19,9 @@ _KEEPING = frozenset(("Identity", "Cast", "Relu", "Sigmoid", "Tanh", "Dropout", 
 
 
 def add_ranks(proto: Any, found: Any, facts: Facts) -> bool:
-    """State the rank of what is reshaped to a shape of known length; return whether there was any.
+    """State the rank of what is reshaped to a shape of known length, and sizes that are an input's.
+
+    Returns whether there was any.
 
     Args:
         proto: the model, which is added to.
@@ -26,21 +30,29 @@ def add_ranks(proto: Any, found: Any, facts: Facts) -> bool:
     """
     import onnx
 
-    kinds = {each.name: each.type.tensor_type.elem_type for each in found.graph.value_info}
-    kinds |= {each.name: each.type.tensor_type.elem_type for each in found.graph.output}
+    graph = found.graph
+    infos = [*graph.input, *graph.value_info, *graph.output]
+    kinds = {each.name: each.type.tensor_type.elem_type for each in infos}
     added = False
     for node in proto.graph.node:
-        rank = _rank_of(node, facts)
-        kind = kinds.get(node.output[0], 0) if rank is not None else 0
-        if not kind:
+        like = node.input[0] if node.op_type in _LIKE_ITS_INPUT and node.input else None
+        sizes = _sizes_of(node, facts) if like is None else facts.shape(like)
+        kind = kinds.get(like or node.output[0], 0)
+        if sizes is None or not kind or (like is not None and facts.shape(node.output[0]) is not None):
             continue
-        info = onnx.helper.make_tensor_value_info(node.output[0], kind, [None] * (rank or 0))
+        info = onnx.helper.make_tensor_value_info(node.output[0], kind, sizes)
         old = [each for each in proto.graph.value_info if each.name == node.output[0]]
         for each in old:
             proto.graph.value_info.remove(each)
         proto.graph.value_info.append(info)
         added = not old or added
     return added
+
+
+def _sizes_of(node: Any, facts: Facts) -> list[int | None] | None:
+    """Return the sizes of what a node shapes, all open; None: the rank is known already, or cannot be."""
+    rank = _rank_of(node, facts)
+    return None if rank is None else [None] * rank
 
 
 def _rank_of(node: Any, facts: Facts) -> int | None:

@@ -15,17 +15,19 @@ from triport.parity.judge.tolerance import WIDEST
 from triport.reference_models.errors import TriportError
 
 from .comparing import SAME_OUTPUTS, Seen, class_of
+from .constants import keep_constants
 from .exchange import exchangeable
+from .one_sided import OneSided
+from .other_way import merged_in_the_first
 from .own_names import in_own_names
 from .parting import Substituted, substituted
-from .proof import TRIALS, Draw, is_random, trial_of
+from .proof import TRIALS, Draw, feed_of, is_random, trial_of
 from .result import PairResult, Trial
 from .rows import folded_rows, left_of, rows_of, with_aliases, without_counterpart
 from .sides import Side
 from .sides.reading import as_given, side_of
 from .starting import matched
 from .state import Match, Matching
-from .sums import Sums
 from .ties import Ties, tied_rows, untied
 from .trained import trained_otherwise
 from .unseen import unseen
@@ -66,18 +68,19 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
     """Derive and prove the map between two sides, whose values are changed."""
     start = time.perf_counter()
     _check(a, b)
+    keep_constants(a, b)
     ties = untied(a, b)
     plain, normeds = merged(a, b)
-    sums = Sums(plain, b)
+    parts = OneSided(plain, b, feed_of(a, 0))
     matching, seen = matched(plain, b, progress)
-    sums.show()
+    parts.show()
     for side in (a, b):
         if seen.apart > SAME_OUTPUTS[matching.is_double] and is_random(side):
             raise PairError(
                 f"{side.label}: returns other values each time that it is run on the same input: "
                 f"nothing can be compared. Let nothing in it be random in evaluation mode"
             )
-    mapped = _mapped(matching, ties, sums, normeds, seen.apart <= SAME_OUTPUTS[matching.is_double])
+    mapped = _mapped(matching, ties, parts, normeds, seen.apart <= SAME_OUTPUTS[matching.is_double])
     # the sides of the matching may be steered: what proves is how the networks are
     proof = _proof(a, b, matching, seen, mapped, progress) if mapped.names.complete else _Proof()
     parting = proof.parting
@@ -101,6 +104,7 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
             *trained_otherwise(a, b, mapped.names),
             *proof.notes,
             *mapped.notes,
+            *merged_in_the_first(b, mapped.names),
             *[trial.but_for for trial in proof.trials if trial.but_for][:1],
         ),
         seconds=time.perf_counter() - start,
@@ -115,7 +119,7 @@ class _Mapped:
     names: PairNames
     constants: dict[str, float]
     ties: Ties
-    sums: Sums
+    parts: OneSided
     normeds: Normeds
     notes: tuple[str, ...]
 
@@ -135,33 +139,33 @@ class _Proof:
     notes: tuple[str, ...] = ()
 
 
-def _mapped(matching: Matching, ties: Ties, sums: Sums, normeds: Normeds, is_same: bool) -> _Mapped:
+def _mapped(matching: Matching, ties: Ties, parts: OneSided, normeds: Normeds, is_same: bool) -> _Mapped:
     """Return the map that the matches make, with what only one side has; `is_same` is said of the outputs."""
     a, b = matching.sides
     rows, problems = rows_of(matching)
     folded = folded_rows(matching)
     of_folded = {name for row in folded for name in row.a}
     extra, constants = _lacking(matching, of_folded, is_same)
-    rows = sums.rows(tied_rows([row for row in rows if not of_folded & {*row.a}], ties))
-    rows = [with_aliases(row, a.parameters, b.parameters) for row in (*rows, *folded, *extra)]
+    rows = parts.rows(tied_rows([row for row in rows if not of_folded & {*row.a}], ties))
+    rows = [with_aliases(row, a.parameters, b.parameters) for row in (*rows, *parts.folded(folded), *extra)]
     left = left_of(a.parameters, rows, "a"), left_of(b.parameters, rows, "b")
     kept = [tuple((name, "kept as the network is built") for name in side.kept) for side in (a, b)]
     said = (f"{row.reason}: {(*row.a, *row.b)[0]}" for row in extra)
     names = with_magnitudes(PairNames(tuple(rows), *left, *kept), normeds)
-    return _Mapped(names, constants, ties, sums, normeds, (*problems, *said))
+    return _Mapped(names, constants, ties, parts, normeds, (*problems, *said))
 
 
 def _proof(a: Side, b: Side, matching: Matching, seen: Seen, mapped: _Mapped, progress: Progress) -> _Proof:
     """Return what shows that a complete map is right, or where the outputs part with it."""
-    mapped.sums.hide()
+    mapped.parts.hide()
     unproven = all_names(_unproven(matching, seen), mapped.normeds)
-    mapped.sums.show()
+    mapped.parts.show()
     done = _trials(a, b, mapped, progress)
     trials = tuple(trial for _, trial in done)
     if all(trial.passed for trial in trials):
-        mapped.sums.hide()
+        mapped.parts.hide()
         symmetric = exchangeable(matching, progress)
-        mapped.sums.show()
+        mapped.parts.show()
         notes = unseen(a, b, mapped.names, trials)
         return _Proof(trials, groups_of(symmetric, mapped.normeds), unproven, notes=notes)
     progress("finding the first module that parts")

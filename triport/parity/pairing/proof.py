@@ -137,6 +137,7 @@ def tolerance_of(a: Side, b: Side, feed: Sequence[np.ndarray]) -> float:
         for name, array in side.values().items()
         for alias in (name, *side.parameters[name].aliases)
     }
+    given |= {names.get(name, name): array for name, array in side.constants.items()}
     inputs = {one.name: array for one, array in zip(network.inputs, feed, strict=True)}
     runner: Redrawn
     if side.runtime == "pytorch":

@@ -8,13 +8,15 @@ from .comparing import SAME_OUTPUTS, Seen
 from .lacked import plans_without_biases
 from .matching import match_all
 from .pieces import Plan, key_of
-from .plans import blocked_plans, first_plan, flattened_plans, plans_of
+from .plans import blocked_plans, flattened_plans, plans_of
 from .proof import even, feed_of
 from .sides import Side
 from .state import Matching
 from .steered import steered_sides
 
 Progress = Callable[[str], None]
+# cuts into more blocks than these cost more than they can tell
+_MOST_PIECES = 4000
 # how much nearer the outputs must come for cuts that the shapes do not ask for
 _WORTH_CUTTING = 3.0
 # how far outputs are apart, at the least, where channels are in another order
@@ -22,62 +24,91 @@ _OTHER_ORDER = 1e-2
 
 
 def matched(a: Side, b: Side, progress: Progress) -> tuple[Matching, Seen]:
-    """Return all that can be matched, and its last run.
+    """Return all that can be matched, and its last run, with the values that belong to it on both sides.
 
-    Cuts with which outputs are nearer at the start may only hide what differs, as blocks of one value do:
-    where they leave something, the plainest cuts are tried too.
+    The plainest cuts come first. Cuts with which outputs are nearer at the start may only hide what differs,
+    as blocks of one value do: what they match is taken where it says more in the end.
     """
-    matching, seen = started(a, b, progress)
-    seen = match_all(matching, seen)
-    plain = first_plan(a.parameters, b.parameters)
-    if matching.is_complete or matching.plan.what == plain.what:
-        return matching, seen
-    other = Matching(*matching.sides, plain, matching.feed, progress)
-    other.parting = matching.parting
-    other.start()
-    again = match_all(other, other.look(0))
-    return (other, again) if other.is_complete else (matching, seen)
-
-
-def started(a: Side, b: Side, progress: Progress) -> tuple[Matching, Seen]:
-    """Return the matching with which the outputs are nearest, and its first run."""
-    matching = _nearest_of_all(a, b, progress)
-    progress("comparing gradients")
-    return matching, matching.look(0)
-
-
-def _nearest_of_all(a: Side, b: Side, progress: Progress) -> Matching:
-    """Return the matching with which the outputs are nearest, with its values on both sides."""
     plain, *more = plans_of(a.parameters, b.parameters)
+    first, apart = _plainest(a, b, plain, progress)
+    if _same(first, apart):
+        return _matched(first)
+    steered = _steered(first, apart)
+    best = _matched(first if steered is None else steered[0])
+    are_same = steered is not None and _same(*steered)
+    if (are_same and steered and not _parts_what_is_cut(steered[0], more)) or _is_settled(*best):
+        return best
+    other = _otherwise(first, apart, more, are_same)
+    if other is not None:
+        found = _matched(other)
+        if _says_more(found, best):
+            return found
+        best[0].give_all()
+    return best
+
+
+def _plainest(a: Side, b: Side, plain: Plan, progress: Progress) -> tuple[Matching, float]:
+    """Return the matching with the plainest cuts, or without biases that one side lacks if that is equal.
+
+    Returns:
+        the matching, and how far outputs are apart at the start.
+    """
     progress("comparing outputs")
     first = Matching(a, b, plain, feed_of(a, 0), progress)
     apart = first.start()
     if _same(first, apart):
-        return first
+        return first, apart
     for plan in plans_without_biases(first):
         found = Matching(a, b, plan, first.feed, progress)
-        if _same(found, found.start()):
-            return found
-    steered = _steered(first, apart)
-    are_same = steered is not None and _same(*steered)
-    if steered is not None and are_same and not _parts_what_is_cut(steered[0], more):
-        return steered[0]
-    best, plan = first, _nearest(first, apart, more)
+        without = found.start()
+        if _same(found, without):
+            return found, without
+    return first, apart
+
+
+def _matched(matching: Matching) -> tuple[Matching, Seen]:
+    matching.progress("comparing gradients")
+    matching.give_common()
+    return matching, match_all(matching, matching.look(0))
+
+
+def _is_settled(matching: Matching, seen: Seen) -> bool:
+    return matching.is_complete and _same(matching, seen.apart)
+
+
+def _says_more(found: tuple[Matching, Seen], than: tuple[Matching, Seen]) -> bool:
+    """Whether all is matched, and was not, or outputs are clearly nearer with all that is matched."""
+    complete = found[0].is_complete
+    if complete and than[0].is_complete:
+        return found[1].apart * _WORTH_CUTTING < than[1].apart
+    return complete
+
+
+def _otherwise(first: Matching, apart: float, more: Iterable[Plan], are_same: bool) -> Matching | None:
+    """Return a matching with other cuts or on other images with which outputs are nearer, if there is one.
+
+    Args:
+        first: with the plainest cuts.
+        apart: how far outputs are apart with these.
+        more: other cuts of what is packed.
+        are_same: whether outputs are equal once what parts is steered.
+    """
+    a, b = (side.parameters for side in first.sides)
+    plain = first.plan
+    plan = _nearest(first, apart, more)
     if plan is plain and not are_same:
-        plan = _nearest(first, apart, flattened_plans(a.parameters, b.parameters, plain))
-        blocks = blocked_plans(a.parameters, b.parameters, plain)
+        plan = _nearest(first, apart, flattened_plans(a, b, plain))
+        blocks = blocked_plans(a, b, plain)
         if plan is plain and apart > _OTHER_ORDER and (blocked := _blocked(first, blocks)) is not None:
             return blocked
-    if plan is not plain:
-        best = Matching(a, b, plan, first.feed, progress)
-        apart = best.start()
-        if _same(best, apart):
-            return best
-        steered = _steered(best, apart)
-    if steered is not None:
-        steered[0].give_common()
-        return steered[0]
-    return _of_even_images(best, apart)
+    if plan is plain:
+        return None if are_same else _of_even_images(first, apart)
+    best = Matching(*first.sides, plan, first.feed, first.progress)
+    apart = best.start()
+    if _same(best, apart):
+        return best
+    steered = _steered(best, apart)
+    return best if steered is None else steered[0]
 
 
 def _parts_what_is_cut(steered: Matching, plans: Iterable[Plan]) -> bool:
@@ -102,7 +133,10 @@ def _nearest(first: Matching, apart: float, plans: Iterable[Plan]) -> Plan:
     best, least = first.plan, apart
     for plan in plans:
         first.progress(f"comparing outputs, {plan.what}")
-        found = Matching(*first.sides, plan, first.feed, first.progress).starts_apart(first.gain)
+        matching = Matching(*first.sides, plan, first.feed, first.progress)
+        if max(map(len, matching.pieces)) > _MOST_PIECES:
+            continue
+        found = matching.starts_apart(first.gain)
         if found * _WORTH_CUTTING < least:
             best, least = plan, found
         if least <= SAME_OUTPUTS[first.is_double]:
@@ -125,16 +159,14 @@ def _blocked(first: Matching, plans: Iterable[Plan]) -> Matching | None:
     return None
 
 
-def _of_even_images(best: Matching, apart: float) -> Matching:
-    """Return a matching on images of one colour each, if outputs are nearer there; else the given one."""
-    if any(one.ndim == 4 for one in best.feed):
-        best.progress("comparing outputs, of even images")
-        found = Matching(*best.sides, best.plan, [even(one) for one in best.feed], best.progress)
-        # what is equal there only is not equal, and twins there may be none
-        if SAME_OUTPUTS[found.is_double] < found.start() < apart:
-            return found
-    best.give_common()
-    return best
+def _of_even_images(first: Matching, apart: float) -> Matching | None:
+    """Return a matching on images of one colour each, if outputs are nearer there."""
+    if not any(one.ndim == 4 for one in first.feed):
+        return None
+    first.progress("comparing outputs, of even images")
+    found = Matching(*first.sides, first.plan, [even(one) for one in first.feed], first.progress)
+    # what is equal there only is not equal, and twins there may be none
+    return found if SAME_OUTPUTS[found.is_double] < found.start() < apart else None
 
 
 def _steered(plain: Matching, apart: float) -> tuple[Matching, float] | None:

@@ -158,6 +158,12 @@ class Matching:
             for name, whole in self._whole[place].items():
                 self._set(place, name, whole)
 
+    def give_all(self) -> None:
+        """Give every match values of its own, and all else the value of its sizes."""
+        self.give_common()
+        for match in self.matches.values():
+            self.set_own(match)
+
     def _common(self, piece: Piece, place: int) -> np.ndarray:
         if class_of(piece) in self.neutral:
             return np.full(piece.shape, self.neutral_value(piece, place))

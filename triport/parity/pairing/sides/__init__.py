@@ -68,6 +68,7 @@ class Side(Protocol):
         net: the Module or the Cell itself, whose values are changed.
         parameters: by their names, in the network's order; a tensor with two names stands there once.
         kept: names of what keeps its value: counts, indices, derived tables.
+        constants: values of what a file keeps as it keeps weights, and which are none.
         is_double: whether it computes in float64.
         follows: whether it needs what the other side has computed.
         graph_file: what the network was made of, if that is a file with a graph.
@@ -79,6 +80,7 @@ class Side(Protocol):
     net: Any
     parameters: Mapping[str, SideParameter]
     kept: tuple[str, ...]
+    constants: dict[str, np.ndarray]
     is_double: bool
     follows: bool
     graph_file: GraphFile | None

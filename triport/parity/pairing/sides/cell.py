@@ -34,8 +34,11 @@ class CellSide:
         self.label, self.network, self.net = label, network, net.set_train(False)
         self._tensors = {parameter.name: parameter for parameter in net.get_parameters()}
         self.parameters, self.kept = _parameters(net)
+        self.constants: dict[str, np.ndarray] = {}
         self._norms = _norms(net)
         self._derived = _derived_of_norms(self._norms)
+        # what hooks add to the sum that is derived, while it runs
+        self.added: list[Any] = []
         for name in self.parameters:
             self._tensors[name].requires_grad = name not in self._derived
 
@@ -88,11 +91,14 @@ class CellSide:
         mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
 
         def total(*given: Any) -> Any:
+            self.added.clear()
             outputs = [one for one in self._run(*given) if one.is_floating_point()]
             summed = None
             for place, tensor in enumerate(outputs):
                 weight = mindspore.Tensor(weights(place, tensor.size).astype(np.float32))
                 one = (tensor.reshape(-1) * weight).sum()
+                summed = one if summed is None else summed + one
+            for one in self.added:
                 summed = one if summed is None else summed + one
             return summed, tuple(outputs)
 

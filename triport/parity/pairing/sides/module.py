@@ -37,6 +37,7 @@ class ModuleSide:
         self.graph_file = graph_file
         self.label, self.network, self.net = label, network, net.eval()
         self.parameters, self.kept = _parameters(net)
+        self.constants: dict[str, np.ndarray] = {}
         _check_real(net, label)
         total = sum(one.size for one in self.parameters.values())
         self.is_double = total <= MOST_IN_FLOAT64
@@ -62,6 +63,14 @@ class ModuleSide:
         }
         self.parameters = {**self.parameters, name: replace(one, aliases=()), **others}
         return one.aliases
+
+    def keep(self, names: Collection[str]) -> None:
+        """Let these keep the values that they have, and be no parameters any more."""
+        values = self.values()
+        self.constants |= {name: np.array(values[name]) for name in names}
+        self.kept = (*self.kept, *names)
+        self.parameters = {name: one for name, one in self.parameters.items() if name not in names}
+        self._tensors = {name: one for name, one in self._tensors.items() if name not in names}
 
     def set_values(self, values: Mapping[str, np.ndarray]) -> None:
         """Give parameters values; the others keep theirs."""
