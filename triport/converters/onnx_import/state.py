@@ -155,10 +155,12 @@ class State:
         prefix: str,
         scope: str | None = None,
     ) -> str | None:
-        """Hold a layer and return its path; None if one of its weights is held elsewhere already.
+        """Hold a layer and return its path; None if one of its weights is held elsewhere already, or bare.
 
         The path is what the names of its weights have in common before their leaves, or else its scope.
         """
+        if any(is_held_bare(rep.origin) for rep in weights.values()):
+            return None
         origins = {
             leaf: rep.origin
             for leaf, rep in weights.items()
@@ -248,6 +250,12 @@ class State:
             else:
                 found |= {f"{path}.{leaf}": array for leaf, array in member.weights.items()}
         return found
+
+
+def is_held_bare(origin: str | None) -> bool:
+    """Return whether a name says that a block holds this weight itself: `self_attn.in_proj_weight`."""
+    owner, dot, leaf = (origin or "").rpartition(".")
+    return bool(dot) and leaf.endswith(("_weight", "_bias")) and path_of(owner) is not None
 
 
 def is_uniform(array: np.ndarray) -> bool:
