@@ -12,9 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from triport.converters.graphs.inferable import make_inferable
+
 from .branches import write_out_branches
 from .facts import MOST_BYTES, Facts, inner_graphs, opset_of
 from .ranks import add_shapes
+from .sequences import write_out_sequences
 
 _ROUNDS = 60
 _INT64 = 7
@@ -38,7 +41,8 @@ def inferred(proto: Any) -> Any:
         known |= more
         shaped = add_shapes(proto, facts)
         decided = write_out_branches(proto, found)
-        if not more and not shaped and not decided:
+        written = write_out_sequences(proto, facts)
+        if not (more or shaped or decided or written):
             break
         found = _by_onnx(proto, known)
     del proto.graph.value_info[:]
@@ -86,6 +90,7 @@ def _by_onnx(proto: Any, known: Mapping[str, np.ndarray]) -> Any:
         if name in known:
             tensor = onnx.numpy_helper.from_array(known[name])
             node.CopyFrom(onnx.helper.make_node("Constant", [], [name], name=node.name, value=tensor))
+    make_inferable(slim.graph)
     slim.ir_version = max(slim.ir_version, 4)
     try:
         return onnx.shape_inference.infer_shapes(slim, data_prop=True)
