@@ -16,7 +16,7 @@ from .expressions import is_identifier
 from .formatting import lines_of
 from .operators import Target
 from .reading import ImportRefusedError
-from .state import State, renamed_leaf
+from .state import State
 from .translate import Translation, Written
 from .tree import Block, flat
 from .values import fields_of
@@ -95,8 +95,7 @@ def build(weights: bool = True) -> @NAME@:
 def build(weights: bool = True) -> @NAME@:
     """Return the network, with the weights of the file beside this one unless they are not wanted."""
     network = @NAME@()
-    for path, parameter in network.parameters_and_names():
-        @NAMING@
+@NAMING@
     if weights:
         path = Path(__file__).with_name(@FILE@)
         tensors = mindspore.load_checkpoint(str(path), format="safetensors")
@@ -157,8 +156,16 @@ class Source:
         return self.text.count("\n")
 
 
-_RENAMING = """owner, dot, leaf = path.rpartition(".")
-        parameter.name = f"{owner}{dot}{NAMES.get(leaf, leaf)}\""""
+_NAMING = """
+    for path, parameter in network.parameters_and_names():
+        parameter.name = path
+"""
+_RENAMING = """
+    for path, cell in network.cells_and_names():
+        names = NAMES if type(cell).__module__.startswith("mindspore.nn.layer") else {}
+        for leaf, parameter in cell.parameters_and_names(expand=False):
+            parameter.name = ".".join(filter(None, (path, names.get(leaf, leaf))))
+"""
 
 
 def source_of(model: Any, target: Target, name: str, root: Block) -> Source:
@@ -189,13 +196,13 @@ def source_of(model: Any, target: Target, name: str, root: Block) -> Source:
         name,
         target,
         text,
-        {renamed_leaf(path, leaves): array for path, array in shared.state.arrays().items()},
+        {shared.state.name_of(path, leaves): array for path, array in shared.state.arrays().items()},
         shared.state.renamed_with(leaves),
         nodes,
         len(classes),
         [(v.name, *fields_of(v)) for v in inputs],
         [v.name for v in model.graph.outputs],
-        {renamed_leaf(path, leaves): origin for path, origin in shared.state.origins.items()},
+        {shared.state.name_of(path, leaves): origin for path, origin in shared.state.origins.items()},
         {path: each.name for each in classes for path in each.paths},
     )
 
@@ -220,7 +227,7 @@ def _text(model: Any, shared: Shared, classes: list[Class], root: Written, name:
     loader = loader.replace("@END@", end)
     loader = loader.replace("@NAME@", classes[-1].name).replace("@FILE@", f'"{name}.safetensors"')
     leaves = shared.leaves()
-    loader = loader.replace("@NAMING@", _RENAMING if leaves else "parameter.name = path")
+    loader = loader.replace("@NAMING@", (_RENAMING if leaves else _NAMING).strip("\n"))
     if leaves:
         table = ", ".join(f'"{leaf}": "{other}"' for leaf, other in leaves.items())
         loader = f"# what the graph calls them\nNAMES = {{{table}}}\n\n\n{loader}"
