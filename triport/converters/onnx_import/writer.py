@@ -12,11 +12,11 @@ import numpy as np
 from .body import Shared, SharedWeightError
 from .classes import classes_of
 from .equal_classes import Class
-from .expressions import is_identifier
+from .expressions import is_identifier, text_of
 from .formatting import lines_of
 from .operators import Target
 from .reading import ImportRefusedError
-from .state import State
+from .state import Layer, State
 from .translate import Translation, Written
 from .tree import Block, flat
 from .values import fields_of
@@ -162,9 +162,10 @@ _NAMING = """
 """
 _RENAMING = """
     for path, cell in network.cells_and_names():
-        names = NAMES if type(cell).__module__.startswith("mindspore.nn.layer") else {}
+        names = NAMES if isinstance(cell, @LAYERS@) else {}
         for leaf, parameter in cell.parameters_and_names(expand=False):
-            parameter.name = ".".join(filter(None, (path, names.get(leaf, leaf))))
+            leaf = names.get(leaf, leaf)
+            parameter.name = f"{path}.{leaf}" if path else leaf
 """
 
 
@@ -228,6 +229,7 @@ def _text(model: Any, shared: Shared, classes: list[Class], root: Written, name:
     loader = loader.replace("@NAME@", classes[-1].name).replace("@FILE@", f'"{name}.safetensors"')
     leaves = shared.leaves()
     loader = loader.replace("@NAMING@", (_RENAMING if leaves else _NAMING).strip("\n"))
+    loader = loader.replace("@LAYERS@", _layers_with(leaves, shared.state))
     if leaves:
         table = ", ".join(f'"{leaf}": "{other}"' for leaf, other in leaves.items())
         loader = f"# what the graph calls them\nNAMES = {{{table}}}\n\n\n{loader}"
@@ -238,6 +240,16 @@ def _text(model: Any, shared: Shared, classes: list[Class], root: Written, name:
         loader = f"_DTYPES = {{{table}}}\n\n\n{loader}"
     code = f"{body}\n\n\n{loader}\n"
     return f"{_head(model, shared, name, code)}\n\n{code}"
+
+
+def _layers_with(leaves: dict[str, str], state: State) -> str:
+    """Return the classes of the layers that have such leaves, as isinstance takes them."""
+    found = {
+        text_of(member.constructor).partition("(")[0]
+        for member in state.members.values()
+        if isinstance(member, Layer) and leaves.keys() & member.weights.keys()
+    }
+    return f"({', '.join(sorted(found))})" if len(found) > 1 else "".join(found)
 
 
 def _head(model: Any, shared: Shared, name: str, body: str) -> str:
