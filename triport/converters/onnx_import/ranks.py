@@ -79,7 +79,7 @@ def _sizes_of(name: str, facts: Facts) -> list[Size] | None:
 
 def _broadcast(sizes: list[Size], given: list[Size]) -> list[Size]:
     rank = max(len(sizes), len(given))
-    wide: list[list[Size]] = [[1] * (rank - len(each)) + each for each in (sizes, given)]
+    wide: list[list[Size]] = [[*[1] * (rank - len(each)), *each] for each in (sizes, given)]
     found: list[Size] = []
     for a, b in zip(*wide, strict=True):
         if a == b or b == 1:

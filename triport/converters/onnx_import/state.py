@@ -5,14 +5,11 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .expressions import is_identifier, text_of
-
-if TYPE_CHECKING:
-    from .values import Known
+from .values import Known
 
 # what a class of either framework has already: a layer of that name would hide it
 _TAKEN = frozenset(

@@ -8,8 +8,8 @@ from functools import reduce
 import numpy as np
 
 from triport.converters.onnx_import.call import Call
-from triport.converters.onnx_import.expressions import code
-from triport.converters.onnx_import.values import Known
+from triport.converters.onnx_import.expressions import OMIT, code, literal
+from triport.converters.onnx_import.values import Known, number
 
 from . import both, mindspore, pytorch
 
@@ -338,16 +338,11 @@ def clip_mindspore(call: Call) -> ast.expr:
 def _bound(call: Call, index: int) -> ast.expr:
     found = call.rep(index)
     if isinstance(found, Known) and found.array.size == 1:
-        from triport.converters.onnx_import.call import number
-        from triport.converters.onnx_import.expressions import literal
-
         return literal(number(found.array))
     return call.tensor(index)
 
 
 def _clamped(template: str, call: Call, low: object, high: object) -> ast.expr:
-    from triport.converters.onnx_import.expressions import OMIT
-
     if low is None and high is None:
         return call.tensor(0)
     return code(template, x=call.tensor(0), a=OMIT if low is None else low, b=OMIT if high is None else high)
