@@ -25,8 +25,8 @@ os.environ.setdefault("GLOG_v", "3")
 
 import numpy as np
 
-from triport.converters.onnx_import.operators import TARGETS
 from triport.converters.onnx_import.reading import ImportRefusedError, model_of
+from triport.converters.onnx_import.targets import TARGETS
 from triport.converters.onnx_import.tree import flat
 from triport.converters.onnx_import.writer import source_of
 from triport.converters.onnx_import.written import load, write

@@ -77,6 +77,7 @@ _STATEMENTS = (
 )
 _MODULES = ("torch", "nn", "F", "mindspore", "ops", "mint", "math", "itertools", "json", "np")
 _BUILTINS = {"abs", "all", "any", "bool", "bytearray", "dict", "enumerate", "float", "getattr", "int", "len"}
+_BUILTINS |= {"isinstance"}
 _BUILTINS |= {
     "list",
     "max",

@@ -183,9 +183,11 @@ NAMES = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "movi
 def build(weights: bool = True) -> Res2netDigits:
     """Return the network, with the weights of the file beside this one unless they are not wanted."""
     network = Res2netDigits()
-    for path, parameter in network.parameters_and_names():
-        owner, dot, leaf = path.rpartition(".")
-        parameter.name = f"{owner}{dot}{NAMES.get(leaf, leaf)}"
+    for path, cell in network.cells_and_names():
+        names = NAMES if isinstance(cell, nn.BatchNorm2d) else {}
+        for leaf, parameter in cell.parameters_and_names(expand=False):
+            leaf = names.get(leaf, leaf)
+            parameter.name = f"{path}.{leaf}" if path else leaf
     if weights:
         path = Path(__file__).with_name("res2net_digits.safetensors")
         tensors = mindspore.load_checkpoint(str(path), format="safetensors")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from triport.converters.onnx_import.operators import TARGETS, Target
+from triport.converters.onnx_import.targets import TARGETS, Target
 from triport.reference_models.network import Input, Network
 
 from .arguments import ArgumentError, PathLike, Progress, quiet

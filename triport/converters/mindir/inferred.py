@@ -8,6 +8,8 @@ import onnx
 import onnx_ir as ir
 from onnx import helper
 
+from triport.converters.graphs.inferable import make_inferable
+
 Sizes = list[int | str | None]
 
 
@@ -45,6 +47,7 @@ def infer_unweighted(model: ir.Model) -> onnx.GraphProto:
 
 
 def _infer(bare: onnx.ModelProto) -> onnx.GraphProto:
+    make_inferable(bare.graph)
     try:
         return onnx.shape_inference.infer_shapes(bare, strict_mode=True, data_prop=True).graph
     except onnx.shape_inference.InferenceError:

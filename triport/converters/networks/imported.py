@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from triport.converters.onnx_import.damaged import naming
-from triport.converters.onnx_import.operators import TARGETS, Target
 from triport.converters.onnx_import.reading import ImportRefusedError, read_model
+from triport.converters.onnx_import.targets import TARGETS, Target
 from triport.converters.onnx_import.tree import blocks_of
 from triport.converters.onnx_import.values import fields_of
 from triport.converters.onnx_import.writer import Source, source_of

@@ -10,11 +10,11 @@ import numpy as np
 
 from .expressions import code, literal, name
 from .frameworks import FRAMEWORKS, Framework
-from .operators import Target
 from .pieces import piece
 from .reading import ImportRefusedError
 from .state import State, is_uniform
-from .values import Known, Rep, Sizes, Variable
+from .targets import Target
+from .values import Known, Rep, Sizes, Variable, number
 
 _COPIED = 1 << 12  # elements of a constant that each class may have for itself
 _LITERAL = 16  # constants of at most so many whole numbers are written out
@@ -115,8 +115,6 @@ class Body:
         return code("x.T", x=tree) if held is not array else tree
 
     def _written(self, array: np.ndarray) -> ast.expr:
-        from .call import number
-
         dtype = self.framework.dtype(str(array.dtype))
         if dtype is None:
             raise ImportRefusedError(f"{self.target} has no dtype {array.dtype}")

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
+from .body import Body
 from .expressions import code, literal
-from .operators import Target
 from .reading import ImportRefusedError
-from .values import Known, Sizes, Variable, fields_of, sizes_of
-
-if TYPE_CHECKING:
-    from .body import Body
+from .targets import Target
+from .values import Known, Sizes, Variable, fields_of, number, sizes_of
 
 _REQUIRED = object()
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
@@ -252,11 +250,3 @@ class Call:
             return f"attribute {min(attributes)} is not translated"
         inputs = {i for i in range(self.count) if self.has(i)} - self._read_inputs
         return f"input {min(inputs)} is not translated" if inputs else None
-
-
-def number(array: np.ndarray) -> int | float | bool:
-    """Return the one element of an array as a number that gives just that element again."""
-    value = array.reshape(-1)[0]
-    if array.dtype == np.float32:
-        return float(str(value))  # the shortest decimal that rounds to it
-    return value.item() if array.dtype.kind in "fiub" else float(value)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from .call import Call
 from .values import Known, Rep, Sizes
-
-if TYPE_CHECKING:
-    from .call import Call
 
 _MOST = 1 << 20  # elements of a result that is larger than what it was made of
 # they compute, or only move, what is there; none is random or holds a graph

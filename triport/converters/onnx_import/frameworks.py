@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 
 from .expressions import name
-from .operators import Target
+from .targets import Target
 
 _TORCH = {
     "bool": "torch.bool",

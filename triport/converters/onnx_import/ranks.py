@@ -1,72 +1,126 @@
-"""Ranks that onnx's inference leaves open: of what a list of known length shapes, and of what is read."""
+"""Shapes that onnx's inference leaves open: of what a computed list shapes, and of what is read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-if TYPE_CHECKING:
-    from .shapes import Facts
+from .facts import Facts, Size
 
-# of each operator, the input whose length is the rank of its output
+# of each operator, the input whose numbers are the sizes of its output
 _SHAPED_BY = {"Reshape": 1, "Expand": 1, "ConstantOfShape": 0}
-# what returns the sizes of its first input, of which some versions of onnx infer nothing
-_LIKE_ITS_INPUT = frozenset(("GroupNormalization",))
 # of each operator, the ranks that its inputs must have
 _NEEDED = {"LSTM": {0: 3, 5: 3, 6: 3}, "GRU": {0: 3, 5: 3}, "RNN": {0: 3, 5: 3}}
 # what keeps the rank of its first input
 _KEEPING = frozenset(("Identity", "Cast", "Relu", "Sigmoid", "Tanh", "Dropout", "Transpose", "Neg", "Clip"))
 
 
-def add_ranks(proto: Any, found: Any, facts: Facts) -> bool:
-    """State the rank of what is reshaped to a shape of known length, and sizes that are an input's.
-
-    Returns whether there was any.
+def add_shapes(proto: Any, facts: Facts) -> bool:
+    """State the shapes of what is reshaped to a computed shape; return whether more is known than before.
 
     Args:
         proto: the model, which is added to.
-        found: the same with what onnx infers.
-        facts: of `found`.
+        facts: of the model with what onnx infers.
     """
     import onnx
 
-    graph = found.graph
-    infos = [*graph.input, *graph.value_info, *graph.output]
-    kinds = {each.name: each.type.tensor_type.elem_type for each in infos}
+    stated = {each.name: each for each in proto.graph.value_info}
     added = False
     for node in proto.graph.node:
-        like = node.input[0] if node.op_type in _LIKE_ITS_INPUT and node.input else None
-        sizes = _sizes_of(node, facts) if like is None else facts.shape(like)
-        kind = kinds.get(like or node.output[0], 0)
-        if sizes is None or not kind or (like is not None and facts.shape(node.output[0]) is not None):
+        shape = _shape_of(node, facts)
+        kind = facts.kind(node.output[0]) if shape is not None else 0
+        if shape is None or not kind or not _is_more(shape, facts.shape(node.output[0])):
             continue
-        info = onnx.helper.make_tensor_value_info(node.output[0], kind, sizes)
-        old = [each for each in proto.graph.value_info if each.name == node.output[0]]
-        for each in old:
-            proto.graph.value_info.remove(each)
+        info = onnx.helper.make_tensor_value_info(node.output[0], kind, shape)
+        old = stated.get(node.output[0])
+        if old is not None and old == info:
+            continue
+        if old is not None:
+            proto.graph.value_info.remove(old)
         proto.graph.value_info.append(info)
-        added = not old or added
+        added = True
     return added
 
 
-def _sizes_of(node: Any, facts: Facts) -> list[int | None] | None:
-    """Return the sizes of what a node shapes, all open; None: the rank is known already, or cannot be."""
-    rank = _rank_of(node, facts)
-    return None if rank is None else [None] * rank
+def _is_more(shape: Sequence[Size], known: Sequence[Size] | None) -> bool:
+    """Return whether a shape says a size, or a rank, that is not known."""
+    if known is None:
+        return True
+    return len(shape) == len(known) and any(
+        mine is not None and its is None for mine, its in zip(shape, known, strict=True)
+    )
 
 
-def _rank_of(node: Any, facts: Facts) -> int | None:
-    """Return the rank of what a node shapes, None where it is known already, or not to be known."""
+def _shape_of(node: Any, facts: Facts) -> list[Size] | None:
+    """Return the shape of what a node shapes, as far as it is known; None where not even the rank is."""
     place = _SHAPED_BY.get(node.op_type)
     if place is None or node.domain not in ("", "ai.onnx") or len(node.input) <= place:
         return None
-    length = facts.shape(node.input[place])
-    if facts.shape(node.output[0]) is not None or length is None or len(length) != 1 or length[0] is None:
+    sizes = _sizes_of(node.input[place], facts)
+    if sizes is None or node.op_type == "ConstantOfShape":
+        return sizes
+    given = facts.shape(node.input[0])
+    if node.op_type == "Expand":
+        return _broadcast(sizes, given) if given is not None else None
+    keeps_zero = any(a.name == "allowzero" and a.i for a in node.attribute)
+    return _reshaped(sizes, given, keeps_zero)
+
+
+def _sizes_of(name: str, facts: Facts) -> list[Size] | None:
+    value = facts.value(name)
+    if value is not None:
+        return list(value) if value.ndim == 1 else None
+    length = facts.shape(name)
+    if length is None or len(length) != 1 or not isinstance(length[0], int) or length[0] > 64:
         return None
-    if node.op_type != "Expand":
-        return length[0]
-    least = facts.shape(node.input[0])
-    return None if least is None else max(length[0], len(least))
+    return [None] * length[0]
+
+
+def _broadcast(sizes: list[Size], given: list[Size]) -> list[Size]:
+    rank = max(len(sizes), len(given))
+    wide: list[list[Size]] = [[*[1] * (rank - len(each)), *each] for each in (sizes, given)]
+    found: list[Size] = []
+    for a, b in zip(*wide, strict=True):
+        if a == b or b == 1:
+            found.append(a)
+        elif a == 1:
+            found.append(b)
+        else:
+            found.append(next((n for n in (a, b) if isinstance(n, int) and n > 1), None))
+    return found
+
+
+def _reshaped(sizes: list[Size], given: list[Size] | None, keeps_zero: bool) -> list[Size]:
+    found: list[Size] = []
+    for place, size in enumerate(sizes):
+        if size == 0 and not keeps_zero:
+            found.append(given[place] if given is not None and place < len(given) else None)
+        else:
+            found.append(size)
+    if -1 in found:
+        place = found.index(-1)
+        others = found[:place] + found[place + 1 :]
+        found[place] = _rest(given, others) if given is not None else None
+    return found
+
+
+def _rest(given: list[Size], others: list[Size]) -> Size:
+    """Return how many elements are left for the one axis that is counted."""
+    left = list(given)
+    for size in [n for n in others if isinstance(n, str)]:
+        if size not in left:
+            return None
+        left.remove(size)
+    numbers = [n for n in others if not isinstance(n, str)]
+    divisor = math.prod(n for n in numbers if isinstance(n, int))
+    if None in numbers or divisor <= 0:
+        return None
+    names = [n for n in left if not isinstance(n, int)]
+    whole = math.prod(n for n in left if isinstance(n, int))
+    if not names:
+        return whole // divisor if whole % divisor == 0 else None
+    return names[0] if len(names) == 1 and whole == divisor else None
 
 
 def needed_ranks(graph: Any, facts: Facts) -> Mapping[str, int]:

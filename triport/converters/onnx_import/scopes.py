@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .state import is_uniform, path_of
+from .state import is_held_bare, is_uniform, path_of
 
 # they become layers, whose path is their weights' names without the leaf
 _LAYERS = frozenset(
@@ -44,7 +44,7 @@ class Homes:
         names = {node: list(_initializers(node, 3)) for node in nodes}
         for node, found in names.items():
             if node.op_type in _LAYERS:
-                self._layers |= {path.rpartition(".")[0] for path in found}
+                self._layers |= {path.rpartition(".")[0] for path in found if not is_held_bare(path)}
         scoped = _scoped_layers([node for node, found in names.items() if not found], nodes)
         for node, path in scoped.items():
             node.meta["layer"] = path
@@ -74,10 +74,16 @@ class Homes:
         return owner
 
     def _hinted(self, node: Any) -> str | None:
-        """Return the block that an exporter's scope names, if weights lie there too."""
+        """Return the block that an exporter's scope names, if weights lie there too.
+
+        What was exported may be a module around the network, whose weights' names lack that step.
+        """
         path = _scope(node)
         if path is None:
             return None
+        return self._innermost(path) or self._innermost(path.partition(".")[2])
+
+    def _innermost(self, path: str) -> str:
         while path and path not in self.blocks:
             path = path.rpartition(".")[0]
         return path

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .call import Call
 from .expressions import code
 from .values import Known, Sizes
-
-if TYPE_CHECKING:
-    from .call import Call
 
 _INTEGERS = ("int64", "int32")
 Element = int | ast.expr

@@ -5,14 +5,11 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .expressions import is_identifier, text_of
-
-if TYPE_CHECKING:
-    from .values import Known
+from .values import Known
 
 # what a class of either framework has already: a layer of that name would hide it
 _TAKEN = frozenset(
@@ -155,10 +152,12 @@ class State:
         prefix: str,
         scope: str | None = None,
     ) -> str | None:
-        """Hold a layer and return its path; None if one of its weights is held elsewhere already.
+        """Hold a layer and return its path; None if one of its weights is held elsewhere already, or bare.
 
         The path is what the names of its weights have in common before their leaves, or else its scope.
         """
+        if any(is_held_bare(rep.origin) for rep in weights.values()):
+            return None
         origins = {
             leaf: rep.origin
             for leaf, rep in weights.items()
@@ -217,7 +216,7 @@ class State:
         self._owners |= {".".join(steps[:i]) for i in range(1, len(steps))}
 
     def leaves(self) -> dict[str, str]:
-        """Return the leaves that the initializers have other names for: `gamma` is `weight` in most graphs.
+        """Return the leaves of layers that the initializers have other names for: `gamma` is often `weight`.
 
         A framework in which a parameter's name is free gives them those. A leaf that is called in two ways,
         or whose other name another tensor has, keeps its own.
@@ -225,18 +224,24 @@ class State:
         found: dict[str, set[str]] = {}
         origins = {path: origin for origin, path in self._paths.items()}
         for path in self.arrays():
-            owner, dot, leaf = path.rpartition(".")
+            owner, _, leaf = path.rpartition(".")
             origin = origins.get(path, path)
-            if dot and origin.rpartition(".")[0] == owner:
+            if isinstance(self.members.get(owner), Layer) and origin.rpartition(".")[0] == owner:
                 found.setdefault(leaf, set()).add(origin.rpartition(".")[2])
         other = {leaf: names.copy().pop() for leaf, names in found.items() if len(names) == 1}
         other = {leaf: name for leaf, name in other.items() if leaf != name and is_identifier(name)}
-        named = [renamed_leaf(path, other) for path in self.arrays()]
+        named = [self.name_of(path, other) for path in self.arrays()]
         return other if len(set(named)) == len(named) else {}
+
+    def name_of(self, path: str, leaves: dict[str, str]) -> str:
+        """Return what a tensor is called once the leaves of layers are renamed so."""
+        owner, _, leaf = path.rpartition(".")
+        is_a_layers = isinstance(self.members.get(owner), Layer)
+        return f"{owner}.{leaves.get(leaf, leaf)}" if is_a_layers else path
 
     def renamed_with(self, leaves: dict[str, str]) -> dict[str, str]:
         """Return the initializers whose names are not kept, once leaves are renamed so."""
-        named = {origin: renamed_leaf(path, leaves) for origin, path in self.renamed.items()}
+        named = {origin: self.name_of(path, leaves) for origin, path in self.renamed.items()}
         return {origin: path for origin, path in named.items() if origin != path}
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -250,18 +255,18 @@ class State:
         return found
 
 
+def is_held_bare(origin: str | None) -> bool:
+    """Return whether a name says that a block holds this weight itself: `self_attn.in_proj_weight`."""
+    owner, dot, leaf = (origin or "").rpartition(".")
+    return bool(dot) and leaf.endswith(("_weight", "_bias")) and path_of(owner) is not None
+
+
 def is_uniform(array: np.ndarray) -> bool:
     """Return whether a tensor is one number over and over.
 
     Exporters store equal tensors once: the ones of two norms are then one initializer, and not shared.
     """
     return bool(array.size) and bool((array == array.flat[0]).all())
-
-
-def renamed_leaf(path: str, leaves: dict[str, str]) -> str:
-    """Return a path with the other name of its leaf."""
-    owner, dot, leaf = path.rpartition(".")
-    return f"{owner}{dot}{leaves.get(leaf, leaf)}" if dot else path
 
 
 def path_of(label: str) -> str | None:

@@ -14,10 +14,10 @@ from triport.converters.formats.tensors import short
 from triport.converters.operator_support import Need, Needs, Supported
 
 from .body import Body, Shared
-from .operators import TARGETS as TARGETS
 from .operators import Operator, load_operators
 from .reading import ImportRefusedError, read_model
 from .state import State
+from .targets import TARGETS as TARGETS
 from .translate import Translation
 from .tree import flat
 from .values import Variable

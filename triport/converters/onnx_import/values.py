@@ -54,6 +54,14 @@ def sizes_of(array: np.ndarray) -> Sizes | None:
     return None
 
 
+def number(array: np.ndarray) -> int | float | bool:
+    """Return the one element of an array as a number that gives just that element again."""
+    value = array.reshape(-1)[0]
+    if array.dtype == np.float32:
+        return float(str(value))  # the shortest decimal that rounds to it
+    return value.item() if array.dtype.kind in "fiub" else float(value)
+
+
 def fields_of(value: Any) -> tuple[str, list[int | str | None] | None]:
     """Return dtype (as onnx_ir writes it, in lower case) and shape of an ir.Value."""
     dtype = value.dtype.name.lower() if value.dtype is not None else ""

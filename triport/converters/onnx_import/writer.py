@@ -12,11 +12,11 @@ import numpy as np
 from .body import Shared, SharedWeightError
 from .classes import classes_of
 from .equal_classes import Class
-from .expressions import is_identifier
+from .expressions import is_identifier, text_of
 from .formatting import lines_of
 from .operators import Target
 from .reading import ImportRefusedError
-from .state import State, renamed_leaf
+from .state import Layer, State
 from .translate import Translation, Written
 from .tree import Block, flat
 from .values import fields_of
@@ -95,8 +95,7 @@ def build(weights: bool = True) -> @NAME@:
 def build(weights: bool = True) -> @NAME@:
     """Return the network, with the weights of the file beside this one unless they are not wanted."""
     network = @NAME@()
-    for path, parameter in network.parameters_and_names():
-        @NAMING@
+@NAMING@
     if weights:
         path = Path(__file__).with_name(@FILE@)
         tensors = mindspore.load_checkpoint(str(path), format="safetensors")
@@ -157,8 +156,17 @@ class Source:
         return self.text.count("\n")
 
 
-_RENAMING = """owner, dot, leaf = path.rpartition(".")
-        parameter.name = f"{owner}{dot}{NAMES.get(leaf, leaf)}\""""
+_NAMING = """
+    for path, parameter in network.parameters_and_names():
+        parameter.name = path
+"""
+_RENAMING = """
+    for path, cell in network.cells_and_names():
+        names = NAMES if isinstance(cell, @LAYERS@) else {}
+        for leaf, parameter in cell.parameters_and_names(expand=False):
+            leaf = names.get(leaf, leaf)
+            parameter.name = f"{path}.{leaf}" if path else leaf
+"""
 
 
 def source_of(model: Any, target: Target, name: str, root: Block) -> Source:
@@ -189,13 +197,13 @@ def source_of(model: Any, target: Target, name: str, root: Block) -> Source:
         name,
         target,
         text,
-        {renamed_leaf(path, leaves): array for path, array in shared.state.arrays().items()},
+        {shared.state.name_of(path, leaves): array for path, array in shared.state.arrays().items()},
         shared.state.renamed_with(leaves),
         nodes,
         len(classes),
         [(v.name, *fields_of(v)) for v in inputs],
         [v.name for v in model.graph.outputs],
-        {renamed_leaf(path, leaves): origin for path, origin in shared.state.origins.items()},
+        {shared.state.name_of(path, leaves): origin for path, origin in shared.state.origins.items()},
         {path: each.name for each in classes for path in each.paths},
     )
 
@@ -220,7 +228,8 @@ def _text(model: Any, shared: Shared, classes: list[Class], root: Written, name:
     loader = loader.replace("@END@", end)
     loader = loader.replace("@NAME@", classes[-1].name).replace("@FILE@", f'"{name}.safetensors"')
     leaves = shared.leaves()
-    loader = loader.replace("@NAMING@", _RENAMING if leaves else "parameter.name = path")
+    loader = loader.replace("@NAMING@", (_RENAMING if leaves else _NAMING).strip("\n"))
+    loader = loader.replace("@LAYERS@", _layers_with(leaves, shared.state))
     if leaves:
         table = ", ".join(f'"{leaf}": "{other}"' for leaf, other in leaves.items())
         loader = f"# what the graph calls them\nNAMES = {{{table}}}\n\n\n{loader}"
@@ -231,6 +240,16 @@ def _text(model: Any, shared: Shared, classes: list[Class], root: Written, name:
         loader = f"_DTYPES = {{{table}}}\n\n\n{loader}"
     code = f"{body}\n\n\n{loader}\n"
     return f"{_head(model, shared, name, code)}\n\n{code}"
+
+
+def _layers_with(leaves: dict[str, str], state: State) -> str:
+    """Return the classes of the layers that have such leaves, as isinstance takes them."""
+    found = {
+        text_of(member.constructor).partition("(")[0]
+        for member in state.members.values()
+        if isinstance(member, Layer) and leaves.keys() & member.weights.keys()
+    }
+    return f"({', '.join(sorted(found))})" if len(found) > 1 else "".join(found)
 
 
 def _head(model: Any, shared: Shared, name: str, body: str) -> str:

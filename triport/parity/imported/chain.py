@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from triport.converters.onnx_import.asked import module_name
-from triport.converters.onnx_import.operators import Target
+from triport.converters.onnx_import.targets import Target
 from triport.reference_models.errors import TriportError
 from triport.reference_models.result import SCHEMA_VERSION
 

@@ -14,8 +14,8 @@ import numpy as np
 from triport.converters.formats.atomic import check_place, replacing
 from triport.converters.onnx_import.asked import module_name
 from triport.converters.onnx_import.damaged import naming
-from triport.converters.onnx_import.operators import Target
 from triport.converters.onnx_import.reading import ImportRefusedError, read_model
+from triport.converters.onnx_import.targets import Target
 from triport.converters.onnx_import.tree import blocks_of
 from triport.converters.onnx_import.writer import Source, source_of
 from triport.converters.onnx_import.written import load, write

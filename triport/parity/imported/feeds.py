@@ -10,6 +10,7 @@ import numpy as np
 from triport.converters.onnx_import.reading import ImportRefusedError
 from triport.converters.onnx_import.values import fields_of
 
+_MOST_NUMBERS = 1 << 20
 _MOST = 1 << 26  # elements of all inputs together
 _THROUGH = (
     "Cast",
@@ -133,6 +134,15 @@ def _read_through(value: Any) -> Iterator[Any]:
                 waiting.extend(use.node.outputs)
 
 
+def _numbers(value: Any) -> list[int]:
+    """Return a constant's whole numbers, none where it is no constant."""
+    constant = value.const_value if value is not None else None
+    if constant is None or constant.size > _MOST_NUMBERS:
+        return []
+    array = np.asarray(constant.numpy()).reshape(-1)
+    return [int(n) for n in array] if array.dtype.kind in "iu" else []
+
+
 def _range(value: Any) -> tuple[int, int]:
     """Return the whole numbers that an input can be, by the tables that it is an index into."""
     limits: list[int] = []
@@ -143,4 +153,10 @@ def _range(value: Any) -> tuple[int, int]:
             axis = node.attributes["axis"].value if "axis" in node.attributes else 0
             if shape and isinstance(shape[axis], int):
                 limits.append(int(shape[axis] or 1))
+        elif node.op_type == "OneHot" and use.idx == 0:
+            limits += _numbers(node.inputs[1])[:1]
+        elif node.op_type == "Equal":  # one-hot, written out: which of a row of numbers it is
+            listed = _numbers(node.inputs[1 - use.idx])
+            if len(listed) > 1 and sorted(listed) == list(range(len(listed))):
+                limits.append(len(listed))
     return (0, max(min(limits), 1)) if limits else (0, 2)

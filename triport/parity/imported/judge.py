@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from triport.converters.onnx_import.operators import Target
+from triport.converters.onnx_import.targets import Target
 from triport.parity.judge.difference import difference
 from triport.parity.judge.noise import noises_of, nudged
 from triport.parity.judge.tolerance import BFLOAT16, DRAWS, FLOAT16, FLOAT32, FLOAT64, WIDEST, within

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from triport.converters.onnx_import.operators import Target
 from triport.converters.onnx_import.reading import read_model
+from triport.converters.onnx_import.targets import Target
 from triport.converters.onnx_import.tree import flat
 from triport.converters.onnx_import.writer import source_of
 from triport.converters.onnx_import.written import built

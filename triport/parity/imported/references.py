@@ -84,10 +84,21 @@ class _Reference:
                 _widen(model.graph)
                 feed = {n: a.astype(np.float64) if a.dtype == np.float32 else a for n, a in feed.items()}
             with np.errstate(all="ignore"):
-                found = ReferenceEvaluator(model).run(None, feed)
+                found = ReferenceEvaluator(model, new_ops=[_global_max_pool()]).run(None, feed)
         except Exception:
             return None
         return [np.asarray(each) for each in found]
+
+
+def _global_max_pool() -> Any:
+    """Return GlobalMaxPool as it is defined; onnx 1.23's own loses an axis of three."""
+    from onnx.reference.op_run import OpRun
+
+    class GlobalMaxPool(OpRun):
+        def _run(self, x: np.ndarray) -> tuple[np.ndarray]:
+            return (x.max(axis=tuple(range(2, x.ndim)), keepdims=True),)
+
+    return GlobalMaxPool
 
 
 def _widen(graph: Any) -> None:

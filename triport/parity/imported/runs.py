@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from triport.converters.onnx_import.operators import Target
+from triport.converters.onnx_import.targets import Target
 from triport.parity.judge.noise import nudged
 
 

@@ -12,15 +12,12 @@ import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
-if TYPE_CHECKING:
-    from triport.converters.onnx_import.call import Call
+from triport.converters.onnx_import.call import Call
+from triport.converters.onnx_import.targets import TARGETS, Target
 
-    Translate = Callable[[Call], Any]
-
-Target = Literal["pytorch", "mindspore"]
-TARGETS: tuple[Target, ...] = ("pytorch", "mindspore")
+Translate = Callable[[Call], Any]
 _NEWEST = 28  # the newest schema version that anything here was written for
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 from functools import reduce
 
+import numpy as np
+
 from triport.converters.onnx_import.call import Call
-from triport.converters.onnx_import.expressions import code
-from triport.converters.onnx_import.values import Known
+from triport.converters.onnx_import.expressions import OMIT, code, literal
+from triport.converters.onnx_import.values import Known, number
 
 from . import both, mindspore, pytorch
 
@@ -228,6 +230,10 @@ def logic(call: Call) -> ast.expr:
     return code(_LOGIC[call.node.op_type][call.target == "mindspore"], a=call.tensor(0), b=call.tensor(1))
 
 
+# the schema version since which a shift by the width or more is defined
+_SHIFTS_ARE_DEFINED = 28
+
+
 @pytorch("BitShift")
 def bit_shift(call: Call) -> ast.expr:
     """Shift bits; ONNX leaves shifts by the width or more undefined before version 28."""
@@ -244,6 +250,26 @@ def bit_shift(call: Call) -> ast.expr:
         shifted = code(template, a=_wide(call, 0), b=_wide(call, 1))
         return code("x.to(d)", x=shifted, d=call.dtype_name(dtype))
     return code(template, a=call.tensor(0), b=call.tensor(1))
+
+
+@mindspore("BitShift")
+def bit_shift_mindspore(call: Call) -> ast.expr:
+    """Shift bits; from version 28 on what is shifted by the width or more has no bit left but its sign."""
+    direction, dtype = call.attribute("direction"), call.dtype(0)
+    if direction not in ("LEFT", "RIGHT"):
+        call.refuse("attribute direction is neither LEFT nor RIGHT")
+    template = "ops.bitwise_left_shift(a, b)" if direction == "LEFT" else "ops.bitwise_right_shift(a, b)"
+    a, b = call.tensor(0), call.tensor(1)
+    if call.version < _SHIFTS_ARE_DEFINED:
+        return code(template, a=a, b=b)
+    width = np.dtype(dtype).itemsize * 8
+    bits = call.let("bits", code("b.to(mindspore.int64)", b=b))  # MindSpore compares no wide unsigned ones
+    is_within = call.let("mask", code("ops.logical_and(b >= 0, b < n)", b=bits, n=width))
+    if direction == "RIGHT" and not dtype.startswith("u"):
+        bits = code("ops.where(m, b, ops.full_like(b, n))", m=is_within, b=bits, n=width - 1)
+        return code(template, a=a, b=code("b.to(d)", b=bits, d=call.dtype_name(dtype)))
+    kept = code("m.to(d)", m=is_within, d=call.dtype_name(dtype))
+    return code("s * k", s=code(template, a=a, b=code("b * k", b=b, k=kept)), k=kept)
 
 
 @both("Where")
@@ -312,16 +338,11 @@ def clip_mindspore(call: Call) -> ast.expr:
 def _bound(call: Call, index: int) -> ast.expr:
     found = call.rep(index)
     if isinstance(found, Known) and found.array.size == 1:
-        from triport.converters.onnx_import.call import number
-        from triport.converters.onnx_import.expressions import literal
-
         return literal(number(found.array))
     return call.tensor(index)
 
 
 def _clamped(template: str, call: Call, low: object, high: object) -> ast.expr:
-    from triport.converters.onnx_import.expressions import OMIT
-
     if low is None and high is None:
         return call.tensor(0)
     return code(template, x=call.tensor(0), a=OMIT if low is None else low, b=OMIT if high is None else high)

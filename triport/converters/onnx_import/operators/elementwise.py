@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import OMIT, code, name
@@ -10,6 +11,8 @@ from triport.converters.onnx_import.expressions import OMIT, code, name
 from . import both, mindspore, pytorch
 
 # ONNX: PyTorch, MindSpore
+# what MindSpore's CPU computes further off than roundings: pieces have it
+_EXACT = ("tanh", "exp", "log")
 _UNARY = {
     "Abs": ("torch.abs(x)", "ops.abs(x)"),
     "Acos": ("torch.acos(x)", "ops.acos(x)"),
@@ -24,11 +27,11 @@ _UNARY = {
     "Cosh": ("torch.cosh(x)", "ops.cosh(x)"),
     "Det": ("torch.linalg.det(x)", "ops.det(x)"),
     "Erf": ("torch.erf(x)", "ops.erf(x)"),
-    "Exp": ("torch.exp(x)", "ops.exp(x)"),
+    "Exp": ("torch.exp(x)", "exp(x)"),
     "Floor": ("torch.floor(x)", "ops.floor(x)"),
     "HardSwish": ("F.hardswish(x)", "x * ops.clamp(x / 6.0 + 0.5, 0.0, 1.0)"),
     "IsNaN": ("torch.isnan(x)", "ops.isnan(x)"),
-    "Log": ("torch.log(x)", "ops.log(x)"),
+    "Log": ("torch.log(x)", "log(x)"),
     "Mish": ("F.mish(x)", "x * tanh(ops.log1p(ops.exp(-ops.abs(x))) + ops.relu(x))"),
     "Neg": ("-x", "-x"),
     "Not": ("torch.logical_not(x)", "ops.logical_not(x)"),
@@ -70,12 +73,15 @@ def unary_mindspore(call: Call) -> ast.expr:
     x = call.tensor()
     if template.count("x") > 2 and template.count("(x") + template.count(" x") > 1:
         x = call.let("x", x)
-    return code(template, x=x, tanh=_tanh_mindspore(call)) if "tanh(" in template else code(template, x=x)
+    exact = {
+        each: exact_mindspore(call, each) for each in _EXACT if re.search(rf"(?<!\.)\b{each}\(", template)
+    }
+    return code(template, x=x, **exact)
 
 
-def _tanh_mindspore(call: Call) -> ast.expr:
-    """Return what computes tanh: in float32 a function that is exact on the CPU too."""
-    return call.function("tanh") if call.dtype() == "float32" else name("ops.tanh")
+def exact_mindspore(call: Call, function: str) -> ast.expr:
+    """Return what computes tanh, exp or log: in float32 a function that is exact on the CPU too."""
+    return call.function(function) if call.dtype() == "float32" else name(f"ops.{function}")
 
 
 @both("Identity")
@@ -129,7 +135,7 @@ def gelu_mindspore(call: Call) -> ast.expr:
     return code(
         "0.5 * x * (1.0 + tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)))",
         x=x,
-        tanh=_tanh_mindspore(call),
+        tanh=exact_mindspore(call, "tanh"),
     )
 
 
@@ -157,7 +163,7 @@ def elu_mindspore(call: Call) -> ast.expr:
     """ELU."""
     x = call.let("x", call.tensor())
     return code(
-        "ops.where(x > 0, x, alpha * (ops.exp(ops.minimum(x, 0.0)) - 1.0))",
+        "ops.where(x > 0, x, alpha * ops.expm1(ops.minimum(x, 0.0)))",
         x=x,
         alpha=_f32(call.attribute("alpha", 1.0)),
     )
@@ -178,7 +184,7 @@ def selu_mindspore(call: Call) -> ast.expr:
     """SELU."""
     x = call.let("x", call.tensor())
     return code(
-        "gamma * ops.where(x > 0, x, alpha * (ops.exp(ops.minimum(x, 0.0)) - 1.0))",
+        "gamma * ops.where(x > 0, x, alpha * ops.expm1(ops.minimum(x, 0.0)))",
         x=x,
         alpha=_f32(call.attribute("alpha", 1.6732631921768188)),
         gamma=_f32(call.attribute("gamma", 1.0507010221481323)),
@@ -196,7 +202,7 @@ def celu_mindspore(call: Call) -> ast.expr:
     """CELU."""
     x = call.let("x", call.tensor())
     return code(
-        "ops.maximum(x, 0.0) + ops.minimum(alpha * (ops.exp(x / alpha) - 1.0), 0.0)",
+        "ops.maximum(x, 0.0) + ops.minimum(alpha * ops.expm1(x / alpha), 0.0)",
         x=x,
         alpha=_f32(call.attribute("alpha", 1.0)),
     )

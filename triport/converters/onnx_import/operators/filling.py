@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from triport.converters.onnx_import.call import Call, number
+from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import code, literal
+from triport.converters.onnx_import.values import number
 
 from . import both
 

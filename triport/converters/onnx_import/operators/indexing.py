@@ -188,15 +188,18 @@ def scatter_nd_mindspore(call: Call) -> ast.expr:
     reduction = call.attribute("reduction", "none")
     if reduction not in kinds:
         call.refuse("attribute reduction is unknown")
-    known = call.constant(1)
-    if known is None or (known.size and known.min() < 0):
-        call.refuse("indices that are computed or negative")
+    known, index = call.constant(1), call.tensor(1)
+    x = call.tensor(0)
+    if known is None or (known.size and known.min() < 0):  # MindSpore takes none from the end
+        depth = call.size(1, call.rank(1) - 1)
+        if depth is None or depth == 0:
+            call.refuse("how many indices a tuple has is not known")
+        x, index = call.let("x", x), call.let("indices", index)
+        index = code("ops.where(i < 0, i + mindspore.Tensor(x.shape[:n], i.dtype), i)", i=index, x=x, n=depth)
     return code(
-        f"ops.tensor_scatter_{kinds[reduction]}(x, i, u)"
-        if reduction != "none"
-        else "ops.tensor_scatter_update(x, i, u)",
-        x=call.tensor(0),
-        i=call.tensor(1),
+        f"ops.tensor_scatter_{kinds[reduction]}(x, i, u)",
+        x=x,
+        i=index,
         u=call.tensor(2),
     )
 

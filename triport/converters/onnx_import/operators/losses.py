@@ -72,5 +72,5 @@ def nll_loss_mindspore(call: Call) -> ast.expr:
 @mindspore("SoftmaxCrossEntropyLoss")
 def cross_entropy_mindspore(call: Call) -> Any:
     """Of scores; their logarithms of probabilities are the second output."""
-    logarithms = call.let("x", code("f(x)", f=call.function("log_softmax"), x=call.tensor(0)))
+    logarithms = call.let("x", code("f(x, 1)", f=call.function("log_softmax"), x=call.tensor(0)))
     return (_mindspore(call, logarithms), logarithms)

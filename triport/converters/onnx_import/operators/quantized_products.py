@@ -63,10 +63,13 @@ def qlinear_conv(call: Call) -> ast.expr:
 
 
 def requantized(call: Call, exact: ast.expr, scale: ast.expr, zero: ast.expr, dtype: str) -> ast.expr:
-    """Return exact sums scaled, rounded and saturated to bytes, in PyTorch."""
+    """Return exact sums scaled, rounded and saturated to bytes."""
     limits = np.iinfo(dtype)
+    template = "torch.clamp(torch.round(x * s) + z, a, b).to(d)"
+    if call.target == "mindspore":
+        template = "ops.clamp(ops.round(x * s.to(mindspore.float64)) + z.to(mindspore.float64), a, b).to(d)"
     return code(
-        "torch.clamp(torch.round(x * s) + z, a, b).to(d)",
+        template,
         x=exact,
         s=scale,
         z=zero,
@@ -76,19 +79,25 @@ def requantized(call: Call, exact: ast.expr, scale: ast.expr, zero: ast.expr, dt
     )
 
 
-@pytorch("QLinearMatMul")
+@both("QLinearMatMul")
 def qlinear_matmul(call: Call) -> ast.expr:
     """A product of quantized matrices, quantized again."""
-    a, b = (code("x.to(torch.float64)", x=call.tensor(i)) for i in (0, 3))
-    a_zero, a_scale = call.tensor(2), call.tensor(1)
+    is_torch = call.target == "pytorch"
+    wide, single = (
+        ("torch.float64", "torch.float32") if is_torch else ("mindspore.float64", "mindspore.float32")
+    )
+    a, b, a_zero, b_zero = (code(f"x.to({wide})", x=call.tensor(i)) for i in (0, 3, 2, 5))
     if call.rank(2) >= 1 and call.size(2, 0) != 1:
         call.refuse("a scale of each row")
     if "float8" in call.dtype(0):
         call.refuse("of float8")
-    product = code("(a - za) @ (b - zb)", a=a, b=b, za=a_zero, zb=call.tensor(5))
-    scale = code("a * b / c", a=a_scale, b=call.tensor(4), c=call.tensor(6))
+    product = code(
+        "(a - za) @ (b - zb)" if is_torch else "ops.matmul(a - za, b - zb)", a=a, b=b, za=a_zero, zb=b_zero
+    )
+    scale_a, scale_b, scale_y = (call.tensor(i) for i in (1, 4, 6))
     if call.dtype(1) == "float16":
-        scale = code("a.to(torch.float32) * b / c", a=a_scale, b=call.tensor(4), c=call.tensor(6))
+        scale_a = code(f"a.to({single})", a=scale_a)
+    scale = code("a * b / c", a=scale_a, b=scale_b, c=scale_y)
     return requantized(call, product, scale, call.tensor(7), call.output_dtype())
 
 

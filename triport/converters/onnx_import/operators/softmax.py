@@ -49,8 +49,9 @@ def softmax_of_two(call: Call) -> ast.expr:
 
 def _soft(call: Call, x: ast.expr, axis: int, rank: int, size: int | None) -> ast.expr:
     template = _SOFT[call.node.op_type][call.target == "mindspore"]
-    if call.target == "mindspore" and call.node.op_type == "Softmax":
-        return code("f(x, a)", f=call.function("softmax"), x=x, a=axis)
+    own = {"Softmax": "softmax", "LogSoftmax": "log_softmax"}.get(call.node.op_type)
+    if call.target == "mindspore" and own is not None and (own == "softmax" or call.dtype(0) == "float32"):
+        return code("f(x, a)", f=call.function(own), x=x, a=axis)
     if call.node.op_type != "Hardmax":
         return code(template, x=x, a=axis)
     if size is None:

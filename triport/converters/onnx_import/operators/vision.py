@@ -82,7 +82,7 @@ def col2im(call: Call) -> ast.expr:
     )
 
 
-@pytorch("NonMaxSuppression")
+@both("NonMaxSuppression")
 def non_max_suppression(call: Call) -> ast.expr:
     """The best boxes that do not overlap, of each class of each image."""
     centres = call.attribute("center_point_box", 0)

@@ -4,12 +4,6 @@ import mindspore
 from mindspore import Tensor, ops
 
 
-def log_softmax(x: Tensor) -> Tensor:
-    """Return the logarithm of the softmax over classes, the second axis."""
-    x = x - ops.amax(x, (1,), True)
-    return x - ops.log(ops.sum(ops.exp(x), 1, True))
-
-
 def nll_loss(x: Tensor, target: Tensor, weight: Tensor | None, ignored: int | None, reduction: str) -> Tensor:
     """Return the weighted mean, the sum, or each of the negative logarithms at the targets."""
     target = target.to(mindspore.int64)

@@ -1,0 +1,62 @@
+"""What MindSpore has no operator for, or another one, composed of others."""
+
+import numpy as np
+import onnx
+import pytest
+
+from tests.onnx_import.source_runs import outputs_of, written
+from tests.onnx_import.test_exporters import FLOAT, INT64, make, wanted
+
+pytest.importorskip("mindspore")
+
+
+def model(node, inputs, output, opset=17, initializers=()):
+    graph = onnx.helper.make_graph([node], "net", inputs, [output], list(initializers))
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)], ir_version=9)
+
+
+def value(name, kind, *shape):
+    return onnx.helper.make_tensor_value_info(name, kind, shape)
+
+
+def test_slices_are_put_at_computed_places_from_either_end(tmp_path):
+    proto = model(
+        make("ScatterND", ["x", "i", "u"], ["y"]),
+        [value("x", FLOAT, 4, 5, 2), value("i", INT64, 3, 2), value("u", FLOAT, 3, 2)],
+        value("y", FLOAT, 4, 5, 2),
+    )
+    random = np.random.default_rng(0)
+    x, u = (random.normal(size=shape).astype("f") for shape in ((4, 5, 2), (3, 2)))
+    arrays = [x, np.array([[-1, 0], [2, -5], [0, 4]]), u]
+    (found,) = outputs_of(written(proto, "mindspore"), arrays, tmp_path)
+    assert np.array_equal(found, wanted(proto, *arrays)[0])
+
+
+@pytest.mark.parametrize("centres", [0, 1])
+def test_boxes_that_overlap_better_ones_are_left_out(centres, tmp_path):
+    numbers = {"most": np.array(4, np.int64), "overlap": np.array(0.4, "f"), "least": np.array(0.2, "f")}
+    proto = model(
+        make("NonMaxSuppression", ["boxes", "scores", *numbers], ["y"], center_point_box=centres),
+        [value("boxes", FLOAT, 2, 30, 4), value("scores", FLOAT, 2, 3, 30)],
+        value("y", INT64, "M", 3),
+        initializers=[onnx.numpy_helper.from_array(array, name) for name, array in numbers.items()],
+    )
+    random = np.random.default_rng(1)
+    boxes = random.uniform(0.1, 1, (2, 30, 4)).astype("f")
+    scores = random.uniform(0, 1, (2, 3, 30)).astype("f")
+    (found,) = outputs_of(written(proto, "mindspore"), [boxes, scores], tmp_path)
+    assert len(found) > 10 and np.array_equal(found, wanted(proto, boxes, scores)[0])
+
+
+@pytest.mark.parametrize("direction", ["LEFT", "RIGHT"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint32", "uint64"])
+def test_bits_are_shifted(dtype, direction, tmp_path):
+    kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    proto = model(
+        make("BitShift", ["x", "bits"], ["y"], direction=direction),
+        [value("x", kind, 4), value("bits", kind, 4)],
+        value("y", kind, 4),
+    )
+    arrays = [np.array([1, 3, 200, 255], dtype), np.array([7, 2, 1, 4], dtype)]
+    (found,) = outputs_of(written(proto, "mindspore"), arrays, tmp_path)
+    assert np.array_equal(found, wanted(proto, *arrays)[0])
