@@ -14,7 +14,15 @@ from .shared.output import emit, print_lines, shown_progress
 from .shared.words import complete_models
 
 
-@click.command(cls=Command)
+_GROUPS = {
+    "What SOURCE is": ("--model", "--net", "--input", "--names", "--offline"),
+    "The folder": ("--output", "--license", "--dialect", "--classes", "--accuracy", "--preprocessing"),
+    "Upload to a hub": ("--push", "--public", "--replace", "--delete-others", "--dry-run"),
+    "Report": ("--json",),
+}
+
+
+@click.command(cls=Command, groups=_GROUPS)
 @click.argument("source", shell_complete=complete_models)
 @click.option(
     "--model", metavar="NAME", help="The model, or the name of the published weights, that SOURCE is."
@@ -84,13 +92,13 @@ from .shared.words import complete_models
 def publish(json_path: str | None, **asked: Any) -> None:
     """Make a folder for every runtime, and the proof with it.
 
-    The folder has a model card, and a manifest with every hash, name and result.
+    The folder has the weights in every format, a model card, and a manifest with every hash, name and result.
 
-    Inspection, conversion, round trip and parity must pass: at the first that does not, exit code 1
-    and no folder. The same source gives the same bytes; SOURCE_DATE_EPOCH sets the card's date.
+    Inspection, conversion, round trip and parity must pass. At the first that does not, the exit code is 1 and no
+    folder is made. The same source gives the same bytes; SOURCE_DATE_EPOCH sets the card's date.
 
-    NET is a network in code, as `convert` takes it. Its folder has the graph, proven, and the weights, but
-    no accuracy, which nobody has published of it; with two NETs and --names, the weights of both.
+    NET is a network in code, as `convert` takes it. Its folder has the proven graph and the weights, and no
+    accuracy, since nobody has published one. With two NETs and --names it has the weights of both.
 
     \b
     Example:
