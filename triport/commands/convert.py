@@ -156,9 +156,9 @@ def convert(
 ) -> None:
     """Move weights or a network to another runtime, and check it.
 
-    SOURCE is a .ckpt, .pth, .safetensors or .onnx file, told by its content. Every parameter is accounted for,
-    and the bits of what was written are compared. Without SOURCE, the small trained Res2Net that triport ships
-    is converted.
+    SOURCE is a .ckpt, .pth, .safetensors or .onnx file, told by its content. Every parameter is accounted
+    for, and the bits of what was written are compared. Without SOURCE, the small trained Res2Net that triport
+    ships is converted.
 
     SOURCE may also be a hub's folder, the index of a checkpoint in several files, published weights' name,
     hf-hub:owner/name, timm/name, an https address, or - for standard input. Several SOURCEs, or a pattern in
@@ -176,8 +176,8 @@ def convert(
     NET is package.module:factory or path/file.py:factory, perhaps with literal arguments:
     "net.py:build('small', depth=2)".
 
-    With --names, SOURCE has the weights of one of the two networks that `pair` found to be the same. They become
-    those of the other.
+    With --names, SOURCE has the weights of one of the two networks that `pair` found to be the same. They
+    become those of the other.
 
     \b
     Example:

@@ -43,9 +43,9 @@ _GROUPS = {
 def diagnose(first: Path, second: Path, json_path: str | None, html: Path | None, **asked: Any) -> None:
     """Find out why two files of one model give other results.
 
-    A is the file that is right, B the one that is not. Weights, graph, precision, preprocessing and the order of
-    the classes are compared one after the other, whatever the formats. With --data both are scored on labelled
-    images.
+    A is the file that is right, B the one that is not. Weights, graph, precision, preprocessing and the order
+    of the classes are compared one after the other, whatever the formats. With --data both are scored on
+    labelled images.
 
     The last line says in one sentence what it is, with the figure that proves it. Exit code 1 where anything
     differs.

@@ -101,20 +101,21 @@ def evaluate(
 ) -> None:
     """Score a classifier on labelled images.
 
-    The published accuracy stands beside the result, where there is one. Exit code 1 if the accuracy is lower than
-    published.
+    The published accuracy stands beside the result, where there is one. Exit code 1 if the accuracy is lower
+    than published.
 
     SOURCE is a checkpoint of a known model, or any .onnx or .mindir file with one image input and one output
     (N, classes). NET is package.module:factory or path/file.py:factory, with its own weights.
 
-    The file, a config.json beside it or --profile must state how images are prepared. For a network that triport
-    does not know, it is an error if nothing states it.
+    The file, a config.json beside it or --profile must state how images are prepared. For a network that
+    triport does not know, it is an error if nothing states it.
 
-    Two of them run on the same decoded images and are compared image by image. Exit code 1 if one is better by
-    more than chance. Give --runtime, --model, --profile and --precision twice for the first and the second.
+    Two of them run on the same decoded images and are compared image by image. Exit code 1 if one is better
+    by more than chance. Give --runtime, --model, --profile and --precision twice for the first and the
+    second.
 
-    ROWS is a file that --rows wrote, or any CSV file with the columns image, label and top1. Two of them, from
-    two machines perhaps, are compared without running anything and without --data.
+    ROWS is a file that --rows wrote, or any CSV file with the columns image, label and top1. Two of them,
+    from two machines perhaps, are compared without running anything and without --data.
 
     \b
     --data is any of:

@@ -14,7 +14,6 @@ from .shared.output import emit, print_lines, print_pieces, shown_progress
 from .shared.several import expanded, is_pattern
 from .shared.words import complete_models
 
-
 _GROUPS = {
     "What is said": ("--stats", "--strict", "--each", "--json"),
     "What SOURCE is": ("--names", "--key", "--prefix", "--rename", "--no-head", "--offline"),
@@ -58,8 +57,8 @@ def inspect(
     With OTHER, it is said what differs between the two, across formats and dialects. Exit code 1 if anything
     does. --key, --prefix and --rename are of SOURCE.
 
-    Several OTHERs, or a pattern in quotes, make one report with a line for each file. Exit code 2 if one cannot
-    be read.
+    Several OTHERs, or a pattern in quotes, make one report with a line for each file. Exit code 2 if one
+    cannot be read.
 
     Otherwise the exit code is 0, whatever is wrong. With --strict it is 1 if there is a problem: NaN or Inf,
     weights that no training has touched, or a model that is not known.

@@ -24,11 +24,11 @@ from .shared.output import emit, print_pieces
 def operators(file: Path | None, to: str | None, opset: int, json_path: str | None) -> None:
     """List the operators that are supported, or those of a graph.
 
-    Without FILE, each operator is listed with its limits. With FILE, what the graph needs is listed, and what of
-    it is not supported. Exit code 1 if anything is not.
+    Without FILE, each operator is listed with its limits. With FILE, what the graph needs is listed, and what
+    of it is not supported. Exit code 1 if anything is not.
 
-    FILE is a .mindir file, which becomes ONNX, or an .onnx file, which becomes source. Nothing is converted, and
-    no framework is needed: each operator is read as `convert` would read it.
+    FILE is a .mindir file, which becomes ONNX, or an .onnx file, which becomes source. Nothing is converted,
+    and no framework is needed: each operator is read as `convert` would read it.
 
     \b
     Example:

@@ -184,19 +184,19 @@ def parity(json_path: str | None, html_path: str | None, junit_path: str | None,
 
     Each is compared with PyTorch in float64. Exit code 1 where one is not equal.
 
-    MODEL is the name of a model that triport knows. It gets seeded weights, none of which is left at its initial
-    value. SOURCE has weights of its own: a file, a hub's folder, published weights' name, hf-hub:owner/name or an
-    https address.
+    MODEL is the name of a model that triport knows. It gets seeded weights, none of which is left at its
+    initial value. SOURCE has weights of its own: a file, a hub's folder, published weights' name,
+    hf-hub:owner/name or an https address.
 
-    Each further SOURCE is compared with the first as well: how far apart they are, and which weights differ, or
-    where the graph does. All but one may be ONNX files with BatchNorm folded and other names.
+    Each further SOURCE is compared with the first as well: how far apart they are, and which weights differ,
+    or where the graph does. All but one may be ONNX files with BatchNorm folded and other names.
 
-    NET is a network of your own: package.module:factory, path/file.py:factory, an .onnx or a .mindir file. Give a
-    Module and a Cell whose parameters agree by name, or by --names; or one of them, which is compared with the
-    ONNX that is made of it. --input says what goes in.
+    NET is a network of your own: package.module:factory, path/file.py:factory, an .onnx or a .mindir file.
+    Give a Module and a Cell whose parameters agree by name, or by --names; or one of them, which is compared
+    with the ONNX that is made of it. --input says what goes in.
 
-    A network that runs where triport does not, on an NPU or a phone, is judged by two files: --save-inputs writes
-    what to run there; --inputs and --outputs judge what came back.
+    A network that runs where triport does not, on an NPU or a phone, is judged by two files: --save-inputs
+    writes what to run there; --inputs and --outputs judge what came back.
 
     \b
     Example:

@@ -13,7 +13,6 @@ from .shared.options import JSON, OFFLINE
 from .shared.output import emit, print_lines, shown_progress
 from .shared.words import complete_models
 
-
 _GROUPS = {
     "What SOURCE is": ("--model", "--net", "--input", "--names", "--offline"),
     "The folder": ("--output", "--license", "--dialect", "--classes", "--accuracy", "--preprocessing"),
@@ -94,8 +93,8 @@ def publish(json_path: str | None, **asked: Any) -> None:
 
     The folder has the weights in every format, a model card, and a manifest with every hash, name and result.
 
-    Inspection, conversion, round trip and parity must pass. At the first that does not, the exit code is 1 and no
-    folder is made. The same source gives the same bytes; SOURCE_DATE_EPOCH sets the card's date.
+    Inspection, conversion, round trip and parity must pass. At the first that does not, the exit code is 1
+    and no folder is made. The same source gives the same bytes; SOURCE_DATE_EPOCH sets the card's date.
 
     NET is a network in code, as `convert` takes it. Its folder has the proven graph and the weights, and no
     accuracy, since nobody has published one. With two NETs and --names it has the weights of both.
