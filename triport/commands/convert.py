@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from triport.reference_models.errors import counted
+
 from .shared.command import Command, OutputFile, OutputFileOrFolder
 from .shared.options import JSON, OFFLINE, RUNTIME, selection_options, with_options
 from .shared.output import emit, print_lines, shown_progress
@@ -239,7 +241,9 @@ def _convert_each(sources: list[str], asked: dict[str, Any]) -> Batch:
     if asked["report"] is not None:
         raise click.UsageError(f"--report is of one graph's source, not of {len(sources)} sources")
     if folder is None or (folder.exists() and not folder.is_dir()):
-        raise click.UsageError(f"{len(sources)} sources go into a folder: name one with -o FOLDER")
+        raise click.UsageError(
+            f"{counted(len(sources), 'source goes', 'sources go')} into a folder: name one with -o FOLDER"
+        )
     taken: dict[str, str] = {}
 
     def convert_one(source: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 from triport.converters.names import head_weight
 from triport.converters.statements.config_file import config_beside
 from triport.converters.statements.preparation import Preparation, preparation_of
+from triport.reference_models.errors import counted
 from triport.reference_models.spec import Preprocess
 
 from .finding import Finding
@@ -67,7 +68,7 @@ def classes_finding(sides: Sides, changed: list[Changed]) -> Finding:
         sentence = f"which class each of {count} outputs is cannot be told: the last layer has other weights"
         return Finding("classes", None, sentence)
     known = "their names, where both files have any, too" if all(names) else "no list of names beside both"
-    return Finding("classes", True, f"the last layer has its {count} rows in one order; {known}")
+    return Finding("classes", True, f"the last layer has its {counted(count, 'row')} in one order; {known}")
 
 
 def _worded(preprocess: Preprocess) -> dict[str, str]:

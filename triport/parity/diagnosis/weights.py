@@ -12,6 +12,7 @@ from triport.converters.finite import count_not_finite
 from triport.converters.formats import FLOATS, Tensor
 from triport.converters.names import head_weight
 from triport.parity.localise.weights import sentence
+from triport.reference_models.errors import counted
 
 from .patterns import Pattern, pattern_of
 from .sides import Sides
@@ -64,7 +65,7 @@ def spoiled_sentence(tensors: SideBySide) -> str:
     first = names[0]
     return (
         f"NaN or Inf stand in {len(names)} of {len(spoiled)} tensors of the second file, first in {first}: "
-        f"{spoiled[first]} of {tensors.theirs[first].count} values, and "
+        f"{spoiled[first]} of {counted(tensors.theirs[first].count, 'value')}, and "
         f"{count_not_finite(tensors.mine[first]) or 'none'} in the first file"
     )
 
@@ -82,7 +83,10 @@ def sentence_of(changed: list[Changed], compared: int) -> str:
         parts.append(f"{first}{f' and {count - 1} more' if count > 1 else ''} {_agreeing(what, count)}")
     rest = [one for one in changed if one.pattern is None]
     if rest and all(one.difference.name.endswith(_STATISTICS) for one in rest):
-        parts.append(f"BatchNorm's running statistics differ in {len(rest)} tensors and no other weight does")
+        parts.append(
+            f"BatchNorm's running statistics differ in {counted(len(rest), 'tensor')} and no other weight "
+            "does"
+        )
     elif rest:
         largest = max(rest, key=lambda one: one.difference.max_abs or 0.0)
         parts.append(sentence(largest.difference))
