@@ -28,7 +28,9 @@ def narrow_steps(places: dict[str, int]) -> Iterator[None]:
 
     narrow = (torch.float32, torch.float16, torch.bfloat16)
 
-    class Watch(dispatch_mode(torch)):
+    mode = dispatch_mode(torch)
+
+    class Watch(mode):
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             result = func(*args, **(kwargs or {}))
             if isinstance(result, torch.Tensor) and result.dtype in narrow:
@@ -45,7 +47,9 @@ def watched(reads: Reads) -> Iterator[None]:
     """Note every value that Python reads of a tensor while the block runs, with the line that reads it."""
     torch = import_torch()
 
-    class Watch(dispatch_mode(torch)):
+    mode = dispatch_mode(torch)
+
+    class Watch(mode):
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             result = func(*args, **(kwargs or {}))
             if func is torch.ops.aten._local_scalar_dense.default:

@@ -39,11 +39,18 @@ def preparation_finding(sides: Sides) -> Finding:
     differing = [f"{key} {mine[key]} and {theirs[key]}" for key in mine if mine[key] != theirs[key]]
     known = f" ({'; '.join(assumed)})" if assumed else ""
     if differing:
-        sentence = f"images are prepared otherwise: {', '.join(differing)}{known}"
+        plain = [name for name, one in zip(sides.names, both, strict=True) if _is_plain(one.preprocess)]
+        forgotten = f"; for {plain[0]} pixels are not normalised" if len(plain) == 1 else ""
+        sentence = f"images are prepared otherwise: {', '.join(differing)}{forgotten}{known}"
         return Finding("preprocessing", False, sentence, tuple(differing))
     return Finding(
         "preprocessing", True, f"images are prepared in one way: {profile(first.preprocess)}{known}"
     )
+
+
+def _is_plain(preprocess: Preprocess | None) -> bool:
+    """Whether pixels are not normalised: a mean and a deviation that change nothing, or were forgotten."""
+    return preprocess is not None and set(preprocess.mean) == {0} and set(preprocess.std) == {1}
 
 
 def profile(preprocess: Preprocess) -> str:

@@ -40,7 +40,9 @@ def run_rounded(network: Any, arrays: Sequence[np.ndarray], seed: int) -> list[n
 
     random = torch.Generator().manual_seed(seed)
 
-    class Rounded(dispatch_mode(torch)):
+    mode = dispatch_mode(torch)
+
+    class Rounded(mode):
         def __torch_dispatch__(
             self, function: Any, types: Any, arguments: tuple[Any, ...] = (), words: Any = None
         ) -> Any:

@@ -67,7 +67,9 @@ def approximated(torch: Any, approximations: Sequence[Approximation], met: set[s
             finally:
                 exact -= is_exact
 
-    class Replaced(dispatch_mode(torch)):
+    mode = dispatch_mode(torch)
+
+    class Replaced(mode):
         def __torch_dispatch__(
             self, function: Any, types: Any, arguments: tuple[Any, ...] = (), words: Any = None
         ) -> Any:
