@@ -28,7 +28,7 @@ def narrow_steps(places: dict[str, int]) -> Iterator[None]:
 
     narrow = (torch.float32, torch.float16, torch.bfloat16)
 
-    mode = dispatch_mode(torch)
+    mode: Any = dispatch_mode(torch)
 
     class Watch(mode):
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -47,7 +47,7 @@ def watched(reads: Reads) -> Iterator[None]:
     """Note every value that Python reads of a tensor while the block runs, with the line that reads it."""
     torch = import_torch()
 
-    mode = dispatch_mode(torch)
+    mode: Any = dispatch_mode(torch)
 
     class Watch(mode):
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -40,7 +40,7 @@ def run_rounded(network: Any, arrays: Sequence[np.ndarray], seed: int) -> list[n
 
     random = torch.Generator().manual_seed(seed)
 
-    mode = dispatch_mode(torch)
+    mode: Any = dispatch_mode(torch)
 
     class Rounded(mode):
         def __torch_dispatch__(

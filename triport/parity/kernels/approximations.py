@@ -67,7 +67,7 @@ def approximated(torch: Any, approximations: Sequence[Approximation], met: set[s
             finally:
                 exact -= is_exact
 
-    mode = dispatch_mode(torch)
+    mode: Any = dispatch_mode(torch)
 
     class Replaced(mode):
         def __torch_dispatch__(

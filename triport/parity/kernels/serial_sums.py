@@ -28,7 +28,7 @@ def serial_sums(torch: Any) -> Iterator[None]:
     pools |= {aten.adaptive_avg_pool1d.default: 1, aten.adaptive_avg_pool3d.default: 3}
     pools |= {aten._adaptive_avg_pool3d.default: 3}
 
-    mode = dispatch_mode(torch)
+    mode: Any = dispatch_mode(torch)
 
     class Serial(mode):
         def __torch_dispatch__(
