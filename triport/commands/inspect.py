@@ -49,8 +49,6 @@ def inspect(
 ) -> None:
     """Say what a checkpoint is, and what is wrong with it.
 
-    That is its format, its names, its model, its classes and its tensors.
-
     SOURCE is a file, a hub's folder, hf-hub:owner/name, published weights' name, an https address, or - for
     standard input.
 

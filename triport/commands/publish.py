@@ -89,7 +89,7 @@ _GROUPS = {
 @OFFLINE
 @JSON
 def publish(json_path: str | None, **asked: Any) -> None:
-    """Make a folder for every runtime, and the proof with it.
+    """Make one folder for every runtime, with the proof in it.
 
     The folder has the weights in every format, a model card, and a manifest with every hash, name and result.
 
