@@ -55,7 +55,8 @@ def open(source: SourceFile) -> Checkpoint:
     tensors: dict[str, Tensor] = {name: parts[part].tensors[name] for name, part in placed.items()}
     kinds = {(one.format, one.runtime) for one in parts.values()}
     if len(kinds) > 1:
-        raise FormatError(f"{source.path}: its parts are of different formats or runtimes: {sorted(kinds)}")
+        found = ", ".join(f"{form} of {runtime}" for form, runtime in sorted(kinds))
+        raise FormatError(f"{source.path}: its parts are of different formats or runtimes: {found}")
     first = next(iter(parts.values()))
     notes = [
         f"is in {counted(len(parts), 'file')}; a SHA-256 that is stated of it is that of the index alone"
