@@ -4,8 +4,9 @@ nox                         the oldest and the newest set
 nox -s mindspore-2.8        one set; nox --list names them
 nox -s page                 writes what ran to docs/versions.md
 
-Each set is installed into an environment of its own, of several GB where PyTorch comes with CUDA. What ran
-is kept in tests/versions/ran.json.
+Each set is installed into an environment of its own, of several GB where PyTorch comes with CUDA. Its
+Python must be on PATH (with pyenv: `pyenv shell 3.10 3.11 3.12`). What ran is kept in
+tests/versions/ran.json.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from triport.converters.versions.tested import SETS, VersionSet
 
 nox.options.sessions = ["oldest", "newest"]
 nox.options.reuse_existing_virtualenvs = True
+# a set that was passed over is not one that passed
+nox.options.error_on_missing_interpreters = True
 
 
 def _session_of(one: VersionSet) -> None:
@@ -39,4 +42,4 @@ for _one in SETS.values():
 @nox.session(venv_backend="none")
 def page(session: nox.Session) -> None:
     """Write docs/versions.md, of the sets and of what ran."""
-    session.run("python", "-m", "docs.versions_page")
+    session.run(sys.executable, "-m", "docs.versions_page", external=True)

@@ -2,7 +2,7 @@
 
 python -m docs.versions_page
 
-docs/generate.py makes it too, with the other pages.
+docs/generate.py makes it too, with the other pages. This needs no package, so that `nox` can run it.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.versions.run_core import RAN
 from triport.converters.versions.tested import FAULTS, SETS, VersionSet, packages, tested_versions
 
+RAN = Path(__file__).parents[1] / "tests" / "versions" / "ran.json"
 PAGE = Path(__file__).parent / "versions.md"
 _HEAD = """\
 <!-- made by docs/generate.py -->
 # Versions
 
 Which versions triport is tested with, and which of them ran. `nox` runs the core tests in an environment of
-each set, and `python -m docs.versions_page` prints this page of what ran. `python cli.py doctor` compares
+each set (`pip install nox`), and `nox -s page` writes this page of what ran. `python cli.py doctor` compares
 what is installed with it: a version of the table is "tested", one between two of them is most likely right,
 and for one that is older, newer or known to be wrong it says so (`--json` too, under "versions"). Releases of
 one minor version count as one.
@@ -115,4 +115,3 @@ def _faults() -> Iterator[str]:
 
 if __name__ == "__main__":
     PAGE.write_text(page_text(), encoding="utf-8")
-    print(page_text())

@@ -333,3 +333,13 @@ def test_doctor_finds_a_runtime_that_does_not_load(run_cli, monkeypatch):
     rows = json.loads(run_cli("doctor", "--json", "-").stdout)["runtimes"]
     (row,) = [row for row in rows if row["runtime"] == "openvino"]
     assert not row["usable"] and 'pip install "triport[openvino]"' in row["advice"]
+
+
+def test_what_no_graph_is_made_for_loads_no_library_of_graphs():
+    """onnx, and onnx-ir with sympy, take as long to load as all that verify and evaluate do besides."""
+    program = (
+        "import sys, triport.parity.session, triport.parity.imagenet.session, triport.publishing.tables\n"
+        "print([name for name in ('onnx', 'onnx_ir', 'sympy', 'torch', 'mindspore') if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert result.stdout.strip() == "[]"

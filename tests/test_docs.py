@@ -58,7 +58,37 @@ def test_the_help_of_an_option_is_whole_sentences(option):
     assert not {"...", ",..."} & set(option.help.split())
 
 
-@pytest.mark.parametrize("name", main.list_commands(click.Context(main)))
+COMMAND_NAMES = main.list_commands(click.Context(main))
+
+
+def help_of(name):
+    command = main.get_command(click.Context(main), name)
+    return command.get_help(click.Context(command, info_name=name, terminal_width=80))
+
+
+@pytest.mark.parametrize("name", COMMAND_NAMES)
+def test_a_paragraph_of_help_is_read_at_once(name):
+    """Four lines of 80 columns; a list may be longer, as its lines are read one by one."""
+    text = help_of(name).partition("Example:")[0]
+
+    paragraphs = [one.splitlines() for one in text.split("\n\n")]
+    assert not [one for one in paragraphs if len(one) > 4 and not one[0].endswith(":")]
+
+
+@pytest.mark.parametrize("name", COMMAND_NAMES)
+def test_a_command_has_an_example_and_its_options_in_groups(name):
+    command = main.get_command(click.Context(main), name)
+    shown = help_of(name)
+
+    assert re.search(rf"Example:\n    .* {name}\b", shown)
+    own = [option.opts[-1] for option in command.params if isinstance(option, click.Option)][:-3]
+    ungrouped = re.findall(
+        r"^  (?:-\w, )?(--[\w-]+)", shown.rpartition("\nOptions:\n")[2], flags=re.MULTILINE
+    )
+    assert len(own) < 8 or not set(own) & set(ungrouped)
+
+
+@pytest.mark.parametrize("name", COMMAND_NAMES)
 def test_the_list_of_commands_cuts_nothing_off(name):
     """In a terminal of 80 columns."""
     described = re.search(rf"^  {name} +(.*)$", (DOCS / "cli.md").read_text(), flags=re.MULTILINE).group(1)

@@ -25,7 +25,7 @@ from triport import commands
 from triport.commands.shared.command import DEBUG, TYPED, telling_options
 from triport.commands.shared.streams import be_patient
 from triport.commands.shared.words import did_you_mean
-from triport.reference_models.errors import TriportError
+from triport.reference_models.errors import TriportError, counted
 from triport.reference_models.program import as_started, program
 
 INTERRUPTED = 130  # as a shell says of a program that Ctrl-C ended
@@ -45,7 +45,9 @@ class BadInput(click.ClickException):
         """Return the message without control characters of its own, which a file's names may hold."""
         text = "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in self.message)
         if len(text) > _LONGEST_MESSAGE:
-            text = f"{text[:_LONGEST_MESSAGE]}... and {len(text) - _LONGEST_MESSAGE:,} characters more"
+            text = (
+                f"{text[:_LONGEST_MESSAGE]}... and {counted(len(text) - _LONGEST_MESSAGE, 'character')} more"
+            )
         return text
 
 

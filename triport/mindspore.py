@@ -11,7 +11,7 @@ from triport.api.checked import checked
 from triport.converters.environment import import_mindspore
 from triport.converters.loading import LoadError, Loading, Slot, Wanted, load
 from triport.converters.versions.protobuf_messages import accept_old_messages
-from triport.reference_models.errors import listed
+from triport.reference_models.errors import counted, listed
 
 if TYPE_CHECKING:
     import mindspore
@@ -57,7 +57,7 @@ def load_into(
         raise ArgumentError(f"expected a mindspore.nn.Cell to load into, found {type(cell).__name__}")
     parameters = list(cell.get_parameters())
     counts = Counter(parameter.name for parameter in parameters)
-    twice = [f"{name}: {count} parameters" for name, count in counts.items() if count > 1]
+    twice = [f"{name}: {counted(count, 'parameter')}" for name, count in counts.items() if count > 1]
     if twice:
         raise LoadError(
             f"{type(cell).__name__}: several parameters have one name, so no file can tell them apart\n"

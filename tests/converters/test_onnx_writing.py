@@ -72,7 +72,7 @@ class Changing(ArrayTensor):
 @pytest.mark.parametrize("limit", [1000, 1 << 31])
 def test_what_does_not_read_back_is_not_kept(graph, tmp_path, limit):
     changing = Changing(np.zeros((8, 3, 3, 3), np.float32))
-    with pytest.raises(OnnxWriteError, match="1 tensors do not read back"):
+    with pytest.raises(OnnxWriteError, match="1 tensor does not read back"):
         write_model(tmp_path / "x.onnx", graph, {**TENSORS, "conv1.0.weight": changing}, limit=limit)
     assert not list(tmp_path.iterdir())
 

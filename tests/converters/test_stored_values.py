@@ -29,5 +29,5 @@ def test_the_same_values_in_either_type(dtype):
     ],
 )
 def test_other_values(stored):
-    with pytest.raises(ConvertError, match="1 tensors are not those of the checkpoint"):
+    with pytest.raises(ConvertError, match="1 tensor is not those of the checkpoint"):
         _check_stored(model_with(stored), {"w": VALUES})

@@ -50,7 +50,7 @@ def test_a_missing_shard_is_said(found, tmp_path, name):
     result = score(data / name)
     assert result.images == 2 * IMAGES // 3
     assert "1 of 3 shards are missing" in summary_of(result) and "1" in summary_of(result)
-    with pytest.raises(DatasetError, match="1 shards are missing"):
+    with pytest.raises(DatasetError, match="1 shard is missing"):
         score(data / name, allow_subset=False)
 
 
@@ -239,7 +239,7 @@ def test_parquet_of_the_hub(found, tmp_path):
     assert result.same_images
     assert "only validation is scored; left out: 1 of train" in summary_of(result)
     (tmp_path / "data" / "validation-00001-of-00002.parquet").unlink()
-    with pytest.raises(DatasetError, match=r"1 files are missing\n  validation-00001-of-00002"):
+    with pytest.raises(DatasetError, match=r"1 file is missing\n  validation-00001-of-00002"):
         score(tmp_path, allow_subset=False)
     assert score(tmp_path).images == IMAGES // 2
 

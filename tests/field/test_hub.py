@@ -211,7 +211,7 @@ def test_no_answer_is_an_error(published_copy, serve, monkeypatch, place):
             {"status": 302, "headers": {"Location": f"http://127.0.0.1:9/x?sig={SIGNATURE}"}},
             "cannot be reached",
         ),
-        ({"reset": True}, "the hub cannot be reached"),
+        ({"reset": True}, "the hub gave no answer that can be used: what it sends breaks off"),
     ],
 )
 def test_errors_of_a_hub_are_explained(published_copy, serve, state, words):

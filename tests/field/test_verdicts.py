@@ -503,4 +503,4 @@ def test_a_graph_that_is_written_otherwise(fault, first, model, tmp_path, run_cl
     assert result.exit_code == 0, result.output
     assert "neither weights nor graph" not in result.stdout
     assert "no weights differ, and the graphs are judged by their results" in result.stdout
-    assert "written otherwise in 1 places" in result.stdout and "mul of fc" in result.stdout
+    assert "written otherwise in 1 place" in result.stdout and "mul of fc" in result.stdout

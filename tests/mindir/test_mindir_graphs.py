@@ -104,7 +104,7 @@ def test_rename(mindir: bytes) -> None:
 
 
 def test_rename_onto_another_name(mindir: bytes) -> None:
-    with pytest.raises(TriportError, match=r"1 initializer names would be used twice\n  1.beta"):
+    with pytest.raises(TriportError, match=r"1 initializer name would be used twice\n  1.beta"):
         onnx_from_mindir(mindir, rename={"1.gamma": "1.beta"})
 
 

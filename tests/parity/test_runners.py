@@ -113,8 +113,8 @@ def test_missing_unknown_and_reshaped_parameters_are_one_error(runtime, paramete
     dialect = reference_dialect(SPEC, runtime)
     names = name_map(SPEC, dialect)
     message = str(caught.value)
-    assert f"1 of 102 parameters are missing:\n  {names['bn1.running_var']} (64,)" in message
-    assert "1 parameters are not the network's:\n  bn1.scale (64,)" in message
+    assert f"1 of 102 parameters is missing:\n  {names['bn1.running_var']} (64,)" in message
+    assert "1 parameter is not the network's:\n  bn1.scale (64,)" in message
     assert f"{names['fc.bias']}: expected (10,), found (11,)" in message
 
 

@@ -1,11 +1,13 @@
 """Sums of many equal numbers: the noise has the order in which others take them, and hides no fault."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
 import torch
 
+from triport.converters.torch_export.dispatch_mode import dispatch_mode
 from triport.parity.kernels.serial_sums import MANY, serial_sums
 
 ROUNDING = 2.0**-24
@@ -102,3 +104,18 @@ def test_a_mean_of_one_number_too_few_is_found(share, parity):
     (report,) = json.loads(done.stdout)["models"]
     (wrong,) = [pair for pair in report["pairs"] if not pair["passed"]]
     assert "share=" in wrong["candidate"] and wrong["needed_tolerance"] > wrong["tolerance"]
+
+
+@pytest.mark.parametrize("compiler_is_loaded", [False, True])
+def test_a_mode_does_not_load_the_compiler_to_be_kept_from_it(monkeypatch, compiler_is_loaded):
+    if compiler_is_loaded:
+        monkeypatch.setitem(sys.modules, "torch._dynamo", None)
+    else:
+        monkeypatch.delitem(sys.modules, "torch._dynamo", raising=False)
+
+    class Mode(dispatch_mode(torch)):
+        def __torch_dispatch__(self, function, types, arguments=(), words=None):
+            return function(*arguments, **(words or {}))
+
+    # what torch has wrapped imports the compiler when it is called
+    assert hasattr(Mode.__torch_dispatch__, "__wrapped__") is compiler_is_loaded

@@ -2,7 +2,8 @@
 
 python -m tests.versions.run_core SET [pytest's options]
 
-The versions that are installed must be those of the set: what else ran would not be what is said.
+The versions that are installed must be those of the set: what else ran would not be what is said. With
+pytest's options, which may choose some of the tests, nothing is kept.
 """
 
 from __future__ import annotations
@@ -11,15 +12,14 @@ import json
 import platform
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from docs.versions_page import RAN
 from triport.converters.versions.installed import installed_version
 from triport.converters.versions.tested import SETS, VersionSet, numbers_of
 
-RAN = Path(__file__).parent / "ran.json"
 # by what they need; () is weights, names, folders and graphs without any framework
 CORE: dict[tuple[str, ...], tuple[str, ...]] = {
     (): (
@@ -95,8 +95,8 @@ def main(name: str, *options: str) -> int:
         return 2
     counting, start = _Counts(), time.monotonic()
     code = int(pytest.main(["-p", "no:cacheprovider", *files_of(one), *options], plugins=[counting]))
-    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-        return code  # it was interrupted, or did not begin: no run to keep
+    if options or code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        return code  # a part of the tests, or a run that was interrupted or did not begin
     ran = json.loads(RAN.read_text()) if RAN.exists() else {}
     ran[name] = {
         "python": platform.python_version(),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.versions import run_core
 from triport.converters.versions import installed, tested
 
 ROOT = Path(__file__).parents[2]
@@ -116,3 +117,13 @@ def test_the_version_stands_in_one_place_and_is_cited():
     assert re.search(r"^version: (.*)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)[1] == (
         triport.__version__
     )
+
+
+@pytest.mark.parametrize(("options", "kept"), [((), True), (("-k", "one"), False)])
+def test_only_a_whole_run_of_a_set_is_kept(monkeypatch, tmp_path, options, kept):
+    monkeypatch.setattr(run_core, "RAN", tmp_path / "ran.json")
+    monkeypatch.setattr(run_core, "wrong_versions", lambda one: [])
+    monkeypatch.setattr(run_core.pytest, "main", lambda words, plugins: pytest.ExitCode.OK)
+
+    assert run_core.main("newest", *options) == 0
+    assert run_core.RAN.exists() is kept

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from triport.reference_models.errors import counted
+
 from .shared.command import Command, OutputFile, OutputFileOrFolder
 from .shared.options import JSON, OFFLINE, RUNTIME, selection_options, with_options
 from .shared.output import emit, print_lines, shown_progress
@@ -132,7 +134,7 @@ _GROUPS = {
     "What is written": ("--to", "--output", "--dialect", "--dtype", "--crc", "--plain"),
     "What SOURCE is": ("--from", "--model", "--key", "--prefix", "--rename", "--no-head", "--offline"),
     "ONNX": ("--opset", "--size", "--io-dtype", "--optimize", "--no-check"),
-    "Networks in code": ("--cell", "--checkpoint", "--input"),
+    "Networks in code": ("--cell", "--checkpoint", "--input", "--names", "--into"),
     "Report": ("--report", "--json"),
 }
 
@@ -156,23 +158,28 @@ def convert(
 ) -> None:
     """Move weights or a network to another runtime, and check it.
 
-    Of a checkpoint every parameter is accounted for, and the bits of what was written are compared.
+    SOURCE is a .ckpt, .pth, .safetensors or .onnx file, told by its content. Every parameter is accounted
+    for, and the bits of what was written are compared. Without SOURCE, the small trained Res2Net that triport
+    ships is converted.
 
-    SOURCE is any .ckpt, .pth, .safetensors or .onnx, told by its content; a hub's folder, or the index of
-    a checkpoint in several files; published weights' name, hf-hub:owner/name, timm/name or an https
-    address, which is downloaded once and compared with its publisher's hash; or - for standard input.
-    Several SOURCEs, or a pattern in quotes, go into the folder of -o. Without SOURCE the small trained
-    Res2Net that triport ships is converted. A .mindir file, or any Cell given by --cell,
-    becomes ONNX whatever it computes; exit code 1, and no file, if it then differs from MindSpore.
-    Any ONNX graph becomes source and weights in a folder, if -o names one: a .py file whose build()
-    makes the network; exit code 1, and no file, if it then differs from ONNX Runtime.
+    SOURCE may also be a hub's folder, the index of a checkpoint in several files, published weights' name,
+    hf-hub:owner/name, timm/name, an https address, or - for standard input. Several SOURCEs, or a pattern in
+    quotes, go into the folder of -o.
 
-    NET is a network in code, package.module:factory, "package.module:factory('name', key=1)" or
-    path/file.py:factory, and becomes ONNX too: a torch.nn.Module by whichever of torch's exporters is
-    proven right beside it in float64, or no file and exit code 1.
+    \b
+    Whole networks are converted too:
+      a .mindir file, or --cell    becomes ONNX
+      NET, a network in code       becomes ONNX, and source where --to asks for it
+      an .onnx file                becomes source and weights in the folder of -o
 
-    With --names, SOURCE is of one of the two networks that `pair` has found to be the same, known or not, and
-    becomes the other's.
+    What was written is compared with what it was made of. Where the two differ, no file is kept, and the exit
+    code is 1.
+
+    NET is package.module:factory or path/file.py:factory, perhaps with literal arguments:
+    "net.py:build('small', depth=2)".
+
+    With --names, SOURCE has the weights of one of the two networks that `pair` found to be the same. They
+    become those of the other.
 
     \b
     Example:
@@ -234,7 +241,9 @@ def _convert_each(sources: list[str], asked: dict[str, Any]) -> Batch:
     if asked["report"] is not None:
         raise click.UsageError(f"--report is of one graph's source, not of {len(sources)} sources")
     if folder is None or (folder.exists() and not folder.is_dir()):
-        raise click.UsageError(f"{len(sources)} sources go into a folder: name one with -o FOLDER")
+        raise click.UsageError(
+            f"{counted(len(sources), 'source goes', 'sources go')} into a folder: name one with -o FOLDER"
+        )
     taken: dict[str, str] = {}
 
     def convert_one(source: str) -> Any:

@@ -15,7 +15,14 @@ from .shared.output import emit, print_lines, shown_progress, write_text
 _PATH = click.Path(path_type=Path)
 
 
-@click.command(cls=Command)
+_GROUPS = {
+    "Images": ("--data", "--labels", "--classes", "--limit", "--allow-subset"),
+    "How it runs": ("--seed", "--device"),
+    "Results": ("--html", "--json"),
+}
+
+
+@click.command(cls=Command, groups=_GROUPS)
 @click.argument("first", metavar="A", type=_PATH)
 @click.argument("second", metavar="B", type=_PATH)
 @click.option(
@@ -37,9 +44,11 @@ def diagnose(first: Path, second: Path, json_path: str | None, html: Path | None
     """Find out why two files of one model give other results.
 
     A is the file that is right, B the one that is not. Weights, graph, precision, preprocessing and the order
-    of the classes are compared one after the other, whatever the formats; with --data both are scored on
-    labelled images. The last line says in one sentence what it is, with the figure that proves it. Exit
-    code 1 where anything differs.
+    of the classes are compared one after the other, whatever the formats. With --data both are scored on
+    labelled images.
+
+    The last line says in one sentence what it is, with the figure that proves it. Exit code 1 where anything
+    differs.
 
     \b
     Example:

@@ -53,7 +53,7 @@ _GROUPS = {
     "--model",
     metavar="NAME",
     multiple=True,
-    help="The model that FILE is a checkpoint of. Left out, it is found.",
+    help="The model that SOURCE is a checkpoint of. Left out, it is found.",
 )
 @click.option(
     "--precision",
@@ -101,26 +101,29 @@ def evaluate(
 ) -> None:
     """Score a classifier on labelled images.
 
-    The published accuracy stands beside the result, where there is one.
+    The published accuracy stands beside the result, where there is one. Exit code 1 if the accuracy is lower
+    than published.
 
-    A FILE is a checkpoint of a known model, or any ONNX or .mindir file with one image input and one
-    (N, classes) output; a NET is package.module:factory or path/file.py:factory with its own weights.
-    How images are prepared is what the file, a config.json beside it or --profile states; where nothing
-    does, that is an error for a network that is not known.
+    SOURCE is a checkpoint of a known model, or any .onnx or .mindir file with one image input and one output
+    (N, classes). NET is package.module:factory or path/file.py:factory, with its own weights.
 
-    Two of them run on the same decoded images and are compared image by image; exit code 1 if one is
-    better by more than chance, or if the accuracy is lower than published. --runtime, --model,
-    --profile and --precision may then be given twice, for the first and the second.
+    The file, a config.json beside it or --profile must state how images are prepared. For a network that
+    triport does not know, it is an error if nothing states it.
 
-    Two files that --rows wrote, on two machines perhaps, are compared without running anything; so are
-    files of any other tool with the columns image, label and top1. These need no --data.
+    Two of them run on the same decoded images and are compared image by image. Exit code 1 if one is better
+    by more than chance. Give --runtime, --model, --profile and --precision twice for the first and the
+    second.
+
+    ROWS is a file that --rows wrote, or any CSV file with the columns image, label and top1. Two of them,
+    from two machines perhaps, are compared without running anything and without --data.
 
     \b
-    --data is any of
+    --data is any of:
       val/<wnid>/*.JPEG, or class folders of other names (an ImageFolder)
       ILSVRC2012_val_*.JPEG in one folder, or ILSVRC2012_img_val.tar as it is
       WebDataset shards: a folder, or a range val-{000000..000006}.tar
       Parquet files of the hub's copies, or Kaggle's folder
+
     Under torchrun or MindSpore's msrun the processes share the images.
 
     \b

@@ -14,8 +14,13 @@ from .shared.output import emit, print_lines, print_pieces, shown_progress
 from .shared.several import expanded, is_pattern
 from .shared.words import complete_models
 
+_GROUPS = {
+    "What is said": ("--stats", "--strict", "--each", "--json"),
+    "What SOURCE is": ("--names", "--key", "--prefix", "--rename", "--no-head", "--offline"),
+}
 
-@click.command(cls=Command)
+
+@click.command(cls=Command, groups=_GROUPS)
 @click.argument("files", nargs=-1, required=True, metavar="SOURCE [OTHER]...", shell_complete=complete_models)
 @click.option(
     "--stats", is_flag=True, help="Show every tensor's range, mean and deviation, with its NaN and Inf."
@@ -44,14 +49,17 @@ def inspect(
 ) -> None:
     """Say what a checkpoint is, and what is wrong with it.
 
-    That is its format, its names, its model, its classes and its tensors.
+    SOURCE is a file, a hub's folder, hf-hub:owner/name, published weights' name, an https address, or - for
+    standard input.
 
-    SOURCE is a file, a hub's folder, published weights' name, hf-hub:owner/name, an https address, or -
-    for standard input. With OTHER, say what differs between the two, across formats and dialects; exit
-    code 1 if anything does. More SOURCEs, or a pattern in quotes, make one report with a line for each;
-    exit code 2 if one cannot be read. --key, --prefix and --rename are of the first. Otherwise the exit
-    code is 0 whatever is wrong, unless --strict says otherwise: NaN or Inf, weights that no training has
-    touched, a model that is not known.
+    With OTHER, it is said what differs between the two, across formats and dialects. Exit code 1 if anything
+    does. --key, --prefix and --rename are of SOURCE.
+
+    Several OTHERs, or a pattern in quotes, make one report with a line for each file. Exit code 2 if one
+    cannot be read.
+
+    Otherwise the exit code is 0, whatever is wrong. With --strict it is 1 if there is a problem: NaN or Inf,
+    weights that no training has touched, or a model that is not known.
 
     \b
     Example:

@@ -25,11 +25,10 @@ def operators(file: Path | None, to: str | None, opset: int, json_path: str | No
     """List the operators that are supported, or those of a graph.
 
     Without FILE, each operator is listed with its limits. With FILE, what the graph needs is listed, and what
-    of it is not supported.
+    of it is not supported. Exit code 1 if anything is not.
 
-    FILE is a .mindir file, to ONNX, or an .onnx file, to pytorch or mindspore source. Nothing is converted
-    and no framework is needed: each operator is read as `convert` would read it. Exit code 1 if any is
-    not supported.
+    FILE is a .mindir file, which becomes ONNX, or an .onnx file, which becomes source. Nothing is converted,
+    and no framework is needed: each operator is read as `convert` would read it.
 
     \b
     Example:

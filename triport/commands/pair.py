@@ -48,16 +48,17 @@ def pair(
 ) -> None:
     """Find which parameter of one network is which of another.
 
-    The answer is proven by numbers.
+    NET is a network of your own: package.module:factory or path/file.py:factory, perhaps with literal
+    arguments, an .onnx or a .mindir file, or the name of a model.
 
-    A NET is a network of your own, package.module:factory or path/file.py:factory, perhaps with literal
-    arguments, a .onnx or a .mindir file, or a model's name. Names, and the order of definition, decide
-    nothing: both are run with the same weights, and what belongs together has equal gradients. The map is
-    believed when it moves seeded weights from one to the other and the outputs are equal within the noise
-    of float32.
+    Names and the order of definition decide nothing. Both networks run with the same weights, and parameters
+    that belong together have equal gradients.
 
-    Exit code 1 if the outputs are not equal: the first module that computes something else is named; and if
-    there is no complete map: what is left on both sides is listed.
+    The map is believed when it moves seeded weights from one network to the other, and the outputs are then
+    equal within the noise of float32.
+
+    Exit code 1 if there is no complete map: what is left on both sides is listed. Exit code 1 also if the
+    outputs are not equal: the first module that computes something else is named.
 
     \b
     Example:

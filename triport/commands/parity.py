@@ -57,7 +57,7 @@ NUMBERS = Numbers()
 
 
 _GROUPS = {
-    "What is compared": ("--all", "--weights", "--input", "--model", "--runtimes", "--offline"),
+    "What is compared": ("--all", "--weights", "--input", "--names", "--model", "--runtimes", "--offline"),
     "Where and how it runs": ("--device", "--precision", "--tolerance"),
     "Inputs": ("--seed", "--batch-size", "--size", "--images"),
     "More than logits": ("--layers", "--isolate", "--gradients", "--steps"),
@@ -182,24 +182,21 @@ _GROUPS = {
 def parity(json_path: str | None, html_path: str | None, junit_path: str | None, **asked: Any) -> None:
     """Prove that every runtime computes the same function.
 
-    Each is compared with PyTorch in float64.
+    Each is compared with PyTorch in float64. Exit code 1 where one is not equal.
 
-    A MODEL gets seeded weights in which no value is left at its initial one; a SOURCE has its own: a
-    file, a hub's folder, published weights' name, hf-hub:owner/name or an https address. ONNX
-    Runtime runs the file made from MindSpore and the one made from PyTorch. Besides two images, one
-    alone is run, three, one of another size, one of a single colour and one of large values. Every
-    further FILE is compared with the first too: by how much they are apart, which weights differ, or
-    where the graph does; all but one may be ONNX files with BatchNorm folded and names of their own.
-    Exit code 1 if not equal.
+    MODEL is the name of a model that triport knows. It gets seeded weights, none of which is left at its
+    initial value. SOURCE has weights of its own: a file, a hub's folder, published weights' name,
+    hf-hub:owner/name or an https address.
 
-    A NET is a network of your own, package.module:factory or path/file.py:factory, perhaps with literal
-    arguments, a .onnx or a .mindir file: a Module and a Cell whose parameters agree by name are compared,
-    or one of them with what is made of it. --input says what goes in.
+    Each further SOURCE is compared with the first as well: how far apart they are, and which weights differ,
+    or where the graph does. All but one may be ONNX files with BatchNorm folded and other names.
 
-    With --names, from `pair`, their parameters need not agree by name; weights may be those of either.
+    NET is a network of your own: package.module:factory, path/file.py:factory, an .onnx or a .mindir file.
+    Give a Module and a Cell whose parameters agree by name, or by --names; or one of them, which is compared
+    with the ONNX that is made of it. --input says what goes in.
 
-    A network that runs where triport is not, on an NPU or a phone, is judged by two files: --save-inputs
-    writes what to run, --inputs and --outputs judge what came back.
+    A network that runs where triport does not, on an NPU or a phone, is judged by two files: --save-inputs
+    writes what to run there; --inputs and --outputs judge what came back.
 
     \b
     Example:

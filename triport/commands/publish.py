@@ -13,8 +13,15 @@ from .shared.options import JSON, OFFLINE
 from .shared.output import emit, print_lines, shown_progress
 from .shared.words import complete_models
 
+_GROUPS = {
+    "What SOURCE is": ("--model", "--net", "--input", "--names", "--offline"),
+    "The folder": ("--output", "--license", "--dialect", "--classes", "--accuracy", "--preprocessing"),
+    "Upload to a hub": ("--push", "--public", "--replace", "--delete-others", "--dry-run"),
+    "Report": ("--json",),
+}
 
-@click.command(cls=Command)
+
+@click.command(cls=Command, groups=_GROUPS)
 @click.argument("source", shell_complete=complete_models)
 @click.option(
     "--model", metavar="NAME", help="The model, or the name of the published weights, that SOURCE is."
@@ -82,16 +89,16 @@ from .shared.words import complete_models
 @OFFLINE
 @JSON
 def publish(json_path: str | None, **asked: Any) -> None:
-    """Make a folder for every runtime, and the proof with it.
+    """Make one folder for every runtime, with the proof in it.
 
-    The folder has a model card, and a manifest with every hash, name and result.
+    The folder has the weights in every format, a model card, and a manifest with every hash, name and result.
 
-    Inspection, conversion, round trip and parity must pass: at the first that does not, exit code 1
-    and no folder. The same source gives the same bytes; SOURCE_DATE_EPOCH sets the card's date.
+    Inspection, conversion, round trip and parity must pass. At the first that does not, the exit code is 1
+    and no folder is made. The same source gives the same bytes; SOURCE_DATE_EPOCH sets the card's date.
 
     NET is a network in code, as `convert` takes it, or an .onnx or .mindir file, which then is SOURCE too.
-    Its folder has the graph, proven, and the weights, but no accuracy, which nobody has published of it;
-    with two NETs and --names, the weights of both.
+    Its folder has the proven graph and the weights, and no accuracy, since nobody has published one. With two
+    NETs and --names it has the weights of both.
 
     \b
     Example:

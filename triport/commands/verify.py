@@ -29,10 +29,10 @@ from .shared.words import RUNTIME_ALIASES, Names
 def verify(folder: Path, json_path: str | None, **asked: Any) -> None:
     """Check a folder that `publish` made.
 
-    Its hashes, structure, bits and claims are checked, and the sample's logits are computed again.
+    Its hashes, structure, bits and claims are checked, for which no framework is needed. The sample's logits
+    are computed again in every runtime that is installed.
 
-    Hashes, structure, bits and claims need no framework; the sample runs in every runtime that is
-    installed. Nothing in the folder is executed. Exit code 1 if anything is not as it must be.
+    Nothing in the folder is executed. Exit code 1 if anything is not as it must be.
 
     \b
     Example:

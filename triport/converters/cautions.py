@@ -8,6 +8,7 @@ from dataclasses import fields
 from triport.converters.formats import Checkpoint
 from triport.converters.identification.fit import Fit
 from triport.converters.statements.preparation import Preparation
+from triport.reference_models.errors import counted
 from triport.reference_models.spec import Architecture, Dialect, ModelSpec, Preprocess, Runtime, family_models
 
 # dialects that are a publisher's, which has code that loads them
@@ -49,7 +50,8 @@ def cautions(
     if found.headless:
         yield (
             f"the head is left out (--no-head): what was written is the backbone of {spec.name}, "
-            f"{len(found.names)} tensors, and loads into a network without its head, or not strictly"
+            f"{counted(len(found.names), 'tensor')}, and loads into a network without its head, or not "
+            "strictly"
         )
     yield from contradicted(found)
     yield from other_graphs(found, written, to, said)

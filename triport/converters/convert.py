@@ -25,7 +25,7 @@ from triport.converters.names import COUNTER_LEAF, get_dialect, name_map, refere
 from triport.converters.provenance import FOLDED_KEY, SOURCE_SHA256_KEY, provenance, source_dialect
 from triport.converters.request import ConvertError, Request
 from triport.converters.statements.preparation import Preparation, preparation_of
-from triport.reference_models.errors import TriportError, listed
+from triport.reference_models.errors import TriportError, counted, listed
 from triport.reference_models.spec import Dialect, ModelSpec, Runtime
 
 if TYPE_CHECKING:
@@ -161,12 +161,11 @@ def check_graph(checkpoint: Checkpoint, found: Fit) -> GraphVerdict | None:
         return verdict
     raise ConvertError(
         f"{checkpoint.path}: has the parameters of {found.spec.name} and another graph, in "
-        f"{len(verdict.differences)} places\n"
+        f"{counted(len(verdict.differences), 'place')}\n"
         f"{listed(verdict.differences)}\n"
-        f"Its weights compute something else in {found.spec.name}, so nothing was written. `parity` "
-        f"says how far "
-        f"the file is from the model; export the network again as the model has it, or use the ONNX "
-        f"file as it is"
+        f"Its weights compute something else in {found.spec.name}, so nothing was written. `parity` says "
+        "how far the file is from the model; export the network again as the model has it, or use the ONNX "
+        "file as it is"
     )
 
 
@@ -212,12 +211,12 @@ def check_finite(checkpoint: Checkpoint, found: Fit) -> None:
         tensor = checkpoint.tensors[theirs]
         bad = count_not_finite(tensor) if tensor.dtype in FLOATS else 0
         if bad:
-            problems.append(f"{theirs}: {bad} of {tensor.count} values")
+            problems.append(f"{theirs}: {bad} of {counted(tensor.count, 'value')}")
     if problems:
         raise ConvertError(
-            f"{checkpoint.path}: NaN or Inf in {len(problems)} of {len(found.names)} tensors\n"
+            f"{checkpoint.path}: NaN or Inf in {len(problems)} of {counted(len(found.names), 'tensor')}\n"
             f"{listed(problems)}\n"
-            f"The training diverged, or the file is damaged: take another checkpoint"
+            "The training diverged, or the file is damaged: take another checkpoint"
         )
 
 
@@ -369,4 +368,6 @@ def _check_stored(model: onnx.ModelProto, parameters: Mapping[str, np.ndarray]) 
         if name not in stored or array.astype(stored[name].dtype).tobytes() != stored[name].tobytes()
     ]
     if wrong:
-        raise ConvertError(f"{len(wrong)} tensors are not those of the checkpoint:\n{listed(wrong)}")
+        raise ConvertError(
+            f"{counted(len(wrong), 'tensor is', 'tensors are')} not those of the checkpoint:\n{listed(wrong)}"
+        )

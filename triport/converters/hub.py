@@ -145,6 +145,15 @@ def import_hub() -> Any:
     return huggingface_hub
 
 
+# what the client's errors say of a host that was reached
+_NO_ANSWERS = {
+    "UnsupportedProtocol": "it leads to an address that is not https",
+    "TooManyRedirects": "it leads from one address to the next without an end",
+    "RemoteProtocolError": "what it sends breaks off, or is not HTTP",
+    "DecodingError": "what it sends is not compressed as it says",
+}
+
+
 def reason_of(error: BaseException, place: Place = HUB_TO_WRITE) -> str:
     """Return why what was asked was not done, in one bounded line without secrets."""
     error = _telling(error)
@@ -159,6 +168,9 @@ def reason_of(error: BaseException, place: Place = HUB_TO_WRITE) -> str:
     names = {cls.__name__ for cls in type(error).__mro__}
     if "OfflineModeIsEnabled" in names:
         return "HF_HUB_OFFLINE is set: unset it"
+    for name, why in _NO_ANSWERS.items():
+        if name in names:
+            return f"{place.name} gave no answer that can be used: {why} ({said})"
     if names & {"ConnectError", "NetworkError", "TransportError", "ConnectionError"}:
         return f"{place.name} cannot be reached: check the network, and {place.setting} ({said})"
     if names & {"JSONDecodeError", "UnicodeDecodeError", "KeyError", "TypeError", "AttributeError"}:

@@ -30,7 +30,7 @@ from triport.converters.provenance import FOLDED_KEY, VERSION_KEY, ProvenanceErr
 from triport.converters.statements import Judgement
 from triport.converters.statements.preparation import Preparation, preparation_of
 from triport.converters.statistics import Statistics, statistics_of, untouched_norms
-from triport.reference_models.errors import listed
+from triport.reference_models.errors import counted, listed
 from triport.reference_models.kinds import COUNTER_LEAF, STATISTICS
 from triport.reference_models.result import SCHEMA_VERSION
 
@@ -283,7 +283,7 @@ def _judged(checkpoint: Checkpoint, one: Fit) -> tuple[GraphVerdict | None, list
     graph = graph_verdict(checkpoint, one.spec, one.names)
     if graph is not None and graph.differences:
         problems.append(
-            f"the graph is not {one.spec.name}'s, in {len(graph.differences)} places\n"
+            f"the graph is not {one.spec.name}'s, in {counted(len(graph.differences), 'place')}\n"
             f"{listed(graph.differences)}"
         )
     return graph, problems
@@ -338,7 +338,7 @@ def _untrained(
     ]
     if flat:
         problems.append(
-            f"the weights look untrained: all values of {len(flat)} weight tensors are one and the same, "
-            f"{short(flat[0])} the first"
+            f"the weights look untrained: all values of {counted(len(flat), 'weight tensor')} are one and "
+            f"the same, {short(flat[0])} the first"
         )
     return problems

@@ -33,7 +33,7 @@ from triport.converters.identification.identify import candidates, identify
 from triport.converters.names import COUNTER_LEAF, name_map
 from triport.converters.provenance import FOLDED_KEY
 from triport.converters.statements.preparation import preparation_of
-from triport.reference_models.errors import TriportError, listed
+from triport.reference_models.errors import TriportError, counted, listed
 from triport.reference_models.kinds import KINDS
 from triport.reference_models.result import SCHEMA_VERSION
 from triport.reference_models.spec import Dialect, Runtime
@@ -272,11 +272,12 @@ def _misfit(checkpoint: Checkpoint, wanted: Wanted, fits: list[Fit]) -> str:
     ]
     of = f", a checkpoint of {fits[0].spec.name}," if fits else ""
     return (
-        f"{checkpoint.path}{of} does not fit the network: of its {len(wanted.slots)} parameters and buffers "
-        f"and the file's {len(checkpoint.tensors)} tensors {len(problems)} differ, by {closest.named_by}\n"
+        f"{checkpoint.path}{of} does not fit the network: of its {counted(len(wanted.slots), 'parameter')} "
+        f"and buffers and the file's {counted(len(checkpoint.tensors), 'tensor')} {len(problems)} differ, "
+        f"by {closest.named_by}\n"
         f"{listed(problems)}\n"
-        f"Nothing was loaded. Make the network as the file's was made (classes, variant), or say which "
-        f"tensors are meant with key, prefix and renames"
+        "Nothing was loaded. Make the network as the file's was made (classes, variant), or say which "
+        "tensors are meant with key, prefix and renames"
     )
 
 
@@ -308,8 +309,9 @@ def _check(checkpoint: Checkpoint, wanted: Wanted, way: _Way) -> None:
         ]
     if problems:
         raise LoadError(
-            f"{checkpoint.path}: {len(problems)} tensors cannot be loaded\n{listed(problems)}\n"
-            f"Nothing was loaded"
+            f"{checkpoint.path}: {counted(len(problems), 'tensor cannot', 'tensors cannot')} be "
+            f"loaded\n{listed(problems)}\n"
+            "Nothing was loaded"
         )
 
 
@@ -357,8 +359,9 @@ def _of_model(
         verdict = graph_verdict(checkpoint, fit.spec, fit.names)
         if verdict is not None and verdict.differences:
             warnings.append(
-                f"the file's graph is not that of {fit.spec.name}, in {len(verdict.differences)} places, "
-                f"{verdict.differences[0]} the first: make sure that your network computes what the file does"
+                f"the file's graph is not that of {fit.spec.name}, in "
+                f"{counted(len(verdict.differences), 'place')}, {verdict.differences[0]} the first: make "
+                "sure that your network computes what the file does"
             )
     prepared = preparation_of(checkpoint, fit.spec, fit.dialect.name, wanted.model)
     if said:

@@ -13,7 +13,7 @@ from collections import Counter
 from functools import cache
 from typing import NamedTuple
 
-from triport.reference_models.errors import TriportError, listed
+from triport.reference_models.errors import TriportError, counted, listed
 from triport.reference_models.kinds import COUNTER_LEAF, KINDS, Leaf
 from triport.reference_models.layouts import Layer
 from triport.reference_models.spec import Dialect, ModelSpec
@@ -144,13 +144,17 @@ def module_paths(spec: ModelSpec, dialect: Dialect) -> dict[str, str]:
         elif not hits:
             problems.append(f"{path}: no row matches")
         else:
-            problems.append(f"{path}: {len(hits)} rows match: " + ", ".join(row.canonical for row, _ in hits))
+            problems.append(
+                f"{path}: {counted(len(hits), 'row matches', 'rows match')}: "
+                + ", ".join(row.canonical for row, _ in hits)
+            )
     for path, count in Counter(found.values()).items():
         if count > 1:
             problems.append(f"{path}: {count} canonical paths map to it")
     if problems:
         raise NameMapError(
-            f"{spec.name}, dialect {dialect.name}: {len(problems)} problems in {len(paths)} module paths\n"
+            f"{spec.name}, dialect {dialect.name}: {counted(len(problems), 'problem')} in {len(paths)} "
+            "module paths\n"
             f"{listed(problems)}\nMend the rows in reference_models/{spec.family}/spec.py"
         )
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from triport.reference_models.errors import listed
+from triport.reference_models.errors import counted, listed
 
 from .operator_support import Need, Needs, Supported
 
@@ -21,7 +21,7 @@ def supported_tables(listed_operators: Mapping[str, Sequence[Supported]]) -> Ite
     from rich.table import Table
 
     for target, operators in listed_operators.items():
-        table = Table(title=f"{len(operators)} operators to {target}")
+        table = Table(title=f"{counted(len(operators), 'operator')} to {target}")
         for heading in ("operator", "kind", "what it does", "limits"):
             table.add_column(heading)
         for one in operators:
@@ -34,7 +34,7 @@ def needs_table(needs: Needs) -> Iterator[Table | str]:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=escape(f"{needs.source}: {len(needs.operators)} operators"))
+    table = Table(title=escape(f"{needs.source}: {counted(len(needs.operators), 'operator')}"))
     table.add_column("operator")
     table.add_column("times", justify="right")
     table.add_column("lacks")
@@ -46,7 +46,7 @@ def needs_table(needs: Needs) -> Iterator[Table | str]:
     if lacking:
         yield escape(f"{needs.to}{opset} lacks {len(lacking)} of {len(needs.operators)} operators")
     else:
-        yield escape(f"{needs.to}{opset} has all {len(needs.operators)} operators")
+        yield escape(f"{needs.to}{opset} has all {counted(len(needs.operators), 'operator')}")
     if needs.note:
         yield escape(needs.note)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from triport.converters.conversion import Conversion
 from triport.converters.formats import short
 from triport.converters.formats.training_state import STATE_OF
-from triport.reference_models.errors import listed
+from triport.reference_models.errors import counted, listed
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -64,7 +64,8 @@ def _conversion_lines(done: Conversion) -> Iterator[str]:
             (
                 "rounding",
                 f"to {rounding.dtype}: at most {rounding.max_abs_error:.3g}{at}, "
-                f"{rounding.max_rel_error:.3g} of the value; {rounding.became_zero} values became 0",
+                f"{rounding.max_rel_error:.3g} of the value; {counted(rounding.became_zero, 'value')} "
+                "became 0",
             )
         )
     rows.append(("round trip", done.round_trip))
@@ -128,7 +129,7 @@ def inspections_table(done: Batch) -> Iterator[Table | str]:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("file", "format", "model", "names", title=f"{len(done.results)} files")
+    table = Table("file", "format", "model", "names", title=f"{counted(len(done.results), 'file')}")
     for heading in ("classes", "parameters", "problems"):
         table.add_column(heading, justify="right")
     for source, found in done.results:
@@ -167,7 +168,11 @@ def _failures(done: Batch) -> Iterator[str]:
 def _graph_words(graph: GraphVerdict, model: str) -> str:
     if graph.not_compared is not None:
         return f"not compared: {graph.not_compared}"
-    return f"that of {model}" if graph.equal else f"not that of {model}, in {len(graph.differences)} places"
+    return (
+        f"that of {model}"
+        if graph.equal
+        else f"not that of {model}, in {counted(len(graph.differences), 'place')}"
+    )
 
 
 def _statistics_table(found: Inspection) -> Table:
@@ -196,7 +201,7 @@ def _statistics_table(found: Inspection) -> Table:
 def comparison_lines(done: Comparison) -> Iterator[str]:
     """Yield what differs between two checkpoints, one line a tensor."""
     by = f"canonical names of {done.model}" if done.model else "the files' own names: no model fits both"
-    yield f"{done.first} and {done.second}, {done.tensors} tensors by {by}"
+    yield f"{done.first} and {done.second}, {counted(done.tensors, 'tensor')} by {by}"
     for one in done.differences:
         values = ""
         if one.values is not None:
@@ -205,16 +210,26 @@ def comparison_lines(done: Comparison) -> Iterator[str]:
         sides = f"{one.first or 'nothing'} against {one.second or 'nothing'}"
         yield f"  {one.kind:<8} {short(one.name)}  {sides if one.kind != 'value' else one.first}{values}"
     if done.not_compared:
-        yield f"  {len(done.not_compared)} counters of training batches left out, which only one file has"
+        yield (
+            f"  {counted(len(done.not_compared), 'counter')} of training batches left out, which only one "
+            "file has"
+        )
     yield from (f"Note: {note}" for note in done.notes)
     if done.graphs:
         count = len(done.graphs)
-        weights = "Weights equal" if done.weights_equal else f"Different: {len(done.differences)} tensors"
-        yield f"{weights}; graphs differ: {count} things that {done.first} has otherwise than {done.second}"
+        weights = (
+            "Weights equal"
+            if done.weights_equal
+            else f"Different: {counted(len(done.differences), 'tensor')}"
+        )
+        yield (
+            f"{weights}; graphs differ: {counted(count, 'thing')} that {done.first} has otherwise than "
+            f"{done.second}"
+        )
         yield listed(done.graphs)
         return
     if done.graphs_compared:
         yield "  the graphs that the files hold or name are one"
     elif done.model is not None:
         yield "  the graphs are not compared: not both files hold or name one"
-    yield "Equal, bit for bit." if done.equal else f"Different: {len(done.differences)} tensors."
+    yield "Equal, bit for bit." if done.equal else f"Different: {counted(len(done.differences), 'tensor')}."

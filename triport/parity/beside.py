@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from triport.reference_models.errors import counted
+
 from .check import Function, ModelReport, Pair
 from .further import FurtherResult
 from .judge.comparison import Comparison, compare_outputs, deciding
@@ -52,8 +54,8 @@ def why_not_comparable(reports: tuple[ModelReport, ModelReport]) -> str:
     classes = [next(iter(one.outputs.values())).shape[-1] for one in (a, b)]
     if classes[0] != classes[1]:
         return (
-            f"the first is of {models[0]} with {classes[0]} classes, the second of {models[1]} with "
-            f"{classes[1]}"
+            f"the first is of {models[0]} with {counted(classes[0], 'class', 'classes')}, the second of "
+            f"{models[1]} with {classes[1]}"
         )
     if a.feed.keys() != b.feed.keys() or not all(
         np.array_equal(array, b.feed[name]) for name, array in a.feed.items()

@@ -13,7 +13,7 @@ from triport.converters.identification.identify import identify
 from triport.parity.imagenet.dataset.samples import SUFFIXES
 from triport.parity.imagenet.preprocess import preprocess_file
 from triport.parity.imagenet.subject import default_profile, profile_for, published_weights
-from triport.reference_models.errors import TriportError
+from triport.reference_models.errors import TriportError, counted
 from triport.reference_models.spec import ModelSpec, Preprocess
 
 
@@ -32,8 +32,8 @@ def images_of(folder: Path, count: int) -> list[Path]:
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
     if len(found) < count:
         raise ImagesError(
-            f"--images {folder}: expected {count} images ({', '.join(sorted(SUFFIXES))}) for the batch, "
-            f"found {len(found)}. Give a folder with more, or a smaller --batch-size"
+            f"--images {folder}: expected {counted(count, 'image')} ({', '.join(sorted(SUFFIXES))}) for the "
+            f"batch, found {len(found)}. Give a folder with more, or a smaller --batch-size"
         )
     return found[:count]
 

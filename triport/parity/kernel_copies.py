@@ -14,7 +14,6 @@ from typing import Any
 
 from triport.reference_models.network import Arrays
 
-from .graphs.kernels import as_mindspore_computes
 from .runtimes import Runner
 
 Exporter = Callable[[Arrays, Arrays], Any]
@@ -40,6 +39,9 @@ class KernelCopies:
         return self.make(partial(self._exported, imitating=False))
 
     def _exported(self, parameters: Arrays, feed: Arrays, *, imitating: bool) -> Any:
+        # with a library of graphs, which nothing else of most comparisons needs
+        from .graphs.kernels import as_mindspore_computes
+
         model = self.export(parameters, feed)
         copies = as_mindspore_computes(model)
         if copies is None:

@@ -8,6 +8,8 @@ from typing import Any
 import jinja2
 import yaml
 
+from triport.reference_models.errors import counted
+
 from .folder import CARD_FILE
 from .licenses import hub_metadata
 
@@ -87,7 +89,8 @@ def _came_from(figure: Mapping[str, Any]) -> str:
         return f"published for {figure['weights']}: {linked}"
     interval = figure["interval_percent"]
     bounds = f", 95 % interval {interval[0]:.2f} to {interval[1]:.2f}" if interval else ""
-    return f"measured on {figure['images']} images in {figure['runtime']} on {figure['device']}{bounds}"
+    images = counted(figure["images"], "image")
+    return f"measured on {images} in {figure['runtime']} on {figure['device']}{bounds}"
 
 
 def problems_of(text: str, expected: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from triport.converters.formats.tensors import short
-from triport.reference_models.errors import TriportError
+from triport.reference_models.errors import TriportError, counted
 from triport.reference_models.spec import RUNTIMES, Preprocess
 
 _DEVICE = re.compile(r"(?:cpu|cuda|npu)(?::\d{1,3})?")
@@ -54,7 +54,7 @@ def measured_figures(
     problem = _problem(found, model, sha256, preprocess)
     if problem is not None:
         raise MeasurementError(f"--accuracy {path}: {problem}")
-    name = name or f"{found.images} images"
+    name = name or f"{counted(found.images, 'image')}"
     if any(sign in name for sign in "`|<>[]") or not name.isprintable() or len(name) > 100:
         raise MeasurementError(f"--accuracy {given!r}: a data set's name is plain text")
     return [

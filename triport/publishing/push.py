@@ -12,7 +12,7 @@ from typing import Any
 from triport.converters.formats.tensors import short
 from triport.converters.hub import HubError, connected, import_hub, reason_of, without_secrets
 from triport.converters.published import MANIFEST
-from triport.reference_models.errors import listed
+from triport.reference_models.errors import counted, listed
 
 from . import manifest
 from .folder import BOOKKEEPING
@@ -159,7 +159,7 @@ def _pushed(api: Any, folder: Path, repository: str, progress: Callable[[str], N
     others = tuple(sorted(there.files.keys() - set(names) - BOOKKEEPING))
     _check_allowed(repository, folder, there, replaced, others, asked)
     deleted = others if asked.delete_others else ()
-    progress(f"uploading {len(names)} files to {repository}")
+    progress(f"uploading {counted(len(names), 'file')} to {repository}")
     done = api.create_commit(
         repo_id=repository,
         repo_type="model",

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .forms import form_of
-from .session import Publication
-from .verify import Verification
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from .session import Publication
+    from .verify import Verification
 
 _MARKS = {"passed": "[green]passed[/]", "failed": "[bold red]FAILED[/]", "not run": "not run"}
 

@@ -17,7 +17,7 @@ from triport import __version__
 from triport.converters.formats import file_sha256
 from triport.converters.formats.tensors import short
 from triport.converters.published import MANIFEST
-from triport.reference_models.errors import TriportError
+from triport.reference_models.errors import TriportError, counted
 from triport.reference_models.result import SCHEMA_VERSION
 from triport.reference_models.spec import RUNTIMES
 
@@ -123,7 +123,8 @@ def verify(
     form = form_of(values)
     problems, ignored = _file_problems(folder, values, form)
     beside = f"; not part of it: {', '.join(ignored)}" if ignored else ""
-    checks.append(_check("files", f"{len(values['files'])} files by SHA-256{beside}", problems))
+    files = counted(len(values["files"]), "file")
+    checks.append(_check("files", f"{files} by SHA-256{beside}", problems))
     if problems:
         checks += [_not_run(name, "the files are not those of the manifest") for name in _NAMES[2:]]
     else:

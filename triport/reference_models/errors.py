@@ -15,3 +15,15 @@ def listed(items: object, limit: int = 10) -> str:
     if len(lines) > limit:
         shown.append(f"  ... and {len(lines) - limit} more")
     return "\n".join(shown)
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """Return a number with its noun: "1 image", "3 images", "12,000 images".
+
+    Args:
+        count: the number.
+        one: what follows it where it is 1, "entry" or "entry is".
+        many: what follows any other number; left out, `one` with an s.
+    """
+    number = f"{count:,}" if count >= 10_000 else str(count)
+    return f"{number} {one if count == 1 else many or one + 's'}"

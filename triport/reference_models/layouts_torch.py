@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from .errors import TriportError, listed
+from .errors import TriportError, counted, listed
 from .layouts import Kind, Layer
 
 _KINDS: dict[type[nn.Module], Kind] = {
@@ -44,7 +44,7 @@ def layers_of(build: Callable[[int], nn.Module], num_classes: int) -> tuple[Laye
     if problems:
         kinds = ", ".join(_KINDS.values())
         raise LayoutError(
-            f"{len(problems)} modules own parameters and are of no kind of layer ({kinds})\n"
+            f"{counted(len(problems), 'module')} own parameters and are of no kind of layer ({kinds})\n"
             f"{listed(problems)}\nUse the layers of reference_models/layers_torch.py"
         )
     return tuple(found)

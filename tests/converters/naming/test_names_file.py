@@ -245,8 +245,8 @@ def test_a_map_that_somebody_changed_is_not_called_proven():
         (
             TRANSFORMER,
             {"unproven": ("wte",)},
-            "proven: outputs equal in 3 trials; 1 parameters change no output, all or in part, "
-            "and are not proven",
+            "proven: outputs equal in 3 trials; 1 parameter changes no output, all or in part, "
+            "and is not proven",
         ),
     ],
 )

@@ -27,6 +27,7 @@ class Server:
         status: answered to every request, instead of an answer.
         endless: sends zeros without stating a length.
         repositories: of a hub: files by name, by OWNER/NAME.
+        raw: whole answers by path, the first for the first request, and the last for all others.
         damaged: names of a hub's files whose content is not what the hub states.
         requests: method, path and range.
     """
@@ -38,6 +39,7 @@ class Server:
     status: int = 0
     endless: bool = False
     repositories: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    raw: dict[str, list[bytes]] = field(default_factory=dict)
     damaged: tuple[str, ...] = ()
     requests: list[tuple[str, str, str]] = field(default_factory=list)
     headers_seen: list[dict[str, str]] = field(default_factory=list)
@@ -82,7 +84,11 @@ class _Handler(BaseHTTPRequestHandler):
         asked = self.headers.get("Range") or ""
         state.requests.append((self.command, self.path, asked))
         state.headers_seen.append(dict(self.headers.items()))
-        if state.status:
+        if path in state.raw:
+            answers = state.raw[path]
+            self.wfile.write(answers.pop(0) if len(answers) > 1 else answers[0])
+            self.close_connection = True
+        elif state.status:
             self._send(state.status, b"<html><title>Sorry</title></html>")
         elif state.endless:
             self._send_zeros()

@@ -1,9 +1,17 @@
 """What is recognised of how a tensor changed, and what is not."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from triport.converters.comparison import Difference
+from triport.converters.statements.preparation import Preparation
+from triport.parity.diagnosis import preparation
 from triport.parity.diagnosis.patterns import order_of_rows, pattern_of
+from triport.parity.diagnosis.weights import Changed, changed_weights, sentence_of
+from triport.reference_models.spec import get_model
 
 RANDOM = np.random.default_rng(5)
 KERNEL = RANDOM.standard_normal((8, 3, 3, 3)).astype(np.float32)
@@ -26,6 +34,7 @@ def to_bfloat16(array):
         (KERNEL, KERNEL.astype(np.float16).astype(np.float32), "precision", "float16"),
         (KERNEL, KERNEL.astype(np.float16), "precision", "float16"),
         (KERNEL, to_bfloat16(KERNEL), "precision", "bfloat16"),
+        (KERNEL, (KERNEL.view(np.uint32) + 0x8000 & 0xFFFF0000).view(np.float32), "precision", "bfloat16"),
         (KERNEL, on_grid(KERNEL, 1), "precision", "one step for the whole tensor"),
         (KERNEL, on_grid(KERNEL, 8), "precision", "a step for each channel"),
         (KERNEL, KERNEL[:, ::-1], "weights", "BGR"),
@@ -34,6 +43,8 @@ def to_bfloat16(array):
         (KERNEL, KERNEL[::-1], "weights", "output channels in another order"),
         (SQUARE, SQUARE.T, "weights", "transposed"),
         (KERNEL, np.float32(1.25) * KERNEL, "weights", "1.25 times"),
+        (KERNEL, KERNEL / np.float32(255), "weights", "is 1/255 times the first file's: one takes pixels"),
+        (SQUARE, SQUARE / np.float32(255), "weights", "is 0.00392157 times the first file's"),
         (KERNEL, np.zeros_like(KERNEL), "weights", "0 everywhere"),
     ],
 )
@@ -67,3 +78,48 @@ def test_not_recognised(second):
 
 def test_equal_rows_have_no_order():
     assert order_of_rows(np.ones((3, 2)), np.ones((3, 2))) is None
+
+
+class _Stored:
+    """A tensor of a file, as the comparison has it."""
+
+    def __init__(self, array):
+        self.shape, self._array = array.shape, array
+
+    def numpy(self):
+        return self._array
+
+
+def test_parameters_that_took_each_others_place():
+    """Gamma and beta exchanged: both are of one shape, and any loader takes them."""
+    mine = {name: RANDOM.standard_normal(8).astype(np.float32) for name in ("bn1.weight", "bn1.bias")}
+    theirs = {"bn1.weight": mine["bn1.bias"], "bn1.bias": mine["bn1.weight"]}
+    stored = [{name: _Stored(array) for name, array in side.items()} for side in (mine, theirs)]
+    fit = SimpleNamespace(spec=get_model("res2net_digits"))
+    sides = SimpleNamespace(tensors=SimpleNamespace(mine=stored[0], theirs=stored[1]), fits=(fit, fit))
+    changed = changed_weights(sides, tuple(Difference(name, "value", "", "", 1.0, 8) for name in mine))
+
+    assert "bn1.weight has the values that bn1.bias has in the first file" in sentence_of(changed, 187)
+    assert "2 of 187 tensors differ:" in sentence_of(changed, 187)
+    assert "1 of 187 tensors differs:" in sentence_of(changed[:1], 187)
+
+
+def test_several_tensors_are_spoken_of_as_several():
+    pattern = pattern_of(KERNEL, np.zeros_like(KERNEL))
+    changed = [Changed(Difference(name, "value", "", ""), pattern) for name in ("a.running_mean", "b")]
+
+    assert "a.running_mean and 1 more are 0 everywhere: they have their initial" in sentence_of(changed, 9)
+    assert "b is 0 everywhere: it has its initial value" in str(changed[1])
+
+
+def test_pixels_that_are_not_normalised_are_said_to_be():
+    known = get_model("res2net_digits").weights[0].preprocess
+    found = [
+        Preparation(one, "stated", "the file")
+        for one in (known, replace(known, mean=(0, 0, 0), std=(1, 1, 1)))
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preparation, "preparations", lambda sides: found)
+        said = preparation.preparation_finding(SimpleNamespace(names=("a.onnx", "b.onnx"))).sentence
+
+    assert said.endswith("; for b.onnx pixels are not normalised")

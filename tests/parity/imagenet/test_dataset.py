@@ -91,14 +91,14 @@ def test_numbers_whose_two_orders_differ(digits):
 def test_empty_class_folder(digits):
     (digits / "10").mkdir()
     (digits / "10").rename(digits / "a")
-    with pytest.raises(DatasetError, match=r"1 class folders hold no image\n.*/a"):
+    with pytest.raises(DatasetError, match=r"1 class folder holds no image\n.*/a"):
         open_dataset(digits, 11)
 
 
 @pytest.mark.parametrize("name", ["picture.heic", "0001.png.part", "noname"])
 def test_file_that_may_be_an_image(name, digits):
     (digits / "0" / name).touch()
-    with pytest.raises(DatasetError, match=rf"0: 1 entries are no images.*\n  {name}"):
+    with pytest.raises(DatasetError, match=rf"0: 1 entry is none of the images.*\n  {name}"):
         open_dataset(digits, 10)
 
 

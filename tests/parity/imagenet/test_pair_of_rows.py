@@ -187,7 +187,7 @@ def test_images_that_both_have(files, run_cli):
             r"All differ by one: .*b.csv counts a background class first",
         ),
         (plain(), table(("x.png", 0, 0)), "No image is in both"),
-        (plain(), table(("x.png", 0, 0), ("x.png", 0, 0)), "1 images have more than one row"),
+        (plain(), table(("x.png", 0, 0), ("x.png", 0, 0)), "1 image has more than one row"),
         (plain(), table(("x.png", 0, "tench")), "line 2: top1: expected the number of a class"),
         (plain(), table(("x.png", "0.0", 0)), "line 2: label: expected the number of a class"),
         (plain(), table(("x.png", -1, 0)), "line 2: label: expected the number of a class"),

@@ -97,7 +97,7 @@ def test_rows_and_resume(evaluate, tmp_path):
         (("--resume",), 1, "--resume goes on with the file of --rows"),
         ((), 3, "one model, or two to compare; found 3"),
         (("--compare-preprocessing",), 2, "takes one model"),
-        (("--profile", "resize=40", "--profile", "resize=41"), 1, "--profile is given 2 times for 1 models"),
+        (("--profile", "resize=40", "--profile", "resize=41"), 1, "--profile is given 2 times for 1 model"),
         (("--html", "x.html", "--compare-preprocessing"), 1, "--html is of one way of preparing images"),
         (("--profile", "resnet50.nobody"), 1, "no published weights are called so"),
         (("--labels", "x"), 1, "x: cannot be read as a labels file"),

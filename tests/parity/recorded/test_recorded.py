@@ -204,9 +204,9 @@ def test_a_module_of_another_shape(outputs, judged):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda y: y.pop("main/logits"), "1 outputs are missing\n  main/logits"),
-        (lambda y: y.update(logits=y["main/logits"]), "1 arrays are no output of"),
-        (lambda y: y.update({"further7/logits": y["main/logits"]}), "1 arrays are no output of"),
+        (lambda y: y.pop("main/logits"), "1 output is missing\n  main/logits"),
+        (lambda y: y.update(logits=y["main/logits"]), "1 array is no output of"),
+        (lambda y: y.update({"further7/logits": y["main/logits"]}), "1 array is no output of"),
         (lambda y: y.update({"main/logits": y["main/logits"][:1]}), r"shape \(1, 10\)|\(2, 10\)"),
         (lambda y: y.update({"main/logits": y["main/logits"].T}), r"\(10, 2\)"),
         (lambda y: y.update({"main/logits": y["main/logits"].astype(str)}), "expected numbers"),

@@ -113,7 +113,7 @@ def test_a_fault_beside_the_kernel_is_one_in_training_too(train):
     [
         ((f"{MODULES}:Random", "--input", "2x4"), "in training mode something in it is random"),
         ((f"{MODULES}:Best", "--input", "2x4"), "no output is of floating point"),
-        ((f"{MODULES}:Auxiliary", "--input", "2x4"), "expected 1 outputs (output), found 2"),
+        ((f"{MODULES}:Auxiliary", "--input", "2x4"), "expected 1 output (output), found 2"),
         ((f"{CELLS}:Two", *TWO), "the reference is PyTorch in float64, and Two has no Module"),
         ((f"{MODULES}:Two", *TWO, "--runtimes", "onnx"), "trains nothing of Two: mindspore, pytorch do"),
         ((f"{MODULES}:Two", *TWO, "--precision", "float16"), "training is compared in float32"),

@@ -54,6 +54,8 @@ class Command(click.Command):
         titles = {option: title for title, options in self._groups.items() for option in options}
         found: dict[str, list[tuple[str, str]]] = {title: [] for title in (*self._groups, "Options")}
         for parameter in self.get_params(ctx):
+            if isinstance(parameter, click.Argument):
+                continue  # the first line and the text say what it is
             record = parameter.get_help_record(ctx)
             if record is not None:
                 title = next((titles[name] for name in parameter.opts if name in titles), "Options")

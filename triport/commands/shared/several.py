@@ -6,6 +6,8 @@ import glob
 import os
 from collections.abc import Sequence
 
+from triport.reference_models.errors import counted
+
 _MOST = 10_000
 
 
@@ -26,7 +28,10 @@ def expanded(sources: Sequence[str]) -> list[str]:
         if not files:
             raise TriportError(f"{source}: no file fits this pattern. It begins in {os.getcwd()}")  # noqa: PTH109
         if len(files) > _MOST:
-            raise TriportError(f"{source}: {len(files):,} files fit this pattern; expected at most {_MOST:,}")
+            raise TriportError(
+                f"{source}: {counted(len(files), 'file fits', 'files fit')} this pattern; expected at most "
+                f"{_MOST:,}"
+            )
         found += files
     return found
 

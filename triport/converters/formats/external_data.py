@@ -13,6 +13,7 @@ from pathlib import Path
 
 from triport.converters.formats.source import FormatError, SourceFile
 from triport.converters.formats.tensors import FileTensor, short
+from triport.reference_models.errors import counted
 
 _KEYS = {"location", "offset", "length", "checksum", "basepath"}
 _MAX_FILES = 10_000
@@ -111,7 +112,9 @@ class ExternalData:
             )
         parts = [part for part in parts if part not in ("", ".")]
         if len(location) > _MAX_PATH or any(len(part) > _MAX_NAME for part in parts):
-            raise FormatError(f"{what} is at '{shown}' ({len(location):,} characters): no file has that name")
+            raise FormatError(
+                f"{what} is at '{shown}' ({counted(len(location), 'character')}): no file has that name"
+            )
         source = self._open_steps(parts, shown, what)
         if source.hard_links > 1:
             raise FormatError(

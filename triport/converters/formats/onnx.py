@@ -25,6 +25,7 @@ from triport.converters.formats.tensors import (
 )
 from triport.converters.formats.views import check_expansion
 from triport.converters.formats.wire import LENGTH, VARINT, Field, WireReader
+from triport.reference_models.errors import counted
 
 FORMAT = "onnx"
 WRITES: dict[str, tuple[str, ...]] = {}
@@ -94,7 +95,7 @@ def open(source: SourceFile) -> Checkpoint:
             f"which stand in the file once (Identity nodes)"
         )
     if functions:
-        notes.append(f"tensors in the model's {functions} functions are not read")
+        notes.append(f"tensors in the model's {counted(functions, 'function is', 'functions are')} not read")
     return Checkpoint(
         source.path,
         FORMAT,

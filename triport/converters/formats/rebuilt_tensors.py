@@ -20,6 +20,7 @@ from triport.converters.formats.pickled_values import (
     describe,
 )
 from triport.converters.formats.tensors import short
+from triport.reference_models.errors import counted
 
 STORAGES: dict[Global, str | None] = {
     Global("torch", f"{name}Storage"): dtype
@@ -99,7 +100,9 @@ def _tensor(function: Global, arguments: tuple[Any, ...], most: int, dtype: str 
         raise TypeError
     if len(arguments) > most:
         return unreadable(
-            function, f"is made by {function} with {len(arguments)} arguments, of which {most} are known here"
+            function,
+            f"is made by {function} with {counted(len(arguments), 'argument')}, of which {most} are known "
+            "here",
         )
     dtype = dtype or storage.dtype
     if dtype is None:

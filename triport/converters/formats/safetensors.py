@@ -27,6 +27,7 @@ from triport.converters.formats.tensors import (
     checked_shape,
     short,
 )
+from triport.reference_models.errors import counted
 from triport.reference_models.kinds import MINDSPORE_LEAVES
 
 FORMAT = "safetensors"
@@ -157,7 +158,8 @@ def write(
     text += b" " * (-len(text) % 8)
     if len(text) > _MAX_HEADER_BYTES:
         raise FormatError(
-            f"{len(tensors):,} tensors need a header of {len(text):,} bytes; safetensors allows 100 MB"
+            f"{counted(len(tensors), 'tensor needs', 'tensors need')} a header of {len(text):,} bytes; "
+            "safetensors allows 100 MB"
         )
     with Output(path) as output:
         output.write(len(text).to_bytes(8, "little") + text)
@@ -196,7 +198,7 @@ def _parse(text: bytes, path: str) -> dict[str, Any]:
         raise FormatError(f"{path}: the safetensors header is no table: the file is damaged")
     count = len(header) - ("__metadata__" in header)
     if count > MAX_TENSORS:
-        raise FormatError(f"{path}: has {count:,} tensors; expected at most {MAX_TENSORS:,}")
+        raise FormatError(f"{path}: has {counted(count, 'tensor')}; expected at most {MAX_TENSORS:,}")
     return header
 
 

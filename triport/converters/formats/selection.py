@@ -10,6 +10,7 @@ from typing import NamedTuple
 from triport.converters.formats.source import FormatError
 from triport.converters.formats.tensors import Checkpoint, Dropped, short
 from triport.converters.formats.training_state import mirrored_groups, without_training_state
+from triport.reference_models.errors import counted
 from triport.reference_models.program import program
 
 
@@ -87,7 +88,7 @@ def _under_prefix(checkpoint: Checkpoint, prefix: str) -> Checkpoint:
         checkpoint,
         tensors=kept,
         dropped=checkpoint.dropped + tuple(dropped),
-        notes=(*checkpoint.notes, f"the {len(kept)} names under --prefix {prefix} were taken"),
+        notes=(*checkpoint.notes, f"the {counted(len(kept), 'name')} under --prefix {prefix} were taken"),
     )
 
 
@@ -106,7 +107,10 @@ def _without_copies(checkpoint: Checkpoint) -> Checkpoint:
         + tuple(
             Dropped(name, "a copy, not under --prefix .") for name in checkpoint.tensors if name in copies
         ),
-        notes=(*checkpoint.notes, f"{len(copies)} copies beside the outermost names were left out"),
+        notes=(
+            *checkpoint.notes,
+            f"{counted(len(copies), 'copy', 'copies')} beside the outermost names were left out",
+        ),
     )
 
 
@@ -129,5 +133,8 @@ def _renamed(checkpoint: Checkpoint, old: str, new: str) -> Checkpoint:
     return replace(
         checkpoint,
         tensors={names.get(name, name): tensor for name, tensor in checkpoint.tensors.items()},
-        notes=(*checkpoint.notes, f"{len(names)} names were changed by --rename {old}={new}"),
+        notes=(
+            *checkpoint.notes,
+            f"{counted(len(names), 'name was', 'names were')} changed by --rename {old}={new}",
+        ),
     )

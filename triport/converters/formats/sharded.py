@@ -17,7 +17,7 @@ from triport.converters.formats import pth, safetensors
 from triport.converters.formats.atomic import Output
 from triport.converters.formats.source import FormatError, SourceFile
 from triport.converters.formats.tensors import MAX_TENSORS, Checkpoint, Dropped, Tensor, short
-from triport.reference_models.errors import listed
+from triport.reference_models.errors import counted, listed
 
 FORMAT = "sharded"
 WRITES: dict[str, tuple[str, ...]] = {}
@@ -55,9 +55,12 @@ def open(source: SourceFile) -> Checkpoint:
     tensors: dict[str, Tensor] = {name: parts[part].tensors[name] for name, part in placed.items()}
     kinds = {(one.format, one.runtime) for one in parts.values()}
     if len(kinds) > 1:
-        raise FormatError(f"{source.path}: its parts are of different formats or runtimes: {sorted(kinds)}")
+        found = ", ".join(f"{form} of {runtime}" for form, runtime in sorted(kinds))
+        raise FormatError(f"{source.path}: its parts are of different formats or runtimes: {found}")
     first = next(iter(parts.values()))
-    notes = [f"is in {len(parts)} files; a SHA-256 that is stated of it is that of the index alone"]
+    notes = [
+        f"is in {counted(len(parts), 'file')}; a SHA-256 that is stated of it is that of the index alone"
+    ]
     total = index.get("metadata", {}).get("total_size") if isinstance(index.get("metadata"), dict) else None
     held = sum(tensor.nbytes for tensor in tensors.values())
     if isinstance(total, int) and total != held:
@@ -133,10 +136,10 @@ def _weight_map(index: dict[str, Any], path: str) -> dict[str, str]:
             f"{path}: expected a table weight_map of tensors and files in the index; it is damaged"
         )
     if len(placed) > MAX_TENSORS:
-        raise FormatError(f"{path}: names {len(placed):,} tensors; expected at most {MAX_TENSORS:,}")
+        raise FormatError(f"{path}: names {counted(len(placed), 'tensor')}; expected at most {MAX_TENSORS:,}")
     names = set(placed.values())
     if len(names) > _MAX_PARTS:
-        raise FormatError(f"{path}: names {len(names):,} parts; expected at most {_MAX_PARTS:,}")
+        raise FormatError(f"{path}: names {counted(len(names), 'part')}; expected at most {_MAX_PARTS:,}")
     for name in names:
         plain = name and name[0] != "." and not set(name) & set('/\\:\0"') and len(name) <= 255
         if not plain or not name.isprintable():

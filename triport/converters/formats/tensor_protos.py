@@ -11,6 +11,7 @@ from triport.converters.formats.external_data import ExternalData
 from triport.converters.formats.source import FormatError
 from triport.converters.formats.tensors import ITEM_BYTES, FileTensor, Tensor, checked_shape, short
 from triport.converters.formats.wire import FIXED32, FIXED64, LENGTH, VARINT, Field, WireReader
+from triport.reference_models.errors import counted
 
 _TYPES = {
     1: "float32",
@@ -180,7 +181,7 @@ class TensorReader:
                 break
         if len(payload) != count * item:
             raise FormatError(
-                f"{what} has {len(payload) // item:,} values or more; expected {count:,}: damaged"
+                f"{what} has {counted(len(payload) // item, 'value')} or more; expected {count:,}: damaged"
             )
         return ArrayTensor(np.frombuffer(payload, numpy_dtype(dtype)).reshape(shape))
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from triport.converters.formats.source import CHUNK_BYTES, FormatError, SourceFile
+from triport.reference_models.errors import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -290,7 +291,7 @@ def checked_shape(dims: list[int] | tuple[int, ...], dtype: str, path: str, name
     """
     if len(dims) > MAX_RANK or any(size < 0 for size in dims):
         raise FormatError(
-            f"{path}: tensor '{short(name)}' has {len(dims)} dimensions {list(dims[:8])}; "
+            f"{path}: tensor '{short(name)}' has {counted(len(dims), 'dimension')} {list(dims[:8])}; "
             f"expected at most {MAX_RANK}, none negative: the file is damaged"
         )
     product = 1

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from triport.converters.formats.source import FormatError
 from triport.converters.formats.tensors import ArrayTensor, Checkpoint, Dropped, Tensor, short
+from triport.reference_models.errors import counted
 from triport.reference_models.kinds import COUNTER_LEAF, STATISTICS
 
 EXTRA_STATE = "_extra_state"
@@ -131,7 +132,9 @@ def _strip_wrappers(tensors: Mapping[str, T]) -> tuple[dict[str, T], list[Droppe
     if changed and len(set(inner.values())) == len(inner):
         renamed = {inner[name]: tensor for name, tensor in renamed.items()}
         wrappers = [f"'{wrapper}.'" for wrapper in WRAPPERS if any(wrapper in name for name in changed)]
-        notes.append(f"wrappers' names ({' and '.join(wrappers)}) were taken out of {len(changed)} names")
+        notes.append(
+            f"wrappers' names ({' and '.join(wrappers)}) were taken out of {counted(len(changed), 'name')}"
+        )
     return renamed, dropped, notes
 
 
@@ -216,8 +219,8 @@ def _split_mindspore(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], 
             dropped.append(Dropped(name, reason))
     if averaged:
         notes.append(
-            f"{len(averaged)} EMA copies ('{_EMA_PREFIX}' names) are beside the trained parameters and left "
-            f"out"
+            f"{counted(len(averaged), 'EMA copy', 'EMA copies')} ('{_EMA_PREFIX}' names) are beside the "
+            "trained parameters and left out"
         )
     elif kept and all(name.startswith(_EMA_PREFIX) for name in kept):
         kept = {name[len(_EMA_PREFIX) :]: tensor for name, tensor in kept.items()}

@@ -17,6 +17,7 @@ from triport.converters.formats.archives import several_zips
 from triport.converters.formats.atomic import Output
 from triport.converters.formats.source import FormatError, SourceFile
 from triport.converters.formats.tensors import MAX_TENSORS, Crc32, Tensor, short
+from triport.reference_models.errors import counted
 
 _LOCAL = struct.Struct("<4sHHHHHIIIHH")
 _CENTRAL = struct.Struct("<4sHHHHHHIIIHHHHHII")
@@ -51,9 +52,13 @@ def read_records(source: SourceFile) -> dict[str, Record]:
     path = source.path
     count, start, size = _directory(source)
     if count > MAX_TENSORS and count <= size // _CENTRAL.size:
-        raise FormatError(f"{path}: has {count:,} zip records; expected at most {MAX_TENSORS:,} tensors")
+        raise FormatError(
+            f"{path}: has {counted(count, 'zip record')}; expected at most {MAX_TENSORS:,} tensors"
+        )
     if size > _MAX_DIRECTORY_BYTES or count > size // _CENTRAL.size:
-        raise FormatError(f"{path}: the zip directory states {count:,} records in {size:,} bytes: damaged")
+        raise FormatError(
+            f"{path}: the zip directory states {counted(count, 'record')} in {size:,} bytes: damaged"
+        )
     directory = source.read(start, size)
     records: dict[str, Record] = {}
     spans = []

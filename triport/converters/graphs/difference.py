@@ -15,6 +15,7 @@ from triport.converters.graphs.flow import (
     shown,
     shown_value,
 )
+from triport.reference_models.errors import counted
 
 _DEFAULTS: dict[str, Value] = {
     "strides": (1.0, 1.0),
@@ -73,7 +74,7 @@ def _told_otherwise(found: Step, expected: Step, where: str, model: str) -> Iter
 
 def _wires(found: Step, expected: Step, keys: dict[int, str], where: str, model: str) -> Iterator[str]:
     if len(found.inputs) != len(expected.inputs):
-        yield f"{len(found.inputs)} inputs {where}, {model} has {len(expected.inputs)}"
+        yield f"{counted(len(found.inputs), 'input')} {where}, {model} has {len(expected.inputs)}"
         return
     for mine, theirs in zip(expected.inputs, found.inputs, strict=True):
         yield from _parting(theirs, mine, keys, where, model)

@@ -9,7 +9,7 @@ from triport.converters.formats import FLOATS, Checkpoint, short
 from triport.converters.kernel_layout import other_layout
 from triport.converters.names import COUNTER_LEAF, canonical_shapes, head_weight, name_map
 from triport.converters.reparametrised import reparametrised
-from triport.reference_models.errors import listed
+from triport.reference_models.errors import counted, listed
 from triport.reference_models.program import program
 from triport.reference_models.spec import ModelSpec
 
@@ -49,9 +49,9 @@ def _problem(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
     odd, count = values.most_common(1)[0]
     if odd not in FLOATS and 2 * count > len(checkpoint.tensors):
         return (
-            f"{checkpoint.path}: {what}: {count} of its {len(checkpoint.tensors)} tensors have values of "
-            f"the type {odd}, and the parameters of every model here are floating-point numbers. Save the "
-            f"real weights: dequantised, or the real part where the imaginary one is 0"
+            f"{checkpoint.path}: {what}: {count} of its {counted(len(checkpoint.tensors), 'tensor')} have "
+            f"values of the type {odd}, and the parameters of every model here are floating-point numbers. "
+            "Save the real weights: dequantised, or the real part where the imaginary one is 0"
         )
     if closest is None or closest.matched < _CLOSE * closest.total:
         first = ", ".join(map(short, list(checkpoint.tensors)[:3]))

@@ -9,6 +9,8 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from triport.reference_models.errors import counted
+
 from .builder import Builder
 from .graph import Monad, Node, Tensor, TensorType
 from .operators import Operator
@@ -67,7 +69,7 @@ class Call:
     def entry(self, index: int) -> Any:
         """Return an input as it is: a cell, a tuple of entries or a constant."""
         if index >= len(self._entries):
-            raise UnsupportedCallError(f"it has {len(self._entries)} inputs, not {index + 1}")
+            raise UnsupportedCallError(f"it has {counted(len(self._entries), 'input')}, not {index + 1}")
         self._unread_inputs.discard(index)
         return self._entries[index]
 

@@ -9,7 +9,7 @@ from typing import Any
 import onnx
 
 from triport.converters.formats.tensors import short
-from triport.reference_models.errors import listed
+from triport.reference_models.errors import counted, listed
 
 from .builder import Builder
 from .call import Call
@@ -87,7 +87,8 @@ def refuse(outcomes: Sequence[Outcome], opset: int) -> None:
     lines = [f"{problem}\n  {listed(places, MAX_PLACES)}" for problem, places in problems.items()]
     kind = UnsupportedOperatorsError if cause is None else ConverterFaultError
     raise kind(
-        f"{len(refused)} operators cannot be converted to ONNX opset {opset}\n"
+        f"{counted(len(refused), 'operator cannot', 'operators cannot')} be converted to ONNX opset "
+        f"{opset}\n"
         f"{listed(lines, MAX_PROBLEMS)}\n"
         f"{ADVICE if cause is None else FAULT_ADVICE}"
     ) from cause

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from triport.converters.formats.tensors import short
-from triport.reference_models.errors import TriportError, listed
+from triport.reference_models.errors import TriportError, counted, listed
 
 from .graph import Graph
 from .outputs import unique
@@ -22,7 +22,7 @@ def name_parameters(graph: Graph, rename: Mapping[str, str]) -> dict[str, str]:
     clashes = sorted(name for name, count in Counter(names.values()).items() if count > 1)
     if clashes:
         raise TriportError(
-            f"{len(clashes)} initializer names would be used twice\n{listed(map(short, clashes))}"
+            f"{counted(len(clashes), 'initializer name')} would be used twice\n{listed(map(short, clashes))}"
         )
     return names
 
@@ -32,7 +32,10 @@ def name_inputs(graph: Graph, given: Sequence[str] | None) -> dict[str, str]:
     names = list(given or (["input"] if len(graph.inputs) == 1 else []))
     names = names or [id_.rpartition(":")[2] for id_ in graph.inputs]
     if len(names) != len(graph.inputs):
-        raise TriportError(f"{len(names)} input names were given for {len(graph.inputs)} inputs")
+        raise TriportError(
+            f"{counted(len(names), 'input name was', 'input names were')} given for "
+            f"{counted(len(graph.inputs), 'input')}"
+        )
     return dict(zip(graph.inputs, names, strict=True))
 
 
@@ -41,5 +44,8 @@ def name_outputs(graph: Graph, count: int, given: Sequence[str] | None, reserved
     names = list(given or unique(graph.output_names, sorted(reserved)))
     names = names or (["logits"] if count == 1 else [f"output_{i}" for i in range(count)])
     if len(names) != count:
-        raise TriportError(f"{len(names)} output names were given for {count} outputs")
+        raise TriportError(
+            f"{counted(len(names), 'output name was', 'output names were')} given for "
+            f"{counted(count, 'output')}"
+        )
     return names

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from triport.reference_models.errors import counted
+
 from .emit import HIGHEST_OPSET, LOWEST_OPSET
 from .operators import Operator, load_operators
 from .support import description_of, limits_of
@@ -59,7 +61,7 @@ def make_table() -> str:
     modules: dict[str, list[Operator]] = {}
     for operator in operators.values():
         modules.setdefault(operator.module, []).append(operator)
-    parts = [INTRODUCTION, f"{len(operators)} primitives.\n"]
+    parts = [INTRODUCTION, f"{counted(len(operators), 'primitive')}.\n"]
     for module, members in sorted(modules.items()):
         title = module.rpartition(".")[2]
         rows = [f"| {', '.join(names)} | {what} | {notes} |" for what, notes, names in _rows(members)]

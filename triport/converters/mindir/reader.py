@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 
 from triport.converters.formats.external_data import ExternalData
 from triport.converters.formats.tensors import short
-from triport.reference_models.errors import listed
+from triport.reference_models.errors import counted, listed
 
 from . import schema
 from .graph import (
@@ -131,7 +131,8 @@ class _GraphReader:
         for proto in graph.node:
             if len(proto.output) != 1:
                 raise MindirError(
-                    f"{self.label}: node {short(proto.name)!r} has {len(proto.output)} outputs, not 1"
+                    f"{self.label}: node {short(proto.name)!r} has {counted(len(proto.output), 'output')}, "
+                    "not 1"
                 )
             if proto.op_type == "Constant":
                 constants[proto.output[0]] = self._read_constant(proto)
@@ -141,8 +142,8 @@ class _GraphReader:
                 nodes.append(self._read_node(proto))
         if calls:
             raise MindirError(
-                f"{self.label}: {len(calls)} calls of other graphs (if or loops on computed values), which "
-                f"cannot be converted\n{listed(self._describe_calls(calls))}"
+                f"{self.label}: {counted(len(calls), 'call')} of other graphs (if or loops on computed "
+                f"values), which cannot be converted\n{listed(self._describe_calls(calls))}"
             )
         inputs = {info.name: self._read_input(info) for info in graph.input}
         if any(size < 0 for type_ in inputs.values() for size in type_.shape):
@@ -225,7 +226,9 @@ class _GraphReader:
     def _read_constant(self, proto: Any) -> Any:
         values = [attribute for attribute in proto.attribute if attribute.name == "value"]
         if len(values) != 1:
-            raise MindirError(f"{self.label}: constant {short(proto.name)!r} has {len(values)} values, not 1")
+            raise MindirError(
+                f"{self.label}: constant {short(proto.name)!r} has {counted(len(values), 'value')}, not 1"
+            )
         return self._decode(values[0], f"constant {short(proto.name)!r}")
 
     def _read_node(self, proto: Any) -> Node:
@@ -297,7 +300,7 @@ class _GraphReader:
             return getattr(attribute, one)
         values = getattr(attribute, many)
         if len(values) != 1:
-            raise MindirError(f"{self.label}: {what} has {len(values)} values, not 1: damaged")
+            raise MindirError(f"{self.label}: {what} has {counted(len(values), 'value')}, not 1: damaged")
         return values[0]
 
     def _check_connected(self, graph: Graph) -> None:
@@ -317,6 +320,6 @@ class _GraphReader:
         missing += [f"output {short(name)!r}" for name in graph.outputs if name not in known]
         if missing:
             raise MindirError(
-                f"{self.label}: {len(missing)} values are used before they are made: damaged, or a kind "
-                f"of value that cannot be read\n{listed(missing)}"
+                f"{self.label}: {counted(len(missing), 'value is', 'values are')} used before they are "
+                f"made: damaged, or a kind of value that cannot be read\n{listed(missing)}"
             )

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from triport.converters.formats.tensors import short
+from triport.reference_models.errors import counted
 
 MAX_TEXT = 4096  # characters; the longest scope of a known network has some 300
 
@@ -22,7 +23,10 @@ def find_bad_text(model: Any) -> str | None:
         if not text.isprintable():
             return f"a name inside, '{short(text)}', has characters that cannot be printed"
         if len(text) > MAX_TEXT:
-            return f"a name inside, '{short(text)}', has {len(text)} characters, expected at most {MAX_TEXT}"
+            return (
+                f"a name inside, '{short(text)}', has {counted(len(text), 'character')}, expected at most "
+                f"{MAX_TEXT}"
+            )
     return None
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import onnx
 
-from triport.reference_models.errors import TriportError, listed
+from triport.reference_models.errors import TriportError, counted, listed
 
 from .graph import Graph
 
@@ -77,4 +77,7 @@ def _check_round_trip(model: onnx.ModelProto, folder: Path, graph: Graph) -> Non
         if data != parameters[tensor.name].data:
             wrong.append(tensor.name)
     if wrong:
-        raise WriteError(f"{len(wrong)} tensors do not read back as they were written\n{listed(wrong)}")
+        raise WriteError(
+            f"{counted(len(wrong), 'tensor does', 'tensors do')} not read back as they were "
+            f"written\n{listed(wrong)}"
+        )

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from triport.reference_models.errors import counted
+
 from .step import Shape, Step, StepError, numbers, shape_of, shape_text
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ class Insert(_OfAConstant):
 
     def shapes(self, shapes: Sequence[Shape]) -> list[Shape]:
         if len(shapes) < self.place:
-            raise self.refuse(f"is of place {self.place}, and there are {len(shapes)} tensors")
+            raise self.refuse(f"is of place {self.place}, and there are {counted(len(shapes), 'tensor')}")
         return [*shapes[: self.place], self.shape, *shapes[self.place :]]
 
     def _moved(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:

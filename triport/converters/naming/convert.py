@@ -23,7 +23,7 @@ from triport.converters.formats import (
 )
 from triport.converters.provenance import VERSION_KEY
 from triport.converters.request import ConvertError, Request
-from triport.reference_models.errors import listed
+from triport.reference_models.errors import counted, listed
 from triport.reference_models.result import SCHEMA_VERSION
 
 from .fitting import NamesFit, fit_names
@@ -79,7 +79,10 @@ class NamedConversion:
         words = f"bit-equal to the values in {self.rounding.dtype}" if self.rounding else "bit-equal"
         if not self.computed:
             return words
-        return f"{words}, but for {len(self.computed)} tensors that steps compute, which cannot be undone"
+        return (
+            f"{words}, but for {counted(len(self.computed), 'tensor')} that steps compute, which cannot be "
+            "undone"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `convert --names --json` prints."""
@@ -107,7 +110,7 @@ class NamedConversion:
         rows = [
             ("source", self.source),
             ("output", self.output),
-            ("names", f"{self.names}: {len(fit.names.rows)} rows, {steps} with steps"),
+            ("names", f"{self.names}: {counted(len(fit.names.rows), 'row')}, {steps} with steps"),
             ("map", fit.file.standing),
             ("from, to", f"{short(fit.source.net)} ({fit.source.runtime}) -> {_called(fit)}"),
             ("tensors", f"{self.tensors_written} written, {len(self.dropped)} dropped"),
@@ -220,11 +223,12 @@ def check_finite(checkpoint: Checkpoint, fit: NamesFit) -> None:
         tensor = checkpoint.tensors[name]
         bad = count_not_finite(tensor) if tensor.dtype in FLOATS else 0
         if bad:
-            problems.append(f"{short(name)}: {bad} of {tensor.count} values")
+            problems.append(f"{short(name)}: {bad} of {counted(tensor.count, 'value')}")
     if problems:
         raise ConvertError(
-            f"{checkpoint.path}: NaN or Inf in {len(problems)} of {len(used)} tensors\n{listed(problems)}\n"
-            f"The training diverged, or the file is damaged: take another checkpoint"
+            f"{checkpoint.path}: NaN or Inf in {len(problems)} of "
+            f"{counted(len(used), 'tensor')}\n{listed(problems)}\n"
+            "The training diverged, or the file is damaged: take another checkpoint"
         )
 
 

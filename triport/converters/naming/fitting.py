@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from triport.converters.formats import Checkpoint, Tensor, short
-from triport.reference_models.errors import TriportError, listed
+from triport.reference_models.errors import TriportError, counted, listed
 from triport.reference_models.kinds import COUNTER_LEAF
 from triport.reference_models.spec import Runtime
 
@@ -95,8 +95,9 @@ def _check_complete(checkpoint: Checkpoint, file: NamesFile) -> None:
             *(f"b: {short(name)}" for name in names.left_b),
         ]
         raise NamesFitError(
-            f"{checkpoint.path}: the map is not complete: {len(left)} parameters are in no row, so that "
-            f"nothing can be converted by it\n{listed(left)}"
+            f"{checkpoint.path}: the map is not complete: "
+            f"{counted(len(left), 'parameter is', 'parameters are')} in no row, so that nothing can be "
+            f"converted by it\n{listed(left)}"
         )
 
 
@@ -190,8 +191,9 @@ class _Laid:
         if names.kept_b:
             listing = ", ".join(short(name, 60) for name, _ in names.kept_b[:3])
             yield (
-                f"{len(names.kept_b)} buffers that the network makes itself are not written ({listing}"
-                f"{', ...' if len(names.kept_b) > 3 else ''}): they keep the value that it is built with"
+                f"not written: {counted(len(names.kept_b), 'buffer')} that the network makes itself "
+                f"({listing}{', ...' if len(names.kept_b) > 3 else ''}): they keep the value that it is "
+                "built with"
             )
 
     def _renamed_counters(self, names: PairNames, target: Side) -> Iterator[tuple[str, str | None]]:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from triport.reference_models.errors import counted
+
 from .step import Shape, Step, StepError, numbers
 
 if TYPE_CHECKING:
@@ -55,7 +57,9 @@ class WeightNorm(_OneWay):
 
     def shapes(self, shapes: Sequence[Shape]) -> list[Shape]:
         if len(shapes) != 2:
-            raise self.refuse(f"is of a magnitude and a direction, and there are {len(shapes)} tensors")
+            raise self.refuse(
+                f"is of a magnitude and a direction, and there are {counted(len(shapes), 'tensor')}"
+            )
         magnitude, direction = shapes
         along = direction[self.axis] if self.axis < len(direction) else -1
         if tuple(size for size in magnitude if size != 1) != tuple(size for size in (along,) if size != 1):

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from triport.converters.formats.source import SourceFile
 from triport.converters.formats.tensors import MAX_TENSORS, short
-from triport.reference_models.errors import listed
+from triport.reference_models.errors import counted, listed
 
 from .pair_names import PairNames, Row
 from .patterns import PatternError, Placeholders, Values, filled, placeholders_of, read_values
@@ -161,7 +161,8 @@ def _other_rows(top: Table, values: Mapping[Placeholders, list[Values]]) -> Iter
             reached = step.count(reached)
         if reached != len(b) or not (a or b):
             raise NamesFileError(
-                f"{table.where}: its steps make {reached} tensors of {len(a)}, and b has {len(b)} names"
+                f"{table.where}: its steps make {reached} tensors of {len(a)}, and b has "
+                f"{counted(len(b), 'name')}"
             )
         yield from _filled(Row(a, b, steps, table.get("reason", str, "")), table.where, values)
 
@@ -209,12 +210,14 @@ def _check_each_once(names: PairNames) -> None:
         ("a", [name for row in names.rows for name in row.a], names.left_a, names.kept_a),
         ("b", [name for row in names.rows for name in row.b], names.left_b, names.kept_b),
     ):
-        counted = Counter([*rows, *left, *(name for name, _ in kept)])
-        twice = [f"{short(name)}: {count} times" for name, count in counted.items() if count > 1]
+        places = Counter([*rows, *left, *(name for name, _ in kept)])
+        twice = [f"{short(name)}: {count} times" for name, count in places.items() if count > 1]
         if twice:
             raise NamesFileError(
-                f"{len(twice)} names of {side} stand in more than one place: which tensor is meant is not "
-                f"said\n{listed(twice)}"
+                f"of {side} {counted(len(twice), 'name stands', 'names stand')} in more than one place: "
+                f"which tensor is meant is not said\n{listed(twice)}"
             )
-        if len(counted) > MAX_TENSORS:
-            raise NamesFileError(f"has {len(counted):,} names of {side}; expected at most {MAX_TENSORS:,}")
+        if len(places) > MAX_TENSORS:
+            raise NamesFileError(
+                f"has {counted(len(places), 'name')} of {side}; expected at most {MAX_TENSORS:,}"
+            )

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from triport.reference_models.errors import counted
+
 from .pair_names import PairNames
 from .step import Shape
 
@@ -98,11 +100,14 @@ class NamesFile:
             return "NOT PROVEN: nothing has shown that these rows are right" + self._figures()
         silent = len(proof.unproven)
         beside = (
-            f"; {silent} parameters change no output, all or in part, and are not proven" if silent else ""
+            f"; {counted(silent, 'parameter changes', 'parameters change')} no output, all or in part, and "
+            f"{'is' if silent == 1 else 'are'} not proven"
+            if silent
+            else ""
         )
         if proof.equal:
             when = f" on {proof.date}" * bool(proof.date)
-            return f"proven{when}: outputs equal in {proof.trials} trials{self._figures()}{beside}"
+            return f"proven{when}: outputs equal in {counted(proof.trials, 'trial')}{self._figures()}{beside}"
         first, second, why = (*proof.parting, "", "", "")[:3]
         where = f", first in {first} and {second}" if proof.parting else ""
         return (

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from triport.converters.formats.tensors import short
-from triport.reference_models.errors import TriportError
+from triport.reference_models.errors import TriportError, counted
 from triport.reference_models.spec import ModelSpec, UnknownModelError, get_model
 
 FORMS = (
@@ -149,7 +149,9 @@ def parse_factory(text: str, option: str = "") -> Factory:
     """
     said = f"{option} {short(text)}".strip()
     if len(text) > _MOST_CHARACTERS:
-        raise NetArgumentError(f"{said}: has {len(text):,} characters, expected at most {_MOST_CHARACTERS:,}")
+        raise NetArgumentError(
+            f"{said}: has {counted(len(text), 'character')}, expected at most {_MOST_CHARACTERS:,}"
+        )
     match = _FACTORY.fullmatch(text)
     written = written_source(text)
     if written is not None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from triport.reference_models.errors import counted
 from triport.reference_models.network import Arrays, Input, Network, Realisation
 
 from .foreign import NetworkError, Parameters
@@ -68,7 +69,9 @@ def _input_names(cell: Any, count: int, name: str) -> list[str]:
     if rest is not None:
         known += [f"{rest}_{number}" for number in range(count - len(known))]
     if len(known) < count:
-        raise NetworkError(f"{name}: its construct takes {', '.join(known) or 'nothing'}, not {count} inputs")
+        raise NetworkError(
+            f"{name}: its construct takes {', '.join(known) or 'nothing'}, not {counted(count, 'input')}"
+        )
     return known[:count]
 
 

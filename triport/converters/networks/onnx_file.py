@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from triport.reference_models.errors import counted
 from triport.reference_models.network import Network, Realisation
 
 from .foreign import NetworkError
@@ -28,7 +29,8 @@ def of_onnx_file(path: Path, specs: Sequence[InputSpec]) -> Network:
     fed = [value.name for value in graph.input if value.name not in stored]
     if len(fed) != len(specs):
         raise NetworkError(
-            f"{path}: has {len(fed)} inputs ({', '.join(fed)}), and --input is given {len(specs)} times"
+            f"{path}: has {counted(len(fed), 'input')} ({', '.join(fed)}), and --input is given "
+            f"{counted(len(specs), 'time')}"
         )
     inputs, sizes = network_inputs(specs, fed)
     outputs = tuple(value.name for value in graph.output)

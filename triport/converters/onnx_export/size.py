@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from triport.reference_models.errors import TriportError, listed
+from triport.reference_models.errors import TriportError, counted, listed
 from triport.reference_models.spec import ModelSpec, Preprocess
 
 from .written_model import INPUT
@@ -54,7 +54,7 @@ def of_every_size(spec: ModelSpec, export: Callable[[ModelSpec], onnx.ModelProto
         if differences:
             raise SizeError(
                 f"{spec.name}: its graph has the image size in it: at {spec.input_size_px} and "
-                f"{spec.input_size_px + more} px {len(differences)} nodes or constants differ\n"
+                f"{spec.input_size_px + more} px {counted(len(differences), 'node')} or constants differ\n"
                 f"{listed(differences)}\nGive the size that is wanted: --size {spec.input_size_px}"
             )
     for value in model.graph.input:
@@ -67,7 +67,7 @@ def of_every_size(spec: ModelSpec, export: Callable[[ModelSpec], onnx.ModelProto
 def _differences(model: onnx.ModelProto, other: onnx.ModelProto) -> Iterator[str]:
     """Yield what of two graphs differs but for the sizes that they state of their inputs and outputs."""
     if len(model.graph.node) != len(other.graph.node):
-        yield f"{len(model.graph.node)} nodes and {len(other.graph.node)}"
+        yield f"{counted(len(model.graph.node), 'node')} and {len(other.graph.node)}"
         return
     for one, two in zip(model.graph.node, other.graph.node, strict=True):
         if one.SerializeToString(deterministic=True) != two.SerializeToString(deterministic=True):

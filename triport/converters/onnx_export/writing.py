@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from triport.converters.formats import Tensor, open_checkpoint, replacing, same_payload
 from triport.converters.formats.wire import LENGTH, varint
-from triport.reference_models.errors import TriportError, listed
+from triport.reference_models.errors import TriportError, counted, listed
 
 from .written_model import take_declared
 
@@ -139,7 +139,9 @@ def _check_declared(path: Path, declared: list[onnx.TensorProto]) -> None:
     written = {one.name: one for one in onnx.load(path, load_external_data=False).graph.initializer}
     wrong = [one.name for one in declared if written.get(one.name) != one]
     if wrong:
-        raise OnnxWriteError(f"{len(wrong)} tensors are not where the file says:\n{listed(wrong)}")
+        raise OnnxWriteError(
+            f"{counted(len(wrong), 'tensor is', 'tensors are')} not where the file says:\n{listed(wrong)}"
+        )
 
 
 def _check_written(path: Path, tensors: Mapping[str, Tensor]) -> None:
@@ -149,4 +151,7 @@ def _check_written(path: Path, tensors: Mapping[str, Tensor]) -> None:
         name for name in tensors if name not in written or not same_payload(written[name], tensors[name])
     ]
     if wrong:
-        raise OnnxWriteError(f"{len(wrong)} tensors do not read back as they were written:\n{listed(wrong)}")
+        raise OnnxWriteError(
+            f"{counted(len(wrong), 'tensor does', 'tensors do')} not read back as they were "
+            f"written:\n{listed(wrong)}"
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from triport.reference_models.errors import TriportError, listed
+from triport.reference_models.errors import TriportError, counted, listed
 from triport.reference_models.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _signature_problems(model: onnx.ModelProto, size_px: int, num_classes: int) 
         if tuple(d.dim_value for d in shape.dim[1:]) != dims or shape.dim[0].dim_param != BATCH_AXIS:
             problems.append(f"{name}: expected (N, {', '.join(map(str, dims))}), found {shape}")
     if len(model.graph.output) != 1:
-        problems.append(f"{len(model.graph.output)} outputs, expected one")
+        problems.append(f"{counted(len(model.graph.output), 'output')}, expected one")
     return problems
 
 

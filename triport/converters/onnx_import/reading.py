@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from triport.reference_models.errors import TriportError
+from triport.reference_models.errors import TriportError, counted
 
 from .microsoft import expanded
 from .shapes import ShapesContradictError, inferred
@@ -273,7 +273,7 @@ def _constant(node: Any) -> Any:
 
     (key, attribute), *rest = node.attributes.items()
     if rest:
-        raise ImportRefusedError(f"node '{node.name}' (Constant): has {len(rest) + 1} values")
+        raise ImportRefusedError(f"node '{node.name}' (Constant): has {counted(len(rest) + 1, 'value')}")
     if key == "value":
         return attribute.as_tensor()
     kinds = {

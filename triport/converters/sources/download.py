@@ -87,13 +87,22 @@ def download(wanted: Wanted, asked: Asked) -> str:
         if not resumes:
             part.unlink(missing_ok=True)
         try:
-            return _finished(wanted, part, asked)
-        except _DifferentError:
-            part.unlink(missing_ok=True)
-            if not resumes:
-                raise
-        # what was left of an earlier run may have been of another file
+            return _whole(wanted, part, asked, resumes)
+        finally:
+            # what came of a download that failed is of use where a hash will prove the whole
+            if part.is_file() and not (wanted.digits and part.stat().st_size):
+                part.unlink()
+
+
+def _whole(wanted: Wanted, part: Path, asked: Asked, resumes: bool) -> str:
+    """Download a file, from the beginning where what an earlier run left turns out to be of another one."""
+    try:
         return _finished(wanted, part, asked)
+    except _DifferentError:
+        part.unlink(missing_ok=True)
+        if not resumes:
+            raise
+    return _finished(wanted, part, asked)
 
 
 def _finished(wanted: Wanted, part: Path, asked: Asked) -> str:
@@ -105,7 +114,7 @@ def _finished(wanted: Wanted, part: Path, asked: Asked) -> str:
         except SourceError:
             raise
         except Exception as error:  # the client's errors are of several libraries
-            failure = reason_of(error, ADDRESS)
+            failure = str(error) if isinstance(error, _CutOffError) else reason_of(error, ADDRESS)
     if failure:  # outside of the handler: the client's own error has the address in it
         raise SourceError(f"{wanted.what}: cannot be downloaded: {failure}")
     found = file_sha256(part)
@@ -131,6 +140,8 @@ class _Transfer:
         self._file = file
         self._tell = tell
         self._mark: str | None = None  # the server's own name of this content
+        self._total = 0  # its bytes, where the server states them
+        self._coded = False  # bytes are counted in the file, and asked for of what is sent
 
     def run(self) -> None:
         """Write the file's bytes.
@@ -154,6 +165,9 @@ class _Transfer:
         from huggingface_hub.utils import hf_raise_for_status, http_stream_backoff
 
         headers = {"Accept-Encoding": "identity"}
+        if start and (self._coded or not (self._mark or self._wanted.digits)):
+            self._begin_again()  # nothing would show that the rest is of the same file
+            start = 0
         if start:
             headers["Range"] = f"bytes={start}-"
             if self._mark:
@@ -164,18 +178,30 @@ class _Transfer:
                 check_address(str(passed.url))
             if response.status_code == 416 and start:  # longer than the file: it was of another one
                 self._begin_again()
-                raise _CutOffError
+                raise _CutOffError("the host says that the file is shorter than what has come of it")
             hf_raise_for_status(response)
-            if start and not _goes_on(response, start):
+            mark = _mark(response)
+            if response.status_code == 206 and not self._goes_on(response, start, mark):
                 self._begin_again()
-            mark = response.headers.get("etag", "")
-            self._mark = mark if mark and not mark.startswith("W/") else None
+                raise _CutOffError("the host sends another part of the file than it is asked for")
+            if response.status_code != 206:
+                self._begin_again()
+            self._mark = mark
+            self._coded = response.headers.get("content-encoding", "identity") != "identity"
             self._write(response)
+
+    def _goes_on(self, response: Any, start: int, mark: str | None) -> bool:
+        """Return whether a part of a file is the rest from `start` on, and of the file that was begun."""
+        stated = response.headers.get("content-range", "")
+        total = stated.rpartition("/")[2]
+        same = (not self._mark or mark == self._mark) and (not self._total or total == str(self._total))
+        return bool(start) and stated.startswith(f"bytes {start}-") and same
 
     def _write(self, response: Any) -> None:
         folder, what = self._wanted.target.parent, self._wanted.what
         length = response.headers.get("content-length", "")
         whole = self._file.tell() + (int(length) if length.isdecimal() else 0)
+        self._total = whole if length and not self._coded else 0
         check_size(whole, folder, what)
         shown = -1
         for chunk in response.iter_bytes(_CHUNK_BYTES):
@@ -203,10 +229,10 @@ def _is_cut_off(error: Exception) -> bool:
     return bool(names & {"RemoteProtocolError", "ReadError", "ReadTimeout", "_CutOffError"})
 
 
-def _goes_on(response: Any, start: int) -> bool:
-    """Return whether an answer is the rest from `start` on, not the whole file or another part of it."""
-    stated = response.headers.get("content-range", "")
-    return response.status_code == 206 and stated.startswith(f"bytes {start}-")
+def _mark(response: Any) -> str | None:
+    """Return the server's own name of just these bytes, where it gives one."""
+    mark = response.headers.get("etag", "")
+    return mark if mark and not mark.startswith("W/") else None
 
 
 def _is_this_machine(host: str) -> bool:

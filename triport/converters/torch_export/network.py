@@ -15,7 +15,7 @@ from triport.converters.mindir.outputs import unique
 from triport.converters.networks.factories import users_code
 from triport.converters.networks.input_specs import InputSpec, InputSpecError, network_inputs
 from triport.converters.networks.real_numbers import real_numbers
-from triport.reference_models.errors import TriportError
+from triport.reference_models.errors import TriportError, counted
 
 from .outputs import flatten
 
@@ -204,7 +204,7 @@ def _match(
             and not (are_keywords and spec.name)
             and inspect.Parameter.VAR_POSITIONAL not in kinds
         ):
-            raise InputSpecError(f"{takes}, and --input is given {len(specs)} times")
+            raise InputSpecError(f"{takes}, and --input is given {counted(len(specs), 'time')}")
         called = spec.name or place or ("input" if len(specs) == 1 else f"input_{index}")
         found.append((called if are_keywords and place is None else place if are_keywords else None, called))
     given = {keyword or called for keyword, called in found} | set(

@@ -14,6 +14,8 @@ from typing import Any
 
 from triport.converters.environment import import_torch
 
+from .dispatch_mode import dispatch_mode
+
 # where in the user's code, and which values were read there
 Reads = dict[str, set[str]]
 _SHOWN = 40  # characters of a value
@@ -23,11 +25,12 @@ _SHOWN = 40  # characters of a value
 def narrow_steps(places: dict[str, int]) -> Iterator[None]:
     """Count the steps that give float32 or less while the block runs in float64, by their lines."""
     torch = import_torch()
-    from torch.utils._python_dispatch import TorchDispatchMode
 
     narrow = (torch.float32, torch.float16, torch.bfloat16)
 
-    class Watch(TorchDispatchMode):
+    mode: Any = dispatch_mode(torch)
+
+    class Watch(mode):
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             result = func(*args, **(kwargs or {}))
             if isinstance(result, torch.Tensor) and result.dtype in narrow:
@@ -43,9 +46,10 @@ def narrow_steps(places: dict[str, int]) -> Iterator[None]:
 def watched(reads: Reads) -> Iterator[None]:
     """Note every value that Python reads of a tensor while the block runs, with the line that reads it."""
     torch = import_torch()
-    from torch.utils._python_dispatch import TorchDispatchMode
 
-    class Watch(TorchDispatchMode):
+    mode: Any = dispatch_mode(torch)
+
+    class Watch(mode):
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             result = func(*args, **(kwargs or {}))
             if func is torch.ops.aten._local_scalar_dense.default:

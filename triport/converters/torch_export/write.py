@@ -14,7 +14,7 @@ from triport.converters.mindir.write_onnx import WriteError, name_data
 from triport.converters.onnx_export.written_model import IR_VERSIONS
 from triport.converters.provenance import VERSION_KEY
 from triport.converters.versions.torch_onnx import held
-from triport.reference_models.errors import listed
+from triport.reference_models.errors import counted, listed
 
 from .exporters import Exported
 
@@ -90,7 +90,10 @@ def finish(path: Path, data: Path | None, data_name: str | None, values: Mapping
         if name in values and value.const_value is not None and not _is_equal(value.const_value, values[name])
     ]
     if wrong:
-        raise WriteError(f"{len(wrong)} tensors do not read back as they were written\n{listed(wrong)}")
+        raise WriteError(
+            f"{counted(len(wrong), 'tensor does', 'tensors do')} not read back as they were "
+            f"written\n{listed(wrong)}"
+        )
     if data is not None and data_name is not None:
         model = onnx.load(path, load_external_data=False)
         external = [one for one in model.graph.initializer if one.external_data]

@@ -9,6 +9,7 @@ from pathlib import Path
 from triport.converters.identification.identify import IdentifyError
 from triport.parity.imagenet.report import pair_difference, pair_verdict
 from triport.parity.imagenet.session import Done, Request, run
+from triport.reference_models.errors import counted
 
 from .finding import Finding
 from .preparation import preparations, profile
@@ -50,7 +51,7 @@ def _measured(sides: Sides, images: Images, device: str, tell: Callable[[str], N
         details.append(
             f"preprocessing alone, the first file's weights with the second's: {alone:+.2f} points"
         )
-    sentence = f"top-1 on {done.pair.images} images: {first:.2f} % and {second:.2f} %"
+    sentence = f"top-1 on {counted(done.pair.images, 'image')}: {first:.2f} % and {second:.2f} %"
     return Finding("accuracy", done.pair.equal, sentence, tuple(details), figures)
 
 

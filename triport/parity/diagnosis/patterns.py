@@ -14,6 +14,9 @@ _ON_GRID = 1e-3
 # two tensors are multiples where no quotient is farther from the others, relatively
 _EQUAL_QUOTIENTS = 1e-6
 
+# what a tensor is whose values are one
+NEVER_LOADED = "it has its initial value, or was never loaded"
+
 
 class Pattern(NamedTuple):
     """What was recognised.
@@ -55,10 +58,10 @@ def _to_float16(first: np.ndarray, second: np.ndarray) -> str:
 def _to_bfloat16(first: np.ndarray, second: np.ndarray) -> str:
     if first.dtype != np.float32 or second.dtype != np.float32:
         return ""
-    bits = first.view(np.uint32).astype(np.uint64)
-    rounded = ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32)
-    cut = (bits & 0xFFFF0000).astype(np.uint32).view(np.float32)
-    return "was rounded to bfloat16" if any(np.array_equal(one, second) for one in (rounded, cut)) else ""
+    # one of the two neighbours: some tools cut the last bits off, and a half may go either way
+    low = first.view(np.uint32).astype(np.int64) & 0xFFFF0000
+    away = second.view(np.uint32).astype(np.int64) - low
+    return "was rounded to bfloat16" if np.isin(away, (0, 0x10000)).all() else ""
 
 
 def _to_int8(first: np.ndarray, second: np.ndarray) -> str:
@@ -140,7 +143,7 @@ def _constant(first: np.ndarray, second: np.ndarray) -> str:
     values = np.unique(second)
     if values.size != 1 or np.unique(first).size == 1:
         return ""
-    return f"is {values[0] + 0.0:g} everywhere: it has its initial value, or was never loaded"
+    return f"is {values[0] + 0.0:g} everywhere: {NEVER_LOADED}"
 
 
 def _scaled(first: np.ndarray, second: np.ndarray) -> str:
@@ -151,6 +154,10 @@ def _scaled(first: np.ndarray, second: np.ndarray) -> str:
     factor = float(np.median(quotients))
     if np.abs(quotients / factor - 1).max() > _EQUAL_QUOTIENTS:
         return ""
+    images = first.ndim == 4 and first.shape[1] in (1, 3)
+    if images and any(abs(factor * share - 1) < _EQUAL_QUOTIENTS for share in (255, 1 / 255)):
+        how = "1/255" if factor < 1 else "255"
+        return f"is {how} times the first file's: one takes pixels from 0 to 1, the other from 0 to 255"
     return f"is {factor:.6g} times the first file's"
 
 

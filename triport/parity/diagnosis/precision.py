@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from triport.reference_models.errors import counted
+
 from .finding import Finding
 from .graph import lower_precision
 from .sides import Sides
@@ -43,7 +45,9 @@ def precision_finding(sides: Sides, rounded: list[Changed]) -> Finding:
 
 
 def _layers(paths: list[str]) -> str:
-    return f"the layer {paths[0]}" if len(paths) == 1 else f"{len(paths)} layers (first {paths[0]})"
+    return (
+        f"the layer {paths[0]}" if len(paths) == 1 else f"{counted(len(paths), 'layer')} (first {paths[0]})"
+    )
 
 
 def _is_quantised(path: Path) -> bool:

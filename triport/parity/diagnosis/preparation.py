@@ -8,6 +8,7 @@ from typing import Any
 from triport.converters.names import head_weight
 from triport.converters.statements.config_file import config_beside
 from triport.converters.statements.preparation import Preparation, preparation_of
+from triport.reference_models.errors import counted
 from triport.reference_models.spec import Preprocess
 
 from .finding import Finding
@@ -38,11 +39,18 @@ def preparation_finding(sides: Sides) -> Finding:
     differing = [f"{key} {mine[key]} and {theirs[key]}" for key in mine if mine[key] != theirs[key]]
     known = f" ({'; '.join(assumed)})" if assumed else ""
     if differing:
-        sentence = f"images are prepared otherwise: {', '.join(differing)}{known}"
+        plain = [name for name, one in zip(sides.names, both, strict=True) if _is_plain(one.preprocess)]
+        forgotten = f"; for {plain[0]} pixels are not normalised" if len(plain) == 1 else ""
+        sentence = f"images are prepared otherwise: {', '.join(differing)}{forgotten}{known}"
         return Finding("preprocessing", False, sentence, tuple(differing))
     return Finding(
         "preprocessing", True, f"images are prepared in one way: {profile(first.preprocess)}{known}"
     )
+
+
+def _is_plain(preprocess: Preprocess | None) -> bool:
+    """Whether pixels are not normalised: a mean and a deviation that change nothing, or were forgotten."""
+    return preprocess is not None and set(preprocess.mean) == {0} and set(preprocess.std) == {1}
 
 
 def profile(preprocess: Preprocess) -> str:
@@ -67,7 +75,7 @@ def classes_finding(sides: Sides, changed: list[Changed]) -> Finding:
         sentence = f"which class each of {count} outputs is cannot be told: the last layer has other weights"
         return Finding("classes", None, sentence)
     known = "their names, where both files have any, too" if all(names) else "no list of names beside both"
-    return Finding("classes", True, f"the last layer has its {count} rows in one order; {known}")
+    return Finding("classes", True, f"the last layer has its {counted(count, 'row')} in one order; {known}")
 
 
 def _worded(preprocess: Preprocess) -> dict[str, str]:

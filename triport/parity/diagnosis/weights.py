@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from typing import NamedTuple
 
@@ -12,13 +13,15 @@ from triport.converters.finite import count_not_finite
 from triport.converters.formats import FLOATS, Tensor
 from triport.converters.names import head_weight
 from triport.parity.localise.weights import sentence
+from triport.reference_models.errors import counted
 
-from .patterns import Pattern, pattern_of
+from .patterns import NEVER_LOADED, Pattern, pattern_of
 from .sides import Sides
 
 _STATISTICS = ("running_mean", "running_var")
 # a head is as wide as this many tensors' worth of lines in a table
 _LISTED = 8
+_PLURALS = (("was ", "were "), ("is ", "are "), ("has its ", "have their "), ("has ", "have "))
 
 
 class Changed(NamedTuple):
@@ -48,7 +51,25 @@ def changed_weights(sides: Sides, differences: tuple[Difference, ...]) -> list[C
         if one.kind in ("value", "dtype"):
             pattern = pattern_of(_values(mine[one.name]), _values(theirs[one.name]), head=one.name in head)
         found.append(Changed(one, pattern))
-    return found
+    return _with_other_tensors(found, sides)
+
+
+def _with_other_tensors(changed: list[Changed], sides: Sides) -> list[Changed]:
+    """Say of what was not recognised where it is another tensor of the first file, as gamma is beta."""
+    unknown = [one.difference.name for one in changed if not one.pattern and one.difference.kind == "value"]
+    mine, theirs = sides.tensors.mine, sides.tensors.theirs
+    places = {_identity(mine[name]): name for name in unknown}
+    found = {name: places.get(_identity(theirs[name])) for name in unknown}
+    return [
+        one._replace(pattern=Pattern("weights", f"has the values that {other} has in the first file"))
+        if (other := found.get(one.difference.name))
+        else one
+        for one in changed
+    ]
+
+
+def _identity(tensor: Tensor) -> tuple[tuple[int, ...], bytes]:
+    return tuple(tensor.shape), hashlib.sha256(_values(tensor).tobytes()).digest()
 
 
 def spoiled_sentence(tensors: SideBySide) -> str:
@@ -64,7 +85,7 @@ def spoiled_sentence(tensors: SideBySide) -> str:
     first = names[0]
     return (
         f"NaN or Inf stand in {len(names)} of {len(spoiled)} tensors of the second file, first in {first}: "
-        f"{spoiled[first]} of {tensors.theirs[first].count} values, and "
+        f"{spoiled[first]} of {counted(tensors.theirs[first].count, 'value')}, and "
         f"{count_not_finite(tensors.mine[first]) or 'none'} in the first file"
     )
 
@@ -82,21 +103,25 @@ def sentence_of(changed: list[Changed], compared: int) -> str:
         parts.append(f"{first}{f' and {count - 1} more' if count > 1 else ''} {_agreeing(what, count)}")
     rest = [one for one in changed if one.pattern is None]
     if rest and all(one.difference.name.endswith(_STATISTICS) for one in rest):
-        parts.append(f"BatchNorm's running statistics differ in {len(rest)} tensors and no other weight does")
+        parts.append(
+            f"BatchNorm's running statistics differ in {counted(len(rest), 'tensor')} and no other weight "
+            "does"
+        )
     elif rest:
         largest = max(rest, key=lambda one: one.difference.max_abs or 0.0)
         parts.append(sentence(largest.difference))
-    return f"{len(changed)} of {compared} tensors differ: {'; '.join(parts)}"
+    differ = "differs" if len(changed) == 1 else "differ"
+    return f"{len(changed)} of {compared} tensors {differ}: {'; '.join(parts)}"
 
 
 def _agreeing(words: str, count: int) -> str:
     """Return a pattern's words after one name or several."""
     if count == 1:
         return words
-    for singular, plural in (("was ", "were "), ("is ", "are "), ("has ", "have ")):
+    for singular, plural in _PLURALS:
         if words.startswith(singular):
-            return plural + words.removeprefix(singular)
-    return words
+            words = plural + words.removeprefix(singular)
+    return words.replace(NEVER_LOADED, "they have their initial values, or were never loaded")
 
 
 def lines(changed: list[Changed]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from triport.reference_models.errors import TriportError
+from triport.reference_models.errors import TriportError, counted
 from triport.reference_models.result import SCHEMA_VERSION
 
 from .verdicts import GraphVerdict
@@ -70,7 +70,11 @@ class AnyConversion:
         rows = [
             ("source", self.source),
             ("output", self.output or "none: not written, because the results differ"),
-            ("graph", f"{self.nodes} nodes, {self.tensors_written} parameters, opset {self.opset}"),
+            (
+                "graph",
+                f"{counted(self.nodes, 'node')}, {counted(self.tensors_written, 'parameter')}, opset "
+                f"{self.opset}",
+            ),
             ("inputs", ", ".join(self.inputs)),
             ("outputs", ", ".join(self.outputs)),
             *(("left out", f"output {place}: {what}, not a tensor") for place, what in self.left_out),

@@ -21,7 +21,7 @@ from triport.converters.networks.input_specs import InputSpec
 from triport.converters.onnx_export.written_model import INPUT, LOGITS
 from triport.parity.candidates import with_file
 from triport.parity.runtimes import Runner, runtime_called
-from triport.reference_models.errors import TriportError
+from triport.reference_models.errors import TriportError, counted
 from triport.reference_models.network import Arrays, Input, Network, Realisation, Rows
 
 _BATCH = "N"
@@ -115,8 +115,8 @@ def image_input(path: Path) -> tuple[ImageInput, str]:
     inputs = [value for value in graph.input if value.name not in stored]
     if len(inputs) != 1:
         raise ClassifierError(
-            f"{path}: has {len(inputs)} inputs ({', '.join(one.name for one in inputs[:8])}); evaluate "
-            f"takes a network with one, which is an image"
+            f"{path}: has {counted(len(inputs), 'input')} ({', '.join(one.name for one in inputs[:8])}); "
+            "evaluate takes a network with one, which is an image"
         )
     kind = inputs[0].type.tensor_type
     shape = [side.dim_value if side.HasField("dim_value") else None for side in kind.shape.dim]
@@ -134,8 +134,8 @@ def image_input(path: Path) -> tuple[ImageInput, str]:
     names = [value.name for value in graph.output]
     if len(names) != 1:
         raise ClassifierError(
-            f"{path}: has {len(names)} outputs ({', '.join(names[:8])}); evaluate takes a network with "
-            f"one, the scores of the classes"
+            f"{path}: has {counted(len(names), 'output')} ({', '.join(names[:8])}); evaluate takes a "
+            "network with one, the scores of the classes"
         )
     return ImageInput(inputs[0].name, dtype, last, (height, width)), names[0]
 
@@ -192,8 +192,8 @@ def of_network(made: Made, crop_px: int, runtime: str | None, device: str, preci
         network = of_cell(made.network, lambda: made.network, [spec], name, found)
     if len(network.outputs) != 1:
         raise ClassifierError(
-            f"{name}: returns {len(network.outputs)} tensors; evaluate takes a network that returns one, the "
-            f"scores of the classes"
+            f"{name}: returns {counted(len(network.outputs), 'tensor')}; evaluate takes a network that "
+            "returns one, the scores of the classes"
         )
     image, scores = network.inputs[0].name, network.outputs[0]
     network = replace(network, rows=Rows({image: 0}, {scores: 0}))

@@ -12,7 +12,7 @@ import numpy as np
 
 from triport.converters.formats import file_sha256
 from triport.parity.pages import run_facts
-from triport.reference_models.errors import listed
+from triport.reference_models.errors import counted, listed
 from triport.reference_models.result import SCHEMA_VERSION
 
 from .blocks import Block
@@ -182,7 +182,10 @@ def _completeness(networks: Sequence[Rows], path: Path, allow_subset: bool) -> l
     rows = next(rows for rows in networks if rows.path == path)
     if rows.whole is not False:
         return []
-    what = f"{path}: its {len(rows)} rows are not all of the run that its first line states, or were changed"
+    what = (
+        f"{path}: its {counted(len(rows), 'row is', 'rows are')} not all of the run that its first line "
+        "states, or were changed"
+    )
     if allow_subset:
         return [what]
     raise RowsError(f"{what}. Go on with that run (--resume), or compare what is there with --allow-subset")
@@ -229,14 +232,14 @@ def _check_missing(
     """Say which images only one file has; raise RowsError unless that is meant."""
     if allow_subset and both:
         counts = ", ".join(f"{count} only in {letter}" for letter, _, count in missing)
-        notes.append(f"compared are the {len(both)} images that both have; {counts}")
+        notes.append(f"compared are the {counted(len(both), 'image')} that both have; {counts}")
         return
     matched = [{place for place, _ in both}, {place for _, place in both}]
     lines = []
     for letter, rows, count in missing:
         have = matched["AB".index(letter)]
         examples = [rows.names[place] for place in range(len(rows)) if place not in have]
-        lines.append(f"{count} images only {rows.path} has\n{listed(examples)}")
+        lines.append(f"{counted(count, 'image')} only {rows.path} has\n{listed(examples)}")
     end = (
         "\nUse --allow-subset to compare the images that both have"
         if both

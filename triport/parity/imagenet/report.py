@@ -6,6 +6,8 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from triport.reference_models.errors import counted
+
 from .blocks import TOP
 from .compare import Comparison
 from .dataset import printable
@@ -20,7 +22,7 @@ def summary_of(evaluation: Evaluation) -> str:
     precision = "" if evaluation.precision == "float32" else f" with precision {evaluation.precision}"
     lines = [
         f"{evaluation.model} in {evaluation.runtime} on {evaluation.device}{precision}{ranks}: "
-        f"{evaluation.images} images, {evaluation.images_per_second:.1f} images/s",
+        f"{counted(evaluation.images, 'image')}, {evaluation.images_per_second:.1f} images/s",
         f"top-1 {evaluation.top1_percent:.2f} % (95 % interval {low:.2f} to {high:.2f}), "
         f"top-5 {evaluation.top5_percent:.2f} %",
         f"preprocessing: {evaluation.profile}"
@@ -59,9 +61,9 @@ def predictions_table(evaluation: Evaluation, limit: int | None = None) -> Table
 
 def pair_verdict(pair: PairTally) -> str:
     """Return in a sentence whether two models are equally good on the images."""
-    flips = f"{pair.only_a} images only A has right, {pair.only_b} only B"
+    flips = f"{counted(pair.only_a, 'image')} only A has right, {pair.only_b} only B"
     if not pair.flips:
-        return f"The same best class on all {pair.images} images."
+        return f"The same best class on all {counted(pair.images, 'image')}."
     if pair.equal:
         return f"No difference beyond chance: {flips} (McNemar's exact p = {pair.p_value:.3g})."
     better = "A" if pair.only_a > pair.only_b else "B"

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from triport.reference_models.errors import listed
+from triport.reference_models.errors import counted, listed
 
 from .blocks import TOP
 from .dataset import printable
@@ -131,7 +131,8 @@ class _Table:
                 raise RowsError(f"{path}: line {number} cannot be read ({error})") from error
             if len(row) != len(header):
                 raise RowsError(
-                    f"{path}: line {number} has {len(row)} fields, and there are {len(header)} columns"
+                    f"{path}: line {number} has {counted(len(row), 'field')}, and there are "
+                    f"{counted(len(header), 'column')}"
                 )
             rows.append((number, row))
         if not rows:
@@ -203,7 +204,9 @@ def _check_once(path: Path, names: Sequence[str]) -> None:
     seen: set[str] = set()
     twice = [name for name in names if name in seen or seen.add(name)]  # type: ignore[func-returns-value]
     if twice:
-        raise RowsError(f"{path}: {len(twice)} images have more than one row\n{listed(twice)}")
+        raise RowsError(
+            f"{path}: {counted(len(twice), 'image has', 'images have')} more than one row\n{listed(twice)}"
+        )
 
 
 def _identity(path: Path, line: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from triport.converters.formats import short
-from triport.reference_models.errors import TriportError, listed
+from triport.reference_models.errors import TriportError, counted, listed
 
 from .appending import AppendedFile, AppendError
 from .blocks import TOP, Block
@@ -180,7 +180,7 @@ class RowFile:
         total = len(self._dataset.samples)
         if len(rows) > total or (len(rows) == total and not data.endswith(b"\n")):
             more = "" if len(rows) > total else ", and a part of one more"
-            raise RowsError(f"{self.path}: {len(rows)} rows for {total} images{more}")
+            raise RowsError(f"{self.path}: {counted(len(rows), 'row')} for {total} images{more}")
         if len(rows) < total:
             rows = rows[: len(rows) - len(rows) % self._batch_size]
         self._file.end = sum(len(line) + 1 for line in [*lines[:2], *rows])

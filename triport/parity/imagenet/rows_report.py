@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from rich.markup import escape
 
+from triport.reference_models.errors import counted
+
 from .pair_of_rows import DoneWithRows, RowsScore
 
 
@@ -12,7 +14,7 @@ def summary_of_rows(name: str, score: RowsScore) -> str:
     low, high = score.top1_interval_percent
     top5 = "" if score.top5_percent is None else f", top-5 {score.top5_percent:.2f} %"
     return (
-        f"{escape(name)}: {score.images} images\n"
+        f"{escape(name)}: {counted(score.images, 'image')}\n"
         f"top-1 {score.top1_percent:.2f} % (95 % interval {low:.2f} to {high:.2f}){top5}\n"
         f"preprocessing: {escape(score.profile)}"
     )

@@ -12,7 +12,7 @@ from triport.converters import environment
 from triport.parity.pages import run_facts
 from triport.parity.ranks import Ranks, device_of_rank, join, ranks_here
 from triport.parity.ranks.together import check_same, together
-from triport.reference_models.errors import TriportError
+from triport.reference_models.errors import TriportError, counted
 from triport.reference_models.result import SCHEMA_VERSION
 
 from .compare import Comparison, compare_preprocessing
@@ -67,7 +67,8 @@ class Request:
         for name in ("runtime", "model", "profile", "precision"):
             if len(getattr(self, name)) not in (0, 1, len(self.what)):
                 raise RequestError(
-                    f"--{name} is given {len(getattr(self, name))} times for {len(self.what)} models"
+                    f"--{name} is given {counted(len(getattr(self, name)), 'time')} for "
+                    f"{counted(len(self.what), 'model')}"
                 )
         if self.compare_preprocessing and len(self.what) > 1:
             raise RequestError("--compare-preprocessing takes one model")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from triport.reference_models.errors import counted
+
 from .wilson import wilson_interval
 
 # A sample whose interval reaches further than this from its figure cannot show that two are equal.
@@ -50,5 +52,5 @@ def verdict_of(
         )
     if max(high - measured, measured - low) > EQUAL_WITHIN_POINTS:
         same = "the same figure, but " if abs(difference) < 0.005 else ""
-        return Verdict("cannot tell", f"{same}cannot tell with {images} images ({interval})")
+        return Verdict("cannot tell", f"{same}cannot tell with {counted(images, 'image')} ({interval})")
     return Verdict("equal", f"equal: {published_percent:.2f} is within the {interval}")

@@ -14,6 +14,7 @@ from triport.converters.onnx_import.targets import Target
 from triport.parity.judge.difference import difference
 from triport.parity.judge.noise import noises_of, nudged
 from triport.parity.judge.tolerance import BFLOAT16, DRAWS, FLOAT16, FLOAT32, FLOAT64, WIDEST, within
+from triport.reference_models.errors import counted
 
 from .result import UNPROVEN, Trial
 from .runs import run
@@ -105,7 +106,9 @@ def trial(
         warnings.simplefilter("ignore")
         found = run(network, target, list(feed.values()))
     if len(found) != len(wanted):
-        return Trial(shown, float("inf"), "runtime", False, f"{len(found)} outputs for {len(wanted)}"), found
+        return Trial(
+            shown, float("inf"), "runtime", False, f"{counted(len(found), 'output')} for {len(wanted)}"
+        ), found
     for mine, its in zip(found, wanted, strict=True):
         if mine.dtype != its.dtype or mine.shape != its.shape:
             why = f"{mine.dtype}{list(mine.shape)} for {its.dtype}{list(its.shape)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from triport.reference_models.errors import counted
 from triport.reference_models.result import SCHEMA_VERSION
 
 # what decided of an input whose noise would hide a fault: nothing
@@ -106,13 +107,18 @@ class ImportedSource:
     def lines(self) -> list[str]:
         """Return the result as lines for a terminal."""
         per_node = self.source_lines / max(self.nodes, 1)
-        kinds = "1 Python class" if self.classes == 1 else f"{self.classes} Python classes"
+        kinds = (
+            "1 Python class"
+            if self.classes == 1
+            else f"{counted(self.classes, 'Python class', 'Python classes')}"
+        )
         rows = [
             ("source", self.source),
             ("output", self.output or f"none: not written, because {self._problem}"),
             (
                 "graph",
-                f"{self.nodes} nodes, {self.source_lines} lines of source ({per_node:.1f} a node) in {kinds}",
+                f"{counted(self.nodes, 'node')}, {counted(self.source_lines, 'line')} of source "
+                f"({per_node:.1f} a node) in {kinds}",
             ),
             (
                 "tensors",

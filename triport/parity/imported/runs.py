@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from triport.converters.onnx_import.targets import Target
+from triport.converters.torch_export.dispatch_mode import dispatch_mode
 from triport.parity.judge.noise import nudged
 
 
@@ -39,7 +40,9 @@ def run_rounded(network: Any, arrays: Sequence[np.ndarray], seed: int) -> list[n
 
     random = torch.Generator().manual_seed(seed)
 
-    class Rounded(torch.utils._python_dispatch.TorchDispatchMode):
+    mode: Any = dispatch_mode(torch)
+
+    class Rounded(mode):
         def __torch_dispatch__(
             self, function: Any, types: Any, arguments: tuple[Any, ...] = (), words: Any = None
         ) -> Any:

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from triport.converters.torch_export.dispatch_mode import dispatch_mode
+
 from .torch_arithmetic import TorchArithmetic
 
 # Layers and functions of PyTorch that are made of such functions, and are taken apart to meet them.
@@ -65,7 +67,9 @@ def approximated(torch: Any, approximations: Sequence[Approximation], met: set[s
             finally:
                 exact -= is_exact
 
-    class Replaced(torch.utils._python_dispatch.TorchDispatchMode):
+    mode: Any = dispatch_mode(torch)
+
+    class Replaced(mode):
         def __torch_dispatch__(
             self, function: Any, types: Any, arguments: tuple[Any, ...] = (), words: Any = None
         ) -> Any:

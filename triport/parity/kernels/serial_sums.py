@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from triport.converters.torch_export.dispatch_mode import dispatch_mode
+
 # of fewer, no order of summation is off by more than what is allowed at the least
 MANY = 256
 
@@ -26,7 +28,9 @@ def serial_sums(torch: Any) -> Iterator[None]:
     pools |= {aten.adaptive_avg_pool1d.default: 1, aten.adaptive_avg_pool3d.default: 3}
     pools |= {aten._adaptive_avg_pool3d.default: 3}
 
-    class Serial(torch.utils._python_dispatch.TorchDispatchMode):
+    mode: Any = dispatch_mode(torch)
+
+    class Serial(mode):
         def __torch_dispatch__(
             self, function: Any, types: Any, arguments: tuple[Any, ...] = (), words: Any = None
         ) -> Any:

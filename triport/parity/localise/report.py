@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from triport.converters.comparison import Difference
+from triport.reference_models.errors import counted
 
 from .verdict import Localisation
 
@@ -33,9 +34,9 @@ def verdict_of(found: Localisation, *, named: bool = False) -> str:
         return f"{between} no weights differ, and the graphs are judged by their results: {compared}"
     if found.cause == "neither":
         return f"{between} neither weights nor graph differ: {compared}"
-    counted = f"{len(found.weights)} differences in the weights, " if found.weights else ""
+    weights = f"{counted(len(found.weights), 'difference')} in the weights, " if found.weights else ""
     verb = "differs" if found.cause == "graph" else "differ"
-    return f"{between} the {found.cause} {verb}: {counted}{compared}"
+    return f"{between} the {found.cause} {verb}: {weights}{compared}"
 
 
 def json_of(found: Localisation) -> dict[str, Any]:

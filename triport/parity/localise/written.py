@@ -7,7 +7,7 @@ from pathlib import Path
 from triport.converters.formats import FormatError, open_checkpoint
 from triport.converters.graphs.verdict import graph_verdict
 from triport.converters.identification.identify import candidates
-from triport.reference_models.errors import listed
+from triport.reference_models.errors import counted, listed
 
 _SHOWN = 3
 
@@ -27,6 +27,6 @@ def written_otherwise(path: Path, model: str) -> str:
         return ""
     return (
         f"{path}: its graph gave what {model}'s gives on the inputs that were run, and is written otherwise "
-        f"in {len(verdict.differences)} places, so that other inputs may part\n"
+        f"in {counted(len(verdict.differences), 'place')}, so that other inputs may part\n"
         f"{listed(verdict.differences[:_SHOWN])}"
     )

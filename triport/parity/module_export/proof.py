@@ -13,7 +13,7 @@ from triport.converters.torch_export.exporters import Exported
 from triport.converters.torch_export.network import TorchNet
 from triport.converters.torch_export.weights import moved_values
 from triport.converters.torch_export.write import write
-from triport.reference_models.errors import TriportError
+from triport.reference_models.errors import TriportError, counted
 
 from .feeds import Feed, edges, ordinary
 from .judge import EQUAL, NOT_EQUAL, UNSEEN, Verdict, judge_file, worst
@@ -68,7 +68,10 @@ class Proof:
             notes.append(f"the network is too noisy to see anything on: {', '.join(dark)}")
         unsure = sum(one.unsure for one in (*self.own, *self.edges, *self.moved))
         if unsure:
-            notes.append(f"{unsure} whole numbers hang on a rounding of the Module's own and were not judged")
+            notes.append(
+                f"not judged: {counted(unsure, 'whole number')} whose value hangs on a rounding of the "
+                "Module's own"
+            )
         if any(one.verdict == NOT_EQUAL for one in self.optimised):
             bad = next(one for one in self.optimised if one.verdict == NOT_EQUAL)
             notes.append(

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from triport.reference_models.errors import counted
 from triport.reference_models.result import SCHEMA_VERSION
 
 from .judge import Verdict
@@ -115,7 +116,9 @@ class ModuleConversion:
 
     def lines(self) -> list[str]:
         """Return the result as lines for a terminal."""
-        written = f"{self.nodes} nodes, {self.tensors_written} parameters, opset {self.opset}"
+        written = (
+            f"{counted(self.nodes, 'node')}, {counted(self.tensors_written, 'parameter')}, opset {self.opset}"
+        )
         rows = [
             ("source", self.source),
             ("output", self.output or "none: not written, because no exporter's graph is right"),

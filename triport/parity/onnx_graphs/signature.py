@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from triport.reference_models.errors import TriportError
+from triport.reference_models.errors import TriportError, counted
 from triport.reference_models.network import Arrays, Input, Network
 
 # as ONNX Runtime writes them
@@ -80,7 +80,7 @@ def signature_of(network: Network, inputs: Sequence[Any], outputs: Sequence[Any]
         raise SignatureError(f"expected {expected}; found {_found(inputs, outputs)}")
     if len(returned) != len(network.outputs):
         count = len(network.outputs)
-        wanted = "one output, or one" if count == 1 else f"{count} outputs"
+        wanted = "one output, or one" if count == 1 else f"{counted(count, 'output')}"
         raise SignatureError(
             f"expected {wanted} called {', '.join(network.outputs)}; found {_found(inputs, outputs)}"
         )

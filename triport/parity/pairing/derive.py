@@ -12,7 +12,7 @@ import numpy as np
 from triport.converters.naming.pair_names import PairNames, Row
 from triport.converters.networks.input_specs import InputSpec, parse_input
 from triport.parity.judge.tolerance import WIDEST
-from triport.reference_models.errors import TriportError
+from triport.reference_models.errors import TriportError, counted
 
 from .comparing import SAME_OUTPUTS, Seen, class_of
 from .constants import keep_constants
@@ -180,9 +180,9 @@ def _check(a: Side, b: Side) -> None:
             raise PairError(f"{side.label}: has no parameters: there is nothing to map")
     if len(a.network.outputs) != len(b.network.outputs):
         raise PairError(
-            f"{a.label} returns {len(a.network.outputs)} tensors ({', '.join(a.network.outputs)}), {b.label} "
-            f"{len(b.network.outputs)} ({', '.join(b.network.outputs)}): a pair is of two networks that "
-            f"return the same"
+            f"{a.label} returns {counted(len(a.network.outputs), 'tensor')} "
+            f"({', '.join(a.network.outputs)}), {b.label} {len(b.network.outputs)} "
+            f"({', '.join(b.network.outputs)}): a pair is of two networks that return the same"
         )
 
 

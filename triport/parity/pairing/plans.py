@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
 from triport.converters.naming.steps import Regroup, Reshape
+from triport.reference_models.errors import counted
 
 from .pieces import Cut, Key, Parameters, Plan, Views, key_of, squeezed, viewed
 
@@ -157,7 +158,7 @@ def blocked_plans(a: Parameters, b: Parameters, first: Plan) -> Iterator[Plan]:
             for count in range(2, min(length, _MOST_BLOCKS) + 1):
                 if length % count == 0:
                     cuts = [_blocks(side, axis, length, count) for side in seen]
-                    what = f"{count} blocks of {length} channels in any order"
+                    what = f"{counted(count, 'block')} of {length} channels in any order"
                     yield Plan(
                         {**cuts[0], **first.a}, {**cuts[1], **first.b}, what, first.views_a, first.views_b
                     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from triport.converters.naming.pair_names import Row
+from triport.reference_models.errors import counted
 
 from .result import PairResult
 
@@ -88,11 +89,14 @@ def _verdict(found: PairResult) -> str:
     if found.equal:
         but_for = ", but for a kernel of MindSpore's" * any(trial.but_for for trial in found.trials)
         return (
-            f"EQUAL{but_for}: {_proven_rows(found)} on {len(found.trials)} draws of weights "
-            f"and inputs{numbers}"
+            f"EQUAL{but_for}: {_proven_rows(found)} on {counted(len(found.trials), 'draw')} of weights and "
+            f"inputs{numbers}"
         )
     if not found.complete:
-        return f"NO COMPLETE MAP: {len(found.names.rows)} rows were found, and what is listed is left"
+        return (
+            f"NO COMPLETE MAP: {counted(len(found.names.rows), 'row was', 'rows were')} found, and what is "
+            "listed is left"
+        )
     where = found.first_parting
     place = "" if where is None or not where.b else f", from {where.a or 'code'} and {where.b} on"
     why = "" if where is None or not where.why else f": {where.why}"
@@ -105,4 +109,4 @@ def _proven_rows(found: PairResult) -> str:
     silent = set(found.unproven)
     rows = found.names.rows
     proven = sum(not silent.intersection(row.a) for row in rows)
-    return f"{len(rows)} rows, {'proven' if proven == len(rows) else f'{proven} of them proven'}"
+    return f"{counted(len(rows), 'row')}, {'proven' if proven == len(rows) else f'{proven} of them proven'}"

@@ -10,7 +10,7 @@ from typing import IO, Any, cast
 
 import numpy as np
 
-from triport.reference_models.errors import TriportError
+from triport.reference_models.errors import TriportError, counted
 
 _KINDS = "fiub"
 _HEADER_BYTES = 4096
@@ -55,7 +55,7 @@ class NpzFile:
             with zipfile.ZipFile(path) as archive:
                 members = archive.infolist()
                 if len(members) > _MEMBERS:
-                    raise NpzError(f"{path}: has {len(members):,} arrays, more than {_MEMBERS:,}")
+                    raise NpzError(f"{path}: has {counted(len(members), 'array')}, more than {_MEMBERS:,}")
                 for member in members:
                     name = member.filename.removesuffix(".npy")
                     if name in self.headers:

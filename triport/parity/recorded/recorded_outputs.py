@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from triport.reference_models.errors import listed
+from triport.reference_models.errors import counted, listed
 from triport.reference_models.network import Arrays, Network
 
 from .npz import NpzFile
@@ -82,14 +82,14 @@ def read_outputs(path: Path, saved: SavedInputs, network: Network) -> RecordedOu
     ]
     if missing:
         raise RecordedError(
-            f"{path}: {len(missing)} outputs are missing\n{listed(missing)}\n"
+            f"{path}: {counted(len(missing), 'output is', 'outputs are')} missing\n{listed(missing)}\n"
             f"Found are\n{listed(_shown(name) for name in file.names)}"
         )
     known = {name for names in wanted.values() for name in names} | _TOLD
     others = [name for name in file.names if name not in known and not name.startswith(_MODULES)]
     if others:
         raise RecordedError(
-            f"{path}: {len(others)} arrays are no output of {saved.path}'s batches\n"
+            f"{path}: {counted(len(others), 'array is', 'arrays are')} no output of {saved.path}'s batches\n"
             f"{listed(map(_shown, others))}\nOutputs are called BATCH/OUTPUT, modules {_MODULES}PATH"
         )
     further = saved.inputs.further or ()

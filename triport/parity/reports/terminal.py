@@ -15,6 +15,7 @@ from triport.parity.judge.comparison import Comparison
 from triport.parity.judge.tolerance import CALIBRATIONS
 from triport.parity.layers.judge import LayerReport
 from triport.parity.runtimes import by_default, runtimes, runtimes_with
+from triport.reference_models.errors import counted
 
 
 def table_of(report: ModelReport) -> Table:
@@ -208,7 +209,9 @@ def layers_line(layers: LayerReport) -> str:
 
 def _counted(layers: LayerReport) -> str:
     compared, missing = len(layers.steps), len(layers.not_compared)
-    return f"{compared} of {compared + missing} modules" if missing else f"all {compared} modules"
+    if missing:
+        return f"{compared} of {compared + missing} modules"
+    return f"{'all ' if compared > 1 else ''}{counted(compared, 'module')}"
 
 
 def _of_no_kind(layers: LayerReport, limit: int = 5) -> str:
@@ -272,10 +275,9 @@ def verdict_of(reports: Sequence[ModelReport], *, files_differ: bool = False) ->
     if not failed:
         pairs = sum(len(report.pairs) for report in reports)
         if files_differ:
-            shown = f"{pairs} comparisons within tolerance"
+            shown = f"{counted(pairs, 'comparison')} within tolerance"
             return f"NOT equal: the files differ, by less than the logits show: {apart} ({shown})"
-        what = f"{'files' if apart else 'models'}"
-        models = f"1 {what[:-1]}" if subjects == 1 else f"all {subjects} {what}"
+        models = f"{'all ' if subjects > 1 else ''}{counted(subjects, 'file' if apart else 'model')}"
         but_for = "".join(
             f"; {report.model} in {label_of(pair)} but for {pair.but_for.whose} kernels of "
             f"{', '.join(pair.but_for.functions)}"
@@ -283,7 +285,7 @@ def verdict_of(reports: Sequence[ModelReport], *, files_differ: bool = False) ->
             for pair in report.pairs
             if pair.but_for
         )
-        shown = f"{pairs} comparisons within tolerance{but_for}"
+        shown = f"{counted(pairs, 'comparison')} within tolerance{but_for}"
         return f"Equal: {models}, {shown}{f'; {apart}' if apart else ''}"
     # a model that was checked on several inputs is as many checks
     what = "models" if subjects == len(reports) else "checks"
@@ -293,8 +295,8 @@ def verdict_of(reports: Sequence[ModelReport], *, files_differ: bool = False) ->
         at = "" if what == "models" else " at " + " x ".join(map(str, report.input_shape))
         if names:
             worst.append(f"{report.model}{at} ({', '.join(names)})")
-    counted = sum(any(not pair.passed for pair in report.candidates) for report in reports)
-    parts = [f"{counted} of {len(reports)} {what}: {'; '.join(worst)}"] if worst else []
+    unequal = sum(any(not pair.passed for pair in report.candidates) for report in reports)
+    parts = [f"{unequal} of {len(reports)} {what}: {'; '.join(worst)}"] if worst else []
     return f"NOT equal: {'; '.join([*filter(None, [apart]), *parts])}"
 
 

@@ -17,7 +17,7 @@ from triport.parity.onnx_graphs.observed import ObservedGraph
 from triport.parity.onnx_graphs.quantised import is_quantised
 from triport.parity.onnx_graphs.signature import Signature, SignatureError, signature_of
 from triport.parity.precision import PrecisionError, check_precision, recorded
-from triport.reference_models.errors import TriportError
+from triport.reference_models.errors import TriportError, counted
 from triport.reference_models.network import Arrays, Network
 
 NAME, LABEL, LOADS, TITLE = "onnx", "onnxruntime", "onnx", "ONNX Runtime"
@@ -161,7 +161,7 @@ class OnnxRunner(ObservedGraph):
         if found.others:
             compared = ", ".join(found.outputs.values())
             self.notes += (
-                f"of its {len(found.outputs) + len(found.others)} outputs only {compared} "
+                f"of its {counted(len(found.outputs) + len(found.others), 'output')} only {compared} "
                 f"{'was' if len(found.outputs) == 1 else 'were'} compared, not {', '.join(found.others[:5])}"
                 + (f" and {len(found.others) - 5} more" if len(found.others) > 5 else ""),
             )

@@ -17,7 +17,7 @@ from triport.converters.naming.reading import read_names
 from triport.converters.naming.record import NamesFile
 from triport.converters.naming.step import StepError
 from triport.converters.networks.foreign import NetworkError, Parameters
-from triport.reference_models.errors import listed
+from triport.reference_models.errors import counted, listed
 from triport.reference_models.network import Arrays, Realisation
 
 
@@ -140,5 +140,6 @@ def _check_shapes(names: PairNames, a: Parameters, b: Parameters, words: tuple[s
             problems.append(f"{short((*row.a, *row.b)[0])}: becomes {made}, and {words[1]} has {wanted}")
     if problems:
         raise NetworkError(
-            f"{words[0]} and {words[1]}: {len(problems)} rows of the map do not fit them\n{listed(problems)}"
+            f"{words[0]} and {words[1]}: of the map {counted(len(problems), 'row does', 'rows do')} not fit "
+            f"them\n{listed(problems)}"
         )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from triport.converters.networks.real_numbers import real_numbers
-from triport.reference_models.errors import TriportError
+from triport.reference_models.errors import TriportError, counted
 from triport.reference_models.network import Network
 
 
@@ -23,7 +23,7 @@ def named_outputs(network: Network, arrays: Sequence[np.ndarray]) -> dict[str, n
     """
     if len(arrays) != len(network.outputs):
         raise OutputError(
-            f"{network.name}: expected {len(network.outputs)} outputs ({', '.join(network.outputs)}), "
-            f"found {len(arrays)}"
+            f"{network.name}: expected {counted(len(network.outputs), 'output')} "
+            f"({', '.join(network.outputs)}), found {len(arrays)}"
         )
     return dict(zip(network.outputs, map(real_numbers, arrays), strict=True))

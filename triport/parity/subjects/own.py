@@ -34,10 +34,9 @@ from triport.converters.networks.input_specs import InputSpec, parse_input
 from triport.converters.networks.module import of_module
 from triport.converters.networks.onnx_file import of_onnx_file
 from triport.parity.candidates import Candidate, with_file
-from triport.parity.module_export.proven import proven_export
 from triport.parity.options import Options
 from triport.parity.runtimes import runtime_called
-from triport.reference_models.errors import TriportError, listed
+from triport.reference_models.errors import TriportError, counted, listed
 from triport.reference_models.network import Arrays, Network, Realisation, Runtime
 
 from .by_names import PairFile, pair_file
@@ -196,6 +195,8 @@ def _read_factory(read: _Read, word: str, factory: Factory, specs: Sequence[Inpu
 
 def _with_proven_export(module: Any, specs: Sequence[InputSpec], network: Network) -> Network:
     """Let the ONNX file of a Module be the one of torch's exporters that is right, as `convert` has it."""
+    from triport.parity.module_export.proven import proven_export
+
     known = network.realisations["pytorch"]
     assert known.export is not None
     export = proven_export(module, specs, network.name, known.names, known.export)
@@ -228,7 +229,8 @@ def _add(read: _Read, word: str, runtime: Runtime, network: Network, found: Para
         check_same(read.parameters, found, (read.name, word))
     if len(network.outputs) != len(read.network.outputs):
         raise NetworkError(
-            f"{read.name} returns {len(read.network.outputs)} tensors, {word} {len(network.outputs)}"
+            f"{read.name} returns {counted(len(read.network.outputs), 'tensor')}, {word} "
+            f"{len(network.outputs)}"
         )
     realisation = _fed_in_order(realisation, network, read.network)
     if read.pair is not None:
@@ -289,7 +291,8 @@ def _stored(
         found[ours] = tensor.numpy().astype(np.float32)
     if missing:
         raise TriportError(
-            f"{path}: does not have {len(missing)} of {name}'s {len(parameters.shapes)} parameters\n"
+            f"{path}: does not have {len(missing)} of {name}'s "
+            f"{counted(len(parameters.shapes), 'parameter')}\n"
             f"{listed(missing)}\nGive weights of this network, or leave them out for seeded ones"
         )
     return found

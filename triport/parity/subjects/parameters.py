@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from triport.reference_models.errors import TriportError, listed
+from triport.reference_models.errors import TriportError, counted, listed
 
 # What a network may own and a checkpoint may lack: it plays no part in inference.
 _OPTIONAL_LEAF = "num_batches_tracked"
@@ -53,12 +53,15 @@ def matched(
         if given[name].dtype.kind != "f" and given[name].dtype.name != "bfloat16"
     ]
     problems = [
-        f"{len(items)} {title}\n{listed(items)}"
-        for title, items in (
-            (f"of {len(wanted)} parameters are missing:", missing),
-            ("parameters are not the network's:", unknown),
-            ("parameters have another shape:", reshaped),
-            ("parameters are not floating point:", unreal),
+        f"{counted(len(items), *titles)}:\n{listed(items)}"
+        for titles, items in (
+            (
+                (f"of {len(wanted)} parameters is missing", f"of {len(wanted)} parameters are missing"),
+                missing,
+            ),
+            (("parameter is not the network's", "parameters are not the network's"), unknown),
+            (("parameter has another shape", "parameters have another shape"), reshaped),
+            (("parameter is not floating point", "parameters are not floating point"), unreal),
         )
         if items
     ]

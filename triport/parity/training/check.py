@@ -20,6 +20,7 @@ from triport.parity.kernels.approximations import told
 from triport.parity.reference import REFERENCE
 from triport.parity.runtimes import runtime_called
 from triport.parity.runtimes.pytorch import PyTorchRunner
+from triport.reference_models.errors import counted
 from triport.reference_models.network import Arrays, Network
 
 from .examples import DRAWS, Example, Examples, feed_of, shapes_of
@@ -245,7 +246,7 @@ class _Judge:
         del trainer, found  # before the next is made
         if not self._steps:
             return pair
-        tell = partial(_tell_steps, progress, f"{self._steps} steps of {name}")
+        tell = partial(_tell_steps, progress, f"{counted(self._steps, 'step')} of {name}")
         return replace(pair, steps=self._runs.compare(load, tell))
 
 

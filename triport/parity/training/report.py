@@ -10,6 +10,8 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from triport.reference_models.errors import counted
+
 from .result import TrainingPair, TrainingReport
 from .tensors import TensorResult
 
@@ -106,8 +108,8 @@ def parts_of(pair: TrainingPair) -> list[tuple[str, list[TensorResult]]]:
         ]
         parts += [
             ("losses", losses),
-            (f"weights after {count} steps", [pair.steps.weights]),
-            (f"statistics after {count} steps", [pair.steps.statistics]),
+            (f"weights after {counted(count, 'step')}", [pair.steps.weights]),
+            (f"statistics after {counted(count, 'step')}", [pair.steps.statistics]),
         ]
     return [(what, results) for what, results in parts if results]
 
@@ -132,7 +134,7 @@ def verdict_of(reports: Sequence[TrainingReport]) -> str:
     failed = [report.model for report in reports if not report.passed]
     if failed:
         return f"Training differs in {len(failed)} of {len(reports)} models: {', '.join(failed)}"
-    return f"Training is equal: {len(reports)} models" if len(reports) > 1 else "Training is equal"
+    return f"Training is equal: {counted(len(reports), 'model')}" if len(reports) > 1 else "Training is equal"
 
 
 def _pair_json(pair: TrainingPair) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def test_devkit_ids_are_not_the_sorted_order(found, tmp_path):
     ("damage", "message"),
     [
         (lambda text: text[:-10], "expected 50000 lines, one for each image, found 49999"),
-        (lambda text: text.replace("n01440764", "n99999999", 1), "1 labels are no class of ILSVRC-2012"),
+        (lambda text: text.replace("n01440764", "n99999999", 1), "1 label is no class of ILSVRC-2012"),
         (lambda text: "", "expected the devkit's ids"),
         (lambda text: "one\ntwo\n", "expected the devkit's ids"),
     ],
@@ -169,7 +169,7 @@ def test_a_missing_shard(as_range, found, tmp_path):
     data, _ = known.webdataset_range(tmp_path, found)
     (tmp_path / "shards" / "imagenet-val-000001.tar").unlink()
     data = data if as_range else data.parent
-    with pytest.raises(DatasetError, match=r"1 shards are missing\n.*1"):
+    with pytest.raises(DatasetError, match=r"1 shard is missing\n.*1"):
         opened(data, None, allow_subset=False)
     assert len(opened(data, None).samples) == 40
 

@@ -9,6 +9,7 @@ from triport.converters.onnx_import.body import Body
 from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import code, literal
 from triport.converters.onnx_import.values import Sizes, Variable
+from triport.reference_models.errors import counted
 
 from . import both
 
@@ -85,7 +86,9 @@ def loop(call: Call) -> Any:
     carried = list(call.node.inputs[2:])
     inputs, outputs = list(graph.inputs), list(graph.outputs)
     if len(inputs) < 2 or not outputs:
-        call.refuse(f"its body has {len(inputs)} inputs and {len(outputs)} outputs: damaged")
+        call.refuse(
+            f"its body has {counted(len(inputs), 'input')} and {counted(len(outputs), 'output')}: damaged"
+        )
     names = [call.body.shared.fresh("x") for _ in carried]
     for i, name in enumerate(names):
         call.body.statements.append(_assigned(name, call.tensor(i + 2)))

@@ -10,6 +10,7 @@ import numpy as np
 
 from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import code, literal
+from triport.reference_models.errors import counted
 
 from . import both
 
@@ -43,7 +44,7 @@ def split(call: Call) -> ast.expr:
         size = call.size(0, axis)
         parts = stated or count
         if parts != count:
-            call.refuse(f"num_outputs is {parts}, but there are {count} outputs")
+            call.refuse(f"num_outputs is {parts}, but there are {counted(count, 'output')}")
         if size is None:
             if call.target == "pytorch" and call.version < 18:
                 return code("torch.chunk(x, n, dim=a)", x=x, n=parts, a=axis)
@@ -54,7 +55,7 @@ def split(call: Call) -> ast.expr:
         step = -(-size // parts)
         sizes = [max(0, min(step, size - i * step)) for i in range(parts)]
     if len(sizes) != count:
-        call.refuse(f"{len(sizes)} sizes are given for {count} outputs")
+        call.refuse(f"{len(sizes)} sizes are given for {counted(count, 'output')}")
     if call.target == "pytorch":
         equal = all(isinstance(n, int) and n == sizes[0] for n in sizes) and sizes[0] != 0
         if equal and call.size(0, axis) == count * sizes[0]:

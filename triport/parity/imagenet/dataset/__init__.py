@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from triport.reference_models.errors import listed
+from triport.reference_models.errors import counted, listed
 
 from .known_sets import is_corruptions_root, with_known_name
 from .labels import check_labels
@@ -85,15 +85,16 @@ def _check_complete(dataset: ImageDataset, allow_subset: bool) -> None:
     training = [sample for sample in strangers if sample.image.is_training_image]
     if found and training:
         raise DatasetError(
-            f"{dataset.root}: {len(training)} images are named as ILSVRC-2012's training images, beside "
-            f"{len(found)} of its validation set\n{listed(training)}\nGive the validation images alone"
+            f"{dataset.root}: {counted(len(training), 'image is', 'images are')} named as ILSVRC-2012's "
+            f"training images, beside {len(found)} of its validation set\n{listed(training)}\nGive the "
+            "validation images alone"
         )
     if not found or allow_subset:
         return
     if strangers:
         raise DatasetError(
-            f"{dataset.root}: {len(strangers)} images are not of ILSVRC-2012's validation set, as the others "
-            f"are\n{listed(strangers)}\nUse --allow-subset where that is meant"
+            f"{dataset.root}: {counted(len(strangers), 'image is', 'images are')} not of ILSVRC-2012's "
+            f"validation set, as the others are\n{listed(strangers)}\nUse --allow-subset where that is meant"
         )
     missing = [n for n in range(1, VALIDATION_SIZE + 1) if n not in found]
     if missing:

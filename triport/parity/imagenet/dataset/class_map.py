@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from triport.parity.imagenet.classes import BACKGROUND, NUM_CLASSES, class_names, is_wnid, wnid_indices
-from triport.reference_models.errors import listed
+from triport.reference_models.errors import counted, listed
 
 from .samples import DatasetError, printable
 from .text_file import lines_of
@@ -118,10 +118,10 @@ def _numbered_map(root: Path, folders: list[str], num_classes: int) -> ClassMap:
     numbers = {name: int(name) for name in folders if re.fullmatch(r"[0-9]{1,9}", name)}
     if sorted(numbers.values()) != list(range(NUM_CLASSES)) or len(numbers) != len(folders):
         raise DatasetError(
-            f"{root}: the model has {num_classes} outputs, found {len(folders)} folders that are not named "
-            f"by WordNet ids ({_some(folders)}), and nothing says which output each one is: their order is "
-            "not known to be the outputs'. Name them by WordNet id (n01440764), or list the folders' names "
-            "in the order of the outputs in a file for --classes"
+            f"{root}: the model has {num_classes} outputs, found {counted(len(folders), 'folder')} that are "
+            f"not named by WordNet ids ({_some(folders)}), and nothing says which output each one is: their "
+            "order is not known to be the outputs'. Name them by WordNet id (n01440764), or list the "
+            "folders' names in the order of the outputs in a file for --classes"
         )
     everything = ilsvrc_map(root, num_classes)
     first = num_classes - NUM_CLASSES
@@ -135,8 +135,8 @@ def _numbered_map(root: Path, folders: list[str], num_classes: int) -> ClassMap:
 def _own_map(root: Path, folders: list[str], num_classes: int) -> ClassMap:
     if len(folders) != num_classes:
         raise DatasetError(
-            f"{root}: the model has {num_classes} outputs, found {len(folders)} folders that are not named "
-            f"by WordNet ids: each output needs its folder\n{listed(map(printable, folders))}"
+            f"{root}: the model has {num_classes} outputs, found {counted(len(folders), 'folder')} that are "
+            f"not named by WordNet ids: each output needs its folder\n{listed(map(printable, folders))}"
         )
     natural = sorted(folders, key=_natural_key)
     if folders != natural:

@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from triport.parity.imagenet.classes import NUM_CLASSES, is_wnid, wnid_indices
-from triport.reference_models.errors import TriportError, listed
+from triport.reference_models.errors import TriportError, counted, listed
 
 from .class_map import ilsvrc_map
 from .named_labels import ImageLabels, check_known, read_named_labels
@@ -104,8 +104,8 @@ def _check_names(dataset: ImageDataset) -> None:
     wrong = _contradictions(dataset, [(sample, wnid) for sample, wnid in named if wnid in wnid_indices()])
     if wrong:
         raise DatasetError(
-            f"{dataset.root}: {len(wrong)} images have another class than the WordNet id in their names\n"
-            + listed(wrong)
+            f"{dataset.root}: {counted(len(wrong), 'image has', 'images have')} another class than the "
+            "WordNet id in their names\n" + listed(wrong)
         )
 
 
@@ -208,7 +208,9 @@ def _ground_truth_labels(source: Path, rows: list[str], meta: bytes | None) -> I
     wnids = _devkit_ids(source, meta)
     unknown = sorted({row for row in rows if int(row) not in wnids}, key=int)
     if unknown:
-        raise DatasetError(f"{source}: {len(unknown)} ids are not in {_META}\n{listed(unknown)}")
+        raise DatasetError(
+            f"{source}: {counted(len(unknown), 'id is', 'ids are')} not in {_META}\n{listed(unknown)}"
+        )
     return _by_number(source, [wnids[int(row)] for row in rows])
 
 

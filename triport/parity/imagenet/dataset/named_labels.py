@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from triport.parity.imagenet.classes import NUM_CLASSES, is_wnid, wnid_indices
-from triport.reference_models.errors import listed
+from triport.reference_models.errors import counted, listed
 
 from .samples import DatasetError, Image, printable
 
@@ -39,7 +39,8 @@ class ImageLabels:
                 conflicts.append(f"{printable(name)}: {self._by_path[_plain(name)]} and {wnid}")
         if conflicts:
             raise DatasetError(
-                f"{source}: {len(conflicts)} images are listed with two different labels\n{listed(conflicts)}"
+                f"{source}: {counted(len(conflicts), 'image is', 'images are')} listed with two different "
+                f"labels\n{listed(conflicts)}"
             )
         self._by_name: dict[str, list[str]] = {}
         self._by_stem: dict[str, list[str]] = {}
@@ -68,7 +69,8 @@ class ImageLabels:
             found.append(labels.pop() if labels else None)
         if unclear:
             raise DatasetError(
-                f"{self.source}: {len(unclear)} images cannot be told from others by the names in it\n"
+                f"{self.source}: {counted(len(unclear), 'image cannot', 'images cannot')} be told from "
+                "others by the names in it\n"
                 + listed(unclear)
                 + "\nList them with their folders and suffixes"
             )
@@ -101,7 +103,7 @@ def read_named_labels(source: object, lines: Sequence[str]) -> ImageLabels:
         raise DatasetError(
             f"{source}: no labels file: expected the devkit's ids, WordNet ids, or `name label`, one a line"
             + (
-                f"; found {len(unread)} other lines\n{listed(map(printable, unread))}"
+                f"; found {counted(len(unread), 'other line')}\n{listed(map(printable, unread))}"
                 if rows
                 else ", found none"
             )
@@ -119,7 +121,8 @@ def check_known(source: object, wnids: Iterable[str]) -> None:
     unknown = sorted({wnid for wnid in wnids if wnid not in wnid_indices()})
     if unknown:
         raise DatasetError(
-            f"{source}: {len(unknown)} labels are no class of ILSVRC-2012\n{listed(map(printable, unknown))}"
+            f"{source}: {counted(len(unknown), 'label is', 'labels are')} no class of "
+            f"ILSVRC-2012\n{listed(map(printable, unknown))}"
         )
 
 

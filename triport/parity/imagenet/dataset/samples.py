@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from triport.reference_models.errors import TriportError, listed
+from triport.reference_models.errors import TriportError, counted, listed
 
 SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 IMAGES = "images (.JPEG, .jpg, .png, .webp, .bmp, .tif)"
@@ -49,7 +49,10 @@ def images_among(root: Path, names: Iterable[str]) -> tuple[set[str], list[str]]
         else:
             strangers.append(printable(name))
     if strangers:
-        raise DatasetError(f"{root}: {len(strangers)} entries are no {IMAGES}\n{listed(sorted(strangers))}")
+        raise DatasetError(
+            f"{root}: {counted(len(strangers), 'entry is', 'entries are')} none of the "
+            f"{IMAGES}\n{listed(sorted(strangers))}"
+        )
     return images, beside
 
 

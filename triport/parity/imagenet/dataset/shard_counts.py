@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from triport.reference_models.errors import listed
+from triport.reference_models.errors import counted, listed
 
 from .samples import DatasetError, printable
 
@@ -33,7 +33,8 @@ def check_counts(folder: Path, found: Mapping[str, int]) -> None:
         ]
     if wrong:
         raise DatasetError(
-            f"{folder}: {len(wrong)} shards have another number of samples than they should\n{listed(wrong)}"
+            f"{folder}: {counted(len(wrong), 'shard has', 'shards have')} another number of samples than "
+            f"they should\n{listed(wrong)}"
         )
 
 

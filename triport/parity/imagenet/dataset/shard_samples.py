@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from triport.parity.imagenet.classes import is_wnid
-from triport.reference_models.errors import listed
+from triport.reference_models.errors import counted, listed
 
 from .samples import SUFFIXES, DatasetError, Image, printable
 
@@ -84,8 +84,9 @@ def _files_beside(shard: Path, files: Sequence[Image], whole: set[str]) -> list[
         unlabelled = sum("without a label" in line for line in left)
         images = sum(_split(file.name)[1] in SUFFIXES for file in files)
         raise DatasetError(
-            f"{shard}: {unlabelled} of {images} images have no label, and {len(left) - unlabelled} files no "
-            f"image ({', '.join(sorted(SUFFIXES))}) of their name: they would be left out\n{listed(left)}"
+            f"{shard}: {unlabelled} of {images} images have no label, and "
+            f"{counted(len(left) - unlabelled, 'file')} no image ({', '.join(sorted(SUFFIXES))}) of their "
+            f"name: they would be left out\n{listed(left)}"
         )
     return beside
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from triport.reference_models.errors import listed
+from triport.reference_models.errors import counted, listed
 
 from .samples import DatasetError, printable
 
@@ -108,6 +108,6 @@ def check_one_root(data: Path, names: Iterable[str]) -> None:
     roots = sorted({"/".join(folders_of(name)[:-1]) for name in names})
     if len(roots) > 1:
         raise DatasetError(
-            f"{data}: its class folders lie in {len(roots)} folders, which may be several data sets\n"
-            + listed(printable(root) or "(its root)" for root in roots)
+            f"{data}: its class folders lie in {counted(len(roots), 'folder')}, which may be several data "
+            "sets\n" + listed(printable(root) or "(its root)" for root in roots)
         )

@@ -18,7 +18,7 @@ from triport.parity.imagenet.dataset.samples import (
     printable,
 )
 from triport.parity.imagenet.dataset.splits import image_root
-from triport.reference_models.errors import listed
+from triport.reference_models.errors import counted, listed
 
 from . import Request, parquet
 
@@ -40,7 +40,8 @@ def read(data: Path, request: Request) -> ImageDataset:
     loose = sorted(entry for entry in root.iterdir() if entry.suffix.lower() in SUFFIXES and entry.is_file())
     if loose:
         raise DatasetError(
-            f"{root}: {len(loose)} images lie beside the class folders, in none of them\n{_named(loose)}"
+            f"{root}: {counted(len(loose), 'image lies', 'images lie')} beside the class folders, in none "
+            f"of them\n{_named(loose)}"
         )
     classes = map_of_folders(root, _folders(root), request.num_classes, request.classes, request.stated)
     samples: list[Sample] = []
@@ -56,10 +57,15 @@ def read(data: Path, request: Request) -> ImageDataset:
             empty.append(root / name)
     if others:
         raise DatasetError(
-            f"{root}: {len(others)} entries are no {IMAGES}: folders or special files\n{_named(others)}"
+            f"{root}: {counted(len(others), 'entry is', 'entries are')} none of the {IMAGES}: folders or "
+            "special "
+            f"files\n{_named(others)}"
         )
     if empty and not request.allow_subset:
-        raise DatasetError(f"{root}: {len(empty)} class folders hold no image\n{_named(empty)}")
+        raise DatasetError(
+            f"{root}: {counted(len(empty), 'class folder holds', 'class folders hold')} no "
+            f"image\n{_named(empty)}"
+        )
     notes = (*classes.notes, *passed_over(beside))
     return ImageDataset(root, tuple(samples), classes.class_names, NAME, notes)
 

@@ -16,7 +16,7 @@ from triport.parity.imagenet.dataset.samples import (
     printable,
 )
 from triport.parity.imagenet.dataset.splits import image_root
-from triport.reference_models.errors import listed
+from triport.reference_models.errors import counted, listed
 
 from . import Request, parquet, refuse_classes
 
@@ -42,7 +42,9 @@ def read(data: Path, request: Request) -> ImageDataset:
     entries = _entries(root)
     others = [printable(str(entry)) for entry in entries if not entry.is_file()]
     if others:
-        raise DatasetError(f"{root}: {len(others)} entries are no files\n{listed(others)}")
+        raise DatasetError(
+            f"{root}: {counted(len(others), 'entry is no file', 'entries are no files')}\n{listed(others)}"
+        )
     images, beside = images_among(root, (entry.name for entry in entries))
     found = labelled(
         root, [Image(root / name, name) for name in sorted(images)], request.labels, request.num_classes, NAME

@@ -18,7 +18,7 @@ from triport.parity.imagenet.dataset.class_map import ilsvrc_map
 from triport.parity.imagenet.dataset.parquet_file import LARGEST_GROUP, PARQUET_ERRORS, bytes_of_row, opened
 from triport.parity.imagenet.dataset.samples import DatasetError, Image, ImageDataset, Sample, printable
 from triport.parity.imagenet.dataset.splits import image_root, one_split, words_of_file
-from triport.reference_models.errors import listed
+from triport.reference_models.errors import counted, listed
 
 from . import Request, refuse_classes
 
@@ -67,7 +67,7 @@ def read(data: Path, request: Request) -> ImageDataset:
     missing = _missing(files)
     if missing and not request.allow_subset:
         raise DatasetError(
-            f"{data}: {len(missing)} files are missing\n{listed(missing)}\n"
+            f"{data}: {counted(len(missing), 'file is', 'files are')} missing\n{listed(missing)}\n"
             "Use --allow-subset for a data set that is meant to be partial"
         )
     indices, names, note = _classes(data, files, request.num_classes)
@@ -82,8 +82,9 @@ def read(data: Path, request: Request) -> ImageDataset:
                 samples.append(Sample(image, index))
     if wrong:
         raise DatasetError(
-            f"{data}: {len(wrong)} images have a label that is none of the model's {len(names)} classes, "
-            f"counted from 0 (the hub's test images have -1)\n{listed(wrong)}"
+            f"{data}: {counted(len(wrong), 'image has', 'images have')} a label that is none of the model's "
+            f"{counted(len(names), 'class', 'classes')}, counted from 0 (the hub's test images have "
+            f"-1)\n{listed(wrong)}"
         )
     return ImageDataset(data, tuple(samples), names, NAME, tuple(filter(None, (left_out, note))))
 
@@ -120,7 +121,10 @@ def _classes(
     stated = _stated_names(files[0])
     if num_classes not in (NUM_CLASSES, NUM_CLASSES + 1):
         if stated is not None and len(stated) != num_classes:
-            raise DatasetError(f"{data}: has {len(stated)} classes, and the model has {num_classes} outputs")
+            raise DatasetError(
+                f"{data}: has {counted(len(stated), 'class', 'classes')}, and the model has {num_classes} "
+                "outputs"
+            )
         names = stated or tuple(str(index) for index in range(num_classes))
         return {str(index): index for index in range(num_classes)}, names, _NUMBERS
     classes = ilsvrc_map(data, num_classes)
@@ -139,8 +143,8 @@ def _classes(
     ]
     if len(stated) != NUM_CLASSES or len(otherwise) > _OTHERWISE * NUM_CLASSES:
         raise DatasetError(
-            f"{data}: states {len(stated)} classes, of which {len(otherwise)} are not the model's of the "
-            f"same number: another selection or order\n{listed(otherwise)}"
+            f"{data}: states {counted(len(stated), 'class', 'classes')}, of which {len(otherwise)} are not "
+            f"the model's of the same number: another selection or order\n{listed(otherwise)}"
         )
     return indices, classes.class_names, None
 

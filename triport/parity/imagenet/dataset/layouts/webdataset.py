@@ -26,7 +26,7 @@ from triport.parity.imagenet.dataset.shard_counts import check_counts
 from triport.parity.imagenet.dataset.shard_samples import LABEL_SUFFIXES, samples_of
 from triport.parity.imagenet.dataset.splits import image_root, one_split, words_of_file, words_of_folders
 from triport.parity.imagenet.dataset.tar_index import files_of, is_tar, peeked_names
-from triport.reference_models.errors import listed
+from triport.reference_models.errors import counted, listed
 
 from . import Request, refuse_classes
 
@@ -84,7 +84,8 @@ def read(data: Path, request: Request) -> ImageDataset:
     if wrong:
         raise DatasetError(
             f"{data}: {len(wrong)} of {len(images)} images have no label, two that disagree, or none of the "
-            f"model's {len(names)} classes, counted from 0: are they shifted by one?\n{listed(wrong)}"
+            f"model's {counted(len(names), 'class', 'classes')}, counted from 0: are they shifted by "
+            f"one?\n{listed(wrong)}"
         )
     if not any(is_wnid(label) for _, labels in images for label in labels):
         notes.append(_NUMBERS_ONLY)
@@ -142,7 +143,7 @@ def _shards_of(data: Path, allow_subset: bool) -> tuple[list[Path], str]:
         return [data], ""
     if missing and not allow_subset:
         raise DatasetError(
-            f"{data}: {len(missing)} shards are missing\n{listed(missing)}\n"
+            f"{data}: {counted(len(missing), 'shard is', 'shards are')} missing\n{listed(missing)}\n"
             "Use --allow-subset for a data set that is meant to be partial"
         )
     present = [shard for shard in shards if shard.is_file()]
