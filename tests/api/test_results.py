@@ -156,12 +156,23 @@ def test_doctor_follows_the_protocol(run_cli):
     assert printed(run_cli("doctor", "--json", "-"))["schema_version"] == 1
 
 
-@pytest.mark.parametrize("options", [{"inputs": ["1x3x8x8"]}, {}])
-def test_to_onnx_says_what_it_takes(options, tmp_path):
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [({}, "--input"), ({"inputs": ["1x3x8x8"]}, "mat1 and mat2 shapes cannot be multiplied")],
+)
+def test_to_onnx_says_what_it_takes(options, problem, tmp_path):
     import torch
 
-    with pytest.raises(triport.Error, match=r"Linear is a torch\.Module: to_onnx takes"):
+    with pytest.raises(triport.Error, match=problem):
         triport.to_onnx(torch.nn.Linear(2, 2), tmp_path / "x.onnx", **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_to_onnx_converts_a_module(tmp_path):
+    import torch
+
+    done = triport.to_onnx(torch.nn.Linear(6, 3), tmp_path / "x.onnx", inputs=["2x6"])
+    assert done.passed and follows_protocol(done)["comparison"]["verdict"] == "equal"
 
 
 def test_to_onnx_converts_a_cell(tmp_path):

@@ -251,11 +251,11 @@ def to_onnx(
 ) -> Conversion | NamedConversion | AnyConversion | ModuleConversion | ImportedSource | Chained:
     """Write an ONNX file of a checkpoint, a .mindir file, or a network of your own.
 
-    A checkpoint's parameters are put into its model's graph. A .mindir file or a Cell is converted whatever
-    it computes, and compared with MindSpore before it is kept.
+    A checkpoint's parameters are put into its model's graph. A .mindir file, a Module or a Cell is converted
+    whatever it computes, and compared with its framework before it is kept.
 
     Args:
-        what: a file; or a `mindspore.nn.Cell`, with `inputs`.
+        what: a file; or a `torch.nn.Module` or a `mindspore.nn.Cell`, with `inputs`.
         output: the file to write; None is the source's or the network's name in the working directory.
         progress: is told each step.
         **options: inputs, checkpoint, opset, optimize, check, ... as `convert` takes them.
@@ -271,22 +271,4 @@ def to_onnx(
         >>> triport.to_onnx(triport.SHIPPED, "digits.onnx").to_dict()["to"]
         'onnx'
     """
-    kind = _framework_class(what)
-    if kind == "mindspore.Cell":
-        of_cell: dict[str, Any] = {**options, "cell": what}
-        return convert(None, output, to="onnx", progress=progress, **of_cell)
-    if kind is not None:
-        raise ArgumentError(
-            f"{type(what).__name__} is a {kind}: to_onnx takes a file or a mindspore.nn.Cell. Save its state "
-            f"dict, if it is one of the known models (triport.models), and give the file"
-        )
     return convert(what, output, to="onnx", progress=progress, **options)
-
-
-def _framework_class(what: Any) -> str | None:
-    """Return "mindspore.Cell" or "torch.Module" for a network, without importing either; None for a path."""
-    for base in type(what).__mro__:
-        package = base.__module__.partition(".")[0]
-        if (package, base.__name__) in (("mindspore", "Cell"), ("torch", "Module")):
-            return f"{package}.{base.__name__}"
-    return None

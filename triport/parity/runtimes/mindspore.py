@@ -150,7 +150,7 @@ class MindSporeRunner:
 
     def _computed(self, feed: Arrays) -> dict[str, np.ndarray]:
         tensors = leaves(self._net(*self.tensors(feed)), self.is_tensor)
-        return named_outputs(self.network, [tensor.asnumpy() for tensor in tensors])
+        return named_outputs(self.network, [real_numbers(tensor.asnumpy()) for tensor in tensors])
 
     def modules(self) -> list[Module]:
         """Return every Cell but the network itself, by MindSpore's own paths."""

@@ -299,7 +299,7 @@ class PyTorchRunner:
         tensors = leaves(output, self._is_tensor)
         if self._precision not in FULL:
             tensors = (tensor.float() if tensor.is_floating_point() else tensor for tensor in tensors)
-        return named_outputs(self.network, [self._array(tensor) for tensor in tensors])
+        return named_outputs(self.network, [real_numbers(self._array(tensor)) for tensor in tensors])
 
     def _array(self, tensor: Any) -> np.ndarray:
         if tensor.dtype == self._torch.bfloat16:

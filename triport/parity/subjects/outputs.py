@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from triport.converters.networks.real_numbers import real_numbers
 from triport.reference_models.errors import TriportError, counted
 from triport.reference_models.network import Network
 
@@ -16,7 +15,7 @@ class OutputError(TriportError):
 
 
 def named_outputs(network: Network, arrays: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the outputs by name, complex ones as real numbers.
+    """Return the outputs by name.
 
     Raises:
         OutputError: there are more or fewer arrays than outputs.
@@ -26,4 +25,4 @@ def named_outputs(network: Network, arrays: Sequence[np.ndarray]) -> dict[str, n
             f"{network.name}: expected {counted(len(network.outputs), 'output')} "
             f"({', '.join(network.outputs)}), found {len(arrays)}"
         )
-    return dict(zip(network.outputs, map(real_numbers, arrays), strict=True))
+    return dict(zip(network.outputs, arrays, strict=True))
