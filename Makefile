@@ -25,7 +25,7 @@ demo: announce setup
 
 announce:
 	@test -e .venv/.installed || echo "First some 65 packages are installed into .venv: 4.3 GB, most of it PyTorch and MindSpore."
-	@echo "The demo then runs for about 70 seconds on two cores, and writes 130 MB into out/."
+	@echo "The demo then runs for about 70 seconds on two cores, and keeps 1.5 MB in out/."
 
 test: setup
 	$(PYTEST)

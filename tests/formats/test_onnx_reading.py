@@ -286,5 +286,5 @@ def test_inner_graphs_and_functions_are_said_not_to_be_read(tmp_path: Path) -> N
     assert list(found.tensors) == ["w"]
     assert found.notes == (
         "tensors in the inner graphs of nodes are not read (1 If)",
-        "tensors in the model's 1 functions are not read",
+        "tensors in the model's 1 function are not read",
     )

@@ -213,12 +213,12 @@ EDITS: dict[str, tuple[Callable[[Any], object], str]] = {
         lambda m: setattr(m.graph.parameter[0].external_data, "location", "part_0"),
         "the parameters lie in separate files",
     ),
-    "node lost": (lambda m: m.graph.node.pop(1), "values are used before they are made"),
+    "node lost": (lambda m: m.graph.node.pop(1), "used before they are made"),
     "node twice": (lambda m: m.graph.node.add().CopyFrom(m.graph.node[1]), "is made twice"),
     "primitive lost": (lambda m: m.ClearField("primitives"), "refers to an unknown primitive"),
     "cycle": (
         lambda m: m.graph.node[1].input.__setitem__(0, m.graph.node[-1].output[0]),
-        "values are used before they are made",
+        "used before they are made",
     ),
     "huge sizes": (
         lambda m: m.graph.parameter[0].dims.__setitem__(slice(None), [2**62, 2**62, 3, 3]),
@@ -331,7 +331,7 @@ def test_control_flow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
     with pytest.raises(MindirError) as caught:
         read_mindir(mindir_bytes_from_cell(cell, (2, 3)))
     message = str(caught.value)
-    assert "1 calls of other graphs (if or loops on computed values), which cannot be converted" in message
+    assert "1 call of other graphs (if or loops on computed values), which cannot be converted" in message
     assert message.endswith(f"\n  {place}")
 
 

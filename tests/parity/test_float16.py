@@ -87,3 +87,49 @@ def test_the_names_of_tensors_stay():
     assert [made[name] for name in ("x", "c", "a", "p", "f")] == ["Identity"] * 5
     assert [made[f"{name}:unrounded"] for name in ("x", "c")] == ["Cast", "Conv"]
     assert made["logits"] == "Cast" and [value.name for value in apart.graph.output] == ["logits"]
+
+
+def _branch(*nodes):
+    return helper.make_graph(nodes, "branch", [], [helper.make_tensor_value_info("y", 1, [1])])
+
+
+HALF = helper.make_tensor("h", 10, [1], [1.0])
+PLACES = {
+    "an initializer": lambda graph: graph.initializer.append(HALF),
+    "an input": lambda graph: graph.input.append(helper.make_tensor_value_info("h", 10, [1])),
+    "a value": lambda graph: graph.value_info.append(helper.make_tensor_value_info("f", 10, [1])),
+    "a constant": lambda graph: graph.node.append(helper.make_node("Constant", [], ["h"], value=HALF)),
+    "a cast": lambda graph: graph.node.append(helper.make_node("Cast", ["f"], ["h"], to=10)),
+    "a branch": lambda graph: graph.node.append(
+        helper.make_node(
+            "If", ["b"], ["h"], then_branch=_branch(helper.make_node("Cast", ["f"], ["y"], to=10))
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_float16_is_seen_wherever_it_stands(place):
+    model = classifier(halves=False)
+    PLACES[place](model.graph)
+
+    assert has_float16(model)
+
+
+@pytest.mark.parametrize(
+    ("order", "known"),
+    [((0, 1), True), ((1, 0), False)],
+    ids=["before what reads it", "after what reads it"],
+)
+def test_what_a_branch_reads_of_the_graph_around_it_counts(order, known):
+    """A model that is in order is returned as it is, without a library of graphs."""
+    nodes = [
+        helper.make_node("Relu", ["x"], ["r"]),
+        helper.make_node("If", ["b"], ["y"], then_branch=_branch(helper.make_node("Neg", ["r"], ["y"]))),
+    ]
+    given = [helper.make_tensor_value_info("x", 1, [1]), helper.make_tensor_value_info("b", 9, [])]
+    made = [helper.make_tensor_value_info("y", 1, [1])]
+    model = helper.make_model(helper.make_graph([nodes[place] for place in order], "net", given, made))
+
+    assert (in_order(model) is model) is known
+    assert [node.op_type for node in in_order(model).graph.node] == ["Relu", "If"]

@@ -26,7 +26,7 @@ def expanded(sources: Sequence[str]) -> list[str]:
             continue
         files = sorted(one for one in glob.iglob(source, recursive=True) if os.path.isfile(one))  # noqa: PTH113, PTH207
         if not files:
-            raise TriportError(f"{source}: no file fits this pattern. It begins in {os.getcwd()}")  # noqa: PTH109
+            raise TriportError(f"{source}: no file fits this pattern, seen from {os.getcwd()}")  # noqa: PTH109
         if len(files) > _MOST:
             raise TriportError(
                 f"{source}: {counted(len(files), 'file fits', 'files fit')} this pattern; expected at most "

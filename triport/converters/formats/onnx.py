@@ -95,7 +95,7 @@ def open(source: SourceFile) -> Checkpoint:
             f"which stand in the file once (Identity nodes)"
         )
     if functions:
-        notes.append(f"tensors in the model's {counted(functions, 'function is', 'functions are')} not read")
+        notes.append(f"tensors in the model's {counted(functions, 'function')} are not read")
     return Checkpoint(
         source.path,
         FORMAT,

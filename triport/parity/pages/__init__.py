@@ -11,6 +11,7 @@ from typing import Any
 import jinja2
 
 from triport import __version__
+from triport.reference_models.errors import counted
 
 # what a run is, to be found again: title and text
 Facts = Sequence[tuple[str, str]]
@@ -50,4 +51,5 @@ def render(template: str, facts: Facts = (), **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["counted"] = counted
     return environment.get_template(template).render(facts=facts, **values)

@@ -8,7 +8,7 @@ from triport.converters.formats.tensors import short
 from triport.converters.sources.located import Asked, Located, SourceError
 from triport.converters.sources.repository import Repository, bring_repository
 
-FORM = "hf-hub:owner/name[/file][@revision], timm/name"
+FORM = "hf-hub:owner/name[/file][@revision] or timm/name"
 
 _PREFIXES = ("hf-hub:", "hf_hub:", "hf://")
 _REPOSITORY = re.compile(
