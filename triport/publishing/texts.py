@@ -7,13 +7,13 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from triport import __version__
 from triport.converters.statements.preparation import Preparation
 from triport.parity.check import ModelReport, Pair
 from triport.parity.judge.comparison import Comparison
 from triport.parity.reports.page import page_of
 from triport.reference_models.program import FROM_CHECKOUT, started_as
 from triport.reference_models.spec import Preprocess, get_model
+from triport.version import __version__
 
 from . import card
 from .config import config_of

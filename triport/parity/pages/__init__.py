@@ -10,7 +10,7 @@ from typing import Any
 
 import jinja2
 
-from triport import __version__
+from triport.version import __version__
 
 # what a run is, to be found again: title and text
 Facts = Sequence[tuple[str, str]]
