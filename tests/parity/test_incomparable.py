@@ -1,5 +1,7 @@
 """Outputs that cannot be compared are never called equal: those without elements, and complex numbers."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -29,6 +31,17 @@ def test_convert_refuses_them(run_cli, tmp_path, net, message):
     output = tmp_path / "net.onnx"
     done = run_cli("convert", f"{NETS}:{net}", "--input", "2x4", "--to", "onnx", "-o", output)
     assert done.exit_code == 2 and message in done.stderr and not output.exists()
+
+
+def test_what_is_no_tensor_is_said_to_be_left_out(run_cli):
+    words = ("--input", "2x4", "--runtimes", "pytorch", "--json", "-")
+    done = run_cli("parity", f"{NETS}:Besides", *words)
+    [report] = json.loads(done.stdout)["models"]
+    assert done.exit_code == 0 and report["passed"]
+    assert [line for line in report["not_run"] if line.startswith("output ")] == [
+        "output 1: None, no tensor",
+        "output 2: 'text', no tensor",
+    ]
 
 
 @pytest.mark.parametrize("dtype", [np.complex64, np.complex128])

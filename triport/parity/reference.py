@@ -88,7 +88,7 @@ def reference_of(subject: Subject, exact_is_done: Callable[[], None]) -> Network
     """
     start = time.perf_counter()
     options, feed = subject.options, subject.inputs.feed
-    not_run = list[str]()
+    not_run = list(subject.network.left_out)
     name, exact = _reference_runner(subject, not_run)
     runtime = name.partition("-")[0]
     with framework_errors(name):

@@ -220,3 +220,14 @@ class Complex(nn.Module):
 
     def forward(self, x):
         return torch.complex(self.dense(x), x)
+
+
+class Besides(nn.Module):
+    """A tensor, and what is none."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.dense(x), None, "text"
