@@ -7,6 +7,8 @@ Every function returns the record that the command of its name prints: `to_dict(
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from triport.version import __version__
+
 if TYPE_CHECKING:
     from triport.api.checkpoint import diff as diff
     from triport.api.checkpoint import inspect as inspect
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from triport.api.sources import fetch as fetch
     from triport.converters.conversion import SHIPPED as SHIPPED
     from triport.reference_models.errors import TriportError as Error
-
-__version__ = "0.1.0"
 
 # where each name is defined: what a program does not use, it does not import
 _DEFINED_IN = {

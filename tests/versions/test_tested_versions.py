@@ -113,7 +113,7 @@ def test_doctor_compares_with_the_table(run_cli, monkeypatch):
 def test_the_version_stands_in_one_place_and_is_cited():
     import triport
 
-    assert 'version = { attr = "triport.__version__" }' in PYPROJECT
+    assert 'version = { attr = "triport.version.__version__" }' in PYPROJECT
     assert re.search(r"^version: (.*)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)[1] == (
         triport.__version__
     )

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-from triport import __version__
 from triport.reference_models.errors import TriportError
 from triport.reference_models.spec import ModelSpec, Preprocess
+from triport.version import __version__
 
 MODEL_KEY = "triport.model"
 NUM_CLASSES_KEY = "triport.num_classes"

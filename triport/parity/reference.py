@@ -88,11 +88,12 @@ def reference_of(subject: Subject, exact_is_done: Callable[[], None]) -> Network
     """
     start = time.perf_counter()
     options, feed = subject.options, subject.inputs.feed
-    not_run = list[str]()
+    not_run = list(subject.network.left_out)
     name, exact = _reference_runner(subject, not_run)
     runtime = name.partition("-")[0]
     with framework_errors(name):
         computed = exact.run(feed)
+        _check_comparable(subject.network.name, computed)
         outputs = {name: array.astype(np.float64) for name, array in computed.items()}
         equal = {} if name == REFERENCE else {"equal": _ROWS_IN_FLOAT32}
         network = replace(subject.network, rows=rows_of(subject.network, exact, feed, outputs, **equal))
@@ -137,6 +138,21 @@ def reference_of(subject: Subject, exact_is_done: Callable[[], None]) -> Network
         frozenset(getattr(exact, "met", ())),
         unsure,
     )
+
+
+def _check_comparable(network: str, computed: Arrays) -> None:
+    """Raise ParityError where an output has no elements, or is of numbers that nothing here compares."""
+    for name, array in computed.items():
+        if array.dtype.kind == "c":
+            raise ParityError(
+                f"{network}: its output {name} is of complex numbers, which are not compared. Return their "
+                "real and imaginary parts"
+            )
+        if not array.size:
+            raise ParityError(
+                f"{network}: its output {name} has no elements ({', '.join(map(str, array.shape))}), so that "
+                "nothing of it can be compared. Give inputs of other sizes, or do not return it"
+            )
 
 
 def _unsure_said(unsure: Mapping[str, np.ndarray]) -> list[str]:

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from triport import __version__
 from triport.converters.convert import convert
 from triport.converters.environment import prepare
 from triport.converters.formats import Checkpoint
@@ -23,6 +22,7 @@ from triport.converters.statements.preparation import Preparation
 from triport.converters.versions.installed import installed_versions
 from triport.reference_models.program import program
 from triport.reference_models.spec import Dialect, Runtime
+from triport.version import __version__
 
 from . import manifest
 from .finishing import date_given, finished

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from triport import __version__
 from triport.reference_models.spec import UnknownModelError, get_model
+from triport.version import __version__
 
 from . import card, ledger, schema
 from .claims import claim_problems

@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from triport import __version__
 from triport.converters.statements.preparation import Preparation
 from triport.parity.but_for import ButForKernels
 from triport.parity.check import ModelReport, Pair
@@ -15,6 +14,7 @@ from triport.parity.judge.comparison import Comparison
 from triport.parity.reports.page import page_of
 from triport.reference_models.program import FROM_CHECKOUT, started_as
 from triport.reference_models.spec import Preprocess, get_model
+from triport.version import __version__
 
 from . import card
 from .config import config_of

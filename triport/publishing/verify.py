@@ -13,13 +13,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
-from triport import __version__
 from triport.converters.formats import file_sha256
 from triport.converters.formats.tensors import short
 from triport.converters.published import MANIFEST
 from triport.reference_models.errors import TriportError, counted
 from triport.reference_models.result import SCHEMA_VERSION
 from triport.reference_models.spec import RUNTIMES
+from triport.version import __version__
 
 from . import manifest
 from .folder import BOOKKEEPING, FolderError

@@ -140,7 +140,8 @@ class Network:
     """A network: what goes in, what comes out, and up to three realisations that are to compute the same.
 
     `sizes` are those of the free axes that it is run with unless others are asked for. `rows` is None where
-    there are none, or nobody knows of any.
+    there are none, or nobody knows of any. `left_out` says what is returned besides and is no tensor, which
+    nothing compares.
     """
 
     name: str
@@ -149,6 +150,7 @@ class Network:
     realisations: Mapping[Runtime, Realisation]
     sizes: Mapping[str, int] = field(default_factory=dict)
     rows: Rows | None = None
+    left_out: tuple[str, ...] = ()
 
     @property
     def free_axes(self) -> tuple[str, ...]:

@@ -196,3 +196,38 @@ class Signed(nn.Module):
 
     def forward(self, x):
         return self.dense(x) if float(x.abs().max()) < 10 else self.dense(x) + 1
+
+
+class NoElements(nn.Module):
+    """What it returns first has no elements, whatever the batch; with `also` there is another output."""
+
+    def __init__(self, also=False):
+        super().__init__()
+        self.dense = nn.Linear(4, 4)
+        self.also = also
+
+    def forward(self, x):
+        y = self.dense(x)
+        return (y[:, :0], y) if self.also else y[:, :0]
+
+
+class Complex(nn.Module):
+    """Complex numbers, whose imaginary parts a comparison of real ones would not see."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return torch.complex(self.dense(x), x)
+
+
+class Besides(nn.Module):
+    """A tensor, and what is none."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.dense(x), None, "text"

@@ -61,7 +61,6 @@ _TYPE_NAMES = {dtype: name for name, dtype in _TYPES.items()}
 _TRAILER = b"crc_num"
 _TRAILER_BYTES = len(_TRAILER) + 10
 _ENCRYPTED = {0x7F3A5ED8: "AES-GCM", 0x7F3A5ED9: "AES-CBC", 0x7F3A5EDA: "SM4-CBC"}
-_MAX_TEXT_BYTES = 1 << 20
 _METADATA_FIELD = 7381  # of Checkpoint: any number that MindSpore does not use
 _MAX_METADATA_BYTES = 1 << 16
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from triport import __version__
 from triport.converters.conversion import SHIPPED
 from triport.converters.finite import FiniteTensor, NotFiniteError, count_not_finite
 from triport.converters.formats import (
@@ -25,6 +24,7 @@ from triport.converters.provenance import VERSION_KEY
 from triport.converters.request import ConvertError, Request
 from triport.reference_models.errors import counted, listed
 from triport.reference_models.result import SCHEMA_VERSION
+from triport.version import __version__
 
 from .fitting import NamesFit, fit_names
 from .reading import read_names

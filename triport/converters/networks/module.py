@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from triport.reference_models.network import Arrays, Network, Realisation
+from triport.reference_models.network import Arrays, Network, Realisation, Runtime
 
 from .foreign import NetworkError, Parameters
 from .input_specs import InputSpec
@@ -45,7 +45,9 @@ def of_module(module: Any, specs: Sequence[InputSpec], name: str, parameters: Pa
         partial(_exported, module, specs, name, parameters),
         remade=True,
     )
-    return Network(name, net.inputs, net.output_names, {"pytorch": realisation}, net.sizes)
+    left_out = tuple(f"output {place}: {what}, no tensor" for place, what in net.left_out)
+    realisations: dict[Runtime, Realisation] = {"pytorch": realisation}
+    return Network(name, net.inputs, net.output_names, realisations, net.sizes, left_out=left_out)
 
 
 def _check_order(module: Any, names: Sequence[str], name: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -138,9 +138,3 @@ def account(
         else:
             dropped.append((name, "is in the graph, but not under its name: the exporter computed with it"))
     return dropped
-
-
-def same_bytes(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
-    """Return whether two sets of values are equal, bit for bit."""
-    torch = import_torch()
-    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)

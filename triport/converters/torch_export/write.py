@@ -9,12 +9,12 @@ from typing import Any
 import onnx
 import onnx_ir as ir
 
-from triport import __version__
 from triport.converters.mindir.write_onnx import WriteError, name_data
 from triport.converters.onnx_export.written_model import IR_VERSIONS
 from triport.converters.provenance import VERSION_KEY
 from triport.converters.versions.torch_onnx import held
 from triport.reference_models.errors import counted, listed
+from triport.version import __version__
 
 from .exporters import Exported
 

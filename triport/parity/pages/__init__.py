@@ -10,8 +10,8 @@ from typing import Any
 
 import jinja2
 
-from triport import __version__
 from triport.reference_models.errors import counted
+from triport.version import __version__
 
 # what a run is, to be found again: title and text
 Facts = Sequence[tuple[str, str]]

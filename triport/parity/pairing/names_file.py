@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from triport import __version__
 from triport.converters.naming.pair_names import PairNames
 from triport.converters.naming.record import NamesFile, Proof, Side, rows_digest, shapes_digest
 from triport.converters.naming.scaffold import scaffold_of
 from triport.converters.naming.writing import write_names
 from triport.converters.networks.input_specs import parse_input
 from triport.reference_models.kinds import COUNTER_LEAF
+from triport.version import __version__
 
 from .result import PairResult, finite
 

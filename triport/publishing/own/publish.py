@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from triport import __version__
 from triport.converters.environment import prepare
 from triport.converters.formats import (
     ArrayTensor,
@@ -40,6 +39,7 @@ from triport.publishing.licenses import license_of
 from triport.publishing.outcome import NotPublishableError, Published
 from triport.reference_models.errors import listed
 from triport.reference_models.network import Arrays
+from triport.version import __version__
 
 from .files import NAMES_FILE
 from .graph import signature_of

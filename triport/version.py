@@ -1,0 +1,3 @@
+"""The version of triport, where everything can take it from without importing the API."""
+
+__version__ = "0.1.0"
