@@ -253,3 +253,18 @@ def test_the_options_of_a_training(tmp_path):
     path = tmp_path / "a.pth"
     torch.save({"state_dict": state_dict(), "args": argparse.Namespace(**options), "epoch": 3}, path)
     assert identify(open_checkpoint(path)).notes == ()
+
+
+@pytest.mark.field(
+    case="a report that is written over what describes the weights",
+    source="found by an adversary: inspect model.pth --json args.yaml, --json config.json",
+    outcome="Refused before any work; the file stays as it was.",
+)
+@pytest.mark.parametrize("name", ["args.yaml", "config.json", "preprocessor_config.json"])
+def test_a_report_over_a_file_of_the_run(tmp_path, run_cli, name):
+    path = write_random(tmp_path / "a.pth", DIGITS, dialect_of(DIGITS, "timm"))
+    (tmp_path / name).write_text("{}")
+    refused = run_cli("inspect", path, "--json", tmp_path / name)
+    assert refused.exit_code == 2
+    assert "is the input" in refused.stderr
+    assert (tmp_path / name).read_text() == "{}"
