@@ -36,6 +36,9 @@ ARGUMENTS = {
     "config.model.backbone.depth": (20, 50),
     "config.model.backbone.type": ("Res2Net", "ResNet"),
     "config.model.head.in_channels": (256, None),
+    "config.model.backbone.act_cfg.type": ("ReLU", "SiLU"),
+    "config.model.backbone.norm_cfg.type": ("SyncBN", "GN"),
+    "config.model.neck.type": ("GlobalAveragePooling", "GeneralizedMeanPooling"),
     "args.aa": ("rand-m9-mstd0.5", None),
     "args": ("Namespace(stem_type='deep')", "Namespace(stem_type='')"),
     "command": ("train.py --stem-type deep", "train.py --stem-type=deep_tiered --lr 0.1"),
@@ -106,6 +109,7 @@ def test_an_argument_of_a_model(model, dialect, argument, value, is_right):
 @pytest.mark.parametrize(
     ("argument", "value", "is_right"),
     [
+        ("cfg", {"model": {"backbone": {"conv_cfg": {"type": "DCNv2"}}}}, False),
         ("norm_layer", torch.nn.GroupNorm, False),
         ("norm_layer", torch.nn.BatchNorm2d, True),
         ("norm_layer", functools.partial(torch.nn.BatchNorm2d, eps=1e-3), False),
