@@ -36,6 +36,9 @@ ARGUMENTS = {
     "config.model.backbone.depth": (20, 50),
     "config.model.backbone.type": ("Res2Net", "ResNet"),
     "config.model.head.in_channels": (256, None),
+    "config.model.backbone.act_cfg.type": ("ReLU", "SiLU"),
+    "config.model.backbone.norm_cfg.type": ("SyncBN", "GN"),
+    "config.model.neck.type": ("GlobalAveragePooling", "GeneralizedMeanPooling"),
     "args.aa": ("rand-m9-mstd0.5", None),
     "args": ("Namespace(stem_type='deep')", "Namespace(stem_type='')"),
     "command": ("train.py --stem-type deep", "train.py --stem-type=deep_tiered --lr 0.1"),
@@ -106,6 +109,7 @@ def test_an_argument_of_a_model(model, dialect, argument, value, is_right):
 @pytest.mark.parametrize(
     ("argument", "value", "is_right"),
     [
+        ("cfg", {"model": {"backbone": {"conv_cfg": {"type": "DCNv2"}}}}, False),
         ("norm_layer", torch.nn.GroupNorm, False),
         ("norm_layer", torch.nn.BatchNorm2d, True),
         ("norm_layer", functools.partial(torch.nn.BatchNorm2d, eps=1e-3), False),
@@ -253,3 +257,18 @@ def test_the_options_of_a_training(tmp_path):
     path = tmp_path / "a.pth"
     torch.save({"state_dict": state_dict(), "args": argparse.Namespace(**options), "epoch": 3}, path)
     assert identify(open_checkpoint(path)).notes == ()
+
+
+@pytest.mark.field(
+    case="a report that is written over what describes the weights",
+    source="found by an adversary: inspect model.pth --json args.yaml, --json config.json",
+    outcome="Refused before any work; the file stays as it was.",
+)
+@pytest.mark.parametrize("name", ["args.yaml", "config.json", "preprocessor_config.json"])
+def test_a_report_over_a_file_of_the_run(tmp_path, run_cli, name):
+    path = write_random(tmp_path / "a.pth", DIGITS, dialect_of(DIGITS, "timm"))
+    (tmp_path / name).write_text("{}")
+    refused = run_cli("inspect", path, "--json", tmp_path / name)
+    assert refused.exit_code == 2
+    assert "is the input" in refused.stderr
+    assert (tmp_path / name).read_text() == "{}"

@@ -446,6 +446,59 @@ def test_the_graph_tells_which_model(tmp_path, run_cli, model):
     assert not any("weights are of" in one for one in report["assumed"])
 
 
+def layer_of(model, weight):
+    return next(node for node in model.graph.node if weight in node.input)
+
+
+def add_attribute(node, name, value):
+    node.attribute.append(onnx.helper.make_attribute(name, value))
+
+
+def with_auto_pad(model):
+    add_attribute(layer_of(model, "layer2.1.convs.0.weight"), "auto_pad", "VALID")
+
+
+def with_other_kernel(model):
+    node = layer_of(model, "layer2.1.convs.0.weight")
+    next(one for one in node.attribute if one.name == "kernel_shape").ints[:] = [1, 1]
+
+
+def with_fused_activation(model):
+    add_attribute(layer_of(model, "layer2.1.convs.0.weight"), "activation", "LeakyRelu")
+
+
+def with_own_relu(model):
+    nodes = [onnx.helper.make_node("Neg", ["x"], ["y"])]
+    opsets = [onnx.helper.make_opsetid("", 17)]
+    model.functions.append(onnx.helper.make_function("", "Relu", ["x"], ["y"], nodes, opsets))
+
+
+@pytest.mark.field(
+    case="an ONNX file whose attributes contradict each other, or that redefines an operator",
+    source="found by trying: auto_pad beside pads, a kernel_shape that is not the weight's, an unknown "
+    "attribute, a function of the model's own that is called Relu",
+    outcome="Exit 2 with the node: it is not taken for the model's, whatever a runtime makes of it.",
+)
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (with_auto_pad, "conv auto_pad VALID"),
+        (with_other_kernel, "kernel_shape [1, 1]"),
+        (with_fused_activation, "conv activation LeakyRelu"),
+        (with_own_relu, "function.relu of conv1.1"),
+    ],
+)
+def test_contradicting_attributes(tmp_path, run_cli, exported, change, words):
+    model = onnx.ModelProto()
+    model.CopyFrom(exported)
+    change(model)
+    path = tmp_path / "a.onnx"
+    path.write_bytes(model.SerializeToString())
+    refused = run_cli("convert", path, "--to", "pytorch", "-o", tmp_path / "a.pth")
+    assert refused.exit_code == 2
+    assert words in refused.stderr
+
+
 def with_second_output(model):
     before = next(node for node in model.graph.node if "logits" in node.output).input[0]
     model.graph.output.append(onnx.helper.make_tensor_value_info(before, onnx.TensorProto.FLOAT, None))

@@ -171,15 +171,17 @@ def _is_in(path: Path, given: Path) -> bool:
 
 
 def _parts(given: Path) -> Iterator[Path]:
-    """Yield the files that an input consists of: itself, a model folder's, a model's external data."""
+    """Yield an input's files: itself, a model folder's, its external data, what describes it."""
     from triport.converters.formats import open_checkpoint
     from triport.converters.published import model_file
+    from triport.converters.statements.run_files import files_read_with
 
     if given.is_dir():
         if model_file(given) != given:
             yield from (path for path in given.rglob("*") if path.is_file())
         return
     yield given
+    yield from files_read_with(given)
     try:
         yield from map(Path, open_checkpoint(given).files)
     except TriportError:  # no checkpoint, such as a list of labels

@@ -12,7 +12,7 @@ from triport.converters.formats.tensors import short
 
 Plain = str | int | float | bool
 
-_MAX_DEPTH = 4
+_MAX_DEPTH = 7  # meta.cfg.model.backbone.norm_cfg.type has six
 _MAX_KEPT = 500
 _MAX_SEEN = 20_000
 _MAX_TEXT = 1 << 16

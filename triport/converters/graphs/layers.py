@@ -16,6 +16,8 @@ def _conv(node: Asked) -> Known | None:
     x, weight = node.step(), node.parameter(1)
     if x is None or weight is None or weight.leaf != "weight" or len(weight.shape) != 4:
         return None
+    if tuple(node.told.get("kernel_shape", weight.shape[2:])) != weight.shape[2:]:
+        return None
     window, bias = Window.of(node.told, weight.shape[2:], x), _bias_of(node, 2, weight)
     if window is None or bias is None:
         return None

@@ -50,7 +50,10 @@ def read_graph(reader: WireReader) -> tuple[list[Node], list[Described], list[De
     nodes: list[Node] = []
     inputs: list[Described] = []
     outputs: list[Described] = []
+    own: set[tuple[str, str]] = set()
     for outer in reader.fields(0, source.size, "the model"):
+        if outer.number == 25 and outer.wire == LENGTH:
+            own.add(_function(reader, outer))
         if outer.number != 7 or outer.wire != LENGTH:
             continue
         for part in _parts(reader, outer, "the graph"):
@@ -62,7 +65,21 @@ def read_graph(reader: WireReader) -> tuple[list[Node], list[Described], list[De
                 inputs.append(_described(reader, part))
             elif part.number == 12:
                 outputs.append(_described(reader, part))
+    for node in nodes:
+        if (node.domain, node.op) in own:
+            node.domain = f"function {node.domain}".rstrip()
     return nodes, inputs, outputs
+
+
+def _function(reader: WireReader, outer: Field) -> tuple[str, str]:
+    """Return domain and name of a function of the model's own: it comes before an operator of that name."""
+    name = domain = ""
+    for part in _parts(reader, outer, "a function"):
+        if part.number == 1 and part.wire == LENGTH:
+            name = reader.text(part, "a function's name")
+        elif part.number == 10 and part.wire == LENGTH:
+            domain = reader.text(part, "a function's domain")
+    return domain, name
 
 
 def _parts(reader: WireReader, outer: Field, what: str) -> Iterator[Field]:

@@ -52,7 +52,9 @@ def read_node(values: dict[str, Known], read: Node) -> None:
     origin = short(read.name or (read.outputs[0] if read.outputs else ""))
     node = Asked(read.op, read.told, inputs, origin, len(read.outputs))
     own = read.domain in ("", "ai.onnx")
-    found = _RULES[node.op](node) if own and node.op in _RULES else None
+    # an attribute that the operator does not have may be a fused activation, or anything
+    has_rule = own and node.op in _RULES and node.told.keys() <= _ATTRIBUTES.get(node.op, node.told.keys())
+    found = _RULES[node.op](node) if has_rule else None
     if found is None and own and all(one is None or isinstance(one, Constant) for one in inputs):
         found = computed(node.op, node.told, [one if isinstance(one, Constant) else None for one in inputs])
     if found is None:
@@ -133,6 +135,21 @@ def _one(op: str) -> Rule:
     return rule
 
 
+_WINDOW = frozenset(("auto_pad", "dilations", "kernel_shape", "pads", "strides"))
+# of the operators that have a rule, in any opset
+_ATTRIBUTES: dict[str, frozenset[str]] = {
+    "Conv": _WINDOW | {"group"},
+    "MaxPool": _WINDOW | {"ceil_mode", "storage_order"},
+    "AveragePool": _WINDOW | {"ceil_mode", "count_include_pad"},
+    "BatchNormalization": frozenset(
+        ("epsilon", "momentum", "training_mode", "spatial", "is_test", "consumed_inputs")
+    ),
+    "Gemm": frozenset(("alpha", "beta", "transA", "transB", "broadcast")),
+    "MatMul": frozenset(),
+    **dict.fromkeys(("Add", "Mul"), frozenset(("axis", "broadcast", "consumed_inputs"))),
+    **dict.fromkeys(("Relu", "Sum"), frozenset(("consumed_inputs",))),
+    "Clip": frozenset(("min", "max", "consumed_inputs")),
+}
 _RULES: dict[str, Rule] = {
     **layers.RULES,
     **pooling.RULES,

@@ -7,6 +7,8 @@ from typing import Any
 
 from triport.converters.graphs.flow import PADDING, Step, Value
 
+_AUTO_PADS = ("SAME_UPPER", "SAME_LOWER", "VALID")
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -32,6 +34,8 @@ class Window:
         if sizes != [2, 2, 2, 4] or min(*window.kernel, *window.strides, *window.dilations) < 1:
             return None
         how = told.get("auto_pad", "NOTSET")
+        if how != "NOTSET" and (any(window.pads) or how not in _AUTO_PADS):
+            return None  # ONNX allows one of the two
         if how in ("SAME_UPPER", "SAME_LOWER"):
             window = replace(window, pads=pads_of(window, x, upper=how == "SAME_UPPER"), ceil=False)
         if window.ceil and size_after(x, window) == size_after(x, replace(window, ceil=False)):

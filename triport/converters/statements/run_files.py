@@ -15,6 +15,7 @@ from typing import Any
 from triport.converters.formats import Checkpoint, short
 from triport.converters.formats.beside import stated_beside
 from triport.converters.statements.config_file import NAME, is_of, publishers
+from triport.converters.statements.preprocessing_files import TRANSFORMERS_NAME
 from triport.converters.statements.statement import Statement
 from triport.converters.statements.tables_in_text import (
     MAX_CHARACTERS,
@@ -64,6 +65,16 @@ def read(checkpoint: Checkpoint) -> Iterator[Statement]:
                 yield statement
     for name, _ in beside[_MAX_READ:]:
         yield Statement(name, "unread", f"{_MAX_READ} files beside the weights were")
+
+
+def files_read_with(path: Path) -> list[Path]:
+    """Return the files beside a file of weights that are read with it."""
+    try:
+        beside = [file for _, file in _files_of_a_run(path)]
+    except OSError:
+        return []
+    names = (NAME, TRANSFORMERS_NAME)
+    return [*beside, *(file for name in names if (file := path.with_name(name)).is_file())]
 
 
 def _named(plain: dict[str, Any], name: str) -> set[str]:

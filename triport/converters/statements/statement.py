@@ -230,7 +230,8 @@ def _about(
         return ("classes", value) if key in _NAMES_OF_CLASSES and isinstance(value, int) else None
     if isinstance(value, str) and key in _MODEL_KEYS:
         return ("model", value) if _is_a_name(value) else None
-    if isinstance(value, str) and key in _ACTIVATION_KEYS:
+    is_activation = key in _ACTIVATION_KEYS or ".".join(parts[-2:]) == "act_cfg.type"
+    if isinstance(value, str) and is_activation:
         return ("activation", value) if activation_of(value) else None
     if isinstance(value, int | str) and key in _CLASSES_KEYS and str(value).isdecimal() and int(value):
         return "classes", int(value)
