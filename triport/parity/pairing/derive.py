@@ -21,11 +21,13 @@ from .one_sided import OneSided
 from .other_way import merged_in_the_first
 from .own_names import in_own_names
 from .parting import Substituted, substituted
+from .pieces import pieces_named
 from .proof import TRIALS, Draw, feed_of, is_random, trial_of
 from .result import PairResult, Trial
 from .rows import folded_rows, left_of, rows_of, with_aliases, without_counterpart
 from .sides import Side
 from .sides.reading import as_given, side_of
+from .spectral import spectral_norms
 from .starting import matched
 from .state import Match, Matching
 from .ties import Ties, tied_rows, untied
@@ -105,6 +107,7 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
             *proof.notes,
             *mapped.notes,
             *merged_in_the_first(b, mapped.names),
+            *spectral_norms(a, b),
             *[trial.but_for for trial in proof.trials if trial.but_for][:1],
         ),
         seconds=time.perf_counter() - start,
@@ -196,18 +199,21 @@ def _lacking(matching: Matching, settled: set[str], is_same: bool) -> tuple[list
     for place, side in enumerate(matching.sides):
         known = (matching.matches, matching.taken)[place]
         owners = {side.parameters[piece.name].owner for piece in known}
-        left = [piece for piece in matching.pieces[place] if piece not in known and piece.name not in settled]
-        for piece in left:
-            others = [one for one in matching.pieces[1 - place] if class_of(one) == class_of(piece)]
+        left = pieces_named(
+            piece for piece in matching.pieces[place] if piece not in known and piece.name not in settled
+        )
+        for name, pieces in left.items():
+            about = class_of(pieces[0])
+            others = [one for one in matching.pieces[1 - place] if class_of(one) == about]
             counterparts = [one for one in others if one not in (matching.taken, matching.matches)[place]]
-            kind = NEUTRAL.get(piece.role or "") if class_of(piece) in matching.neutral else None
-            is_part = is_same or side.parameters[piece.name].owner in owners
-            if kind is None or piece.cut.count > 1 or counterparts or not is_part:
+            kind = NEUTRAL.get(pieces[0].role or "") if about in matching.neutral else None
+            is_part = is_same or side.parameters[name].owner in owners
+            if kind is None or len(pieces) < pieces[0].cut.count or counterparts or not is_part:
                 return [], {}
-            shape = side.parameters[piece.name].shape
-            rows.append(without_counterpart(piece.name, kind, shape, not place))
+            shape = side.parameters[name].shape
+            rows.append(without_counterpart(name, kind, shape, not place))
             if not place:
-                constants[piece.name] = float(kind == "ones")
+                constants[name] = float(kind == "ones")
     return rows, constants
 
 

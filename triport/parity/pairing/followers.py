@@ -22,6 +22,7 @@ from .beside import Found
 from .layouts import Layout
 from .observed import on_return
 from .sides import See, Side
+from .sides.cell import CellSide
 
 Call = tuple[str, int]
 
@@ -159,6 +160,8 @@ class CellFollower(_Follower):
     def _steer(self, path: str, part: Part, by_call: dict[Call, Found]) -> list[Any]:
         mindspore = import_mindspore()
         calls: list[list[Any]] = []
+        assert isinstance(self._side, CellSide)
+        added = self._side.added
 
         def is_tensor(value: Any) -> bool:
             return isinstance(value, mindspore.Tensor) and not isinstance(value, mindspore.Parameter)
@@ -178,7 +181,7 @@ class CellFollower(_Follower):
             for place, tensor in enumerate(calls[-1]):
                 gradient = self._handed_back(found, place, tuple(tensor.shape))
                 if gradient is not None and tensor.is_floating_point():
-                    self._side.added.append((tensor * mindspore.Tensor(gradient, tensor.dtype)).sum())
+                    added.append((tensor * mindspore.Tensor(gradient, tensor.dtype)).sum())
             return replaced(output, is_tensor, iter(steered))
 
         return [part.module.register_forward_pre_hook(before), part.module.register_forward_hook(after)]

@@ -9,7 +9,8 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from triport.converters.naming.steps import Regroup, Reshape
 from triport.reference_models.errors import counted
@@ -107,7 +108,24 @@ def plans_of(a: Parameters, b: Parameters) -> list[Plan]:
             plan = packed_plan(a, b, parts, blocks_of)
             if plan is not None and all((plan.a, plan.b) != (one.a, one.b) for one in found):
                 found.append(plan)
-    return found
+    return [*found, *_both_packed(a, b, found)]
+
+
+def _both_packed(a: Parameters, b: Parameters, plans: Sequence[Plan]) -> list[Plan]:
+    """Return plans of what is packed by three and by four: attention beside an LSTM, in small networks."""
+    if sum(math.prod(one.shape) for side in (a, b) for one in side.values()) > SMALL:
+        return []
+    by_four = next((plan for plan in plans if plan.what.startswith("4 packed")), None)
+    return [
+        replace(
+            plan,
+            a={**by_four.a, **plan.a},
+            b={**by_four.b, **plan.b},
+            what=f"{plan.what}, and {by_four.what}",
+        )
+        for plan in plans
+        if by_four is not None and plan.what.startswith("3 packed")
+    ]
 
 
 def flattened_plans(a: Parameters, b: Parameters, first: Plan) -> Iterator[Plan]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 
 from .comparing import SAME_OUTPUTS, Seen
 from .lacked import plans_without_biases
 from .matching import match_all
 from .pieces import Plan, key_of
-from .plans import blocked_plans, flattened_plans, plans_of
+from .plans import SMALL, blocked_plans, flattened_plans, plans_of
 from .proof import even, feed_of
 from .sides import Side
 from .state import Matching
@@ -17,6 +18,8 @@ from .steered import steered_sides
 Progress = Callable[[str], None]
 # cuts into more blocks than these cost more than they can tell
 _MOST_PIECES = 4000
+# ways to leave biases out that are tried with each way to cut what is packed
+_MOST_LACKED = 8
 # how much nearer the outputs must come for cuts that the shapes do not ask for
 _WORTH_CUTTING = 3.0
 # how far outputs are apart, at the least, where channels are in another order
@@ -73,15 +76,15 @@ def _matched(matching: Matching) -> tuple[Matching, Seen]:
 
 
 def _is_settled(matching: Matching, seen: Seen) -> bool:
-    return matching.is_complete and _same(matching, seen.apart)
+    """Whether outputs are equal with all that is matched, and nothing is left but what may do nothing."""
+    return matching.is_settled and _same(matching, seen.apart)
 
 
 def _says_more(found: tuple[Matching, Seen], than: tuple[Matching, Seen]) -> bool:
-    """Whether all is matched, and was not, or outputs are clearly nearer with all that is matched."""
-    complete = found[0].is_complete
-    if complete and than[0].is_complete:
-        return found[1].apart * _WORTH_CUTTING < than[1].apart
-    return complete
+    """Whether outputs are equal, or all is matched, and was not, or outputs are clearly nearer."""
+    if _is_settled(*found) or not found[0].is_complete:
+        return _is_settled(*found)
+    return not than[0].is_complete or found[1].apart * _WORTH_CUTTING < than[1].apart
 
 
 def _otherwise(first: Matching, apart: float, more: Iterable[Plan], are_same: bool) -> Matching | None:
@@ -95,7 +98,7 @@ def _otherwise(first: Matching, apart: float, more: Iterable[Plan], are_same: bo
     """
     a, b = (side.parameters for side in first.sides)
     plain = first.plan
-    plan = _nearest(first, apart, more)
+    plan = _nearest(first, apart, _with_lacked(first, more))
     if plan is plain and not are_same:
         plan = _nearest(first, apart, flattened_plans(a, b, plain))
         blocks = blocked_plans(a, b, plain)
@@ -144,6 +147,16 @@ def _nearest(first: Matching, apart: float, plans: Iterable[Plan]) -> Plan:
     return best
 
 
+def _with_lacked(first: Matching, plans: Iterable[Plan]) -> Iterator[Plan]:
+    """Yield plans, and in small networks each without biases that one side lacks too."""
+    is_small = sum(one.size for side in first.sides for one in side.parameters.values()) <= SMALL
+    for plan in plans:
+        yield plan
+        if is_small:
+            cut = Matching(*first.sides, plan, first.feed, first.progress)
+            yield from itertools.islice(plans_without_biases(cut), _MOST_LACKED)
+
+
 def _blocked(first: Matching, plans: Iterable[Plan]) -> Matching | None:
     """Return the first matching in blocks with which all is matched and outputs are equal.
 
@@ -154,7 +167,7 @@ def _blocked(first: Matching, plans: Iterable[Plan]) -> Matching | None:
         found = Matching(*first.sides, plan, first.feed, first.progress)
         if _same(found, found.start()):
             seen = match_all(found, found.look(0))
-            if _same(found, seen.apart) and found.is_complete:
+            if _is_settled(found, seen):
                 return found
     return None
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .comparing import Class, Seen, apart, class_of, projected, sketching
-from .pieces import Key, Piece, Plan, pieces_of, viewed
+from .pieces import Key, Piece, Plan, key_of, pieces_of, viewed
 from .sides import Side
 from .values import GAIN, NEUTRAL, common_value, own_value
 
@@ -53,8 +53,9 @@ class Matching:
             pieces_of(parameters, cuts, roles=True)
             for parameters, cuts in zip(self.parameters, (plan.a, plan.b), strict=True)
         )
-        self._forget_unknown_roles()
-        self.folded = self._folded()
+        lone = self._folded_beside_unknown()
+        self._forget_unknown_roles(lone)
+        self.folded = self._folded() | {key_of(self.parameters[0][name].shape) for name in lone}
         self.matches: dict[Piece, Match] = {}
         self.taken: dict[Piece, Match] = {}
         self.choices: list[Choice] = []
@@ -72,12 +73,39 @@ class Matching:
 
     # --- what is compared with what ---
 
-    def _forget_unknown_roles(self) -> None:
-        """Trust roles only among pieces of one size that all have one: a bare parameter may be anything."""
+    def _folded_beside_unknown(self) -> frozenset[str]:
+        """Return what is gone of BatchNorms that the second side has folded, beside parameters of no role.
+
+        Each has three tensors fewer there, and what it adds is the bias of the layer that it was folded into.
+        """
+        counts = [Counter(piece.key for piece in side) for side in self.pieces]
+        norms = [Counter(piece.key for piece in side if piece.role == "variance") for side in self.pieces]
+        gone = {
+            key
+            for key, count in norms[0].items()
+            if not norms[1][key] and counts[0][key] - counts[1][key] == 3 * count
+        }
+        parameters = self.parameters[0]
+        owners = {parameters[piece.name].owner for piece in self.pieces[0] if piece.role == "variance"}
+        return frozenset(
+            piece.name
+            for piece in self.pieces[0]
+            if piece.key in gone
+            and piece.role in ("scale", "mean", "variance")
+            and parameters[piece.name].owner in owners
+        )
+
+    def _forget_unknown_roles(self, known: frozenset[str]) -> None:
+        """Trust roles only among pieces of one size that all have one: a bare parameter may be anything.
+
+        Args:
+            known: names of the first side whose role is sure.
+        """
         sizes = {piece.key for side in self.pieces for piece in side if piece.role is None}
+        sure = (self.plan.lacked[0] | known, self.plan.lacked[1])
         self.pieces = tuple(
-            [replace(one, role=None) if one.key in sizes and one.name not in lacked else one for one in side]
-            for side, lacked in zip(self.pieces, self.plan.lacked, strict=True)
+            [replace(one, role=None) if one.key in sizes and one.name not in names else one for one in side]
+            for side, names in zip(self.pieces, sure, strict=True)
         )
 
     def _counts(self) -> tuple[Counter[Class], Counter[Class]]:
@@ -236,6 +264,16 @@ class Matching:
     def is_complete(self) -> bool:
         """Whether every piece of both sides is matched."""
         return len(self.matches) == len(self.pieces[0]) and len(self.taken) == len(self.pieces[1])
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every piece is matched, but for those that do nothing, of which one side has more."""
+        known = self.matches, self.taken
+        return bool(self.matches) and all(
+            piece in of_side or class_of(piece) in self.neutral
+            for side, of_side in zip(self.pieces, known, strict=True)
+            for piece in side
+        )
 
     def accept(self, match: Match) -> None:
         """Take a match, and give it values of its own."""

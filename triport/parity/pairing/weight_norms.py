@@ -94,10 +94,15 @@ def _older_hooks(module: Any) -> list[Any]:
 
 
 def _lacks(b: Side, a: Side, found: Normeds) -> bool:
-    """Return whether the other side has as many tensors fewer of the sizes of the magnitudes."""
+    """Return whether the other side has no place for the magnitudes.
+
+    It has as many tensors fewer of their sizes, or too few that could be magnitudes at all: a vector of which
+    it is known that it is added is none.
+    """
     here, there = (Counter(key_of(one.shape) for one in side.parameters.values()) for side in (a, b))
     magnitudes = Counter(key_of(a.parameters[one.magnitude].shape) for one in found.values())
-    return all(here[key] - there[key] >= count for key, count in magnitudes.items())
+    able = Counter(key_of(one.shape) for one in b.parameters.values() if one.role in (None, "scale"))
+    return all(here[key] - there[key] >= count or able[key] < count for key, count in magnitudes.items())
 
 
 def with_magnitudes(names: PairNames, normeds: Normeds) -> PairNames:
