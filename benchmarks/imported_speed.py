@@ -3,9 +3,9 @@
     python benchmarks/imported_speed.py [--names NAME...] [--runs N]
 
 Each network is exported by torch's TorchScript exporter (which folds BatchNorm), its graph is written as
-PyTorch source, and the two modules run in turn on the same images, on one thread: printed is the median of the
-ratios of the pairs. Reading the graph and writing the source is timed beside onnx2torch's conversion where that
-is installed and succeeds. Runs in an environment that has torch, timm, onnx, onnx_ir and onnxruntime.
+PyTorch source, and the two modules run in turn on the same images, on one thread: printed is the median of
+the ratios of the pairs. Reading the graph and writing the source is timed beside onnx2torch's conversion
+where that is installed and succeeds. Runs in an environment with torch, timm, onnx, onnx_ir and onnxruntime.
 """
 
 from __future__ import annotations
