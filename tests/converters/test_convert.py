@@ -321,7 +321,6 @@ def test_an_open_checkpoint_is_what_was_written(digits_ckpt):
 
 
 def test_a_graph_that_holds_no_tensor_fits_no_model(tmp_path, run_cli):
-    onnx = pytest.importorskip("onnx")
     ends = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["N"]) for name in "xy"]
     graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "net", ends[:1], ends[1:])
     onnx.save(onnx.helper.make_model(graph), tmp_path / "net.onnx")
