@@ -318,3 +318,11 @@ def test_an_open_checkpoint_is_what_was_written(digits_ckpt):
     checkpoint = open_checkpoint(digits_ckpt)
     assert all(np.array_equal(checkpoint.tensors[name].numpy(), expected[name]) for name in expected)
     assert replace(checkpoint).runtime == "mindspore"
+
+
+def test_a_graph_that_holds_no_tensor_fits_no_model(tmp_path, run_cli):
+    ends = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["N"]) for name in "xy"]
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "net", ends[:1], ends[1:])
+    onnx.save(onnx.helper.make_model(graph), tmp_path / "net.onnx")
+    done = run_cli("convert", tmp_path / "net.onnx", "--to", "pytorch", "-o", tmp_path / "net.pth")
+    assert done.exit_code == 2 and "fits no known model" in done.stderr

@@ -109,3 +109,15 @@ def test_a_list_that_is_joined_is_a_concatenation(tmp_path):
     proto = model(nodes, [value("x", "N", 3)], [value("y", "N", 6)], [])
     x = np.random.default_rng(2).normal(size=(2, 3)).astype("f")
     assert is_near(outputs_of(written(proto), [x], tmp_path), wanted(proto, x))
+
+
+@pytest.mark.parametrize("axes", [(0,), (0, 1)])
+def test_a_size_that_becomes_a_list_has_the_axes_that_are_put_in(axes):
+    nodes = [
+        make("Shape", ["x"], ["shape"]),
+        make("Gather", ["shape", "place"], ["size"], axis=0),
+        make("Unsqueeze", ["size", "axes"], ["made"]),
+    ]
+    place = onnx.numpy_helper.from_array(np.array(0, np.int64), "place")
+    made = facts_of(nodes, place, constant("axes", *axes)).value("made")
+    assert made.shape == (1,) * len(axes) and made.reshape(-1)[0] == "N"

@@ -46,7 +46,7 @@ def _problem(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
         close = f", and looks like {closest.spec.name}" if like else ""
         return f"{checkpoint.path}: {what} as it is{close}: {parts}"
     values = Counter(tensor.dtype for tensor in checkpoint.tensors.values())
-    odd, count = values.most_common(1)[0]
+    odd, count = next(iter(values.most_common(1)), ("", 0))  # a graph may hold none outside its branches
     if odd not in FLOATS and 2 * count > len(checkpoint.tensors):
         return (
             f"{checkpoint.path}: {what}: {count} of its {counted(len(checkpoint.tensors), 'tensor')} have "

@@ -109,7 +109,8 @@ class Facts:
         if len(arrays) < len(given) or not _is_bounded(node.op_type, arrays):
             return None
         if node.op_type in _MOVED:
-            return _moved(node, arrays, self.opset)
+            plain = _moved_in_lists(node.op_type, arrays)
+            return plain if plain is not None else _moved(node, arrays, self.opset)
         if node.op_type in _BY_ELEMENT:
             return _by_element(node, arrays, self.opset)
         return _computed(node, arrays, self.opset) if all(map(_is_known, arrays)) else None
@@ -173,6 +174,24 @@ def _is_bounded(op_type: str, arrays: list[np.ndarray]) -> bool:
             return False
         return bool(abs(numbers[1] - numbers[0]) // abs(numbers[2]) <= _MOST_ELEMENTS)
     return True
+
+
+def _moved_in_lists(op_type: str, arrays: list[np.ndarray]) -> np.ndarray | None:
+    """Return what the commonest moves make of numbers and lists of them, or None: most of a graph's sizes."""
+    first = arrays[0]
+    if op_type == "Identity":
+        return first
+    if op_type == "Concat":
+        return np.concatenate(arrays) if all(array.ndim == 1 for array in arrays) else None
+    if op_type == "Unsqueeze":
+        return first.reshape(1) if first.ndim == 0 and [a.size for a in arrays[1:]] == [1] else None
+    if op_type == "Squeeze":
+        return first.reshape(()) if first.shape == (1,) else None
+    if op_type == "Gather" and first.ndim == 1 and _is_known(arrays[1]):
+        places = arrays[1].reshape(-1)
+        if all(type(n) is int and -len(first) <= n < len(first) for n in places):
+            return _objects([first[n] for n in places]).reshape(arrays[1].shape)
+    return None
 
 
 def _moved(node: Any, arrays: list[np.ndarray], opset: int) -> np.ndarray | None:
