@@ -58,3 +58,9 @@ def test_it_goes_to_onnx(tmp_path: Path):
     (found,) = session.run(None, {session.get_inputs()[0].name: FEED["x"]})
     right = torch.view_as_real(module(torch.from_numpy(FEED["x"]))).detach().numpy()
     np.testing.assert_allclose(found, right, atol=1e-5)
+
+
+def test_parity_compares_both_parts(run_cli):
+    words = ("tests.parity.nets.modules:Complex", "--input", "2x4", "--runtimes", "pytorch")
+    done = run_cli("parity", *words)
+    assert done.exit_code == 0 and "Equal" in done.stdout and "Warning" not in done.stderr

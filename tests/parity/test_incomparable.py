@@ -1,4 +1,4 @@
-"""Outputs that cannot be compared are never called equal: those without elements, and complex numbers."""
+"""Outputs that cannot be compared are never called equal: those without elements, and half of a number."""
 
 import json
 
@@ -16,7 +16,6 @@ NETS = "tests.parity.nets.modules"
     [
         ("NoElements", "what it returns has no elements on inputs of 2x4"),
         ("NoElements(also=True)", "its output output_0 has no elements (2, 0)"),
-        ("Complex", "returns complex numbers"),
     ],
 )
 def test_parity_refuses_them(run_cli, net, message):
@@ -24,13 +23,10 @@ def test_parity_refuses_them(run_cli, net, message):
     assert done.exit_code == 2 and message in done.stderr and "Warning" not in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("net", "message"), [("NoElements", "has no elements"), ("Complex", "returns complex numbers")]
-)
-def test_convert_refuses_them(run_cli, tmp_path, net, message):
+def test_convert_refuses_them(run_cli, tmp_path):
     output = tmp_path / "net.onnx"
-    done = run_cli("convert", f"{NETS}:{net}", "--input", "2x4", "--to", "onnx", "-o", output)
-    assert done.exit_code == 2 and message in done.stderr and not output.exists()
+    done = run_cli("convert", f"{NETS}:NoElements", "--input", "2x4", "--to", "onnx", "-o", output)
+    assert done.exit_code == 2 and "has no elements" in done.stderr and not output.exists()
 
 
 def test_what_is_no_tensor_is_said_to_be_left_out(run_cli):

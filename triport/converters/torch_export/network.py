@@ -112,11 +112,6 @@ class TorchNet:
                 f"{self.name}: what it returns has no elements on inputs of {_shapes(arrays)}, so that "
                 "nothing of it can be compared. Give other sizes"
             )
-        if any(tensor.is_complex() for _, tensor in found.tensors):
-            raise ModuleError(
-                f"{self.name}: returns complex numbers, which no runtime of ONNX has. Return their parts: "
-                "torch.view_as_real(x)"
-            )
         names = [name for name, _ in found.tensors]
         if any(names):
             names = [name or f"output_{index}" for index, name in enumerate(names)]
