@@ -17,15 +17,23 @@ from triport.converters.formats import (
     open_checkpoint,
     same_payload,
 )
-from triport.converters.graphs.difference import differences
+from triport.converters.graphs.difference import differences, differences_of_all_outputs
 from triport.converters.identification.deciding import flow_stated
 from triport.converters.identification.fit import Fit
 from triport.converters.identification.identify import candidates
 from triport.converters.names import COUNTER_LEAF
+from triport.reference_models.errors import TriportError
 from triport.reference_models.result import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     import numpy as np
+
+# of images, where two files of no known model leave it free: any size, as long as both have the same
+_SIZE_PX = 224
+
+
+class ComparisonError(TriportError):
+    """Two files hold nothing that can be compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +74,8 @@ class Comparison:
     """Two checkpoints side by side; `model` is the one by whose canonical names they were compared.
 
     `graphs` says where the graphs differ that the files state or hold; `graphs_compared` is whether both do;
-    `notes` say which part of a file was compared, where it holds more than the model.
+    `notes` say which part of a file was compared, where it holds more than the model. `whole` is whether
+    everything in both was read: not so where an ONNX file has branches, loops or functions.
     """
 
     first: str
@@ -78,6 +87,7 @@ class Comparison:
     graphs: tuple[str, ...] = ()
     graphs_compared: bool = False
     notes: tuple[str, ...] = ()
+    whole: bool = True
     schema_version: ClassVar[int] = SCHEMA_VERSION
 
     @property
@@ -110,6 +120,7 @@ class Comparison:
             "differences": [difference.to_dict() for difference in self.differences],
             "not_compared": list(self.not_compared),
             "notes": list(self.notes),
+            "whole": self.whole,
         }
 
 
@@ -136,7 +147,19 @@ def compare_files(
 def compared(sides: SideBySide) -> Comparison:
     """Compare two checkpoints that stand side by side, as `compare_files` does."""
     fits = sides.fits
-    graphs = _graphs((sides.left, fits[0]), (sides.right, fits[1])) if fits else None
+    whole = all(map(_is_read_whole, (sides.left, sides.right)))
+    if fits:
+        graphs = _graphs((sides.left, fits[0]), (sides.right, fits[1]))
+    else:
+        graphs = _graphs_of_no_model(sides.left, sides.right) if whole else None
+    if not (sides.mine or sides.theirs or graphs is not None):
+        both = f"{sides.left.path} and {sides.right.path}"
+        if whole:
+            raise ComparisonError(f"{both}: neither has a tensor, so there is nothing to compare")
+        raise ComparisonError(
+            f"{both}: neither has a tensor outside of branches, loops and functions, which are not read here. "
+            "Compare what they compute: parity"
+        )
     return Comparison(
         str(sides.left.path),
         str(sides.right.path),
@@ -151,6 +174,7 @@ def compared(sides: SideBySide) -> Comparison:
             for one, fit in zip((sides.left, sides.right), fits or (), strict=False)
             for note in fit.notes
         ),
+        whole,
     )
 
 
@@ -199,6 +223,29 @@ def _graphs(first: tuple[Checkpoint, Fit], second: tuple[Checkpoint, Fit]) -> li
     if mine is None or theirs is None:
         return None
     return differences(mine, theirs, Path(name).name)
+
+
+def _is_read_whole(checkpoint: Checkpoint) -> bool:
+    if checkpoint.runtime != "onnx":
+        return True
+    from triport.converters.graphs.reader import is_read_whole
+
+    return is_read_whole(checkpoint)
+
+
+def _graphs_of_no_model(first: Checkpoint, second: Checkpoint) -> list[str] | None:
+    """Return where the graphs of two ONNX files differ; None where one is no ONNX file, or has no graph."""
+    if first.runtime != "onnx" or second.runtime != "onnx":
+        return None
+    # imports numpy, which files of weights do without
+    from triport.converters.graphs.reader import flow_of_file
+
+    mine, theirs = (
+        flow_of_file(one, {name: name for name in one.tensors}, _SIZE_PX) for one in (first, second)
+    )
+    if mine is None or theirs is None:
+        return None
+    return differences_of_all_outputs(mine, theirs, Path(second.path).name)
 
 
 def _common_model(left: Checkpoint, right: Checkpoint, with_head: bool) -> tuple[Fit, Fit] | None:

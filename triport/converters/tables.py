@@ -230,6 +230,13 @@ def comparison_lines(done: Comparison) -> Iterator[str]:
         return
     if done.graphs_compared:
         yield "  the graphs that the files hold or name are one"
-    elif done.model is not None:
-        yield "  the graphs are not compared: not both files hold or name one"
-    yield "Equal, bit for bit." if done.equal else f"Different: {counted(len(done.differences), 'tensor')}."
+    else:
+        yield "  the graphs are not compared: not both files hold or name one that is read whole"
+    if not done.whole:
+        yield "  not compared: what lies in branches, loops and functions of an ONNX graph"
+    where = "" if done.whole else ", in what was compared"
+    yield (
+        f"Equal, bit for bit{where}."
+        if done.equal
+        else f"Different: {counted(len(done.differences), 'tensor')}."
+    )

@@ -60,6 +60,25 @@ def differences(found: Flow, expected: Flow, model: str) -> list[str]:
     return problems + unused
 
 
+def differences_of_all_outputs(found: Flow, expected: Flow, other: str) -> list[str]:
+    """Return what differs between two files of no known model, whose outputs all belong to the network.
+
+    Args:
+        found: of one file.
+        expected: of the other one.
+        other: what the other file is called.
+    """
+    problems = differences(found, expected, other)
+    if len(found.outputs) != len(expected.outputs):
+        problems.append(f"{counted(len(found.outputs), 'output')}, {other} has {len(expected.outputs)}")
+    if problems:
+        return problems
+    keys = keys_of(in_order(expected)) | keys_of(in_order(found))
+    for name, mine, theirs in zip(found.output_names, found.outputs, expected.outputs, strict=False):
+        problems += _parting(mine, theirs, keys, f"at the output {name}", other)
+    return problems
+
+
 def _told_otherwise(found: Step, expected: Step, where: str, model: str) -> Iterator[str]:
     if found.op != expected.op:
         yield f"a {found.op} {where}{_origin(found)}, {model} has a {expected.op}"

@@ -13,6 +13,9 @@ from triport.converters.graphs.nodes import Described, read_graph
 from triport.converters.graphs.operators import GraphError, read_node
 from triport.converters.graphs.values import Known, Parameter, Unread
 
+# operators of ONNX that hold graphs
+_WITH_BODIES = frozenset(("If", "Loop", "Scan", "SequenceMap"))
+
 
 def flow_of_file(checkpoint: Checkpoint, names: Mapping[str, str], size_px: int) -> Flow | None:
     """Return the graph of an ONNX file; None where the file holds weights only, no node and no output.
@@ -63,6 +66,16 @@ def flow_of_file(checkpoint: Checkpoint, names: Mapping[str, str], size_px: int)
             f"{checkpoint.path}: no output of its graph depends on its input, so it is no network"
         )
     return Flow(tuple(results), _fixed_size(given[0]) if given else (None, None), tuple(output_names))
+
+
+def is_read_whole(checkpoint: Checkpoint) -> bool:
+    """Whether `flow_of_file` reads all of an ONNX file's graph: no body of a branch, a loop or a function.
+
+    Raises:
+        FormatError: the file is damaged.
+    """
+    nodes, _, _ = read_graph(WireReader(SourceFile(checkpoint.path)))
+    return not any(node.op in _WITH_BODIES or node.domain.split(" ")[0] == "function" for node in nodes)
 
 
 def _first_name(outputs: list[Described], values: Mapping[str, Known]) -> str:
