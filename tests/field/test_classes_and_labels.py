@@ -283,5 +283,5 @@ def test_a_line_with_two_classes(found, tmp_path):
     lines = path.read_text().splitlines()
     lines[3] += " n01440764 1 2 3 4 n01443537 1 2 3 4"
     path.write_text("\n".join(lines))
-    with pytest.raises(DatasetError, match=r"no labels file.*1 other lines"):
+    with pytest.raises(DatasetError, match=r"no labels file.*1 other line"):
         score(data, path)

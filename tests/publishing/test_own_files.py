@@ -157,7 +157,7 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path, value):
         (("other.onnx", "--net", "net.onnx"), "has its weights within: give the same file as SOURCE"),
         (("net.onnx", "--net", "net.onnx", "--net", "other.onnx"), "is published alone"),
         (("net.onnx", "--net", "w.safetensors"), "a file of weights alone is SOURCE"),
-        (("net.onnx", "--net", "net.onnx", "--input", "2x5"), "has 1 inputs (x), and --input is given 2"),
+        (("net.onnx", "--net", "net.onnx", "--input", "2x5"), "has 1 input (x), and --input is given 2"),
     ],
 )
 def test_what_makes_no_sense_is_one_message(run_cli, tmp_path, monkeypatch, words, message):

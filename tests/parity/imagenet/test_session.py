@@ -88,7 +88,7 @@ def test_rows_and_resume(evaluate, tmp_path):
     assert rows.read_bytes() == data
     assert {**resumed, "images_per_second": 0} == {**whole, "images_per_second": 0}
     other = evaluate(*words, "--resume", "--profile", "resize=40")
-    assert other.exit_code == 2 and "models: expected" in other.stderr
+    assert other.exit_code == 2 and "resize_px is 40 in this run, and 32 in the run" in other.stderr
 
 
 @pytest.mark.parametrize(
