@@ -157,7 +157,7 @@ def compared(sides: SideBySide) -> Comparison:
         if whole:
             raise ComparisonError(f"{both}: neither has a tensor, so there is nothing to compare")
         raise ComparisonError(
-            f"{both}: neither has a tensor outside of branches, loops and functions, which are not read here. "
+            f"{both}: neither has a tensor outside of branches, loops and functions, which are not read. "
             "Compare what they compute: parity"
         )
     return Comparison(

@@ -82,7 +82,10 @@ def test_an_existing_file_is_not_overwritten(whole, dataset, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"identity": {**IDENTITY, "versions": {"fake": "2"}}}, 'versions, fake is "2" in this run, and "1" in the run'),
+        (
+            {"identity": {**IDENTITY, "versions": {"fake": "2"}}},
+            'versions, fake is "2" in this run, and "1" in the run',
+        ),
         ({"batch_size": 9}, "batch_size is 9 in this run, and 8 in the run"),
         ({"identity": {"model": "colours"}}, "versions is not stated in this run"),
     ],
