@@ -91,7 +91,7 @@ def test_a_weight_changed_in_the_ledger_too_is_found_by_the_map(own_folder):
         (lambda v: v["nets"][1].update(file="model.safetensors"), "files", "lists model_b"),
         (lambda v: v.update(accuracy=99.9), "manifest", "accuracy"),
         (lambda v: v.update(model="resnet50"), "manifest", "model"),
-        (lambda v: v["files"]["model.onnx"].update(what="the best"), "claims", "'the best'"),
+        (lambda v: v["files"]["model.onnx"].update(what="the best"), "claims", '"the best"'),
     ],
 )
 def test_a_manifest_that_contradicts_the_files_is_found(own_folder, change, check, message):

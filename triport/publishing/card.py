@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 import yaml
 
+from triport.converters.formats import as_stated
 from triport.reference_models.errors import counted
 
 from .folder import CARD_FILE
@@ -109,13 +110,13 @@ def problems_of(text: str, expected: str) -> Iterator[str]:
     for key in [key for key in (*stated, *(set(found) - set(stated))) if key != "model-index"][:20]:
         if found.get(key) != stated.get(key):
             yield (
-                f"{CARD_FILE}: {str(key)[:40]!r} is {str(found.get(key))[:100]!r}, the manifest says "
-                f"{stated.get(key)!r}"
+                f"{CARD_FILE}: {as_stated(key)} is {as_stated(found.get(key))}, the manifest says "
+                f"{as_stated(stated.get(key))}"
             )
     theirs, ours = (rest.splitlines() for _, _, rest in parts)
     for line in theirs:
         if line not in ours:
-            yield f"{CARD_FILE}: says {line[:200]!r}, which the manifest does not"
+            yield f"{CARD_FILE}: says {as_stated(line)}, which the manifest does not"
             return
     yield f"{CARD_FILE}: is not the card that the manifest makes"
 

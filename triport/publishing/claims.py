@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from triport.converters.formats import as_stated
 from triport.converters.identification.published_weights import published_as, why_not
 from triport.converters.published import MANIFEST, MODEL_FILE
 from triport.parity.judge.tolerance import FLOAT32
@@ -40,7 +41,7 @@ def _model_problems(spec: ModelSpec, values: Mapping[str, Any]) -> Iterator[str]
     }
     for key, right in expected.items():
         if values[key] != right:
-            yield f"{key} is {values[key]!r}, of {spec.name} it is {right!r}"
+            yield f"{key} is {as_stated(values[key])}, of {spec.name} it is {as_stated(right)}"
     classes = values["classes"]
     if len(classes) != values["num_classes"]:
         yield f"num_classes is {values['num_classes']}, and it names {len(classes)}"
@@ -50,17 +51,17 @@ def _model_problems(spec: ModelSpec, values: Mapping[str, Any]) -> Iterator[str]
     stated = values["classes_stated_by"]
     if stated != CLASSES_GIVEN:
         if stated != classes_stated_by(False, values["num_classes"], weights):
-            yield f"its classes' names are {stated!r}, which nothing shows"
+            yield f"its classes' names are {as_stated(stated)}, which nothing shows"
         if tuple(classes) != read_classes(None, values["num_classes"]):
             yield f"its classes' names are not {stated}"
     try:
         if license_of(values["license"]) != values["license"]:
-            yield f"license is {values['license']!r}, SPDX writes {license_of(values['license'])!r}"
+            yield f"license is {as_stated(values['license'])}, SPDX writes {license_of(values['license'])}"
     except LicenseError:
-        yield f"license is {values['license']!r}, which SPDX does not list"
+        yield f"license is {as_stated(values['license'])}, which SPDX does not list"
     for name, entry in values["files"].items():
         if entry["what"] != what_of(name):
-            yield f"calls {name} {entry['what']!r}, it is {what_of(name)!r}"
+            yield f"calls {name} {as_stated(entry['what'])}, it is {as_stated(what_of(name))}"
 
 
 def _origin_problems(spec: ModelSpec, values: Mapping[str, Any]) -> Iterator[str]:
@@ -81,7 +82,7 @@ def _origin_problems(spec: ModelSpec, values: Mapping[str, Any]) -> Iterator[str
     }
     for key, right in expected.items():
         if source[key] != right:
-            yield f"source.{key} is {source[key]!r}, expected {right!r}"
+            yield f"source.{key} is {as_stated(source[key])}, expected {as_stated(right)}"
     published = [figure for figure in values["accuracy"] if figure["kind"] == "published"]
     theirs = list(figures_of_publisher(spec, weights))
     for figure in published:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from triport.converters.formats.source import CHUNK_BYTES, FormatError, SourceFile
 from triport.reference_models.errors import counted
@@ -308,6 +309,11 @@ def short(name: str, limit: int = 120) -> str:
     """Return a name for a message: printable, and cut where it is longer than any real one."""
     text = name if len(name) <= limit else name[:limit] + "..."
     return text if text.isprintable() else ascii(text)[1:-1]
+
+
+def as_stated(value: Any) -> str:
+    """Return a value of a JSON or YAML document as JSON writes it, for a message: printable, and cut."""
+    return short(json.dumps(value, default=str))
 
 
 @dataclass(frozen=True)

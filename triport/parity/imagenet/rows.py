@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from triport.converters.formats import short
+from triport.converters.formats import as_stated, short
 from triport.reference_models.errors import TriportError, counted, listed
 
 from .appending import AppendedFile, AppendError
@@ -60,7 +60,7 @@ def _differences(now: Any, before: Any, what: str = "") -> Iterator[str]:
 
 
 def _said(value: Any) -> str:
-    return "not stated" if value is _ABSENT else short(json.dumps(value))
+    return "not stated" if value is _ABSENT else as_stated(value)
 
 
 class RowFile:

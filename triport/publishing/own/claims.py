@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from triport.converters.formats import as_stated
 from triport.converters.published import MANIFEST, MODEL_FILE
 from triport.parity.candidates import GIVEN_FILE
 from triport.parity.judge.tolerance import FLOAT32
@@ -27,9 +28,9 @@ def claim_problems(folder: Path, values: Mapping[str, Any]) -> Iterator[str]:
 def _license_problems(values: Mapping[str, Any]) -> Iterator[str]:
     try:
         if license_of(values["license"]) != values["license"]:
-            yield f"license is {values['license']!r}, SPDX writes {license_of(values['license'])!r}"
+            yield f"license is {as_stated(values['license'])}, SPDX writes {license_of(values['license'])}"
     except LicenseError:
-        yield f"license is {values['license']!r}, which SPDX does not list"
+        yield f"license is {as_stated(values['license'])}, which SPDX does not list"
 
 
 def _file_problems(values: Mapping[str, Any]) -> Iterator[str]:
@@ -51,7 +52,7 @@ def _file_problems(values: Mapping[str, Any]) -> Iterator[str]:
             yield f"its map leads from {ends[0]} to {ends[1]}, which are not the two networks'"
     for name, entry in values["files"].items():
         if entry["what"] != what_of(name):
-            yield f"calls {name} {entry['what']!r}, it is {what_of(name)!r}"
+            yield f"calls {name} {as_stated(entry['what'])}, it is {as_stated(what_of(name))}"
 
 
 def _parity_problems(values: Mapping[str, Any]) -> Iterator[str]:

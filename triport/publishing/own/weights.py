@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from triport.converters.formats import Checkpoint, open_checkpoint, short
+from triport.converters.formats import Checkpoint, as_stated, open_checkpoint, short
 from triport.converters.naming.fitting import fit_names
 from triport.converters.naming.reading import read_names
 from triport.converters.naming.row_tensors import tensors_of
@@ -211,7 +211,8 @@ def map_problems(folder: Path, entry: Mapping[str, Any]) -> Iterator[str]:
     """Yield where the map does not make the second network's file of the first's."""
     file = read_names(folder / NAMES_FILE)
     if file.standing != entry["standing"]:
-        yield f"{MANIFEST}: says that the map is {entry['standing']!r}, it is {file.standing!r}"
+        said, right = as_stated(entry["standing"]), as_stated(file.standing)
+        yield f"{MANIFEST}: says that the map is {said}, it is {right}"
     checkpoint = open_checkpoint(folder / entry["source"])
     try:
         made = tensors_of(checkpoint, fit_names(checkpoint, file, into=entry["into"]))
