@@ -542,7 +542,7 @@ def fewer_classes(values):
         (great_noise, "nothing is proven then"),
         (wide_tolerance, "and the model's noise only"),
         (of_another_file, "no published file of this model"),
-        (another_proof, "source.proof is 'the publisher said so'"),
+        (another_proof, 'source.proof is "the publisher said so"'),
         (other_steps, "prepares images by"),
         (fewer_classes, "and it names 9"),
     ],
