@@ -158,7 +158,11 @@ def test_doctor_follows_the_protocol(run_cli):
 
 @pytest.mark.parametrize(
     ("options", "problem"),
-    [({}, "--input"), ({"inputs": ["1x3x8x8"]}, "mat1 and mat2 shapes cannot be multiplied")],
+    [
+        ({}, "--input"),
+        ({"inputs": [6.5]}, "found a float"),
+        ({"inputs": ["1x3x8x8"]}, "mat1 and mat2 shapes cannot be multiplied"),
+    ],
 )
 def test_to_onnx_says_what_it_takes(options, problem, tmp_path):
     import torch
@@ -168,10 +172,11 @@ def test_to_onnx_says_what_it_takes(options, problem, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_to_onnx_converts_a_module(tmp_path):
+@pytest.mark.parametrize("shape", ["2x6", (2, 6)])
+def test_to_onnx_converts_a_module(shape, tmp_path):
     import torch
 
-    done = triport.to_onnx(torch.nn.Linear(6, 3), tmp_path / "x.onnx", inputs=["2x6"])
+    done = triport.to_onnx(torch.nn.Linear(6, 3), tmp_path / "x.onnx", inputs=[shape])
     assert done.passed and follows_protocol(done)["comparison"]["verdict"] == "equal"
 
 

@@ -48,7 +48,7 @@ def parity(*what: PathLike, progress: Progress = quiet, **options: Unpack[Parity
     Args:
         *what: models, which get seeded weights in which no value is left at its initial one; or files and
             what `fetch` takes, every further one of which is compared with the first too; or, with `inputs`,
-            networks of your own.
+            networks of your own, each by the text that names what makes it: "package.module:factory".
         progress: is told each step.
         **options: weights, runtimes, precision, layers, ... as `triport.parity.session.Request` has them.
 

@@ -13,6 +13,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 from triport.converters.formats.tensors import short
 from triport.reference_models.errors import TriportError
@@ -84,6 +85,24 @@ def parse_input(text: str) -> InputSpec:
     if len(set(named)) < len(named) and len({*zip(free, shape, strict=True)}) > len({*free}):
         raise InputSpecError(f"--input {short(text)}: one free axis has two sizes")
     return InputSpec(shape, dtype, match["name"], free if named else (), _values(match, text, dtype))
+
+
+def spec_of(given: InputSpec | str | Sequence[int]) -> InputSpec:
+    """Return an input as a caller of the library describes it: as `--input` does, or by its shape (float32).
+
+    Raises:
+        InputSpecError: it is none of these.
+    """
+    if isinstance(given, InputSpec):
+        return given
+    if isinstance(given, str):
+        return parse_input(given)
+    if isinstance(given, Sequence) and all(isinstance(size, Integral) for size in given):
+        return parse_input("x".join(map(str, given)) or "()")
+    raise InputSpecError(
+        f"inputs: expected texts such as 2x3x32x32, or shapes such as (2, 3, 32, 32); found a "
+        f"{type(given).__name__}"
+    )
 
 
 def _values(match: re.Match[str], text: str, dtype: str) -> Integers | None:

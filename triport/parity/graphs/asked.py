@@ -7,7 +7,7 @@ from pathlib import Path
 
 from triport.converters.mindir.asked import OF_WEIGHTS, AskedError
 from triport.converters.networks.factories import Made
-from triport.converters.networks.input_specs import parse_input
+from triport.converters.networks.input_specs import spec_of
 from triport.converters.request import Request
 
 from .convert import convert_cell, convert_mindir
@@ -41,7 +41,7 @@ def convert_asked(source: Path | None, request: Request, progress: Callable[[str
         )
     if source is not None:
         raise AskedError(f"{source}: give a file or --cell, not both (parameters: --checkpoint)")
-    specs = [parse_input(one) if isinstance(one, str) else one for one in request.inputs]
+    specs = list(map(spec_of, request.inputs))
     for spec in specs:
         if spec.name or spec.free or spec.values:
             raise AskedError(

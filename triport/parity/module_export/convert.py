@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from triport.converters.mindir.asked import OF_WEIGHTS
-from triport.converters.networks.input_specs import InputSpec, parse_input
+from triport.converters.networks.input_specs import InputSpec, spec_of
 from triport.converters.onnx_export.written_model import OPSETS
 from triport.converters.request import Request
 from triport.converters.torch_export.network import ModuleError, TorchNet
@@ -90,7 +90,7 @@ def _check(name: str, request: Request) -> list[InputSpec]:
         )
     if request.output is not None and request.output.suffix.lower() != ".onnx":
         raise ConvertModuleError(f"{request.output}: an ONNX file's name ends in .onnx")
-    specs = [parse_input(one) if isinstance(one, str) else one for one in request.inputs]
+    specs = list(map(spec_of, request.inputs))
     for spec in specs:
         if spec.dtype == "bfloat16":
             raise ConvertModuleError(f"--input {spec}: inputs of bfloat16 are not supported, NumPy has none")
