@@ -128,7 +128,7 @@ def test_an_image_that_is_gone(images, rows, monkeypatch):
         ),
         pytest.param(
             ("--precision", "float16"),
-            'models 1, precision is "float16" in this run, and "float32" in the run that wrote',
+            'precision is "float16" in this run, and "float32" in the run that wrote the rows',
             marks=pytest.mark.slow,
         ),
         (("--batch-size", "16"), "batch_size is 16 in this run, and 8 in the run that wrote the rows"),
