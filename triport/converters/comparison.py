@@ -18,6 +18,7 @@ from triport.converters.formats import (
     same_payload,
 )
 from triport.converters.graphs.difference import differences, differences_of_all_outputs
+from triport.converters.graphs.stored import stored_flow
 from triport.converters.identification.deciding import flow_stated
 from triport.converters.identification.fit import Fit
 from triport.converters.identification.identify import candidates
@@ -75,7 +76,8 @@ class Comparison:
 
     `graphs` says where the graphs differ that the files state or hold; `graphs_compared` is whether both do;
     `notes` say which part of a file was compared, where it holds more than the model. `whole` is whether
-    everything in both was read: not so where an ONNX file has branches, loops or functions.
+    all that both hold was compared: not so where an ONNX file has branches, loops or functions, or where the
+    graphs of two ONNX files are not compared.
     """
 
     first: str
@@ -174,7 +176,7 @@ def compared(sides: SideBySide) -> Comparison:
             for one, fit in zip((sides.left, sides.right), fits or (), strict=False)
             for note in fit.notes
         ),
-        whole,
+        whole and not (graphs is None and sides.left.runtime == sides.right.runtime == "onnx"),
     )
 
 
@@ -222,7 +224,12 @@ def _graphs(first: tuple[Checkpoint, Fit], second: tuple[Checkpoint, Fit]) -> li
     (mine, _), (theirs, name) = sides
     if mine is None or theirs is None:
         return None
-    return differences(mine, theirs, Path(name).name)
+    found = differences(mine, theirs, Path(name).name)
+    if found or _same_operators(first[0], second[0]):
+        return found
+    # steps that the model has not may mean something else in another version
+    expected = stored_flow(first[1].spec.name)
+    return found if expected is not None and not differences(mine, expected, "the model") else None
 
 
 def _is_read_whole(checkpoint: Checkpoint) -> bool:
@@ -233,9 +240,22 @@ def _is_read_whole(checkpoint: Checkpoint) -> bool:
     return is_read_whole(checkpoint)
 
 
-def _graphs_of_no_model(first: Checkpoint, second: Checkpoint) -> list[str] | None:
-    """Return where the graphs of two ONNX files differ; None where one is no ONNX file, or has no graph."""
+def _same_operators(first: Checkpoint, second: Checkpoint) -> bool:
+    """Whether two files are not both ONNX, or are of one version of the operators."""
     if first.runtime != "onnx" or second.runtime != "onnx":
+        return True
+    from triport.converters.graphs.reader import opsets_of
+
+    return opsets_of(first) == opsets_of(second)
+
+
+def _graphs_of_no_model(first: Checkpoint, second: Checkpoint) -> list[str] | None:
+    """Return where the graphs of two ONNX files differ; None where that cannot be told.
+
+    An operator of one name, and what it does without an attribute, may be another one in another version:
+    softmax changed its axis with opset 13.
+    """
+    if first.runtime != "onnx" or second.runtime != "onnx" or not _same_operators(first, second):
         return None
     # imports numpy, which files of weights do without
     from triport.converters.graphs.reader import flow_of_file

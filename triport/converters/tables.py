@@ -231,9 +231,10 @@ def comparison_lines(done: Comparison) -> Iterator[str]:
     if done.graphs_compared:
         yield "  the graphs that the files hold or name are one"
     else:
-        yield "  the graphs are not compared: not both files hold or name one that is read whole"
-    if not done.whole:
-        yield "  not compared: what lies in branches, loops and functions of an ONNX graph"
+        yield (
+            "  the graphs are not compared: not both files hold or name one, of one opset and without branches, "
+            "loops and functions"
+        )
     where = "" if done.whole else ", in what was compared"
     yield (
         f"Equal, bit for bit{where}."

@@ -71,6 +71,26 @@ def read_graph(reader: WireReader) -> tuple[list[Node], list[Described], list[De
     return nodes, inputs, outputs
 
 
+def read_opsets(reader: WireReader) -> dict[str, int]:
+    """Return which version of each domain's operators a file is written in.
+
+    Raises:
+        FormatError: it is damaged.
+    """
+    found: dict[str, int] = {}
+    for outer in reader.fields(0, reader.source.size, "the model"):
+        if outer.number != 8 or outer.wire != LENGTH:
+            continue
+        domain, version = "", 0
+        for part in _parts(reader, outer, "an opset"):
+            if part.number == 1 and part.wire == LENGTH:
+                domain = reader.text(part, "an opset's domain")
+            elif part.number == 2 and part.wire == VARINT:
+                version = part.value
+        found["" if domain == "ai.onnx" else domain] = version
+    return found
+
+
 def _function(reader: WireReader, outer: Field) -> tuple[str, str]:
     """Return domain and name of a function of the model's own: it comes before an operator of that name."""
     name = domain = ""

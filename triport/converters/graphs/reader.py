@@ -9,7 +9,7 @@ from triport.converters.formats.source import SourceFile
 from triport.converters.formats.wire import WireReader
 from triport.converters.graphs.constants import MAX_CONSTANT, Constant, constant_from
 from triport.converters.graphs.flow import IMAGES, Flow, Step
-from triport.converters.graphs.nodes import Described, read_graph
+from triport.converters.graphs.nodes import Described, read_graph, read_opsets
 from triport.converters.graphs.operators import GraphError, read_node
 from triport.converters.graphs.values import Known, Parameter, Unread
 
@@ -76,6 +76,15 @@ def is_read_whole(checkpoint: Checkpoint) -> bool:
     """
     nodes, _, _ = read_graph(WireReader(SourceFile(checkpoint.path)))
     return not any(node.op in _WITH_BODIES or node.domain.split(" ")[0] == "function" for node in nodes)
+
+
+def opsets_of(checkpoint: Checkpoint) -> dict[str, int]:
+    """Return which version of each domain's operators an ONNX file is written in.
+
+    Raises:
+        FormatError: the file is damaged.
+    """
+    return read_opsets(WireReader(SourceFile(checkpoint.path)))
 
 
 def _first_name(outputs: list[Described], values: Mapping[str, Known]) -> str:
