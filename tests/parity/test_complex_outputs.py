@@ -13,6 +13,9 @@ from triport.converters.networks.foreign import parameters_in
 from triport.converters.networks.input_specs import InputSpec
 from triport.converters.networks.module import of_module
 from triport.converters.request import Request
+from triport.parity.judge.comparison import compare
+from triport.parity.judge.difference import difference
+from triport.parity.judge.noise import noises_of
 from triport.parity.module_export.convert import convert_module
 from triport.parity.runtimes.pytorch import PyTorchRunner
 
@@ -64,3 +67,13 @@ def test_parity_compares_both_parts(run_cli):
     words = ("tests.parity.nets.modules:Complex", "--input", "2x4", "--runtimes", "pytorch")
     done = run_cli("parity", *words)
     assert done.exit_code == 0 and "Equal" in done.stdout and "Warning" not in done.stderr
+
+
+@pytest.mark.parametrize("part", ["real", "imag"])
+def test_the_judge_sees_both_parts(part):
+    right = np.array([3 + 4j, 1 - 2j], np.complex64)
+    moved = right.copy()
+    setattr(moved, part, getattr(moved, part) * 1.01)
+    assert difference(right, right) == 0 and difference(moved, right) > 5e-3
+    assert not compare(right, moved, 1e-3).passed and compare(right, right, 1e-3).passed
+    assert noises_of([[right], [moved]])[0].size > 5e-3

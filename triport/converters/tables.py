@@ -232,8 +232,8 @@ def comparison_lines(done: Comparison) -> Iterator[str]:
         yield "  the graphs that the files hold or name are one"
     else:
         yield (
-            "  the graphs are not compared: not both files hold or name one, of one opset and without branches, "
-            "loops and functions"
+            "  the graphs are not compared: not both files hold or name one, of one opset and without "
+            "branches, loops and functions"
         )
     where = "" if done.whole else ", in what was compared"
     yield (

@@ -14,9 +14,10 @@ from triport.converters.environment import import_torch
 from triport.converters.mindir.outputs import unique
 from triport.converters.networks.factories import users_code
 from triport.converters.networks.input_specs import InputSpec, InputSpecError, network_inputs
-from triport.converters.networks.real_numbers import real_numbers
 from triport.reference_models.errors import TriportError, counted
+from triport.reference_models.real_numbers import real_numbers
 
+from .arrays import array_of
 from .outputs import flatten
 
 PREFIX = "net."  # of the Module's names inside of what is exported
@@ -250,8 +251,7 @@ def _wrap(torch: Any, module: Any, keywords: Sequence[str | None]) -> Any:
 
 
 def _array(torch: Any, tensor: Any) -> np.ndarray:
-    tensor = tensor.detach().resolve_conj().resolve_neg()
-    return real_numbers((tensor.float() if tensor.dtype == torch.bfloat16 else tensor).cpu().numpy())
+    return real_numbers(array_of(tensor.float() if tensor.dtype == torch.bfloat16 else tensor))
 
 
 def _shapes(arrays: Sequence[np.ndarray]) -> str:

@@ -13,8 +13,8 @@ import onnx
 
 from triport.converters.mindir.outputs import flatten
 from triport.converters.mindir.quiet import compiling, silenced
-from triport.converters.networks.real_numbers import real_numbers
 from triport.parity.judge.noise import nudged
+from triport.reference_models.real_numbers import real_numbers
 
 ONNX_RUNTIME, REFERENCE_IMPLEMENTATION = "ONNX Runtime", "ONNX's reference implementation"
 FATAL = 4  # of ONNX Runtime's log: what it refuses is raised as well, and said by us

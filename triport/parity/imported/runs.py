@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from triport.converters.onnx_import.targets import Target
+from triport.converters.torch_export.arrays import array_of
 from triport.converters.torch_export.dispatch_mode import dispatch_mode
 from triport.parity.judge.noise import nudged
 
@@ -89,7 +90,7 @@ def _array(tensor: Any) -> np.ndarray:
                 tensor.contiguous().view(torch.uint16 if tensor.element_size() == 2 else torch.uint8).numpy()
             )
             return raw.view(getattr(ml_dtypes, numpy_name)).reshape(tuple(tensor.shape))
-    return np.asarray(tensor.resolve_conj().numpy())
+    return array_of(tensor)
 
 
 _VIEWED = {

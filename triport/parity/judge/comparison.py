@@ -9,6 +9,7 @@ import numpy as np
 
 from triport.reference_models.errors import TriportError
 from triport.reference_models.network import Arrays
+from triport.reference_models.real_numbers import real_numbers
 
 from .difference import distance, largest_value, relative, without
 from .tolerance import share_of, worst_of
@@ -58,6 +59,7 @@ def compare(
     Raises:
         ComparisonError: the shapes differ, or there is nothing to compare.
     """
+    reference, candidate = real_numbers(reference), real_numbers(candidate)
     if reference.shape != candidate.shape or reference.size == 0:
         raise ComparisonError(
             f"{output} cannot be compared: the reference has shape {reference.shape}, the candidate "

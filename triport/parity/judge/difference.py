@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
+from triport.reference_models.real_numbers import real_numbers
+
+
+def numbers(array: np.ndarray) -> np.ndarray:
+    """Return an array in float64, a complex one (...) as its two parts (..., 2)."""
+    return real_numbers(np.asarray(array)).astype(np.float64, copy=False)
+
 
 def largest_value(array: np.ndarray) -> float:
     """Return the largest absolute value; 0 of an empty array, not finite where a value is not."""
-    return float(np.abs(np.asarray(array, np.float64)).max(initial=0.0))
+    return float(np.abs(numbers(array)).max(initial=0.0))
 
 
 def distance(a: np.ndarray, b: np.ndarray) -> float:
     """Return max|a - b|; NaN where either has one."""
-    return float(np.abs(np.asarray(a, np.float64) - b).max(initial=0.0))
+    return float(np.abs(numbers(a) - numbers(b)).max(initial=0.0))
 
 
 def relative(apart: float, largest: float) -> float:
@@ -28,9 +35,9 @@ def difference(found: np.ndarray, right: np.ndarray) -> float:
     Infinite where the shapes differ, where NaN and infinity are not in the same places, and where nothing but
     zeros is right and something else was found.
     """
+    found, right = numbers(found), numbers(right)
     if found.shape != right.shape:
         return np.inf
-    found, right = np.asarray(found, np.float64), np.asarray(right, np.float64)
     finite = np.isfinite(right)
     if not np.array_equal(found[~finite], right[~finite], equal_nan=True):
         return np.inf

@@ -18,7 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .difference import distance, relative
+from triport.reference_models.real_numbers import real_numbers
+
+from .difference import distance, numbers, relative
 from .tolerance import FLOAT32
 
 STEP = 2 * FLOAT32.rounding  # to the next number of float32
@@ -60,7 +62,7 @@ def spread(draws: Iterable[np.ndarray], largest: float, where: np.ndarray | None
 
     It is of the places `where`, of all by default; NaN where a draw has one.
     """
-    first, *others = (np.asarray(draw, np.float64) for draw in draws)
+    first, *others = map(numbers, draws)
     if where is not None:
         first, others = first[where], [draw[where] for draw in others]
     found = float(np.max([distance(draw, first) for draw in others]))
@@ -87,6 +89,7 @@ def whole_noise(draws: Iterable[np.ndarray], right: np.ndarray) -> Noise:
 
 
 def _noise(runs: Sequence[np.ndarray], right: np.ndarray) -> Noise:
+    runs, right = [*map(real_numbers, runs)], real_numbers(right)
     if any(run.shape != right.shape for run in runs):
         return Noise(np.inf, np.ones(right.shape, bool))
     finite = np.logical_and.reduce([np.isfinite(one) for one in (right, *runs)])

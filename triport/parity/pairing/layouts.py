@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from triport.converters.networks.real_numbers import real_numbers
+from triport.reference_models.real_numbers import real_numbers
 
 from .pieces import squeezed
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from triport.converters.environment import import_mindspore, import_torch
+from triport.converters.torch_export.arrays import array_of
 from triport.parity.subjects.nesting import leaves, replaced
 from triport.reference_models.modules import Part
 
@@ -84,8 +85,7 @@ class _TorchHooks(_Hooks):
         return isinstance(value, self._torch.Tensor)
 
     def array(self, tensor: Any) -> np.ndarray:
-        found: np.ndarray = tensor.detach().resolve_conj().resolve_neg().numpy().copy()
-        return found
+        return array_of(tensor).copy()
 
     def tensor(self, array: np.ndarray, like: Any) -> Any:
         return self._torch.from_numpy(np.array(array)).to(like.dtype)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from triport.converters.environment import import_torch
+from triport.converters.torch_export.arrays import array_of
 from triport.parity.subjects.nesting import leaves, replaced
 from triport.reference_models.modules import Part
 
@@ -145,7 +146,7 @@ class _Told(Wrapped):
             self._taken.gradients[call] = kept
 
             def keep(place: int, gradient: Any) -> None:
-                kept[place] = gradient.detach().resolve_conj().resolve_neg().numpy().copy()
+                kept[place] = array_of(gradient).copy()
 
             others = []
             for place, tensor in enumerate(tensors):
@@ -157,9 +158,7 @@ class _Told(Wrapped):
 
         def after(output: Any) -> None:
             tensors = leaves(output, is_tensor)
-            self._taken.outputs[path, counts[path]] = [
-                one.detach().resolve_conj().resolve_neg().numpy().copy() for one in tensors
-            ]
+            self._taken.outputs[path, counts[path]] = [array_of(one).copy() for one in tensors]
 
         return [
             part.module.register_forward_pre_hook(before, with_kwargs=True),

@@ -10,7 +10,6 @@ import numpy as np
 
 from triport.converters import environment
 from triport.converters.environment import import_mindspore as framework
-from triport.converters.networks.real_numbers import real_numbers
 from triport.parity.calls import Beside, Call, Feed, Module, Visit
 from triport.parity.device import Device, DeviceError, parse_device
 from triport.parity.kernels.approximations import Approximation
@@ -23,6 +22,7 @@ from triport.parity.subjects.outputs import named_outputs
 from triport.parity.subjects.parameters import by_their_names, matched
 from triport.reference_models.kinds import kind_of
 from triport.reference_models.network import Arrays, Network
+from triport.reference_models.real_numbers import real_numbers
 
 NAME, LABEL, LOADS, TITLE = "mindspore", "mindspore", "mindspore", "MindSpore"
 BY_DEFAULT = True

@@ -13,7 +13,7 @@ import numpy as np
 
 from triport.converters import environment
 from triport.converters.environment import import_torch as framework
-from triport.converters.networks.real_numbers import real_numbers
+from triport.converters.torch_export.arrays import array_of
 from triport.parity.calls import Beside, Call, Feed, Module, Visit, input_name
 from triport.parity.device import Device, DeviceError, parse_device
 from triport.parity.kernels.approximations import Approximation, approximated
@@ -27,6 +27,7 @@ from triport.parity.subjects.outputs import named_outputs
 from triport.parity.subjects.parameters import by_their_names, matched, shared_parameters
 from triport.reference_models.kinds import KINDS, kind_of
 from triport.reference_models.network import Arrays, Network
+from triport.reference_models.real_numbers import real_numbers
 
 NAME, LABEL, LOADS, TITLE = "pytorch", "pytorch", "pytorch", "PyTorch"
 BY_DEFAULT = True
@@ -304,8 +305,7 @@ class PyTorchRunner:
     def _array(self, tensor: Any) -> np.ndarray:
         if tensor.dtype == self._torch.bfloat16:
             tensor = tensor.float()
-        array: np.ndarray = tensor.detach().resolve_conj().resolve_neg().cpu().numpy()
-        return array
+        return array_of(tensor)
 
     def canonical(self, name: str) -> str:
         """Return the network's name of a parameter of the Module."""

@@ -9,11 +9,11 @@ import numpy as np
 
 from triport.converters.environment import import_mindspore
 from triport.converters.networks.factories import users_code
-from triport.converters.networks.real_numbers import real_numbers
 from triport.parity.subjects.nesting import leaves
 from triport.reference_models.kinds import KINDS, kind_of
 from triport.reference_models.modules import parameters_of
 from triport.reference_models.network import Network
+from triport.reference_models.real_numbers import real_numbers
 from triport.reference_models.spec import Runtime
 
 from . import See, SideParameter

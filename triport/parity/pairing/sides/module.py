@@ -12,10 +12,11 @@ import numpy as np
 from triport.converters.environment import import_torch
 from triport.converters.networks.arguments import NetArgumentError
 from triport.converters.networks.factories import users_code
-from triport.converters.networks.real_numbers import real_numbers
+from triport.converters.torch_export.arrays import array_of
 from triport.parity.subjects.nesting import leaves
 from triport.reference_models.modules import parameters_of
 from triport.reference_models.network import Network
+from triport.reference_models.real_numbers import real_numbers
 from triport.reference_models.spec import Runtime
 
 from . import See, SideParameter
@@ -160,7 +161,7 @@ class ModuleSide:
 
 
 def _array(tensor: Any) -> np.ndarray:
-    return real_numbers(tensor.detach().resolve_conj().resolve_neg().numpy().copy())
+    return real_numbers(array_of(tensor).copy())
 
 
 def _check_real(net: Any, label: str) -> None:
