@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
+import pathlib
+import random
 from collections.abc import Iterator
 from typing import Any
+
+from triport.publishing import manifest
+from triport.publishing.verify import verify
+from triport.reference_models.errors import TriportError
 
 Path = tuple[str | int, ...]
 
@@ -69,3 +75,27 @@ def changed(values: dict[str, Any], path: Path, wrong: Any) -> dict[str, Any]:
 def same(first: Any, second: Any) -> bool:
     """Whether two values are written as the same JSON."""
     return json.dumps(first) == json.dumps(second)
+
+
+def check_that_a_change_is_found(folder: pathlib.Path, seed: int) -> None:
+    """Change one statement of the manifest of a published network of one's own: `verify` must find it."""
+    values = manifest.parsed(manifest.read(folder))
+    chooser = random.Random(seed)
+    path = chooser.choice([path for path in places(values) if path[0] != "digest"])
+    other = changed(values, path, chooser.choice(WRONG))
+    if same(values, other):
+        return
+    del other["digest"]
+    try:
+        content = manifest.written(other)
+    except ValueError:  # a number of more digits than Python writes, or a text that is none
+        return
+    (folder / "triport.json").write_bytes(content)
+    try:
+        done = verify(folder, runtimes=())
+    except TriportError as error:
+        assert len(str(error)) < 2000 and "\x1b" not in str(error)
+        return
+    # what only its maker can know, and no text repeats
+    told_only = {"versions", "not_stored", "further", "device", "max_abs", "noise"} & {*path}
+    assert not done.passed or told_only, (path, other)
