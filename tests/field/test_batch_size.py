@@ -136,6 +136,45 @@ def test_right_at_every_size(build: Build, tmp_path: Path, expression: str) -> N
 
 
 @pytest.mark.field(
+    case="the place of each image in the batch, as detectors that choose their best boxes index with it",
+    source="mindspore-lab/mindyolo (YOLOv10's head)",
+    outcome="The batch is free: a constant of whole numbers that count the images is counted anew at each size.",
+)
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "x[ops.arange(x.shape[0])[..., None], ops.argmax(x, 1)[..., None]]",
+        "x * (3 * ops.arange(x.shape[0]) + 2)[:, None].astype(ms.float32)",
+        "x + x * ms.Tensor([[3 * i + 2] for i in range(x.shape[0])], ms.float32)",
+    ],
+)
+def test_places_in_the_batch(build: Build, tmp_path: Path, expression: str) -> None:
+    cell = build(expression)
+    done = convert(cell, (2, 6), tmp_path / "x.onnx")
+    assert done.batch == "free"
+    check_every_size(cell, tmp_path / "x.onnx", (6,))
+
+
+@pytest.mark.field(
+    case="images counted from the last one, or in another way than one by one",
+    source="found by trying: such a constant counts too, at the size that was traced",
+    outcome="The batch is fixed, as the file differs from MindSpore at another size.",
+)
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "x * ops.arange(x.shape[0] - 1, -1, -1)[:, None].astype(ms.float32)",
+        "x * ops.linspace(0.0, 1.0, x.shape[0])[:, None]",
+        "x * ms.Tensor([[i * i] for i in range(x.shape[0])], ms.float32)",
+    ],
+)
+def test_places_that_are_counted_otherwise(build: Build, tmp_path: Path, expression: str) -> None:
+    done = convert(build(expression), (2, 6), tmp_path / "x.onnx")
+    assert done.batch.startswith("fixed: ")
+    assert done.comparison.verdict == "equal"
+
+
+@pytest.mark.field(
     case="the batch rolled, for which MindSpore has no kernel on CPU",
     source="pytorch/pytorch#58389",
     outcome="Every batch size gives np.roll; the batch is free as the traces of three sizes agree.",

@@ -150,6 +150,7 @@ def _add_parameter(builder: Builder, name: str, tensor: Tensor) -> Value:
 def _free_constants(graph: Graph, builder: Builder) -> dict[str, Cell]:
     """Return the constants that grow with the batch, as many rows as the batch has."""
     freed = {}
+    builder.scope = "batch"  # they are of no layer
     for id_, (axis, inner) in graph.batch_axes.items():
         tensor = graph.constants.get(id_)
         if isinstance(tensor, Tensor) and inner == 1:

@@ -64,26 +64,47 @@ class FreeBatch(Emitter):
         return None if self.is_batch_known else self.get_batch_size()
 
     def guess_spread(self, value: Value) -> Value:
-        """Return a constant at the free batch size if it may be one row for each image."""
-        return value if self.is_batch_known else self.spread(value)
+        """Return a constant at the free batch size if it may be one equal row for each image."""
+        array = self._arrays.get(value.name)
+        is_guess = not self.is_batch_known and array is not None and array.ndim and _step(array, 0) == 0
+        return self.spread(value) if is_guess else value
 
     def spread(self, value: Value, axis: int = 0) -> Value:
-        """Return a constant of equal rows, as many as the traced batch has, at the free batch size.
+        """Return a constant at the free batch size whose rows are equal, or whole numbers counted from row to row.
 
-        MindSpore works out what depends on the input's shape alone, for the traced batch.
+        MindSpore works out what depends on the input's shape alone, for the traced batch: a full tensor, or
+        the places of images, as `arange` of the batch size is.
         """
         array = self._arrays.get(value.name)
         if self._batch_input is None or array is None or not axis < array.ndim:
             return value
-        row = array.take([0], axis) if array.size else array
-        if array.shape[axis] != self._batch_input.shape[0] or not bool(np.all(array == row)):
+        if array.shape[axis] != self._batch_input.shape[0]:
+            return value
+        row, step = array.take([0], axis), _step(array, axis)
+        if step is None:
             return value
         sizes = [1] * array.ndim
-        spread = self.add(
-            "Expand", [self.constant(row, value.type.elem_type), self.batch_shape(sizes, axis)], value.type
-        )
+        first = self.constant(row, value.type.elem_type)
+        if step:
+            spread = self.add("Add", [first, self._counted(value, axis, step)], value.type)
+        else:
+            spread = self.add("Expand", [first, self.batch_shape(sizes, axis)], value.type)
         self._put_batch(spread, axis, 1)
         return spread
+
+    def _counted(self, value: Value, axis: int, step: int) -> Value:
+        """Return 0, `step`, 2 * `step` and so on along an axis, a number for each image of the free batch."""
+        batch_size = self.get_batch_size()
+        assert batch_size is not None
+        size, traced = batch_size
+        integers, elem_type = onnx.TensorProto.INT64, value.type.elem_type
+        bounds = [self.constant(0), self.add("Squeeze", [size], TensorType(integers, ())), self.constant(1)]
+        numbers = self.add("Range", bounds, TensorType(integers, (traced,)))
+        numbers = self.add("Mul", [numbers, self.constant(step)], TensorType(integers, (traced,)))
+        shape = tuple(traced if place == axis else 1 for place in range(len(value.shape)))
+        along = self.constant([-1 if place == axis else 1 for place in range(len(shape))])
+        numbers = self.add("Reshape", [numbers, along], TensorType(integers, shape))
+        return self.add("Cast", [numbers], TensorType(elem_type, shape), to=elem_type)
 
     def batch_shape(self, sizes: Sequence[int], axis: int) -> Value:
         """Return sizes as a tensor, with the free batch size at one place."""
@@ -115,3 +136,14 @@ class FreeBatch(Emitter):
         """Return which axis of a value is the free batch axis and nothing more, None if unknown."""
         place = self._batch_axes.get(value) if self._batch_axes else None
         return place.axis if place is not None and place.inner == 1 else None
+
+
+def _step(array: np.ndarray, axis: int) -> int | None:
+    """Return by how much each row is over the one before, 0 for equal rows; None if it is no whole number."""
+    first = array.take([0], axis) if array.size else array
+    if bool(np.all(array == first)):
+        return 0
+    if array.dtype.kind not in "iuf" or not bool(np.all(array == np.floor(array))):
+        return None
+    steps = np.diff(array.astype(np.int64), axis=axis)
+    return int(steps.flat[0]) if bool(np.all(steps == steps.flat[0])) else None
