@@ -138,7 +138,7 @@ def test_right_at_every_size(build: Build, tmp_path: Path, expression: str) -> N
 @pytest.mark.field(
     case="the place of each image in the batch, as detectors that choose their best boxes index with it",
     source="mindspore-lab/mindyolo (YOLOv10's head)",
-    outcome="The batch is free: a constant of whole numbers that count the images is counted anew at each size.",
+    outcome="The batch is free: whole numbers that count the images are counted anew at each size.",
 )
 @pytest.mark.parametrize(
     "expression",

@@ -70,7 +70,7 @@ class FreeBatch(Emitter):
         return self.spread(value) if is_guess else value
 
     def spread(self, value: Value, axis: int = 0) -> Value:
-        """Return a constant at the free batch size whose rows are equal, or whole numbers counted from row to row.
+        """Return a constant at the free batch size, if its rows are equal or count in whole numbers.
 
         MindSpore works out what depends on the input's shape alone, for the traced batch: a full tensor, or
         the places of images, as `arange` of the batch size is.
