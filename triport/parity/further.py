@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,8 +11,9 @@ from triport.reference_models.network import Arrays, Rows
 
 from .inputs import Further
 from .judge.difference import distance, largest_value, relative, without
+from .judge.noise import Noise
 from .judge.tolerance import Calibration, least_of, share_of
-from .noise import draws_of, noise_among
+from .noise import draws_of, largest_noise, noise_among
 from .noise.redrawn import Redrawn
 from .runtimes import Runner
 
@@ -188,9 +189,20 @@ def expected_of(
         return Expected(given, rows.take_outputs(main.outputs, _known(given)), tuple(judged), rows)
     feed = given.feed if rows is None else rows.take(given.feed, own)
     computed_rows = {name: array.astype(np.float64) for name, array in exact.run(feed).items()}
-    draws = list(draws_of(rounded, feed, seed))
-    for at, index in enumerate(own):
-        judged[index] = _judged_row(computed_rows, draws, at, rows, calibration, tolerance)
+
+    def noises(draws: list[dict[str, np.ndarray]]) -> list[dict[str, Noise]]:
+        return [_noises_of_row(computed_rows, draws, at, rows) for at in range(len(own))]
+
+    draws = draws_of(
+        rounded, feed, seed, lambda draws: max(largest_noise(row.values()) for row in noises(draws))
+    )
+
+    def tolerance_of(name: str, noise: Noise) -> float:
+        allowed = calibration.tolerance_of(noise.size, least_of(draws[0][name], calibration))
+        return allowed if tolerance is None else tolerance
+
+    for at, (index, noise) in enumerate(zip(own, noises(draws), strict=True)):
+        judged[index] = _judged_row(computed_rows, noise, at, rows, tolerance_of)
     if rows is None:
         return Expected(given, computed_rows, tuple(judged), rows)
     pieces = [
@@ -202,25 +214,33 @@ def expected_of(
     return Expected(given, rows.joined(pieces), tuple(judged), rows)
 
 
+def _noises_of_row(
+    outputs: Arrays, draws: list[dict[str, np.ndarray]], at: int, rows: Rows | None
+) -> dict[str, Noise]:
+    """Return the noise of each output of a row, by itself."""
+    return {
+        name: noise_among(
+            [row_of(draw[name], name, at, rows) for draw in draws], row_of(array, name, at, rows)
+        )
+        for name, array in outputs.items()
+    }
+
+
 def _judged_row(
     outputs: Arrays,
-    draws: list[dict[str, np.ndarray]],
+    noises: Mapping[str, Noise],
     at: int,
     rows: Rows | None,
-    calibration: Calibration,
-    tolerance: float | None,
+    tolerance_of: Callable[[str, Noise], float],
 ) -> Mapping[str, Judged] | None:
     """Return what is allowed of a row's outputs; None where its values are no numbers."""
     found = {}
     for name, array in outputs.items():
-        row = row_of(array, name, at, rows)
+        row, noise = row_of(array, name, at, rows), noises[name]
         if not np.isfinite(row).all():
             return None
-        largest = largest_value(row)
-        noise = noise_among([row_of(draw[name], name, at, rows) for draw in draws], row)
-        allowed = calibration.tolerance_of(noise.size, least_of(draws[0][name], calibration))
         unsure = noise.unsure if noise.unsure.any() else None
-        found[name] = Judged(largest, allowed if tolerance is None else tolerance, unsure)
+        found[name] = Judged(largest_value(row), tolerance_of(name, noise), unsure)
     return found
 
 

@@ -4,7 +4,7 @@ import pytest
 from triport.parity.batches import random_batch
 from triport.parity.judge.noise import noises_of, nudged, spread
 from triport.parity.judge.tolerance import DRAWS, FLOAT32
-from triport.parity.noise import nudged_feeds
+from triport.parity.noise import noise_of, nudged_feeds
 from triport.parity.runtimes.pytorch import ORDERS
 from triport.reference_models.spec import get_model
 
@@ -35,6 +35,32 @@ def test_draws_are_fixed_by_the_seed():
 def test_spread_is_relative_and_from_the_first():
     draws = [np.array([1.0, 2.0]), np.array([1.1, 2.0]), np.array([1.0, 1.8])]
     assert spread(iter(draws), 2.0) == pytest.approx(0.1)
+
+
+class _Runs:
+    """Runs of which the first three agree to `apart`, and the fifth is at 0.1 from them."""
+
+    draws, most_draws = 3, 12
+
+    def __init__(self, apart: float) -> None:
+        self.apart, self.run_count = apart, 0
+
+    def run(self, feed, order="contiguous"):
+        self.run_count += 1
+        off = 0.1 if self.run_count == 5 else self.apart * (self.run_count == 2)
+        return {"logits": np.array([1.0, 0.5 + off])}
+
+
+@pytest.mark.parametrize(
+    ("apart", "count", "size"),
+    [pytest.param(1e-5, 3, 1e-5, id="steady"), pytest.param(2e-4, 12, 0.1, id="decided by chance")],
+)
+def test_runs_that_are_far_apart_are_asked_for_more(apart, count, size):
+    """A gate that falls one way in three runs may fall the other way in a right runtime."""
+    runs = _Runs(apart)
+    noise = noise_of(runs, FEED, 0, {"logits": np.array([1.0, 0.5])})["logits"]
+    assert runs.run_count == count
+    assert noise.size == pytest.approx(size)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])

@@ -38,7 +38,8 @@ class PerturbedRunner(PyTorchRunner):
     ) -> None:
         """Build the network; `rounding` is the largest error of one, relative to a number, or to a range."""
         super().__init__(network, parameters)
-        self._rounding, self._fixed_point, self.draws = rounding, fixed_point, draws
+        self._rounding, self._fixed_point = rounding, fixed_point
+        self.draws = self.most_draws = draws
         self._random = self._torch.Generator().manual_seed(seed)
 
     def run(self, feed: Arrays, order: Order = "contiguous") -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from triport.parity.calls import Beside, Feed, Visit
 from triport.parity.runtimes import Runner
-from triport.parity.runtimes.pytorch import ORDERS, Order
+from triport.parity.runtimes.pytorch import ORDERS, Order, PyTorchRunner
 from triport.reference_models.network import Arrays, Network
 
 
@@ -18,6 +18,10 @@ class Redrawn(Protocol):
     @property
     def draws(self) -> int:
         """How many runs tell its noise."""
+
+    @property
+    def most_draws(self) -> int:
+        """How many do where these are far apart."""
 
     def run(self, feed: Arrays, order: Order = "contiguous") -> dict[str, np.ndarray]:
         """Return the outputs by name."""
@@ -39,6 +43,7 @@ class RedrawnRunner:
     """A runner that sums in other orders as far as it can: all rows together, or one by one."""
 
     draws = len(ORDERS)
+    most_draws = PyTorchRunner.most_draws
 
     def __init__(self, runner: Runner, network: Network) -> None:
         self._runner = runner

@@ -78,8 +78,9 @@ class PyTorchRunner:
 
     runtime = NAME
     notes: tuple[str, ...] = ()
-    # how many runs tell its noise
+    # how many runs tell its noise, and how many do where these are far apart
     draws = len(ORDERS)
+    most_draws = 4 * len(ORDERS)
 
     def __init__(
         self,
