@@ -110,11 +110,13 @@ def summary(records: list[Record]) -> str:
     """Return the counts in one sentence."""
     traced = [record for record in records if record["stage"] not in ("not built", "not traced")]
     exported = [record for record in traced if record["stage"] == "exported"]
-    equal = [record for record in exported if record["error"] is not None]
+    equal = [record for record in exported if record["verdict"].startswith("equal")]
+    blind = [record for record in exported if record["verdict"].startswith("ill-conditioned")]
     free = [record for record in exported if record["batch"] == "free"]
     return (
         f"{len(records)} networks tried, {len(traced)} of which MindSpore traces: {len(exported)} exported, "
-        f"{len(equal)} of them compared and equal, {len(free)} with a free batch."
+        f"{len(equal)} of them compared and equal, {len(blind)} within a noise too wide to "
+        f"say so, {len(free)} with a free batch."
     )
 
 

@@ -145,6 +145,8 @@ def test_right_at_every_size(build: Build, tmp_path: Path, expression: str) -> N
     [
         "x[ops.arange(x.shape[0])[..., None], ops.argmax(x, 1)[..., None]]",
         "x * (3 * ops.arange(x.shape[0]) + 2)[:, None].astype(ms.float32)",
+        "x.reshape(-1) * ops.arange(x.shape[0] * 6).astype(ms.float32)",
+        "(x.reshape(-1) + ops.full((x.shape[0] * 6,), 2.5)).reshape(-1, 6)",
         "x + x * ms.Tensor([[3 * i + 2] for i in range(x.shape[0])], ms.float32)",
     ],
 )

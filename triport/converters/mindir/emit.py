@@ -153,9 +153,9 @@ def _free_constants(graph: Graph, builder: Builder) -> dict[str, Cell]:
     builder.scope = "batch"  # they are of no layer
     for id_, (axis, inner) in graph.batch_axes.items():
         tensor = graph.constants.get(id_)
-        if isinstance(tensor, Tensor) and inner == 1:
+        if isinstance(tensor, Tensor):
             value = builder.constant(array_from_tensor(tensor), tensor.type.elem_type)
-            freed[id_] = Cell(builder.spread(value, axis))
+            freed[id_] = Cell(builder.spread(value, axis, inner))
     return freed
 
 

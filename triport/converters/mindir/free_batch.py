@@ -69,17 +69,24 @@ class FreeBatch(Emitter):
         is_guess = not self.is_batch_known and array is not None and array.ndim and _step(array, 0) == 0
         return self.spread(value) if is_guess else value
 
-    def spread(self, value: Value, axis: int = 0) -> Value:
+    def spread(self, value: Value, axis: int = 0, inner: int = 1) -> Value:
         """Return a constant at the free batch size, if its rows are equal or count in whole numbers.
 
         MindSpore works out what depends on the input's shape alone, for the traced batch: a full tensor, or
         the places of images, as `arange` of the batch size is.
+
+        Args:
+            value: the constant.
+            axis: its axis that grows with the batch.
+            inner: how many elements of it belong to one image.
         """
         array = self._arrays.get(value.name)
         if self._batch_input is None or array is None or not axis < array.ndim:
             return value
-        if array.shape[axis] != self._batch_input.shape[0]:
+        if array.shape[axis] != self._batch_input.shape[0] * inner:
             return value
+        if inner > 1:
+            return self._spread_in_parts(value, array, axis, inner)
         row, step = array.take([0], axis), _step(array, axis)
         if step is None:
             return value
@@ -91,6 +98,19 @@ class FreeBatch(Emitter):
             spread = self.add("Expand", [first, self.batch_shape(sizes, axis)], value.type)
         self._put_batch(spread, axis, 1)
         return spread
+
+    def _spread_in_parts(self, value: Value, array: np.ndarray, axis: int, inner: int) -> Value:
+        """Return a constant of several elements for each image, laid apart and joined again."""
+        images = array.shape[axis] // inner
+        apart = array.reshape(*array.shape[:axis], images, inner, *array.shape[axis + 1 :])
+        rows = self.constant(apart, value.type.elem_type)
+        spread = self.spread(rows, axis)
+        if spread is rows:
+            return value
+        joined = self.constant([-1 if place == axis else size for place, size in enumerate(array.shape)])
+        result = self.add("Reshape", [spread, joined], value.type)
+        self._put_batch(result, axis, inner)
+        return result
 
     def _counted(self, value: Value, axis: int, step: int) -> Value:
         """Return 0, `step`, 2 * `step` and so on along an axis, a number for each image of the free batch."""
@@ -124,7 +144,7 @@ class FreeBatch(Emitter):
             return result
         axis, inner = self.result_batch
         if result.name in self._arrays:
-            return self.spread(result, axis) if inner == 1 else result
+            return self.spread(result, axis, inner)
         self._put_batch(result, axis, inner)
         return result
 
