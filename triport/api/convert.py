@@ -20,7 +20,7 @@ from .arguments import (
     selection_of,
 )
 from .checked import checked
-from .networks import is_model_named, is_network, network_of
+from .networks import as_net, is_model_named, is_network, network_of
 from .sources import located
 
 if TYPE_CHECKING:
@@ -130,6 +130,7 @@ def _brought(source: Any, options: ConvertOptions, progress: Progress) -> tuple[
     """
     from triport.converters.sources import is_elsewhere
 
+    source = None if source is None else as_net(source)
     rest: Any = {name: value for name, value in options.items() if name != "offline"}
     if options.get("checkpoint") is not None or not is_elsewhere(source):
         return source, rest
@@ -173,10 +174,10 @@ def _convert_network(
         raise AskedError(f"{source}: give a NET or --cell, not both")
     made = network_of(source, progress)
     if is_folder_asked(request):
-        check_options(made.factory.text, request, made.runtime)
+        check_options(made.net.text, request, made.runtime)
         return _chained(
-            made.factory.text,
-            made.factory.name,
+            made.net.text,
+            made.net.name,
             request,
             lambda asked: _network_to_onnx(made, asked, progress),
             progress,
@@ -191,7 +192,7 @@ def _network_to_onnx(made: Made, request: Request, progress: Progress) -> AnyCon
         return convert_asked(None, replace(request, cell=made), progress)
     from triport.parity.module_export.convert import convert_module
 
-    return convert_module(made.network, made.factory.name, request, progress)
+    return convert_module(made.network, made.net.name, request, progress)
 
 
 def _chained(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from .arguments import PathLike, Progress, path_or_none, quiet
 from .checked import checked
+from .networks import as_net, input_texts
 from .sources import located
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class ParityOptions(TypedDict, total=False):
     every: bool
     weights: PathLike | None
     model: str | None
-    inputs: Sequence[str]
+    inputs: Sequence[Any]
     runtimes: Sequence[str] | str | None
     device: str
     precision: str
@@ -42,13 +43,15 @@ class ParityOptions(TypedDict, total=False):
 
 
 @checked
-def parity(*what: PathLike, progress: Progress = quiet, **options: Unpack[ParityOptions]) -> ParityResult:
+def parity(*what: Any, progress: Progress = quiet, **options: Unpack[ParityOptions]) -> ParityResult:
     """Prove that every runtime computes the same function, against PyTorch in float64.
 
     Args:
         *what: models, which get seeded weights in which no value is left at its initial one; or files and
             what `fetch` takes, every further one of which is compared with the first too; or, with `inputs`,
-            networks of your own, each by the text that names what makes it: "package.module:factory".
+            NETs: a torch.nn.Module or a mindspore.nn.Cell, the text that names what makes one, an ONNX or a
+            .mindir file, what `triport.from_onnx` or `triport.model` returns. They get seeded weights too,
+            and an object its own back; `weights="own"` compares with those that it has.
         progress: is told each step.
         **options: weights, runtimes, precision, layers, ... as `triport.parity.session.Request` has them.
 
@@ -70,12 +73,13 @@ def parity(*what: PathLike, progress: Progress = quiet, **options: Unpack[Parity
     asked: dict[str, Any] = dict(options)
     if isinstance(runtimes := asked.get("runtimes"), str):
         asked["runtimes"] = runtimes.split(",")
-    for name in ("runtimes", "inputs", "batch_sizes", "sizes"):
+    asked["inputs"] = input_texts(asked.get("inputs", ()))
+    for name in ("runtimes", "batch_sizes", "sizes"):
         if asked.get(name) is not None:
             asked[name] = tuple(one.strip() if isinstance(one, str) else one for one in asked[name])
     for name in ("images", "recorded_inputs", "recorded_outputs", "names"):
         asked[name] = path_or_none(asked.get(name))
-    asked["what"] = tuple(map(_text, what))
+    asked["what"] = tuple(map(as_net, what))
     return run(Request(**with_sources(asked, progress)), Listener(progress))
 
 
@@ -95,8 +99,9 @@ def with_sources(asked: dict[str, Any], progress: Progress = quiet) -> dict[str,
     if names and None not in names and not asked.get("model"):
         models = {get_model(name).name for name in names if name}
         rest["model"] = next(iter(names)) if len(names) == 1 else models.pop() if len(models) == 1 else None
-    return {**rest, "what": tuple(str(path) for path, _ in found)}
+    return {**rest, "what": tuple(_text(one) for one, _ in found)}
 
 
-def _text(source: PathLike) -> str:
-    return source if isinstance(source, str) else os.fspath(source)
+def _text(source: Any) -> Any:
+    """Return a path as a text; a Module or a Cell stays what it is."""
+    return os.fspath(source) if isinstance(source, str | os.PathLike) else source

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from triport.converters.formats import open_checkpoint
+from triport.converters.mindir.asked import is_mindir
 from triport.reference_models.errors import counted
 from triport.reference_models.network import Network, Realisation
 
 from .foreign import NetworkError
 from .input_specs import InputSpec, network_inputs
+
+
+def is_onnx_file(path: Path) -> bool:
+    """Return whether a file is an ONNX file."""
+    return not is_mindir(path) and open_checkpoint(path).runtime == "onnx"
 
 
 def of_onnx_file(path: Path, specs: Sequence[InputSpec]) -> Network:

@@ -19,6 +19,7 @@ from triport.converters.formats import (
     write_checkpoint,
 )
 from triport.converters.networks.arguments import Factory, NetFile
+from triport.converters.networks.given import as_given
 from triport.converters.published import MODEL_FILE
 from triport.converters.versions.installed import installed_versions
 from triport.parity.candidates import given_file
@@ -43,7 +44,7 @@ from triport.version import __version__
 
 from .files import NAMES_FILE
 from .graph import signature_of
-from .network import OwnNetwork, holds_weights
+from .network import OneNet, OwnNetwork
 from .sample import write_sample
 from .source import opened
 from .weights import accounted, layouts_of, ledger_of, map_of, realisations_of
@@ -78,8 +79,8 @@ def publish_network(
     networks = own.networks(source)
     check_free(output)
     prepare()
-    progress(f"building {own.nets[0]}")
-    weights = None if holds_weights(networks[0]) else str(source)
+    progress(f"building {networks[0].text}")
+    weights = None if isinstance(networks[0], NetFile) else str(source)
     subject = net_subject(own.nets, own.inputs, weights, own.names)
     checkpoint = opened(source)
     loaded = load_nets(subject, _SEED)
@@ -90,7 +91,7 @@ def publish_network(
         "preprocessing": own.preprocessing,
         "not_stored": sorted({short(name) for _, one in realisations_of(loaded) for name in one.kept}),
     }
-    with appearing(output) as folder:
+    with as_given(*own.nets), appearing(output) as folder:
         _write_weights(loaded, folder)
         if own.names is not None:
             (folder / NAMES_FILE).write_bytes(own.names.read_bytes())
@@ -107,7 +108,7 @@ def publish_network(
             **signature,
             "graph": graph,
             "map": None if own.names is None else map_of(loaded, folder),
-            "parity": _parity_entry(report, own.nets, titles, signature, folder),
+            "parity": _parity_entry(report, [one.text for one in networks], titles, signature, folder),
             "names": names,
         }
         write_sample(folder, feed, reference, values)
@@ -139,11 +140,11 @@ def _of_source(source: Path, checkpoint: Checkpoint, dropped: list[dict[str, str
     }
 
 
-def _title(net: Factory | NetFile) -> str:
+def _title(net: OneNet) -> str:
     """Return what a network is, without the folders of the publisher's machine."""
     if isinstance(net, NetFile):
         return short(net.path.name, 300)
-    if isinstance(net.module, Path):
+    if isinstance(net, Factory) and isinstance(net.module, Path):
         made = f"{net.module.name}:{net.attribute}"
         return short(net.text.replace(str(net.module), net.module.name, 1) if net.is_called else made, 300)
     return short(net.text, 300)
