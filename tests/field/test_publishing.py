@@ -540,7 +540,7 @@ def fewer_classes(values):
         (no_pairs, "parity.pairs is a list, expected a list of 1 to 20"),
         (fewer_pairs, "neither compares mindspore nor says why not"),
         (great_noise, "nothing is proven then"),
-        (wide_tolerance, "and the model's noise only"),
+        (wide_tolerance, "and the network's noise only"),
         (of_another_file, "no published file of this model"),
         (another_proof, 'source.proof is "the publisher said so"'),
         (other_steps, "prepares images by"),

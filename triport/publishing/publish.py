@@ -35,7 +35,7 @@ from .folder import (
     dialect_file,
 )
 from .ledger import ledger_of
-from .licenses import license_of
+from .licenses import license_notes, license_of
 from .measured import measured_figures
 from .origin import (
     Origin,
@@ -249,7 +249,6 @@ def _notes(values: Mapping[str, Any], classes: Path | None) -> Iterator[str]:
         yield f"preprocessing: {values['preprocess']['stated_by']}"
     for one in values["parity"]["not_run"]:
         yield f"not run: {one['what']}: {one['why']}"
-    if values["license"].startswith("LicenseRef-"):
-        yield f"the license {values['license']} is not on SPDX's list: put its text where readers find it"
+    yield from license_notes(values["license"])
     for other in values["same_weights_as"]:
         yield f"the same weights load into {other['model']}, which computes another function: see the card"

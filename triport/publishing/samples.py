@@ -4,26 +4,58 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from triport.converters.environment import MissingRuntimeError
-from triport.converters.formats.tensors import short
 from triport.converters.published import MANIFEST, MODEL_FILE
 from triport.parity.batches import random_batch
-from triport.parity.device import DeviceError
 from triport.parity.judge.comparison import compare
 from triport.reference_models.spec import RUNTIMES, get_model
 
 from .folder import MINDSPORE_FILE, OPTIMIZED_FILE, PYTORCH_FILE
-from .form import Found
+from .form import Found, ran
 from .runtimes import run
 from .sample import read_sample
 from .texts import preprocess_of
 
 _RUN = {"pytorch": PYTORCH_FILE, "mindspore": MINDSPORE_FILE, "onnx": MODEL_FILE}
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """What every file is run on: the manifest's sample, and an image that nobody could know before.
+
+    `first` has what the first right file makes of the image, by that file's name.
+    """
+
+    images: np.ndarray
+    expected: np.ndarray
+    tolerance: float
+    apart: float
+    seed: int
+    first: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def found(self, path: Path, runtime: str, model: str, device: str) -> Found:
+        """Run a file, and return whether it computes the sample's logits and what the first file does."""
+        logits, version = run(runtime, path, model, device, self.images)
+        found = compare(self.expected, logits[:1], self.tolerance)
+        detail = f"{version}: {found.max_rel:.1e} of the largest logit, allowed {self.tolerance:.1e}"
+        problems = [] if found.passed else [f"{path.name}: the sample's logits differ: {detail}"]
+        for other, theirs in self.first.items():
+            beside = compare(theirs, logits[1:], self.apart)
+            if not beside.passed:
+                problems.append(
+                    f"{path.name}: differs from {other} on an image drawn here (seed {self.seed}): "
+                    f"{beside.max_rel:.1e} of the largest logit, allowed {self.apart:.1e}"
+                )
+        # a file that is wrong on the sample says nothing of the others
+        if not self.first and not problems:
+            self.first[path.name] = logits[1:]
+        return Found(f"sample: {path.name}", "failed" if problems else "passed", detail, tuple(problems))
 
 
 def samples_run(
@@ -43,39 +75,13 @@ def samples_run(
     try:
         images, expected = read_sample(values["sample"], preprocess_of(values))
         seed = secrets.randbelow(2**32)
-        drawn = random_batch(get_model(values["model"]), 1, seed)
-        both = np.concatenate([images, drawn])
+        both = np.concatenate([images, random_batch(get_model(values["model"]), 1, seed)])
     except (ValueError, KeyError) as error:
         yield Found("sample", "failed", "", (f"{MANIFEST}: its sample cannot be read: {error}",))
         return
-    tolerance = float(values["sample"]["tolerance"])
     apart = 2 * max(float(pair["tolerance"]) for pair in values["parity"]["pairs"])
-    first: tuple[str, np.ndarray] | None = None
-    files = [(runtime, _RUN[runtime]) for runtime in RUNTIMES]
-    for runtime, file in [*files, ("onnx", OPTIMIZED_FILE)]:
-        if runtime not in runtimes:
-            continue
-        progress(f"running {file}")
-        name = f"sample: {file}"
-        try:
-            logits, version = run(runtime, folder / file, values["model"], device, both)
-            found = compare(expected, logits[:1], tolerance)
-            beside = None if first is None else compare(first[1], logits[1:], apart)
-        except MissingRuntimeError as error:
-            yield Found(name, "not run", str(error).splitlines()[0])
-            continue
-        except DeviceError:
-            raise
-        except Exception as error:  # whatever a forged file makes a runtime raise is a finding
-            yield Found(name, "failed", "", (f"{file}: cannot be run: {short(str(error), 500)}",))
-            continue
-        detail = f"{version}: {found.max_rel:.1e} of the largest logit, allowed {tolerance:.1e}"
-        problems = [] if found.passed else [f"{file}: the sample's logits differ: {detail}"]
-        if first is not None and beside is not None and not beside.passed:
-            problems.append(
-                f"{file}: differs from {first[0]} on an image drawn here (seed {seed}): "
-                f"{beside.max_rel:.1e} of the largest logit, allowed {apart:.1e}"
-            )
-        # a file that is wrong on the sample says nothing of the others
-        first = first or (None if problems else (file, logits[1:]))
-        yield Found(name, "failed" if problems else "passed", detail, tuple(problems))
+    sample = _Sample(both, expected, float(values["sample"]["tolerance"]), apart, seed)
+    for runtime, file in [*((one, _RUN[one]) for one in RUNTIMES), ("onnx", OPTIMIZED_FILE)]:
+        if runtime in runtimes:
+            progress(f"running {file}")
+            yield ran(file, partial(sample.found, folder / file, runtime, values["model"], device))

@@ -52,11 +52,12 @@ class OwnNetwork:
         if stated is not None and not (0 < len(stated) <= 1000 and stated.isprintable()):
             raise PublishError("--preprocessing: expected one line of at most 1,000 characters")
         found = list(map(_network, self.nets))
-        if len(found) == 2 and any(is_onnx(net) for net in found):
+        found.sort(key=is_onnx)  # the graph of a network in code, which is the first
+        if is_onnx(found[0]) and len(found) == 2:
+            raise PublishError("--net: of two networks one may be an .onnx file, which is the folder's graph")
+        if self.names is not None and is_onnx(found[-1]):
             raise PublishError(
-                "--net: an .onnx file is published alone, as it has its weights and is the folder's graph. "
-                "With it as SOURCE alone, the other --net gets its weights, and a graph of its own. "
-                "`convert FILE.onnx --to pytorch -o DIR` makes a network in code of it; DIR may be one of two"
+                "--names: is of two networks in code; an .onnx file beside one has its parameters by name"
             )
         first = found[0]
         if isinstance(first, NetFile) and not (source.exists() and source.samefile(first.path)):

@@ -116,7 +116,11 @@ def layouts_of(loaded: LoadedNet) -> dict[str, dict[str, np.ndarray]]:
     """Return what each weights file holds, by name."""
     if "onnx" in loaded.network.realisations:
         return {}
-    files = {file: own_arrays(one, loaded.parameters) for file, one in realisations_of(loaded)}
+    files = {
+        file: own_arrays(one, loaded.parameters)
+        for file, one in realisations_of(loaded)
+        if file != MODEL_FILE
+    }
     return {PYTORCH_FILE: dict(loaded.parameters)} | files
 
 

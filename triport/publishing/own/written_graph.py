@@ -29,15 +29,16 @@ _LARGEST_BYTES = (1 << 31) - 1  # of a protobuf message
 
 
 def write_graph(
-    net: OneNet, specs: Sequence[InputSpec], loaded: LoadedNet, folder: Path, progress: Progress
+    nets: Sequence[OneNet], specs: Sequence[InputSpec], loaded: LoadedNet, folder: Path, progress: Progress
 ) -> dict[str, Any]:
-    """Write the first network as ONNX, and return what the manifest says of how that was proven.
+    """Write the first network as ONNX, or the .onnx file that is one, and return how that was proven.
 
     Raises:
         NotPublishableError: no graph is right.
     """
-    if isinstance(net, NetFile) and is_onnx(net):
-        return _write_as_it_is(net.path, folder / MODEL_FILE)
+    net, given = nets[0], nets[-1]
+    if isinstance(given, NetFile) and is_onnx(given):
+        return _write_as_it_is(given.path, folder / MODEL_FILE)
     runtime = next(iter(loaded.network.realisations))
     done: ModuleConversion | AnyConversion
     if not isinstance(net, NetFile) and runtime == "pytorch":
@@ -115,7 +116,7 @@ def _write_as_it_is(path: Path, output: Path) -> dict[str, Any]:
     return {
         "exporter": AS_IT_IS,
         "opset": opsets[0],
-        "proof": "the graph of the source, which nobody has made again",
+        "proof": "the graph of the publisher's file, which nobody has made again",
         "notes": [short(note, 900) for note in notes if left_out],
     }
 
