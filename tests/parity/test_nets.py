@@ -17,6 +17,7 @@ INPUTS = {
     "Ids": ("x=2x4",),
     "Close": ("x=9x4",),
 }
+OF_TWO = ("--input", "image=2x3x8x8:float32", "--input", "side=2x5:float32")
 ALL = ["pytorch", "mindspore", "onnxruntime (from mindspore)", "onnxruntime (from pytorch)"]
 
 
@@ -290,3 +291,12 @@ def test_nothing_trains_an_onnx_file(run_cli, tmp_path):
 def test_a_file_that_is_not_there_is_no_model(run_cli):
     done = run_cli("parity", "nothing.onnx")
     assert done.exit_code == 2 and "there is no such file" in done.stderr
+
+
+def test_a_file_of_no_known_model_says_how_it_is_compared(run_cli, tmp_path):
+    path = tmp_path / "two.onnx"
+    assert run_cli("convert", f"{MODULES}:Two", *OF_TWO, "-o", path).exit_code == 0
+    done = run_cli("parity", path)
+    assert done.exit_code == 2
+    assert "--input image=2x3x8x8:float32 --input side=2x5:float32" in done.stderr
+    assert run_cli("parity", path, *OF_TWO, "--runtimes", "pytorch,onnx").exit_code == 0
