@@ -58,6 +58,21 @@ def test_parity_of_objects_names_them_and_takes_their_own_weights(module):
     assert report["model"] == "Sequential" and report["weights"] == "its own weights"
 
 
+def test_inputs_are_saved_and_what_came_back_is_judged(module, tmp_path):
+    x, y = tmp_path / "x.npz", tmp_path / "y.npz"
+    assert triport.parity(module, inputs=INPUTS, weights="own", save_inputs=x).path == x
+    saved = np.load(x)
+    outputs = {"made_for": saved["made_for"]}
+    for batch in saved["batches"]:
+        [name] = [one for one in saved.files if one.startswith(f"{batch}/")]
+        outputs[f"{batch}/output"] = module(torch.from_numpy(saved[name])).detach().numpy()
+    np.savez(y, **outputs)
+    asked = {"inputs": INPUTS, "weights": "own", "recorded_inputs": x}
+    assert triport.parity(module, recorded_outputs=y, **asked).passed
+    np.savez(y, **{name: array * 1.01 if "/" in name else array for name, array in outputs.items()})
+    assert not triport.parity(module, recorded_outputs=y, **asked).passed
+
+
 def test_a_model_of_triports_beside_an_own_network():
     model = triport.model("res2net_digits")
     done = triport.parity(model, model.torch(), inputs=[(2, 3, 32, 32)], runtimes="pytorch")

@@ -21,8 +21,8 @@ from triport.converters.identification.published_weights import known_digits, pr
 from triport.converters.versions.installed import installed_versions
 from triport.publishing import manifest
 from triport.publishing.licenses import LicenseError, hub_metadata, license_of
-from triport.publishing.origin import classes_stated_by
-from triport.publishing.publish import publish
+from triport.publishing.registered.origin import classes_stated_by
+from triport.publishing.registered.publish import publish
 from triport.publishing.verify import verify
 from triport.reference_models.errors import TriportError
 from triport.reference_models.spec import all_models

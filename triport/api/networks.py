@@ -1,4 +1,12 @@
-"""What the API's functions take as a NET, in one place."""
+"""A NET is the same for every function that takes one.
+
+It is a torch.nn.Module or a mindspore.nn.Cell; the text that names what makes one ("package.module:factory",
+"path/file.py:factory", perhaps with literal arguments); an .onnx or a .mindir file; a folder with source that
+`convert` wrote; a model that triport knows, by its name or as `triport.model` returns it; what
+`triport.from_onnx` returns. What `triport.open` and `triport.from_onnx` return also stands for its file,
+wherever a function takes a path. `inputs` describe what goes into it, once for each input: "2x3x32x32",
+(2, 3, 32, 32), "tokens=2x16@length:int64:0..1000".
+"""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ from .sources import located
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from triport.parity.session import ParityResult
+    from triport.parity.recorded.session import SavedResult
+    from triport.parity.session import ParityResult, Request
 
 
 class ParityOptions(TypedDict, total=False):
@@ -36,6 +37,7 @@ class ParityOptions(TypedDict, total=False):
     images: PathLike | None
     gradients: bool
     steps: int | None
+    save_inputs: PathLike | None
     recorded_inputs: PathLike | None
     recorded_outputs: PathLike | None
     offline: bool
@@ -43,7 +45,9 @@ class ParityOptions(TypedDict, total=False):
 
 
 @checked
-def parity(*what: Any, progress: Progress = quiet, **options: Unpack[ParityOptions]) -> ParityResult:
+def parity(
+    *what: Any, progress: Progress = quiet, **options: Unpack[ParityOptions]
+) -> ParityResult | SavedResult:
     """Prove that every runtime computes the same function, against PyTorch in float64.
 
     Args:
@@ -57,7 +61,7 @@ def parity(*what: Any, progress: Progress = quiet, **options: Unpack[ParityOptio
 
     Returns:
         A report on each. Its `passed` is False where anything differs by more than the noise that the
-        precision itself makes.
+        precision itself makes. With `save_inputs`, what was written there to be run elsewhere.
 
     Raises:
         triport.Error: nothing was named, the options do not go together, or a file fits no model.
@@ -68,7 +72,19 @@ def parity(*what: Any, progress: Progress = quiet, **options: Unpack[ParityOptio
         >>> done.passed, [pair["candidate"] for pair in done.to_dict()["models"][0]["pairs"]]
         (True, ['pytorch'])
     """
-    from triport.parity.session import Listener, Request, run
+    from triport.parity.session import Listener, run, save
+
+    request = request_of(what, progress, **options)
+    return run(request, Listener(progress)) if request.save_inputs is None else save(request)
+
+
+def request_of(what: Sequence[Any], progress: Progress = quiet, **options: Unpack[ParityOptions]) -> Request:
+    """Return what `parity` is asked, with every source that lies elsewhere as the file that was brought here.
+
+    Where all are published weights of one model, that is what the files must be of.
+    """
+    from triport.parity.session import Request
+    from triport.reference_models.spec import get_model
 
     asked: dict[str, Any] = dict(options)
     if isinstance(runtimes := asked.get("runtimes"), str):
@@ -77,29 +93,17 @@ def parity(*what: Any, progress: Progress = quiet, **options: Unpack[ParityOptio
     for name in ("runtimes", "batch_sizes", "sizes"):
         if asked.get(name) is not None:
             asked[name] = tuple(one.strip() if isinstance(one, str) else one for one in asked[name])
-    for name in ("images", "recorded_inputs", "recorded_outputs", "names"):
+    for name in ("images", "save_inputs", "recorded_inputs", "recorded_outputs", "names"):
         asked[name] = path_or_none(asked.get(name))
-    asked["what"] = tuple(map(as_net, what))
-    return run(Request(**with_sources(asked, progress)), Listener(progress))
-
-
-def with_sources(asked: dict[str, Any], progress: Progress = quiet) -> dict[str, Any]:
-    """Return what `parity` is asked, with every source that lies elsewhere as the file that was brought here.
-
-    Where all are published weights of one model, that is what the files must be of.
-    """
-    from triport.reference_models.spec import get_model
-
-    rest = {name: value for name, value in asked.items() if name != "offline"}
-    offline = bool(asked.get("offline"))
-    found = [located(one, progress, offline) for one in asked["what"]]
+    offline = bool(asked.pop("offline", False))
+    found = [located(as_net(one), progress, offline) for one in what]
     if asked.get("weights") is not None:
-        rest["weights"] = str(located(_text(asked["weights"]), progress, offline)[0])
+        asked["weights"] = _text(located(asked["weights"], progress, offline)[0])
     names = dict.fromkeys(weights for _, weights in found)
     if names and None not in names and not asked.get("model"):
         models = {get_model(name).name for name in names if name}
-        rest["model"] = next(iter(names)) if len(names) == 1 else models.pop() if len(models) == 1 else None
-    return {**rest, "what": tuple(_text(one) for one, _ in found)}
+        asked["model"] = next(iter(names)) if len(names) == 1 else models.pop() if len(models) == 1 else None
+    return Request(what=tuple(_text(one) for one, _ in found), **asked)
 
 
 def _text(source: Any) -> Any:

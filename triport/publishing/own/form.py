@@ -11,9 +11,9 @@ from triport.publishing.form import ContentCheck, Form, Values
 from .card import card_of
 from .claims import claim_problems
 from .files import files_of, what_of
-from .graph import signature_problems
 from .sample import sample_problems, samples_run
 from .schema import RULE
+from .structure import signature_problems
 from .weights import bits_problems
 
 

@@ -37,10 +37,10 @@ from triport.reference_models.network import Arrays
 from triport.version import __version__
 
 from .files import NAMES_FILE
-from .graph import signature_of
 from .network import OneNet, OwnNetwork
 from .sample import write_sample
 from .source import opened
+from .structure import signature_of
 from .weights import accounted, layouts_of, ledger_of, map_of, realisations_of
 from .written_graph import write_graph
 

@@ -15,8 +15,8 @@ from triport.converters.naming.reading import read_names
 from triport.converters.naming.row_tensors import tensors_of
 from triport.converters.published import MANIFEST, MODEL_FILE
 from triport.publishing.folder import PYTORCH_FILE
-from triport.publishing.ledger import payload_sha256, problems_of
 from triport.publishing.outcome import NotPublishableError
+from triport.publishing.tensors import payload_sha256, problems_of
 from triport.reference_models.errors import listed
 from triport.reference_models.network import Arrays, Realisation
 

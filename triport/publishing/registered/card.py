@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from triport.publishing.card_text import card_text, rendered
+from triport.publishing.folder import CARD_FILE
+from triport.publishing.licenses import hub_metadata
 from triport.reference_models.errors import counted
-
-from .card_text import card_text, rendered
-from .folder import CARD_FILE
-from .licenses import hub_metadata
 
 _LIBRARIES = {"pil": "Pillow", "mindspore": "MindSpore's vision operators", "opencv": "OpenCV"}
 _REFERENCES = {"pytorch-float64": "PyTorch in float64", "mindspore-float32": "MindSpore in float32"}

@@ -10,10 +10,11 @@ from triport.converters.formats import open_checkpoint
 from triport.converters.formats.tensors import short
 from triport.converters.provenance import FOLDED_KEY, SOURCE_SHA256_KEY, VERSION_KEY, provenance
 from triport.converters.published import MODEL_FILE
+from triport.publishing.folder import PYTORCH_FILE
+from triport.publishing.graph_file import graph_problems
 from triport.reference_models.spec import get_model
 
-from .folder import OPTIMIZED_FILE, PYTORCH_FILE
-from .graph_file import graph_problems
+from .files import OPTIMIZED_FILE
 from .texts import preparation_of
 
 

@@ -14,10 +14,11 @@ import numpy as np
 from triport.converters.published import MANIFEST, MODEL_FILE
 from triport.parity.batches import random_batch
 from triport.parity.judge.comparison import compare
+from triport.publishing.folder import MINDSPORE_FILE, PYTORCH_FILE
+from triport.publishing.form import Found, ran
 from triport.reference_models.spec import RUNTIMES, get_model
 
-from .folder import MINDSPORE_FILE, OPTIMIZED_FILE, PYTORCH_FILE
-from .form import Found, ran
+from .files import OPTIMIZED_FILE
 from .runtimes import run
 from .sample import read_sample
 from .texts import preprocess_of

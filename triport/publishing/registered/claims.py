@@ -10,12 +10,12 @@ from typing import Any
 from triport.converters.formats import as_stated
 from triport.converters.identification.published_weights import published_as, why_not
 from triport.converters.published import MANIFEST
+from triport.publishing.compared import parity_problems, tolerance_problems
+from triport.publishing.licenses import license_problems
 from triport.reference_models.spec import ModelSpec, UnknownModelError, get_model
 
 from .candidates import compared_with
-from .compared import parity_problems, tolerance_problems
-from .folder import what_of
-from .licenses import license_problems
+from .files import what_of
 from .origin import CLASSES_GIVEN, classes_stated_by, figures_of_publisher, read_classes
 from .texts import preprocess_of
 

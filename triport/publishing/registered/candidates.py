@@ -21,9 +21,9 @@ from triport.parity.judge.comparison import compare
 from triport.parity.options import Options
 from triport.parity.reference import REFERENCE, WITHOUT_TORCH
 from triport.parity.runtimes.onnx import OnnxRunner
+from triport.publishing.compared import reference_runner
 
-from .compared import reference_runner
-from .folder import OPTIMIZED_FILE
+from .files import OPTIMIZED_FILE
 
 Tell = Callable[[str], None]
 

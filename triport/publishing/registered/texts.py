@@ -12,12 +12,13 @@ from triport.parity.but_for import ButForKernels
 from triport.parity.check import ModelReport, Pair
 from triport.parity.judge.comparison import Comparison
 from triport.parity.reports.page import page_of
+from triport.publishing.folder import CARD_FILE
 from triport.reference_models.program import FROM_CHECKOUT, started_as
 from triport.reference_models.spec import Preprocess, get_model
 
 from . import card
 from .config import config_of
-from .folder import CARD_FILE, CONFIG_FILE, NETWORK_FILES, REPORT_FILE
+from .files import CONFIG_FILE, NETWORK_FILES, REPORT_FILE
 from .networks import standalone
 
 

@@ -20,6 +20,8 @@ from triport.converters.provenance import FOLDED_KEY
 from triport.converters.published import MODEL_FILE
 from triport.converters.statistics import fresh_statistics
 from triport.parity.batches import random_batch
+from triport.publishing.compared import check_report
+from triport.publishing.outcome import NotPublishableError
 from triport.reference_models.errors import listed
 from triport.reference_models.spec import RUNTIMES, Preprocess
 
@@ -29,8 +31,6 @@ from .candidates import (
     reference_without,
     run_candidates,
 )
-from .compared import check_report
-from .outcome import NotPublishableError
 from .runtimes import why_missing
 from .sample import normalised, sample_entry, sample_pixels
 from .texts import parity_entry

@@ -4,28 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from triport.reference_models.spec import UnknownModelError, get_model
+from triport.publishing.card_text import problems_of
+from triport.publishing.folder import CARD_FILE
+from triport.publishing.form import ContentCheck, Form, Values
 from triport.version import __version__
 
 from . import ledger, schema
-from .card_text import problems_of
 from .claims import claim_problems
 from .config import config_problems
-from .folder import CARD_FILE, CONFIG_FILE, EXPECTED, NETWORK_FILES, dialect_file, what_of
-from .form import ContentCheck, Form, Values
+from .files import CONFIG_FILE, NETWORK_FILES, files_of, what_of
 from .samples import samples_run
 from .structure import structure_problems
 from .texts import card_of, texts_of
-
-
-def _files(values: Values) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the files that are always made, and those with a publisher's names that could have been."""
-    try:
-        spec = get_model(values["model"])
-    except UnknownModelError:
-        return EXPECTED, frozenset()
-    named = {dialect_file(dialect.name, dialect.runtime) for dialect in spec.dialects}
-    return EXPECTED, frozenset(named)
 
 
 def _differs(name: str, text: str, expected: str, values: Values) -> Iterator[str]:
@@ -41,9 +31,9 @@ def _differs(name: str, text: str, expected: str, values: Values) -> Iterator[st
 
 
 REGISTERED = Form(
-    rule=schema.MANIFEST_RULE,
+    rule=schema.RULE,
     title=lambda values: str(values["model"]),
-    files=_files,
+    files=files_of,
     what_of=what_of,
     texts=texts_of,
     card=card_of,
