@@ -300,3 +300,14 @@ def test_a_file_of_no_known_model_says_how_it_is_compared(run_cli, tmp_path):
     assert done.exit_code == 2
     assert "--input image=2x3x8x8:float32 --input side=2x5:float32" in done.stderr
     assert run_cli("parity", path, *OF_TWO, "--runtimes", "pytorch,onnx").exit_code == 0
+
+
+def test_a_graph_whose_modules_cannot_be_compared_is_not_called_different(mindir, run_cli, tmp_path):
+    spec = ("--input", "2x3:int32:0..50")
+    names = tmp_path / "names.toml"
+    assert run_cli("pair", f"{MODULES}:Tokens", mindir, *spec, "-o", names).exit_code == 0
+    done = run_cli("parity", f"{MODULES}:Tokens", mindir, "--names", names, *spec, "--layers", "--json", "-")
+    assert done.exit_code == 0, done.output
+    pairs = {pair["candidate"]: pair for pair in json.loads(done.stdout)["models"][0]["pairs"]}
+    assert pairs["mindspore"]["passed"] and not pairs["mindspore"]["layers"]["modules"]
+    assert not pairs["mindspore"]["layers"]["passed"]  # of its own: nothing was compared

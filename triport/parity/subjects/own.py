@@ -225,6 +225,8 @@ def _read_mindir(read: _Read, path: Path, specs: Sequence[InputSpec]) -> None:
         spec.name or ("input" if len(specs) == 1 else f"input_{index}") for index, spec in enumerate(specs)
     ]
     network = of_cell(cell, partial(load_mindir, path), specs, path.stem, found, names)
+    realisation = replace(network.realisations["mindspore"], remade=False, fixed=True)
+    network = replace(network, realisations={"mindspore": realisation})
     _add(read, str(path), "mindspore", network, found, cell)
     if read.own is None and read.net is cell:
         read.own = own_values(cell, found)
