@@ -117,7 +117,7 @@ def test_publish_takes_objects(module, onnx, tmp_path):
     ("call", "said"),
     [
         (lambda: triport.parity(3), "a int: expected a path, a torch.nn.Module"),
-        (lambda: triport.parity(Two), "a type: expected"),
+        (lambda: triport.parity(Two), "the class Two: expected a path, a torch.nn.Module"),
         (lambda: triport.parity(Two()), "Two: say what goes into it, one --input"),
         (lambda: triport.pair(Two(), 3, inputs=["2x3"]), "a int: expected a path"),
         (lambda: triport.evaluate(3, data="."), "a int: expected a path"),
@@ -136,3 +136,8 @@ def test_publish_takes_objects(module, onnx, tmp_path):
 def test_what_is_no_net_or_no_file_is_one_sentence(call, said):
     with pytest.raises(triport.Error, match=re.escape(said)):
         call()
+
+
+def test_an_onnx_file_of_no_known_model_says_what_it_can_become(onnx):
+    with pytest.raises(triport.Error, match=r"It is an ONNX file already: `convert \S+ --to pytorch -o DIR`"):
+        triport.to_onnx(onnx, onnx.with_name("again.onnx"))

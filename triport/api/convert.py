@@ -118,9 +118,23 @@ def convert(
         from triport.parity.graphs.asked import convert_asked
 
         return convert_asked(path, request, progress)
-    from triport.converters.convert import convert as run
+    return _convert_checkpoint(path, request, progress)
 
-    return run(path, request, progress)
+
+def _convert_checkpoint(path: Path | None, request: Request, progress: Progress) -> Conversion:
+    from triport.converters.convert import convert as run
+    from triport.converters.formats import open_checkpoint
+    from triport.converters.identification.identify import IdentifyError, is_foreign_graph
+
+    try:
+        return run(path, request, progress)
+    except IdentifyError as error:
+        if path is None or not is_foreign_graph(open_checkpoint(path)):
+            raise
+        what = "It is an ONNX file already" if request.to == "onnx" else "It can become source"
+        raise IdentifyError(
+            f"{error}. {what}: `convert {path} --to pytorch -o DIR` writes any graph's source and weights"
+        ) from error
 
 
 def _brought(source: Any, options: ConvertOptions, progress: Progress) -> tuple[Any, ConvertOptions]:

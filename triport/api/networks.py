@@ -46,7 +46,8 @@ def as_net(what: Any) -> Any:
     if isinstance(what, Model):
         return what.name
     if not isinstance(what, str | os.PathLike) and runtime_of(what) is None:
-        raise ArgumentError(f"a {type(what).__name__}: expected {FORMS}")
+        found = f"the class {what.__name__}" if isinstance(what, type) else f"a {type(what).__name__}"
+        raise ArgumentError(f"{found}: expected {FORMS}")
     return what
 
 

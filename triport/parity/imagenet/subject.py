@@ -11,7 +11,7 @@ from triport.converters.convert import SHIPPED, check_finite, parameters_of
 from triport.converters.environment import SET_HERE
 from triport.converters.formats import Checkpoint, file_sha256, open_checkpoint
 from triport.converters.identification.fit import Fit
-from triport.converters.identification.identify import IdentifyError, candidates, identify
+from triport.converters.identification.identify import IdentifyError, identify, is_foreign_graph
 from triport.converters.mindir.asked import is_mindir
 from triport.converters.networks.arguments import Factory, is_factory, net_of
 from triport.converters.networks.factories import Made, make
@@ -152,7 +152,7 @@ def open_subject(what: Any, **options: Any) -> Subject:
     try:
         found = identify(checkpoint, asked.model)
     except IdentifyError:
-        if checkpoint.runtime != "onnx" or candidates(checkpoint):
+        if not is_foreign_graph(checkpoint):
             raise
         return _of_onnx(checkpoint, asked)
     check_finite(checkpoint, found)

@@ -11,8 +11,8 @@ import numpy as np
 from triport.converters.convert import Loaded as LoadedWeights
 from triport.converters.convert import read_parameters
 from triport.converters.formats import file_sha256, open_checkpoint
-from triport.converters.identification.identify import IdentifyError, identify
-from triport.converters.networks.onnx_file import is_onnx_file, specs_of_file
+from triport.converters.identification.identify import IdentifyError, identify, is_foreign_graph
+from triport.converters.networks.onnx_file import specs_of_file
 from triport.converters.networks.registered import SIZE_AXIS, of_model
 from triport.converters.onnx_export.written_model import BATCH_AXIS, INPUT
 from triport.converters.published import model_file
@@ -213,7 +213,7 @@ def _read(subject: Subject, weights: Path) -> LoadedWeights:
     try:
         return read_parameters(weights, subject.spec.name if subject.spec else subject.model)
     except IdentifyError as error:
-        if subject.spec is not None or subject.model is not None or not is_onnx_file(weights):
+        if not is_foreign_graph(open_checkpoint(weights)):
             raise
         raise IdentifyError(
             f"{error}. As a network of your own it is compared with --input, for each of its inputs: "
