@@ -81,8 +81,8 @@ class Realisation:
     it, with parameters by the network's names, for inputs like those of a feed; None where it is one.
     `values` makes what `names` leads to of the network's parameters, where these lie otherwise in it.
     `remade`: the model may take no other sizes than the feed's, and is made again for others. `fixed`: it is
-    a file, which may take no other sizes and is not made again: that it fails on them is no finding. `ahead`
-    is what another process has begun with it.
+    a file, which may take no other sizes and is not made again: that it does not run them is no finding.
+    `ahead` is what another process has begun with it.
     """
 
     runtime: Runtime
@@ -153,10 +153,6 @@ class Network:
     sizes: Mapping[str, int] = field(default_factory=dict)
     rows: Rows | None = None
     left_out: tuple[str, ...] = ()
-
-    def has_sizes(self, feed: Arrays) -> bool:
-        """Return whether a feed has the sizes that it is run with unless others are asked for."""
-        return all(feed[given.name].shape == given.sized(self.sizes) for given in self.inputs)
 
     @property
     def free_axes(self) -> tuple[str, ...]:
