@@ -20,14 +20,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("GLOG_v", "3")
 
 import triport
-from benchmarks import chain_images, chain_sequences
+from benchmarks import chain_images, chain_numbers, chain_sequences
 from triport.converters.onnx_import.targets import TARGETS
 from triport.reference_models.errors import TriportError
 
 # of each network, the module that has it and the shapes of its inputs
 NETWORKS = {
     name: (Path(str(module.__file__)), list(shapes))
-    for module in (chain_sequences, chain_images)
+    for module in (chain_sequences, chain_numbers, chain_images)
     for name, shapes in module.INPUTS.items()
 }
 

@@ -2,7 +2,7 @@
 
 python benchmarks/mutations.py [--models NAME,NAME] [--faults WORD] [--json FILE]
 
-Each fault of benchmarks/faults.py is put into the network in PyTorch, which is then judged against the
+Each fault of benchmarks/faults/ is put into the network in PyTorch, which is then judged against the
 right one in float64: by its logits, and by its modules. Prints, per kind of fault, in how many of the
 families where it is possible it was caught by each, and whether the module that was named is the one at
 fault; and at the end every one that was not.

@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT))
 from triport.converters.formats import ArrayTensor, write_checkpoint
 from triport.converters.names import name_map, reference_dialect
 from triport.parity.subjects.random_weights import random_parameters
-from triport.publishing.publish import publish
+from triport.publishing.registered.publish import publish
 from triport.publishing.verify import verify
 from triport.reference_models.errors import TriportError
 from triport.reference_models.spec import ModelSpec, all_models

@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import triport
 from docs.versions_page import page_text
+from triport.api import networks
 from triport.cli import main
 from triport.converters.graphs.stored import FOLDER as GRAPHS
 from triport.converters.identification import name_index
@@ -157,13 +158,14 @@ def api_page() -> str:
     sections.append(
         "`import triport` costs a few milliseconds: what a program does not use is not imported.\n"
     )
+    sections.append(f"## What a NET is\n\n{inspect.getdoc(networks)}\n")
     for name in API_MODULES[1:]:
         module = importlib.import_module(name)
         prefix = name if name in ("triport.torch", "triport.mindspore") else "triport"
         for title, value in vars(module).items():
             if title.startswith("_") or getattr(value, "__module__", None) != name:
                 continue
-            if inspect.isfunction(value) and title not in ("path_or_none", "quiet"):
+            if inspect.isfunction(value) and (prefix != "triport" or title in triport.__all__):
                 sections.append(_documented(f"{prefix}.{title}", value))
             elif inspect.isclass(value):
                 sections.append(_class_section(value))

@@ -43,7 +43,7 @@ def run_cli():
 def published(tmp_path_factory):
     """The shipped model, published once for the tests that only read it."""
     from triport.converters.convert import SHIPPED
-    from triport.publishing.publish import publish
+    from triport.publishing.registered.publish import publish
 
     folder = tmp_path_factory.mktemp("published") / "digits"
     return publish(SHIPPED, folder, model="res2net_digits", license="apache-2.0")

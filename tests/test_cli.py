@@ -233,7 +233,7 @@ def test_parity_finds_an_onnx_file_of_another_graph(tmp_path, digits_ckpt, run_c
         (("res2net_digits", "--device", "tpu"), "device 'tpu' is not known"),
         (("res2net_digits", "--runtimes", "tensorflow"), "runtime 'tensorflow' is not known"),
         (("res2net_digits", "--seed", "-1"), "expected 0 or more"),
-        (("nothing.ckpt",), "no model or weights called 'nothing.ckpt'"),
+        (("nothing.ckpt",), "nothing.ckpt: there is no such file"),
         (("res2net_digits", "--precision", "float8"), "precision 'float8' is not known"),
         (("res2net_digits", "--precision", "tf32"), "precision tf32 is of cuda devices; cpu has none of it"),
         (

@@ -44,7 +44,7 @@ def digits(**options):
         (lambda: triport.to_onnx("a" * 300, inputs=["1x3"]), "File name too long"),
         (lambda: triport.to_onnx(object(), inputs=["1x3"]), "object"),
         (lambda: triport.parity("resnet50", sizes=64), "triport.parity(sizes=64): expected a list, each"),
-        (lambda: triport.parity(3), "triport.parity(what=3): expected a path"),
+        (lambda: triport.parity(3), "a int: expected a path"),
         (lambda: triport.evaluate(S, data=".", runtime=3), "triport.evaluate(runtime=3): expected a text or"),
         (lambda: triport.evaluate("a\0", data="."), "has a zero byte"),
         (lambda: triport.publish(S, "out", license=1), "triport.publish(license=1): expected a text"),

@@ -21,8 +21,8 @@ from triport.converters.identification.published_weights import known_digits, pr
 from triport.converters.versions.installed import installed_versions
 from triport.publishing import manifest
 from triport.publishing.licenses import LicenseError, hub_metadata, license_of
-from triport.publishing.origin import classes_stated_by
-from triport.publishing.publish import publish
+from triport.publishing.registered.origin import classes_stated_by
+from triport.publishing.registered.publish import publish
 from triport.publishing.verify import verify
 from triport.reference_models.errors import TriportError
 from triport.reference_models.spec import all_models
@@ -540,7 +540,7 @@ def fewer_classes(values):
         (no_pairs, "parity.pairs is a list, expected a list of 1 to 20"),
         (fewer_pairs, "neither compares mindspore nor says why not"),
         (great_noise, "nothing is proven then"),
-        (wide_tolerance, "and the model's noise only"),
+        (wide_tolerance, "and the network's noise only"),
         (of_another_file, "no published file of this model"),
         (another_proof, 'source.proof is "the publisher said so"'),
         (other_steps, "prepares images by"),

@@ -20,7 +20,7 @@ from triport.parity.imagenet.dataset import open_dataset
 from triport.parity.imagenet.evaluate import evaluate
 from triport.parity.imagenet.preprocess import ImageError
 from triport.parity.imagenet.rows import RowFile, RowsError
-from triport.parity.ranks import RankError
+from triport.parity.ranks.rank import RankError
 from triport.parity.ranks.together import check_same, together
 
 ROOT = Path(__file__).parents[2]

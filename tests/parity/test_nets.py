@@ -17,6 +17,7 @@ INPUTS = {
     "Ids": ("x=2x4",),
     "Close": ("x=9x4",),
 }
+OF_TWO = ("--input", "image=2x3x8x8:float32", "--input", "side=2x5:float32")
 ALL = ["pytorch", "mindspore", "onnxruntime (from mindspore)", "onnxruntime (from pytorch)"]
 
 
@@ -243,3 +244,70 @@ def test_a_framework_that_a_graph_cannot_be_written_for_is_not_run_and_says_why(
     assert done.exit_code == 0, done.output
     not_run = json.loads(done.stdout)["models"][0]["not_run"]
     assert any(one.startswith("mindspore: ") and "of integers" in one for one in not_run) == is_said
+
+
+@pytest.fixture(scope="module")
+def mindir(tmp_path_factory):
+    """A graph of one size alone: it reshapes to numbers."""
+    import mindspore
+
+    from tests.parity.nets import cells
+
+    path = tmp_path_factory.mktemp("mindir") / "tokens.mindir"
+    tokens = mindspore.Tensor(np.ones((2, 3), np.int32))
+    mindspore.export(cells.Tokens().set_train(False), tokens, file_name=str(path), file_format="MINDIR")
+    return path
+
+
+def test_a_graph_of_one_size_is_compared_at_that(mindir, run_cli):
+    done = run_cli("parity", mindir, "--input", "2x3:int32:0..50", "--json", "-")
+    assert done.exit_code == 0, done.output
+    [report] = json.loads(done.stdout)["models"]
+    assert [pair["candidate"] for pair in report["pairs"]] == ["onnxruntime (from mindspore)"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "say what goes into it, one --input for each input"),
+        (("--input", "2x3:int32:0..50", "--layers"), "has no modules that could be compared"),
+        ((f"{MODULES}:Tokens", "--input", "2x3:int32:0..50"), "`pair` with these two and -o NAMES.toml"),
+    ],
+)
+def test_what_a_graph_file_lacks_is_said_with_what_to_do(words, said, mindir, run_cli):
+    done = run_cli("parity", mindir, *words)
+    assert done.exit_code == 2 and said in done.stderr
+
+
+def test_nothing_trains_an_onnx_file(run_cli, tmp_path):
+    path = tmp_path / "sizes.onnx"
+    assert run_cli("convert", f"{MODULES}:Sizes", "--input", "3x4", "-o", path).exit_code == 0
+    done = run_cli("parity", path, "--input", "3x4", "--gradients")
+    assert done.exit_code == 2 and "has its weights within, which nothing trains" in done.stderr
+    saved = run_cli("parity", path, "--input", "3x4", "--save-inputs", tmp_path / "x.npz")
+    assert saved.exit_code == 0 and "It is an ONNX file with its weights already" in saved.stdout
+
+
+def test_a_file_that_is_not_there_is_no_model(run_cli):
+    done = run_cli("parity", "nothing.onnx")
+    assert done.exit_code == 2 and "there is no such file" in done.stderr
+
+
+def test_a_file_of_no_known_model_says_how_it_is_compared(run_cli, tmp_path):
+    path = tmp_path / "two.onnx"
+    assert run_cli("convert", f"{MODULES}:Two", *OF_TWO, "-o", path).exit_code == 0
+    done = run_cli("parity", path)
+    assert done.exit_code == 2
+    assert "--input image=2x3x8x8:float32 --input side=2x5:float32" in done.stderr
+    assert run_cli("parity", path, *OF_TWO, "--runtimes", "pytorch,onnx").exit_code == 0
+
+
+def test_a_graph_whose_modules_cannot_be_compared_is_not_called_different(mindir, run_cli, tmp_path):
+    spec = ("--input", "2x3:int32:0..50")
+    names = tmp_path / "names.toml"
+    assert run_cli("pair", f"{MODULES}:Tokens", mindir, *spec, "-o", names).exit_code == 0
+    done = run_cli("parity", f"{MODULES}:Tokens", mindir, "--names", names, *spec, "--layers", "--json", "-")
+    assert done.exit_code == 0, done.output
+    pairs = {pair["candidate"]: pair for pair in json.loads(done.stdout)["models"][0]["pairs"]}
+    assert pairs["mindspore"]["passed"] and not pairs["mindspore"]["layers"]["modules"]
+    assert not pairs["mindspore"]["layers"]["passed"]  # of its own: nothing was compared

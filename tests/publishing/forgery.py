@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from triport.converters.published import MODEL_FILE
-from triport.publishing import card, manifest
+from triport.publishing import manifest
 from triport.publishing.folder import CARD_FILE
+from triport.publishing.registered import card
 
 
 def rewrite(folder: Path, change: Callable[[dict[str, Any]], object] = lambda values: None) -> None:

@@ -13,7 +13,7 @@ from huggingface_hub.repocard_data import model_index_to_eval_results
 
 from examples.real_weights import installed_checkpoint
 from triport.parity.imagenet.preprocess import preprocess_file
-from triport.publishing.publish import publish
+from triport.publishing.registered.publish import publish
 from triport.reference_models.spec import get_model
 
 ROOT = Path(__file__).parents[2]

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from triport.publishing.config import config_of, crop_fraction
-from triport.publishing.origin import OriginError, read_classes
+from triport.publishing.registered.config import config_of, crop_fraction
+from triport.publishing.registered.origin import OriginError, read_classes
 from triport.reference_models.spec import all_models, get_model
 
 PROFILES = sorted({w.preprocess for spec in all_models().values() for w in spec.weights}, key=str)

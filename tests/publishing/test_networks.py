@@ -7,7 +7,7 @@ import types
 import pytest
 
 from triport.converters.environment import import_mindspore, import_torch
-from triport.publishing.networks import standalone
+from triport.publishing.registered.networks import standalone
 from triport.reference_models.spec import all_models
 
 FAMILIES = {spec.family: spec for spec in reversed(all_models().values())}

@@ -8,8 +8,8 @@ import pytest
 from tests.converters.checkpoints import dialect_of, hollow_checkpoint
 from triport.converters.formats import open_checkpoint
 from triport.converters.identification.identify import identify
-from triport.publishing.measured import MeasurementError, measured_figures
-from triport.publishing.origin import OriginError, figures_of_publisher, origin_of
+from triport.publishing.registered.measured import MeasurementError, measured_figures
+from triport.publishing.registered.origin import OriginError, figures_of_publisher, origin_of
 from triport.reference_models.spec import get_model
 
 RESNET50 = get_model("resnet50")

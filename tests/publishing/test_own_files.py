@@ -8,10 +8,12 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from safetensors.torch import load_file
 
+import triport
 from tests.publishing.forgery import rewrite
 from tests.publishing.mutations import check_that_a_change_is_found
-from tests.publishing.own_networks import write_weights
+from tests.publishing.own_networks import arrays_of, write_weights
 from tests.publishing.test_own_network_forged import mend
 from triport.converters.formats import file_sha256, open_checkpoint
 from triport.publishing.own.network import OwnNetwork
@@ -141,6 +143,68 @@ def test_a_folder_that_convert_wrote_is_published(run_cli, tmp_path):
     assert verify(tmp_path / "out").passed
 
 
+TWO = "tests.parity.nets.modules:Two"
+OF_TWO = ("--input", "2x3x8x8", "--input", "2x5", "--license", "mit")
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """A network's weights, and a graph of it that its publisher has made."""
+    from tests.parity.nets.modules import Two
+
+    folder, net = tmp_path_factory.mktemp("two"), Two()
+    weights = write_weights(folder / "two.safetensors", arrays_of(net))
+    done = triport.parity(net, inputs=["2x3x8x8", "2x5"], runtimes="pytorch", weights=weights)
+    assert done.passed
+    net.load_state_dict(load_file(weights), strict=False)
+    assert triport.to_onnx(net, folder / "two.onnx", inputs=["2x3x8x8", "2x5"]).passed
+    return weights, folder / "two.onnx"
+
+
+def test_a_graph_of_the_publishers_is_kept_beside_a_network(two, run_cli, tmp_path):
+    weights, graph = two
+    for number, (source, nets) in enumerate(((weights, (TWO, graph)), (graph, (graph, TWO)))):
+        out = tmp_path / f"out{number}"
+        words = [word for net in nets for word in ("--net", net)]
+        done = run_cli("publish", source, *words, *OF_TWO, "-o", out)
+        assert done.exit_code == 0, done.output
+        values = json.loads((out / "triport.json").read_text())
+        assert values["nets"] == [
+            {"net": TWO, "runtime": "pytorch", "file": "model.safetensors"},
+            {"net": "two.onnx", "runtime": "onnx", "file": "model.onnx"},
+        ]
+        assert onnx.load(out / "model.onnx").graph == onnx.load(graph).graph
+        assert [pair["candidate"] for pair in values["parity"]["pairs"]] == [
+            "pytorch",
+            "onnxruntime (given file)",
+        ]
+        assert "`model.onnx` is the publisher's own file" in (out / "README.md").read_text()
+        assert verify(out).passed
+
+
+def test_a_graph_with_other_weights_than_the_networks_is_refused(two, run_cli, tmp_path):
+    weights, graph = two
+    model = onnx.load(graph)
+    tensor = next(one for one in model.graph.initializer if one.name == "head.weight")
+    tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) * 1.5, tensor.name))
+    onnx.save(model, tmp_path / "other.onnx")
+    words = ("--net", TWO, "--net", tmp_path / "other.onnx", *OF_TWO)
+    done = run_cli("publish", weights, *words, "-o", tmp_path / "out")
+    assert done.exit_code == 1 and not (tmp_path / "out").exists()
+    assert "head.weight holds other bits than the source" in done.stderr
+
+
+def test_a_graph_that_computes_something_else_is_refused(two, run_cli, tmp_path):
+    weights, graph = two
+    model = onnx.load(graph)
+    next(node for node in model.graph.node if node.op_type == "Relu").op_type = "Sigmoid"
+    onnx.save(model, tmp_path / "other.onnx")
+    words = ("--net", TWO, "--net", tmp_path / "other.onnx", *OF_TWO)
+    done = run_cli("publish", weights, *words, "-o", tmp_path / "out")
+    assert done.exit_code == 1 and not (tmp_path / "out").exists()
+    assert "runtimes differ" in done.stderr
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_weights_that_are_no_numbers_are_refused(tmp_path, value):
     weight = np.full((3, 4), value, np.float32)
@@ -153,7 +217,10 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path, value):
     ("words", "message"),
     [
         (("other.onnx", "--net", "net.onnx"), "has its weights within: give the same file as SOURCE"),
-        (("net.onnx", "--net", "net.onnx", "--net", "other.onnx"), "is published alone"),
+        (
+            ("net.onnx", "--net", "net.onnx", "--net", "other.onnx"),
+            "of two networks one may be an .onnx",
+        ),
         (("net.onnx", "--net", "w.safetensors"), "a file of weights alone is SOURCE"),
         (("net.onnx", "--net", "net.onnx", "--input", "2x5"), "has 1 input (x), and --input is given 2"),
     ],
@@ -172,7 +239,7 @@ def test_what_makes_no_sense_is_one_message(run_cli, tmp_path, monkeypatch, word
     [
         (lambda v: v["graph"].update(exporter="torch.onnx"), "claims", "published as it is"),
         (lambda v: v["nets"][0].update(runtime="pytorch"), "files", "model.safetensors"),
-        (lambda v: v["nets"].append(v["nets"][0]), "claims", "published as it is and alone"),
+        (lambda v: v["nets"].append(v["nets"][0]), "claims", "has two graphs"),
         (lambda v: v["parity"].update(reference="onnxruntime-float32"), "claims", "its reference is"),
         (lambda v: v["parity"]["pairs"].pop(0), "claims", "its reference is"),
         (lambda v: v["parity"]["pairs"].pop(2), "claims", "does not compare model.onnx"),

@@ -58,7 +58,7 @@ def test_other_bits_are_found_though_every_hash_is_right(own_folder, name):
 
 
 def test_a_weight_changed_in_the_ledger_too_is_found_by_the_map(own_folder):
-    from triport.publishing.ledger import payload_sha256
+    from triport.publishing.tensors import payload_sha256
 
     tensor = change_a_weight(own_folder, "model_b.safetensors")
     digest = payload_sha256(open_checkpoint(own_folder / "model_b.safetensors").tensors[tensor])

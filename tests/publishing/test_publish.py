@@ -10,8 +10,8 @@ from tests.converters.checkpoints import dialect_of, write_arrays, write_random
 from triport.converters.convert import SHIPPED, convert
 from triport.converters.formats import file_sha256, open_checkpoint
 from triport.parity.runtimes.mindspore import MindSporeRunner
-from triport.publishing import publish as module
-from triport.publishing.publish import publish
+from triport.publishing.registered import publish as module
+from triport.publishing.registered.publish import publish
 from triport.publishing.verify import verify
 from triport.reference_models.spec import get_model
 

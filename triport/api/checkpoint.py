@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
     from triport.converters.inspection import Inspection
 
 
-class OpenCheckpoint(Mapping[str, "StoredTensor"]):
+class OpenCheckpoint(Mapping[str, "StoredTensor"], os.PathLike[str]):
     """A checkpoint file that is open: its tensors by name, in the file's order, read when they are asked for.
+
+    Where a function takes a path, it may be given instead.
 
     Attributes:
         path: the file.
@@ -44,6 +47,7 @@ class OpenCheckpoint(Mapping[str, "StoredTensor"]):
 
         checkpoint = open_checkpoint(local_path(path), selection_of(**options))
         self.path = checkpoint.path
+        self._selected = [name for name, value in options.items() if value]
         self.format = checkpoint.format
         self.runtime = checkpoint.runtime
         self.metadata = dict(checkpoint.metadata)
@@ -69,6 +73,14 @@ class OpenCheckpoint(Mapping[str, "StoredTensor"]):
 
     def __repr__(self) -> str:
         return f"<{self.format} checkpoint {self.path}>"
+
+    def __fspath__(self) -> str:
+        if self._selected:
+            raise ArgumentError(
+                f"{self.path}: was opened with {', '.join(self._selected)}; give its path, and these where "
+                "the function takes them"
+            )
+        return self.path
 
     def close(self) -> None:
         """Let the file go; its tensors can no longer be read."""

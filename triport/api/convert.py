@@ -20,7 +20,7 @@ from .arguments import (
     selection_of,
 )
 from .checked import checked
-from .networks import is_model_named, is_network, network_of
+from .networks import as_net, is_model_named, is_network, network_of
 from .sources import located
 
 if TYPE_CHECKING:
@@ -118,9 +118,23 @@ def convert(
         from triport.parity.graphs.asked import convert_asked
 
         return convert_asked(path, request, progress)
-    from triport.converters.convert import convert as run
+    return _convert_checkpoint(path, request, progress)
 
-    return run(path, request, progress)
+
+def _convert_checkpoint(path: Path | None, request: Request, progress: Progress) -> Conversion:
+    from triport.converters.convert import convert as run
+    from triport.converters.formats import open_checkpoint
+    from triport.converters.identification.identify import IdentifyError, is_foreign_graph
+
+    try:
+        return run(path, request, progress)
+    except IdentifyError as error:
+        if path is None or not is_foreign_graph(open_checkpoint(path)):
+            raise
+        what = "It is an ONNX file already" if request.to == "onnx" else "It can become source"
+        raise IdentifyError(
+            f"{error}. {what}: `convert {path} --to pytorch -o DIR` writes any graph's source and weights"
+        ) from error
 
 
 def _brought(source: Any, options: ConvertOptions, progress: Progress) -> tuple[Any, ConvertOptions]:
@@ -130,6 +144,7 @@ def _brought(source: Any, options: ConvertOptions, progress: Progress) -> tuple[
     """
     from triport.converters.sources import is_elsewhere
 
+    source = None if source is None else as_net(source)
     rest: Any = {name: value for name, value in options.items() if name != "offline"}
     if options.get("checkpoint") is not None or not is_elsewhere(source):
         return source, rest
@@ -173,10 +188,10 @@ def _convert_network(
         raise AskedError(f"{source}: give a NET or --cell, not both")
     made = network_of(source, progress)
     if is_folder_asked(request):
-        check_options(made.factory.text, request, made.runtime)
+        check_options(made.net.text, request, made.runtime)
         return _chained(
-            made.factory.text,
-            made.factory.name,
+            made.net.text,
+            made.net.name,
             request,
             lambda asked: _network_to_onnx(made, asked, progress),
             progress,
@@ -191,7 +206,7 @@ def _network_to_onnx(made: Made, request: Request, progress: Progress) -> AnyCon
         return convert_asked(None, replace(request, cell=made), progress)
     from triport.parity.module_export.convert import convert_module
 
-    return convert_module(made.network, made.factory.name, request, progress)
+    return convert_module(made.network, made.net.name, request, progress)
 
 
 def _chained(

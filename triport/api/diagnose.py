@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from .arguments import PathLike, Progress, path_or_none, quiet
 from .checked import checked
+from .sources import local_path
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -46,7 +47,7 @@ def diagnose(
     Weights, graph, precision, preprocessing and the order of the classes are looked at one after the other.
 
     Args:
-        first: a checkpoint or ONNX file, the one that is right.
+        first: a checkpoint or ONNX file, or what `fetch` takes: the one that is right.
         second: the other one.
         data: labelled images; both are scored on them.
         device: "cpu", "cuda:0", "npu:0".
@@ -78,4 +79,5 @@ def diagnose(
             images.get("limit"),
             images.get("allow_subset", False),
         )
-    return run(Request(Path(first), Path(second), scored, device, seed), progress)
+    files = [local_path(one, progress) for one in (first, second)]
+    return run(Request(files[0], files[1], scored, device, seed), progress)

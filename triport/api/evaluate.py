@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from .arguments import PathLike, Progress, path_or_none, quiet
 from .checked import checked
+from .networks import as_net
 from .sources import located
 
 if TYPE_CHECKING:
@@ -74,8 +75,9 @@ def evaluate(
     Two of them run on the same decoded images and are compared image by image.
 
     Args:
-        *what: one or two of them: a checkpoint or ONNX file, a .mindir file, what `fetch` takes, a
-            torch.nn.Module or mindspore.nn.Cell with its weights, or the text that names its factory.
+        *what: one or two of them: a checkpoint or ONNX file, a .mindir file, what `fetch` or
+            `triport.from_onnx` returns, a torch.nn.Module or mindspore.nn.Cell with its weights, or the text
+            that names its factory.
         data: labelled images: a folder of class folders, ILSVRC-2012's validation images as they come,
             WebDataset shards or Parquet files. Left out where both are files of rows.
         progress: is told each step.
@@ -102,7 +104,7 @@ def evaluate(
         asked[name] = (value,) if isinstance(value, str) else tuple(value or ())
     for name in ("labels", "classes", "rows", "html"):
         asked[name] = path_or_none(asked.get(name))
-    found = [located(one, progress, asked.get("offline", False)) for one in what]
+    found = [located(as_net(one), progress, asked.get("offline", False)) for one in what]
     asked.pop("offline", None)
     if not asked["model"]:
         names = tuple(weights for _, weights in found)

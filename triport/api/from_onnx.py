@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class OnnxNetwork:
+class OnnxNetwork(os.PathLike[str]):
     """An ONNX file as a network: what goes in and comes out, and its source in both frameworks.
 
     Source is written when it is first asked for, and compared with ONNX Runtime before it is given away.
+    Where a function takes a path or a NET, it may be given instead.
 
     Attributes:
         path: the ONNX file.
@@ -44,6 +46,9 @@ class OnnxNetwork:
         from triport.converters.networks.imported import of_graph
 
         object.__setattr__(self, "network", of_graph(self.path, self._build))
+
+    def __fspath__(self) -> str:
+        return os.fspath(self.path)
 
     @property
     def name(self) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .arguments import ArgumentError, PathLike, Progress, path_or_none, quiet
+from .arguments import PathLike, Progress, path_or_none, quiet
 from .checked import checked
+from .networks import as_net, input_texts
 
 if TYPE_CHECKING:
     from triport.parity.pairing.result import PairResult
@@ -17,7 +18,7 @@ def pair(
     a: Any,
     b: Any,
     *,
-    inputs: Sequence[str],
+    inputs: Sequence[Any] | str,
     output: PathLike | None = None,
     scaffold: PathLike | None = None,
     progress: Progress = quiet,
@@ -28,11 +29,11 @@ def pair(
     weights, and what belongs together has equal gradients.
 
     Args:
-        a: a torch.nn.Module, a mindspore.nn.Cell, or the text of a NET: "package.module:factory",
-            "path/file.py:factory", a model's name, a .onnx or .mindir file. An object gets its values
-            back.
+        a: a NET: a torch.nn.Module or a mindspore.nn.Cell, which gets its values back, the text that names
+            what makes one, a .onnx or .mindir file, what `triport.model` or `triport.from_onnx` returns.
         b: likewise.
-        inputs: what goes into both, once for each input: "1x3x224x224", "tokens=1x128:int64:0..30522".
+        inputs: what goes into both, once for each input: "1x3x224x224", (1, 3, 224, 224),
+            "tokens=1x128:int64:0..30522".
         output: where to write the map, and how far it is proven, for `triport.convert(names=...)`.
         scaffold: a new folder for the start of a family: its dialect's rows and its layout.
         progress: is told each step.
@@ -53,18 +54,16 @@ def pair(
         >>> done.passed, [(row["a"], row["b"]) for row in done.to_dict()["names"][:1]]
         (True, [(['0.weight'], ['0.0.weight'])])
     """
-    from triport.parity.pairing.derive import pair_of
-
-    if isinstance(inputs, str):
-        raise ArgumentError(f"inputs={inputs!r}: expected a list, with one text for each input")
     from triport.converters.naming.scaffold import check_family
+    from triport.parity.pairing.derive import pair_of
 
     folder = path_or_none(scaffold)
     if folder is not None:
         check_family(folder)
-    found = pair_of(a, b, list(inputs), progress)
+    texts = input_texts(inputs)
+    found = pair_of(as_net(a), as_net(b), texts, progress)
     if output is not None or folder is not None:
         from triport.parity.pairing.names_file import write_pair
 
-        write_pair(found, inputs, path_or_none(output), folder)
+        write_pair(found, texts, path_or_none(output), folder)
     return found

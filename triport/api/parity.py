@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from .arguments import PathLike, Progress, path_or_none, quiet
 from .checked import checked
+from .networks import as_net, input_texts
 from .sources import located
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from triport.parity.session import ParityResult
+    from triport.parity.recorded.session import SavedResult
+    from triport.parity.session import ParityResult, Request
 
 
 class ParityOptions(TypedDict, total=False):
@@ -22,7 +24,7 @@ class ParityOptions(TypedDict, total=False):
     every: bool
     weights: PathLike | None
     model: str | None
-    inputs: Sequence[str]
+    inputs: Sequence[Any]
     runtimes: Sequence[str] | str | None
     device: str
     precision: str
@@ -35,6 +37,7 @@ class ParityOptions(TypedDict, total=False):
     images: PathLike | None
     gradients: bool
     steps: int | None
+    save_inputs: PathLike | None
     recorded_inputs: PathLike | None
     recorded_outputs: PathLike | None
     offline: bool
@@ -42,19 +45,23 @@ class ParityOptions(TypedDict, total=False):
 
 
 @checked
-def parity(*what: PathLike, progress: Progress = quiet, **options: Unpack[ParityOptions]) -> ParityResult:
+def parity(
+    *what: Any, progress: Progress = quiet, **options: Unpack[ParityOptions]
+) -> ParityResult | SavedResult:
     """Prove that every runtime computes the same function, against PyTorch in float64.
 
     Args:
         *what: models, which get seeded weights in which no value is left at its initial one; or files and
             what `fetch` takes, every further one of which is compared with the first too; or, with `inputs`,
-            networks of your own, each by the text that names what makes it: "package.module:factory".
+            NETs: a torch.nn.Module or a mindspore.nn.Cell, the text that names what makes one, an ONNX or a
+            .mindir file, what `triport.from_onnx` or `triport.model` returns. They get seeded weights too,
+            and an object its own back; `weights="own"` compares with those that it has.
         progress: is told each step.
         **options: weights, runtimes, precision, layers, ... as `triport.parity.session.Request` has them.
 
     Returns:
         A report on each. Its `passed` is False where anything differs by more than the noise that the
-        precision itself makes.
+        precision itself makes. With `save_inputs`, what was written there to be run elsewhere.
 
     Raises:
         triport.Error: nothing was named, the options do not go together, or a file fits no model.
@@ -65,38 +72,40 @@ def parity(*what: PathLike, progress: Progress = quiet, **options: Unpack[Parity
         >>> done.passed, [pair["candidate"] for pair in done.to_dict()["models"][0]["pairs"]]
         (True, ['pytorch'])
     """
-    from triport.parity.session import Listener, Request, run
+    from triport.parity.session import Listener, run, save
 
-    asked: dict[str, Any] = dict(options)
-    if isinstance(runtimes := asked.get("runtimes"), str):
-        asked["runtimes"] = runtimes.split(",")
-    for name in ("runtimes", "inputs", "batch_sizes", "sizes"):
-        if asked.get(name) is not None:
-            asked[name] = tuple(one.strip() if isinstance(one, str) else one for one in asked[name])
-    for name in ("images", "recorded_inputs", "recorded_outputs", "names"):
-        asked[name] = path_or_none(asked.get(name))
-    asked["what"] = tuple(map(_text, what))
-    return run(Request(**with_sources(asked, progress)), Listener(progress))
+    request = request_of(what, progress, **options)
+    return run(request, Listener(progress)) if request.save_inputs is None else save(request)
 
 
-def with_sources(asked: dict[str, Any], progress: Progress = quiet) -> dict[str, Any]:
+def request_of(what: Sequence[Any], progress: Progress = quiet, **options: Unpack[ParityOptions]) -> Request:
     """Return what `parity` is asked, with every source that lies elsewhere as the file that was brought here.
 
     Where all are published weights of one model, that is what the files must be of.
     """
+    from triport.parity.session import Request
     from triport.reference_models.spec import get_model
 
-    rest = {name: value for name, value in asked.items() if name != "offline"}
-    offline = bool(asked.get("offline"))
-    found = [located(one, progress, offline) for one in asked["what"]]
+    asked: dict[str, Any] = dict(options)
+    if isinstance(runtimes := asked.get("runtimes"), str):
+        asked["runtimes"] = runtimes.split(",")
+    asked["inputs"] = input_texts(asked.get("inputs", ()))
+    for name in ("runtimes", "batch_sizes", "sizes"):
+        if asked.get(name) is not None:
+            asked[name] = tuple(one.strip() if isinstance(one, str) else one for one in asked[name])
+    for name in ("images", "save_inputs", "recorded_inputs", "recorded_outputs", "names"):
+        asked[name] = path_or_none(asked.get(name))
+    offline = bool(asked.pop("offline", False))
+    found = [located(as_net(one), progress, offline) for one in what]
     if asked.get("weights") is not None:
-        rest["weights"] = str(located(_text(asked["weights"]), progress, offline)[0])
+        asked["weights"] = _text(located(asked["weights"], progress, offline)[0])
     names = dict.fromkeys(weights for _, weights in found)
     if names and None not in names and not asked.get("model"):
         models = {get_model(name).name for name in names if name}
-        rest["model"] = next(iter(names)) if len(names) == 1 else models.pop() if len(models) == 1 else None
-    return {**rest, "what": tuple(str(path) for path, _ in found)}
+        asked["model"] = next(iter(names)) if len(names) == 1 else models.pop() if len(models) == 1 else None
+    return Request(what=tuple(_text(one) for one, _ in found), **asked)
 
 
-def _text(source: PathLike) -> str:
-    return source if isinstance(source, str) else os.fspath(source)
+def _text(source: Any) -> Any:
+    """Return a path as a text; a Module or a Cell stays what it is."""
+    return os.fspath(source) if isinstance(source, str | os.PathLike) else source

@@ -11,6 +11,7 @@ from triport.reference_models.spec import RUNTIMES, Runtime
 
 from .arguments import ArgumentError, PathLike, Progress, path_or_none, quiet
 from .checked import checked
+from .networks import as_net, input_texts
 from .sources import local_path
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 class PublishOptions(TypedDict, total=False):
     """What `publish` takes besides; `triport.publishing.session.Request` says what each means."""
 
-    nets: Sequence[str]
-    inputs: Sequence[str]
+    nets: Sequence[Any]
+    inputs: Sequence[Any]
     names: PathLike | None
     preprocessing: str | None
     dialects: Sequence[str]
@@ -85,8 +86,8 @@ def publish(
     own = None
     if any(said.values()):
         own = OwnNetwork(
-            tuple(said["nets"] or ()),
-            tuple(said["inputs"] or ()),
+            tuple(map(as_net, said["nets"] or ())),
+            input_texts(said["inputs"] or ()),
             path_or_none(said["names"]),
             said["preprocessing"],
         )

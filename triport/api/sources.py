@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .arguments import PathLike, Progress, quiet
+from .arguments import ArgumentError, PathLike, Progress, quiet
 from .checked import checked
 
 if TYPE_CHECKING:
@@ -53,5 +53,29 @@ def located(
 
 
 def local_path(source: PathLike, progress: Progress = quiet, offline: bool = False) -> Path:
-    """Return a source as a path of this machine."""
-    return Path(located(source, progress, offline)[0])
+    """Return a source as a path of this machine.
+
+    Raises:
+        ArgumentError: it is a network, and not the file of weights that is asked for.
+    """
+    path = Path(located(source, progress, offline)[0])
+    if isinstance(source, str) and not path.exists():
+        _check_no_network(source)
+    return path
+
+
+def _check_no_network(text: str) -> None:
+    from triport.converters.networks.arguments import is_factory
+    from triport.reference_models.spec import all_models
+
+    if is_factory(text):
+        raise ArgumentError(
+            f"{text}: is a network in code, and a file is read here: `convert {text} --input SPEC --to onnx` "
+            "makes one"
+        )
+    if text in all_models():
+        known = [one.name for one in all_models()[text].weights]
+        raise ArgumentError(
+            f"{text}: is a model's name, and a file is read here; `models {text}` says what is known of it"
+            + (f". Published weights are {', '.join(known)}" if known else "")
+        )

@@ -23,8 +23,8 @@ _GROUPS = {
 
 
 @click.command(cls=Command, groups=_GROUPS)
-@click.argument("first", metavar="A", type=_PATH)
-@click.argument("second", metavar="B", type=_PATH)
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
 @click.option(
     "--data", type=_PATH, help="Labelled images, as `evaluate` takes them. Both files are scored on them."
 )
@@ -40,7 +40,7 @@ _GROUPS = {
 @DEVICE
 @click.option("--html", type=OutputFile(path_type=Path), help="Write a page of what was found.")
 @JSON
-def diagnose(first: Path, second: Path, json_path: str | None, html: Path | None, **asked: Any) -> None:
+def diagnose(first: str, second: str, json_path: str | None, html: Path | None, **asked: Any) -> None:
     """Find out why two files of one model give other results.
 
     A is the file that is right, B the one that is not. Weights, graph, precision, preprocessing and the order

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 
@@ -13,7 +12,7 @@ from .shared.output import emit, print_pieces
 
 
 @click.command(cls=Command)
-@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.argument("file", required=False)
 @click.option(
     "--to",
     type=RUNTIME,
@@ -21,7 +20,7 @@ from .shared.output import emit, print_pieces
 )
 @click.option("--opset", type=int, default=17, show_default=True, help="The opset, where ONNX is written.")
 @JSON
-def operators(file: Path | None, to: str | None, opset: int, json_path: str | None) -> None:
+def operators(file: str | None, to: str | None, opset: int, json_path: str | None) -> None:
     """List the operators that are supported, or those of a graph.
 
     Without FILE, each operator is listed with its limits. With FILE, what the graph needs is listed, and what
@@ -36,6 +35,7 @@ def operators(file: Path | None, to: str | None, opset: int, json_path: str | No
       python cli.py operators model.mindir
       python cli.py operators model.onnx --to mindspore
     """
+    from triport.api.sources import local_path
     from triport.converters import operator_support, operator_tables
 
     if file is None:
@@ -46,6 +46,6 @@ def operators(file: Path | None, to: str | None, opset: int, json_path: str | No
             lambda: print_pieces(*operator_tables.supported_tables(listed)),
         )
         return
-    needs = operator_support.find_needs(file, to, opset)
+    needs = operator_support.find_needs(local_path(file), to, opset)
     emit(needs.to_dict(), json_path, lambda: print_pieces(*operator_tables.needs_table(needs)))
     sys.exit(0 if needs.passed else 1)

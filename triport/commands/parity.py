@@ -213,20 +213,20 @@ def parity(json_path: str | None, html_path: str | None, junit_path: str | None,
       python cli.py parity resnet50 --weights resnet50.pth --inputs x.npz --outputs y.npz
       python cli.py parity --all --json report.json
     """
-    from triport.api.parity import with_sources
-    from triport.parity.session import Listener, Request, run, save
+    from triport.api.parity import request_of
+    from triport.parity.session import Listener, run, save
 
     if asked["save_inputs"] is not None:
         if html_path or junit_path:
             raise click.UsageError("--save-inputs compares nothing: there is no report to write")
         with shown_progress() as progress:
-            saved = save(Request(**with_sources(asked, progress)))
+            saved = save(request_of(progress=progress, **asked))
         emit(saved.to_dict(), json_path, lambda: click.echo(str(saved)))
         return
     shows = json_path != "-"
     with shown_progress() as progress:
         listener = Listener(progress, _print_report, _print_training) if shows else Listener(progress)
-        result = run(Request(**with_sources(asked, progress)), listener)
+        result = run(request_of(progress=progress, **asked), listener)
     _write_reports(result, html_path, junit_path)
     emit(result.to_dict(), json_path, lambda: print_pieces(*_verdicts(result)))
     sys.exit(0 if result.passed else 1)

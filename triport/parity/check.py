@@ -67,7 +67,7 @@ class Pair:
         """Whether the outputs for every input, and the modules that were compared, are within tolerance."""
         return (
             self.comparison.passed
-            and all(report is None or report.passed for report in (self.layers, self.isolated))
+            and not any(report and report.differs for report in (self.layers, self.isolated))
             and all(result.passed for result in self.further)
         )
 

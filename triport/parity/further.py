@@ -183,6 +183,8 @@ def expected_of(
         seed: of the noise's draws.
     """
     rows, own = main.rows, given.own
+    if rows is not None and rows.count(given.feed) != len(given.rows):
+        rows = None  # inputs that were saved when no rows were known: judged as one
     judged: list[Mapping[str, Judged] | None] = [main.judged(row) for row in given.rows]
     if not own:
         assert rows is not None

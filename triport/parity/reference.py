@@ -120,9 +120,7 @@ def reference_of(subject: Subject, exact_is_done: Callable[[], None]) -> Network
         }
         main = Main(outputs, allowed, network.rows, unsure)
         expected = _expected(replace(subject, network=network), exact, rounded, main, not_run)
-        traces = {
-            alone: Reference(exact, rounded, feed, seed=options.seed, alone=alone) for alone in options.alone
-        }
+        traces = {alone: _trace(subject, exact, rounded, alone) for alone in options.alone}
     is_of = {WITHOUT_TORCH: ("mindspore",)}.get(name, ())
     return NetworkReference(
         name,
@@ -138,6 +136,20 @@ def reference_of(subject: Subject, exact_is_done: Callable[[], None]) -> Network
         frozenset(getattr(exact, "met", ())),
         unsure,
     )
+
+
+def _trace(subject: Subject, exact: Any, rounded: Redrawn, alone: bool) -> Reference:
+    """Return what every module gives, and how noisy each is.
+
+    Raises:
+        ParityError: there is none.
+    """
+    trace = Reference(exact, rounded, subject.inputs.feed, seed=subject.options.seed, alone=alone)
+    if not trace.steps:
+        raise ParityError(
+            f"{subject.network.name}: has no modules that could be compared: leave --layers and --isolate out"
+        )
+    return trace
 
 
 def _check_comparable(network: str, computed: Arrays) -> None:

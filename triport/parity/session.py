@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from triport.converters.networks.arguments import text_of
+from triport.converters.networks.given import as_given, runtime_of
 from triport.parity.reports.record import json_of
 from triport.parity.subjects.asked import Subject, check_precision_of, files_of, subjects_of
 from triport.parity.subjects.loading import LEAST_TO_TRAIN_ON, Shape, check, inputs_like, train, train_net
-from triport.parity.subjects.own import LoadedNet, load_nets, net_subject
+from triport.parity.subjects.own import LoadedNet, NetSubject, load_nets, net_subject
 from triport.reference_models.errors import TriportError
 from triport.reference_models.result import SCHEMA_VERSION
 
@@ -40,11 +42,11 @@ _SAID_BY_INPUT = "the sizes of your own network stand in --input: write 4x3x224x
 class Request:
     """What `parity` is asked; every field means what the command's option of that name does.
 
-    `runtimes` None are those that run by default and compute in `precision`. `inputs` describe what goes into
-    networks of the user's own.
+    `what` are texts, or Modules and Cells. `runtimes` None are those that run by default and compute in
+    `precision`. `inputs` describe what goes into networks of the user's own.
     """
 
-    what: tuple[str, ...] = ()
+    what: tuple[Any, ...] = ()
     every: bool = False
     weights: str | None = None
     model: str | None = None
@@ -95,6 +97,12 @@ class Request:
             "--batch-size": (self.batch_sizes != _ROWS, _SAID_BY_INPUT),
             "--images": (self.images, "how images are prepared is known of triport's own models alone"),
         }
+        has_cell = any(runtime_of(one) == "mindspore" for one in self.what)
+        if has_cell and (self.precision != "float32" or self.trains):
+            raise TriportError(
+                "a Cell that is given cannot be copied, and would be changed for good: name the factory that "
+                'makes it, as "package.module:factory", for training and for other precisions than float32'
+            )
         wrong = [f"{option}: {why}" for option, (asked, why) in not_theirs.items() if asked]
         if wrong:
             raise TriportError("; ".join(wrong))
@@ -104,7 +112,7 @@ class Request:
         """What says again which networks of the user's own are checked."""
         weights = ("--weights", self.weights) if self.weights else ()
         inputs = [word for spec in self.inputs for word in ("--input", spec)]
-        return (*self.what, *inputs, *weights)
+        return (*map(text_of, self.what), *inputs, *weights)
 
     @property
     def asked(self) -> Asked:
@@ -227,7 +235,7 @@ def _run_recorded(request: Request, listener: Listener) -> ParityResult:
     request.check_recorded()
     assert request.recorded_inputs is not None and request.recorded_outputs is not None
     options = replace(request.options, runtimes=request.runtimes or ())
-    tell = listener.at(request.what[0] if request.what else "")
+    tell = listener.at(text_of(request.what[0]) if request.what else "")
     report = judge(request.asked, request.recorded_inputs, request.recorded_outputs, options, tell)
     listener.report(report)
     return ParityResult((report,))
@@ -309,7 +317,19 @@ def _run_nets(request: Request, listener: Listener) -> ParityResult:
     subject = net_subject(request.what, request.inputs, request.weights, request.names)
     tell = listener.at(subject.name)
     tell("making the network")
+    with as_given(*request.what):
+        return _checked_nets(request, subject, tell, listener)
+
+
+def _checked_nets(
+    request: Request, subject: NetSubject, tell: Callable[[str], None], listener: Listener
+) -> ParityResult:
     loaded = load_nets(subject, request.seed)
+    if request.trains and not loaded.parameters:
+        raise TriportError(
+            f"{subject.name}: has its weights within, which nothing trains: leave --gradients and --steps "
+            f"out, or convert it to source (convert FILE --to pytorch -o DIR) and name DIR"
+        )
     inputs = Inputs(sample_feed(loaded.network, {}, request.seed))
     report = _checked(request, loaded, inputs, tell)
     listener.report(report)

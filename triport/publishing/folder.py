@@ -1,4 +1,4 @@
-"""The published folder: which files there are, and how it appears complete or not at all."""
+"""The published folder: what every one has, and how it appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -9,47 +9,18 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from triport.converters.published import MODEL_FILE
 from triport.reference_models.errors import TriportError
 
-OPTIMIZED_FILE = "model_optimized.onnx"
 PYTORCH_FILE = "model.safetensors"
 MINDSPORE_FILE = "model.ckpt"
-CONFIG_FILE = "config.json"
 CARD_FILE = "README.md"
-REPORT_FILE = "parity.html"
-NETWORK_FILES = {"pytorch": "network_torch.py", "mindspore": "network_mindspore.py"}
 
 # what hubs and version control put beside the files
 BOOKKEEPING = frozenset({".git", ".gitattributes", ".cache"})
 
 
-_WHAT = {
-    MODEL_FILE: "ONNX, unfolded, PyTorch's parameter names",
-    OPTIMIZED_FILE: "ONNX, BatchNorm folded",
-    PYTORCH_FILE: "weights for PyTorch",
-    MINDSPORE_FILE: "weights for MindSpore",
-    CONFIG_FILE: "architecture, classes, preprocessing",
-    CARD_FILE: "the model card",
-    REPORT_FILE: "the parity report",
-    NETWORK_FILES["pytorch"]: "the network in PyTorch",
-    NETWORK_FILES["mindspore"]: "the network in MindSpore",
-}
-EXPECTED = frozenset(_WHAT)
-
-
 class FolderError(TriportError):
     """The folder cannot be made, or it is no published one."""
-
-
-def dialect_file(dialect: str, runtime: str) -> str:
-    """Return the name of the weights file with a publisher's names."""
-    return f"model.{dialect}{'.ckpt' if runtime == 'mindspore' else '.safetensors'}"
-
-
-def what_of(name: str) -> str:
-    """Return what a file of the folder is, in words."""
-    return _WHAT.get(name) or f"weights with the names of {name.split('.')[1]}"
 
 
 def check_free(path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from .form import Form
 from .manifest import NETWORK_SCHEMA
 from .own.form import NETWORK
-from .registered import REGISTERED
+from .registered.form import REGISTERED
 
 
 def form_of(values: Mapping[str, Any]) -> Form:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from triport.converters.formats import as_stated
 from triport.reference_models.errors import TriportError
 
 _OWN = re.compile(r"LicenseRef-[A-Za-z0-9.-]{1,100}")
@@ -76,6 +78,21 @@ def license_of(text: str) -> str:
         f"--license {shown}: expected the SPDX identifier of a license, such as apache-2.0. {near}The list "
         "is https://spdx.org/licenses; a license that is not on it is LicenseRef- and its name"
     )
+
+
+def license_problems(stated: str) -> Iterator[str]:
+    """Yield what is wrong with a license that a manifest states."""
+    try:
+        if license_of(stated) != stated:
+            yield f"license is {as_stated(stated)}, SPDX writes {license_of(stated)}"
+    except LicenseError:
+        yield f"license is {as_stated(stated)}, which SPDX does not list"
+
+
+def license_notes(identifier: str) -> Iterator[str]:
+    """Yield what a publisher should know of a license of their own."""
+    if _OWN.fullmatch(identifier):
+        yield f"the license {identifier} is not on SPDX's list: put its text where readers find it"
 
 
 def hub_metadata(identifier: str) -> dict[str, str]:

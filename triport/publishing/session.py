@@ -13,8 +13,8 @@ from triport.reference_models.result import SCHEMA_VERSION
 from .outcome import Published, PublishError
 from .own.network import OwnNetwork
 from .own.publish import publish_network
-from .publish import publish
 from .push import Asked, Pushed, check_repository, push, upload_list
+from .registered.publish import publish
 
 
 class NotUploadedError(TriportError):

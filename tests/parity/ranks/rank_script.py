@@ -15,7 +15,7 @@ from triport.parity.imagenet.dataset import Image, ImageDataset, Sample
 from triport.parity.imagenet.decoding import Batch
 from triport.parity.imagenet.evaluate import evaluate
 from triport.parity.imagenet.rows import RowFile
-from triport.parity.ranks import join
+from triport.parity.ranks.launch import join
 from triport.reference_models.errors import TriportError
 from triport.reference_models.spec import Preprocess
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from triport.parity.device import DeviceError
-from triport.parity.ranks import Alone, device_of_rank, join, ranks_here
+from triport.parity.ranks.launch import device_of_rank, join, ranks_here
+from triport.parity.ranks.rank import Alone
 
 ROOT = Path(__file__).parents[3]
 IMAGES = 10_000  # not a multiple of three

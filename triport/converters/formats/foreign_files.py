@@ -107,8 +107,16 @@ _BY_SUFFIX: Mapping[str, tuple[str, str]] = {
 }
 
 
+def begins_as_mindir(head: bytes) -> bool:
+    """Return whether a file begins as MindSpore's MindIR does: ir_version, then producer_name."""
+    size = head[1] if len(head) > 1 else 0
+    return head[:1] == b"\x0a" and head[2 + size :].startswith(b"\x12\x09MindSpore")
+
+
 def by_first_bytes(head: bytes) -> str | None:
     """Return what a file is and the next step, for a message after its name; None where nothing tells."""
+    if begins_as_mindir(head):
+        return "is a graph of MindSpore (MindIR), not a checkpoint. `convert FILE --to onnx` makes ONNX of it"
     for offset, mark, what, advice in _SIGNATURES:
         if head[offset : offset + len(mark)] == mark:
             return f"{what}, which is not read. {advice}"

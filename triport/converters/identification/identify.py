@@ -157,6 +157,11 @@ def candidates(
     return by_likelihood(checkpoint, places[0]) if len(places) == 1 else []
 
 
+def is_foreign_graph(checkpoint: Checkpoint) -> bool:
+    """Return whether a file is an ONNX file that fits no model."""
+    return checkpoint.runtime == "onnx" and not candidates(checkpoint)
+
+
 def _plausible(checkpoint: Checkpoint, with_head: bool = True) -> list[ModelSpec]:
     """Return the models of these names, or those with as many parameters as the file has tensors."""
     if not with_head:

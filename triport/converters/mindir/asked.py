@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from triport.converters.formats.foreign_files import begins_as_mindir
 from triport.converters.request import Request
 from triport.reference_models.errors import TriportError
 
@@ -52,7 +53,4 @@ def is_mindir(path: Path) -> bool:
             head = file.read(64)
     except OSError:
         return False
-    # ir_version, then producer_name
-    size = head[1] if len(head) > 1 else 0
-    begins = head[:1] == b"\x0a" and head[2 + size :].startswith(b"\x12\x09MindSpore")
-    return begins or path.suffix == ".mindir"
+    return begins_as_mindir(head) or path.suffix == ".mindir"

@@ -1,8 +1,9 @@
-"""What NET on the command line says: a model's name, a file, or a factory in the user's own code.
+"""What NET says, on the command line and in the API: a model's name, a file, or a network in the user's code.
 
     NET = MODEL | module:factory | "module:factory('name', key=literal)" | path/file.py:factory | FILE | DIR
 
-A DIR is one that `convert` wrote a graph's source into, and means the network that this builds.
+A DIR is one that `convert` wrote a graph's source into, and means the network that this builds. A program may
+also hand over a path, a Module or a Cell: `net_of` is the one place that says what is a NET.
 
 The arguments of a factory are literals: they are read, and nothing in them is evaluated. Reading a NET runs
 nothing and imports no framework; `factories.py` makes what it says.
@@ -11,6 +12,7 @@ nothing and imports no framework; `factories.py` makes what it says.
 from __future__ import annotations
 
 import ast
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,8 @@ from typing import Any
 from triport.converters.formats.tensors import short
 from triport.reference_models.errors import TriportError, counted
 from triport.reference_models.spec import ModelSpec, UnknownModelError, get_model
+
+from .given import Given, runtime_of
 
 FORMS = (
     "a model's name, a FILE, package.module:factory, \"package.module:factory('name', key=1)\" or "
@@ -46,6 +50,8 @@ class Registered:
         """What the network is called."""
         return self.spec.name
 
+    text = name
+
 
 @dataclass(frozen=True, slots=True)
 class NetFile:
@@ -57,6 +63,11 @@ class NetFile:
     def name(self) -> str:
         """What the network is called."""
         return self.path.stem
+
+    @property
+    def text(self) -> str:
+        """What was written."""
+        return str(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +100,23 @@ class Factory:
         return self.attribute.rpartition(".")[2]
 
 
-Net = Registered | NetFile | Factory
+Net = Registered | NetFile | Factory | Given
+
+
+def net_of(what: Any) -> Net:
+    """Return what a NET is: a text as on the command line, a path, or an object that a program hands over.
+
+    Raises:
+        NetArgumentError: it is none of these, or a text that says nothing that is known.
+    """
+    if isinstance(what, str | os.PathLike):
+        return parse_net(os.fspath(what))
+    runtime = runtime_of(what)
+    if runtime is None:
+        raise NetArgumentError(
+            f"a {type(what).__name__}: expected a torch.nn.Module, a mindspore.nn.Cell, or {FORMS}"
+        )
+    return Given(what, runtime)
 
 
 def parse_net(text: str) -> Net:
@@ -116,6 +143,11 @@ def parse_net(text: str) -> Net:
             f"triport in another folder for the model"
         )
     return Registered(spec)
+
+
+def text_of(what: Any) -> str:
+    """Return what messages call a NET that is not looked up yet."""
+    return os.fspath(what) if isinstance(what, str | os.PathLike) else type(what).__name__
 
 
 def is_factory(text: str) -> bool:

@@ -99,7 +99,7 @@ def _exported(
     from triport.converters.mindir.batch_facts import learn_batch_axes
     from triport.converters.mindir.emit import onnx_from_graph
     from triport.converters.mindir.errors import BurntBatchError
-    from triport.converters.mindir.export import exported_mindir
+    from triport.converters.mindir.export import ExportError, exported_mindir
     from triport.converters.mindir.reader import read_mindir
 
     mindspore = import_mindspore()
@@ -122,7 +122,10 @@ def _exported(
             InputSpec((size + 1, *spec.shape[1:]), spec.dtype) if given.shape[:1] == leads else spec
             for given, spec in zip(inputs, specs, strict=True)
         ]
-        graph = learn_batch_axes(graph, traced(other), size, size + 1) or graph
+        try:
+            graph = learn_batch_axes(graph, traced(other), size, size + 1) or graph
+        except ExportError:  # a .mindir file has one size
+            free = False
     convert = partial(
         onnx_from_graph,
         graph,

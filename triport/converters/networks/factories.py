@@ -25,7 +25,8 @@ from triport.converters.formats.tensors import short
 from triport.reference_models.errors import TriportError
 from triport.reference_models.spec import Runtime
 
-from .arguments import Factory
+from .arguments import Factory, NetFile
+from .given import Given, runtime_of
 
 MODULE, CELL = "torch.nn.Module", "mindspore.nn.Cell"
 
@@ -36,57 +37,43 @@ class FactoryError(TriportError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Made:
-    """What a factory made: a torch.nn.Module or a mindspore.nn.Cell, and the runtime that runs it."""
+    """A torch.nn.Module or a mindspore.nn.Cell, the runtime that runs it, and what it was made of."""
 
-    factory: Factory
+    net: Factory | Given | NetFile
     network: Any
     runtime: Runtime
 
 
-def make(factory: Factory, option: str = "") -> Made:
-    """Import the user's code and return the network that it has or makes.
+def make(net: Factory | Given, option: str = "") -> Made:
+    """Import the user's code and return the network that it has or makes; what is given is made already.
 
     Args:
-        factory: where it is.
+        net: where it is.
         option: which option it is of, for the messages.
 
     Raises:
         FactoryError: there is no such module or attribute, the code fails or ends the program, or what it
             makes is neither a Module nor a Cell.
     """
-    said = f"{option} {short(factory.text)}".strip()
+    if isinstance(net, Given):
+        return Made(net, net.network, net.runtime)
+    said = f"{option} {short(net.text)}".strip()
     environment.prepare()
     with users_code(said):
-        found = _import(factory.module, said)
-        for name in factory.attribute.split("."):
+        found = _import(net.module, said)
+        for name in net.attribute.split("."):
             found = _attribute(found, name, said)
         network = found
-        if factory.is_called or runtime_of(found) is None:
+        if net.is_called or runtime_of(found) is None:
             if not callable(found):
                 raise FactoryError(
                     f"{said}: makes a {_kind(found)}, not a {MODULE} or a {CELL}, and cannot be called"
                 )
-            network = found(*factory.arguments, **dict(factory.keywords))
+            network = found(*net.arguments, **dict(net.keywords))
     runtime = runtime_of(network)
     if runtime is None:
         raise FactoryError(f"{said}: makes a {_kind(network)}, not a {MODULE} or a {CELL}{_hint(network)}")
-    return Made(factory, network, runtime)
-
-
-def runtime_of(network: Any) -> Runtime | None:
-    """Return whether an object is a PyTorch Module or a MindSpore Cell, None if neither.
-
-    A framework that was not imported can have made nothing, so none is imported to ask.
-    """
-    runtimes: tuple[tuple[Runtime, str, str], ...] = (
-        ("pytorch", "torch", "Module"),
-        ("mindspore", "mindspore", "Cell"),
-    )
-    for runtime, package, base in runtimes:
-        kind = getattr(getattr(sys.modules.get(package), "nn", None), base, None)
-        if isinstance(kind, type) and isinstance(network, kind):
-            return runtime
-    return None
+    return Made(net, network, runtime)
 
 
 @contextlib.contextmanager

@@ -90,5 +90,6 @@ def check_same(a: Parameters, b: Parameters, names: tuple[str, str]) -> None:
     if problems:
         raise NetworkError(
             f"{names[0]} and {names[1]}: their parameters have other names or shapes\n{listed(problems)}\n"
-            f"Only networks whose parameters agree by name are compared so"
+            f"Parameters must agree by name. Where they have other names, `pair` with these two and "
+            f"-o NAMES.toml finds which belong together; then give --names NAMES.toml"
         )

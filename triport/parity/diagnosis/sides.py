@@ -58,8 +58,9 @@ def common_names(first: Path, second: Path) -> tuple[SideBySide, tuple[Fit, Fit]
     if tensors.fits is None:
         raise DiagnosisError(
             f"{first} and {second} are not of one model that is known here, with the same number of "
-            "classes, by their names. `inspect` says what each is; `parity` compares a file whose BatchNorm "
-            "was folded by its structure; `pair` finds the names of two networks of your own"
+            "classes, by their names. `inspect` says what each is; `parity A B` compares a file whose "
+            "BatchNorm was folded by its structure, and with --input SPEC files of your own networks; `pair` "
+            "finds their names"
         )
     return tensors, tensors.fits
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from triport.converters.mindir.asked import OF_WEIGHTS, AskedError
 from triport.converters.networks.factories import Made
-from triport.converters.networks.input_specs import spec_of
+from triport.converters.networks.input_specs import InputSpec, spec_of
 from triport.converters.request import Request
 
 from .convert import convert_cell, convert_mindir
@@ -21,7 +21,7 @@ def convert_asked(source: Path | None, request: Request, progress: Callable[[str
         TriportError: it makes no sense, or cannot be converted.
     """
     cell, output = request.cell, request.output
-    what = f"{source}" if cell is None else cell.factory.text if isinstance(cell, Made) else "--cell"
+    what = f"{source}" if cell is None else cell.net.text if isinstance(cell, Made) else "--cell"
     if request.to != "onnx":
         raise AskedError(
             f"{what}: is a graph, which --to onnx writes as a file, and --to {request.to} as source "
@@ -46,7 +46,8 @@ def convert_asked(source: Path | None, request: Request, progress: Callable[[str
         if spec.name or spec.free or spec.values:
             raise AskedError(
                 f"--input {spec}: of a Cell, sizes and an element type are said; its inputs have the names "
-                "that `construct` gives them, and the leading axis is the free one"
+                "that `construct` gives them, the leading axis is the free one, and the graph says which "
+                f"whole numbers go in: write --input {InputSpec(spec.shape, spec.dtype)}"
             )
     return result_of(
         lambda: convert_cell(

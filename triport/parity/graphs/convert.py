@@ -101,7 +101,7 @@ def convert_cell(
         raise ConvertAnyError("a Cell needs the shape of each of its inputs: --input 1x3x224x224")
     environment.import_mindspore()
     if isinstance(cell, Made):
-        name, stem, cell = cell.factory.text, cell.factory.name, cell.network
+        name, stem, cell = cell.net.text, cell.net.name, cell.network
     else:
         name = cell if isinstance(cell, str) else type(cell).__name__
         stem = parse_factory(cell, CELL_OPTION).name if isinstance(cell, str) else name

@@ -7,6 +7,7 @@ network says it, and found out by running it on two images.
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from triport.converters.formats import file_sha256
-from triport.converters.networks.factories import Made, runtime_of
+from triport.converters.networks.factories import Made
 from triport.converters.networks.foreign import own_values, parameters_in
 from triport.converters.networks.input_specs import InputSpec
 from triport.converters.onnx_export.written_model import INPUT, LOGITS
@@ -182,8 +183,9 @@ def of_network(made: Made, crop_px: int, runtime: str | None, device: str, preci
     from triport.converters.networks.cell import of_cell
     from triport.converters.networks.module import of_module
 
-    name = made.factory.name
+    name = made.net.name
     spec = InputSpec((_TRIED, 3, crop_px, crop_px))
+    _check_one_input(made)
     found = parameters_in(made.network)
     values = own_values(made.network, found)
     if made.runtime == "pytorch":
@@ -212,17 +214,27 @@ def of_network(made: Made, crop_px: int, runtime: str | None, device: str, preci
     return Classifier(name, _classes_of(runner, crop_px, name), runner, _digest(values))
 
 
+def _check_one_input(made: Made) -> None:
+    call = made.network.forward if made.runtime == "pytorch" else made.network.construct
+    named = inspect.signature(call).parameters.values()
+    needed = [
+        one.name
+        for one in named
+        if one.default is one.empty and one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
+    ]
+    if len(needed) > 1:
+        raise ClassifierError(
+            f"{made.net.text}: has {len(needed)} inputs ({', '.join(needed[:8])}); evaluate takes a network "
+            "with one, which is an image"
+        )
+
+
 def made_of_mindir(path: Path) -> Made:
     """Return the network of a .mindir file."""
     from triport.converters.mindir.origins import load_mindir
-    from triport.converters.networks.arguments import Factory
+    from triport.converters.networks.arguments import NetFile
 
-    return Made(Factory(str(path), path, path.stem), load_mindir(path), "mindspore")
-
-
-def is_network_object(what: object) -> bool:
-    """Return whether something is a torch.nn.Module or a mindspore.nn.Cell."""
-    return runtime_of(what) is not None
+    return Made(NetFile(path), load_mindir(path), "mindspore")
 
 
 def _classes_of(runner: ImageRunner, crop_px: int, what: str) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from triport.converters.identification.published_weights import proof_of
-from triport.parity.ranks import Alone, Ranks
+from triport.parity.ranks.rank import Alone, Ranks
 from triport.reference_models.spec import Preprocess, Weights
 
 from .blocks import TOP, Block, Contender, Duplicates, EvaluationError, Prediction, Scorer, predictions_of

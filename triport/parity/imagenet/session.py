@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 
 from triport.converters import environment
 from triport.parity.pages import run_facts
-from triport.parity.ranks import Ranks, device_of_rank, join, ranks_here
+from triport.parity.ranks.launch import device_of_rank, join, ranks_here
+from triport.parity.ranks.rank import Ranks
 from triport.parity.ranks.together import check_same, together
 from triport.reference_models.errors import TriportError, counted
 from triport.reference_models.result import SCHEMA_VERSION

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from triport.parity.ranks import RankError, Ranks
+from triport.parity.ranks.rank import RankError, Ranks
 
 from .blocks import Block, Contender, block_of
 from .dataset import ImageDataset

@@ -11,10 +11,11 @@ from triport.converters.convert import SHIPPED, check_finite, parameters_of
 from triport.converters.environment import SET_HERE
 from triport.converters.formats import Checkpoint, file_sha256, open_checkpoint
 from triport.converters.identification.fit import Fit
-from triport.converters.identification.identify import IdentifyError, candidates, identify
+from triport.converters.identification.identify import IdentifyError, identify, is_foreign_graph
 from triport.converters.mindir.asked import is_mindir
-from triport.converters.networks.arguments import Factory, is_factory, parse_factory
-from triport.converters.networks.factories import Made, make, runtime_of
+from triport.converters.networks.arguments import Factory, is_factory, net_of
+from triport.converters.networks.factories import Made, make
+from triport.converters.networks.given import Given
 from triport.converters.networks.registered import of_model
 from triport.converters.onnx_export import exporter_for
 from triport.converters.provenance import (
@@ -47,7 +48,6 @@ from triport.reference_models.spec import (
 
 from .any_network import (
     image_input,
-    is_network_object,
     made_of_mindir,
     of_network,
     of_onnx_file,
@@ -137,14 +137,11 @@ def open_subject(what: Any, **options: Any) -> Subject:
             images are prepared, or the runtime or device is missing.
     """
     asked = Opening(**options)
-    if is_network_object(what):
-        runtime = runtime_of(what)
-        assert runtime is not None
-        name = type(what).__name__
-        return _of_code(Made(Factory(name, "", name), what, runtime), asked)
-    if is_factory(str(what)):
-        asked.progress(f"building {what}")
-        return _of_code(make(parse_factory(str(what))), asked)
+    if not isinstance(what, str | Path) or is_factory(str(what)):
+        net = net_of(what)
+        assert isinstance(net, Given | Factory)
+        asked.progress(f"building {net.text}")
+        return _of_code(make(net), asked)
     path = _path_of(str(what))
     asked.progress(f"reading {path.name}")
     if path.is_file() and is_mindir(path):
@@ -155,7 +152,7 @@ def open_subject(what: Any, **options: Any) -> Subject:
     try:
         found = identify(checkpoint, asked.model)
     except IdentifyError:
-        if checkpoint.runtime != "onnx" or candidates(checkpoint):
+        if not is_foreign_graph(checkpoint):
             raise
         return _of_onnx(checkpoint, asked)
     check_finite(checkpoint, found)
@@ -199,8 +196,8 @@ def _of_onnx(checkpoint: Checkpoint, asked: Opening) -> Subject:
 
 def _of_code(made: Made, asked: Opening) -> Subject:
     """Return a Module or a Cell, with the weights that it has."""
-    profile, published = _profile_of_any(made.factory.name, None, asked)
-    asked.progress(f"loading {made.factory.name} in {asked.runtime or made.runtime}")
+    profile, published = _profile_of_any(made.net.name, None, asked)
+    asked.progress(f"loading {made.net.name} in {asked.runtime or made.runtime}")
     found = of_network(made, profile.crop_px, asked.runtime, asked.device, asked.precision)
     return Subject(found.name, found.num_classes, found.runner, profile, published, found.sha256)
 

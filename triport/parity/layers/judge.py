@@ -83,7 +83,8 @@ class LayerReport:
 
     `why_not` says why some could not. `behind` names what follows the last step, where that is all that can
     be at fault: every step is right and the logits are not. `of_no_kind` are modules, with their classes,
-    that the table of kinds knows nothing of and that no known modules are inside of.
+    that the table of kinds knows nothing of and that no known modules are inside of. `is_one_graph`: the
+    candidate has no modules at all.
     """
 
     steps: tuple[StepResult, ...]
@@ -93,11 +94,17 @@ class LayerReport:
     why_not: str = ""
     behind: str = ""
     of_no_kind: tuple[str, ...] = ()
+    is_one_graph: bool = False
 
     @property
     def passed(self) -> bool:
         """Whether something was compared and every step is right."""
         return bool(self.steps) and self.parting is None
+
+    @property
+    def differs(self) -> bool:
+        """Whether it is a reason not to call the candidate equal; of one graph the outputs alone decide."""
+        return not self.passed and not self.is_one_graph
 
 
 class Judge:

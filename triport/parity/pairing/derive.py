@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from triport.converters.naming.pair_names import PairNames, Row
+from triport.converters.networks.given import as_given
 from triport.converters.networks.input_specs import InputSpec, parse_input
 from triport.parity.judge.tolerance import WIDEST
 from triport.reference_models.errors import TriportError, counted
@@ -26,7 +27,7 @@ from .proof import TRIALS, Draw, feed_of, is_random, trial_of
 from .result import PairResult, Trial
 from .rows import folded_rows, left_of, rows_of, with_aliases, without_counterpart
 from .sides import Side
-from .sides.reading import as_given, side_of
+from .sides.reading import side_of
 from .spectral import spectral_norms
 from .starting import matched
 from .state import Match, Matching
@@ -51,7 +52,7 @@ def pair_of(a: Any, b: Any, inputs: Sequence[str], progress: Progress = lambda s
     """Derive the map between two networks' parameters, and prove it.
 
     Args:
-        a: a NET's text, a Module or a Cell.
+        a: a NET.
         b: likewise.
         inputs: what goes into both, in order, as `--input` has it.
         progress: is told each step.
@@ -62,7 +63,7 @@ def pair_of(a: Any, b: Any, inputs: Sequence[str], progress: Progress = lambda s
     if not inputs:
         raise PairError("a pair needs its inputs: --input 1x3x224x224, once for each input of the networks")
     specs: list[InputSpec] = [parse_input(text) for text in inputs]
-    with as_given(a), as_given(b):
+    with as_given(a, b):
         return derived(side_of(a, specs, progress), side_of(b, specs, progress), progress)
 
 

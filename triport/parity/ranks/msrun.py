@@ -8,7 +8,7 @@ from triport.converters import environment
 from triport.parity.device import parse_device
 from triport.parity.runtimes.mindspore import TARGETS
 
-from . import RankError, first_line
+from .rank import RankError, first_line
 
 _BACKENDS = {"cpu": "mccl", "cuda": "nccl", "npu": "hccl"}
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from triport.reference_models.errors import listed
 
-from . import RankError, Ranks
+from .rank import RankError, Ranks
 
 T = TypeVar("T")
 

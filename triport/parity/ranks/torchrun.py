@@ -10,7 +10,7 @@ from triport.converters import environment
 from triport.parity.device import parse_device
 from triport.parity.runtimes.pytorch import require_device
 
-from . import RankError, first_line
+from .rank import RankError, first_line
 
 _BACKENDS = {"cpu": "gloo", "cuda": "nccl", "npu": "hccl"}
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from triport.converters.networks.arguments import text_of
 from triport.parity.check import IMAGES_OF, ModelReport
 from triport.parity.inputs import Inputs, further_inputs, sample_feed
 from triport.parity.options import Options, Told
@@ -24,7 +25,7 @@ from .saved_inputs import RecordedError, save_inputs
 class Asked:
     """Which network: what `parity` was given, with descriptions of its inputs where it is the user's own."""
 
-    what: tuple[str, ...]
+    what: tuple[Any, ...]
     specs: tuple[str, ...]
     weights: str | None
     model: str | None
@@ -107,8 +108,8 @@ def save(asked: Asked, path: Path, shape: Shape, precision: str) -> SavedResult:
     ]
     next_step = (
         f"Run them where the network lives, with the same weights: examples/run_recorded.py does so. "
-        f"{loaded.to_onnx}\nWhat comes back is judged by: parity {' '.join(asked.what)} --inputs {path} "
-        "--outputs y.npz, and the other options as now"
+        f"{loaded.to_onnx}\nWhat comes back is judged by: parity {' '.join(map(text_of, asked.what))} "
+        f"--inputs {path} --outputs y.npz, and the other options as now"
     )
     return SavedResult(path, network.name, loaded.told.weights, tuple(batches), next_step)
 
@@ -136,9 +137,11 @@ def _loaded(asked: Asked) -> _Loaded:
     if asked.specs:
         specs = " ".join(f"--input {spec}" for spec in asked.specs)
         net = load_nets(net_subject(asked.what, asked.specs, asked.weights), asked.seed)
-        words = f"{asked.what[0]} {specs}"
+        words = f"{text_of(asked.what[0])} {specs}"
         to_onnx = f"`convert {words} --to onnx` writes it as ONNX."
-        if asked.weights is None:
+        if "onnx" in net.network.realisations:
+            to_onnx = "It is an ONNX file with its weights already."
+        elif net.source.startswith("random"):
             to_onnx = random.format("own", words)
         return _Loaded(net.network, net.parameters, Told(net.source, net.files), to_onnx, None)
     weights = None if asked.weights is None else Path(asked.weights)
@@ -152,9 +155,11 @@ def _loaded(asked: Asked) -> _Loaded:
     return _Loaded(loaded.network, loaded.parameters, Told(loaded.source, loaded.files), to_onnx, subject)
 
 
-def _one(subjects: Sequence[Subject], what: Sequence[str]) -> Subject:
+def _one(subjects: Sequence[Subject], what: Sequence[Any]) -> Subject:
     if len(subjects) != 1:
-        raise RecordedError(f"one network's inputs and outputs are recorded, found {', '.join(what)}")
+        raise RecordedError(
+            f"one network's inputs and outputs are recorded, found {', '.join(map(text_of, what))}"
+        )
     return subjects[0]
 
 

@@ -108,7 +108,7 @@ def failure_of(pair: Pair) -> str:
     lines += [
         layers_line(layers)
         for layers in (pair.layers, pair.isolated)
-        if layers is not None and not layers.passed
+        if layers is not None and layers.differs
     ]
     return "\n".join(lines)
 

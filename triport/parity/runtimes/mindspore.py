@@ -108,6 +108,7 @@ class MindSporeRunner:
         self.network = network
         self._mindspore = mindspore
         self.names = network.realisations["mindspore"].names
+        self._fixed = network.realisations["mindspore"].fixed
         net = self._loaded(parameters)
         # lower precisions wrap layers, which renames the parameters
         self._owned = {id(parameter): self.canonical(parameter.name) for parameter in net.get_parameters()}
@@ -206,7 +207,14 @@ class MindSporeRunner:
         return ""
 
     def takes(self, shapes: Mapping[str, tuple[int, ...]]) -> bool:
-        """Whether inputs may have these shapes: a Cell says it when it runs."""
+        """Whether inputs may have these shapes: a Cell says it when it runs, and a file is asked."""
+        if not self._fixed:
+            return True
+        dtypes = {given.name: given.dtype for given in self.network.inputs}
+        try:
+            self.run({name: np.zeros(shape, dtypes[name]) for name, shape in shapes.items()})
+        except Exception:  # whatever MindSpore raises for sizes that a graph has not
+            return False
         return True
 
     def canonical(self, name: str) -> str:

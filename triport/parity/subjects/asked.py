@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from triport.converters.formats import open_checkpoint
 from triport.converters.identification.identify import IdentifyError, identify
-from triport.converters.networks.arguments import is_factory
+from triport.converters.mindir.asked import is_mindir
+from triport.converters.networks.arguments import NetArgumentError, Registered, is_factory, parse_net, text_of
 from triport.converters.published import model_file
 from triport.parity.onnx_graphs.float16 import is_float16_file
 from triport.parity.onnx_graphs.quantised import is_quantised_file
 from triport.parity.precision import FULL, PrecisionError
 from triport.reference_models.errors import TriportError
 from triport.reference_models.program import program
-from triport.reference_models.spec import ModelSpec, all_models, get_model
+from triport.reference_models.spec import ModelSpec, all_models
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,12 @@ class Subject:
 
 
 def subjects_of(
-    what: Sequence[str], *, every: bool, weights: Path | None, seed: int, model: str | None = None
+    what: Sequence[Any], *, every: bool, weights: Path | None, seed: int, model: str | None = None
 ) -> list[Subject]:
     """Return what to check.
 
     Args:
-        what: names of models, or files.
+        what: names of models, or files; a network in code is asked for what goes into it.
         every: all models, instead of `what`.
         weights: a checkpoint for the one model that `what` names.
         seed: not negative.
@@ -67,15 +69,15 @@ def subjects_of(
         return [Subject(spec, None) for spec in all_models().values()]
     if not what:
         raise TriportError(f"name a model or a file (`{program()} models` lists the models), or use --all")
-    factories = [item for item in what if is_factory(item)]
-    if factories:
-        raise TriportError(
-            f"{factories[0]}: say what goes into it, one --input for each input, as --input 1x3x224x224"
-        )
+    for item in what:
+        if not isinstance(item, str) or is_factory(item) or is_mindir(Path(item)):
+            raise TriportError(
+                f"{text_of(item)}: say what goes into it, one --input for each input, as --input 1x3x224x224"
+            )
     if weights is not None:
         if len(what) != 1:
             raise TriportError(f"--weights goes with one model, found {len(what)}: {', '.join(what)}")
-        return [Subject(get_model(what[0]), weights)]
+        return [Subject(_model(what[0]), weights)]
     known = all_models()
     files = [item not in known and Path(item).exists() for item in what]
     if model is not None and not all(files):
@@ -85,9 +87,17 @@ def subjects_of(
         _files(paths, model) if len(paths) > 1 else [Subject(None, path, model) for path in paths]
     )
     return [
-        next(of_files) if is_file else Subject(get_model(item), None)
+        next(of_files) if is_file else Subject(_model(item), None)
         for item, is_file in zip(what, files, strict=True)
     ]
+
+
+def _model(name: str) -> ModelSpec:
+    """Return the model of that name; it is said of what is none whether a file was meant."""
+    net = parse_net(name)
+    if not isinstance(net, Registered):
+        raise NetArgumentError(f"{name}: expected the name of a model")
+    return net.spec
 
 
 def files_of(subjects: Sequence[Subject]) -> list[int]:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from triport.converters.convert import Loaded as LoadedWeights
 from triport.converters.convert import read_parameters
 from triport.converters.formats import file_sha256, open_checkpoint
-from triport.converters.identification.identify import identify
+from triport.converters.identification.identify import IdentifyError, identify, is_foreign_graph
+from triport.converters.networks.onnx_file import specs_of_file
 from triport.converters.networks.registered import SIZE_AXIS, of_model
 from triport.converters.onnx_export.written_model import BATCH_AXIS, INPUT
 from triport.converters.published import model_file
@@ -206,6 +208,19 @@ def train_net(
     return check_training(network, loaded.parameters, how, rivals=rivals, progress=progress)
 
 
+def _read(subject: Subject, weights: Path) -> LoadedWeights:
+    """Read a subject's weights; of an ONNX file that is no known model it is said how it can be compared."""
+    try:
+        return read_parameters(weights, subject.spec.name if subject.spec else subject.model)
+    except IdentifyError as error:
+        if not is_foreign_graph(open_checkpoint(weights)):
+            raise
+        raise IdentifyError(
+            f"{error}. As a network of your own it is compared with --input, for each of its inputs: "
+            f"{' '.join(f'--input {one}' for one in specs_of_file(weights))}"
+        ) from error
+
+
 def loaded_of(subject: Subject, seed: int) -> Loaded:
     """Read or make a subject's weights."""
     if subject.weights is None:
@@ -213,7 +228,7 @@ def loaded_of(subject: Subject, seed: int) -> Loaded:
         spec, num_classes = subject.spec, subject.spec.num_classes
         parameters = random_parameters(spec, num_classes, seed)
         return Loaded(spec, num_classes, parameters, f"random seed {seed}", None, {})
-    loaded = read_parameters(subject.weights, subject.spec.name if subject.spec else subject.model)
+    loaded = _read(subject, subject.weights)
     source, files = str(subject.weights), [subject.weights]
     own_graph = subject.weights if loaded.runtime == "onnx" else None
     if subject.graph is not None:

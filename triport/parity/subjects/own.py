@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from triport.converters.convert import read_parameters
 from triport.converters.formats import file_sha256, open_checkpoint
 from triport.converters.mindir.asked import is_mindir
 from triport.converters.networks.arguments import (
@@ -18,7 +19,7 @@ from triport.converters.networks.arguments import (
     NetArgumentError,
     NetFile,
     Registered,
-    parse_net,
+    net_of,
 )
 from triport.converters.networks.cell import of_cell
 from triport.converters.networks.factories import make
@@ -29,15 +30,18 @@ from triport.converters.networks.foreign import (
     own_values,
     parameters_in,
 )
+from triport.converters.networks.given import Given
 from triport.converters.networks.imported import with_imports
-from triport.converters.networks.input_specs import InputSpec, parse_input
+from triport.converters.networks.input_specs import InputSpec, spec_of
 from triport.converters.networks.module import of_module
-from triport.converters.networks.onnx_file import of_onnx_file
+from triport.converters.networks.onnx_file import is_onnx_file, of_onnx_file
+from triport.converters.networks.registered import of_model
 from triport.parity.candidates import Candidate, with_file
 from triport.parity.options import Options
 from triport.parity.runtimes import runtime_called
 from triport.reference_models.errors import TriportError, counted, listed
 from triport.reference_models.network import Arrays, Network, Realisation, Runtime
+from triport.reference_models.spec import ModelSpec
 
 from .by_names import PairFile, pair_file
 from .random_weights import seeded_parameters
@@ -55,7 +59,7 @@ class NetSubject:
     `specs` are the inputs of all of them; `pair` says which parameters belong together whose names differ.
     """
 
-    words: tuple[str, ...]
+    nets: tuple[Net, ...]
     specs: tuple[InputSpec, ...]
     weights: str | None = None
     pair: PairFile | None = None
@@ -63,15 +67,16 @@ class NetSubject:
     @property
     def name(self) -> str:
         """What the progress line calls it."""
-        return self.words[0]
+        return self.nets[0].text
 
 
 @dataclass(slots=True)
 class _Read:
-    """What the words have said so far.
+    """What the NETs have said so far.
 
-    `own` are the weights that the first network has by itself, None where there are none; `rivals` are
-    further networks of a runtime that is there already.
+    `spec` is the registered model among them, if there is one. `own` are the weights that the first network
+    has by itself, None where there are none; `rivals` are further networks of a runtime that is there
+    already.
     """
 
     network: Network | None = None
@@ -84,6 +89,7 @@ class _Read:
     checkpoints: list[Path] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     pair: PairFile | None = None
+    spec: ModelSpec | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,20 +127,17 @@ class LoadedNet:
 
 
 def net_subject(
-    words: Sequence[str], specs: Sequence[str], weights: str | None, names: Path | None = None
+    what: Sequence[Any], specs: Sequence[Any], weights: str | None, names: Path | None = None
 ) -> NetSubject:
     """Return what NETs, --input and --names say.
 
+    An ONNX file among networks in code comes last, wherever it is named: it has weights for the first.
+
     Raises:
-        TriportError: an input is described wrongly, or a word is no NET.
+        TriportError: an input is described wrongly, or one is no NET.
     """
-    nets = [parse_net(word) for word in words]
-    known = [net.name for net in nets if isinstance(net, Registered)]
-    if known:
-        raise NetArgumentError(
-            f"{known[0]}: triport knows its inputs: leave --input out, and your own networks"
-        )
-    return NetSubject(tuple(words), tuple(map(parse_input, specs)), weights, pair_file(names))
+    nets = sorted(map(net_of, what), key=lambda net: isinstance(net, NetFile) and is_onnx_file(net.path))
+    return NetSubject(tuple(nets), tuple(map(spec_of, specs)), weights, pair_file(names))
 
 
 def load_nets(subject: NetSubject, seed: int) -> LoadedNet:
@@ -144,12 +147,12 @@ def load_nets(subject: NetSubject, seed: int) -> LoadedNet:
         TriportError: one cannot be made, or their parameters do not agree by name.
     """
     read = _Read(pair=subject.pair)
-    for word in subject.words:
-        _read_word(read, word, parse_net(word), subject.specs)
+    for net in subject.nets:
+        _read_net(read, net, subject.specs)
     if read.network is None:
         raise NetArgumentError(
-            f"{', '.join(subject.words)}: none of these is a network: name a Module, a Cell, or "
-            f"a .onnx or .mindir file"
+            f"{', '.join(net.text for net in subject.nets)}: none of these is a network: name a Module, a "
+            f"Cell, or a .onnx or .mindir file"
         )
     parameters, source, used = _weights(read, subject, seed)
     if subject.pair is not None:
@@ -165,32 +168,42 @@ def load_nets(subject: NetSubject, seed: int) -> LoadedNet:
     return LoadedNet(read.network, parameters, source, files, tuple(rivals), graphs, tuple(read.refused))
 
 
-def _read_word(read: _Read, word: str, net: Net, specs: Sequence[InputSpec]) -> None:
-    if isinstance(net, Factory):
-        _read_factory(read, word, net, specs)
-        return
-    assert isinstance(net, NetFile)
-    if is_mindir(net.path):
+def _read_net(read: _Read, net: Net, specs: Sequence[InputSpec]) -> None:
+    if isinstance(net, Factory | Given):
+        _read_code(read, net, specs)
+    elif isinstance(net, Registered):
+        _read_registered(read, net, specs)
+    elif is_mindir(net.path):
         _read_mindir(read, net.path, specs)
-    elif open_checkpoint(net.path).runtime != "onnx":
+    elif not is_onnx_file(net.path):
         read.checkpoints.append(net.path)
     elif read.network is None:
         network, read.refused = with_imports(of_onnx_file(net.path, specs), net.path, IMPORTED)
-        read.network, read.own, read.name = network, {}, word
+        read.network, read.own, read.name = network, {}, net.text
     else:
         read.graphs.append(net.path)
 
 
-def _read_factory(read: _Read, word: str, factory: Factory, specs: Sequence[InputSpec]) -> None:
-    made = make(factory)
+def _read_code(read: _Read, net: Factory | Given, specs: Sequence[InputSpec]) -> None:
+    made = make(net)
     found = parameters_in(made.network)
     if made.runtime == "pytorch":
-        network = _with_proven_export(
-            made.network, specs, of_module(made.network, specs, factory.name, found)
-        )
+        network = _with_proven_export(made.network, specs, of_module(made.network, specs, net.name, found))
     else:
-        network = of_cell(made.network, lambda: make(factory).network, specs, factory.name, found)
-    _add(read, word, made.runtime, network, found, made.network)
+        network = of_cell(made.network, lambda: make(net).network, specs, net.name, found)
+    _add(read, net.text, made.runtime, network, found, made.network)
+
+
+def _read_registered(read: _Read, net: Registered, specs: Sequence[InputSpec]) -> None:
+    """Take in both definitions of a model that triport knows, on the inputs that the user describes."""
+    read.spec = net.spec
+    module = net.spec.build_torch(net.spec.num_classes)
+    found = parameters_in(module)
+    network = _with_proven_export(module, specs, of_module(module, specs, net.name, found))
+    _add(read, net.text, "pytorch", network, found, module)
+    cell = of_model(net.spec)
+    own = Parameters(cell.realisations["mindspore"].names, found.shapes, found.kept)
+    _add(read, net.text, "mindspore", cell, own, None)
 
 
 def _with_proven_export(module: Any, specs: Sequence[InputSpec], network: Network) -> Network:
@@ -212,6 +225,8 @@ def _read_mindir(read: _Read, path: Path, specs: Sequence[InputSpec]) -> None:
         spec.name or ("input" if len(specs) == 1 else f"input_{index}") for index, spec in enumerate(specs)
     ]
     network = of_cell(cell, partial(load_mindir, path), specs, path.stem, found, names)
+    realisation = replace(network.realisations["mindspore"], remade=False, fixed=True)
+    network = replace(network, realisations={"mindspore": realisation})
     _add(read, str(path), "mindspore", network, found, cell)
     if read.own is None and read.net is cell:
         read.own = own_values(cell, found)
@@ -223,8 +238,7 @@ def _add(read: _Read, word: str, runtime: Runtime, network: Network, found: Para
     if read.network is None:
         read.network, read.parameters, read.net, read.name = network, found, net, word
         return
-    if read.parameters is None:  # an ONNX file came first: the weights are within it
-        raise NetArgumentError(f"{word}: name it before the ONNX file {read.name}")
+    assert read.parameters is not None  # an ONNX file, which has its weights within, comes last
     if read.pair is None:
         check_same(read.parameters, found, (read.name, word))
     if len(network.outputs) != len(read.network.outputs):
@@ -266,6 +280,8 @@ def _weights(read: _Read, subject: NetSubject, seed: int) -> tuple[Arrays, str, 
     paths = [*([Path(subject.weights)] if subject.weights else []), *read.checkpoints, *read.graphs]
     if len(paths) > len(read.graphs) + 1:
         raise NetArgumentError(f"{read.name}: one file of weights, found {', '.join(map(str, paths))}")
+    if paths and read.spec is not None:
+        return read_parameters(paths[0], read.spec.name).parameters, str(paths[0]), paths[:1]
     if paths:
         return _stored(paths[0], read.parameters, read.name, read.pair), str(paths[0]), paths[:1]
     names = dict(read.parameters.names)

@@ -32,14 +32,13 @@ def what_of(name: str) -> str:
 
 
 def weights_files(values: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the files with weights alone; the one with PyTorch's names is made of all but an .onnx file."""
-    if is_of_onnx(values):
-        return ()
-    return tuple(dict.fromkeys([PYTORCH_FILE, *(net["file"] for net in values["nets"])]))
+    """Return the files with weights alone; the one with PyTorch's names is made of all networks in code."""
+    own = [net["file"] for net in values["nets"] if net["runtime"] != "onnx"]
+    return tuple(dict.fromkeys([PYTORCH_FILE, *own])) if own else ()
 
 
-def is_of_onnx(values: Mapping[str, Any]) -> bool:
-    """Return whether the network is an .onnx file, which has its weights within."""
+def is_as_it_is(values: Mapping[str, Any]) -> bool:
+    """Return whether the graph is an .onnx file of the publisher's, and not made of a network."""
     return any(net["runtime"] == "onnx" for net in values["nets"])
 
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from triport.publishing.card_text import problems_of
 from triport.publishing.form import ContentCheck, Form, Values
 
-from .card import card_of, text_problems, texts_of
+from .card import card_of
 from .claims import claim_problems
 from .files import files_of, what_of
-from .graph import graph_problems
 from .sample import sample_problems, samples_run
 from .schema import RULE
+from .structure import signature_problems
 from .weights import bits_problems
 
 
 def _structure_problems(folder: Path, values: Values) -> Iterator[str]:
-    yield from graph_problems(folder, values)
+    yield from signature_problems(folder, values)
     yield from sample_problems(folder, values)
 
 
@@ -26,8 +27,9 @@ NETWORK = Form(
     title=lambda values: str(values["network"]),
     files=files_of,
     what_of=what_of,
-    texts=texts_of,
+    texts=lambda values: iter(()),
     card=card_of,
+    differs=lambda name, text, expected, values: problems_of(text, expected),
     checks=(
         ContentCheck(
             "structure",
@@ -35,7 +37,7 @@ NETWORK = Form(
             _structure_problems,
         ),
         ContentCheck("bits", lambda values: f"{len(values['names'])} tensors by SHA-256", bits_problems),
-        ContentCheck("texts", lambda values: "the card is the manifest's", text_problems),
+        ContentCheck("texts", lambda values: "the card is the manifest's"),
         ContentCheck("claims", lambda values: "the manifest agrees with itself", claim_problems),
     ),
     samples=samples_run,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -19,38 +18,39 @@ from triport.converters.formats import (
     write_checkpoint,
 )
 from triport.converters.networks.arguments import Factory, NetFile
+from triport.converters.networks.given import as_given
 from triport.converters.published import MODEL_FILE
 from triport.converters.versions.installed import installed_versions
 from triport.parity.candidates import given_file
 from triport.parity.check import ModelReport, check_model
 from triport.parity.inputs import Inputs, sample_feed
 from triport.parity.options import Options
-from triport.parity.reference import REFERENCE, WITHOUT_TORCH
-from triport.parity.runtimes import Runner
-from triport.parity.runtimes.mindspore import MindSporeRunner
-from triport.parity.runtimes.onnx import OnnxRunner
-from triport.parity.runtimes.pytorch import PyTorchRunner
+from triport.parity.reference import WITHOUT_TORCH
 from triport.parity.subjects.own import LoadedNet, load_nets, net_subject
 from triport.publishing import manifest
-from triport.publishing.candidates import LARGEST_NOISE
+from triport.publishing.compared import check_report, reference_runner
 from triport.publishing.finishing import date_given, finished
 from triport.publishing.folder import appearing, check_free
-from triport.publishing.licenses import license_of
-from triport.publishing.outcome import NotPublishableError, Published
-from triport.reference_models.errors import listed
+from triport.publishing.licenses import license_notes, license_of
+from triport.publishing.outcome import Published
 from triport.reference_models.network import Arrays
 from triport.version import __version__
 
 from .files import NAMES_FILE
-from .graph import signature_of
-from .network import OwnNetwork, holds_weights
+from .network import OneNet, OwnNetwork
 from .sample import write_sample
 from .source import opened
+from .structure import signature_of
 from .weights import accounted, layouts_of, ledger_of, map_of, realisations_of
 from .written_graph import write_graph
 
 Progress = Callable[[str], None]
 _SEED = 0
+_NO_TORCH = (
+    "\nThe reference is MindSpore, whose kernels approximate some functions. Where that is all, the folder's "
+    "sample would still be numbers that no other runtime gives: name the same network in PyTorch too, with "
+    "another --net, and it is the reference"
+)
 
 
 def publish_network(
@@ -78,8 +78,8 @@ def publish_network(
     networks = own.networks(source)
     check_free(output)
     prepare()
-    progress(f"building {own.nets[0]}")
-    weights = None if holds_weights(networks[0]) else str(source)
+    progress(f"building {networks[0].text}")
+    weights = None if isinstance(networks[0], NetFile) else str(source)
     subject = net_subject(own.nets, own.inputs, weights, own.names)
     checkpoint = opened(source)
     loaded = load_nets(subject, _SEED)
@@ -90,15 +90,15 @@ def publish_network(
         "preprocessing": own.preprocessing,
         "not_stored": sorted({short(name) for _, one in realisations_of(loaded) for name in one.kept}),
     }
-    with appearing(output) as folder:
+    with as_given(*own.nets), appearing(output) as folder:
         _write_weights(loaded, folder)
         if own.names is not None:
             (folder / NAMES_FILE).write_bytes(own.names.read_bytes())
-        graph = write_graph(networks[0], subject.specs, loaded, folder, progress)
+        graph = write_graph(networks, subject.specs, loaded, folder, progress)
         signature = signature_of(folder / MODEL_FILE)
         names = ledger_of(checkpoint, loaded, folder)
         report, reference, feed = _parity(loaded, folder, progress)
-        _check_parity(source, report)
+        check_report(str(source), report, _NO_TORCH if report.pairs[0].reference == WITHOUT_TORCH else "")
         progress("writing the card and the manifest")
         titles = [_title(one) for one in networks]
         values: dict[str, Any] = {
@@ -107,7 +107,7 @@ def publish_network(
             **signature,
             "graph": graph,
             "map": None if own.names is None else map_of(loaded, folder),
-            "parity": _parity_entry(report, own.nets, titles, signature, folder),
+            "parity": _parity_entry(report, [one.text for one in networks], titles, signature, folder),
             "names": names,
         }
         write_sample(folder, feed, reference, values)
@@ -139,11 +139,11 @@ def _of_source(source: Path, checkpoint: Checkpoint, dropped: list[dict[str, str
     }
 
 
-def _title(net: Factory | NetFile) -> str:
+def _title(net: OneNet) -> str:
     """Return what a network is, without the folders of the publisher's machine."""
     if isinstance(net, NetFile):
         return short(net.path.name, 300)
-    if isinstance(net.module, Path):
+    if isinstance(net, Factory) and isinstance(net.module, Path):
         made = f"{net.module.name}:{net.attribute}"
         return short(net.text.replace(str(net.module), net.module.name, 1) if net.is_called else made, 300)
     return short(net.text, 300)
@@ -161,6 +161,8 @@ def _parity(
     loaded: LoadedNet, folder: Path, progress: Progress
 ) -> tuple[ModelReport, dict[str, Any], Arrays]:
     """Return the report of everything that can run, the reference's outputs, and the sample's inputs."""
+    # a graph of the publisher's is the folder's
+    loaded = replace(loaded, rivals=tuple(one for one in loaded.rivals if one[1] != "onnx"))
     network, parameters = loaded.network, loaded.parameters
     feed = sample_feed(network, {}, _SEED)
     options = Options(("pytorch", "mindspore"), seed=_SEED)
@@ -176,43 +178,8 @@ def _parity(
         progress=lambda step, done, total: progress(f"parity: {step}"),
     )
     report = replace(report, not_run=(*report.not_run, *loaded.refused))
-    runner: Runner
-    if report.pairs[0].reference == REFERENCE:
-        runner = PyTorchRunner(network, parameters, dtype="float64")
-    elif report.pairs[0].reference == WITHOUT_TORCH:
-        runner = MindSporeRunner(network, parameters)
-    else:
-        runner = OnnxRunner(folder / MODEL_FILE, network, optimize=False)
+    runner = reference_runner(report.pairs[0].reference, network, parameters, folder / MODEL_FILE)
     return report, runner.run(feed), feed
-
-
-def _check_parity(source: Path, report: ModelReport) -> None:
-    """Raise NotPublishableError where a runtime differs, or equality would prove nothing."""
-    noise = max(report.noises.values())
-    if not math.isfinite(noise) or noise > LARGEST_NOISE:
-        raise NotPublishableError(
-            f"{source}: float32 itself makes {noise:.1e} of the largest value with these weights: that "
-            "runtimes agree would prove nothing. Nothing was written"
-        )
-    wrong = [
-        f"{pair.candidate}: {pair.comparison.max_rel:.1e} of the largest value, allowed "
-        f"{pair.comparison.tolerance:.1e}" + ("" if not pair.comparison.passed else ", on a further input")
-        for pair in report.pairs
-        if not pair.passed
-    ]
-    if wrong:
-        reference = report.pairs[0].reference
-        why = (
-            "\nThe reference is MindSpore, whose kernels approximate some functions. Where that is all, the "
-            "folder's sample would still be numbers that no other runtime gives: name the same network in "
-            "PyTorch too, with another --net, and it is the reference"
-            if reference == WITHOUT_TORCH
-            else ""
-        )
-        raise NotPublishableError(
-            f"{source}: {len(wrong)} of {len(report.pairs)} runtimes differ from "
-            f"{reference}\n{listed(wrong)}{why}\nNothing was written"
-        )
 
 
 def _parity_entry(
@@ -269,5 +236,4 @@ def _notes(values: dict[str, Any]) -> Iterator[str]:
         if "but_for" in pair:
             yield f"{pair['candidate']} is equal but for its own kernels: {pair['but_for']}"
     yield from (f"not run: {one}" for one in values["parity"]["not_run"])
-    if values["license"].startswith("LicenseRef-"):
-        yield f"the license {values['license']} is not on SPDX's list: put its text where readers find it"
+    yield from license_notes(values["license"])

@@ -8,15 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from triport.converters.environment import MissingRuntimeError
 from triport.converters.formats import ArrayTensor, open_checkpoint, short, write_checkpoint
 from triport.converters.published import MANIFEST, MODEL_FILE
 from triport.parity.candidates import GIVEN_FILE
-from triport.parity.device import DeviceError
 from triport.parity.judge.comparison import compare_outputs
 from triport.parity.runtimes import runtime_called
 from triport.parity.runtimes.onnx import OnnxRunner
-from triport.publishing.form import Found
+from triport.publishing.form import Found, ran
 from triport.reference_models.network import Arrays, Input, Network
 
 from .files import SAMPLE_FILE
@@ -95,22 +93,17 @@ def samples_run(
     if "onnx" not in runtimes:
         return
     progress(f"running {MODEL_FILE}")
-    name = f"sample: {MODEL_FILE}"
-    try:
-        version = runtime_called("onnx").framework().__version__
-        inputs, expected = read_sample(folder)
-        known = tuple(Input(one["name"], tuple(one["shape"]), one["dtype"]) for one in values["inputs"])
-        network = Network(values["network"], known, tuple(one["name"] for one in values["outputs"]), {})
-        outputs = OnnxRunner(folder / MODEL_FILE, network, device).run(inputs)
-        found = compare_outputs(expected, outputs, allowed_of(values))
-    except MissingRuntimeError as error:
-        yield Found(name, "not run", str(error).splitlines()[0])
-        return
-    except DeviceError:
-        raise
-    except Exception as error:  # whatever a forged file makes a runtime raise is a finding
-        yield Found(name, "failed", "", (f"{MODEL_FILE}: cannot be run: {short(str(error), 500)}",))
-        return
+    yield ran(MODEL_FILE, lambda: _compared(folder, values, device))
+
+
+def _compared(folder: Path, values: Mapping[str, Any], device: str) -> Found:
+    """Return whether the graph computes the sample's outputs."""
+    version = runtime_called("onnx").framework().__version__
+    inputs, expected = read_sample(folder)
+    known = tuple(Input(one["name"], tuple(one["shape"]), one["dtype"]) for one in values["inputs"])
+    network = Network(values["network"], known, tuple(one["name"] for one in values["outputs"]), {})
+    outputs = OnnxRunner(folder / MODEL_FILE, network, device).run(inputs)
+    found = compare_outputs(expected, outputs, allowed_of(values))
     detail = "; ".join(
         f"{short(output)}: {one.max_rel:.1e} of the largest value, allowed {one.tolerance:.1e}"
         for output, one in found.items()
@@ -118,4 +111,5 @@ def samples_run(
     detail = f"onnxruntime {version}: {detail}"
     wrong = [output for output, one in found.items() if not one.passed]
     problems = (f"{MODEL_FILE}: the sample's {', '.join(map(short, wrong))} differ: {detail}",)
-    yield Found(name, "failed" if wrong else "passed", detail, problems if wrong else ())
+    status = "failed" if wrong else "passed"
+    return Found(f"sample: {MODEL_FILE}", status, detail, problems if wrong else ())

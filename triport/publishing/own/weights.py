@@ -15,8 +15,8 @@ from triport.converters.naming.reading import read_names
 from triport.converters.naming.row_tensors import tensors_of
 from triport.converters.published import MANIFEST, MODEL_FILE
 from triport.publishing.folder import PYTORCH_FILE
-from triport.publishing.ledger import payload_sha256, problems_of
 from triport.publishing.outcome import NotPublishableError
+from triport.publishing.tensors import payload_sha256, problems_of
 from triport.reference_models.errors import listed
 from triport.reference_models.network import Arrays, Realisation
 
@@ -116,7 +116,11 @@ def layouts_of(loaded: LoadedNet) -> dict[str, dict[str, np.ndarray]]:
     """Return what each weights file holds, by name."""
     if "onnx" in loaded.network.realisations:
         return {}
-    files = {file: own_arrays(one, loaded.parameters) for file, one in realisations_of(loaded)}
+    files = {
+        file: own_arrays(one, loaded.parameters)
+        for file, one in realisations_of(loaded)
+        if file != MODEL_FILE
+    }
     return {PYTORCH_FILE: dict(loaded.parameters)} | files
 
 

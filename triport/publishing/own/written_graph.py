@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from triport.converters.formats import open_checkpoint, short
 from triport.converters.networks.arguments import Factory, NetFile
-from triport.converters.networks.factories import Made, make
+from triport.converters.networks.factories import make
+from triport.converters.networks.given import Given
 from triport.converters.networks.input_specs import InputSpec
 from triport.converters.published import MODEL_FILE
 from triport.converters.request import Request
 from triport.publishing.folder import MINDSPORE_FILE
-from triport.publishing.outcome import NotPublishableError, PublishError
+from triport.publishing.outcome import NotPublishableError
 
 from .files import AS_IT_IS
-from .network import is_onnx
+from .network import OneNet, is_onnx
 
 if TYPE_CHECKING:
     from triport.parity.graphs.result import AnyConversion
@@ -28,19 +29,19 @@ _LARGEST_BYTES = (1 << 31) - 1  # of a protobuf message
 
 
 def write_graph(
-    net: Factory | NetFile, specs: Sequence[InputSpec], loaded: LoadedNet, folder: Path, progress: Progress
+    nets: Sequence[OneNet], specs: Sequence[InputSpec], loaded: LoadedNet, folder: Path, progress: Progress
 ) -> dict[str, Any]:
-    """Write the first network as ONNX, and return what the manifest says of how that was proven.
+    """Write the first network as ONNX, or the .onnx file that is one, and return how that was proven.
 
     Raises:
         NotPublishableError: no graph is right.
-        PublishError: inputs are described as they cannot be of such a network.
     """
-    if isinstance(net, NetFile) and is_onnx(net):
-        return _write_as_it_is(net.path, folder / MODEL_FILE)
+    net, given = nets[0], nets[-1]
+    if isinstance(given, NetFile) and is_onnx(given):
+        return _write_as_it_is(given.path, folder / MODEL_FILE)
     runtime = next(iter(loaded.network.realisations))
     done: ModuleConversion | AnyConversion
-    if isinstance(net, Factory) and runtime == "pytorch":
+    if not isinstance(net, NetFile) and runtime == "pytorch":
         module_done = _of_module(net, specs, loaded, folder, progress)
         exporter, proof = str(module_done.exporter), f"{module_done.reference}: {module_done.verdict}"
         done = module_done
@@ -48,7 +49,7 @@ def write_graph(
         cell_done = _of_mindspore(net, specs, folder, progress)
         exporter, proof = "MindIR", str(cell_done.comparison)
         done = cell_done
-    title = net.text if isinstance(net, Factory) else str(net.path)
+    title = net.text
     if not done.passed:
         raise NotPublishableError(
             f"{title}: no ONNX graph of it is right: {proof}. `convert` says more. Nothing was written"
@@ -66,7 +67,7 @@ def _too_large(title: str) -> NotPublishableError:
 
 
 def _of_module(
-    factory: Factory, specs: Sequence[InputSpec], loaded: LoadedNet, folder: Path, progress: Progress
+    net: Factory | Given, specs: Sequence[InputSpec], loaded: LoadedNet, folder: Path, progress: Progress
 ) -> ModuleConversion:
     from triport.parity.module_export.convert import convert_module
     from triport.parity.module_export.proven import with_values
@@ -74,26 +75,20 @@ def _of_module(
     realisation = loaded.network.realisations["pytorch"]
     module = with_values(realisation.build(), realisation.names, loaded.parameters)
     request = Request(to="onnx", output=folder / MODEL_FILE, inputs=tuple(specs))
-    return convert_module(module, factory.name, request, progress)
+    return convert_module(module, net.name, request, progress)
 
 
-def _of_mindspore(
-    net: Factory | NetFile, specs: Sequence[InputSpec], folder: Path, progress: Progress
-) -> AnyConversion:
+def _of_mindspore(net: OneNet, specs: Sequence[InputSpec], folder: Path, progress: Progress) -> AnyConversion:
     from triport.parity.graphs.convert import convert_cell, convert_mindir
     from triport.parity.graphs.result import result_of
 
     output = folder / MODEL_FILE
     if isinstance(net, NetFile):
         return result_of(lambda: convert_mindir(net.path, output, progress=progress))
-    if any(spec.name or spec.free or spec.values for spec in specs):
-        raise PublishError(
-            "--input: of a Cell, sizes and an element type are said; its inputs have the names that "
-            "`construct` gives them, and the leading axis is the free one"
-        )
-    made = Made(net, make(net).network, "mindspore")
-    checkpoint = folder / MINDSPORE_FILE
-    return result_of(lambda: convert_cell(made, specs, output, checkpoint=checkpoint, progress=progress))
+    made, checkpoint = make(net), folder / MINDSPORE_FILE
+    # names are those of `construct`, and which whole numbers go in is read from the graph
+    plain = [InputSpec(spec.shape, spec.dtype) for spec in specs]
+    return result_of(lambda: convert_cell(made, plain, output, checkpoint=checkpoint, progress=progress))
 
 
 def _write_as_it_is(path: Path, output: Path) -> dict[str, Any]:
@@ -121,7 +116,7 @@ def _write_as_it_is(path: Path, output: Path) -> dict[str, Any]:
     return {
         "exporter": AS_IT_IS,
         "opset": opsets[0],
-        "proof": "the graph of the source, which nobody has made again",
+        "proof": "the graph of the publisher's file, which nobody has made again",
         "notes": [short(note, 900) for note in notes if left_out],
     }
 

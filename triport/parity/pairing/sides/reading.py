@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,10 +11,11 @@ from typing import Any
 
 from triport.converters.formats import open_checkpoint
 from triport.converters.mindir.asked import is_mindir
-from triport.converters.networks.arguments import Factory, NetArgumentError, Registered, parse_net
+from triport.converters.networks.arguments import Factory, NetArgumentError, Registered, net_of
 from triport.converters.networks.cell import of_cell
-from triport.converters.networks.factories import Made, make, runtime_of
+from triport.converters.networks.factories import make
 from triport.converters.networks.foreign import parameters_in
+from triport.converters.networks.given import Given
 from triport.converters.networks.input_specs import InputSpec
 from triport.converters.networks.module import of_module
 from triport.reference_models.spec import Runtime
@@ -33,53 +33,26 @@ def side_of(net: Any, specs: Sequence[InputSpec], progress: Progress = lambda st
     """Return a side of what a user named or made.
 
     Args:
-        net: a NET's text, a Module or a Cell. A copy of a Module is worked with; of a Cell there is none, and
-            `as_given` gives it back what it had.
+        net: a NET. A copy of a Module is worked with; of a Cell there is none, and `as_given` gives it back
+            what it had.
         specs: the inputs, in order.
         progress: is told each step.
 
     Raises:
         TriportError: there is no such network, or it cannot be run on such inputs.
     """
-    if not isinstance(net, str):
-        runtime = runtime_of(net)
-        name = type(net).__name__
-        if runtime is None:
-            raise NetArgumentError(
-                f"a {name}: expected a torch.nn.Module, a mindspore.nn.Cell, or the text of a NET"
-            )
-        if runtime == "pytorch":
-            net = copied(net)
-        return _side(net, runtime, lambda: net, specs, name, name)
-    progress(f"building {net}")
-    said = parse_net(net)
+    said = net_of(net)
+    if isinstance(said, Given):
+        mine = copied(said.network) if said.runtime == "pytorch" else said.network
+        return _side(mine, said.runtime, lambda: mine, specs, said.name, said.text)
+    progress(f"building {said.text}")
     if isinstance(said, Factory):
-        made: Made = make(said)
-        return _side(made.network, made.runtime, lambda: make(said).network, specs, said.name, net)
+        made = make(said)
+        return _side(made.network, made.runtime, lambda: make(said).network, specs, said.name, said.text)
     if isinstance(said, Registered):
         module = said.spec.build_torch(said.spec.num_classes)
-        return _side(module, "pytorch", lambda: module, specs, said.name, net)
-    return _of_file(said.path, specs, net)
-
-
-@contextmanager
-def as_given(net: Any) -> Iterator[None]:
-    """Give a user's Cell its values back when the block ends; what is no Cell is not touched by a side."""
-    if isinstance(net, str) or runtime_of(net) != "mindspore":
-        yield
-        return
-    kept = [(one, one.asnumpy().copy(), one.requires_grad) for one in net.get_parameters()]
-    training = net.training
-    try:
-        yield
-    finally:
-        from triport.converters.environment import import_mindspore
-
-        mindspore = import_mindspore()
-        for parameter, value, trained in kept:
-            parameter.set_data(mindspore.Tensor(value))
-            parameter.requires_grad = trained
-        net.set_train(training)
+        return _side(module, "pytorch", lambda: module, specs, said.name, said.text)
+    return _of_file(said.path, specs, said.text)
 
 
 def _of_file(path: Path, specs: Sequence[InputSpec], label: str) -> Side:

@@ -20,22 +20,17 @@ from triport.converters.published import MODEL_FILE
 from triport.converters.request import Request
 from triport.converters.statements.preparation import Preparation
 from triport.converters.versions.installed import installed_versions
+from triport.publishing import manifest
+from triport.publishing.finishing import date_given, finished
+from triport.publishing.folder import MINDSPORE_FILE, PYTORCH_FILE, appearing, check_free
+from triport.publishing.licenses import license_notes, license_of
+from triport.publishing.outcome import Published
 from triport.reference_models.program import program
 from triport.reference_models.spec import Dialect, Runtime
 from triport.version import __version__
 
-from . import manifest
-from .finishing import date_given, finished
-from .folder import (
-    MINDSPORE_FILE,
-    OPTIMIZED_FILE,
-    PYTORCH_FILE,
-    appearing,
-    check_free,
-    dialect_file,
-)
+from .files import OPTIMIZED_FILE, dialect_file
 from .ledger import ledger_of
-from .licenses import license_of
 from .measured import measured_figures
 from .origin import (
     Origin,
@@ -44,7 +39,6 @@ from .origin import (
     origin_of,
     read_classes,
 )
-from .outcome import Published
 from .proofs import inspected, parity_of, round_trip
 from .texts import preparation_of
 
@@ -249,7 +243,6 @@ def _notes(values: Mapping[str, Any], classes: Path | None) -> Iterator[str]:
         yield f"preprocessing: {values['preprocess']['stated_by']}"
     for one in values["parity"]["not_run"]:
         yield f"not run: {one['what']}: {one['why']}"
-    if values["license"].startswith("LicenseRef-"):
-        yield f"the license {values['license']} is not on SPDX's list: put its text where readers find it"
+    yield from license_notes(values["license"])
     for other in values["same_weights_as"]:
         yield f"the same weights load into {other['model']}, which computes another function: see the card"

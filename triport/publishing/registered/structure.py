@@ -10,9 +10,11 @@ from triport.converters.formats import open_checkpoint
 from triport.converters.formats.tensors import short
 from triport.converters.provenance import FOLDED_KEY, SOURCE_SHA256_KEY, VERSION_KEY, provenance
 from triport.converters.published import MODEL_FILE
+from triport.publishing.folder import PYTORCH_FILE
+from triport.publishing.graph_file import graph_problems
 from triport.reference_models.spec import get_model
 
-from .folder import OPTIMIZED_FILE, PYTORCH_FILE
+from .files import OPTIMIZED_FILE
 from .texts import preparation_of
 
 
@@ -23,13 +25,7 @@ def structure_problems(folder: Path, values: Mapping[str, Any]) -> Iterator[str]
     size, classes = values["preprocess"]["crop_px"], values["num_classes"]
     for name in (MODEL_FILE, OPTIMIZED_FILE):
         model = onnx.load(folder / name, load_external_data=False)
-        if any(tensor.data_location for tensor in model.graph.initializer):
-            yield f"{name}: takes data from another file"
-            continue
-        try:
-            onnx.checker.check_model(model, full_check=True)
-        except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-            yield f"{name}: {short(str(error).splitlines()[0], 300)}"
+        yield from graph_problems(name, model)
         yield from _signature_problems(name, model, size, classes)
         stated = [(entry.key, entry.value) for entry in model.metadata_props]
         expected = _metadata(values) | ({FOLDED_KEY: "BatchNorm"} if name == OPTIMIZED_FILE else {})

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from triport.converters.formats import Checkpoint, Tensor, open_checkpoint
+from triport.converters.formats import Checkpoint
 from triport.converters.formats.tensors import short
 from triport.converters.identification.fit import Fit
 from triport.converters.names import COUNTER_LEAF, canonical_shapes, counters, name_map, reference_dialect
 from triport.converters.published import MANIFEST, MODEL_FILE
+from triport.publishing.folder import MINDSPORE_FILE, PYTORCH_FILE
+from triport.publishing.tensors import payload_sha256, problems_of
 from triport.reference_models.spec import Dialect, ModelSpec, get_model
 
-from .folder import MINDSPORE_FILE, PYTORCH_FILE, dialect_file
+from .files import dialect_file
 
 
 def ledger_of(
@@ -42,14 +43,6 @@ def ledger_of(
             }
         )
     return entries
-
-
-def payload_sha256(tensor: Tensor) -> str:
-    """Return the SHA-256 of a tensor's little-endian bytes."""
-    digest = hashlib.sha256()
-    for chunk in tensor.chunks():
-        digest.update(chunk)
-    return digest.hexdigest()
 
 
 def folder_problems(folder: Path, values: Mapping[str, Any]) -> Iterator[str]:
@@ -96,32 +89,3 @@ def _names_in(maps: Mapping[str, Mapping[str, str] | None], canonical: str) -> d
         if not (counter and names is None)
     }
     return {file: name for file, name in named.items() if name is not None}
-
-
-def problems_of(
-    folder: Path, file: str, entries: list[dict[str, Any]], constants: bool = True
-) -> Iterator[str]:
-    """Yield how a weights file's tensors differ from the ledger's: names, shapes, dtypes, bits.
-
-    `constants`: whether a graph may have some that the ledger does not list.
-    """
-    expected = {entry["files"][file]: entry for entry in entries if file in entry["files"]}
-    checkpoint = open_checkpoint(folder / file)
-    for name, entry in expected.items():
-        tensor = checkpoint.tensors.get(name)
-        if tensor is None:
-            yield f"{file}: {name} is missing"
-        elif list(tensor.shape) != entry["shape"] or tensor.dtype != entry["dtype"]:
-            yield (
-                f"{file}: {name} is {tensor.dtype}{list(tensor.shape)}, the ledger says "
-                f"{entry['dtype']}{entry['shape']}"
-            )
-        elif payload_sha256(tensor) != entry["sha256"]:
-            yield f"{file}: {name} holds other bits than the ledger says"
-    for name, tensor in checkpoint.tensors.items():
-        # an exporter's constants: axes, shapes, a clip's bounds
-        constant = (
-            constants and checkpoint.runtime == "onnx" and (tensor.dtype == "int64" or tensor.count <= 1)
-        )
-        if name not in expected and not constant:
-            yield f"{file}: {name} is not in the ledger"

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from triport.converters.formats import as_stated
 from triport.converters.identification.published_weights import published_as, why_not
-from triport.converters.published import MANIFEST, MODEL_FILE
-from triport.parity.judge.tolerance import FLOAT32
+from triport.converters.published import MANIFEST
+from triport.publishing.compared import parity_problems, tolerance_problems
+from triport.publishing.licenses import license_problems
 from triport.reference_models.spec import ModelSpec, UnknownModelError, get_model
 
-from .candidates import LARGEST_NOISE, compared_with
-from .folder import what_of
-from .licenses import LicenseError, license_of
+from .candidates import compared_with
+from .files import what_of
 from .origin import CLASSES_GIVEN, classes_stated_by, figures_of_publisher, read_classes
 from .texts import preprocess_of
 
@@ -54,11 +55,7 @@ def _model_problems(spec: ModelSpec, values: Mapping[str, Any]) -> Iterator[str]
             yield f"its classes' names are {as_stated(stated)}, which nothing shows"
         if tuple(classes) != read_classes(None, values["num_classes"]):
             yield f"its classes' names are not {stated}"
-    try:
-        if license_of(values["license"]) != values["license"]:
-            yield f"license is {as_stated(values['license'])}, SPDX writes {license_of(values['license'])}"
-    except LicenseError:
-        yield f"license is {as_stated(values['license'])}, which SPDX does not list"
+    yield from license_problems(values["license"])
     for name, entry in values["files"].items():
         if entry["what"] != what_of(name):
             yield f"calls {name} {as_stated(entry['what'])}, it is {as_stated(what_of(name))}"
@@ -116,30 +113,27 @@ def _parity_problems(spec: ModelSpec, values: Mapping[str, Any]) -> Iterator[str
         yield f"neither compares {', '.join(sorted(missing))} nor says why not"
     if len(set(found)) != len(found) or set(found) - compared_with(parity["reference"]):
         yield f"compares {', '.join(sorted(found))}: more than there is"
-    allowed = FLOAT32.tolerance_of(float("inf") if parity["noise"] is None else parity["noise"])
-    if parity["noise"] is not None and parity["noise"] > LARGEST_NOISE:
-        yield f"says that float32 makes {parity['noise']:.1e} of the largest logit: nothing is proven then"
+    yield from parity_problems(values, {"logits": _noise(values)}, lambda pair: {"logits": pair})
     for pair in parity["pairs"]:
-        if not (pair["passed"] and pair["max_rel"] <= pair["tolerance"]):
-            yield f"{pair['candidate']} did not pass parity"
-        if pair["tolerance"] > allowed * (1 + 1e-6):
-            yield f"allows {pair['tolerance']}, and the model's noise only {allowed}"
         if abs(pair["max_abs"] - pair["max_rel"] * parity["largest_logit"]) > 1e-6 * pair["max_abs"] + 1e-12:
             yield f"{pair['candidate']}: max_abs and max_rel contradict each other"
-    if parity["files"] != {MODEL_FILE: values["files"][MODEL_FILE]["sha256"]}:
-        yield f"its parity is of another {MODEL_FILE}"
     size = spec.input_size_px
     if parity["input_shape"][1:] != [3, size, size]:
         yield f"its parity is of images {parity['input_shape']}, {spec.name} takes {size} px"
 
 
+def _noise(values: Mapping[str, Any]) -> float:
+    """Return the noise of the logits; a manifest has null for what is not finite."""
+    noise = values["parity"]["noise"]
+    return math.inf if noise is None else float(noise)
+
+
 def _sample_problems(spec: ModelSpec, values: Mapping[str, Any]) -> Iterator[str]:
     parity, sample, size = values["parity"], values["sample"], spec.input_size_px
-    allowed = FLOAT32.tolerance_of(float("inf") if parity["noise"] is None else parity["noise"])
     largest = max(map(abs, sample["logits"]))
     here = sample["tolerance"] * largest / parity["largest_logit"]
-    if not here <= allowed * (1 + 1e-6):  # the logits are rounded
-        yield f"its sample allows {here} of the largest logit, and the model's noise only {allowed}"
+    said = f"its sample allows {here} of the largest logit"
+    yield from tolerance_problems(said, here, _noise(values))
     if len(sample["logits"]) != values["num_classes"]:
         yield f"its sample has {len(sample['logits'])} logits, the model {values['num_classes']} classes"
     if not 0 < largest <= parity["largest_logit"] * (1 + 1e-6):

@@ -20,18 +20,14 @@ from triport.parity.inputs import Inputs
 from triport.parity.judge.comparison import compare
 from triport.parity.options import Options
 from triport.parity.reference import REFERENCE, WITHOUT_TORCH
-from triport.parity.runtimes import Runner
-from triport.parity.runtimes.mindspore import MindSporeRunner
 from triport.parity.runtimes.onnx import OnnxRunner
-from triport.parity.runtimes.pytorch import PyTorchRunner
+from triport.publishing.compared import reference_runner
 
-from .folder import OPTIMIZED_FILE
+from .files import OPTIMIZED_FILE
 
 Tell = Callable[[str], None]
 
 FOLDED = "onnxruntime (BatchNorm folded)"
-# a network whose float32 is so far from itself proves nothing: the models here are at 1e-6 (docs/parity.md)
-LARGEST_NOISE = 1e-3
 # every comparison that a manifest has, or names as not run, and its runtime
 CANDIDATES = {"pytorch": "pytorch", "mindspore": "mindspore", GIVEN_FILE: "onnx", FOLDED: "onnx"}
 
@@ -72,12 +68,7 @@ def run_candidates(
         progress=lambda step, done, total: tell(step),
     )
     against = report.pairs[0].reference
-    runner: Runner
-    if against == WITHOUT_TORCH:
-        runner = MindSporeRunner(network, parameters)
-    else:
-        runner = PyTorchRunner(network, parameters, dtype="float64")
-    reference = logits_of(runner, batch)
+    reference = logits_of(reference_runner(against, network, parameters, folder / MODEL_FILE), batch)
     pairs = list(report.pairs)
     if onnx:
         tolerance = pairs[0].comparison.tolerance

@@ -12,13 +12,13 @@ from triport.parity.but_for import ButForKernels
 from triport.parity.check import ModelReport, Pair
 from triport.parity.judge.comparison import Comparison
 from triport.parity.reports.page import page_of
+from triport.publishing.folder import CARD_FILE
 from triport.reference_models.program import FROM_CHECKOUT, started_as
 from triport.reference_models.spec import Preprocess, get_model
-from triport.version import __version__
 
 from . import card
 from .config import config_of
-from .folder import CARD_FILE, CONFIG_FILE, NETWORK_FILES, REPORT_FILE
+from .files import CONFIG_FILE, NETWORK_FILES, REPORT_FILE
 from .networks import standalone
 
 
@@ -38,16 +38,6 @@ def texts_of(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def card_of(manifest: Mapping[str, Any]) -> tuple[str, str]:
     """Return name and text of the card."""
     return CARD_FILE, card.written(manifest)
-
-
-def other_version(manifest: Mapping[str, Any]) -> str:
-    """Return what is said of a text that differs where another version of triport wrote it."""
-    if manifest["triport"] == __version__:
-        return ""
-    return (
-        f". The manifest says that triport {manifest['triport']} wrote it, which {__version__} cannot "
-        "confirm: verify with that version, or give the digest that the publisher states with --digest"
-    )
 
 
 def preprocess_of(manifest: Mapping[str, Any]) -> Preprocess:

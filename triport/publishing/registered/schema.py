@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from triport.reference_models.spec import RUNTIMES
-
-from .rules import (
+from triport.publishing.rules import (
     COUNT,
     DATE,
     DIGEST,
@@ -30,6 +28,7 @@ from .rules import (
     table,
     text,
 )
+from triport.reference_models.spec import RUNTIMES
 
 
 def _figure(value: Any, place: str) -> Iterator[str]:
@@ -127,7 +126,7 @@ _TENSOR = record(
     dtype=text(r"\w{1,20}"),
     sha256=HASH,
 )
-MANIFEST_RULE = record(
+RULE = record(
     digest=DIGEST,
     schema=integer(1, 1000),
     triport=VERSION,

@@ -9,6 +9,7 @@ from typing import Any
 from triport.converters.formats import short
 from triport.converters.provenance import VERSION_KEY
 from triport.converters.published import MANIFEST, MODEL_FILE
+from triport.publishing.graph_file import graph_problems
 
 
 def signature_of(path: Path) -> dict[str, list[dict[str, Any]]]:
@@ -35,18 +36,12 @@ def _value(value: Any) -> dict[str, Any]:
     }
 
 
-def graph_problems(folder: Path, values: Mapping[str, Any]) -> Iterator[str]:
+def signature_problems(folder: Path, values: Mapping[str, Any]) -> Iterator[str]:
     """Yield where the graph is broken, or not what the manifest says."""
     import onnx
 
     model = onnx.load(folder / MODEL_FILE, load_external_data=False)
-    if any(tensor.data_location for tensor in model.graph.initializer):
-        yield f"{MODEL_FILE}: takes data from another file"
-        return
-    try:
-        onnx.checker.check_model(model, full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        yield f"{MODEL_FILE}: {short(str(error).splitlines()[0], 300)}"
+    yield from graph_problems(MODEL_FILE, model)
     found = signature_of(folder / MODEL_FILE)
     for side in ("inputs", "outputs"):
         if found[side] != values[side]:

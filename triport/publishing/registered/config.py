@@ -11,7 +11,7 @@ from typing import Any
 from triport.converters.formats.tensors import short
 from triport.reference_models.spec import ModelSpec, Preprocess
 
-from .folder import CONFIG_FILE
+from .files import CONFIG_FILE
 
 
 def crop_fraction(preprocess: Preprocess) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,17 +20,17 @@ from triport.converters.provenance import FOLDED_KEY
 from triport.converters.published import MODEL_FILE
 from triport.converters.statistics import fresh_statistics
 from triport.parity.batches import random_batch
+from triport.publishing.compared import check_report
+from triport.publishing.outcome import NotPublishableError
 from triport.reference_models.errors import listed
 from triport.reference_models.spec import RUNTIMES, Preprocess
 
 from .candidates import (
     CANDIDATES,
-    LARGEST_NOISE,
     compared_with,
     reference_without,
     run_candidates,
 )
-from .outcome import NotPublishableError
 from .runtimes import why_missing
 from .sample import normalised, sample_entry, sample_pixels
 from .texts import parity_entry
@@ -124,22 +123,7 @@ def parity_of(
         inputs="the manifest's sample and noise",
         files={MODEL_FILE: file_sha256(folder / MODEL_FILE)},
     )
-    if math.isfinite(report.noise) and report.noise > LARGEST_NOISE:
-        raise NotPublishableError(
-            f"{source}: float32 itself makes {report.noise:.1e} of the largest logit with these weights: "
-            f"that runtimes agree would prove nothing. Nothing was written"
-        )
-    if not report.passed:
-        wrong = [
-            f"{pair.candidate}: {pair.comparison.max_rel:.1e} of the largest logit, allowed "
-            f"{pair.comparison.tolerance:.1e}"
-            for pair in report.pairs
-            if not pair.comparison.passed
-        ]
-        raise NotPublishableError(
-            f"{source}: {len(wrong)} of {len(report.pairs)} runtimes differ from "
-            f"{report.pairs[0].reference}\n{listed(wrong)}\nNothing was written"
-        )
+    check_report(str(source), report)
     largest = float(np.abs(reference).max())
     # the sample may differ by as much as both images, in absolute terms
     of_sample = report.pairs[0].comparison.tolerance * largest / float(np.abs(reference[0]).max())
