@@ -17,6 +17,7 @@ from triport.reference_models.errors import TriportError, counted
 from .comparing import SAME_OUTPUTS, Seen, class_of
 from .constants import keep_constants
 from .exchange import exchangeable
+from .folded_norms import folded_rows, join_to_layers
 from .one_sided import OneSided
 from .other_way import merged_in_the_first
 from .own_names import in_own_names
@@ -24,7 +25,7 @@ from .parting import Substituted, substituted
 from .pieces import pieces_named
 from .proof import TRIALS, Draw, feed_of, is_random, trial_of
 from .result import PairResult, Trial
-from .rows import folded_rows, left_of, rows_of, with_aliases, without_counterpart
+from .rows import left_of, rows_of, with_aliases, without_counterpart
 from .sides import Side
 from .sides.reading import as_given, side_of
 from .spectral import spectral_norms
@@ -145,6 +146,7 @@ class _Proof:
 def _mapped(matching: Matching, ties: Ties, parts: OneSided, normeds: Normeds, is_same: bool) -> _Mapped:
     """Return the map that the matches make, with what only one side has; `is_same` is said of the outputs."""
     a, b = matching.sides
+    join_to_layers(matching)
     rows, problems = rows_of(matching)
     folded = folded_rows(matching)
     of_folded = {name for row in folded for name in row.a}

@@ -12,12 +12,12 @@ with their values and with the settings of the first side, returns what the firs
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from triport.converters.naming.pair_names import PairNames
-from triport.reference_models.modules import Part
+from triport.reference_models.modules import Part, parts_of
 
 from .beside import Beside
 from .correspondence import could_be, modules_with_parameters, owners_of, unlikeness, watched_parts
@@ -25,6 +25,7 @@ from .layouts import layout_between
 from .observed import observe
 from .recording import Recorded, Recording
 from .result import Parting
+from .settings import differences, settings_of
 from .sides import Side
 
 
@@ -75,6 +76,7 @@ def substituted(a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray]) 
     said = [Parting(one.a.path, one.b.path, one.why()) for one in found]
     if not equal:
         said = _with_code(said, [order[id(one.a)] for one in found], beside, order)
+        said = [replace(one, why=one.why + _around(a, b, one)) for one in said]
     elif turned := [
         (place, one) for place, one in enumerate(layouts, 1) if one is not None and one.is_turned
     ]:
@@ -134,6 +136,22 @@ def _with_code(
     why = f"between {before} and {call.path}, {modules}in what is computed outside of modules"
     at = sum(other < place for other in places)
     return [*said[:at], Parting(call.path, path, why), *said[at:]]
+
+
+def _around(a: Side, b: Side, parting: Parting) -> str:
+    """Return what differs in what the modules keep that two modules lie in, behind code that parts."""
+    if not parting.b or "outside of modules" not in parting.why:
+        return ""
+    paths = [path.rpartition(".")[0] for path in (parting.a, parting.b)]
+    modules = [
+        next((part.module for part in parts_of(side.net) if part.path == path), None)
+        for side, path in zip((a, b), paths, strict=True)
+    ]
+    if None in modules:
+        return ""
+    differ = differences(*(settings_of(module, None, ()) for module in modules))
+    said = ", ".join(sorted(differ))
+    return f"; {paths[0] or 'a'} and {paths[1] or 'b'} have {said}" if said else ""
 
 
 def _first_of_a_kind(between: Sequence[Recorded], beside: Beside, path: str) -> tuple[Recorded, str] | None:

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from triport.converters.naming.constant_steps import Insert, Remove, Repeat, Unify
-from triport.converters.naming.one_way_steps import FoldBatchNorm
 from triport.converters.naming.pair_names import Row
 from triport.converters.naming.step import Step
 from triport.converters.naming.steps import Concatenate, Reorder, Split, Transpose, reshaped
@@ -51,49 +50,6 @@ def _viewed(row: Row, matching: Matching) -> Row | None:
     before = views_a.get(row.a[0], ())
     after = [step.inverse for step in reversed(views_b.get(row.b[0], ()))]
     return Row(row.a, row.b, (*before, *row.steps, *after), row.reason)
-
-
-def folded_rows(matching: Matching) -> list[Row]:
-    """Return rows of layers with a BatchNorm behind them that the second side has folded into the layer."""
-    a, b = (side.parameters for side in matching.sides)
-    to_b = {match.a.name: match.b.name for match in matching.matches.values()}
-    from_b = {match.b.name: match.a.name for match in matching.matches.values()}
-    rows = []
-    for name, one in a.items():
-        if name in to_b or one.role != "variance" or one.epsilon is None:
-            continue
-        norm = {
-            other.leaf.name: other.name for other in a.values() if other.owner == one.owner and other.leaf
-        }
-        needed = [norm.get(leaf, "") for leaf in ("weight", "bias", "running_mean", "running_var")]
-        bias = to_b.get(needed[1])
-        if bias is None or any(leaf in to_b for leaf in (needed[0], *needed[2:])):
-            continue
-        weights = [
-            other.name
-            for other in b.values()
-            if other.owner == b[bias].owner
-            and other.name in from_b
-            and other.leaf
-            and other.leaf.name == "weight"
-        ]
-        if len(weights) != 1 or a[from_b[weights[0]]].shape != b[weights[0]].shape:
-            continue
-        weight = from_b[weights[0]]
-        biases = [
-            other.name
-            for other in a.values()
-            if other.owner == a[weight].owner and other.name not in to_b and other.role == "shift"
-        ]
-        rows.append(
-            Row(
-                (weight, *biases, *needed),
-                (weights[0], bias),
-                (FoldBatchNorm(0, one.epsilon),),
-                "the norm is folded",
-            )
-        )
-    return rows
 
 
 def without_counterpart(name: str, kind: str, shape: Sequence[int], on_a: bool) -> Row:
