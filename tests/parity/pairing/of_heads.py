@@ -77,6 +77,22 @@ def with_heads(count):
     )
 
 
+def experts(weights, **parts):
+    """Three dense layers, weighed by what a fourth returns."""
+
+    def forward(self, x):
+        found = torch.tanh(torch.einsum("ni,eoi->noe", x, weights(self)))
+        return (torch.softmax(self.router(x), -1)[:, None] * found).sum(-1)
+
+    return lambda: net(
+        forward, router=nn.Linear(6, 3, bias=False), **{name: part() for name, part in parts.items()}
+    )
+
+
+def layers():
+    return nn.ModuleList(nn.Linear(6, 4, bias=False) for _ in range(3))
+
+
 CASES = [
     of_packed(
         "heads packed each by itself on both sides, in other orders",
@@ -97,6 +113,26 @@ CASES = [
         lambda t: {
             "query": t["query.weight"].T.reshape(8, 2, 4),
             "out": t["out.weight"].T.reshape(2, 4, 8),
+        },
+    ),
+    Case(
+        "weights of experts apart and in a stack",
+        experts(lambda self: torch.stack([one.weight for one in self.one]), one=layers),
+        experts(lambda self: self.all, all=lambda: p(3, 4, 6)),
+        ("4x6",),
+        lambda t: {
+            "router.weight": t["router.weight"],
+            "all": np.stack([t[f"one.{index}.weight"] for index in range(3)]),
+        },
+    ),
+    Case(
+        "a stack of experts' weights, and the weights apart",
+        experts(lambda self: self.all.transpose(0, 1), all=lambda: p(4, 3, 6)),
+        experts(lambda self: torch.stack([one.weight for one in self.one]), one=layers),
+        ("4x6",),
+        lambda t: {
+            "router.weight": t["router.weight"],
+            **{f"one.{index}.weight": t["all"][:, index] for index in range(3)},
         },
     ),
     Case(

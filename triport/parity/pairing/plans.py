@@ -108,10 +108,9 @@ def _widths(a: Parameters, b: Parameters, parts: int) -> set[int]:
 
 
 def _head_lengths(a: Parameters, b: Parameters) -> list[int]:
-    """Return how long the heads of what is packed may be, the likeliest first; 1 in small networks."""
+    """Return how long the heads of what is packed may be, the likeliest first."""
     common = math.gcd(*_widths(a, b, 3))
-    is_small = sum(math.prod(one.shape) for side in (a, b) for one in side.values()) <= SMALL
-    lengths = [one for one in range(common // 2, 0 if is_small else 1, -1) if common % one == 0]
+    lengths = [one for one in range(common // 2, 1, -1) if common % one == 0]
     return sorted(lengths, key=lambda one: one not in _USUAL_HEADS)
 
 
@@ -194,6 +193,9 @@ def blocked_plans(a: Parameters, b: Parameters, first: Plan) -> Iterator[Plan]:
     weights = [shape for shape in shapes if len(shape) > 1]
     sizes = [{shape[axis] for shape in weights} for axis in (0, 1)]
     is_small = sum(math.prod(shape) for shape in shapes) <= SMALL
+    elements = packed_plan(a, b, 3, 1) if is_small else None
+    if elements is not None:
+        yield elements
     for axis in (1, 0):
         for length in sorted(sizes[axis] if is_small else sizes[axis] - sizes[1 - axis]):
             for count in range(2, min(length, _MOST_BLOCKS) + 1):

@@ -31,7 +31,7 @@ def rows_of(matching: Matching) -> tuple[list[Row], list[str]]:
         if len({match.order for match in group}) > 1:
             problems.append(f"{', '.join(sorted(names_a))}: its parts are transposed, each otherwise")
             continue
-        row = _viewed(_row(group, a, b), matching)
+        row = _viewed(_stacked(group, a, b) or _row(group, a, b), matching)
         if row is None:
             problems.append(f"{', '.join(sorted(names_a))}: is packed and seen otherwise at once")
             continue
@@ -134,6 +134,33 @@ def _row(group: Sequence[Match], a: Parameters, b: Parameters) -> Row:
         steps.append(Split(first_b.cut.axis, tuple(sizes)))
     steps += [step.inverse for step in _squeezing(shapes_b)]
     return Row(tuple(names_a), tuple(names_b), tuple(steps), group[0].reason)
+
+
+def _stacked(group: Sequence[Match], a: Parameters, b: Parameters) -> Row | None:
+    """Return the row of whole tensors of which the other side has a stack; None where there is none."""
+    is_a = len({match.a.name for match in group}) == 1
+    pairs = [(match.b, match.a) if is_a else (match.a, match.b) for match in group]
+    pairs.sort(key=lambda pair: pair[1].block)
+    whole = pairs[0][1]
+    apart, together = (b, a) if is_a else (a, b)
+    shape = together[whole.name].shape
+    stack, axis = squeezed(shape), whole.cut.axis
+    shapes = {apart[one.name].shape for one, _ in pairs}
+    turned = any(match.order != tuple(range(len(match.order))) for match in group)
+    if len({other.name for _, other in pairs}) > 1 or any(one.cut.count > 1 for one, _ in pairs):
+        return None
+    if turned or len(shapes) > 1 or len(group) < 2 or stack[axis] != whole.cut.count:
+        return None
+    sheet = (*stack[:axis], 1, *stack[axis + 1 :])
+    steps: list[Step] = [] if sheet == (before := shapes.pop()) else [reshaped(before, sheet)]
+    steps.append(Concatenate(axis, (1,) * len(group)))
+    if stack != tuple(shape):
+        steps.append(reshaped(stack, shape))
+    names = tuple(one.name for one, _ in pairs)
+    if is_a:
+        inverse = tuple(step.inverse for step in reversed(steps))
+        return Row((whole.name,), names, inverse, group[0].reason)
+    return Row(names, (whole.name,), tuple(steps), group[0].reason)
 
 
 def _squeezing(shapes: Sequence[tuple[int, ...]]) -> list[Step]:
