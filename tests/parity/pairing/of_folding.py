@@ -180,7 +180,7 @@ CASES = [
     Case(
         "norms folded of two layers that are added up",
         added_up,
-        lambda: net(lambda self, x: torch.relu(self.two(x) + self.one(x)), two=conv(3, 4), one=conv(3, 4, 1)),
+        lambda: net(lambda self, x: torch.relu(self.one(x) + self.two(x)), two=conv(3, 4), one=conv(3, 4, 1)),
         ("2x3x5x5",),
         lambda t: {**folded("wide", "after_wide", "two", t), **folded("point", "after_point", "one", t)},
         symmetric=frozenset({"after_point.bias", "after_wide.bias"}),

@@ -21,7 +21,7 @@ from .folded_norms import folded_rows, join_to_layers
 from .one_sided import OneSided
 from .other_way import merged_in_the_first
 from .own_names import in_own_names
-from .parting import Substituted, substituted
+from .parting import Substituted, parted
 from .pieces import pieces_named
 from .proof import TRIALS, Draw, feed_of, is_random, trial_of
 from .result import PairResult, Trial
@@ -100,8 +100,7 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
         reasons=tuple(_reasons(matching, mapped.names)),
         symmetric=proof.symmetric,
         unproven=proof.unproven,
-        # a layer that is not shown to differ in its settings alone may have been given the wrong weights
-        mended=parting is not None and bool(parting.partings) and parting.equal and not parting.unproven,
+        mended=parting is not None and parting.is_proof,
         first_parting=None if parting is None else parting.first,
         notes=(
             *trained_otherwise(a, b, mapped.names),
@@ -175,8 +174,10 @@ def _proof(a: Side, b: Side, matching: Matching, seen: Seen, mapped: _Mapped, pr
         return _Proof(trials, groups_of(symmetric, mapped.normeds), unproven, notes=notes)
     progress("finding the first module that parts")
     # both sides have the values of the last trial, which is the one that did not pass
-    parting = substituted(a, b, mapped.names, done[-1][0].feed())
-    return _Proof(trials, (), tuple(dict.fromkeys((*unproven, *parting.unproven))), parting)
+    parting = parted(a, b, mapped.names, done[-1][0].feed())
+    silent = tuple(dict.fromkeys((*unproven, *parting.unproven)))
+    notes = (parting.but_for,) if parting.but_for else ()
+    return _Proof(trials, (), silent, parting, notes)
 
 
 def _check(a: Side, b: Side) -> None:

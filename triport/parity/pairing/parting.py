@@ -16,13 +16,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from triport.converters.environment import import_torch
 from triport.converters.naming.pair_names import PairNames
+from triport.parity.kernels.approximations import approximated, told
+from triport.parity.kernels.mindspore import KERNELS
 from triport.reference_models.modules import Part, parts_of
 
 from .beside import Beside
 from .correspondence import could_be, modules_with_parameters, owners_of, unlikeness, watched_parts
 from .layouts import layout_between
 from .observed import observe
+from .proof import runs_kernels
 from .recording import Recorded, Recording
 from .result import Parting
 from .settings import differences, settings_of
@@ -38,16 +42,38 @@ class Substituted:
             is computed outside of modules, the module behind it stands there.
         equal: whether the outputs are equal then.
         unproven: names of the first side's parameters of which nothing shows that their row is right.
+        but_for: the kernels of MindSpore that PyTorch had to imitate for this; "" for none.
     """
 
     partings: tuple[Parting, ...]
     equal: bool
     unproven: tuple[str, ...] = ()
+    but_for: str = ""
+
+    @property
+    def is_proof(self) -> bool:
+        """Whether modules part and all the rest is equal.
+
+        A layer that is not shown to differ in its settings alone may have been given the wrong weights.
+        """
+        return bool(self.partings) and self.equal and not self.unproven
 
     @property
     def first(self) -> Parting | None:
         """The first module that parts."""
         return self.partings[0] if self.partings else None
+
+
+def parted(a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray]) -> Substituted:
+    """Return where two sides part, with MindSpore's kernels in PyTorch where these alone hide it."""
+    found = substituted(a, b, names, feed)
+    if found.is_proof or not runs_kernels(a, b):
+        return found
+    met: set[str] = set()
+    with approximated(import_torch(), KERNELS, met):
+        again = substituted(a, b, names, feed)
+    said = f"MindSpore's kernels compute {told(KERNELS, met)}: all else was compared with that in PyTorch too"
+    return replace(again, but_for=said) if met and again.is_proof else found
 
 
 def substituted(a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray]) -> Substituted:
