@@ -95,7 +95,26 @@ def grouped_queries(packed):
     return lambda: net(forward, out=nn.Linear(8, 8), **layers)
 
 
+def flattened_before_norm(axes):
+    def forward(self, x):
+        return self.dense(self.norm(torch.relu(self.conv(x)).permute(axes).flatten(1)))
+
+    return lambda: net(forward, conv=conv(3, 4), norm=nn.BatchNorm1d(24), dense=nn.Linear(24, 4, bias=False))
+
+
 CASES = [
+    Case(
+        "flattened channels first and last before a norm",
+        flattened_before_norm((0, 1, 2, 3)),
+        flattened_before_norm((0, 2, 3, 1)),
+        ("3x3x2x3",),
+        lambda t: {
+            name: array
+            if name.startswith("conv")
+            else array.reshape(-1, 4, 2, 3).transpose(0, 2, 3, 1).reshape(array.shape)
+            for name, array in t.items()
+        },
+    ),
     Case(
         "two branches concatenated the other way round",
         concatenated((0, 1)),

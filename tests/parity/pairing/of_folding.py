@@ -29,6 +29,25 @@ def folded(conv_path, bn_path, to, tensors):
     return {f"{to}.weight": weight, f"{to}.bias": shift}
 
 
+def added_up():
+    return net(
+        lambda self, x: torch.relu(self.after_wide(self.wide(x)) + self.after_point(self.point(x))),
+        after_point=nn.BatchNorm2d(4),
+        point=conv(3, 4, 1, bias=False),
+        wide=conv(3, 4, bias=False),
+        after_wide=nn.BatchNorm2d(4),
+    )
+
+
+def upwards(**words):
+    return nn.ConvTranspose2d(4, 5, 2, 2, **words)
+
+
+def folded_up(t):
+    """A transposed convolution has its outputs on its second axis."""
+    return folded("up", "bn", "up", {**t, "up.weight": t["up.weight"].swapaxes(0, 1)})
+
+
 def rep_vgg(self, x):
     return torch.relu(self.bn3(self.c3(x)) + self.bn1(self.c1(x)) + self.bn0(x))
 
@@ -157,6 +176,27 @@ CASES = [
         lambda: chain(c1=conv(4, 4), act=nn.ReLU(), c2=conv(4, 4)),
         ("2x4x5x5",),
         lambda t: {**folded("c1", "b1", "c1", t), **folded("c2", "b2", "c2", t)},
+    ),
+    Case(
+        "norms folded of two layers that are added up",
+        added_up,
+        lambda: net(lambda self, x: torch.relu(self.one(x) + self.two(x)), two=conv(3, 4), one=conv(3, 4, 1)),
+        ("2x3x5x5",),
+        lambda t: {**folded("wide", "after_wide", "two", t), **folded("point", "after_point", "one", t)},
+        symmetric=frozenset({"after_point.bias", "after_wide.bias"}),
+    ),
+    Case(
+        "a BatchNorm folded into a transposed convolution",
+        lambda: chain(up=upwards(bias=False), bn=nn.BatchNorm2d(5), act=nn.ReLU(), last=conv(5, 2, 1)),
+        lambda: chain(up=upwards(), act=nn.ReLU(), last=conv(5, 2, 1)),
+        ("2x4x3x3",),
+        lambda t: {
+            **{
+                name: array.swapaxes(0, 1) if array.ndim > 1 else array
+                for name, array in folded_up(t).items()
+            },
+            **moved(last="last")(t),
+        },
     ),
     Case(
         "a BatchNorm folded into a dense layer",

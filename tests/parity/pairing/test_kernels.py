@@ -7,6 +7,7 @@ from torch import nn
 import triport
 from triport.parity.pairing.report import lines_of
 
+from .cells import conv
 from .torch_nets import net
 
 mindspore = pytest.importorskip("mindspore")
@@ -51,3 +52,31 @@ def test_a_fault_beside_it_is_one(pair):
     found = pair(-0.5)
     assert not found.equal
     assert not any("MindSpore's kernel" in note for note in found.notes)
+
+
+class Pooled(mindspore.nn.Cell):
+    """A pool behind a tanh, which is code and no module."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = conv(3, 4)
+        self.pool = mindspore.nn.AvgPool2d(3, 2, "pad", 1, count_include_pad=False)
+        self.last = conv(4, 2)
+
+    def construct(self, x):
+        return self.last(self.pool(mindspore.ops.tanh(self.conv(x))))
+
+
+def test_what_parts_behind_it_is_found_and_the_rest_proven():
+    module = net(
+        lambda self, x: self.last(self.pool(torch.tanh(self.conv(x)))),
+        last=nn.Conv2d(4, 2, 3, padding=1),
+        pool=nn.AvgPool2d(3, 2, 1),
+        conv=nn.Conv2d(3, 4, 3, padding=1),
+    )
+    found = triport.pair(module, Pooled(), inputs=["2x3x8x8"])
+    assert found.proven
+    assert not found.equal
+    assert found.first_parting.a == found.first_parting.b == "pool"
+    assert "count_include_pad True and False" in found.first_parting.why
+    assert any("all else was compared with that in PyTorch too" in note for note in found.notes)

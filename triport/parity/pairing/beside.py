@@ -51,7 +51,8 @@ class Found:
             settings_of(self.a.part.module, first, shapes),
             settings_of(self.b.module, second, [array.shape for array in self.given]),
         )
-        return ", ".join(sorted(differ)) or _kept_otherwise(self.a.part.module, self.b.module)
+        modules = self.a.part.module, self.b.module
+        return ", ".join(sorted(differ)) or _kept_otherwise(*modules) or _of_other_classes(*modules)
 
     def is_explained(self) -> bool:
         """Whether the second's parameters with the first's settings give what the first returned."""
@@ -164,6 +165,13 @@ def _kept_otherwise(a: Any, b: Any) -> str:
         and (value.shape != second[name].shape or not value.equal(second[name]))
     ]
     return f"buffers of other values, which each keeps as it is built: {', '.join(names)}" * bool(names)
+
+
+def _of_other_classes(a: Any, b: Any) -> str:
+    """Return the names of two classes of one framework that differ."""
+    if hasattr(a, "cells_and_names") != hasattr(b, "cells_and_names") or type(a).__name__ == type(b).__name__:
+        return ""
+    return f"another class: {type(a).__name__} and {type(b).__name__}"
 
 
 def _sizes(arrays: Sequence[np.ndarray]) -> list[int]:

@@ -7,10 +7,9 @@ of them values of their own. It leads one way only: of a sum nobody can tell its
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,11 +19,9 @@ from triport.converters.naming.pair_names import Row
 from triport.converters.naming.step import Step
 from triport.converters.naming.step_texts import Only
 from triport.reference_models.kinds import KINDS
-from triport.reference_models.modules import Part
 
+from .calls import Calls
 from .comparing import ROUNDED, projected
-from .correspondence import watched_parts
-from .observed import observe
 from .pieces import Parameters, key_of
 from .sides import Side, SideParameter
 from .values import own_value
@@ -118,7 +115,11 @@ def _blocks(a: Side, b: Side, feed: Sequence[np.ndarray]) -> list[Block]:
     if not any(role == "variance" and count > 0 for (_, role), count in lacked.items()):
         return []
     a.set_values({name: own_value(one.shape, one.role, name) for name, one in a.parameters.items()})
-    found = [block for group in _Calls(a, feed).groups() if (block := _block(group, a.parameters))]
+    found = [
+        block
+        for group in _groups(Calls(a, feed, (KINDS["conv"], KINDS["norm"])))
+        if (block := _block(group, a.parameters))
+    ]
     found = _summed(a, feed, found)
     gone = [name for block in found for branch in block.others for name in branch.names]
     gone += [name for block in found for name in block.largest.norm]
@@ -135,51 +136,16 @@ def _counted(parameters: Parameters, names: Iterable[str]) -> Counter[tuple[tupl
     return Counter((key_of(parameters[name].shape), parameters[name].role) for name in names)
 
 
-@dataclass
-class _Calls:
-    """What convolutions and norms of a side are given and return, each called once."""
-
-    side: Side
-    feed: Sequence[np.ndarray]
-    given: dict[str, bytes] = field(default_factory=dict)
-    returned: dict[str, bytes] = field(default_factory=dict)
-
-    def groups(self) -> list[list[tuple[str, ...]]]:
-        """Return the modules that are given the same: paths of a convolution and a norm, or of a norm."""
-        kinds = KINDS["conv"], KINDS["norm"]
-        parts = {path: part for path, part in watched_parts(self.side).items() if part.kind in kinds}
-        twice: set[str] = set()
-
-        def given(path: str, number: int, arrays: list[np.ndarray]) -> None:
-            if number > 1:
-                twice.add(path)
-            self.given[path] = _digest(arrays)
-
-        def returned(path: str, number: int, arrays: list[np.ndarray]) -> None:
-            self.returned[path] = _digest(arrays)
-
-        observe(self.side, self.feed, parts, given, returned)
-        return self._grouped({path: part for path, part in parts.items() if path not in twice})
-
-    def _grouped(self, parts: Mapping[str, Part]) -> list[list[tuple[str, ...]]]:
-        called = [path for path in self.given if path in parts]
-        norms = [path for path in called if parts[path].kind is KINDS["norm"]]
-        behind = {self.given[path]: path for path in norms}
-        groups: dict[bytes, list[tuple[str, ...]]] = defaultdict(list)
-        for path in called:
-            if path in norms:
-                groups[self.given[path]].append((path,))
-            elif (norm := behind.get(self.returned[path])) is not None:
-                groups[self.given[path]].append((path, norm))
-        return [group for group in groups.values() if len(group) > 1]
-
-
-def _digest(arrays: Sequence[np.ndarray]) -> bytes:
-    found = hashlib.blake2b(digest_size=16)
-    for array in arrays:
-        found.update(str(array.shape).encode())
-        found.update(np.ascontiguousarray(array).tobytes())
-    return found.digest()
+def _groups(calls: Calls) -> list[list[tuple[str, ...]]]:
+    """Return the modules that are given the same: paths of a convolution and a norm, or of a norm."""
+    behind = calls.norms_behind()
+    groups: dict[bytes, list[tuple[str, ...]]] = defaultdict(list)
+    for path, given in calls.given.items():
+        if calls.parts[path].kind is KINDS["norm"]:
+            groups[given].append((path,))
+        elif path in behind:
+            groups[given].append((path, behind[path]))
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def _block(group: Sequence[tuple[str, ...]], parameters: Parameters) -> Block | None:

@@ -18,14 +18,15 @@ from triport.reference_models.errors import TriportError, counted
 from .comparing import SAME_OUTPUTS, Seen, class_of
 from .constants import keep_constants
 from .exchange import exchangeable
+from .folded_norms import folded_rows, join_to_layers
 from .one_sided import OneSided
 from .other_way import merged_in_the_first
 from .own_names import in_own_names
-from .parting import Substituted, substituted
+from .parting import Substituted, parted
 from .pieces import pieces_named
 from .proof import TRIALS, Draw, feed_of, is_random, trial_of
 from .result import PairResult, Trial
-from .rows import folded_rows, left_of, rows_of, with_aliases, without_counterpart
+from .rows import left_of, rows_of, with_aliases, without_counterpart
 from .sides import Side
 from .sides.reading import side_of
 from .spectral import spectral_norms
@@ -100,8 +101,7 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
         reasons=tuple(_reasons(matching, mapped.names)),
         symmetric=proof.symmetric,
         unproven=proof.unproven,
-        # a layer that is not shown to differ in its settings alone may have been given the wrong weights
-        mended=parting is not None and bool(parting.partings) and parting.equal and not parting.unproven,
+        mended=parting is not None and parting.is_proof,
         first_parting=None if parting is None else parting.first,
         notes=(
             *trained_otherwise(a, b, mapped.names),
@@ -146,6 +146,7 @@ class _Proof:
 def _mapped(matching: Matching, ties: Ties, parts: OneSided, normeds: Normeds, is_same: bool) -> _Mapped:
     """Return the map that the matches make, with what only one side has; `is_same` is said of the outputs."""
     a, b = matching.sides
+    join_to_layers(matching)
     rows, problems = rows_of(matching)
     folded = folded_rows(matching)
     of_folded = {name for row in folded for name in row.a}
@@ -174,8 +175,10 @@ def _proof(a: Side, b: Side, matching: Matching, seen: Seen, mapped: _Mapped, pr
         return _Proof(trials, groups_of(symmetric, mapped.normeds), unproven, notes=notes)
     progress("finding the first module that parts")
     # both sides have the values of the last trial, which is the one that did not pass
-    parting = substituted(a, b, mapped.names, done[-1][0].feed())
-    return _Proof(trials, (), tuple(dict.fromkeys((*unproven, *parting.unproven))), parting)
+    parting = parted(a, b, mapped.names, done[-1][0].feed())
+    silent = tuple(dict.fromkeys((*unproven, *parting.unproven)))
+    notes = (parting.but_for,) if parting.but_for else ()
+    return _Proof(trials, (), silent, parting, notes)
 
 
 def _check(a: Side, b: Side) -> None:

@@ -87,19 +87,18 @@ def _restore(matching: Matching, matches: tuple[Match, ...]) -> None:
 
 
 def _exchanged(original: dict[Piece, Match], found: dict[Piece, Match]) -> list[set[str]]:
-    """Return the names of the first side that one map has in each other's places, as a whole."""
+    """Return the names of the first side that one map has in each other's places.
+
+    None where blocks change their places within a tensor too: rows of what weighs experts go with these.
+    """
     by_b = {match.b: match.a for match in original.values()}
     moves: dict[str, set[tuple[str, bool]]] = {}
     for piece, match in found.items():
         other = by_b[match.b]
         moves.setdefault(piece.name, set()).add((other.name, other.block == piece.block))
-    return [
-        {name, other}
-        for name, to in moves.items()
-        if len(to) == 1
-        for other, in_place in to
-        if other != name and in_place
-    ]
+    if any(len(to) > 1 or not in_place for to in moves.values() for _, in_place in to):
+        return []
+    return [{name, other} for name, to in moves.items() for other, _ in to if other != name]
 
 
 def _join(groups: list[set[str]], cycle: set[str]) -> None:

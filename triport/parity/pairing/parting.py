@@ -12,19 +12,24 @@ with their values and with the settings of the first side, returns what the firs
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from triport.converters.environment import import_torch
 from triport.converters.naming.pair_names import PairNames
-from triport.reference_models.modules import Part
+from triport.parity.kernels.approximations import approximated, told
+from triport.parity.kernels.mindspore import KERNELS
+from triport.reference_models.modules import Part, parts_of
 
 from .beside import Beside
 from .correspondence import could_be, modules_with_parameters, owners_of, unlikeness, watched_parts
 from .layouts import layout_between
 from .observed import observe
+from .proof import runs_kernels
 from .recording import Recorded, Recording
 from .result import Parting
+from .settings import differences, settings_of
 from .sides import Side
 
 
@@ -37,16 +42,38 @@ class Substituted:
             is computed outside of modules, the module behind it stands there.
         equal: whether the outputs are equal then.
         unproven: names of the first side's parameters of which nothing shows that their row is right.
+        but_for: the kernels of MindSpore that PyTorch had to imitate for this; "" for none.
     """
 
     partings: tuple[Parting, ...]
     equal: bool
     unproven: tuple[str, ...] = ()
+    but_for: str = ""
+
+    @property
+    def is_proof(self) -> bool:
+        """Whether modules part and all the rest is equal.
+
+        A layer that is not shown to differ in its settings alone may have been given the wrong weights.
+        """
+        return bool(self.partings) and self.equal and not self.unproven
 
     @property
     def first(self) -> Parting | None:
         """The first module that parts."""
         return self.partings[0] if self.partings else None
+
+
+def parted(a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray]) -> Substituted:
+    """Return where two sides part, with MindSpore's kernels in PyTorch where these alone hide it."""
+    found = substituted(a, b, names, feed)
+    if found.is_proof or not runs_kernels(a, b):
+        return found
+    met: set[str] = set()
+    with approximated(import_torch(), KERNELS, met):
+        again = substituted(a, b, names, feed)
+    said = f"MindSpore's kernels compute {told(KERNELS, met)}: all else was compared with that in PyTorch too"
+    return replace(again, but_for=said) if met and again.is_proof else found
 
 
 def substituted(a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray]) -> Substituted:
@@ -75,6 +102,7 @@ def substituted(a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray]) 
     said = [Parting(one.a.path, one.b.path, one.why()) for one in found]
     if not equal:
         said = _with_code(said, [order[id(one.a)] for one in found], beside, order)
+        said = [replace(one, why=one.why + _around(a, b, one)) for one in said]
     elif turned := [
         (place, one) for place, one in enumerate(layouts, 1) if one is not None and one.is_turned
     ]:
@@ -134,6 +162,22 @@ def _with_code(
     why = f"between {before} and {call.path}, {modules}in what is computed outside of modules"
     at = sum(other < place for other in places)
     return [*said[:at], Parting(call.path, path, why), *said[at:]]
+
+
+def _around(a: Side, b: Side, parting: Parting) -> str:
+    """Return what differs in what the modules keep that two modules lie in, behind code that parts."""
+    if not parting.b or "outside of modules" not in parting.why:
+        return ""
+    paths = [path.rpartition(".")[0] for path in (parting.a, parting.b)]
+    modules = [
+        next((part.module for part in parts_of(side.net) if part.path == path), None)
+        for side, path in zip((a, b), paths, strict=True)
+    ]
+    if None in modules:
+        return ""
+    differ = differences(*(settings_of(module, None, ()) for module in modules))
+    said = ", ".join(sorted(differ))
+    return f"; {paths[0] or 'a'} and {paths[1] or 'b'} have {said}" if said else ""
 
 
 def _first_of_a_kind(between: Sequence[Recorded], beside: Beside, path: str) -> tuple[Recorded, str] | None:

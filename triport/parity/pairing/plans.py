@@ -16,9 +16,11 @@ from triport.converters.naming.steps import Regroup, Reshape
 from triport.reference_models.errors import counted
 
 from .pieces import Cut, Key, Parameters, Plan, Views, key_of, squeezed, viewed
+from .sides import SideParameter
 
 _MOST_ORDERS = 12
 _MOST_BLOCKS = 12
+_USUAL_HEADS = (64, 32, 16, 8, 4, 2)
 # so few parameters that every length may be tried
 SMALL = 300_000
 
@@ -40,9 +42,12 @@ def _matrices(parameters: Parameters, others: Parameters) -> Views:
         shape = one.shape
         if len(shape) < 3 or other[key_of(shape)] >= counts[key_of(shape)]:
             continue
-        flat = (shape[0], math.prod(shape[1:]))
-        if other[key_of(flat)] > counts[key_of(flat)] and key_of(flat) != key_of(shape):
-            found[name] = (Reshape(shape, flat),)
+        # heads may stand on an axis of their own, among what is taken or among what is returned
+        for split in (1, 2) if len(shape) == 3 else (1,):
+            flat = (math.prod(shape[:split]), math.prod(shape[split:]))
+            if other[key_of(flat)] > counts[key_of(flat)] and key_of(flat) != key_of(shape):
+                found[name] = (Reshape(shape, flat),)
+                break
     return found
 
 
@@ -71,11 +76,7 @@ def packed_plan(a: Parameters, b: Parameters, parts: int, blocks_of: int | None 
         parts: how many are packed: 3, or 4 gates.
         blocks_of: the length of the blocks, which may be in any order; None: d.
     """
-    widths = {
-        key[1]
-        for one in (*a.values(), *b.values())
-        if len(key := key_of(one.shape)) == 2 and key[0] == parts * key[1]
-    }
+    widths = _widths(a, b, parts)
     if not widths or (blocks_of is not None and any(width % blocks_of for width in widths)):
         return None
     first = first_plan(a, b)
@@ -100,11 +101,24 @@ def packed_plan(a: Parameters, b: Parameters, parts: int, blocks_of: int | None 
     return Plan(cut(a, first.a), cut(b, first.b), what, first.views_a, first.views_b)
 
 
+def _widths(a: Parameters, b: Parameters, parts: int) -> set[int]:
+    """Return each d of which there is a packed (parts d, d)."""
+    keys = [key_of(one.shape) for one in (*a.values(), *b.values())]
+    return {key[1] for key in keys if len(key) == 2 and key[0] == parts * key[1]}
+
+
+def _head_lengths(a: Parameters, b: Parameters) -> list[int]:
+    """Return how long the heads of what is packed may be, the likeliest first."""
+    common = math.gcd(*_widths(a, b, 3))
+    lengths = [one for one in range(common // 2, 1, -1) if common % one == 0]
+    return sorted(lengths, key=lambda one: one not in _USUAL_HEADS)
+
+
 def plans_of(a: Parameters, b: Parameters) -> list[Plan]:
     """Return every plan of cuts that these shapes allow, the plainest first."""
     found = [first_plan(a, b)]
     for parts in (3, 4):
-        for blocks_of in (None, 64, 32, 16, 8, 4, 2)[: 7 if parts == 3 else 1]:
+        for blocks_of in (None, *_head_lengths(a, b)) if parts == 3 else (None,):
             plan = packed_plan(a, b, parts, blocks_of)
             if plan is not None and all((plan.a, plan.b) != (one.a, one.b) for one in found):
                 found.append(plan)
@@ -148,8 +162,11 @@ def flattened_plans(a: Parameters, b: Parameters, first: Plan) -> Iterator[Plan]
                 rest, more = divmod(length, count)
                 if more or rest < 2 or count < 2 or found >= _MOST_ORDERS:
                     continue
+                norms = [name for name, one in seen.items() if _is_norm(one) and one.shape == (length,)]
                 for sizes in ((rest, count), (count, rest)):
                     views = dict(first.views_b)
+                    for name in norms:
+                        views[name] = (*first.views_b.get(name, ()), Regroup(0, sizes, (1, 0)))
                     for name in names:
                         axis = seen[name].shape.index(length)
                         # a layer whose outputs are laid out as an image: its bias goes with its weight
@@ -158,6 +175,11 @@ def flattened_plans(a: Parameters, b: Parameters, first: Plan) -> Iterator[Plan]
                     found += 1
                     what = f"{length} inputs as {sizes[0]} x {sizes[1]}"
                     yield Plan(first.a, first.b, what, first.views_a, views)
+
+
+def _is_norm(one: SideParameter) -> bool:
+    """Whether it is a factor, a shift or a statistic of a norm, which is given what was flattened."""
+    return one.role in ("scale", "norm shift", "mean", "variance")
 
 
 def blocked_plans(a: Parameters, b: Parameters, first: Plan) -> Iterator[Plan]:
@@ -171,6 +193,9 @@ def blocked_plans(a: Parameters, b: Parameters, first: Plan) -> Iterator[Plan]:
     weights = [shape for shape in shapes if len(shape) > 1]
     sizes = [{shape[axis] for shape in weights} for axis in (0, 1)]
     is_small = sum(math.prod(shape) for shape in shapes) <= SMALL
+    elements = packed_plan(a, b, 3, 1) if is_small else None
+    if elements is not None:
+        yield elements
     for axis in (1, 0):
         for length in sorted(sizes[axis] if is_small else sizes[axis] - sizes[1 - axis]):
             for count in range(2, min(length, _MOST_BLOCKS) + 1):

@@ -170,6 +170,13 @@ def is_random(side: Side) -> bool:
     return any(not np.array_equal(*pair, equal_nan=True) for pair in zip(first, second, strict=False))
 
 
+def runs_kernels(a: Side, b: Side) -> bool:
+    """Whether a Module stands beside a Cell whose kernels are known, so that it can compute with them."""
+    if {a.runtime, b.runtime} != {"pytorch", "mindspore"}:
+        return False
+    return bool(import_mindspore().get_context("device_target") == "CPU")
+
+
 def _but_for_kernels(
     trial: Trial,
     sides: tuple[Side, Side],
@@ -178,7 +185,7 @@ def _but_for_kernels(
 ) -> Trial:
     """Return a trial in which PyTorch computes with MindSpore's kernels, if that is all the difference."""
     places = {side.runtime: place for place, side in enumerate(sides)}
-    if len(places) < 2 or import_mindspore().get_context("device_target") != "CPU":
+    if not runs_kernels(*sides):
         return trial
     met: set[str] = set()
     with approximated(import_torch(), KERNELS, met):

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from triport.converters.naming.constant_steps import Insert, Remove, Repeat, Unify
-from triport.converters.naming.one_way_steps import FoldBatchNorm
 from triport.converters.naming.pair_names import Row
 from triport.converters.naming.step import Step
 from triport.converters.naming.steps import Concatenate, Reorder, Split, Transpose, reshaped
@@ -32,7 +31,7 @@ def rows_of(matching: Matching) -> tuple[list[Row], list[str]]:
         if len({match.order for match in group}) > 1:
             problems.append(f"{', '.join(sorted(names_a))}: its parts are transposed, each otherwise")
             continue
-        row = _viewed(_row(group, a, b), matching)
+        row = _viewed(_stacked(group, a, b) or _row(group, a, b), matching)
         if row is None:
             problems.append(f"{', '.join(sorted(names_a))}: is packed and seen otherwise at once")
             continue
@@ -51,49 +50,6 @@ def _viewed(row: Row, matching: Matching) -> Row | None:
     before = views_a.get(row.a[0], ())
     after = [step.inverse for step in reversed(views_b.get(row.b[0], ()))]
     return Row(row.a, row.b, (*before, *row.steps, *after), row.reason)
-
-
-def folded_rows(matching: Matching) -> list[Row]:
-    """Return rows of layers with a BatchNorm behind them that the second side has folded into the layer."""
-    a, b = (side.parameters for side in matching.sides)
-    to_b = {match.a.name: match.b.name for match in matching.matches.values()}
-    from_b = {match.b.name: match.a.name for match in matching.matches.values()}
-    rows = []
-    for name, one in a.items():
-        if name in to_b or one.role != "variance" or one.epsilon is None:
-            continue
-        norm = {
-            other.leaf.name: other.name for other in a.values() if other.owner == one.owner and other.leaf
-        }
-        needed = [norm.get(leaf, "") for leaf in ("weight", "bias", "running_mean", "running_var")]
-        bias = to_b.get(needed[1])
-        if bias is None or any(leaf in to_b for leaf in (needed[0], *needed[2:])):
-            continue
-        weights = [
-            other.name
-            for other in b.values()
-            if other.owner == b[bias].owner
-            and other.name in from_b
-            and other.leaf
-            and other.leaf.name == "weight"
-        ]
-        if len(weights) != 1 or a[from_b[weights[0]]].shape != b[weights[0]].shape:
-            continue
-        weight = from_b[weights[0]]
-        biases = [
-            other.name
-            for other in a.values()
-            if other.owner == a[weight].owner and other.name not in to_b and other.role == "shift"
-        ]
-        rows.append(
-            Row(
-                (weight, *biases, *needed),
-                (weights[0], bias),
-                (FoldBatchNorm(0, one.epsilon),),
-                "the norm is folded",
-            )
-        )
-    return rows
 
 
 def without_counterpart(name: str, kind: str, shape: Sequence[int], on_a: bool) -> Row:
@@ -178,6 +134,33 @@ def _row(group: Sequence[Match], a: Parameters, b: Parameters) -> Row:
         steps.append(Split(first_b.cut.axis, tuple(sizes)))
     steps += [step.inverse for step in _squeezing(shapes_b)]
     return Row(tuple(names_a), tuple(names_b), tuple(steps), group[0].reason)
+
+
+def _stacked(group: Sequence[Match], a: Parameters, b: Parameters) -> Row | None:
+    """Return the row of whole tensors of which the other side has a stack; None where there is none."""
+    is_a = len({match.a.name for match in group}) == 1
+    pairs = [(match.b, match.a) if is_a else (match.a, match.b) for match in group]
+    pairs.sort(key=lambda pair: pair[1].block)
+    whole = pairs[0][1]
+    apart, together = (b, a) if is_a else (a, b)
+    shape = together[whole.name].shape
+    stack, axis = squeezed(shape), whole.cut.axis
+    shapes = {apart[one.name].shape for one, _ in pairs}
+    turned = any(match.order != tuple(range(len(match.order))) for match in group)
+    if len({other.name for _, other in pairs}) > 1 or any(one.cut.count > 1 for one, _ in pairs):
+        return None
+    if turned or len(shapes) > 1 or len(group) < 2 or stack[axis] != whole.cut.count:
+        return None
+    sheet = (*stack[:axis], 1, *stack[axis + 1 :])
+    steps: list[Step] = [] if sheet == (before := shapes.pop()) else [reshaped(before, sheet)]
+    steps.append(Concatenate(axis, (1,) * len(group)))
+    if stack != tuple(shape):
+        steps.append(reshaped(stack, shape))
+    names = tuple(one.name for one, _ in pairs)
+    if is_a:
+        inverse = tuple(step.inverse for step in reversed(steps))
+        return Row((whole.name,), names, inverse, group[0].reason)
+    return Row(names, (whole.name,), tuple(steps), group[0].reason)
 
 
 def _squeezing(shapes: Sequence[tuple[int, ...]]) -> list[Step]:

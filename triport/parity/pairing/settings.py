@@ -15,6 +15,8 @@ Pads = tuple[tuple[int, int], ...]  # before and after, of each axis in space
 _ACTIVATION = frozenset(kind.name for kind in _ACTIVATIONS) - {"softmax"}
 _POOLS = frozenset({"max_pool", "average_pool", "global_pool"})
 _NORMS = frozenset({"norm", "layer_norm", "rms_norm", "group_norm", "instance_norm"})
+# in evaluation, or at all
+_WITHOUT_EFFECT = {"inplace", "dropout"}
 _CONVS = frozenset({"conv", "conv_transposed"})
 
 
@@ -94,6 +96,7 @@ def _pool(module: Any, given: Sequence[tuple[int, ...]]) -> Settings:
         "stride": stride,
         "padding": pads,
         "ceil_mode": bool(_first_of((module, inner), "ceil_mode") or False),
+        "divisor": getattr(module, "divisor_override", None) or "none",
         # zeros that are not there need not be counted
         "count_include_pad": bool(counted) if is_average and pads and any(map(any, pads)) else None,
     }
@@ -104,13 +107,24 @@ def _global_pool(module: Any, given: Sequence[tuple[int, ...]]) -> Settings:
 
 
 def _constants(module: Any, given: Sequence[tuple[int, ...]]) -> Settings:
-    """Return what a layer of PyTorch says itself that it computes with."""
-    found = {name: getattr(module, name, None) for name in getattr(module, "__constants__", ())}
+    """Return what a layer says itself that it computes with, and what a class of the user's own keeps."""
+    own = vars(module).keys() - vars(_bare(module)).keys()
+    names = {*own, *getattr(module, "__constants__", ())} - _WITHOUT_EFFECT
+    found = {name: getattr(module, name, None) for name in names}
     return {
         name.replace("_", " "): value
         for name, value in found.items()
-        if name != "inplace" and isinstance(value, int | float | str)
+        if not name.startswith("_")
+        and all(
+            isinstance(one, int | float | str)
+            for one in (value if isinstance(value, tuple | list) else (value,))
+        )
     }
+
+
+def _bare(module: Any) -> Any:
+    """Return the Module or the Cell that has nothing of its own."""
+    return next(base for base in reversed(type(module).__mro__) if base.__name__ in ("Module", "Cell"))()
 
 
 def _upsample(module: Any, given: Sequence[tuple[int, ...]]) -> Settings:
@@ -144,7 +158,7 @@ def _softmax(module: Any, given: Sequence[tuple[int, ...]]) -> Settings:
 
 
 def _recurrent(module: Any, given: Sequence[tuple[int, ...]]) -> Settings:
-    names = ("batch_first", "bidirectional", "num_layers", "hidden_size")
+    names = ("batch_first", "bidirectional", "num_layers", "hidden_size", "nonlinearity")
     return {name: getattr(module, name, None) for name in names}
 
 

@@ -43,9 +43,8 @@ def matched(a: Side, b: Side, progress: Progress) -> tuple[Matching, Seen]:
         return best
     other = _otherwise(first, apart, more, are_same)
     if other is not None:
-        found = _matched(other)
-        if _says_more(found, best):
-            return found
+        if _says_more(other, best):
+            return other
         best[0].give_all()
     return best
 
@@ -87,8 +86,10 @@ def _says_more(found: tuple[Matching, Seen], than: tuple[Matching, Seen]) -> boo
     return not than[0].is_complete or found[1].apart * _WORTH_CUTTING < than[1].apart
 
 
-def _otherwise(first: Matching, apart: float, more: Iterable[Plan], are_same: bool) -> Matching | None:
-    """Return a matching with other cuts or on other images with which outputs are nearer, if there is one.
+def _otherwise(
+    first: Matching, apart: float, more: Iterable[Plan], are_same: bool
+) -> tuple[Matching, Seen] | None:
+    """Return what is matched with other cuts or on other images, if outputs are nearer there.
 
     Args:
         first: with the plainest cuts.
@@ -98,20 +99,21 @@ def _otherwise(first: Matching, apart: float, more: Iterable[Plan], are_same: bo
     """
     a, b = (side.parameters for side in first.sides)
     plain = first.plan
-    plan = _nearest(first, apart, _with_lacked(first, more))
-    if plan is plain and not are_same:
-        plan = _nearest(first, apart, flattened_plans(a, b, plain))
-        blocks = blocked_plans(a, b, plain)
-        if plan is plain and apart > _OTHER_ORDER and (blocked := _blocked(first, blocks)) is not None:
-            return blocked
+    settled, plan = _tried(first, apart, _with_lacked(first, more))
+    if settled is None and plan is plain and not are_same:
+        settled, plan = _tried(first, apart, flattened_plans(a, b, plain))
+        if settled is None and plan is plain and apart > _OTHER_ORDER:
+            # these hide what differs: only what they settle is taken
+            settled, _ = _tried(first, 0.0, blocked_plans(a, b, plain))
+    if settled is not None:
+        return settled
     if plan is plain:
-        return None if are_same else _of_even_images(first, apart)
+        even_images = None if are_same else _of_even_images(first, apart)
+        return None if even_images is None else _matched(even_images)
     best = Matching(*first.sides, plan, first.feed, first.progress)
     apart = best.start()
-    if _same(best, apart):
-        return best
-    steered = _steered(best, apart)
-    return best if steered is None else steered[0]
+    steered = None if _same(best, apart) else _steered(best, apart)
+    return _matched(best if steered is None else steered[0])
 
 
 def _parts_what_is_cut(steered: Matching, plans: Iterable[Plan]) -> bool:
@@ -131,8 +133,16 @@ def _same(matching: Matching, apart: float) -> bool:
     return apart <= SAME_OUTPUTS[matching.is_double]
 
 
-def _nearest(first: Matching, apart: float, plans: Iterable[Plan]) -> Plan:
-    """Return the plan with which outputs are nearest; what they are apart without any of these is given."""
+def _tried(first: Matching, apart: float, plans: Iterable[Plan]) -> tuple[tuple[Matching, Seen] | None, Plan]:
+    """Return what one of these plans settles, if one does, and the plan with which outputs are nearest.
+
+    Blocks of one value hide differences: equal outputs at the start are not enough.
+
+    Args:
+        first: with the plainest cuts, whose plan is returned where none is nearer.
+        apart: how far outputs are apart with it.
+        plans: are tried in turn.
+    """
     best, least = first.plan, apart
     for plan in plans:
         first.progress(f"comparing outputs, {plan.what}")
@@ -142,9 +152,11 @@ def _nearest(first: Matching, apart: float, plans: Iterable[Plan]) -> Plan:
         found = matching.starts_apart(first.gain)
         if found * _WORTH_CUTTING < least:
             best, least = plan, found
-        if least <= SAME_OUTPUTS[first.is_double]:
-            break
-    return best
+        if _same(matching, found):
+            done = _matched(matching)
+            if _is_settled(*done):
+                return done, plan
+    return None, best
 
 
 def _with_lacked(first: Matching, plans: Iterable[Plan]) -> Iterator[Plan]:
@@ -155,21 +167,6 @@ def _with_lacked(first: Matching, plans: Iterable[Plan]) -> Iterator[Plan]:
         if is_small:
             cut = Matching(*first.sides, plan, first.feed, first.progress)
             yield from itertools.islice(plans_without_biases(cut), _MOST_LACKED)
-
-
-def _blocked(first: Matching, plans: Iterable[Plan]) -> Matching | None:
-    """Return the first matching in blocks with which all is matched and outputs are equal.
-
-    Blocks of one value hide differences: equal outputs at the start are not enough.
-    """
-    for plan in plans:
-        first.progress(f"comparing outputs, {plan.what}")
-        found = Matching(*first.sides, plan, first.feed, first.progress)
-        if _same(found, found.start()):
-            seen = match_all(found, found.look(0))
-            if _is_settled(found, seen):
-                return found
-    return None
 
 
 def _of_even_images(first: Matching, apart: float) -> Matching | None:
