@@ -42,7 +42,8 @@ def rename(content: bytes, generator: random.Random) -> bytes:
     graphs = [model.graph]
     for graph in graphs:
         graphs += [a.g for node in graph.node for a in node.attribute if a.HasField("g")]
-    names = {n for graph in graphs for node in graph.node for n in (*node.input, *node.output) if n}
+    named = {n for graph in graphs for node in graph.node for n in (*node.input, *node.output) if n}
+    names = {name for name in named if isinstance(name, str)}  # protobuf gives what is no UTF-8 as bytes
     for old in generator.sample(sorted(names), min(len(names), generator.choice((1, 1, 2, 5)))):
         new = generator.choice((*HOSTILE, *(f"{text}.{old}" for text in HOSTILE), *sorted(names)))
         for graph in graphs:

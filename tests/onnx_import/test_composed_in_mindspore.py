@@ -60,3 +60,28 @@ def test_bits_are_shifted(dtype, direction, tmp_path):
     arrays = [np.array([1, 3, 200, 255], dtype), np.array([7, 2, 1, 4], dtype)]
     (found,) = outputs_of(written(proto, "mindspore"), arrays, tmp_path)
     assert np.array_equal(found, wanted(proto, *arrays)[0])
+
+
+@pytest.mark.parametrize("largest", [0, 1])
+def test_of_equal_values_the_first_are_taken(largest, tmp_path):
+    proto = model(
+        make("TopK", ["x", "k"], ["values", "y"], largest=largest),
+        [value("x", FLOAT, 3, 40)],
+        value("y", INT64, 3, 9),
+        initializers=[onnx.numpy_helper.from_array(np.array([9]), "k")],
+    )
+    x = np.random.default_rng(0).integers(0, 4, (3, 40)).astype("f")
+    (found,) = outputs_of(written(proto, "mindspore"), [x], tmp_path)
+    assert np.array_equal(found, wanted(proto, x)[0])
+
+
+def test_places_are_counted_from_either_end(tmp_path):
+    proto = model(
+        make("GatherND", ["x", "i"], ["y"]),
+        [value("x", FLOAT, 4, 5, 2), value("i", INT64, 3, 2)],
+        value("y", FLOAT, 3, 2),
+    )
+    x = np.random.default_rng(0).normal(size=(4, 5, 2)).astype("f")
+    arrays = [x, np.array([[-1, 0], [2, -5], [0, 4]])]
+    (found,) = outputs_of(written(proto, "mindspore"), arrays, tmp_path)
+    assert np.array_equal(found, wanted(proto, *arrays)[0])

@@ -28,6 +28,17 @@ def test_mutated_graphs_are_refused_or_harmless(index):
     assert verdicts <= {"written", "refused"}
 
 
+def test_a_long_row_is_not_written_out_while_shapes_are_inferred():
+    """A size of 2**31 - 1 in a graph of 100 bytes took over 1 GB: onnx keeps a record of each element."""
+    node = onnx.helper.make_node("Add", ["x", "x"], ["y"])
+    x, y = (
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [2**31 - 1]) for name in ("x", "y")
+    )
+    graph = onnx.helper.make_graph([node], "graph", [x], [y])
+    opset = [onnx.helper.make_opsetid("", 17)]
+    assert source(onnx.helper.make_model(graph, opset_imports=opset).SerializeToString()) == "written"
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -7,6 +7,7 @@ import onnx
 import pytest
 
 from triport.parity.imported import convert as proof
+from triport.parity.imported.open_order import NOTE
 
 FLOAT = onnx.TensorProto.FLOAT
 
@@ -103,3 +104,23 @@ def test_an_input_that_proves_nothing_is_not_called_different(waves, tmp_path, r
     assert "x [3, 40]: NOT PROVEN" in done.output
     assert "it is not proven that the results are equal" in done.output
     assert "DIFFERENT" not in done.output
+
+
+@pytest.mark.parametrize("largest", [0, 1])
+def test_an_order_that_the_graph_leaves_open_is_not_compared(largest, tmp_path):
+    node = onnx.helper.make_node("TopK", ["x", "k"], ["values", "places"], largest=largest, sorted=0)
+    graph = onnx.helper.make_graph(
+        [node],
+        "graph",
+        [onnx.helper.make_tensor_value_info("x", FLOAT, ["n", 40])],
+        [
+            onnx.helper.make_tensor_value_info("values", FLOAT, None),
+            onnx.helper.make_tensor_value_info("places", onnx.TensorProto.INT64, None),
+        ],
+        [onnx.numpy_helper.from_array(np.array([7]), "k")],
+    )
+    opset = [onnx.helper.make_opsetid("", 17)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8), tmp_path / "top.onnx")
+    done = proof.convert_to_source(tmp_path / "top.onnx", tmp_path / "out", "pytorch")
+    assert done.passed
+    assert done.notes == (NOTE,)

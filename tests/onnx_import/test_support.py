@@ -19,7 +19,7 @@ def graph(tmp_path):
         make("Relu", ["x"], ["a"]),
         make("Strange", ["a"], ["b"], name="first", domain="somewhere"),
         make("Relu", ["b"], ["c"]),
-        make("LSTM", ["c", "w", "r"], ["d"], name="lstm", hidden_size=2, activations=["Elu", "Tanh", "Tanh"]),
+        make("LSTM", ["c", "w", "r"], ["d"], name="lstm", hidden_size=2, activations=["Odd", "Tanh", "Tanh"]),
         make("Einsum", ["x"], ["y"], name="sum", equation="abc->c"),
     ]
     tensors = {"w": np.ones((1, 8, 3), "f4"), "r": np.ones((1, 8, 2), "f4")}

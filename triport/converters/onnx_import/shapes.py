@@ -21,6 +21,7 @@ from .sequences import write_out_sequences
 
 _ROUNDS = 60
 _INT64 = 7
+_LONGEST_ROW = 1 << 16
 
 
 class ShapesContradictError(Exception):
@@ -93,9 +94,15 @@ def _by_onnx(proto: Any, known: Mapping[str, np.ndarray]) -> Any:
     make_inferable(slim.graph)
     slim.ir_version = max(slim.ir_version, 4)
     try:
-        return onnx.shape_inference.infer_shapes(slim, data_prop=True)
+        return onnx.shape_inference.infer_shapes(slim, data_prop=not _has_long_row(slim.graph))
     except Exception as error:
         raise ShapesContradictError(str(error)) from None
+
+
+def _has_long_row(graph: Any) -> bool:
+    """Return whether an input has one long axis: onnx keeps a record of each element of what may be sizes."""
+    shapes = (value.type.tensor_type.shape.dim for value in graph.input)
+    return any(len(dims) == 1 and dims[0].dim_value > _LONGEST_ROW for dims in shapes)
 
 
 def _without(proto: Any, names: set[str]) -> Any:

@@ -35,7 +35,7 @@ class Window:
         if self.auto_pad not in ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"):
             call.refuse("attribute auto_pad is unknown")
         self.call = call
-        self.dynamic = False
+        self.is_same_at_run_time = False
         if self.auto_pad in ("SAME_UPPER", "SAME_LOWER"):
             self.begin, self.end = self._same()
         elif self.auto_pad == "VALID" or pads is None:
@@ -53,8 +53,8 @@ class Window:
             size = self.call.size(0, i + 2)
             reach = (self.kernel[i] - 1) * self.dilations[i] + 1
             if size is None and self.strides[i] != 1:
-                self.dynamic = True
-                size = 1
+                self.is_same_at_run_time = True
+                return [0] * self.rank, [0] * self.rank
             elif size is None:
                 size = reach
             total = max((-(-size // self.strides[i]) - 1) * self.strides[i] + reach - size, 0)
@@ -63,10 +63,34 @@ class Window:
             end.append(more if self.auto_pad == "SAME_UPPER" else less)
         return begin, end
 
-    def refuse_dynamic(self) -> None:
-        """Refuse SAME padding that depends on a free axis."""
-        if self.dynamic:
-            self.call.refuse(f"{self.auto_pad} with a stride along a free axis")
+    def same_padding(self, x: ast.expr) -> ast.expr:
+        """Return SAME padding along free axes, computed of the input: all begins, then all ends."""
+        return code(
+            "f(tuple(x.shape[2:]), k, s, dl, l)",
+            f=self.call.function("same_padding"),
+            x=x,
+            k=tuple(self.kernel),
+            s=tuple(self.strides),
+            dl=tuple(self.dilations),
+            l=self.auto_pad == "SAME_LOWER",
+        )
+
+    def pads(self, x: ast.expr) -> Any:
+        """Return the padding of an input as functions of pieces/ take it: all begins, then all ends."""
+        return self.same_padding(x) if self.is_same_at_run_time else (*self.begin, *self.end)
+
+    def padded_same(self, x: ast.expr, value: float = 0.0) -> ast.expr:
+        """Return the input with SAME padding that depends on a free axis; as it is where there is none."""
+        if not self.is_same_at_run_time:
+            return x
+        x = self.call.let("x", x)
+        return code(
+            "f(x, p, v)",
+            f=self.call.function("pad_windows"),
+            x=x,
+            p=self.same_padding(x),
+            v=OMIT if value == 0 else value,
+        )
 
     @property
     def symmetric(self) -> bool:
@@ -100,5 +124,5 @@ def kernel_of(call: Call, index: int = 1) -> list[int] | None:
 def padded(window: Window, x: ast.expr, value: Any = None) -> ast.expr:
     """Return the input with the padding that a layer cannot have itself, in PyTorch."""
     if window.symmetric:
-        return x
+        return window.padded_same(x)
     return code("F.pad(x, p, value=v)", x=x, p=window.torch_pads, v=OMIT if value is None else value)

@@ -24,6 +24,7 @@ from triport.reference_models.errors import TriportError
 from .exact import InDouble
 from .feeds import feed_of, sizes_to_try
 from .judge import Runtime, trial
+from .open_order import NOTE, with_order
 from .page import page_of
 from .probes import first_divergence, shortened
 from .references import graph_in_double, references_of
@@ -131,11 +132,12 @@ def proven(
     Raises:
         TriportError: ONNX Runtime cannot run the graph, so that nothing can be said.
     """
+    ordered = with_order(path)
+    notes = [] if ordered is None else [NOTE]
     try:
-        runtime = Runtime.of(path)
+        runtime = Runtime.of(ordered or path)
     except Exception as error:
         raise ImportRefusedError(f"{path}: ONNX Runtime does not load it: {shortened(str(error))}") from None
-    notes: list[str] = []
     try:
         network = load(folder, source.name)
     except Exception as error:  # a fault of ours, as a wrong result is one

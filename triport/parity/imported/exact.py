@@ -13,12 +13,13 @@ import numpy as np
 from triport.converters.onnx_import.tree import flat
 from triport.converters.onnx_import.writer import Source, source_of
 from triport.converters.onnx_import.written import built
+from triport.parity.judge.tolerance import BFLOAT16, FLOAT16, FLOAT32, Calibration
 
-from .judge import STEP, moved
+from .judge import moved
 from .runs import parameters_moved, run, run_rounded
 
 # where it computes; what the file of weights holds is read as it is
-_COMPUTED = re.compile(r'(?<!"F32": )torch\.float32\b')
+_COMPUTED = re.compile(r'(?<!"F32": )(?<!"F16": )(?<!"BF16": )torch\.(float32|float16|bfloat16)\b')
 
 
 class InDouble:
@@ -27,6 +28,7 @@ class InDouble:
     def __init__(self, model: Any, source: Source) -> None:
         """Keep what is needed; the network is built when it is first asked."""
         self._model, self._source = model, source
+        self._arithmetic = _narrowest(model.graph)
         self._network: Any = None
 
     def __call__(self, feed: dict[str, np.ndarray], seed: int | None = None) -> list[np.ndarray] | None:
@@ -36,8 +38,9 @@ class InDouble:
                 self._network = self._built()
             if seed is None:
                 return run(self._network, "pytorch", list(feed.values()), double=True)
-            off = parameters_moved(self._network, STEP, seed)
-            return run(off, "pytorch", list(moved(feed, seed).values()), double=True)
+            step = self._arithmetic.rounding
+            off = parameters_moved(self._network, step, seed)
+            return run(off, "pytorch", list(moved(feed, seed, step).values()), double=True)
         except Exception:
             return None
 
@@ -45,6 +48,11 @@ class InDouble:
     def is_source(self) -> bool:
         """Whether it is the source itself that runs in float64."""
         return self._source.target == "pytorch"
+
+    @property
+    def arithmetic(self) -> Calibration:
+        """What the graph computes in: the narrowest of its types."""
+        return self._arithmetic
 
     def rounded(self, feed: dict[str, np.ndarray], seed: int) -> list[np.ndarray] | None:
         """Return the outputs where each result within is rounded to float32, up or down as it is drawn."""
@@ -58,6 +66,16 @@ class InDouble:
         if source.target != "pytorch":
             source = source_of(self._model, "pytorch", "exact", flat(self._model.graph))
         return built(_widened(source)).double()
+
+
+def _narrowest(graph: Any) -> Calibration:
+    """Return the narrowest type of what nodes make; one that a weight alone is kept in rounds nothing."""
+    import onnx_ir as ir
+
+    made = {value.dtype for node in ir.traversal.RecursiveGraphIterator(graph) for value in node.outputs}
+    if ir.DataType.BFLOAT16 in made:
+        return BFLOAT16
+    return FLOAT16 if ir.DataType.FLOAT16 in made else FLOAT32
 
 
 def _widened(source: Source) -> Source:

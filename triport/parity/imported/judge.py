@@ -13,7 +13,17 @@ import numpy as np
 from triport.converters.onnx_import.targets import Target
 from triport.parity.judge.difference import difference
 from triport.parity.judge.noise import noises_of, nudged
-from triport.parity.judge.tolerance import BFLOAT16, DRAWS, FLOAT16, FLOAT32, FLOAT64, WIDEST, within
+from triport.parity.judge.tolerance import (
+    BFLOAT16,
+    DRAWS,
+    FLOAT16,
+    FLOAT32,
+    FLOAT64,
+    WIDEST,
+    WIDEST_NARROW,
+    Calibration,
+    within,
+)
 from triport.reference_models.errors import counted
 
 from .result import UNPROVEN, Trial
@@ -26,9 +36,6 @@ _LEAST = {
     "float16": FLOAT16.least,
     "bfloat16": BFLOAT16.least,
 }
-# the source runs in float64, where a number can be off by just what float32 rounds
-STEP = FLOAT32.rounding
-
 Arrays = list[np.ndarray] | None
 Reference = Callable[[dict[str, np.ndarray]], Arrays]
 References = Sequence[tuple[str, Reference]]
@@ -40,6 +47,10 @@ class Exact(Protocol):
     @property
     def is_source(self) -> bool:
         """Whether it is the source itself, and not another one of the same graph."""
+
+    @property
+    def arithmetic(self) -> Calibration:
+        """What the graph computes in: the narrowest of its types."""
 
     def __call__(self, feed: dict[str, np.ndarray], seed: int | None = None) -> Arrays:
         """Return its outputs, or None; with a seed, of inputs and parameters that are each a rounding off."""
@@ -71,9 +82,17 @@ class Runtime:
         return [np.asarray(each) for each in self.session.run(None, feed)]
 
 
-def allowed(wanted: Sequence[np.ndarray]) -> list[float]:
-    """Return how far each output may be from another run's of its dtype without further questions."""
-    return [_LEAST.get(str(each.dtype), 0.0) for each in wanted]
+def allowed(wanted: Sequence[np.ndarray], arithmetic: Calibration = FLOAT32) -> list[float]:
+    """Return how far each output may be from another run's of its dtype without further questions.
+
+    Where the graph computes in a narrow type within, a wider dtype of its outputs says nothing.
+    """
+    narrow = arithmetic.least if _is_narrow(arithmetic) else 0.0
+    return [max(_LEAST[str(e.dtype)], narrow) if str(e.dtype) in _LEAST else 0.0 for e in wanted]
+
+
+def _is_narrow(arithmetic: Calibration) -> bool:
+    return arithmetic.rounding > FLOAT32.rounding
 
 
 def trial(
@@ -114,10 +133,10 @@ def trial(
             why = f"{mine.dtype}{list(mine.shape)} for {its.dtype}{list(its.shape)}"
             return Trial(shown, float("inf"), "runtime", False, why), found
     apart = [difference(mine, its) for mine, its in zip(found, wanted, strict=True)]
-    if within(apart, allowed(wanted)):
+    if within(apart, allowed(wanted, exact.arithmetic)):
         return Trial(shown, max(apart, default=0.0), "runtime", True), found
     verdict = _settled(shown, found, wanted, feed, exact, references)
-    if not verdict.passed and exact.is_source:
+    if not verdict.passed and exact.is_source and not _is_narrow(exact.arithmetic):
         verdict = _by_the_graph(verdict, found, wanted, feed, exact, graph)
     return verdict, found
 
@@ -143,7 +162,8 @@ def _settled(
     draws = [draw for draw in moved if draw is not None]
     noises = noises_of([true, *draws])
     noise = [one.size for one in noises]
-    limits = [FLOAT32.tolerance_of(n, limit) for n, limit in zip(noise, allowed(wanted), strict=True)]
+    own = exact.arithmetic
+    limits = [own.tolerance_of(n, limit) for n, limit in zip(noise, allowed(wanted, own), strict=True)]
     mine = [difference(a, b) for a, b in zip(found, true, strict=True)]
     its = [difference(a, b) for a, b in zip(wanted, true, strict=True)]
     near = within(mine, limits) and within(its, limits)
@@ -153,7 +173,7 @@ def _settled(
         f"roundings of inputs and parameters move it by {max(noise):.1e}"
     )
     unsure = integral or any(one.unsure.any() for one in noises)
-    blind = unsure or max(limits) > WIDEST
+    blind = unsure or max(limits) > (WIDEST_NARROW if _is_narrow(own) else WIDEST)
     if not near and not blind and within(mine, limits):
         # the source is near to its own float64, ONNX Runtime is not: a third opinion decides
         for name, reference in references:
@@ -213,7 +233,7 @@ def _by_the_graph(
     return replace(verdict, judged_by="graph", passed=True, why=why)
 
 
-def moved(feed: dict[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
-    """Return the inputs in float64, each floating value one rounding of float32 down, as it is, or one up."""
+def moved(feed: dict[str, np.ndarray], seed: int, step: float) -> dict[str, np.ndarray]:
+    """Return the inputs in float64, each floating value one rounding down, as it is, or one up."""
     random = np.random.default_rng([7, seed])
-    return {name: nudged(array, random, STEP, np.float64) for name, array in feed.items()}
+    return {name: nudged(array, random, step, np.float64) for name, array in feed.items()}

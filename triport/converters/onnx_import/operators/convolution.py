@@ -21,7 +21,6 @@ from . import mindspore, pytorch
 def conv(call: Call) -> ast.expr:
     """A convolution with its weights, or with computed ones."""
     window, groups = Window(call, kernel_of(call)), call.attribute("group", 1)
-    window.refuse_dynamic()
     if window.rank > 3:
         call.refuse(f"over {window.rank} axes")
     weight, bias = call.rep(1), call.rep(2) if call.has(2) else None
@@ -54,7 +53,6 @@ def conv(call: Call) -> ast.expr:
 def conv_mindspore(call: Call) -> ast.expr:
     """A convolution with its weights; over one axis as an image of one row."""
     window, groups = Window(call, kernel_of(call)), call.attribute("group", 1)
-    window.refuse_dynamic()
     weight, bias = call.rep(1), call.rep(2) if call.has(2) else None
     if call.dtype(0) != "float32":
         call.refuse(f"of {call.dtype(0)}: MindSpore's CPU convolves float32")
@@ -64,7 +62,7 @@ def conv_mindspore(call: Call) -> ast.expr:
     if window.rank not in (1, 2) or (window.rank == 2 and min(window.begin + window.end) < 0):
         return _functional_mindspore(call, window, groups)
     pads = tuple(n for b, e in zip(window.begin, window.end, strict=True) for n in (b, e))
-    x = call.tensor(0)
+    x = window.padded_same(call.tensor(0))
     if window.rank == 1:
         if window.begin != window.end:
             x = code("ops.pad(x, p)", x=x, p=pads)
@@ -89,7 +87,7 @@ def conv_mindspore(call: Call) -> ast.expr:
 
 
 def _functional_mindspore(call: Call, window: Window, groups: int) -> ast.expr:
-    x = call.tensor(0)
+    x = window.padded_same(call.tensor(0))
     if window.rank != 2:
         if min(window.begin + window.end) < 0:
             call.refuse("with negative padding")
@@ -183,12 +181,13 @@ def _from_shape(
     begin, end = [], []
     extra = list(extra)
     for i in range(window.rank):
-        size = call.size(0, i + 2)
-        if size is None:
-            call.refuse("output_shape or SAME along a free axis")
         reach = (window.kernel[i] - 1) * window.dilations[i] + 1
-        wanted = shape[-window.rank :][i] if shape is not None else size * window.strides[i]
-        total = window.strides[i] * (size - 1) + extra[i] + reach - wanted
+        total = extra[i] + reach - window.strides[i]  # SAME: an output of size times stride
+        if shape is not None:
+            size = call.size(0, i + 2)
+            if size is None:
+                call.refuse("output_shape along a free axis")
+            total += size * window.strides[i] - shape[-window.rank :][i]
         if total < 0:
             extra[i] -= total
             total = 0

@@ -113,7 +113,9 @@ def gather_nd(call: Call) -> ast.expr:
     x = call.tensor(0)
     if batch == 0:
         if call.target == "mindspore":
-            return code("ops.gather_nd(x, i)", x=x, i=index)
+            x = call.let("x", x)
+            sizes = code("mindspore.Tensor(x.shape[:n], dtype=i.dtype)", x=x, n=depth, i=index)
+            return code("ops.gather_nd(x, ops.where(i < 0, i + s, i))", x=x, i=index, s=sizes)
         if depth == 0:
             call.refuse("empty tuples of indices")
         parts = [code("i[..., n]", i=index, n=n) for n in range(depth)]
@@ -277,7 +279,7 @@ def top_k(call: Call) -> Any:
 
 @mindspore("TopK")
 def top_k_mindspore(call: Call) -> Any:
-    """The largest or least k of the last axis, float32."""
+    """The largest or least k of an axis; of equal ones the first, which MindSpore's topk does not give."""
     rank = call.rank(0)
     axis = call.axis(call.attribute("axis", -1), rank)
     largest = call.attribute("largest", 1) if call.version >= 11 else 1
@@ -285,10 +287,9 @@ def top_k_mindspore(call: Call) -> Any:
     count = literal(call.attribute("k")) if call.version < 10 else call.scalar(1)
     if call.dtype(0) not in ("float32", "float16"):
         call.refuse(f"of {call.dtype(0)}")
-    found = call.let(
-        "top", code("ops.topk(x, k, dim=a, largest=l)", x=call.tensor(0), k=count, a=axis, l=bool(largest))
-    )
-    return (code("t[0]", t=found), code("t[1].to(mindspore.int64)", t=found))
+    order = call.let("order", code("ops.sort(x, a, d)", x=call.tensor(0), a=axis, d=bool(largest)))
+    values, indices = (code("ops.narrow(o[i], a, 0, k)", o=order, i=i, a=axis, k=count) for i in (0, 1))
+    return (values, code("i.to(mindspore.int64)", i=indices))
 
 
 @both("NonZero")

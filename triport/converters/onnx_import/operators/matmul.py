@@ -9,7 +9,7 @@ import numpy as np
 
 from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import OMIT, code
-from triport.converters.onnx_import.microsoft import SWAPPED
+from triport.converters.onnx_import.microsoft.fused import SWAPPED
 from triport.converters.onnx_import.values import Known, Variable
 
 from . import both

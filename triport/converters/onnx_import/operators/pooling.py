@@ -18,7 +18,6 @@ _FLOATS = ("float16", "bfloat16", "float32", "float64")
 def max_pool(call: Call) -> Any:
     """The largest of each window; indices count over all of the input."""
     window = Window(call)
-    window.refuse_dynamic()
     ceil, order = call.attribute("ceil_mode", 0), call.attribute("storage_order", 0)
     rank, dtype = window.rank, call.dtype(0)
     if rank > 3:
@@ -30,13 +29,14 @@ def max_pool(call: Call) -> Any:
     fits = window.symmetric and all(2 * p <= k for p, k in zip(window.begin, window.kernel, strict=True))
     given = window.given(c=True if ceil else OMIT)
     indices = call.used(1)
-    if indices and (whole or not fits):
+    if indices and (whole or not fits or window.is_same_at_run_time):
         call.refuse("indices beside uneven padding, or of integers")
     if not fits:
         if ceil:
             call.refuse("ceil_mode beside uneven padding")
         x = code("F.pad(x, p, value=v)", x=x, p=window.torch_pads, v=float("-inf"))
         given["p"] = OMIT
+    x = window.padded_same(x, float("-inf"))
     template = f"F.max_pool{rank}d(x, k, stride=s, padding=p, dilation=dl, ceil_mode=c, return_indices=r)"
     given["s"] = short(window.strides)
     if window.strides == window.kernel:
@@ -85,13 +85,15 @@ def _flat_indices(call: Call, indices: ast.expr, order: int) -> ast.expr:
 def max_pool_mindspore(call: Call) -> Any:
     """The largest of each window of an image, by nn.MaxPool2d of what is padded before."""
     window = Window(call)
-    window.refuse_dynamic()
     call.attribute("storage_order", 0)
     if call.used(1):
         call.refuse("indices")
     x, ceil = call.tensor(0), call.attribute("ceil_mode", 0)
+    if window.is_same_at_run_time:
+        x = call.let("x", x)
     if (
         ceil
+        or window.is_same_at_run_time
         or set(window.dilations) != {1}
         or window.rank != 2
         or call.dtype(0) not in ("float32", "float16")
@@ -102,7 +104,7 @@ def max_pool_mindspore(call: Call) -> Any:
             x=x,
             k=tuple(window.kernel),
             s=tuple(window.strides),
-            p=(*window.begin, *window.end),
+            p=window.pads(x),
             dl=tuple(window.dilations),
             c=bool(ceil),
         )
@@ -118,16 +120,18 @@ def max_pool_mindspore(call: Call) -> Any:
 def average_pool(call: Call) -> ast.expr:
     """The mean of each window, with or without the padding."""
     window = Window(call)
-    window.refuse_dynamic()
     ceil, include = call.attribute("ceil_mode", 0), call.attribute("count_include_pad", 0)
     rank = window.rank
     x = call.tensor(0)
+    if window.is_same_at_run_time:
+        x = call.let("x", x)
     given = window.given(
         c=True if ceil else OMIT, i=OMIT if include or not any(window.begin + window.end) else False
     )
     given["s"] = OMIT if window.strides == window.kernel else short(window.strides)
     fits = window.symmetric and all(2 * p <= k for p, k in zip(window.begin, window.kernel, strict=True))
-    if fits and set(window.dilations) == {1} and rank <= 3 and not (ceil and include and any(window.begin)):
+    is_plain = fits and set(window.dilations) == {1} and rank <= 3 and not window.is_same_at_run_time
+    if is_plain and not (ceil and include and any(window.begin)):
         given.pop("dl")
         return code(
             f"F.avg_pool{rank}d(x, k, stride=s, padding=p, ceil_mode=c, count_include_pad=i)", x=x, **given
@@ -138,7 +142,7 @@ def average_pool(call: Call) -> ast.expr:
         x=x,
         k=tuple(window.kernel),
         s=tuple(window.strides),
-        p=(*window.begin, *window.end),
+        p=window.pads(x),
         dl=tuple(window.dilations),
         c=bool(ceil),
         i=bool(include),
@@ -149,21 +153,22 @@ def average_pool(call: Call) -> ast.expr:
 def average_pool_mindspore(call: Call) -> ast.expr:
     """The mean of each window of an image; padding that does not count is divided out."""
     window = Window(call)
-    window.refuse_dynamic()
     ceil, include = call.attribute("ceil_mode", 0), call.attribute("count_include_pad", 0)
     if (
         ceil
+        or window.is_same_at_run_time
         or set(window.dilations) != {1}
         or window.rank != 2
         or call.dtype(0) not in ("float32", "float16")
     ):
+        x = call.let("x", call.tensor(0)) if window.is_same_at_run_time else call.tensor(0)
         return code(
             "f(x, k, s, p, dl, c, i)",
             f=call.function("average_pool"),
-            x=call.tensor(0),
+            x=x,
             k=tuple(window.kernel),
             s=tuple(window.strides),
-            p=(*window.begin, *window.end),
+            p=window.pads(x),
             dl=tuple(window.dilations),
             c=bool(ceil),
             i=bool(include),
@@ -218,13 +223,13 @@ def global_lp_pool(call: Call) -> ast.expr:
 def lp_pool(call: Call) -> ast.expr:
     """The p-norm of each window: a mean of powers, times the window's size."""
     window = Window(call)
-    window.refuse_dynamic()
     p, ceil = call.attribute("p", 2), call.attribute("ceil_mode", 0)
     size = 1
     for k in window.kernel:
         size *= k
     x = code("x.abs().pow(p)", x=call.tensor(0), p=p)
     x = code("F.pad(x, p)", x=x, p=window.torch_pads) if any(window.begin + window.end) else x
+    x = window.padded_same(x)
     zeros = (0,) * (2 * window.rank)
     if set(window.dilations) == {1} and window.rank <= 3 and not ceil:
         mean = code(
@@ -282,16 +287,16 @@ __all__ = ["padded"]
 def lp_pool_mindspore(call: Call) -> ast.expr:
     """The p-norm of each window."""
     window = Window(call)
-    window.refuse_dynamic()
     p, ceil = call.attribute("p", 2), call.attribute("ceil_mode", 0)
+    x = call.let("x", call.tensor(0)) if window.is_same_at_run_time else call.tensor(0)
     taps = code(
         "f(ops.pow(ops.abs(x), p), k, s, pads, dl, c, 0.0)",
         f=call.function("windows"),
-        x=call.tensor(0),
+        x=x,
         p=p,
         k=tuple(window.kernel),
         s=tuple(window.strides),
-        pads=(*window.begin, *window.end),
+        pads=window.pads(x),
         dl=tuple(window.dilations),
         c=bool(ceil),
     )

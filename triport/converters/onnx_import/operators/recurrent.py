@@ -19,6 +19,18 @@ _GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 # of ONNX's order of gates, PyTorch's: input, forget, cell, output; reset, update, new
 _ORDERS = {"LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2), "RNN": (0,)}
 _SWAPPED = {"pytorch": "x.transpose(0, 1)", "mindspore": "x.swapaxes(0, 1)"}
+_SIMPLE = ("sigmoid", "tanh", "relu")
+# the alpha and beta that the other activations have; None has to be stated
+_PARAMETERS: dict[str, tuple[float | None, ...]] = {
+    "hardsigmoid": (0.2, 0.5),
+    "leakyrelu": (0.01,),
+    "thresholdedrelu": (1.0,),
+    "elu": (1.0,),
+    "affine": (None, None),
+    "scaledtanh": (None, None),
+    "softsign": (),
+    "softplus": (),
+}
 _USUAL = {"LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"], "RNN": ["Tanh"]}
 
 
@@ -28,6 +40,7 @@ class _Recurrent:
 
     direction: str
     activations: list[str]
+    parameters: list[tuple[float, ...]]  # of each activation
     clip: float | None
     layout: int
     hidden: int
@@ -62,9 +75,9 @@ def _attributes(call: Call) -> _Recurrent:
     count = 2 if direction == "bidirectional" else 1
     given = call.attribute("activations", None)
     activations = [a.lower() for a in (given or _USUAL[op] * count)]
-    alphas, betas = call.attribute("activation_alpha", None), call.attribute("activation_beta", None)
-    if any(a not in ("sigmoid", "tanh", "relu") for a in activations) or alphas or betas:
+    if any(a not in _SIMPLE and a not in _PARAMETERS for a in activations):
         call.refuse(f"activations {activations}")
+    parameters = _parameters(call, activations)
     if len(activations) != count * len(_USUAL[op]):
         call.refuse(f"{len(activations)} activations; {count * len(_USUAL[op])} are expected")
     if call.attribute("hidden_size", 1) < 1:
@@ -74,11 +87,36 @@ def _attributes(call: Call) -> _Recurrent:
     return _Recurrent(
         direction,
         activations,
+        parameters,
         call.attribute("clip", None),
         call.attribute("layout", 0),
         call.attribute("hidden_size"),
         bool(call.attribute("linear_before_reset", 0)) if op == "GRU" else False,
     )
+
+
+def _parameters(call: Call, activations: list[str]) -> list[tuple[float, ...]]:
+    """Return the alpha and beta of each activation; those that have one take the next that is stated."""
+    stated = [list(call.attribute(f"activation_{name}", None) or []) for name in ("alpha", "beta")]
+    found = []
+    for activation in activations:
+        values = [
+            _f32(rest.pop(0)) if rest else default
+            for rest, default in zip(stated, _PARAMETERS.get(activation, ()), strict=False)
+        ]
+        if None in values:
+            call.refuse(f"activation {activation} without its alpha or beta")
+        found.append(tuple(value for value in values if value is not None))
+    if any(stated):
+        call.refuse("more values of activation_alpha or activation_beta than activations take")
+    return found
+
+
+def _shown(call: Call, activation: str, parameters: tuple[float, ...]) -> Any:
+    """Return an activation as the functions of pieces/ take it: a name of the framework's, or a function."""
+    if activation in _SIMPLE:
+        return activation
+    return code("f(n, *p)", f=call.function("activation"), n=activation, p=list(parameters))
 
 
 def _is_layer(call: Call, read: _Recurrent) -> bool:
@@ -108,7 +146,7 @@ def _by_definition(call: Call, read: _Recurrent) -> tuple[ast.expr, ...]:
         r=call.tensor(2),
         b=optional[3],
         p=[optional[7]] if op == "LSTM" else OMIT,
-        a=tuple(read.activations),
+        a=tuple(_shown(call, *each) for each in zip(read.activations, read.parameters, strict=True)),
         l=None if read.clip is None else _f32(read.clip),
         m=[read.reset_after] if op == "GRU" else OMIT,
     )

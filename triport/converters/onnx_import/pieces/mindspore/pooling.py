@@ -136,3 +136,26 @@ def transposed_convolution(
     kernel = kernel.reshape(-1, *kernel.shape[2:])
     kernel = ops.flip(kernel, tuple(range(2, 2 + rank)))
     return convolution(x, kernel, bias, (1,) * rank, (0,) * 2 * rank, dilation, groups)
+
+
+def same_padding(
+    size: tuple[int, ...],
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
+    lower: bool,
+) -> tuple[int, ...]:
+    """Return the padding with which there are ceil(size / stride) windows: all begins, then all ends."""
+    less, more = [], []
+    for n, k, s, d in zip(size, kernel, stride, dilation, strict=True):
+        total = max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0)
+        less.append(total // 2)
+        more.append(total - total // 2)
+    return (*more, *less) if lower else (*less, *more)
+
+
+def pad_windows(x: Tensor, padding: tuple[int, ...], value: float = 0.0) -> Tensor:
+    """Pad the axes behind the channels; `padding` is all begins, then all ends."""
+    rank = len(padding) // 2
+    pads = [padding[i + side] for i in reversed(range(rank)) for side in (0, rank)]
+    return ops.pad(x, pads, value=value)

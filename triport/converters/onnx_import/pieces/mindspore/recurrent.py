@@ -11,7 +11,7 @@ def lstm_step(
     recurrence: Tensor,
     bias: Tensor | None,
     peepholes: Tensor | None,
-    activations: tuple[str, ...],
+    activations: tuple[str | Callable[[Tensor], Tensor], ...],
     clip: float | None,
 ) -> Callable[[int, Tensor, list[Tensor]], list[Tensor]]:
     """Return what makes hidden state and cell of a direction's inputs and the last ones."""
@@ -37,7 +37,7 @@ def lstm_step(
 def gru_step(
     recurrence: Tensor,
     bias: Tensor | None,
-    activations: tuple[str, ...],
+    activations: tuple[str | Callable[[Tensor], Tensor], ...],
     clip: float | None,
     reset_after: bool,
 ) -> Callable[[int, Tensor, list[Tensor]], list[Tensor]]:
@@ -59,7 +59,10 @@ def gru_step(
 
 
 def rnn_step(
-    recurrence: Tensor, bias: Tensor | None, activations: tuple[str, ...], clip: float | None
+    recurrence: Tensor,
+    bias: Tensor | None,
+    activations: tuple[str | Callable[[Tensor], Tensor], ...],
+    clip: float | None,
 ) -> Callable[[int, Tensor, list[Tensor]], list[Tensor]]:
     """Return what makes the hidden state of a direction's inputs and the last one."""
     size = recurrence.shape[-1]
@@ -73,9 +76,34 @@ def rnn_step(
     return step
 
 
-def activated(name: str, x: Tensor, clip: float | None) -> Tensor:
+def activation(name: str, alpha: float = 0.0, beta: float = 0.0) -> Callable[[Tensor], Tensor]:
+    """Return one of the activations that ONNX has for recurrent layers."""
+
+    def function(x: Tensor) -> Tensor:
+        if name == "hardsigmoid":
+            return ops.clamp(alpha * x + beta, 0.0, 1.0)
+        if name == "leakyrelu":
+            return ops.where(x < 0, alpha * x, x)
+        if name == "thresholdedrelu":
+            return ops.where(x > alpha, x, ops.zeros_like(x))
+        if name == "elu":
+            return ops.where(x < 0, alpha * ops.expm1(x), x)
+        if name == "affine":
+            return alpha * x + beta
+        if name == "scaledtanh":
+            return alpha * tanh(beta * x)
+        if name == "softsign":
+            return x / (1 + ops.abs(x))
+        return ops.relu(x) + ops.log1p(ops.exp(-ops.abs(x)))
+
+    return function
+
+
+def activated(name: str | Callable[[Tensor], Tensor], x: Tensor, clip: float | None) -> Tensor:
     """Return an activation of what is brought between bounds first."""
     x = x if clip is None else ops.clamp(x, -clip, clip)
+    if not isinstance(name, str):
+        return name(x)
     if name == "sigmoid":
         return 0.5 + 0.5 * tanh(0.5 * x)  # of exp the CPU is further off
     return tanh(x) if name == "tanh" else ops.relu(x)

@@ -10,7 +10,7 @@ def lstm_step(
     recurrence: Tensor,
     bias: Tensor | None,
     peepholes: Tensor | None,
-    activations: tuple[str, ...],
+    activations: tuple[str | Callable[[Tensor], Tensor], ...],
     clip: float | None,
 ) -> Callable[[int, Tensor, list[Tensor]], list[Tensor]]:
     """Return what makes hidden state and cell of a direction's inputs and the last ones."""
@@ -23,7 +23,7 @@ def lstm_step(
             gates = gates + bias[d, 4 * size :]
         i, o, f, g = gates.split(size, dim=-1)
         p_i, p_o, p_f = (0, 0, 0) if peepholes is None else peepholes[d].split(size)
-        first, second, third = (getattr(torch, name) for name in activations[3 * d : 3 * d + 3])
+        first, second, third = (function_of(each) for each in activations[3 * d : 3 * d + 3])
         i, f = first(limited(i + p_i * c, clip)), first(limited(f + p_f * c, clip))
         c = f * c + i * second(limited(g, clip))
         return [first(limited(o + p_o * c, clip)) * third(c), c]
@@ -34,7 +34,7 @@ def lstm_step(
 def gru_step(
     recurrence: Tensor,
     bias: Tensor | None,
-    activations: tuple[str, ...],
+    activations: tuple[str | Callable[[Tensor], Tensor], ...],
     clip: float | None,
     reset_after: bool,
 ) -> Callable[[int, Tensor, list[Tensor]], list[Tensor]]:
@@ -43,7 +43,7 @@ def gru_step(
 
     def step(d: int, given: Tensor, states: list[Tensor]) -> list[Tensor]:
         (h,) = states
-        first, second = (getattr(torch, name) for name in activations[2 * d : 2 * d + 2])
+        first, second = (function_of(each) for each in activations[2 * d : 2 * d + 2])
         x_z, x_r, x_n = given.split(size, dim=-1)
         r_z, r_r, r_n = recurrence[d].split(size)
         b_z, b_r, b_n = (0, 0, 0) if bias is None else bias[d, 3 * size :].split(size)
@@ -56,7 +56,10 @@ def gru_step(
 
 
 def rnn_step(
-    recurrence: Tensor, bias: Tensor | None, activations: tuple[str, ...], clip: float | None
+    recurrence: Tensor,
+    bias: Tensor | None,
+    activations: tuple[str | Callable[[Tensor], Tensor], ...],
+    clip: float | None,
 ) -> Callable[[int, Tensor, list[Tensor]], list[Tensor]]:
     """Return what makes the hidden state of a direction's inputs and the last one."""
     size = recurrence.shape[-1]
@@ -65,9 +68,37 @@ def rnn_step(
         total = given + states[0] @ recurrence[d].T
         if bias is not None:
             total = total + bias[d, size:]
-        return [getattr(torch, activations[d])(limited(total, clip))]
+        return [function_of(activations[d])(limited(total, clip))]
 
     return step
+
+
+def function_of(activation: str | Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """Return an activation that may be stated by the name that PyTorch has for it."""
+    return getattr(torch, activation) if isinstance(activation, str) else activation
+
+
+def activation(name: str, alpha: float = 0.0, beta: float = 0.0) -> Callable[[Tensor], Tensor]:
+    """Return one of the activations that ONNX has for recurrent layers."""
+
+    def function(x: Tensor) -> Tensor:
+        if name == "hardsigmoid":
+            return (alpha * x + beta).clamp(0, 1)
+        if name == "leakyrelu":
+            return torch.where(x < 0, alpha * x, x)
+        if name == "thresholdedrelu":
+            return torch.where(x > alpha, x, 0)
+        if name == "elu":
+            return torch.where(x < 0, alpha * torch.expm1(x), x)
+        if name == "affine":
+            return alpha * x + beta
+        if name == "scaledtanh":
+            return alpha * torch.tanh(beta * x)
+        if name == "softsign":
+            return x / (1 + x.abs())
+        return torch.logaddexp(x, torch.zeros_like(x))
+
+    return function
 
 
 def limited(x: Tensor, clip: float | None) -> Tensor:

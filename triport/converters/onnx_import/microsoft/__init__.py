@@ -1,0 +1,79 @@
+"""ONNX Runtime's own operators as those of the standard, by their definition.
+
+Optimisers write nodes of the domain com.microsoft, and layer norms of the standard domain in opsets that
+have none. Each becomes standard nodes before shapes are inferred, so that all that follows knows standard
+operators alone; `fusing.py` finds the layers in them. What is not listed here, or has an attribute or input
+that is not read, stays as it is and is refused where it is translated.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from .expansion import RULES, Expansion, NotExpandedError, Rule
+
+DOMAIN = "com.microsoft"
+_FOREIGN = ("SimplifiedLayerNormalization", "LayerNormalization", "SkipLayerNormalization")
+_LAYER_NORM_SINCE = 17
+
+
+@cache
+def _rules() -> dict[str, Rule]:
+    """Import every file of this folder and return what it registers."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    return RULES
+
+
+def expanded(proto: Any) -> None:
+    """Write nodes of ONNX Runtime's as standard ones, in place, in inner graphs too."""
+    opset = max([each.version for each in proto.opset_import if each.domain in ("", "ai.onnx")], default=1)
+    if not any(_is_foreign(node, opset) for graph in _graphs(proto.graph) for node in graph.node):
+        return
+    names = {name for graph in _graphs(proto.graph) for node in graph.node for name in node.output}
+    prefix = "expanded"
+    while any(name.startswith(prefix) for name in names):
+        prefix += "_"
+    count = 0
+    tensors = {each.name: each for each in proto.graph.initializer}
+    for graph in _graphs(proto.graph):
+        nodes, added = [], []
+        for node in graph.node:
+            rule = _rules().get(node.op_type) if _is_foreign(node, opset) else None
+            if rule is None:
+                nodes.append(node)
+                continue
+            made = Expansion(node, opset, tensors, f"{prefix}{count}")
+            count += 1
+            try:
+                rule(made)
+            except NotExpandedError:
+                nodes.append(node)
+                continue
+            for each in made.nodes:
+                each.name = node.name
+            nodes += made.nodes
+            added += made.initializers
+        nodes = [type(node).FromString(node.SerializeToString()) for node in nodes]
+        del graph.node[:]
+        graph.node.extend(nodes)
+        graph.initializer.extend(added)
+
+
+def _is_foreign(node: Any, opset: int) -> bool:
+    if node.domain == DOMAIN:
+        return True
+    old = opset < _LAYER_NORM_SINCE or node.op_type != "LayerNormalization"
+    return node.domain in ("", "ai.onnx") and node.op_type in _FOREIGN and old
+
+
+def _graphs(graph: Any) -> Iterator[Any]:
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _graphs(attribute.g)
