@@ -201,7 +201,7 @@ def layers_line(layers: LayerReport) -> str:
         return f"{how}{_counted(layers)} within their own noise{_not_compared(layers)}{_of_no_kind(layers)}"
     step = layers.parting.step
     return (
-        f"{how}first parts {layers.parting} "
+        f"{how}the first difference is {layers.parting} "
         f"(input {_scientific(step.given_error)}, output {_scientific(step.error)}, "
         f"allowed {_scientific(step.tolerance)})"
     )
