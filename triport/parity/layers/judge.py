@@ -69,8 +69,8 @@ class Parting:
         at = self.step.name
         if self.inside is None:
             return (
-                f"in {at} ({self.step.kind}): its output is wrong, and what it was given is not known; the last "
-                f"that is right is {self.after}"
+                f"in {at} ({self.step.kind}): its output is wrong, and what it was given is not known; the "
+                f"last that is right is {self.after}"
             )
         if self.inside:
             return f"in {at} ({self.step.kind}): its input is right, its output is not"
