@@ -277,7 +277,8 @@ def verdict_of(reports: Sequence[ModelReport], *, files_differ: bool = False) ->
         if files_differ:
             shown = f"{counted(pairs, 'comparison')} within tolerance"
             return f"NOT equal: the files differ, by less than the logits show: {apart} ({shown})"
-        models = f"{'all ' if subjects > 1 else ''}{counted(subjects, 'file' if apart else 'model')}"
+        models = counted(subjects, "file" if apart else "model")
+        models = f"both {models[2:]}" if subjects == 2 else f"all {models}" if subjects > 2 else models
         but_for = "".join(
             f"; {report.model} in {label_of(pair)} but for {pair.but_for.whose} kernels of "
             f"{', '.join(pair.but_for.functions)}"
