@@ -289,11 +289,12 @@ def verdict_of(reports: Sequence[ModelReport], *, files_differ: bool = False) ->
         shown = f"{counted(pairs, 'comparison')} within tolerance{but_for}"
         return f"Equal: {models}, {shown}{f'; {apart}' if apart else ''}"
     # a model that was checked on several inputs is as many checks
-    what = "models" if subjects == len(reports) else "checks"
+    kind = "files" if apart else "models"
+    what = kind if subjects == len(reports) else "checks"
     worst = []
     for report in failed:
         names = [pair.candidate for pair in report.candidates if not pair.passed]
-        at = "" if what == "models" else " at " + " x ".join(map(str, report.input_shape))
+        at = "" if what == kind else " at " + " x ".join(map(str, report.input_shape))
         if names:
             worst.append(f"{report.model}{at} ({', '.join(names)})")
     unequal = sum(any(not pair.passed for pair in report.candidates) for report in reports)
