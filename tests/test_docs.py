@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -27,7 +28,12 @@ def test_generated_page_is_fresh(page):
 
 
 def test_the_readme_counts_the_models():
-    assert f"**{len(all_models())} models**" in (ROOT / "README.md").read_text()
+    text = (ROOT / "README.md").read_text()
+    in_families = re.findall(r"^\| [^|]+ \| (\d+) \|", text, flags=re.MULTILINE)
+    families = Counter(model.family for model in all_models().values())
+
+    assert f"**{len(all_models())} models**" in text
+    assert sorted(map(int, in_families)) == sorted(families.values())
 
 
 def test_every_command_is_documented():
