@@ -11,22 +11,17 @@ makes its graph again.
 from __future__ import annotations
 
 import ast
-import importlib
-import inspect
-import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-import triport
+from docs.api_page import api_page
 from docs.versions_page import page_text
-from triport.api import networks
 from triport.cli import main
 from triport.converters.graphs.stored import FOLDER as GRAPHS
 from triport.converters.identification import name_index
@@ -135,82 +130,11 @@ def _field_cases(tree: ast.Module) -> Iterator[tuple[str, str, str]]:
             yield case, source, outcome
 
 
-API_MODULES = (
-    "triport",
-    "triport.api.checkpoint",
-    "triport.api.models",
-    "triport.api.convert",
-    "triport.torch",
-    "triport.mindspore",
-    "triport.api.parity",
-    "triport.api.diagnose",
-    "triport.api.pair",
-    "triport.api.from_onnx",
-    "triport.api.evaluate",
-    "triport.api.publish",
-    "triport.api.sources",
-)
-
-
-def api_page() -> str:
-    """Return the documentation of the API, from its docstrings, as Markdown."""
-    sections = [NOTICE, "# Python API\n", f"{inspect.getdoc(triport)}\n"]
-    sections.append(
-        "`import triport` costs a few milliseconds: what a program does not use is not imported.\n"
-    )
-    sections.append(f"## What a NET is\n\n{inspect.getdoc(networks)}\n")
-    for name in API_MODULES[1:]:
-        module = importlib.import_module(name)
-        prefix = name if name in ("triport.torch", "triport.mindspore") else "triport"
-        for title, value in vars(module).items():
-            if title.startswith("_") or getattr(value, "__module__", None) != name:
-                continue
-            if inspect.isfunction(value) and (prefix != "triport" or title in triport.__all__):
-                sections.append(_documented(f"{prefix}.{title}", value))
-            elif inspect.isclass(value):
-                sections.append(_class_section(value))
-    return "\n".join(sections)
-
-
-def _documented(name: str, function: Callable[..., Any]) -> str:
-    """Return a function's signature and docstring, which is plain text."""
-    signature = str(inspect.signature(function)).replace("'", "")
-    signature = re.sub(r"<function (\w+) at 0x\w+>", r"\1", signature)  # a default, by its name
-    wrapped = f"{name}{signature}"
-    if len(wrapped) > 100:
-        before, _, returned = wrapped.rpartition(" -> ")
-        inside = before[len(name) + 1 : -1]
-        wrapped = f"{name}(\n    {_split(inside)}\n) -> {returned}"
-    return f"## {name}\n\n```\n{wrapped}\n```\n\n```\n{inspect.getdoc(function)}\n```\n"
-
-
-def _split(parameters: str) -> str:
-    """Put each parameter on its own line; commas in brackets are no ends."""
-    depth, lines = 0, [""]
-    for character in parameters:
-        depth += (character in "[(") - (character in "])")
-        if character == "," and not depth:
-            lines[-1] += ","
-            lines.append("")
-        else:
-            lines[-1] += character
-    return "\n    ".join(line.strip() for line in lines)
-
-
-def _class_section(value: type) -> str:
-    """Return what a class is, and its public methods, as one section."""
-    parts = [f"## {value.__name__}\n\n```\n{inspect.getdoc(value)}\n```\n"]
-    for title, member in vars(value).items():
-        if not title.startswith("_") and inspect.isfunction(member):
-            parts.append(f"### {value.__name__}.{title}\n\n```\n{inspect.getdoc(member)}\n```\n")
-    return "\n".join(parts)
-
-
 FAMILIES = sorted({spec.family for spec in all_models().values()})
 PAGES = {
     # the others are made of what these say
     **{layouts.path_of(family): partial(layouts_text, family) for family in FAMILIES},
-    DOCS / "api.md": api_page,
+    DOCS / "api.md": partial(api_page, NOTICE),
     DOCS / "models.md": models_page,
     DOCS / "cli.md": cli_page,
     DOCS / "field.md": field_page,

@@ -28,10 +28,19 @@ one minor version count as one.
 ## Install
 
 ```
-pip install "triport[pytorch]"        # in brackets: pytorch, mindspore, onnx, onnx-gpu, onnx-cann, npu
+pip install "triport[pytorch]"
 pip install "triport[mindspore,onnx]"
-pip install "triport[onnx-cann]"      # ONNX Runtime for Ascend NPUs; onnx-gpu is that for CUDA
 ```
+
+| extra | brings |
+|---|---|
+| `pytorch`, `mindspore`, `openvino` | that framework |
+| `onnx` | ONNX Runtime; `onnx-gpu` is that for CUDA, `onnx-cann` that for Ascend NPUs: one of the three |
+| `npu` | torch_npu, which no other extra brings: without CANN it breaks `import torch` |
+| `images`, `parquet`, `imagenet` | for `evaluate`: images, the hub's Parquet files, ImageNet's labels |
+| `hub` | weights by name, and `publish --push` |
+| `signing` | model-signing, to sign a published folder |
+| `all` | `pytorch`, `mindspore`, `onnx`, `images` and `hub` |
 
 That is how it is installed once a release is on an index. Until then, in a checkout, `-e ".[pytorch]"` stands
 in the place of `"triport[pytorch]"`; `-c constraints.txt` asks for the newest set of the table below.

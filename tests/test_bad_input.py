@@ -165,3 +165,12 @@ def test_a_full_disk_leaves_the_old_file(to, tmp_path):
     assert result.stderr.startswith("Error: ") and "Traceback" not in result.stderr
     assert output.read_bytes() == b"precious"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.ckpt", output.name]
+
+
+def test_a_file_that_is_not_there_is_answered_with_those_like_it(run_cli, tmp_path):
+    (tmp_path / "resnet50.onnx").touch()
+
+    done = run_cli("inspect", tmp_path / "resnet50.onx")
+    assert done.exit_code == 2
+    assert f"no such file; did you mean {tmp_path / 'resnet50.onnx'}?" in done.stderr
+    assert "no such file; check the path" in run_cli("inspect", tmp_path / "other.pth").stderr

@@ -2,11 +2,14 @@
 
 import re
 import shlex
+from collections import Counter
 from pathlib import Path
 
 import click
 import pytest
 
+import triport
+from docs.api_page import markdown_of
 from docs.generate import DOCS, PAGES
 from triport.cli import main
 from triport.reference_models.spec import all_models
@@ -27,7 +30,12 @@ def test_generated_page_is_fresh(page):
 
 
 def test_the_readme_counts_the_models():
-    assert f"**{len(all_models())} models**" in (ROOT / "README.md").read_text()
+    text = (ROOT / "README.md").read_text()
+    in_families = re.findall(r"^\| [^|]+ \| (\d+) \|", text, flags=re.MULTILINE)
+    families = Counter(model.family for model in all_models().values())
+
+    assert f"**{len(all_models())} models**" in text
+    assert sorted(map(int, in_families)) == sorted(families.values())
 
 
 def test_every_command_is_documented():
@@ -95,3 +103,19 @@ def test_the_list_of_commands_cuts_nothing_off(name):
 
     assert described.endswith(".")
     assert not described.endswith("...")
+
+
+def test_the_page_of_the_api_has_all_that_the_import_gives_and_no_more():
+    shown = re.findall(r"^## triport\.(\w+)$", (DOCS / "api.md").read_text(), flags=re.MULTILINE)
+
+    constants = {"SHIPPED", "Error", "__version__"}
+    assert sorted(shown) == sorted(set(triport.__all__) - constants)
+
+
+def test_a_docstring_becomes_lists_and_code():
+    arguments, returned = "Args:\n    a: one\n        thing.", "Returns:\n    What: done."
+    docstring = f"Do it.\n\n{arguments}\n\n{returned}\n\nExample:\n    >>> 1\n    1"
+
+    assert markdown_of(docstring) == (
+        "Do it.\n\n**Args:**\n\n- `a`: one thing.\n\n**Returns:** What: done.\n\n```python\n>>> 1\n1\n```\n"
+    )

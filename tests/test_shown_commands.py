@@ -10,10 +10,12 @@ import pytest
 from examples.lost_accuracy import damaged_files
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "docs/tutorial.md")
+PAGES = ("README.md", "docs/tutorial.md", "docs/pair.md")
 _BLOCK = re.compile(r"^```\n(\$ python cli\.py .*?)^```$", flags=re.MULTILINE | re.DOTALL)
 # what another machine, or another version, may find otherwise
-_MEASURED = re.compile(r"\d+\.\d+e[+-]\d+|\d+\.\d+ x|[\d,.]+ images/s|\d{1,3},\d{3},\d{3}|sha256:\w+")
+_MEASURED = re.compile(
+    r"\d+\.\d+e[+-]\d+|\d+\.\d+ x|[\d,.]+ images/s|\d{1,3},\d{3},\d{3}|sha256:\w+|\d{4}-\d\d-\d\d"
+)
 
 
 def shown(page: str) -> list[tuple[list[str], list[str]]]:
@@ -62,7 +64,7 @@ def test_what_a_page_shows_is_what_is_printed(page, run_cli, tmp_path, monkeypat
 def test_a_page_shows_commands_and_output(page):
     runs = shown(page)
 
-    assert next(words[0] for words, _ in runs) in ("doctor", "convert")
+    assert next(words[0] for words, _ in runs) in ("doctor", "convert", "pair")
     assert sum(len(lines) for _, lines in runs) > 30
 
 

@@ -258,7 +258,7 @@ WRONG = {
     "layers exchanged": (two_layers_exchanged, "start 6 of the take before layer1.0.convs.0 .* has 0"),
     "statistics of the batch": (
         lambda m: tell(node_of(m, "bn1.weight"), training_mode=1),
-        "training 1 at bn1, res2net_digits has nothing",
+        "training mode 1 at bn1, res2net_digits has none",
     ),
     "head scaled": (lambda m: tell(node_of(m, "fc.weight"), alpha=0.5), "gemm .* at the output"),
     "transposed images": (

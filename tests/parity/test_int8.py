@@ -284,7 +284,7 @@ def test_a_range_that_is_too_narrow_is_named(folded_int8, tmp_path, run_cli):
     )
     assert found.exit_code == 1, found.output
     assert "the same folded weights, another function" in found.stdout
-    assert "first parts at layer3.0.bn3" in found.stdout
+    assert "the first difference is in layer3.0.bn3" in found.stdout
 
 
 @pytest.mark.slow

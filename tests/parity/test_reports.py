@@ -102,7 +102,7 @@ def test_page_shows_which_module_is_wrong(broken):
     assert page.verdict == "NOT equal: 1 of 1 models: res2net_digits (onnxruntime (from pytorch))"
     assert page.rings == 1 and page.bad_circles > 1
     text = " ".join("".join(page.text).split())
-    assert f"first parts {WRONG} (Conv2d): its input is right, its output is not" in text
+    assert f"the first difference is in {WRONG} (Conv2d): its input is right, its output is not" in text
     assert "3 (4.9e-03)" in text  # the worst channel
     assert any(title.startswith(f"{WRONG} (Conv2d): output 4.9e-03") for title in page.titles)
 
@@ -135,4 +135,4 @@ def test_junit(right, broken):
     assert [(suite.get("tests"), suite.get("failures")) for suite in suites] == [("2", "0"), ("2", "1")]
     (failure,) = root.iter("failure")
     assert "logits differ from pytorch-float64" in failure.get("message")
-    assert f"first parts {WRONG}" in failure.text
+    assert f"the first difference is in {WRONG}" in failure.text

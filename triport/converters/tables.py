@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from triport.converters.conversion import Conversion
 from triport.converters.formats import short
 from triport.converters.formats.training_state import STATE_OF
+from triport.converters.provenance import PREPROCESSING_KEY, PREPROCESSING_KNOWN_KEY
 from triport.reference_models.errors import counted, listed
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ def inspection_table(found: Inspection) -> Iterator[Table | str]:
     table.add_row("format", f"{checkpoint.format} ({checkpoint.runtime})")
     for one in found.fits:
         size = f"{one.num_classes} classes" if one.num_classes else "without its head"
-        table.add_row("model", f"{one.spec.name}, {size}, {one.dialect.name} names")
+        title = "model" if one is found.fits[0] else "fits as well"
+        table.add_row(title, f"{one.spec.name}, {size}, {one.dialect.name} names")
     if found.pair is not None:
         side = f"{found.pair.side}, {short(found.pair.source.net)} ({found.pair.source.runtime})"
         other = f"{short(found.pair.target.net)} ({found.pair.target.runtime})"
@@ -100,8 +102,12 @@ def inspection_table(found: Inspection) -> Iterator[Table | str]:
     table.add_row("parameters", f"{found.num_parameters:,} (BatchNorm statistics not counted)")
     table.add_row("dropped", str(len(found.dropped)))
     table.add_row("written by", escape(short(found.producer)) if found.producer else "the file does not say")
+    told = {judged.statement.where.removeprefix("metadata ") for judged in found.statements}
+    if found.prepared is not None:
+        told |= {PREPROCESSING_KEY, PREPROCESSING_KNOWN_KEY}
     for key, value in checkpoint.metadata.items():  # a stranger's texts: no markup, no control codes
-        table.add_row(escape(short(key)), escape(short(value, 400)))
+        if key not in told:
+            table.add_row(escape(short(key)), escape(short(value, 400)))
     for judged in found.statements:
         says = (
             f"{short(str(judged.statement.value))!r}: {judged.holds.value}{judged.why and ', '}{judged.why}"

@@ -57,7 +57,7 @@ def test_recognised(first, second, aspect, words):
 def test_rows_of_the_last_layer_are_classes():
     found = pattern_of(SQUARE, SQUARE[[0, 2, 1, 3, 4, 5]], head=True)
     assert found.aspect == "classes"
-    assert "class 1 is 2 of the first file, 2 is 1" in found.words
+    assert "output 1 is the first file's 2, output 2 is" in found.words
 
 
 @pytest.mark.parametrize(

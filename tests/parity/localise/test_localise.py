@@ -131,7 +131,10 @@ def test_another_eps_is_the_graph(checkpoint, model, tmp_path):
     epsilon.f = 1e-3
     found, _ = verdict_on(checkpoint, saved(tmp_path / "b.onnx", wrong))
     assert (found.cause, found.weights, found.passed) == ("graph", (), False)
-    assert f"first parts {NORM} (BatchNorm2d): its input is right, its output is not" in found.graph[0]
+    assert (
+        f"the first difference is in {NORM} (BatchNorm2d): its input is right, its output is not"
+        in found.graph[0]
+    )
 
 
 def test_folded_and_scrambled_is_equal(checkpoint, model, tmp_path):
@@ -178,7 +181,7 @@ def test_folded_and_scrambled_with_another_graph(rows, checkpoint, model, tmp_pa
     found, _ = verdict_on(checkpoint, saved(tmp_path / "b.onnx", wrong))
     assert (found.cause, found.weights) == ("graph", ())
     # the sigmoid goes into the last convolution of the block, whose output is the first wrong one
-    assert "first parts at layer2.0.bn3" in found.graph[0]
+    assert "the first difference is in layer2.0.bn3" in found.graph[0]
     assert f"what feeds it: layer2.0.bn1, layer2.0.bns.0, {NORM}, layer2.0.bns.2" in found.graph[0]
 
 

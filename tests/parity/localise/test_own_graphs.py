@@ -74,13 +74,13 @@ def test_a_graph_that_is_wrong_names_the_module(located):
     code, found = located(graph=True)
     assert code == 1 and found["cause"] == "graph"
     (line,) = found["graph"]
-    assert "first parts act (GELU): its input is right, its output is not" in line
+    assert "the first difference is in act (GELU): its input is right, its output is not" in line
 
 
 def test_both_are_told_apart(located):
     code, found = located(weight=True, graph=True)
     assert code == 1 and found["cause"] == "weights and graph"
-    assert "first parts act (GELU)" in found["graph"][0]
+    assert "the first difference is in act (GELU)" in found["graph"][0]
 
 
 def test_a_tensor_without_its_name_is_said(located):
@@ -92,4 +92,4 @@ def test_a_tensor_without_its_name_is_said(located):
 def test_the_terminal_names_it(right, run_cli, tmp_path):
     other = changed(right, tmp_path / "other.onnx", graph=True)
     done = run_cli("parity", NET, right, other, *SPEC, "--runtimes", "pytorch,onnx")
-    assert done.exit_code == 1 and "first parts act (GELU)" in " ".join(done.output.split())
+    assert done.exit_code == 1 and "the first difference is in act (GELU)" in " ".join(done.output.split())

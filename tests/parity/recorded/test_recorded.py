@@ -161,7 +161,10 @@ def test_the_first_module_that_is_wrong_is_named(outputs, judged):
     outputs["main/logits"] = outputs["main/logits"] * np.float32(1.01)
     found = judged(outputs)
     assert found.exit_code == 1
-    assert "first parts layer2.0.bn1 (BatchNorm2d): its input is right, its output is not" in found.stdout
+    assert (
+        "the first difference is in layer2.0.bn1 (BatchNorm2d): its input is right, its output is not"
+        in found.stdout
+    )
 
 
 def test_what_a_module_was_given_may_not_be_known(outputs, judged):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import os
 import stat
 from collections.abc import Iterator
+from pathlib import Path
 
 from triport.reference_models.errors import TriportError
 
@@ -57,7 +59,7 @@ class SourceFile:
             self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | flags, dir_fd=dir_fd)
             status = os.fstat(self._fd)
         except FileNotFoundError:
-            raise FormatError(f"{self.path}: no such file; check the path") from None
+            raise FormatError(f"{self.path}: no such file; {_hint(self.path)}") from None
         except PermissionError:
             raise FormatError(f"{self.path}: no permission to read the file") from None
         except (OSError, ValueError) as error:
@@ -164,6 +166,18 @@ class SourceFile:
                 f"{self.path}: {what} takes bytes {offset:,} to {offset + length:,}, but the file has "
                 f"{self.size:,}: it is truncated or damaged; get it again"
             )
+
+
+def _hint(path: str) -> str:
+    """Return what to do about a file that is not there: the names beside it that are like its own."""
+    folder, name = os.path.split(path)
+    try:
+        beside = [entry.name for entry in os.scandir(folder or ".")]
+    except (OSError, ValueError):
+        return "check the path"
+    close = difflib.get_close_matches(name, beside, n=3, cutoff=0.8)
+    shown = " or ".join(str(Path(folder, one)) for one in close if one.isprintable())
+    return f"did you mean {shown}?" if shown else "check the path"
 
 
 def stamp_of(status: os.stat_result) -> Stamp:

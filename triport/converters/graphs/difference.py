@@ -84,9 +84,7 @@ def _told_otherwise(found: Step, expected: Step, where: str, model: str) -> Iter
         yield f"a {found.op} {where}{_origin(found)}, {model} has a {expected.op}"
         return
     for name in sorted({*found.attributes, *expected.attributes}):
-        mine, theirs = (
-            step.attributes.get(name, _DEFAULTS.get(name, "nothing")) for step in (expected, found)
-        )
+        mine, theirs = (step.attributes.get(name, _DEFAULTS.get(name, "none")) for step in (expected, found))
         if mine != theirs:
             yield f"{name} {shown_value(theirs)} {where}, {model} has {shown_value(mine)}"
 

@@ -54,7 +54,7 @@ def _norm(node: Asked) -> Known | list[Known] | None:
         return None
     attributes: dict[str, Value] = {"epsilon": float(f"{node.told.get('epsilon', 1e-5):.6g}")}
     if node.told.get("training_mode", 0) or node.told.get("is_test") == 0:
-        attributes["training"] = 1.0
+        attributes["training mode"] = 1.0
     return [Step("norm", attributes, (x,), weight.path, node.origin, x.shape)]
 
 

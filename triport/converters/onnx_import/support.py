@@ -22,7 +22,9 @@ from .translate import Translation
 from .tree import flat
 from .values import Variable
 
-_NOTE = "of the file's own opset; every node was translated, nothing was run: convert compares the results"
+_NOTE = (
+    "Each node was translated from the file's own opset, and nothing was run: `convert` compares the results."
+)
 
 
 def reads(path: Path) -> bool:

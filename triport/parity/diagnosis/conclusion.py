@@ -49,8 +49,10 @@ def _outputs(sides: Sides) -> str:
             needed, allowed = further.worst.needed_tolerance, further.worst.tolerance
     if not np.isfinite(needed):
         return f"the outputs cannot be compared: {'; '.join(pair.notes) or 'some are NaN or Inf'}"
-    verdict = "equal" if pair.passed else "apart"
-    return f"the outputs are {verdict}: by {needed:.1e} of the largest, where noise allows {allowed:.1e}"
+    if needed == 0:
+        return "the outputs do not differ at all"
+    verdict = "are equal: they" if pair.passed else "are not equal: they"
+    return f"the outputs {verdict} differ by {needed:.1e} of the largest, and noise allows {allowed:.1e}"
 
 
 def _capital(sentence: str) -> str:

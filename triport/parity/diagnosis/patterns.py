@@ -101,8 +101,9 @@ def _rows_in_another_order(first: np.ndarray, second: np.ndarray) -> str:
     order = order_of_rows(first, second)
     if order is None:
         return ""
-    moved = [f"{place} is {old} of the first file" for place, old in enumerate(order) if place != old]
-    return f"has its rows in another order: class {', '.join(moved[:3])}{' ...' if len(moved) > 3 else ''}"
+    moved = [f"output {place} is the first file's {old}" for place, old in enumerate(order) if place != old]
+    more = f" and {len(moved) - 3} more" if len(moved) > 3 else ""
+    return f"has its rows in another order: {', '.join(moved[:3])}{more}"
 
 
 def order_of_rows(first: np.ndarray, second: np.ndarray) -> list[int] | None:

@@ -57,7 +57,7 @@ class RowsScore:
     def profile(self) -> str:
         """How images were prepared, as the file states it."""
         stated = {
-            name.removeprefix("preprocess "): value
+            name.removeprefix("preprocess ").removesuffix("_px"): value
             for name, value in self.rows.stated.items()
             if name.startswith("preprocess ")
         }

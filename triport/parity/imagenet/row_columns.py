@@ -245,5 +245,8 @@ def _stated(identity: Mapping[str, Any], place: int) -> dict[str, str]:
 
 
 def _text(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    if isinstance(value, list):
+        text = "/".join(map(str, value))
+    else:
+        text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
     return printable(text[:200])

@@ -25,5 +25,15 @@ def facts_of_rows(done: DoneWithRows) -> str:
     lines = [f"data: {note}" for note in done.notes]
     if done.differs_in:
         lines.append("A and B were not run alike:")
-    lines += [f"  {what}: {a or 'not stated'} and {b or 'not stated'}" for what, a, b in done.differs_in]
+    lines += [
+        f"  {_in_words(what)}: {a or 'not stated'} and {b or 'not stated'}" for what, a, b in done.differs_in
+    ]
     return escape("\n".join(lines))
+
+
+def _in_words(what: str) -> str:
+    """Return what is stated as a person says it: `preprocess resize_px` is the preprocessing's resize."""
+    if what == "weights_sha256":
+        return "weights (SHA-256)"
+    group, _, name = what.partition(" ")
+    return f"preprocessing, {name.removesuffix('_px')}" if group == "preprocess" else name or what

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -272,7 +271,7 @@ def _facts(request: Request, identity: dict[str, Any], dataset: ImageDataset) ->
     models = identity["models"]
 
     def of_models(*keys: str) -> str:
-        return json.dumps([[model[key] for key in keys] for model in models], sort_keys=True)
+        return "; ".join(", ".join(_in_words(model[key]) for key in keys) for model in models)
 
     return {
         "models": ", ".join(model["model"] for model in models),
@@ -280,12 +279,19 @@ def _facts(request: Request, identity: dict[str, Any], dataset: ImageDataset) ->
             digest for model in models for digest in (model["weights_sha256"], *model["data_sha256"])
         ),
         "runtime and device": of_models("runtime", "device"),
-        "versions": f"{of_models('versions')}, Pillow {identity['pillow']}",
+        "versions": f"{of_models('versions')}; Pillow {identity['pillow']}",
         "preprocessing": of_models("preprocess"),
         "images and labels (SHA-256)": dataset.fingerprint(),
         "options": f"--batch-size {request.batch_size}, --compare-preprocessing "
         f"{request.compare_preprocessing}, --allow-duplicates {request.allow_duplicates}",
     }
+
+
+def _in_words(stated: Any) -> str:
+    """Return what a model's identity has under one key; a table as its names and values."""
+    if isinstance(stated, dict):
+        return ", ".join(f"{name} {stated[name]}" for name in sorted(stated))
+    return str(stated)
 
 
 def _rows(

@@ -52,5 +52,5 @@ def verdict_of(
         )
     if max(high - measured, measured - low) > EQUAL_WITHIN_POINTS:
         same = "the same figure, but " if abs(difference) < 0.005 else ""
-        return Verdict("cannot tell", f"{same}cannot tell with {counted(images, 'image')} ({interval})")
+        return Verdict("cannot tell", f"{same}{counted(images, 'image')} cannot tell ({interval})")
     return Verdict("equal", f"equal: {published_percent:.2f} is within the {interval}")

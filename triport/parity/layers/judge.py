@@ -69,11 +69,11 @@ class Parting:
         at = self.step.name
         if self.inside is None:
             return (
-                f"{at} ({self.step.kind}): its output is wrong, and what it was given is not known; the last "
-                f"that is right is {self.after}"
+                f"in {at} ({self.step.kind}): its output is wrong, and what it was given is not known; the "
+                f"last that is right is {self.after}"
             )
         if self.inside:
-            return f"{at} ({self.step.kind}): its input is right, its output is not"
+            return f"in {at} ({self.step.kind}): its input is right, its output is not"
         return f"before {at} ({self.step.kind}): its input is wrong, and every module before it is right"
 
 

@@ -35,8 +35,8 @@ class Part:
         before = ", ".join(self.feeding[-SHOWN:]) or "the input"
         more = f" and {len(self.feeding) - SHOWN} more" if len(self.feeding) > SHOWN else ""
         return (
-            f"first parts at {self.module} (output {self.error:.1e}, allowed {self.allowed:.1e}): "
-            f"the fault is in it or between it and what feeds it: {before}{more}"
+            f"the first difference is in {self.module} (output {self.error:.1e}, allowed "
+            f"{self.allowed:.1e}): the fault is in it or between it and what feeds it: {before}{more}"
         )
 
 

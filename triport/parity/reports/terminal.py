@@ -201,7 +201,7 @@ def layers_line(layers: LayerReport) -> str:
         return f"{how}{_counted(layers)} within their own noise{_not_compared(layers)}{_of_no_kind(layers)}"
     step = layers.parting.step
     return (
-        f"{how}first parts {layers.parting} "
+        f"{how}the first difference is {layers.parting} "
         f"(input {_scientific(step.given_error)}, output {_scientific(step.error)}, "
         f"allowed {_scientific(step.tolerance)})"
     )
@@ -277,7 +277,8 @@ def verdict_of(reports: Sequence[ModelReport], *, files_differ: bool = False) ->
         if files_differ:
             shown = f"{counted(pairs, 'comparison')} within tolerance"
             return f"NOT equal: the files differ, by less than the logits show: {apart} ({shown})"
-        models = f"{'all ' if subjects > 1 else ''}{counted(subjects, 'file' if apart else 'model')}"
+        models = counted(subjects, "file" if apart else "model")
+        models = f"both {models[2:]}" if subjects == 2 else f"all {models}" if subjects > 2 else models
         but_for = "".join(
             f"; {report.model} in {label_of(pair)} but for {pair.but_for.whose} kernels of "
             f"{', '.join(pair.but_for.functions)}"
@@ -288,11 +289,12 @@ def verdict_of(reports: Sequence[ModelReport], *, files_differ: bool = False) ->
         shown = f"{counted(pairs, 'comparison')} within tolerance{but_for}"
         return f"Equal: {models}, {shown}{f'; {apart}' if apart else ''}"
     # a model that was checked on several inputs is as many checks
-    what = "models" if subjects == len(reports) else "checks"
+    kind = "files" if apart else "models"
+    what = kind if subjects == len(reports) else "checks"
     worst = []
     for report in failed:
         names = [pair.candidate for pair in report.candidates if not pair.passed]
-        at = "" if what == "models" else " at " + " x ".join(map(str, report.input_shape))
+        at = "" if what == kind else " at " + " x ".join(map(str, report.input_shape))
         if names:
             worst.append(f"{report.model}{at} ({', '.join(names)})")
     unequal = sum(any(not pair.passed for pair in report.candidates) for report in reports)
