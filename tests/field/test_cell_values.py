@@ -294,7 +294,7 @@ def test_a_sigmoid_that_is_nothing(build: Build, tmp_path: Path, expression: str
 
 @pytest.mark.field(
     case="an output of small numbers behind a sigmoid that is flat",
-    source="found by trying: the last state of an LSTM with lengths was called not equal, on inputs around 30",
+    source="found by trying: the last state of an LSTM with lengths, on inputs around 30",
     outcome="Equal, and the warning says which inputs, and that it is a rounding of ONNX Runtime's sigmoid.",
 )
 @pytest.mark.parametrize(("factor", "is_right"), [(1.0, True), (1.01, False)])

@@ -227,8 +227,8 @@ class Judge:
         if not within(feed.errors_of(self._run_copy(copies.imitating, feed.inputs)), allowed):
             return None
         note = (
-            f"MindSpore's CPU kernels approximate: {' and '.join(copies.names)}. The file is exact; a copy of "
-            "it with that approximation gives what MindSpore gives"
+            f"MindSpore's CPU kernels approximate: {' and '.join(copies.names)}. The file is exact; a "
+            "copy of it with that approximation gives what MindSpore gives"
         )
         ideal = Feed(feed.inputs, self._run_copy(copies.exact, feed.inputs), feed.is_edge)
         errors = ideal.errors_of(plain)
@@ -242,7 +242,7 @@ class Judge:
         )
 
     def _allowed_by_functions(self, ideal: Feed, shaken: onnx.ModelProto) -> list[float]:
-        """Return what each output may differ by where functions that are 1 at most are a rounding of 1 off."""
+        """Return what each output may differ by where bounded functions are a rounding of 1 off."""
         with beside(self.path, shaken) as path:
             session = open_session(path, None)  # whose random numbers are others in each run
             draws = [run_onnx(session, ideal.inputs) for _ in range(DRAWS)]

@@ -182,7 +182,7 @@ class _Pair:
         return None
 
     def _with_edges(self, ordinary: GraphVerdict, size: int | None) -> GraphVerdict:
-        """Compare on numbers at the edges as well, where both run them: what is worse there is the verdict."""
+        """Compare on numbers at the edges as well, where both run them: what is worse counts."""
         compared, results = [], [ordinary]
         for feed in iterate_edges(self._types_at(size), self.ranges, SEED):
             with suppress(RefusedError):
