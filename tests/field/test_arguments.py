@@ -194,7 +194,7 @@ BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for 
 
 @pytest.mark.field(
     case="a file beside the weights that cannot be read, or may be of other weights",
-    source="found by trying: broken YAML, aliases that grow, a folder with several downloads",
+    source="found by trying: broken YAML, aliases that grow, several downloads, mmengine's _base_",
     outcome="Converted, and the output says which file was not read and why.",
 )
 @pytest.mark.parametrize(
@@ -207,6 +207,9 @@ BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for 
         ("config.py", "model = dict(\n  depth=", "no Python"),
         ("config.yaml", "a: b\n" * 60_000, "KiB"),
         ("other.pth", "", "other weights lie beside it"),
+        ("mine.py", "_base_ = ['../r18.py']\nlr = 0.1\n", "mine.py: _base_ was not read"),
+        ("mine.py", "with read_base():\n    from .r18 import *\n", "mine.py: _base_ was not read"),
+        ("config.yaml", "_BASE_: ../r18.yaml\n", "config.yaml: _BASE_ was not read"),
     ],
 )
 def test_a_file_that_is_not_read(tmp_path, run_cli, name, text, why):

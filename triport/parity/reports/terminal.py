@@ -277,7 +277,10 @@ def verdict_of(reports: Sequence[ModelReport], *, files_differ: bool = False) ->
         if files_differ:
             shown = f"{counted(pairs, 'comparison')} within tolerance"
             return f"NOT equal: the files differ, by less than the logits show: {apart} ({shown})"
-        models = f"{'all ' if subjects > 1 else ''}{counted(subjects, 'file' if apart else 'model')}"
+        made = len({report.model for report in reports if report.weights.startswith("random seed")})
+        kinds = [(subjects - made, "file" if apart else "model"), (made, "model")]
+        counts = [counted(count, kind) for count, kind in kinds if count]
+        models = f"{'all ' if subjects > 1 else ''}{' and '.join(counts)}"
         but_for = "".join(
             f"; {report.model} in {label_of(pair)} but for {pair.but_for.whose} kernels of "
             f"{', '.join(pair.but_for.functions)}"
