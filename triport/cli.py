@@ -23,6 +23,7 @@ import click
 import triport
 from triport import commands
 from triport.commands.shared.command import DEBUG, TYPED, telling_options
+from triport.commands.shared.output import on_one_line
 from triport.commands.shared.streams import be_patient
 from triport.commands.shared.words import did_you_mean
 from triport.reference_models.errors import TriportError, counted
@@ -40,6 +41,9 @@ class BadInput(click.ClickException):
     """An error on its way to the terminal: printable, and of a length that a person can read."""
 
     exit_code = 2
+
+    def __init__(self, message: str) -> None:
+        super().__init__(on_one_line(message))
 
     def format_message(self) -> str:
         """Return the message without control characters of its own, which a file's names may hold."""

@@ -4,6 +4,7 @@ import argparse
 import functools
 import json
 
+import numpy
 import pytest
 import torch
 
@@ -102,9 +103,9 @@ def test_an_argument_of_a_model(model, dialect, argument, value, is_right):
 
 
 @pytest.mark.field(
-    case="arguments that are classes and functions of PyTorch",
+    case="arguments that are classes, layers and functions of PyTorch, or NumPy's numbers",
     source="torchvision: norm_layer=partial(BatchNorm2d, eps=0.001), act_layer=nn.SiLU in model_kwargs",
-    outcome="Read by their names, never called: exit 2 where they are not the model's.",
+    outcome="Read by their names and values, never called: exit 2 where they are not the model's.",
 )
 @pytest.mark.parametrize(
     ("argument", "value", "is_right"),
@@ -116,6 +117,12 @@ def test_an_argument_of_a_model(model, dialect, argument, value, is_right):
         ("norm_layer", functools.partial(torch.nn.BatchNorm2d, eps=1e-5), True),
         ("act_layer", torch.nn.SiLU, False),
         ("act_layer", torch.nn.ReLU, True),
+        ("act_layer", torch.nn.LeakyReLU(0.1), False),
+        ("act_layer", torch.nn.ReLU(inplace=True), True),
+        ("num_classes", numpy.int64(7), False),
+        ("num_classes", 7.0, False),
+        ("bn_eps", numpy.float32(1e-3), False),
+        ("bn_eps", numpy.float32(1e-5), True),
     ],
 )
 def test_an_argument_that_is_a_class(tmp_path, argument, value, is_right):
@@ -134,11 +141,11 @@ def test_an_argument_that_is_a_class(tmp_path, argument, value, is_right):
     outcome="Printed as not checked; asked for where it is an argument of the network; lr is quiet.",
 )
 def test_what_cannot_be_decided():
-    beside = {"args.my_trick": True, "args.lr": 0.1, "args.epochs": 90, "args.mean": "[0.5, 0.5, 0.5]"}
+    beside = {"args.my_trick": True, "args.lr": 0.1, "args.epochs": 90, "mean": "[0.5, 0.5, 0.5]"}
     found = identify(hollow("res2net_digits", "timm", statements=beside))
     assert [one.holds for one in found.judgements] == [Holds.UNCHECKED] * 2
     assert found.notes[0].startswith("not checked: args.my_trick (True): nothing here says")
-    assert found.notes[1].startswith("not checked: args.mean ([0.5, 0.5, 0.5]): how images are prepared")
+    assert found.notes[1].startswith("not checked: mean ([0.5, 0.5, 0.5]): how images are prepared")
     with pytest.raises(IdentifyError, match=r"my_trick says 'True'.* is not known here"):
         identify(hollow("res2net_digits", "timm", statements={"model_kwargs.my_trick": True}))
 
@@ -187,7 +194,7 @@ BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for 
 
 @pytest.mark.field(
     case="a file beside the weights that cannot be read, or may be of other weights",
-    source="found by trying: broken YAML, aliases that grow, a folder with several downloads",
+    source="found by trying: broken YAML, aliases that grow, several downloads, mmengine's _base_",
     outcome="Converted, and the output says which file was not read and why.",
 )
 @pytest.mark.parametrize(
@@ -200,6 +207,9 @@ BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for 
         ("config.py", "model = dict(\n  depth=", "no Python"),
         ("config.yaml", "a: b\n" * 60_000, "KiB"),
         ("other.pth", "", "other weights lie beside it"),
+        ("mine.py", "_base_ = ['../r18.py']\nlr = 0.1\n", "mine.py: _base_ was not read"),
+        ("mine.py", "with read_base():\n    from .r18 import *\n", "mine.py: _base_ was not read"),
+        ("config.yaml", "_BASE_: ../r18.yaml\n", "config.yaml: _BASE_ was not read"),
     ],
 )
 def test_a_file_that_is_not_read(tmp_path, run_cli, name, text, why):

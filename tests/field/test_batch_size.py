@@ -88,6 +88,9 @@ def test_a_number_that_was_the_batch_size(
         ("x * 2 if x.shape[0] <= 100 else x * 3", 101),
         pytest.param("x * 2 if len(x) == 200 else x * 3", 200, marks=pytest.mark.slow),
         ("x[:300] * 2", 301),
+        ("x * float(x.shape[0] == 6)", 6),
+        ("x * 2 if x.shape[0] % 8 == 0 else x", 8),
+        pytest.param("x * 2 if len(x) in (7, 9) else x", 7, marks=pytest.mark.slow),
     ],
 )
 def test_a_branch_for_many_images(build: Build, tmp_path: Path, branch: str, seen_at: int) -> None:

@@ -293,6 +293,25 @@ def test_a_sigmoid_that_is_nothing(build: Build, tmp_path: Path, expression: str
 
 
 @pytest.mark.field(
+    case="an output of small numbers behind a sigmoid that is flat",
+    source="found by trying: the last state of an LSTM with lengths, on inputs around 30",
+    outcome="Equal, and the warning says which inputs, and that it is a rounding of ONNX Runtime's sigmoid.",
+)
+@pytest.mark.parametrize(("factor", "is_right"), [(1.0, True), (1.01, False)])
+def test_a_flat_sigmoid(build: Build, tmp_path: Path, factor: float, is_right: bool) -> None:
+    nodes = [
+        helper.make_node("Mul", ["input", "k"], ["m"]),
+        helper.make_node("Clip", ["m", "", "top"], ["c"]),
+        helper.make_node("Sigmoid", ["c"], ["output"]),
+    ]
+    constants = {"k": np.array(factor, np.float32), "top": np.array(-9.0, np.float32)}
+    cell = build("ops.sigmoid(ops.minimum(x, -9.0))")
+    found = compare_nodes(cell, nodes, (4, 50), tmp_path / "x.onnx", constants=constants)
+    assert found.passed == is_right
+    assert ("by a rounding of 1" in found.note) == is_right
+
+
+@pytest.mark.field(
     case="a file that is wrong where MindSpore overflows elsewhere",
     source="the counterpart: an infinity must not excuse another difference",
     outcome="Not equal: what is finite is compared, and infinities of another cause are no overflow.",

@@ -10,8 +10,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from click.testing import CliRunner
 
 from tests.converters.checkpoints import dialect_of, named_arrays, write_arrays, write_random
+from triport.cli import main
+from triport.converters.convert import SHIPPED
 from triport.reference_models.spec import get_model
 
 ROOT = Path(__file__).parents[2]
@@ -466,3 +469,30 @@ def test_a_dash_as_an_output(option, checkpoint, tmp_path, run_cli, monkeypatch)
     refused = run_cli("evaluate", checkpoint, "--data", "data", option, "-")
     assert refused.exit_code == 2 and "does not write to standard output" in refused.stderr
     assert not (tmp_path / "-").exists()
+
+
+@pytest.mark.field(
+    case="a file's name with a line break, whose second line looks like a result",
+    source="found by trying: the output said what the name of the file said",
+    outcome="The name is on one line wherever it is printed, in messages too.",
+)
+@pytest.mark.parametrize("command", ["inspect", "convert", "an error"])
+def test_a_line_break_in_a_name(tmp_path, run_cli, command):
+    name = "a.ckpt\n  round trip  bit-equal"
+    path = tmp_path / name
+    path.write_bytes(SHIPPED.read_bytes()[: 9999 if command == "an error" else None])
+    output = ("--to", "mindspore", "-o", tmp_path / "out.ckpt") if command == "convert" else ()
+    done = run_cli("convert" if command == "convert" else "inspect", path, *output)
+    printed = done.stderr if command == "an error" else done.stdout
+    assert "a.ckpt\\n  round trip" in printed and name not in printed
+
+
+@pytest.mark.field(
+    case="standard input that ends too early",
+    source="found by trying: the message named a temporary file that was gone",
+    outcome="The message says standard input, and what is wrong with it.",
+)
+def test_truncated_standard_input():
+    done = CliRunner().invoke(main, ["inspect", "-"], input=SHIPPED.read_bytes()[:9999])
+    assert done.exit_code == 2
+    assert done.output.startswith("Error: standard input: ") and "truncated" in done.output

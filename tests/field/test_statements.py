@@ -7,6 +7,7 @@ import json
 import pathlib
 import types
 
+import numpy
 import pytest
 import torch
 from safetensors.numpy import save_file
@@ -200,6 +201,10 @@ IN_OTHER_PLACES = {
     "as an Enum": {"arch": Backbones.BLUR},
     "in a named tuple": {"config": Trained("resnetblur18", 0.1)},
     "in an object with slots": {"config": Slotted("resnetblur18")},
+    "in a list of dicts": {"cfg": [{"arch": "resnetblur18"}]},
+    "in a list of pairs": {"cfg": [("arch", "resnetblur18"), ("lr", 0.1)]},
+    "as a text of NumPy's": {"arch": numpy.str_("resnetblur18")},
+    "in an array of texts": {"arch": numpy.array(["resnetblur18"])},
 }
 
 

@@ -357,7 +357,9 @@ def _compared(
         return compare_outputs(reference.outputs, outputs, reference.allowed, reference.unsure)
     except ComparisonError as error:
         what = getattr(runner, "what", candidate.name)
-        raise ParityError(f"{what}: {error}. Compare files of one model and as many classes") from error
+        raise ParityError(
+            f"{what}: {error}. Compare what gives the same outputs: one model, as many classes"
+        ) from error
 
 
 def _with_what_follows(

@@ -1,9 +1,10 @@
-"""How the program was started, so that a hint can be typed as it stands."""
+"""How the program was started, so that a hint can be typed as it stands, and what it was given as input."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 INSTALLED = "triport"
 FROM_CHECKOUT = "python cli.py"
@@ -33,3 +34,16 @@ def as_started(text: str) -> str:
         return text
     # torchrun takes a file or a module
     return text.replace(FROM_CHECKOUT, _name).replace(" cli.py ", " -m triport ")
+
+
+_kept_inputs: list[Path] = []
+
+
+def keep_input(path: Path) -> None:
+    """Remember the file in which standard input is kept, whose name means nothing to a reader."""
+    _kept_inputs.append(path)
+
+
+def kept_inputs() -> list[Path]:
+    """Return the files in which standard input is kept."""
+    return list(_kept_inputs)

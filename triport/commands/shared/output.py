@@ -12,7 +12,9 @@ from typing import Any
 
 import click
 
-from .command import is_quiet
+from triport.reference_models.program import kept_inputs
+
+from .command import TYPED, is_quiet
 
 
 def emit(value: Any, json_path: str | None, show: Callable[[], None]) -> None:
@@ -48,7 +50,26 @@ def print_pieces(*pieces: Any) -> None:
 
 def print_lines(lines: Iterable[str]) -> None:
     """Print lines of text, without the control characters that a name in them may have."""
-    click.echo("\n".join(map(_escaped, lines)))
+    click.echo("\n".join(_escaped(on_one_line(line)) for line in lines))
+
+
+def on_one_line(text: str) -> str:
+    """Return a text in which each name that was typed is on one line, and standard input has its name.
+
+    A name with a line break in it would otherwise begin a line that says whatever it likes.
+    """
+    for name, shown in _shown_names():
+        text = text.replace(name, shown)
+    return text
+
+
+def _shown_names() -> list[tuple[str, str]]:
+    """Return what names of files may not be printed as they are, the longest first, and what is printed."""
+    context = click.get_current_context(silent=True)
+    typed = context.find_root().meta.get(TYPED, ()) if context is not None else ()
+    broken = {name for word in typed if "\n" in word for name in (word, str(Path(word)), Path(word).name)}
+    found = [(name, name.replace("\n", "\\n")) for name in sorted(broken, key=len, reverse=True)]
+    return [*((str(path), "standard input") for path in kept_inputs()), *found]
 
 
 class _Printable:
@@ -60,7 +81,11 @@ class _Printable:
     def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
         from rich.segment import Segment
 
-        piece = console.render_str(self._piece) if isinstance(self._piece, str) else self._piece
+        piece = self._piece
+        if isinstance(piece, str):
+            piece = console.render_str(on_one_line(piece))
+        elif isinstance(getattr(piece, "title", None), str):
+            piece.title = on_one_line(piece.title)
         for text, style, control in console.render(piece, options):
             yield Segment(text if control else _escaped(text), style, control)
 

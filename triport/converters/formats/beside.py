@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+from triport.converters.formats.numpy_arrays import PickledArray, plain_value
 from triport.converters.formats.pickled_values import FUNCTION, Global, Opaque
 from triport.converters.formats.tensors import short
 
@@ -55,13 +56,17 @@ def _leaves(value: Any, path: tuple[str, ...], depth: int) -> Iterator[tuple[str
         value = value.decode("utf-8", "replace")
     if isinstance(value, Global):
         value = str(value)
+    if isinstance(value, PickledArray):
+        value = plain_value(value)
     if isinstance(value, Opaque):
+        if _is_a_layer(value):
+            yield ".".join(path), str(value.kind)
         if isinstance(value.attributes.get(FUNCTION), Global):
             yield ".".join(path), str(value.attributes[FUNCTION])
         # an Enum of one value and a Path of one part say what they are of; a named tuple has fields
         value = value.attributes or _arguments(value)
     if isinstance(value, list | tuple):
-        yield from _of_list(value, path)
+        yield from _of_list(value, path, depth)
         return
     if not isinstance(value, dict):
         yield ".".join(path), value
@@ -81,12 +86,26 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, float) or (isinstance(value, int) and value.bit_length() < _MAX_BITS)
 
 
+def _is_a_layer(value: Opaque) -> bool:
+    """Whether an object is a layer of PyTorch, such as an activation: its class says what it computes."""
+    return value.kind.module.startswith("torch.nn.modules.") and "_modules" in value.attributes
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str)
+
+
 def _arguments(value: Opaque) -> Any:
     arguments = value.arguments[0] if len(value.arguments) == 1 else value.arguments
     return arguments if isinstance(arguments, str | bytes | list | tuple) else {}
 
 
-def _of_list(value: Sequence[Any], path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+def _of_list(value: Sequence[Any], path: tuple[str, ...], depth: int) -> Iterator[tuple[str, Any]]:
+    for index, item in enumerate(value[:_MAX_LISTED]):
+        if isinstance(item, dict | Opaque) and depth < _MAX_DEPTH:
+            yield from _leaves(item, (*path, str(index)), depth + 1)
+    if value and len(value) <= _MAX_WORDS and all(map(_is_pair, value)):  # dict(...).items()
+        yield from _leaves(dict(value), path, depth + 1)
     texts = [item for item in value[:_MAX_WORDS] if isinstance(item, str)]
     if len(texts) > 1 and any(text.startswith("--") for text in texts):  # the words of a command
         yield ".".join(path), shlex.join(texts)

@@ -8,6 +8,7 @@ Source: numpy/_core/src/multiarray/methods.c (array_reduce) and descriptor.c (ar
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +40,7 @@ _DTYPES = {
 _MULTIARRAY = ("numpy.core.multiarray", "numpy._core.multiarray", "numpy.core.numeric", "numpy._core.numeric")
 _ARRAY = Global("numpy", "ndarray")
 _ORDERS = ("<", ">", "|", "=")
+_MAX_PLAIN_BYTES = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +88,22 @@ def numpy_state(target: Opaque, state: Any) -> None:
         _stated(target, *state[1:])
     elif isinstance(target, PickledDtype) and type(state) is tuple and not target.order:
         target.order.extend(order for order in state[1:2] if order in _ORDERS)
+
+
+def plain_value(array: PickledArray) -> Any:
+    """Return a small array of numbers or texts as Python's own, a list where it has axes; else None."""
+    import numpy as np
+
+    shape, dtype, _, data = array.state[0] if array.state else ((), None, False, None)
+    if not isinstance(dtype, PickledDtype) or not dtype.order or not isinstance(data, bytes):
+        return None
+    is_text = re.fullmatch(r"U[1-9]\d{0,3}", dtype.code) is not None
+    if len(data) > _MAX_PLAIN_BYTES or not (is_text or dtype.code in _DTYPES):
+        return None
+    try:
+        return np.frombuffer(data, np.dtype(dtype.order[0] + dtype.code)).reshape(shape).tolist()
+    except (ValueError, UnicodeDecodeError):  # bytes that are not as many as it needs, or no characters
+        return None
 
 
 def arrays_as_tensors(root: Any, path: str) -> dict[str, ArrayTensor]:

@@ -62,7 +62,7 @@ HARMLESS = frozenset(
         *("drop", "drop_rate", "drop_path", "drop_path_rate", "drop_block_rate", "drop_block", "dropout"),
         *("drop_connect", "drop_connect_rate", "stochastic_depth_prob", "keep_prob", "proj_drop_rate"),
         *("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "pretrained_strict", "checkpoint_path"),
-        *("zero_init_residual", "zero_init_last", "progress", "img_size", "image_size", "input_size"),
+        *("zero_init_residual", "zero_init_last", "progress"),
         *("scriptable", "exportable", "no_jit", "cache_dir", "norm_eval", "frozen_stages", "with_cp"),
         *("init_cfg", "out_indices", "bn_momentum", "bn_mom", "norm_momentum", "grad_checkpointing"),
         *("head_init_scale", "head_init_bias", "weight_init", "init_values", "memory_efficient", "topk"),
@@ -112,7 +112,10 @@ _OF_TRAINING = frozenset(
     )
 )
 _PREPARATION = frozenset(
-    ("mean", "std", "crop_pct", "interpolation", "crop_mode", "image_mean", "image_std", "resize_size")
+    (
+        *("mean", "std", "crop_pct", "interpolation", "crop_mode", "image_mean", "image_std", "resize_size"),
+        *("img_size", "image_size", "input_size"),
+    )
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from enum import Enum
 from typing import NamedTuple
@@ -58,7 +59,8 @@ def judge(statement: Statement, spec: ModelSpec, num_classes: int, runtime: Runt
         return _judgement(statement, right, f"its head has {num_classes} classes")
     if statement.about == "epsilon":
         found = epsilons(spec)
-        return _judgement(statement, found == {statement.value}, f"{spec.name} has {_numbers(found)}")
+        right = all(math.isclose(one, float(statement.value), rel_tol=1e-6) for one in found)  # a float32
+        return _judgement(statement, bool(found) and right, f"{spec.name} has {_numbers(found)}")
     if statement.about == "activation":
         used = activations(spec)
         right = activation_of(str(statement.value)) in used

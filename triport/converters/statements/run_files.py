@@ -18,6 +18,7 @@ from triport.converters.statements.config_file import NAME, is_of, publishers
 from triport.converters.statements.preprocessing_files import TRANSFORMERS_NAME
 from triport.converters.statements.statement import Statement
 from triport.converters.statements.tables_in_text import (
+    BASE,
     MAX_CHARACTERS,
     NotATableError,
     json_table,
@@ -34,8 +35,8 @@ _STEMS = (
 _READERS = {".json": json_table, ".yaml": yaml_table, ".yml": yaml_table, ".py": python_table}
 # folders that hold nothing but the checkpoints of the run above them
 _OF_CHECKPOINTS = ("checkpoints", "weights", "ckpts", "ckpt", "models", "checkpoint")
-# an assignment of mmengine's configurations
-_A_MODEL = re.compile(rb"^model\s*=\s*dict\(", re.MULTILINE)
+# an assignment of mmengine's configurations, and what they build on
+_A_MODEL = re.compile(rb"^(model\s*=\s*dict\(|_base_\s*=|with read_base\()", re.MULTILINE)
 _MAX_LISTED = 2000
 _MAX_READ = 8
 
@@ -58,6 +59,8 @@ def read(checkpoint: Checkpoint) -> Iterator[Statement]:
             continue
         if file.name == NAME and publishers(table):
             continue
+        for key in [key for key in table if str(key).lower() == BASE]:
+            yield Statement(f"{name}: {key}", "unread", "another configuration, of which it is a change")
         plain = stated_beside({key: value for key, value in table.items() if key != "model_name"})
         for statement in stated_by_script(plain, plain, f"{name}: ", first=0):
             # anybody's words for a model need not be an architecture's name

@@ -124,7 +124,8 @@ def undecided_in(values: Mapping[str, object], prefix: str = "", first: int = 0)
     """
     for path, value in values.items():
         parts = entry_parts(path)
-        if path.endswith(f".{COUNT}") or value is None or len(parts) <= first:
+        is_outside = len(parts) <= first and not is_preparation(parts[-1])
+        if path.endswith(f".{COUNT}") or value is None or is_outside:
             continue
         if _about(parts, value, is_count=False) is not None or argument_name(parts):
             continue
@@ -233,8 +234,8 @@ def _about(
     is_activation = key in _ACTIVATION_KEYS or ".".join(parts[-2:]) == "act_cfg.type"
     if isinstance(value, str) and is_activation:
         return ("activation", value) if activation_of(value) else None
-    if isinstance(value, int | str) and key in _CLASSES_KEYS and str(value).isdecimal() and int(value):
-        return "classes", int(value)
+    if key in _CLASSES_KEYS and (count := number_in(value)) and count.is_integer():
+        return "classes", int(count)
     is_epsilon = key in _EPSILON_KEYS or (key == "eps" and len(parts) > 1 and parts[-2] in _NORM_PLACES)
     if is_epsilon and (number := number_in(value)) is not None:
         return "epsilon", number

@@ -13,6 +13,8 @@ import shlex
 from collections.abc import Callable
 from typing import Any
 
+# what mmengine and detectron2 call the configurations that one is a change of
+BASE = "_base_"
 MAX_CHARACTERS = 1 << 18
 _MAX_ALIASES = 20  # of YAML: each may stand for all that the one before stands for
 _YAML = re.compile(r"^[\w\"'-][^\n:]{0,60}:(\s|$)", re.MULTILINE)
@@ -69,7 +71,7 @@ def yaml_table(text: str) -> dict[str, Any]:
 
 
 def python_table(text: str) -> dict[str, Any]:
-    """Read the literals that a Python configuration assigns at its first level.
+    """Read the literals that a Python configuration assigns at its first level, and that it builds on others.
 
     Raises:
         NotATableError: it is no Python.
@@ -85,7 +87,8 @@ def python_table(text: str) -> dict[str, Any]:
         }
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise NotATableError(f"no Python: {error}") from error
-    return {name: value for name, value in assigned.items() if value is not None}
+    bases = {BASE: "read_base()"} if any(isinstance(one, ast.With) for one in body) else {}
+    return bases | {name: value for name, value in assigned.items() if value is not None}
 
 
 def _namespace(text: str) -> dict[str, Any]:

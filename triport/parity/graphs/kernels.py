@@ -9,6 +9,7 @@ one with exact operators, in float64, what the file itself gives: ONNX Runtime a
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -62,12 +63,22 @@ FORMULAS: dict[str, Formula] = {
 ONLY_FLOAT32 = ("Elu",)
 
 
+# Functions whose results are 1 at most: no library computes them to more than a rounding of 1, however small
+# the result is
+BOUNDED = ("Sigmoid", "Softmax", "Tanh")
+ROUNDING_OF_ONE = 2.0**-23
+
+
 class Copies(NamedTuple):
-    """A graph with MindSpore's approximations, what these are, and the same graph with exact functions."""
+    """A graph with MindSpore's approximations, what these are, and the same graph with exact functions.
+
+    In `shaken`, None where nothing is to shake, each run has those that are bounded a rounding off.
+    """
 
     imitating: onnx.ModelProto
     names: list[str]
     exact: onnx.ModelProto
+    shaken: onnx.ModelProto | None
 
 
 class _Graph(NamedTuple):
@@ -92,8 +103,8 @@ def as_mindspore_computes(model: onnx.ModelProto) -> Copies | None:
         },
         next(one.version for one in model.opset_import if one.domain in ("", "ai.onnx")),
     )
-    imitating, exact = (onnx.ModelProto() for _ in range(2))
-    for copy in (imitating, exact):
+    imitating, exact, shaken = (onnx.ModelProto() for _ in range(3))
+    for copy in (imitating, exact, shaken):
         copy.CopyFrom(model)
         del copy.graph.node[:]
     names: list[str] = []
@@ -101,8 +112,12 @@ def as_mindspore_computes(model: onnx.ModelProto) -> Copies | None:
         found = _replaced(node, graph)
         imitating.graph.node.extend([node] if found is None else found[1])
         exact.graph.node.extend([node] if found is None else _in_float64(node))
+        shaken.graph.node.extend([node] if found is None else _in_float64(node, is_shaken=True))
         names += [] if found is None else [found[0]]
-    return Copies(imitating, list(dict.fromkeys(names)), exact) if names else None
+    if not names:
+        return None
+    has_bounded = len(shaken.graph.node) > len(exact.graph.node)
+    return Copies(imitating, list(dict.fromkeys(names)), exact, shaken if has_bounded else None)
 
 
 def overflowing(model: onnx.ModelProto) -> onnx.ModelProto | None:
@@ -133,8 +148,11 @@ def overflowing(model: onnx.ModelProto) -> onnx.ModelProto | None:
     return copy
 
 
-def _in_float64(node: onnx.NodeProto) -> list[onnx.NodeProto]:
-    """Return the nodes that compute a function in float64, and round its result."""
+def _in_float64(node: onnx.NodeProto, *, is_shaken: bool = False) -> list[onnx.NodeProto]:
+    """Return the nodes that compute a function in float64, and round its result.
+
+    With `is_shaken`, the result of a bounded one is a rounding of 1 off, at random.
+    """
     if node.op_type not in FORMULAS or node.op_type in ONLY_FLOAT32:
         return [node]
     steps = Steps(f"{node.output[0]}/wide", 0)
@@ -145,6 +163,12 @@ def _in_float64(node: onnx.NodeProto) -> list[onnx.NodeProto]:
     else:
         attributes = {one.name: helper.get_attribute_value(one) for one in node.attribute}
         found = steps.add(node.op_type, wide, **attributes)
+    if is_shaken and node.op_type in BOUNDED:
+        bound = ROUNDING_OF_ONE
+        seed = float(zlib.crc32(node.output[0].encode()) >> 8)
+        found = steps.add(
+            "Add", found, steps.add("RandomUniformLike", found, low=-bound, high=bound, seed=seed)
+        )
     steps.add("Cast", found, output=node.output[0], to=FLOAT)
     return steps.nodes
 

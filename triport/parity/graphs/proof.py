@@ -182,8 +182,8 @@ class _Pair:
         return None
 
     def _with_edges(self, ordinary: GraphVerdict, size: int | None) -> GraphVerdict:
-        """Compare on numbers at the edges as well, where both run them: what differs there is the verdict."""
-        compared = []
+        """Compare on numbers at the edges as well, where both run them: what is worse counts."""
+        compared, results = [], [ordinary]
         for feed in iterate_edges(self._types_at(size), self.ranges, SEED):
             with suppress(RefusedError):
                 found, references = self.judge.run_file(feed.arrays), self.judge.run_mindspore(feed.arrays)
@@ -191,7 +191,12 @@ class _Pair:
                 if not result.passed:
                     return replace(result, feed=feed.what)
                 compared.append(feed.what)
-        return replace(ordinary, edges=tuple(compared))
+                results.append(replace(result, feed=feed.what))
+        worst = max(results, key=lambda one: SEVERITY.index(one.verdict))
+        notes: dict[str, str] = {}
+        for one in results:
+            notes.setdefault(one.note, f"on {one.feed}: {one.note}" if one.feed else one.note)
+        return replace(worst, edges=tuple(compared), note=". ".join(filter(None, notes.values())))
 
     def _types_at(self, size: int | None) -> list[TensorType]:
         if size is None:

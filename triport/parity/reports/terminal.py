@@ -277,8 +277,12 @@ def verdict_of(reports: Sequence[ModelReport], *, files_differ: bool = False) ->
         if files_differ:
             shown = f"{counted(pairs, 'comparison')} within tolerance"
             return f"NOT equal: the files differ, by less than the logits show: {apart} ({shown})"
-        models = counted(subjects, "file" if apart else "model")
-        models = f"both {models[2:]}" if subjects == 2 else f"all {models}" if subjects > 2 else models
+        made = len({report.model for report in reports if report.weights.startswith("random seed")})
+        kinds = [(subjects - made, "file" if apart else "model"), (made, "model")]
+        counts = [counted(count, kind) for count, kind in kinds if count]
+        models = " and ".join(counts)
+        if len(counts) == 1 and subjects > 1:
+            models = f"both {models[2:]}" if subjects == 2 else f"all {models}"
         but_for = "".join(
             f"; {report.model} in {label_of(pair)} but for {pair.but_for.whose} kernels of "
             f"{', '.join(pair.but_for.functions)}"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from triport.converters.sources.located import Asked, Located, SourceError
 from triport.converters.sources.store import check_size
+from triport.reference_models.program import keep_input
 
 FORM = "-"
 
@@ -29,6 +30,7 @@ def bring(text: str, asked: Asked) -> Located:
     folder = Path(tempfile.mkdtemp(prefix="triport-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     path = folder / _NAME
+    keep_input(path)
     size = 0
     asked.tell("reading standard input")
     with path.open("wb") as file:
