@@ -1,5 +1,6 @@
 """Mutated graphs: a few of them here, many by `python fuzz/mutated.py`; and that a broken promise is seen."""
 
+import functools
 import random
 
 import numpy as np
@@ -37,6 +38,26 @@ def test_a_long_row_is_not_written_out_while_shapes_are_inferred():
     graph = onnx.helper.make_graph([node], "graph", [x], [y])
     opset = [onnx.helper.make_opsetid("", 17)]
     assert source(onnx.helper.make_model(graph, opset_imports=opset).SerializeToString()) == "written"
+
+
+def test_a_long_row_within_a_branch_is_not_written_out():
+    """Inference did not come back from a branch that states 2**63 - 1 elements of a sum's operand."""
+    helper = onnx.helper
+    info = functools.partial(helper.make_tensor_value_info, elem_type=onnx.TensorProto.FLOAT)
+    branches = {
+        "then_branch": helper.make_graph([], "then", [], [info("a", shape=[4])]),
+        "else_branch": helper.make_graph(
+            [helper.make_node("Add", ["b"], ["c"])], "else", [], [info("b", shape=[2**63 - 1])]
+        ),
+    }
+    nodes = [
+        helper.make_node("ReduceSum", ["x"], ["sum"], keepdims=0),
+        helper.make_node("Greater", ["sum", "sum"], ["is_more"]),
+        helper.make_node("If", ["is_more"], ["y"], **branches),
+    ]
+    graph = helper.make_graph(nodes, "graph", [info("x", shape=None)], [info("y", shape=None)])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    assert source(model.SerializeToString()) == "refused"
 
 
 @pytest.mark.parametrize(

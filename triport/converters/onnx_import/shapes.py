@@ -100,9 +100,15 @@ def _by_onnx(proto: Any, known: Mapping[str, np.ndarray]) -> Any:
 
 
 def _has_long_row(graph: Any) -> bool:
-    """Return whether an input has one long axis: onnx keeps a record of each element of what may be sizes."""
-    shapes = (value.type.tensor_type.shape.dim for value in graph.input)
-    return any(len(dims) == 1 and dims[0].dim_value > _LONGEST_ROW for dims in shapes)
+    """Return whether a stated value, of a branch too, has one long axis.
+
+    onnx keeps a record of each element of what may be sizes.
+    """
+    stated = (*graph.input, *graph.value_info, *graph.output)
+    shapes = (value.type.tensor_type.shape.dim for value in stated)
+    return any(len(dims) == 1 and dims[0].dim_value > _LONGEST_ROW for dims in shapes) or any(
+        _has_long_row(inner) for node in graph.node for inner in inner_graphs(node)
+    )
 
 
 def _without(proto: Any, names: set[str]) -> Any:
