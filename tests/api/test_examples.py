@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from docs.generate import API_MODULES
+from docs.api_page import MODULES
 
 EXAMPLES = [
     test
-    for name in API_MODULES
+    for name in ("triport", *MODULES)
     for test in doctest.DocTestFinder(exclude_empty=True).find(importlib.import_module(name), name)
     if test.examples
 ]

@@ -267,7 +267,7 @@ WRONG = {
     ),
     "no bias": (
         lambda m: node_of(m, "fc.weight").input.remove("fc.bias"),
-        "bias nothing at fc, res2net_digits has 1",
+        "bias none at fc, res2net_digits has 1",
     ),
     "a bias twice": (
         lambda m: (
