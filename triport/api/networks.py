@@ -26,7 +26,6 @@ from triport.converters.networks.arguments import (
 )
 from triport.converters.networks.factories import Made, make
 from triport.converters.networks.given import Given, runtime_of
-from triport.converters.networks.input_specs import spec_of
 
 from .arguments import ArgumentError, Progress
 from .models import Model
@@ -59,6 +58,8 @@ def input_texts(inputs: Sequence[Any]) -> tuple[str, ...]:
     """
     if isinstance(inputs, str):
         raise ArgumentError(f"inputs={inputs!r}: expected a list, with one text for each input")
+    from triport.converters.networks.input_specs import spec_of
+
     return tuple(one.strip() if isinstance(one, str) else str(spec_of(one)) for one in inputs)
 
 
