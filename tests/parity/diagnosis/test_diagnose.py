@@ -1,5 +1,6 @@
 """Files that lost something on the way, each with one known cause: the diagnosis names it and no other."""
 
+import html
 import json
 import shutil
 
@@ -53,7 +54,7 @@ def test_the_cause_is_named_and_no_other(right, damage, tmp_path, run_cli):
     last = done.stdout.rstrip().splitlines()[-1]
     assert words in last
     assert "and nothing else that was compared" in last
-    assert words in page.read_text()
+    assert words in html.unescape(page.read_text())
     assert json.loads(report.read_text())["causes"] == [aspect]
 
 
