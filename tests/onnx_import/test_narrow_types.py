@@ -8,7 +8,8 @@ import pytest
 
 from tests.onnx_import.source_runs import written
 from triport.converters.onnx_import.reading import model_of
-from triport.parity.imported.convert import convert_to_source
+from triport.converters.onnx_import.written import write
+from triport.parity.imported.convert import convert_to_source, proven
 from triport.parity.imported.exact import InDouble
 from triport.parity.judge.tolerance import FLOAT16, FLOAT32
 
@@ -43,7 +44,31 @@ STORED = model([make("Cast", ["w"], ["wide"], to=FLOAT), make("MatMul", ["x", "w
 def test_float16_within_is_judged_as_float16(tmp_path):
     path = tmp_path / "half.onnx"
     onnx.save(COMPUTED, path)
-    assert convert_to_source(path, tmp_path / "out", "pytorch").passed
+    done = convert_to_source(path, tmp_path / "out", "pytorch")
+    assert done.passed
+    assert any("within 3.9e-03 of their largest value count as equal" in note for note in done.notes)
+
+
+def test_a_fault_in_what_float16_computes_is_found(tmp_path):
+    """Weights that are 2 % off are more than float16 rounds, and the source is not proven."""
+    other = onnx.ModelProto()
+    other.CopyFrom(COMPUTED)
+    weight = onnx.numpy_helper.to_array(other.graph.initializer[0]) * np.float16(1.02)
+    other.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(weight, "w"))
+    path = tmp_path / "other.onnx"
+    onnx.save(other, path)
+    source = written(COMPUTED)
+    write(tmp_path, source)
+    trials, *_ = proven(path, model_of(COMPUTED, path), source, tmp_path, "pytorch")
+    assert not any(each.passed for each in trials)
+
+
+def test_what_is_stored_alone_hides_nothing(tmp_path):
+    path = tmp_path / "stored.onnx"
+    onnx.save(STORED, path)
+    done = convert_to_source(path, tmp_path / "out", "pytorch")
+    assert done.passed
+    assert done.notes == ()
 
 
 @pytest.mark.parametrize(("proto", "arithmetic"), [(COMPUTED, FLOAT16), (STORED, FLOAT32)])

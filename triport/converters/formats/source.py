@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import itertools
 import os
 import stat
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 from triport.reference_models.errors import TriportError
 
 CHUNK_BYTES = 128 * 1024
+_MOST_COMPARED = 1000  # names that one which is not there is compared with
 PIECE_BYTES = (
     1024 * 1024
 )  # what one buffer holds while a payload is copied: faster than small ones, still in the cache
@@ -172,7 +174,8 @@ def _hint(path: str) -> str:
     """Return what to do about a file that is not there: the names beside it that are like its own."""
     folder, name = os.path.split(path)
     try:
-        beside = [entry.name for entry in os.scandir(folder or ".")]
+        with os.scandir(folder or ".") as entries:
+            beside = [entry.name for entry in itertools.islice(entries, _MOST_COMPARED)]
     except (OSError, ValueError):
         return "check the path"
     close = difflib.get_close_matches(name, beside, n=3, cutoff=0.8)

@@ -23,7 +23,7 @@ from triport.reference_models.errors import TriportError
 
 from .exact import InDouble
 from .feeds import feed_of, sizes_to_try
-from .judge import Runtime, trial
+from .judge import Runtime, notes_on, trial
 from .open_order import NOTE, with_order
 from .page import page_of
 from .probes import first_divergence, shortened
@@ -155,6 +155,7 @@ def proven(
 
     feeds = feeds_of(path, model, runtime, runs)
     exact = InDouble(model, source)
+    notes += notes_on(exact.arithmetic)
     references, graph = references_of(path), graph_in_double(path)
     trials = []
     for feed in feeds:

@@ -91,6 +91,16 @@ def allowed(wanted: Sequence[np.ndarray], arithmetic: Calibration = FLOAT32) -> 
     return [max(_LEAST[str(e.dtype)], narrow) if str(e.dtype) in _LEAST else 0.0 for e in wanted]
 
 
+def notes_on(arithmetic: Calibration) -> list[str]:
+    """Return what should be known of a comparison: what a narrow type within the graph hides."""
+    if not _is_narrow(arithmetic):
+        return []
+    return [
+        "the graph computes in a type narrower than float32: outputs that are within "
+        f"{arithmetic.least:.1e} of their largest value count as equal, and a smaller fault does not show"
+    ]
+
+
 def _is_narrow(arithmetic: Calibration) -> bool:
     return arithmetic.rounding > FLOAT32.rounding
 
