@@ -80,8 +80,8 @@ class Realisation:
     tables and indices that are part of the graph and of no checkpoint. `export` makes an onnx.ModelProto of
     it, with parameters by the network's names, for inputs like those of a feed; None where it is one.
     `values` makes what `names` leads to of the network's parameters, where these lie otherwise in it.
-    `remade`: the model may take no other sizes than the feed's, and is made again for others. `fixed`: it is
-    a file, which may take no other sizes and is not made again: that it does not run them is no finding.
+    `remade`: the model may take no other sizes than the feed's, and is made again for others. `shapes`: those
+    that its inputs must have, in order, of a file that was made for one size; None where running it tells.
     `ahead` is what another process has begun with it.
     """
 
@@ -92,7 +92,7 @@ class Realisation:
     export: Callable[[Arrays, Arrays], Any] | None = None
     values: Callable[[Arrays], Arrays] | None = None
     remade: bool = False
-    fixed: bool = False
+    shapes: tuple[tuple[int, ...], ...] | None = None
     ahead: Ahead | None = None
 
     def own(self, parameters: Arrays) -> Arrays:

@@ -225,11 +225,22 @@ def _read_mindir(read: _Read, path: Path, specs: Sequence[InputSpec]) -> None:
         spec.name or ("input" if len(specs) == 1 else f"input_{index}") for index, spec in enumerate(specs)
     ]
     network = of_cell(cell, partial(load_mindir, path), specs, path.stem, found, names)
-    realisation = replace(network.realisations["mindspore"], remade=False, fixed=True)
+    realisation = replace(network.realisations["mindspore"], remade=False, shapes=_only_shapes(path))
     network = replace(network, realisations={"mindspore": realisation})
     _add(read, str(path), "mindspore", network, found, cell)
     if read.own is None and read.net is cell:
         read.own = own_values(cell, found)
+
+
+def _only_shapes(path: Path) -> tuple[tuple[int, ...], ...] | None:
+    """Return the shapes that a .mindir file states for its inputs; None where some of its sizes are free."""
+    from triport.converters.mindir.graph import MindirError
+    from triport.converters.mindir.reader import read_mindir
+
+    try:
+        return tuple(one.shape for one in read_mindir(path).inputs.values())
+    except MindirError:  # sizes that are free, or what cannot be read here: MindSpore says it when it runs
+        return None
 
 
 def _add(read: _Read, word: str, runtime: Runtime, network: Network, found: Parameters, net: Any) -> None:
