@@ -171,6 +171,7 @@ def test_places_in_the_batch(build: Build, tmp_path: Path, expression: str) -> N
         "x * ops.arange(x.shape[0] - 1, -1, -1)[:, None].astype(ms.float32)",
         "x * ops.linspace(0.0, 1.0, x.shape[0])[:, None]",
         "x * ms.Tensor([[i * i] for i in range(x.shape[0])], ms.float32)",
+        "x * ms.Tensor([[min(i, 30)] for i in range(x.shape[0])], ms.float32)",
     ],
 )
 def test_places_that_are_counted_otherwise(build: Build, tmp_path: Path, expression: str) -> None:
