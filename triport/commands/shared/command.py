@@ -15,6 +15,8 @@ from triport.reference_models.program import as_started
 DEBUG = "triport.debug"
 TYPED = "triport.typed"
 QUIET = "triport.quiet"
+# of the program and of each command by itself, so that its help is the same whoever asks for it first
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _IMAGES = (".jpeg", ".jpg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".tar", ".parquet")
 
 
@@ -45,7 +47,7 @@ class Command(click.Command):
             groups: titles of the help, and the options under each; others stand under "Options".
             **kwargs: as click.Command takes them.
         """
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, context_settings=CONTEXT, **kwargs)
         self.params += telling_options()
         self._groups = groups or {}
 
