@@ -40,7 +40,7 @@ def test_the_readme_counts_the_models():
 
 @pytest.mark.parametrize("name", main.list_commands(click.Context(main)))
 def test_help_is_asked_for_alike_with_and_without_the_program(name):
-    """click keeps the option that it makes first: a command that was parsed alone had no -h from then on."""
+    """Click keeps the option that it makes first: a command that was parsed alone had no -h from then on."""
     command = main.get_command(click.Context(main), name)
     assert command.get_help_option(click.Context(command)).opts == ["-h", "--help"]
 

@@ -22,7 +22,7 @@ import click
 
 import triport
 from triport import commands
-from triport.commands.shared.command import CONTEXT, DEBUG, TYPED, telling_options
+from triport.commands.shared.command import DEBUG, HELP_NAMES, TYPED, telling_options
 from triport.commands.shared.output import on_one_line
 from triport.commands.shared.streams import be_patient
 from triport.commands.shared.words import did_you_mean
@@ -137,7 +137,7 @@ def _is_ours(filename: str) -> bool:
     return Path(filename).is_relative_to(Path(__file__).resolve().parent)
 
 
-@click.group(cls=Commands, context_settings=CONTEXT)
+@click.group(cls=Commands, context_settings={"help_option_names": HELP_NAMES, "max_content_width": 100})
 @click.version_option(triport.__version__, prog_name="triport")
 def main() -> None:
     """Portable weights across MindSpore, PyTorch and ONNX, proven equal.

@@ -15,8 +15,7 @@ from triport.reference_models.program import as_started
 DEBUG = "triport.debug"
 TYPED = "triport.typed"
 QUIET = "triport.quiet"
-# of the program and of each command by itself, so that its help is the same whoever asks for it first
-CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+HELP_NAMES = ["-h", "--help"]
 _IMAGES = (".jpeg", ".jpg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".tar", ".parquet")
 
 
@@ -47,7 +46,7 @@ class Command(click.Command):
             groups: titles of the help, and the options under each; others stand under "Options".
             **kwargs: as click.Command takes them.
         """
-        super().__init__(*args, context_settings=CONTEXT, **kwargs)
+        super().__init__(*args, **kwargs)
         self.params += telling_options()
         self._groups = groups or {}
 
@@ -66,6 +65,10 @@ class Command(click.Command):
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
+
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:
+        """Return what asks for help, whatever the context: click keeps what the first one said."""
+        return HELP_NAMES
 
     def get_help(self, ctx: click.Context) -> str:
         """Return the help, with the examples as they are typed here."""
