@@ -47,7 +47,9 @@ class StridedTensor(Tensor):
             return
         if self.crc is not None:
             self.crc.check()
-        yield from self._rows(self.offset, self.shape, self.strides)
+        # no step is taken along a dimension of one element: a file may give any stride there
+        steps = [(size, stride) for size, stride in zip(self.shape, self.strides, strict=True) if size != 1]
+        yield from self._rows(self.offset, tuple(n for n, _ in steps), tuple(stride for _, stride in steps))
         self.source.check_unchanged()
 
     def _rows(self, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> Iterator[bytes]:
