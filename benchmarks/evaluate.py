@@ -40,7 +40,7 @@ from triport.parity.imagenet.decoding import decoded, workers_of_machine
 from triport.parity.imagenet.evaluate import evaluate
 from triport.parity.imagenet.preprocess import decode, preprocess
 from triport.parity.imagenet.profiles import stated_profile
-from triport.parity.imagenet.subject import Subject, open_subject
+from triport.parity.imagenet.subject import ScoredNetwork, open_subject
 from triport.reference_models.network import Arrays
 from triport.reference_models.spec import Preprocess
 
@@ -145,7 +145,7 @@ def main(model: str | None, name: str, runtime: Any, json_path: str | None, **as
 
 
 def figures(
-    subject: Subject, profile: Preprocess, images: int, batch_size: int, rounds: int
+    subject: ScoredNetwork, profile: Preprocess, images: int, batch_size: int, rounds: int
 ) -> dict[str, Any]:
     """Return the medians of all rows, the bounds, and what `evaluate` reaches of them."""
     dataset = repeated_photos(images, subject.num_classes)

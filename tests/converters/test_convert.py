@@ -138,7 +138,7 @@ def test_training_checkpoints(tmp_path, kind):
 
 
 @pytest.mark.parametrize("source", ["mindspore", "pytorch"])
-@pytest.mark.parametrize("opset", [13, 17, 21])
+@pytest.mark.parametrize("opset", [13, pytest.param(17, marks=pytest.mark.slow), 21])
 def test_onnx_opsets(tmp_path, source, opset):
     dialect = next(dialect for dialect in DIGITS.dialects if dialect.runtime == source)
     path = write_random(tmp_path / ("in.ckpt" if source == "mindspore" else "in.pth"), DIGITS, dialect)

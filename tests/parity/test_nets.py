@@ -217,6 +217,7 @@ def test_the_exporter_that_is_right_is_taken(run_cli):
     assert len(report["pairs"][1]["further"]) == 2
 
 
+@pytest.mark.slow
 def test_a_graph_that_is_wrong_however_it_is_exported_is_still_judged(run_cli):
     """Both exporters keep the way that the trace took: no graph is right, and that is shown."""
     net = "tests.parity.nets.modules:Signed"

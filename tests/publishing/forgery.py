@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from triport.converters.published import MODEL_FILE
 from triport.publishing import manifest
 from triport.publishing.folder import CARD_FILE
 from triport.publishing.registered import card
+from triport.publishing.verify import verify
 
 
 def rewrite(folder: Path, change: Callable[[dict[str, Any]], object] = lambda values: None) -> None:
@@ -39,3 +42,43 @@ def replace_text(path: Path, old: str, new: str) -> None:
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def copied(folder, tmp_path):
+    return shutil.copytree(folder, tmp_path / "copy")
+
+
+def found(folder, runtimes=(), **options):
+    """Return what verify finds wrong; it must find something, and say it in bounded printable lines."""
+    done = verify(folder, runtimes=runtimes, **options)
+    assert not done.passed
+    problems = [problem for check in done.checks for problem in check.problems]
+    assert all(len(problem) < 1500 and problem.replace("\n", "").isprintable() for problem in problems)
+    return "\n".join(problems)
+
+
+def append(name, text):
+    def change(folder):
+        path = folder / name
+        path.write_text(path.read_text() + text)
+
+    return change
+
+
+def in_config(change):
+    def changed_config(folder):
+        path = folder / "config.json"
+        values = json.loads(path.read_text())
+        change(values)
+        path.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+
+    return changed_config
+
+
+def replaced(name, old, new):
+    def change(folder):
+        text = (folder / name).read_text()
+        assert old in text
+        (folder / name).write_text(text.replace(old, new))
+
+    return change

@@ -24,7 +24,7 @@ from .layers.reference import Reference
 from .layers.trace import following, layers_of
 from .options import DEFAULT_OPTIONS, NOTHING_TOLD, Options, Told
 from .precision import check_precision
-from .reference import REFERENCE, REFERENCES, WITHOUT_TORCH, NetworkReference, Subject, reference_of
+from .reference import REFERENCE, REFERENCES, WITHOUT_TORCH, CheckedNetwork, NetworkReference, reference_of
 from .runtimes import Runner, runtime_called
 from .subjects.parameters import no_wider_than_float32
 
@@ -175,7 +175,7 @@ def check_model(
     total = len(candidates) + 2
     tell = progress or (lambda what, done, total: None)
     tell(REFERENCE, 0, total)
-    subject = Subject(network, parameters, inputs, options)
+    subject = CheckedNetwork(network, parameters, inputs, options)
     reference = reference_of(subject, lambda: tell(f"noise of {options.precision}", 1, total))
     judged: dict[str, _Judged] = {}
     not_run = list(reference.not_run)
@@ -200,7 +200,7 @@ def check_model(
 
 
 def _report(
-    subject: Subject,
+    subject: CheckedNetwork,
     reference: NetworkReference,
     judged: Mapping[str, _Judged],
     told: Told,
@@ -237,7 +237,7 @@ class _Judged:
 
 
 def _but_for_kernels(
-    judged: _Judged, candidate: Candidate, subject: Subject, reference: NetworkReference
+    judged: _Judged, candidate: Candidate, subject: CheckedNetwork, reference: NetworkReference
 ) -> _Judged:
     """Judge a candidate that differs by a reference that imitates its kernels; say so where that is all."""
     if reference.name == WITHOUT_TORCH and candidate.kernels is not None and not judged.pair.passed:
@@ -256,7 +256,7 @@ def _but_for_kernels(
 
 
 def _but_for_reference(
-    judged: _Judged, candidate: Candidate, subject: Subject, reference: NetworkReference
+    judged: _Judged, candidate: Candidate, subject: CheckedNetwork, reference: NetworkReference
 ) -> _Judged:
     """Judge a graph that computes as MindSpore's kernels do, where MindSpore itself is the reference.
 

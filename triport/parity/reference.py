@@ -42,7 +42,7 @@ _ROWS_IN_FLOAT32 = 1e-5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Subject:
+class CheckedNetwork:
     """A network with its parameters, its inputs, and how it is judged.
 
     `imitated` are kernels of another runtime, as which the reference is to compute some functions.
@@ -79,7 +79,7 @@ class NetworkReference:
     unsure: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
-def reference_of(subject: Subject, exact_is_done: Callable[[], None]) -> NetworkReference:
+def reference_of(subject: CheckedNetwork, exact_is_done: Callable[[], None]) -> NetworkReference:
     """Run the reference, and what tells the noise, on every input.
 
     Args:
@@ -138,7 +138,7 @@ def reference_of(subject: Subject, exact_is_done: Callable[[], None]) -> Network
     )
 
 
-def _trace(subject: Subject, exact: Any, rounded: Redrawn, alone: bool) -> Reference:
+def _trace(subject: CheckedNetwork, exact: Any, rounded: Redrawn, alone: bool) -> Reference:
     """Return what every module gives, and how noisy each is.
 
     Raises:
@@ -171,7 +171,7 @@ def _unsure_said(unsure: Mapping[str, np.ndarray]) -> list[str]:
     ]
 
 
-def _reference_runner(subject: Subject, not_run: list[str]) -> tuple[str, Any]:
+def _reference_runner(subject: CheckedNetwork, not_run: list[str]) -> tuple[str, Any]:
     """Return the reference's name and its runner; say where it is no PyTorch in float64."""
     network, options = subject.network, subject.options
     known = network.realisations
@@ -207,7 +207,7 @@ def _reference_runner(subject: Subject, not_run: list[str]) -> tuple[str, Any]:
         return OF_A_GRAPH, OnnxRunner(known["onnx"].build(), network, optimize=False)
 
 
-def _rounded(subject: Subject, network: Network, exact: Any) -> Redrawn:
+def _rounded(subject: CheckedNetwork, network: Network, exact: Any) -> Redrawn:
     if isinstance(exact, PyTorchRunner):
         options = subject.options
         rounded = rounded_runner(network, subject.parameters, options.precision, options.seed)
@@ -217,7 +217,7 @@ def _rounded(subject: Subject, network: Network, exact: Any) -> Redrawn:
 
 
 def _expected(
-    subject: Subject, exact: Any, rounded: Redrawn, main: Main, not_run: list[str]
+    subject: CheckedNetwork, exact: Any, rounded: Redrawn, main: Main, not_run: list[str]
 ) -> list[Expected]:
     """Return what is expected on every further input that the network takes; say which it does not."""
     options, inputs = subject.options, subject.inputs

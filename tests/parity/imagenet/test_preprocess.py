@@ -11,10 +11,9 @@ from triport.parity.imagenet.preprocess import (
     ProfileError,
     preprocess,
     preprocess_file,
-    profile_of,
 )
 from triport.parity.imagenet.resize_opencv import resize_bicubic, resize_bilinear
-from triport.reference_models.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess, get_model
+from triport.reference_models.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 
 PHOTOS = sorted((Path(__file__).parents[3] / "examples" / "photos").glob("val/*/*.JPEG"))
 PIL_224 = Preprocess(256, 224, "bilinear", IMAGENET_MEAN, IMAGENET_STD, "pil")
@@ -156,18 +155,3 @@ def test_the_libraries_differ():
 def test_crop_larger_than_the_resized_image():
     with pytest.raises(ProfileError, match="224 px square cannot be cut from a short side of 200"):
         preprocess(Image.new("RGB", (300, 300)), replace(PIL_224, resize_px=200))
-
-
-@pytest.mark.parametrize(
-    ("weights", "library", "resize_px"), [(None, "pil", 256), ("resnet50.torchvision_v2", "pil", 232)]
-)
-def test_profile_of_published_weights(weights, library, resize_px):
-    profile = profile_of(get_model("resnet50"), weights)
-    assert (profile.library, profile.resize_px) == (library, resize_px)
-
-
-def test_profile_of_unknown_weights():
-    with pytest.raises(
-        ProfileError, match=r"no published weights resnet50\.nobody.*resnet50\.torchvision_v1"
-    ):
-        profile_of(get_model("resnet50"), "resnet50.nobody")

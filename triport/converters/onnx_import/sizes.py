@@ -44,11 +44,6 @@ def _size(call: Call) -> Sizes | None:
     return Sizes((int(np.prod([n for n in shape if isinstance(n, int)], dtype=object)),), scalar=True)
 
 
-def _vector(call: Call, index: int) -> list[Element] | None:
-    """Return an input's elements if one of the node's inputs is made of sizes."""
-    return call.ints(index)
-
-
 def _is_sizes(call: Call) -> bool:
     return any(call.has(i) and isinstance(call.rep(i), Sizes) for i in range(call.count))
 

@@ -10,7 +10,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -198,8 +198,3 @@ def _reason(error: BaseException) -> str:
     if text.endswith(":") and len(lines) > 1:
         text = f"{text} {lines[1]}"
     return f"{type(error).__name__}: {text[:400]}"
-
-
-def values_of(net: TorchNet) -> Mapping[str, Any]:
-    """Return a copy of every value of the state dict, to put into a file."""
-    return {name: tensor.detach().clone() for name, tensor in net.state.items()}

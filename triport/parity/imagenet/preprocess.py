@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from triport.reference_models.errors import TriportError
-from triport.reference_models.spec import ModelSpec, Preprocess
+from triport.reference_models.spec import Preprocess
 
 from .dataset.samples import printable
 from .libraries import OtherPixelsError, rgb_of
@@ -38,23 +38,6 @@ class ImageError(TriportError):
 
 class ProfileError(TriportError):
     """A model has no preprocessing, or one that is not implemented."""
-
-
-def profile_of(spec: ModelSpec, weights: str | None = None) -> Preprocess:
-    """Return how the images of the published weights called `weights` are prepared.
-
-    Without a name, the model's first ones count.
-
-    Raises:
-        ProfileError: the model has no such weights.
-    """
-    for candidate in spec.weights:
-        if weights is None or candidate.name == weights:
-            return candidate.preprocess
-    known = ", ".join(candidate.name for candidate in spec.weights) or "none"
-    raise ProfileError(
-        f"{spec.name}: no published weights {weights or ''} say how images are prepared. It has: {known}"
-    )
 
 
 def preprocess_file(path: Path, profile: Preprocess) -> np.ndarray:

@@ -27,7 +27,7 @@ from .pair_page import Side, pair_page
 from .preprocess import pillow_version
 from .profiles import variants_of
 from .rows import RowFile
-from .subject import Subject, open_subject
+from .subject import ScoredNetwork, open_subject
 
 
 class RequestError(TriportError):
@@ -212,7 +212,9 @@ def _run(request: Request, device: str, ranks: Ranks, tell: Callable[[str], None
     return Done(names, evaluations, pair, comparison, ranks.rank, mistakes)
 
 
-def _opened(request: Request, device: str, tell: Callable[[str], None]) -> tuple[list[Subject], ImageDataset]:
+def _opened(
+    request: Request, device: str, tell: Callable[[str], None]
+) -> tuple[list[ScoredNetwork], ImageDataset]:
     """Return the models in their runtimes, and the images."""
     subjects = [
         open_subject(
@@ -242,7 +244,7 @@ def _opened(request: Request, device: str, tell: Callable[[str], None]) -> tuple
     return subjects, dataset.limited(request.limit)
 
 
-def _labels_of(subjects: Sequence[Subject]) -> tuple[str, ...]:
+def _labels_of(subjects: Sequence[ScoredNetwork]) -> tuple[str, ...]:
     """Return what the networks' own files call their outputs, in order.
 
     Raises:
@@ -257,7 +259,7 @@ def _labels_of(subjects: Sequence[Subject]) -> tuple[str, ...]:
     return found.pop() if found else ()
 
 
-def _identity(request: Request, subjects: Sequence[Subject]) -> dict[str, Any]:
+def _identity(request: Request, subjects: Sequence[ScoredNetwork]) -> dict[str, Any]:
     """Return what makes rows what they are, beside the images."""
     return {
         "models": [subject.identity() for subject in subjects],
@@ -297,7 +299,7 @@ def _in_words(stated: Any) -> str:
 def _rows(
     request: Request,
     identity: dict[str, Any],
-    subjects: Sequence[Subject],
+    subjects: Sequence[ScoredNetwork],
     dataset: ImageDataset,
     workers: int,
 ) -> RowFile | None:

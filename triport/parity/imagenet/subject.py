@@ -69,7 +69,7 @@ class SubjectError(TriportError):
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class ScoredNetwork:
     """A network with its weights in a runner; `published` are the weights whose figure to compare with.
 
     `sha256` is that of the weights' file, or of the parameters of a network in code; `data_files` are those
@@ -124,7 +124,7 @@ class Opening(NamedTuple):
     progress: Callable[[str], None] = lambda step: None
 
 
-def open_subject(what: Any, **options: Any) -> Subject:
+def open_subject(what: Any, **options: Any) -> ScoredNetwork:
     """Open a network in a runtime; `options` are the fields of `Opening`.
 
     Args:
@@ -160,7 +160,7 @@ def open_subject(what: Any, **options: Any) -> Subject:
     prepared = profile_for(checkpoint, found.spec, published, asked.model, asked.profile)
     runtime_name = asked.runtime or checkpoint.runtime
     asked.progress(f"loading {found.spec.name} in {runtime_name}")
-    return Subject(
+    return ScoredNetwork(
         found.spec.name,
         found.num_classes,
         _runner(checkpoint, found, runtime_name, asked),
@@ -173,7 +173,7 @@ def open_subject(what: Any, **options: Any) -> Subject:
     )
 
 
-def _of_onnx(checkpoint: Checkpoint, asked: Opening) -> Subject:
+def _of_onnx(checkpoint: Checkpoint, asked: Opening) -> ScoredNetwork:
     """Return an ONNX file that is none of a known model: it is scored as it is."""
     path = Path(checkpoint.path)
     given, _ = image_input(path)
@@ -181,7 +181,7 @@ def _of_onnx(checkpoint: Checkpoint, asked: Opening) -> Subject:
     profile, published = _profile_of_any(str(path), stated, asked)
     asked.progress(f"loading {path.name} in {asked.runtime or 'onnx'}")
     found = of_onnx_file(path, profile.crop_px, asked.runtime or "onnx", asked.device, asked.precision)
-    return Subject(
+    return ScoredNetwork(
         found.name,
         found.num_classes,
         found.runner,
@@ -194,12 +194,12 @@ def _of_onnx(checkpoint: Checkpoint, asked: Opening) -> Subject:
     )
 
 
-def _of_code(made: Made, asked: Opening) -> Subject:
+def _of_code(made: Made, asked: Opening) -> ScoredNetwork:
     """Return a Module or a Cell, with the weights that it has."""
     profile, published = _profile_of_any(made.net.name, None, asked)
     asked.progress(f"loading {made.net.name} in {asked.runtime or made.runtime}")
     found = of_network(made, profile.crop_px, asked.runtime, asked.device, asked.precision)
-    return Subject(found.name, found.num_classes, found.runner, profile, published, found.sha256)
+    return ScoredNetwork(found.name, found.num_classes, found.runner, profile, published, found.sha256)
 
 
 def _profile_of_any(
@@ -270,7 +270,7 @@ def _runner(checkpoint: Checkpoint, found: Fit, runtime: str, asked: Opening) ->
     return known.load(network, parameters, asked.device, asked.precision)
 
 
-def _folded(checkpoint: Checkpoint, asked: Opening) -> Subject:
+def _folded(checkpoint: Checkpoint, asked: Opening) -> ScoredNetwork:
     """Return an optimised ONNX file, which only runtimes of ONNX run."""
     known = runtime_called(asked.runtime or "onnx")
     if known.LOADS != "onnx":
@@ -283,7 +283,7 @@ def _folded(checkpoint: Checkpoint, asked: Opening) -> Subject:
         raise SubjectError(f"{checkpoint.path}: its metadata does not say how many classes the model has")
     prepared = profile_for(checkpoint, spec, None, None, asked.profile)
     network = with_file(of_model(spec, int(classes)), Path(checkpoint.path))
-    return Subject(
+    return ScoredNetwork(
         spec.name,
         int(classes),
         known.load(network, {}, asked.device, asked.precision),

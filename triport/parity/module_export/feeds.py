@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from triport.reference_models.network import Input, Integers, Normal
+from triport.reference_models.network import Input, Integers
 
 SHIFT, WIDE = 3.0, 30.0
 
@@ -71,8 +71,3 @@ def _at_end(given: Input, array: np.ndarray, end: str) -> np.ndarray:
     if not isinstance(given.values, Integers) or given.dtype == "bool":
         return array
     return np.full_like(array, given.values.low if end == "low" else given.values.high - 1)
-
-
-def with_range(given: Input, values: Integers) -> Input:
-    """Return an input whose whole numbers are in another range."""
-    return given if isinstance(given.values, Normal) else replace(given, values=values)

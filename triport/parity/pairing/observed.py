@@ -63,10 +63,6 @@ class _Hooks:
     def tensor(self, array: np.ndarray, like: Any) -> Any:
         raise NotImplementedError
 
-    def called_by(self, module: Any) -> list[Any]:
-        """Return the modules that a watched one calls."""
-        return []
-
     def changed(self, value: Any, change: Callable[[list[np.ndarray]], Sequence[np.ndarray] | None]) -> Any:
         """Return a value with other arrays for its tensors; None: it is to stay."""
         tensors = list(leaves(value, self.is_tensor))
