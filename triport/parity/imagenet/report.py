@@ -29,6 +29,8 @@ def summary_of(evaluation: Evaluation) -> str:
         + (f" (assumed: {evaluation.profile_assumed})" if evaluation.profile_assumed else ""),
         *(escape(f"data: {note}") for note in evaluation.notes),
     ]
+    if (reason := evaluation.no_figure()) is not None:
+        lines.append(escape(f"no published figure to compare with: {reason}"))
     published, verdict = evaluation.published(), evaluation.verdict()
     if published is not None and verdict is not None:
         top5 = published["top5_percent"]
