@@ -174,3 +174,12 @@ def test_a_file_that_is_not_there_is_answered_with_those_like_it(run_cli, tmp_pa
     assert done.exit_code == 2
     assert f"no such file; did you mean {tmp_path / 'resnet50.onnx'}?" in done.stderr
     assert "no such file; check the path" in run_cli("inspect", tmp_path / "other.pth").stderr
+
+
+@pytest.mark.parametrize("name", ["\x1b[31m", "\x00", "\u202e", "\u2028", "\ud800"])
+def test_names_of_files_are_printable_on_pages(name):
+    from triport.parity.pages import render
+    from triport.reference_models.errors import without_controls
+
+    assert without_controls(f"a{name}b").isprintable()
+    assert name not in render("base.html", facts=[("SHA-256 of", f"a{name}b")])

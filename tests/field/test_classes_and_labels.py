@@ -285,3 +285,33 @@ def test_a_line_with_two_classes(found, tmp_path):
     path.write_text("\n".join(lines))
     with pytest.raises(DatasetError, match=r"no labels file.*1 other line"):
         score(data, path)
+
+
+@pytest.mark.field(
+    case="labels of -1, as a test set's",
+    source="the hub's test split of ImageNet, whose labels are -1",
+    outcome="Refused: it says that -1 is no class, and how many images have it.",
+)
+def test_labels_of_images_whose_class_is_not_known(found, tmp_path):
+    data, labels = known.flat(tmp_path, found), tmp_path / "labels.csv"
+    labels.write_text("".join(f"{name}.JPEG,-1\n" for name in found.classes))
+    with pytest.raises(DatasetError, match=r"have the label -1, which means that the class is not known"):
+        score(data, labels)
+
+
+@pytest.mark.field(
+    case="--labels beside a network of ten classes",
+    source="found by trying",
+    outcome="Refused: such a list is of ILSVRC-2012's classes, which the network has not.",
+)
+@pytest.mark.parametrize("folders", [(), ("a",)])
+def test_labels_of_other_classes(folders, tmp_path):
+    place = tmp_path / "val" / "/".join(folders)
+    place.mkdir(parents=True)
+    (place / "x.png").write_bytes(b"x")
+    if folders:
+        (tmp_path / "val" / "b").mkdir()
+        (tmp_path / "val" / "b" / "y.png").write_bytes(b"y")
+    (tmp_path / "labels.txt").write_text("x.png 1\n")
+    with pytest.raises(DatasetError, match=r"lists classes of ILSVRC-2012.*the model has 2 outputs"):
+        open_dataset(tmp_path / "val", 2, labels=tmp_path / "labels.txt")

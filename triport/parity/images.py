@@ -12,7 +12,7 @@ from triport.converters.formats import open_checkpoint
 from triport.converters.identification.identify import identify
 from triport.parity.imagenet.dataset.samples import SUFFIXES
 from triport.parity.imagenet.preprocess import preprocess_file
-from triport.parity.imagenet.subject import default_profile, profile_for, published_weights
+from triport.parity.imagenet.subject import default_profile, profile_for, published_figure
 from triport.reference_models.errors import TriportError, counted
 from triport.reference_models.spec import ModelSpec, Preprocess
 
@@ -56,4 +56,4 @@ def profile_of_subject(spec: ModelSpec, weights: Path | None, model: str | None)
         return spec.weights[0].preprocess if spec.weights else default_profile(spec)
     checkpoint = open_checkpoint(weights)
     found = identify(checkpoint, model or spec.name)
-    return profile_for(checkpoint, spec, published_weights(checkpoint, found, model), model).preprocess
+    return profile_for(checkpoint, spec, published_figure(checkpoint, found, model).weights, model).preprocess

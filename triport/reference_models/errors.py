@@ -1,5 +1,10 @@
 """The one base class of everything that a user can mend."""
 
+import unicodedata
+
+# control characters, those that turn the direction of writing, line and paragraph ends, halves of characters
+_CONTROLS = ("Cc", "Cf", "Cs", "Zl", "Zp")
+
 
 class TriportError(Exception):
     """Bad usage or bad input: says what failed, where, what was expected, and what to do.
@@ -15,6 +20,15 @@ def listed(items: object, limit: int = 10) -> str:
     if len(lines) > limit:
         shown.append(f"  ... and {len(lines) - limit} more")
     return "\n".join(shown)
+
+
+def without_controls(text: str) -> str:
+    """Return a text whose control characters are escapes; line breaks and tabs stay."""
+    if text.isprintable():
+        return text
+    return "".join(
+        ascii(c)[1:-1] if unicodedata.category(c) in _CONTROLS and c not in "\n\t" else c for c in text
+    )
 
 
 def counted(count: int, one: str, many: str = "") -> str:

@@ -75,7 +75,7 @@ def test_counts_order_and_json(grey):
         *("model", "weights_sha256", "runtime", "device", "images", "top1_percent", "top5_percent"),
         *("top1_interval_percent", "published", "images_per_second", "preprocess"),
         *("top1_count", "top5_count", "verdict", "verdict_text", "layout", "ranks", "versions", "precision"),
-        *("known_as", "notes", "weights_sha256", "preprocess_assumed"),
+        *("known_as", "notes", "weights_sha256", "preprocess_assumed", "no_published_figure"),
     }
     assert parsed["published"] is None
     assert parsed["top1_interval_percent"] == pytest.approx([87.12, 99.56], abs=0.01)

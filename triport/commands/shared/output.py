@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
+from triport.reference_models.errors import without_controls
 from triport.reference_models.program import kept_inputs
 
 from .command import TYPED, is_quiet
@@ -50,7 +50,7 @@ def print_pieces(*pieces: Any) -> None:
 
 def print_lines(lines: Iterable[str]) -> None:
     """Print lines of text, without the control characters that a name in them may have."""
-    click.echo("\n".join(_escaped(on_one_line(line)) for line in lines))
+    click.echo("\n".join(without_controls(on_one_line(line)) for line in lines))
 
 
 def on_one_line(text: str) -> str:
@@ -87,13 +87,7 @@ class _Printable:
         elif isinstance(getattr(piece, "title", None), str):
             piece.title = on_one_line(piece.title)
         for text, style, control in console.render(piece, options):
-            yield Segment(text if control else _escaped(text), style, control)
-
-
-def _escaped(text: str) -> str:
-    if text.isprintable():
-        return text
-    return "".join(ascii(c)[1:-1] if unicodedata.category(c) == "Cc" and c not in "\n\t" else c for c in text)
+            yield Segment(text if control else without_controls(text), style, control)
 
 
 def _wide_console() -> Any:

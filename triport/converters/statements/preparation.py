@@ -95,12 +95,19 @@ def figure_of(
         )
     prepared = preparation_of(checkpoint, spec, dialect)
     dialect = checkpoint.metadata.get(SOURCE_DIALECT_KEY, dialect)
-    for weights in _of(spec, dialect):
+    published = _of(spec, dialect)
+    for weights in published:
         if prepared.known != "stated" or prepared.preprocess == weights.preprocess:
             return Figure(
                 weights, "assumed", f"the names are {dialect}'s; nothing proves that it is this file"
             )
-    return Figure(None, "unknown", f"no published weights of {spec.name} fit what the file states")
+    if not published:
+        whose = f" with the names of {dialect}" if spec.weights else ""
+        return Figure(None, "unknown", f"nobody has published weights of {spec.name}{whose}")
+    names = " and ".join(weights.name for weights in published)
+    return Figure(
+        None, "unknown", f"{prepared.by} states another preprocessing than that of {names}; --model names one"
+    )
 
 
 def _of(spec: ModelSpec, dialect: str) -> list[Weights]:

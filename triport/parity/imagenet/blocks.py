@@ -43,7 +43,7 @@ class Contender:
     """A network that is scored: a runner, how files become its inputs, and the published weights it runs.
 
     `sha256` is that of the file that was given, where one was; `assumed` says what of the profile nothing
-    states.
+    states; `no_figure` why there are no published weights.
     """
 
     model: str
@@ -52,6 +52,7 @@ class Contender:
     weights: Weights | None = None
     sha256: str | None = None
     assumed: str | None = None
+    no_figure: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

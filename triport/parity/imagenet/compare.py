@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -127,10 +127,7 @@ def compare_preprocessing(
 ) -> Comparison:
     """Score a network as stated and in every other way that mistakes make, decoding every image once."""
     variants = variants_of(contender.profile)
-    contenders = [
-        Contender(contender.model, contender.runner, variant.profile, contender.weights, contender.sha256)
-        for variant in variants
-    ]
+    contenders = [replace(contender, profile=variant.profile) for variant in variants]
     labels = labels_array(dataset)
     stated = Tally(0, labels)
     names = [(variant.name, variant.culprit) for variant in variants]

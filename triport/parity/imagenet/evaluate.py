@@ -54,6 +54,7 @@ class Evaluation:
     known_as: str | None = None
     sha256: str | None = None
     profile_assumed: str | None = None
+    why_no_figure: str | None = None
 
     @property
     def precision(self) -> str:
@@ -86,6 +87,12 @@ class Evaluation:
         proof = proof_of(self.weights, self.sha256) if self.sha256 else None
         return {"weights": self.weights.name, **asdict(self.weights.accuracies[0]), "proof": proof}
 
+    def no_figure(self) -> str | None:
+        """Return why there is no published figure, None where there is one."""
+        if self.weights is not None:
+            return None if self.weights.accuracies else f"the publisher of {self.weights.name} states none"
+        return self.why_no_figure
+
     def verdict(self) -> Verdict | None:
         """Return how the accuracy stands to the published one, None where there is none."""
         published = self.published()
@@ -114,6 +121,7 @@ class Evaluation:
             "top5_count": self.top5_count,
             "top1_interval_percent": list(self.top1_interval_percent),
             "published": self.published(),
+            "no_published_figure": self.no_figure(),
             "verdict": None if verdict is None else verdict.word,
             "verdict_text": None if verdict is None else verdict.text,
             "images_per_second": self.images_per_second,
@@ -282,4 +290,5 @@ def _evaluation(
         ranks=ranks,
         sha256=contender.sha256,
         profile_assumed=contender.assumed,
+        why_no_figure=contender.no_figure,
     )

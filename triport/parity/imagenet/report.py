@@ -21,7 +21,7 @@ def summary_of(evaluation: Evaluation) -> str:
     ranks = f" on {evaluation.ranks} ranks" if evaluation.ranks > 1 else ""
     precision = "" if evaluation.precision == "float32" else f" with precision {evaluation.precision}"
     lines = [
-        f"{evaluation.model} in {evaluation.runtime} on {evaluation.device}{precision}{ranks}: "
+        f"{_cell(evaluation.model)} in {evaluation.runtime} on {evaluation.device}{precision}{ranks}: "
         f"{counted(evaluation.images, 'image')}, {evaluation.images_per_second:.1f} images/s",
         f"top-1 {evaluation.top1_percent:.2f} % (95 % interval {low:.2f} to {high:.2f}), "
         f"top-5 {evaluation.top5_percent:.2f} %",
@@ -29,6 +29,8 @@ def summary_of(evaluation: Evaluation) -> str:
         + (f" (assumed: {evaluation.profile_assumed})" if evaluation.profile_assumed else ""),
         *(escape(f"data: {note}") for note in evaluation.notes),
     ]
+    if (reason := evaluation.no_figure()) is not None:
+        lines.append(escape(f"no published figure to compare with: {reason}"))
     published, verdict = evaluation.published(), evaluation.verdict()
     if published is not None and verdict is not None:
         top5 = published["top5_percent"]

@@ -180,6 +180,7 @@ def _run(request: Request, device: str, ranks: Ranks, tell: Callable[[str], None
             subject.published,
             stated["weights_sha256"],
             subject.assumed,
+            subject.no_figure,
         )
         for subject, stated in zip(subjects, identity["models"], strict=True)
     ]

@@ -26,6 +26,7 @@ from triport.converters.provenance import (
 )
 from triport.converters.statements.config_file import labels_beside
 from triport.converters.statements.preparation import (
+    Figure,
     Known,
     Preparation,
     figure_of,
@@ -74,7 +75,8 @@ class ScoredNetwork:
 
     `sha256` is that of the weights' file, or of the parameters of a network in code; `data_files` are those
     that the file refers to. `assumed` says what of the profile nothing states; `labels` are what a
-    config.json beside the file calls the outputs, in order.
+    config.json beside the file calls the outputs, in order. `no_figure` says why there is nothing to compare
+    with, where `published` is None.
     """
 
     name: str
@@ -86,6 +88,7 @@ class ScoredNetwork:
     data_files: tuple[Path, ...] = ()
     assumed: str | None = None
     labels: tuple[str, ...] = ()
+    no_figure: str = "triport does not know this network; --model names published weights"
 
     def identity(self) -> dict[str, Any]:
         """Return what computes and with which weights, to be the same when a run goes on."""
@@ -156,8 +159,8 @@ def open_subject(what: Any, **options: Any) -> ScoredNetwork:
             raise
         return _of_onnx(checkpoint, asked)
     check_finite(checkpoint, found)
-    published = published_weights(checkpoint, found, asked.model)
-    prepared = profile_for(checkpoint, found.spec, published, asked.model, asked.profile)
+    figure = published_figure(checkpoint, found, asked.model)
+    prepared = profile_for(checkpoint, found.spec, figure.weights, asked.model, asked.profile)
     runtime_name = asked.runtime or checkpoint.runtime
     asked.progress(f"loading {found.spec.name} in {runtime_name}")
     return ScoredNetwork(
@@ -165,11 +168,12 @@ def open_subject(what: Any, **options: Any) -> ScoredNetwork:
         found.num_classes,
         _runner(checkpoint, found, runtime_name, asked),
         prepared.preprocess,
-        published,
+        figure.weights,
         file_sha256(checkpoint.path),
         _data_files(checkpoint),
         prepared.by if prepared.known == "assumed" else None,
         labels_beside(checkpoint.path),
+        figure.by,
     )
 
 
@@ -292,12 +296,13 @@ def _folded(checkpoint: Checkpoint, asked: Opening) -> ScoredNetwork:
         file_sha256(checkpoint.path),
         _data_files(checkpoint),
         prepared.by if prepared.known == "assumed" else None,
+        no_figure="its BatchNorm is folded, so it cannot be the published file",
     )
 
 
-def published_weights(checkpoint: Checkpoint, found: Fit, name: str | None) -> Weights | None:
+def published_figure(checkpoint: Checkpoint, found: Fit, name: str | None) -> Figure:
     """Return the weights record that was named, or that the file's origin, names and classes point to."""
-    return figure_of(checkpoint, found.spec, found.num_classes, found.dialect.name, name).weights
+    return figure_of(checkpoint, found.spec, found.num_classes, found.dialect.name, name)
 
 
 def profile_for(

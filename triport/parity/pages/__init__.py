@@ -10,7 +10,7 @@ from typing import Any
 
 import jinja2
 
-from triport.reference_models.errors import counted
+from triport.reference_models.errors import counted, without_controls
 from triport.version import __version__
 
 # what a run is, to be found again: title and text
@@ -48,6 +48,8 @@ def render(template: str, facts: Facts = (), **values: Any) -> str:
         loader=jinja2.PackageLoader(__name__, ""),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        # names come from files
+        finalize=lambda value: without_controls(value) if type(value) is str else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -13,6 +13,7 @@ from triport.parity.localise import report as localise_report
 from triport.parity.localise.verdict import Localisation
 from triport.parity.training.report import parts_of, worst_of
 from triport.parity.training.result import TrainingPair, TrainingReport
+from triport.reference_models.errors import without_controls
 
 from .terminal import further_differences, label_of, layers_line, what_of
 
@@ -59,7 +60,8 @@ def junit_of(
         ]
         _add_cases(suite, "parity.files", cases)
     ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+    # XML has no control characters, and names come from files
+    return without_controls(ElementTree.tostring(root, encoding="unicode", xml_declaration=True)) + "\n"
 
 
 class _Case(NamedTuple):

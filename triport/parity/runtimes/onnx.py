@@ -165,6 +165,11 @@ class OnnxRunner(ObservedGraph):
                 f"{'was' if len(found.outputs) == 1 else 'were'} compared, not {', '.join(found.others[:5])}"
                 + (f" and {len(found.others) - 5} more" if len(found.others) > 5 else ""),
             )
+        if self.network.rows is not None and found.row_count is not None:
+            self.notes += (
+                f"takes {counted(found.row_count, 'row')} at a time, no more and no fewer: any other batch "
+                f"is fed in such pieces, the last one filled up with the first rows",
+            )
         return found
 
     def takes(self, shapes: Mapping[str, tuple[int, ...]]) -> bool:

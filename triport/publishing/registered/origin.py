@@ -13,7 +13,7 @@ from triport.converters.formats.tensors import short
 from triport.converters.identification.fit import Fit
 from triport.converters.identification.published_weights import published_as
 from triport.converters.statements.preparation import preparation_of
-from triport.parity.imagenet.subject import profile_for, published_weights
+from triport.parity.imagenet.subject import profile_for, published_figure
 from triport.reference_models.errors import TriportError
 from triport.reference_models.spec import ModelSpec, Preprocess, Weights
 
@@ -93,7 +93,7 @@ def _preprocessing(
         return named.preprocess, said + (f" (the source file itself states {stated})" if other else "")
     if stated is not None:
         return stated, f"Stated by {prepared.by}"
-    by_names = published_weights(checkpoint, found, name)
+    by_names = published_figure(checkpoint, found, name).weights
     preprocess = profile_for(checkpoint, spec, by_names, name).preprocess
     if by_names:
         return preprocess, f"Assumed: that of {by_names.name}, whose publisher's names the source has"

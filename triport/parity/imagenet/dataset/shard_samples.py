@@ -114,7 +114,7 @@ def _labels_in(file: Image) -> list[str]:
         values: Any = json.loads(text)
     except (OSError, EOFError, ValueError, RecursionError) as error:
         raise DatasetError(f"{file}: cannot be read as a label ({error})") from error
-    if isinstance(values, int) and not isinstance(values, bool):
+    if isinstance(values, int | float) and not isinstance(values, bool):
         return [str(values)]
     if not isinstance(values, dict):
         return []
@@ -123,10 +123,10 @@ def _labels_in(file: Image) -> list[str]:
 
 
 def _is_label(value: Any) -> bool:
-    """Whether a field's value is an index or a WordNet id; the words of a class say nothing of its index."""
+    """Whether a field's value is a number or a WordNet id; the words of a class say nothing of its index."""
     if isinstance(value, str):
-        return is_wnid(value.strip()) or value.strip().isdecimal()
-    return isinstance(value, int) and not isinstance(value, bool)
+        return is_wnid(value.strip()) or value.strip().removeprefix("-").isdecimal()
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _plain(text: str) -> str:

@@ -83,9 +83,9 @@ def read(data: Path, request: Request) -> ImageDataset:
             wrong.append(f"{image}: {' and '.join(map(printable, labels)) or 'no label'}")
     if wrong:
         raise DatasetError(
-            f"{data}: {len(wrong)} of {len(images)} images have no label, two that disagree, or none of the "
-            f"model's {counted(len(names), 'class', 'classes')}, counted from 0: are they shifted by "
-            f"one?\n{listed(wrong)}"
+            f"{data}: {len(wrong)} of {len(images)} images have no label, two that disagree, or one that is "
+            f"none of the model's {counted(len(names), 'class', 'classes')}, counted from 0: are they "
+            f"shifted by one, or is it a test set, whose labels are -1?\n{listed(wrong)}"
         )
     if not any(is_wnid(label) for _, labels in images for label in labels):
         notes.append(_NUMBERS_ONLY)
