@@ -3,7 +3,7 @@
 import numpy as np
 
 from triport.converters.naming.constant_steps import Insert, Pad, Repeat
-from triport.converters.naming.one_way_steps import FoldBatchNorm, Sum, WeightNorm
+from triport.converters.naming.one_way_steps import FoldBatchNorm, SpectralNorm, Sum, WeightNorm
 from triport.converters.naming.step_texts import Only
 from triport.converters.naming.steps import (
     Concatenate,
@@ -143,6 +143,7 @@ REVERSIBLE = {
 }
 ONE_WAY = {
     "weight_norm": (WeightNorm(0), [(4, 1, 1), (4, 3, 3)]),
+    "spectral_norm": (SpectralNorm(1), [(3, 4, 2), (4,), (6,)]),
     "fold_batch_norm": (FoldBatchNorm(0, 1e-5), [(4, 3, 3, 3), *[(4,)] * 4]),
     "fold_batch_norm with a bias": (FoldBatchNorm(1, 1e-3), [(3, 4, 3, 3), *[(4,)] * 5]),
     "sum": (Sum(2), [(4, 3), (4,), (4, 3), (4,)]),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from triport.converters.naming.constant_steps import Crop, Insert, Remove, Unify
-from triport.converters.naming.one_way_steps import FoldBatchNorm, Sum, WeightNorm
+from triport.converters.naming.one_way_steps import FoldBatchNorm, SpectralNorm, Sum, WeightNorm
 from triport.converters.naming.pair_names import PairNames, Row
 from triport.converters.naming.step import StepError
 from triport.converters.naming.step_texts import KINDS, Only, parsed_step
@@ -139,6 +139,7 @@ def test_a_text_that_says_no_step_is_refused(text):
         (Crop((3, 3), (1, 1)), [(2, 2)]),
         (Unify(2), [(2,), (3,)]),
         (WeightNorm(0), [(3, 1), (4, 2)]),
+        (SpectralNorm(0), [(3, 2), (3,), (3,)]),
         (FoldBatchNorm(0, 1e-5), [(4, 3), (4,), (4,), (4,)]),
         (Sum(2), [(2,), (2,), (2,)]),
         (Only(1, 2, Concatenate(0, (1, 1))), [(2,), (2,)]),

@@ -93,6 +93,10 @@ def layers():
     return nn.ModuleList(nn.Linear(6, 4, bias=False) for _ in range(3))
 
 
+def square_layers():
+    return nn.ModuleList(nn.Linear(6, 6, bias=False) for _ in range(3))
+
+
 CASES = [
     of_packed(
         "heads packed each by itself on both sides, in other orders",
@@ -123,6 +127,26 @@ CASES = [
         lambda t: {
             "router.weight": t["router.weight"],
             "all": np.stack([t[f"one.{index}.weight"] for index in range(3)]),
+        },
+    ),
+    Case(
+        "square weights of experts apart and in a stack, multiplied from the right",
+        experts(lambda self: torch.stack([one.weight for one in self.one]), one=square_layers),
+        experts(lambda self: self.all.transpose(1, 2), all=lambda: p(3, 6, 6)),
+        ("4x6",),
+        lambda t: {
+            "router.weight": t["router.weight"],
+            "all": np.stack([t[f"one.{index}.weight"].T for index in range(3)]),
+        },
+    ),
+    Case(
+        "weights of experts in a stack, multiplied from the right, and apart",
+        experts(lambda self: self.all.transpose(1, 2), all=lambda: p(3, 6, 4)),
+        experts(lambda self: torch.stack([one.weight for one in self.one]), one=layers),
+        ("4x6",),
+        lambda t: {
+            "router.weight": t["router.weight"],
+            **{f"one.{index}.weight": t["all"][index].T for index in range(3)},
         },
     ),
     Case(

@@ -1,5 +1,6 @@
-"""Spectral norms are named: their vectors are kept as each network is built, so that no map moves them."""
+"""A weight that a spectral norm divides: beside another such norm, and beside the weight itself."""
 
+import numpy as np
 import pytest
 from torch import nn
 from torch.nn.utils import parametrizations, spectral_norm
@@ -11,19 +12,51 @@ from .torch_nets import chain
 NORMS = {"older": spectral_norm, "newer": parametrizations.spectral_norm, "none": lambda module: module}
 
 
-def built(norm):
-    return chain(one=NORMS[norm](nn.Linear(6, 5)), act=nn.Tanh(), two=nn.Linear(5, 3))
+def built(norm, **words):
+    put = NORMS[norm]
+    return chain(
+        one=put(nn.Conv2d(3, 5, 3), **words),
+        act=nn.Tanh(),
+        two=put(nn.ConvTranspose2d(5, 3, 3), **words),
+        three=nn.Conv2d(3, 2, 1),
+    )
 
 
 @pytest.mark.parametrize(
-    ("a", "b", "with_norm"),
-    [("older", "newer", "ab"), ("older", "none", "a"), ("none", "newer", "b"), ("newer", "newer", "ab")],
+    ("a", "b", "step"),
+    [
+        ("older", "newer", []),
+        ("newer", "newer", []),
+        ("older", "none", ["spectral_norm 0"]),
+        ("newer", "none", ["spectral_norm 0"]),
+    ],
 )
-def test_a_side_with_a_spectral_norm_is_named_and_nothing_is_called_equal(a, b, with_norm):
-    found = triport.pair(built(a), built(b), inputs=["4x6"])
-    assert not found.equal
-    # the newer norm is a module, whose output is taken from the other side: all the rest is proven then
-    assert found.proven == (a == b == "newer")
-    said = [note for note in found.notes if "spectral norm" in note]
-    assert [note[0] for note in said] == list(with_norm)
-    assert all("divides one.weight by a spectral norm" in note for note in said)
+def test_spectral_norms_are_moved(a, b, step):
+    found = triport.pair(built(a), built(b), inputs=["2x3x6x6"])
+    assert found.passed
+    assert not found.unproven
+    steps = {row.b[0]: [str(one) for one in row.steps] for row in found.names.rows}
+    weight = "one.parametrizations.weight.original" if b == "newer" else "one.weight"
+    assert steps[weight] == step
+
+
+def test_the_axis_of_a_norm_is_that_of_the_step():
+    found = triport.pair(built("newer", dim=1), built("none"), inputs=["2x3x6x6"])
+    assert found.passed
+    steps = {row.b[0]: [str(one) for one in row.steps] for row in found.names.rows}
+    assert steps["two.weight"] == ["spectral_norm 1"]
+
+
+def test_a_norm_of_the_second_network_is_not_made_up():
+    found = triport.pair(built("none"), built("newer"), inputs=["2x3x6x6"])
+    assert not found.complete
+    assert any("Give the networks in the other order" in note for note in found.notes)
+
+
+def test_the_step_computes_what_pytorch_does():
+    module = parametrizations.spectral_norm(nn.Conv2d(3, 4, 2), dim=1).eval()
+    found = triport.pair(chain(one=module), chain(one=nn.Conv2d(3, 4, 2)), inputs=["1x3x4x4"])
+    row = next(row for row in found.names.rows if row.b == ("one.weight",))
+    state = {f"one.{name}": tensor.numpy() for name, tensor in module.state_dict().items()}
+    (made,) = row.forward([state[name] for name in row.a])
+    assert np.allclose(made, module.weight.detach().numpy(), rtol=1e-6)

@@ -76,6 +76,51 @@ class WeightNorm(_OneWay):
 
 
 @dataclass(frozen=True, slots=True)
+class SpectralNorm(_OneWay):
+    """A weight and its two vectors become the weight divided by its spectral norm: W / (u W v).
+
+    W is the weight as a matrix, with `axis` first and the others flattened.
+    Source: torch.nn.utils.parametrizations.spectral_norm, whose `dim` is `axis`, in evaluation mode.
+    """
+
+    WORD: ClassVar[str] = "spectral_norm"
+    _LOST: ClassVar[str] = "any multiple of the weight gives the same"
+    axis: int
+
+    @classmethod
+    def parse(cls, words: Sequence[str]) -> SpectralNorm:
+        if len(words) != 1:
+            raise StepError("expected the axis that becomes the rows of the matrix")
+        return cls(*numbers(words))
+
+    def __str__(self) -> str:
+        return f"{self.WORD} {self.axis}"
+
+    def count(self, count: int) -> int:
+        return 1
+
+    def shapes(self, shapes: Sequence[Shape]) -> list[Shape]:
+        if len(shapes) != 3:
+            raise self.refuse(
+                f"is of a weight and two vectors, and there are {counted(len(shapes), 'tensor')}"
+            )
+        weight, *vectors = (tuple(shape) for shape in shapes)
+        if self.axis >= len(weight) or vectors != [
+            (weight[self.axis],),
+            (math.prod(weight[: self.axis] + weight[self.axis + 1 :]),),
+        ]:
+            raise self.refuse(f"does not fit a weight {weight} and vectors {vectors[0]} and {vectors[1]}")
+        return [weight]
+
+    def _moved(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        import numpy as np
+
+        weight, u, v = (array.astype(np.float64) for array in arrays)
+        matrix = np.moveaxis(weight, self.axis, 0).reshape(len(u), -1)
+        return [(weight / (u @ matrix @ v)).astype(arrays[0].dtype)]
+
+
+@dataclass(frozen=True, slots=True)
 class FoldBatchNorm(_OneWay):
     """A convolution and the BatchNorm behind it become a convolution with a bias.
 

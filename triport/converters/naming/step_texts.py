@@ -78,6 +78,7 @@ KINDS: dict[str, type[Step]] = {
         constant_steps.Repeat,
         constant_steps.Unify,
         one_way_steps.WeightNorm,
+        one_way_steps.SpectralNorm,
         one_way_steps.FoldBatchNorm,
         one_way_steps.Sum,
         Only,

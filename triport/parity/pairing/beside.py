@@ -52,16 +52,23 @@ class Found:
             settings_of(self.b.module, second, [array.shape for array in self.given]),
         )
         modules = self.a.part.module, self.b.module
-        return ", ".join(sorted(differ)) or _kept_otherwise(*modules) or _of_other_classes(*modules)
+        said = ", ".join(sorted(differ))
+        if said and self._with_settings() is False:
+            said += "; with these alike they still return other values: what else differs cannot be seen"
+        return said or _kept_otherwise(*modules) or _of_other_classes(*modules)
 
     def is_explained(self) -> bool:
         """Whether the second's parameters with the first's settings give what the first returned."""
+        return self._with_settings() is True
+
+    def _with_settings(self) -> bool | None:
+        """Return whether the first's settings alone make it return the same; None: it is not known how to."""
         settings = settings_of(self.a.part.module, self.a.part.kind, [one.shape for one in self.a.given])
         made = recomputed(self.b, settings, self.given)
-        return (
-            made is not None
-            and layout_between(self.a.returned[0], made, max(self.a.returned_tolerance[0], 1e-6)) is not None
-        )
+        if made is None:
+            return None
+        tolerance = max(self.a.returned_tolerance[0], 1e-6)
+        return layout_between(self.a.returned[0], made, tolerance) is not None
 
 
 @dataclass(eq=False)

@@ -17,6 +17,7 @@ from triport.reference_models.errors import TriportError, counted
 
 from .comparing import SAME_OUTPUTS, Seen, class_of
 from .constants import keep_constants
+from .divided_weights import Divided, all_names, groups_of, merged, with_parts
 from .exchange import exchangeable
 from .folded_norms import folded_rows, join_to_layers
 from .one_sided import OneSided
@@ -29,14 +30,12 @@ from .result import PairResult, Trial
 from .rows import left_of, rows_of, with_aliases, without_counterpart
 from .sides import Side
 from .sides.reading import side_of
-from .spectral import spectral_norms
 from .starting import matched
 from .state import Match, Matching
 from .ties import Ties, tied_rows, untied
 from .trained import trained_otherwise
 from .unseen import unseen
 from .values import NEUTRAL
-from .weight_norms import Normeds, all_names, groups_of, merged, with_magnitudes
 
 Progress = Callable[[str], None]
 # what roundings make of a gradient that is zero, relative to the largest of all gradients
@@ -74,7 +73,7 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
     _check(a, b)
     keep_constants(a, b)
     ties = untied(a, b)
-    plain, normeds = merged(a, b)
+    plain, divided = merged(a, b)
     parts = OneSided(plain, b, feed_of(a, 0))
     matching, seen = matched(plain, b, progress)
     parts.show()
@@ -84,7 +83,7 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
                 f"{side.label}: returns other values each time that it is run on the same input: "
                 f"nothing can be compared. Let nothing in it be random in evaluation mode"
             )
-    mapped = _mapped(matching, ties, parts, normeds, seen.apart <= SAME_OUTPUTS[matching.is_double])
+    mapped = _mapped(matching, ties, parts, divided, seen.apart <= SAME_OUTPUTS[matching.is_double])
     # the sides of the matching may be steered: what proves is how the networks are
     proof = _proof(a, b, matching, seen, mapped, progress) if mapped.names.complete else _Proof()
     parting = proof.parting
@@ -108,7 +107,6 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
             *proof.notes,
             *mapped.notes,
             *merged_in_the_first(b, mapped.names),
-            *spectral_norms(a, b),
             *[trial.but_for for trial in proof.trials if trial.but_for][:1],
         ),
         seconds=time.perf_counter() - start,
@@ -124,7 +122,7 @@ class _Mapped:
     constants: dict[str, float]
     ties: Ties
     parts: OneSided
-    normeds: Normeds
+    divided: Divided
     notes: tuple[str, ...]
 
     def draw(self, a: Side, seed: int, *, is_wide: bool = False) -> Draw:
@@ -143,7 +141,7 @@ class _Proof:
     notes: tuple[str, ...] = ()
 
 
-def _mapped(matching: Matching, ties: Ties, parts: OneSided, normeds: Normeds, is_same: bool) -> _Mapped:
+def _mapped(matching: Matching, ties: Ties, parts: OneSided, divided: Divided, is_same: bool) -> _Mapped:
     """Return the map that the matches make, with what only one side has; `is_same` is said of the outputs."""
     a, b = matching.sides
     join_to_layers(matching)
@@ -156,14 +154,14 @@ def _mapped(matching: Matching, ties: Ties, parts: OneSided, normeds: Normeds, i
     left = left_of(a.parameters, rows, "a"), left_of(b.parameters, rows, "b")
     kept = [tuple((name, "kept as the network is built") for name in side.kept) for side in (a, b)]
     said = (f"{row.reason}: {(*row.a, *row.b)[0]}" for row in extra)
-    names = with_magnitudes(PairNames(tuple(rows), *left, *kept), normeds)
-    return _Mapped(names, constants, ties, parts, normeds, (*problems, *said))
+    names = with_parts(PairNames(tuple(rows), *left, *kept), divided)
+    return _Mapped(names, constants, ties, parts, divided, (*problems, *said))
 
 
 def _proof(a: Side, b: Side, matching: Matching, seen: Seen, mapped: _Mapped, progress: Progress) -> _Proof:
     """Return what shows that a complete map is right, or where the outputs part with it."""
     mapped.parts.hide()
-    unproven = all_names(_unproven(matching, seen), mapped.normeds)
+    unproven = all_names(_unproven(matching, seen), mapped.divided)
     mapped.parts.show()
     done = _trials(a, b, mapped, progress)
     trials = tuple(trial for _, trial in done)
@@ -172,7 +170,7 @@ def _proof(a: Side, b: Side, matching: Matching, seen: Seen, mapped: _Mapped, pr
         symmetric = exchangeable(matching, progress)
         mapped.parts.show()
         notes = unseen(a, b, mapped.names, trials)
-        return _Proof(trials, groups_of(symmetric, mapped.normeds), unproven, notes=notes)
+        return _Proof(trials, groups_of(symmetric, mapped.divided), unproven, notes=notes)
     progress("finding the first module that parts")
     # both sides have the values of the last trial, which is the one that did not pass
     parting = parted(a, b, mapped.names, done[-1][0].feed())

@@ -9,6 +9,7 @@ from .sides import Side
 _MERGED = {
     "variance": "b's BatchNorms, or branches with one each, may be folded into layers of a",
     "magnitude": "b keeps weights as magnitude and direction, which may be merged in a",
+    "vector": "b divides weights by their spectral norm, which may be merged in a",
 }
 
 
@@ -25,7 +26,7 @@ def merged_in_the_first(b: Side, names: PairNames) -> tuple[str, ...]:
 
 def _merged(side: Side, name: str) -> str:
     one = side.parameters.get(name)
-    if one is not None and one.role == "variance":
-        return "variance"
+    if one is not None and one.role in ("variance", "vector"):
+        return one.role
     of_weight_norm = name.endswith(".original0") or name.endswith("weight_g")
     return "magnitude" if of_weight_norm else ""

@@ -146,13 +146,20 @@ def _stacked(group: Sequence[Match], a: Parameters, b: Parameters) -> Row | None
     shape = together[whole.name].shape
     stack, axis = squeezed(shape), whole.cut.axis
     shapes = {apart[one.name].shape for one, _ in pairs}
-    turned = any(match.order != tuple(range(len(match.order))) for match in group)
+    order = group[0].order
     if len({other.name for _, other in pairs}) > 1 or any(one.cut.count > 1 for one, _ in pairs):
         return None
-    if turned or len(shapes) > 1 or len(group) < 2 or stack[axis] != whole.cut.count:
+    if len(shapes) > 1 or len(group) < 2 or stack[axis] != whole.cut.count:
         return None
     sheet = (*stack[:axis], 1, *stack[axis + 1 :])
-    steps: list[Step] = [] if sheet == (before := shapes.pop()) else [reshaped(before, sheet)]
+    before = shapes.pop()
+    steps: list[Step] = []
+    if order != tuple(range(len(order))):
+        turn = Transpose(order).inverse if is_a else Transpose(order)
+        steps += [*_squeezing([before]), turn]
+        (before,) = turn.shapes([squeezed(before)])
+    if sheet != tuple(before):
+        steps.append(reshaped(before, sheet))
     steps.append(Concatenate(axis, (1,) * len(group)))
     if stack != tuple(shape):
         steps.append(reshaped(stack, shape))

@@ -28,7 +28,7 @@ class SideParameter:
 
     `name` is what the network's own checkpoint calls it, `owner` the path of its module, `aliases` further
     names of the same tensor. `kind` and `leaf` are what the table of kinds knows of it, `epsilon` what a norm
-    adds to its variance.
+    adds to its variance. `is_vector`: it is one of the two by which a spectral norm is estimated.
     """
 
     name: str
@@ -38,6 +38,7 @@ class SideParameter:
     leaf: Leaf | None = None
     aliases: tuple[str, ...] = ()
     epsilon: float | None = None
+    is_vector: bool = False
 
     @property
     def size(self) -> int:
@@ -50,6 +51,8 @@ class SideParameter:
 
         What a norm adds is not what a dense layer adds: "norm shift".
         """
+        if self.is_vector:
+            return "vector"
         if self.leaf is None or self.kind is None:
             return None
         if self.leaf.name == "running_mean":

@@ -21,6 +21,7 @@ from triport.reference_models.spec import Runtime
 
 from . import See, SideParameter
 from .initializers import GraphFile
+from .spectral import spectral_vectors
 
 # more parameters than this are not kept in float64: two networks of 600 M would not fit
 MOST_IN_FLOAT64 = 100_000_000
@@ -176,8 +177,13 @@ def _parameters(net: Any) -> tuple[dict[str, SideParameter], tuple[str, ...]]:
     found: dict[str, SideParameter] = {}
     aliases: dict[str, list[str]] = {}
     kept = []
+    vectors = spectral_vectors(net)
     for owned in parameters_of(net):
-        if owned.seeding is None:
+        if owned.name in vectors:
+            owner = owned.name.rpartition(".")[0]
+            found[owned.name] = SideParameter(owned.name, owned.shape, owner, is_vector=True)
+            aliases[owned.name] = []
+        elif owned.seeding is None:
             kept.append(owned.name)
         elif owned.key in first:
             aliases[first[owned.key]].append(owned.name)

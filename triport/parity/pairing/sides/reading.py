@@ -25,6 +25,7 @@ from .cell import CellSide
 from .copying import copied
 from .initializers import GraphFile, initializers_of
 from .module import ModuleSide
+from .spectral import spectral_vectors
 
 Progress = Callable[[str], None]
 
@@ -126,7 +127,8 @@ def _side(
     # parity's runners load values of their own into a copy
     weights = [name for name in known.names if name not in known.kept]
     build = partial(_without_values, net, weights)
-    network = replace(network, realisations={"pytorch": replace(known, build=build)})
+    known = replace(known, build=build, kept=known.kept - spectral_vectors(net))
+    network = replace(network, realisations={"pytorch": known})
     return ModuleSide(net, network, label, graph_file)
 
 

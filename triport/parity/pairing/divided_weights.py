@@ -1,4 +1,4 @@
-"""Weights that one network keeps as magnitude and direction, and the other as they are.
+"""Weights that one network keeps in parts and the other as they are: by a weight norm or a spectral norm.
 
 Matching works on a copy of the network with its weights merged; the rows and their proof are of what the
 network has itself.
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from triport.converters.environment import import_torch
-from triport.converters.naming.one_way_steps import WeightNorm
+from triport.converters.naming.one_way_steps import SpectralNorm, WeightNorm
 from triport.converters.naming.pair_names import PairNames, Row
 from triport.converters.naming.step import Step
 from triport.converters.naming.step_texts import Only
@@ -21,32 +21,31 @@ from .pieces import key_of
 from .sides import Side
 from .sides.copying import copied
 from .sides.module import ModuleSide
+from .sides.spectral import spectral_norms
 
 
 @dataclass(frozen=True, slots=True)
-class Normed:
-    """The magnitude and the direction of a weight, and the axis that has a magnitude for each place."""
+class Parts:
+    """The tensors that a weight is kept in, and the step that makes it of them."""
 
-    magnitude: str
-    direction: str
-    axis: int
-
-    @property
-    def names(self) -> tuple[str, str]:
-        """Both, as the step takes them."""
-        return self.magnitude, self.direction
+    names: tuple[str, ...]
+    step: Step
 
 
-Normeds = Mapping[str, Normed]
+# by the name that a weight has once it is merged
+Divided = Mapping[str, Parts]
 
 
-def merged(a: Side, b: Side) -> tuple[Side, Normeds]:
-    """Return the first side with its weights merged, and how, if the second lacks their magnitudes.
+def merged(a: Side, b: Side) -> tuple[Side, Divided]:
+    """Return the first side with its weights merged, and how, if the second lacks what they are kept in.
 
-    Only the first side's: of a weight nobody can tell which magnitude and direction were meant.
+    Only the first side's: of a weight nobody can tell which parts were meant.
     """
-    found = _normed(a) if isinstance(a, ModuleSide) else {}
-    if not found or not _lacks(b, a, found):
+    if not isinstance(a, ModuleSide):
+        return a, {}
+    normed, spectral = _normed(a), _spectral(a)
+    found = {**(normed if _lacks(b, a, normed) else {}), **({} if _has_vectors(b) else spectral)}
+    if not found:
         return a, {}
     torch = import_torch()
     net = copied(a.net)
@@ -54,7 +53,8 @@ def merged(a: Side, b: Side) -> tuple[Side, Normeds]:
         path, _, leaf = weight.rpartition(".")
         module = net.get_submodule(path)
         if not hasattr(module, "parametrizations"):
-            torch.nn.utils.remove_weight_norm(module, leaf)
+            utils = torch.nn.utils
+            (utils.remove_weight_norm if weight in normed else utils.remove_spectral_norm)(module, leaf)
             continue
         # a copy shares its class, of which the merged weight would take the property away
         shared = type(module)
@@ -63,7 +63,16 @@ def merged(a: Side, b: Side) -> tuple[Side, Normeds]:
     return ModuleSide(net, a.network, a.label), found
 
 
-def _normed(side: Side) -> dict[str, Normed]:
+def _spectral(side: ModuleSide) -> dict[str, Parts]:
+    norms = [one for one in spectral_norms(side.net) if one.original in side.parameters]
+    return {one.weight: Parts((one.original, *one.vectors), SpectralNorm(one.axis)) for one in norms}
+
+
+def _has_vectors(side: Side) -> bool:
+    return any(one.is_vector for one in side.parameters.values())
+
+
+def _normed(side: Side) -> dict[str, Parts]:
     torch = import_torch()
     kind: Any = torch.nn.utils.parametrizations._WeightNorm
     found = {}
@@ -74,12 +83,12 @@ def _normed(side: Side) -> dict[str, Normed]:
             alone = len(steps) == 1 and isinstance(steps[0], kind)
             if alone and {*names} <= side.parameters.keys():
                 axis = steps[0].dim % len(side.parameters[names[1]].shape)
-                found[f"{path}.{leaf}".lstrip(".")] = Normed(*names, axis)
+                found[f"{path}.{leaf}".lstrip(".")] = Parts(names, WeightNorm(axis))
         for hook in _older_hooks(module):
             weight = f"{path}.{hook.name}".lstrip(".")
             magnitude, direction = f"{weight}_g", f"{weight}_v"
             axis = hook.dim % len(side.parameters[direction].shape)
-            found[weight] = Normed(magnitude, direction, axis)
+            found[weight] = Parts((magnitude, direction), WeightNorm(axis))
     return found
 
 
@@ -93,49 +102,49 @@ def _older_hooks(module: Any) -> list[Any]:
     return [one for one in hooks if (type(one).__module__, type(one).__name__) == known and one.dim != -1]
 
 
-def _lacks(b: Side, a: Side, found: Normeds) -> bool:
+def _lacks(b: Side, a: Side, found: Divided) -> bool:
     """Return whether the other side has no place for the magnitudes.
 
     It has as many tensors fewer of their sizes, or too few that could be magnitudes at all: a vector of which
     it is known that it is added is none.
     """
     here, there = (Counter(key_of(one.shape) for one in side.parameters.values()) for side in (a, b))
-    magnitudes = Counter(key_of(a.parameters[one.magnitude].shape) for one in found.values())
+    magnitudes = Counter(key_of(a.parameters[one.names[0]].shape) for one in found.values())
     able = Counter(key_of(one.shape) for one in b.parameters.values() if one.role in (None, "scale"))
     return all(here[key] - there[key] >= count or able[key] < count for key, count in magnitudes.items())
 
 
-def with_magnitudes(names: PairNames, normeds: Normeds) -> PairNames:
+def with_parts(names: PairNames, divided: Divided) -> PairNames:
     """Return a map of what the network has itself, of one in which its weights are merged."""
-    if not normeds:
+    if not divided:
         return names
-    rows = tuple(_row(row, normeds) for row in names.rows)
-    return replace(names, rows=rows, left_a=all_names(names.left_a, normeds))
+    rows = tuple(_row(row, divided) for row in names.rows)
+    return replace(names, rows=rows, left_a=all_names(names.left_a, divided))
 
 
-def all_names(names: Sequence[str], normeds: Normeds) -> tuple[str, ...]:
-    """Return names of what the network has itself: two in place of a merged weight."""
+def all_names(names: Sequence[str], divided: Divided) -> tuple[str, ...]:
+    """Return names of what the network has itself: its parts in place of a merged weight."""
     found: list[str] = []
     for name in names:
-        found += normeds[name].names if name in normeds else (name,)
+        found += divided[name].names if name in divided else (name,)
     return tuple(found)
 
 
-def groups_of(groups: Sequence[tuple[str, ...]], normeds: Normeds) -> tuple[tuple[str, ...], ...]:
-    """Return groups of names that can be exchanged: magnitudes with each other, and directions."""
+def groups_of(groups: Sequence[tuple[str, ...]], divided: Divided) -> tuple[tuple[str, ...], ...]:
+    """Return groups of names that can be exchanged: each part of a weight with the same of another."""
     found: list[tuple[str, ...]] = []
     for group in groups:
-        if not any(name in normeds for name in group):
+        if not any(name in divided for name in group):
             found.append(group)
-        elif all(name in normeds for name in group):
-            found += zip(*(normeds[name].names for name in group), strict=True)
+        elif len({type(divided[name].step) if name in divided else None for name in group}) == 1:
+            found += zip(*(divided[name].names for name in group), strict=True)
     return tuple(found)
 
 
-def _row(row: Row, normeds: Normeds) -> Row:
+def _row(row: Row, divided: Divided) -> Row:
     steps: list[Step] = []
     for place, name in enumerate(row.a):
-        if name in normeds:
-            step = WeightNorm(normeds[name].axis)
-            steps.append(step if len(row.a) == 1 else Only(place, 2, step))
-    return replace(row, a=all_names(row.a, normeds), steps=(*steps, *row.steps))
+        if name in divided:
+            parts = divided[name]
+            steps.append(parts.step if len(row.a) == 1 else Only(place, len(parts.names), parts.step))
+    return replace(row, a=all_names(row.a, divided), steps=(*steps, *row.steps))
