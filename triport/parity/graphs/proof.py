@@ -160,7 +160,7 @@ class _Pair:
                 continue
             self.ranges = list(ranges)
             verdict = self.judge.judge(inputs, found, references)
-            return verdict, *(tuple(array.shape for array in arrays) for arrays in (found, references))
+            return verdict, _shapes(found), _shapes(references)
         assert refusal is not None
         raise refusal
 
@@ -231,6 +231,10 @@ class _Pair:
         except RefusedError as error:
             return error
         return None
+
+
+def _shapes(arrays: Sequence[np.ndarray]) -> Shapes:
+    return tuple(array.shape for array in arrays)
 
 
 def _say_apart(found: GraphVerdict, shapes: Shapes, reference_shapes: Shapes) -> str:
