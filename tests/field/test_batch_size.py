@@ -130,6 +130,27 @@ def test_mindspore_refuses(build: Build, tmp_path: Path, expression: str, shape:
 
 
 @pytest.mark.field(
+    case="code that takes the images one by one, or drops the axis of one image alone",
+    source="mindspore-lab/mindocr (RobustScanner), mindspore-lab/mindaudio (ECAPA-TDNN)",
+    outcome="The batch is fixed, and it is said what differs: the graph, or the shape.",
+)
+@pytest.mark.parametrize(
+    ("expression", "shape", "why"),
+    [
+        ("ops.stack([one * 2 for one in x])", (2, 3), "with a batch of 5, the Cell is another graph: "),
+        ("x.squeeze()", (2, 3, 1), "with a batch of 1, MindSpore gives the shape (3,), the file (1, 3)"),
+        ("x.squeeze()", (2, 3), "with a batch of 1, MindSpore gives the shape (3,), the file (1, 3)"),
+    ],
+)
+def test_a_fixed_batch_says_why(
+    build: Build, tmp_path: Path, expression: str, shape: tuple[int, ...], why: str
+) -> None:
+    done = convert(build(expression), shape, tmp_path / "x.onnx")
+    assert done.batch.startswith("fixed: ")
+    assert why in done.batch
+
+
+@pytest.mark.field(
     case="images that see each other, without a hard-coded size",
     source="pytorch/pytorch#25273 (the last of the batch)",
     outcome="The batch is free, and each size gives what MindSpore gives there.",

@@ -72,10 +72,37 @@ def _pair_types(graph: Graph, other: Graph) -> list[tuple[str, TensorType, Tenso
             continue
         if mine.primitive != theirs.primitive:
             return None
+        if mine.primitive == "UpdateState":
+            effects = [_find_effects(one, known) for one, known in zip((mine, theirs), nodes, strict=True)]
+            kinds = [[known[id_].primitive for id_ in ids] for ids, known in zip(effects, nodes, strict=True)]
+            waiting += zip(*effects, strict=True) if kinds[0] == kinds[1] else ()
+            continue
+        if len(mine.inputs) != len(theirs.inputs):  # code that takes the images one by one
+            return None
         if isinstance(mine.type, TensorType) and isinstance(theirs.type, TensorType):
             found.append((mine.id, mine.type, theirs.type))
-        waiting += zip(mine.inputs, theirs.inputs, strict=False)
+        waiting += zip(mine.inputs, theirs.inputs, strict=True)
     return found
+
+
+def _find_effects(state: Node, nodes: Mapping[str, Node]) -> list[str]:
+    """Return the nodes with side effects that a state waits for, the last first.
+
+    Two traces group them otherwise, by further states and tuples.
+    """
+    found: dict[str, None] = {}
+    grouping = {state.id}
+    waiting = list(state.inputs)
+    while waiting:
+        node = nodes.get(_resolve(waiting.pop(), nodes))
+        if node is None or node.id in grouping:
+            continue
+        if node.primitive in ("UpdateState", "MakeTuple"):
+            grouping.add(node.id)
+            waiting += node.inputs
+        else:
+            found.setdefault(node.id)
+    return list(found)
 
 
 def _resolve(id_: str, nodes: Mapping[str, Node]) -> str:

@@ -63,6 +63,7 @@ class Tracer:
         self.input_names = input_names
         self.traced = next((spec.shape[0] for spec in specs if spec.shape), 0)
         self.base: Graph | None = None
+        self.difference = ""  # what `learn` saw where it learnt nothing
         self.output_names = output_names
 
     def numbers(self, least: int) -> tuple[int, ...]:
@@ -81,8 +82,14 @@ class Tracer:
     def learn(self, graph: Graph) -> Graph | None:
         """Return the graph with what a trace with another batch size says of its axes; None if nothing."""
         size = batch_sizes(self.traced)[0]
-        learnt = learn_batch_axes(graph, self.read(size), self.traced, size)
+        other = self.read(size)
+        learnt = learn_batch_axes(graph, other, self.traced, size)
         self.base = graph if learnt is not None else None
+        if learnt is None:
+            self.difference = (
+                f"traced with a batch of {size}, the Cell is another graph: {len(other.nodes)} nodes, "
+                f"with a batch of {self.traced} {len(graph.nodes)}"
+            )
         return learnt
 
     def read(self, size: int) -> Graph:

@@ -189,7 +189,7 @@ def _iterate_free(
     graph: Graph, origin: Origin, opset: int, progress: Progress
 ) -> Iterator[tuple[onnx.ModelProto | None, str | None]]:
     """Yield the graph with a free batch, and with what a second trace says of it; or why it is fixed."""
-    before = None
+    before, burnt = None, ""
     for is_second in (False, True):
         found: Graph | None = graph
         if is_second:
@@ -201,11 +201,14 @@ def _iterate_free(
             except TriportError:  # it cannot be traced so
                 found = None
         if found is None:
+            if burnt and origin.trace is not None and origin.trace.difference:
+                yield None, f"{origin.trace.difference}\n{burnt}"
             return
         try:
             model = _make(found, origin, opset)
         except BurntBatchError as error:
-            yield None, str(error)
+            burnt = str(error)
+            yield None, burnt
             continue
         if model != before:
             yield model, None

@@ -37,6 +37,7 @@ from .runs import (
 from .verdicts import EQUAL, ILL_CONDITIONED, NOT_COMPARED, NOT_EQUAL, UNOPTIMISED, GraphVerdict
 
 SEVERITY = (EQUAL, ILL_CONDITIONED, UNOPTIMISED, NOT_EQUAL)
+Shapes = tuple[tuple[int, ...], ...]
 
 
 def compare(
@@ -107,7 +108,7 @@ class _Pair:
     def compare_traced(self) -> GraphVerdict:
         """Compare at the size that was traced, on ordinary inputs and at the edges."""
         try:
-            found, _ = self._compare_at(None)
+            found, *_ = self._compare_at(None)
         except RefusedError as error:
             return GraphVerdict(self._say_refused(error))
         return self._with_edges(found, None) if found.passed else found
@@ -120,21 +121,16 @@ class _Pair:
         for size in batch_sizes(traced, num_elements):
             problem = None
             try:
-                found, output_shapes = self._compare_at(size)
+                found, output_shapes, reference_shapes = self._compare_at(size)
             except NothingFiniteError:  # which says nothing of the batch
                 continue
             except RefusedError as error:
                 problem = self._say_size_refused(error, size)
             else:
                 if not found.passed:
-                    apart = (
-                        f"by {found.error:.1e}"
-                        if math.isfinite(found.error or 0)
-                        else "in shape or infinities"
-                    )
                     problem = (
                         "the batch size with which it was traced is part of the graph: with a batch of "
-                        f"{size}, MindSpore and the file differ {apart}"
+                        f"{size}, {_say_apart(found, output_shapes, reference_shapes)}"
                     )
                 results.append(found)
                 shapes.append(output_shapes)
@@ -151,8 +147,8 @@ class _Pair:
         worst = self._with_edges(_worst(results), min(sizes))
         return replace(worst, batch_sizes=tuple(sizes), output_shapes=tuple(shapes))
 
-    def _compare_at(self, size: int | None) -> tuple[GraphVerdict, tuple[tuple[int, ...], ...]]:
-        """Compare at a batch size, None is the traced one; return the file's output shapes as well."""
+    def _compare_at(self, size: int | None) -> tuple[GraphVerdict, Shapes, Shapes]:
+        """Compare at a batch size, None is the traced one; return the file's shapes and MindSpore's too."""
         refusal = None
         is_whole = any(onnx.helper.tensor_dtype_to_np_dtype(t.elem_type).kind in "iu" for t in self.types)
         for ranges in [self.ranges, *(narrower(self.ranges) if is_whole else ())]:
@@ -163,7 +159,8 @@ class _Pair:
                 refusal = refusal or error
                 continue
             self.ranges = list(ranges)
-            return self.judge.judge(inputs, found, references), tuple(array.shape for array in found)
+            verdict = self.judge.judge(inputs, found, references)
+            return verdict, _shapes(found), _shapes(references)
         assert refusal is not None
         raise refusal
 
@@ -234,6 +231,19 @@ class _Pair:
         except RefusedError as error:
             return error
         return None
+
+
+def _shapes(arrays: Sequence[np.ndarray]) -> Shapes:
+    return tuple(array.shape for array in arrays)
+
+
+def _say_apart(found: GraphVerdict, shapes: Shapes, reference_shapes: Shapes) -> str:
+    """Return how MindSpore and the file differ."""
+    for mine, theirs in zip(shapes, reference_shapes, strict=False):
+        if mine != theirs:
+            return f"MindSpore gives the shape {theirs}, the file {mine}"
+    by = f"by {found.error:.1e}" if math.isfinite(found.error or 0) else "in infinities"
+    return f"MindSpore and the file differ {by}"
 
 
 def _worst(results: Sequence[GraphVerdict]) -> GraphVerdict:

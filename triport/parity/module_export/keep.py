@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from triport.converters.formats import replacing
+from triport.converters.torch_export.network import ModuleError
 from triport.converters.torch_export.weights import account
 from triport.converters.torch_export.write import declare, finish, needs_data_file, write
 
@@ -79,6 +80,13 @@ def output_shapes(prover: Prover, found: Found) -> list[Shape]:
     seen = {tuple(feed.sizes[axis] for feed in feeds): axis for axis in reversed(found.exported.free)}
     shapes: list[Shape] = []
     for place, name in enumerate(net.output_names):
+        ranks = {len(run[place].shape): tuple(run[place].shape) for run in runs}
+        if len(ranks) > 1:
+            raise ModuleError(
+                f"{net.name}: the output {name} has the shapes {' and '.join(map(str, ranks.values()))}, so "
+                "how many axes it has depends on the sizes of the inputs, and no file was written. Name the "
+                "axes in squeeze(), so that the batch axis of one image stays"
+            )
         shape: list[int | str] = []
         for axis, sizes in enumerate(zip(*(run[place].shape for run in runs), strict=True)):
             if sizes in seen:

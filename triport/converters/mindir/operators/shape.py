@@ -122,6 +122,8 @@ def squeeze(call: Call, builder: Builder) -> Value:
     unsqueezed = builder.get_unsqueezed(x)
     if unsqueezed is not None and unsqueezed[1] == axes:
         return Value(unsqueezed[0].ir, call.type)
+    if not axes:  # an empty list would tell ONNX Runtime to drop every axis of size 1, the batch's too
+        return x
     return builder.squeeze(x, axes, call.type)
 
 
