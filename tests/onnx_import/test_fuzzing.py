@@ -2,6 +2,7 @@
 
 import functools
 import random
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -13,6 +14,7 @@ from fuzz.mutated import mutate
 from triport.converters.networks.imported import written_source
 from triport.converters.onnx_import.reading import ImportRefusedError
 
+FOUND = Path(__file__).parent.parent / "data/fuzz"
 SEEDS = graph_seeds()
 
 
@@ -124,6 +126,11 @@ def test_a_name_that_is_no_text_is_refused_or_passed_over(name):
     data = SEEDS[0].replace(name, b"\xc7" + name[1:])
     assert data != SEEDS[0]
     assert source(data) in ("refused", "written")
+
+
+@pytest.mark.parametrize("path", sorted(FOUND.glob("source-*")), ids=lambda path: path.name)
+def test_what_the_fuzzer_found_is_written_or_refused(path):
+    assert source(path.read_bytes()) in ("refused", "written")
 
 
 def test_a_fault_of_triport_on_a_sound_graph_keeps_its_traceback(tmp_path, monkeypatch):

@@ -124,3 +124,23 @@ def test_an_order_that_the_graph_leaves_open_is_not_compared(largest, tmp_path):
     done = proof.convert_to_source(tmp_path / "top.onnx", tmp_path / "out", "pytorch")
     assert done.passed
     assert done.notes == (NOTE,)
+
+
+def test_where_two_implementations_of_onnx_disagree_it_is_said(tmp_path):
+    """The text of align_corners has the whole length, onnx's reference the length before it is cut."""
+    how = {"mode": "linear", "coordinate_transformation_mode": "align_corners"}
+    node = onnx.helper.make_node("Resize", ["x", "", "scales"], ["y"], "enlarge", **how)
+    graph = onnx.helper.make_graph(
+        [node],
+        "graph",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 1, 5, 5])],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)],
+        [onnx.numpy_helper.from_array(np.array([1, 1, 1.7, 1.5], "f4"), "scales")],
+    )
+    opset = [onnx.helper.make_opsetid("", 18)]
+    path = tmp_path / "resize.onnx"
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8), path)
+    done = proof.convert_to_source(path, tmp_path / "resize", "pytorch")
+    assert {trial.judged_by for trial in done.trials} == {"reference"}
+    assert "begins at node 'enlarge' (Resize)" in done.notes[0]
+    assert "equal to another implementation of ONNX, not to ONNX Runtime" in "\n".join(done.lines())

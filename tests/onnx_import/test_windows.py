@@ -1,4 +1,4 @@
-"""SAME padding with strides along free axes, which is computed of each input."""
+"""Windows as ONNX's text has them: SAME padding along free axes, norms of windows that reach beyond."""
 
 import numpy as np
 import onnx
@@ -47,3 +47,26 @@ def test_same_padding_follows_the_image(op_type, target, padding, tmp_path):
         assert found.shape == wanted.shape
         differences.append(abs(found - wanted).max())
     assert max(differences) < 1e-5
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("pads", [[0, 0, 0, 0], [1, 0, 0, 1]])
+def test_a_norm_of_a_window_over_the_edge_is_of_what_is_inside(target, pads, tmp_path):
+    if target == "mindspore":
+        pytest.importorskip("mindspore")
+    given = {"kernel_shape": [3, 2], "strides": [2, 3], "ceil_mode": 1, "p": 1, "pads": pads}
+    node = onnx.helper.make_node("LpPool", ["x"], ["y"], **given)
+    graph = onnx.helper.make_graph(
+        [node],
+        "graph",
+        [onnx.helper.make_tensor_value_info("x", FLOAT, [1, 1, 6, 6])],
+        [onnx.helper.make_tensor_value_info("y", FLOAT, None)],
+    )
+    opset = [onnx.helper.make_opsetid("", 18)]
+    proto = onnx.helper.make_model(graph, opset_imports=opset, ir_version=8)
+    write(tmp_path, written(proto, target))
+    x = np.ones((1, 1, 6, 6), "f4")
+    (wanted,) = Runtime.of(proto.SerializeToString()).run({"x": x})
+    (found,) = run(load(tmp_path, "written"), target, [x])
+    assert wanted.min() < wanted.max()  # a whole window, and one that is not
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)

@@ -117,10 +117,10 @@ class _Classes:
                 statements.append(self._held(owner, key, place, member))
             elif isinstance(member, Tree):
                 if tree.kind in ("holder", "numbered"):
-                    statements.append(_added(owner, key, place, tree.kind, self._container(member)))
+                    statements.append(self._added(owner, key, place, tree.kind, self._container(member)))
                 self._fill(place, member, statements)
             elif tree.kind in ("holder", "numbered"):
-                statements.append(_added(owner, key, place, tree.kind, self._made(member)))
+                statements.append(self._added(owner, key, place, tree.kind, self._made(member)))
 
     def _container(self, tree: Tree) -> ast.expr:
         """Return what makes a list, a dict or a plain holder of layers."""
@@ -149,6 +149,13 @@ class _Classes:
 
     def _made(self, member: Any) -> ast.expr:
         return copy.deepcopy(self.made[id(member)] if isinstance(member, Written) else member.constructor)
+
+    def _added(self, owner: ast.expr, key: str, place: ast.expr, kind: str, member: ast.expr) -> ast.stmt:
+        """Return the statement that puts a layer into a holder, or under a name that is a number."""
+        if kind == "holder":
+            return assigned(place, member)
+        put = "x.add_module(k, m)" if self.shared.target == "pytorch" else "x.insert_child_to_cell(k, m)"
+        return ast.Expr(code(put, x=copy.deepcopy(owner), k=key, m=member))
 
     def _held(self, owner: ast.expr, key: str, place: ast.expr, held: Held) -> ast.stmt:
         shape = list(held.array.shape)
@@ -182,13 +189,6 @@ def _shortened(made: list[ast.expr]) -> list[ast.expr]:
             repeated = code("[x for _ in range(n)]", x=equal[0], n=len(equal))
             found.append(ast.Starred(repeated, ast.Load()))
     return found
-
-
-def _added(owner: ast.expr, key: str, place: ast.expr, kind: str, member: ast.expr) -> ast.stmt:
-    """Return the statement that puts a layer into a holder; in MindSpore its name can be a number."""
-    if kind == "holder":
-        return assigned(place, member)
-    return ast.Expr(code("x.insert_child_to_cell(k, m)", x=copy.deepcopy(owner), k=key, m=member))
 
 
 def _by_height(written: Written, levels: dict[int, list[Written]]) -> int:

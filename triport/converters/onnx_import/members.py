@@ -37,6 +37,8 @@ class Tree:
         names are attributes of a plain holder, and numbers in a dict are names of its.
         """
         own = self._own_kind
+        if self.parent is None and any(key.isdigit() for key in self.members):
+            return "numbered"  # a class of its own that a file's scopes have as a list
         if self.target == "pytorch" or own == "holder":
             return own
         if own == "dict" and all(is_identifier(key) for key in self.members):

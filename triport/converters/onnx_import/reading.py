@@ -180,6 +180,10 @@ def _graphs(graph: Any) -> Any:
                 yield from _graphs(attribute.g)
 
 
+def _tensors(graph: Any) -> list[Any]:
+    return [*graph.initializer, *(a.t for n in graph.node for a in n.attribute if a.HasField("t"))]
+
+
 def _check_names(proto: Any, path: Path) -> None:
     """Refuse names that are no text; protobuf gives them as bytes."""
     for graph in _graphs(proto.graph):
@@ -187,6 +191,8 @@ def _check_names(proto: Any, path: Path) -> None:
         for node in graph.node:
             texts += [node.name, node.op_type, node.domain, *node.input, *node.output]
             texts += [attribute.name for attribute in node.attribute]
+        for tensor in _tensors(graph):
+            texts += [text for entry in tensor.external_data for text in (entry.key, entry.value)]
         if not all(isinstance(text, str) for text in texts):
             raise ImportRefusedError(f"{path}: a name in it is not UTF-8: damaged")
 
@@ -200,9 +206,7 @@ def _load_external(proto: Any, path: Path) -> None:
 
     data = ExternalData(str(path))
     for graph in _graphs(proto.graph):
-        tensors = list(graph.initializer)
-        tensors += [a.t for n in graph.node for a in n.attribute if a.HasField("t")]
-        for tensor in tensors:
+        for tensor in _tensors(graph):
             if any(size < 0 for size in tensor.dims):
                 raise ImportRefusedError(f"{path}: a tensor has a negative size: damaged")
             dtype = _dtype(tensor, path)

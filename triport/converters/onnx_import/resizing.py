@@ -12,7 +12,8 @@ def resize_matrix(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the weights of each old place in each new one, and which new places lie outside.
 
-    Source: onnx/docs of Resize, and onnx/reference/ops/op_resize.py of onnx 1.23.
+    Source: onnx/docs of Resize, and onnx/reference/ops/op_resize.py of onnx 1.23 where the text is silent.
+    The two differ where there is one new place, with "pytorch_half_pixel" and "tf_crop_and_resize".
     """
     places = _places(size, length, scale, how, index)
     matrix = np.zeros((length, size))
@@ -44,7 +45,7 @@ def _places(size: int, length: int, scale: float, how: dict[str, Any], index: in
         adjust = length / resized
         return size / 2 * (1 - adjust) + (out + 0.5) / scale - 0.5
     if transform == "pytorch_half_pixel":
-        return np.full(1, -0.5) if length == 1 else (out + 0.5) / scale - 0.5
+        return np.zeros(1) if length == 1 else (out + 0.5) / scale - 0.5
     if transform == "align_corners":
         return np.zeros(length) if length == 1 else out * (size - 1) / (resized - 1)
     if transform == "asymmetric":
@@ -54,7 +55,7 @@ def _places(size: int, length: int, scale: float, how: dict[str, Any], index: in
     if transform == "tf_crop_and_resize":
         start, end = how["roi"][index]
         if length == 1:
-            return np.full(1, (end - start) * (size - 1) / 2)
+            return np.full(1, (start + end) * (size - 1) / 2)
         return start * (size - 1) + out * (end - start) * (size - 1) / (length - 1)
     raise ValueError(transform)
 

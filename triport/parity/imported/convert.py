@@ -19,6 +19,7 @@ from triport.converters.onnx_import.targets import Target
 from triport.converters.onnx_import.tree import blocks_of
 from triport.converters.onnx_import.writer import Source, source_of
 from triport.converters.onnx_import.written import load, write
+from triport.parity.judge.tolerance import WIDEST
 from triport.reference_models.errors import TriportError
 
 from .exact import InDouble
@@ -172,10 +173,26 @@ def proven(
         (feed for feed, each in zip(feeds, trials, strict=True) if not each.passed and each.is_decided), None
     )
     first = first_divergence(path, target, failed) if failed is not None else ""
+    notes += _disagreement(path, target, feeds, trials)
     batches = {array.shape[:1] for feed in feeds for array in feed.values()}
     if len(batches) == 1 and any(sizes_to_try(model.graph)[0]):
         notes.append("compared at one batch size only")
     return trials, first, notes, failed if failed is not None else feeds[0]
+
+
+def _disagreement(
+    path: Path, target: Target, feeds: list[dict[str, np.ndarray]], trials: list[Trial]
+) -> list[str]:
+    """Return what should be known where ONNX Runtime is further off than any rounding."""
+    for feed, each in zip(feeds, trials, strict=True):
+        if each.judged_by == "reference" and each.max_rel > WIDEST:
+            at = first_divergence(path, target, feed)
+            return [
+                f"ONNX Runtime returns something else, by {each.max_rel:.1e} of the largest value: more "
+                f"than rounding{f'; it begins at {at}' if at.startswith('node') else ''}. The source follows "
+                "another implementation of ONNX and does not give ONNX Runtime's numbers for this file"
+            ]
+    return []
 
 
 def feeds_of(

@@ -76,7 +76,8 @@ def page_of(path: Path, source: Source, done: ImportedSource, shown: str) -> str
 
 def _verdict(done: ImportedSource) -> str:
     if done.is_equal and any(trial.judged_by == "reference" for trial in done.trials):
-        return f"The source in {done.target} computes what the graph says, from which ONNX Runtime is off"
+        other = "another implementation of ONNX"
+        return f"The source in {done.target} computes what {other} does, from which ONNX Runtime is off"
     if done.is_equal:
         return f"The source in {done.target} computes what ONNX Runtime does"
     found = "differs from ONNX Runtime" if done.is_different else "is not proven equal to ONNX Runtime"

@@ -17,13 +17,20 @@ from triport.converters.onnx_import.windows import Window, kernel_of, padded, sh
 from . import mindspore, pytorch
 
 
+def _bias(call: Call) -> Any:
+    """Return what is known of the bias, None where there is none."""
+    if call.has(2) and call.shape(2) is not None and call.rank(2) != 1:
+        call.refuse(f"a bias of {call.rank(2)} axes; expected one axis")
+    return call.rep(2) if call.has(2) else None
+
+
 @pytorch("Conv")
 def conv(call: Call) -> ast.expr:
     """A convolution with its weights, or with computed ones."""
     window, groups = Window(call, kernel_of(call)), call.attribute("group", 1)
     if window.rank > 3:
         call.refuse(f"over {window.rank} axes")
-    weight, bias = call.rep(1), call.rep(2) if call.has(2) else None
+    weight, bias = call.rep(1), _bias(call)
     x = padded(window, call.tensor(0))
     given = window.given(g=OMIT if groups == 1 else groups)
     if isinstance(weight, Known) and (bias is None or isinstance(bias, Known)):
@@ -53,7 +60,7 @@ def conv(call: Call) -> ast.expr:
 def conv_mindspore(call: Call) -> ast.expr:
     """A convolution with its weights; over one axis as an image of one row."""
     window, groups = Window(call, kernel_of(call)), call.attribute("group", 1)
-    weight, bias = call.rep(1), call.rep(2) if call.has(2) else None
+    weight, bias = call.rep(1), _bias(call)
     if call.dtype(0) != "float32":
         call.refuse(f"of {call.dtype(0)}: MindSpore's CPU convolves float32")
     if not isinstance(weight, Known) or (bias is not None and not isinstance(bias, Known)):
@@ -134,7 +141,7 @@ def conv_transpose(call: Call) -> ast.expr:
     begin, end = window.begin, window.end
     if shape is not None or window.auto_pad.startswith("SAME"):
         begin, end, extra = _from_shape(call, window, shape, extra)
-    weight, bias = call.rep(1), call.rep(2) if call.has(2) else None
+    weight, bias = call.rep(1), _bias(call)
     symmetric = begin == end and min(begin) >= 0
     fits = all(e < max(s, d) for e, s, d in zip(extra, window.strides, window.dilations, strict=True))
     if not fits:
@@ -212,7 +219,7 @@ def conv_transpose_mindspore(call: Call) -> ast.expr:
         begin, end, extra = _from_shape(call, window, shape, extra)
     if call.dtype(0) != "float32":
         call.refuse(f"of {call.dtype(0)}: MindSpore's CPU convolves float32")
-    weight, bias = call.rep(1), call.rep(2) if call.has(2) else None
+    weight, bias = call.rep(1), _bias(call)
     is_plain = window.rank == 2 and begin == end and min(begin) >= 0 and not any(extra) and groups == 1
     if is_plain and isinstance(weight, Known) and (bias is None or isinstance(bias, Known)):
         given = window.given()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from typing import Any
 
 from triport.converters.onnx_import.call import Call
@@ -221,32 +222,31 @@ def global_lp_pool(call: Call) -> ast.expr:
 
 @pytorch("LpPool", since=2)
 def lp_pool(call: Call) -> ast.expr:
-    """The p-norm of each window: a mean of powers, times the window's size."""
+    """The p-norm of each window: a mean of powers, times the window's size, where all windows are whole."""
     window = Window(call)
     p, ceil = call.attribute("p", 2), call.attribute("ceil_mode", 0)
-    size = 1
-    for k in window.kernel:
-        size *= k
-    x = code("x.abs().pow(p)", x=call.tensor(0), p=p)
-    x = code("F.pad(x, p)", x=x, p=window.torch_pads) if any(window.begin + window.end) else x
-    x = window.padded_same(x)
-    zeros = (0,) * (2 * window.rank)
-    if set(window.dilations) == {1} and window.rank <= 3 and not ceil:
-        mean = code(
-            f"F.avg_pool{window.rank}d(x, k, stride=s)", x=x, k=short(window.kernel), s=short(window.strides)
-        )
-    else:
-        mean = code(
-            "f(x, k, s, p, dl, ceil_mode=c, count_include_pad=True)",
-            f=call.function("average_pool"),
+    if ceil or set(window.dilations) != {1} or window.rank > 3:
+        x = call.let("x", call.tensor(0)) if window.is_same_at_run_time else call.tensor(0)
+        return code(
+            "f(x, p, k, s, pads, dl, ceil_mode=c)",
+            f=call.function("lp_pool"),
             x=x,
+            p=p,
             k=tuple(window.kernel),
             s=tuple(window.strides),
-            p=zeros,
+            pads=window.pads(x),
             dl=tuple(window.dilations),
             c=bool(ceil),
         )
-    return code("(m * n).pow(q)", m=mean, n=size, q=1 / p)
+    x = code("x.abs().pow(p)", x=call.tensor(0), p=p)
+    x = code("F.pad(x, p)", x=x, p=window.torch_pads) if any(window.begin + window.end) else x
+    mean = code(
+        f"F.avg_pool{window.rank}d(x, k, stride=s)",
+        x=window.padded_same(x),
+        k=short(window.kernel),
+        s=short(window.strides),
+    )
+    return code("(m * n).pow(q)", m=mean, n=math.prod(window.kernel), q=1 / p)
 
 
 @pytorch("MaxUnpool")

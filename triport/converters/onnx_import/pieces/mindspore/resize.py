@@ -64,9 +64,9 @@ def resize_places(size: int, length: int, scale: float, transform: str) -> np.nd
     if transform == "half_pixel_symmetric":
         return size / 2 * (1 - length / (scale * size)) + (out + 0.5) / scale - 0.5
     if transform == "pytorch_half_pixel":
-        return out - 0.5
+        return out
     if transform == "align_corners":
-        return out * 0 if length == 1 else out * (size - 1) / (scale * size - 1)
+        return out if length == 1 else out * (size - 1) / (scale * size - 1)
     return (out + 0.5) / scale if transform == "tf_half_pixel_for_nn" else out / scale
 
 

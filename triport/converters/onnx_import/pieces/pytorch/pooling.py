@@ -16,23 +16,58 @@ def average_pool(
 ) -> Tensor:
     """Average over windows, dilated and unevenly padded ones too; `padding` is all begins, then all ends."""
     rank = len(kernel)
-    pads, extra, counted = [], [], []
-    for i in range(rank):
-        size = x.shape[2 + i] + padding[i] + padding[rank + i]
-        reach = (kernel[i] - 1) * dilation[i] + 1
-        steps = (size - reach) // stride[i]
-        if ceil_mode and (size - reach) % stride[i] and (steps + 1) * stride[i] < x.shape[2 + i] + padding[i]:
-            steps += 1
-        extra.append(max(steps * stride[i] + reach - size, 0))
+    pads, counted = [], []
     for i in reversed(range(rank)):
         pads += [padding[i], padding[rank + i]]
-        counted += [0, extra[i]]
+        edges = padding[i::rank]
+        counted += [0, window_overhang(x.shape[2 + i], kernel[i], stride[i], edges, dilation[i], ceil_mode)]
     inside = F.pad(torch.ones_like(x), pads, value=1.0 if count_include_pad else 0.0)
     x, inside = F.pad(F.pad(x, pads), counted), F.pad(inside, counted)
-    for i in range(rank):
-        reach = (kernel[i] - 1) * dilation[i] + 1
-        x, inside = (t.unfold(2 + i, reach, stride[i])[..., :: dilation[i]].sum(dim=-1) for t in (x, inside))
+    x, inside = (window_sums(t, kernel, stride, dilation) for t in (x, inside))
     return x / inside
+
+
+def window_sums(
+    x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]
+) -> Tensor:
+    """Return the sum over each window."""
+    for i in range(len(kernel)):
+        reach = (kernel[i] - 1) * dilation[i] + 1
+        x = x.unfold(2 + i, reach, stride[i])[..., :: dilation[i]].sum(dim=-1)
+    return x
+
+
+def lp_pool(
+    x: Tensor,
+    p: int,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+    ceil_mode: bool,
+) -> Tensor:
+    """Return the p-norm of each window; `padding` is all begins, then all ends.
+
+    A window that reaches beyond the padding has the norm of what is inside, which F.lp_pool2d scales up.
+    """
+    rank = len(kernel)
+    beyond = [
+        window_overhang(x.shape[2 + i], kernel[i], stride[i], padding[i::rank], dilation[i], ceil_mode)
+        for i in range(rank)
+    ]
+    pads = [n for i in reversed(range(rank)) for n in (padding[i], padding[rank + i] + beyond[i])]
+    return window_sums(F.pad(x.abs().pow(p), pads), kernel, stride, dilation).pow(1 / p)
+
+
+def window_overhang(
+    size: int, kernel: int, stride: int, padding: tuple[int, ...], dilation: int, ceil_mode: bool
+) -> int:
+    """Return how far the last window reaches beyond the padding along an axis."""
+    padded, reach = size + sum(padding), (kernel - 1) * dilation + 1
+    steps = (padded - reach) // stride
+    if ceil_mode and (padded - reach) % stride and (steps + 1) * stride < size + padding[0]:
+        steps += 1
+    return max(steps * stride + reach - padded, 0)
 
 
 def unpool(x: Tensor, indices: Tensor, shape: tuple[int, ...]) -> Tensor:
