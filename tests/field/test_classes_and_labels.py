@@ -315,3 +315,18 @@ def test_labels_of_other_classes(folders, tmp_path):
     (tmp_path / "labels.txt").write_text("x.png 1\n")
     with pytest.raises(DatasetError, match=r"lists classes of ILSVRC-2012.*the model has 2 outputs"):
         open_dataset(tmp_path / "val", 2, labels=tmp_path / "labels.txt")
+
+
+@pytest.mark.field(
+    case="--labels beside class folders whose images have other names than the validation images",
+    source="found by reading",
+    outcome="Refused: no label of the list could be compared, where it was read and not used without a word.",
+)
+def test_labels_that_no_image_can_use(found, tmp_path):
+    data, _ = known.class_folders(tmp_path / "a", found)
+    (tmp_path / "b").mkdir()
+    _, labels = known.flat_with_kaggle(tmp_path / "b", found)
+    for place, path in enumerate(sorted((data / "val").rglob("*.JPEG"))):
+        path.rename(path.with_name(f"photo_{place}.JPEG"))
+    with pytest.raises(DatasetError, match=r"none of .* has such a name.*Leave --labels out"):
+        score(data, labels)

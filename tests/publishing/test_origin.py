@@ -77,8 +77,11 @@ def test_names_alone_prove_no_accuracy():
 def test_what_the_file_states_counts_before_its_names(made):
     checkpoint = open_checkpoint(made.folder)
     origin = origin_of(checkpoint, identify(checkpoint), "0" * 64, "res2net_digits")
-    # who said it first is kept from file to file
-    assert origin.stated_by == "Stated by the publisher of res2net_digits.triport, whose file the source is"
+    # who said it first is kept from file to file, and is no longer said of this file
+    assert origin.stated_by == (
+        "Stated by the file's metadata, which says of its source: "
+        "the publisher of res2net_digits.triport, whose file the source is"
+    )
     assert origin.weights is None
 
 

@@ -21,6 +21,8 @@ from triport.reference_models.spec import ModelSpec, Weights
 
 __all__ = ["Figure", "Known", "Preparation", "figure_of", "preparation_of", "stated_by"]
 
+_SAID_OF_THE_SOURCE = "the file's metadata, which says of its source: "
+
 
 class Figure(NamedTuple):
     """The published weights whose figures a file could have; `weights` is None where there are none."""
@@ -72,7 +74,10 @@ def stated_by(metadata: Mapping[str, str], path: str, size_px: int) -> Preparati
         return stated_beside(path, size_px)
     how, _, by = metadata.get(PREPROCESSING_KNOWN_KEY, "").partition(": ")
     known: Known = "assumed" if how == "assumed" else "stated"
-    return Preparation(stated, known, by or "the source file")
+    # what is said of the source is no proof of this file, and anybody can write it
+    return Preparation(
+        stated, known, _SAID_OF_THE_SOURCE + (by.removeprefix(_SAID_OF_THE_SOURCE) or "nothing")
+    )
 
 
 def figure_of(

@@ -65,7 +65,9 @@ def plan_axes(net: TorchNet, seed: int) -> Plan:
             if refusal is None:
                 found.append(other)
             problem = problem or refusal
-        if found:
+        if found == [1] and problem:  # one stretches to any size: that is no second size that it takes
+            fixed[axis] = f"{net.name} itself runs with {axis}=1 and {axis}={size} alone: {problem}"
+        elif found:
             others[axis] = found
         else:
             fixed[axis] = f"{net.name} itself does not run with another size: {problem}"

@@ -88,6 +88,12 @@ def check_labels(dataset: ImageDataset, labels: Path | None) -> None:
         return
     listed_labels = labels_of(labels)  # also where it is not needed, it must be a labels file
     _check_ilsvrc(labels, len(dataset.class_names))
+    if not official:
+        raise DatasetError(
+            f"--labels {labels}: it lists validation images (ILSVRC2012_val_00000001.JPEG), and none of "
+            f"{dataset.root} has such a name: no label of it can be compared with the folders'. "
+            "Leave --labels out"
+        )
     wnids = listed_labels.of([sample.image for sample in official])
     wrong = _contradictions(dataset, list(zip(official, wnids, strict=True)))
     if wrong:
