@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,8 @@ from triport.converters.identification.identify import identify
 from triport.publishing.registered.measured import MeasurementError, measured_figures
 from triport.publishing.registered.origin import OriginError, figures_of_publisher, origin_of
 from triport.reference_models.spec import get_model
+
+ROOT = Path(__file__).parents[2]
 
 RESNET50 = get_model("resnet50")
 SWAG = get_model("regnet_y_16gf")
@@ -77,12 +80,28 @@ def test_names_alone_prove_no_accuracy():
 def test_what_the_file_states_counts_before_its_names(made):
     checkpoint = open_checkpoint(made.folder)
     origin = origin_of(checkpoint, identify(checkpoint), "0" * 64, "res2net_digits")
-    # who said it first is kept from file to file, and is no longer said of this file
-    assert origin.stated_by == (
-        "Stated by the file's metadata, which says of its source: "
-        "the publisher of res2net_digits.triport, whose file the source is"
-    )
+    # who said it first is kept from file to file
+    assert origin.stated_by == "Stated by the publisher of res2net_digits.triport, whose file the source is"
     assert origin.weights is None
+
+
+@pytest.mark.parametrize(
+    ("source", "known"),
+    [
+        ("res2net_digits.triport", "stated: res2net_digits.triport, which the user named"),
+        (
+            ROOT / "triport" / "shipped" / "res2net_digits.ckpt",
+            "stated: the publisher of res2net_digits.triport, for the file whose SHA-256 begins with",
+        ),
+    ],
+)
+def test_what_is_handed_on_is_true_of_the_new_file_too(source, known, tmp_path, run_cli):
+    done = run_cli("convert", source, "--to", "mindspore", "-o", tmp_path / "digits.ckpt")
+    assert done.exit_code == 0, done.output
+
+    shown = run_cli("inspect", tmp_path / "digits.ckpt", "--json", "-")
+
+    assert json.loads(shown.output)["preprocessing_known"].startswith(known)
 
 
 def test_weights_for_other_images_than_the_graphs_are_refused():

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from triport.converters.formats import Checkpoint
-from triport.converters.identification.published_weights import recognised
+from triport.converters.identification.published_weights import known_digits, recognised
 from triport.converters.provenance import (
     PREPROCESSING_KNOWN_KEY,
     SOURCE_DIALECT_KEY,
@@ -20,8 +20,6 @@ from triport.converters.statements.preprocessing_files import Known, Preparation
 from triport.reference_models.spec import ModelSpec, Weights
 
 __all__ = ["Figure", "Known", "Preparation", "figure_of", "preparation_of", "stated_by"]
-
-_SAID_OF_THE_SOURCE = "the file's metadata, which says of its source: "
 
 
 class Figure(NamedTuple):
@@ -48,13 +46,15 @@ def preparation_of(
     """
     weights = next((one for one in spec.weights if one.name == named), None)
     if weights is not None:
-        return Preparation(weights.preprocess, "stated", f"you named {weights.name}")
+        return Preparation(weights.preprocess, "stated", f"{weights.name}, which the user named")
     stated = stated_by(checkpoint.metadata, checkpoint.path, spec.input_size_px)
     if stated is not None:
         return stated
     published = recognised(checkpoint.path, [spec])
     if published is not None:
-        by = f"the publisher of {published.weights.name}, whose file it is: {published.proof}"
+        # true of what is converted from the file too, which hands this on
+        digits = known_digits(published.weights)
+        by = f"the publisher of {published.weights.name}, for the file whose SHA-256 begins with {digits[:8]}"
         return Preparation(published.weights.preprocess, "stated", by)
     dialect = checkpoint.metadata.get(SOURCE_DIALECT_KEY, dialect)
     weights = next((one for one in (*_of(spec, dialect), *spec.weights)), None)
@@ -74,10 +74,7 @@ def stated_by(metadata: Mapping[str, str], path: str, size_px: int) -> Preparati
         return stated_beside(path, size_px)
     how, _, by = metadata.get(PREPROCESSING_KNOWN_KEY, "").partition(": ")
     known: Known = "assumed" if how == "assumed" else "stated"
-    # what is said of the source is no proof of this file, and anybody can write it
-    return Preparation(
-        stated, known, _SAID_OF_THE_SOURCE + (by.removeprefix(_SAID_OF_THE_SOURCE) or "nothing")
-    )
+    return Preparation(stated, known, by or "the source file")
 
 
 def figure_of(
