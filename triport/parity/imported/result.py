@@ -139,4 +139,5 @@ class ImportedSource:
         if self.first_divergence:
             rows.append(("first", self.first_divergence))
         rows += [("note", note) for note in self.notes]
-        return [f"  {label:<10} {text}" for label, text in rows]
+        title = "Converted" if self.passed else "Not converted"
+        return [title, *(f"  {label:<10} {text}" for label, text in rows)]
