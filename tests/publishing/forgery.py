@@ -76,9 +76,4 @@ def in_config(change):
 
 
 def replaced(name, old, new):
-    def change(folder):
-        text = (folder / name).read_text()
-        assert old in text
-        (folder / name).write_text(text.replace(old, new))
-
-    return change
+    return lambda folder: replace_text(folder / name, old, new)

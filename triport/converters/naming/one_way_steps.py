@@ -16,6 +16,7 @@ from .step import Shape, Step, StepError, numbers
 
 if TYPE_CHECKING:
     import numpy as np
+    from typing_extensions import Self
 
 
 class _OneWay(Step):
@@ -33,20 +34,16 @@ class _OneWay(Step):
 
 
 @dataclass(frozen=True, slots=True)
-class WeightNorm(_OneWay):
-    """Magnitude and direction become the weight: g * v / |v|, the norm over all axes but one.
+class _Divided(_OneWay):
+    """The parts of a weight become the weight; one axis of it is told from the others."""
 
-    Source: torch.nn.utils.weight_norm, whose `dim` is `axis`.
-    """
-
-    WORD: ClassVar[str] = "weight_norm"
-    _LOST: ClassVar[str] = "any length of the direction gives the same weight"
+    _AXIS: ClassVar[str]
     axis: int
 
     @classmethod
-    def parse(cls, words: Sequence[str]) -> WeightNorm:
+    def parse(cls, words: Sequence[str]) -> Self:
         if len(words) != 1:
-            raise StepError("expected the axis that has a magnitude for each place")
+            raise StepError(f"expected the axis that {cls._AXIS}")
         return cls(*numbers(words))
 
     def __str__(self) -> str:
@@ -54,6 +51,18 @@ class WeightNorm(_OneWay):
 
     def count(self, count: int) -> int:
         return 1
+
+
+@dataclass(frozen=True, slots=True)
+class WeightNorm(_Divided):
+    """Magnitude and direction become the weight: g * v / |v|, the norm over all axes but one.
+
+    Source: torch.nn.utils.weight_norm, whose `dim` is `axis`.
+    """
+
+    WORD: ClassVar[str] = "weight_norm"
+    _LOST: ClassVar[str] = "any length of the direction gives the same weight"
+    _AXIS: ClassVar[str] = "has a magnitude for each place"
 
     def shapes(self, shapes: Sequence[Shape]) -> list[Shape]:
         if len(shapes) != 2:
@@ -76,7 +85,7 @@ class WeightNorm(_OneWay):
 
 
 @dataclass(frozen=True, slots=True)
-class SpectralNorm(_OneWay):
+class SpectralNorm(_Divided):
     """A weight and its two vectors become the weight divided by its spectral norm: W / (u W v).
 
     W is the weight as a matrix, with `axis` first and the others flattened.
@@ -85,19 +94,7 @@ class SpectralNorm(_OneWay):
 
     WORD: ClassVar[str] = "spectral_norm"
     _LOST: ClassVar[str] = "any multiple of the weight gives the same"
-    axis: int
-
-    @classmethod
-    def parse(cls, words: Sequence[str]) -> SpectralNorm:
-        if len(words) != 1:
-            raise StepError("expected the axis that becomes the rows of the matrix")
-        return cls(*numbers(words))
-
-    def __str__(self) -> str:
-        return f"{self.WORD} {self.axis}"
-
-    def count(self, count: int) -> int:
-        return 1
+    _AXIS: ClassVar[str] = "becomes the rows of the matrix"
 
     def shapes(self, shapes: Sequence[Shape]) -> list[Shape]:
         if len(shapes) != 3:
