@@ -91,7 +91,7 @@ def check_labels(dataset: ImageDataset, labels: Path | None) -> None:
     if not official:
         raise DatasetError(
             f"--labels {labels}: it lists validation images (ILSVRC2012_val_00000001.JPEG), and none of "
-            f"{dataset.root} has such a name: no label of it can be compared with the folders'. "
+            f"{dataset.root} has such a name: no label of it can be compared with the images' own. "
             "Leave --labels out"
         )
     wnids = listed_labels.of([sample.image for sample in official])
