@@ -12,7 +12,7 @@ from .expressions import code, literal, name
 from .frameworks import FRAMEWORKS, Framework
 from .pieces import piece
 from .reading import ImportRefusedError
-from .state import State, is_uniform
+from .state import State, is_same, is_uniform
 from .targets import Target
 from .values import Known, Rep, Sizes, Variable, number
 
@@ -111,8 +111,9 @@ class Body:
         if not self._is_inside(path) and (small or is_uniform(held)):  # each class has its own
             trained = rep.trained and held.size > 1
             path = self.shared.state.add_copy(rep.origin or label or "constant", held, self.prefix, trained)
-        tree = self.member(path)
-        return code("x.T", x=tree) if held is not array else tree
+        tree, stored = self.member(path), self.shared.state.array_at(path)
+        is_straight = stored is array or is_same(stored, array)
+        return tree if is_straight else code("x.T", x=tree)
 
     def _written(self, array: np.ndarray) -> ast.expr:
         dtype = self.framework.dtype(str(array.dtype))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -119,12 +119,13 @@ class State:
     def add_tensor(self, label: str, array: np.ndarray, rep: Known, prefix: str = "") -> str:
         """Hold a tensor, under its own name if that is valid, and return its path."""
         key = f"{label}:{array.shape}"
-        if rep.origin is not None and (rep.origin in self._paths):
-            return self._paths[rep.origin]
-        if key in self._paths and rep.origin is None:
-            held = self.members[self._paths[key]]
-            if isinstance(held, Held) and held.array is array:
-                return self._paths[key]
+        if rep.origin is not None and rep.origin in self._paths:
+            path = self._paths[rep.origin]
+            if is_same(self.array_at(path), array) or is_same(self.array_at(path).T, array):
+                return path
+            rep = replace(rep, origin=None)  # a layer keeps it in another shape: it is held once more
+        if key in self._paths and rep.origin is None and is_same(self.array_at(self._paths[key]), array):
+            return self._paths[key]
         stated = None if label.rpartition(".")[2].isdigit() else path_of(label)  # a number is no attribute
         path = self._free(stated or _inside(prefix, plain(label, "constant")))
         self._put(path, Held(array, rep.trained))
@@ -169,7 +170,9 @@ class State:
             layer = self.members.get(home.pop()) if len(home) == 1 else None
             if isinstance(layer, Layer) and text_of(layer.constructor) == text_of(constructor):
                 found = next(path for path, each in self.members.items() if each is layer)
-                if all(self._paths.get(each) == f"{found}.{leaf}" for leaf, each in origins.items()):
+                if all(self._paths.get(each) == f"{found}.{leaf}" for leaf, each in origins.items()) and all(
+                    is_same(layer.weights[leaf], rep.array) for leaf, rep in weights.items()
+                ):
                     return found
             return None
         is_inside = scope is not None and (not prefix or scope.startswith(f"{prefix}."))
@@ -244,6 +247,16 @@ class State:
         named = {origin: self.name_of(path, leaves) for origin, path in self.renamed.items()}
         return {origin: path for origin, path in named.items() if origin != path}
 
+    def array_at(self, path: str) -> np.ndarray:
+        """Return the tensor that is held at a path."""
+        member = self.members.get(path)
+        if isinstance(member, Held):
+            return member.array
+        owner, _, leaf = path.rpartition(".")
+        layer = self.members[owner]
+        assert isinstance(layer, Layer)
+        return layer.weights[leaf]
+
     def arrays(self) -> dict[str, np.ndarray]:
         """Return every tensor by its path."""
         found: dict[str, np.ndarray] = {}
@@ -253,6 +266,11 @@ class State:
             else:
                 found |= {f"{path}.{leaf}": array for leaf, array in member.weights.items()}
         return found
+
+
+def is_same(a: np.ndarray, b: np.ndarray) -> bool:
+    """Return whether two arrays are one tensor: of one dtype and shape, and bit-equal."""
+    return a is b or (a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes())
 
 
 def is_held_bare(origin: str | None) -> bool:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+import numpy as np
+
 from triport.converters.onnx_import.body import Body
 from triport.converters.onnx_import.call import Call
-from triport.converters.onnx_import.expressions import code, literal
-from triport.converters.onnx_import.values import Sizes, Variable
+from triport.converters.onnx_import.expressions import OMIT, code, literal
+from triport.converters.onnx_import.values import Known, Sizes, Variable, fields_of
 from triport.reference_models.errors import counted
 
 from . import both
@@ -100,30 +102,55 @@ def loop(call: Call) -> Any:
     call.body.reps[inputs[1]] = Variable(condition)
     for value, name in zip(inputs[2:], names, strict=True):
         call.body.reps[value] = Variable(name)
-    begins = call.tensor(1) if call.has(1) else _true(call)
+    known = call.constant(1) if call.has(1) else np.array(True)
     ends = [(condition, "assign"), *((n, "assign") for n in names), *((n, "append") for n in lists)]
-    if not _reads(graph, inputs[1]) and _is_true(graph, outputs[0], inputs[1]) and not call.has(1):
+    is_counted = known is not None and bool(known.all()) and _is_true(graph, outputs[0], inputs[1])
+    if is_counted:
         ends[0] = (condition, "none")
+        call.body.reps[inputs[1]] = Known(np.array(True))
         body = _inner(call, graph, ends)
     else:
-        call.body.statements.append(_assigned(condition, begins))
+        call.body.statements.append(_assigned(condition, call.tensor(1) if call.has(1) else _true(call)))
         leave = ast.If(code("not c", c=ast.Name(condition, ast.Load())), [ast.Break()], [])
         body = [leave, *_inner(call, graph, ends)]
     count = code("range(n)", n=call.scalar(0)) if call.has(0) else code("range(n)", n=2**62)
     call.body.statements.append(ast.For(ast.Name(counter, ast.Store()), count, body, []))
-    stacked = "torch.stack(x)" if call.target == "pytorch" else "mindspore.ops.stack(x)"
+    trips = call.constant(0) if call.has(0) else None
+    never_empty = is_counted and trips is not None and int(trips.reshape(-1)[0]) > 0
+    gathered = list(zip(lists, outputs[1 + len(carried) :], strict=True))
     return (
         *(ast.Name(n, ast.Load()) for n in names),
-        *(code(stacked, x=ast.Name(n, ast.Load())) for n in lists),
+        *(_stacked(call, n, None if never_empty else value, 0) for n, value in gathered),
     )
+
+
+def _stacked(call: Call, listed: str, value: Any, axis: int) -> ast.expr:
+    """Return a list's tensors along a new axis; of none at all, of the shape that one would have had.
+
+    Args:
+        call: the node.
+        listed: the list's name.
+        value: what the list gathers; None if it is never empty.
+        axis: the new one.
+    """
+    is_torch = call.target == "pytorch"
+    stack = "torch.stack(x, dim=a)" if is_torch else "mindspore.ops.stack(x, a)"
+    found = code(stack, x=ast.Name(listed, ast.Load()), a=axis or OMIT)
+    dtype, shape = fields_of(value) if value is not None else ("", None)
+    if shape is None or not dtype:
+        return found
+    sizes = [n if isinstance(n, int) else 0 for n in shape]  # a free one is 0 then, as in ONNX Runtime
+    sizes.insert(axis % (len(sizes) + 1), 0)
+    empty = code(
+        "torch.zeros(s, dtype=d)" if is_torch else "mindspore.ops.zeros(s, d)",
+        s=tuple(sizes),
+        d=call.dtype_name(dtype),
+    )
+    return ast.IfExp(ast.Name(listed, ast.Load()), found, empty)
 
 
 def _true(call: Call) -> ast.expr:
     return code("torch.tensor(True)" if call.target == "pytorch" else "mindspore.Tensor(True)")
-
-
-def _reads(graph: Any, value: Any) -> bool:
-    return any(value in node.inputs for node in graph if node.op_type != "Identity")
 
 
 def _is_true(graph: Any, value: Any, given: Any) -> bool:

@@ -31,6 +31,23 @@ def range_(call: Call) -> ast.expr:
     """Numbers in equal steps."""
     dtype = call.dtype_name(call.output_dtype())
     start, limit, delta = (call.scalar(i) for i in range(3))
+    limit = _reached(start, limit, delta)
     if call.target == "pytorch":
         return code("torch.arange(a, b, c, dtype=d)", a=start, b=limit, c=delta, d=dtype)
     return code("ops.arange(a, b, c, dtype=d)", a=start, b=limit, c=delta, d=dtype)
+
+
+def _reached(start: ast.expr, limit: ast.expr, delta: ast.expr) -> ast.expr:
+    """Return the limit, or the start where it lies before that: ONNX has no numbers then, frameworks fail."""
+    first, last, step = (_number(each) for each in (start, limit, delta))
+    is_reached = step is not None and first == 0 and step > 0 and isinstance(limit, ast.Subscript)
+    if step is None or is_reached or (first is not None and last is not None):
+        return limit
+    return code("max(a, b)" if step > 0 else "min(a, b)", a=start, b=limit)
+
+
+def _number(tree: ast.expr) -> float | None:
+    try:
+        return float(ast.literal_eval(tree))
+    except (ValueError, TypeError):
+        return None

@@ -47,11 +47,7 @@ def matmul(call: Call) -> ast.expr:
 
 def _linear(call: Call, weight: Known, bias: Known | None) -> ast.expr | None:
     """Return a linear layer of a weight that is stored (in, out), if that can be one."""
-    origin_first = weight.array.T
-    held = Known(np.ascontiguousarray(origin_first), weight.origin, trained=True)
-    if not weight.transposed:
-        # the initializer itself is (in, out): the layer holds its transpose under the same name
-        held = Known(np.ascontiguousarray(origin_first), weight.origin, trained=True)
+    held = Known(np.ascontiguousarray(weight.array.T), weight.origin, trained=True)
     return linear_layer(call, held, bias)
 
 

@@ -38,10 +38,8 @@ def pad(call: Call) -> ast.expr:
         if call.version >= 18 and call.has(3):
             axes = [call.axis(int(a), rank) for a in call.array(3)]
     if pads is None:
-        if call.target == "mindspore" or axes != list(range(rank)) or mode != "constant":
-            call.refuse("the padding is computed at run time")
-        listed = code("[int(n) for n in p.reshape(2, -1).T.flip(0).reshape(-1)]", p=call.tensor(1))
-        return code("F.pad(x, p, value=v)", x=call.tensor(0), p=listed, v=value)
+        listed = call.let("pads", call.int_tuple(1))
+        pads = [code("p[i]", p=listed, i=i) for i in range(2 * len(axes))]
     if len(pads) != 2 * len(axes):
         call.refuse("the padding does not fit the axes")
     begin: dict[int, Any] = dict(zip(axes, pads[: len(axes)], strict=True))

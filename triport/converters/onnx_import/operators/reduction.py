@@ -5,8 +5,11 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+import numpy as np
+
 from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import OMIT, code
+from triport.converters.onnx_import.values import fields_of
 
 from . import both, mindspore, pytorch
 
@@ -67,6 +70,8 @@ def reduction(call: Call) -> ast.expr:
         shown = [] if nothing else _shown(call, axes)
     if nothing or (isinstance(shown, list) and not shown):
         return code(_ALONE[op][0], x=x) if op in _ALONE else x
+    if op in ("ReduceMax", "ReduceMin") and any(call.size(0, a) == 0 for a in shown if isinstance(shown, list)):
+        return _of_nothing(call, x)
     floating = dtype in ("float16", "bfloat16", "float32", "float64")
     if dtype == "bool" or dtype in ("uint16", "uint32", "uint64"):
         x = code("x.to(torch.int64)", x=x)
@@ -81,6 +86,22 @@ def reduction(call: Call) -> ast.expr:
         if floating or (dtype == "int64" and op in (*_SUMS, "ReduceMax", "ReduceMin"))
         else code("x.to(d)", x=tree, d=call.dtype_name(dtype))
     )
+
+
+def _of_nothing(call: Call, x: ast.expr) -> ast.expr:
+    """Return the largest or smallest of no numbers: the dtype's end that every number is beyond."""
+    _, shape = fields_of(call.node.outputs[0])
+    if shape is None or not all(isinstance(n, int) for n in shape):
+        call.refuse("of an empty axis beside a free one")
+    kind, is_max = call.dtype(0), call.node.op_type == "ReduceMax"
+    end: Any
+    if "float" in kind:
+        end = code("-float('inf')" if is_max else "float('inf')")
+    elif kind == "bool":
+        end = not is_max
+    else:
+        end = int(np.iinfo(kind).min if is_max else np.iinfo(kind).max)
+    return code("x.new_full(s, v)", x=x, s=tuple(shape), v=end)
 
 
 def _computed_axes(call: Call) -> ast.expr:

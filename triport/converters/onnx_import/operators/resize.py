@@ -63,19 +63,13 @@ def _plan(call: Call) -> tuple[list[int], list[float], list[int | None], dict[st
 
 
 def _checked_sizes(call: Call, sizes: list[Any], axes: list[int]) -> list[Any]:
-    """A free size that is the input's own is not resized; others are refused."""
-    found = []
-    for n, axis in zip(sizes, axes, strict=True):
-        own = (
-            isinstance(n, ast.expr)
-            and isinstance(n, ast.Subscript)
-            and call.size(0, axis) is None
-            and axis == 0
-        )
-        if isinstance(n, ast.expr) and not own:
-            call.refuse("a size that is computed at run time")
-        found.append(None if own else n)
-    return found
+    """A free size that is the input's own is not resized."""
+    return [None if isinstance(n, ast.expr) and _is_own(call, n, a) else n for n, a in zip(sizes, axes, strict=True)]
+
+
+def _is_own(call: Call, size: ast.expr, axis: int) -> bool:
+    """Return whether a size is that of the input's own batch."""
+    return isinstance(size, ast.Subscript) and call.size(0, axis) is None and axis == 0
 
 
 def _resized(
@@ -128,7 +122,10 @@ def _is_computed(call: Call) -> bool:
         plain = call.attribute("mode", "nearest") == "nearest" and all(float(s).is_integer() for s in scales)
         free = any(s != 1 and call.size(0, a) is None for a, s in enumerate(scales))
         return free and not plain
-    return call.has(3) and call.constant(3) is None and call.ints(3) is None
+    if not call.has(3) or call.constant(3) is not None:
+        return False
+    sizes = call.ints(3)
+    return sizes is None or not all(isinstance(n, int) or _is_own(call, n, i) for i, n in enumerate(sizes))
 
 
 def _listed(call: Call, index: int) -> ast.expr:
