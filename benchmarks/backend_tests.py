@@ -3,7 +3,9 @@
     python benchmarks/backend_tests.py [--to pytorch|mindspore] [-k WORD] [--show REASONS]
 
 Prints how many passed, how many were refused (with the reasons counted), and how many were wrong. A case is
-wrong where the source was written and run, and its outputs are not the case's: that must be none.
+wrong where the source was written and run, and its outputs are not the case's: that must be none. Of the few
+cases whose data is not what the operator's text says, the source must give what ONNX Runtime does: they are
+counted apart, as disputed.
 """
 
 from __future__ import annotations
@@ -30,7 +32,15 @@ from triport.converters.onnx_import.targets import TARGETS
 from triport.converters.onnx_import.tree import flat
 from triport.converters.onnx_import.writer import source_of
 from triport.converters.onnx_import.written import load, write
+from triport.parity.imported.judge import Runtime
 from triport.parity.imported.runs import run
+
+
+# of each, what its data has in another way than the text
+DISPUTED = {
+    f"test_resize_downsample_scales_{mode}_align_corners": "the length before it is cut to a whole one"
+    for mode in ("linear", "cubic")
+}
 
 
 def main() -> None:
@@ -43,7 +53,7 @@ def main() -> None:
     arguments = parser.parse_args()
     started = time.monotonic()
     verdicts = counted(arguments.to, arguments.k, arguments.show, arguments.source)
-    figures = ", ".join(f"{kind} {verdicts[kind]}" for kind in ("passed", "refused", "failed", "wrong"))
+    figures = ", ".join(f"{kind} {verdicts[kind]}" for kind in ("passed", "disputed", "refused", "failed", "wrong"))
     print(f"{arguments.to}: {verdicts.total()} cases: {figures}; {time.monotonic() - started:.0f} s")
     sys.exit(1 if verdicts["wrong"] else 0)
 
@@ -64,7 +74,7 @@ def counted(target: Any, word: str = "", shown: int = 15, with_source: bool = Fa
             warnings.simplefilter("ignore")
             kind, why = judged(case, target, with_source)
         verdicts[kind] += 1
-        if kind in ("wrong", "failed"):
+        if kind in ("wrong", "failed", "disputed"):
             bad.append(f"  {kind}: {case.name}: {why[:160]}")
         elif kind == "refused":
             reason = re.sub(r"node '[^']*'|(?:value|input|constant) '[^']*'", "", why)
@@ -94,11 +104,20 @@ def judged(case: Any, target: Any, shown: bool) -> tuple[str, str]:
         for inputs, outputs in case.data_sets:
             found = run(network, target, [_array(each) for each in inputs])
             why = difference(found, outputs, case)
+            if why and case.name in DISPUTED and not difference(found, by_runtime(case.model, inputs), case):
+                return "disputed", DISPUTED[case.name]
             if why:
                 return "wrong", why
     except Exception as error:
         return "failed", f"running: {type(error).__name__}: {error}".replace("\n", " ")[:300]
     return "passed", ""
+
+
+def by_runtime(model: Any, inputs: list[Any]) -> list[np.ndarray]:
+    """Return what ONNX Runtime without optimisation makes of a case's inputs."""
+    names = [value.name for value in model.graph.input]
+    feed = dict(zip(names, map(_array, inputs), strict=True))
+    return Runtime.of(model.SerializeToString()).run(feed)
 
 
 def _array(value: Any) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import ml_dtypes
 import numpy as np
 import onnx
 import pytest
@@ -126,21 +127,82 @@ def test_an_order_that_the_graph_leaves_open_is_not_compared(largest, tmp_path):
     assert done.notes == (NOTE,)
 
 
-def test_where_two_implementations_of_onnx_disagree_it_is_said(tmp_path):
-    """The text of align_corners has the whole length, onnx's reference the length before it is cut."""
-    how = {"mode": "linear", "coordinate_transformation_mode": "align_corners"}
-    node = onnx.helper.make_node("Resize", ["x", "", "scales"], ["y"], "enlarge", **how)
+@pytest.mark.parametrize("scale", [0.6, 1.37, 1.7])
+@pytest.mark.parametrize("mode", ["linear", "cubic", "nearest"])
+@pytest.mark.parametrize("target", ["pytorch", "mindspore"])
+def test_align_corners_takes_the_length_that_the_result_has(target, mode, scale, tmp_path):
+    """As the operator's text says; onnx's reference takes the length before it is cut to a whole one."""
+    how = {"mode": mode, "coordinate_transformation_mode": "align_corners"}
+    node = onnx.helper.make_node("Resize", ["x", "", "scales"], ["y"], "resize", **how)
+    path = saved([node], ["N", 2, 8, 7], tmp_path, scales=np.array([1, 1, scale, 1.5], "f4"))
+    done = proof.convert_to_source(path, tmp_path / "resize", target)
+    assert {trial.judged_by for trial in done.trials} == {"runtime"}
+
+
+def saved(nodes, shape, folder, **constants):
+    """Write a graph from x to y as a file and return its path."""
     graph = onnx.helper.make_graph(
-        [node],
+        nodes,
         "graph",
-        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 1, 5, 5])],
-        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)],
-        [onnx.numpy_helper.from_array(np.array([1, 1, 1.7, 1.5], "f4"), "scales")],
+        [onnx.helper.make_tensor_value_info("x", FLOAT, shape)],
+        [onnx.helper.make_tensor_value_info("y", FLOAT, None)],
+        [onnx.numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
+    path = folder / "graph.onnx"
     opset = [onnx.helper.make_opsetid("", 18)]
-    path = tmp_path / "resize.onnx"
     onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8), path)
-    done = proof.convert_to_source(path, tmp_path / "resize", "pytorch")
+    return path
+
+
+@pytest.fixture
+def unlikely(tmp_path):
+    """Return the path of sigmoid(x - 40), all of whose results are smaller than ONNX Runtime's Sigmoid is off."""
+    nodes = [
+        onnx.helper.make_node("Sub", ["x", "far"], ["low"]),
+        onnx.helper.make_node("Sigmoid", ["low"], ["y"], "sigmoid"),
+    ]
+    return saved(nodes, ["N", 9], tmp_path, far=np.float32(40))
+
+
+def test_who_agrees_where_onnx_runtime_is_off_is_said(unlikely, tmp_path):
+    done = proof.convert_to_source(unlikely, tmp_path / "out", "pytorch")
+    assert done.passed
     assert {trial.judged_by for trial in done.trials} == {"reference"}
-    assert "begins at node 'enlarge' (Resize)" in done.notes[0]
-    assert "equal to another implementation of ONNX, not to ONNX Runtime" in "\n".join(done.lines())
+    assert {trial.agreed for trial in done.trials} == {"ONNX Runtime with Sigmoid written out"}
+    assert "equal to ONNX Runtime with Sigmoid written out, not to ONNX Runtime as it is run" in "\n".join(
+        done.lines()
+    )
+
+
+def test_the_reference_implementation_alone_proves_nothing(tmp_path, monkeypatch):
+    """The source may share its mistake: where ONNX Runtime in every form says otherwise nothing is written."""
+
+    def off(self, feed):
+        return [1.01 * each for each in computed(self, feed)]
+
+    computed = proof.Runtime.run
+    monkeypatch.setattr(proof.Runtime, "run", off)
+    node = onnx.helper.make_node("Exp", ["x"], ["y"], "power")
+    done = proof.convert_to_source(saved([node], ["N", 5], tmp_path), tmp_path / "out", "pytorch")
+    assert not done.passed and not done.is_different
+    assert all("alone agrees, which is no proof" in trial.why for trial in done.trials)
+
+
+def test_bfloat16_is_compared_with_onnx_runtime_in_float32_each_result_rounded(tmp_path):
+    """ONNX Runtime has no kernel that multiplies bfloat16."""
+    kind = onnx.TensorProto.BFLOAT16
+    weight = np.random.default_rng(0).standard_normal((8, 8)).astype(ml_dtypes.bfloat16)
+    nodes = [
+        onnx.helper.make_node("MatMul", ["x", "w"], ["product"]),
+        onnx.helper.make_node("Relu", ["product"], ["large"]),
+        onnx.helper.make_node("Softmax", ["large"], ["y"]),
+    ]
+    path = saved(nodes, ["N", 8], tmp_path, w=weight)
+    model = onnx.load(path)
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.elem_type = kind
+    onnx.save(model, path)
+    for target in ("pytorch", "mindspore"):
+        done = proof.convert_to_source(path, tmp_path / target, target)
+        assert done.passed
+        assert max(trial.max_rel for trial in done.trials) < 1e-2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import numpy as np
@@ -250,3 +251,34 @@ class Call:
             return f"attribute {min(attributes)} is not translated"
         inputs = {i for i in range(self.count) if self.has(i)} - self._read_inputs
         return f"input {min(inputs)} is not translated" if inputs else None
+
+
+class WideCall(Call):
+    """A node of bfloat16, as if it were of float32: MindSpore's CPU computes next to nothing in bfloat16."""
+
+    def rep(self, index: int) -> Any:
+        """Return what is known of an input; a constant in float32."""
+        found = super().rep(index)
+        if isinstance(found, Known) and str(found.array.dtype) == "bfloat16":
+            return replace(found, array=found.array.astype(np.float32))
+        return found
+
+    def tensor(self, index: int = 0) -> ast.expr:
+        """Return an input as an expression of a tensor in float32."""
+        found = super().tensor(index)
+        is_narrow = self.has(index) and super()._dtype(self.node.inputs[index], "") == "bfloat16"
+        return code("x.to(mindspore.float32)", x=found) if is_narrow and self._variable(index) else found
+
+    def _dtype(self, value: Any, what: str) -> str:
+        found = super()._dtype(value, what)
+        return "float32" if found == "bfloat16" else found
+
+    def narrowed(self, result: Any) -> Any:
+        """Return what the node makes, rounded to bfloat16 where it is of that."""
+        results = result if isinstance(result, tuple) else (result,)
+        kinds = [fields_of(value)[0] for value in self.node.outputs]
+        rounded = [
+            code("x.to(mindspore.bfloat16)", x=each) if kind == "bfloat16" and isinstance(each, ast.expr) else each
+            for each, kind in zip(results, kinds, strict=False)
+        ]
+        return tuple(rounded) if isinstance(result, tuple) else rounded[0]

@@ -13,7 +13,9 @@ def resize_matrix(
     """Return the weights of each old place in each new one, and which new places lie outside.
 
     Source: onnx/docs of Resize, and onnx/reference/ops/op_resize.py of onnx 1.23 where the text is silent.
-    The two differ where there is one new place, with "pytorch_half_pixel" and "tf_crop_and_resize".
+    The two differ where there is one new place, with "pytorch_half_pixel" and "tf_crop_and_resize", and with
+    "align_corners" where the scale gives no whole length: the text, which ONNX Runtime and PyTorch follow, has
+    the length after it is cut, the reference and onnx's test data the one before. The text is followed.
     """
     places = _places(size, length, scale, how, index)
     matrix = np.zeros((length, size))
@@ -38,16 +40,14 @@ def resize_matrix(
 def _places(size: int, length: int, scale: float, how: dict[str, Any], index: int) -> np.ndarray:
     out = np.arange(length, dtype=np.float64)
     transform = how["transform"]
-    resized = scale * size
     if transform == "half_pixel":
         return (out + 0.5) / scale - 0.5
     if transform == "half_pixel_symmetric":
-        adjust = length / resized
-        return size / 2 * (1 - adjust) + (out + 0.5) / scale - 0.5
+        return size / 2 * (1 - length / (scale * size)) + (out + 0.5) / scale - 0.5
     if transform == "pytorch_half_pixel":
         return np.zeros(1) if length == 1 else (out + 0.5) / scale - 0.5
     if transform == "align_corners":
-        return np.zeros(length) if length == 1 else out * (size - 1) / (resized - 1)
+        return np.zeros(length) if length == 1 else out * (size - 1) / (length - 1)
     if transform == "asymmetric":
         return out / scale
     if transform == "tf_half_pixel_for_nn":

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .body import Body, Shared
-from .call import Call
+from .call import Call, WideCall
 from .expressions import code, literal
 from .folding import folded
 from .operators import find_operator
@@ -124,7 +124,7 @@ class Translation:
                 reps = made if isinstance(made, list) else [made]
                 self.reps.update(zip(node.outputs, reps, strict=False))
                 return
-        call = Call(node, version, body)
+        call = WideCall(node, version, body) if self._is_widened(node) else Call(node, version, body)
         if node.op_type == "Constant":
             call.refuse("its value is of a kind that is not read (text or sparse)")
         operator = find_operator(domain, node.op_type, version, self.shared.target)
@@ -139,7 +139,14 @@ class Translation:
         unread = call.unread()
         if unread is not None:
             call.refuse(unread)
-        self._take(call, result)
+        self._take(call, call.narrowed(result) if isinstance(call, WideCall) else result)
+
+    def _is_widened(self, node: Any) -> bool:
+        """Return whether a node is computed in float32 although it is of bfloat16."""
+        if self.shared.target != "mindspore" or node.op_type in _ONLY_MOVE:
+            return False
+        values = (*node.inputs, *node.outputs)
+        return any(value is not None and fields_of(value)[0] == "bfloat16" for value in values)
 
     def _check_outputs(self, call: Call) -> None:
         for value in call.node.outputs:
@@ -206,6 +213,9 @@ def _as_argument(rep: Rep | None, variable: str) -> Rep:
         )
     return Variable(variable)
 
+
+# what holds other nodes, or computes nothing
+_ONLY_MOVE = frozenset("Cast If Loop Scan Identity Reshape Shape Size Squeeze Unsqueeze Flatten".split())
 
 _NOUNS = {
     "Softmax": "weights",

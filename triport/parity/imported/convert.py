@@ -189,8 +189,8 @@ def _disagreement(
             at = first_divergence(path, target, feed)
             return [
                 f"ONNX Runtime returns something else, by {each.max_rel:.1e} of the largest value: more "
-                f"than rounding{f'; it begins at {at}' if at.startswith('node') else ''}. The source follows "
-                "another implementation of ONNX and does not give ONNX Runtime's numbers for this file"
+                f"than rounding{f'; it begins at {at}' if at.startswith('node') else ''}. The source agrees "
+                f"with {each.agreed} and does not give the numbers of ONNX Runtime as it is run for this file"
             ]
     return []
 

@@ -75,8 +75,9 @@ def page_of(path: Path, source: Source, done: ImportedSource, shown: str) -> str
 
 
 def _verdict(done: ImportedSource) -> str:
-    if done.is_equal and any(trial.judged_by == "reference" for trial in done.trials):
-        other = "another implementation of ONNX"
+    agreed = sorted({trial.agreed for trial in done.trials if trial.judged_by == "reference"})
+    if done.is_equal and agreed:
+        other = " and ".join(agreed)
         return f"The source in {done.target} computes what {other} does, from which ONNX Runtime is off"
     if done.is_equal:
         return f"The source in {done.target} computes what ONNX Runtime does"

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from triport.reference_models.errors import counted
 from triport.reference_models.result import SCHEMA_VERSION
 
-# what decided of an input whose noise would hide a fault: nothing
-UNPROVEN = "noise that is too wide"
+# what decided where the noise would hide a fault, or where onnx's reference alone agrees: nothing
+UNPROVEN = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +17,10 @@ class Trial:
     """One comparison: the sizes of the inputs, and how far the source was from ONNX Runtime.
 
     `judged_by` says what decided: "runtime" where the two are equal, "float64" where both are
-    as near to it as noise, "reference" where ONNX Runtime alone is off, "graph" where the graph itself was
-    run in float64, UNPROVEN where the network's own noise on this input is so wide that a fault would not be
-    seen: then nothing is said of it.
+    as near to it as noise, "reference" where ONNX Runtime as it is run is off and another way to run it, named by
+    `agreed`, is not, "graph" where the graph itself was run in float64, UNPROVEN where the network's own noise on
+    this input is so wide that a fault would not be seen, or where onnx's reference implementation alone agrees:
+    then nothing is said of it.
     """
 
     inputs: tuple[str, ...]
@@ -27,6 +28,7 @@ class Trial:
     judged_by: str
     passed: bool
     why: str = ""
+    agreed: str = ""
 
     @property
     def is_decided(self) -> bool:
@@ -98,6 +100,7 @@ class ImportedSource:
                     "judged_by": t.judged_by,
                     "passed": t.passed,
                     "why": t.why,
+                    "agreed": t.agreed or None,
                 }
                 for t in self.trials
             ],
@@ -128,7 +131,7 @@ class ImportedSource:
         for trial in self.trials:
             verdict = "equal" if trial.passed else "DIFFERENT" if trial.is_decided else "NOT PROVEN"
             if trial.passed and trial.judged_by == "reference":
-                verdict = "equal to another implementation of ONNX, not to ONNX Runtime"
+                verdict = f"equal to {trial.agreed}, not to ONNX Runtime as it is run"
             rows.append(
                 (
                     "compared",

@@ -70,7 +70,7 @@ def reduction(call: Call) -> ast.expr:
         shown = [] if nothing else _shown(call, axes)
     if nothing or (isinstance(shown, list) and not shown):
         return code(_ALONE[op][0], x=x) if op in _ALONE else x
-    if op in ("ReduceMax", "ReduceMin") and any(call.size(0, a) == 0 for a in shown if isinstance(shown, list)):
+    if op in ("ReduceMax", "ReduceMin") and any(call.size(0, a) == 0 for a in range(call.rank(0))):
         return _of_nothing(call, x)
     floating = dtype in ("float16", "bfloat16", "float32", "float64")
     if dtype == "bool" or dtype in ("uint16", "uint32", "uint64"):
@@ -89,10 +89,10 @@ def reduction(call: Call) -> ast.expr:
 
 
 def _of_nothing(call: Call, x: ast.expr) -> ast.expr:
-    """Return the largest or smallest of no numbers: the dtype's end that every number is beyond."""
+    """Return the largest or smallest of no numbers: the end of the dtype, or again nothing."""
     _, shape = fields_of(call.node.outputs[0])
     if shape is None or not all(isinstance(n, int) for n in shape):
-        call.refuse("of an empty axis beside a free one")
+        call.refuse("of an empty axis, to a shape that is known at run time only")
     kind, is_max = call.dtype(0), call.node.op_type == "ReduceMax"
     end: Any
     if "float" in kind:

@@ -188,7 +188,7 @@ def resize(call: Call) -> ast.expr:
     rank = call.rank(0)
     plain = not how.get("exclude") and not how.get("antialias") and how.get("cubic", -0.75) == -0.75
     spatial = list(range(2, rank))
-    exact = all(
+    exact = how["transform"] == "align_corners" or all(
         s.is_integer() or (n is not None and call.size(0, a) is not None and n == s * (call.size(0, a) or 0))
         for a, s, n in zip(axes, scales, sizes, strict=True)
     )

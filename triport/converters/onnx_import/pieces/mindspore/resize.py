@@ -66,7 +66,7 @@ def resize_places(size: int, length: int, scale: float, transform: str) -> np.nd
     if transform == "pytorch_half_pixel":
         return out
     if transform == "align_corners":
-        return out if length == 1 else out * (size - 1) / (scale * size - 1)
+        return out if length == 1 else out * (size - 1) / (length - 1)
     return (out + 0.5) / scale if transform == "tf_half_pixel_for_nn" else out / scale
 
 

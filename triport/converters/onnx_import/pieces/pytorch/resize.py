@@ -73,7 +73,7 @@ def resize_places(size: int, length: int, scale: float, transform: str, ends: tu
     if transform == "pytorch_half_pixel":
         return out
     if transform == "align_corners":
-        return out if length == 1 else out * (size - 1) / (scale * size - 1)
+        return out if length == 1 else out * (size - 1) / (length - 1)
     if transform == "tf_crop_and_resize":
         start, end = ends
         if length == 1:
