@@ -53,7 +53,9 @@ def main() -> None:
     arguments = parser.parse_args()
     started = time.monotonic()
     verdicts = counted(arguments.to, arguments.k, arguments.show, arguments.source)
-    figures = ", ".join(f"{kind} {verdicts[kind]}" for kind in ("passed", "disputed", "refused", "failed", "wrong"))
+    figures = ", ".join(
+        f"{kind} {verdicts[kind]}" for kind in ("passed", "disputed", "refused", "failed", "wrong")
+    )
     print(f"{arguments.to}: {verdicts.total()} cases: {figures}; {time.monotonic() - started:.0f} s")
     sys.exit(1 if verdicts["wrong"] else 0)
 

@@ -278,7 +278,9 @@ class WideCall(Call):
         results = result if isinstance(result, tuple) else (result,)
         kinds = [fields_of(value)[0] for value in self.node.outputs]
         rounded = [
-            code("x.to(mindspore.bfloat16)", x=each) if kind == "bfloat16" and isinstance(each, ast.expr) else each
+            code("x.to(mindspore.bfloat16)", x=each)
+            if kind == "bfloat16" and isinstance(each, ast.expr)
+            else each
             for each, kind in zip(results, kinds, strict=False)
         ]
         return tuple(rounded) if isinstance(result, tuple) else rounded[0]

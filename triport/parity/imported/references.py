@@ -99,7 +99,9 @@ class _Other:
 
 
 def _in_double(feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name: array.astype(np.float64) if array.dtype == np.float32 else array for name, array in feed.items()}
+    return {
+        name: array.astype(np.float64) if array.dtype == np.float32 else array for name, array in feed.items()
+    }
 
 
 class _Reference:

@@ -22,7 +22,7 @@ class Expansion:
         self.node, self.opset, self.tensors = node, opset, tensors
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
-        self._label = label
+        self._label, self._count = label, 0
         self._read = {""}
 
     def attribute(self, name: str, default: Any) -> Any:
@@ -86,7 +86,8 @@ class Expansion:
         """Add a node and return its outputs."""
         import onnx
 
-        outputs = [f"{self._label}_{len(self.nodes)}_{i}" for i in range(count)]
+        outputs = [f"{self._label}_{self._count}_{i}" for i in range(count)]
+        self._count += 1
         axes = attributes.get("axes")
         if axes is not None and self.opset >= _AXES_AS_INPUT.get(op_type, 99):
             del attributes["axes"]

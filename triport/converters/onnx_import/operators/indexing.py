@@ -150,14 +150,20 @@ def scatter_elements(call: Call) -> ast.expr:
     )
 
 
+_COMBINED = {"none": "update", "add": "add", "mul": "mul", "max": "max", "min": "min"}
+
+
 @mindspore("ScatterElements", "Scatter")
 def scatter_elements_mindspore(call: Call) -> ast.expr:
-    """Elements put, or added, along an axis."""
+    """Elements put, or combined, along an axis."""
     axis = call.axis(call.attribute("axis", 0), call.rank(0))
     reduction = call.attribute("reduction", "none")
-    if reduction not in ("none", "add"):
-        call.refuse(f"reduction {reduction}")
+    if reduction not in _COMBINED:
+        call.refuse("attribute reduction is unknown")
     x, index, updates = call.tensor(0), _index(call, 1, 0, axis), call.tensor(2)
+    if reduction not in ("none", "add"):
+        template = f"f(x, i, u, a, ops.tensor_scatter_{_COMBINED[reduction]})"
+        return code(template, f=call.function("scatter_along"), x=x, i=index, u=updates, a=axis)
     return code("ops.tensor_scatter_elements(x, i, u, a, r)", x=x, i=index, u=updates, a=axis, r=reduction)
 
 
@@ -186,9 +192,8 @@ def scatter_nd(call: Call) -> ast.expr:
 @mindspore("ScatterND")
 def scatter_nd_mindspore(call: Call) -> ast.expr:
     """Slices put by tuples of indices."""
-    kinds = {"none": "update", "add": "add", "mul": "mul", "max": "max", "min": "min"}
     reduction = call.attribute("reduction", "none")
-    if reduction not in kinds:
+    if reduction not in _COMBINED:
         call.refuse("attribute reduction is unknown")
     known, index = call.constant(1), call.tensor(1)
     x = call.tensor(0)
@@ -199,7 +204,7 @@ def scatter_nd_mindspore(call: Call) -> ast.expr:
         x, index = call.let("x", x), call.let("indices", index)
         index = code("ops.where(i < 0, i + mindspore.Tensor(x.shape[:n], i.dtype), i)", i=index, x=x, n=depth)
     return code(
-        f"ops.tensor_scatter_{kinds[reduction]}(x, i, u)",
+        f"ops.tensor_scatter_{_COMBINED[reduction]}(x, i, u)",
         x=x,
         i=index,
         u=call.tensor(2),
@@ -285,7 +290,7 @@ def top_k_mindspore(call: Call) -> Any:
     largest = call.attribute("largest", 1) if call.version >= 11 else 1
     call.attribute("sorted", 1)
     count = literal(call.attribute("k")) if call.version < 10 else call.scalar(1)
-    if call.dtype(0) not in ("float32", "float16"):
+    if call.dtype(0) not in ("float32", "float16", "float64", "int32", "int64"):
         call.refuse(f"of {call.dtype(0)}")
     order = call.let("order", code("ops.sort(x, a, d)", x=call.tensor(0), a=axis, d=bool(largest)))
     values, indices = (code("ops.narrow(o[i], a, 0, k)", o=order, i=i, a=axis, k=count) for i in (0, 1))
@@ -302,7 +307,7 @@ def non_zero(call: Call) -> ast.expr:
     return code("ops.nonzero(x).T", x=call.tensor(0))
 
 
-@pytorch("Compress")
+@both("Compress")
 def compress(call: Call) -> ast.expr:
     """What a mask keeps along an axis, or of all."""
     axis = call.attribute("axis", None)
@@ -310,6 +315,9 @@ def compress(call: Call) -> ast.expr:
     x = call.tensor(0)
     if axis is None:
         x = code("x.reshape(-1)", x=x)
+    if call.target == "mindspore":
+        kept = code("ops.nonzero(m).squeeze(1)", m=mask)
+        return code("ops.gather(x, k, a)", x=x, a=0 if axis is None else axis, k=kept)
     kept = code("torch.nonzero(m).squeeze(1)", m=mask)
     return code("x.index_select(a, k)", x=x, a=0 if axis is None else axis, k=kept)
 

@@ -54,6 +54,8 @@ def _linear(call: Call, weight: Known, bias: Known | None) -> ast.expr | None:
 def linear_layer(call: Call, weight: Known, bias: Known | None) -> ast.expr | None:
     """Return a linear layer of a weight that is (out, in); None if it is held elsewhere already."""
     outputs, inputs = weight.array.shape
+    if call.target == "mindspore" and not weight.array.size:
+        return None  # a Dense of nothing is none
     kind = (
         "nn.Linear(i, o, bias=b, dtype=d)"
         if call.target == "pytorch"

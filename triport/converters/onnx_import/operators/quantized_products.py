@@ -10,24 +10,34 @@ from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import OMIT, code
 from triport.converters.onnx_import.windows import Window, kernel_of, padded
 
-from . import both, pytorch
+from . import both
 
 
-@pytorch("ConvInteger")
+@both("ConvInteger")
 def conv_integer(call: Call) -> ast.expr:
     """A convolution of bytes, exact in float64."""
-    return code("x.to(torch.int32)", x=_integer_conv(call, 0, 1, 2, 3))
+    return code("x.to(d)", x=_integer_conv(call, 0, 1, 2, 3), d=call.dtype_name("int32"))
 
 
 def _integer_conv(call: Call, x: int, w: int, x_zero: int, w_zero: int) -> ast.expr:
     """Return a convolution of what the zero points leave, in float64."""
     window, groups = Window(call, kernel_of(call, w)), call.attribute("group", 1)
-    image = code("x.to(torch.float64)", x=call.tensor(x))
-    weight = code("x.to(torch.float64)", x=call.tensor(w))
+    image, weight = (code("x.to(d)", x=call.tensor(i), d=call.dtype_name("float64")) for i in (x, w))
     if call.has(x_zero):
         image = code("x - z", x=image, z=_zero(call, x_zero, None))
     if call.has(w_zero):
         weight = code("x - z", x=weight, z=_zero(call, w_zero, window.rank))
+    if call.target == "mindspore":  # its own convolves float32 alone
+        return code(
+            "f(x, w, None, s, p, dl, g)",
+            f=call.function("convolution"),
+            x=image,
+            w=weight,
+            s=tuple(window.strides),
+            p=window.pads(image),
+            dl=tuple(window.dilations),
+            g=groups,
+        )
     given = window.given(g=OMIT if groups == 1 else groups)
     return code(
         f"F.conv{window.rank}d(x, w, stride=s, padding=p, dilation=dl, groups=g)",
@@ -41,19 +51,20 @@ def _zero(call: Call, index: int, rank: int | None) -> ast.expr:
     known = call.constant(index)
     if known is not None and known.size == 1:
         return code("v", v=float(known.reshape(-1)[0]))
-    tree = code("x.to(torch.float64)", x=call.tensor(index))
+    tree = code("x.to(d)", x=call.tensor(index), d=call.dtype_name("float64"))
     if rank is not None and call.rank(index) == 1 and call.size(index, 0) != 1:
         tree = code("x.reshape(-1, *o)", x=tree, o=[1] * (rank + 1))
     return tree
 
 
-@pytorch("QLinearConv")
+@both("QLinearConv")
 def qlinear_conv(call: Call) -> ast.expr:
     """A convolution of quantized numbers, quantized again."""
     exact = _integer_conv(call, 0, 3, 2, 5)
     rank = call.rank(0) - 2
     if call.has(8):
-        exact = code("x + b.to(torch.float64).reshape(-1, *o)", x=exact, b=call.tensor(8), o=[1] * rank)
+        wide = code("b.to(d)", b=call.tensor(8), d=call.dtype_name("float64"))
+        exact = code("x + b.reshape(-1, *o)", x=exact, b=wide, o=[1] * rank)
     weight_scale = call.tensor(4)
     if call.rank(4) == 1 and call.size(4, 0) != 1:
         weight_scale = code("s.reshape(-1, *o)", s=weight_scale, o=[1] * rank)

@@ -64,7 +64,10 @@ def _plan(call: Call) -> tuple[list[int], list[float], list[int | None], dict[st
 
 def _checked_sizes(call: Call, sizes: list[Any], axes: list[int]) -> list[Any]:
     """A free size that is the input's own is not resized."""
-    return [None if isinstance(n, ast.expr) and _is_own(call, n, a) else n for n, a in zip(sizes, axes, strict=True)]
+    return [
+        None if isinstance(n, ast.expr) and _is_own(call, n, a) else n
+        for n, a in zip(sizes, axes, strict=True)
+    ]
 
 
 def _is_own(call: Call, size: ast.expr, axis: int) -> bool:
@@ -122,10 +125,13 @@ def _is_computed(call: Call) -> bool:
         plain = call.attribute("mode", "nearest") == "nearest" and all(float(s).is_integer() for s in scales)
         free = any(s != 1 and call.size(0, a) is None for a, s in enumerate(scales))
         return free and not plain
-    if not call.has(3) or call.constant(3) is not None:
+    if not call.has(3):
         return False
-    sizes = call.ints(3)
-    return sizes is None or not all(isinstance(n, int) or _is_own(call, n, i) for i, n in enumerate(sizes))
+    sizes, axes = call.ints(3), call.attribute("axes", None) or range(call.rank(0))
+    if sizes is None:
+        return call.constant(3) is None
+    pairs = list(zip(sizes, axes, strict=True))
+    return any(call.size(0, a) is None if isinstance(n, int) else not _is_own(call, n, a) for n, a in pairs)
 
 
 def _listed(call: Call, index: int) -> ast.expr:

@@ -30,9 +30,12 @@ def grid_sample(call: Call) -> ast.expr:
     if _MODES[mode] == "bicubic" and call.rank(0) != 4:
         call.refuse("bicubic of other than images")
     if call.target == "mindspore":
-        if _MODES[mode] != "bilinear" or call.dtype(0) != "float32" or padding == "reflection":
-            call.refuse("other than bilinear float32: MindSpore's nearest takes other pixels")
-        template = "ops.grid_sample(x, g, m, p, c)"
+        if call.dtype(0) not in ("float32", "float64"):
+            call.refuse(f"of {call.dtype(0)}")
+        if _MODES[mode] == "bilinear" and call.dtype(0) == "float32" and padding != "reflection":
+            template = "ops.grid_sample(x, g, m, p, c)"
+        else:  # its kernel has no bicubic, and its nearest takes other pixels half-way between two
+            template = f"{ast.unparse(call.function('grid_sample'))}(x, g, m, p, c)"
         return code(template, x=call.tensor(0), g=call.tensor(1), m=_MODES[mode], p=padding, c=bool(corners))
     return code(
         "F.grid_sample(x, g, mode=m, padding_mode=p, align_corners=c)",

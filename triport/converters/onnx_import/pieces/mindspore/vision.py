@@ -1,8 +1,8 @@
-"""Boxes."""
+"""Boxes, and sampling."""
 
 import mindspore
 import numpy as np
-from mindspore import Tensor
+from mindspore import Tensor, ops
 
 
 def non_max_suppression(
@@ -34,3 +34,57 @@ def non_max_suppression(
                     kept.append(box)
             found += [(image, kind, box) for box in kept]
     return Tensor(np.array(found, np.int64).reshape(-1, 3), dtype=mindspore.int64)
+
+
+def grid_sample(x: Tensor, grid: Tensor, mode: str, padding: str, corners: bool) -> Tensor:
+    """Return pixels at the places of a grid, whose last axis counts from the last axis of the image on."""
+    sizes = x.shape[2:]
+    flat, points = x.reshape(*x.shape[:2], -1), grid.reshape(grid.shape[0], -1, len(sizes))
+    taps = [(ops.zeros(points.shape[:2], mindspore.int64), ops.ones(points.shape[:2], x.dtype))]
+    for axis, size in enumerate(sizes):
+        place = points[..., len(sizes) - 1 - axis]
+        place = (place + 1) / 2 * (size - 1) if corners else ((place + 1) * size - 1) / 2
+        if mode != "bicubic":
+            place = place_inside(place, size, padding, corners)
+        steps = pixel_weights(place, mode)
+        if mode == "bicubic":
+            steps = [(place_inside(at, size, padding, corners), weight) for at, weight in steps]
+        inside = [(at, weight * ((at >= 0) & (at <= size - 1)).to(x.dtype)) for at, weight in steps]
+        taps = [
+            (index * size + ops.clamp(at, 0, size - 1).to(mindspore.int64), share * weight)
+            for index, share in taps
+            for at, weight in inside
+        ]
+    found = 0
+    for index, share in taps:
+        places = ops.broadcast_to(index.unsqueeze(1), (*flat.shape[:2], index.shape[1]))
+        found = found + ops.gather_elements(flat, 2, places) * share.unsqueeze(1)
+    return found.reshape(*x.shape[:2], *grid.shape[1:-1])
+
+
+def place_inside(place: Tensor, size: int, padding: str, corners: bool) -> Tensor:
+    """Return places brought into the image: to its border, or turned back there as often as it takes."""
+    if padding == "zeros":
+        return place
+    if padding == "reflection":
+        first, span = (0.0, size - 1) if corners else (-0.5, size)
+        if span == 0:
+            return ops.zeros_like(place)
+        away = ops.abs(place - first)
+        turns = ops.floor(away / span)
+        rest = away - turns * span
+        place = first + ops.where(turns - 2 * ops.floor(turns / 2) == 0, rest, span - rest)
+    return ops.clamp(place, 0, size - 1)
+
+
+def pixel_weights(place: Tensor, mode: str) -> list[tuple[Tensor, Tensor]]:
+    """Return the pixels along an axis that a place takes, and how much of each."""
+    if mode == "nearest":
+        return [(ops.round(place), ops.ones_like(place))]
+    first = ops.floor(place)
+    part = place - first
+    if mode == "bilinear":
+        return [(first, 1 - part), (first + 1, part)]
+    far, near = (lambda d: ((d - 5) * d + 8) * d - 4), (lambda d: (1.25 * d - 2.25) * d * d + 1)
+    weights = (-0.75 * far(part + 1), near(part), near(1 - part), -0.75 * far(2 - part))
+    return [(first + step, weight) for step, weight in zip((-1, 0, 1, 2), weights, strict=True)]
