@@ -24,12 +24,24 @@ def lines_of(statement: ast.stmt, indent: str = "") -> list[str]:
         target = text_of(statement.targets[0])
         if isinstance(statement.targets[0], ast.Tuple) and len(statement.targets[0].elts) > 1:
             target = target[1:-1]
+        target = _double_quoted(target, statement.targets[0])
         return _broken(f"{indent}{target} = ", statement.value, "", indent)
     if isinstance(statement, ast.Return) and statement.value is not None:
         return _broken(f"{indent}return ", statement.value, "", indent)
     if isinstance(statement, ast.Expr):
         return _broken(indent, statement.value, "", indent)
     return [indent + line for line in text_of(statement).splitlines()]
+
+
+def definition(name: str, arguments: list[str], result: str, indent: str) -> list[str]:
+    """Return the head of a function, its arguments on lines of their own where they are too long."""
+    whole = f"{indent}def {name}({', '.join(arguments)}) -> {result}:"
+    if len(whole) <= WIDTH:
+        return [whole]
+    inner = indent + _STEP
+    joined = inner + ", ".join(arguments)
+    lines = [joined] if len(joined) <= WIDTH else [f"{inner}{each}," for each in arguments]
+    return [f"{indent}def {name}(", *lines, f"{indent}) -> {result}:"]
 
 
 def _body(statements: list[ast.stmt], indent: str) -> list[str]:
@@ -47,6 +59,9 @@ def _broken(head: str, tree: ast.expr, tail: str, indent: str) -> list[str]:
     if isinstance(tree, ast.Call) and (tree.args or tree.keywords):
         members: list[tuple[str, ast.expr]] = [("", each) for each in tree.args]
         members += [(f"{each.arg}=" if each.arg else "**", each.value) for each in tree.keywords]
+        if isinstance(tree.func, ast.Attribute) and len(f"{head}{text_of(tree.func)}(") > WIDTH:
+            given = text_of(ast.Call(ast.Name("x", ast.Load()), tree.args, tree.keywords))[1:]
+            return _broken(head, tree.func.value, f".{tree.func.attr}{given}{tail}", indent)
         return _members(f"{head}{text_of(tree.func)}(", members, f"){tail}", indent)
     if isinstance(tree, ast.Dict) and tree.values:
         lines = []
@@ -56,6 +71,10 @@ def _broken(head: str, tree: ast.expr, tail: str, indent: str) -> list[str]:
     if isinstance(tree, ast.Tuple | ast.List) and tree.elts:
         opening, closing = "()" if isinstance(tree, ast.Tuple) else "[]"
         return _members(head + opening, [("", each) for each in tree.elts], closing + tail, indent)
+    if isinstance(tree, ast.ListComp):
+        after = text_of(ast.ListComp(ast.Constant(0), tree.generators))[3:-1]
+        lines = [*_broken(inner, tree.elt, "", inner), inner + after]
+        return [f"{head}[", *lines, f"{indent}]{tail}"]
     if isinstance(tree, ast.BinOp | ast.Compare | ast.IfExp) and not head.rstrip().endswith("("):
         return [f"{head}(", *_operands(tree, inner), f"{indent}){tail}"]
     if isinstance(tree, ast.Subscript | ast.Attribute) and not head.rstrip().endswith("("):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .expressions import code, is_identifier, literal
@@ -28,6 +28,20 @@ class Tree:
             self.members[steps[0]] = member
         else:
             self.members.setdefault(steps[0], Tree(self.target, self)).put(steps[1:], member)
+
+    def order_by(self, statements: list[ast.stmt]) -> None:
+        """Put the members of a class into the order in which they run."""
+        reached = [
+            node.attr
+            for statement in statements
+            for node in _depth_first(statement)
+            if isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id == "self"
+        ]
+        if all(is_identifier(key) for key in self.members):
+            order = {key: i for i, key in enumerate(dict.fromkeys(reached))}
+            self.members = dict(sorted(self.members.items(), key=lambda item: order.get(item[0], len(order))))
 
     @property
     def kind(self) -> str:
@@ -62,6 +76,13 @@ class Tree:
             return "dict"
         holds = any(isinstance(v, Held) or (isinstance(v, Tree) and v._own_kind == "holder") for v in values)
         return "holder" if holds else "dict"
+
+
+def _depth_first(tree: ast.AST) -> Iterator[ast.AST]:
+    """Give a tree's nodes as they are written, from left to right."""
+    yield tree
+    for each in ast.iter_child_nodes(tree):
+        yield from _depth_first(each)
 
 
 def place_of(owner: ast.expr, key: str, kind: str) -> ast.expr:

@@ -78,7 +78,7 @@ class Homes:
 
         What was exported may be a module around the network, whose weights' names lack that step.
         """
-        path = _scope(node)
+        path = scope_of(node)
         if path is None:
             return None
         return self._innermost(path) or self._innermost(path.partition(".")[2])
@@ -94,7 +94,7 @@ def _scoped_layers(candidates: list[Any], nodes: list[Any]) -> dict[Any, str]:
 
     torch.onnx.export folds BatchNorm into a convolution, whose weight it then numbers; the scope stays.
     """
-    scopes = {node: path for node in nodes if (path := _scope(node))}
+    scopes = {node: path for node in nodes if (path := scope_of(node))}
     around = {
         ".".join(steps[:i]) for steps in (p.split(".") for p in scopes.values()) for i in range(len(steps))
     }
@@ -145,7 +145,7 @@ def _candidates(path: str) -> list[str]:
     return [".".join(steps[:i]) for i in range(len(steps)) if not steps[i].isdigit()]
 
 
-def _scope(node: Any) -> str | None:
+def scope_of(node: Any) -> str | None:
     """Return the path of the module in which an exporter says that a node runs."""
     stated = node.metadata_props.get("pkg.torch.onnx.name_scopes")
     if stated and len(stated) < _LONG:

@@ -256,9 +256,17 @@ class State:
 
 
 def is_held_bare(origin: str | None) -> bool:
-    """Return whether a name says that a block holds this weight itself: `self_attn.in_proj_weight`."""
+    """Return whether a name says that a block holds this weight itself: `self_attn.in_proj_weight`.
+
+    `conv.weight_bias` is what torch.onnx calls the bias of a convolution that a BatchNorm was folded into.
+    """
     owner, dot, leaf = (origin or "").rpartition(".")
-    return bool(dot) and leaf.endswith(("_weight", "_bias")) and path_of(owner) is not None
+    return (
+        bool(dot)
+        and leaf != "weight_bias"
+        and leaf.endswith(("_weight", "_bias"))
+        and path_of(owner) is not None
+    )
 
 
 def is_uniform(array: np.ndarray) -> bool:
