@@ -23,6 +23,12 @@ class Body:
     arguments: list[str]
     statements: list[ast.stmt]
     members: frozenset[str]  # the attributes of `self`
+    numbers: frozenset[str] = frozenset()  # those arguments that are numbers of Python
+
+    @property
+    def kinds(self) -> list[bool]:
+        """Return of each argument whether it is a number."""
+        return [each in self.numbers for each in self.arguments]
 
 
 @dataclass(slots=True)
@@ -60,7 +66,7 @@ def numbers_in(statements: list[ast.stmt]) -> list[tuple[ast.AST, str, int | Non
 
 def likeness(template: Body, other: Body) -> Likeness | None:
     """Return how a body is like a template, None if it is not."""
-    if not other.members <= template.members or len(other.arguments) != len(template.arguments):
+    if not other.members <= template.members or other.kinds != template.kinds:
         return None
     if len(other.statements) > len(template.statements):
         return None

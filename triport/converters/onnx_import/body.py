@@ -38,7 +38,8 @@ class Shared:
     state: State
     functions: dict[str, str] = field(default_factory=dict)
     nouns: dict[str, str] = field(default_factory=dict)  # of each temporary name, what it holds
-    imports: set[str] = field(default_factory=set)
+    read: set[str] = field(default_factory=set)  # the paths of members that forward passes reach
+    shapes: dict[str, Any] = field(default_factory=dict)  # of arguments, by their temporary names
 
     @property
     def framework(self) -> Framework:
@@ -116,7 +117,7 @@ class Body:
         small = held.size <= (_COPIED if rep.trained else _COPIED_BUFFER) and not is_a_modules
         if not self._is_inside(path) and (small or is_uniform(held)):  # each class has its own
             trained = rep.trained and held.size > 1
-            path = self.shared.state.add_copy(rep.origin or label or "constant", held, self.prefix, trained)
+            path = self.shared.state.add_copy(rep.origin, label or "constant", held, self.prefix, trained)
         tree = self.member(path)
         return code("x.T", x=tree) if held is not array else tree
 
@@ -147,6 +148,7 @@ class Body:
         """
         if not self._is_inside(path):
             raise SharedWeightError(path, self.prefix)
+        self.shared.read.add(path)
         return name("self." + path[len(self.prefix) + 1 if self.prefix else 0 :])
 
     def _is_inside(self, path: str) -> bool:

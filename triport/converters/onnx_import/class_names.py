@@ -61,6 +61,7 @@ def _of_path(path: str) -> str:
     is_numbered = steps[-1].isdigit()
     named = [step for step in steps if not step.isdigit()]
     step = (named[-1] if named else "block").rstrip("0123456789").rstrip("_")
+    step = "self_attention" if step == "self" else step
     if (is_numbered and step in _PLACES) or len(step) < 3:
         return "Block"
     if is_numbered and step.endswith("s"):

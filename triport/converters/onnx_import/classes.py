@@ -70,7 +70,7 @@ class _Classes:
         statements = with_runs(written.statements, tree, self.shared)
         tree.order_by(statements)
         statements = [TextKeys(tree, self._tree).visit(each) for each in copy.deepcopy(statements)]
-        body = Body(written.arguments, statements, frozenset(tree.members))
+        body = Body(written.arguments, statements, frozenset(tree.members), frozenset(written.numbers))
         return Class("", self._constructor(tree), body, written, [written.block.path])
 
     def _finish(self, made: Class) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .alike import Body, Likeness, likeness, numbers_in
 from .arguments import Argument, Template, UnlikeError
@@ -124,7 +124,7 @@ def _class_of(
     attributes = dict.fromkeys(name for each in [*kept, *flag] for name in each.read_by_forward())
     if attributes:
         constructor = {"": [_stored(name) for name in attributes], **constructor}
-    body = Body(first.body.arguments, [template.filled(each) for each in statements], first.body.members)
+    body = replace(first.body, statements=[template.filled(each) for each in statements])
     constructor = {key: [template.filled(each) for each in made] for key, made in constructor.items()}
     return Class("", constructor, body, first.written, [], template.given)
 
@@ -196,7 +196,7 @@ def _form(block: Class) -> str:
             if isinstance(node, ast.Name):
                 node.id = names.get(node.id, node.id)
     given = [names[each] for each in block.body.arguments]
-    return "\n".join([*(ast.dump(each) for each in [*blank, *body]), str(given)])
+    return "\n".join([*(ast.dump(each) for each in [*blank, *body]), str(given), str(block.body.kinds)])
 
 
 def _names_in_order(body: Body) -> list[str]:

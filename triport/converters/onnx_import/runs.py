@@ -15,7 +15,7 @@ from .body import Shared
 from .expressions import code, name, text_of
 from .members import Tree, steps_of
 from .state import Layer
-from .variables import used_names
+from .variables import used_names, with_names
 
 _MODULES = {
     "F.relu": "nn.ReLU",
@@ -176,6 +176,7 @@ def _looped(statements: list[ast.stmt], tree: Tree, shared: Shared) -> list[ast.
     """Return the statements with layers of one list that take something else beside as a loop."""
     uses = used_names(statements)
     result: list[ast.stmt] = []
+    same: dict[str, str] = {}  # of what a loop makes, what it was given, which goes by the same name
     i = 0
     while i < len(statements):
         length = _loop_at(statements, i, tree, uses)
@@ -186,13 +187,17 @@ def _looped(statements: list[ast.stmt], tree: Tree, shared: Shared) -> list[ast.
         first, last = _layer_call(statements[i]), _layer_call(statements[i + length - 1])
         assert first is not None and last is not None
         owner: ast.expr = first[2].func.value  # type: ignore[attr-defined]
-        each, rest = shared.fresh("block"), first[2].args[1:]
-        step = code("f(x, *xs)", f=ast.Name(each, ast.Load()), x=ast.Name(last[0], ast.Load()), xs=rest)
-        result.append(ast.Assign([ast.Name(last[0], ast.Store())], first[2].args[0]))
-        body: list[ast.stmt] = [ast.Assign([ast.Name(last[0], ast.Store())], step)]
+        each, rest, given = shared.fresh("block"), first[2].args[1:], first[2].args[0]
+        if isinstance(given, ast.Name) and uses[given.id] == 1:
+            running = same[last[0]] = same.get(given.id, given.id)
+        else:
+            running = last[0]
+            result.append(ast.Assign([ast.Name(running, ast.Store())], given))
+        step = code("f(x, *xs)", f=ast.Name(each, ast.Load()), x=ast.Name(running, ast.Load()), xs=rest)
+        body: list[ast.stmt] = [ast.Assign([ast.Name(running, ast.Store())], step)]
         result.append(ast.For(ast.Name(each, ast.Store()), owner, body, []))
         i += length
-    return result
+    return [with_names(each, same) for each in result] if same else result
 
 
 def _loop_at(statements: list[ast.stmt], start: int, tree: Tree, uses: Counter[str]) -> int | None:

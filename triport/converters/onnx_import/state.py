@@ -84,7 +84,6 @@ _TAKEN = frozenset(
         "name_cells",
         "get_parameters",
         "add_flags",
-        "self",
     ]
 )
 
@@ -126,7 +125,9 @@ class State:
             if isinstance(held, Held) and held.array is array:
                 return self._paths[key]
         stated = None if label.rpartition(".")[2].isdigit() else path_of(label)  # a number is no attribute
-        path = self._free(stated or _inside(prefix, plain(label, "constant")))
+        stated = stated if rep.origin is not None else None
+        noun = plain(label, "constant") if rep.origin is not None else "constant"
+        path = self._free(stated or _inside(prefix, noun))
         self._put(path, Held(array, rep.trained))
         self._paths[rep.origin or key] = path
         if rep.origin is not None:
@@ -135,11 +136,14 @@ class State:
             self.renamed[rep.origin] = path
         return path
 
-    def add_copy(self, label: str, array: np.ndarray, prefix: str, trained: bool = False) -> str:
+    def add_copy(
+        self, origin: str | None, label: str, array: np.ndarray, prefix: str, trained: bool = False
+    ) -> str:
         """Hold a tensor in a block that has the value of another block's, and return its path."""
-        key = f"{prefix}:{label}"
+        key = f"{prefix}:{origin or label}"
         if key not in self._paths:
-            path = self._free(_inside(prefix, plain(label, "constant")))
+            noun = "constant" if origin is None else plain(origin, "constant")
+            path = self._free(_inside(prefix, noun))
             self._put(path, Held(array, trained))
             self._paths[key] = path
         return self._paths[key]
@@ -214,6 +218,15 @@ class State:
         self.members[path] = member
         steps = path.split(".")
         self._owners |= {".".join(steps[:i]) for i in range(1, len(steps))}
+
+    def drop_unread(self, read: set[str]) -> None:
+        """Forget tensors that nothing reads, for each block that does has a copy of its own."""
+        for path in [p for p, each in self.members.items() if isinstance(each, Held) and p not in read]:
+            del self.members[path]
+            origin = self.origins.pop(path, None)
+            copies = [p for p in self.members if origin and p.endswith(f".{plain(origin, 'constant')}")]
+            if origin is not None and copies:
+                self.renamed[origin] = self._paths[origin] = copies[0]
 
     def leaves(self) -> dict[str, str]:
         """Return the leaves of layers that the initializers have other names for: `gamma` is often `weight`.

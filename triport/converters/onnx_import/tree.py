@@ -91,6 +91,29 @@ def read_by(node: Any) -> Iterator[Any]:
             yield from (v for v in [*read, *graph.outputs] if v not in inner and not v.is_initializer())
 
 
+def _taken_out(block: Block) -> list[Any]:
+    """Take nodes out of a block that read nothing of it and that others read too; return them.
+
+    Exporters compute once what several blocks need, a mask or a shape: it lies in the first of them.
+    """
+    taken: list[Any] = []
+    while True:
+        made = {value for node in block.nodes() for value in node.outputs}
+        outputs = set(block.outputs())
+        found = [
+            item
+            for item in block.items
+            if not isinstance(item, Block)
+            and outputs & set(item.outputs)
+            and not made & set(read_by(item))
+            and not any(v.is_initializer() and v.const_value.size > 1 for v in item.inputs if v is not None)
+        ]
+        if not found:
+            return taken
+        taken += found
+        block.items = [item for item in block.items if item not in found]
+
+
 def flat(graph: Any) -> Block:
     """Return a graph as one block."""
     return Block(
@@ -157,6 +180,7 @@ class _Intervals:
         for (first, _, child), end in zip(edges, ends, strict=True):
             block.items += self.nodes[at:first]
             inner = self.block(child, first, end)
+            block.items += _taken_out(inner)
             if len(list(inner.nodes())) > 1:
                 block.items.append(inner)
             else:

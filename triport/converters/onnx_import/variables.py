@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import copy
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from .expressions import names_in, text_of
 
@@ -132,6 +133,20 @@ def _depth(tree: ast.AST) -> int:
     return inner + isinstance(tree, ast.Call | ast.BinOp)
 
 
+def put(tree: ast.expr, parts: Mapping[str, ast.expr]) -> ast.expr:
+    """Return a copy of an expression with others in the places of names."""
+    found = _Put(dict(parts)).visit(copy.deepcopy(tree))
+    assert isinstance(found, ast.expr)
+    return found
+
+
+def with_names(statement: ast.stmt, names: Mapping[str, str]) -> ast.stmt:
+    """Return a copy of a statement with other names of variables."""
+    found = _Put({old: ast.Name(new, ast.Load()) for old, new in names.items()}).visit(_copied(statement))
+    assert isinstance(found, ast.stmt)
+    return found
+
+
 class _Put(ast.NodeTransformer):
     """Puts trees, or other names, in the places of names."""
 
@@ -201,6 +216,4 @@ def renamed(
 
 
 def _copied(statement: ast.stmt) -> ast.stmt:
-    import copy
-
     return copy.deepcopy(statement)

@@ -225,7 +225,9 @@ def _translated(model: Any, target: Target, root: Block) -> tuple[Shared, Writte
     """Return what all bodies share, the root's, and how many nodes were translated."""
     shared = Shared(target, State())
     translation = Translation(shared, dict(model.opset_imports))
-    return shared, translation.graph(model.graph, root), translation.nodes
+    written = translation.graph(model.graph, root)
+    shared.state.drop_unread(shared.read)
+    return shared, written, translation.nodes
 
 
 def _text(model: Any, shared: Shared, classes: list[Class], root: Written, name: str) -> str:
@@ -325,7 +327,8 @@ def _class_lines(made: Class, shared: Shared, model: Any, root: Written) -> list
     returned = made.forward[-1]
     several = isinstance(returned, ast.Return) and isinstance(returned.value, ast.Tuple)
     result = "tuple[Tensor, ...]" if several else "Tensor"
-    arguments = ["self", *(f"{each}: Tensor" for each in made.forward_arguments)]
+    kinds = ("int" if is_number else "Tensor" for is_number in made.body.kinds)
+    arguments = ["self", *map("{}: {}".format, made.forward_arguments, kinds)]
     lines += definition(framework.forward, arguments, result, " " * 4)
     doc = _shapes(made, model, root)
     if doc:
@@ -348,9 +351,8 @@ def _shapes(made: Class, model: Any, root: Written) -> str:
         if made.count > 1:
             return ""
         inputs, outputs = made.written.block.inputs(), made.written.block.outputs()
-    if len(inputs) != len(made.forward_arguments):
-        return ""
-    given = ", ".join(f"{name} {_shape(v)}" for name, v in zip(made.forward_arguments, inputs, strict=True))
+    inputs = [v for v in inputs if v in made.written.given] if made.written is not root else inputs
+    given = ", ".join(f"{name} {_shape(v)}" for name, v in zip(made.forward_arguments, inputs, strict=False))
     found = f"Return {', '.join(_shape(v) for v in outputs)} for {given}."
     return found if len(found) < 96 else ""
 
@@ -366,7 +368,8 @@ def _shape(value: Any) -> str:
 def _axis(free: str | None) -> str:
     if free is None:
         return "?"
-    return free if re.fullmatch(r"[A-Za-z_][\w ]{0,30}", free) else "?"
+    is_shown = re.fullmatch(r"[A-Za-z_][\w ]{0,30}", free) and not free.startswith("unk__")
+    return free if is_shown else "?"
 
 
 def _described(value: Any) -> str:
