@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .expressions import code, literal, text_of
-from .layer_arguments import DEFAULTS, IN_ORDER, INTO, OUT_OF, PLAIN, POSITIONS, is_width
+from .layer_arguments import DEFAULTS, GROUPS, IN_ORDER, INTO, OUT_OF, PLAIN, POSITIONS, is_width
 
 _MOST_TIMES = 8  # a width that is so many times another one is written so
 
@@ -21,7 +21,8 @@ class UnlikeError(Exception):
 class Argument:
     """An argument of a class' constructor: of each block its value, `...` where it does not matter.
 
-    `made_of` is another argument of which this one follows, and how: a factor, or "half", rounded down.
+    `made_of` is another argument of which this one follows, and how: a factor, a divisor as a negative
+    number, or "half", rounded down.
     """
 
     values: list[Any]
@@ -68,7 +69,9 @@ class Argument:
         if self.made_of is None:
             return here
         how = self.made_of[1]
-        return code("x // 2", x=here) if how == "half" else code("n * x", n=how, x=here)
+        if how == "half" or (isinstance(how, int) and how < 0):
+            return code("x // n", x=here, n=2 if how == "half" else -int(how))
+        return code("n * x", n=how, x=here)
 
 
 class Template:
@@ -116,7 +119,7 @@ class Template:
             self._arguments.append(found)
         found.values = [b if a is ... else a for a, b in zip(found.values, values, strict=True)]
         found.wanted.append(wanted)
-        if is_width(wanted) and wanted != "size":
+        if is_width(wanted) and wanted not in ("size", *GROUPS):
             self._widths.append(found)
         return found
 
@@ -282,6 +285,12 @@ def _made_of(one: Argument, other: Argument) -> tuple[Argument, int | str] | Non
         return (other, "half") if all(a == b // 2 for a, b in pairs) else None
     if not all(map(is_width, [*one.wanted, *other.wanted])):
         return None
+    if set(other.wanted) <= set(GROUPS):
+        return None
+    if set(one.wanted) <= set(GROUPS):
+        parts = {b // a if a and b % a == 0 else 0 for a, b in pairs}
+        share = parts.pop() if len(parts) == 1 else 0
+        return (other, -share) if share > 1 else None
     times = {a // b if b and a % b == 0 else 0 for a, b in pairs}
     factor = times.pop() if len(times) == 1 else 0
     return (other, factor) if 2 <= factor <= _MOST_TIMES else None

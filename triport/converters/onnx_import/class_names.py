@@ -6,7 +6,7 @@ import ast
 from collections import Counter
 
 from .equal_classes import Class
-from .expressions import is_identifier, text_of
+from .expressions import is_identifier, is_key, text_of
 from .members import steps_of
 
 # steps of paths that say where a block lies and not what it is
@@ -58,12 +58,14 @@ def wanted_name(made: Class) -> str:
 
 def _of_path(path: str) -> str:
     steps = path.split(".")
-    is_numbered = steps[-1].isdigit()
-    named = [step for step in steps if not step.isdigit()]
+    is_numbered = is_key(steps[-1])
+    named = [step for step in steps if not is_key(step)]
     step = (named[-1] if named else "block").rstrip("0123456789").rstrip("_")
     step = "self_attention" if step == "self" else step
-    if (is_numbered and step in _PLACES) or len(step) < 3:
+    if (is_numbered and step in _PLACES) or len(step) < 2:
         return "Block"
+    if len(step) == 2:
+        return step.upper()
     if is_numbered and step.endswith("s"):
         step = step.removesuffix("s")
     found = "".join(part[:1].upper() + part[1:] for part in step.split("_"))

@@ -44,10 +44,11 @@ IN_ORDER = (
 )
 # an argument of that name has its default where a class is made, and is given by keyword
 PLAIN = ("stride", "padding", "dilation", "groups", "group", "bias", "has_bias")
+GROUPS = ("groups", "group")
 INTO = ("in_channels", "in_features")
 OUT_OF = ("out_channels", "out_features")
 _WIDTHS = (*INTO, *OUT_OF, "channels", "features", "hidden_channels", "hidden_features")
-_ALSO = ("size", "groups", "group", "")  # a depthwise convolution has as many groups as channels
+_ALSO = ("size", *GROUPS, "")  # a depthwise convolution has as many groups as channels
 
 
 def is_width(wanted: str) -> bool:

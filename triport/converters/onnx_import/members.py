@@ -7,7 +7,7 @@ import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .expressions import code, is_identifier, literal
+from .expressions import code, is_identifier, is_key, literal
 from .operators import Target
 from .state import Held
 from .translate import Written
@@ -51,7 +51,7 @@ class Tree:
         names are attributes of a plain holder, and numbers in a dict are names of its.
         """
         own = self._own_kind
-        if self.parent is None and any(key.isdigit() for key in self.members):
+        if self.parent is None and any(map(is_key, self.members)):
             return "numbered"  # a class of its own that a file's scopes have as a list
         if self.target == "pytorch" or own == "holder":
             return own
@@ -72,7 +72,7 @@ class Tree:
         if numbered and sorted(int(k) for k in keys) == list(range(len(keys))):
             self.members = dict(sorted(self.members.items(), key=lambda item: int(item[0])))
             return "list"
-        if any(key.isdigit() for key in keys):
+        if any(map(is_key, keys)):
             return "dict"
         holds = any(isinstance(v, Held) or (isinstance(v, Tree) and v._own_kind == "holder") for v in values)
         return "holder" if holds else "dict"

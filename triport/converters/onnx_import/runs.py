@@ -7,12 +7,13 @@ for an activation or a pool.
 from __future__ import annotations
 
 import ast
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from .body import Shared
-from .expressions import code, name, text_of
+from .expressions import code, is_key, name, text_of
 from .members import Tree, steps_of
 from .state import Layer
 from .variables import used_names, with_names
@@ -52,7 +53,10 @@ class _Call(NamedTuple):
 def with_runs(statements: list[ast.stmt], tree: Tree, shared: Shared) -> list[ast.stmt]:
     """Return the statements with layers of one list that run in turn as one call, or as a loop."""
     for path, container in list(_containers(tree)):
-        statements = _in_turn(statements, tree, path, container)
+        if all(key.isdigit() for key in container.members):
+            statements = _in_turn(statements, tree, path, container)
+        elif shared.target == "pytorch":
+            statements = _through_a_dict(statements, tree, path, container, shared)
     return _looped(statements, tree, shared)
 
 
@@ -61,8 +65,36 @@ def _containers(tree: Tree, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[
     for key, member in tree.members.items():
         if isinstance(member, Tree):
             yield from _containers(member, (*path, key))
-    if path and all(key.isdigit() for key in tree.members):
+    if path and all(map(is_key, tree.members)):
         yield path, tree
+
+
+def _through_a_dict(
+    statements: list[ast.stmt], tree: Tree, path: tuple[str, ...], container: Tree, shared: Shared
+) -> list[ast.stmt]:
+    """Return the statements with layers of one dict, which has them in turn, as a loop."""
+    calls = [call for i, each in enumerate(statements) if (call := _call_of(i, each, tree)) is not None]
+    own = [call for call in calls if tuple(call.steps[:-1]) == path]
+    uses = used_names(statements)
+    in_turn = all(a.target == b.given and uses[a.target] == 1 for a, b in itertools.pairwise(own))
+    if [call.steps[-1] for call in own] != list(container.members) or len(own) < 2 or not in_turn:
+        return statements
+    if _reads_of(statements, path) != len(own):
+        return statements
+    block, running = shared.fresh("block"), own[-1].target
+    step = code("f(x)", f=ast.Name(block, ast.Load()), x=ast.Name(running, ast.Load()))
+    values = code("x.values()", x=name(".".join(("self", *path))))
+    body: list[ast.stmt] = [ast.Assign([ast.Name(running, ast.Store())], step)]
+    loop = [
+        ast.Assign([ast.Name(running, ast.Store())], ast.Name(own[0].given, ast.Load())),
+        ast.For(ast.Name(block, ast.Store()), values, body, []),
+    ]
+    same = {running: own[0].given} if uses[own[0].given] == 1 else {}
+    places = {call.place for call in own}
+    made: list[ast.stmt] = []
+    for i, each in enumerate(statements):
+        made += (loop[1:] if same else loop) if i == own[-1].place else [] if i in places else [each]
+    return [with_names(each, same) for each in made] if same else made
 
 
 def _in_turn(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .expressions import is_key
 from .state import is_held_bare, is_uniform, path_of
 
 # they become layers, whose path is their weights' names without the leaf
@@ -69,7 +70,7 @@ class Homes:
         owner = path.rpartition(".")[0]
         if owner in self._layers or not owner:
             owner, _, last = owner.rpartition(".")
-            while last.isdigit():
+            while is_key(last):
                 owner, _, last = owner.rpartition(".")
         return owner
 
@@ -142,7 +143,7 @@ def _is_constant(value: Any) -> bool:
 def _candidates(path: str) -> list[str]:
     """Return the paths around a block that are blocks: those whose next step is no number."""
     steps = path.split(".") if path else []
-    return [".".join(steps[:i]) for i in range(len(steps)) if not steps[i].isdigit()]
+    return [".".join(steps[:i]) for i in range(len(steps)) if not is_key(steps[i])]
 
 
 def scope_of(node: Any) -> str | None:

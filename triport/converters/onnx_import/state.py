@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .expressions import is_identifier, text_of
+from .expressions import is_identifier, is_key, text_of
 from .values import Known
 
 # what a class of either framework has already: a layer of that name would hide it
@@ -124,7 +124,7 @@ class State:
             held = self.members[self._paths[key]]
             if isinstance(held, Held) and held.array is array:
                 return self._paths[key]
-        stated = None if label.rpartition(".")[2].isdigit() else path_of(label)  # a number is no attribute
+        stated = None if is_key(label.rpartition(".")[2]) else path_of(label)  # a number is no attribute
         stated = stated if rep.origin is not None else None
         noun = plain(label, "constant") if rep.origin is not None else "constant"
         path = self._free(stated or _inside(prefix, noun))
@@ -293,13 +293,10 @@ def is_uniform(array: np.ndarray) -> bool:
 def path_of(label: str) -> str | None:
     """Return a label as a path of attributes, or None if it is none."""
     parts = label.split(".")
-    if not all(
-        is_identifier(p) or (p.isdigit() and i) or (p.isdigit() and len(parts) > 1)
-        for i, p in enumerate(parts)
-    ):
+    if not all(is_identifier(p) or (is_key(p) and len(parts) > 1) for i, p in enumerate(parts)):
         return None
     if (
-        parts[0].isdigit()
+        is_key(parts[0])
         or any(p in _TAKEN or p.startswith("__") or len(p) > 80 for p in parts)
         or len(parts) > 20
     ):

@@ -112,7 +112,10 @@ class Translation:
         reps = [body.rep(value) for value in inputs]
         tensors = [v for v, rep in zip(inputs, reps, strict=True) if not isinstance(rep, Sizes)]
         given = [body.tensor(body.rep(value), value) for value in tensors]
-        arguments = {value: self._argument(value, block) for value in tensors}
+        arguments = {
+            value: self._argument(value, block, tree if i else None)
+            for i, (value, tree) in enumerate(zip(tensors, given, strict=True))
+        }
         seen = {
             tree.id: name
             for tree, name in zip(given, arguments.values(), strict=True)
@@ -168,11 +171,14 @@ class Translation:
                     return axis if axis not in ("N", "B") else "batch"
         return "size"
 
-    def _argument(self, value: Any, block: Block) -> str:
-        """Return the temporary name of a tensor that a block is given."""
+    def _argument(self, value: Any, block: Block, given: ast.expr | None = None) -> str:
+        """Return the temporary name of a tensor that a block is given: like its name outside."""
         from .state import plain
 
-        variable = self.shared.fresh(plain(value.name or "x", "x") if not block.path else "x")
+        noun = "x" if block.path else plain(value.name or "x", "x")
+        if isinstance(given, ast.Name):
+            noun = self.shared.nouns[given.id]
+        variable = self.shared.fresh(noun)
         self.shared.shapes[variable] = fields_of(value)[1]
         return variable
 
