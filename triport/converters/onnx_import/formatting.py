@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import textwrap
 
 from .expressions import text_of
 
@@ -11,7 +12,23 @@ _STEP = "    "
 
 
 def lines_of(statement: ast.stmt, indent: str = "") -> list[str]:
-    """Return the lines of a statement, nested ones included."""
+    """Return the lines of a statement, nested ones included: what they say is read again."""
+    lines = _lines_of(statement, indent)
+    whole = text_of(statement)
+    if _said(textwrap.dedent("\n".join(lines))) == _said(whole):
+        return lines
+    return [indent + line for line in whole.splitlines()]
+
+
+def _said(text: str) -> str:
+    try:
+        return ast.dump(ast.parse(text))
+    except SyntaxError:
+        return ""
+
+
+def _lines_of(statement: ast.stmt, indent: str) -> list[str]:
+    """Return the lines of a statement as they should say the same."""
     if isinstance(statement, ast.For):
         head = f"{indent}for {text_of(statement.target)} in {text_of(statement.iter)}:"
         return [head, *_body(statement.body, indent)]
@@ -45,7 +62,7 @@ def definition(name: str, arguments: list[str], result: str, indent: str) -> lis
 
 
 def _body(statements: list[ast.stmt], indent: str) -> list[str]:
-    return [line for statement in statements for line in lines_of(statement, indent + _STEP)] or [
+    return [line for statement in statements for line in _lines_of(statement, indent + _STEP)] or [
         indent + _STEP + "pass"
     ]
 
@@ -92,7 +109,7 @@ def _operands(tree: ast.expr, indent: str) -> list[str]:
     if isinstance(tree, ast.BinOp) and len(indent + text_of(tree)) > WIDTH:
         symbol = text_of(ast.BinOp(ast.Name("a", ast.Load()), tree.op, ast.Name("b", ast.Load())))[2:-1]
         left = text_of(ast.BinOp(tree.left, tree.op, ast.Name("b", ast.Load())))[: -len(f" {symbol}b")]
-        return [*_fitting(left, tree.left, indent), *_broken(f"{indent}{symbol}", tree.right, "", indent)]
+        return [*_fitting(left, tree.left, indent), *_right(tree, symbol, indent)]
     if isinstance(tree, ast.Compare) and len(tree.ops) == 1 and len(indent + text_of(tree)) > WIDTH:
         last = ast.Name("b", ast.Load())
         start = text_of(ast.Compare(tree.left, tree.ops, [last]))
@@ -110,6 +127,16 @@ def _operands(tree: ast.expr, indent: str) -> list[str]:
     return _broken(indent, tree, "", indent)
 
 
+def _right(tree: ast.BinOp, symbol: str, indent: str) -> list[str]:
+    """Return the lines of a right operand, in brackets of its own where it needs them."""
+    text = text_of(ast.BinOp(ast.Name("a", ast.Load()), tree.op, tree.right))[len(f"a {symbol}") :]
+    if text == text_of(tree.right):
+        return _broken(f"{indent}{symbol}", tree.right, "", indent)
+    if len(indent + symbol + text) <= WIDTH:
+        return [f"{indent}{symbol}{text}"]
+    return [f"{indent}{symbol}(", *_operands(tree.right, indent + _STEP), f"{indent})"]
+
+
 def _fitting(text: str, tree: ast.expr, indent: str) -> list[str]:
     """Return an operand, whose text may have brackets that its tree alone has not."""
     if len(indent + text) <= WIDTH or text_of(tree) != text:
@@ -123,7 +150,13 @@ def _members(head: str, members: list[tuple[str, ast.expr]], tail: str, indent: 
     joined = inner + ", ".join(prefix + text_of(each) for prefix, each in members)
     if len(joined) <= WIDTH:
         return [head, _double_quoted(joined, *(each for _, each in members)), indent + tail]
-    lines = [line for prefix, each in members for line in _broken(inner + prefix, each, ",", inner)]
+    lines = []
+    for prefix, each in members:
+        if isinstance(each, ast.BinOp) and not prefix:
+            lines += _operands(each, inner)
+            lines[-1] += ","
+        else:
+            lines += _broken(inner + prefix, each, ",", inner)
     return [head, *lines, indent + tail]
 
 

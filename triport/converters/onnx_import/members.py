@@ -130,7 +130,12 @@ class TextKeys(ast.NodeTransformer):
             found = self._tree_of(found) if isinstance(found, Written) else found
         self.generic_visit(node)
         is_kept = isinstance(found, Tree) and not isinstance(found.members.get(steps[-1]), Held)
-        if isinstance(found, Tree) and is_kept and found.kind in ("dict", "numbered"):
+        if (
+            isinstance(found, Tree)
+            and is_kept
+            and steps[-1] in found.members
+            and found.kind in ("dict", "numbered")
+        ):
             return place_of(node.value, steps[-1], found.kind)
         return node
 

@@ -115,6 +115,8 @@ def _in_order(statements: list[ast.stmt]) -> list[ast.stmt]:
 
 def _fits(statement: ast.stmt, variable: str, value: ast.expr) -> bool:
     """Return whether a value can be nested and the line is still easy to read."""
+    if isinstance(statement, ast.Return) and isinstance(statement.value, ast.Name):
+        return True
     if isinstance(statement, ast.Expr):
         return False
     into = statement.value if isinstance(statement, ast.Assign | ast.Return) else None
