@@ -20,7 +20,6 @@ PRODUCT = " * ".join(f"another_long_name_{i}" for i in range(4))
         f"x = f(({SUM}) * (a - b), {LONG}).to(torch.uint8)",
         f"x = (({SUM}) % (a - b)).reshape({LONG})[0]",
         f"x = a if ({SUM}) == ({PRODUCT}) else (b if c else {SUM})",
-        f"return not ({SUM}) < ({PRODUCT})",
         f"self.x['0'].y = f([nn.Conv2d({LONG}) for _ in range(3)])",
         f"x = {{'a': f({LONG}), 'b': -(({SUM}) - ({PRODUCT}))}}",
         f"f({LONG}, key=({SUM}) * ({PRODUCT}))",
