@@ -39,11 +39,11 @@ class Block(nn.Cell):
 
     def construct(self, x: Tensor) -> Tensor:
         x2 = self.qkv(self.norm1(x)).reshape(x.shape[0], 16, 3, 4, 8)
-        x2 = ops.transpose(x2, (2, 0, 3, 1, 4))
-        x3 = x2[1:2].squeeze(0).swapaxes(-2, -1)
-        x3 = ops.matmul(x2[0:1].squeeze(0), x3) * 0.35355338
-        x3 = ops.matmul(softmax(x3, -1), x2[2:3].squeeze(0)).swapaxes(1, 2)
-        x = x + self.proj(x3.reshape(x.shape[0], 16, 32))
+        part, part2, part3 = ops.chunk(ops.transpose(x2, (2, 0, 3, 1, 4)), 3, axis=0)
+        x2 = part2.squeeze(0).swapaxes(-2, -1)
+        x2 = ops.matmul(part.squeeze(0), x2) * 0.35355338
+        x2 = ops.matmul(softmax(x2, -1), part3.squeeze(0)).swapaxes(1, 2)
+        x = x + self.proj(x2.reshape(x.shape[0], 16, 32))
         x2 = self.fc1(self.norm2(x))
         x2 = 0.5 * x2 * (1.0 + ops.erf(x2 / 1.4142135623730951))
         return x + self.fc2(x2)
@@ -54,12 +54,12 @@ class Attention(nn.Cell):
 
     def __init__(self) -> None:
         super().__init__()
-        self.head = nn.Dense(32, 10)
         self.blocks = nn.SequentialCell(Block(), Block())
+        self.head = nn.Dense(32, 10)
 
     def construct(self, tokens: Tensor) -> Tensor:
         """Return (N, 10) for tokens (N, 16, 32)."""
-        return self.head(ops.mean(self.blocks(tokens), axis=(1,), keep_dims=False))
+        return self.head(ops.mean(self.blocks(tokens), axis=(1,)))
 
 
 # what the graph calls them

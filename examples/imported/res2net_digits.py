@@ -16,73 +16,60 @@ from torch.nn import functional as F
 
 
 class Block(nn.Module):
-    """`layer1.0`."""
+    """`layer1.0` and 3 more."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        hidden_channels: int,
+        hidden_channels2: int,
+        out_channels: int,
+        stride: int = 1,
+        pool: bool = False,
+    ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(16, 24, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(24)
-        self.convs = nn.ModuleList([nn.Conv2d(6, 6, 3, padding=1, bias=False) for _ in range(3)])
-        self.bns = nn.ModuleList([nn.BatchNorm2d(6) for _ in range(3)])
-        self.conv3 = nn.Conv2d(24, 64, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(64)
-        self.downsample = nn.ModuleDict({"1": nn.Conv2d(16, 64, 1, bias=False), "2": nn.BatchNorm2d(64)})
+        self.stride = stride
+        self.conv1 = nn.Conv2d(in_channels, hidden_channels, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(hidden_channels)
+        self.convs = nn.ModuleList(
+            [
+                nn.Conv2d(hidden_channels2, hidden_channels2, 3, stride=stride, padding=1, bias=False)
+                for _ in range(3)
+            ],
+        )
+        self.bns = nn.ModuleList([nn.BatchNorm2d(hidden_channels2) for _ in range(3)])
+        self.conv3 = nn.Conv2d(hidden_channels, out_channels, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(out_channels)
+        self.downsample = nn.Sequential(
+            nn.AvgPool2d(2) if pool else nn.Identity(),
+            nn.Conv2d(in_channels, out_channels, 1, bias=False),
+            nn.BatchNorm2d(out_channels),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return (N, 64, 8, 8) for x (N, 16, 8, 8)."""
         x2 = F.relu(self.bn1(self.conv1(x)))
         part, part2, part3, part4 = x2.chunk(4, dim=1)
         x2 = F.relu(self.bns[0](self.convs[0](part)))
         x3 = F.relu(self.bns[1](self.convs[1](part2)))
         x4 = F.relu(self.bns[2](self.convs[2](part3)))
-        x5 = F.avg_pool2d(F.pad(part4, (1, 1, 1, 1)), 3, stride=1)
+        x5 = F.avg_pool2d(F.pad(part4, (1, 1, 1, 1)), 3, stride=self.stride)
         x2 = self.bn3(self.conv3(torch.cat([x2, x3, x4, x5], dim=1)))
-        x2 = x2 + self.downsample["2"](self.downsample["1"](x))
-        return F.relu(x2)
+        return F.relu(x2 + self.downsample(x))
 
 
 class Block2(nn.Module):
-    """`layer2.0` and 2 more."""
-
-    def __init__(self, in_channels: int, out_channels: int, in_channels2: int, out_channels2: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, out_channels, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(out_channels)
-        self.convs = nn.ModuleList(
-            [nn.Conv2d(in_channels2, in_channels2, 3, stride=2, padding=1, bias=False) for _ in range(3)]
-        )
-        self.bns = nn.ModuleList([nn.BatchNorm2d(in_channels2) for _ in range(3)])
-        self.conv3 = nn.Conv2d(out_channels, out_channels2, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(out_channels2)
-        self.downsample = nn.ModuleDict(
-            {"1": nn.Conv2d(in_channels, out_channels2, 1, bias=False), "2": nn.BatchNorm2d(out_channels2)}
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        x2 = F.relu(self.bn1(self.conv1(x)))
-        part, part2, part3, part4 = x2.chunk(4, dim=1)
-        x2 = F.relu(self.bns[0](self.convs[0](part)))
-        x3 = F.relu(self.bns[1](self.convs[1](part2)))
-        x4 = F.relu(self.bns[2](self.convs[2](part3)))
-        x5 = F.avg_pool2d(F.pad(part4, (1, 1, 1, 1)), 3, stride=2)
-        x2 = self.bn3(self.conv3(torch.cat([x2, x3, x4, x5], dim=1)))
-        x = self.downsample["2"](self.downsample["1"](F.avg_pool2d(x, 2)))
-        return F.relu(x2 + x)
-
-
-class Block3(nn.Module):
     """`layer2.1` and 1 more."""
 
-    def __init__(self, in_channels: int, out_channels: int, in_channels2: int) -> None:
+    def __init__(self, channels: int, hidden_channels: int, hidden_channels2: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, out_channels, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(out_channels)
+        self.conv1 = nn.Conv2d(channels, hidden_channels, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(hidden_channels)
         self.convs = nn.ModuleList(
-            [nn.Conv2d(in_channels2, in_channels2, 3, padding=1, bias=False) for _ in range(3)]
+            [nn.Conv2d(hidden_channels2, hidden_channels2, 3, padding=1, bias=False) for _ in range(3)]
         )
-        self.bns = nn.ModuleList([nn.BatchNorm2d(in_channels2) for _ in range(3)])
-        self.conv3 = nn.Conv2d(out_channels, in_channels, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(in_channels)
+        self.bns = nn.ModuleList([nn.BatchNorm2d(hidden_channels2) for _ in range(3)])
+        self.conv3 = nn.Conv2d(hidden_channels, channels, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
         x2 = F.relu(self.bn1(self.conv1(x)))
@@ -100,29 +87,27 @@ class Res2netDigits(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv1 = nn.ModuleDict(
-            {
-                "0": nn.Conv2d(3, 8, 3, stride=2, padding=1, bias=False),
-                "1": nn.BatchNorm2d(8),
-                "3": nn.Conv2d(8, 8, 3, padding=1, bias=False),
-                "4": nn.BatchNorm2d(8),
-                "6": nn.Conv2d(8, 16, 3, padding=1, bias=False),
-            },
+        self.conv1 = nn.Sequential(
+            nn.Conv2d(3, 8, 3, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.Conv2d(8, 8, 3, padding=1, bias=False),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.Conv2d(8, 16, 3, padding=1, bias=False),
         )
         self.bn1 = nn.BatchNorm2d(16)
+        self.layer1 = nn.Sequential(Block(16, 24, 6, 64))
+        self.layer2 = nn.Sequential(Block(64, 52, 13, 128, stride=2, pool=True), Block2(128, 52, 13))
+        self.layer3 = nn.Sequential(Block(128, 104, 26, 256, stride=2, pool=True), Block2(256, 104, 26))
+        self.layer4 = nn.Sequential(Block(256, 104, 26, 256, stride=2, pool=True))
         self.fc = nn.Linear(256, 10)
-        self.layer1 = nn.ModuleList([Block()])
-        self.layer2 = nn.Sequential(Block2(64, 52, 13, 128), Block3(128, 52, 13))
-        self.layer3 = nn.Sequential(Block2(128, 104, 26, 256), Block3(256, 104, 26))
-        self.layer4 = nn.ModuleList([Block2(256, 104, 26, 256)])
 
     def forward(self, input: Tensor) -> Tensor:
         """Return (N, 10) for input (N, 3, 32, 32)."""
-        x = F.relu(self.conv1["1"](self.conv1["0"](input)))
-        x = F.relu(self.conv1["4"](self.conv1["3"](x)))
-        x = F.relu(self.bn1(self.conv1["6"](x)))
-        x = self.layer2(self.layer1[0](F.max_pool2d(x, 3, stride=2, padding=1)))
-        mean = self.layer4[0](self.layer3(x)).mean(dim=[2, -1])
+        x = F.relu(self.bn1(self.conv1(input)))
+        x = self.layer2(self.layer1(F.max_pool2d(x, 3, stride=2, padding=1)))
+        mean = self.layer4(self.layer3(x)).mean(dim=(2, 3))
         return self.fc(mean)
 
 

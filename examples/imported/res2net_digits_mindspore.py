@@ -14,134 +14,71 @@ from mindspore import Tensor, nn, ops
 
 
 class Block(nn.Cell):
-    """`layer1.0`."""
+    """`layer1.0` and 3 more."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        hidden_channels: int,
+        hidden_channels2: int,
+        out_channels: int,
+        stride: int = 1,
+        pool: bool = False,
+    ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(16, 24, 1, pad_mode="pad")
-        self.bn1 = nn.BatchNorm2d(24)
-        self.convs = nn.CellList([nn.Conv2d(6, 6, 3, pad_mode="pad", padding=1) for _ in range(3)])
-        self.bns = nn.CellList([nn.BatchNorm2d(6) for _ in range(3)])
-        self.pool = nn.AvgPool2d(3, 1)
-        self.conv3 = nn.Conv2d(24, 64, 1, pad_mode="pad")
-        self.bn3 = nn.BatchNorm2d(64)
-        self.downsample = nn.CellDict({"1": nn.Conv2d(16, 64, 1, pad_mode="pad"), "2": nn.BatchNorm2d(64)})
+        self.conv1 = nn.Conv2d(in_channels, hidden_channels, 1, pad_mode="pad")
+        self.bn1 = nn.BatchNorm2d(hidden_channels)
+        self.convs = nn.CellList(
+            [
+                nn.Conv2d(hidden_channels2, hidden_channels2, 3, stride=stride, pad_mode="pad", padding=1)
+                for _ in range(3)
+            ],
+        )
+        self.bns = nn.CellList([nn.BatchNorm2d(hidden_channels2) for _ in range(3)])
+        self.pool = nn.AvgPool2d(3, stride)
+        self.conv3 = nn.Conv2d(hidden_channels, out_channels, 1, pad_mode="pad")
+        self.bn3 = nn.BatchNorm2d(out_channels)
+        self.downsample = nn.SequentialCell(
+            nn.AvgPool2d(2, 2) if pool else nn.Identity(),
+            nn.Conv2d(in_channels, out_channels, 1, pad_mode="pad"),
+            nn.BatchNorm2d(out_channels),
+        )
 
     def construct(self, x: Tensor) -> Tensor:
-        """Return (N, 64, 8, 8) for x (N, 16, 8, 8)."""
         x2 = ops.relu(self.bn1(self.conv1(x)))
-        x3 = ops.relu(self.bns[0](self.convs[0](x2[:, 0:6])))
-        x4 = ops.relu(self.bns[1](self.convs[1](x2[:, 6:12])))
-        x5 = ops.relu(self.bns[2](self.convs[2](x2[:, 12:18])))
-        x2 = self.pool(ops.pad(x2[:, 18:24], (1, 1, 1, 1)))
-        x3 = self.bn3(self.conv3(ops.cat([x3, x4, x5, x2], axis=1)))
-        x3 = x3 + self.downsample["2"](self.downsample["1"](x))
-        return ops.relu(x3)
+        part, part2, part3, part4 = ops.chunk(x2, 4, axis=1)
+        x2 = ops.relu(self.bns[0](self.convs[0](part)))
+        x3 = ops.relu(self.bns[1](self.convs[1](part2)))
+        x4 = ops.relu(self.bns[2](self.convs[2](part3)))
+        x2 = ops.cat([x2, x3, x4, self.pool(ops.pad(part4, (1, 1, 1, 1)))], axis=1)
+        x = self.downsample(x)
+        x = self.bn3(self.conv3(x2)) + x
+        return ops.relu(x)
 
 
 class Block2(nn.Cell):
-    """`layer2.0`."""
+    """`layer2.1` and 1 more."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int, hidden_channels: int, hidden_channels2: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(64, 52, 1, pad_mode="pad")
-        self.bn1 = nn.BatchNorm2d(52)
+        self.conv1 = nn.Conv2d(channels, hidden_channels, 1, pad_mode="pad")
+        self.bn1 = nn.BatchNorm2d(hidden_channels)
         self.convs = nn.CellList(
-            [nn.Conv2d(13, 13, 3, stride=2, pad_mode="pad", padding=1) for _ in range(3)]
+            [nn.Conv2d(hidden_channels2, hidden_channels2, 3, pad_mode="pad", padding=1) for _ in range(3)]
         )
-        self.bns = nn.CellList([nn.BatchNorm2d(13) for _ in range(3)])
-        self.pool = nn.AvgPool2d(3, 2)
-        self.conv3 = nn.Conv2d(52, 128, 1, pad_mode="pad")
-        self.bn3 = nn.BatchNorm2d(128)
-        self.pool_2 = nn.AvgPool2d(2, 2)
-        self.downsample = nn.CellDict({"1": nn.Conv2d(64, 128, 1, pad_mode="pad"), "2": nn.BatchNorm2d(128)})
-
-    def construct(self, x: Tensor) -> Tensor:
-        """Return (N, 128, 4, 4) for x (N, 64, 8, 8)."""
-        x2 = ops.relu(self.bn1(self.conv1(x)))
-        x3 = ops.relu(self.bns[0](self.convs[0](x2[:, 0:13])))
-        x4 = ops.relu(self.bns[1](self.convs[1](x2[:, 13:26])))
-        x5 = ops.relu(self.bns[2](self.convs[2](x2[:, 26:39])))
-        x2 = self.pool(ops.pad(x2[:, 39:52], (1, 1, 1, 1)))
-        x3 = self.bn3(self.conv3(ops.cat([x3, x4, x5, x2], axis=1)))
-        x = self.downsample["2"](self.downsample["1"](self.pool_2(x)))
-        return ops.relu(x3 + x)
-
-
-class Block3(nn.Cell):
-    """`layer2.1`."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(128, 52, 1, pad_mode="pad")
-        self.bn1 = nn.BatchNorm2d(52)
-        self.convs = nn.CellList([nn.Conv2d(13, 13, 3, pad_mode="pad", padding=1) for _ in range(3)])
-        self.bns = nn.CellList([nn.BatchNorm2d(13) for _ in range(3)])
-        self.conv3 = nn.Conv2d(52, 128, 1, pad_mode="pad")
-        self.bn3 = nn.BatchNorm2d(128)
-
-    def construct(self, x: Tensor) -> Tensor:
-        """Return (N, 128, 4, 4) for x (N, 128, 4, 4)."""
-        x2 = ops.relu(self.bn1(self.conv1(x)))
-        x3 = ops.relu(self.bns[0](self.convs[0](x2[:, 0:13])))
-        x4 = self.bns[1](self.convs[1](x3 + x2[:, 13:26]))
-        x4 = ops.relu(x4)
-        x5 = self.bns[2](self.convs[2](x4 + x2[:, 26:39]))
-        x3 = self.conv3(ops.cat([x3, x4, ops.relu(x5), x2[:, 39:52]], axis=1))
-        return ops.relu(self.bn3(x3) + x)
-
-
-class Block4(nn.Cell):
-    """`layer3.0` and 1 more."""
-
-    def __init__(self, in_channels: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, 104, 1, pad_mode="pad")
-        self.bn1 = nn.BatchNorm2d(104)
-        self.convs = nn.CellList(
-            [nn.Conv2d(26, 26, 3, stride=2, pad_mode="pad", padding=1) for _ in range(3)]
-        )
-        self.bns = nn.CellList([nn.BatchNorm2d(26) for _ in range(3)])
-        self.pool = nn.AvgPool2d(3, 2)
-        self.conv3 = nn.Conv2d(104, 256, 1, pad_mode="pad")
-        self.bn3 = nn.BatchNorm2d(256)
-        self.pool_2 = nn.AvgPool2d(2, 2)
-        self.downsample = nn.CellDict(
-            {"1": nn.Conv2d(in_channels, 256, 1, pad_mode="pad"), "2": nn.BatchNorm2d(256)}
-        )
+        self.bns = nn.CellList([nn.BatchNorm2d(hidden_channels2) for _ in range(3)])
+        self.conv3 = nn.Conv2d(hidden_channels, channels, 1, pad_mode="pad")
+        self.bn3 = nn.BatchNorm2d(channels)
 
     def construct(self, x: Tensor) -> Tensor:
         x2 = ops.relu(self.bn1(self.conv1(x)))
-        x3 = ops.relu(self.bns[0](self.convs[0](x2[:, 0:26])))
-        x4 = ops.relu(self.bns[1](self.convs[1](x2[:, 26:52])))
-        x5 = ops.relu(self.bns[2](self.convs[2](x2[:, 52:78])))
-        x2 = self.pool(ops.pad(x2[:, 78:104], (1, 1, 1, 1)))
-        x3 = self.bn3(self.conv3(ops.cat([x3, x4, x5, x2], axis=1)))
-        x = self.downsample["2"](self.downsample["1"](self.pool_2(x)))
-        return ops.relu(x3 + x)
-
-
-class Block5(nn.Cell):
-    """`layer3.1`."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(256, 104, 1, pad_mode="pad")
-        self.bn1 = nn.BatchNorm2d(104)
-        self.convs = nn.CellList([nn.Conv2d(26, 26, 3, pad_mode="pad", padding=1) for _ in range(3)])
-        self.bns = nn.CellList([nn.BatchNorm2d(26) for _ in range(3)])
-        self.conv3 = nn.Conv2d(104, 256, 1, pad_mode="pad")
-        self.bn3 = nn.BatchNorm2d(256)
-
-    def construct(self, x: Tensor) -> Tensor:
-        """Return (N, 256, 2, 2) for x (N, 256, 2, 2)."""
-        x2 = ops.relu(self.bn1(self.conv1(x)))
-        x3 = ops.relu(self.bns[0](self.convs[0](x2[:, 0:26])))
-        x4 = self.bns[1](self.convs[1](x3 + x2[:, 26:52]))
-        x4 = ops.relu(x4)
-        x5 = self.bns[2](self.convs[2](x4 + x2[:, 52:78]))
-        x3 = self.conv3(ops.cat([x3, x4, ops.relu(x5), x2[:, 78:104]], axis=1))
-        return ops.relu(self.bn3(x3) + x)
+        part, part2, part3, part4 = ops.chunk(x2, 4, axis=1)
+        x2 = ops.relu(self.bns[0](self.convs[0](part)))
+        x3 = self.bns[1](self.convs[1](x2 + part2))
+        x3 = ops.relu(x3)
+        x4 = self.bns[2](self.convs[2](x3 + part3))
+        x2 = self.conv3(ops.cat([x2, x3, ops.relu(x4), part4], axis=1))
+        return ops.relu(self.bn3(x2) + x)
 
 
 class Res2netDigits(nn.Cell):
@@ -149,31 +86,29 @@ class Res2netDigits(nn.Cell):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv1 = nn.CellDict(
-            {
-                "0": nn.Conv2d(3, 8, 3, stride=2, pad_mode="pad", padding=1),
-                "1": nn.BatchNorm2d(8),
-                "3": nn.Conv2d(8, 8, 3, pad_mode="pad", padding=1),
-                "4": nn.BatchNorm2d(8),
-                "6": nn.Conv2d(8, 16, 3, pad_mode="pad", padding=1),
-            },
+        self.conv1 = nn.SequentialCell(
+            nn.Conv2d(3, 8, 3, stride=2, pad_mode="pad", padding=1),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.Conv2d(8, 8, 3, pad_mode="pad", padding=1),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.Conv2d(8, 16, 3, pad_mode="pad", padding=1),
         )
         self.bn1 = nn.BatchNorm2d(16)
         self.pool = nn.MaxPool2d(3, 2)
+        self.layer1 = nn.SequentialCell(Block(16, 24, 6, 64))
+        self.layer2 = nn.SequentialCell(Block(64, 52, 13, 128, stride=2, pool=True), Block2(128, 52, 13))
+        self.layer3 = nn.SequentialCell(Block(128, 104, 26, 256, stride=2, pool=True), Block2(256, 104, 26))
+        self.layer4 = nn.SequentialCell(Block(256, 104, 26, 256, stride=2, pool=True))
         self.fc = nn.Dense(256, 10)
-        self.layer1 = nn.CellList([Block()])
-        self.layer2 = nn.SequentialCell(Block2(), Block3())
-        self.layer3 = nn.SequentialCell(Block4(128), Block5())
-        self.layer4 = nn.CellList([Block4(256)])
 
     def construct(self, input: Tensor) -> Tensor:
         """Return (N, 10) for input (N, 3, 32, 32)."""
-        x = ops.relu(self.conv1["1"](self.conv1["0"](input)))
-        x = ops.relu(self.conv1["4"](self.conv1["3"](x)))
-        x = ops.relu(self.bn1(self.conv1["6"](x)))
+        x = ops.relu(self.bn1(self.conv1(input)))
         x = self.pool(ops.pad(x, (1, 1, 1, 1), value=float("-inf")))
-        x = self.layer3(self.layer2(self.layer1[0](x)))
-        return self.fc(ops.mean(self.layer4[0](x), axis=(2, -1), keep_dims=False))
+        x = self.layer3(self.layer2(self.layer1(x)))
+        return self.fc(ops.mean(self.layer4(x), axis=(2, 3)))
 
 
 # what the graph calls them

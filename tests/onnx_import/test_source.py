@@ -231,11 +231,11 @@ def test_source_runs_on_a_network_that_was_given_no_weights(tmp_path):
 @pytest.mark.parametrize(
     ("target", "right", "wrong"),
     [
-        ("pytorch", "nn.BatchNorm2d(64)", "nn.BatchNorm2d(64, eps=2e-5)"),
-        ("pytorch", "F.avg_pool2d(x, 2)", "F.max_pool2d(x, 2)"),
-        ("pytorch", "return F.relu(x2)", "return F.relu(x2) * 1.00002"),
+        ("pytorch", "nn.BatchNorm2d(out_channels)", "nn.BatchNorm2d(out_channels, eps=2e-5)"),
+        ("pytorch", "nn.AvgPool2d(2)", "nn.MaxPool2d(2)"),
+        ("pytorch", "return F.relu(x2 + self", "return 1.00002 * F.relu(x2 + self"),
         ("pytorch", "x2.chunk(4, dim=1)", "x2.chunk(4, dim=1)[::-1]"),
-        ("mindspore", "nn.BatchNorm2d(64", "nn.BatchNorm2d(64, use_batch_statistics=True"),
+        ("mindspore", "BatchNorm2d(out_channels", "BatchNorm2d(out_channels, use_batch_statistics=True"),
     ],
 )
 def test_a_fault_in_the_source_is_found(target, right, wrong, digits, tmp_path, monkeypatch):

@@ -16,12 +16,18 @@ from .state import State, is_same, is_uniform
 from .targets import Target
 from .values import Known, Rep, Sizes, Variable, number
 
-_COPIED = 1 << 12  # elements of a constant that each class may have for itself
+_COPIED = 1 << 12  # elements of a parameter that each class may have for itself
+_COPIED_BUFFER = 1 << 18  # the same of a constant
 _LITERAL = 16  # constants of at most so many whole numbers are written out
 
 
 class SharedWeightError(Exception):
-    """A block reads a weight that another block holds: classes cannot be made of these blocks."""
+    """A block reads a weight that another block holds: it cannot be a class."""
+
+    def __init__(self, weight: str, block: str) -> None:
+        """Say which weight, and which block reads it."""
+        super().__init__(f"{weight} in {block}")
+        self.weight, self.block = weight, block
 
 
 @dataclass(slots=True)
@@ -32,7 +38,8 @@ class Shared:
     state: State
     functions: dict[str, str] = field(default_factory=dict)
     nouns: dict[str, str] = field(default_factory=dict)  # of each temporary name, what it holds
-    imports: set[str] = field(default_factory=set)
+    read: set[str] = field(default_factory=set)  # the paths of members that forward passes reach
+    shapes: dict[str, Any] = field(default_factory=dict)  # of arguments, by their temporary names
 
     @property
     def framework(self) -> Framework:
@@ -107,10 +114,10 @@ class Body:
             held = np.ascontiguousarray(array.T)
         path = self.shared.state.add_tensor(rep.origin or label or "constant", held, rep, self.prefix)
         is_a_modules = rep.trained and "." in (rep.origin or "")
-        small = held.size <= _COPIED and not is_a_modules
+        small = held.size <= (_COPIED if rep.trained else _COPIED_BUFFER) and not is_a_modules
         if not self._is_inside(path) and (small or is_uniform(held)):  # each class has its own
             trained = rep.trained and held.size > 1
-            path = self.shared.state.add_copy(rep.origin or label or "constant", held, self.prefix, trained)
+            path = self.shared.state.add_copy(rep.origin, label or "constant", held, self.prefix, trained)
         tree, stored = self.member(path), self.shared.state.array_at(path)
         is_straight = stored is array or is_same(stored, array)
         return tree if is_straight else code("x.T", x=tree)
@@ -141,7 +148,8 @@ class Body:
             SharedWeightError: another block holds it.
         """
         if not self._is_inside(path):
-            raise SharedWeightError(path)
+            raise SharedWeightError(path, self.prefix)
+        self.shared.read.add(path)
         return name("self." + path[len(self.prefix) + 1 if self.prefix else 0 :])
 
     def _is_inside(self, path: str) -> bool:

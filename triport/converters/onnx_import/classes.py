@@ -7,9 +7,11 @@ import copy
 import itertools
 from typing import Any
 
+from .alike import Body
 from .body import Shared
-from .equal_classes import Class, differing_numbers, form_of, numbers_of, put_parameters
-from .expressions import OMIT, code, is_identifier, literal, name, text_of
+from .class_names import wanted_name
+from .equal_classes import Class, call_of, one_class_each
+from .expressions import OMIT, code, literal, name, text_of
 from .members import TextKeys, Tree, assigned, place_of
 from .runs import with_runs
 from .state import Held
@@ -28,6 +30,8 @@ class _Classes:
         self.names: set[str] = set(taken)
         self.made: dict[int, ast.expr] = {}  # of each block, the expression that makes it
         self.classes: list[Class] = []
+        self.parameters: dict[str, tuple[str, ...]] = {}  # of each class, those that are given by position
+        self._trees: dict[int, Tree] = {}
 
     def all(self, root: Written, root_name: str) -> list[Class]:
         levels: dict[int, list[Written]] = {}
@@ -35,38 +39,24 @@ class _Classes:
         self.names.add(root_name)
         for height in sorted(levels):
             self._level([each for each in levels[height] if each is not root])
-        self.classes.append(self._class(root, root_name))
+        whole = self._draft(root)
+        whole.name = root_name
+        self._finish(whole)
         return self.classes
 
     def _level(self, blocks: list[Written]) -> None:
-        """Make classes of blocks that do not hold one another; equal ones become one."""
-        groups: dict[str, list[Class]] = {}
-        for block in blocks:
-            made = self._class(block, "")
-            groups.setdefault(form_of(made), []).append(made)
-        for group in groups.values():
-            first = group[0]
-            first.name = self._name(first.written.block.path)
-            first.paths = [each.written.block.path for each in group]
-            columns = differing_numbers(group)
-            first.parameters = [column for column, _ in columns]
-            values = [numbers_of(each) for each in group]
-            for i, each in enumerate(group):
-                given = [values[i][places[0]] for _, places in columns]
-                self.made[id(each.written)] = code("f(*xs)", f=ast.Name(first.name, ast.Load()), xs=given)
-            put_parameters(first, columns)
-            self.classes.append(first)
+        """Make classes of blocks that do not hold one another; those that are alike become one."""
+        drafts = [self._draft(block) for block in blocks]
+        for made, held in one_class_each(drafts, self.parameters):
+            made.name = self._name(made)
+            given = [each.name for each in made.arguments if each.default is None]
+            self.parameters[made.name] = tuple(given)
+            for i, block in enumerate(held):
+                self.made[id(block.written)] = call_of(made, i)
+            self._finish(made)
 
-    def _name(self, path: str) -> str:
-        steps = [step for step in path.split(".") if not step.isdigit()]
-        wanted = "".join(part[:1].upper() + part[1:] for part in (steps[-1] if steps else "block").split("_"))
-        if path.rpartition(".")[2].isdigit():
-            wanted = (
-                "Block"
-                if wanted.rstrip("s0123456789") in ("Layer", "Block", "Stage")
-                else wanted.removesuffix("s")
-            )
-        wanted = wanted if is_identifier(wanted) else "Block"
+    def _name(self, made: Class) -> str:
+        wanted = wanted_name(made)
         chosen, number = wanted, 1
         while chosen in self.names:
             number += 1
@@ -74,26 +64,37 @@ class _Classes:
         self.names.add(chosen)
         return chosen
 
-    def _class(self, written: Written, chosen: str) -> Class:
+    def _draft(self, written: Written) -> Class:
+        """Return a block as a class of its own, its forward pass in single statements."""
         tree = self._tree(written)
         statements = with_runs(written.statements, tree, self.shared)
+        tree.order_by(statements)
         statements = [TextKeys(tree, self._tree).visit(each) for each in copy.deepcopy(statements)]
+        body = Body(written.arguments, statements, frozenset(tree.members), frozenset(written.numbers))
+        return Class("", self._constructor(tree), body, written, [written.block.path])
+
+    def _finish(self, made: Class) -> None:
+        """Give a class' variables their last names, and keep it."""
         taken = self.taken | {"self"}
         last: dict[str, str] = {}
-        for variable in written.arguments:
+        for variable in made.body.arguments:
             noun = self.shared.nouns[variable]
             final, number = noun, 1
             while final in last.values() or final in taken:
                 number += 1
                 final = f"{noun}{number}"
             last[variable] = final
-        forward = renamed(nested(statements, self.shared.nouns), self.shared.nouns, last, taken)
-        constructor = self._constructor(tree)
-        arguments = [last[v] for v in written.arguments]
-        return Class(chosen, [], constructor, arguments, forward, written, [written.block.path])
+        made.forward = renamed(
+            nested(made.body.statements, self.shared.nouns), self.shared.nouns, last, taken
+        )
+        made.forward_arguments = [last[v] for v in made.body.arguments]
+        self.classes.append(made)
 
     def _tree(self, written: Written) -> Tree:
-        """Return a block's members, nested as their paths are."""
+        """Return a block's members, nested as their paths are; once, for `runs.py` changes it."""
+        found = self._trees.get(id(written))
+        if found is not None:
+            return found
         prefix = written.block.path + "." if written.block.path else ""
         inner = {each.block.path: each for each in written.inner}
         tree = Tree(self.shared.target)
@@ -102,25 +103,29 @@ class _Classes:
                 tree.put(path[len(prefix) :].split("."), member)
         for path, each in inner.items():
             tree.put(path[len(prefix) :].split("."), each)
+        self._trees[id(written)] = tree
         return tree
 
-    def _constructor(self, tree: Tree) -> list[ast.stmt]:
-        statements: list[ast.stmt] = []
-        self._fill(ast.Name("self", ast.Load()), tree, statements)
-        return statements
-
-    def _fill(self, owner: ast.expr, tree: Tree, statements: list[ast.stmt]) -> None:
-        """Put into a container what it was not made with; the class itself is made with nothing."""
+    def _constructor(self, tree: Tree) -> dict[str, list[ast.stmt]]:
+        """Return the statements that make each member."""
+        found: dict[str, list[ast.stmt]] = {}
         for key, member in tree.members.items():
-            place = place_of(owner, key, "holder" if isinstance(member, Held) else tree.kind)
-            if isinstance(member, Held):
-                statements.append(self._held(owner, key, place, member))
-            elif isinstance(member, Tree):
-                if tree.kind in ("holder", "numbered"):
-                    statements.append(self._added(owner, key, place, tree.kind, self._container(member)))
-                self._fill(place, member, statements)
-            elif tree.kind in ("holder", "numbered"):
-                statements.append(self._added(owner, key, place, tree.kind, self._made(member)))
+            found[key] = []
+            self._put(ast.Name("self", ast.Load()), tree, key, member, found[key])
+        return found
+
+    def _put(self, owner: ast.expr, tree: Tree, key: str, member: Any, statements: list[ast.stmt]) -> None:
+        """Put a member into a container that was not made with it, and its own members into it."""
+        place = place_of(owner, key, "holder" if isinstance(member, Held) else tree.kind)
+        is_made = tree.kind not in ("holder", "numbered")
+        if isinstance(member, Held):
+            statements.append(self._held(owner, key, place, member))
+        elif not is_made:
+            made = self._container(member) if isinstance(member, Tree) else self._made(member)
+            statements.append(self._added(owner, key, place, tree.kind, made))
+        if isinstance(member, Tree):
+            for inner, each in member.members.items():
+                self._put(place, member, inner, each, statements)
 
     def _container(self, tree: Tree) -> ast.expr:
         """Return what makes a list, a dict or a plain holder of layers."""

@@ -1,121 +1,213 @@
-"""Classes that are equal but for numbers: which these are, and how they become arguments of one class."""
+"""Classes that are one but for arguments: which these are, and what is an argument."""
 
 from __future__ import annotations
 
 import ast
 import copy
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
-from .expressions import text_of
+from .alike import Body, Likeness, likeness, numbers_in
+from .arguments import Argument, Template, UnlikeError
+from .expressions import code
 from .translate import Written
 
-# of the layers' constructors, what the positions are
-_POSITIONS = {
-    "Conv1d": ("in_channels", "out_channels", "kernel_size"),
-    "Conv2d": ("in_channels", "out_channels", "kernel_size"),
-    "Conv3d": ("in_channels", "out_channels", "kernel_size"),
-    "ConvTranspose2d": ("in_channels", "out_channels", "kernel_size"),
-    "BatchNorm2d": ("channels",),
-    "BatchNorm1d": ("channels",),
-    "Linear": ("in_features", "out_features"),
-    "Dense": ("in_features", "out_features"),
-    "LayerNorm": ("features",),
-    "Embedding": ("count", "features"),
-}
+_MOST_ARGUMENTS = 7
+_MOST_KEPT = 3  # arguments that the forward pass reads
+_MOST_LACKING = 2  # layers that some blocks of a class have not
+_MOST_UNADDED = 2  # sums that some blocks of a class have not
+_RESIDUAL = "residual"
 
 
 @dataclass(slots=True)
 class Class:
-    """A class of the source."""
+    """A class of the source, or a block that is to be one; of each member the statements that make it."""
 
     name: str
-    parameters: list[str]
-    constructor: list[ast.stmt]
-    arguments: list[str]
-    forward: list[ast.stmt]
+    constructor: dict[str, list[ast.stmt]]
+    body: Body
     written: Written
     paths: list[str]
+    arguments: list[Argument] = field(default_factory=list)
+    forward_arguments: list[str] = field(default_factory=list)
+    forward: list[ast.stmt] = field(default_factory=list)
 
     @property
     def count(self) -> int:
         """How many blocks are of the class."""
         return len(self.paths)
 
-
-def form_of(made: Class) -> str:
-    """Return what is the same in classes that can be one: all but the constructor's numbers."""
-    blank = replace(made, constructor=copy.deepcopy(made.constructor))
-    for *_, each in _constants(blank):
-        each.value = "" if isinstance(each.value, int) else b""
-    parts = [ast.dump(s) for s in blank.constructor + blank.forward]
-    return "\n".join([*parts, str(made.arguments)])
+    @property
+    def statements(self) -> list[ast.stmt]:
+        """The constructor's statements."""
+        return [each for statements in self.constructor.values() for each in statements]
 
 
-def differing_numbers(group: list[Class]) -> list[tuple[str, list[int]]]:
-    """Return the numbers that differ in a group: a name for each, and its places in the constructor."""
-    table = [numbers_of(each) for each in group]
-    places: dict[tuple[Any, ...], list[int]] = {}
-    for i, column in enumerate(zip(*table, strict=True)):
-        if len(set(column)) > 1:
-            places.setdefault(column, []).append(i)
-    constants = _constants(group[0])
-    found: list[tuple[str, list[int]]] = []
-    used: set[str] = set()
-    for where in places.values():
-        wanted = _argument_name(constants[where[0]])
-        chosen, number = wanted, 1
-        while chosen in used:
-            number += 1
-            chosen = f"{wanted}{number}"
-        used.add(chosen)
-        found.append((chosen, where))
-    return found
+def one_class_each(
+    blocks: list[Class], parameters: dict[str, tuple[str, ...]]
+) -> list[tuple[Class, list[Class]]]:
+    """Return classes for blocks, and of each class the blocks, whose arguments have values in their order.
 
-
-def put_parameters(made: Class, columns: list[tuple[str, list[int]]]) -> None:
-    """Put arguments where numbers stand in a constructor."""
-    constants = _constants(made)
-    for parameter, places in columns:
-        for place in places:
-            node, field, position, _ = constants[place]
-            here = ast.Name(parameter, ast.Load())
-            value = getattr(node, field)
-            if isinstance(value, list):
-                value[position] = here
-            else:
-                setattr(node, field, here)
-
-
-def numbers_of(made: Class) -> list[Any]:
-    """Return the numbers in a constructor."""
-    return [each.value for *_, each in _constants(made)]
-
-
-def _constants(made: Class) -> list[tuple[ast.AST, str, int, ast.Constant]]:
-    """Return the numbers in a constructor, with where each stands: its parent, field and position."""
+    Args:
+        blocks: that do not hold one another.
+        parameters: of the classes that were made before, by name.
+    """
+    groups: dict[str, list[Class]] = {}
+    for block in blocks:
+        groups.setdefault(_form(block), []).append(block)
+    left = sorted(groups.values(), key=lambda group: _size(group[0]), reverse=True)
     found = []
-    for statement in made.constructor:
+    order = {id(block): i for i, block in enumerate(blocks)}
+    while left:
+        first, *others = left
+        merged, left = _merged(first, others, parameters)
+        merged[0].paths = [
+            path for each in sorted(merged[1], key=lambda e: order[id(e)]) for path in each.paths
+        ]
+        found.append(merged)
+    return sorted(found, key=lambda one: min(order[id(block)] for block in one[1]))
+
+
+def _size(block: Class) -> tuple[int, int]:
+    sums = sum(isinstance(node, ast.Add) for each in block.body.statements for node in ast.walk(each))
+    return len(block.body.members), sums
+
+
+def _merged(
+    first: list[Class], others: list[list[Class]], parameters: dict[str, tuple[str, ...]]
+) -> tuple[tuple[Class, list[Class]], list[list[Class]]]:
+    """Return the class of a group and of those others that it can hold, and the others."""
+    held, found = first, _class_of(first, [Likeness()] * len(first), parameters)
+    likenesses, left = [Likeness()] * len(first), []
+    for group in others:
+        alike = likeness(first[0].body, group[0].body)
+        if alike is None:
+            left.append(group)
+            continue
+        try:
+            found = _class_of([*held, *group], [*likenesses, *[alike] * len(group)], parameters)
+        except UnlikeError:
+            left.append(group)
+            continue
+        held, likenesses = [*held, *group], [*likenesses, *[alike] * len(group)]
+    return (found, held), left
+
+
+def _class_of(
+    blocks: list[Class], likenesses: list[Likeness], parameters: dict[str, tuple[str, ...]]
+) -> Class:
+    """Return one class of blocks, each with how it is like the first.
+
+    Raises:
+        UnlikeError: they differ in more than arguments, or in too many.
+    """
+    first = blocks[0]
+    template = Template(len(blocks), parameters)
+    lacking = {key for each in likenesses for key in each.lacking}
+    constructor: dict[str, list[ast.stmt]] = {key: [] for key in first.constructor}
+    for key in sorted(constructor, key=lambda key: key in lacking):
+        given = [block.constructor.get(key) for block in blocks]
+        if key in lacking:
+            constructor[key] = template.optional(key, given)
+        else:
+            constructor[key] = template.statements([each or [] for each in given])
+    statements = copy.deepcopy(first.body.statements)
+    kept = _put_numbers(statements, likenesses, template)
+    flag = _put_sums(statements, likenesses, template)
+    template.name_arguments(set(first.constructor))
+    is_several = len({_form(block) for block in blocks}) > 1
+    if is_several and (
+        len(template.given) > _MOST_ARGUMENTS
+        or len({id(each) for each in kept}) > _MOST_KEPT
+        or len(lacking) > _MOST_LACKING
+    ):
+        raise UnlikeError("too many arguments")
+    attributes = dict.fromkeys(name for each in [*kept, *flag] for name in each.read_by_forward())
+    if attributes:
+        constructor = {"": [_stored(name) for name in attributes], **constructor}
+    body = replace(first.body, statements=[template.filled(each) for each in statements])
+    constructor = {key: [template.filled(each) for each in made] for key, made in constructor.items()}
+    return Class("", constructor, body, first.written, [], template.given)
+
+
+def _stored(name: str) -> ast.stmt:
+    """Return `self.name = name`."""
+    target = ast.Attribute(ast.Name("self", ast.Load()), name, ast.Store())
+    return ast.Assign([target], ast.Name(name, ast.Load()))
+
+
+def _put_numbers(
+    statements: list[ast.stmt], likenesses: list[Likeness], template: Template
+) -> list[Argument]:
+    """Put attributes of `self` where the blocks' numbers differ; return which arguments these are."""
+    kept = []
+    for place, (parent, name, i, constant) in enumerate(numbers_in(statements)):
+        values = [each.numbers.get(place, constant.value) for each in likenesses]
+        if len(set(values)) == 1:
+            continue
+        argument = template.argument(values, parent, name, i)
+        here = argument.in_forward()
+        kept.append(argument)
+        if i is None:
+            setattr(parent, name, here)
+        else:
+            getattr(parent, name)[i] = here
+    return kept
+
+
+def _put_sums(statements: list[ast.stmt], likenesses: list[Likeness], template: Template) -> list[Argument]:
+    """Put `a + b if self.residual else a` where some blocks have no sum; return the argument."""
+    sums = {target: left for each in likenesses for target, left in each.unadded.items()}
+    if not sums:
+        return []
+    if len(sums) > _MOST_UNADDED or any(each.unadded not in ({}, sums) for each in likenesses):
+        raise UnlikeError("different sums")
+    flag = template.flag([not each.unadded for each in likenesses], _RESIDUAL)
+    for statement in statements:
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            left = sums.get(statement.targets[0].id)
+            if left is not None:
+                other = ast.Name(left, ast.Load())
+                statement.value = ast.IfExp(flag.in_forward(), statement.value, other)
+    return [flag]
+
+
+def call_of(made: Class, block: int) -> ast.expr:
+    """Return what makes one of a class' blocks."""
+    given = [each for each in made.arguments if each.default is None]
+    call = code("f(*xs)", f=ast.Name(made.name, ast.Load()), xs=[each.value_of(block) for each in given])
+    assert isinstance(call, ast.Call)
+    for each in made.arguments:
+        value = each.values[block]
+        is_left_out = value is ... or (type(value) is type(each.default) and value == each.default)
+        if each.default is not None and not is_left_out:
+            call.keywords.append(ast.keyword(each.name, code("x", x=value)))
+    return call
+
+
+def _form(block: Class) -> str:
+    """Return what is the same in blocks that are one class at once: all but the constructor's numbers."""
+    blank = copy.deepcopy(block.statements)
+    for *_, each in numbers_in(blank):
+        each.value = "" if isinstance(each.value, int) else b""
+    names = {name: f"v{i}" for i, name in enumerate(_names_in_order(block.body))}
+    body = copy.deepcopy(block.body.statements)
+    for statement in body:
         for node in ast.walk(statement):
-            if isinstance(node, ast.Subscript):
-                continue
-            for field, value in ast.iter_fields(node):
-                for i, each in enumerate(value if isinstance(value, list) else [value]):
-                    if (
-                        isinstance(each, ast.Constant)
-                        and isinstance(each.value, int | float)
-                        and not isinstance(each.value, bool)
-                    ):
-                        found.append((node, field, i, each))
-    return found
+            if isinstance(node, ast.Name):
+                node.id = names.get(node.id, node.id)
+    given = [names[each] for each in block.body.arguments]
+    return "\n".join([*(ast.dump(each) for each in [*blank, *body]), str(given), str(block.body.kinds)])
 
 
-def _argument_name(constant: tuple[ast.AST, str, int, ast.Constant]) -> str:
-    node, field, position, _ = constant
-    if isinstance(node, ast.keyword) and node.arg:
-        return node.arg
-    if isinstance(node, ast.Call) and field == "args":
-        positions = _POSITIONS.get(text_of(node.func).rpartition(".")[2], ())
-        if position < len(positions):
-            return positions[position]
-    return "size"
+def _names_in_order(body: Body) -> list[str]:
+    """Return the temporary names in the order in which they are met."""
+    made = {
+        node.id
+        for statement in body.statements
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    met = [*body.arguments]
+    for statement in body.statements:
+        met += [n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and n.id in made]
+    return list(dict.fromkeys(met))

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+_HYPHENED = re.compile(r"[A-Za-z][A-Za-z0-9_]*(-[A-Za-z0-9_]+)+\Z")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -30,16 +31,21 @@ def is_identifier(text: str) -> bool:
     return bool(_IDENTIFIER.match(text)) and not keyword.iskeyword(text) and not keyword.issoftkeyword(text)
 
 
+def is_key(text: str) -> bool:
+    """Return whether a step of a path is no attribute but a key: a number, or `block1-0`."""
+    return text.isascii() and (text.isdigit() or bool(_HYPHENED.match(text)))
+
+
 def name(text: str) -> ast.expr:
     """Return a name, or a dotted one, as an expression; each part is checked."""
     parts = text.split(".")
     for part in parts:
-        if not (is_identifier(part) or (part != parts[0] and part.isdigit())):
+        if not (is_identifier(part) or (part != parts[0] and is_key(part))):
             raise ValueError(f"not a name: {text!r}")
     tree: ast.expr = ast.Name(parts[0], ast.Load())
     for part in parts[1:]:
-        if part.isdigit():
-            tree = ast.Subscript(tree, ast.Constant(int(part)), ast.Load())
+        if is_key(part):
+            tree = ast.Subscript(tree, ast.Constant(int(part) if part.isdigit() else part), ast.Load())
         else:
             tree = ast.Attribute(tree, part, ast.Load())
     return tree

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import textwrap
 
 from .expressions import text_of
 
@@ -11,7 +12,23 @@ _STEP = "    "
 
 
 def lines_of(statement: ast.stmt, indent: str = "") -> list[str]:
-    """Return the lines of a statement, nested ones included."""
+    """Return the lines of a statement, nested ones included: what they say is read again."""
+    lines = _lines_of(statement, indent)
+    whole = text_of(statement)
+    if _said(textwrap.dedent("\n".join(lines))) == _said(whole):
+        return lines
+    return [indent + line for line in whole.splitlines()]
+
+
+def _said(text: str) -> str:
+    try:
+        return ast.dump(ast.parse(text))
+    except SyntaxError:
+        return ""
+
+
+def _lines_of(statement: ast.stmt, indent: str) -> list[str]:
+    """Return the lines of a statement as they should say the same."""
     if isinstance(statement, ast.For):
         head = f"{indent}for {text_of(statement.target)} in {text_of(statement.iter)}:"
         return [head, *_body(statement.body, indent)]
@@ -24,6 +41,7 @@ def lines_of(statement: ast.stmt, indent: str = "") -> list[str]:
         target = text_of(statement.targets[0])
         if isinstance(statement.targets[0], ast.Tuple) and len(statement.targets[0].elts) > 1:
             target = target[1:-1]
+        target = _double_quoted(target, statement.targets[0])
         return _broken(f"{indent}{target} = ", statement.value, "", indent)
     if isinstance(statement, ast.Return) and statement.value is not None:
         return _broken(f"{indent}return ", statement.value, "", indent)
@@ -32,8 +50,19 @@ def lines_of(statement: ast.stmt, indent: str = "") -> list[str]:
     return [indent + line for line in text_of(statement).splitlines()]
 
 
+def definition(name: str, arguments: list[str], result: str, indent: str) -> list[str]:
+    """Return the head of a function, its arguments on lines of their own where they are too long."""
+    whole = f"{indent}def {name}({', '.join(arguments)}) -> {result}:"
+    if len(whole) <= WIDTH:
+        return [whole]
+    inner = indent + _STEP
+    joined = inner + ", ".join(arguments)
+    lines = [joined] if len(joined) <= WIDTH else [f"{inner}{each}," for each in arguments]
+    return [f"{indent}def {name}(", *lines, f"{indent}) -> {result}:"]
+
+
 def _body(statements: list[ast.stmt], indent: str) -> list[str]:
-    return [line for statement in statements for line in lines_of(statement, indent + _STEP)] or [
+    return [line for statement in statements for line in _lines_of(statement, indent + _STEP)] or [
         indent + _STEP + "pass"
     ]
 
@@ -47,6 +76,9 @@ def _broken(head: str, tree: ast.expr, tail: str, indent: str) -> list[str]:
     if isinstance(tree, ast.Call) and (tree.args or tree.keywords):
         members: list[tuple[str, ast.expr]] = [("", each) for each in tree.args]
         members += [(f"{each.arg}=" if each.arg else "**", each.value) for each in tree.keywords]
+        if isinstance(tree.func, ast.Attribute) and len(f"{head}{text_of(tree.func)}(") > WIDTH:
+            given = text_of(ast.Call(ast.Name("x", ast.Load()), tree.args, tree.keywords))[1:]
+            return _broken(head, tree.func.value, f".{tree.func.attr}{given}{tail}", indent)
         return _members(f"{head}{text_of(tree.func)}(", members, f"){tail}", indent)
     if isinstance(tree, ast.Dict) and tree.values:
         lines = []
@@ -56,6 +88,10 @@ def _broken(head: str, tree: ast.expr, tail: str, indent: str) -> list[str]:
     if isinstance(tree, ast.Tuple | ast.List) and tree.elts:
         opening, closing = "()" if isinstance(tree, ast.Tuple) else "[]"
         return _members(head + opening, [("", each) for each in tree.elts], closing + tail, indent)
+    if isinstance(tree, ast.ListComp):
+        after = text_of(ast.ListComp(ast.Constant(0), tree.generators))[3:-1]
+        lines = [*_broken(inner, tree.elt, "", inner), inner + after]
+        return [f"{head}[", *lines, f"{indent}]{tail}"]
     if isinstance(tree, ast.BinOp | ast.Compare | ast.IfExp) and not head.rstrip().endswith("("):
         return [f"{head}(", *_operands(tree, inner), f"{indent}){tail}"]
     if isinstance(tree, ast.Subscript | ast.Attribute) and not head.rstrip().endswith("("):
@@ -73,7 +109,7 @@ def _operands(tree: ast.expr, indent: str) -> list[str]:
     if isinstance(tree, ast.BinOp) and len(indent + text_of(tree)) > WIDTH:
         symbol = text_of(ast.BinOp(ast.Name("a", ast.Load()), tree.op, ast.Name("b", ast.Load())))[2:-1]
         left = text_of(ast.BinOp(tree.left, tree.op, ast.Name("b", ast.Load())))[: -len(f" {symbol}b")]
-        return [*_fitting(left, tree.left, indent), *_broken(f"{indent}{symbol}", tree.right, "", indent)]
+        return [*_fitting(left, tree.left, indent), *_right(tree, symbol, indent)]
     if isinstance(tree, ast.Compare) and len(tree.ops) == 1 and len(indent + text_of(tree)) > WIDTH:
         last = ast.Name("b", ast.Load())
         start = text_of(ast.Compare(tree.left, tree.ops, [last]))
@@ -91,6 +127,16 @@ def _operands(tree: ast.expr, indent: str) -> list[str]:
     return _broken(indent, tree, "", indent)
 
 
+def _right(tree: ast.BinOp, symbol: str, indent: str) -> list[str]:
+    """Return the lines of a right operand, in brackets of its own where it needs them."""
+    text = text_of(ast.BinOp(ast.Name("a", ast.Load()), tree.op, tree.right))[len(f"a {symbol}") :]
+    if text == text_of(tree.right):
+        return _broken(f"{indent}{symbol}", tree.right, "", indent)
+    if len(indent + symbol + text) <= WIDTH:
+        return [f"{indent}{symbol}{text}"]
+    return [f"{indent}{symbol}(", *_operands(tree.right, indent + _STEP), f"{indent})"]
+
+
 def _fitting(text: str, tree: ast.expr, indent: str) -> list[str]:
     """Return an operand, whose text may have brackets that its tree alone has not."""
     if len(indent + text) <= WIDTH or text_of(tree) != text:
@@ -104,7 +150,13 @@ def _members(head: str, members: list[tuple[str, ast.expr]], tail: str, indent: 
     joined = inner + ", ".join(prefix + text_of(each) for prefix, each in members)
     if len(joined) <= WIDTH:
         return [head, _double_quoted(joined, *(each for _, each in members)), indent + tail]
-    lines = [line for prefix, each in members for line in _broken(inner + prefix, each, ",", inner)]
+    lines = []
+    for prefix, each in members:
+        if isinstance(each, ast.BinOp) and not prefix:
+            lines += _operands(each, inner)
+            lines[-1] += ","
+        else:
+            lines += _broken(inner + prefix, each, ",", inner)
     return [head, *lines, indent + tail]
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from .expressions import code, is_identifier, literal
+from .expressions import code, is_identifier, is_key, literal
 from .operators import Target
 from .state import Held
 from .translate import Written
@@ -29,6 +29,20 @@ class Tree:
         else:
             self.members.setdefault(steps[0], Tree(self.target, self)).put(steps[1:], member)
 
+    def order_by(self, statements: list[ast.stmt]) -> None:
+        """Put the members of a class into the order in which they run."""
+        reached = [
+            node.attr
+            for statement in statements
+            for node in _depth_first(statement)
+            if isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id == "self"
+        ]
+        if all(is_identifier(key) for key in self.members):
+            order = {key: i for i, key in enumerate(dict.fromkeys(reached))}
+            self.members = dict(sorted(self.members.items(), key=lambda item: order.get(item[0], len(order))))
+
     @property
     def kind(self) -> str:
         """Whether it is a list, a dict, a holder, a list that runs in turn, or numbered.
@@ -37,7 +51,7 @@ class Tree:
         names are attributes of a plain holder, and numbers in a dict are names of its.
         """
         own = self._own_kind
-        if self.parent is None and any(key.isdigit() for key in self.members):
+        if self.parent is None and any(map(is_key, self.members)):
             return "numbered"  # a class of its own that a file's scopes have as a list
         if self.target == "pytorch" or own == "holder":
             return own
@@ -58,10 +72,17 @@ class Tree:
         if numbered and sorted(int(k) for k in keys) == list(range(len(keys))):
             self.members = dict(sorted(self.members.items(), key=lambda item: int(item[0])))
             return "list"
-        if any(key.isdigit() for key in keys):
+        if any(map(is_key, keys)):
             return "dict"
         holds = any(isinstance(v, Held) or (isinstance(v, Tree) and v._own_kind == "holder") for v in values)
         return "holder" if holds else "dict"
+
+
+def _depth_first(tree: ast.AST) -> Iterator[ast.AST]:
+    """Give a tree's nodes as they are written, from left to right."""
+    yield tree
+    for each in ast.iter_child_nodes(tree):
+        yield from _depth_first(each)
 
 
 def place_of(owner: ast.expr, key: str, kind: str) -> ast.expr:
@@ -109,7 +130,12 @@ class TextKeys(ast.NodeTransformer):
             found = self._tree_of(found) if isinstance(found, Written) else found
         self.generic_visit(node)
         is_kept = isinstance(found, Tree) and not isinstance(found.members.get(steps[-1]), Held)
-        if isinstance(found, Tree) and is_kept and found.kind in ("dict", "numbered"):
+        if (
+            isinstance(found, Tree)
+            and is_kept
+            and steps[-1] in found.members
+            and found.kind in ("dict", "numbered")
+        ):
             return place_of(node.value, steps[-1], found.kind)
         return node
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .expressions import is_key
 from .state import is_held_bare, is_uniform, path_of
 
 # they become layers, whose path is their weights' names without the leaf
@@ -69,7 +70,7 @@ class Homes:
         owner = path.rpartition(".")[0]
         if owner in self._layers or not owner:
             owner, _, last = owner.rpartition(".")
-            while last.isdigit():
+            while is_key(last):
                 owner, _, last = owner.rpartition(".")
         return owner
 
@@ -78,7 +79,7 @@ class Homes:
 
         What was exported may be a module around the network, whose weights' names lack that step.
         """
-        path = _scope(node)
+        path = scope_of(node)
         if path is None:
             return None
         return self._innermost(path) or self._innermost(path.partition(".")[2])
@@ -94,7 +95,7 @@ def _scoped_layers(candidates: list[Any], nodes: list[Any]) -> dict[Any, str]:
 
     torch.onnx.export folds BatchNorm into a convolution, whose weight it then numbers; the scope stays.
     """
-    scopes = {node: path for node in nodes if (path := _scope(node))}
+    scopes = {node: path for node in nodes if (path := scope_of(node))}
     around = {
         ".".join(steps[:i]) for steps in (p.split(".") for p in scopes.values()) for i in range(len(steps))
     }
@@ -142,10 +143,10 @@ def _is_constant(value: Any) -> bool:
 def _candidates(path: str) -> list[str]:
     """Return the paths around a block that are blocks: those whose next step is no number."""
     steps = path.split(".") if path else []
-    return [".".join(steps[:i]) for i in range(len(steps)) if not steps[i].isdigit()]
+    return [".".join(steps[:i]) for i in range(len(steps)) if not is_key(steps[i])]
 
 
-def _scope(node: Any) -> str | None:
+def scope_of(node: Any) -> str | None:
     """Return the path of the module in which an exporter says that a node runs."""
     stated = node.metadata_props.get("pkg.torch.onnx.name_scopes")
     if stated and len(stated) < _LONG:

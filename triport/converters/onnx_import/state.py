@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from .expressions import is_identifier, text_of
+from .expressions import is_identifier, is_key, text_of
 from .values import Known
 
 # what a class of either framework has already: a layer of that name would hide it
@@ -84,7 +84,6 @@ _TAKEN = frozenset(
         "name_cells",
         "get_parameters",
         "add_flags",
-        "self",
     ]
 )
 
@@ -118,7 +117,7 @@ class State:
 
     def add_tensor(self, label: str, array: np.ndarray, rep: Known, prefix: str = "") -> str:
         """Hold a tensor, under its own name if that is valid, and return its path."""
-        key = f"{label}:{array.shape}"
+        key, is_named = f"{label}:{array.shape}", rep.origin is not None
         if rep.origin is not None and rep.origin in self._paths:
             path = self._paths[rep.origin]
             if is_same(self.array_at(path), array) or is_same(self.array_at(path).T, array):
@@ -126,8 +125,10 @@ class State:
             rep = replace(rep, origin=None)  # a layer keeps it in another shape: it is held once more
         if key in self._paths and rep.origin is None and is_same(self.array_at(self._paths[key]), array):
             return self._paths[key]
-        stated = None if label.rpartition(".")[2].isdigit() else path_of(label)  # a number is no attribute
-        path = self._free(stated or _inside(prefix, plain(label, "constant")))
+        stated = None if is_key(label.rpartition(".")[2]) else path_of(label)  # a number is no attribute
+        stated = stated if is_named else None
+        noun = plain(label, "constant") if is_named else "constant"
+        path = self._free(stated or _inside(prefix, noun))
         self._put(path, Held(array, rep.trained))
         self._paths[rep.origin or key] = path
         if rep.origin is not None:
@@ -136,11 +137,14 @@ class State:
             self.renamed[rep.origin] = path
         return path
 
-    def add_copy(self, label: str, array: np.ndarray, prefix: str, trained: bool = False) -> str:
+    def add_copy(
+        self, origin: str | None, label: str, array: np.ndarray, prefix: str, trained: bool = False
+    ) -> str:
         """Hold a tensor in a block that has the value of another block's, and return its path."""
-        key = f"{prefix}:{label}"
+        key = f"{prefix}:{origin or label}"
         if key not in self._paths:
-            path = self._free(_inside(prefix, plain(label, "constant")))
+            noun = "constant" if origin is None else plain(origin, "constant")
+            path = self._free(_inside(prefix, noun))
             self._put(path, Held(array, trained))
             self._paths[key] = path
         return self._paths[key]
@@ -218,6 +222,15 @@ class State:
         steps = path.split(".")
         self._owners |= {".".join(steps[:i]) for i in range(1, len(steps))}
 
+    def drop_unread(self, read: set[str]) -> None:
+        """Forget tensors that nothing reads, for each block that does has a copy of its own."""
+        for path in [p for p, each in self.members.items() if isinstance(each, Held) and p not in read]:
+            del self.members[path]
+            origin = self.origins.pop(path, None)
+            copies = [p for p in self.members if origin and p.endswith(f".{plain(origin, 'constant')}")]
+            if origin is not None and copies:
+                self.renamed[origin] = self._paths[origin] = copies[0]
+
     def leaves(self) -> dict[str, str]:
         """Return the leaves of layers that the initializers have other names for: `gamma` is often `weight`.
 
@@ -274,9 +287,17 @@ def is_same(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def is_held_bare(origin: str | None) -> bool:
-    """Return whether a name says that a block holds this weight itself: `self_attn.in_proj_weight`."""
+    """Return whether a name says that a block holds this weight itself: `self_attn.in_proj_weight`.
+
+    `conv.weight_bias` is what torch.onnx calls the bias of a convolution that a BatchNorm was folded into.
+    """
     owner, dot, leaf = (origin or "").rpartition(".")
-    return bool(dot) and leaf.endswith(("_weight", "_bias")) and path_of(owner) is not None
+    return (
+        bool(dot)
+        and leaf != "weight_bias"
+        and leaf.endswith(("_weight", "_bias"))
+        and path_of(owner) is not None
+    )
 
 
 def is_uniform(array: np.ndarray) -> bool:
@@ -290,13 +311,10 @@ def is_uniform(array: np.ndarray) -> bool:
 def path_of(label: str) -> str | None:
     """Return a label as a path of attributes, or None if it is none."""
     parts = label.split(".")
-    if not all(
-        is_identifier(p) or (p.isdigit() and i) or (p.isdigit() and len(parts) > 1)
-        for i, p in enumerate(parts)
-    ):
+    if not all(is_identifier(p) or (is_key(p) and len(parts) > 1) for i, p in enumerate(parts)):
         return None
     if (
-        parts[0].isdigit()
+        is_key(parts[0])
         or any(p in _TAKEN or p.startswith("__") or len(p) > 80 for p in parts)
         or len(parts) > 20
     ):

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from .body import Body, Shared
 from .call import Call, WideCall
-from .expressions import code, literal
+from .expressions import code, is_identifier, literal, names_in, text_of
 from .folding import folded
 from .operators import find_operator
 from .reading import ImportRefusedError
 from .sizes import sizes_made
 from .tree import Block
 from .values import Known, Rep, Sizes, Variable, fields_of
-from .variables import nested, renamed, without_unused
+from .variables import put, without_unused
 
 
 @dataclass(slots=True)
@@ -26,6 +27,9 @@ class Written:
     arguments: list[str]
     statements: list[ast.stmt]
     inner: list[Written] = field(default_factory=list)
+    given: list[Any] = field(default_factory=list)  # the tensors that are its arguments
+    returned: list[Any] = field(default_factory=list)
+    numbers: set[str] = field(default_factory=set)  # those arguments that are numbers of Python
 
 
 class Translation:
@@ -43,7 +47,8 @@ class Translation:
         inputs = [value for value in graph.inputs if not value.is_initializer()]
         for value in inputs:
             self.check_type(value)
-        return self.block(root, inputs, list(graph.outputs), returns_one=len(graph.outputs) == 1)
+        arguments = {value: self._argument(value, root) for value in inputs}
+        return self.block(root, arguments, list(graph.outputs), returns_one=len(graph.outputs) == 1)
 
     def check_type(self, value: Any) -> None:
         """Refuse an input that is no tensor of a dtype that the framework has."""
@@ -59,50 +64,123 @@ class Translation:
                 f"input '{value.name}' is of {dtype or 'no type'}, which is not in the framework"
             )
 
-    def block(self, block: Block, inputs: list[Any], outputs: list[Any], returns_one: bool) -> Written:
-        """Write a block's body: its inputs are arguments, its outputs are returned."""
-        outer = {value: self.reps[value] for value in inputs if value in self.reps}
+    def block(
+        self,
+        block: Block,
+        inputs: Mapping[Any, str],
+        outputs: list[Any],
+        returns_one: bool,
+        sizes: Mapping[Any, Sizes] | None = None,
+        numbers: Mapping[str, ast.expr] | None = None,
+    ) -> Written:
+        """Write a block's body: its inputs are arguments, its outputs are returned.
+
+        Args:
+            block: of the graph.
+            inputs: tensors that are arguments, with their names.
+            outputs: that are returned, except for sizes that follow of the arguments.
+            returns_one: whether one tensor is returned, and not a tuple.
+            sizes: what is known in it of sizes that are computed outside.
+            numbers: the arguments that these sizes are made of.
+        """
+        sizes, numbers = sizes or {}, numbers or {}
+        outer = {value: self.reps[value] for value in (*inputs, *sizes) if value in self.reps}
         body = Body(self.shared, self.reps, block.path)
-        arguments = []
-        for value in inputs:
-            variable = self.shared.fresh(self._noun_of_input(value, block))
-            arguments.append(variable)
-            rep = outer.get(value)
-            self.reps[value] = _as_argument(rep, variable)
+        arguments = list(inputs.values())
+        self.reps.update({value: Variable(variable) for value, variable in inputs.items()})
+        self.reps.update(sizes)
         inner: list[Written] = []
         for item in block.items:
             if isinstance(item, Block):
-                inner.append(self._inner(item, body))
+                written = self._inner(item, body)
+                inner += [written] if written.returned else []
             else:
                 self.node(item, body)
-        returned = [self._returned(value, body) for value in outputs]
-        body.statements.append(ast.Return(returned[0] if returns_one else literal(tuple(returned))))
+        given = {*arguments, *numbers}
+        returned = [v for v in outputs if not block.path or not _follows(self.reps.get(v), given)]
+        trees = [self._returned(value, body) for value in returned]
+        one = returns_one or (bool(block.path) and len(trees) == 1)
+        body.statements.append(ast.Return(trees[0] if one else literal(tuple(trees))))
         # what follows sees the block's outputs as its own variables
         self.reps.update(outer)
-        return Written(block, arguments, without_unused(body.statements, self.shared.nouns), inner)
+        statements = without_unused(body.statements, self.shared.nouns)
+        return Written(block, [*arguments, *numbers], statements, inner, list(inputs), returned, set(numbers))
 
     def _inner(self, block: Block, body: Body) -> Written:
         """Write a block within another, and the call of it."""
         inputs = [v for v in block.inputs() if not _is_fixed(self.reps.get(v))]
-        outputs = block.outputs()
-        given = []
-        for value in inputs:
-            rep = body.rep(value)
-            given.append(rep.tree if isinstance(rep, Sizes) else body.tensor(rep, value))
-        written = self.block(block, inputs, outputs, returns_one=len(outputs) == 1)
-        call = code("f(*xs)", f=body.member(block.path), xs=given)
-        names = [self.shared.fresh("x") for _ in outputs]
-        targets: list[ast.expr] = [ast.Name(n, ast.Store()) for n in names]
-        target = targets[0] if len(targets) == 1 else ast.Tuple(targets, ast.Store())
-        body.statements.append(ast.Assign([target], call))
-        for value, variable in zip(outputs, names, strict=True):
-            self.reps[value] = _as_argument(self.reps.get(value), variable)
+        reps = [body.rep(value) for value in inputs]
+        tensors = [v for v, rep in zip(inputs, reps, strict=True) if not isinstance(rep, Sizes)]
+        given = [body.tensor(body.rep(value), value) for value in tensors]
+        arguments = {
+            value: self._argument(value, block, tree if i else None)
+            for i, (value, tree) in enumerate(zip(tensors, given, strict=True))
+        }
+        seen = {
+            tree.id: name
+            for tree, name in zip(given, arguments.values(), strict=True)
+            if isinstance(tree, ast.Name)
+        }
+        numbers: dict[str, ast.expr] = {}
+        known: dict[str, str] = {}  # of each expression's text, the argument that it is
+        sizes = {}
+        for value, rep in zip(inputs, reps, strict=True):
+            if isinstance(rep, Sizes):
+                elements = [
+                    n if isinstance(n, int) else self._number(n, seen, known, numbers) for n in rep.elements
+                ]
+                sizes[value] = Sizes(tuple(elements), rep.scalar)
+        written = self.block(block, arguments, block.outputs(), False, sizes, numbers)
+        call = code("f(*xs)", f=body.member(block.path), xs=[*given, *numbers.values()])
+        outer = dict(zip(written.arguments, [*given, *numbers.values()], strict=True))
+        names = [self.shared.fresh("x") for _ in written.returned]
+        if names:
+            targets: list[ast.expr] = [ast.Name(n, ast.Store()) for n in names]
+            target = targets[0] if len(targets) == 1 else ast.Tuple(targets, ast.Store())
+            body.statements.append(ast.Assign([target], call))
+        for value in block.outputs():
+            if value in written.returned:
+                variable = names[written.returned.index(value)]
+                self.reps[value] = _as_argument(self.reps.get(value), variable)
+            else:
+                self.reps[value] = _outside(self.reps[value], outer)
         return written
 
-    def _noun_of_input(self, value: Any, block: Block) -> str:
+    def _number(
+        self, tree: ast.expr, seen: dict[str, str], known: dict[str, str], numbers: dict[str, ast.expr]
+    ) -> ast.expr:
+        """Return a size as a block sees it: of a tensor that it is given, or an argument for each."""
+        if set(names_in(tree)) <= set(seen):
+            return put(tree, {outer: ast.Name(inner, ast.Load()) for outer, inner in seen.items()})
+        text = text_of(tree)
+        if text not in known:
+            known[text] = self.shared.fresh(self._noun_of_size(tree))
+            numbers[known[text]] = tree
+        return ast.Name(known[text], ast.Load())
+
+    def _noun_of_size(self, tree: ast.expr) -> str:
+        """Return what a size is called: as the axis that it is the length of."""
+        if isinstance(tree, ast.Name):
+            return self.shared.nouns.get(tree.id, "size")
+        if isinstance(tree, ast.Subscript) and isinstance(tree.value, ast.Attribute):
+            owner, place = tree.value.value, tree.slice
+            if isinstance(owner, ast.Name) and isinstance(place, ast.Constant):
+                shape, i = self.shared.shapes.get(owner.id), place.value
+                axis = shape[i] if shape is not None and isinstance(i, int) and i < len(shape) else None
+                if isinstance(axis, str) and is_identifier(axis) and not axis.startswith("unk__"):
+                    return axis if axis not in ("N", "B") else "batch"
+        return "size"
+
+    def _argument(self, value: Any, block: Block, given: ast.expr | None = None) -> str:
+        """Return the temporary name of a tensor that a block is given: like its name outside."""
         from .state import plain
 
-        return plain(value.name or "x", "x") if not block.path else "x"
+        noun = "x" if block.path else plain(value.name or "x", "x")
+        if isinstance(given, ast.Name):
+            noun = self.shared.nouns[given.id]
+        variable = self.shared.fresh(noun)
+        self.shared.shapes[variable] = fields_of(value)[1]
+        return variable
 
     def _returned(self, value: Any, body: Body) -> ast.expr:
         rep = body.rep(value)
@@ -202,6 +280,19 @@ def _is_fixed(rep: Rep | None) -> bool:
     )
 
 
+def _follows(rep: Rep | None, given: set[str]) -> bool:
+    """Return whether sizes are made of arguments alone, so that they are known outside too."""
+    return isinstance(rep, Sizes) and all(
+        isinstance(n, int) or set(names_in(n)) <= given for n in rep.elements
+    )
+
+
+def _outside(rep: Rep, outer: Mapping[str, ast.expr]) -> Rep:
+    """Return what sizes in a block are outside of it, where its arguments are those expressions."""
+    assert isinstance(rep, Sizes)
+    return Sizes(tuple(n if isinstance(n, int) else put(n, outer) for n in rep.elements), rep.scalar)
+
+
 def _as_argument(rep: Rep | None, variable: str) -> Rep:
     """Return what a block sees of a value that it is given as that argument."""
     if isinstance(rep, Sizes):
@@ -241,9 +332,3 @@ _NOUNS = {
 def noun_of(op_type: str) -> str:
     """Return what a variable is called that holds what such a node makes."""
     return _NOUNS.get(op_type, "x")
-
-
-def finished(written: Written, shared: Shared, last: dict[str, str], taken: set[str]) -> list[ast.stmt]:
-    """Return the statements of a block's forward pass as they are printed."""
-    statements = nested(written.statements, shared.nouns)
-    return renamed(statements, shared.nouns, last, taken)

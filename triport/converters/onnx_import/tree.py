@@ -13,6 +13,7 @@ from typing import Any
 
 from .fusing import fuse
 from .scopes import Homes
+from .slices import split_slices
 
 
 @dataclass(slots=True)
@@ -36,6 +37,21 @@ class Block:
         made = {value for node in nodes for value in node.outputs}
         read = {v: None for node in nodes for v in read_by(node) if v not in made and v.const_value is None}
         return list(read)
+
+    def copy(self) -> Block:
+        """Return the same blocks, which can be dissolved without these."""
+        return Block(self.path, [each.copy() if isinstance(each, Block) else each for each in self.items])
+
+    def dissolve(self, path: str) -> bool:
+        """Put what a block within this one holds in its place; return whether there is one of that path."""
+        for i, item in enumerate(self.items):
+            if isinstance(item, Block):
+                if item.path == path:
+                    self.items[i : i + 1] = item.items
+                    return True
+                if item.dissolve(path):
+                    return True
+        return False
 
     def outputs(self) -> list[Any]:
         """Return the values that are made here and read elsewhere."""
@@ -75,6 +91,29 @@ def read_by(node: Any) -> Iterator[Any]:
             yield from (v for v in [*read, *graph.outputs] if v not in inner and not v.is_initializer())
 
 
+def _taken_out(block: Block) -> list[Any]:
+    """Take nodes out of a block that read nothing of it and that others read too; return them.
+
+    Exporters compute once what several blocks need, a mask or a shape: it lies in the first of them.
+    """
+    taken: list[Any] = []
+    while True:
+        made = {value for node in block.nodes() for value in node.outputs}
+        outputs = set(block.outputs())
+        found = [
+            item
+            for item in block.items
+            if not isinstance(item, Block)
+            and outputs & set(item.outputs)
+            and not made & set(read_by(item))
+            and not any(v.is_initializer() and v.const_value.size > 1 for v in item.inputs if v is not None)
+        ]
+        if not found:
+            return taken
+        taken += found
+        block.items = [item for item in block.items if item not in found]
+
+
 def flat(graph: Any) -> Block:
     """Return a graph as one block."""
     return Block(
@@ -85,6 +124,7 @@ def flat(graph: Any) -> Block:
 def blocks_of(graph: Any) -> Block:
     """Return a graph as blocks within blocks, as its names and scopes have them."""
     fuse(graph)
+    split_slices(graph)
     whole = flat(graph)
     constant, running = _parted(whole.items)
     homes = Homes(running)
@@ -117,7 +157,7 @@ class _Intervals:
         for i, node in enumerate(nodes):
             for value in read_by(node):
                 self.last_read[value] = i
-        self.tails: dict[str, list[str]] = {}  # of each family of blocks, what follows all of them
+        self._blocks_around: dict[str, list[str]] = {}
 
     def block(self, path: str, low: int, high: int) -> Block:
         """Return the nodes of an interval as a block of that path, its inner blocks found."""
@@ -140,6 +180,7 @@ class _Intervals:
         for (first, _, child), end in zip(edges, ends, strict=True):
             block.items += self.nodes[at:first]
             inner = self.block(child, first, end)
+            block.items += _taken_out(inner)
             if len(list(inner.nodes())) > 1:
                 block.items.append(inner)
             else:
@@ -148,7 +189,7 @@ class _Intervals:
         block.items += self.nodes[at:high]
         return block
 
-    def _child(self, node: Any, path: str) -> str | None:
+    def _child(self, node: Any, path: str, opened: set[str]) -> str | None:
         """Return the block within `path` that a node lies in, "" if in none of them, None if not known."""
         home = self.homes.of(node)
         if home is None:
@@ -156,26 +197,38 @@ class _Intervals:
         prefix = f"{path}." if path else ""
         if home == path or not home.startswith(prefix):
             return ""
-        inner = [
-            b
-            for b in self.homes.blocks
-            if b.startswith(prefix) and b != path and f"{home}.".startswith(f"{b}.")
-        ]
-        return min(inner, key=len) if inner else ""
+        return next((b for b in self._around(home) if b.startswith(prefix) and b not in opened), "")
+
+    def _around(self, home: str) -> list[str]:
+        """Return the blocks around a home and itself, outer ones first."""
+        found = self._blocks_around.get(home)
+        if found is None:
+            steps = home.split(".")
+            paths = (".".join(steps[:i]) for i in range(1, len(steps) + 1))
+            found = self._blocks_around[home] = [path for path in paths if path in self.homes.blocks]
+        return found
 
     def _spans(self, path: str, low: int, high: int) -> dict[str, tuple[int, int]]:
-        """Return the first and last node of each inner block; those that interleave with others are none."""
-        children = [self._child(self.nodes[i], path) for i in range(low, high)]
-        spans: dict[str, tuple[int, int]] = {}
-        for i, child in enumerate(children, low):
-            if child:
-                first, _ = spans.get(child, (i, i))
-                spans[child] = (first, i)
-        return {
-            child: (first, last)
-            for child, (first, last) in spans.items()
-            if all(children[i - low] in (child, None) for i in range(first, last + 1))
-        }
+        """Return the first and last node of each inner block.
+
+        One that interleaves with others is none: then those within it are looked for.
+        """
+        opened: set[str] = set()
+        while True:
+            children = [self._child(self.nodes[i], path, opened) for i in range(low, high)]
+            spans: dict[str, tuple[int, int]] = {}
+            for i, child in enumerate(children, low):
+                if child:
+                    first, _ = spans.get(child, (i, i))
+                    spans[child] = (first, i)
+            interleaved = {
+                child
+                for child, (first, last) in spans.items()
+                if any(children[i - low] not in (child, None) for i in range(first, last + 1))
+            }
+            if not interleaved:
+                return spans
+            opened |= interleaved
 
     def _end(self, last: int, limit: int) -> int:
         """Return the latest end that a block can have: what follows it is of no known home until there."""

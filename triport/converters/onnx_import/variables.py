@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import copy
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from .expressions import names_in, text_of
 
@@ -114,6 +115,8 @@ def _in_order(statements: list[ast.stmt]) -> list[ast.stmt]:
 
 def _fits(statement: ast.stmt, variable: str, value: ast.expr) -> bool:
     """Return whether a value can be nested and the line is still easy to read."""
+    if isinstance(statement, ast.Return) and isinstance(statement.value, ast.Name):
+        return True
     if isinstance(statement, ast.Expr):
         return False
     into = statement.value if isinstance(statement, ast.Assign | ast.Return) else None
@@ -130,6 +133,20 @@ def _fits(statement: ast.stmt, variable: str, value: ast.expr) -> bool:
 def _depth(tree: ast.AST) -> int:
     inner = max((_depth(each) for each in ast.iter_child_nodes(tree)), default=0)
     return inner + isinstance(tree, ast.Call | ast.BinOp)
+
+
+def put(tree: ast.expr, parts: Mapping[str, ast.expr]) -> ast.expr:
+    """Return a copy of an expression with others in the places of names."""
+    found = _Put(dict(parts)).visit(copy.deepcopy(tree))
+    assert isinstance(found, ast.expr)
+    return found
+
+
+def with_names(statement: ast.stmt, names: Mapping[str, str]) -> ast.stmt:
+    """Return a copy of a statement with other names of variables."""
+    found = _Put({old: ast.Name(new, ast.Load()) for old, new in names.items()}).visit(_copied(statement))
+    assert isinstance(found, ast.stmt)
+    return found
 
 
 class _Put(ast.NodeTransformer):
@@ -201,6 +218,4 @@ def renamed(
 
 
 def _copied(statement: ast.stmt) -> ast.stmt:
-    import copy
-
     return copy.deepcopy(statement)

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from .arguments import Argument
 from .body import Shared, SharedWeightError
 from .classes import classes_of
 from .equal_classes import Class
 from .expressions import is_identifier, text_of
-from .formatting import lines_of
+from .formatting import definition, lines_of
 from .operators import Target
 from .reading import ImportRefusedError
 from .state import Layer, State
@@ -169,6 +170,9 @@ _RENAMING = """
 """
 
 
+_MOST_DISSOLVED = 40
+
+
 def source_of(model: Any, target: Target, name: str, root: Block) -> Source:
     """Return the source of a model for a framework.
 
@@ -181,10 +185,7 @@ def source_of(model: Any, target: Target, name: str, root: Block) -> Source:
     Raises:
         ImportRefusedError: a node is not translated.
     """
-    try:
-        shared, written, nodes = _translated(model, target, root)
-    except SharedWeightError:
-        shared, written, nodes = _translated(model, target, flat(model.graph))
+    shared, written, nodes = _in_blocks(model, target, root)
     taken = _TAKEN | set(shared.functions)
     class_name = "".join(part[:1].upper() + part[1:] for part in name.split("_")) or "Network"
     class_name = class_name if is_identifier(class_name) and class_name not in taken else "Network"
@@ -208,11 +209,25 @@ def source_of(model: Any, target: Target, name: str, root: Block) -> Source:
     )
 
 
+def _in_blocks(model: Any, target: Target, root: Block) -> tuple[Shared, Written, int]:
+    """Return what `_translated` does; blocks that read weights of others are none."""
+    blocks = root.copy()
+    for _ in range(_MOST_DISSOLVED):
+        try:
+            return _translated(model, target, blocks)
+        except SharedWeightError as error:
+            if not blocks.dissolve(error.block):
+                break
+    return _translated(model, target, flat(model.graph))
+
+
 def _translated(model: Any, target: Target, root: Block) -> tuple[Shared, Written, int]:
     """Return what all bodies share, the root's, and how many nodes were translated."""
     shared = Shared(target, State())
     translation = Translation(shared, dict(model.opset_imports))
-    return shared, translation.graph(model.graph, root), translation.nodes
+    written = translation.graph(model.graph, root)
+    shared.state.drop_unread(shared.read)
+    return shared, written, translation.nodes
 
 
 def _text(model: Any, shared: Shared, classes: list[Class], root: Written, name: str) -> str:
@@ -305,15 +320,16 @@ def _class_lines(made: Class, shared: Shared, model: Any, root: Written) -> list
     )
     lines = [f"class {made.name}({framework.module}):", f'    """{what}"""', ""]
     if made.constructor:
-        parameters = "".join(f", {each}: {_kind(each, made)}" for each in made.parameters)
-        lines += [f"    def __init__(self{parameters}) -> None:", "        super().__init__()"]
-        lines += [line for each in made.constructor for line in lines_of(each, " " * 8)]
+        given = ["self", *(_argument(each) for each in made.arguments)]
+        lines += [*definition("__init__", given, "None", " " * 4), "        super().__init__()"]
+        lines += [line for each in made.statements for line in lines_of(each, " " * 8)]
         lines.append("")
-    arguments = "".join(f", {each}: {_argument_kind(each, made, i)}" for i, each in enumerate(made.arguments))
     returned = made.forward[-1]
     several = isinstance(returned, ast.Return) and isinstance(returned.value, ast.Tuple)
     result = "tuple[Tensor, ...]" if several else "Tensor"
-    lines.append(f"    def {framework.forward}(self{arguments}) -> {result}:")
+    kinds = ("int" if is_number else "Tensor" for is_number in made.body.kinds)
+    arguments = ["self", *map("{}: {}".format, made.forward_arguments, kinds)]
+    lines += definition(framework.forward, arguments, result, " " * 4)
     doc = _shapes(made, model, root)
     if doc:
         lines.append(f'        """{doc}"""')
@@ -321,12 +337,9 @@ def _class_lines(made: Class, shared: Shared, model: Any, root: Written) -> list
     return lines
 
 
-def _kind(parameter: str, made: Class) -> str:
-    return "float" if parameter in ("eps", "momentum", "p") else "int"
-
-
-def _argument_kind(argument: str, made: Class, position: int) -> str:
-    return "Tensor"
+def _argument(argument: Argument) -> str:
+    default = "" if argument.default is None else f" = {argument.default!r}"
+    return f"{argument.name}: {argument.kind}{default}"
 
 
 def _shapes(made: Class, model: Any, root: Written) -> str:
@@ -338,9 +351,8 @@ def _shapes(made: Class, model: Any, root: Written) -> str:
         if made.count > 1:
             return ""
         inputs, outputs = made.written.block.inputs(), made.written.block.outputs()
-    if len(inputs) != len(made.arguments):
-        return ""
-    given = ", ".join(f"{name} {_shape(v)}" for name, v in zip(made.arguments, inputs, strict=True))
+    inputs = [v for v in inputs if v in made.written.given] if made.written is not root else inputs
+    given = ", ".join(f"{name} {_shape(v)}" for name, v in zip(made.forward_arguments, inputs, strict=False))
     found = f"Return {', '.join(_shape(v) for v in outputs)} for {given}."
     return found if len(found) < 96 else ""
 
@@ -356,7 +368,8 @@ def _shape(value: Any) -> str:
 def _axis(free: str | None) -> str:
     if free is None:
         return "?"
-    return free if re.fullmatch(r"[A-Za-z_][\w ]{0,30}", free) else "?"
+    is_shown = re.fullmatch(r"[A-Za-z_][\w ]{0,30}", free) and not free.startswith("unk__")
+    return free if is_shown else "?"
 
 
 def _described(value: Any) -> str:

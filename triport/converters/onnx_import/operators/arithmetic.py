@@ -8,7 +8,7 @@ from functools import reduce
 import numpy as np
 
 from triport.converters.onnx_import.call import Call
-from triport.converters.onnx_import.expressions import OMIT, code, literal
+from triport.converters.onnx_import.expressions import OMIT, code, literal, text_of
 from triport.converters.onnx_import.values import Known, number
 
 from . import both, mindspore, pytorch
@@ -345,4 +345,6 @@ def _bound(call: Call, index: int) -> ast.expr:
 def _clamped(template: str, call: Call, low: object, high: object) -> ast.expr:
     if low is None and high is None:
         return call.tensor(0)
+    if None not in (low, high) and [text_of(literal(n)) for n in (low, high)] == ["0.0", "6.0"]:
+        return code("F.relu6(x)", x=call.tensor(0))
     return code(template, x=call.tensor(0), a=OMIT if low is None else low, b=OMIT if high is None else high)

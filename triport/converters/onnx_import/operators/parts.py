@@ -69,6 +69,8 @@ def split(call: Call) -> ast.expr:
     starts = np.cumsum([0, *sizes])
     if any(n == 0 for n in sizes):
         call.refuse("an empty part")
+    if len(set(sizes)) == 1 and call.size(0, axis) == sum(sizes):
+        return code("ops.chunk(x, n, axis=a)", x=x, n=count, a=axis)
     parts_: list[Any] = [
         code("x[s]", x=x, s=_at(axis, code("slice(a, b)", a=int(a), b=int(b))))
         for a, b in itertools.pairwise(starts)

@@ -46,8 +46,10 @@ def _axes(call: Call) -> tuple[list[int] | None, bool, bool]:
 
 
 def _shown(call: Call, axes: list[int] | None) -> list[int] | tuple[int, ...]:
+    """Return the axes as they are written: the last one alone is -1."""
     rank = call.rank(0)
-    return [a - rank if a == rank - 1 and rank > 2 else a for a in (range(rank) if axes is None else axes)]
+    listed = list(range(rank) if axes is None else axes)
+    return [-1] if listed == [rank - 1] and rank > 2 else listed
 
 
 _ALONE = {
@@ -79,8 +81,7 @@ def reduction(call: Call) -> ast.expr:
         x = code("x.to(torch.float64)", x=x)
     if not isinstance(shown, list) and call.attribute("noop_with_empty_axes", 0):
         call.refuse("axes that are computed at run time and may be none")
-    one = isinstance(shown, list) and len(shown) == 1
-    tree = code(_REDUCTIONS[op][0], x=x, a=shown[0] if one else shown, k=True if keep else OMIT)
+    tree = code(_REDUCTIONS[op][0], x=x, a=_index(shown), k=True if keep else OMIT)
     return (
         tree
         if floating or (dtype == "int64" and op in (*_SUMS, "ReduceMax", "ReduceMin"))
@@ -102,6 +103,13 @@ def _of_nothing(call: Call, x: ast.expr) -> ast.expr:
     else:
         end = int(np.iinfo(kind).min if is_max else np.iinfo(kind).max)
     return code("x.new_full(s, v)", x=x, s=tuple(shape), v=end)
+
+
+def _index(axes: Any) -> Any:
+    """Return axes as an argument: one alone as a number, several as a tuple."""
+    if not isinstance(axes, list):
+        return axes
+    return axes[0] if len(axes) == 1 else tuple(axes)
 
 
 def _computed_axes(call: Call) -> ast.expr:
@@ -139,7 +147,7 @@ def reduction_mindspore(call: Call) -> ast.expr:
         name = "ops.ReduceMax" if op == "ReduceMax" else "ops.ReduceMin"
         tree = code(f"{name}(keep_dims=k)(x, a)", x=x, a=shown, k=keep)
         return code("x.to(d)", x=tree, d=call.dtype_name(dtype))
-    tree = code(_REDUCTIONS[op][1], x=x, a=shown, k=keep)
+    tree = code(_REDUCTIONS[op][1], x=x, a=shown, k=True if keep else OMIT)
     return tree if floating else code("x.to(d)", x=tree, d=call.dtype_name(dtype))
 
 
