@@ -66,7 +66,7 @@ def _difference(a: np.ndarray, b: np.ndarray) -> float:
 def distance(case: Case, truth: Truth | None = None, seed: int = 0) -> float:
     """Return how far the outputs are apart with the weights that a map moves: the case's, or another."""
     a, b = sides(case)
-    values = seeded(a, seed)
+    values = case.given(seeded(a, seed))
     give(a, values)
     give(b, (truth or case.truth)(values))
     feed = feed_of(a.network, seed)

@@ -24,7 +24,7 @@ from .one_sided import OneSided
 from .other_way import merged_in_the_first
 from .own_names import in_own_names
 from .parting import Substituted, parted
-from .pieces import pieces_named
+from .pieces import Piece, pieces_named
 from .proof import TRIALS, Draw, feed_of, is_random, trial_of
 from .result import PairResult, Trial
 from .rows import left_of, rows_of, with_aliases, without_counterpart
@@ -119,7 +119,7 @@ class _Mapped:
     """A map; `constants` are the values that some of the first side must have for it, by name."""
 
     names: PairNames
-    constants: dict[str, float]
+    constants: dict[Piece, float]
     ties: Ties
     parts: OneSided
     divided: Divided
@@ -145,17 +145,19 @@ def _mapped(matching: Matching, ties: Ties, parts: OneSided, divided: Divided, i
     """Return the map that the matches make, with what only one side has; `is_same` is said of the outputs."""
     a, b = matching.sides
     join_to_layers(matching)
-    rows, problems = rows_of(matching)
+    made = rows_of(matching)
     folded = folded_rows(matching)
     of_folded = {name for row in folded for name in row.a}
-    extra, constants = _lacking(matching, of_folded, is_same)
-    rows = parts.rows(tied_rows([row for row in rows if not of_folded & {*row.a}], ties))
+    packed = {name for row in made.rows for name in (*row.a, *row.b)}
+    extra, constants = _lacking(matching, of_folded | packed, is_same)
+    rows = parts.rows(tied_rows([row for row in made.rows if not of_folded & {*row.a}], ties))
     rows = [with_aliases(row, a.parameters, b.parameters) for row in (*rows, *parts.folded(folded), *extra)]
     left = left_of(a.parameters, rows, "a"), left_of(b.parameters, rows, "b")
     kept = [tuple((name, "kept as the network is built") for name in side.kept) for side in (a, b)]
     said = (f"{row.reason}: {(*row.a, *row.b)[0]}" for row in extra)
     names = with_parts(PairNames(tuple(rows), *left, *kept), divided)
-    return _Mapped(names, constants, ties, parts, divided, (*problems, *said))
+    constants |= made.constants
+    return _Mapped(names, constants, ties, parts, divided, (*made.problems, *said))
 
 
 def _proof(a: Side, b: Side, matching: Matching, seen: Seen, mapped: _Mapped, progress: Progress) -> _Proof:
@@ -191,13 +193,13 @@ def _check(a: Side, b: Side) -> None:
         )
 
 
-def _lacking(matching: Matching, settled: set[str], is_same: bool) -> tuple[list[Row], dict[str, float]]:
+def _lacking(matching: Matching, settled: set[str], is_same: bool) -> tuple[list[Row], dict[Piece, float]]:
     """Return rows of biases and of factors that only one side has: zeros and ones, if all else is matched.
 
     A norm without either is a layer more, unless the outputs are equal.
     """
     rows = []
-    constants = {}
+    constants: dict[Piece, float] = {}
     for place, side in enumerate(matching.sides):
         known = (matching.matches, matching.taken)[place]
         owners = {side.parameters[piece.name].owner for piece in known}
@@ -215,7 +217,7 @@ def _lacking(matching: Matching, settled: set[str], is_same: bool) -> tuple[list
             shape = side.parameters[name].shape
             rows.append(without_counterpart(name, kind, shape, not place))
             if not place:
-                constants[name] = float(kind == "ones")
+                constants |= dict.fromkeys(pieces, float(kind == "ones"))
     return rows, constants
 
 

@@ -15,23 +15,27 @@ from dataclasses import replace
 from triport.converters.naming.steps import Regroup, Reshape
 from triport.reference_models.errors import counted
 
-from .pieces import Cut, Key, Parameters, Plan, Views, key_of, squeezed, viewed
+from .packings import USUAL_HEADS, alternating_plans, blocks_along, otherwise_packed, stacked_views
+from .pieces import Blocks, Cut, Key, Parameters, Plan, Views, key_of, squeezed, viewed
 from .sides import SideParameter
 
 _MOST_ORDERS = 12
 _MOST_BLOCKS = 12
-_USUAL_HEADS = (64, 32, 16, 8, 4, 2)
 # so few parameters that every length may be tried
 SMALL = 300_000
 
 
 def first_plan(a: Parameters, b: Parameters) -> Plan:
     """Return the cuts without which the two sides have other shapes; none where they have the same."""
-    views_a, views_b = _matrices(a, b), _matrices(b, a)
+    views_a, views_b = ({**stacked_views(*both), **_matrices(*both)} for both in ((a, b), (b, a)))
     seen_a, seen_b = viewed(a, views_a), viewed(b, views_b)
     lengths = _lengths(seen_a, seen_b)
-    cuts = [_with_biases(side, _cut(side, lengths)) for side in (seen_a, seen_b)]
-    return Plan(cuts[0], cuts[1], "shapes", views_a, views_b)
+    blocks = [
+        _with_biases(side, {**_with_key(side, other), **_blocks_of(side, lengths)})
+        for side, other in ((seen_a, seen_b), (seen_b, seen_a))
+    ]
+    cuts = [_cut(side, of_side) for side, of_side in zip((seen_a, seen_b), blocks, strict=True)]
+    return Plan(cuts[0], cuts[1], "shapes", views_a, views_b, blocks=(blocks[0], blocks[1]))
 
 
 def _matrices(parameters: Parameters, others: Parameters) -> Views:
@@ -51,20 +55,39 @@ def _matrices(parameters: Parameters, others: Parameters) -> Views:
     return found
 
 
-def _with_biases(parameters: Parameters, cuts: Mapping[str, Cut]) -> dict[str, Cut]:
-    """Return cuts in which what is added to a packed weight is cut as the weight is.
+def _with_biases(parameters: Parameters, blocks: Blocks) -> dict[str, tuple[int, int]]:
+    """Return blocks in which what is added to a packed weight is cut as the weight is.
 
     The lengths of vectors alone do not say so where one side lacks a bias.
     """
-    found = dict(cuts)
-    for name, cut in cuts.items():
+    found = dict(blocks)
+    for name, (axis, block) in blocks.items():
         shape = squeezed(parameters[name].shape)
-        length = shape[cut.axis]
-        if len(shape) > 1 and (not cut.axis or length not in shape[: cut.axis]):
-            found |= {
-                bias: Cut(0, cut.count) for bias in _biases(parameters, name, length) if bias not in cuts
-            }
+        length = shape[axis]
+        if len(shape) > 1 and (not axis or length not in shape[:axis]):
+            found |= {bias: (0, block) for bias in _biases(parameters, name, length) if bias not in blocks}
     return found
+
+
+def _with_key(parameters: Parameters, others: Parameters) -> dict[str, tuple[int, int]]:
+    """Return packed biases of which the other side has those of queries and values: a key needs none."""
+    counts, other = (Counter(one.shape for one in side.values()) for side in (parameters, others))
+    packed = defaultdict(list)
+    for name, one in parameters.items():
+        width, more = divmod(one.size, 3)
+        if len(one.shape) == 1 and not more and _has_weight(parameters, one, (one.size, width)):
+            packed[width].append(name)
+    return {
+        name: (0, width)
+        for width, names in packed.items()
+        if len(names) == counts[3 * width,] - other[3 * width,]
+        and 2 * len(names) == other[width,] - counts[width,]
+        for name in names
+    }
+
+
+def _has_weight(parameters: Parameters, bias: SideParameter, key: Key) -> bool:
+    return any(one.owner == bias.owner and key_of(one.shape) == key for one in parameters.values())
 
 
 def packed_plan(a: Parameters, b: Parameters, parts: int, blocks_of: int | None = None) -> Plan | None:
@@ -111,7 +134,7 @@ def _head_lengths(a: Parameters, b: Parameters) -> list[int]:
     """Return how long the heads of what is packed may be, the likeliest first."""
     common = math.gcd(*_widths(a, b, 3))
     lengths = [one for one in range(common // 2, 1, -1) if common % one == 0]
-    return sorted(lengths, key=lambda one: one not in _USUAL_HEADS)
+    return sorted(lengths, key=lambda one: one not in USUAL_HEADS)
 
 
 def plans_of(a: Parameters, b: Parameters) -> list[Plan]:
@@ -122,12 +145,17 @@ def plans_of(a: Parameters, b: Parameters) -> list[Plan]:
             plan = packed_plan(a, b, parts, blocks_of)
             if plan is not None and all((plan.a, plan.b) != (one.a, one.b) for one in found):
                 found.append(plan)
-    return [*found, *_both_packed(a, b, found)]
+    seen = viewed(a, found[0].views_a), viewed(b, found[0].views_b)
+    return [*found, *otherwise_packed(seen, found[0], _is_small(a, b)), *_both_packed(a, b, found)]
+
+
+def _is_small(a: Parameters, b: Parameters) -> bool:
+    return sum(math.prod(one.shape) for side in (a, b) for one in side.values()) <= SMALL
 
 
 def _both_packed(a: Parameters, b: Parameters, plans: Sequence[Plan]) -> list[Plan]:
     """Return plans of what is packed by three and by four: attention beside an LSTM, in small networks."""
-    if sum(math.prod(one.shape) for side in (a, b) for one in side.values()) > SMALL:
+    if not _is_small(a, b):
         return []
     by_four = next((plan for plan in plans if plan.what.startswith("4 packed")), None)
     return [
@@ -196,26 +224,21 @@ def blocked_plans(a: Parameters, b: Parameters, first: Plan) -> Iterator[Plan]:
     elements = packed_plan(a, b, 3, 1) if is_small else None
     if elements is not None:
         yield elements
-    for axis in (1, 0):
-        for length in sorted(sizes[axis] if is_small else sizes[axis] - sizes[1 - axis]):
-            for count in range(2, min(length, _MOST_BLOCKS) + 1):
-                if length % count == 0:
-                    cuts = [_blocks(side, axis, length, count) for side in seen]
-                    what = f"{counted(count, 'block')} of {length} channels in any order"
-                    yield Plan(
-                        {**cuts[0], **first.a}, {**cuts[1], **first.b}, what, first.views_a, first.views_b
-                    )
-
-
-def _blocks(parameters: Parameters, axis: int, length: int, count: int) -> dict[str, Cut]:
-    """Return cuts of the weights that have this length on an axis, and of the vectors that have it."""
-    found = {}
-    for name, one in parameters.items():
-        shape = squeezed(one.shape)
-        place = axis if len(shape) > 1 else 0
-        if shape and shape[place] == length:
-            found[name] = Cut(place, count)
-    return found
+    lengths = [
+        (axis, length)
+        for axis in (1, 0)
+        for length in sorted(sizes[axis] if is_small else sizes[axis] - sizes[1 - axis])
+    ]
+    for axis, length in lengths:
+        counts = [count for count in range(2, min(length, _MOST_BLOCKS) + 1) if length % count == 0]
+        heads = [
+            length // head for head in USUAL_HEADS if length % head == 0 and length // head > _MOST_BLOCKS
+        ]
+        for count in (*counts, *heads):
+            cuts = [blocks_along(side, axis, length, count) for side in seen]
+            what = f"{counted(count, 'block')} of {length} channels in any order"
+            yield replace(first, a={**cuts[0], **first.a}, b={**cuts[1], **first.b}, what=what)
+    yield from alternating_plans(seen, first, lengths)
 
 
 def _biases(parameters: Parameters, weight: str, length: int) -> tuple[str, ...]:
@@ -270,7 +293,9 @@ def _balanced(lengths: Mapping[int, int]) -> list[tuple[int, ...]]:
     return [*found, tuple(left)] if left else found
 
 
-def _cut(parameters: Parameters, lengths: Mapping[tuple[Key, int, int], int]) -> dict[str, Cut]:
+def _blocks_of(
+    parameters: Parameters, lengths: Mapping[tuple[Key, int, int], int]
+) -> dict[str, tuple[int, int]]:
     found = {}
     for name, one in parameters.items():
         shape = squeezed(one.shape)
@@ -278,6 +303,14 @@ def _cut(parameters: Parameters, lengths: Mapping[tuple[Key, int, int], int]) ->
             rest = key_of((*shape[:axis], *shape[axis + 1 :]))
             block = lengths.get((rest, shape[axis], len(shape)))
             if block is not None:
-                found[name] = Cut(axis, shape[axis] // block)
+                found[name] = axis, block
                 break
-    return {name: cut for name, cut in found.items() if cut.count > 1}
+    return found
+
+
+def _cut(parameters: Parameters, blocks: Blocks) -> dict[str, Cut]:
+    cuts = {
+        name: Cut(axis, squeezed(parameters[name].shape)[axis] // block)
+        for name, (axis, block) in blocks.items()
+    }
+    return {name: cut for name, cut in cuts.items() if cut.count > 1}

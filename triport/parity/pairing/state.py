@@ -102,10 +102,14 @@ class Matching:
             known: names of the first side whose role is sure.
         """
         sizes = {piece.key for side in self.pieces for piece in side if piece.role is None}
-        sure = (self.plan.lacked[0] | known, self.plan.lacked[1])
+        of_known = {(one.name, one.block) for one in self.pieces[0] if one.name in known}
+        sure = (self.plan.lacked[0] | of_known, self.plan.lacked[1])
         self.pieces = tuple(
-            [replace(one, role=None) if one.key in sizes and one.name not in names else one for one in side]
-            for side, names in zip(self.pieces, sure, strict=True)
+            [
+                replace(one, role=None) if one.key in sizes and (one.name, one.block) not in blocks else one
+                for one in side
+            ]
+            for side, blocks in zip(self.pieces, sure, strict=True)
         )
 
     def _counts(self) -> tuple[Counter[Class], Counter[Class]]:
