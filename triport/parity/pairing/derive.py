@@ -141,7 +141,9 @@ class _Proof:
     notes: tuple[str, ...] = ()
 
 
-def _mapped(matching: Matching, ties: Ties, parts: OneSided, divided: Divided, is_same: bool) -> _Mapped:
+def _mapped(
+    matching: Matching, ties: tuple[Ties, Ties], parts: OneSided, divided: Divided, is_same: bool
+) -> _Mapped:
     """Return the map that the matches make, with what only one side has; `is_same` is said of the outputs."""
     a, b = matching.sides
     join_to_layers(matching)
@@ -150,14 +152,16 @@ def _mapped(matching: Matching, ties: Ties, parts: OneSided, divided: Divided, i
     of_folded = {name for row in folded for name in row.a}
     packed = {name for row in made.rows for name in (*row.a, *row.b)}
     extra, constants = _lacking(matching, of_folded | packed, is_same)
-    rows = parts.rows(tied_rows([row for row in made.rows if not of_folded & {*row.a}], ties))
+    tied = tied_rows([row for row in made.rows if not of_folded & {*row.a}], ties)
+    rows = parts.rows(tied.rows)
     rows = [with_aliases(row, a.parameters, b.parameters) for row in (*rows, *parts.folded(folded), *extra)]
     left = left_of(a.parameters, rows, "a"), left_of(b.parameters, rows, "b")
     kept = [tuple((name, "kept as the network is built") for name in side.kept) for side in (a, b)]
     said = (f"{row.reason}: {(*row.a, *row.b)[0]}" for row in extra)
     names = with_parts(PairNames(tuple(rows), *left, *kept), divided)
     constants |= made.constants
-    return _Mapped(names, constants, ties, parts, divided, (*made.problems, *said))
+    notes = (*made.problems, *said, *tied.notes)
+    return _Mapped(names, constants, tied.equal, parts, divided, notes)
 
 
 def _proof(a: Side, b: Side, matching: Matching, seen: Seen, mapped: _Mapped, progress: Progress) -> _Proof:

@@ -30,13 +30,18 @@ T = TypeVar("T")
 def stacked_views(parameters: Parameters, others: Parameters) -> Views:
     """Return views of stacks as one matrix below the other, where the other side has the matrices apart.
 
-    A stack of experts' weights may have a gate and its value packed besides, along either axis.
+    So with rows that the other side has apart, as vectors. A stack of experts' weights may have a gate and
+    its value packed besides, along either axis.
     """
     counts, other = (Counter(key_of(one.shape) for one in side.values()) for side in (parameters, others))
     found: dict[str, tuple[Step, ...]] = {}
     for name, one in parameters.items():
         shape = squeezed(one.shape)
-        if len(shape) != 3 or other[key_of(shape)] >= counts[key_of(shape)]:
+        if len(shape) not in (2, 3) or other[key_of(shape)] >= counts[key_of(shape)]:
+            continue
+        if len(shape) == 2:
+            if other[shape[1:]] - counts[shape[1:]] >= shape[0]:
+                found[name] = (Reshape(one.shape, (shape[0] * shape[1],)),)
             continue
         for parts, stack, cut in itertools.product(range(1, _MOST_STACKED + 1), (0, 1, 2), (0, 1, 2)):
             (rest,) = {0, 1, 2} - {stack, cut} if stack != cut else (None,)

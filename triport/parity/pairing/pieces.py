@@ -115,7 +115,8 @@ class Plan:
     """Which parameters of either side are cut, and which are seen otherwise; `what` says what that is for.
 
     `lacked` are biases of either side, or blocks of them, that the other lacks. `blocks` are what is cut into
-    blocks of which length, and the tensors of the other side that are one such block.
+    blocks of which length, and the tensors of the other side that are one such block. `is_turned` is whether
+    axes may have changed places in tensors of three axes and more that both sides have in one shape.
     """
 
     a: Mapping[str, Cut]
@@ -125,3 +126,4 @@ class Plan:
     views_b: Views = field(default_factory=dict)
     lacked: tuple[frozenset[Block], frozenset[Block]] = (frozenset(), frozenset())
     blocks: tuple[Blocks, Blocks] = field(default_factory=lambda: ({}, {}))
+    is_turned: bool = False

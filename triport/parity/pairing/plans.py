@@ -12,14 +12,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from triport.converters.naming.steps import Regroup, Reshape
+from triport.converters.naming.steps import Reshape
 from triport.reference_models.errors import counted
 
+from .flattening import biases_of
 from .packings import USUAL_HEADS, alternating_plans, blocks_along, otherwise_packed, stacked_views
 from .pieces import Blocks, Cut, Key, Parameters, Plan, Views, key_of, squeezed, viewed
 from .sides import SideParameter
 
-_MOST_ORDERS = 12
 _MOST_BLOCKS = 12
 # so few parameters that every length may be tried
 SMALL = 300_000
@@ -65,7 +65,7 @@ def _with_biases(parameters: Parameters, blocks: Blocks) -> dict[str, tuple[int,
         shape = squeezed(parameters[name].shape)
         length = shape[axis]
         if len(shape) > 1 and (not axis or length not in shape[:axis]):
-            found |= {bias: (0, block) for bias in _biases(parameters, name, length) if bias not in blocks}
+            found |= {bias: (0, block) for bias in biases_of(parameters, name, length) if bias not in blocks}
     return found
 
 
@@ -114,6 +114,9 @@ def packed_plan(a: Parameters, b: Parameters, parts: int, blocks_of: int | None 
             if len(shape) <= 2 and packed is not None and shape[packed] % parts == 0:
                 width = shape[packed] // parts
                 cuts[name] = Cut(packed, shape[packed] // (blocks_of or width))
+            elif name in found and (width := _block(shape, found[name]) // parts) in widths:
+                # several packed ones in one: the two biases of a recurrent layer
+                cuts[name] = Cut(found[name].axis, shape[found[name].axis] // (blocks_of or width))
             elif blocks_of is not None and name in found:
                 cuts[name] = Cut(found[name].axis, shape[found[name].axis] // blocks_of)
             elif blocks_of is not None and one_sided and len(shape) <= 2 and set(shape) <= widths and shape:
@@ -122,6 +125,10 @@ def packed_plan(a: Parameters, b: Parameters, parts: int, blocks_of: int | None 
 
     what = f"{parts} packed, blocks of {blocks_of or 'their width'}"
     return Plan(cut(a, first.a), cut(b, first.b), what, first.views_a, first.views_b)
+
+
+def _block(shape: Sequence[int], cut: Cut) -> int:
+    return shape[cut.axis] // cut.count
 
 
 def _widths(a: Parameters, b: Parameters, parts: int) -> set[int]:
@@ -146,16 +153,17 @@ def plans_of(a: Parameters, b: Parameters) -> list[Plan]:
             if plan is not None and all((plan.a, plan.b) != (one.a, one.b) for one in found):
                 found.append(plan)
     seen = viewed(a, found[0].views_a), viewed(b, found[0].views_b)
-    return [*found, *otherwise_packed(seen, found[0], _is_small(a, b)), *_both_packed(a, b, found)]
+    return [*found, *otherwise_packed(seen, found[0], is_small(a, b)), *_both_packed(a, b, found)]
 
 
-def _is_small(a: Parameters, b: Parameters) -> bool:
+def is_small(a: Parameters, b: Parameters) -> bool:
+    """Whether there are so few parameters that every length may be tried."""
     return sum(math.prod(one.shape) for side in (a, b) for one in side.values()) <= SMALL
 
 
 def _both_packed(a: Parameters, b: Parameters, plans: Sequence[Plan]) -> list[Plan]:
     """Return plans of what is packed by three and by four: attention beside an LSTM, in small networks."""
-    if not _is_small(a, b):
+    if not is_small(a, b):
         return []
     by_four = next((plan for plan in plans if plan.what.startswith("4 packed")), None)
     return [
@@ -170,44 +178,19 @@ def _both_packed(a: Parameters, b: Parameters, plans: Sequence[Plan]) -> list[Pl
     ]
 
 
-def flattened_plans(a: Parameters, b: Parameters, first: Plan) -> Iterator[Plan]:
-    """Yield plans in which a dense layer of the second side is given what it flattens in another order.
+def turned_plans(a: Parameters, b: Parameters, first: Plan) -> Iterator[Plan]:
+    """Yield the plan in which axes of one length may have changed places, where a tensor has such axes."""
+    if any(can_be_turned(one.shape) for side in (a, b) for one in side.values()):
+        yield replace(first, is_turned=True, what="axes of one length in any order")
 
-    Its inputs are channels x the rest, or the rest x channels; channels are what convolutions return.
+
+def can_be_turned(shape: Sequence[int]) -> bool:
+    """Whether a tensor keeps its shape when axes change places, though both sides may lay it out alike.
+
+    Matrices are looked at in both ways anyhow.
     """
-    channels = sorted({one.shape[0] for one in (*a.values(), *b.values()) if len(one.shape) > 2})
-    channels += sorted({one.shape[1] for one in a.values() if len(one.shape) > 3} - {*channels})
-    seen = viewed(b, first.views_b)
-    classes: dict[Key, list[str]] = defaultdict(list)
-    for name, one in seen.items():
-        # a kernel of 1x1 is given an image, which nothing has flattened
-        if len(one.shape) == len(key_of(one.shape)) == 2 and name not in first.b:
-            classes[key_of(one.shape)].append(name)
-    found = 0
-    for key, names in sorted(classes.items(), key=lambda item: len(item[1])):
-        for length in dict.fromkeys(key):
-            for count in channels:
-                rest, more = divmod(length, count)
-                if more or rest < 2 or count < 2 or found >= _MOST_ORDERS:
-                    continue
-                norms = [name for name, one in seen.items() if _is_norm(one) and one.shape == (length,)]
-                for sizes in ((rest, count), (count, rest)):
-                    views = dict(first.views_b)
-                    for name in norms:
-                        views[name] = (*first.views_b.get(name, ()), Regroup(0, sizes, (1, 0)))
-                    for name in names:
-                        axis = seen[name].shape.index(length)
-                        # a layer whose outputs are laid out as an image: its bias goes with its weight
-                        for other in (name, *_biases(seen, name, length) * (not axis)):
-                            views[other] = (*first.views_b.get(other, ()), Regroup(axis, sizes, (1, 0)))
-                    found += 1
-                    what = f"{length} inputs as {sizes[0]} x {sizes[1]}"
-                    yield Plan(first.a, first.b, what, first.views_a, views)
-
-
-def _is_norm(one: SideParameter) -> bool:
-    """Whether it is a factor, a shift or a statistic of a norm, which is given what was flattened."""
-    return one.role in ("scale", "norm shift", "mean", "variance")
+    sizes = squeezed(shape)
+    return len(sizes) > 2 and len(set(sizes)) < len(sizes)
 
 
 def blocked_plans(a: Parameters, b: Parameters, first: Plan) -> Iterator[Plan]:
@@ -220,14 +203,14 @@ def blocked_plans(a: Parameters, b: Parameters, first: Plan) -> Iterator[Plan]:
     shapes = [squeezed(one.shape) for side in seen for one in side.values()]
     weights = [shape for shape in shapes if len(shape) > 1]
     sizes = [{shape[axis] for shape in weights} for axis in (0, 1)]
-    is_small = sum(math.prod(shape) for shape in shapes) <= SMALL
-    elements = packed_plan(a, b, 3, 1) if is_small else None
+    small = is_small(a, b)
+    elements = packed_plan(a, b, 3, 1) if small else None
     if elements is not None:
         yield elements
     lengths = [
         (axis, length)
         for axis in (1, 0)
-        for length in sorted(sizes[axis] if is_small else sizes[axis] - sizes[1 - axis])
+        for length in sorted(sizes[axis] if small else sizes[axis] - sizes[1 - axis])
     ]
     for axis, length in lengths:
         counts = [count for count in range(2, min(length, _MOST_BLOCKS) + 1) if length % count == 0]
@@ -239,12 +222,6 @@ def blocked_plans(a: Parameters, b: Parameters, first: Plan) -> Iterator[Plan]:
             what = f"{counted(count, 'block')} of {length} channels in any order"
             yield replace(first, a={**cuts[0], **first.a}, b={**cuts[1], **first.b}, what=what)
     yield from alternating_plans(seen, first, lengths)
-
-
-def _biases(parameters: Parameters, weight: str, length: int) -> tuple[str, ...]:
-    """Return the vectors of this length in the layer of a weight."""
-    owner = parameters[weight].owner
-    return tuple(name for name, one in parameters.items() if one.owner == owner and one.shape == (length,))
 
 
 def _lengths(a: Parameters, b: Parameters) -> dict[tuple[Key, int, int], int]:
@@ -260,14 +237,21 @@ def _lengths(a: Parameters, b: Parameters) -> dict[tuple[Key, int, int], int]:
     }
     found: dict[tuple[Key, int, int], int] = {}
     settled: set[Key] = set()
-    # along the longest axis, or the next; then along one that is the longest on one side alone
-    for places in ((0,), (1,), (2,), (3,), (0, 1, 2, 3)):
+    # along the longest axis, or the next; then along one that is the longest on one side alone; then with
+    # what is a single row, and has no such axis
+    for places, with_rows in (
+        *(((place,), False) for place in range(4)),
+        ((0, 1, 2, 3), False),
+        ((0, 1, 2, 3), True),
+    ):
         groups: dict[Key, dict[int, int]] = defaultdict(dict)
         for key, place in itertools.product(more, places):
             if key not in settled and place < len(key):
                 others = (*key[:place], *key[place + 1 :])
                 groups[others][key[place]] = more[key]
         for rest, lengths in groups.items():
+            if with_rows and rest in more and rest not in settled:
+                lengths[1] = more[rest]
             for members in _balanced(lengths):
                 block = math.gcd(*members)
                 settled |= {key_of((*rest, length)) for length in members}

@@ -149,7 +149,8 @@ class Matching:
         for side in self.pieces:
             for piece in side:
                 shapes[piece.key].add(piece.shape)
-        return frozenset(key for key, found in shapes.items() if len(key) > 2 and len(found) == 1)
+        alike = (key for key, found in shapes.items() if len(key) > 2 and len(found) == 1)
+        return frozenset() if self.plan.is_turned else frozenset(alike)
 
     # --- values ---
 
@@ -247,7 +248,7 @@ class Matching:
 
     def look(self, seed: int, everything: bool = False) -> Seen:
         """Run both sides forward and backward; the sketches of what is not matched, or of everything."""
-        seen = Seen(everything, largest=self._largest)
+        seen = Seen(everything, self.plan.is_turned, largest=self._largest)
         outputs: list[list[np.ndarray]] = [[], []]
         for place, side in self._in_order():
             found = seen.a if place == 0 else seen.b
