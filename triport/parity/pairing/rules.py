@@ -70,14 +70,23 @@ def _remember(matching: Matching, a: Sequence[Piece], apart: np.ndarray) -> None
 
 
 def one_twin(matching: Matching, seen: Seen) -> list[Match]:
-    """Return one pair of twins, whose gradients are equal, as a choice; the next round tells the rest."""
+    """Return one pair of twins, whose gradients are equal, as a choice; the next round tells the rest.
+
+    Of those that do equally well it is one that lies beside what is matched, and is the same in training.
+    """
     rounded = 10 * ROUNDED[matching.is_double]
     for a, b in _classes(matching, seen):
         apart, orders = compared(seen, a, b)
         for row, piece in enumerate(a):
             near = np.flatnonzero(apart[row] <= rounded)
             if len(near) > 1:
-                column = min(map(int, near), key=lambda one: _is_elsewhere(matching, piece, b[one]))
+                column = min(
+                    map(int, near),
+                    key=lambda one: (
+                        _is_elsewhere(matching, piece, b[one]),
+                        not matching.trains_alike(piece, b[one]),
+                    ),
+                )
                 match = Match(piece, b[column], orders[row][column], "any of its twins")
                 others = tuple(b[place] for place in near if place != column)
                 matching.choices.append(Choice(tuple(matching.matches.values()), match, others))

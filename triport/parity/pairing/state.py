@@ -11,6 +11,7 @@ import numpy as np
 from .comparing import Class, Seen, apart, class_of, projected, sketching
 from .pieces import Key, Piece, Plan, key_of, pieces_of, viewed
 from .sides import Side
+from .trained import momenta_of
 from .values import GAIN, NEUTRAL, common_value, own_value
 
 Progress = Callable[[str], None]
@@ -64,6 +65,7 @@ class Matching:
         # pieces of the first side with equal gradients, while they had one value
         self.alike: set[tuple[Piece, Piece]] = set()
         self.neutral = self._unbalanced()
+        self._momenta: tuple[dict[str, float | None], dict[str, float | None]] | None = None
         self._order: tuple[dict[str, int], dict[str, int]] | None = None
         self._alike = self._laid_out_alike()
         # the values of what is cut, which are set as a whole
@@ -290,6 +292,14 @@ class Matching:
         del self.matches[match.a], self.taken[match.b]
         for place, piece in ((0, match.a), (1, match.b)):
             self.give(place, piece, self._common(piece, place))
+
+    def trains_alike(self, a: Piece, b: Piece) -> bool:
+        """Whether the layers of two pieces keep statistics with one momentum, or keep none."""
+        if self._momenta is None:
+            self._momenta = momenta_of(self.sides[0]), momenta_of(self.sides[1])
+        owners = (side.parameters[one.name].owner for side, one in zip(self.sides, (a, b), strict=True))
+        first, second = (momenta.get(owner) for momenta, owner in zip(self._momenta, owners, strict=True))
+        return first == second
 
     def places(self) -> tuple[dict[str, int], dict[str, int]]:
         """Return, by name, where a parameter's module stands in the order of calls."""
