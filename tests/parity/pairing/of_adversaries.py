@@ -437,6 +437,8 @@ CASES = [
         IMAGE,
         moved(one="a", two="b"),
         "another graph",
+        parting=("one", "a"),
+        why="between the input and one",
     ),
     Case("a layer that is frozen", frozen(("a", "b")), frozen(("b", "a")), ROW, moved(a="b", b="a")),
     Case(

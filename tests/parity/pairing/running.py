@@ -26,9 +26,16 @@ def feed_of(network: Network, seed: int = 0) -> list[np.ndarray]:
 
 
 def seeded(side: Side, seed: int = 0) -> dict[str, np.ndarray]:
-    """Return values for all that a side has, under each of its names."""
+    """Return values for all that a side has, under each of its names, or those of its file."""
     values = seeded_parameters(side.net, seed)
-    return {name: array.astype(np.float64) for name, array in values.items()}
+    known = side.graph_file.initializers if side.graph_file else {}
+    found = {}
+    for name, array in values.items():
+        kept = [array.astype(np.float64)]
+        for step in reversed(known[name].steps if name in known else ()):
+            kept = step.backward(kept)
+        found[known[name].name if name in known else name] = kept[0]
+    return found
 
 
 def own_names(side: Side) -> dict[str, str]:
