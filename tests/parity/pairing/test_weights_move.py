@@ -7,11 +7,11 @@ import torch
 import triport
 from triport.parity.subjects.random_weights import seeded_parameters
 
-from . import of_adversaries, of_packings, of_stored
+from . import of_adversaries, of_language, of_packings, of_stored
 
 CASES = [
     case
-    for cases in (of_packings.CASES, of_stored.CASES, of_adversaries.CASES)
+    for cases in (of_packings.CASES, of_stored.CASES, of_adversaries.CASES, of_language.CASES)
     for case in cases
     if case.verdict == "equal" and not case.mindspore and isinstance(case.a(), torch.nn.Module)
 ]

@@ -17,9 +17,10 @@ from triport.converters.naming.steps import Regroup, Reshape, Transpose
 from triport.reference_models.errors import counted
 
 from .pieces import Cut, Parameters, Plan, Views, key_of, squeezed
+from .sides import SideParameter
 
 USUAL_HEADS = (128, 64, 32, 16, 8, 4, 2)
-_MOST_PLANS, _MOST_OF_LARGE = 80, 16
+_MOST_PLANS, _MOST_OF_LARGE = 80, 32
 _MOST_PARTS = 4  # of a layer, whose rows alternate
 _MOST_STACKED = 3  # matrices of one expert, packed in one tensor
 
@@ -74,16 +75,73 @@ def otherwise_packed(sides: Sides, plan: Plan, is_small: bool) -> Iterator[Plan]
         plan: with the cuts that the shapes ask for.
         is_small: whether every length may be tried.
     """
+    most = _MOST_PLANS if is_small else _MOST_OF_LARGE
+    yield from itertools.islice(_combined(plan, _choices(sides, plan, is_small), 1), most)
+
+
+def differently_packed(
+    sides: Sides, plan: Plan, lengths: Sequence[tuple[int, int]], is_small: bool
+) -> Iterator[Plan]:
+    """Yield plans in which tensors of two lengths or more lie otherwise, whether the plan cuts them or not.
+
+    Args:
+        sides: the parameters, as the plan's views show them.
+        plan: with the cuts that the shapes ask for.
+        lengths: each an axis of matrices, and how long it is.
+        is_small: whether every length may be tried.
+    """
+    choices = _choices(sides, plan, is_small)
+    settled = {
+        one.shape[0]
+        for side, blocks in zip(sides, plan.blocks, strict=True)
+        for name, one in side.items()
+        if one.shape and (name in blocks or _is_of_words(one))
+    }
+    for length in [length for axis, length in lengths if not axis and length not in settled]:
+        alternating = itertools.islice(alternating_plans(sides, plan, [(0, length)]), 2)
+        heads = [length // head for head in USUAL_HEADS if length % head == 0 and length > head]
+        blocked = (blocked_plan(sides, plan, 0, length, count) for count in heads)
+        choices.append([plan, *alternating, *blocked])
+    most = _MOST_PLANS if is_small else _MOST_OF_LARGE
+    yield from itertools.islice(_combined(plan, choices, 2), most)
+
+
+def _is_of_words(one: SideParameter) -> bool:
+    return one.leaf is not None and one.leaf.seeding == "embedding"
+
+
+def _choices(sides: Sides, plan: Plan, is_small: bool) -> list[list[Plan]]:
+    """Return, for each length of a block, the plan and what may be instead, the likeliest first."""
     lengths = {block for blocks in plan.blocks for _, block in blocks.values()}
-    choices: list[list[tuple[Plan, int]]] = []
-    for length in sorted(lengths):
-        options = [(plan, 0)]
-        options += [(dealt, 1) for dealt in _dealt(sides, plan, length)]
-        options += [(_finer(sides, plan, length, head), 1) for head in _heads(length, is_small)]
-        choices.append(options)
-    made = sorted(itertools.islice(itertools.product(*choices), 4096), key=lambda one: sum(x for _, x in one))
-    for chosen in itertools.islice(made[1:], _MOST_PLANS if is_small else _MOST_OF_LARGE):
-        yield _together(plan, [one for one, changes in chosen if changes])
+    return [
+        [
+            plan,
+            *_dealt(sides, plan, length),
+            *(_finer(sides, plan, length, head) for head in _heads(length, is_small)),
+        ]
+        for length in sorted(lengths)
+    ]
+
+
+def _combined(plan: Plan, choices: Sequence[Sequence[Plan]], least: int) -> Iterator[Plan]:
+    """Yield plans in which at least so many choices are not the plan's own, the likeliest first."""
+    sizes = [len(options) for options in choices]
+    for total in range(least, sum(sizes) - len(sizes) + 1):
+        for places in _places(sizes, total):
+            changed = [options[at] for options, at in zip(choices, places, strict=True) if at]
+            if len(changed) >= least:
+                yield _together(plan, changed)
+
+
+def _places(sizes: Sequence[int], total: int) -> Iterator[tuple[int, ...]]:
+    """Yield places in lists of these sizes that add up to a total."""
+    if not sizes:
+        if not total:
+            yield ()
+        return
+    for first in range(min(sizes[0] - 1, total) + 1):
+        for rest in _places(sizes[1:], total - first):
+            yield (first, *rest)
 
 
 def _heads(length: int, is_small: bool) -> list[int]:
@@ -113,13 +171,18 @@ def _dealt(sides: Sides, plan: Plan, length: int) -> Iterator[Plan]:
             count = squeezed(parameters[name].shape)[axis] // block
             if block == length and count > 1:
                 classes[place, count].append(name)
+    if len({place for place, _ in classes}) > 1:
+        return
     for (place, count), names in classes.items():
         axes = {name: plan.blocks[place][name][0] for name in names}
         # what is a stack of packed tensors holds each part once for each of them
         for parts in [one for one in range(2, _MOST_PARTS + 1) if count % one == 0]:
             whole = parts * length
             views = {
-                name: Regroup(axis, (count // parts, length, parts), (0, 2, 1)) for name, axis in axes.items()
+                name: Regroup(axis, (length, parts), (1, 0))
+                if count == parts
+                else Regroup(axis, (count // parts, length, parts), (0, 2, 1))
+                for name, axis in axes.items()
             }
             yield _with_views(sides, plan, place, views, f"rows of {whole} that alternate")
 
@@ -180,6 +243,13 @@ def alternating_plans(sides: Sides, first: Plan, lengths: Sequence[tuple[int, in
         plan = replace(first, a={**cuts[0], **first.a}, b={**cuts[1], **first.b})
         what = f"rows of {counted(parts, 'part')} of {length} that alternate"
         yield _with_views(sides, plan, place, views, what)
+
+
+def blocked_plan(sides: Sides, first: Plan, axis: int, length: int, count: int) -> Plan:
+    """Return the plan in which so many blocks of channels may be in any order."""
+    cuts = [blocks_along(side, axis, length, count) for side in sides]
+    what = f"{counted(count, 'block')} of {length} channels in any order"
+    return replace(first, a={**cuts[0], **first.a}, b={**cuts[1], **first.b}, what=what)
 
 
 def blocks_along(parameters: Parameters, axis: int, length: int, count: int) -> dict[str, Cut]:

@@ -13,10 +13,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from triport.converters.naming.steps import Reshape
-from triport.reference_models.errors import counted
 
 from .flattening import biases_of
-from .packings import USUAL_HEADS, alternating_plans, blocks_along, otherwise_packed, stacked_views
+from .packings import (
+    USUAL_HEADS,
+    alternating_plans,
+    blocked_plan,
+    differently_packed,
+    otherwise_packed,
+    stacked_views,
+)
 from .pieces import Blocks, Cut, Key, Parameters, Plan, Views, key_of, squeezed, viewed
 from .sides import SideParameter
 
@@ -200,28 +206,37 @@ def blocked_plans(a: Parameters, b: Parameters, first: Plan) -> Iterator[Plan]:
     halves. Where there is much to run, only channels are cut that no layer returns together, or none takes.
     """
     seen = viewed(a, first.views_a), viewed(b, first.views_b)
-    shapes = [squeezed(one.shape) for side in seen for one in side.values()]
-    weights = [shape for shape in shapes if len(shape) > 1]
-    sizes = [{shape[axis] for shape in weights} for axis in (0, 1)]
-    small = is_small(a, b)
-    elements = packed_plan(a, b, 3, 1) if small else None
+    elements = packed_plan(a, b, 3, 1) if is_small(a, b) else None
     if elements is not None:
         yield elements
-    lengths = [
-        (axis, length)
-        for axis in (1, 0)
-        for length in sorted(sizes[axis] if small else sizes[axis] - sizes[1 - axis])
-    ]
+    lengths = _channels(seen)
     for axis, length in lengths:
         counts = [count for count in range(2, min(length, _MOST_BLOCKS) + 1) if length % count == 0]
         heads = [
             length // head for head in USUAL_HEADS if length % head == 0 and length // head > _MOST_BLOCKS
         ]
         for count in (*counts, *heads):
-            cuts = [blocks_along(side, axis, length, count) for side in seen]
-            what = f"{counted(count, 'block')} of {length} channels in any order"
-            yield replace(first, a={**cuts[0], **first.a}, b={**cuts[1], **first.b}, what=what)
+            yield blocked_plan(seen, first, axis, length, count)
     yield from alternating_plans(seen, first, lengths)
+    yield from mixed_plans(a, b, first)
+
+
+def mixed_plans(a: Parameters, b: Parameters, first: Plan) -> Iterator[Plan]:
+    """Yield plans in which tensors of two lengths or more lie otherwise: of attention, and of gates."""
+    seen = viewed(a, first.views_a), viewed(b, first.views_b)
+    yield from differently_packed(seen, first, _channels(seen), is_small(a, b))
+
+
+def _channels(sides: tuple[Parameters, Parameters]) -> list[tuple[int, int]]:
+    """Return axes of matrices, each with a length that it has; where there is much, on no other axis."""
+    shapes = [squeezed(one.shape) for side in sides for one in side.values()]
+    sizes = [{shape[axis] for shape in shapes if len(shape) > 1} for axis in (0, 1)]
+    small = is_small(*sides)
+    return [
+        (axis, length)
+        for axis in (1, 0)
+        for length in sorted(sizes[axis] if small else sizes[axis] - sizes[1 - axis])
+    ]
 
 
 def _lengths(a: Parameters, b: Parameters) -> dict[tuple[Key, int, int], int]:

@@ -10,7 +10,7 @@ from .flattening import flattened_plans
 from .lacked import plans_without_biases
 from .matching import match_all
 from .pieces import Plan, key_of
-from .plans import blocked_plans, can_be_turned, is_small, plans_of, turned_plans
+from .plans import blocked_plans, can_be_turned, is_small, mixed_plans, plans_of, turned_plans
 from .proof import even, feed_of
 from .sides import Side
 from .state import Matching
@@ -108,8 +108,9 @@ def _otherwise(
     if settled is None and plan is plain:
         # these hide what differs: only what they settle is taken
         settled, _ = _tried(first, 0.0, turned_plans(a, b, plain))
-        if settled is None and not are_same and apart > _OTHER_ORDER:
-            settled, _ = _tried(first, 0.0, blocked_plans(a, b, plain))
+    if settled is None and not are_same and apart > _OTHER_ORDER:
+        plans = blocked_plans if plan is plain else mixed_plans
+        settled, _ = _tried(first, 0.0, plans(a, b, plain))
     if settled is not None:
         return settled
     if plan is plain:
