@@ -28,6 +28,7 @@ from .pieces import Piece, pieces_named
 from .proof import TRIALS, Draw, feed_of, is_random, trial_of
 from .result import PairResult, Trial
 from .rows import left_of, rows_of, with_aliases, without_counterpart
+from .siblings import exchanged_together
 from .sides import Side
 from .sides.reading import side_of
 from .starting import matched
@@ -174,8 +175,9 @@ def _proof(a: Side, b: Side, matching: Matching, seen: Seen, mapped: _Mapped, pr
     if all(trial.passed for trial in trials):
         mapped.parts.hide()
         symmetric = exchangeable(matching, progress)
+        together = exchanged_together(matching.sides[0], matching.feed)
         mapped.parts.show()
-        notes = unseen(a, b, mapped.names, trials)
+        notes = (*unseen(a, b, mapped.names, trials), *together)
         return _Proof(trials, groups_of(symmetric, mapped.divided), unproven, notes=notes)
     progress("finding the first module that parts")
     # both sides have the values of the last trial, which is the one that did not pass
