@@ -17,6 +17,7 @@ from .sides import SideParameter
 
 _MOST_ORDERS, _MOST_OF_THREE = 12, 24
 _MOST_SIZES = 4  # heights and widths of one length
+_MOST_OFF = 0.3  # how far from the proportion of the input's, where there is much to run
 
 Order = tuple[tuple[int, ...], tuple[int, ...]]
 
@@ -94,8 +95,9 @@ def _of_three(
         if more or count < 2:
             continue
         sizes = [(count, high, rest // high) for high in range(2, rest // 2 + 1) if rest % high == 0]
-        sizes.sort(key=lambda one: min((abs(one[1] / one[2] - ratio) for ratio in ratios), default=0.0))
-        likely = sizes[: _MOST_SIZES if is_small else 1]
+        off = {one: min((abs(one[1] / one[2] / ratio - 1) for ratio in ratios), default=0.0) for one in sizes}
+        sizes.sort(key=off.__getitem__)
+        likely = sizes[:_MOST_SIZES] if is_small else [one for one in sizes[:1] if off[one] < _MOST_OFF]
         for before, after in itertools.islice(_changes(), None if is_small else 4):
             for one in likely:
                 yield tuple(one[axis] for axis in before), tuple(before.index(axis) for axis in after)

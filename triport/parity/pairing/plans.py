@@ -26,7 +26,7 @@ from .packings import (
 from .pieces import Blocks, Cut, Key, Parameters, Plan, Views, key_of, squeezed, viewed
 from .sides import SideParameter
 
-_MOST_BLOCKS = 12
+_MOST_BLOCKS, _MOST_HEADS = 12, 200
 # so few parameters that every length may be tried
 SMALL = 300_000
 
@@ -213,7 +213,9 @@ def blocked_plans(a: Parameters, b: Parameters, first: Plan) -> Iterator[Plan]:
     for axis, length in lengths:
         counts = [count for count in range(2, min(length, _MOST_BLOCKS) + 1) if length % count == 0]
         heads = [
-            length // head for head in USUAL_HEADS if length % head == 0 and length // head > _MOST_BLOCKS
+            length // head
+            for head in USUAL_HEADS
+            if length % head == 0 and _MOST_BLOCKS < length // head <= _MOST_HEADS
         ]
         for count in (*counts, *heads):
             yield blocked_plan(seen, first, axis, length, count)
