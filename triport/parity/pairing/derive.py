@@ -19,6 +19,7 @@ from .comparing import SAME_OUTPUTS, Seen, class_of
 from .constants import keep_constants
 from .divided_weights import Divided, all_names, groups_of, merged, with_parts
 from .exchange import exchangeable
+from .filled import lacked_parts
 from .folded_norms import folded_rows, join_to_layers
 from .one_sided import OneSided
 from .other_way import merged_in_the_first
@@ -158,7 +159,7 @@ def _mapped(
     rows = [with_aliases(row, a.parameters, b.parameters) for row in (*rows, *parts.folded(folded), *extra)]
     left = left_of(a.parameters, rows, "a"), left_of(b.parameters, rows, "b")
     kept = [tuple((name, "kept as the network is built") for name in side.kept) for side in (a, b)]
-    said = (f"{row.reason}: {(*row.a, *row.b)[0]}" for row in extra)
+    said = [*lacked_parts(made.rows), *(f"{row.reason}: {(*row.a, *row.b)[0]}" for row in extra)]
     names = with_parts(PairNames(tuple(rows), *left, *kept), divided)
     constants |= made.constants
     notes = (*made.problems, *said, *tied.notes)

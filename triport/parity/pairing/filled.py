@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from triport.converters.naming.constant_steps import Insert, Remove
@@ -70,6 +70,16 @@ def with_lacked(group: Sequence[Match], matching: Matching) -> Filled | None:
             if count_of(matches, name, side) != sum(getattr(match, side).name == name for match in matches):
                 return None
     return Filled(matches, (parameters[0], parameters[1]), lacked, constants)
+
+
+def lacked_parts(rows: Iterable[Row]) -> list[str]:
+    """Return a sentence for each row in which only a part of a tensor has no counterpart."""
+    return [
+        f"the other side lacks a part of it: {step.kind}: {(row.b if isinstance(step, Insert) else row.a)[0]}"
+        for row in rows
+        for step in row.steps
+        if isinstance(step, Insert | Remove)
+    ]
 
 
 def count_of(group: Sequence[Match], name: str, side: str) -> int:
