@@ -25,7 +25,8 @@ class Case:
     part ("" stands for code behind the last module), `why` a word that the reason has. `symmetric` are the
     parameters of a that take part in an exchange which changes nothing. `unproven` are those of a that no
     output depends on, `partly` those of which some part is so: the key's bias in what is packed. `left_a`
-    and `left_b` are what has no counterpart. `training` is what is said of training, `mindspore` says that a
+    and `left_b` are what has no counterpart. `given` makes of any values of a such as the map is of: with
+    zeros where the other side has nothing. `training` is what is said of training, `mindspore` says that a
     side is MindSpore's.
     """
 
@@ -42,6 +43,7 @@ class Case:
     partly: frozenset[str] = frozenset()
     left_a: frozenset[str] = frozenset()
     left_b: frozenset[str] = frozenset()
+    given: Truth = dict
     training: str = ""
     mindspore: bool = False
     slow: bool = False

@@ -26,9 +26,16 @@ def feed_of(network: Network, seed: int = 0) -> list[np.ndarray]:
 
 
 def seeded(side: Side, seed: int = 0) -> dict[str, np.ndarray]:
-    """Return values for all that a side has, under each of its names."""
+    """Return values for all that a side has, under each of its names, or those of its file."""
     values = seeded_parameters(side.net, seed)
-    return {name: array.astype(np.float64) for name, array in values.items()}
+    known = side.graph_file.initializers if side.graph_file else {}
+    found = {}
+    for name, array in values.items():
+        kept = [array.astype(np.float64)]
+        for step in reversed(known[name].steps if name in known else ()):
+            kept = step.backward(kept)
+        found[known[name].name if name in known else name] = kept[0]
+    return found
 
 
 def own_names(side: Side) -> dict[str, str]:
@@ -66,7 +73,7 @@ def _difference(a: np.ndarray, b: np.ndarray) -> float:
 def distance(case: Case, truth: Truth | None = None, seed: int = 0) -> float:
     """Return how far the outputs are apart with the weights that a map moves: the case's, or another."""
     a, b = sides(case)
-    values = seeded(a, seed)
+    values = case.given(seeded(a, seed))
     give(a, values)
     give(b, (truth or case.truth)(values))
     feed = feed_of(a.network, seed)

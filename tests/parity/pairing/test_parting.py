@@ -12,9 +12,12 @@ from triport.parity.pairing.parting import substituted
 from .all_cases import CASES
 from .running import feed_of, give, seeded, sides
 
-PARTING = [case for case in CASES if case.verdict == "another graph"]
+ANOTHER = [case for case in CASES if case.verdict == "another graph"]
+# of a file the names are those of its tensors, not of the modules that it becomes
+PARTING = [case for case in ANOTHER if not isinstance(case.a(), str)]
 EQUAL = [case for case in CASES if case.verdict == "equal"]
-IN_MODULES = [case for case in PARTING if case.why and "between" not in case.why and "after" not in case.why]
+IN_MODULES = [case for case in ANOTHER if case.why and "between" not in case.why and "after" not in case.why]
+OF_MODULES = [case for case in IN_MODULES if case in PARTING]
 
 
 def rows_of(a, truth):
@@ -36,7 +39,7 @@ def parted(case):
     return substituted(a, b, rows_of(a, case.truth), feed_of(a.network))
 
 
-@pytest.mark.parametrize("case", IN_MODULES, ids=str)
+@pytest.mark.parametrize("case", OF_MODULES, ids=str)
 def test_a_module_that_parts_is_named_and_the_rest_is_equal(case):
     found = parted(case)
     assert (found.first.a, found.first.b) == case.parting

@@ -6,7 +6,7 @@ import pytest
 from triport.parity.pairing.steered import steered_sides
 
 from .running import difference, feed_of, give, seeded, sides
-from .test_parting import IN_MODULES, rows_of
+from .test_parting import OF_MODULES, rows_of
 
 
 def gradients(side, feed):
@@ -30,7 +30,7 @@ def both(case):
     return a, b, [(row.a[0], row.b[0]) for row in rows_of(a, case.truth).rows]
 
 
-@pytest.mark.parametrize("case", IN_MODULES, ids=str)
+@pytest.mark.parametrize("case", OF_MODULES, ids=str)
 def test_all_but_what_parts_has_equal_gradients(case):
     a, b, rows = both(case)
     feed = feed_of(a.network)
@@ -47,7 +47,7 @@ def test_all_but_what_parts_has_equal_gradients(case):
         assert np.abs(first[x] - second[y].reshape(first[x].shape)).max() <= noise * largest, (x, y)
 
 
-@pytest.mark.parametrize("case", IN_MODULES, ids=str)
+@pytest.mark.parametrize("case", OF_MODULES, ids=str)
 def test_without_steering_they_have_not(case):
     a, b, _ = both(case)
     feed = feed_of(a.network)
@@ -55,7 +55,7 @@ def test_without_steering_they_have_not(case):
 
 
 def test_sides_are_themselves_again_after_a_run():
-    a, b, _ = both(IN_MODULES[0])
+    a, b, _ = both(OF_MODULES[0])
     feed = feed_of(a.network)
     before = [side.outputs(feed) for side in (a, b)]
     for side in sorted(steered_sides(a, b, feed).sides, key=lambda side: side.follows):

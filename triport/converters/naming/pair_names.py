@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,14 @@ from .step import Shape, Step
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+# values that the steps of a row may make on the way, of those that it has at either end
+_MOST_TIMES, _MOST_MORE = 4, 1 << 20
+
+
+def _values_of(shapes: Iterable[Shape]) -> int:
+    return sum(math.prod(shape) for shape in shapes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +51,19 @@ class Row:
         """Return the shapes of the second network's tensors, of those of the first's.
 
         Raises:
-            StepError: the steps do not fit them.
+            StepError: the steps do not fit them, or make far more values on the way than the row has.
         """
         found = list(shapes)
+        sizes = [_values_of(found)]
         for step in self.steps:
             found = step.shapes(found)
+            sizes.append(_values_of(found))
+        if max(sizes) > _MOST_TIMES * max(sizes[0], sizes[-1]) + _MOST_MORE:
+            step = self.steps[sizes.index(max(sizes)) - 1]
+            raise step.refuse(
+                f"makes {max(sizes):,} values, and its row is of {max(sizes[0], sizes[-1]):,}: no network's "
+                f"weights need that"
+            )
         return found
 
     def forward(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -18,7 +18,7 @@ from .pair_names import PairNames, Row
 from .patterns import PatternError, Placeholders, Values, filled, placeholders_of, read_values
 from .record import SCHEMA, NamesFile, Proof, Side
 from .step import Step, StepError
-from .toml_table import NamesFileError, Table
+from .toml_table import NamesFileError, Table, check_keys_are_short
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -60,6 +60,7 @@ def parsed_names(text: str) -> NamesFile:
     Raises:
         NamesFileError: it is no NAMES.toml.
     """
+    check_keys_are_short(text)
     try:
         content = tomllib.loads(text)
     except (ValueError, RecursionError) as error:

@@ -84,8 +84,14 @@ class NamesFile:
     @property
     def is_proven(self) -> bool:
         """Whether the file says that these very rows were proven."""
-        shown = self.proof.proven and self.proof.trials > 0
+        shown = self.proof.proven and self.proof.trials > 0 and not self._contradicts
         return shown and self.names.complete and not self.is_changed
+
+    @property
+    def _contradicts(self) -> bool:
+        """Whether outputs are called equal that were further apart than was allowed, or no number."""
+        needed, allowed = self.proof.needed_tolerance, self.proof.tolerance
+        return self.proof.equal and needed is not None and allowed is not None and not needed <= allowed
 
     @property
     def standing(self) -> str:
@@ -96,6 +102,8 @@ class NamesFile:
             return f"NOT PROVEN and not complete: {left} parameters of the two networks are in no row"
         if self.is_changed:
             return "NOT PROVEN: its rows are not those that were proven; somebody changed the file"
+        if self._contradicts:
+            return f"NOT PROVEN: it says that outputs are equal, and its figures do not{self._figures()}"
         if not self.is_proven:
             return "NOT PROVEN: nothing has shown that these rows are right" + self._figures()
         silent = len(proof.unproven)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from .step import (
+    MAX_RANK,
     Shape,
     Step,
     StepError,
@@ -153,6 +154,7 @@ class Unsqueeze(_EachAlone):
     def _shape(self, shape: Shape) -> Shape:
         if self.axes[-1] >= len(shape) + len(self.axes):
             raise self.refuse(f"leaves a gap in a tensor {shape}")
+        _check_rank(self, len(shape) + len(self.axes))
         rest = iter(shape)
         return tuple(1 if axis in self.axes else next(rest) for axis in range(len(shape) + len(self.axes)))
 
@@ -278,6 +280,7 @@ class Reorder(_EachAlone):
     def _shape(self, shape: Shape) -> Shape:
         if len(shape) <= self.axis or shape[self.axis] % len(self.order):
             raise self.refuse(f"is of {len(self.order)} blocks along axis {self.axis} of a tensor {shape}")
+        _check_rank(self, len(shape) + 1)
         return tuple(shape)
 
     def _moved(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -333,6 +336,7 @@ class Regroup(_EachAlone):
             shape[self.axis] % known if -1 in self.sizes else shape[self.axis] != known
         ):
             raise self.refuse(f"does not fit axis {self.axis} of a tensor {shape}")
+        _check_rank(self, len(shape) - 1 + len(self.sizes))
         return tuple(shape)
 
     def _moved(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -359,6 +363,12 @@ def reshaped(before: Shape, after: Shape) -> Step:
 
 def _spaced(values: Sequence[int]) -> str:
     return " ".join(map(str, values))
+
+
+def _check_rank(step: Step, rank: int) -> None:
+    """Raise StepError where a step needs more axes than an array can have."""
+    if rank > MAX_RANK:
+        raise step.refuse(f"makes {rank} axes, and a tensor has at most {MAX_RANK}")
 
 
 def _check_rising(axes: Sequence[int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,8 +20,33 @@ _KINDS = {
 }
 
 
+# of a key outside of quotes, such as [kept.a]; what reads TOML takes the square of that in time and memory
+_MOST_PARTS = 16
+_TOKEN = re.compile(r"""\\.|["'.=,\[\]{}\n]""")
+
+
 class NamesFileError(TriportError):
     """A NAMES.toml is damaged, or holds what no such file has."""
+
+
+def check_keys_are_short(text: str) -> None:
+    """Raise NamesFileError where a key has more parts, with dots between, than any that is known."""
+    parts, quote = 0, ""
+    for token in _TOKEN.finditer(text):
+        one = token[0]
+        if quote:
+            # a backslash means nothing in single quotes
+            if one in (quote, "\n") or (quote == "'" and one == "\\'"):
+                quote = ""
+        elif one in ("'", '"'):
+            quote = one
+        elif one != ".":
+            parts = 0
+        elif (parts := parts + 1) >= _MOST_PARTS:
+            line = text.count("\n", 0, token.start()) + 1
+            raise NamesFileError(
+                f"line {line}: has a key of more than {_MOST_PARTS} parts, which no such file has"
+            )
 
 
 class Table:

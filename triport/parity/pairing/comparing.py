@@ -24,10 +24,12 @@ SAME_OUTPUTS = {True: 1e-9, False: 5e-4}
 class Seen:
     """What a run of both sides told: the sketches of pieces, and how far the outputs are apart.
 
-    `of_everything` is whether it tells of every piece, or of those alone that were not matched.
+    `of_everything` is whether it tells of every piece, or of those alone that were not matched, `is_turned`
+    whether the axes of any may be in another order.
     """
 
     of_everything: bool = False
+    is_turned: bool = False
     a: dict[Piece, np.ndarray] = field(default_factory=dict)
     b: dict[Piece, np.ndarray] = field(default_factory=dict)
     apart: float = np.inf
@@ -64,7 +66,7 @@ def compared(
     rows, columns = (_by_shape(side) for side in (a, b))
     for shape_a, places_a in rows.items():
         for shape_b, places_b in columns.items():
-            for order in transpositions(shape_a, shape_b):
+            for order in transpositions(shape_a, shape_b, seen.is_turned):
                 apart = distances(
                     [np.transpose(seen.a[a[place]], order) for place in places_a],
                     [seen.b[b[place]] for place in places_b],

@@ -19,15 +19,17 @@ from .comparing import SAME_OUTPUTS, Seen, class_of
 from .constants import keep_constants
 from .divided_weights import Divided, all_names, groups_of, merged, with_parts
 from .exchange import exchangeable
+from .filled import lacked_parts
 from .folded_norms import folded_rows, join_to_layers
 from .one_sided import OneSided
 from .other_way import merged_in_the_first
 from .own_names import in_own_names
 from .parting import Substituted, parted
-from .pieces import pieces_named
+from .pieces import Piece, pieces_named
 from .proof import TRIALS, Draw, feed_of, is_random, trial_of
 from .result import PairResult, Trial
 from .rows import left_of, rows_of, with_aliases, without_counterpart
+from .siblings import exchanged_together
 from .sides import Side
 from .sides.reading import side_of
 from .starting import matched
@@ -119,7 +121,7 @@ class _Mapped:
     """A map; `constants` are the values that some of the first side must have for it, by name."""
 
     names: PairNames
-    constants: dict[str, float]
+    constants: dict[Piece, float]
     ties: Ties
     parts: OneSided
     divided: Divided
@@ -141,21 +143,27 @@ class _Proof:
     notes: tuple[str, ...] = ()
 
 
-def _mapped(matching: Matching, ties: Ties, parts: OneSided, divided: Divided, is_same: bool) -> _Mapped:
+def _mapped(
+    matching: Matching, ties: tuple[Ties, Ties], parts: OneSided, divided: Divided, is_same: bool
+) -> _Mapped:
     """Return the map that the matches make, with what only one side has; `is_same` is said of the outputs."""
     a, b = matching.sides
     join_to_layers(matching)
-    rows, problems = rows_of(matching)
+    made = rows_of(matching)
     folded = folded_rows(matching)
     of_folded = {name for row in folded for name in row.a}
-    extra, constants = _lacking(matching, of_folded, is_same)
-    rows = parts.rows(tied_rows([row for row in rows if not of_folded & {*row.a}], ties))
+    packed = {name for row in made.rows for name in (*row.a, *row.b)}
+    extra, constants = _lacking(matching, of_folded | packed, is_same)
+    tied = tied_rows([row for row in made.rows if not of_folded & {*row.a}], ties)
+    rows = parts.rows(tied.rows)
     rows = [with_aliases(row, a.parameters, b.parameters) for row in (*rows, *parts.folded(folded), *extra)]
     left = left_of(a.parameters, rows, "a"), left_of(b.parameters, rows, "b")
     kept = [tuple((name, "kept as the network is built") for name in side.kept) for side in (a, b)]
-    said = (f"{row.reason}: {(*row.a, *row.b)[0]}" for row in extra)
+    said = [*lacked_parts(made.rows), *(f"{row.reason}: {(*row.a, *row.b)[0]}" for row in extra)]
     names = with_parts(PairNames(tuple(rows), *left, *kept), divided)
-    return _Mapped(names, constants, ties, parts, divided, (*problems, *said))
+    constants |= made.constants
+    notes = (*made.problems, *said, *tied.notes)
+    return _Mapped(names, constants, tied.equal, parts, divided, notes)
 
 
 def _proof(a: Side, b: Side, matching: Matching, seen: Seen, mapped: _Mapped, progress: Progress) -> _Proof:
@@ -168,8 +176,9 @@ def _proof(a: Side, b: Side, matching: Matching, seen: Seen, mapped: _Mapped, pr
     if all(trial.passed for trial in trials):
         mapped.parts.hide()
         symmetric = exchangeable(matching, progress)
+        together = exchanged_together(matching.sides[0], matching.feed)
         mapped.parts.show()
-        notes = unseen(a, b, mapped.names, trials)
+        notes = (*unseen(a, b, mapped.names, trials), *together)
         return _Proof(trials, groups_of(symmetric, mapped.divided), unproven, notes=notes)
     progress("finding the first module that parts")
     # both sides have the values of the last trial, which is the one that did not pass
@@ -191,13 +200,13 @@ def _check(a: Side, b: Side) -> None:
         )
 
 
-def _lacking(matching: Matching, settled: set[str], is_same: bool) -> tuple[list[Row], dict[str, float]]:
+def _lacking(matching: Matching, settled: set[str], is_same: bool) -> tuple[list[Row], dict[Piece, float]]:
     """Return rows of biases and of factors that only one side has: zeros and ones, if all else is matched.
 
     A norm without either is a layer more, unless the outputs are equal.
     """
     rows = []
-    constants = {}
+    constants: dict[Piece, float] = {}
     for place, side in enumerate(matching.sides):
         known = (matching.matches, matching.taken)[place]
         owners = {side.parameters[piece.name].owner for piece in known}
@@ -215,7 +224,7 @@ def _lacking(matching: Matching, settled: set[str], is_same: bool) -> tuple[list
             shape = side.parameters[name].shape
             rows.append(without_counterpart(name, kind, shape, not place))
             if not place:
-                constants[name] = float(kind == "ones")
+                constants |= dict.fromkeys(pieces, float(kind == "ones"))
     return rows, constants
 
 

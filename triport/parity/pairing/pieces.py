@@ -24,6 +24,10 @@ Parameters = Mapping[str, SideParameter]
 Views = Mapping[str, tuple[Step, ...]]
 
 
+# a parameter and which of its blocks
+Block = tuple[str, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """How a parameter is cut: along an axis of its squeezed shape, into `count` equal blocks."""
@@ -33,6 +37,8 @@ class Cut:
 
 
 WHOLE = Cut()
+# by name, the axis of the squeezed shape that is cut, and how long a block is
+Blocks = Mapping[str, tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +114,9 @@ def pieces_named(pieces: Iterable[Piece]) -> dict[str, list[Piece]]:
 class Plan:
     """Which parameters of either side are cut, and which are seen otherwise; `what` says what that is for.
 
-    `lacked` are biases of either side that the other lacks.
+    `lacked` are biases of either side, or blocks of them, that the other lacks. `blocks` are what is cut into
+    blocks of which length, and the tensors of the other side that are one such block. `is_turned` is whether
+    axes may have changed places in tensors of three axes and more that both sides have in one shape.
     """
 
     a: Mapping[str, Cut]
@@ -116,4 +124,6 @@ class Plan:
     what: str = ""
     views_a: Views = field(default_factory=dict)
     views_b: Views = field(default_factory=dict)
-    lacked: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
+    lacked: tuple[frozenset[Block], frozenset[Block]] = (frozenset(), frozenset())
+    blocks: tuple[Blocks, Blocks] = field(default_factory=lambda: ({}, {}))
+    is_turned: bool = False

@@ -12,26 +12,36 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from triport.converters.naming.steps import Regroup, Reshape
-from triport.reference_models.errors import counted
+from triport.converters.naming.steps import Reshape
 
-from .pieces import Cut, Key, Parameters, Plan, Views, key_of, squeezed, viewed
+from .flattening import biases_of
+from .packings import (
+    USUAL_HEADS,
+    alternating_plans,
+    blocked_plan,
+    differently_packed,
+    otherwise_packed,
+    stacked_views,
+)
+from .pieces import Blocks, Cut, Key, Parameters, Plan, Views, key_of, squeezed, viewed
 from .sides import SideParameter
 
-_MOST_ORDERS = 12
-_MOST_BLOCKS = 12
-_USUAL_HEADS = (64, 32, 16, 8, 4, 2)
+_MOST_BLOCKS, _MOST_HEADS = 12, 200
 # so few parameters that every length may be tried
 SMALL = 300_000
 
 
 def first_plan(a: Parameters, b: Parameters) -> Plan:
     """Return the cuts without which the two sides have other shapes; none where they have the same."""
-    views_a, views_b = _matrices(a, b), _matrices(b, a)
+    views_a, views_b = ({**stacked_views(*both), **_matrices(*both)} for both in ((a, b), (b, a)))
     seen_a, seen_b = viewed(a, views_a), viewed(b, views_b)
     lengths = _lengths(seen_a, seen_b)
-    cuts = [_with_biases(side, _cut(side, lengths)) for side in (seen_a, seen_b)]
-    return Plan(cuts[0], cuts[1], "shapes", views_a, views_b)
+    blocks = [
+        _with_biases(side, {**_with_key(side, other), **_blocks_of(side, lengths)})
+        for side, other in ((seen_a, seen_b), (seen_b, seen_a))
+    ]
+    cuts = [_cut(side, of_side) for side, of_side in zip((seen_a, seen_b), blocks, strict=True)]
+    return Plan(cuts[0], cuts[1], "shapes", views_a, views_b, blocks=(blocks[0], blocks[1]))
 
 
 def _matrices(parameters: Parameters, others: Parameters) -> Views:
@@ -51,20 +61,39 @@ def _matrices(parameters: Parameters, others: Parameters) -> Views:
     return found
 
 
-def _with_biases(parameters: Parameters, cuts: Mapping[str, Cut]) -> dict[str, Cut]:
-    """Return cuts in which what is added to a packed weight is cut as the weight is.
+def _with_biases(parameters: Parameters, blocks: Blocks) -> dict[str, tuple[int, int]]:
+    """Return blocks in which what is added to a packed weight is cut as the weight is.
 
     The lengths of vectors alone do not say so where one side lacks a bias.
     """
-    found = dict(cuts)
-    for name, cut in cuts.items():
+    found = dict(blocks)
+    for name, (axis, block) in blocks.items():
         shape = squeezed(parameters[name].shape)
-        length = shape[cut.axis]
-        if len(shape) > 1 and (not cut.axis or length not in shape[: cut.axis]):
-            found |= {
-                bias: Cut(0, cut.count) for bias in _biases(parameters, name, length) if bias not in cuts
-            }
+        length = shape[axis]
+        if len(shape) > 1 and (not axis or length not in shape[:axis]):
+            found |= {bias: (0, block) for bias in biases_of(parameters, name, length) if bias not in blocks}
     return found
+
+
+def _with_key(parameters: Parameters, others: Parameters) -> dict[str, tuple[int, int]]:
+    """Return packed biases of which the other side has those of queries and values: a key needs none."""
+    counts, other = (Counter(one.shape for one in side.values()) for side in (parameters, others))
+    packed = defaultdict(list)
+    for name, one in parameters.items():
+        width, more = divmod(one.size, 3)
+        if len(one.shape) == 1 and not more and _has_weight(parameters, one, (one.size, width)):
+            packed[width].append(name)
+    return {
+        name: (0, width)
+        for width, names in packed.items()
+        if len(names) == counts[3 * width,] - other[3 * width,]
+        and 2 * len(names) == other[width,] - counts[width,]
+        for name in names
+    }
+
+
+def _has_weight(parameters: Parameters, bias: SideParameter, key: Key) -> bool:
+    return any(one.owner == bias.owner and key_of(one.shape) == key for one in parameters.values())
 
 
 def packed_plan(a: Parameters, b: Parameters, parts: int, blocks_of: int | None = None) -> Plan | None:
@@ -91,6 +120,9 @@ def packed_plan(a: Parameters, b: Parameters, parts: int, blocks_of: int | None 
             if len(shape) <= 2 and packed is not None and shape[packed] % parts == 0:
                 width = shape[packed] // parts
                 cuts[name] = Cut(packed, shape[packed] // (blocks_of or width))
+            elif name in found and (width := _block(shape, found[name]) // parts) in widths:
+                # several packed ones in one: the two biases of a recurrent layer
+                cuts[name] = Cut(found[name].axis, shape[found[name].axis] // (blocks_of or width))
             elif blocks_of is not None and name in found:
                 cuts[name] = Cut(found[name].axis, shape[found[name].axis] // blocks_of)
             elif blocks_of is not None and one_sided and len(shape) <= 2 and set(shape) <= widths and shape:
@@ -99,6 +131,10 @@ def packed_plan(a: Parameters, b: Parameters, parts: int, blocks_of: int | None 
 
     what = f"{parts} packed, blocks of {blocks_of or 'their width'}"
     return Plan(cut(a, first.a), cut(b, first.b), what, first.views_a, first.views_b)
+
+
+def _block(shape: Sequence[int], cut: Cut) -> int:
+    return shape[cut.axis] // cut.count
 
 
 def _widths(a: Parameters, b: Parameters, parts: int) -> set[int]:
@@ -111,7 +147,7 @@ def _head_lengths(a: Parameters, b: Parameters) -> list[int]:
     """Return how long the heads of what is packed may be, the likeliest first."""
     common = math.gcd(*_widths(a, b, 3))
     lengths = [one for one in range(common // 2, 1, -1) if common % one == 0]
-    return sorted(lengths, key=lambda one: one not in _USUAL_HEADS)
+    return sorted(lengths, key=lambda one: one not in USUAL_HEADS)
 
 
 def plans_of(a: Parameters, b: Parameters) -> list[Plan]:
@@ -122,12 +158,18 @@ def plans_of(a: Parameters, b: Parameters) -> list[Plan]:
             plan = packed_plan(a, b, parts, blocks_of)
             if plan is not None and all((plan.a, plan.b) != (one.a, one.b) for one in found):
                 found.append(plan)
-    return [*found, *_both_packed(a, b, found)]
+    seen = viewed(a, found[0].views_a), viewed(b, found[0].views_b)
+    return [*found, *otherwise_packed(seen, found[0], is_small(a, b)), *_both_packed(a, b, found)]
+
+
+def is_small(a: Parameters, b: Parameters) -> bool:
+    """Whether there are so few parameters that every length may be tried."""
+    return sum(math.prod(one.shape) for side in (a, b) for one in side.values()) <= SMALL
 
 
 def _both_packed(a: Parameters, b: Parameters, plans: Sequence[Plan]) -> list[Plan]:
     """Return plans of what is packed by three and by four: attention beside an LSTM, in small networks."""
-    if sum(math.prod(one.shape) for side in (a, b) for one in side.values()) > SMALL:
+    if not is_small(a, b):
         return []
     by_four = next((plan for plan in plans if plan.what.startswith("4 packed")), None)
     return [
@@ -142,44 +184,19 @@ def _both_packed(a: Parameters, b: Parameters, plans: Sequence[Plan]) -> list[Pl
     ]
 
 
-def flattened_plans(a: Parameters, b: Parameters, first: Plan) -> Iterator[Plan]:
-    """Yield plans in which a dense layer of the second side is given what it flattens in another order.
+def turned_plans(a: Parameters, b: Parameters, first: Plan) -> Iterator[Plan]:
+    """Yield the plan in which axes of one length may have changed places, where a tensor has such axes."""
+    if any(can_be_turned(one.shape) for side in (a, b) for one in side.values()):
+        yield replace(first, is_turned=True, what="axes of one length in any order")
 
-    Its inputs are channels x the rest, or the rest x channels; channels are what convolutions return.
+
+def can_be_turned(shape: Sequence[int]) -> bool:
+    """Whether a tensor keeps its shape when axes change places, though both sides may lay it out alike.
+
+    Matrices are looked at in both ways anyhow.
     """
-    channels = sorted({one.shape[0] for one in (*a.values(), *b.values()) if len(one.shape) > 2})
-    channels += sorted({one.shape[1] for one in a.values() if len(one.shape) > 3} - {*channels})
-    seen = viewed(b, first.views_b)
-    classes: dict[Key, list[str]] = defaultdict(list)
-    for name, one in seen.items():
-        # a kernel of 1x1 is given an image, which nothing has flattened
-        if len(one.shape) == len(key_of(one.shape)) == 2 and name not in first.b:
-            classes[key_of(one.shape)].append(name)
-    found = 0
-    for key, names in sorted(classes.items(), key=lambda item: len(item[1])):
-        for length in dict.fromkeys(key):
-            for count in channels:
-                rest, more = divmod(length, count)
-                if more or rest < 2 or count < 2 or found >= _MOST_ORDERS:
-                    continue
-                norms = [name for name, one in seen.items() if _is_norm(one) and one.shape == (length,)]
-                for sizes in ((rest, count), (count, rest)):
-                    views = dict(first.views_b)
-                    for name in norms:
-                        views[name] = (*first.views_b.get(name, ()), Regroup(0, sizes, (1, 0)))
-                    for name in names:
-                        axis = seen[name].shape.index(length)
-                        # a layer whose outputs are laid out as an image: its bias goes with its weight
-                        for other in (name, *_biases(seen, name, length) * (not axis)):
-                            views[other] = (*first.views_b.get(other, ()), Regroup(axis, sizes, (1, 0)))
-                    found += 1
-                    what = f"{length} inputs as {sizes[0]} x {sizes[1]}"
-                    yield Plan(first.a, first.b, what, first.views_a, views)
-
-
-def _is_norm(one: SideParameter) -> bool:
-    """Whether it is a factor, a shift or a statistic of a norm, which is given what was flattened."""
-    return one.role in ("scale", "norm shift", "mean", "variance")
+    sizes = squeezed(shape)
+    return len(sizes) > 2 and len(set(sizes)) < len(sizes)
 
 
 def blocked_plans(a: Parameters, b: Parameters, first: Plan) -> Iterator[Plan]:
@@ -189,39 +206,39 @@ def blocked_plans(a: Parameters, b: Parameters, first: Plan) -> Iterator[Plan]:
     halves. Where there is much to run, only channels are cut that no layer returns together, or none takes.
     """
     seen = viewed(a, first.views_a), viewed(b, first.views_b)
-    shapes = [squeezed(one.shape) for side in seen for one in side.values()]
-    weights = [shape for shape in shapes if len(shape) > 1]
-    sizes = [{shape[axis] for shape in weights} for axis in (0, 1)]
-    is_small = sum(math.prod(shape) for shape in shapes) <= SMALL
-    elements = packed_plan(a, b, 3, 1) if is_small else None
+    elements = packed_plan(a, b, 3, 1) if is_small(a, b) else None
     if elements is not None:
         yield elements
-    for axis in (1, 0):
-        for length in sorted(sizes[axis] if is_small else sizes[axis] - sizes[1 - axis]):
-            for count in range(2, min(length, _MOST_BLOCKS) + 1):
-                if length % count == 0:
-                    cuts = [_blocks(side, axis, length, count) for side in seen]
-                    what = f"{counted(count, 'block')} of {length} channels in any order"
-                    yield Plan(
-                        {**cuts[0], **first.a}, {**cuts[1], **first.b}, what, first.views_a, first.views_b
-                    )
+    lengths = _channels(seen)
+    for axis, length in lengths:
+        counts = [count for count in range(2, min(length, _MOST_BLOCKS) + 1) if length % count == 0]
+        heads = [
+            length // head
+            for head in USUAL_HEADS
+            if length % head == 0 and _MOST_BLOCKS < length // head <= _MOST_HEADS
+        ]
+        for count in (*counts, *heads):
+            yield blocked_plan(seen, first, axis, length, count)
+    yield from alternating_plans(seen, first, lengths)
+    yield from mixed_plans(a, b, first)
 
 
-def _blocks(parameters: Parameters, axis: int, length: int, count: int) -> dict[str, Cut]:
-    """Return cuts of the weights that have this length on an axis, and of the vectors that have it."""
-    found = {}
-    for name, one in parameters.items():
-        shape = squeezed(one.shape)
-        place = axis if len(shape) > 1 else 0
-        if shape and shape[place] == length:
-            found[name] = Cut(place, count)
-    return found
+def mixed_plans(a: Parameters, b: Parameters, first: Plan) -> Iterator[Plan]:
+    """Yield plans in which tensors of two lengths or more lie otherwise: of attention, and of gates."""
+    seen = viewed(a, first.views_a), viewed(b, first.views_b)
+    yield from differently_packed(seen, first, _channels(seen), is_small(a, b))
 
 
-def _biases(parameters: Parameters, weight: str, length: int) -> tuple[str, ...]:
-    """Return the vectors of this length in the layer of a weight."""
-    owner = parameters[weight].owner
-    return tuple(name for name, one in parameters.items() if one.owner == owner and one.shape == (length,))
+def _channels(sides: tuple[Parameters, Parameters]) -> list[tuple[int, int]]:
+    """Return axes of matrices, each with a length that it has; where there is much, on no other axis."""
+    shapes = [squeezed(one.shape) for side in sides for one in side.values()]
+    sizes = [{shape[axis] for shape in shapes if len(shape) > 1} for axis in (0, 1)]
+    small = is_small(*sides)
+    return [
+        (axis, length)
+        for axis in (1, 0)
+        for length in sorted(sizes[axis] if small else sizes[axis] - sizes[1 - axis])
+    ]
 
 
 def _lengths(a: Parameters, b: Parameters) -> dict[tuple[Key, int, int], int]:
@@ -237,14 +254,21 @@ def _lengths(a: Parameters, b: Parameters) -> dict[tuple[Key, int, int], int]:
     }
     found: dict[tuple[Key, int, int], int] = {}
     settled: set[Key] = set()
-    # along the longest axis, or the next; then along one that is the longest on one side alone
-    for places in ((0,), (1,), (2,), (3,), (0, 1, 2, 3)):
+    # along the longest axis, or the next; then along one that is the longest on one side alone; then with
+    # what is a single row, and has no such axis
+    for places, with_rows in (
+        *(((place,), False) for place in range(4)),
+        ((0, 1, 2, 3), False),
+        ((0, 1, 2, 3), True),
+    ):
         groups: dict[Key, dict[int, int]] = defaultdict(dict)
         for key, place in itertools.product(more, places):
             if key not in settled and place < len(key):
                 others = (*key[:place], *key[place + 1 :])
                 groups[others][key[place]] = more[key]
         for rest, lengths in groups.items():
+            if with_rows and rest in more and rest not in settled:
+                lengths[1] = more[rest]
             for members in _balanced(lengths):
                 block = math.gcd(*members)
                 settled |= {key_of((*rest, length)) for length in members}
@@ -270,7 +294,9 @@ def _balanced(lengths: Mapping[int, int]) -> list[tuple[int, ...]]:
     return [*found, tuple(left)] if left else found
 
 
-def _cut(parameters: Parameters, lengths: Mapping[tuple[Key, int, int], int]) -> dict[str, Cut]:
+def _blocks_of(
+    parameters: Parameters, lengths: Mapping[tuple[Key, int, int], int]
+) -> dict[str, tuple[int, int]]:
     found = {}
     for name, one in parameters.items():
         shape = squeezed(one.shape)
@@ -278,6 +304,14 @@ def _cut(parameters: Parameters, lengths: Mapping[tuple[Key, int, int], int]) ->
             rest = key_of((*shape[:axis], *shape[axis + 1 :]))
             block = lengths.get((rest, shape[axis], len(shape)))
             if block is not None:
-                found[name] = Cut(axis, shape[axis] // block)
+                found[name] = axis, block
                 break
-    return {name: cut for name, cut in found.items() if cut.count > 1}
+    return found
+
+
+def _cut(parameters: Parameters, blocks: Blocks) -> dict[str, Cut]:
+    cuts = {
+        name: Cut(axis, squeezed(parameters[name].shape)[axis] // block)
+        for name, (axis, block) in blocks.items()
+    }
+    return {name: cut for name, cut in cuts.items() if cut.count > 1}

@@ -22,6 +22,7 @@ from triport.parity.runtimes.mindspore import MindSporeRunner
 from triport.parity.subjects.random_weights import seeded_value
 
 from .comparing import apart
+from .pieces import Piece, pieces_named
 from .result import Trial
 from .sides import Side, SideParameter
 from .ties import Ties
@@ -38,7 +39,7 @@ class Draw:
     Args:
         a: the first side.
         names: the complete map.
-        constants: names of what must have one value: zeros of a bias that the other side lacks.
+        constants: what must have one value: zeros of a bias, or of a block of it, that the other side lacks.
         ties: names that must have the values of another.
         seed: of the values.
         is_wide: whether values are large: a clamp, or a ReLU that ends at 6, is seen by these alone.
@@ -48,13 +49,15 @@ class Draw:
         self,
         a: Side,
         names: PairNames,
-        constants: Mapping[str, float],
+        constants: Mapping[Piece, float],
         ties: Ties,
         seed: int,
         *,
         is_wide: bool,
     ) -> None:
-        self._side, self._names, self._constants = a, names, constants
+        self._side, self._names = a, names
+        self._constants = pieces_named(constants)
+        self._values = constants
         aliases = {alias: one.name for one in a.parameters.values() for alias in one.aliases}
         self.seed, self.is_wide = seed, is_wide
         self._first = aliases | {other: name for name, others in ties.items() for other in others}
@@ -86,12 +89,16 @@ class Draw:
         """Return the values of a parameter of the first side."""
         first = self._first.get(name, name)
         one = self._side.parameters[first]
-        if first in self._constants:
-            return np.full(one.shape, self._constants[first], np.float32)
+        value = self._drawn(one)
+        for piece in self._constants.get(first, ()):
+            piece.of(value)[...] = self._values[piece]
+        return value
+
+    def _drawn(self, one: SideParameter) -> np.ndarray:
         if one.leaf is not None and one.leaf.seeding != "count":
-            value = seeded_value(first, one.shape, one.leaf.seeding, self.seed)
+            value = seeded_value(one.name, one.shape, one.leaf.seeding, self.seed)
             return value * np.float32(_WIDTH) if self.is_wide and _sets_width(one) else value
-        return own_value(one.shape, one.role, f"trial {self.seed} {first}")
+        return own_value(one.shape, one.role, f"trial {self.seed} {one.name}")
 
 
 def _sets_width(one: SideParameter) -> bool:

@@ -4,52 +4,77 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from triport.converters.naming.constant_steps import Insert, Remove, Repeat, Unify
 from triport.converters.naming.pair_names import Row
 from triport.converters.naming.step import Step
+from triport.converters.naming.step_texts import Only
 from triport.converters.naming.steps import Concatenate, Reorder, Split, Transpose, reshaped
 
-from .pieces import Parameters, squeezed
+from .filled import count_of, with_lacked
+from .pieces import Parameters, Piece, squeezed
 from .state import Match, Matching
 
 
-def rows_of(matching: Matching) -> tuple[list[Row], list[str]]:
-    """Return the rows that the matches make, and what is wrong with those that make none.
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows that matches make.
 
-    Every piece of the parameters of a row is matched within the row, or there is no row.
+    `problems` says what is wrong with those that make none, `constants` which pieces of the first side are
+    left out because they do nothing with a value, by that value.
     """
-    a, b = matching.parameters
-    rows: list[Row] = []
-    problems: list[str] = []
+
+    rows: list[Row]
+    problems: list[str]
+    constants: dict[Piece, float]
+
+
+def rows_of(matching: Matching) -> Rows:
+    """Return the rows that the matches make.
+
+    Every piece of the parameters of a row is matched within the row, or does nothing; else there is no row.
+    """
+    found = Rows([], [], {})
     for group in _connected(matching.matches.values()):
-        names_a, names_b = ({getattr(match, side).name for match in group} for side in "ab")
-        pieces = sum(_count(group, name, "a") for name in names_a)
-        if pieces != len(group) or sum(_count(group, name, "b") for name in names_b) != len(group):
-            problems.append(f"{', '.join(sorted(names_a))}: only parts of it have a counterpart")
-            continue
-        if len({match.order for match in group}) > 1:
-            problems.append(f"{', '.join(sorted(names_a))}: its parts are transposed, each otherwise")
-            continue
-        row = _viewed(_stacked(group, a, b) or _row(group, a, b), matching)
-        if row is None:
-            problems.append(f"{', '.join(sorted(names_a))}: is packed and seen otherwise at once")
-            continue
-        rows.append(row)
-    places = {name: place for place, name in enumerate(a)}
-    return sorted(rows, key=lambda row: places[row.a[0]]), problems
+        names = ", ".join(sorted({match.a.name for match in group}))
+        filled = with_lacked(group, matching)
+        if filled is None:
+            found.problems.append(f"{names}: only parts of it have a counterpart")
+        elif len({match.order for match in group}) > 1:
+            found.problems.append(f"{names}: its parts are transposed, each otherwise")
+        else:
+            a, b = filled.parameters
+            row = _stacked(filled.matches, a, b) or _row(filled.matches, a, b)
+            if row is None:
+                found.problems.append(f"{names}: is cut along one axis here and along another there")
+                continue
+            found.rows.append(filled.named(_viewed(row, matching)))
+            found.constants.update(filled.constants)
+    places = {name: place for place, name in enumerate(matching.parameters[0])}
+    found.rows.sort(key=lambda row: places[row.a[0]])
+    return found
 
 
-def _viewed(row: Row, matching: Matching) -> Row | None:
-    """Return a row of what the networks keep, of one of what its pieces are of; None: there is none."""
+def _viewed(row: Row, matching: Matching) -> Row:
+    """Return a row of what the networks keep, of one of what its pieces are of."""
     views_a, views_b = matching.views
     if not any(name in views_a for name in row.a) and not any(name in views_b for name in row.b):
         return row
-    if len(row.a) > 1 or len(row.b) > 1:
-        return None
-    before = views_a.get(row.a[0], ())
-    after = [step.inverse for step in reversed(views_b.get(row.b[0], ()))]
+    before = [
+        step for place, name in enumerate(row.a) for step in _of_one(views_a.get(name, ()), place, row.a)
+    ]
+    after = [
+        step
+        for place, name in enumerate(row.b)
+        for step in _of_one([one.inverse for one in reversed(views_b.get(name, ()))], place, row.b)
+    ]
     return Row(row.a, row.b, (*before, *row.steps, *after), row.reason)
+
+
+def _of_one(steps: Iterable[Step], place: int, names: Sequence[str]) -> list[Step]:
+    """Return steps of the tensor at a place as steps of all of them."""
+    return list(steps) if len(names) == 1 else [Only(place, 1, step) for step in steps]
 
 
 def without_counterpart(name: str, kind: str, shape: Sequence[int], on_a: bool) -> Row:
@@ -94,46 +119,79 @@ def _connected(matches: Iterable[Match]) -> list[list[Match]]:
     return groups
 
 
-def _count(group: Sequence[Match], name: str, side: str) -> int:
-    return next(piece.cut.count for match in group if (piece := getattr(match, side)).name == name)
+def _row(group: Sequence[Match], a: Parameters, b: Parameters) -> Row | None:
+    """Return the row of a group: squeezed, concatenated, transposed, put in order, split, shaped again.
 
-
-def _row(group: Sequence[Match], a: Parameters, b: Parameters) -> Row:
-    """Return the row of a group: squeezed, concatenated, transposed, put in order, split, shaped again."""
+    None where one axis is cut on either side, and not the same one.
+    """
     order = group[0].order
     by_b = {(match.b.name, match.b.block): match for match in group}
     names_b = [name for name in b if any(match.b.name == name for match in group)]
-    blocks_b = [by_b[name, block] for name in names_b for block in range(_count(group, name, "b"))]
+    blocks_b = [by_b[name, block] for name in names_b for block in range(count_of(group, name, "b"))]
     # in the order in which the other side has them, so that there is less to put in order
     names_a = list(dict.fromkeys(match.a.name for match in blocks_b))
     places = {
         (name, block): place
         for place, (name, block) in enumerate(
-            (name, block) for name in names_a for block in range(_count(group, name, "a"))
+            (name, block) for name in names_a for block in range(count_of(group, name, "a"))
         )
     }
     found = [places[match.a.name, match.a.block] for match in blocks_b]
-    first_a, first_b = group[0].a, group[0].b
-    steps: list[Step] = []
     shapes_a, shapes_b = [a[name].shape for name in names_a], [b[name].shape for name in names_b]
     plain = order == tuple(range(len(order)))
     if plain and len(names_a) == len(names_b) == 1 and found == sorted(found):
         same = shapes_a[0] == shapes_b[0]
         moved = () if same else (reshaped(shapes_a[0], shapes_b[0]),)
         return Row(tuple(names_a), tuple(names_b), moved, group[0].reason)
-    steps += _squeezing(shapes_a)
+    rank = max(len(squeezed(shape)) for shape in (*shapes_a, *shapes_b))
+    axes = _axes(group, rank)
+    if axes is None:
+        return None
+    axis_a, axis_b = axes
+    sheets_a, sheets_b = _sheets(shapes_a, axis_a, rank), _sheets(shapes_b, axis_b, rank)
+    steps = _reshaping(shapes_a, sheets_a)
     if len(names_a) > 1:
-        sizes = [squeezed(shape)[first_a.cut.axis] for shape in shapes_a]
-        steps.append(Concatenate(first_a.cut.axis, tuple(sizes)))
+        steps.append(Concatenate(axis_a, tuple(sheet[axis_a] for sheet in sheets_a)))
     if not plain:
         steps.append(Transpose(order))
     if found != sorted(found):
-        steps.append(Reorder(first_b.cut.axis, _compressed(found)))
+        steps.append(Reorder(axis_b, _compressed(found)))
     if len(names_b) > 1:
-        sizes = [squeezed(shape)[first_b.cut.axis] for shape in shapes_b]
-        steps.append(Split(first_b.cut.axis, tuple(sizes)))
-    steps += [step.inverse for step in _squeezing(shapes_b)]
+        steps.append(Split(axis_b, tuple(sheet[axis_b] for sheet in sheets_b)))
+    steps += _reshaping(sheets_b, shapes_b)
     return Row(tuple(names_a), tuple(names_b), tuple(steps), group[0].reason)
+
+
+def _axes(group: Sequence[Match], rank: int) -> tuple[int, int] | None:
+    """Return along which axis of so many either side is cut; a side that is whole follows the other."""
+    order = group[0].order
+    cut_a, cut_b = (
+        {piece.cut.axis for match in group if (piece := getattr(match, side)).cut.count > 1} for side in "ab"
+    )
+    if len(cut_a) > 1 or len(cut_b) > 1:
+        return None
+    if rank > len(order):
+        # blocks of one element along the axis, which have lost it: nothing is transposed
+        axes = cut_a | cut_b
+        return (*axes, *axes) if len(axes) == 1 and order == tuple(range(len(order))) else None
+    axis_b = next(iter(cut_b), order.index(next(iter(cut_a), 0)))
+    axis_a = next(iter(cut_a), order[axis_b])
+    return (axis_a, axis_b) if order[axis_b] == axis_a else None
+
+
+def _sheets(shapes: Sequence[tuple[int, ...]], axis: int, rank: int) -> list[tuple[int, ...]]:
+    """Return shapes without axes of one, but for the one that is cut."""
+    found = [squeezed(shape) for shape in shapes]
+    return [shape if len(shape) == rank else (*shape[:axis], 1, *shape[axis:]) for shape in found]
+
+
+def _reshaping(before: Sequence[tuple[int, ...]], after: Sequence[tuple[int, ...]]) -> list[Step]:
+    """Return the steps from each of these shapes to another: one for all of them where that does."""
+    steps = [None if old == new else reshaped(old, new) for old, new in zip(before, after, strict=True)]
+    first = steps[0]
+    if all(step == first for step in steps):
+        return [] if first is None else [first]
+    return [Only(place, 1, step) for place, step in enumerate(steps) if step is not None]
 
 
 def _stacked(group: Sequence[Match], a: Parameters, b: Parameters) -> Row | None:
@@ -156,7 +214,7 @@ def _stacked(group: Sequence[Match], a: Parameters, b: Parameters) -> Row | None
     steps: list[Step] = []
     if order != tuple(range(len(order))):
         turn = Transpose(order).inverse if is_a else Transpose(order)
-        steps += [*_squeezing([before]), turn]
+        steps += [*_reshaping([before], [squeezed(before)]), turn]
         (before,) = turn.shapes([squeezed(before)])
     if sheet != tuple(before):
         steps.append(reshaped(before, sheet))
@@ -168,14 +226,6 @@ def _stacked(group: Sequence[Match], a: Parameters, b: Parameters) -> Row | None
         inverse = tuple(step.inverse for step in reversed(steps))
         return Row((whole.name,), names, inverse, group[0].reason)
     return Row(names, (whole.name,), tuple(steps), group[0].reason)
-
-
-def _squeezing(shapes: Sequence[tuple[int, ...]]) -> list[Step]:
-    """Return the step that takes axes of one out, where there are any."""
-    first = shapes[0]
-    if squeezed(first) == tuple(first):
-        return []
-    return [reshaped(first, squeezed(first))]
 
 
 def _compressed(order: Sequence[int]) -> tuple[int, ...]:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+
+from triport.converters.naming.steps import Reshape
 
 from .comparing import ROUNDED, SAME_OUTPUTS, Class, Seen, class_of, compared
 from .pieces import Parameters, Piece
@@ -67,19 +70,44 @@ def _remember(matching: Matching, a: Sequence[Piece], apart: np.ndarray) -> None
 
 
 def one_twin(matching: Matching, seen: Seen) -> list[Match]:
-    """Return one pair of twins, whose gradients are equal, as a choice; the next round tells the rest."""
+    """Return one pair of twins, whose gradients are equal, as a choice; the next round tells the rest.
+
+    Of those that do equally well it is one that lies beside what is matched, and is the same in training.
+    """
     rounded = 10 * ROUNDED[matching.is_double]
     for a, b in _classes(matching, seen):
         apart, orders = compared(seen, a, b)
         for row, piece in enumerate(a):
             near = np.flatnonzero(apart[row] <= rounded)
             if len(near) > 1:
-                column = int(near[0])
+                column = min(
+                    map(int, near),
+                    key=lambda one: (
+                        _is_elsewhere(matching, piece, b[one]),
+                        not matching.trains_alike(piece, b[one]),
+                    ),
+                )
                 match = Match(piece, b[column], orders[row][column], "any of its twins")
-                others = tuple(b[place] for place in near[1:])
+                others = tuple(b[place] for place in near if place != column)
                 matching.choices.append(Choice(tuple(matching.matches.values()), match, others))
                 return [match]
     return []
+
+
+def _is_elsewhere(matching: Matching, piece: Piece, other: Piece) -> bool:
+    """Whether no other block of a piece's matrix, or vector, is matched with one of the other piece's."""
+    sheets = _sheet(matching, 0, piece), _sheet(matching, 1, other)
+    return all(
+        (_sheet(matching, 0, match.a), _sheet(matching, 1, match.b)) != sheets
+        for match in matching.matches.values()
+    )
+
+
+def _sheet(matching: Matching, place: int, piece: Piece) -> tuple[str, int]:
+    """Return the parameter that a piece is of, and which matrix or vector if it is a stack of several."""
+    steps = matching.views[place].get(piece.name, ())
+    stacks = [one.before[0] for one in steps if isinstance(one, Reshape) and len(one.before) > len(one.after)]
+    return piece.name, piece.block * math.prod(stacks) // piece.cut.count
 
 
 def norm_before_bias(matching: Matching, seen: Seen) -> list[Match]:
@@ -220,7 +248,7 @@ def only_ones(matching: Matching, seen: Seen, is_same: bool) -> list[Match]:
         pairs = [(a[0], b[0])] if len(a) == len(b) == 1 else []
         pairs = pairs or [(one, names[one.name]) for one in a if one.name in names and is_same]
         for one, other in pairs:
-            orders = transpositions(one.shape, other.shape)
+            orders = transpositions(one.shape, other.shape, seen.is_turned)
             if orders and (not is_same or _agree(matching, seen, one, other)):
                 reason = "the only one left of its shape" if len(a) == 1 else "its name"
                 fresh.append(Match(one, other, orders[0], reason))

@@ -6,10 +6,11 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 
 from .comparing import SAME_OUTPUTS, Seen
+from .flattening import flattened_plans
 from .lacked import plans_without_biases
 from .matching import match_all
 from .pieces import Plan, key_of
-from .plans import SMALL, blocked_plans, flattened_plans, plans_of
+from .plans import blocked_plans, can_be_turned, is_small, mixed_plans, plans_of, turned_plans
 from .proof import even, feed_of
 from .sides import Side
 from .state import Matching
@@ -39,13 +40,14 @@ def matched(a: Side, b: Side, progress: Progress) -> tuple[Matching, Seen]:
     steered = _steered(first, apart)
     best = _matched(first if steered is None else steered[0])
     are_same = steered is not None and _same(*steered)
-    if (are_same and steered and not _parts_what_is_cut(steered[0], more)) or _is_settled(*best):
+    turned = list(turned_plans(a.parameters, b.parameters, plain))
+    is_cut = steered is not None and _parts_what_is_cut(steered[0], [*more, *turned])
+    if (are_same or _is_settled(*best)) and not is_cut:
         return best
     other = _otherwise(first, apart, more, are_same)
-    if other is not None:
-        if _says_more(other, best):
-            return other
-        best[0].give_all()
+    if other is not None and _says_more(other, best):
+        return other
+    best[0].give_all()
     return best
 
 
@@ -58,7 +60,8 @@ def _plainest(a: Side, b: Side, plain: Plan, progress: Progress) -> tuple[Matchi
     progress("comparing outputs")
     first = Matching(a, b, plain, feed_of(a, 0), progress)
     apart = first.start()
-    if _same(first, apart):
+    # what a softmax does not see, the bias of a key, leaves outputs equal whatever it is
+    if _same(first, apart) and len(first.pieces[0]) == len(first.pieces[1]):
         return first, apart
     for plan in plans_without_biases(first):
         found = Matching(a, b, plan, first.feed, progress)
@@ -101,10 +104,13 @@ def _otherwise(
     plain = first.plan
     settled, plan = _tried(first, apart, _with_lacked(first, more))
     if settled is None and plan is plain and not are_same:
-        settled, plan = _tried(first, apart, flattened_plans(a, b, plain))
-        if settled is None and plan is plain and apart > _OTHER_ORDER:
-            # these hide what differs: only what they settle is taken
-            settled, _ = _tried(first, 0.0, blocked_plans(a, b, plain))
+        settled, plan = _tried(first, apart, flattened_plans(a, b, plain, first.feed, is_small(a, b)))
+    if settled is None and plan is plain:
+        # these hide what differs: only what they settle is taken
+        settled, _ = _tried(first, 0.0, turned_plans(a, b, plain))
+    if settled is None and not are_same and apart > _OTHER_ORDER:
+        plans = blocked_plans if plan is plain else mixed_plans
+        settled, _ = _tried(first, 0.0, plans(a, b, plain))
     if settled is not None:
         return settled
     if plan is plain:
@@ -117,7 +123,7 @@ def _otherwise(
 
 
 def _parts_what_is_cut(steered: Matching, plans: Iterable[Plan]) -> bool:
-    """Whether a plan cuts a matrix of a module that parts: in no other way can it change what parts.
+    """Whether a plan cuts or turns a matrix of a module that parts: in no other way can it change what parts.
 
     A vector that is packed follows what a matrix returned, or is added to it in the matrix' own layer.
     """
@@ -125,7 +131,8 @@ def _parts_what_is_cut(steered: Matching, plans: Iterable[Plan]) -> bool:
         len(key_of(side.parameters[name].shape)) > 1
         for plan in plans
         for side, parting, cuts in zip(steered.sides, steered.parting, (plan.a, plan.b), strict=True)
-        for name in parting & cuts.keys()
+        for name in parting
+        if name in cuts or (plan.is_turned and can_be_turned(side.parameters[name].shape))
     )
 
 
@@ -161,10 +168,10 @@ def _tried(first: Matching, apart: float, plans: Iterable[Plan]) -> tuple[tuple[
 
 def _with_lacked(first: Matching, plans: Iterable[Plan]) -> Iterator[Plan]:
     """Yield plans, and in small networks each without biases that one side lacks too."""
-    is_small = sum(one.size for side in first.sides for one in side.parameters.values()) <= SMALL
+    small = is_small(*(side.parameters for side in first.sides))
     for plan in plans:
         yield plan
-        if is_small:
+        if small:
             cut = Matching(*first.sides, plan, first.feed, first.progress)
             yield from itertools.islice(plans_without_biases(cut), _MOST_LACKED)
 

@@ -11,6 +11,7 @@ import numpy as np
 from .comparing import Class, Seen, apart, class_of, projected, sketching
 from .pieces import Key, Piece, Plan, key_of, pieces_of, viewed
 from .sides import Side
+from .trained import momenta_of
 from .values import GAIN, NEUTRAL, common_value, own_value
 
 Progress = Callable[[str], None]
@@ -64,6 +65,7 @@ class Matching:
         # pieces of the first side with equal gradients, while they had one value
         self.alike: set[tuple[Piece, Piece]] = set()
         self.neutral = self._unbalanced()
+        self._momenta: tuple[dict[str, float | None], dict[str, float | None]] | None = None
         self._order: tuple[dict[str, int], dict[str, int]] | None = None
         self._alike = self._laid_out_alike()
         # the values of what is cut, which are set as a whole
@@ -102,10 +104,14 @@ class Matching:
             known: names of the first side whose role is sure.
         """
         sizes = {piece.key for side in self.pieces for piece in side if piece.role is None}
-        sure = (self.plan.lacked[0] | known, self.plan.lacked[1])
+        of_known = {(one.name, one.block) for one in self.pieces[0] if one.name in known}
+        sure = (self.plan.lacked[0] | of_known, self.plan.lacked[1])
         self.pieces = tuple(
-            [replace(one, role=None) if one.key in sizes and one.name not in names else one for one in side]
-            for side, names in zip(self.pieces, sure, strict=True)
+            [
+                replace(one, role=None) if one.key in sizes and (one.name, one.block) not in blocks else one
+                for one in side
+            ]
+            for side, blocks in zip(self.pieces, sure, strict=True)
         )
 
     def _counts(self) -> tuple[Counter[Class], Counter[Class]]:
@@ -145,7 +151,8 @@ class Matching:
         for side in self.pieces:
             for piece in side:
                 shapes[piece.key].add(piece.shape)
-        return frozenset(key for key, found in shapes.items() if len(key) > 2 and len(found) == 1)
+        alike = (key for key, found in shapes.items() if len(key) > 2 and len(found) == 1)
+        return frozenset() if self.plan.is_turned else frozenset(alike)
 
     # --- values ---
 
@@ -243,7 +250,7 @@ class Matching:
 
     def look(self, seed: int, everything: bool = False) -> Seen:
         """Run both sides forward and backward; the sketches of what is not matched, or of everything."""
-        seen = Seen(everything, largest=self._largest)
+        seen = Seen(everything, self.plan.is_turned, largest=self._largest)
         outputs: list[list[np.ndarray]] = [[], []]
         for place, side in self._in_order():
             found = seen.a if place == 0 else seen.b
@@ -285,6 +292,14 @@ class Matching:
         del self.matches[match.a], self.taken[match.b]
         for place, piece in ((0, match.a), (1, match.b)):
             self.give(place, piece, self._common(piece, place))
+
+    def trains_alike(self, a: Piece, b: Piece) -> bool:
+        """Whether the layers of two pieces keep statistics with one momentum, or keep none."""
+        if self._momenta is None:
+            self._momenta = momenta_of(self.sides[0]), momenta_of(self.sides[1])
+        owners = (side.parameters[one.name].owner for side, one in zip(self.sides, (a, b), strict=True))
+        first, second = (momenta.get(owner) for momenta, owner in zip(self._momenta, owners, strict=True))
+        return first == second
 
     def places(self) -> tuple[dict[str, int], dict[str, int]]:
         """Return, by name, where a parameter's module stands in the order of calls."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from triport.converters.naming.constant_steps import Repeat, Unify
 from triport.converters.naming.pair_names import Row
@@ -16,31 +17,61 @@ from .sides.module import ModuleSide
 Ties = Mapping[str, tuple[str, ...]]
 
 
-def untied(a: Side, b: Side) -> Ties:
-    """Untie what the first side has tied and the second has more of; return what was tied.
+def untied(a: Side, b: Side) -> tuple[Ties, Ties]:
+    """Untie what one side has tied and the other has more of; return what was tied, of either side.
 
-    Only the first side's: of two tensors that may differ none can be left out.
+    Weights of the side that has them apart can be moved where they are equal, and the steps look.
     """
-    if not isinstance(a, ModuleSide):
-        return {}
-    here, there = (Counter(key_of(one.shape) for one in side.parameters.values()) for side in (a, b))
-    return {
-        name: a.untie(name)
-        for name, one in list(a.parameters.items())
-        if one.aliases and there[key_of(one.shape)] >= here[key_of(one.shape)] + len(one.aliases)
-    }
+    sides = a, b
+    counts = [Counter(key_of(one.shape) for one in side.parameters.values()) for side in sides]
+    found: list[dict[str, tuple[str, ...]]] = [{}, {}]
+    for place, side in enumerate(sides):
+        here, there = counts[place], counts[1 - place]
+        if isinstance(side, ModuleSide):
+            found[place] = {
+                name: side.untie(name)
+                for name, one in list(side.parameters.items())
+                if one.aliases and there[key_of(one.shape)] >= here[key_of(one.shape)] + len(one.aliases)
+            }
+    return found[0], found[1]
 
 
-def tied_rows(rows: Sequence[Row], ties: Ties) -> list[Row]:
-    """Return rows in which what is tied stands together: one tensor under all its names."""
-    by_name = {row.a[0]: row for row in rows if len(row.a) == 1}
+@dataclass(frozen=True, slots=True)
+class Tied:
+    """Rows in which what is tied on either side stands together: one tensor under all its names.
+
+    `equal` are the names of the first side's tensors that must be equal, by the first of them; `notes` say of
+    which that is not so in the network itself.
+    """
+
+    rows: list[Row]
+    equal: Ties
+    notes: tuple[str, ...]
+
+
+def tied_rows(rows: Sequence[Row], ties: tuple[Ties, Ties]) -> Tied:
+    """Return rows in which what is tied stands together."""
+    by_name = [{getattr(row, side)[0]: row for row in rows if _is_of_one(row)} for side in "ab"]
     joined: list[Row] = []
-    gone: set[str] = set()
-    for name, others in ties.items():
-        parts = [by_name[one] for one in (name, *others) if one in by_name]
-        if len(parts) != 1 + len(others) or any(row.steps or len(row.b) != 1 for row in parts):
-            continue
-        steps = (Unify(len(parts)), Repeat(len(parts)))
-        joined.append(Row((name, *others), tuple(row.b[0] for row in parts), steps, parts[0].reason))
-        gone |= {name, *others}
-    return [*(row for row in rows if not gone & {*row.a}), *joined]
+    equal = dict(ties[0])
+    notes: list[str] = []
+    gone: set[int] = set()
+    for place, of_side in enumerate(ties):
+        for name, others in of_side.items():
+            parts = [by_name[place][one] for one in (name, *others) if one in by_name[place]]
+            if len(parts) != 1 + len(others) or any(row.steps or id(row) in gone for row in parts):
+                continue
+            a, b = (tuple(getattr(row, side)[0] for row in parts) for side in "ab")
+            joined.append(Row(a, b, (Unify(len(parts)), Repeat(len(parts))), parts[0].reason))
+            gone |= {id(row) for row in parts}
+            if place:
+                equal[a[0]] = a[1:]
+                notes.append(
+                    f"the other side has one tensor for {' and '.join(a)}: weights can be moved where these "
+                    f"are equal"
+                )
+    return Tied([*(row for row in rows if id(row) not in gone), *joined], equal, tuple(notes))
+
+
+def _is_of_one(row: Row) -> bool:
+    return len(row.a) == len(row.b) == 1

@@ -37,6 +37,15 @@ def trained_otherwise(a: Side, b: Side, names: PairNames) -> tuple[str, ...]:
     return tuple(sentences)
 
 
+def momenta_of(side: Side) -> dict[str, float | None]:
+    """Return the momentum of each layer that keeps statistics, by its path."""
+    return {
+        path: momentum_of(part.module)
+        for path, part in watched_parts(side).items()
+        if part.kind in _WITH_STATISTICS
+    }
+
+
 def _rates(parts: Mapping[str, Part]) -> Counter[float]:
     """Return how often a network has a layer that drops so large a share of what it is given."""
     modules = [part.module for part in parts.values() if part.kind is KINDS["dropout"]]

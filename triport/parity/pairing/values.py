@@ -79,16 +79,18 @@ def _symmetric(array: np.ndarray) -> np.ndarray:
     ]
     if len(orders) == 1:
         return array
-    total = sum(np.transpose(array, order) for order in orders)
+    # in the order of their size, so that roundings are the same too
+    total = np.sort(np.stack([np.transpose(array, order) for order in orders]), axis=0).sum(0)
     return np.asarray(total / np.float32(np.sqrt(len(orders))), np.float32)
 
 
-def transpositions(a: Shape, b: Shape) -> list[tuple[int, ...]]:
+def transpositions(a: Shape, b: Shape, is_turned: bool = False) -> list[tuple[int, ...]]:
     """Return the orders of axes that make squeezed shape `b` of `a`, the plain one first.
 
-    What has three axes and more, and the same shape on both sides, is taken for laid out alike.
+    What has three axes and more, and the same shape on both sides, is taken for laid out alike, unless it may
+    be turned.
     """
     plain = tuple(range(len(a)))
-    if a == b and len(a) > 2:
+    if a == b and len(a) > 2 and not is_turned:
         return [plain]
     return [order for order in itertools.permutations(plain) if tuple(a[axis] for axis in order) == b]

@@ -202,12 +202,12 @@ def _parameters(net: Any) -> tuple[dict[str, SideParameter], tuple[str, ...]]:
 
 @contextmanager
 def _statistics_derived(torch: Any) -> Iterator[None]:
-    """Let a BatchNorm's mean and variance have gradients, which PyTorch's own kernel does not give."""
+    """Let a norm's running mean and variance have gradients, which PyTorch's own kernels do not give."""
 
     def written_out(
         given: Any,
-        mean: Any,
-        variance: Any,
+        running_mean: Any,
+        running_var: Any,
         weight: Any = None,
         bias: Any = None,
         training: bool = False,
@@ -215,20 +215,41 @@ def _statistics_derived(torch: Any) -> Iterator[None]:
         eps: float = 1e-5,
     ) -> Any:
         shape = [1, -1] + [1] * (given.ndim - 2)
-        found = (given - mean.view(shape)) * (variance + eps).rsqrt().view(shape)
+        found = (given - running_mean.view(shape)) * (running_var + eps).rsqrt().view(shape)
         if weight is not None:
             found = found * weight.view(shape)
         return found if bias is None else found + bias.view(shape)
 
+    def of_instances(
+        given: Any,
+        running_mean: Any = None,
+        running_var: Any = None,
+        weight: Any = None,
+        bias: Any = None,
+        use_input_stats: bool = True,
+        momentum: float = 0.1,
+        eps: float = 1e-5,
+    ) -> Any:
+        # with statistics that it keeps, a norm of instances computes what one of batches does
+        return written_out(given, running_mean, running_var, weight, bias, eps=eps)
+
+    functional = torch.nn.functional
+    # the norm, the place and the name of what says that it takes the statistics of its input, and whether
+    norms: dict[Any, tuple[Any, int, str, bool]] = {
+        functional.batch_norm: (written_out, 5, "training", False),
+        functional.instance_norm: (of_instances, 5, "use_input_stats", True),
+    }
+    names = {"input": "given"}
+
     class WrittenOut(torch.overrides.TorchFunctionMode):
         def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             words: dict[str, Any] = dict(kwargs or {})
-            if function is torch.nn.functional.batch_norm:
-                training = words.get("training", args[5] if len(args) > 5 else False)
-                mean = words.get("running_mean", args[1] if len(args) > 1 else None)
-                if not training and mean is not None:
-                    names = {"input": "given", "running_mean": "mean", "running_var": "variance"}
-                    return written_out(*args, **{names.get(key, key): one for key, one in words.items()})
+            if function in norms:
+                norm, place, word, default = norms[function]
+                of_input = args[place] if len(args) > place else words.get(word, default)
+                mean = args[1] if len(args) > 1 else words.get("running_mean")
+                if not of_input and mean is not None:
+                    return norm(*args, **{names.get(key, key): one for key, one in words.items()})
             return function(*args, **words)
 
     with WrittenOut():
