@@ -197,7 +197,10 @@ def _in_row(change):
         (_in_row(lambda f: f.__setitem__(-1, "-inf")), "line 3 is damaged"),
         (_in_row(lambda f: f.__setitem__(-1, f"+{f[-1]}")), "line 3 is damaged"),
         (_in_row(lambda f: f.__setitem__(slice(8, None), f[:7:-1])), "line 3 is damaged"),
-        (lambda lines: [lines[0].replace(b"{", b'{"batch_size": 1, ', 1), *lines[1:]], "a key is there twice"),
+        (
+            lambda lines: [lines[0].replace(b"{", b'{"batch_size": 1, ', 1), *lines[1:]],
+            "a key is there twice",
+        ),
     ],
 )
 def test_rows_changed_by_hand(change, message, images, rows):

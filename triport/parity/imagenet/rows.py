@@ -249,11 +249,11 @@ class RowFile:
         return Block(0, digests, classes, logits)
 
     def _can_be(self, classes: np.ndarray, logits: np.ndarray) -> bool:
-        """Whether these can be an image's best classes: each once, the best first, of equal ones the lower."""
+        """Whether these can be an image's best classes: each once, the best first, a tie by its number."""
         count = len(self._dataset.class_names)
         return bool(np.isfinite(logits).all()) and all(
             len(set(best)) == len(best)
-            and 0 <= min(best)
+            and min(best) >= 0
             and max(best) < count
             and (ordered := list(zip((-values).tolist(), best, strict=True))) == sorted(ordered)
             for best, values in zip(classes.tolist(), logits, strict=True)
