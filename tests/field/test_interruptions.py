@@ -118,7 +118,7 @@ def test_mindspore_leaves_no_dump(own, tmp_path):
     if own:
         environment["MS_OM_PATH"] = str(tmp_path / "dumps")
     before = set(tmp_path.iterdir())
-    words = "convert refused.py:Refused --input 2x5 --to onnx -o x.onnx".split()
+    words = ["convert", "refused.py:Refused", "--input", "2x5", "--to", "onnx", "-o", "x.onnx"]
     done = subprocess.run(
         [sys.executable, str(ROOT / "cli.py"), *words],
         cwd=tmp_path,
