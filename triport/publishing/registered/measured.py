@@ -15,6 +15,8 @@ from triport.reference_models.errors import TriportError, counted
 from triport.reference_models.spec import RUNTIMES, Preprocess
 
 _TOP1, _TOP5 = "top-1 accuracy", "top-5 accuracy"
+# half of the last digit that a person keeps: 76.13 %, and 75.8 to 76.5
+_ROUNDED_PERCENT, _ROUNDED_BOUND = 0.00501, 0.0501
 _DEVICE = re.compile(r"(?:cpu|cuda|npu)(?::\d{1,3})?")
 
 
@@ -115,7 +117,7 @@ def _read(path: str) -> _Measurement:
 
 
 def contradiction(percent: Mapping[str, float], images: int, interval_percent: Sequence[float]) -> str | None:
-    """Return why percentages of `images` cannot be so, None where they can.
+    """Return why percentages of `images` cannot be so, whatever they were rounded to; None where they can.
 
     Args:
         percent: by metric, top-1 and maybe top-5.
@@ -124,12 +126,12 @@ def contradiction(percent: Mapping[str, float], images: int, interval_percent: S
     """
     counts = {metric: value * images / 100 for metric, value in percent.items()}
     for metric, count in counts.items():
-        if abs(count - round(count)) > 1e-6 * images:
+        if abs(percent[metric] - 100 * round(count) / images) > _ROUNDED_PERCENT:
             return f"{metric} of {percent[metric]} % is that of no whole number of {counted(images, 'image')}"
     if counts.get(_TOP5, images) < counts[_TOP1] - 0.5:
         return f"{_TOP5} is lower than {_TOP1}"
     expected = [100 * bound for bound in wilson_interval(round(counts[_TOP1]), images)]
-    if any(abs(one - other) > 1e-6 for one, other in zip(interval_percent, expected, strict=True)):
+    if any(abs(one - other) > _ROUNDED_BOUND for one, other in zip(interval_percent, expected, strict=True)):
         return f"the interval of {round(counts[_TOP1])} of {images} is not {list(interval_percent)}"
     return None
 
