@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from triport.converters.formats import as_stated
+from triport.converters.formats import as_stated, formats
 from triport.converters.identification.published_weights import published_as, why_not
 from triport.converters.published import MANIFEST
 from triport.publishing.compared import parity_problems, tolerance_problems
@@ -66,6 +66,8 @@ def _model_problems(spec: ModelSpec, values: Mapping[str, Any]) -> Iterator[str]
 def _origin_problems(spec: ModelSpec, values: Mapping[str, Any]) -> Iterator[str]:
     """Yield where weights or accuracies are claimed that the source's hash does not prove."""
     source = values["source"]
+    if source["format"] not in formats() or (source["format"] == "onnx") != (source["runtime"] == "onnx"):
+        yield f"its source is of the format {as_stated(source['format'])} and of {source['runtime']}"
     known = published_as(source["sha256"])
     weights = known.weights if known and known.spec.name == spec.name else None
     if values["weights"] != (weights.name if weights else None):
