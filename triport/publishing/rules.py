@@ -15,10 +15,11 @@ from triport.converters.formats.tensors import short
 
 Rule = Callable[[Any, str], Iterator[str]]
 
+LONGEST_LINE = 1000
 _SHOWN = 60
 
 
-def line(least: int = 0, most: int = 1000) -> Rule:
+def line(least: int = 0, most: int = LONGEST_LINE) -> Rule:
     """Return the rule of one line that can be printed."""
 
     def check(value: Any, place: str) -> Iterator[str]:
