@@ -99,8 +99,7 @@ def publish_network(
             (folder / NAMES_FILE).write_bytes(own.names.read_bytes())
         graph = write_graph(networks, subject.specs, loaded, folder, progress)
         signature = signature_of(folder / MODEL_FILE)
-        names = ledger_of(checkpoint, loaded, folder)
-        _check_names(source, signature, names)
+        names = _readable(source, signature, ledger_of(checkpoint, loaded, folder))
         report, reference, feed = _parity(loaded, folder, progress)
         check_report(str(source), report, _NO_TORCH if report.pairs[0].reference == WITHOUT_TORCH else "")
         progress("writing the card and the manifest")
@@ -119,10 +118,10 @@ def publish_network(
     return Published(output, manifest.parsed(content), manifest.digest_of(content), tuple(_notes(values)))
 
 
-def _check_names(
-    source: Path, signature: Mapping[str, list[dict[str, Any]]], names: Sequence[Mapping[str, Any]]
-) -> None:
-    """Raise PublishError for a name that a card cannot show, or that would hide what it is."""
+def _readable(
+    source: Path, signature: Mapping[str, list[dict[str, Any]]], names: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return a ledger; raise PublishError for a name that a card cannot show, or that hides what it is."""
     longest = {one["name"]: LONGEST_NAME for side in signature.values() for one in side}
     longest |= {name: LONGEST_LINE for entry in names for name in (entry["name"], *entry["files"].values())}
     wrong = [
@@ -133,6 +132,7 @@ def _check_names(
             f"{source}: its inputs, outputs or tensors have names that nobody can read: empty, too long, or "
             f"with characters that are not printed\n{listed(wrong)}\nRename them. Nothing was written"
         )
+    return names
 
 
 def _of_triport(loaded: LoadedNet, titles: Sequence[str]) -> dict[str, Any]:
