@@ -24,6 +24,8 @@ class Interruption:
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """Answer SIGINT, or the alarm by which this looks again."""
+        if self._asked_at is None and number == signal.SIGALRM:
+            return  # the alarm of one that a second Ctrl-C has answered already
         now = time.monotonic()
         is_second = self._asked_at is not None and number == signal.SIGINT
         asked_at = now if self._asked_at is None else self._asked_at
@@ -32,6 +34,7 @@ class Interruption:
             signal.signal(signal.SIGALRM, self)
             signal.setitimer(signal.ITIMER_REAL, _LOOK_AGAIN_S)
             return
+        signal.setitimer(signal.ITIMER_REAL, 0)
         self._asked_at = None
         raise KeyboardInterrupt
 
