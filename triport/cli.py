@@ -23,11 +23,13 @@ import click
 import triport
 from triport import commands
 from triport.commands.shared.command import DEBUG, HELP_NAMES, TYPED, telling_options
+from triport.commands.shared.interrupts import Interruption, ignore_interruptions
 from triport.commands.shared.output import on_one_line
 from triport.commands.shared.streams import be_patient
 from triport.commands.shared.words import did_you_mean
 from triport.reference_models.errors import TriportError, counted
 from triport.reference_models.program import as_started, program
+from triport.reference_models.scratch import remove_scratch
 
 INTERRUPTED = 130  # as a shell says of a program that Ctrl-C ended
 _LONGEST_MESSAGE = 6000
@@ -161,7 +163,7 @@ def run() -> None:
     """Run the command line of this process, and end it with the exit code."""
     be_patient()
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, Interruption())
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _asked_to_end)
     code: Any = INTERRUPTED
@@ -169,12 +171,15 @@ def run() -> None:
         main(prog_name=program())
     except SystemExit as stop:
         code = stop.code
+    ignore_interruptions()
     try:
         sys.stdout.flush()
     except OSError as error:  # a full disk behind a redirection
         click.echo(f"Error: standard output cannot be written: {error.strerror}", err=True)
+        remove_scratch()
         os._exit(BadInput.exit_code)
     if code == INTERRUPTED:
         sys.stderr.flush()
+        remove_scratch()
         os._exit(INTERRUPTED)  # frameworks that were interrupted at work abort when they are taken down
     sys.exit(code)

@@ -117,7 +117,7 @@ SAFETENSORS = {
     ),
     "nested": (
         (lambda text: len(text).to_bytes(8, "little") + text)(b'{"a":' + b"[" * 100_000),
-        "header is no JSON",
+        "header is nested deeper",
     ),
     "huge number": (
         (lambda text: len(text).to_bytes(8, "little") + text)(b'{"a":' + b"9" * 100_000 + b"}"),

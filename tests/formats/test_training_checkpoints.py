@@ -95,8 +95,8 @@ def test_a_prefix_of_some_names_stays(tmp_path: Path) -> None:
         ({"a": state(), "b": state()}, r"several state dicts \(a, b\)"),
         ({"epoch": 3, "loss": 0.5}, "no state dict inside; its keys are epoch, loss"),
         ([1, 2], "holds list; expected a state dict"),
-        (torch.ones(3), "holds PickledTensor; expected a state dict"),
-        ({}, "no state dict inside; its keys are nothing"),
+        (torch.ones(3), "holds one tensor; expected a state dict"),
+        ({}, "holds an empty dict; expected a state dict"),
     ],
     ids=["two", "none", "list", "tensor", "empty"],
 )

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from triport.reference_models.errors import TriportError
+from triport.reference_models.scratch import scratch_folder
 
 from .versions.protobuf_messages import accept_old_messages
 
@@ -29,6 +30,9 @@ _TORCH_BACKENDS = ("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")
 
 # Threads of PyTorch's OpenMP spin while they wait, and starve whatever decodes images beside them.
 _OPENMP_WAIT = ("OMP_WAIT_POLICY", "PASSIVE")
+# Where MindSpore writes down a graph that it cannot compile, or whose compiling Ctrl-C cuts off: in the
+# folder in which the user works otherwise.
+_MINDSPORE_DUMPS = "MS_OM_PATH"
 
 
 class MissingRuntimeError(TriportError):
@@ -91,6 +95,8 @@ def import_mindspore(device: str = "cpu", *, to_run: bool = True) -> Any:
         TriportError: MindSpore is not installed.
     """
     prepare(device)
+    if to_run and _MINDSPORE_DUMPS not in os.environ:
+        _set_default(_MINDSPORE_DUMPS, str(scratch_folder()))
     try:
         with quiet_warnings(), uninterrupted():
             import mindspore

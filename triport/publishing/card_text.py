@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -30,7 +31,22 @@ def rendered(package: str, **values: Any) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters.update(code=code, plain=plain)
     return environment.get_template("card.md").render(**values)
+
+
+def code(name: str) -> str:
+    """Return a name as a code span, also in a table: what it holds is neither Markdown nor HTML."""
+    fence = "`" * (1 + max(map(len, re.findall("`+", name)), default=0))
+    space = " " if name.startswith("`") or name.endswith("`") else ""
+    return f"{fence}{space}{name}{space}{fence}".replace("|", "\\|")
+
+
+def plain(text: str) -> str:
+    """Return a text of which code spans alone are Markdown: it may hold names that a file made up."""
+    parts = re.split("(`[^`]+`)", text)
+    parts[::2] = (re.sub(r"([\\`*_<\[\]|])", r"\\\1", part) for part in parts[::2])
+    return "".join(parts)
 
 
 def problems_of(text: str, expected: str) -> Iterator[str]:

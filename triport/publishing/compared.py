@@ -87,6 +87,9 @@ def parity_problems(
             yield from tolerance_problems(
                 f"allows {one['tolerance']} in {name}", one["tolerance"], noises[name]
             )
+        for package, version in pair["versions"].items():
+            if values["versions"].get(package, version) != version:
+                yield f"{pair['candidate']} ran with {package} {version}, and its versions say otherwise"
     if parity["files"] != {MODEL_FILE: values["files"][MODEL_FILE]["sha256"]}:
         yield f"its parity is of another {MODEL_FILE}"
 

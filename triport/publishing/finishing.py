@@ -14,6 +14,7 @@ from . import manifest
 from .form import Form
 from .forms import form_of
 from .outcome import NotPublishableError, PublishError
+from .rules import has_been
 from .verify import verify
 
 
@@ -23,9 +24,12 @@ def date_given() -> str | None:
     if epoch is None:
         return None
     try:
-        return time.strftime("%Y-%m-%d", time.gmtime(int(epoch)))
+        date = time.strftime("%Y-%m-%d", time.gmtime(int(epoch)))
     except (ValueError, OverflowError, OSError):
         raise PublishError(f"SOURCE_DATE_EPOCH={epoch!r}: expected seconds since 1970") from None
+    if not has_been(date):
+        raise PublishError(f"SOURCE_DATE_EPOCH={epoch!r}: is {date}, and nothing is published after today")
+    return date
 
 
 def _write_texts(folder: Path, values: dict[str, Any], form: Form) -> None:

@@ -8,16 +8,18 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 from triport.converters.formats.tensors import short
 
 Rule = Callable[[Any, str], Iterator[str]]
 
+LONGEST_LINE = 1000
 _SHOWN = 60
 
 
-def line(least: int = 0, most: int = 1000) -> Rule:
+def line(least: int = 0, most: int = LONGEST_LINE) -> Rule:
     """Return the rule of one line that can be printed."""
 
     def check(value: Any, place: str) -> Iterator[str]:
@@ -130,6 +132,26 @@ def table(key: Rule, rule: Rule) -> Rule:
     return check
 
 
+def has_been(stated: str) -> bool:
+    """Return whether a year, month or day, written like 2026-11-27, is one, and not after today.
+
+    Somewhere on Earth it is a day later than here.
+    """
+    if not re.fullmatch(r"\d{4}(-\d{2}(-\d{2})?)?", stated, re.ASCII):
+        return False
+    try:
+        begins = date.fromisoformat(stated + "-01-01"[len(stated) - 4 :])
+    except ValueError:  # no such day
+        return False
+    return begins <= (datetime.now(timezone.utc) + timedelta(days=1)).date()
+
+
+def _past(value: Any, place: str) -> Iterator[str]:
+    """Follow the rule of a date that has been."""
+    if not isinstance(value, str) or not has_been(value):
+        yield _wrong(place, value, "a date like 2026-11-27 that is not after today")
+
+
 def _is_number(value: Any) -> bool:
     if type(value) is int:
         return abs(value) < 2**63
@@ -154,7 +176,7 @@ NAME = text(r"[\w.-]{1,100}")
 LINE = line()
 COUNT = integer(0, 2**62)
 ERROR = number(0, 1e30)
-DATE = nullable(text(r"\d{4}(?:-\d{2}(?:-\d{2})?)?"))
+DATE = nullable(_past)
 FILE = text(r"[\w.+-]{1,255}")
 DIGEST = text(r"sha256:[0-9a-f]{64}")
 VERSION = text(r"[0-9A-Za-z.+-]{1,40}")

@@ -164,7 +164,10 @@ def _manifest_problems(
 
 
 def _check(name: str, detail: str, problems: Sequence[str]) -> Check:
-    return Check(name, "failed" if problems else "passed", detail, tuple(problems))
+    """Return a check; `detail` is what holds without problems, and is not said where there are some."""
+    if problems:
+        return Check(name, "failed", counted(len(problems), "problem"), tuple(problems))
+    return Check(name, "passed", detail)
 
 
 def _not_run(name: str, why: str) -> Check:

@@ -44,6 +44,11 @@ def keep_input(path: Path) -> None:
     _kept_inputs.append(path)
 
 
+def as_typed(word: str) -> str:
+    """Return a word of a command as the user can type it again: standard input is a dash."""
+    return "-" if word in map(str, _kept_inputs) else word
+
+
 def kept_inputs() -> list[Path]:
     """Return the files in which standard input is kept."""
     return list(_kept_inputs)

@@ -81,6 +81,23 @@ def test_standard_input_is_a_source(tmp_path):
     assert "187 written, 0 dropped" in done.stdout
 
 
+@pytest.mark.parametrize("form", ["json", "html", "stdout"])
+def test_standard_input_has_no_temporary_name_in_a_report(form, tmp_path):
+    """A path that is gone when the report is read says nothing: the report has what was typed."""
+    path = tmp_path / f"report.{form}"
+    words = ["parity", "-", "--runtimes", "onnx,pytorch", "--batch-size", "1", "--size", "32"]
+    words += ["--json", "-"] if form == "stdout" else [f"--{form}", str(path)]
+    done = CliRunner().invoke(main, words, input=SHIPPED.read_bytes())
+    assert done.exit_code == 0, done.output
+    text = done.stdout if form == "stdout" else path.read_text()
+    assert "/stdin" not in text
+    if form == "html":
+        assert "parity - --batch-size 1 " in text
+    else:
+        [model] = json.loads(text)["models"]
+        assert model["weights"] == "-" and list(model["files"]) == ["-"]
+
+
 def test_standard_input_without_a_byte_is_an_error():
     done = CliRunner().invoke(main, ["inspect", "-"], input=b"")
     assert done.exit_code == 2 and "standard input is empty" in done.stderr

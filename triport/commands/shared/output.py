@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from triport.reference_models.errors import without_controls
-from triport.reference_models.program import kept_inputs
+from triport.reference_models.program import as_typed, kept_inputs
 
 from .command import TYPED, is_quiet
 
@@ -20,12 +20,30 @@ from .command import TYPED, is_quiet
 def emit(value: Any, json_path: str | None, show: Callable[[], None]) -> None:
     """Show a result, or write it as JSON, or both; to stdout goes one of the two."""
     if json_path == "-":
-        click.echo(json.dumps(value, indent=2))
+        click.echo(json.dumps(_as_given(value), indent=2))
         return
     if not is_quiet():
         show()
     if json_path is not None:
-        write_text(json_path, json.dumps(value, indent=2) + "\n")
+        write_text(json_path, json.dumps(_as_given(value), indent=2) + "\n")
+
+
+def _as_given(value: Any) -> Any:
+    """Return a JSON value in which standard input is called "-", as it was given, wherever it stands."""
+    if not kept_inputs():
+        return value
+    if isinstance(value, dict):
+        return {_as_given(key): _as_given(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_given(one) for one in value]
+    return _with_standard_input(as_typed(value)) if isinstance(value, str) else value
+
+
+def _with_standard_input(text: str) -> str:
+    """Return a text in which the file that standard input is kept in is not named."""
+    for path in kept_inputs():
+        text = text.replace(str(path), "standard input")
+    return text
 
 
 def write_text(path: str, text: str) -> None:
@@ -34,7 +52,7 @@ def write_text(path: str, text: str) -> None:
 
     with replacing(path) as temporary:
         # names of files may hold what no encoding has
-        Path(temporary).write_text(text, encoding="utf-8", errors="backslashreplace")
+        Path(temporary).write_text(_with_standard_input(text), encoding="utf-8", errors="backslashreplace")
 
 
 def print_pieces(*pieces: Any) -> None:
@@ -58,18 +76,17 @@ def on_one_line(text: str) -> str:
 
     A name with a line break in it would otherwise begin a line that says whatever it likes.
     """
-    for name, shown in _shown_names():
+    for name, shown in _broken_names():
         text = text.replace(name, shown)
-    return text
+    return _with_standard_input(text)
 
 
-def _shown_names() -> list[tuple[str, str]]:
-    """Return what names of files may not be printed as they are, the longest first, and what is printed."""
+def _broken_names() -> list[tuple[str, str]]:
+    """Return the names of files with a line break in them, the longest first, and what is printed of each."""
     context = click.get_current_context(silent=True)
     typed = context.find_root().meta.get(TYPED, ()) if context is not None else ()
     broken = {name for word in typed if "\n" in word for name in (word, str(Path(word)), Path(word).name)}
-    found = [(name, name.replace("\n", "\\n")) for name in sorted(broken, key=len, reverse=True)]
-    return [*((str(path), "standard input") for path in kept_inputs()), *found]
+    return [(name, name.replace("\n", "\\n")) for name in sorted(broken, key=len, reverse=True)]
 
 
 class _Printable:

@@ -190,7 +190,11 @@ def _parse(text: bytes, path: str) -> dict[str, Any]:
         )
     try:
         header = json.loads(text.decode(), object_pairs_hook=unique)
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise FormatError(
+            f"{path}: the safetensors header is nested deeper than that of any tensors: no safetensors file"
+        ) from None
+    except ValueError as error:
         raise FormatError(
             f"{path}: the safetensors header is no JSON ({str(error)[:120]}): the file is damaged"
         ) from None

@@ -42,9 +42,8 @@ def choose_state_dict(
             f"load it there and save model.state_dict()"
         )
     if not isinstance(root, dict | list | tuple):
-        what = str(root) if isinstance(root, Global) else type(root).__name__
         raise FormatError(
-            f"{path}: holds {what}; expected a state dict or a training checkpoint with one inside"
+            f"{path}: holds {_kind_of(root)}; expected a state dict or a training checkpoint with one inside"
         )
     dropped: list[Dropped] = []
     notes: list[str] = []
@@ -224,8 +223,7 @@ def _nothing(root: Any, path: str) -> FormatError:
     """Return the error for a file in which no dict has a tensor."""
     if not isinstance(root, dict):
         return FormatError(
-            f"{path}: holds {type(root).__name__}; expected a state dict or a training checkpoint with one "
-            f"inside"
+            f"{path}: holds {_kind_of(root)}; expected a state dict or a training checkpoint with one inside"
         )
     whole = [key for key in root if isinstance(root[key], Opaque) and key in (*_KEYS, "ema", "net")]
     if whole:
@@ -236,8 +234,17 @@ def _nothing(root: Any, path: str) -> FormatError:
         )
     for label, unreadable in _unreadable(root):
         return FormatError(f"{path}: tensor '{label}' {unreadable.problem}")
-    keys = ", ".join(_label(key) for key in list(root)[:10]) or "nothing"
+    if not root:
+        return FormatError(f"{path}: holds an empty dict; expected a state dict, which has tensors")
+    keys = ", ".join(_label(key) for key in list(root)[:10])
     return FormatError(f"{path}: has no state dict inside; its keys are {keys}")
+
+
+def _kind_of(root: Any) -> str:
+    """Return what a file holds instead of a dict, in words where a class's name says nothing."""
+    if isinstance(root, Global):
+        return str(root)
+    return {"PickledTensor": "one tensor", "NoneType": "None"}.get(type(root).__name__, type(root).__name__)
 
 
 def _unreadable(root: dict[Any, Any]) -> Iterator[tuple[str, UnreadableTensor]]:

@@ -54,10 +54,11 @@ def _problem(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
             "Save the real weights: dequantised, or the real part where the imaginary one is 0"
         )
     if closest is None or closest.matched < _CLOSE * closest.total:
-        first = ", ".join(map(short, list(checkpoint.tensors)[:3]))
+        stored = list(checkpoint.tensors)
+        first = ", ".join([*map(short, stored[:3]), *(["..."] if len(stored) > 3 else [])])
         return (
-            f"{checkpoint.path}: {what}: of its {len(checkpoint.tensors)} {checkpoint.runtime} tensors "
-            f"({first}, ...) too few have the names and shapes of any. `{program()} models` lists the "
+            f"{checkpoint.path}: {what}: of its {counted(len(stored), f'{checkpoint.runtime} tensor')} "
+            f"({first}) too few have the names and shapes of any. `{program()} models` lists the "
             f"models, `{program()} inspect` the tensors"
         )
     where = f" under '{short(closest.prefix)}'" if closest.prefix else ""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import itertools
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
+
+from triport.reference_models.scratch import scratch_folder
 
 from .weights import write_weights
 from .writer import MADE_BY_TRIPORT, Source
@@ -58,11 +58,6 @@ def load(folder: Path, name: str) -> Any:
 
 def built(source: Source) -> Any:
     """Return the network of a source that is not kept; MindSpore reads its text again when it compiles it."""
-    folder = Path(tempfile.mkdtemp(prefix="source-", dir=_until_the_end().name))
+    folder = scratch_folder()
     write(folder, source)
     return load(folder, source.name)
-
-
-@functools.cache
-def _until_the_end() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="triport-")

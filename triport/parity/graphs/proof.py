@@ -192,8 +192,9 @@ class _Pair:
         worst = max(results, key=lambda one: SEVERITY.index(one.verdict))
         notes: dict[str, str] = {}
         for one in results:
-            notes.setdefault(one.note, f"on {one.feed}: {one.note}" if one.feed else one.note)
-        return replace(worst, edges=tuple(compared), note=". ".join(filter(None, notes.values())))
+            if one.note:
+                notes.setdefault(one.note, f"on {one.feed}: {one.note}" if one.feed else one.note)
+        return replace(worst, edges=tuple(compared), note=". ".join(notes.values()))
 
     def _types_at(self, size: int | None) -> list[TensorType]:
         if size is None:

@@ -124,18 +124,13 @@ class RowFile:
         Raises:
             RowsError: there is no room, or something else has changed the file.
         """
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        top = self._shape[1]
-        for offset, digest in enumerate(block.digests):
-            sample = self._dataset.samples[block.position + offset]
-            row: list[Any] = [printable(sample.name), sample.label, digest.tobytes().hex()]
-            for classes, logits in zip(block.classes[offset], block.logits[offset], strict=True):
-                row += [*classes.tolist(), *(str(logits[place]) for place in range(top))]
-            writer.writerow(row)
+        text = "".join(
+            self._line(block.position + offset, block.digests[offset], classes, logits)
+            for offset, (classes, logits) in enumerate(zip(block.classes, block.logits, strict=True))
+        )
         heading = self._heading() if self._file.end == 0 else b""
         try:
-            self._file.append(heading + text.getvalue().encode())
+            self._file.append(heading + text.encode())
         except AppendError as error:
             raise RowsError(
                 f"{error}. It holds the rows of {block.position} images: --resume goes on with it"
@@ -147,6 +142,15 @@ class RowFile:
             self._file.close()
         except AppendError as error:
             raise RowsError(str(error)) from error
+
+    def _line(self, position: int, digest: np.ndarray, classes: np.ndarray, logits: np.ndarray) -> str:
+        sample = self._dataset.samples[position]
+        row: list[Any] = [printable(sample.name), sample.label, digest.tobytes().hex()]
+        for best, values in zip(classes, logits, strict=True):
+            row += [*best.tolist(), *map(str, values)]
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerow(row)
+        return text.getvalue()
 
     def _heading(self) -> bytes:
         mark = MARK + json.dumps(self._identity, sort_keys=True)
@@ -196,6 +200,8 @@ class RowFile:
                 f"{self.path}: no rows of `evaluate`: its first line is not what it writes"
             ) from None
         differing = list(_differences(self._identity, found))
+        if not differing and line + b"\n" != self._heading()[: len(line) + 1]:
+            differing = ["its first line is written in another form: a key is there twice, or spaces differ"]
         if differing:
             raise RowsError(
                 f"{self.path}: its rows are of another run\n{listed(differing)}\n"
@@ -227,17 +233,31 @@ class RowFile:
         for index, row in enumerate(self._rows(lines)):
             sample = self._dataset.samples[index]
             try:
-                if (row[0], row[1]) != (printable(sample.name), str(sample.label)):
-                    raise ValueError
                 digests[index] = np.frombuffer(bytes.fromhex(row[2]), np.uint8)
                 values = np.array(row[3:]).reshape(contenders, 2, top)
                 classes[index], logits[index] = values[:, 0].astype(np.int32), values[:, 1].astype(np.float32)
-            except (ValueError, IndexError):
+                written = self._line(index, digests[index], classes[index], logits[index])
+                if written.encode() != lines[index] + b"\n" or not self._can_be(
+                    classes[index], logits[index]
+                ):
+                    raise ValueError
+            except (ValueError, IndexError, OverflowError):
                 raise RowsError(
                     f"{self.path}: line {index + 3} is damaged, or is not of {sample} "
                     f"with label {sample.label}"
                 ) from None
         return Block(0, digests, classes, logits)
+
+    def _can_be(self, classes: np.ndarray, logits: np.ndarray) -> bool:
+        """Whether these can be an image's best classes: each once, the best first, a tie by its number."""
+        count = len(self._dataset.class_names)
+        return bool(np.isfinite(logits).all()) and all(
+            len(set(best)) == len(best)
+            and min(best) >= 0
+            and max(best) < count
+            and (ordered := list(zip((-values).tolist(), best, strict=True))) == sorted(ordered)
+            for best, values in zip(classes.tolist(), logits, strict=True)
+        )
 
     def _rows(self, lines: Sequence[bytes]) -> Iterator[list[str]]:
         """Yield one row of each line, a line at a time: a quotation mark cannot join two of them."""

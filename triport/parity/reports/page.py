@@ -14,7 +14,7 @@ from triport.parity.localise.verdict import Localisation
 from triport.parity.pages import Facts, render, run_facts
 from triport.parity.training import report as training_report
 from triport.parity.training.result import TrainingReport
-from triport.reference_models.program import program
+from triport.reference_models.program import as_typed, program
 
 from .plots import HEIGHT, MARGIN, WIDTH, Plot, number, plot_of_layers, plot_of_tensors
 from .terminal import (
@@ -132,7 +132,7 @@ def files_beside(reports: Sequence[ModelReport]) -> list[str]:
 
 def repeat_of(report: ModelReport, files: Sequence[str] = ()) -> str:
     """Return the command that repeats a model's check, with all `files` that it was one of."""
-    words = [f"{program()} parity", *map(shlex.quote, report.repeat or _words_of(report, files))]
+    words = [f"{program()} parity", *_quoted(report.repeat or _words_of(report, files))]
     if report.inputs.startswith(IMAGES_OF):
         words += ["--images", report.inputs.removeprefix(IMAGES_OF)]
     if report.seed is not None:
@@ -162,12 +162,16 @@ def _words_of(report: ModelReport, files: Sequence[str]) -> list[str]:
     return [*named, "--batch-size", str(report.input_shape[0]), "--size", str(report.input_shape[-1])]
 
 
+def _quoted(words: Sequence[str]) -> list[str]:
+    return [shlex.quote(as_typed(word)) for word in words]
+
+
 def repeat_training_of(report: TrainingReport) -> str:
     """Return the command that repeats a model's training check."""
     made = report.weights.startswith("random seed")
     sizes = ["--batch-size", str(report.input_shape[0]), "--size", str(report.input_shape[-1])]
     asked = report.repeat or [report.model if made else report.weights, *sizes]
-    words = [f"{program()} parity", *map(shlex.quote, asked), "--seed", str(report.seed)]
+    words = [f"{program()} parity", *_quoted(asked), "--seed", str(report.seed)]
     steps = max((len(pair.steps.loss) for pair in report.pairs if pair.steps), default=0)
     return " ".join([*words, "--gradients", *(["--steps", str(steps)] if steps else [])])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,13 +32,16 @@ from triport.publishing.compared import check_report, reference_runner
 from triport.publishing.finishing import date_given, finished
 from triport.publishing.folder import appearing, check_free
 from triport.publishing.licenses import license_notes, license_of
-from triport.publishing.outcome import Published
+from triport.publishing.outcome import Published, PublishError
+from triport.publishing.rules import LONGEST_LINE
+from triport.reference_models.errors import listed
 from triport.reference_models.network import Arrays
 from triport.version import __version__
 
 from .files import NAMES_FILE
 from .network import OneNet, OwnNetwork
 from .sample import write_sample
+from .schema import LONGEST_NAME
 from .source import opened
 from .structure import signature_of
 from .weights import accounted, layouts_of, ledger_of, map_of, realisations_of
@@ -96,7 +99,7 @@ def publish_network(
             (folder / NAMES_FILE).write_bytes(own.names.read_bytes())
         graph = write_graph(networks, subject.specs, loaded, folder, progress)
         signature = signature_of(folder / MODEL_FILE)
-        names = ledger_of(checkpoint, loaded, folder)
+        names = _readable(source, signature, ledger_of(checkpoint, loaded, folder))
         report, reference, feed = _parity(loaded, folder, progress)
         check_report(str(source), report, _NO_TORCH if report.pairs[0].reference == WITHOUT_TORCH else "")
         progress("writing the card and the manifest")
@@ -113,6 +116,23 @@ def publish_network(
         write_sample(folder, feed, reference, values)
         content = finished(folder, values)
     return Published(output, manifest.parsed(content), manifest.digest_of(content), tuple(_notes(values)))
+
+
+def _readable(
+    source: Path, signature: Mapping[str, list[dict[str, Any]]], names: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return a ledger; raise PublishError for a name that a card cannot show, or that hides what it is."""
+    longest = {one["name"]: LONGEST_NAME for side in signature.values() for one in side}
+    longest |= {name: LONGEST_LINE for entry in names for name in (entry["name"], *entry["files"].values())}
+    wrong = [
+        short(name) for name, most in longest.items() if not name.isprintable() or not 0 < len(name) <= most
+    ]
+    if wrong:
+        raise PublishError(
+            f"{source}: its inputs, outputs or tensors have names that nobody can read: empty, too long, or "
+            f"with characters that are not printed\n{listed(wrong)}\nRename them. Nothing was written"
+        )
+    return names
 
 
 def _of_triport(loaded: LoadedNet, titles: Sequence[str]) -> dict[str, Any]:

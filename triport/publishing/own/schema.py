@@ -30,6 +30,7 @@ from triport.publishing.rules import (
     text,
 )
 
+LONGEST_NAME = 200  # of an input or output
 _RUNTIME = one_of("pytorch", "mindspore", "onnx")
 
 
@@ -38,7 +39,9 @@ def _axis(value: Any, place: str) -> Iterator[str]:
     yield from (line(1, 100) if isinstance(value, str) else integer(0, 2**40))(value, place)
 
 
-_SIGNATURE = items(record(name=line(1, 200), dtype=text(r"\w{1,20}"), shape=items(_axis, 0, 32)), 1, 1000)
+_SIGNATURE = items(
+    record(name=line(1, LONGEST_NAME), dtype=text(r"\w{1,20}"), shape=items(_axis, 0, 32)), 1, 1000
+)
 _OUTPUT = record(max_abs=ERROR, max_rel=ERROR, tolerance=ERROR)
 RULE = record(
     digest=DIGEST,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from triport.converters.formats import as_stated
+from triport.converters.formats import as_stated, formats
 from triport.converters.identification.published_weights import published_as, why_not
 from triport.converters.published import MANIFEST
 from triport.publishing.compared import parity_problems, tolerance_problems
@@ -16,6 +17,7 @@ from triport.reference_models.spec import ModelSpec, UnknownModelError, get_mode
 
 from .candidates import compared_with
 from .files import what_of
+from .measured import contradiction
 from .origin import CLASSES_GIVEN, classes_stated_by, figures_of_publisher, read_classes
 from .texts import preprocess_of
 
@@ -64,6 +66,8 @@ def _model_problems(spec: ModelSpec, values: Mapping[str, Any]) -> Iterator[str]
 def _origin_problems(spec: ModelSpec, values: Mapping[str, Any]) -> Iterator[str]:
     """Yield where weights or accuracies are claimed that the source's hash does not prove."""
     source = values["source"]
+    if source["format"] not in formats() or (source["format"] == "onnx") != (source["runtime"] == "onnx"):
+        yield f"its source is of the format {as_stated(source['format'])} and of {source['runtime']}"
     known = published_as(source["sha256"])
     weights = known.weights if known and known.spec.name == spec.name else None
     if values["weights"] != (weights.name if weights else None):
@@ -91,6 +95,25 @@ def _origin_problems(spec: ModelSpec, values: Mapping[str, Any]) -> Iterator[str
     for figure in values["accuracy"]:
         if figure["kind"] == "measured" and figure["sha256"] != source["sha256"]:
             yield f"claims {figure['metric']} {figure['percent']} measured on another file than its source"
+    yield from _measured_problems([figure for figure in values["accuracy"] if figure["kind"] == "measured"])
+
+
+def _measured_problems(figures: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield where measured percentages are no shares of their images, or contradict each other."""
+    runs: dict[str, list[Mapping[str, Any]]] = {}
+    for figure in figures:
+        run = {key: figure[key] for key in ("dataset", "images", "runtime", "device", "date")}
+        runs.setdefault(json.dumps(run), []).append(figure)
+    for found in runs.values():
+        metrics = sorted(figure["metric"] for figure in found)
+        stated = [figure["interval_percent"] for figure in found if figure["interval_percent"] is not None]
+        if metrics != ["top-1 accuracy", "top-5 accuracy"] or len(stated) != 1:
+            yield f"claims {', '.join(metrics)} measured; expected top-1 with its interval, and top-5"
+            continue
+        percent = {figure["metric"]: float(figure["percent"]) for figure in found}
+        wrong = contradiction(percent, found[0]["images"], stated[0])
+        if wrong is not None:
+            yield f"claims an accuracy that cannot have been measured: {wrong}"
 
 
 def _preprocess_problems(spec: ModelSpec, values: Mapping[str, Any]) -> Iterator[str]:

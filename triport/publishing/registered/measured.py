@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from triport.converters.formats.tensors import short
+from triport.parity.imagenet.wilson import wilson_interval
 from triport.reference_models.errors import TriportError, counted
 from triport.reference_models.spec import RUNTIMES, Preprocess
 
+_TOP1, _TOP5 = "top-1 accuracy", "top-5 accuracy"
+# half of the last digit that a person keeps: 76.13 %, and 75.8 to 76.5
+_ROUNDED_PERCENT, _ROUNDED_BOUND = 0.00501, 0.0501
 _DEVICE = re.compile(r"(?:cpu|cuda|npu)(?::\d{1,3})?")
 
 
@@ -105,7 +110,30 @@ def _read(path: str) -> _Measurement:
             f"--accuracy {path}: is not what `evaluate --json` writes: a count, percentage, runtime or "
             "device cannot be"
         )
+    wrong = contradiction(measurement.percent, measurement.images, measurement.interval_percent)
+    if wrong is not None:
+        raise MeasurementError(f"--accuracy {path}: is not what `evaluate --json` writes: {wrong}")
     return measurement
+
+
+def contradiction(percent: Mapping[str, float], images: int, interval_percent: Sequence[float]) -> str | None:
+    """Return why percentages of `images` cannot be so, whatever they were rounded to; None where they can.
+
+    Args:
+        percent: by metric, top-1 and maybe top-5.
+        images: how many were counted.
+        interval_percent: stated for top-1.
+    """
+    counts = {metric: value * images / 100 for metric, value in percent.items()}
+    for metric, count in counts.items():
+        if abs(percent[metric] - 100 * round(count) / images) > _ROUNDED_PERCENT:
+            return f"{metric} of {percent[metric]} % is that of no whole number of {counted(images, 'image')}"
+    if counts.get(_TOP5, images) < counts[_TOP1] - 0.5:
+        return f"{_TOP5} is lower than {_TOP1}"
+    expected = [100 * bound for bound in wilson_interval(round(counts[_TOP1]), images)]
+    if any(abs(one - other) > _ROUNDED_BOUND for one, other in zip(interval_percent, expected, strict=True)):
+        return f"the interval of {round(counts[_TOP1])} of {images} is not {list(interval_percent)}"
+    return None
 
 
 def _problem(found: _Measurement, model: str, sha256: str, preprocess: Preprocess) -> str | None:

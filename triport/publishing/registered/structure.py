@@ -10,7 +10,7 @@ from triport.converters.formats import open_checkpoint
 from triport.converters.formats.tensors import short
 from triport.converters.provenance import FOLDED_KEY, SOURCE_SHA256_KEY, VERSION_KEY, provenance
 from triport.converters.published import MODEL_FILE
-from triport.publishing.folder import PYTORCH_FILE
+from triport.publishing.folder import MINDSPORE_FILE, PYTORCH_FILE
 from triport.publishing.graph_file import graph_problems
 from triport.reference_models.spec import get_model
 
@@ -30,14 +30,12 @@ def structure_problems(folder: Path, values: Mapping[str, Any]) -> Iterator[str]
         stated = [(entry.key, entry.value) for entry in model.metadata_props]
         expected = _metadata(values) | ({FOLDED_KEY: "BatchNorm"} if name == OPTIMIZED_FILE else {})
         yield from _metadata_problems(name, stated, expected)
+    expected = _metadata(values)
+    del expected[SOURCE_SHA256_KEY]
     for name in values["files"]:
-        if name.endswith(Path(PYTORCH_FILE).suffix):
-            expected = _metadata(values)
-            del expected[SOURCE_SHA256_KEY]
+        if name.endswith((Path(PYTORCH_FILE).suffix, Path(MINDSPORE_FILE).suffix)):
             stated = list(open_checkpoint(folder / name).metadata.items())
-            yield from _metadata_problems(
-                name, [one for one in stated if one[0].startswith("triport.")], expected
-            )
+            yield from _metadata_problems(name, stated, expected)
 
 
 def _metadata(values: Mapping[str, Any]) -> dict[str, str]:

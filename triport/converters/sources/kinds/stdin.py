@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import atexit
-import shutil
 import sys
-import tempfile
-from pathlib import Path
 
 from triport.converters.sources.located import Asked, Located, SourceError
 from triport.converters.sources.store import check_size
 from triport.reference_models.program import keep_input
+from triport.reference_models.scratch import scratch_folder
 
 FORM = "-"
 
@@ -27,8 +24,7 @@ def bring(text: str, asked: Asked) -> Located:
     """Return a file of what comes in; formats are read by position, which a pipe does not have."""
     if sys.stdin is None or sys.stdin.isatty():
         raise SourceError("-: standard input is a terminal. Pipe a file into it, or name the file")
-    folder = Path(tempfile.mkdtemp(prefix="triport-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder = scratch_folder()
     path = folder / _NAME
     keep_input(path)
     size = 0
