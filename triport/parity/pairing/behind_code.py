@@ -25,7 +25,7 @@ from triport.reference_models.errors import TriportError
 from triport.reference_models.modules import Part
 
 from .beside import Handed
-from .channels import DRAWN_LIKE, LIKE, channels_of, moved_alike
+from .channels import DRAWN_LIKE, LIKE, channels_of, keeps_channels, moved_alike
 from .comparing import projected
 from .correspondence import owners_of
 from .observed import observe
@@ -37,7 +37,7 @@ from .values import own_value
 
 Call = tuple[str, int]
 # so few values of a channel say nothing: more inputs are drawn
-_FEWEST, _MOST_FEEDS = 24, 12
+_FEWEST, _MOST_FEEDS = 48, 24
 # layers that are drawn anew, one at a time, and how often a vector is
 _MOST_DRAWN, _DRAWS = 48, 8
 # what roundings make of a gradient that is zero, relative to the largest
@@ -56,14 +56,25 @@ class Pair:
     feed: Sequence[np.ndarray]
 
 
-def not_shown(pair: Pair, handed: Sequence[Handed]) -> tuple[str, ...]:
-    """Return names of the first side of which nothing shows that their row is right.
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Names of the first side of which nothing shows that their row is right.
+
+    `in_full` is whether whatever flows into the code flows into what is compared too.
+    """
+
+    not_shown: tuple[str, ...]
+    in_full: bool
+
+
+def shown(pair: Pair, handed: Sequence[Handed]) -> Shown:
+    """Return what is shown of layers that are given what their counterparts are.
 
     Args:
         pair: both sides, with the same values, as the rows move them.
-        handed: the calls of layers that are given what their counterparts are.
+        handed: the calls of these layers.
     """
-    return _Layers(pair, handed).not_shown()
+    return _Layers(pair, handed).shown()
 
 
 class _Layers:
@@ -79,14 +90,14 @@ class _Layers:
         self._compared = [path for path in pair.paired if path not in behind]
         self._of_a = _owned(pair.a, pair.parts[0])
 
-    def not_shown(self) -> tuple[str, ...]:
+    def shown(self) -> Shown:
         """Return the names of the layers, and of what flows into the code alone, unless all is shown."""
         swallowed = self._swallowed()
         if swallowed is not None and not self._is_any_alike() and self._is_laid_out_alike(swallowed):
-            return ()
+            return Shown((), not swallowed)
         rows = [self._pair.names.rows[at].a for of_layer in swallowed or () for at in of_layer]
         of_layers = [self._of_a[one.a.path] for one in self._handed]
-        return tuple(dict.fromkeys(name for names in (*of_layers, *rows) for name in names))
+        return Shown(tuple(dict.fromkeys(name for names in (*of_layers, *rows) for name in names)), False)
 
     # --- one of its sizes ---
 
@@ -162,19 +173,25 @@ class _Layers:
         if len(swallowed) > _MOST_DRAWN:
             return False
         fewest = min(len(channels_of(one.a.given[0], one.b, one.own[0])[0]) for one in self._handed)
-        feeds = self._feeds(-(-_FEWEST // max(fewest, 1)))
+        count = -(-_FEWEST // max(fewest, 1))
+        feeds = self._feeds(count)
         plain = [self._given(feed) for feed in feeds]
         if not all(self._is_alike(one, plain) for one in self._handed):
             return False
         values = {name: np.array(array) for name, array in self._pair.a.values().items()}
+        few: list[Sequence[np.ndarray]] | None = None
         for rows in swallowed:
             names = [name for row in rows for name in self._pair.names.rows[row].a]
             # what is the same for every example says something of its channels in several draws alone
             is_vector = all(len(key_of(values[name].shape)) < 2 for name in names if name in values)
-            drawn = [self._drawn(rows, values, feeds, draw) for draw in range(_DRAWS if is_vector else 1)]
+            if is_vector and few is None:
+                few = self._feeds(-(-count // _DRAWS))
+                few_plain = [self._given(feed) for feed in few]
+            these, before = (few, few_plain) if is_vector and few else (feeds, plain)
+            drawn = [self._drawn(rows, values, these, draw) for draw in range(_DRAWS if is_vector else 1)]
             self._draw(rows, values.__getitem__)
-            behind = next((one for one in self._handed if self._is_moved(one, plain, drawn[0])), None)
-            if behind is None or not self._moves_alike(behind, plain, drawn):
+            behind = next((one for one in self._handed if self._is_moved(one, before, drawn[0])), None)
+            if behind is None or not self._moves_alike(behind, before, drawn):
                 return False
         return True
 
@@ -264,11 +281,14 @@ class _Layers:
         }
         # in a layer that returns the same each row has its place; elsewhere each has to be looked at
         owners = owners_of(self._pair.b, self._pair.parts[1])
+        # a norm behind code returns the channels as it is given them, and what it is given is looked at
+        kept = {one.b.path for one in self._handed if keeps_channels(one.b)}
         found: dict[object, list[int]] = defaultdict(list)
         for at, row in enumerate(self._pair.names.rows):
             if names & {*(row.a, row.b)[place]}:
                 owner = owners.get(row.b[0], "") if row.b else ""
-                found[owner if owner in self._pair.paired else at].append(at)
+                if owner not in kept:
+                    found[owner if owner in self._pair.paired else at].append(at)
         return list(found.values())
 
     def _watched(self, place: int) -> frozenset[str]:

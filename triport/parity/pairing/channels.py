@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from triport.reference_models.modules import Part
 
-_FIRST = frozenset({"conv", "conv_transposed", "norm", "group_norm", "instance_norm"})
-_LAST = frozenset({"dense", "layer_norm", "rms_norm"})
+_NORMS = frozenset({"norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"})
+_KNOWN = _NORMS | {"conv", "conv_transposed", "dense"}
 # more values of a channel than these tell no more
 _MOST = 4096
 # how alike a channel and its counterpart are at the least, and how much more than it and any other
-LIKE, DRAWN_LIKE, _NEARER = 0.7, 0.9, 0.5
+LIKE, DRAWN_LIKE, _NEARER = 0.7, 0.9, 0.75
 
 
 def channels_of(a: np.ndarray, part: Part, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -19,13 +21,12 @@ def channels_of(a: np.ndarray, part: Part, b: np.ndarray) -> tuple[np.ndarray, n
 
     Where sizes differ these are means of each example. They are empty where the axis is not known.
     """
-    name = "" if part.kind is None else part.kind.name
     nothing = np.zeros((0, 1)), np.zeros((0, 1))
-    if name not in _FIRST | _LAST or min(a.ndim, b.ndim) < 2:
+    axis = _axis_of_channels(part, (a, b))
+    if axis is None or a.shape[0] != b.shape[0]:
         return nothing
-    axis = 1 if name in _FIRST else -1
     first, second = (np.moveaxis(np.asarray(one, np.float64), axis, -1) for one in (a, b))
-    if first.shape[-1] != second.shape[-1] or first.shape[0] != second.shape[0]:
+    if first.shape[-1] != second.shape[-1]:
         return nothing
     if first.shape != second.shape:
         first, second = (one.mean(tuple(range(1, one.ndim - 1))) for one in (first, second))
@@ -34,6 +35,26 @@ def channels_of(a: np.ndarray, part: Part, b: np.ndarray) -> tuple[np.ndarray, n
         chosen = np.random.default_rng(0).choice(len(first), _MOST, replace=False)
         first, second = first[chosen], second[chosen]
     return first, second
+
+
+def keeps_channels(part: Part) -> bool:
+    """Whether a layer returns channels in the order in which it is given them, each with its own values."""
+    return part.kind is not None and part.kind.name in _NORMS
+
+
+def _axis_of_channels(part: Part, given: Sequence[np.ndarray]) -> int | None:
+    """Return the axis with the channels: the first behind the examples, or the last; None: nobody knows."""
+    if part.kind is None or part.kind.name not in _KNOWN or min(one.ndim for one in given) < 2:
+        return None
+    if part.kind.name == "dense":
+        return -1
+    if part.kind.name not in ("layer_norm", "rms_norm"):
+        return 1
+    # one over channels alone may be given an image with these first
+    weight = getattr(part.module, "weight", getattr(part.module, "gamma", None))
+    size = None if weight is None or len(weight.shape) != 1 else int(weight.shape[0])
+    fits = [axis for axis in (-1, 1) if all(one.shape[axis] == size for one in given)]
+    return fits[0] if fits else None
 
 
 def moved_alike(a: np.ndarray, b: np.ndarray, like: float) -> bool:

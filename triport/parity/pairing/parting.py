@@ -27,7 +27,7 @@ from triport.parity.kernels.mindspore import KERNELS
 from triport.reference_models.errors import TriportError
 from triport.reference_models.modules import Part, parts_of
 
-from .behind_code import Pair, not_shown
+from .behind_code import Pair, shown
 from .beside import Beside
 from .correspondence import could_be, modules_with_parameters, owners_of, unlikeness, watched_parts
 from .layouts import Layout, layout_between
@@ -49,12 +49,14 @@ class Substituted:
         equal: whether the outputs are equal then.
         unproven: names of the first side's parameters of which nothing shows that their row is right.
         but_for: the kernels of MindSpore that PyTorch had to imitate for this; "" for none.
+        in_full: whether it is code that parts, and whatever flows into it flows into what is compared too.
     """
 
     partings: tuple[Parting, ...]
     equal: bool
     unproven: tuple[str, ...] = ()
     but_for: str = ""
+    in_full: bool = False
 
     @property
     def is_proof(self) -> bool:
@@ -105,13 +107,18 @@ def substituted(a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray]) 
     said = [Parting(one.a.path, one.b.path, one.why()) for one in found]
     equal = None not in layouts
     unproven: tuple[str, ...] = ()
+    in_full = False
     if not equal:
         said = _with_code(said, [order[id(one.a)] for one in found], beside, order)
         said = [replace(one, why=one.why + _around(a, b, one)) for one in said]
         handing = Beside(recording.anew(), counterparts, b_parts, hands_over=True)
         if beside.given_otherwise and _is_all_else_equal(pair, handing):
             equal, found = True, handing.partings
-            unproven = not_shown(pair, handing.handed)
+            behind = shown(pair, handing.handed)
+            unproven = behind.not_shown
+            in_full = behind.in_full and None not in [
+                part.kind for one in found for part in (one.a.part, one.b)
+            ]
     elif turned := [
         (place, one) for place, one in enumerate(layouts, 1) if one is not None and one.is_turned
     ]:
@@ -124,7 +131,7 @@ def substituted(a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray]) 
         for name, parameter in a.parameters.items()
         if f"{parameter.owner}.".startswith(f"{one.a.path}.")
     )
-    return Substituted(tuple(said), equal, tuple(dict.fromkeys(unproven)))
+    return Substituted(tuple(said), equal, tuple(dict.fromkeys(unproven)), in_full=in_full)
 
 
 def _followed(pair: Pair, beside: Beside) -> list[Layout | None]:
