@@ -197,7 +197,10 @@ class _Layers:
 
     def _is_alike(self, one: Handed, plain: Sequence[Any]) -> bool:
         a, b = self._channels(one, plain)
-        return len(a) > 0 and moved_alike(a - a.mean(0), b - b.mean(0), LIKE)
+        if not len(a) or not len(b) or 2 * np.count_nonzero(np.ptp(a, 0)) <= a.shape[1]:
+            return False
+        first, second = (np.where(np.ptp(each, 0), each - each.mean(0), 0) for each in (a, b))
+        return moved_alike(first, second, LIKE)
 
     def _drawn(
         self,
@@ -270,9 +273,13 @@ class _Layers:
             return None
         side = (self._pair.a, self._pair.b)[place]
         assert isinstance(side, ModuleSide)
-        plain = _gradients(side, self._pair.feed)
-        with _Told(side, self._pair.parts[place], self._calls[place], place, self._watched(place)):
-            told = _gradients(side, self._pair.feed)
+        # with the same values in both runs: a ReLU that lets nothing through is the same one
+        plain, told = (
+            _gradients(
+                side, self._pair.feed, _Hooks(side, self._pair.parts[place], self._calls[place], watched)
+            )
+            for watched in (None, self._watched(place))
+        )
         largest = max((np.abs(one).max(initial=0.0) for one in plain.values()), default=0.0)
         names = {
             name
@@ -295,18 +302,21 @@ class _Layers:
         return frozenset(self._compared if place else (self._pair.paired[one] for one in self._compared))
 
 
-class _Told:
-    """Hooks on a Module: layers behind code are cut off, and what is compared counts in what is derived."""
+class _Hooks:
+    """Hooks on a Module that give layers behind code what is recorded.
+
+    With layers to watch those behind code are cut off from it, and what is given to the ones that are watched
+    counts in what is derived.
+    """
 
     def __init__(
         self,
         side: ModuleSide,
         parts: Mapping[str, Part],
         calls: Mapping[Call, Handed],
-        place: int,
-        watched: frozenset[str],
+        watched: frozenset[str] | None,
     ) -> None:
-        self._side, self._parts, self._calls, self._place, self._watched = side, parts, calls, place, watched
+        self._side, self._parts, self._calls, self._watched = side, parts, calls, watched
         self._handles: list[Any] = []
 
     def __enter__(self) -> None:
@@ -316,24 +326,22 @@ class _Told:
         def is_tensor(value: Any) -> bool:
             return isinstance(value, torch.Tensor)
 
+        def instead(array: np.ndarray, own: Any) -> Any:
+            value = own.detach()
+            if array.shape == tuple(own.shape):
+                value = torch.from_numpy(np.array(array)).to(own.dtype)
+            return value if self._watched is not None else value + (own - own.detach())
+
         def before(path: str, given: Any) -> Any:
             counts[path] += 1
             tensors = list(leaves(given, is_tensor))
             one = self._calls.get((path, counts[path]))
             if one is not None:
-                arrays = zip(one.a.given, tensors, strict=True)
-                new = [
-                    torch.from_numpy(np.array(array)).to(own.dtype)
-                    if array.shape == own.shape
-                    else own.detach()
-                    for array, own in arrays
-                ]
-                return replaced(given, is_tensor, iter(new))
-            if path in self._watched:
-                for place, tensor in enumerate(tensors):
-                    if tensor.requires_grad:
-                        weight = torch.from_numpy(projected(place, tensor.numel(), counts[path]))
-                        self._side.added.append((tensor.reshape(-1) * weight.to(tensor.dtype)).sum())
+                return replaced(given, is_tensor, map(instead, one.a.given, tensors))
+            for place, tensor in enumerate(tensors if path in (self._watched or ()) else ()):
+                if tensor.requires_grad:
+                    weight = torch.from_numpy(projected(place, tensor.numel(), counts[path]))
+                    self._side.added.append((tensor.reshape(-1) * weight.to(tensor.dtype)).sum())
             return None
 
         for path, part in self._parts.items():
@@ -348,14 +356,15 @@ class _Told:
             handle.remove()
 
 
-def _gradients(side: ModuleSide, feed: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+def _gradients(side: ModuleSide, feed: Sequence[np.ndarray], hooks: _Hooks) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
 
     def see(name: str, gradient: np.ndarray | None) -> None:
         if gradient is not None:
             found[name] = np.array(gradient, np.float64)
 
-    side.gradients(feed, lambda at, size: projected(at, size, 0), see, list(side.parameters))
+    with hooks:
+        side.gradients(feed, lambda at, size: projected(at, size, 0), see, list(side.parameters))
     return found
 
 

@@ -60,6 +60,8 @@ def _axis_of_channels(part: Part, given: Sequence[np.ndarray]) -> int | None:
 def moved_alike(a: np.ndarray, b: np.ndarray, like: float) -> bool:
     """Whether each channel of the first varies as the same one of the second does, and as no other.
 
+    What does not vary at all, behind a ReLU that lets nothing through, must not do so on both sides.
+
     Args:
         a: (values, channels).
         b: likewise.
@@ -70,9 +72,10 @@ def moved_alike(a: np.ndarray, b: np.ndarray, like: float) -> bool:
     if a.shape[1] == 1:
         return True
     sizes = np.linalg.norm(a, axis=0), np.linalg.norm(b, axis=0)
-    if not (sizes[0].all() and sizes[1].all()):
+    live = sizes[0] > 0
+    if not live.any() or not np.array_equal(live, sizes[1] > 0):
         return False
-    alike = (a / sizes[0]).T @ (b / sizes[1])
+    alike = (a[:, live] / sizes[0][live]).T @ (b[:, live] / sizes[1][live])
     own = alike.diagonal().copy()
     np.fill_diagonal(alike, 0)
     alike = np.abs(alike)
