@@ -35,7 +35,6 @@ from triport.converters.onnx_import.written import load, write
 from triport.parity.imported.judge import Runtime
 from triport.parity.imported.runs import run
 
-
 # of each, what its data has in another way than the text
 DISPUTED = {
     f"test_resize_downsample_scales_{mode}_align_corners": "the length before it is cut to a whole one"

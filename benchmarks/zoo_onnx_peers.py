@@ -24,7 +24,7 @@ def main() -> None:
 
 
 def let_torchvision_load() -> None:
-    """Name the operators that torchvision looks for as it loads, where its compiled part is another torch's."""
+    """Name the operators that torchvision looks for, where its compiled part is another torch's."""
     import torch
 
     try:

@@ -86,3 +86,39 @@ def test_it_computes_what_onnx_runtime_does(case, tmp_path):
 def test_what_is_not_read_is_refused(line):
     with pytest.raises(ImportRefusedError, match="MatMulNBits has no translation"):
         written(model(line))
+
+
+@pytest.mark.parametrize("target", ["pytorch", "mindspore"])
+@pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
+def test_an_lstm_whose_inputs_are_quantised_as_they_come(direction, target, tmp_path):
+    count, size = (2 if direction == "bidirectional" else 1), 4
+    constants = {
+        "w": RANDOM.integers(-127, 128, (count, 3, 4 * size)).astype(np.int8),
+        "r": RANDOM.integers(-127, 128, (count, size, 4 * size)).astype(np.int8),
+        "b": RANDOM.standard_normal((count, 8 * size)).astype("f4"),
+        "s": np.full(count, 0.01, "f4"),
+        "z": np.zeros(count, np.int8),
+    }
+    given = ["x", "w", "r", "b", "", "", "", "", "s", "z", "s", "z"]
+    node = onnx.helper.make_node(
+        "DynamicQuantizeLSTM",
+        given,
+        ["y", "h", "c"],
+        domain="com.microsoft",
+        hidden_size=size,
+        direction=direction,
+    )
+    kind = onnx.TensorProto.FLOAT
+    graph = onnx.helper.make_graph(
+        [node],
+        "graph",
+        [onnx.helper.make_tensor_value_info("x", kind, ["t", "n", 3])],
+        [onnx.helper.make_tensor_value_info(name, kind, None) for name in ("y", "h", "c")],
+        [onnx.numpy_helper.from_array(array, name) for name, array in constants.items()],
+    )
+    opsets = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("com.microsoft", 1)]
+    proto = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    x = RANDOM.standard_normal((5, 2, 3)).astype("f4")
+    found = outputs_of(written(proto, target), [x], tmp_path)
+    for mine, its in zip(found, Runtime.of(proto.SerializeToString()).run({"x": x}), strict=True):
+        assert mine.shape == its.shape and np.allclose(mine, its, atol=1e-5)

@@ -156,7 +156,7 @@ def saved(nodes, shape, folder, **constants):
 
 @pytest.fixture
 def unlikely(tmp_path):
-    """Return the path of sigmoid(x - 40), all of whose results are smaller than ONNX Runtime's Sigmoid is off."""
+    """Return the path of sigmoid(x - 40): its results are smaller than ONNX Runtime's Sigmoid is off."""
     nodes = [
         onnx.helper.make_node("Sub", ["x", "far"], ["low"]),
         onnx.helper.make_node("Sigmoid", ["low"], ["y"], "sigmoid"),
@@ -175,7 +175,7 @@ def test_who_agrees_where_onnx_runtime_is_off_is_said(unlikely, tmp_path):
 
 
 def test_the_reference_implementation_alone_proves_nothing(tmp_path, monkeypatch):
-    """The source may share its mistake: where ONNX Runtime in every form says otherwise nothing is written."""
+    """The source may share its mistake: where ONNX Runtime in no form agrees nothing is written."""
 
     def off(self, feed):
         return [1.01 * each for each in computed(self, feed)]

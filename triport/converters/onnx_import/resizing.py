@@ -14,8 +14,8 @@ def resize_matrix(
 
     Source: onnx/docs of Resize, and onnx/reference/ops/op_resize.py of onnx 1.23 where the text is silent.
     The two differ where there is one new place, with "pytorch_half_pixel" and "tf_crop_and_resize", and with
-    "align_corners" where the scale gives no whole length: the text, which ONNX Runtime and PyTorch follow, has
-    the length after it is cut, the reference and onnx's test data the one before. The text is followed.
+    "align_corners" where the scale gives no whole length: the text, which ONNX Runtime and PyTorch follow,
+    has the length after it is cut, the reference and onnx's test data the one before. The text is followed.
     """
     places = _places(size, length, scale, how, index)
     matrix = np.zeros((length, size))

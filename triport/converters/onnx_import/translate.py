@@ -306,7 +306,9 @@ def _as_argument(rep: Rep | None, variable: str) -> Rep:
 
 
 # what holds other nodes, or computes nothing
-_ONLY_MOVE = frozenset("Cast If Loop Scan Identity Reshape Shape Size Squeeze Unsqueeze Flatten".split())
+_ONLY_MOVE = frozenset(
+    ("Cast", "If", "Loop", "Scan", "Identity", "Reshape", "Shape", "Size", "Squeeze", "Unsqueeze", "Flatten")
+)
 
 _NOUNS = {
     "Softmax": "weights",

@@ -1,7 +1,7 @@
 """A graph in bfloat16 as ONNX Runtime can run it: its CPU multiplies none of that type.
 
-Each node computes in float32, and what it makes of bfloat16 is rounded to that at once, which is what the type
-says; inside a node of several steps nothing is rounded, as frameworks have it.
+Each node computes in float32, and what it makes of bfloat16 is rounded to that at once, as the type has it;
+inside a node of several steps nothing is rounded, as frameworks have it.
 """
 
 from __future__ import annotations

@@ -70,7 +70,10 @@ class Exact(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """ONNX Runtime without optimisation, on a file; bfloat16, which it multiplies nowhere, in float32, rounded."""
+    """ONNX Runtime without optimisation, on a file.
+
+    It multiplies no bfloat16: where it does not load such a file, that is computed in float32 and rounded.
+    """
 
     session: Any
     narrow: frozenset[int] = frozenset()  # which outputs are of bfloat16

@@ -52,7 +52,10 @@ def probes_of(path: Path, target: Target, feed: dict[str, np.ndarray]) -> list[P
     ]
     kept = [v for v in values if v not in model.graph.outputs and isinstance(v.type, ir.TensorType)][:_MOST]
     model.graph.outputs.extend(kept)
-    runtime = Runtime.of(ir.serde.serialize_model(model).SerializeToString())
+    proto = ir.serde.serialize_model(model)
+    for node in proto.graph.node:
+        node.ClearField("name")  # nodes that one was expanded to have its name
+    runtime = Runtime.of(proto.SerializeToString())
     wanted = runtime.run(feed)
     source = source_of(model, target, "probed", flat(model.graph))
     found = run(built(source), target, list(feed.values()))

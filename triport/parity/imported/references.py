@@ -7,7 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from .judge import Opinion, Reference, Runtime
+from triport.converters.onnx_import.microsoft import expanded
+from triport.parity.judge.difference import difference
+from triport.parity.judge.tolerance import within
+
+from .judge import Opinion, Reference, Runtime, allowed
 
 
 def references_of(path: Path) -> tuple[Opinion, ...]:
@@ -118,24 +122,64 @@ class _Reference:
         try:
             model = onnx.load(self._path)
             if self._is_double:
+                _write_out(model, self._path, feed)
                 _widen(model.graph)
                 feed = _in_double(feed)
             with np.errstate(all="ignore"):
-                found = ReferenceEvaluator(model, new_ops=[_global_max_pool()]).run(None, feed)
+                found = ReferenceEvaluator(model, new_ops=_mended(model)).run(None, feed)
         except Exception:
             return None
         return [np.asarray(each) for each in found]
 
 
-def _global_max_pool() -> Any:
-    """Return GlobalMaxPool as it is defined; onnx 1.23's own loses an axis of three."""
+def _write_out(model: Any, path: Path, feed: dict[str, np.ndarray]) -> None:
+    """Write ONNX Runtime's own operators as those of the standard, in place.
+
+    They are so in the source too: that it is right is ONNX Runtime's word, which must give the same for both.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if all(node.domain in ("", "ai.onnx") for node in model.graph.node):
+        return
+    expanded(model)
+    for node in model.graph.node:
+        node.ClearField("name")  # several have that of the one they come from
+    mine, its = (Runtime.of(each).run(feed) for each in (model.SerializeToString(), path))
+    if not within([difference(a, b) for a, b in zip(mine, its, strict=True)], allowed(its)):
+        raise ValueError("what is expanded computes something else")
+
+
+def _mended(model: Any) -> list[Any]:
+    """Return what onnx 1.23's reference implementation lacks or has wrong, as it is defined.
+
+    GlobalMaxPool loses an axis of three; DequantizeLinear has no version before 19.
+    """
     from onnx.reference.op_run import OpRun
 
     class GlobalMaxPool(OpRun):
         def _run(self, x: np.ndarray) -> tuple[np.ndarray]:
             return (x.max(axis=tuple(range(2, x.ndim)), keepdims=True),)
 
-    return GlobalMaxPool
+    class DequantizeLinear(OpRun):
+        def _run(
+            self,
+            x: np.ndarray,
+            scale: np.ndarray,
+            zero: np.ndarray | None = None,
+            axis: int | None = None,
+            **newer: Any,  # attributes of later versions, which this one has not
+        ) -> tuple[np.ndarray]:
+            along = [1] * x.ndim
+            if scale.size > 1:
+                along[1 if axis is None else axis] = scale.size
+            start = 0 if zero is None or not zero.size else zero.astype(np.float64).reshape(along)
+            found = (x.astype(np.float64) - start) * scale.astype(np.float64).reshape(along)
+            return (found.astype(scale.dtype),)
+
+    opsets = {each.domain: each.version for each in model.opset_import}
+    is_old = max(opsets.get("", 0), opsets.get("ai.onnx", 0)) < 19
+    return [GlobalMaxPool, DequantizeLinear] if is_old else [GlobalMaxPool]
 
 
 def _widen(graph: Any) -> None:

@@ -35,7 +35,8 @@ def parameters_moved(network: Any, step: float, seed: int) -> Any:
 def run_rounded(network: Any, arrays: Sequence[np.ndarray], seed: int) -> list[np.ndarray]:
     """Return what a torch.nn.Module in float64 gives if each result within is a number of float32's.
 
-    Which of the two nearest ones is drawn: so far is any float32 run off, in whatever order it computes.
+    Which of the two nearest ones is drawn: so far is any float32 run off, in whatever order it computes. What
+    is such a number already stays, as it does in float32: above all a whole one, which is cut to a byte next.
     """
     import torch
 
@@ -50,7 +51,9 @@ def run_rounded(network: Any, arrays: Sequence[np.ndarray], seed: int) -> list[n
             found = function(*arguments, **(words or {}))
             if isinstance(found, torch.Tensor) and found.dtype == torch.float64 and not function.is_view:
                 off = (torch.rand(found.shape, generator=random, dtype=torch.float64) - 0.5) * 2.0**-23
-                return (found * (1 + off)).float().double()
+                return torch.where(
+                    found == found.float().double(), found, (found * (1 + off)).float().double()
+                )
             return found
 
     with Rounded():

@@ -18,8 +18,8 @@ _DIRECTIONS = {"forward": (False,), "reverse": (True,), "bidirectional": (False,
 def _lstm(made: Expansion) -> None:
     """The inputs of all steps at once, and the hidden state of each step, in eight bits of their own range.
 
-    Source: ComputeGemm of onnxruntime/core/providers/cpu/rnn/rnn_helpers.cc. With a batch above one and several
-    threads it quantizes the hidden states of some of the batch together, with one thread those of all of it.
+    Source: ComputeGemm of onnxruntime/core/providers/cpu/rnn/rnn_helpers.cc. With a batch above one and
+    several threads it quantizes the hidden states of a part of the batch together, with one those of all.
     """
     directions = _DIRECTIONS.get(made.attribute("direction", "forward"))
     size = made.attribute("hidden_size", 0)

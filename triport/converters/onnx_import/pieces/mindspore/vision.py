@@ -55,7 +55,7 @@ def grid_sample(x: Tensor, grid: Tensor, mode: str, padding: str, corners: bool)
             for index, share in taps
             for at, weight in inside
         ]
-    found = 0
+    found = ops.zeros((*flat.shape[:2], points.shape[1]), x.dtype)
     for index, share in taps:
         places = ops.broadcast_to(index.unsqueeze(1), (*flat.shape[:2], index.shape[1]))
         found = found + ops.gather_elements(flat, 2, places) * share.unsqueeze(1)
