@@ -42,6 +42,9 @@ HOSTILE = (
     "ﬀ.weight",
     "True",
     "net.class.weight",
+    "a.block1-0.weight",
+    "a.b-__class__.weight",
+    "layer.self.weight",
     "build",
 )
 _IMPORTS = {

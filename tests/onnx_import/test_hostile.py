@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
+from fuzz.imported import check_text
 from tests.onnx_import.source_runs import outputs_of, written
 from triport.converters.onnx_import.reading import ImportRefusedError, read_model
 
@@ -31,6 +32,15 @@ NAMES = [
     "x" * 5000,
     "{x}",
     "net..weight",
+    "training",
+    "parameters.weight",
+    "values.weight",
+    "layer.self.weight",
+    "a.block1-0.weight",
+    "a.b-__class__.weight",
+    "a.-b.weight",
+    "a.b-'); import os; ('.weight",
+    "a.f\uff4frward.weight",
 ]
 
 
@@ -70,6 +80,42 @@ def test_names_are_data(name, place, tmp_path):
     assert modules <= {"json", "torch"}
     x = np.ones((2, 2), "f4")
     assert outputs_of(source, [x], tmp_path)[0].tolist() == [[0, 1], [2, 3]]
+
+
+@pytest.mark.parametrize("target", ["pytorch", "mindspore"])
+@pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name)[:24])
+def test_axes_and_blocks_are_data(name, target, tmp_path):
+    """A block is given the size of an axis that the file names, and lies where the file's names say."""
+    block = name.removesuffix(".weight")
+    rng = np.random.default_rng(0)
+    weights = [
+        onnx.numpy_helper.from_array(rng.standard_normal((2, 2)).astype("f4"), f"{block}.{leaf}.weight")
+        for leaf in "ab"
+    ]
+    numbers = [
+        onnx.numpy_helper.from_array(np.array(value), label)
+        for label, value in (("first", [0]), ("rest", [2]))
+    ]
+    make = onnx.helper.make_node
+    nodes = [
+        make("Shape", ["x"], ["shape"]),
+        make("Gather", ["shape", "first"], ["size"]),
+        make("Concat", ["size", "rest"], ["sizes"], axis=0),
+        make("Relu", ["x"], ["h"]),
+        make("MatMul", ["h", weights[0].name], ["i"]),
+        make("Reshape", ["i", "sizes"], ["j"]),
+        make("MatMul", ["j", weights[1].name], ["y"]),
+    ]
+    proto = model(nodes, [*weights, *numbers], shape=(name, 2))
+    try:
+        source = written(proto, target)
+    except ImportRefusedError:
+        return
+    check_text(source.text, target)
+    if target == "pytorch":
+        x = np.array([[1, -2], [3, 4], [5, 6]], "f4")
+        a, b = (onnx.numpy_helper.to_array(each) for each in weights)
+        np.testing.assert_allclose(outputs_of(source, [x], tmp_path)[0], np.maximum(x, 0) @ a @ b, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name)[:24])

@@ -167,7 +167,7 @@ class Translation:
             if isinstance(owner, ast.Name) and isinstance(place, ast.Constant):
                 shape, i = self.shared.shapes.get(owner.id), place.value
                 axis = shape[i] if shape is not None and isinstance(i, int) and i < len(shape) else None
-                if isinstance(axis, str) and is_identifier(axis) and not axis.startswith("unk__"):
+                if isinstance(axis, str) and is_identifier(axis) and not axis.startswith(("unk__", "_")):
                     return axis if axis not in ("N", "B") else "batch"
         return "size"
 
