@@ -137,7 +137,7 @@ def _depth(tree: ast.AST) -> int:
 
 def put(tree: ast.expr, parts: Mapping[str, ast.expr]) -> ast.expr:
     """Return a copy of an expression with others in the places of names."""
-    found = _Put(dict(parts)).visit(copy.deepcopy(tree))
+    found = _Put(dict(parts)).visit(_copied(tree))
     assert isinstance(found, ast.expr)
     return found
 
