@@ -83,7 +83,7 @@ def test_a_number_that_was_the_batch_size(
 @pytest.mark.field(
     case="a branch that only many images take",
     source="found by trying: nets that work in pieces from some batch size on",
-    outcome="The batch is fixed: the Cell is traced with 65 images as well, and where its code goes another way.",
+    outcome="The batch is fixed: the Cell is traced with 65 images too, and where its code goes another way.",
 )
 @pytest.mark.parametrize(
     ("branch", "seen_at"),

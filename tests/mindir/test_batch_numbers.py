@@ -44,8 +44,8 @@ class Nested(Code):
     def construct(self, x):
         n, _ = x.shape
         if n > 10:
-            if n < 20:
-                return x * 2
+            y = x * 3
+            return y if n < 20 else x
         return x
 
 
