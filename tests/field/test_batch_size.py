@@ -83,7 +83,7 @@ def test_a_number_that_was_the_batch_size(
 @pytest.mark.field(
     case="a branch that only many images take",
     source="found by trying: nets that work in pieces from some batch size on",
-    outcome="The batch is fixed: the Cell is traced with 65 images as well, and with numbers in its code.",
+    outcome="The batch is fixed: the Cell is traced with 65 images too, and where its code goes another way.",
 )
 @pytest.mark.parametrize(
     ("branch", "seen_at"),
@@ -96,6 +96,9 @@ def test_a_number_that_was_the_batch_size(
         ("x * float(x.shape[0] == 6)", 6),
         ("x * 2 if x.shape[0] % 8 == 0 else x", 8),
         pytest.param("x * 2 if len(x) in (7, 9) else x", 7, marks=pytest.mark.slow),
+        ("x * 2 if 8 <= x.shape[0] <= 16 else x * 3", 8),
+        pytest.param("x * 2 if x.shape[0] % 4 == 3 else x * 3", 3, marks=pytest.mark.slow),
+        pytest.param("x * 2 if ops.shape(x)[0] == 6 else x * 3", 6, marks=pytest.mark.slow),
     ],
 )
 def test_a_branch_for_many_images(build: Build, tmp_path: Path, branch: str, seen_at: int) -> None:

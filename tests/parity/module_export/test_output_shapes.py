@@ -15,7 +15,7 @@ from triport.parity.module_export.keep import output_shapes
 def shapes_of(*results: np.ndarray) -> Any:
     """Return what is declared for an output that is another array at each size of N."""
     feeds = [SimpleNamespace(arrays=array, sizes={"N": array.size}) for array in results]
-    net = SimpleNamespace(name="Net", output_names=["y"], run=lambda array: [array])
+    net = SimpleNamespace(name="Net", inputs=(), output_names=["y"], run=lambda array: [np.array(array)])
     prover: Any = SimpleNamespace(net=net, ordinary=lambda sizes: feeds)
     found: Any = SimpleNamespace(sizes=[], exported=SimpleNamespace(free=("N",)))
     return output_shapes(prover, found)

@@ -1,7 +1,7 @@
-"""Whole numbers of a Cell's own code that may be batch sizes: what it compares with, and where it cuts.
+"""Batch sizes at which a Cell's own code goes another way: by what it compares, and where it cuts.
 
-A branch such as `if x.shape[0] > 100` shows in no trace with fewer images. Its number stands in the source
-of the Cell's class, which is read and not run; a number that is computed elsewhere is not found.
+A branch such as `if x.shape[0] > 100` shows in no trace with fewer images. Its condition stands in the source
+of the Cell's class, which is read and not run; what is computed elsewhere is not found.
 """
 
 from __future__ import annotations
@@ -9,148 +9,110 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
-from types import FunctionType
-from typing import Any
+from collections.abc import Collection, Iterator
+from types import FunctionType, ModuleType
+from typing import Any, NamedTuple
+
+from .batch_conditions import Reading, UnknownValueError
 
 MOST_IMAGES = 1024
+_MOST_WAYS = 4
 _MOST_NUMBERS = 3
 _MOST_FUNCTIONS = 1000
-_EQUALITIES = (ast.Eq, ast.NotEq, ast.In, ast.NotIn)
+
+Methods = dict[str, list[FunctionType]]
 
 
-def batch_numbers(cell: Any, least: int) -> tuple[int, ...]:
+class _Function(NamedTuple):
+    """A function that runs with a Cell, and which of its parameters are the batch size."""
+
+    function: Any
+    batch: frozenset[str] = frozenset()
+
+
+def batch_numbers(cell: Any, tried: Collection[int]) -> tuple[int, ...]:
     """Return the batch sizes at which a Cell's code may do something else.
 
     Args:
         cell: the Cell, whose own classes are read, and not MindSpore's.
-        least: of the numbers that are a bound, those below are passed by a size that is traced anyway.
+        tried: the sizes that are tried anyway.
     """
+    ways: dict[tuple[bool, ...], int] = {}
+    conditions: dict[str, list[bool]] = {}
     bounds: set[int] = set()
-    alone: set[int] = set()
     for _, inner in cell.cells_and_names():
-        for tree, names in _functions_of(inner):
-            bounds |= set(_numbers(tree, _compared, inner, names))
-            alone |= set(_numbers(tree, _equalled(tree), inner, names))
-    bounds = {number for number in bounds if least <= number < MOST_IMAGES}
-    alone = {number for number in alone if 1 < number < MOST_IMAGES}
-    # on the number and beyond it: the branch may be for more, for fewer, or for this one alone
-    sizes = {size for number in sorted(bounds)[:_MOST_NUMBERS] for size in (number, number + 1)}
-    return tuple(sorted(sizes | set(sorted(alone)[:_MOST_NUMBERS])))
+        for reading in _readings(inner):
+            conditions |= dict(_conditions(reading))
+            bounds |= {abs(number) for number in reading.bounds()}
+    for size in (*tried, *range(1, MOST_IMAGES)):
+        if size < MOST_IMAGES:
+            ways.setdefault(tuple(one[size] for one in conditions.values()), size)
+    other = [size for size in ways.values() if size not in tried]
+    # of what is not known to be a batch size: on the number and beyond it, as it may be for this one alone
+    least = max(tried)
+    beyond = sorted(number for number in bounds if least <= number < MOST_IMAGES)[:_MOST_NUMBERS]
+    return tuple(sorted({*other[:_MOST_WAYS], *(size for one in beyond for size in (one, one + 1))}))
 
 
-def _functions_of(cell: Any) -> Iterator[tuple[ast.Module, Mapping[str, Any]]]:
-    """Yield the source of each function that runs with a Cell, and the names that it may use."""
-    waiting = list(_methods(type(cell)))
-    seen: set[FunctionType] = set()
-    while waiting and len(seen) < _MOST_FUNCTIONS:
-        function = waiting.pop()
-        if function in seen:
-            continue
-        seen.add(function)
+def _conditions(reading: Reading) -> Iterator[tuple[str, list[bool]]]:
+    """Yield the conditions on the batch size alone: the text, and for each size whether it holds."""
+    for text, condition in reading.conditions():
         try:
-            tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+            holds = [bool(condition(size)) for size in range(MOST_IMAGES)]
+        except UnknownValueError:
+            continue
+        if len(set(holds[1:])) > 1:
+            yield text, holds
+
+
+def _readings(cell: Any) -> Iterator[Reading]:
+    """Yield each function that runs with a Cell, from `construct` on."""
+    methods: dict[str, list[FunctionType]] = {}
+    for kind in filter(lambda one: _is_own(one.__module__), type(cell).__mro__):
+        for name, value in vars(kind).items():
+            function = inspect.unwrap(value) if callable(value) else value
+            if isinstance(function, FunctionType):
+                methods.setdefault(name, []).append(function)
+    waiting = [_Function(function) for function in methods.get("construct", ())]
+    seen: set[_Function] = set()
+    while waiting and len(seen) < _MOST_FUNCTIONS:
+        one = waiting.pop()
+        if one in seen:
+            continue
+        seen.add(one)
+        try:
+            tree = ast.parse(textwrap.dedent(inspect.getsource(one.function)))
         except (OSError, TypeError, SyntaxError):  # no source is there
             continue
-        names = function.__globals__
-        yield tree, names
-        for node in ast.walk(tree):
-            called = names.get(node.id) if isinstance(node, ast.Name) else None
-            if isinstance(called, FunctionType) and _is_own(called.__module__):
-                waiting.append(called)
+        reading = Reading(tree, cell, one.function.__globals__, one.batch)
+        yield reading
+        waiting += _called(reading, methods)
 
 
-def _methods(kind: type) -> Iterator[FunctionType]:
-    """Yield the functions of a Cell's own classes that run with it."""
-    for one in filter(lambda one: _is_own(one.__module__), kind.__mro__):
-        yield from (
-            value
-            for name, value in vars(one).items()
-            if isinstance(value, FunctionType) and name != "__init__"
-        )
+def _called(reading: Reading, methods: Methods) -> Iterator[_Function]:
+    """Yield the functions that are called or handed on, with the parameters that get the batch size."""
+    for node in ast.walk(reading.tree):
+        call = node if isinstance(node, ast.Call) else None
+        for function in _functions(call.func if call else node, reading, methods):
+            names = [name for name in inspect.getfullargspec(function).args if name != "self"]
+            given = [*zip(names, call.args, strict=False)] if call else []
+            given += [(one.arg, one.value) for one in call.keywords if one.arg] if call else []
+            yield _Function(function, frozenset(name for name, value in given if reading.is_batch(value)))
+
+
+def _functions(node: ast.AST, reading: Reading, methods: Methods) -> list[FunctionType]:
+    """Return the functions that a node may stand for; of a method, those of all classes."""
+    found: Any = None
+    if isinstance(node, ast.Name):
+        found = reading.names.get(node.id)
+    elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        if node.value.id == "self":
+            return methods.get(node.attr, [])
+        module = reading.names.get(node.value.id)
+        found = getattr(module, node.attr, None) if isinstance(module, ModuleType) else None
+    found = inspect.unwrap(found) if callable(found) else None
+    return [found] if isinstance(found, FunctionType) and _is_own(found.__module__) else []
 
 
 def _is_own(module: str) -> bool:
     return module.partition(".")[0] not in ("mindspore", "builtins")
-
-
-def _compared(node: ast.AST) -> Iterator[ast.expr]:
-    """Yield what a node compares with or cuts at: x < n, min(x, n), x[:n], x % n, x // n."""
-    if isinstance(node, ast.Compare):
-        yield from (node.left, *node.comparators)
-    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod | ast.FloorDiv):
-        yield node.right
-    elif (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id in ("min", "max", "range")
-    ):
-        yield from node.args
-    elif isinstance(node, ast.Subscript):
-        first = node.slice.elts[0] if isinstance(node.slice, ast.Tuple) and node.slice.elts else node.slice
-        if isinstance(first, ast.Slice):
-            yield from (bound for bound in (first.lower, first.upper) if bound is not None)
-        else:
-            yield first
-
-
-def _equalled(tree: ast.Module) -> Callable[[ast.AST], Iterator[ast.expr]]:
-    """Return what yields the numbers that a node takes a batch size for: x.shape[0] == n, in (n, m), % n."""
-    assigned = {
-        one.targets[0].elts[0] if isinstance(one.targets[0], ast.Tuple) else one.targets[0]: one.value
-        for one in ast.walk(tree)
-        if isinstance(one, ast.Assign)
-    }
-    names = {
-        target.id for target, value in assigned.items() if isinstance(target, ast.Name) and _is_shape(value)
-    }
-
-    def is_batch(node: ast.expr) -> bool:
-        return _is_shape(node) or (isinstance(node, ast.Name) and node.id in names)
-
-    def equalled(node: ast.AST) -> Iterator[ast.expr]:
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and is_batch(node.left):
-            yield node.right
-        if not isinstance(node, ast.Compare) or not isinstance(node.ops[0], _EQUALITIES):
-            return
-        sides = (node.left, *node.comparators)
-        if any(map(is_batch, sides)):
-            for side in sides:
-                yield from side.elts if isinstance(side, ast.Tuple | ast.List | ast.Set) else [side]
-
-    return equalled
-
-
-def _is_shape(node: ast.expr) -> bool:
-    """Whether an expression is x.shape, x.shape[0], or len(x)."""
-    if isinstance(node, ast.Subscript):
-        is_first = isinstance(node.slice, ast.Constant) and node.slice.value == 0
-        return is_first and _is_shape(node.value)
-    if isinstance(node, ast.Call):
-        is_len = isinstance(node.func, ast.Name) and node.func.id == "len"
-        return is_len and isinstance(next(iter(node.args), None), ast.Name)
-    return isinstance(node, ast.Attribute) and node.attr == "shape"
-
-
-def _numbers(
-    tree: ast.Module,
-    parts: Callable[[ast.AST], Iterator[ast.expr]],
-    cell: Any,
-    names: Mapping[str, Any],
-) -> Iterator[int]:
-    found = (_number(part, cell, names) for node in ast.walk(tree) for part in parts(node))
-    return (abs(number) for number in found if number is not None)
-
-
-def _number(node: ast.expr, cell: Any, names: Mapping[str, Any]) -> int | None:
-    if isinstance(node, ast.UnaryOp):
-        return _number(node.operand, cell, names)
-    if isinstance(node, ast.Constant):
-        value = node.value
-    elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
-        value = cell.__dict__.get(node.attr)
-    elif isinstance(node, ast.Name):
-        value = names.get(node.id)
-    else:
-        return None
-    return value if type(value) is int else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -66,10 +66,10 @@ class Tracer:
         self.difference = ""  # what `learn` saw where it learnt nothing
         self.output_names = output_names
 
-    def numbers(self, least: int) -> tuple[int, ...]:
-        """Return further batch sizes to trace with, which the Cell's own code has a number of."""
+    def numbers(self, tried: Collection[int]) -> tuple[int, ...]:
+        """Return further batch sizes to trace with, at which the Cell's own code may go another way."""
         elements = max((math.prod(spec.shape[1:]) for spec in self.specs), default=0)
-        sizes = batch_numbers(self.get_cell(), least) if self.file is None else ()
+        sizes = batch_numbers(self.get_cell(), tried) if self.file is None else ()
         return tuple(size for size in sizes if size * elements <= MOST_ELEMENTS)
 
     def __call__(self, size: int, free_batch: bool) -> onnx.ModelProto:

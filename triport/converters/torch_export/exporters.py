@@ -34,7 +34,15 @@ from .network import PREFIX, TorchNet
 
 TORCHSCRIPT, DYNAMO = "torchscript", "dynamo"
 OLDEST_OF_DYNAMO = 18
-_LOGGERS = ("torch.onnx", "torch.export", "torch._dynamo", "torch.fx", "onnxscript", "onnx_ir")
+_LOGGERS = (
+    "torch.onnx",
+    "torch.export",
+    "torch._dynamo",
+    "torch.fx",
+    "torch._subclasses",
+    "onnxscript",
+    "onnx_ir",
+)
 
 
 class NotExportedError(TriportError):
@@ -81,7 +89,7 @@ def export_torchscript(
             do_constant_folding=False,
             input_names=[given.name for given in net.inputs],
             output_names=list(names),
-            dynamic_axes={name: axes for name, axes in _free_axes(net, free).items() if axes},
+            dynamic_axes={name: axes for name, axes in free_axes(net, free).items() if axes},
             **by_torchscript(torch),
         )
     proto = onnx.load_from_string(buffer.getvalue())
@@ -115,7 +123,7 @@ def export_dynamo(
     dims: dict[str, Any] = {}
     shapes = tuple(
         {place: dims.setdefault(axis, torch.export.Dim(axis)) for place, axis in axes.items()} or None
-        for axes in _free_axes(net, free).values()
+        for axes in free_axes(net, free).values()
     )
     names = net.output_names if wrapped is None else wrapped.names()
     with _exporting(DYNAMO, net):
@@ -136,7 +144,7 @@ def export_dynamo(
 EXPORTERS: dict[str, Export] = {TORCHSCRIPT: export_torchscript, DYNAMO: export_dynamo}
 
 
-def _free_axes(net: TorchNet, free: Sequence[str]) -> dict[str, dict[int, str]]:
+def free_axes(net: TorchNet, free: Sequence[str]) -> dict[str, dict[int, str]]:
     """Return which places of each input's shape are free, by name of the input."""
     return {
         given.name: {
@@ -174,17 +182,26 @@ def _finished(net: TorchNet, exporter: str, model: ir.Model, free: Sequence[str]
 def _exporting(exporter: str, net: TorchNet) -> Iterator[None]:
     """Let an exporter work without its logs and advice; whatever it raises is one sentence."""
     net.refresh()  # what it keeps would become a constant of the graph
-    levels = {name: logging.getLogger(name).level for name in _LOGGERS}
     try:
-        for name in levels:
-            logging.getLogger(name).setLevel(logging.CRITICAL)
-        with users_code(exporter), silenced(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with without_logs(), users_code(exporter):
             yield
     except TriportError as error:
         raise NotExportedError(_reason(error.__cause__ or error)) from error
     finally:
         net.refresh()  # what it keeps of the tracing is no number
+
+
+@contextlib.contextmanager
+def without_logs() -> Iterator[None]:
+    """Let nothing of torch's own be printed: logs, warnings and advice."""
+    levels = {name: logging.getLogger(name).level for name in _LOGGERS}
+    try:
+        for name in levels:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        with silenced(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
 

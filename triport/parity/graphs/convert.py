@@ -247,7 +247,8 @@ def _judge_batch(
             problem,
             f"tested with {traced} and 1: each image of the file's batch gives what it gives alone",
         )
-    many = (MANY_IMAGES, *origin.trace.numbers(MANY_IMAGES))
+    few = comparison.batch_sizes or batch_sizes(traced)
+    many = (MANY_IMAGES, *origin.trace.numbers((traced, *few, MANY_IMAGES)))
     if comparison.batch_sizes:
         progress("tracing with many images")
         proof = (
@@ -258,7 +259,7 @@ def _judge_batch(
     progress("tracing with other batch sizes")
     if importlib.util.find_spec("onnxruntime") is None:
         return "that it could be free was not proven: onnxruntime is not installed", ""
-    asked = (*batch_sizes(traced), *many)
+    asked = (*few, *many)
     problem = find_problem_by_tracing(path, model, asked, origin.trace)
     return problem, f"tested: MindSpore traces the same graph with batch sizes {_joined((traced, *asked))}"
 

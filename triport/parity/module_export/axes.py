@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from triport.converters.torch_export.asked_sizes import asked_sizes
 from triport.converters.torch_export.network import TorchNet
 from triport.reference_models.errors import TriportError
 
@@ -12,18 +14,22 @@ from .feeds import ordinary
 
 NUM_PROOFS = 2
 BATCHES = (1, 3, 4, 5)
+MOST_ASKED = 4
+MOST_ELEMENTS = 1 << 22  # of an input: 27 images of 224 x 224
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """With which sizes a graph is traced, and at which others it is compared.
 
-    `fixed` says of an axis why it cannot be free.
+    `fixed` says of an axis why it cannot be free. `too_large` are sizes at which the Module's code goes
+    another way, and at which it is not run.
     """
 
     traced: Mapping[str, int]
     proofs: tuple[Mapping[str, int], ...]
     fixed: Mapping[str, str]
+    too_large: tuple[tuple[str, int], ...] = ()
 
     @property
     def free(self) -> tuple[str, ...]:
@@ -35,7 +41,8 @@ def plan_axes(net: TorchNet, seed: int) -> Plan:
     """Ask the Module at which sizes it runs.
 
     A graph is traced with sizes of two and more: what is right for one is often right for one alone. It is
-    compared at two other sizes of each free axis, a batch of one among them.
+    compared at two other sizes of each free axis, a batch of one among them, and where the Module's own code
+    goes another way.
 
     Raises:
         TriportError: it does not run with the sizes that the user described.
@@ -80,8 +87,23 @@ def plan_axes(net: TorchNet, seed: int) -> Plan:
     ]
     if any(_problem(net, sizes, seed) for sizes in proofs):  # they do not go together: one after another
         proofs = [{**traced, axis: size} for axis, sizes in others.items() for size in sizes]
-    unique = [dict(one) for one in dict.fromkeys(tuple(sizes.items()) for sizes in proofs)]
-    return Plan(traced, tuple(unique), fixed)
+    asked, too_large = _asked(net, tuple(others), traced, seed)
+    unique = [dict(one) for one in dict.fromkeys(tuple(sizes.items()) for sizes in (*proofs, *asked))]
+    return Plan(traced, tuple(unique), fixed, tuple(too_large))
+
+
+def _asked(
+    net: TorchNet, axes: Sequence[str], traced: Mapping[str, int], seed: int
+) -> tuple[list[Mapping[str, int]], list[tuple[str, int]]]:
+    """Return the sizes at which the Module's code goes another way, where it runs, and those beyond."""
+    run: list[Mapping[str, int]] = []
+    too_large = []
+    for sizes in asked_sizes(net, axes, traced) if axes else ():
+        if any(math.prod(given.sized(sizes)) > MOST_ELEMENTS for given in net.inputs):
+            too_large += [(axis, sizes[axis]) for axis in axes if sizes[axis] != traced[axis]]
+        elif len(run) < MOST_ASKED and _problem(net, sizes, seed) is None:
+            run.append(sizes)
+    return run, too_large
 
 
 def _problem(net: TorchNet, sizes: Mapping[str, int], seed: int) -> str | None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
+import numpy as np
+
 from triport.converters.formats import replacing
-from triport.converters.torch_export.network import ModuleError
+from triport.converters.torch_export.network import ModuleError, TorchNet
 from triport.converters.torch_export.weights import account
 from triport.converters.torch_export.write import declare, finish, needs_data_file, write
+from triport.reference_models.errors import TriportError
 
-from .axes import Plan
+from .axes import MOST_ELEMENTS, Plan
+from .feeds import Feed, ordinary
 from .judge import NOT_EQUAL, judge_file
-from .proof import Prover
+from .proof import SEED, Prover
 from .result import Attempt, ModuleConversion
 from .search import Found
 
@@ -68,7 +72,7 @@ def keep(
         fixed=tuple(_fixed(plan, exported.free, attempts)),
         attempts=tuple(attempts),
         left_out=tuple(net.left_out),
-        warnings=(*notes, *_warnings(found, prover)),
+        warnings=(*notes, *_warnings(found, prover), *_not_run(plan, exported.free, net.name)),
         reference=reference_of(prover),
     )
 
@@ -77,6 +81,7 @@ def output_shapes(prover: Prover, found: Found) -> list[Shape]:
     """Return the shapes to declare: where the size is always a free axis's, it is that one."""
     net, feeds = prover.net, prover.ordinary(found.sizes)
     runs = [net.run(feed.arrays) for feed in feeds]
+    beyond = _beyond(net, feeds, found.exported.free) if found.exported.free else None
     seen = {tuple(feed.sizes[axis] for feed in feeds): axis for axis in reversed(found.exported.free)}
     shapes: list[Shape] = []
     for place, name in enumerate(net.output_names):
@@ -89,12 +94,23 @@ def output_shapes(prover: Prover, found: Found) -> list[Shape]:
             )
         shape: list[int | str] = []
         for axis, sizes in enumerate(zip(*(run[place].shape for run in runs), strict=True)):
+            sizes_too = {*sizes, sizes[0] if beyond is None else beyond[place].shape[axis]}
             if sizes in seen:
                 shape.append(seen[sizes])
             else:
-                shape.append(sizes[0] if len(set(sizes)) == 1 else f"{name}_{axis}")
+                shape.append(sizes[0] if len(sizes_too) == 1 else f"{name}_{axis}")
         shapes.append(tuple(shape))
     return shapes
+
+
+def _beyond(net: TorchNet, feeds: Sequence[Feed], free: Sequence[str]) -> list[np.ndarray] | None:
+    """Return the outputs at sizes that no proof had: what is as large in all of those may still grow."""
+    sizes = dict(feeds[0].sizes)
+    for axis in free:
+        sizes[axis] = max(feed.sizes[axis] for feed in feeds) + 2
+    with suppress(TriportError):
+        return net.run(ordinary(net.inputs, sizes, SEED).arrays)
+    return None
 
 
 def reference_of(prover: Prover) -> str:
@@ -114,6 +130,17 @@ def _fixed(plan: Plan, free: Sequence[str], attempts: Sequence[Attempt]) -> Iter
         failed = {attempt.exporter: attempt.verdict for attempt in attempts if axis in attempt.free}
         tried = ", ".join(f"{exporter} {verdict}" for exporter, verdict in failed.items())
         yield axis, plan.fixed.get(axis) or f"where it is free no graph is right ({tried})"
+
+
+def _not_run(plan: Plan, free: Sequence[str], name: str) -> Iterator[str]:
+    """Yield what is not known of a free axis, because it would take too much to find out."""
+    for axis in free:
+        sizes = [str(size) for other, size in plan.too_large if other == axis]
+        if sizes:
+            yield (
+                f"{axis} is not proven at {', '.join(sizes)}: there the code of {name} goes another way, and "
+                f"an input has over {MOST_ELEMENTS:,} numbers"
+            )
 
 
 def _warnings(found: Found, prover: Prover) -> Iterator[str]:

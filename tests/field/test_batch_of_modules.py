@@ -1,0 +1,131 @@
+"""A Module whose code asks for the batch size: a graph of two sizes may be another function at a third."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import nn
+
+from tests.mindir.conftest import run_onnx
+from triport.converters.request import Request
+from triport.parity.module_export import axes
+from triport.parity.module_export.convert import convert_module
+
+
+class MoreThanEight(nn.Module):
+    """Works otherwise on many images."""
+
+    def forward(self, x):
+        return x * 2 if x.shape[0] > 8 else x * 3
+
+
+class FourAlone(nn.Module):
+    """Works otherwise on four images."""
+
+    def forward(self, x):
+        return x * 2 if x.shape[0] == 4 else x * 3
+
+
+class Remainder(nn.Module):
+    """Works otherwise on 11, 24 and so on."""
+
+    def forward(self, x):
+        return x * 2 if x.shape[0] % 13 == 11 else x * 3
+
+
+class Between(nn.Module):
+    """Works otherwise on some sizes that neither a few images nor many are."""
+
+    def forward(self, x):
+        return x * 2 if 8 <= x.shape[0] <= 16 else x * 3
+
+
+class BehindAnother(nn.Module):
+    """Asks for a size only where it has asked for another one."""
+
+    def forward(self, x):
+        if x.shape[0] > 8:
+            return x + x + x if x.shape[0] < 20 else x * 2
+        return x * 3
+
+
+class BestFour(nn.Module):
+    """Gives at most four rows."""
+
+    def forward(self, x):
+        return torch.topk(x, min(4, x.shape[0]), 0)[0]
+
+
+class ToFours(nn.Module):
+    """Gives a multiple of four rows."""
+
+    def forward(self, x):
+        return nn.functional.pad(x, (0, 0, 0, -x.shape[0] % 4))
+
+
+class Whole(nn.Module):
+    """Cuts at a size, which a graph does too."""
+
+    def forward(self, x):
+        return x[:600] * 2
+
+
+def convert(module: Any, path: Path, spec: str = "2x3") -> Any:
+    return convert_module(module.eval(), "Net", Request(to="onnx", output=path, inputs=(spec,)))
+
+
+@pytest.mark.field(
+    case="a Module whose code asks for the batch size",
+    source="pytorch/pytorch#69605, and found by trying: called free and proven with 1 and 3 images",
+    outcome="The axis is fixed; the graph is compared at the sizes at which the code goes another way.",
+)
+@pytest.mark.parametrize(
+    ("kind", "size"),
+    [(MoreThanEight, 9), (FourAlone, 4), (Remainder, 11), (Between, 8), (BehindAnother, 20)],
+)
+def test_a_branch(kind: Any, size: int, tmp_path: Path) -> None:
+    done = convert(kind(), tmp_path / "x.onnx")
+    assert done.free == ()
+    assert f"on N={size}" in str(done.attempts[0])
+    assert done.inputs == ("x (2, 3) float32",)
+
+
+@pytest.mark.field(
+    case="a Module whose code asks for the batch size, and that is the same on both sides",
+    source="the counterpart",
+    outcome="The axis is free, and proven on both sides.",
+)
+@pytest.mark.parametrize(("kind", "proven"), [(BestFour, (1, 3, 4, 5)), (Whole, (1, 3))])
+def test_no_branch(kind: Any, proven: tuple[int, ...], tmp_path: Path) -> None:
+    module, path = kind(), tmp_path / "x.onnx"
+    done = convert(module, path)
+    assert done.free == (("N", proven),)
+    for size in (1, 4, 7, 33, 700):
+        x = np.random.default_rng(size).normal(size=(size, 3)).astype(np.float32)
+        np.testing.assert_array_equal(run_onnx(onnx.load(path), x)[0], module(torch.from_numpy(x)))
+
+
+@pytest.mark.field(
+    case="a Module whose code asks for so many images that it would take too long to run them",
+    source="found by trying, beside a number of MASTER's code (mindspore-lab/mindocr)",
+    outcome="The axis is free, and a note says at which sizes it was not proven.",
+)
+def test_too_many_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(axes, "MOST_ELEMENTS", 20)
+    done = convert(MoreThanEight(), tmp_path / "x.onnx")
+    assert done.free == (("N", (1, 3)),)
+    assert any(note.startswith("N is not proven at 9, 10: there the code of Net") for note in done.warnings)
+
+
+@pytest.mark.field(
+    case="an output that is as large at all sizes that were compared, and larger at others",
+    source="found by trying: rows padded to a multiple of four were declared to be four",
+    outcome="The size that is declared of the output is free.",
+)
+def test_an_output_that_grows_in_steps(tmp_path: Path) -> None:
+    assert convert(ToFours(), tmp_path / "x.onnx").outputs == ("output (output_0, 3)",)

@@ -1,0 +1,202 @@
+"""What a function's source says of the batch size: the conditions on it, read and not run."""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+_OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Mod: operator.mod,
+    ast.FloorDiv: operator.floordiv,
+    ast.Div: operator.truediv,
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+    ast.Not: operator.not_,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.In: lambda one, many: one in many,
+    ast.NotIn: lambda one, many: one not in many,
+}
+_CALLS: dict[str, Callable[..., Any]] = {"min": min, "max": max, "abs": abs, "int": int}
+_COUNTS = ("min", "max", "range")
+_DEEPEST = 20
+
+
+class UnknownValueError(Exception):
+    """What an expression is cannot be told from the source and the batch size."""
+
+
+class Reading:
+    """A function's source, and what its names stand for."""
+
+    def __init__(self, tree: ast.Module, cell: Any, names: Mapping[str, Any], batch: Collection[str]) -> None:
+        """Begin.
+
+        Args:
+            tree: the source.
+            cell: what `self` is.
+            names: those of the module.
+            batch: the parameters that are the batch size.
+        """
+        self.tree, self.cell, self.names, self.batch = tree, cell, names, batch
+        self._assigned: dict[str, list[ast.expr | None]] = {}
+        self._unpacked: dict[str, int] = {}  # from a shape: the axis
+        for node in ast.walk(tree):
+            self._note(node)
+
+    def _note(self, node: ast.AST) -> None:
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                if isinstance(target, ast.Name):
+                    self._assigned.setdefault(target.id, []).append(node.value)
+                elif isinstance(target, ast.Tuple | ast.List) and self._is_shape(node.value):
+                    self._unpacked |= {
+                        one.id: axis for axis, one in enumerate(target.elts) if isinstance(one, ast.Name)
+                    }
+        elif isinstance(node, ast.AugAssign | ast.For) and isinstance(node.target, ast.Name):
+            self._assigned.setdefault(node.target.id, []).append(None)
+
+    def is_batch(self, node: ast.expr) -> bool:
+        """Whether an expression is the batch size."""
+        try:
+            return all(self.value(node, size) == size for size in (3, 7))
+        except UnknownValueError:
+            return False
+
+    def conditions(self) -> Iterator[tuple[str, Callable[[int], Any]]]:
+        """Yield the text of each condition, and what works it out for a batch size."""
+        within: set[ast.AST] = set()  # of one that has been yielded
+        for node in ast.walk(self.tree):
+            is_rest = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod)
+            if isinstance(node, ast.Compare) or (is_rest and node not in within):
+                within.update(ast.walk(node))
+                yield f"{ast.dump(node)} {sorted(self.batch)}", partial(self.value, node)
+
+    def bounds(self) -> Iterator[int]:
+        """Yield numbers that may be batch sizes, for all that the source says: compared with, or cut at."""
+        for node in ast.walk(self.tree):
+            sides = [node.left, *node.comparators] if isinstance(node, ast.Compare) else [*_cuts(node)]
+            if not any(map(self._is_other, sides)):
+                for side in sides:
+                    with suppress(UnknownValueError):
+                        number = self.value(side, None)
+                        yield from [number] if isinstance(number, int) else number
+
+    def value(self, node: ast.AST, size: int | None, depth: int = 0) -> Any:
+        """Return what an expression is for a batch size; None stands for any.
+
+        Raises:
+            UnknownValueError: that does not follow from these alone.
+        """
+        if depth > _DEEPEST:
+            raise UnknownValueError
+        of = partial(self.value, size=size, depth=depth + 1)
+        if self._is_batch_itself(node):
+            if size is None:
+                raise UnknownValueError
+            return size
+        try:
+            if isinstance(node, ast.Constant) and isinstance(node.value, int):
+                return node.value
+            if isinstance(node, ast.Name):
+                return self._named(node.id, size, depth)
+            if (
+                isinstance(node, ast.Attribute)
+                and isinstance(node.value, ast.Name)
+                and node.value.id == "self"
+            ):
+                return _number(self.cell.__dict__.get(node.attr))
+            if isinstance(node, ast.Subscript):
+                return _number(of(node.value)[of(node.slice)])
+            if isinstance(node, ast.UnaryOp):
+                return _OPERATORS[type(node.op)](of(node.operand))
+            if isinstance(node, ast.BinOp):
+                return _OPERATORS[type(node.op)](of(node.left), of(node.right))
+            if isinstance(node, ast.Compare):
+                sides = [of(side) for side in (node.left, *node.comparators)]
+                pairs = zip(node.ops, sides, sides[1:], strict=False)
+                return all(_OPERATORS[type(kind)](left, right) for kind, left, right in pairs)
+            if isinstance(node, ast.Tuple | ast.List | ast.Set):
+                return tuple(map(of, node.elts))
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
+                return _CALLS[node.func.id](*map(of, node.args))
+        except (KeyError, IndexError, TypeError, ArithmeticError, ValueError) as error:
+            raise UnknownValueError from error
+        raise UnknownValueError
+
+    def _named(self, name: str, size: int | None, depth: int) -> Any:
+        if name in self._assigned:
+            first, *others = self._assigned[name]
+            if first is None or not all(one is not None and self._is_batch_itself(one) for one in others):
+                raise UnknownValueError
+            if others and not self._is_batch_itself(first):
+                raise UnknownValueError
+            return self.value(first, size, depth + 1)
+        if name in self._unpacked or name not in self.names:
+            raise UnknownValueError
+        return _number(self.names[name])
+
+    def _is_batch_itself(self, node: ast.AST) -> bool:
+        """Whether an expression is x.shape[0], ops.shape(x)[0], len(x), or a name of one."""
+        if isinstance(node, ast.Name):
+            return node.id in self.batch or self._unpacked.get(node.id) == 0
+        if isinstance(node, ast.Subscript):
+            is_first = isinstance(node.slice, ast.Constant) and node.slice.value == 0
+            return is_first and self._is_shape(node.value)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "len":
+            one = next(iter(node.args), None)
+            return isinstance(one, ast.Name) and not self._is_shape(one)
+        return False
+
+    def _is_shape(self, node: ast.AST) -> bool:
+        """Whether an expression is x.shape, ops.shape(x), or a name of one."""
+        if isinstance(node, ast.Name):
+            return any(one is not None and self._is_shape(one) for one in self._assigned.get(node.id, ()))
+        called = node.func if isinstance(node, ast.Call) else node
+        return isinstance(called, ast.Attribute) and called.attr == "shape"
+
+    def _is_other(self, node: ast.expr) -> bool:
+        """Whether an expression is known to be something else than the batch size."""
+        if isinstance(node, ast.Constant):
+            return not isinstance(node.value, int)
+        if isinstance(node, ast.Name):
+            return self._unpacked.get(node.id, 0) > 0
+        if isinstance(node, ast.Subscript) and self._is_shape(node.value):
+            return True
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "len":
+            return any(map(self._is_shape, node.args))
+        return isinstance(node, ast.Attribute) and node.attr in ("ndim", "dtype")
+
+
+def _cuts(node: ast.AST) -> Iterator[ast.expr]:
+    """Yield where a node cuts, or up to where it counts: x[:n], x[n], min(x, n), range(n), x // n."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.FloorDiv):
+        yield node.right
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _COUNTS:
+        yield from node.args
+    elif isinstance(node, ast.Subscript):
+        first = node.slice.elts[0] if isinstance(node.slice, ast.Tuple) and node.slice.elts else node.slice
+        if isinstance(first, ast.Slice):
+            yield from (bound for bound in (first.lower, first.upper) if bound is not None)
+        else:
+            yield first
+
+
+def _number(value: Any) -> Any:
+    """Return a whole number, or a few of them."""
+    if type(value) is int or (
+        isinstance(value, tuple | list | set) and all(type(one) is int for one in value)
+    ):
+        return value
+    raise UnknownValueError

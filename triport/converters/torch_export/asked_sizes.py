@@ -1,0 +1,113 @@
+"""At which sizes of its free axes a Module's own code goes another way than at those that are compared.
+
+The Module runs once on tensors without values, whose free axes are symbols; PyTorch notes each condition on
+them by which Python code decides, such as `x.shape[0] > 8`. At the nearest size at which one of these turns
+out otherwise, a graph that was traced may be another function than the Module.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from triport.converters.environment import import_torch
+
+from .exporters import free_axes, without_logs
+from .network import TorchNet
+
+LARGEST = 1024
+_NEAR = 64
+_MOST_RUNS = 4
+
+# by which code decides, and the axis of each symbol in it
+Condition = tuple[Any, Mapping[Any, str]]
+
+
+def asked_sizes(net: TorchNet, axes: Sequence[str], sizes: Mapping[str, int]) -> list[dict[str, int]]:
+    """Return further sizes to compare at, each with one axis changed.
+
+    None are found of a Module that does not run without values, and by a PyTorch that does not say where a
+    condition stands (before 2.6).
+
+    Args:
+        net: the Module.
+        axes: those that may be free.
+        sizes: of all axes, with which a graph is traced.
+    """
+    found: list[dict[str, int]] = []
+    waiting = [dict(sizes)]
+    for _ in range(_MOST_RUNS):  # behind a condition there may be another one
+        if not waiting:
+            break
+        at = waiting.pop(0)
+        for condition in _conditions(net, axes, at):
+            for axis, size in _turns(condition, at):
+                other = {**sizes, axis: size}
+                is_further = abs(size - sizes[axis]) > abs(at[axis] - sizes[axis])
+                if is_further and other not in found:
+                    found.append(other)
+                    waiting.append(other)
+    return found
+
+
+def _turns(condition: Condition, sizes: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    """Yield the nearest sizes below and above, axis by axis, at which a condition is not fulfilled."""
+    asked, axis_of = condition
+    numbers = {int(number) + step for number in asked.atoms() if number.is_Integer for step in (-1, 0, 1)}
+    for axis in dict.fromkeys(axis_of.values()):
+        size = sizes[axis]
+        tried = sorted(numbers | {*range(size - _NEAR, size + _NEAR)})
+        other = [
+            one
+            for one in tried
+            if 2 <= one <= LARGEST
+            and not asked.xreplace(
+                {symbol: one if name == axis else sizes[name] for symbol, name in axis_of.items()}
+            )
+        ]
+        yield from ((axis, one) for one in [one for one in other if one < size][-1:])
+        # at the first it may still be the same, as min(x.shape[0], 4) is at 4
+        yield from ((axis, one) for one in [one for one in other if one > size][:2])
+
+
+def _conditions(net: TorchNet, axes: Sequence[str], sizes: Mapping[str, int]) -> list[Condition]:
+    """Return the conditions by which code decides that is not PyTorch's."""
+    torch = import_torch()
+    from torch._subclasses.fake_tensor import FakeCopyMode, FakeTensorMode
+    from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
+
+    noted = ShapeEnv()
+    without_values = FakeTensorMode(shape_env=noted, allow_non_fake_inputs=True)
+    random = np.random.default_rng(0)
+    given: list[Any] = []
+    axis_of: dict[Any, str] = {}
+    for one, places in zip(net.inputs, free_axes(net, axes).values(), strict=True):
+        (tensor,) = net.tensors([one.draw(sizes, random)])
+        kinds = [
+            DimDynamic.DYNAMIC if place in places else DimDynamic.STATIC for place in range(tensor.dim())
+        ]
+        given.append(
+            without_values.from_tensor(
+                tensor, static_shapes=False, symbolic_context=StatelessSymbolicContext(kinds)
+            )
+        )
+        axis_of |= {given[-1].shape[place].node.expr: axis for place, axis in places.items()}
+    with without_logs(), suppress(Exception):  # what was noted until it failed is true all the same
+        with FakeCopyMode(without_values):
+            # what a Module keeps between calls stays in the copy
+            copied = copy.deepcopy(net.wrapped)
+        with without_values, torch.no_grad():
+            copied(*given)
+    own = Path(torch.__file__).parent
+    found: dict[Any, Condition] = {}
+    for guard in noted.guards:
+        place = getattr(getattr(guard, "sloc", None), "framework_loc", None)
+        symbols = guard.expr.free_symbols
+        if place is not None and symbols <= axis_of.keys() and own not in Path(place.filename).parents:
+            found[guard.expr] = (guard.expr, {symbol: axis_of[symbol] for symbol in symbols})
+    return list(found.values())
