@@ -95,6 +95,8 @@ class Jobs:
         What is loaded is traced. Nothing else is made of it here: beside MindSpore, protobuf is slow.
         """
         spec, classes = get_model(words["model"]), words["num_classes"]
-        cell = self._runner.cell if self._runner else of_model(spec, classes).realisations["mindspore"].build()
+        cell = (
+            self._runner.cell if self._runner else of_model(spec, classes).realisations["mindspore"].build()
+        )
         found = traced(replace(spec, input_size_px=words["size_px"]), cell)
         return {"shapes": dict(found.shapes)}, {"mindir": np.frombuffer(found.mindir, np.uint8)}
