@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from triport.reference_models.errors import counted, without_controls
 from triport.version import __version__
@@ -53,5 +54,10 @@ def render(template: str, facts: Facts = (), **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["counted"] = counted
+    environment.filters |= {"counted": counted, "breakable": _breakable}
     return environment.get_template(template).render(facts=facts, **values)
+
+
+def _breakable(text: str) -> Markup:
+    """Return a text that breaks behind the slashes of paths, and not in a name where that can be helped."""
+    return Markup("/<wbr>").join(without_controls(text).split("/"))

@@ -133,6 +133,11 @@ class MindSporeRunner:
             parameter.set_data(self._mindspore.Tensor(arrays[name]))
         return net
 
+    @property
+    def cell(self) -> Any:
+        """The Cell that is run."""
+        return self._net
+
     def run(self, feed: Arrays) -> dict[str, np.ndarray]:
         """Return the outputs by name."""
         modes = {"pynative": self._mindspore.PYNATIVE_MODE, "graph": self._mindspore.GRAPH_MODE}

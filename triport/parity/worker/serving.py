@@ -15,8 +15,8 @@ import numpy as np
 
 from triport.converters.environment import import_mindspore
 from triport.converters.networks.registered import of_model
-from triport.converters.onnx_export import exporter_for
-from triport.parity.runtimes import Runner, mindspore
+from triport.converters.onnx_export.from_mindspore import traced
+from triport.parity.runtimes import mindspore
 from triport.reference_models.errors import TriportError
 from triport.reference_models.network import Arrays
 from triport.reference_models.spec import get_model
@@ -74,7 +74,7 @@ class Jobs:
     """What can be asked for; each takes and returns words and arrays."""
 
     def __init__(self) -> None:
-        self._runner: Runner | None = None
+        self._runner: mindspore.MindSporeRunner | None = None
 
     def load(self, words: dict[str, Any], arrays: Arrays) -> Reply:
         """Load a registered model with these parameters; the one that was loaded before is let go."""
@@ -90,7 +90,13 @@ class Jobs:
         return {}, self._runner.run(arrays)
 
     def trace(self, words: dict[str, Any], arrays: Arrays) -> Reply:
-        """Return a registered model's graph without weights for images of a size."""
-        sized = replace(get_model(words["model"]), input_size_px=words["size_px"])
-        model = exporter_for("mindspore").trace(sized, words["num_classes"])
-        return {}, {"graph": np.frombuffer(model.SerializeToString(), np.uint8)}
+        """Return a registered model's MindIR without values for images of a size, and its shapes.
+
+        What is loaded is traced. Nothing else is made of it here: beside MindSpore, protobuf is slow.
+        """
+        spec, classes = get_model(words["model"]), words["num_classes"]
+        cell = (
+            self._runner.cell if self._runner else of_model(spec, classes).realisations["mindspore"].build()
+        )
+        found = traced(replace(spec, input_size_px=words["size_px"]), cell)
+        return {"shapes": dict(found.shapes)}, {"mindir": np.frombuffer(found.mindir, np.uint8)}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from triport.converters.onnx_export.from_mindspore import Traced, onnx_of
 from triport.converters.onnx_export.written_model import INPUT, with_parameters
 from triport.parity.calls import Beside, Feed, Module, Visit
 from triport.parity.inputs import Inputs, further_inputs
@@ -15,6 +16,7 @@ from triport.parity.options import Options
 from triport.parity.runtimes import mindspore, runtime_called
 from triport.parity.subjects.parameters import no_wider_than_float32
 from triport.reference_models.network import Ahead, Arrays, Network
+from triport.reference_models.spec import get_model
 
 from .process import Answer, WorkerProcess
 
@@ -74,12 +76,12 @@ class _Graphs:
 
     def export(self, parameters: Arrays, feed: Arrays) -> onnx.ModelProto:
         """Return the graph with these parameters, as `Realisation.export` does."""
-        import onnx
-
         size_px = feed[INPUT].shape[-1]
-        answer = self._traced.get(size_px) or self._asked(size_px)
-        _, arrays = answer.get()
-        return with_parameters(onnx.ModelProto.FromString(arrays["graph"].tobytes()), parameters)
+        words, arrays = (self._traced.get(size_px) or self._asked(size_px)).get()
+        shapes = {name: tuple(shape) for name, shape in words["shapes"].items()}
+        sized = replace(get_model(self._model["model"]), input_size_px=size_px)
+        found = Traced(arrays["mindir"].tobytes(), shapes)
+        return with_parameters(onnx_of(found, sized, self._model["num_classes"]), parameters)
 
     def unseen_seconds(self) -> float:
         """Return how long tracing took while nobody waited for it."""
