@@ -10,6 +10,7 @@ from typing import Any
 from .alike import Body
 from .body import Shared
 from .class_names import wanted_name
+from .devices import with_devices
 from .equal_classes import Class, call_of, one_class_each
 from .expressions import OMIT, code, literal, name, text_of
 from .members import TextKeys, Tree, assigned, place_of
@@ -88,6 +89,9 @@ class _Classes:
             nested(made.body.statements, self.shared.nouns), self.shared.nouns, last, taken
         )
         made.forward_arguments = [last[v] for v in made.body.arguments]
+        tensors = [last[v] for v in made.body.arguments if v not in made.body.numbers]
+        if self.shared.target == "pytorch" and tensors:
+            made.forward = with_devices(made.forward, tensors[0])
         self.classes.append(made)
 
     def _tree(self, written: Written) -> Tree:
