@@ -11,7 +11,6 @@ import numpy as np
 from triport.reference_models.modules import Part
 
 from .layouts import Layout, layout_between
-from .pieces import squeezed
 from .recomputed import recomputed
 from .recording import Recorded, Recording
 from .settings import differences, group_of, settings_of
@@ -73,30 +72,12 @@ class Found:
 
 
 @dataclass(eq=False)
-class Handed:
-    """A call of a layer that is given what its counterpart was, in the place of `own`."""
-
-    a: Recorded
-    b: Part
-    number: int
-    own: list[np.ndarray]
-
-
-@dataclass(eq=False)
 class Beside:
-    """Follows the second side's calls beside the recording of the first.
-
-    `hands_over` is whether a layer whose counterpart is certain, and which is given something else, is given
-    what that was.
-    """
+    """Follows the second side's calls beside the recording of the first."""
 
     recording: Recording
     counterparts: Counterparts
     parts: dict[str, Part]
-    hands_over: bool = False
-    handed: list[Handed] = field(default_factory=list)
-    # calls of layers that have no counterpart, or that cannot be given what it was
-    lacking: int = 0
     partings: list[Found] = field(default_factory=list)
     # calls of the first side whose counterpart was given something else, and the module of the second
     given_otherwise: list[tuple[Recorded, str]] = field(default_factory=list)
@@ -116,7 +97,9 @@ class Beside:
         ]
         self._open[path] = found, arrays
         if not found:
-            return self._otherwise(path, number, arrays) if self.counterparts.is_certain(path) else None
+            if self.counterparts.is_certain(path):
+                self._missed(path)
+            return None
         call, layouts = found[0]
         exact = [
             layout.applied(array, other.shape)
@@ -147,28 +130,11 @@ class Beside:
         layout = layouts[0] if layouts else Layout(())
         return [layout.applied(one, other.shape) for one, other in zip(call.returned, arrays, strict=False)]
 
-    def _otherwise(self, path: str, number: int, arrays: list[np.ndarray]) -> list[np.ndarray] | None:
-        """Note that a layer is given something else; return what it is to be given, if it is."""
-        calls = self.counterparts.among(path, self._unused())
-        self._missed(path, calls)
-        if not calls or not _could_be_given(calls[0].given, arrays):
-            self.lacking += 1
-            return None
-        if not self.hands_over:
-            return None
-        call = calls[0]
-        given = [
-            one.reshape(own.shape) if one.size == own.size else one
-            for one, own in zip(call.given, arrays, strict=True)
-        ]
-        self.handed.append(Handed(call, self.parts[path], number, arrays))
-        self._open[path] = [(call, [Layout(()) for _ in given])], given
-        return given
-
     def _unused(self) -> list[Recorded]:
         return [call for call in self.recording.calls if not call.is_used]
 
-    def _missed(self, path: str, calls: Sequence[Recorded]) -> None:
+    def _missed(self, path: str) -> None:
+        calls = self.counterparts.among(path, self._unused())
         if calls:
             self.given_otherwise.append((calls[0], path))
             self.unknown.setdefault(path, self._since)
@@ -191,14 +157,6 @@ class Beside:
             )
             for array in arrays
         )
-
-
-def _could_be_given(arrays: Sequence[np.ndarray], own: Sequence[np.ndarray]) -> bool:
-    """Whether a layer can be given these, which lie as its own do: other sizes of an image, no other axes."""
-    return len(arrays) == len(own) and all(
-        squeezed(one.shape) == squeezed(other.shape) or (one.ndim == other.ndim and one.size != other.size)
-        for one, other in zip(arrays, own, strict=True)
-    )
 
 
 def _kept_otherwise(a: Any, b: Any) -> str:

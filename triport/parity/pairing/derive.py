@@ -77,21 +77,7 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
     ties = untied(a, b)
     plain, divided = merged(a, b)
     parts = OneSided(plain, b, feed_of(a, 0))
-
-    def is_shown(matching: Matching) -> bool:
-        """Whether a complete map is right, and all that is cut is seen."""
-        parts.show()
-        mapped = _mapped(matching, ties, parts, divided, is_same=False)
-        found = False
-        if mapped.names.complete:
-            draw = mapped.draw(a, 0)
-            draw.give(b)
-            where = parted(a, b, mapped.names, draw.feed())
-            found = where.is_proof and where.in_full
-        parts.hide()
-        return found
-
-    matching, seen = matched(plain, b, progress, is_shown)
+    matching, seen = matched(plain, b, progress)
     parts.show()
     for side in (a, b):
         if seen.apart > SAME_OUTPUTS[matching.is_double] and is_random(side):

@@ -7,9 +7,6 @@ differ: what each parting module is given was compared, and so was every output.
 
 A parting module's own parameters reach nothing that is compared. They are proven where the layer, computed
 with their values and with the settings of the first side, returns what the first side's does.
-
-Where what is computed outside of modules parts, the layer behind it is given what its counterpart was;
-`behind_code.py` says what that proves.
 """
 
 from __future__ import annotations
@@ -21,16 +18,13 @@ import numpy as np
 
 from triport.converters.environment import import_torch
 from triport.converters.naming.pair_names import PairNames
-from triport.converters.networks.factories import users_code
 from triport.parity.kernels.approximations import approximated, told
 from triport.parity.kernels.mindspore import KERNELS
-from triport.reference_models.errors import TriportError
 from triport.reference_models.modules import Part, parts_of
 
-from .behind_code import Pair, shown
 from .beside import Beside
 from .correspondence import could_be, modules_with_parameters, owners_of, unlikeness, watched_parts
-from .layouts import Layout, layout_between
+from .layouts import layout_between
 from .observed import observe
 from .proof import runs_kernels
 from .recording import Recorded, Recording
@@ -49,14 +43,12 @@ class Substituted:
         equal: whether the outputs are equal then.
         unproven: names of the first side's parameters of which nothing shows that their row is right.
         but_for: the kernels of MindSpore that PyTorch had to imitate for this; "" for none.
-        in_full: whether it is code that parts, and whatever flows into it flows into what is compared too.
     """
 
     partings: tuple[Parting, ...]
     equal: bool
     unproven: tuple[str, ...] = ()
     but_for: str = ""
-    in_full: bool = False
 
     @property
     def is_proof(self) -> bool:
@@ -98,65 +90,32 @@ def substituted(a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray]) 
     paired = modules_with_parameters(a, b, names, a_parts, b_parts)
     recording = Recording(a, feed, a_parts, exact)
     owners = frozenset(owners_of(a, a_parts).values()), frozenset(owners_of(b, b_parts).values())
-    counterparts = _ByRows(paired, owners[0], b_parts, owners[1])
-    pair = Pair(a, b, names, paired, (a_parts, b_parts), feed)
-    beside = Beside(recording, counterparts, b_parts)
-    layouts = _followed(pair, beside)
+    beside = Beside(recording, _ByRows(paired, owners[0], b_parts, owners[1]), b_parts)
+    outputs = observe(b, feed, b_parts, beside.given, beside.returned)
+    layouts = [
+        layout_between(one, other, tolerance)
+        for one, other, tolerance in zip(recording.outputs, outputs, recording.output_tolerance, strict=False)
+    ]
+    equal = len(outputs) == len(recording.outputs) and None not in layouts
     order = {id(call): place for place, call in enumerate(recording.calls)}
     found = sorted(beside.partings, key=lambda one: order[id(one.a)])
     said = [Parting(one.a.path, one.b.path, one.why()) for one in found]
-    equal = None not in layouts
-    unproven: tuple[str, ...] = ()
-    in_full = False
     if not equal:
         said = _with_code(said, [order[id(one.a)] for one in found], beside, order)
         said = [replace(one, why=one.why + _around(a, b, one)) for one in said]
-        handing = Beside(recording.anew(), counterparts, b_parts, hands_over=True)
-        if beside.given_otherwise and _is_all_else_equal(pair, handing):
-            equal, found = True, handing.partings
-            behind = shown(pair, handing.handed)
-            unproven = behind.not_shown
-            in_full = behind.in_full and None not in [
-                part.kind for one in found for part in (one.a.part, one.b)
-            ]
     elif turned := [
         (place, one) for place, one in enumerate(layouts, 1) if one is not None and one.is_turned
     ]:
         place, layout = turned[0]
         said.append(Parting("", "", f"output {place} has its axes in another order: {layout.axes}"))
-    unproven += tuple(
+    unproven = [
         name
         for one in found
         if one.b.path in paired and not one.is_explained()
         for name, parameter in a.parameters.items()
         if f"{parameter.owner}.".startswith(f"{one.a.path}.")
-    )
-    return Substituted(tuple(said), equal, tuple(dict.fromkeys(unproven)), in_full=in_full)
-
-
-def _followed(pair: Pair, beside: Beside) -> list[Layout | None]:
-    """Run the second side beside the recording; return how outputs lie, None for what is not equal."""
-    outputs = observe(pair.b, pair.feed, beside.parts, beside.given, beside.returned)
-    recorded = beside.recording
-    if len(outputs) != len(recorded.outputs):
-        return [None]
-    return [
-        layout_between(one, other, tolerance)
-        for one, other, tolerance in zip(recorded.outputs, outputs, recorded.output_tolerance, strict=True)
     ]
-
-
-def _is_all_else_equal(pair: Pair, beside: Beside) -> bool:
-    """Whether all is equal, with layers behind code given what their counterparts are; each call has one."""
-    try:
-        with users_code(f"{pair.b.label}, with what {pair.a.label} computes"):
-            layouts = _followed(pair, beside)
-    except TriportError:
-        # code that cannot go on with what a layer makes of that
-        return False
-    layers = {*pair.paired.values()}
-    is_used = all(call.is_used for call in beside.recording.calls if call.path in layers)
-    return None not in layouts and is_used and beside.lacking == 0
+    return Substituted(tuple(said), equal, tuple(dict.fromkeys(unproven)))
 
 
 @dataclass(frozen=True, slots=True)

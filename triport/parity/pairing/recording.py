@@ -65,12 +65,6 @@ class Recording:
         self._by_call = {(call.path, call.number): call for call in self.calls}
         self._measure(side, feed, parts)
 
-    def anew(self) -> Recording:
-        """Return the recording itself, of which no call is used any more."""
-        for call in self.calls:
-            call.is_used = False
-        return self
-
     def _measure(self, side: Side, feed: Sequence[np.ndarray], parts: dict[str, Part]) -> None:
         for call in self.calls:
             least = self._least

@@ -27,19 +27,11 @@ _WORTH_CUTTING = 3.0
 _OTHER_ORDER = 1e-2
 
 
-def matched(
-    a: Side, b: Side, progress: Progress, is_shown: Callable[[Matching], bool]
-) -> tuple[Matching, Seen]:
+def matched(a: Side, b: Side, progress: Progress) -> tuple[Matching, Seen]:
     """Return all that can be matched, and its last run, with the values that belong to it on both sides.
 
     The plainest cuts come first. Cuts with which outputs are nearer at the start may only hide what differs,
     as blocks of one value do: what they match is taken where it says more in the end.
-
-    Args:
-        a: the first side.
-        b: the second.
-        progress: is told each step.
-        is_shown: whether a map of all is right, and no other cut can be; values are others then.
     """
     plain, *more = plans_of(a.parameters, b.parameters)
     first, apart = _plainest(a, b, plain, progress)
@@ -52,12 +44,6 @@ def matched(
     is_cut = steered is not None and _parts_what_is_cut(steered[0], [*more, *turned])
     if (are_same or _is_settled(*best)) and not is_cut:
         return best
-    if best[0].is_complete:
-        progress("looking at what is behind the code that parts")
-        is_right = is_shown(best[0])
-        best[0].give_all()
-        if is_right:
-            return best
     other = _otherwise(first, apart, more, are_same)
     if other is not None and _says_more(other, best):
         return other

@@ -40,8 +40,6 @@ class ModuleSide:
         self.label, self.network, self.net = label, network, net.eval()
         self.parameters, self.kept = _parameters(net)
         self.constants: dict[str, np.ndarray] = {}
-        # what hooks add to the sum that is derived, while it runs
-        self.added: list[Any] = []
         _check_real(net, label)
         total = sum(one.size for one in self.parameters.values())
         self.is_double = total <= MOST_IN_FLOAT64
@@ -132,9 +130,8 @@ class ModuleSide:
                     tensor.register_post_accumulate_grad_hook(lambda one, name=name: tell(name, one))
                 )
             with torch.enable_grad(), _statistics_derived(torch):
-                self.added.clear()
                 outputs = self._run(feed)
-                total = sum(self.added) if self.added else None
+                total = None
                 for place, tensor in enumerate(outputs):
                     if tensor.requires_grad:
                         if tensor.is_complex():
