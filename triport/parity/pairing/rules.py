@@ -197,26 +197,33 @@ def in_place(matching: Matching) -> list[Match]:
     The neighbours are matched, and nothing else tells more: graphs that differ have gradients that do. What
     is found so is believed only if the proof by substitution, or equal outputs, bear it out.
     """
+    return _in_place(matching, of_layers=False) or _in_place(matching, of_layers=True)
+
+
+def _in_place(matching: Matching, of_layers: bool) -> list[Match]:
+    """Return what is in place; `of_layers` is whether pieces are told apart by what they are in known layers.
+
+    The neighbours are known layers then: what else owns parameters is called before it computes with them.
+    """
+    sides = [side.parameters for side in matching.sides]
     places = matching.places()
     anchors = sorted(
         (places[0][match.a.name], places[1][match.b.name])
         for match in matching.matches.values()
         if match.a.name in places[0] and match.b.name in places[1]
+        if not of_layers or None not in (sides[0][match.a.name].leaf, sides[1][match.b.name].leaf)
     )
-    classes: dict[tuple[Class, int, int], tuple[list[Piece], list[Piece]]] = defaultdict(lambda: ([], []))
+    classes: dict[tuple[object, ...], tuple[list[Piece], list[Piece]]] = defaultdict(lambda: ([], []))
     for place, side in enumerate(matching.pieces):
         ends = sorted({pair[place] for pair in anchors})
         for piece in side:
             if piece in (matching.matches, matching.taken)[place] or piece.name not in places[place]:
                 continue
+            one = sides[place][piece.name]
+            known = _leaf(one) if of_layers and one.leaf is not None else None
             at = bisect.bisect_right(ends, places[place][piece.name])
-            if at:
-                before = ends[at - 1]
-                paired = [pair for pair in anchors if pair[place] == before][-1]
-                key = (class_of(piece), *paired)
-            else:
-                key = (class_of(piece), -1, -1)
-            classes[key][place].append(piece)
+            before = [pair for pair in anchors if pair[place] == ends[at - 1]][-1] if at else (-1, -1)
+            classes[class_of(piece), known, before][place].append(piece)
     return [
         Match(a[0], b[0], tuple(range(len(a[0].shape))), "its place between its neighbours")
         for a, b in classes.values()
