@@ -397,7 +397,10 @@ CASES: dict[str, list[Case]] = {
     "OneHot": [
         Case("ops.one_hot((ops.abs(x) * 2).astype(ms.int32), 5, ms.Tensor(2.0), ms.Tensor(-1.0))", (3, 4)),
     ],
-    "OneHotExt": [Case("mint.nn.functional.one_hot((ops.abs(x) * 2).astype(ms.int64), 20)")],
+    "OneHotExt": [
+        Case("mint.nn.functional.one_hot((ops.abs(x) * 2).astype(ms.int64), 20)"),
+        Case("mint.nn.functional.one_hot((ops.abs(x) * 2).astype(ms.int32), 20)"),
+    ],
     "TopK": [Case("ops.topk(x, 3)"), Case("ops.topk(x, 2, 1)")],
     "Sort": [Case("ops.sort(x, 1)"), Case("ops.sort(x, -1, True)")],
     "CumSum": [Case("ops.cumsum(x, 1)"), Case("ops.CumSum(True, True)(x, -1)")],

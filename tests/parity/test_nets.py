@@ -152,7 +152,8 @@ def test_the_page_and_junit_show_every_output(run_cli, tmp_path):
     assert done.exit_code == 1, done.output
     text = page.read_text()
     assert "inputs image 2 x 3 x 16 x 16, side 2 x 5 of noise" in text
-    rows = re.findall(r"<tr><td>(.*?)</td><td><code>(output_\d)</code>(, decides)?", text)
+    row = r"<tr><th>([^<]*)</th>\s*<td[^>]*>\w+</td>\s*<td[^>]*><span><code>(output_\d)</code>(, decides)?"
+    rows = re.findall(row, text)
     wrong = f"pytorch ({MODULES}:Wrong)"
     assert [(name, output) for name, output, _ in rows] == [
         (name, f"output_{index}") for name in ("pytorch", wrong) for index in range(3)

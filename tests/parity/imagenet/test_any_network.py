@@ -223,7 +223,7 @@ def test_the_page_of_one_network(run_cli, images, tmp_path):
     page = tmp_path / "page.html"
     words = ["evaluate", path, "--data", images, "--profile", PROFILE, "--html", page]
     assert run_cli(*words).exit_code == 0
-    text = page.read_text()
+    text = page.read_text().replace("<wbr>", "")  # where a path may break
     assert "Top-1 97.50 % of 40 images" in text
     assert '<td>0</td><td>9</td><td class="number">1</td>' in text  # the white image of class 0
     assert "expected calibration error" in text and "0/0.png" in text

@@ -58,6 +58,16 @@ class Signature:
             if self.row_count is None or axis != self.row_axes.get(name)
         )
 
+    def refusal_of(self, shapes: Mapping[str, tuple[int, ...]]) -> str:
+        """Return what a file takes instead of inputs of these shapes, and what gives it that."""
+        wanted = ", ".join(f"{name} ({', '.join(map(str, sides))})" for name, sides in self.shapes.items())
+        given = ", ".join(f"({', '.join(map(str, shape))})" for shape in shapes.values())
+        sizes = {tuple(sides[2:]) for sides in self.shapes.values() if len(sides) == 4}
+        height, width = sizes.pop() if len(sizes) == 1 else (None, None)
+        is_square = isinstance(height, int) and height == width
+        hint = f". It was made for images of {height} px: add --size {height}" if is_square else ""
+        return f"it takes {wanted}, and was given {given}{hint}"
+
 
 def signature_of(network: Network, inputs: Sequence[Any], outputs: Sequence[Any]) -> Signature:
     """Return what is which: by name where the file has the network's names, and else in order.

@@ -241,7 +241,10 @@ class OnnxRunner(ObservedGraph):
         try:
             found = self._session.run(list(names.values()), self._signature.cast(feed))
         except Exception as error:  # ONNX Runtime's own classes derive from Exception alone
-            shapes = ", ".join(str(array.shape) for array in feed.values())
+            given = {name: array.shape for name, array in feed.items()}
+            if not self.takes(given):
+                raise OnnxFileError(f"{self.what}: {self._signature.refusal_of(given)}") from error
+            shapes = ", ".join(map(str, given.values()))
             raise OnnxFileError(
                 f"{self.what}: ONNX Runtime failed on input {shapes}: {_first_line(error)}"
             ) from error

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from triport.converters.onnx_export.from_mindspore import Traced, onnx_of
 from triport.converters.onnx_export.written_model import INPUT, with_parameters
 from triport.parity.calls import Beside, Feed, Module, Visit
 from triport.parity.inputs import Inputs, further_inputs
@@ -76,6 +75,8 @@ class _Graphs:
 
     def export(self, parameters: Arrays, feed: Arrays) -> onnx.ModelProto:
         """Return the graph with these parameters, as `Realisation.export` does."""
+        from triport.converters.onnx_export.from_mindspore import Traced, onnx_of
+
         size_px = feed[INPUT].shape[-1]
         words, arrays = (self._traced.get(size_px) or self._asked(size_px)).get()
         shapes = {name: tuple(shape) for name, shape in words["shapes"].items()}

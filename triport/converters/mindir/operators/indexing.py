@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import onnx
 
 from triport.converters.mindir.builder import Builder
@@ -18,6 +19,9 @@ from . import mindir_operator
 BEHIND = "batch_dims is {batch_dims}, behind the axis {axis}"
 IN_BATCHES = "with batch_dims it needs opset 12 or later"
 BOUNDS_BY_ROW = "it has bounds for each row; give one row of bounds"
+UNORDERED = (
+    "its bounds do not ascend, for all that the graph says; sort them, with ops.sort if they are computed"
+)
 FLATTENED = "it rolls the flattened tensor; give the axes"
 
 
@@ -127,7 +131,7 @@ def _take_box(
     return builder.unsqueeze(x, missing) if missing else x
 
 
-@mindir_operator("SearchSorted", takes={"sorter": (None,)}, refuses=(BOUNDS_BY_ROW,))
+@mindir_operator("SearchSorted", takes={"sorter": (None,)}, refuses=(BOUNDS_BY_ROW, UNORDERED))
 def search_sorted(call: Call, builder: Builder) -> Value:
     """Return how many of the ascending bounds are below each element, or below and equal."""
     bounds, x, is_right = call.tensor(0), call.tensor(1), bool(call.constant(4))
@@ -135,11 +139,23 @@ def search_sorted(call: Call, builder: Builder) -> Value:
     call.constant(3)  # the result's type, which is known
     if len(bounds.shape) != 1:
         raise call.unsupported(BOUNDS_BY_ROW)
+    if not _ascends(builder, bounds):  # a search by halves then finds what a count does not
+        raise call.unsupported(UNORDERED)
     compared = builder.compare(
         "LessOrEqual" if is_right else "Less", bounds, builder.unsqueeze(x, [len(x.shape)])
     )
     counted = builder.cast(compared, call.type.elem_type)
     return builder.reduce("ReduceSum", counted, [len(x.shape)], keep_dims=False)
+
+
+def _ascends(builder: Builder, bounds: Value) -> bool:
+    """Return whether bounds are known to be in order; a parameter is compared as it is."""
+    array = builder.get_array(bounds)
+    if array is not None:
+        return bool(np.all(array[1:] >= array[:-1]))
+    made = bounds.ir.producer()
+    is_sorted = made is not None and made.op_type == "TopK" and not made.attributes.get_int("largest", 1)
+    return is_sorted or builder.is_free_of_inputs(bounds)
 
 
 @mindir_operator("SelectExtView", is_view=True)
@@ -166,12 +182,16 @@ def _one_hot(call: Call, builder: Builder, depth: int) -> Value:
     """Mark what is in the range; ONNX counts a negative index from the end, MindSpore marks nothing."""
     # ONNX Runtime has no kernel for indices of other types
     index, on = builder.cast(call.tensor(0), onnx.TensorProto.INT64), call.tensor(2)
+    is_whole = call.type.elem_type == onnx.TensorProto.INT32
+    on = builder.cast(on, onnx.TensorProto.INT64) if is_whole else on
     off = builder.cast(call.tensor(3), on.type.elem_type)
     is_negative = builder.compare("Less", index, builder.scalar(0, index))
     index = builder.add("Where", [is_negative, builder.scalar(depth, index), index], index.type)
     values = [builder.unsqueeze(value, [0]) if not value.shape else value for value in (off, on)]
     choice = builder.add("Concat", values, TensorType(on.type.elem_type, (2,)), axis=0)
-    return builder.add("OneHot", [index, builder.constant([depth]), choice], axis=call.constant(4))
+    type_ = TensorType(on.type.elem_type, call.type.shape)
+    marked = builder.add("OneHot", [index, builder.constant([depth]), choice], type_, axis=call.constant(4))
+    return builder.cast(marked, call.type.elem_type)
 
 
 @mindir_operator("TopK")
