@@ -13,7 +13,10 @@ from triport.converters.mindir.errors import BATCH, BurntBatchError
 from triport.converters.mindir.inferred import infer_unweighted
 
 MAX_REASON = 300  # characters of ONNX's own message
-ADVICE = "Reshape with -1 for the batch axis in the Cell, or convert with a fixed batch size."
+ADVICE = (
+    "Where the Cell states the batch size, as in a Reshape, give -1 instead. Where it holds a constant with a "
+    "row for each image, or its code makes the size a number, the batch size can only be fixed."
+)
 
 
 class DeclareShapes(InPlacePass):
@@ -77,7 +80,7 @@ class DeclareShapes(InPlacePass):
                 burnt.append(output.name)
         if burnt:
             raise BurntBatchError(
-                "the batch size is burnt into the graph: the first axis of "
+                "the batch size is hard-coded in the graph: the first axis of "
                 f"{short(', '.join(map(str, burnt)))} is fixed\n{ADVICE}"
             )
 
