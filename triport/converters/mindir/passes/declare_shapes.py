@@ -14,8 +14,8 @@ from triport.converters.mindir.inferred import infer_unweighted
 
 MAX_REASON = 300  # characters of ONNX's own message
 ADVICE = (
-    "Where the Cell states the batch size, as in a Reshape, give -1 instead. Where it holds a constant with a "
-    "row for each image, or its code makes the size a number, the batch size can only be fixed."
+    "Where the Cell states the batch size, as in a Reshape, give -1 instead. Where it holds a constant with "
+    "a row for each image, or its code makes the size a number, the batch size can only be fixed."
 )
 
 
