@@ -95,6 +95,7 @@ def test_a_number_that_was_the_batch_size(
         ("x[:300] * 2", 301),
         ("x * float(x.shape[0] == 6)", 6),
         ("x * 2 if x.shape[0] % 8 == 0 else x", 8),
+        ("x * 2 if x.size == 27 else x * 3", 9),
         pytest.param("x * 2 if len(x) in (7, 9) else x", 7, marks=pytest.mark.slow),
         ("x * 2 if 8 <= x.shape[0] <= 16 else x * 3", 8),
         pytest.param("x * 2 if x.shape[0] % 4 == 3 else x * 3", 3, marks=pytest.mark.slow),

@@ -111,6 +111,13 @@ class Changing(Code):
         return x * n
 
 
+class Counted(Code):
+    """Two inputs, of 3 and of 12 numbers an image."""
+
+    def construct(self, x, y, ops):
+        return x * 2 if x.size == 27 or ops.size(y) > 120 or y.numel() == 7 else x
+
+
 def double_at(n, most):
     return 2 if n == most + 3 else 2 if n == 50 else 1
 
@@ -135,3 +142,9 @@ def double_at(n, most):
 )
 def test_sizes_that_the_code_asks_for(kind: type[Code], sizes: tuple[int, ...]) -> None:
     assert batch_numbers(kind(), TRIED) == sizes
+
+
+def test_code_that_asks_how_many_numbers_a_tensor_holds():
+    """9 images of 3 numbers, and more than 10 of 12; 65 images are tried anyway, 7 numbers are no images."""
+    assert batch_numbers(Counted(), TRIED, (3, 12)) == (9, 11)
+    assert batch_numbers(Counted(), TRIED) == ()

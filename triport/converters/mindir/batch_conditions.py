@@ -40,7 +40,14 @@ class UnknownValueError(Exception):
 class Reading:
     """A function's source, and what its names stand for."""
 
-    def __init__(self, tree: ast.Module, cell: Any, names: Mapping[str, Any], batch: Collection[str]) -> None:
+    def __init__(
+        self,
+        tree: ast.Module,
+        cell: Any,
+        names: Mapping[str, Any],
+        batch: Collection[str] = (),
+        elements: int = 0,
+    ) -> None:
         """Begin.
 
         Args:
@@ -48,8 +55,10 @@ class Reading:
             cell: what `self` is.
             names: those of the module.
             batch: the parameters that are the batch size.
+            elements: how many numbers a tensor holds of each image; 0 where that is not known.
         """
         self.tree, self.cell, self.names, self.batch = tree, cell, names, batch
+        self.elements = elements
         self._assigned: dict[str, list[ast.expr | None]] = {}
         self._unpacked: dict[str, int] = {}  # from a shape: the axis
         for node in ast.walk(tree):
@@ -81,7 +90,7 @@ class Reading:
             is_rest = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod)
             if isinstance(node, ast.Compare) or (is_rest and node not in within):
                 within.update(ast.walk(node))
-                yield f"{ast.dump(node)} {sorted(self.batch)}", partial(self.value, node)
+                yield f"{ast.dump(node)} {sorted(self.batch)} {self.elements}", partial(self.value, node)
 
     def bounds(self) -> Iterator[int]:
         """Yield numbers that may be batch sizes, for all that the source says: compared with, or cut at."""
@@ -106,6 +115,8 @@ class Reading:
             if size is None:
                 raise UnknownValueError
             return size
+        if _is_count(node) and self.elements and size is not None:
+            return size * self.elements
         try:
             if isinstance(node, ast.Constant) and isinstance(node.value, int):
                 return node.value
@@ -176,7 +187,15 @@ class Reading:
             return True
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "len":
             return any(map(self._is_shape, node.args))
-        return isinstance(node, ast.Attribute) and node.attr in ("ndim", "dtype")
+        return _is_count(node) or (isinstance(node, ast.Attribute) and node.attr in ("ndim", "dtype"))
+
+
+def _is_count(node: ast.AST) -> bool:
+    """Whether an expression is the count of a tensor's elements: x.size, ops.size(x), x.numel()."""
+    called = node.func if isinstance(node, ast.Call) else node
+    return isinstance(called, ast.Attribute) and called.attr in (
+        ("size", "numel") if isinstance(node, ast.Call) else ("size",)
+    )
 
 
 def _cuts(node: ast.AST) -> Iterator[ast.expr]:

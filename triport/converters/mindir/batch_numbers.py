@@ -30,18 +30,19 @@ class _Function(NamedTuple):
     batch: frozenset[str] = frozenset()
 
 
-def batch_numbers(cell: Any, tried: Collection[int]) -> tuple[int, ...]:
+def batch_numbers(cell: Any, tried: Collection[int], elements: Collection[int] = ()) -> tuple[int, ...]:
     """Return the batch sizes at which a Cell's code may do something else.
 
     Args:
         cell: the Cell, whose own classes are read, and not MindSpore's.
         tried: the sizes that are tried anyway.
+        elements: how many numbers of one image each input holds, for code that asks for a tensor's size.
     """
     ways: dict[tuple[bool, ...], int] = {}
     conditions: dict[str, list[bool]] = {}
     bounds: set[int] = set()
     for _, inner in cell.cells_and_names():
-        for reading in _readings(inner):
+        for reading in (one for count in elements or (0,) for one in _readings(inner, count)):
             conditions |= dict(_conditions(reading))
             bounds |= {abs(number) for number in reading.bounds()}
     for size in (*tried, *range(1, MOST_IMAGES)):
@@ -65,7 +66,7 @@ def _conditions(reading: Reading) -> Iterator[tuple[str, list[bool]]]:
             yield text, holds
 
 
-def _readings(cell: Any) -> Iterator[Reading]:
+def _readings(cell: Any, elements: int) -> Iterator[Reading]:
     """Yield each function that runs with a Cell, from `construct` on."""
     methods: dict[str, list[FunctionType]] = {}
     for kind in filter(lambda one: _is_own(one.__module__), type(cell).__mro__):
@@ -84,7 +85,7 @@ def _readings(cell: Any) -> Iterator[Reading]:
             tree = ast.parse(textwrap.dedent(inspect.getsource(one.function)))
         except (OSError, TypeError, SyntaxError):  # no source is there
             continue
-        reading = Reading(tree, cell, one.function.__globals__, one.batch)
+        reading = Reading(tree, cell, one.function.__globals__, one.batch, elements)
         yield reading
         waiting += _called(reading, methods)
 

@@ -68,9 +68,9 @@ class Tracer:
 
     def numbers(self, tried: Collection[int]) -> tuple[int, ...]:
         """Return further batch sizes to trace with, at which the Cell's own code may go another way."""
-        elements = max((math.prod(spec.shape[1:]) for spec in self.specs), default=0)
-        sizes = batch_numbers(self.get_cell(), tried) if self.file is None else ()
-        return tuple(size for size in sizes if size * elements <= MOST_ELEMENTS)
+        elements = {math.prod(spec.shape[1:]) for spec in self.specs if spec.shape[:1] == (self.traced,)}
+        sizes = batch_numbers(self.get_cell(), tried, sorted(elements)) if self.file is None else ()
+        return tuple(size for size in sizes if size * max(elements, default=0) <= MOST_ELEMENTS)
 
     def __call__(self, size: int, free_batch: bool) -> onnx.ModelProto:
         """Return the ONNX graph of a trace with another batch size."""
