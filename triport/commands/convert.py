@@ -27,8 +27,8 @@ class Size(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return it as a number, or the word."""
-        if value == "free":
-            return value
+        if value in ("free", "dynamic"):
+            return "free"
         if not str(value).isdecimal() or not 0 < int(value) <= _LARGEST_PX:
             self.fail(f"{value!r} is no number of pixels from 1 to {_LARGEST_PX}, and not 'free'", param, ctx)
         return int(value)

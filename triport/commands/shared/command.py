@@ -12,6 +12,8 @@ import click
 from triport.reference_models.errors import TriportError
 from triport.reference_models.program import as_started
 
+from .words import options_meant
+
 DEBUG = "triport.debug"
 TYPED = "triport.typed"
 QUIET = "triport.quiet"
@@ -65,6 +67,15 @@ class Command(click.Command):
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read what was typed; of an option that is not there, say which one may be meant."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            known = [name for one in self.params if isinstance(one, click.Option) for name in one.opts]
+            likely = options_meant(error.option_name, known)
+            raise click.NoSuchOption(error.option_name, possibilities=likely, ctx=error.ctx) from None
 
     def get_help_option_names(self, ctx: click.Context) -> list[str]:
         """Return what asks for help, whatever the context: click keeps what the first one said."""

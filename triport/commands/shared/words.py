@@ -43,6 +43,26 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f" Did you mean {' or '.join(close)}?" if close else ""
 
 
+# what one command calls otherwise than another, or people otherwise than we do
+_OPTIONS_ALIKE = (
+    {"--html", "--report"},
+    {"--output", "--out", "--output-dir", "--output-file", "-o"},
+    {"--runtime", "--runtimes", "--backend", "--provider"},
+    {"--input", "--inputs", "--input-shape", "--shape"},
+    {"--precision", "--dtype", "--fp16", "--half"},
+    {"--size", "--img-size", "--image-size", "--resolution"},
+    {"--data", "--dataset", "--images", "--data-dir"},
+    {"--checkpoint", "--weights", "--ckpt"},
+)
+
+
+def options_meant(word: str, known: Sequence[str]) -> list[str]:
+    """Return the options that may be meant by one that is not there: of one sense, or else spelt alike."""
+    alike = [one for group in _OPTIONS_ALIKE if word in group for one in known if one in group]
+    begun = [one for one in known if one.startswith(word) or word.startswith(one)]
+    return alike or begun or difflib.get_close_matches(word, known, n=2, cutoff=0.65)
+
+
 class Word(click.ParamType):
     """One of some words, or an alias of one."""
 
