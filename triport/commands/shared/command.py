@@ -74,8 +74,10 @@ class Command(click.Command):
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             known = [name for one in self.params if isinstance(one, click.Option) for name in one.opts]
-            likely = options_meant(error.option_name, known)
-            raise click.NoSuchOption(error.option_name, possibilities=likely, ctx=error.ctx) from None
+            likely = " or ".join(map(repr, options_meant(error.option_name, known)))
+            hint = f" Did you mean {likely}?" if likely else ""
+            message = f"No such option {error.option_name!r}.{hint}"
+            raise click.NoSuchOption(error.option_name, message, ctx=error.ctx) from None
 
     def get_help_option_names(self, ctx: click.Context) -> list[str]:
         """Return what asks for help, whatever the context: click keeps what the first one said."""
