@@ -47,7 +47,8 @@ def test_source_that_differs_is_not_given_away(digits, monkeypatch):
 
     def faulty(*arguments):
         source = writer(*arguments)
-        return replace(source, text=source.text.replace("return F.relu(x2)", "return F.relu(x2) * 1.001"))
+        assert "return F.relu(" in source.text
+        return replace(source, text=source.text.replace("return F.relu(", "return 1.001 * F.relu("))
 
     monkeypatch.setattr(proof, "source_of", faulty)
     with pytest.raises(triport.Error, match="differs from ONNX Runtime"):
