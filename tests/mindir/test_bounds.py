@@ -29,3 +29,11 @@ def test_bounds_in_order_are_counted(build, bounds):
     x = np.random.default_rng(0).standard_normal(SHAPE).astype(np.float32)
     for found, expected in zip(run_onnx(model, x), run_mindspore(cell, x), strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+def test_where_bounds_were_before_they_were_sorted_is_refused(build):
+    content = mindir_bytes_from_cell(
+        build("ops.searchsorted(ops.sort(x[0])[1].astype(ms.float32), x)"), SHAPE
+    )
+    with pytest.raises(UnsupportedOperatorsError, match="bounds do not ascend"):
+        onnx_from_mindir(content, free_batch=False)

@@ -19,6 +19,7 @@ from triport.reference_models.errors import TriportError, counted
 
 from .microsoft import expanded
 from .shapes import ShapesContradictError, inferred
+from .subgraphs import graphs_in
 
 MAX_NODES = 200_000
 _MAX_DEPTH = 40  # of functions in functions, and of graphs in graphs
@@ -172,21 +173,13 @@ def _count(graph: Any, depth: int) -> int:
     return len(graph.node) + sum(_count(each, depth + 1) for each in inner)
 
 
-def _graphs(graph: Any) -> Any:
-    yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                yield from _graphs(attribute.g)
-
-
 def _tensors(graph: Any) -> list[Any]:
     return [*graph.initializer, *(a.t for n in graph.node for a in n.attribute if a.HasField("t"))]
 
 
 def _check_names(proto: Any, path: Path) -> None:
     """Refuse names that are no text; protobuf gives them as bytes."""
-    for graph in _graphs(proto.graph):
+    for graph in graphs_in(proto.graph):
         texts = [graph.name, *(value.name for value in (*graph.input, *graph.output, *graph.initializer))]
         for node in graph.node:
             texts += [node.name, node.op_type, node.domain, *node.input, *node.output]
@@ -205,7 +198,7 @@ def _load_external(proto: Any, path: Path) -> None:
     from triport.converters.formats.source import FormatError
 
     data = ExternalData(str(path))
-    for graph in _graphs(proto.graph):
+    for graph in graphs_in(proto.graph):
         for tensor in _tensors(graph):
             if any(size < 0 for size in tensor.dims):
                 raise ImportRefusedError(f"{path}: a tensor has a negative size: damaged")

@@ -6,12 +6,13 @@ inside a node of several steps nothing is rounded, as frameworks have it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import ml_dtypes
 import numpy as np
+
+from triport.converters.onnx_import.subgraphs import graphs_in
 
 BFLOAT16_ARRAY = np.dtype(ml_dtypes.bfloat16)
 
@@ -28,17 +29,9 @@ def rounded_in_float32(path: Path | bytes) -> tuple[bytes, frozenset[int]] | Non
     outputs = typed.graph.output
     narrow = _narrow_names(typed.graph)
     asked = frozenset(i for i, value in enumerate(outputs) if value.name in narrow)
-    graphs = list(zip(_graphs(model.graph), _graphs(typed.graph), strict=True))
+    graphs = list(zip(graphs_in(model.graph), graphs_in(typed.graph), strict=True))
     changed = [_rewrite(graph, _narrow_names(found)) for graph, found in graphs]
     return (model.SerializeToString(), asked) if any(changed) else None
-
-
-def _graphs(graph: Any) -> Iterator[Any]:
-    yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                yield from _graphs(attribute.g)
 
 
 def _narrow_names(graph: Any) -> set[str]:

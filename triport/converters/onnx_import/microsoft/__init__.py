@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
+
+from triport.converters.onnx_import.subgraphs import graphs_in
 
 from .expansion import RULES, Expansion, NotExpandedError, Rule
 
@@ -32,15 +33,15 @@ def _rules() -> dict[str, Rule]:
 def expanded(proto: Any) -> None:
     """Write nodes of ONNX Runtime's as standard ones, in place, in inner graphs too."""
     opset = max([each.version for each in proto.opset_import if each.domain in ("", "ai.onnx")], default=1)
-    if not any(_is_foreign(node, opset) for graph in _graphs(proto.graph) for node in graph.node):
+    if not any(_is_foreign(node, opset) for graph in graphs_in(proto.graph) for node in graph.node):
         return
-    names = {name for graph in _graphs(proto.graph) for node in graph.node for name in node.output}
+    names = {name for graph in graphs_in(proto.graph) for node in graph.node for name in node.output}
     prefix = "expanded"
     while any(name.startswith(prefix) for name in names):
         prefix += "_"
     count = 0
     tensors = {each.name: each for each in proto.graph.initializer}
-    for graph in _graphs(proto.graph):
+    for graph in graphs_in(proto.graph):
         nodes, added = [], []
         for node in graph.node:
             rule = _rules().get(node.op_type) if _is_foreign(node, opset) else None
@@ -69,11 +70,3 @@ def _is_foreign(node: Any, opset: int) -> bool:
         return True
     old = opset < _LAYER_NORM_SINCE or node.op_type != "LayerNormalization"
     return node.domain in ("", "ai.onnx") and node.op_type in _FOREIGN and old
-
-
-def _graphs(graph: Any) -> Iterator[Any]:
-    yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                yield from _graphs(attribute.g)
