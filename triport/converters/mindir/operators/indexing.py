@@ -154,12 +154,7 @@ def _ascends(builder: Builder, bounds: Value) -> bool:
     if array is not None:
         return bool(np.all(array[1:] >= array[:-1]))
     made = bounds.ir.producer()
-    is_sorted = (
-        made is not None
-        and made.op_type == "TopK"
-        and bounds.ir is made.outputs[0]  # the other output says where they were
-        and not made.attributes.get_int("largest", 1)
-    )
+    is_sorted = made is not None and made.op_type == "TopK" and not made.attributes.get_int("largest", 1)
     return is_sorted or builder.is_free_of_inputs(bounds)
 
 
