@@ -136,6 +136,7 @@ def _judge_plain(exporter: str, prover: Any, plan: Any, arrays: Any, folder: Pat
         return {"verdict": "not exported", "why": short(error, 300)}
     feeds = [*prover.ordinary(plan.proofs), *prover.edges(plan.proofs[0])]
     found = _told(worst(judge_file(path, prover.own, feeds, net.output_names)))
+    found["why"] = str(found["why"]).replace(f"{folder}{os.sep}", "")  # a folder that is gone says nothing
     graph = onnx.load(path, load_external_data=False).graph
     found["nodes"] = sum(node.op_type != "Constant" for node in graph.node)
     names = {tensor.name for tensor in graph.initializer}
