@@ -36,6 +36,7 @@ from triport.converters.statements.preparation import (
 from triport.parity.candidates import with_file
 from triport.parity.runtimes import Runner, runtime_called
 from triport.parity.runtimes.mindspore import MindSporeRunner
+from triport.parity.runtimes.pytorch import PyTorchRunner
 from triport.reference_models.errors import TriportError, listed
 from triport.reference_models.spec import (
     IMAGENET_MEAN,
@@ -271,7 +272,10 @@ def _runner(checkpoint: Checkpoint, found: Fit, runtime: str, asked: Opening) ->
     parameters = parameters_of(checkpoint, found)
     if known.LOADS == "mindspore":
         return MindSporeRunner(network, parameters, asked.device, "graph", asked.precision)
-    return known.load(network, parameters, asked.device, asked.precision)
+    runner = known.load(network, parameters, asked.device, asked.precision)
+    if isinstance(runner, PyTorchRunner):
+        runner.keep_channels_last()
+    return runner
 
 
 def _folded(checkpoint: Checkpoint, asked: Opening) -> ScoredNetwork:
