@@ -92,13 +92,16 @@ class Tracer:
             )
         return learnt
 
-    def read(self, size: int) -> Graph:
-        """Return the graph that MindSpore traces with a batch size."""
-        resized = [
+    def resized(self, size: int) -> list[InputSpec]:
+        """Return the inputs with another batch size."""
+        return [
             InputSpec((size, *spec.shape[1:]), spec.dtype) if spec.shape[:1] == (self.traced,) else spec
             for spec in self.specs
         ]
-        with exported_mindir(self.get_cell(), *resized) as path:
+
+    def read(self, size: int) -> Graph:
+        """Return the graph that MindSpore traces with a batch size."""
+        with exported_mindir(self.get_cell(), *self.resized(size)) as path:
             graph = replace(read_mindir(path), output_names=self.output_names)
         return graph if self.file is None else _with_scopes(graph, self.file)
 

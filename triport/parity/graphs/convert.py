@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -113,9 +114,13 @@ def convert_cell(
     if checkpoint is not None:
         load_parameters(cell, checkpoint)
     progress(f"tracing {name} in MindSpore")
+    trace = Tracer(lambda: cell, inputs, opset)
     with exported_mindir(cell, *inputs) as path:
-        graph = name_graph(read_mindir(path, label=f"{name} as MindIR"), cell, inputs)
-    trace = Tracer(lambda: cell, inputs, opset, output_names=graph.output_names)
+        graph = read_mindir(path, label=f"{name} as MindIR")
+    # with the batch size at which it is compared first: MindSpore compiles a Cell for each, which takes long
+    first, *_ = batch_sizes(trace.traced, sum(math.prod(spec.shape[1:]) for spec in inputs))
+    graph = name_graph(graph, cell, trace.resized(first), inputs)
+    trace.output_names = graph.output_names
     origin = Origin(name, (lambda: cell) if check else None, trace)
     return _convert(graph, origin, target, opset, progress)
 
