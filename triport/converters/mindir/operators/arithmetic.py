@@ -112,12 +112,13 @@ def calculate_in_place(call: Call, builder: Builder) -> Value:
     return _calculate(call, builder)
 
 
-def _is_float(value: Value) -> bool:
+def is_float(value: Value) -> bool:
+    """Return whether a value is of floating-point numbers, or of truth values."""
     return helper.tensor_dtype_to_np_dtype(value.type.elem_type).kind not in "iu"
 
 
 def _floor_divide(builder: Builder, x: Value, y: Value) -> Value:
-    if _is_float(x):
+    if is_float(x):
         whole, _ = _floor_quotient(builder, x, y)
         return builder.cast(whole, x.type.elem_type)
     # ONNX Runtime rounds towards zero; to take the remainder off first would overflow at the lowest number
@@ -136,7 +137,7 @@ def _sign(builder: Builder, x: Value) -> Value:
 
 
 def _floor_remainder(builder: Builder, x: Value, y: Value) -> Value:
-    if not _is_float(x):
+    if not is_float(x):
         return builder.add("Mod", [x, y])
     whole, (wide_x, wide_y) = _floor_quotient(builder, x, y)
     rest = builder.binary("Sub", wide_x, builder.binary("Mul", whole, wide_y))
@@ -169,7 +170,7 @@ def divide_and_round(call: Call, builder: Builder) -> Value:
     if rounding in (2, "floor"):
         return _floor_divide(builder, x, y)
     y = builder.add("Div", [x, y])
-    if not _is_float(x):
+    if not is_float(x):
         return y
     return builder.add("Mul", [builder.add("Sign", [y]), builder.add("Floor", [builder.add("Abs", [y])])])
 
