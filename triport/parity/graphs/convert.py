@@ -160,7 +160,7 @@ def _convert(graph: Graph, origin: Origin, output: Path, opset: int, progress: P
                 break
             problem, proof = _judge_batch(path, model, graph, origin, comparison, progress)
             if problem is None:
-                if _declare_shapes(model, comparison):
+                if _declare_shapes(model, comparison, origin.trace):
                     write_graph(model, path)
                 break
         if problem is not None:
@@ -283,19 +283,23 @@ def _name_operator(model: onnx.ModelProto, origin: Origin, traced: int) -> str:
         return ""
 
 
-def _declare_shapes(model: onnx.ModelProto, comparison: GraphVerdict) -> bool:
+def _declare_shapes(model: onnx.ModelProto, comparison: GraphVerdict, trace: Tracer | None) -> bool:
     """Let the declared output shapes be those that were seen; return whether any was another."""
     is_changed = False
+    seen: list[tuple[int, Sequence[Sequence[int]]]] = [
+        *zip(comparison.batch_sizes, comparison.output_shapes, strict=True),
+        *(trace.output_shapes.items() if trace is not None else ()),
+    ]
     for place, output in enumerate(model.graph.output):
-        seen = [shapes[place] for shapes in comparison.output_shapes]
         for axis, dim in enumerate(_dims(output)):
-            sizes = tuple(shape[axis] for shape in seen)
+            sizes = [(size, shapes[place][axis]) for size, shapes in seen if axis < len(shapes[place])]
             if not sizes:
                 continue
-            if sizes == comparison.batch_sizes:
-                declared: int | str = BATCH
-            else:
-                declared = sizes[0] if len(set(sizes)) == 1 else f"{output.name}_{axis}"
+            declared: int | str = f"{output.name}_{axis}"
+            if len({found for _, found in sizes}) == 1:
+                declared = sizes[0][1]
+            elif all(found == size for size, found in sizes):
+                declared = BATCH
             if declared != (dim.dim_param or dim.dim_value):
                 is_changed = True
                 dim.Clear()

@@ -90,5 +90,5 @@ def is_close(call: Call, builder: Builder) -> Value:
     is_near = builder.binary("Or", is_near, builder.compare("Equal", x, y))
     if not call.constant(4) or not is_float(x):
         return is_near
-    nowhere = (builder.unary("Not", builder.compare("Equal", value, value)) for value in (x, y))
-    return builder.binary("Or", is_near, builder.binary("And", *nowhere))
+    x_is_nan, y_is_nan = (builder.unary("Not", builder.compare("Equal", one, one)) for one in (x, y))
+    return builder.binary("Or", is_near, builder.binary("And", x_is_nan, y_is_nan))

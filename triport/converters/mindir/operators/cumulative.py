@@ -64,6 +64,9 @@ def cumulative_extreme(call: Call, builder: Builder) -> tuple[Value, Value]:
     places = np.arange(x.shape[axis]).reshape([-1] + [1] * (len(x.shape) - 1 - axis))
     place = builder.constant(places, onnx.TensorProto.FLOAT)
     is_extreme = builder.compare("Equal", x, values)
+    if dtype.kind == "f":  # from NaN on, the extreme is NaN
+        is_number = builder.compare("Equal", x, x)
+        is_extreme = builder.binary("Or", is_extreme, builder.unary("Not", is_number))
     type_ = TensorType(onnx.TensorProto.FLOAT, x.shape)
     marks = builder.add("Where", [is_extreme, place, builder.scalar(-1, place)], type_)
     return values, builder.cast(_scanned(builder, "Max", marks, axis, -1), call.types[1].elem_type)
