@@ -70,7 +70,7 @@ def name_difference(model: onnx.ModelProto, other: onnx.ModelProto | None) -> st
         return ""
     for mine, theirs in zip_longest(_read_nodes(model), _read_nodes(other)):
         if mine is None or theirs is None or mine.what != theirs.what:
-            name = (mine or theirs).name
+            name = next((one.name for one in (mine, theirs) if one is not None and one.name), "")
             return f" (first at {name})" if name else ""
     return ""
 

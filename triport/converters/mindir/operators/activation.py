@@ -70,8 +70,12 @@ def clamp_by_tensors(call: Call, builder: Builder) -> Value:
 
 
 def _clip(builder: Builder, x: Value, low: float | None, high: float | None) -> Value:
-    bounds = (None if bound is None else builder.scalar(bound, x) for bound in (low, high))
-    return builder.add("Clip", [x, *bounds])
+    if (
+        low is None or high is None
+    ):  # without a bound, Clip has the largest number for one, and inf becomes it
+        (op_type, bound), *_ = [one for one in (("Max", low), ("Min", high)) if one[1] is not None]
+        return builder.add(op_type, [x, builder.scalar(bound, x)])
+    return builder.add("Clip", [x, builder.scalar(low, x), builder.scalar(high, x)])
 
 
 @mindir_operator("SiLU")

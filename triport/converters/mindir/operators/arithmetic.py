@@ -61,13 +61,13 @@ FLOOR_REMAINDERS = (
 PRIMITIVES = (*IN_ONNX, *SCALED, *FLOOR_DIVISIONS, *FLOOR_REMAINDERS)
 IN_PLACE = [name for name in PRIMITIVES if name.startswith("Inplace")]
 NAN_BEFORE = "NaN and a number: the number if it comes second, and NaN in the file"
-NAN_BY_ZERO = "NaN divided by 0: -inf, and NaN in the file"
+BY_ZERO = "NaN by 0: -inf, and NaN in the file; numbers by -0: an infinity of the other sign"
 LARGE_WHOLE = "whole numbers beyond 2**24, rounded to float32 there and not in the file"
 DIFFERS = {
     "Maximum": NAN_BEFORE,
     "Minimum": NAN_BEFORE,
     "Pow": "whole numbers that overflow: the least one, and wrapped around in the file",
-    **dict.fromkeys(("Div", "RealDiv", "Divs", *FLOOR_DIVISIONS), NAN_BY_ZERO),
+    **dict.fromkeys(("Div", "RealDiv", "Divs", *FLOOR_DIVISIONS), BY_ZERO),
 }
 DIFFERS["PowTensorScalar"] = DIFFERS["Pow"]
 
@@ -182,7 +182,7 @@ def remainder(call: Call, builder: Builder) -> Value:
     "DivMod",
     "DivMods",
     takes={"rounding_mode": (1, 2, "floor", "trunc")},
-    differs=f"{NAN_BY_ZERO}; {LARGE_WHOLE}",
+    differs=f"{BY_ZERO}; {LARGE_WHOLE}",
 )
 def divide_and_round(call: Call, builder: Builder) -> Value:
     """Divide and round: not at all, down, or towards zero."""
@@ -230,7 +230,7 @@ def interpolate(call: Call, builder: Builder) -> Value:
     "AddcmulExt",
     "Addcdiv",
     "AddcdivExt",
-    differs={"Addcdiv": f"{NAN_BY_ZERO}; infinite x and a, divided by -0: x, and NaN in the file"},
+    differs={"Addcdiv": BY_ZERO},
 )
 def add_scaled_product(call: Call, builder: Builder) -> Value:
     """Return x + value * a * b, or x + value * a / b."""

@@ -22,7 +22,7 @@ BOUNDS_BY_ROW = "it has bounds for each row; give one row of bounds"
 UNORDERED = (
     "its bounds do not ascend, for all that the graph says; sort them, with ops.sort if they are computed"
 )
-NAN_SORTED = "NaN: anywhere, and the largest number in the file"
+NAN_SORTED = "NaN: lies elsewhere in the order than in the file"
 FLATTENED = "it rolls the flattened tensor; give the axes"
 
 

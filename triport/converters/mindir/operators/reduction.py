@@ -13,7 +13,7 @@ from triport.converters.mindir.values import Value
 
 from . import mindir_operator
 
-NAN_LEAST = "NaN: in some places of a row it is left out, in others it is the result, in ONNX Runtime too"
+NAN_LEFT_OUT = "NaN: left out in some places of a row, and in others in ONNX Runtime"
 
 
 @mindir_operator(
@@ -21,7 +21,7 @@ NAN_LEAST = "NaN: in some places of a row it is left out, in others it is the re
     "ReduceMax",
     "ReduceMin",
     "ReduceProd",
-    differs={"ReduceMin": NAN_LEAST, "ReduceMax": NAN_LEAST},
+    differs={"ReduceMin": NAN_LEFT_OUT},
 )
 def reduce(call: Call, builder: Builder) -> Value:
     """Reduce over the axes; none means all."""
@@ -175,14 +175,14 @@ def argument_ext(call: Call, builder: Builder) -> Value:
     return _argument(builder, _op_type(call), flat, 0, False, call.type.elem_type)
 
 
-@mindir_operator("ArgMaxWithValue", "ArgMinWithValue", differs=NAN_LEAST)
+@mindir_operator("ArgMaxWithValue", "ArgMinWithValue", differs={"ArgMinWithValue": NAN_LEFT_OUT})
 def argument_with_value(call: Call, builder: Builder) -> tuple[Value, Value]:
     """Return where the largest or smallest element along an axis is, and that element."""
     index, value = _argument_and_value(call, builder, call.types[0].elem_type)
     return index, value
 
 
-@mindir_operator("MaxDim", "MinDim", differs=NAN_LEAST)
+@mindir_operator("MaxDim", "MinDim", differs={"MinDim": NAN_LEFT_OUT})
 def value_with_argument(call: Call, builder: Builder) -> tuple[Value, Value]:
     """Return the largest or smallest element along an axis, and where it is."""
     index, value = _argument_and_value(call, builder, call.types[1].elem_type)
