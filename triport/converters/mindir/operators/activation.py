@@ -17,7 +17,9 @@ MANY_AXES = "it runs over the axes {axes}; ONNX takes one"
 NAN_CLIPPED = "NaN: a bound, and NaN in the file"
 NAN_ZERO = "NaN: 0, and NaN in the file"
 SOFTPLUS_OF_NAN = "NaN: inf, and NaN in the file"
-NO_NUMBERS = "a row with NaN or inf, or of -inf alone: numbers, and NaN in the file"
+NO_NUMBERS = (
+    "a row with NaN or inf: numbers, and NaN in the file; from a row of -inf alone on: whatever lay in memory"
+)
 IN_ONNX = {
     "ReLU": "Relu",
     "Sigmoid": "Sigmoid",
@@ -70,12 +72,12 @@ def clamp_by_tensors(call: Call, builder: Builder) -> Value:
 
 
 def _clip(builder: Builder, x: Value, low: float | None, high: float | None) -> Value:
-    if (
-        low is None or high is None
-    ):  # without a bound, Clip has the largest number for one, and inf becomes it
-        (op_type, bound), *_ = [one for one in (("Max", low), ("Min", high)) if one[1] is not None]
-        return builder.add(op_type, [x, builder.scalar(bound, x)])
-    return builder.add("Clip", [x, builder.scalar(low, x), builder.scalar(high, x)])
+    if low is not None and high is not None:
+        return builder.add("Clip", [x, builder.scalar(low, x), builder.scalar(high, x)])
+    # without a bound, Clip has the largest number for one, and makes it of inf
+    if low is not None:
+        x = builder.add("Max", [x, builder.scalar(low, x)])
+    return x if high is None else builder.add("Min", [x, builder.scalar(high, x)])
 
 
 @mindir_operator("SiLU")
@@ -213,7 +215,7 @@ def softplus_ext(call: Call, builder: Builder) -> Value:
     return builder.add("Div", [y, builder.scalar(beta, x)])
 
 
-@mindir_operator("LogSigmoid")
+@mindir_operator("LogSigmoid", differs="below -88: -inf, and x in the file")
 def log_sigmoid(call: Call, builder: Builder) -> Value | tuple[Value | None, ...]:
     """Return log(sigmoid(x)) as -softplus(-x), which does not overflow."""
     x = call.tensor(0)
