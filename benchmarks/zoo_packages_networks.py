@@ -122,7 +122,8 @@ def _ocr(name: str, *inputs: str, wrap: str | None = None, steps: int | None = N
         with _without_downloads():
             net = build_model(name, pretrained=False, pretrained_backbone=False)
         if steps is not None:
-            net.head.max_text_length = steps
+            (most,) = vars(net.head).keys() & {"max_text_length", "batch_max_length"}
+            setattr(net.head, most, steps)
         return net if wrap is None else getattr(_wrappers(), wrap)(net)
 
     return PackageNetwork("mindocr", name, build, tuple(f"{BATCH_SIZE}x{text}" for text in inputs))
@@ -288,7 +289,7 @@ NETWORKS = (
     _ocr("abinet", "3x32x128"),
     *(_ocr(name, "3x32x100") for name in ("crnn_resnet34", "crnn_vgg7", "rare_resnet34", "rare_resnet34_ch")),
     _ocr("crnn_resnet34_ch", "3x32x320"),
-    _ocr("master_resnet31", "3x48x160"),
+    _ocr("master_resnet31", "3x48x160", steps=8),
     _ocr("robustscanner_resnet31", "3x48x160", "1x40", "41:int64", wrap="Scanner"),
     _ocr("svtr_tiny", "3x64x256"),
     _ocr("svtr_tiny_ch", "3x32x320"),

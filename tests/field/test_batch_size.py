@@ -18,6 +18,7 @@ from tests.mindir.conftest import make_builder, run_mindspore, run_onnx
 from triport.converters.mindir.export import mindir_bytes_from_cell
 from triport.converters.networks.input_specs import InputSpec
 from triport.parity.graphs.convert import AnyConversion, convert_cell, convert_mindir
+from triport.parity.graphs.proof import ONE_DROPPED
 
 Build = Callable[[str], Any]
 SIZES = range(1, 6)
@@ -134,24 +135,65 @@ def test_mindspore_refuses(build: Build, tmp_path: Path, expression: str, shape:
 
 
 @pytest.mark.field(
-    case="code that takes the images one by one, or drops the axis of one image alone",
-    source="mindspore-lab/mindocr (RobustScanner), mindspore-lab/mindaudio (ECAPA-TDNN)",
-    outcome="The batch is fixed, and it is said what differs: the graph, or the shape.",
+    case="code that takes the images one by one",
+    source="mindspore-lab/mindocr (RobustScanner)",
+    outcome="The batch is fixed, and it is said that the graph is another one at each size.",
+)
+def test_a_fixed_batch_says_why(build: Build, tmp_path: Path) -> None:
+    done = convert(build("ops.stack([one * 2 for one in x])"), (2, 3), tmp_path / "x.onnx")
+    assert done.batch.startswith("fixed: ")
+    assert "with a batch of 5, the Cell is another graph: " in done.batch
+
+
+@pytest.mark.field(
+    case="code that drops the axis of one image alone",
+    source="mindspore-lab/mindaudio (ECAPA-TDNN)",
+    outcome="The batch is free, and it is said that the file keeps the axis that MindSpore drops.",
+)
+@pytest.mark.parametrize("shape", [(2, 3, 1), (2, 3)])
+def test_the_axis_of_one_image_is_kept_and_said(build: Build, tmp_path: Path, shape: tuple[int, ...]) -> None:
+    done = convert(build("x.squeeze()"), shape, tmp_path / "x.onnx")
+    assert (done.batch, done.warnings) == ("free", [ONE_DROPPED])
+    assert str(done.comparison).startswith("equal, but for what the warning says")
+    one = np.ones((1, *shape[1:]), np.float32)
+    assert run_file(tmp_path / "x.onnx", one).shape == (1, 3)
+
+
+@pytest.mark.field(
+    case="one image whose axis is dropped and then computed with",
+    source="mindspore-lab/mindaudio (ECAPA-TDNN), changed",
+    outcome="The batch is fixed: the numbers are others, not the shape alone.",
+)
+def test_an_axis_that_is_missed_later_fixes_the_batch(build: Build, tmp_path: Path) -> None:
+    done = convert(build("x.squeeze().sum(0)"), (2, 3), tmp_path / "x.onnx")
+    assert "with a batch of 1, MindSpore gives the shape (), the file (3,)" in done.batch
+
+
+@pytest.mark.field(
+    case="code that asks for the size of a tensor that it has made",
+    source="found by trying 36 such Cells",
+    outcome="The batch is fixed: the sizes at which that tensor may be so large are traced too.",
 )
 @pytest.mark.parametrize(
-    ("expression", "shape", "why"),
+    "expression",
     [
-        ("ops.stack([one * 2 for one in x])", (2, 3), "with a batch of 5, the Cell is another graph: "),
-        ("x.squeeze()", (2, 3, 1), "with a batch of 1, MindSpore gives the shape (3,), the file (1, 3)"),
-        ("x.squeeze()", (2, 3), "with a batch of 1, MindSpore gives the shape (3,), the file (1, 3)"),
+        "y = x.reshape(-1); x * 2 if y.shape[0] == 36 else x * 3",
+        *long("y = x.T; x * 2 if y.shape[1] == 12 else x * 3", "x * 2 if x.shape == (12, 3) else x * 3"),
     ],
 )
-def test_a_fixed_batch_says_why(
-    build: Build, tmp_path: Path, expression: str, shape: tuple[int, ...], why: str
-) -> None:
-    done = convert(build(expression), shape, tmp_path / "x.onnx")
-    assert done.batch.startswith("fixed: ")
-    assert why in done.batch
+def test_a_branch_on_what_was_made(build: Build, tmp_path: Path, expression: str) -> None:
+    done = convert(build(expression), (2, 3), tmp_path / "x.onnx")
+    assert "traced with a batch of 12 " in done.batch
+
+
+@pytest.mark.field(
+    case="the last ten of the batch: as many rows as images, up to ten",
+    source="found by trying",
+    outcome="The batch is free, and the output is not declared to have as many rows as the input.",
+)
+def test_rows_that_end_growing_have_a_name_of_their_own(build: Build, tmp_path: Path) -> None:
+    done = convert(build("x[-10:]"), (2, 3), tmp_path / "x.onnx")
+    assert (done.batch, done.outputs) == ("free", ("logits (logits_0, 3) float",))
 
 
 @pytest.mark.field(

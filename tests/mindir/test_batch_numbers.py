@@ -148,3 +148,61 @@ def test_code_that_asks_how_many_numbers_a_tensor_holds():
     """9 images of 3 numbers, and more than 10 of 12; 65 images are tried anyway, 7 numbers are no images."""
     assert batch_numbers(Counted(), TRIED, (3, 12)) == (9, 11)
     assert batch_numbers(Counted(), TRIED) == ()
+
+
+class Flattened(Code):
+    def construct(self, x):
+        y = x.reshape(-1)
+        return x * 2 if y.shape[0] == 48 else x
+
+
+class Joined(Code):
+    def construct(self, x, ops):
+        y = ops.cat([x, x])
+        return x * 2 if y.size == 96 else x
+
+
+class Turned(Code):
+    def construct(self, x):
+        y = x.T
+        return x * 2 if y.shape[1] == 12 else x
+
+
+class Shapes(Code):
+    def construct(self, x):
+        return x * 2 if x.shape == (12, 4) else x
+
+
+class AllButOne(Code):
+    def construct(self, x):
+        y = x[1:]
+        return x * 2 if y.shape[0] == 11 else x
+
+
+class Pairs(Code):
+    def construct(self, x):
+        y = (x @ x.T).reshape(-1)
+        return x * 2 if y.shape[0] == 144 else x
+
+
+class Product(Code):
+    def construct(self, x):
+        a, b = x.shape
+        return x * 2 if a * b == 48 else x
+
+
+@pytest.mark.parametrize("kind", [Flattened, Joined, Turned, Shapes, AllButOne, Pairs, Product])
+def test_code_that_asks_for_the_size_of_what_it_has_made(kind: type[Code]) -> None:
+    assert 12 in batch_numbers(kind(), TRIED, (4,))
+
+
+class Channels(Code):
+    def construct(self, x, ops):
+        n, c, h, w = ops.relu(x).shape
+        assert c == 512
+        y = ops.relu(x)
+        return y if y.shape[1] == 256 and y.ndim == 4 else y.reshape(n, c, h * w)
+
+
+def test_channels_are_no_images() -> None:
+    assert batch_numbers(Channels(), TRIED, (4,)) == ()

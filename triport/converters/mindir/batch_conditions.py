@@ -30,6 +30,11 @@ _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
 }
 _CALLS: dict[str, Callable[..., Any]] = {"min": min, "max": max, "abs": abs, "int": int}
 _COUNTS = ("min", "max", "range")
+_EQUALITIES = (ast.Eq, ast.NotEq, ast.In, ast.NotIn)
+# after which the batch may be on another axis
+_MOVES = frozenset(
+    ("T", "transpose", "swapaxes", "permute", "reshape", "view", "expand_dims", "unsqueeze", "matmul")
+)
 _DEEPEST = 20
 
 
@@ -96,11 +101,78 @@ class Reading:
         """Yield numbers that may be batch sizes, for all that the source says: compared with, or cut at."""
         for node in ast.walk(self.tree):
             sides = [node.left, *node.comparators] if isinstance(node, ast.Compare) else [*_cuts(node)]
-            if not any(map(self._is_other, sides)):
+            if not any(self._is_other(side) or _is_count(side) for side in sides):
                 for side in sides:
                     with suppress(UnknownValueError):
                         number = self.value(side, None)
                         yield from [number] if isinstance(number, int) else number
+
+    def matches(self) -> Iterator[int]:
+        """Yield numbers that sizes are asked to equal, of which the source does not tell the batch size."""
+        for node in ast.walk(self.tree):
+            if not isinstance(node, ast.Compare) or not isinstance(node.ops[0], _EQUALITIES):
+                continue
+            sides = [node.left, *node.comparators]
+            if not any(map(self._has_size, sides)):
+                continue
+            if any(self._is_other(side) and not self._is_batch_itself(side) for side in sides):
+                continue
+            if not self._is_of_made(node):
+                with suppress(UnknownValueError):
+                    self.value(node, 3)
+                    continue
+            for side in sides:
+                with suppress(UnknownValueError, IndexError):
+                    number = self.value(side, None)
+                    is_shape = isinstance(node.ops[0], ast.Eq | ast.NotEq)
+                    yield from [number] if isinstance(number, int) else number[: 1 if is_shape else None]
+
+    def _has_size(self, node: ast.AST, depth: int = 0) -> bool:
+        """Whether the size of some tensor is in an expression."""
+        return any(
+            _is_count(one)
+            or self._is_shape(one)
+            or self._is_batch_itself(one)
+            or (
+                isinstance(one, ast.Name)
+                and depth < _DEEPEST
+                and any(
+                    value and self._has_size(value, depth + 1) for value in self._assigned.get(one.id, ())
+                )
+            )
+            for one in ast.walk(node)
+        )
+
+    def _is_of_made(self, node: ast.AST) -> bool:
+        """Whether sizes in an expression are those of tensors that are made within, or of any tensor."""
+        for one in ast.walk(node):
+            if isinstance(one, ast.Name):
+                if any(value and self._is_of_made(value) for value in self._assigned.get(one.id, ())):
+                    return True
+            elif _is_count(one) or self._is_shape(one) or self._is_batch_itself(one):
+                tensor = _tensor_of(one)
+                if tensor is not None and not (
+                    isinstance(tensor, ast.Name) and tensor.id not in self._assigned
+                ):
+                    return True
+        return False
+
+    def _is_moved(self, node: ast.AST) -> bool:
+        """Whether the batch may be on any axis of a tensor: of x.T, x[None], or a name of one."""
+        if isinstance(node, ast.Name):
+            return any(
+                value is not None and self._is_moved(value) for value in self._assigned.get(node.id, ())
+            )
+        return any(
+            (isinstance(one, ast.Attribute) and one.attr in _MOVES)
+            or (isinstance(one, ast.BinOp) and isinstance(one.op, ast.MatMult))
+            or (
+                isinstance(one, ast.Subscript)
+                and isinstance(one.slice, ast.Constant)
+                and one.slice.value is None
+            )
+            for one in ast.walk(node)
+        )
 
     def value(self, node: ast.AST, size: int | None, depth: int = 0) -> Any:
         """Return what an expression is for a batch size; None stands for any.
@@ -184,10 +256,19 @@ class Reading:
         if isinstance(node, ast.Name):
             return self._unpacked.get(node.id, 0) > 0
         if isinstance(node, ast.Subscript) and self._is_shape(node.value):
-            return True
+            of = node.value.value if isinstance(node.value, ast.Attribute) else node.value
+            is_from_first = isinstance(node.slice, ast.Slice) and node.slice.lower is None
+            return not (is_from_first or self._is_moved(of))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "len":
             return any(map(self._is_shape, node.args))
-        return _is_count(node) or (isinstance(node, ast.Attribute) and node.attr in ("ndim", "dtype"))
+        return isinstance(node, ast.Attribute) and node.attr in ("ndim", "dtype")
+
+
+def _tensor_of(node: ast.AST) -> ast.AST | None:
+    """Return of which tensor x.shape, x.size, ops.shape(x), x.numel() or len(x) is; None of anything else."""
+    if isinstance(node, ast.Call):
+        return next(iter(node.args), node.func.value if isinstance(node.func, ast.Attribute) else None)
+    return node.value if isinstance(node, ast.Attribute) else None
 
 
 def _is_count(node: ast.AST) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import math
 import textwrap
 from collections.abc import Collection, Iterator
 from types import FunctionType, ModuleType
@@ -18,6 +19,8 @@ from .batch_conditions import Reading, UnknownValueError
 MOST_IMAGES = 1024
 _MOST_WAYS = 4
 _MOST_NUMBERS = 3
+_MOST_MATCHES = 8
+_PARTS = (1, 2, 3, 4)
 _MOST_FUNCTIONS = 1000
 
 Methods = dict[str, list[FunctionType]]
@@ -41,10 +44,12 @@ def batch_numbers(cell: Any, tried: Collection[int], elements: Collection[int] =
     ways: dict[tuple[bool, ...], int] = {}
     conditions: dict[str, list[bool]] = {}
     bounds: set[int] = set()
+    matches: set[int] = set()
     for _, inner in cell.cells_and_names():
         for reading in (one for count in elements or (0,) for one in _readings(inner, count)):
             conditions |= dict(_conditions(reading))
             bounds |= {abs(number) for number in reading.bounds()}
+            matches.update(reading.matches())
     for size in (*tried, *range(1, MOST_IMAGES)):
         if size < MOST_IMAGES:
             ways.setdefault(tuple(one[size] for one in conditions.values()), size)
@@ -52,7 +57,23 @@ def batch_numbers(cell: Any, tried: Collection[int], elements: Collection[int] =
     # of what is not known to be a batch size: on the number and beyond it, as it may be for this one alone
     least = max(tried)
     beyond = sorted(number for number in bounds if least <= number < MOST_IMAGES)[:_MOST_NUMBERS]
-    return tuple(sorted({*other[:_MOST_WAYS], *(size for one in beyond for size in (one, one + 1))}))
+    matched = sorted({*_sizes_of(matches, elements)} - {*tried})[:_MOST_MATCHES] if elements else []
+    return tuple(
+        sorted({*other[:_MOST_WAYS], *(size for one in beyond for size in (one, one + 1)), *matched})
+    )
+
+
+def _sizes_of(matches: Collection[int], elements: Collection[int]) -> Iterator[int]:
+    """Yield the batch sizes at which a tensor may be so large: some for each image, or one less."""
+    for number in matches:
+        parts = [
+            number // (part * count)
+            for part in _PARTS
+            for count in (1, *elements)
+            if count and number % (part * count) == 0
+        ]
+        of_pairs = [math.isqrt(number)] if math.isqrt(number) ** 2 == number else []
+        yield from (size for size in (*parts, *of_pairs, number + 1) if 0 < size < MOST_IMAGES)
 
 
 def _conditions(reading: Reading) -> Iterator[tuple[str, list[bool]]]:

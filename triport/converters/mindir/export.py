@@ -102,14 +102,16 @@ def _make_zeros(inputs: Sequence[Sequence[int] | InputSpec]) -> list[Any]:
     return [mindspore.Tensor(np.zeros(spec.shape), getattr(mindspore, spec.dtype)) for spec in specs]
 
 
-def name_graph(graph: Graph, cell: Any, inputs: Sequence[InputSpec]) -> Graph:
-    """Return the Cell's graph with the names that it gives its outputs, where it can be run here."""
-    try:
-        with silenced(), compiling():
-            result = cell(*_make_zeros(inputs))
-    except Exception:  # an operator without a kernel for this device: the comparison will say so
-        return graph
-    return replace(graph, output_names=name_outputs(result))
+def name_graph(graph: Graph, cell: Any, *inputs: Sequence[InputSpec]) -> Graph:
+    """Return the Cell's graph with the names that it gives its outputs, where it can be run here.
+
+    `inputs` are those to run it with, others if it does not run with the first.
+    """
+    for specs in inputs:
+        # an operator without a kernel for this device: the comparison will say so
+        with contextlib.suppress(Exception), silenced(), compiling():
+            return replace(graph, output_names=name_outputs(cell(*_make_zeros(specs))))
+    return graph
 
 
 def onnx_from_mindir(

@@ -55,6 +55,21 @@ compared, and the result says so.
 """
 
 
+DIFFERENCES = """## Where MindSpore gives something else
+
+Found by comparing on NaN, infinities, zeros of both signs and whole numbers at their limits
+(`tests/mindir/test_special_numbers.py`). MindSpore's are its CPU kernels; other devices' may be others. What
+is compared for a verdict seldom holds such numbers: a Cell whose result hangs on them is called equal all the
+same. Of every operator: subnormal numbers are 0 in MindSpore; the sign of a zero may be another; whole
+numbers that overflow may become others; int64 is divided by way of float64 in MindSpore, and not in the
+file; a mean, maximum or product of no elements is whatever lay in memory in MindSpore.
+ONNX Runtime refuses to divide whole numbers by 0, and the least one by -1 ends its process on x86.
+
+| primitives | on which numbers: what MindSpore gives, and what the file |
+|---|---|
+"""
+
+
 def make_table() -> str:
     """Return the whole document."""
     operators = load_operators()
@@ -68,7 +83,17 @@ def make_table() -> str:
         parts.append(
             "\n".join([f"## {title}\n", "| primitives | what they do | limits |", "|---|---|---|", *rows, ""])
         )
-    return "\n".join(parts)
+    return "\n".join([*parts, DIFFERENCES + "\n".join(_differences()), ""])
+
+
+def _differences() -> Iterator[str]:
+    """Yield the primitives of one difference together."""
+    by_text: dict[str, list[str]] = {}
+    for operator in load_operators().values():
+        if operator.differs:
+            by_text.setdefault(operator.differs, []).append(f"`{operator.primitive}`")
+    for text, names in by_text.items():
+        yield f"| {', '.join(names)} | {text} |"
 
 
 def _rows(operators: list[Operator]) -> Iterator[tuple[str, str, list[str]]]:

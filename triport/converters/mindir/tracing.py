@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from .batch_facts import learn_batch_axes
 from .batch_numbers import batch_numbers
 from .emit import onnx_from_graph
 from .export import exported_mindir
-from .graph import Graph, UnknownSizeError
+from .graph import Graph, TensorType, UnknownSizeError, ValueType
 from .reader import read_mindir
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ class Tracer:
     """Traces a Cell with a batch size, which is then free or not.
 
     `file` is what a .mindir file with an unknown batch size says of itself. A Cell of such a file can be
-    traced only once: `get_cell` makes a new one each time.
+    traced only once: `get_cell` makes a new one each time. `output_shapes` are those of each batch size with
+    which a graph was made.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Tracer:
         self.base: Graph | None = None
         self.difference = ""  # what `learn` saw where it learnt nothing
         self.output_names = output_names
+        self.output_shapes: dict[int, list[tuple[int, ...]]] = {}
 
     def numbers(self, tried: Collection[int]) -> tuple[int, ...]:
         """Return further batch sizes to trace with, at which the Cell's own code may go another way."""
@@ -77,7 +79,11 @@ class Tracer:
         graph = self.read(size)
         if self.base is not None:
             graph = learn_batch_axes(graph, self.base, size, self.traced) or graph
-        return onnx_from_graph(graph, opset=self.opset, free_batch=free_batch, input_names=self.input_names)
+        model = onnx_from_graph(graph, opset=self.opset, free_batch=free_batch, input_names=self.input_names)
+        shapes = list(_output_shapes(graph))
+        if len(shapes) == len(model.graph.output):
+            self.output_shapes[size] = shapes
+        return model
 
     def learn(self, graph: Graph) -> Graph | None:
         """Return the graph with what a trace with another batch size says of its axes; None if nothing."""
@@ -92,15 +98,30 @@ class Tracer:
             )
         return learnt
 
-    def read(self, size: int) -> Graph:
-        """Return the graph that MindSpore traces with a batch size."""
-        resized = [
+    def resized(self, size: int) -> list[InputSpec]:
+        """Return the inputs with another batch size."""
+        return [
             InputSpec((size, *spec.shape[1:]), spec.dtype) if spec.shape[:1] == (self.traced,) else spec
             for spec in self.specs
         ]
-        with exported_mindir(self.get_cell(), *resized) as path:
+
+    def read(self, size: int) -> Graph:
+        """Return the graph that MindSpore traces with a batch size."""
+        with exported_mindir(self.get_cell(), *self.resized(size)) as path:
             graph = replace(read_mindir(path), output_names=self.output_names)
         return graph if self.file is None else _with_scopes(graph, self.file)
+
+
+def _output_shapes(graph: Graph) -> Iterator[tuple[int, ...]]:
+    """Yield the shape of each tensor that a graph computes and returns, as it was traced."""
+    types: dict[str, ValueType] = {**graph.inputs, **{node.id: node.type for node in graph.nodes}}
+    waiting = [types.get(id_) for id_ in reversed(graph.outputs)]
+    while waiting:
+        type_ = waiting.pop()
+        if isinstance(type_, TensorType):
+            yield type_.shape
+        elif type_ is not None:
+            waiting += reversed(type_)
 
 
 def _with_scopes(graph: Graph, file: UnknownSizeError) -> Graph:

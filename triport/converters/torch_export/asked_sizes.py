@@ -3,6 +3,8 @@
 The Module runs once on tensors without values, whose free axes are symbols; PyTorch notes each condition on
 them by which Python code decides, such as `x.shape[0] > 8`. At the nearest size at which one of these turns
 out otherwise, a graph that was traced may be another function than the Module.
+
+By conditions of PyTorch's own, outputs have other shapes: of `x[:10]` as many rows as the input up to ten.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,9 +25,24 @@ from .network import TorchNet
 LARGEST = 1024
 _NEAR = 64
 _MOST_RUNS = 4
+_MOST_SHAPES = 12
 
-# by which code decides, and the axis of each symbol in it
-Condition = tuple[Any, Mapping[Any, str]]
+Shape = tuple[int, ...]
+
+
+class Condition(NamedTuple):
+    """What code decides by, the axis of each symbol in it, and whether that code is not PyTorch's."""
+
+    asked: Any
+    axis_of: Mapping[Any, str]
+    is_own: bool
+
+
+class Run(NamedTuple):
+    """What a run without values told: conditions, and the outputs' shapes; None if it failed."""
+
+    conditions: list[Condition]
+    shapes: list[Shape] | None
 
 
 def asked_sizes(net: TorchNet, axes: Sequence[str], sizes: Mapping[str, int]) -> list[dict[str, int]]:
@@ -45,8 +62,8 @@ def asked_sizes(net: TorchNet, axes: Sequence[str], sizes: Mapping[str, int]) ->
         if not waiting:
             break
         at = waiting.pop(0)
-        for condition in _conditions(net, axes, at):
-            for axis, size in _turns(condition, at):
+        for condition in _run(net, axes, at).conditions:
+            for axis, size in _turns(condition, at) if condition.is_own else ():
                 other = {**sizes, axis: size}
                 is_further = abs(size - sizes[axis]) > abs(at[axis] - sizes[axis])
                 if is_further and other not in found:
@@ -55,9 +72,28 @@ def asked_sizes(net: TorchNet, axes: Sequence[str], sizes: Mapping[str, int]) ->
     return found
 
 
+def shapes_elsewhere(
+    net: TorchNet, axes: Sequence[str], sizes: Mapping[str, int]
+) -> Iterator[tuple[dict[str, int], list[Shape]]]:
+    """Yield further sizes, each with one axis changed, at which outputs may be shaped otherwise, and how.
+
+    The shapes are those of a run without values.
+    """
+    asked = (
+        (axis, size)
+        for condition in _run(net, axes, sizes).conditions
+        for axis, size in _turns(condition, sizes)
+    )
+    for axis, size in list(dict.fromkeys(asked))[:_MOST_SHAPES]:
+        other = {**sizes, axis: size}
+        shapes = _run(net, axes, other).shapes
+        if shapes is not None:
+            yield other, shapes
+
+
 def _turns(condition: Condition, sizes: Mapping[str, int]) -> Iterator[tuple[str, int]]:
     """Yield the nearest sizes below and above, axis by axis, at which a condition is not fulfilled."""
-    asked, axis_of = condition
+    asked, axis_of, _ = condition
     numbers = {int(number) + step for number in asked.atoms() if number.is_Integer for step in (-1, 0, 1)}
     for axis in dict.fromkeys(axis_of.values()):
         size = sizes[axis]
@@ -75,8 +111,8 @@ def _turns(condition: Condition, sizes: Mapping[str, int]) -> Iterator[tuple[str
         yield from ((axis, one) for one in [one for one in other if one > size][:2])
 
 
-def _conditions(net: TorchNet, axes: Sequence[str], sizes: Mapping[str, int]) -> list[Condition]:
-    """Return the conditions by which code decides that is not PyTorch's."""
+def _run(net: TorchNet, axes: Sequence[str], sizes: Mapping[str, int]) -> Run:
+    """Run the Module without values."""
     torch = import_torch()
     from torch._subclasses.fake_tensor import FakeCopyMode, FakeTensorMode
     from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
@@ -96,18 +132,37 @@ def _conditions(net: TorchNet, axes: Sequence[str], sizes: Mapping[str, int]) ->
                 tensor, static_shapes=False, symbolic_context=StatelessSymbolicContext(kinds)
             )
         )
-        axis_of |= {given[-1].shape[place].node.expr: axis for place, axis in places.items()}
+        # a size of one is a number, and no symbol
+        of = {axis: given[-1].shape[place] for place, axis in places.items()}
+        axis_of |= {size.node.expr: axis for axis, size in of.items() if isinstance(size, torch.SymInt)}
+    shapes: list[Shape] | None = None
     with without_logs(), suppress(Exception):  # what was noted until it failed is true all the same
         with FakeCopyMode(without_values):
             # what a Module keeps between calls stays in the copy
             copied = copy.deepcopy(net.wrapped)
         with without_values, torch.no_grad():
-            copied(*given)
-    own = Path(torch.__file__).parent
+            results = copied(*given)
+        shapes = [
+            (*(one.node.hint if isinstance(one, torch.SymInt) else one for one in result.shape),)
+            + (2,) * result.is_complex()
+            for result in results
+        ]
+    return Run(list(_conditions(noted, axis_of)), shapes)
+
+
+def _conditions(noted: Any, axis_of: Mapping[Any, str]) -> Iterator[Condition]:
+    """Yield each condition on free axes alone."""
+    own = Path(import_torch().__file__).parent
     found: dict[Any, Condition] = {}
     for guard in noted.guards:
         place = getattr(getattr(guard, "sloc", None), "framework_loc", None)
         symbols = guard.expr.free_symbols
-        if place is not None and symbols <= axis_of.keys() and own not in Path(place.filename).parents:
-            found[guard.expr] = (guard.expr, {symbol: axis_of[symbol] for symbol in symbols})
-    return list(found.values())
+        if symbols <= axis_of.keys():
+            is_own = place is not None and own not in Path(place.filename).parents
+            known = found.get(guard.expr)
+            found[guard.expr] = Condition(
+                guard.expr,
+                {symbol: axis_of[symbol] for symbol in symbols},
+                is_own or (known is not None and known.is_own),
+            )
+    yield from found.values()

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import onnx
 
@@ -68,32 +68,44 @@ def name_difference(model: onnx.ModelProto, other: onnx.ModelProto | None) -> st
     """Return a phrase with the first node in which two graphs of one Cell differ, "" if none does."""
     if other is None:
         return ""
-    for mine, theirs in zip_longest(_readable_nodes(model), _readable_nodes(other)):
-        if mine != theirs:
-            name = (mine or theirs)[0]
+    for mine, theirs in zip_longest(_read_nodes(model), _read_nodes(other)):
+        if mine is None or theirs is None or mine.what != theirs.what:
+            name = next((one.name for one in (mine, theirs) if one is not None and one.name), "")
             return f" (first at {name})" if name else ""
     return ""
 
 
-def _readable_nodes(model: onnx.ModelProto) -> list[tuple[str, bytes]]:
-    """Return name and content of each node, with the constants that it reads in their place."""
-    constants = {
+class _Node(NamedTuple):
+    """A node's name, which a trace makes up, and what it computes of what, without such names."""
+
+    name: str
+    what: bytes
+
+
+def _read_nodes(model: onnx.ModelProto) -> list[_Node]:
+    """Return each node, the graph's outputs last; what it reads of others has their number for a name.
+
+    MindSpore names the places of one Cell otherwise from its second trace on.
+    """
+    known = {
         node.output[0]: node.attribute[0].SerializeToString()
         for node in model.graph.node
         if node.op_type == "Constant"
     }
-    rows = []
+    found: list[_Node] = []
     for node in model.graph.node:
         if node.op_type != "Constant":
-            read = b"|".join(constants.get(name, name.encode()) for name in node.input)
+            read = b"|".join(known.get(name, name.encode()) for name in node.input)
             made = [attribute.SerializeToString(deterministic=True) for attribute in node.attribute]
-            rows.append((node.name, b"/".join([node.op_type.encode(), read, *made])))
-    return rows
+            known |= {name: b"\0%d.%d" % (len(found), place) for place, name in enumerate(node.output)}
+            found.append(_Node(node.name, b"/".join([node.op_type.encode(), read, *made])))
+    outputs = b"|".join(known.get(value.name, value.name.encode()) for value in model.graph.output)
+    return [*found, _Node("", outputs)]
 
 
-def _describe_graph(model: onnx.ModelProto) -> tuple[Any, ...]:
+def _describe_graph(model: onnx.ModelProto) -> tuple[list[bytes], list[bytes]]:
     inputs = [value.SerializeToString() for value in model.graph.input]
-    return (_readable_nodes(model), inputs, [value.name for value in model.graph.output])
+    return [node.what for node in _read_nodes(model)], inputs
 
 
 def _what_parts(path: Path, model: onnx.ModelProto, fixed: onnx.ModelProto, size: int) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -113,9 +114,13 @@ def convert_cell(
     if checkpoint is not None:
         load_parameters(cell, checkpoint)
     progress(f"tracing {name} in MindSpore")
+    trace = Tracer(lambda: cell, inputs, opset)
     with exported_mindir(cell, *inputs) as path:
-        graph = name_graph(read_mindir(path, label=f"{name} as MindIR"), cell, inputs)
-    trace = Tracer(lambda: cell, inputs, opset, output_names=graph.output_names)
+        graph = read_mindir(path, label=f"{name} as MindIR")
+    # with the batch size at which it is compared first: MindSpore compiles a Cell for each, which takes long
+    first, *_ = batch_sizes(trace.traced, sum(math.prod(spec.shape[1:]) for spec in inputs))
+    graph = name_graph(graph, cell, trace.resized(first), inputs)
+    trace.output_names = graph.output_names
     origin = Origin(name, (lambda: cell) if check else None, trace)
     return _convert(graph, origin, target, opset, progress)
 
@@ -155,7 +160,7 @@ def _convert(graph: Graph, origin: Origin, output: Path, opset: int, progress: P
                 break
             problem, proof = _judge_batch(path, model, graph, origin, comparison, progress)
             if problem is None:
-                if _declare_shapes(model, comparison):
+                if _declare_shapes(model, comparison, origin.trace):
                     write_graph(model, path)
                 break
         if problem is not None:
@@ -278,19 +283,23 @@ def _name_operator(model: onnx.ModelProto, origin: Origin, traced: int) -> str:
         return ""
 
 
-def _declare_shapes(model: onnx.ModelProto, comparison: GraphVerdict) -> bool:
+def _declare_shapes(model: onnx.ModelProto, comparison: GraphVerdict, trace: Tracer | None) -> bool:
     """Let the declared output shapes be those that were seen; return whether any was another."""
     is_changed = False
+    seen: list[tuple[int, Sequence[Sequence[int]]]] = [
+        *zip(comparison.batch_sizes, comparison.output_shapes, strict=True),
+        *(trace.output_shapes.items() if trace is not None else ()),
+    ]
     for place, output in enumerate(model.graph.output):
-        seen = [shapes[place] for shapes in comparison.output_shapes]
         for axis, dim in enumerate(_dims(output)):
-            sizes = tuple(shape[axis] for shape in seen)
+            sizes = [(size, shapes[place][axis]) for size, shapes in seen if axis < len(shapes[place])]
             if not sizes:
                 continue
-            if sizes == comparison.batch_sizes:
-                declared: int | str = BATCH
-            else:
-                declared = sizes[0] if len(set(sizes)) == 1 else f"{output.name}_{axis}"
+            declared: int | str = f"{output.name}_{axis}"
+            if len({found for _, found in sizes}) == 1:
+                declared = sizes[0][1]
+            elif all(found == size for size, found in sizes):
+                declared = BATCH
             if declared != (dim.dim_param or dim.dim_value):
                 is_changed = True
                 dim.Clear()

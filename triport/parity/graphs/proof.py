@@ -37,6 +37,7 @@ from .runs import (
 from .verdicts import EQUAL, ILL_CONDITIONED, NOT_COMPARED, NOT_EQUAL, UNOPTIMISED, GraphVerdict
 
 SEVERITY = (EQUAL, ILL_CONDITIONED, UNOPTIMISED, NOT_EQUAL)
+ONE_DROPPED = "of a batch of 1, MindSpore's result has no batch axis, as of squeeze(); the file's keeps it"
 Shapes = tuple[tuple[int, ...], ...]
 
 
@@ -159,10 +160,28 @@ class _Pair:
                 refusal = refusal or error
                 continue
             self.ranges = list(ranges)
-            verdict = self.judge.judge(inputs, found, references)
+            verdict = self._judge(inputs, found, references)
             return verdict, _shapes(found), _shapes(references)
         assert refusal is not None
         raise refusal
+
+    def _judge(
+        self,
+        inputs: Sequence[np.ndarray],
+        found: Sequence[np.ndarray],
+        references: Sequence[np.ndarray],
+        *,
+        is_edge: bool = False,
+    ) -> GraphVerdict:
+        """Compare outputs; of one image alone MindSpore's may lack the batch axis, which is noted."""
+        batch = {array.shape[0] for array, free in zip(inputs, self.is_batched, strict=True) if free}
+        if batch != {1} or len(found) != len(references):
+            return self.judge.judge(inputs, found, references, is_edge=is_edge)
+        alike = [_with_batch_axis(*pair) for pair in zip(found, references, strict=True)]
+        verdict = self.judge.judge(inputs, found, alike, is_edge=is_edge)
+        if is_edge or _shapes(alike) == _shapes(references):
+            return verdict
+        return replace(verdict, note=". ".join(filter(None, (ONE_DROPPED, verdict.note))))
 
     def _compare_images_of(self, size: int, traced: int) -> GraphVerdict | None:
         """Compare the images of another batch size at the traced one; return what is wrong there too."""
@@ -184,7 +203,7 @@ class _Pair:
         for feed in iterate_edges(self._types_at(size), self.ranges, SEED):
             with suppress(RefusedError):
                 found, references = self.judge.run_file(feed.arrays), self.judge.run_mindspore(feed.arrays)
-                result = self.judge.judge(feed.arrays, found, references, is_edge=True)
+                result = self._judge(feed.arrays, found, references, is_edge=True)
                 if not result.passed:
                     return replace(result, feed=feed.what)
                 compared.append(feed.what)
@@ -236,6 +255,11 @@ class _Pair:
 
 def _shapes(arrays: Sequence[np.ndarray]) -> Shapes:
     return tuple(array.shape for array in arrays)
+
+
+def _with_batch_axis(found: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Return what MindSpore gives of one image with the batch axis that it has dropped, as `squeeze` does."""
+    return reference[np.newaxis] if found.shape == (1, *reference.shape) else reference
 
 
 def _say_apart(found: GraphVerdict, shapes: Shapes, reference_shapes: Shapes) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from triport.converters.torch_export.asked_sizes import asked_sizes
 from triport.converters.torch_export.network import TorchNet
-from triport.reference_models.errors import TriportError
+from triport.reference_models.errors import TriportError, counted
 
 from .feeds import ordinary
 
@@ -48,16 +48,16 @@ def plan_axes(net: TorchNet, seed: int) -> Plan:
         TriportError: it does not run with the sizes that the user described.
     """
     described = dict(net.sizes)
-    net.run(ordinary(net.inputs, described, seed).arrays)
+    count = len(net.run(ordinary(net.inputs, described, seed).arrays))
     fixed: dict[str, str] = {}
     traced = dict(described)
     for axis, size in described.items():
         if size == 1:
-            problem = _problem(net, {**traced, axis: 2}, seed)
+            problem = _problem(net, {**traced, axis: 2}, seed, count)
             if problem is None:
                 traced[axis] = 2
             else:
-                fixed[axis] = f"{net.name} itself does not run with {axis}=2: {problem}"
+                fixed[axis] = f"with {axis}=2 {net.name} itself {problem}"
     others: dict[str, list[int]] = {}
     for axis, size in traced.items():
         if axis in fixed:
@@ -68,16 +68,18 @@ def plan_axes(net: TorchNet, seed: int) -> Plan:
         for other in dict.fromkeys(wanted):
             if other < 1 or other == size or len(found) == NUM_PROOFS:
                 continue
-            refusal = _problem(net, {**traced, axis: other}, seed)
+            refusal = _problem(net, {**traced, axis: other}, seed, count)
             if refusal is None:
                 found.append(other)
             problem = problem or refusal
         if found == [1] and problem:  # one stretches to any size: that is no second size that it takes
-            fixed[axis] = f"{net.name} itself runs with {axis}=1 and {axis}={size} alone: {problem}"
+            fixed[axis] = (
+                f"{net.name} itself runs with {axis}=1 and {axis}={size} alone: otherwise it {problem}"
+            )
         elif found:
             others[axis] = found
         else:
-            fixed[axis] = f"{net.name} itself does not run with another size: {problem}"
+            fixed[axis] = f"with another size {net.name} itself {problem}"
     proofs = [
         {
             axis: others[axis][place % len(others[axis])] if axis in others else size
@@ -85,15 +87,17 @@ def plan_axes(net: TorchNet, seed: int) -> Plan:
         }
         for place in range(NUM_PROOFS)
     ]
-    if any(_problem(net, sizes, seed) for sizes in proofs):  # they do not go together: one after another
+    if any(
+        _problem(net, sizes, seed, count) for sizes in proofs
+    ):  # they do not go together: one after another
         proofs = [{**traced, axis: size} for axis, sizes in others.items() for size in sizes]
-    asked, too_large = _asked(net, tuple(others), traced, seed)
+    asked, too_large = _asked(net, tuple(others), traced, seed, count)
     unique = [dict(one) for one in dict.fromkeys(tuple(sizes.items()) for sizes in (*proofs, *asked))]
     return Plan(traced, tuple(unique), fixed, tuple(too_large))
 
 
 def _asked(
-    net: TorchNet, axes: Sequence[str], traced: Mapping[str, int], seed: int
+    net: TorchNet, axes: Sequence[str], traced: Mapping[str, int], seed: int, count: int
 ) -> tuple[list[Mapping[str, int]], list[tuple[str, int]]]:
     """Return the sizes at which the Module's code goes another way, where it runs, and those beyond."""
     run: list[Mapping[str, int]] = []
@@ -101,15 +105,15 @@ def _asked(
     for sizes in asked_sizes(net, axes, traced) if axes else ():
         if any(math.prod(given.sized(sizes)) > MOST_ELEMENTS for given in net.inputs):
             too_large += [(axis, sizes[axis]) for axis in axes if sizes[axis] != traced[axis]]
-        elif len(run) < MOST_ASKED and _problem(net, sizes, seed) is None:
+        elif len(run) < MOST_ASKED and _problem(net, sizes, seed, count) is None:
             run.append(sizes)
     return run, too_large
 
 
-def _problem(net: TorchNet, sizes: Mapping[str, int], seed: int) -> str | None:
-    """Return why the Module does not run with these sizes, None if it does."""
+def _problem(net: TorchNet, sizes: Mapping[str, int], seed: int, count: int) -> str | None:
+    """Return what the Module does with these sizes that no graph can, None if it returns `count` tensors."""
     try:
-        net.run(ordinary(net.inputs, sizes, seed).arrays)
+        found = len(net.run(ordinary(net.inputs, sizes, seed).arrays))
     except TriportError as error:
-        return str(error).partition(": ")[2][:300]
-    return None
+        return f"does not run: {str(error).partition(': ')[2][:300]}"
+    return None if found == count else f"returns {counted(found, 'tensor')}, not {count}"

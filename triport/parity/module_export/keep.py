@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-import numpy as np
-
 from triport.converters.formats import replacing
+from triport.converters.torch_export.asked_sizes import shapes_elsewhere
 from triport.converters.torch_export.network import ModuleError, TorchNet
 from triport.converters.torch_export.weights import account
 from triport.converters.torch_export.write import declare, finish, needs_data_file, write
 from triport.reference_models.errors import TriportError
 
 from .axes import MOST_ELEMENTS, Plan
-from .feeds import Feed, ordinary
+from .feeds import ordinary
 from .judge import NOT_EQUAL, judge_file
 from .proof import SEED, Prover
 from .result import Attempt, ModuleConversion
@@ -79,38 +78,46 @@ def keep(
 
 def output_shapes(prover: Prover, found: Found) -> list[Shape]:
     """Return the shapes to declare: where the size is always a free axis's, it is that one."""
-    net, feeds = prover.net, prover.ordinary(found.sizes)
-    runs = [net.run(feed.arrays) for feed in feeds]
-    beyond = _beyond(net, feeds, found.exported.free) if found.exported.free else None
-    seen = {tuple(feed.sizes[axis] for feed in feeds): axis for axis in reversed(found.exported.free)}
+    net, free = prover.net, found.exported.free
+    feeds = prover.ordinary(found.sizes)
+    seen = [(feed.sizes, [array.shape for array in net.run(feed.arrays)]) for feed in feeds]
+    most = {axis: max(feed.sizes[axis] for feed in feeds) for axis in feeds[0].sizes}
+    elsewhere = [*_beyond(net, most, free), *shapes_elsewhere(net, free, most)] if free else []
     shapes: list[Shape] = []
     for place, name in enumerate(net.output_names):
-        ranks = {len(run[place].shape): tuple(run[place].shape) for run in runs}
+        ranks = {len(one[place]): one[place] for _, one in seen}
         if len(ranks) > 1:
             raise ModuleError(
                 f"{net.name}: the output {name} has the shapes {' and '.join(map(str, ranks.values()))}, so "
                 "how many axes it has depends on the sizes of the inputs, and no file was written. Name the "
                 "axes in squeeze(), so that the batch axis of one image stays"
             )
-        shape: list[int | str] = []
-        for axis, sizes in enumerate(zip(*(run[place].shape for run in runs), strict=True)):
-            sizes_too = {*sizes, sizes[0] if beyond is None else beyond[place].shape[axis]}
-            if sizes in seen:
-                shape.append(seen[sizes])
-            else:
-                shape.append(sizes[0] if len(sizes_too) == 1 else f"{name}_{axis}")
-        shapes.append(tuple(shape))
+        (rank,) = ranks
+        at = [(sizes, one[place]) for sizes, one in (*seen, *elsewhere) if len(one[place]) == rank]
+        shapes.append(
+            tuple(
+                _declared([(sizes, shape[axis]) for sizes, shape in at], free) or f"{name}_{axis}"
+                for axis in range(rank)
+            )
+        )
     return shapes
 
 
-def _beyond(net: TorchNet, feeds: Sequence[Feed], free: Sequence[str]) -> list[np.ndarray] | None:
-    """Return the outputs at sizes that no proof had: what is as large in all of those may still grow."""
-    sizes = dict(feeds[0].sizes)
-    for axis in free:
-        sizes[axis] = max(feed.sizes[axis] for feed in feeds) + 2
+def _declared(at: Sequence[tuple[Mapping[str, int], int]], free: Sequence[str]) -> int | str | None:
+    """Return what an axis of these sizes is: a number, or a free axis of the inputs; None if neither."""
+    sizes = {size for _, size in at}
+    if len(sizes) == 1:
+        return sizes.pop()
+    return next((axis for axis in free if all(given[axis] == size for given, size in at)), None)
+
+
+def _beyond(
+    net: TorchNet, most: Mapping[str, int], free: Sequence[str]
+) -> Iterator[tuple[Mapping[str, int], list[tuple[int, ...]]]]:
+    """Yield sizes that no proof had, and the outputs' shapes there: what was of one size may still grow."""
+    sizes = {axis: size + 2 * (axis in free) for axis, size in most.items()}
     with suppress(TriportError):
-        return net.run(ordinary(net.inputs, sizes, SEED).arrays)
-    return None
+        yield sizes, [array.shape for array in net.run(ordinary(net.inputs, sizes, SEED).arrays)]
 
 
 def reference_of(prover: Prover) -> str:

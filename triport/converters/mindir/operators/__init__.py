@@ -27,6 +27,7 @@ class Operator:
     each argument or attribute that may not be anything, what it may be; `refuses` has the other reasons for
     which a call is refused, with {names} in the place of what was found. A converter refuses for no other
     reason (see `Call.require` and `Call.unsupported`), so that this is all that can be said of its limits.
+    `differs` says on which numbers MindSpore's kernel gives something else than the file, and what.
     """
 
     primitive: str
@@ -37,6 +38,7 @@ class Operator:
     lowest_opset: int = 11
     takes: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     refuses: tuple[str, ...] = ()
+    differs: str = ""
 
 
 _REGISTRY: dict[str, Operator] = {}
@@ -49,8 +51,12 @@ def mindir_operator(
     lowest_opset: int = 11,
     takes: Mapping[str, tuple[Any, ...]] | None = None,
     refuses: tuple[str, ...] = (),
+    differs: str | Mapping[str, str] = "",
 ) -> Callable[[Convert], Convert]:
-    """Register the function as the converter of the named MindIR primitives."""
+    """Register the function as the converter of the named MindIR primitives.
+
+    See `Operator`; `differs` is for all of them, or for each that it names.
+    """
 
     def register(convert: Convert) -> Convert:
         for primitive in primitives:
@@ -58,7 +64,15 @@ def mindir_operator(
             if known is not None:
                 raise ValueError(f"{primitive} is converted in both {known.module} and {convert.__module__}")
             _REGISTRY[primitive] = Operator(
-                primitive, convert, convert.__module__, in_place, is_view, lowest_opset, takes or {}, refuses
+                primitive,
+                convert,
+                convert.__module__,
+                in_place,
+                is_view,
+                lowest_opset,
+                takes or {},
+                refuses,
+                differs if isinstance(differs, str) else differs.get(primitive, ""),
             )
         return convert
 

@@ -14,6 +14,12 @@ from . import mindir_operator
 LOW_THRESHOLD = "threshold is {threshold}: below 15 it would change the result"
 MANY_AXES = "it runs over the axes {axes}; ONNX takes one"
 
+NAN_CLIPPED = "NaN: a bound, and NaN in the file"
+NAN_ZERO = "NaN: 0, and NaN in the file"
+SOFTPLUS_OF_NAN = "NaN: inf, and NaN in the file"
+NO_NUMBERS = (
+    "a row with NaN or inf: numbers, and NaN in the file; from a row of -inf alone on: whatever lay in memory"
+)
 IN_ONNX = {
     "ReLU": "Relu",
     "Sigmoid": "Sigmoid",
@@ -24,7 +30,7 @@ IN_ONNX = {
 IN_PLACE = {"InplaceReLU": "Relu", "InplaceSigmoid": "Sigmoid", "InplaceTanh": "Tanh"}
 
 
-@mindir_operator(*IN_ONNX)
+@mindir_operator(*IN_ONNX, differs={"ReLU": NAN_ZERO, "Softplus": SOFTPLUS_OF_NAN})
 def activation(call: Call, builder: Builder) -> Value:
     """Convert what both have, under one spelling or another."""
     return builder.add(IN_ONNX[call.primitive], [call.tensor(0)])
@@ -36,13 +42,13 @@ def activation_in_place(call: Call, builder: Builder) -> Value:
     return builder.add(IN_PLACE[call.primitive], [call.tensor(0)])
 
 
-@mindir_operator("ReLU6")
+@mindir_operator("ReLU6", differs=NAN_ZERO)
 def relu6(call: Call, builder: Builder) -> Value:
     """Clip to 0..6."""
     return _clip(builder, call.tensor(0), 0, 6)
 
 
-@mindir_operator("ClampScalar", "Hardtanh")
+@mindir_operator("ClampScalar", "Hardtanh", differs=NAN_CLIPPED)
 def clamp(call: Call, builder: Builder) -> Value:
     """Clip to two numbers, either of which may be None."""
     return _clip(builder, call.tensor(0), call.constant(1), call.constant(2))
@@ -54,7 +60,7 @@ def clamp_in_place(call: Call, builder: Builder) -> Value:
     return _clip(builder, call.tensor(0), call.constant(1), call.constant(2))
 
 
-@mindir_operator("ClampTensor")
+@mindir_operator("ClampTensor", differs=NAN_CLIPPED)
 def clamp_by_tensors(call: Call, builder: Builder) -> Value:
     """Clip to two tensors, either of which may be None."""
     x = call.tensor(0)
@@ -66,8 +72,12 @@ def clamp_by_tensors(call: Call, builder: Builder) -> Value:
 
 
 def _clip(builder: Builder, x: Value, low: float | None, high: float | None) -> Value:
-    bounds = (None if bound is None else builder.scalar(bound, x) for bound in (low, high))
-    return builder.add("Clip", [x, *bounds])
+    if low is not None and high is not None:
+        return builder.add("Clip", [x, builder.scalar(low, x), builder.scalar(high, x)])
+    # without a bound, Clip has the largest number for one, and makes it of inf
+    if low is not None:
+        x = builder.add("Max", [x, builder.scalar(low, x)])
+    return x if high is None else builder.add("Min", [x, builder.scalar(high, x)])
 
 
 @mindir_operator("SiLU")
@@ -93,7 +103,7 @@ def hard_sigmoid(call: Call, builder: Builder) -> Value:
     return builder.add("HardSigmoid", [call.tensor(0)], alpha=1 / 6, beta=0.5)
 
 
-@mindir_operator("HSwish")
+@mindir_operator("HSwish", differs="-inf: 0, and NaN in ONNX Runtime")
 def hard_swish(call: Call, builder: Builder) -> Value:
     """Return x * clip(x / 6 + 0.5, 0, 1); ONNX has an operator for it from opset 14 on."""
     x = call.tensor(0)
@@ -133,7 +143,7 @@ def _gelu_by_tanh(x: Value, builder: Builder) -> Value:
     return builder.add("Mul", [builder.add("Mul", [x, builder.scalar(0.5, x)]), y])
 
 
-@mindir_operator("FastGeLU")
+@mindir_operator("FastGeLU", differs="inf: NaN, and inf in the file")
 def fast_gelu(call: Call, builder: Builder) -> Value:
     """Return x * sigmoid(1.702 x)."""
     x = call.tensor(0)
@@ -184,7 +194,7 @@ def prelu(call: Call, builder: Builder) -> Value:
     return builder.add("PRelu", [x, slope])
 
 
-@mindir_operator("Mish", "MishExt")
+@mindir_operator("Mish", "MishExt", differs="above 50: NaN, and x in the file")
 def mish(call: Call, builder: Builder) -> Value:
     """Return x * tanh(log(1 + exp(x))); ONNX has an operator for it from opset 18 on."""
     x = call.tensor(0)
@@ -193,7 +203,7 @@ def mish(call: Call, builder: Builder) -> Value:
     return builder.add("Mul", [x, builder.add("Tanh", [builder.add("Softplus", [x])])])
 
 
-@mindir_operator("SoftplusExt", refuses=(LOW_THRESHOLD,))
+@mindir_operator("SoftplusExt", refuses=(LOW_THRESHOLD,), differs=SOFTPLUS_OF_NAN)
 def softplus_ext(call: Call, builder: Builder) -> Value:
     """Return log(1 + exp(beta x)) / beta; above the threshold both are x in float32."""
     x, beta, threshold = call.tensor(0), call.constant(1), call.constant(2)
@@ -205,7 +215,7 @@ def softplus_ext(call: Call, builder: Builder) -> Value:
     return builder.add("Div", [y, builder.scalar(beta, x)])
 
 
-@mindir_operator("LogSigmoid")
+@mindir_operator("LogSigmoid", differs="below -88: -inf, and x in the file")
 def log_sigmoid(call: Call, builder: Builder) -> Value | tuple[Value | None, ...]:
     """Return log(sigmoid(x)) as -softplus(-x), which does not overflow."""
     x = call.tensor(0)
@@ -254,7 +264,14 @@ def gated_linear_unit(call: Call, builder: Builder) -> Value:
     return builder.add("Mul", [first, builder.add("Sigmoid", [second])])
 
 
-@mindir_operator("Softmax", "LogSoftmax", "LogSoftmaxExt", takes={"dtype": (None,)}, refuses=(MANY_AXES,))
+@mindir_operator(
+    "Softmax",
+    "LogSoftmax",
+    "LogSoftmaxExt",
+    takes={"dtype": (None,)},
+    refuses=(MANY_AXES,),
+    differs=NO_NUMBERS,
+)
 def softmax(call: Call, builder: Builder) -> Value:
     """Softmax or its logarithm over one axis, given as a number or a tuple of one."""
     x = call.tensor(0)

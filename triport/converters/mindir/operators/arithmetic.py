@@ -60,6 +60,16 @@ FLOOR_REMAINDERS = (
 )
 PRIMITIVES = (*IN_ONNX, *SCALED, *FLOOR_DIVISIONS, *FLOOR_REMAINDERS)
 IN_PLACE = [name for name in PRIMITIVES if name.startswith("Inplace")]
+NAN_BEFORE = "NaN and a number: the number if it comes second, and NaN in the file"
+BY_ZERO = "NaN by 0: -inf, and NaN in the file; numbers by -0: an infinity of the other sign"
+LARGE_WHOLE = "whole numbers beyond 2**24, rounded to float32 there and not in the file"
+DIFFERS = {
+    "Maximum": NAN_BEFORE,
+    "Minimum": NAN_BEFORE,
+    "Pow": "whole numbers that overflow: the least one, and wrapped around in the file",
+    **dict.fromkeys(("Div", "RealDiv", "Divs", *FLOOR_DIVISIONS), BY_ZERO),
+}
+DIFFERS["PowTensorScalar"] = DIFFERS["Pow"]
 
 
 def read_operands(call: Call, builder: Builder, elem_type: int | None = None) -> tuple[Value, Value]:
@@ -100,7 +110,7 @@ def _calculate(call: Call, builder: Builder) -> Value:
     return builder.add(SCALED[call.primitive], [x, y])
 
 
-@mindir_operator(*(name for name in PRIMITIVES if name not in IN_PLACE))
+@mindir_operator(*(name for name in PRIMITIVES if name not in IN_PLACE), differs=DIFFERS)
 def calculate(call: Call, builder: Builder) -> Value:
     """Add, subtract, multiply or divide, with broadcasting."""
     return _calculate(call, builder)
@@ -112,12 +122,13 @@ def calculate_in_place(call: Call, builder: Builder) -> Value:
     return _calculate(call, builder)
 
 
-def _is_float(value: Value) -> bool:
+def is_float(value: Value) -> bool:
+    """Return whether a value is of floating-point numbers, or of truth values."""
     return helper.tensor_dtype_to_np_dtype(value.type.elem_type).kind not in "iu"
 
 
 def _floor_divide(builder: Builder, x: Value, y: Value) -> Value:
-    if _is_float(x):
+    if is_float(x):
         whole, _ = _floor_quotient(builder, x, y)
         return builder.cast(whole, x.type.elem_type)
     # ONNX Runtime rounds towards zero; to take the remainder off first would overflow at the lowest number
@@ -136,7 +147,7 @@ def _sign(builder: Builder, x: Value) -> Value:
 
 
 def _floor_remainder(builder: Builder, x: Value, y: Value) -> Value:
-    if not _is_float(x):
+    if not is_float(x):
         return builder.add("Mod", [x, y])
     whole, (wide_x, wide_y) = _floor_quotient(builder, x, y)
     rest = builder.binary("Sub", wide_x, builder.binary("Mul", whole, wide_y))
@@ -152,13 +163,27 @@ def _floor_quotient(builder: Builder, x: Value, y: Value) -> tuple[Value, tuple[
     return builder.unary("Floor", builder.binary("Div", *wide)), wide
 
 
-@mindir_operator("FmodTensor", "FmodScalar", "Mod")
+@mindir_operator(
+    "FmodTensor",
+    "FmodScalar",
+    "Mod",
+    differs={
+        "FmodTensor": LARGE_WHOLE,
+        "FmodScalar": LARGE_WHOLE,
+        "Mod": "divisors 0 and inf: 0 and NaN, and NaN and x in the file; quotients beyond 2**24 are rounded",
+    },
+)
 def remainder(call: Call, builder: Builder) -> Value:
     """Return what is left of a division that rounds towards zero."""
     return builder.add("Mod", [*read_operands(call, builder, call.type.elem_type)], fmod=1)
 
 
-@mindir_operator("DivMod", "DivMods", takes={"rounding_mode": (1, 2, "floor", "trunc")})
+@mindir_operator(
+    "DivMod",
+    "DivMods",
+    takes={"rounding_mode": (1, 2, "floor", "trunc")},
+    differs=f"{BY_ZERO}; {LARGE_WHOLE}",
+)
 def divide_and_round(call: Call, builder: Builder) -> Value:
     """Divide and round: not at all, down, or towards zero."""
     x, y = read_operands(call, builder, call.type.elem_type)
@@ -169,7 +194,7 @@ def divide_and_round(call: Call, builder: Builder) -> Value:
     if rounding in (2, "floor"):
         return _floor_divide(builder, x, y)
     y = builder.add("Div", [x, y])
-    if not _is_float(x):
+    if not is_float(x):
         return y
     return builder.add("Mul", [builder.add("Sign", [y]), builder.add("Floor", [builder.add("Abs", [y])])])
 
@@ -200,7 +225,13 @@ def interpolate(call: Call, builder: Builder) -> Value:
     return builder.add("Add", [x, builder.add("Mul", [way, call.tensor(2, like=x)])])
 
 
-@mindir_operator("Addcmul", "AddcmulExt", "Addcdiv", "AddcdivExt")
+@mindir_operator(
+    "Addcmul",
+    "AddcmulExt",
+    "Addcdiv",
+    "AddcdivExt",
+    differs={"Addcdiv": BY_ZERO},
+)
 def add_scaled_product(call: Call, builder: Builder) -> Value:
     """Return x + value * a * b, or x + value * a / b."""
     x, a, b = (call.tensor(index) for index in range(3))
@@ -222,7 +253,12 @@ def copy_in_place(call: Call, builder: Builder) -> Value:
     return builder.add("Expand", [y, builder.constant(call.type.shape)])
 
 
-@mindir_operator("Xlogy", "XLogYScalarOther", "XLogYScalarSelf")
+@mindir_operator(
+    "Xlogy",
+    "XLogYScalarOther",
+    "XLogYScalarSelf",
+    differs="0 and no positive finite y: NaN, and 0 in the file, as MindSpore's documentation says",
+)
 def multiply_by_logarithm(call: Call, builder: Builder) -> Value:
     """Return x * log(y), and zero where x is zero."""
     x, y = read_operands(call, builder, call.type.elem_type)
@@ -250,7 +286,7 @@ def logarithm_of_sum_of_twos(call: Call, builder: Builder) -> Value:
     return builder.add("Add", [builder.add("Max", [x, y]), excess])
 
 
-@mindir_operator("Atan2", "Atan2Ext")
+@mindir_operator("Atan2", "Atan2Ext", differs="two infinities: an angle, and NaN in the file")
 def angle_of_point(call: Call, builder: Builder) -> Value:
     """Return the angle of the point (x, y), between -pi and pi; the sign of a zero does not count."""
     y, x = read_operands(call, builder, call.type.elem_type)

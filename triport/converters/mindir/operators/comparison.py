@@ -11,7 +11,7 @@ from triport.converters.mindir.call import Call
 from triport.converters.mindir.values import Value
 
 from . import mindir_operator
-from .arithmetic import read_operands
+from .arithmetic import is_float, read_operands
 
 COMPARISONS = {
     "Equal": "Equal",
@@ -81,11 +81,14 @@ def is_close(call: Call, builder: Builder) -> Value:
     """Return where |x - y| is at most atol + rtol * |y|."""
     x, y = read_operands(call, builder)
     relative, absolute = call.constant(2), call.constant(3)
-    call.constant(4)  # whether two NaNs are equal: ONNX's comparison says no
     bound = builder.binary("Mul", builder.unary("Abs", y), builder.scalar(relative, y))
     bound = builder.binary("Add", bound, builder.scalar(absolute, y))
     is_near = builder.compare("LessOrEqual", builder.unary("Abs", builder.binary("Sub", x, y)), bound)
     # the difference of two equal infinities is not a number, and that of others never near
     finite = builder.compare("Less", builder.unary("Abs", y), builder.scalar(math.inf, y))
     is_near = builder.binary("And", is_near, finite)
-    return builder.binary("Or", is_near, builder.compare("Equal", x, y))
+    is_near = builder.binary("Or", is_near, builder.compare("Equal", x, y))
+    if not call.constant(4) or not is_float(x):
+        return is_near
+    x_is_nan, y_is_nan = (builder.unary("Not", builder.compare("Equal", one, one)) for one in (x, y))
+    return builder.binary("Or", is_near, builder.binary("And", x_is_nan, y_is_nan))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import onnx
 from onnx import helper
@@ -52,14 +54,19 @@ def cumulative_extreme(call: Call, builder: Builder) -> tuple[Value, Value]:
     (axis,) = call.axes(1, len(x.shape))
     is_max = call.primitive == "Cummax"
     dtype = helper.tensor_dtype_to_np_dtype(x.type.elem_type)
-    limits = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
-    values = _scanned(
-        builder, "Max" if is_max else "Min", x, axis, float(limits.min if is_max else limits.max)
-    )
+    if dtype.kind == "f":
+        neutral = -math.inf if is_max else math.inf
+    else:
+        limits = np.iinfo(dtype)
+        neutral = limits.min if is_max else limits.max
+    values = _scanned(builder, "Max" if is_max else "Min", x, axis, neutral)
     # an element that is the extreme so far marks its place; the last mark is where the extreme is
     places = np.arange(x.shape[axis]).reshape([-1] + [1] * (len(x.shape) - 1 - axis))
     place = builder.constant(places, onnx.TensorProto.FLOAT)
     is_extreme = builder.compare("Equal", x, values)
+    if dtype.kind == "f":  # from NaN on, the extreme is NaN
+        is_number = builder.compare("Equal", x, x)
+        is_extreme = builder.binary("Or", is_extreme, builder.unary("Not", is_number))
     type_ = TensorType(onnx.TensorProto.FLOAT, x.shape)
     marks = builder.add("Where", [is_extreme, place, builder.scalar(-1, place)], type_)
     return values, builder.cast(_scanned(builder, "Max", marks, axis, -1), call.types[1].elem_type)

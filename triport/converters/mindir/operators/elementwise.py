@@ -47,7 +47,7 @@ PLAIN_LOGARITHM = {"base": (-1.0,), "scale": (1.0,), "shift": (0.0,)}
 LOGARITHMS = {"Log": None, "InplaceLog": None, "Log2": 2, "Log10": 10}
 
 
-@mindir_operator(*IN_ONNX)
+@mindir_operator(*IN_ONNX, differs={"Sign": "NaN: 0, and NaN in the file"})
 def elementwise(call: Call, builder: Builder) -> Value:
     """Convert what both have, under one spelling or another."""
     return builder.add(IN_ONNX[call.primitive], [call.tensor(0)])

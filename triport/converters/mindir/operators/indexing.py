@@ -22,6 +22,7 @@ BOUNDS_BY_ROW = "it has bounds for each row; give one row of bounds"
 UNORDERED = (
     "its bounds do not ascend, for all that the graph says; sort them, with ops.sort if they are computed"
 )
+NAN_SORTED = "NaN: lies elsewhere in the order than in the file"
 FLATTENED = "it rolls the flattened tensor; give the axes"
 
 
@@ -131,7 +132,12 @@ def _take_box(
     return builder.unsqueeze(x, missing) if missing else x
 
 
-@mindir_operator("SearchSorted", takes={"sorter": (None,)}, refuses=(BOUNDS_BY_ROW, UNORDERED))
+@mindir_operator(
+    "SearchSorted",
+    takes={"sorter": (None,)},
+    refuses=(BOUNDS_BY_ROW, UNORDERED),
+    differs="NaN: after the last bound, and before the first in the file",
+)
 def search_sorted(call: Call, builder: Builder) -> Value:
     """Return how many of the ascending bounds are below each element, or below and equal."""
     bounds, x, is_right = call.tensor(0), call.tensor(1), bool(call.constant(4))
@@ -194,7 +200,7 @@ def _one_hot(call: Call, builder: Builder, depth: int) -> Value:
     return builder.cast(marked, call.type.elem_type)
 
 
-@mindir_operator("TopK")
+@mindir_operator("TopK", differs=f"{NAN_SORTED}; of equals, others may come first")
 def top_k(call: Call, builder: Builder) -> tuple[Value, ...]:
     """Return the k largest elements of the last axis, and where they are."""
     is_sorted = int(call.attribute("sorted"))
@@ -208,14 +214,14 @@ def top_k_ext(call: Call, builder: Builder) -> tuple[Value, ...]:
     return _top_k(call, builder, k, axis, int(largest), int(is_sorted))
 
 
-@mindir_operator("Sort")
+@mindir_operator("Sort", differs=NAN_SORTED)
 def sort(call: Call, builder: Builder) -> tuple[Value, ...]:
     """Sort along an axis."""
     axis, descending = call.attribute("axis"), int(call.attribute("descending"))
     return _top_k(call, builder, call.tensor(0).shape[axis], axis, largest=descending)
 
 
-@mindir_operator("ArgSort")
+@mindir_operator("ArgSort", differs=NAN_SORTED)
 def arg_sort(call: Call, builder: Builder) -> Value:
     """Return the order that sorts along an axis."""
     x, axis, descending = call.tensor(0), call.constant(1), int(call.constant(2))

@@ -13,8 +13,16 @@ from triport.converters.mindir.values import Value
 
 from . import mindir_operator
 
+NAN_LEFT_OUT = "NaN: left out in some places of a row, and in others in ONNX Runtime"
 
-@mindir_operator("ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd")
+
+@mindir_operator(
+    "ReduceMean",
+    "ReduceMax",
+    "ReduceMin",
+    "ReduceProd",
+    differs={"ReduceMin": NAN_LEFT_OUT},
+)
 def reduce(call: Call, builder: Builder) -> Value:
     """Reduce over the axes; none means all."""
     return _reduce(call, builder, call.primitive)
@@ -44,7 +52,8 @@ def reduce_truth(call: Call, builder: Builder) -> Value:
     axes = (call.axes(1, rank) if call.num_inputs > 1 else []) or list(range(rank))
     keep_dims = bool(call.constant(2)) if call.num_inputs > 2 else False
     op_type = "ReduceMin" if call.primitive == "ReduceAll" else "ReduceMax"
-    return builder.cast(builder.reduce(op_type, x, axes, keep_dims), onnx.TensorProto.BOOL)
+    y = builder.reduce(op_type, x, axes, keep_dims)
+    return builder.compare("Greater", y, builder.scalar(0, y))  # of no elements, all hold and none does
 
 
 @mindir_operator("Max", "Min")
@@ -166,14 +175,14 @@ def argument_ext(call: Call, builder: Builder) -> Value:
     return _argument(builder, _op_type(call), flat, 0, False, call.type.elem_type)
 
 
-@mindir_operator("ArgMaxWithValue", "ArgMinWithValue")
+@mindir_operator("ArgMaxWithValue", "ArgMinWithValue", differs={"ArgMinWithValue": NAN_LEFT_OUT})
 def argument_with_value(call: Call, builder: Builder) -> tuple[Value, Value]:
     """Return where the largest or smallest element along an axis is, and that element."""
     index, value = _argument_and_value(call, builder, call.types[0].elem_type)
     return index, value
 
 
-@mindir_operator("MaxDim", "MinDim")
+@mindir_operator("MaxDim", "MinDim", differs={"MinDim": NAN_LEFT_OUT})
 def value_with_argument(call: Call, builder: Builder) -> tuple[Value, Value]:
     """Return the largest or smallest element along an axis, and where it is."""
     index, value = _argument_and_value(call, builder, call.types[1].elem_type)
