@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from triport.converters.environment import MissingRuntimeError
 from triport.converters.formats.atomic import check_place, replacing
 from triport.converters.onnx_import.asked import module_name
 from triport.converters.onnx_import.damaged import naming
@@ -82,7 +83,8 @@ def imported(
     """Return the source of a graph, and how it compares with ONNX Runtime; nothing is kept of it.
 
     Raises:
-        TriportError: the file is no ONNX graph, a node of it has no translation, or nothing can be compared.
+        TriportError: the file is no ONNX graph, a node of it has no translation, the framework is not
+            installed, or nothing can be compared.
     """
     progress(f"reading {path.name}")
     model = read_model(path)
@@ -140,7 +142,9 @@ def proven(
     except Exception as error:
         raise ImportRefusedError(f"{path}: ONNX Runtime does not load it: {shortened(str(error))}") from None
     try:
-        network = load(folder, source.name)
+        network = load(folder, source.name, target)
+    except MissingRuntimeError:
+        raise
     except Exception as error:  # a fault of ours, as a wrong result is one
         why = f"the source does not build: {shortened(str(error))}"
         return [Trial((), float("inf"), "runtime", False, why)], "", notes, {}

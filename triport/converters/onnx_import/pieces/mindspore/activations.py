@@ -17,6 +17,7 @@ def exp(x: Tensor) -> Tensor:
 
 
 def log(x: Tensor) -> Tensor:
-    """Return the natural logarithm; around 1 the one of MindSpore's CPU is not near to 0."""
-    near = ops.log1p(ops.clamp(x, 0.5, 2.0) - 1)
-    return ops.where(ops.logical_and(x > 0.5, x < 2.0), near, ops.log(x))
+    """Return the natural logarithm; MindSpore's CPU has that of 1 + x right, and log is not near to 0 around 1."""
+    grown = ops.where(x > 0.5, x, 1 / x)
+    found = ops.log1p(grown - 1)
+    return ops.where(ops.isfinite(grown), ops.where(x > 0.5, found, -found), ops.log(x))
