@@ -5,9 +5,10 @@
 
 FOLDER holds .onnx files at any depth: unpacked packages of the index, or exports of one's own; its first
 folder below names the producer of a file, and the smallest come first. None is downloaded here and none is
-committed. Each file and tool runs in a process of its own, triport's forked of one that has loaded the frameworks; a
-row of JSON a file and tool, so that a run that was stopped goes on. Peers run in PYTHON, an environment that has torch, onnx, onnx2torch, onnx2pytorch and onnx2fx: their outputs are
-compared with ONNX Runtime's without optimisation, on the inputs that triport's are, and right up to LEAST.
+committed. Each file and tool runs in a process of its own, triport's forked of one that has loaded the
+frameworks; a row of JSON a file and tool, so that a run that was stopped goes on. Peers run in PYTHON, an
+environment that has torch, onnx, onnx2torch, onnx2pytorch and onnx2fx: their outputs are compared with ONNX
+Runtime's without optimisation, on the inputs that triport's are, and right up to LEAST.
 """
 
 from __future__ import annotations
@@ -129,6 +130,8 @@ def _run(path: Path, tool: str, feeds: Path, asked: argparse.Namespace) -> Recor
 
 def load_all(tools: list[str]) -> None:
     """Load what the processes that are forked need; nothing is computed here, so that no thread is lost."""
+    import onnx.reference  # noqa: F401
+    import onnx_ir  # noqa: F401
     import onnxruntime
 
     import triport.parity.imported.convert  # noqa: F401

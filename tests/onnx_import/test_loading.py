@@ -1,4 +1,4 @@
-"""What is set before the framework loads in which written source is proven, and what is said where it lacks."""
+"""How the framework is loaded in which written source is proven, and what is said where it is not there."""
 
 import ast
 import os

@@ -154,7 +154,8 @@ def _write_out(model: Any, path: Path, feed: dict[str, np.ndarray]) -> None:
 def _mended(model: Any) -> list[Any]:
     """Return what onnx 1.23's reference implementation lacks or has wrong, as it is defined.
 
-    GlobalMaxPool loses an axis of three; DequantizeLinear has no version before 19; Erf is of float32 in float64 too.
+    GlobalMaxPool loses an axis of three; DequantizeLinear has no version before 19; Erf
+    is of float32 in float64 too.
     """
     from onnx.reference.op_run import OpRun
 

@@ -17,7 +17,7 @@ def exp(x: Tensor) -> Tensor:
 
 
 def log(x: Tensor) -> Tensor:
-    """Return the natural logarithm; MindSpore's CPU has that of 1 + x right, and log is not near to 0 around 1."""
+    """Return the natural logarithm, which MindSpore's CPU has right of 1 + x alone."""
     grown = ops.where(x > 0.5, x, 1 / x)
     found = ops.log1p(grown - 1)
     return ops.where(ops.isfinite(grown), ops.where(x > 0.5, found, -found), ops.log(x))
