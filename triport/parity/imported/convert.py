@@ -32,6 +32,7 @@ from .probes import first_divergence, shortened
 from .references import graph_in_double, references_of
 from .result import ImportedSource, Trial
 from .runs import run
+from .steered import proven_by_steps
 
 
 def convert_to_source(
@@ -165,7 +166,10 @@ def proven(
     trials = []
     for feed in feeds:
         try:
-            trials.append(trial(network, target, runtime, feed, exact, references, graph)[0])
+            one, _ = trial(network, target, runtime, feed, exact, references, graph)
+            if not one.is_decided:
+                one = proven_by_steps(one, path, network, target, feed, exact)
+            trials.append(one)
         except Exception as error:
             shown = tuple(f"{name} {list(array.shape)}" for name, array in feed.items())
             trials.append(

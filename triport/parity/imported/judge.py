@@ -50,12 +50,8 @@ class Opinion:
     proves: bool
 
 
-class Exact(Protocol):
-    """The source in float64."""
-
-    @property
-    def is_source(self) -> bool:
-        """Whether it is the source itself, and not another one of the same graph."""
+class Draws(Protocol):
+    """A network in float64 that tells its own noise."""
 
     @property
     def arithmetic(self) -> Calibration:
@@ -63,6 +59,14 @@ class Exact(Protocol):
 
     def __call__(self, feed: dict[str, np.ndarray], seed: int | None = None) -> Arrays:
         """Return its outputs, or None; with a seed, of inputs and parameters that are each a rounding off."""
+
+
+class Exact(Draws, Protocol):
+    """The source in float64."""
+
+    @property
+    def is_source(self) -> bool:
+        """Whether it is the source itself, and not another one of the same graph."""
 
     def rounded(self, feed: dict[str, np.ndarray], seed: int) -> Arrays:
         """Return its outputs where each result within is rounded to float32, or None."""
@@ -170,18 +174,18 @@ def trial(
     apart = [difference(mine, its) for mine, its in zip(found, wanted, strict=True)]
     if within(apart, allowed(wanted, exact.arithmetic)):
         return Trial(shown, max(apart, default=0.0), "runtime", True), found
-    verdict = _settled(shown, found, wanted, feed, exact, references)
+    verdict = settled(shown, found, wanted, feed, exact, references)
     if not verdict.passed and exact.is_source and not _is_narrow(exact.arithmetic):
         verdict = _by_the_graph(verdict, found, wanted, feed, exact, graph)
     return verdict, found
 
 
-def _settled(
+def settled(
     shown: tuple[str, ...],
     found: list[np.ndarray],
     wanted: list[np.ndarray],
     feed: dict[str, np.ndarray],
-    exact: Exact,
+    exact: Draws,
     references: Sequence[Opinion],
 ) -> Trial:
     """Return the verdict of float64.
