@@ -82,9 +82,10 @@ def files_of(folders: list[Path]) -> Iterator[tuple[str, Path]]:
     for folder in folders:
         for path in sorted(folder.rglob("*.onnx"), key=lambda each: (each.stat().st_size, each)):
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            name = f"{path.relative_to(folder).parts[0]}/{path.name}"
-            if name in seen:  # another file of that name in the same package
-                name = f"{path.relative_to(folder).parts[0]}/{path.parent.name}/{path.name}"
+            below = path.relative_to(folder)
+            names = (f"{below.parts[0]}/{path.name}", f"{below.parts[0]}/{path.parent.name}/{path.name}")
+            # another file of that name may be in the same package
+            name = next((each for each in names if each not in seen), below.as_posix())
             if digest not in seen:
                 seen |= {digest, name}
                 yield name, path

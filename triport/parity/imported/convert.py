@@ -167,7 +167,7 @@ def proven(
     for feed in feeds:
         try:
             one, _ = trial(network, target, runtime, feed, exact, references, graph)
-            if not one.is_decided:
+            if not one.passed:
                 one = proven_by_steps(one, path, network, target, feed, exact)
             trials.append(one)
         except Exception as error:

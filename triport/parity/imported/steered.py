@@ -30,13 +30,14 @@ from .result import Trial
 from .runs import array_in, run, tensor_of
 
 # the function that the source calls for a node
-_CALLED = {"QuantizeLinear": "round", "Round": "round", "Log": "log"}
+_CALLED = {
+    **dict.fromkeys(("QuantizeLinear", "DynamicQuantizeLinear", "Round"), "round"),
+    "Floor": "floor",
+    "Ceil": "ceil",
+    "Log": "log",
+}
 # of the largest value: what belongs to the same node is nearer than that
 _ALIKE = 1e-2
-
-
-class _StepsDifferError(Exception):
-    """The source calls a function where the graph has no node of it, or with another value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,11 @@ class Steps:
     steps: list[Step]
 
     @property
+    def are_roundings(self) -> bool:
+        """Whether all are roundings: values that are as good as equal are made the same, or the next."""
+        return all(step.function != "log" for step in self.steps)
+
+    @property
     def all(self) -> list[np.ndarray]:
         """The outputs, and what goes into the steps."""
         return [*self.outputs, *(step.value for step in self.steps)]
@@ -64,7 +70,7 @@ class Steps:
     ) -> list[np.ndarray] | None:
         """Return what a run gives whose steps take these values, and what it brought to each of them.
 
-        None where the run fails, or has other steps.
+        None where the run fails, or has not all of the steps.
 
         Args:
             network: that is run.
@@ -79,13 +85,10 @@ class Steps:
                 if is_free and value.shape == step.value.shape and difference(value, step.value) <= _ALIKE:
                     brought[place] = value
                     return step.value
-            raise _StepsDifferError
+            return value  # within a loop, say: it is as it comes
 
-        try:
-            with (_in_pytorch if target == "pytorch" else _in_mindspore)(network, taken):
-                outputs = run()
-        except _StepsDifferError:
-            return None
+        with (_in_pytorch if target == "pytorch" else _in_mindspore)(network, taken):
+            outputs = run()
         if outputs is None or len(brought) != len(self.steps):
             return None
         return [*outputs, *(brought[place] for place in range(len(self.steps)))]
@@ -114,7 +117,8 @@ def proven_by_steps(
     """Return the verdict of a run whose steps take ONNX Runtime's values, or the one before.
 
     Args:
-        verdict: on the run as it is: the noise would hide a fault.
+        verdict: on the run as it is: the noise would hide a fault, or the two are different, as a rounding of
+            what is nearly half way makes them.
         path: of the graph.
         network: the source's.
         target: its framework.
@@ -122,7 +126,7 @@ def proven_by_steps(
         exact: the source in float64.
     """
     steps = steps_of(path, feed)
-    if steps is None:
+    if steps is None or (verdict.is_decided and not steps.are_roundings):
         return verdict
     found = steps.beside(network, target, lambda: run(network, target, list(feed.values())))
     if found is None or [a.dtype for a in found] != [a.dtype for a in steps.all]:
@@ -144,11 +148,11 @@ def steps_of(path: Path, feed: dict[str, np.ndarray]) -> Steps | None:
 
     try:
         model = read_model(path)
-        count = len(model.graph.outputs)
         nodes = [n for n in model.graph if n.op_type in _CALLED and n.inputs[0].const_value is None]
         if not nodes:
             return None
         values = list(dict.fromkeys(v for n in nodes for v in n.inputs[:2] if v.const_value is None))
+        count, own = len(model.graph.outputs), Runtime.of(path).run(feed)
         given = [v for v in values if v.is_graph_input() or v in model.graph.outputs]
         model.graph.outputs.extend(v for v in values if v not in given)
         proto = ir.serde.serialize_model(model)
@@ -157,25 +161,33 @@ def steps_of(path: Path, feed: dict[str, np.ndarray]) -> Steps | None:
         found = Runtime.of(proto.SerializeToString()).run(feed)
     except Exception:
         return None
+    if not within([difference(a, b) for a, b in zip(found, own, strict=False)], allowed(own)):
+        return None  # an operator of ONNX Runtime's own, written as those of the standard, computes otherwise
     of_value = dict(zip(model.graph.outputs, found, strict=True))
     of_value |= {v: feed[v.name] for v in given if v.is_graph_input()}
 
     def array(value: Any) -> np.ndarray:
         return np.asarray(of_value[value] if value.const_value is None else value.const_value.numpy())
 
-    return Steps(found[:count], [Step(_CALLED[node.op_type], _taken(node, array)) for node in nodes])
+    steps = [Step(_CALLED[node.op_type], taken) for node in nodes for taken in _taken(node, array)]
+    return Steps(found[:count], steps)
 
 
-def _taken(node: Any, array: Callable[[Any], np.ndarray]) -> np.ndarray:
+def _taken(node: Any, array: Callable[[Any], np.ndarray]) -> list[np.ndarray]:
     """Return what a node's function is given in the source: of a QuantizeLinear, its input by its scale."""
     x = array(node.inputs[0])
+    if node.op_type == "DynamicQuantizeLinear":
+        nought, most = x.dtype.type(0), x.dtype.type(255)
+        low = np.minimum(x.min(), nought)
+        dynamic = (np.maximum(x.max(), nought) - low) / most
+        return [np.asarray(-low / dynamic), np.asarray(x / dynamic)]
     if node.op_type != "QuantizeLinear":
-        return x
+        return [x]
     scale = array(node.inputs[1])
     if scale.size > 1:
         axis = node.attributes["axis"].value if "axis" in node.attributes else 1
         scale = scale.reshape([-1 if place == axis % x.ndim else 1 for place in range(x.ndim)])
-    return np.asarray(x / scale)
+    return [np.asarray(x / scale)]
 
 
 @contextmanager
@@ -204,7 +216,8 @@ def _in_mindspore(network: Any, taken: Callable[[str, np.ndarray], np.ndarray]) 
     """Let the functions take other values in a written Cell: `ops.round`, and its own `log`."""
     import mindspore
 
-    places = {"round": mindspore.ops, "log": sys.modules[type(network).__module__]}
+    places = {name: mindspore.ops for name in _CALLED.values() if name != "log"}
+    places["log"] = sys.modules[type(network).__module__]
     before = {name: vars(place)[name] for name, place in places.items() if name in vars(place)}
 
     def steered(name: str) -> Callable[[Any], Any]:
