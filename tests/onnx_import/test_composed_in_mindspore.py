@@ -105,3 +105,19 @@ def test_logarithms_are_right_to_a_rounding_and_have_gradients(tmp_path):
     network = load(tmp_path, "written", "mindspore")
     slope = mindspore.grad(lambda given: network(given).sum())(mindspore.Tensor(x[exponents.size :]))
     np.testing.assert_allclose(slope.asnumpy(), 1 / x[exponents.size :], rtol=1e-6)
+
+
+def test_sigmoids_are_right_to_a_rounding_and_have_gradients(tmp_path):
+    proto = model(make("Sigmoid", ["x"], ["y"]), [value("x", FLOAT, "N")], value("y", FLOAT, "N"))
+    x = np.concatenate([np.random.default_rng(0).normal(0, 4, 3000), [0, -60, 60, -300, 300]]).astype("f")
+    source = written(proto, "mindspore")
+    (found,) = outputs_of(source, [x], tmp_path)
+    right = 1 / (1 + np.exp(-x.astype(np.float64)))
+    assert np.abs(found - right).max() <= 1.5e-7  # MindSpore's own is 8e-7 off
+    assert np.all(np.abs(found - right)[:-2] <= 4e-6 * right[:-2])  # float32's e to the power of 60
+
+    import mindspore
+
+    network = load(tmp_path, "written", "mindspore")
+    slope = mindspore.grad(lambda given: network(given).sum())(mindspore.Tensor(x))
+    np.testing.assert_allclose(slope.asnumpy(), right * (1 - right), atol=1e-6)
