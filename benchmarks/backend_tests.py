@@ -101,7 +101,7 @@ def judged(case: Any, target: Any, shown: bool) -> tuple[str, str]:
     try:
         with tempfile.TemporaryDirectory() as folder:
             write(Path(folder), source)
-            network = load(Path(folder), "case")
+            network = load(Path(folder), "case", target)
         for inputs, outputs in case.data_sets:
             found = run(network, target, [_array(each) for each in inputs])
             why = difference(found, outputs, case)

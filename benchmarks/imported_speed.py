@@ -71,7 +71,7 @@ def measured(name: str, size: int, folder: Path, runs: int) -> tuple[float, floa
     written = folder / name
     written.mkdir()
     write(written, source)
-    network, original = load(written, "written"), timms(name, size)
+    network, original = load(written, "written", "pytorch"), timms(name, size)
     images = torch.randn(2, 3, size, size)
     with torch.inference_mode():
         ratios = [in_turn(original, network, images) for _ in range(runs + 3)][3:]

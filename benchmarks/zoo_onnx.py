@@ -4,10 +4,11 @@
     python benchmarks/zoo_onnx.py --table ROWS.jsonl [--markdown docs/onnx_to_source.md]
 
 FOLDER holds .onnx files at any depth: unpacked packages of the index, or exports of one's own; its first
-folder below names the producer of a file. None is downloaded here and none is committed. Each file and tool
-runs in a process of its own; a row of JSON a file and tool, so that a run that was stopped goes on. Peers run
-in PYTHON, an environment that has torch, onnx, onnx2torch, onnx2pytorch and onnx2fx: their outputs are
-compared with ONNX Runtime's without optimisation, on the inputs that triport's are, and right up to LEAST.
+folder below names the producer of a file, and the smallest come first. None is downloaded here and none is
+committed. Each file and tool runs in a process of its own, triport's forked of one that has loaded the
+frameworks; a row of JSON a file and tool, so that a run that was stopped goes on. Peers run in PYTHON, an
+environment that has torch, onnx, onnx2torch, onnx2pytorch and onnx2fx: their outputs are compared with ONNX
+Runtime's without optimisation, on the inputs that triport's are, and right up to LEAST.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import multiprocessing
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,14 +52,10 @@ def main() -> None:
     parser.add_argument("--to", default=",".join(OURS))
     parser.add_argument("--minutes", type=float, default=1e9)
     parser.add_argument("--limit-s", type=float, default=LIMIT_S, help="for one file and tool")
-    parser.add_argument("--one", nargs=3, metavar=("FILE", "TOOL", "FEEDS"), help=argparse.SUPPRESS)
     parser.add_argument("--table", type=Path)
     parser.add_argument("--markdown", type=Path)
     arguments = parser.parse_args()
-    if arguments.one:
-        file, tool, feeds = arguments.one
-        print(json.dumps(ours(Path(file), tool, Path(feeds))))
-    elif arguments.table:
+    if arguments.table:
         text = table_of(records_in(arguments.table))
         if arguments.markdown:
             page = arguments.markdown.read_text()
@@ -82,11 +80,12 @@ def files_of(folders: list[Path]) -> Iterator[tuple[str, Path]]:
     """Yield each file once, by its bytes, and what the table calls it."""
     seen: set[str] = set()
     for folder in folders:
-        for path in sorted(folder.rglob("*.onnx")):
+        for path in sorted(folder.rglob("*.onnx"), key=lambda each: (each.stat().st_size, each)):
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            name = f"{path.relative_to(folder).parts[0]}/{path.name}"
-            if name in seen:  # another file of that name in the same package
-                name = f"{path.relative_to(folder).parts[0]}/{path.parent.name}/{path.name}"
+            below = path.relative_to(folder)
+            names = (f"{below.parts[0]}/{path.name}", f"{below.parts[0]}/{path.parent.name}/{path.name}")
+            # another file of that name may be in the same package
+            name = next((each for each in names if each not in seen), below.as_posix())
             if digest not in seen:
                 seen |= {digest, name}
                 yield name, path
@@ -95,6 +94,7 @@ def files_of(folders: list[Path]) -> Iterator[tuple[str, Path]]:
 def run_all(folders: list[Path], rows: Path, tools: list[str], asked: argparse.Namespace) -> None:
     """Add a row for each file and tool that has none."""
     end = time.monotonic() + 60 * asked.minutes
+    load_all(tools)
     done = {(r["file"], r["tool"]) for r in records_in(rows)}
     for name, path in files_of(folders):
         with tempfile.TemporaryDirectory() as kept:
@@ -111,19 +111,13 @@ def run_all(folders: list[Path], rows: Path, tools: list[str], asked: argparse.N
 def _run(path: Path, tool: str, feeds: Path, asked: argparse.Namespace) -> Record:
     """Return what a process of its own says of a file and a tool."""
     if tool in OURS:
-        command = [sys.executable, __file__, "--one", str(path), tool, str(feeds)]
-    elif not feeds.exists():
-        written = subprocess.run(
-            [sys.executable, __file__, "--one", str(path), "feeds", str(feeds)],
-            capture_output=True,
-            check=False,
-        )
+        return _forked(ours, path, tool, asked.limit_s)
+    if not feeds.exists():
+        written = _forked(save_feeds, path, feeds, asked.limit_s)
         if not feeds.exists():
-            return {"verdict": "not run", "why": _last(written.stderr.decode(errors="replace"))}
-        return _run(path, tool, feeds, asked)
-    else:
-        beside = Path(__file__).with_name("zoo_onnx_peers.py")
-        command = [str(asked.peers), str(beside), str(path), tool, str(feeds), str(LEAST)]
+            return {**written, "verdict": "not run"}
+    beside = Path(__file__).with_name("zoo_onnx_peers.py")
+    command = [str(asked.peers), str(beside), str(path), tool, str(feeds), str(LEAST)]
     began = time.monotonic()
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=asked.limit_s, check=False)
@@ -135,20 +129,59 @@ def _run(path: Path, tool: str, feeds: Path, asked: argparse.Namespace) -> Recor
         return {"verdict": "failed", "why": _last(done.stderr)}
 
 
+def load_all(tools: list[str]) -> None:
+    """Load what the processes that are forked need; nothing is computed here, so that no thread is lost."""
+    import onnx.reference  # noqa: F401
+    import onnx_ir  # noqa: F401
+    import onnxruntime
+
+    import triport.parity.imported.convert  # noqa: F401
+    from triport.converters.environment import import_framework
+
+    for tool in {*tools} & {*OURS}:
+        import_framework(tool)
+    onnxruntime.set_default_logger_severity(4)
+
+
+def _forked(work: Callable[[Path, Any], Record], path: Path, given: Any, limit_s: float) -> Record:
+    """Return what a process says that is forked of this one."""
+    fork = multiprocessing.get_context("fork")
+    receiver, sender = fork.Pipe(duplex=False)
+
+    def told() -> None:
+        try:
+            sender.send(work(path, given))
+        except Exception as error:  # a fault of ours is a verdict too
+            why = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            sender.send({"verdict": "failed", "why": why})
+
+    process = fork.Process(target=told)
+    began = time.monotonic()
+    process.start()
+    sender.close()
+    try:
+        if not receiver.poll(limit_s):
+            return {"verdict": "failed", "why": f"not done after {limit_s:.0f} s"}
+        return {**receiver.recv(), "process_s": round(time.monotonic() - began, 2)}
+    except EOFError:
+        process.join()
+        return {"verdict": "failed", "why": f"the process ended with {process.exitcode}"}
+    finally:
+        process.kill()
+        process.join()
+
+
 def _last(text: str) -> str:
     return (text.strip().splitlines() or ["nothing was said"])[-1][:300]
 
 
-def ours(path: Path, tool: str, feeds: Path) -> Record:
+def ours(path: Path, tool: str) -> Record:
     """Return what triport makes of a file: its verdict, and how long it took without and with the proof."""
     import onnx
 
-    from triport.converters.networks.imported import written_source
     from triport.parity.imported.convert import imported
     from triport.reference_models.errors import TriportError
 
-    if tool == "feeds":
-        return save_feeds(path, feeds)
     proto = onnx.load(path, load_external_data=False)
     about: Record = {
         "producer": f"{proto.producer_name} {proto.producer_version}".strip(),
@@ -156,10 +189,13 @@ def ours(path: Path, tool: str, feeds: Path) -> Record:
         "nodes": len(proto.graph.node),
     }
     began = time.monotonic()
+
+    def progress(step: str) -> None:
+        if step.startswith("comparing"):  # the source is written
+            about["convert_s"] = round(time.monotonic() - began, 2)
+
     try:
-        written_source(path, tool, "net")  # type: ignore[arg-type]
-        about["convert_s"] = round(time.monotonic() - began, 2)
-        _, done = imported(path, tool, "net")  # type: ignore[arg-type]
+        _, done = imported(path, tool, "net", progress)  # type: ignore[arg-type]
     except TriportError as error:
         return {**about, "verdict": "refused", "why": str(error).removeprefix(f"{path}: ")[:400]}
     worst = max(done.trials, key=lambda t: (not t.passed, t.max_rel))

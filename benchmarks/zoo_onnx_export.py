@@ -5,15 +5,14 @@
 Runs in an environment that has torch, timm, onnx and onnxscript. The networks are those of
 `zoo_torch_networks.txt` in its order, their weights drawn from a seed (batch statistics too), the batch left
 free: FOLDER/timm_torchscript/NAME.onnx and FOLDER/timm_dynamo/NAME.onnx. What is there stays; each file is
-made in a process of its own.
+made in a process of its own, forked of one that has loaded the libraries.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
@@ -29,24 +28,22 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--names", nargs="*", default=[])
-    parser.add_argument("--one", nargs=3, metavar=("NAME", "SIZE", "EXPORTER"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.one:
-        name, size, exporter = arguments.one
-        export(name, int(size), exporter, arguments.folder / exporter / f"{name}.onnx")
-        return
+    import onnxscript  # noqa: F401
+    import timm  # noqa: F401
+    import torch.onnx  # noqa: F401
+
+    fork = multiprocessing.get_context("fork")
     for name, size in networks()[: arguments.count]:
         for exporter in EXPORTERS:
             path = arguments.folder / exporter / f"{name}.onnx"
             if path.exists() or (arguments.names and name not in arguments.names):
                 continue
-            command = [sys.executable, __file__, str(arguments.folder), "--one", name, str(size), exporter]
-            try:
-                done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
-                said = (done.stderr.strip().splitlines() or [""])[-1]
-            except subprocess.TimeoutExpired:
-                said = f"not done after {LIMIT_S} s"
-            print(name, exporter, "written" if path.exists() else said[:200], flush=True)
+            process = fork.Process(target=export, args=(name, size, exporter, path))
+            process.start()
+            process.join(LIMIT_S)
+            process.kill()
+            print(name, exporter, "written" if path.exists() else "not written", flush=True)
 
 
 def networks() -> list[tuple[str, int]]:

@@ -10,6 +10,7 @@ import json
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 
@@ -46,9 +47,10 @@ def judged(path: str, tool: str, feeds: str, tolerance: float) -> dict[str, Any]
     import numpy as np
     import torch
 
-    began = time.monotonic()
     try:
-        network = converted(path, tool)
+        convert = converter(tool)
+        began = time.monotonic()
+        network = convert(path).eval()
         seconds = round(time.monotonic() - began, 2)
         worst = 0.0
         arrays = np.load(feeds)
@@ -67,21 +69,21 @@ def judged(path: str, tool: str, feeds: str, tolerance: float) -> dict[str, Any]
     return {"verdict": verdict, "max_rel": worst, "convert_s": seconds}
 
 
-def converted(path: str, tool: str) -> Any:
-    """Return a tool's torch.nn.Module."""
+def converter(tool: str) -> Callable[[str], Any]:
+    """Return what makes a torch.nn.Module of a file; the tool is loaded already, which is not its time."""
     import onnx
 
     if tool == "onnx2torch":
         from onnx2torch import convert
 
-        return convert(path).eval()
+        return convert
     if tool == "onnx2pytorch":
         from onnx2pytorch import ConvertModel
 
-        return ConvertModel(onnx.load(path), experimental=True).eval()
+        return lambda path: ConvertModel(onnx.load(path), experimental=True)
     from onnx2fx import convert as to_fx
 
-    return to_fx(path).eval()
+    return to_fx
 
 
 def apart(found: Any, wanted: Any) -> float:

@@ -31,6 +31,7 @@ AT_HOME = (
     "parity/runtimes/*.py",
     "converters/onnx_import/pieces/*/*.py",
     "parity/imported/runs.py",
+    "parity/imported/steered.py",
     "parity/pairing/sides/*.py",
     "parity/imported/judge.py",
     "parity/onnx_graphs/quantised.py",

@@ -18,4 +18,4 @@ def written(proto, target="pytorch", folder=Path()):
 def outputs_of(source, arrays, folder):
     """Return what source computes."""
     write(folder, source)
-    return run(load(folder, "written"), source.target, arrays)
+    return run(load(folder, "written", source.target), source.target, arrays)

@@ -62,8 +62,8 @@ def test_a_module_becomes_a_cell_and_a_module_again_with_names_and_bytes_kept(ch
     folder, there, back = chain
     assert there.passed and back.passed
     assert there.from_onnx.renamed == back.from_onnx.renamed == ()
-    cell = load(folder / "there", "small")
-    module = load(folder / "back", "small")
+    cell = load(folder / "there", "small", "mindspore")
+    module = load(folder / "back", "small", "pytorch")
     own = load_factory(folder).state_dict()
     own = {name: tensor.numpy() for name, tensor in own.items() if "num_batches" not in name}
     cells = {one.name: one.asnumpy() for one in cell.get_parameters()}
@@ -103,7 +103,7 @@ def test_a_fault_in_a_folder_is_found_by_parity(chain, run_cli, tmp_path):
 @pytest.mark.slow
 def test_a_mindir_file_becomes_source(chain, tmp_path, run_cli):
     mindspore = pytest.importorskip("mindspore")
-    cell = load(chain[0] / "there", "small")
+    cell = load(chain[0] / "there", "small", "mindspore")
     images = mindspore.Tensor(np.zeros((2, 3, 16, 16), np.float32))
     mindspore.export(cell, images, file_name=str(tmp_path / "net"), file_format="MINDIR")
     done = run_cli(

@@ -6,6 +6,7 @@ import pytest
 
 from tests.onnx_import.source_runs import outputs_of, written
 from tests.onnx_import.test_exporters import FLOAT, INT64, make, wanted
+from triport.converters.onnx_import.written import load
 
 pytest.importorskip("mindspore")
 
@@ -85,3 +86,38 @@ def test_places_are_counted_from_either_end(tmp_path):
     arrays = [x, np.array([[-1, 0], [2, -5], [0, 4]])]
     (found,) = outputs_of(written(proto, "mindspore"), arrays, tmp_path)
     assert np.array_equal(found, wanted(proto, *arrays)[0])
+
+
+def test_logarithms_are_right_to_a_rounding_and_have_gradients(tmp_path):
+    proto = model(make("Log", ["x"], ["y"]), [value("x", FLOAT, "N")], value("y", FLOAT, "N"))
+    random = np.random.default_rng(0)
+    exponents = np.concatenate([random.uniform(-87, 88, 3000), random.uniform(-1.2, 1.2, 3000)])
+    x = np.concatenate([np.exp(exponents), [1e-10, 0.5, 1, 2]]).astype("f")
+    source = written(proto, "mindspore")
+    (found,) = outputs_of(source, [x], tmp_path)
+    right = np.log(x.astype(np.float64))
+    assert np.all(np.abs(found - right) <= 2e-7 * np.abs(right))
+    edges = np.array([0, np.inf, -1, np.nan], "f")
+    np.testing.assert_array_equal(outputs_of(source, [edges], tmp_path)[0], [-np.inf, np.inf, np.nan, np.nan])
+
+    import mindspore
+
+    network = load(tmp_path, "written", "mindspore")
+    slope = mindspore.grad(lambda given: network(given).sum())(mindspore.Tensor(x[exponents.size :]))
+    np.testing.assert_allclose(slope.asnumpy(), 1 / x[exponents.size :], rtol=1e-6)
+
+
+def test_sigmoids_are_right_to_a_rounding_and_have_gradients(tmp_path):
+    proto = model(make("Sigmoid", ["x"], ["y"]), [value("x", FLOAT, "N")], value("y", FLOAT, "N"))
+    x = np.concatenate([np.random.default_rng(0).normal(0, 4, 3000), [0, -60, 60, -300, 300]]).astype("f")
+    source = written(proto, "mindspore")
+    (found,) = outputs_of(source, [x], tmp_path)
+    right = 1 / (1 + np.exp(-x.astype(np.float64)))
+    assert np.abs(found - right).max() <= 1.5e-7  # MindSpore's own is 8e-7 off
+    assert np.all(np.abs(found - right)[:-2] <= 4e-6 * right[:-2])  # float32's e to the power of 60
+
+    import mindspore
+
+    network = load(tmp_path, "written", "mindspore")
+    slope = mindspore.grad(lambda given: network(given).sum())(mindspore.Tensor(x))
+    np.testing.assert_allclose(slope.asnumpy(), right * (1 - right), atol=1e-6)

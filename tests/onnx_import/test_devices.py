@@ -47,5 +47,5 @@ def test_new_tensors_lie_where_the_input_does(case, tmp_path):
     assert "device=" in source.text, source.text
     write(tmp_path, source)
     # this device computes nothing, and takes no tensor of another one
-    found = load(tmp_path, "written").to("meta")(torch.zeros(3, 2, device="meta"))
+    found = load(tmp_path, "written", "pytorch").to("meta")(torch.zeros(3, 2, device="meta"))
     assert found.device.type == "meta" and tuple(found.shape) == (3, 2)

@@ -188,6 +188,27 @@ def test_the_reference_implementation_alone_proves_nothing(tmp_path, monkeypatch
     assert all("alone agrees, which is no proof" in trial.why for trial in done.trials)
 
 
+@pytest.mark.parametrize(("size", "passed"), [(0, True), (1e-5, False), (1e-4, False)])
+def test_where_onnx_runtime_is_off_the_graph_in_float64_proves_source_for_mindspore(
+    size, passed, tmp_path, monkeypatch
+):
+    """Its LSTM was 5e-6 off: of PyTorch's source the graph said more, of MindSpore's nobody."""
+
+    def off(self, feed):
+        return [
+            each + 1e-5 * each.max() * np.sin(np.arange(each.size, dtype="f")).reshape(each.shape)
+            for each in computed(self, feed)
+        ]
+
+    computed = proof.Runtime.run
+    monkeypatch.setattr(proof.Runtime, "run", off)
+    plant(monkeypatch, f"* (1 + {size})")
+    path = saved([onnx.helper.make_node("Exp", ["x"], ["y"])], ["N", 5], tmp_path)
+    done = proof.convert_to_source(path, tmp_path / "out", "mindspore")
+    assert done.passed == passed
+    assert not passed or "graph" in {trial.judged_by for trial in done.trials}
+
+
 def test_bfloat16_is_compared_with_onnx_runtime_in_float32_each_result_rounded(tmp_path):
     """ONNX Runtime has no kernel that multiplies bfloat16."""
     kind = onnx.TensorProto.BFLOAT16

@@ -48,7 +48,7 @@ def test_digits_are_equal_at_two_batch_sizes(target, imported):
 
 def test_state_dict_has_the_initializers_names_and_bytes(digits, imported):
     folder, _ = imported["pytorch"]
-    state = load(folder, "digits").state_dict()
+    state = load(folder, "digits", "pytorch").state_dict()
     initializers = onnx.load(digits).graph.initializer
     assert {i.name for i in initializers} == {n for n in state if not n.endswith("num_batches_tracked")}
     assert all(np.array_equal(onnx.numpy_helper.to_array(i), state[i.name].numpy()) for i in initializers)
@@ -81,7 +81,7 @@ def test_build_works_in_the_folder_as_documented(imported):
 
 def test_the_network_trains(imported):
     torch = pytest.importorskip("torch")
-    network = load(imported["pytorch"][0], "digits").train()
+    network = load(imported["pytorch"][0], "digits", "pytorch").train()
     images, labels = torch.randn(8, 3, 32, 32), torch.arange(8)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01)
     losses = []
@@ -224,7 +224,7 @@ def test_numbered_layers_keep_their_names_where_numbers_are_missing(tmp_path):
 def test_source_runs_on_a_network_that_was_given_no_weights(tmp_path):
     source = written(model([onnx.helper.make_node("Relu", ["x"], ["y"])], ["N"], {}))
     (tmp_path / "written.py").write_text(source.text)
-    network = load(tmp_path, "written")
+    network = load(tmp_path, "written", "pytorch")
     assert run(network, "pytorch", [np.array([-1, 2], "f4")])[0].tolist() == [0.0, 2.0]
 
 

@@ -39,7 +39,7 @@ def test_same_padding_follows_the_image(op_type, target, padding, tmp_path):
     proto = onnx.helper.make_model(graph, opset_imports=opset, ir_version=8)
     runtime = Runtime.of(proto.SerializeToString())
     write(tmp_path, written(proto, target))
-    network = load(tmp_path, "written")
+    network = load(tmp_path, "written", target)
     differences = []
     for size in ((9, 8), (10, 7), (11, 13)):
         x = np.random.default_rng(1).standard_normal((2, 4, *size)).astype("f4")
@@ -67,6 +67,6 @@ def test_a_norm_of_a_window_over_the_edge_is_of_what_is_inside(target, pads, tmp
     write(tmp_path, written(proto, target))
     x = np.ones((1, 1, 6, 6), "f4")
     (wanted,) = Runtime.of(proto.SerializeToString()).run({"x": x})
-    (found,) = run(load(tmp_path, "written"), target, [x])
+    (found,) = run(load(tmp_path, "written", target), target, [x])
     assert wanted.min() < wanted.max()  # a whole window, and one that is not
     np.testing.assert_allclose(found, wanted, rtol=1e-6)

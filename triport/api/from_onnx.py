@@ -103,10 +103,8 @@ class OnnxNetwork(os.PathLike[str]):
         return found
 
     def _build(self, target: Target) -> Any:
-        from triport.converters.environment import import_mindspore, import_torch
         from triport.converters.onnx_import.written import built
 
-        (import_torch if target == "pytorch" else import_mindspore)()
         return built(self._written(target)[0])
 
     def _written(self, target: Target) -> tuple[Source, ImportedSource | None]:

@@ -109,6 +109,15 @@ def import_mindspore(device: str = "cpu", *, to_run: bool = True) -> Any:
     return mindspore
 
 
+def import_framework(runtime: str) -> Any:
+    """Return the module torch or mindspore, loaded as the networks of "pytorch" or "mindspore" need it.
+
+    Raises:
+        TriportError: it is not installed.
+    """
+    return import_torch() if runtime == "pytorch" else import_mindspore()
+
+
 def _run_at_once(mindspore: Any) -> None:
     """Let operators run when they are called: MindSpore reads this when the first of them does.
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ast
-import copy
 from dataclasses import dataclass, field
 from typing import Any
 
-from .expressions import code, literal, text_of
+from .expressions import code, copied, literal, text_of
 from .layer_arguments import DEFAULTS, GROUPS, IN_ORDER, INTO, OUT_OF, PLAIN, POSITIONS, is_width
 
 _MOST_TIMES = 8  # a width that is so many times another one is written so
@@ -129,7 +128,7 @@ class Template:
         if all(_is_leaf(each) for each in known):
             values = [each if each is ... else ast.literal_eval(each) for each in given]
             if len({repr(value) for value in values if value is not ...}) == 1:
-                return copy.deepcopy(known[0])
+                return copied(known[0])
             here = ast.Name("size", ast.Load())
             self.argument(values, parent, name, position).in_constructor.append(here)
             return here
@@ -177,7 +176,7 @@ class Template:
             return self._or_identity(given, text_of(there[0].func))
         if len({text_of(each.func) for each in known}) != 1 or len({len(each.args) for each in known}) != 1:
             raise UnlikeError("another call")
-        made = ast.Call(copy.deepcopy(known[0].func), self._field(given, known[0], "args"), [])
+        made = ast.Call(copied(known[0].func), self._field(given, known[0], "args"), [])
         keywords = list(dict.fromkeys(k.arg or "" for each in known for k in each.keywords))
         if any(len(each.keywords) != len(keywords) for each in known):
             keywords.sort(key=lambda each: IN_ORDER.index(each) if each in IN_ORDER else -1)
@@ -263,7 +262,7 @@ class _Filled(ast.NodeTransformer):
     def visit(self, node: ast.AST) -> ast.AST:
         """Return what stands in the place of a tree."""
         found = self._trees.get(id(node))
-        return copy.deepcopy(found) if found is not None else self.generic_visit(node)
+        return copied(found) if found is not None else self.generic_visit(node)
 
 
 def _is_same(one: Argument, values: list[Any], wanted: str) -> bool:

@@ -11,8 +11,14 @@ from .ranks import needed_ranks
 
 def write_out_branches(proto: Any, found: Any) -> bool:
     """Put the branch that sizes decide in an If's place; return whether there was any."""
+    if not _has_branches(proto.graph):
+        return False
     facts = Facts(found.graph, opset_of(proto))
     return _write_out(proto.graph, found.graph, facts, _names_of(proto.graph))
+
+
+def _has_branches(graph: Any) -> bool:
+    return any(node.op_type == "If" or any(map(_has_branches, inner_graphs(node))) for node in graph.node)
 
 
 def _write_out(graph: Any, inferred_graph: Any, facts: Facts, taken: set[str]) -> bool:

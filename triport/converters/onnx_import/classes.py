@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import copy
 import itertools
 from typing import Any
 
@@ -12,7 +11,7 @@ from .body import Shared
 from .class_names import wanted_name
 from .devices import with_devices
 from .equal_classes import Class, call_of, one_class_each
-from .expressions import OMIT, code, literal, name, text_of
+from .expressions import OMIT, code, copied, literal, name, text_of
 from .members import TextKeys, Tree, assigned, place_of
 from .runs import with_runs
 from .state import Held
@@ -70,7 +69,7 @@ class _Classes:
         tree = self._tree(written)
         statements = with_runs(written.statements, tree, self.shared)
         tree.order_by(statements)
-        statements = [TextKeys(tree, self._tree).visit(each) for each in copy.deepcopy(statements)]
+        statements = [TextKeys(tree, self._tree).visit(each) for each in copied(statements)]
         body = Body(written.arguments, statements, frozenset(tree.members), frozenset(written.numbers))
         return Class("", self._constructor(tree), body, written, [written.block.path])
 
@@ -157,14 +156,14 @@ class _Classes:
         return code("f(xs)", f=name(framework.lists[0]), xs=_shortened(made))
 
     def _made(self, member: Any) -> ast.expr:
-        return copy.deepcopy(self.made[id(member)] if isinstance(member, Written) else member.constructor)
+        return copied(self.made[id(member)] if isinstance(member, Written) else member.constructor)
 
     def _added(self, owner: ast.expr, key: str, place: ast.expr, kind: str, member: ast.expr) -> ast.stmt:
         """Return the statement that puts a layer into a holder, or under a name that is a number."""
         if kind == "holder":
             return assigned(place, member)
         put = "x.add_module(k, m)" if self.shared.target == "pytorch" else "x.insert_child_to_cell(k, m)"
-        return ast.Expr(code(put, x=copy.deepcopy(owner), k=key, m=member))
+        return ast.Expr(code(put, x=copied(owner), k=key, m=member))
 
     def _held(self, owner: ast.expr, key: str, place: ast.expr, held: Held) -> ast.stmt:
         shape = list(held.array.shape)
@@ -177,7 +176,7 @@ class _Classes:
             empty = code("torch.empty(*s, dtype=d)", s=size, d=given)
             if held.trained:
                 return assigned(place, code("nn.Parameter(x)", x=empty))
-            return ast.Expr(code("x.register_buffer(n, e)", x=copy.deepcopy(owner), n=key, e=empty))
+            return ast.Expr(code("x.register_buffer(n, e)", x=copied(owner), n=key, e=empty))
         zeros = code(
             "Parameter(mindspore.ops.zeros(s, d), requires_grad=r)",
             s=tuple(shape),

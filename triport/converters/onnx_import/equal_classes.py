@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ast
-import copy
 from dataclasses import dataclass, field, replace
 
 from .alike import Body, Likeness, likeness, numbers_in
 from .arguments import Argument, Template, UnlikeError
-from .expressions import code
+from .expressions import code, copied
 from .translate import Written
 
 _MOST_ARGUMENTS = 7
@@ -110,7 +109,7 @@ def _class_of(
             constructor[key] = template.optional(key, given)
         else:
             constructor[key] = template.statements([each or [] for each in given])
-    statements = copy.deepcopy(first.body.statements)
+    statements = copied(first.body.statements)
     kept = _put_numbers(statements, likenesses, template)
     flag = _put_sums(statements, likenesses, template)
     template.name_arguments(set(first.constructor))
@@ -186,11 +185,11 @@ def call_of(made: Class, block: int) -> ast.expr:
 
 def _form(block: Class) -> str:
     """Return what is the same in blocks that are one class at once: all but the constructor's numbers."""
-    blank = copy.deepcopy(block.statements)
+    blank = copied(block.statements)
     for *_, each in numbers_in(blank):
         each.value = "" if isinstance(each.value, int) else b""
     names = {name: f"v{i}" for i, name in enumerate(_names_in_order(block.body))}
-    body = copy.deepcopy(block.body.statements)
+    body = copied(block.body.statements)
     for statement in body:
         for node in ast.walk(statement):
             if isinstance(node, ast.Name):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .expressions import code, is_identifier, is_key, literal
+from .expressions import code, copied, is_identifier, is_key, literal
 from .operators import Target
 from .state import Held
 from .translate import Written
@@ -87,7 +86,7 @@ def _depth_first(tree: ast.AST) -> Iterator[ast.AST]:
 
 def place_of(owner: ast.expr, key: str, kind: str) -> ast.expr:
     """Return where a member lies in a container of that kind."""
-    owner = copy.deepcopy(owner)
+    owner = copied(owner)
     if kind == "numbered":
         return code("getattr(x, k)", x=owner, k=key)
     if kind == "holder":
@@ -99,7 +98,7 @@ def place_of(owner: ast.expr, key: str, kind: str) -> ast.expr:
 
 def assigned(place: ast.expr, tree: ast.expr) -> ast.stmt:
     """Return the statement that puts something in a place."""
-    target = copy.deepcopy(place)
+    target = copied(place)
     if isinstance(target, ast.Attribute | ast.Subscript):
         target.ctx = ast.Store()
     return ast.Assign([target], tree)

@@ -87,7 +87,7 @@ def model_of(proto: Any, path: Path) -> Any:
     except ValueError as error:
         raise ImportRefusedError(f"{path}: its graph is damaged: {_one_line(error)}") from None
     except Exception as error:
-        raise ImportRefusedError(f"{path}: its graph cannot be read: {_one_line(error)}") from None
+        raise ImportRefusedError(f"{path}: its graph cannot be read: {_one_line(_cause(error))}") from None
     return model
 
 
@@ -103,7 +103,12 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(before)
 
 
-def _one_line(error: Exception) -> str:
+def _cause(error: BaseException) -> BaseException:
+    """Return the first of the errors that led to one: onnx_ir's own show what was read, and not why."""
+    return error if error.__cause__ is None else _cause(error.__cause__)
+
+
+def _one_line(error: BaseException) -> str:
     text = " ".join(str(error).split())[:300]
     return "".join(c if c.isprintable() else "?" for c in text)
 

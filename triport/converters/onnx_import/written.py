@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from triport.converters.environment import import_framework
 from triport.reference_models.scratch import scratch_folder
 
+from .targets import Target
 from .weights import write_weights
 from .writer import MADE_BY_TRIPORT, Source
 
@@ -41,8 +43,13 @@ def _is_written(path: Path) -> bool:
     return first.startswith(b'"""') and first.endswith(MADE_BY_TRIPORT.encode())
 
 
-def load(folder: Path, name: str) -> Any:
-    """Return the network that `folder/name.py` builds: source that triport wrote just before."""
+def load(folder: Path, name: str, target: Target) -> Any:
+    """Return the network that `folder/name.py` builds: source that triport wrote just before for a framework.
+
+    Raises:
+        TriportError: the framework is not installed.
+    """
+    import_framework(target)  # MindSpore's convolutions take 75 times as long on CPUs where it was not asked
     module_name = f"_triport_imported_{next(_COUNT)}"
     spec = importlib.util.spec_from_file_location(module_name, folder / f"{name}.py")
     assert spec is not None and spec.loader is not None
@@ -60,4 +67,4 @@ def built(source: Source) -> Any:
     """Return the network of a source that is not kept; MindSpore reads its text again when it compiles it."""
     folder = scratch_folder()
     write(folder, source)
-    return load(folder, source.name)
+    return load(folder, source.name, source.target)

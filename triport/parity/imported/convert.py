@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from triport.converters.environment import MissingRuntimeError
 from triport.converters.formats.atomic import check_place, replacing
 from triport.converters.onnx_import.asked import module_name
 from triport.converters.onnx_import.damaged import naming
@@ -31,6 +32,7 @@ from .probes import first_divergence, shortened
 from .references import graph_in_double, references_of
 from .result import ImportedSource, Trial
 from .runs import run
+from .steered import proven_by_steps
 
 
 def convert_to_source(
@@ -82,7 +84,8 @@ def imported(
     """Return the source of a graph, and how it compares with ONNX Runtime; nothing is kept of it.
 
     Raises:
-        TriportError: the file is no ONNX graph, a node of it has no translation, or nothing can be compared.
+        TriportError: the file is no ONNX graph, a node of it has no translation, the framework is not
+            installed, or nothing can be compared.
     """
     progress(f"reading {path.name}")
     model = read_model(path)
@@ -140,7 +143,9 @@ def proven(
     except Exception as error:
         raise ImportRefusedError(f"{path}: ONNX Runtime does not load it: {shortened(str(error))}") from None
     try:
-        network = load(folder, source.name)
+        network = load(folder, source.name, target)
+    except MissingRuntimeError:
+        raise
     except Exception as error:  # a fault of ours, as a wrong result is one
         why = f"the source does not build: {shortened(str(error))}"
         return [Trial((), float("inf"), "runtime", False, why)], "", notes, {}
@@ -161,7 +166,10 @@ def proven(
     trials = []
     for feed in feeds:
         try:
-            trials.append(trial(network, target, runtime, feed, exact, references, graph)[0])
+            one, _ = trial(network, target, runtime, feed, exact, references, graph)
+            if not one.passed:
+                one = proven_by_steps(one, path, network, target, feed, exact)
+            trials.append(one)
         except Exception as error:
             shown = tuple(f"{name} {list(array.shape)}" for name, array in feed.items())
             trials.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -153,13 +154,18 @@ def _write_out(model: Any, path: Path, feed: dict[str, np.ndarray]) -> None:
 def _mended(model: Any) -> list[Any]:
     """Return what onnx 1.23's reference implementation lacks or has wrong, as it is defined.
 
-    GlobalMaxPool loses an axis of three; DequantizeLinear has no version before 19.
+    GlobalMaxPool loses an axis of three; DequantizeLinear has no version before 19; Erf
+    is of float32 in float64 too.
     """
     from onnx.reference.op_run import OpRun
 
     class GlobalMaxPool(OpRun):
         def _run(self, x: np.ndarray) -> tuple[np.ndarray]:
             return (x.max(axis=tuple(range(2, x.ndim)), keepdims=True),)
+
+    class Erf(OpRun):
+        def _run(self, x: np.ndarray) -> tuple[np.ndarray]:
+            return (np.vectorize(math.erf, otypes=[np.float64])(x).astype(x.dtype),)
 
     class DequantizeLinear(OpRun):
         def _run(
@@ -179,7 +185,8 @@ def _mended(model: Any) -> list[Any]:
 
     opsets = {each.domain: each.version for each in model.opset_import}
     is_old = max(opsets.get("", 0), opsets.get("ai.onnx", 0)) < 19
-    return [GlobalMaxPool, DequantizeLinear] if is_old else [GlobalMaxPool]
+    mended = [GlobalMaxPool, Erf]
+    return [*mended, DequantizeLinear] if is_old else mended
 
 
 def _widen(graph: Any) -> None:

@@ -63,15 +63,16 @@ def run_rounded(network: Any, arrays: Sequence[np.ndarray], seed: int) -> list[n
 def _run_pytorch(network: Any, arrays: Sequence[np.ndarray], double: bool) -> list[np.ndarray]:
     import torch
 
-    given = [_torch_tensor(array) for array in arrays]
+    given = [tensor_of(array) for array in arrays]
     if double:
         given = [t.double() if t.is_floating_point() else t for t in given]
     with torch.no_grad():
         found = network(*given)
-    return [_array(each) for each in (found if isinstance(found, tuple) else (found,))]
+    return [array_in(each) for each in (found if isinstance(found, tuple) else (found,))]
 
 
-def _torch_tensor(array: np.ndarray) -> Any:
+def tensor_of(array: np.ndarray) -> Any:
+    """Return a torch.Tensor with an array's values; of a type that NumPy lacks, too."""
     import torch
 
     array = np.ascontiguousarray(array).reshape(array.shape)
@@ -82,7 +83,8 @@ def _torch_tensor(array: np.ndarray) -> Any:
     return stored.view(getattr(torch, kind))
 
 
-def _array(tensor: Any) -> np.ndarray:
+def array_in(tensor: Any) -> np.ndarray:
+    """Return a torch.Tensor's values; of a type that NumPy lacks, too."""
     import ml_dtypes
     import torch
 

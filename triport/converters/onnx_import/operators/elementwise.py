@@ -12,7 +12,7 @@ from . import both, mindspore, pytorch
 
 # ONNX: PyTorch, MindSpore
 # what MindSpore's CPU computes further off than roundings: pieces have it
-_EXACT = ("tanh", "exp", "log")
+_EXACT = ("tanh", "exp", "log", "sigmoid")
 _UNARY = {
     "Abs": ("torch.abs(x)", "ops.abs(x)"),
     "Acos": ("torch.acos(x)", "ops.acos(x)"),
@@ -38,7 +38,7 @@ _UNARY = {
     "Reciprocal": ("torch.reciprocal(x)", "ops.reciprocal(x)"),
     "Relu": ("F.relu(x)", "ops.relu(x)"),
     "Round": ("torch.round(x)", "ops.round(x)"),
-    "Sigmoid": ("torch.sigmoid(x)", "ops.sigmoid(x)"),
+    "Sigmoid": ("torch.sigmoid(x)", "sigmoid(x)"),
     "Sign": ("torch.sign(x)", "ops.sign(x)"),
     "Sin": ("torch.sin(x)", "ops.sin(x)"),
     "Sinh": ("torch.sinh(x)", "ops.sinh(x)"),
@@ -80,7 +80,7 @@ def unary_mindspore(call: Call) -> ast.expr:
 
 
 def exact_mindspore(call: Call, function: str) -> ast.expr:
-    """Return what computes tanh, exp or log: in float32 a function that is exact on the CPU too."""
+    """Return what computes tanh, exp, log or sigmoid: in float32 a function that is exact on the CPU too."""
     return call.function(function) if call.dtype() == "float32" else name(f"ops.{function}")
 
 
@@ -241,10 +241,10 @@ def thresholded_relu_mindspore(call: Call) -> ast.expr:
 def swish(call: Call) -> ast.expr:
     """Swish, which is SiLU for alpha 1."""
     alpha = _f32(call.attribute("alpha", 1.0))
-    module = "torch" if call.target == "pytorch" else "ops"
     if alpha == 1.0 and call.target == "pytorch":
         return code("F.silu(x)", x=call.tensor())
-    return code(f"x * {module}.sigmoid(a * x)", x=call.let("x", call.tensor()), a=alpha)
+    x = call.let("x", call.tensor())
+    return code("x * f(s)", x=x, f=_sigmoid(call), s=_scaled(x, alpha))
 
 
 @both("Shrink")
@@ -276,8 +276,15 @@ def _f32(value: float) -> float:
 def swiglu(call: Call) -> ast.expr:
     """One input through Swish, times the other."""
     alpha = _f32(call.attribute("alpha", 1.0))
-    module = "torch" if call.target == "pytorch" else "ops"
     a = call.let("x", call.tensor(0))
     if alpha == 1.0 and call.target == "pytorch":
         return code("F.silu(a) * b", a=a, b=call.tensor(1))
-    return code(f"a * {module}.sigmoid(n * a) * b", a=a, n=alpha, b=call.tensor(1))
+    return code("a * f(s) * b", a=a, f=_sigmoid(call), s=_scaled(a, alpha), b=call.tensor(1))
+
+
+def _sigmoid(call: Call) -> ast.expr:
+    return name("torch.sigmoid") if call.target == "pytorch" else exact_mindspore(call, "sigmoid")
+
+
+def _scaled(x: ast.expr, alpha: float) -> ast.expr:
+    return x if alpha == 1.0 else code("a * x", a=alpha, x=x)

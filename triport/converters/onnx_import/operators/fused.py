@@ -12,6 +12,7 @@ from triport.converters.onnx_import.fusing import DOMAIN
 from triport.converters.onnx_import.values import Known
 
 from . import both, mindspore, pytorch
+from .elementwise import exact_mindspore
 from .matmul import linear_layer
 
 
@@ -39,7 +40,8 @@ def silu(call: Call) -> ast.expr:
 @mindspore("Silu", domain=DOMAIN)
 def silu_mindspore(call: Call) -> ast.expr:
     """SiLU."""
-    return code("x * ops.sigmoid(x)", x=call.let("x", call.tensor(0)))
+    x = call.let("x", call.tensor(0))
+    return code("x * f(x)", x=x, f=exact_mindspore(call, "sigmoid"))
 
 
 @pytorch("Gelu", domain=DOMAIN)

@@ -105,7 +105,7 @@ def _imported(path: Path, runtime: Runtime, specs: Sequence[InputSpec], name: st
         work = Path(folder)
         (work / "imported.py").write_text(source.text, encoding="utf-8")
         write_weights(work / "imported.safetensors", source.weights, "pytorch")
-        module = load(work, "imported")
+        module = load(work, "imported", "pytorch")
     graph_file = GraphFile(runtime, initializers_of(model, source, path))
     return _side(module, "pytorch", lambda: module, specs, name, label, graph_file)
 

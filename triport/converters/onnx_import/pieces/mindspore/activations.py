@@ -16,7 +16,13 @@ def exp(x: Tensor) -> Tensor:
     return ops.pow(math.e, x)
 
 
+def sigmoid(x: Tensor) -> Tensor:
+    """Return the logistic function; the one of MindSpore's CPU is up to 8e-7 off."""
+    return 1 / (1 + exp(-ops.clamp(x, min=-87.0)))
+
+
 def log(x: Tensor) -> Tensor:
-    """Return the natural logarithm; around 1 the one of MindSpore's CPU is not near to 0."""
-    near = ops.log1p(ops.clamp(x, 0.5, 2.0) - 1)
-    return ops.where(ops.logical_and(x > 0.5, x < 2.0), near, ops.log(x))
+    """Return the natural logarithm, which MindSpore's CPU has right of 1 + x alone."""
+    grown = ops.where(x > 0.5, x, 1 / x)
+    found = ops.log1p(grown - 1)
+    return ops.where(ops.isfinite(grown), ops.where(x > 0.5, found, -found), ops.log(x))

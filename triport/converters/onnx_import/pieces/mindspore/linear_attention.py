@@ -3,6 +3,8 @@
 import mindspore
 from mindspore import Tensor, ops
 
+from .activations import sigmoid
+
 
 def linear_attention(
     query: Tensor,
@@ -51,4 +53,4 @@ def causal_conv(
     for i in range(taps):
         result = result + whole[..., i : i + length] * weight[:, 0, i].reshape(1, -1, 1)
     last = whole[..., whole.shape[-1] - (taps - 1) :] if taps > 1 else ops.zeros((*x.shape[:2], 0), x.dtype)
-    return result * ops.sigmoid(result) if silu else result, last
+    return result * sigmoid(result) if silu else result, last

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from mindspore import Tensor, ops
 
-from .activations import tanh
+from .activations import sigmoid, tanh
 
 
 def lstm_step(
@@ -105,7 +105,7 @@ def activated(name: str | Callable[[Tensor], Tensor], x: Tensor, clip: float | N
     if not isinstance(name, str):
         return name(x)
     if name == "sigmoid":
-        return 0.5 + 0.5 * tanh(0.5 * x)  # of exp the CPU is further off
+        return sigmoid(x)
     return tanh(x) if name == "tanh" else ops.relu(x)
 
 

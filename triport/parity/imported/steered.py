@@ -1,0 +1,232 @@
+"""Source run again with what ONNX Runtime had at each rounding and logarithm: no noise goes through them.
+
+A rounding to a whole number makes a step of the last bit of a sum, and a logarithm makes a number of its
+own of a sum that is nearly zero. Behind these float32 is so far from itself that a fault would hide. So the
+source that was written, as it stands, takes ONNX Runtime's value there in the place of its own, if it has
+the same but for roundings; and both are compared: what the source brought there, and what comes out in the
+end.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from triport.converters.onnx_import.reading import read_model
+from triport.converters.onnx_import.targets import Target
+from triport.converters.torch_export.dispatch_mode import dispatch_mode
+from triport.parity.judge.difference import difference
+from triport.parity.judge.tolerance import Calibration, within
+from triport.reference_models.errors import counted
+
+from .judge import Draws, Runtime, allowed, settled
+from .result import Trial
+from .runs import array_in, run, tensor_of
+
+# the function that the source calls for a node
+_CALLED = {
+    **dict.fromkeys(("QuantizeLinear", "DynamicQuantizeLinear", "Round"), "round"),
+    "Floor": "floor",
+    "Ceil": "ceil",
+    "Log": "log",
+}
+# of the largest value: what belongs to the same node is nearer than that
+_ALIKE = 1e-2
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one node takes in ONNX Runtime, and the function that it is in the source."""
+
+    function: str
+    value: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What ONNX Runtime gives for an input: the outputs, and what goes into each node that is a step."""
+
+    outputs: list[np.ndarray]
+    steps: list[Step]
+
+    @property
+    def are_roundings(self) -> bool:
+        """Whether all are roundings: values that are as good as equal are made the same, or the next."""
+        return all(step.function != "log" for step in self.steps)
+
+    @property
+    def all(self) -> list[np.ndarray]:
+        """The outputs, and what goes into the steps."""
+        return [*self.outputs, *(step.value for step in self.steps)]
+
+    def beside(
+        self, network: Any, target: Target, run: Callable[[], list[np.ndarray] | None]
+    ) -> list[np.ndarray] | None:
+        """Return what a run gives whose steps take these values, and what it brought to each of them.
+
+        None where the run fails, or has not all of the steps.
+
+        Args:
+            network: that is run.
+            target: its framework.
+            run: gives its outputs.
+        """
+        brought: dict[int, np.ndarray] = {}
+
+        def taken(function: str, value: np.ndarray) -> np.ndarray:
+            for place, step in enumerate(self.steps):
+                is_free = place not in brought and step.function == function
+                if is_free and value.shape == step.value.shape and difference(value, step.value) <= _ALIKE:
+                    brought[place] = value
+                    return step.value
+            return value  # within a loop, say: it is as it comes
+
+        with (_in_pytorch if target == "pytorch" else _in_mindspore)(network, taken):
+            outputs = run()
+        if outputs is None or len(brought) != len(self.steps):
+            return None
+        return [*outputs, *(brought[place] for place in range(len(self.steps)))]
+
+
+@dataclass(frozen=True, slots=True)
+class _Steered:
+    """A network in float64 whose steps take ONNX Runtime's values."""
+
+    steps: Steps
+    exact: Draws
+
+    @property
+    def arithmetic(self) -> Calibration:
+        """What the graph computes in."""
+        return self.exact.arithmetic
+
+    def __call__(self, feed: dict[str, np.ndarray], seed: int | None = None) -> list[np.ndarray] | None:
+        """Return its outputs and what it brings to each step, or None."""
+        return self.steps.beside(None, "pytorch", lambda: self.exact(feed, seed))
+
+
+def proven_by_steps(
+    verdict: Trial, path: Path, network: Any, target: Target, feed: dict[str, np.ndarray], exact: Draws
+) -> Trial:
+    """Return the verdict of a run whose steps take ONNX Runtime's values, or the one before.
+
+    Args:
+        verdict: on the run as it is: the noise would hide a fault, or the two are different, as a rounding of
+            what is nearly half way makes them.
+        path: of the graph.
+        network: the source's.
+        target: its framework.
+        feed: the inputs.
+        exact: the source in float64.
+    """
+    steps = steps_of(path, feed)
+    if steps is None or (verdict.is_decided and not steps.are_roundings):
+        return verdict
+    found = steps.beside(network, target, lambda: run(network, target, list(feed.values())))
+    if found is None or [a.dtype for a in found] != [a.dtype for a in steps.all]:
+        return verdict
+    apart = [difference(mine, its) for mine, its in zip(found, steps.all, strict=True)]
+    places = counted(len(steps.steps), "rounding or logarithm", "roundings and logarithms")
+    why = f"given ONNX Runtime's values in {places} they are {max(apart):.1e} apart, there and in the end"
+    if not within(apart, allowed(steps.all, exact.arithmetic)):
+        steered = settled(verdict.inputs, found, steps.all, feed, _Steered(steps, exact), ())
+        if not steered.passed:
+            return verdict
+        why += f": {steered.why}"
+    return replace(verdict, judged_by="steps", passed=True, why=why)
+
+
+def steps_of(path: Path, feed: dict[str, np.ndarray]) -> Steps | None:
+    """Return what ONNX Runtime has at the roundings and logarithms of a graph; None where it has none."""
+    import onnx_ir as ir
+
+    try:
+        model = read_model(path)
+        nodes = [n for n in model.graph if n.op_type in _CALLED and n.inputs[0].const_value is None]
+        if not nodes:
+            return None
+        values = list(dict.fromkeys(v for n in nodes for v in n.inputs[:2] if v.const_value is None))
+        count, own = len(model.graph.outputs), Runtime.of(path).run(feed)
+        given = [v for v in values if v.is_graph_input() or v in model.graph.outputs]
+        model.graph.outputs.extend(v for v in values if v not in given)
+        proto = ir.serde.serialize_model(model)
+        for node in proto.graph.node:
+            node.ClearField("name")  # nodes that one was expanded to have its name
+        found = Runtime.of(proto.SerializeToString()).run(feed)
+    except Exception:
+        return None
+    if not within([difference(a, b) for a, b in zip(found, own, strict=False)], allowed(own)):
+        return None  # an operator of ONNX Runtime's own, written as those of the standard, computes otherwise
+    of_value = dict(zip(model.graph.outputs, found, strict=True))
+    of_value |= {v: feed[v.name] for v in given if v.is_graph_input()}
+
+    def array(value: Any) -> np.ndarray:
+        return np.asarray(of_value[value] if value.const_value is None else value.const_value.numpy())
+
+    steps = [Step(_CALLED[node.op_type], taken) for node in nodes for taken in _taken(node, array)]
+    return Steps(found[:count], steps)
+
+
+def _taken(node: Any, array: Callable[[Any], np.ndarray]) -> list[np.ndarray]:
+    """Return what a node's function is given in the source: of a QuantizeLinear, its input by its scale."""
+    x = array(node.inputs[0])
+    if node.op_type == "DynamicQuantizeLinear":
+        nought, most = x.dtype.type(0), x.dtype.type(255)
+        low = np.minimum(x.min(), nought)
+        dynamic = (np.maximum(x.max(), nought) - low) / most
+        return [np.asarray(-low / dynamic), np.asarray(x / dynamic)]
+    if node.op_type != "QuantizeLinear":
+        return [x]
+    scale = array(node.inputs[1])
+    if scale.size > 1:
+        axis = node.attributes["axis"].value if "axis" in node.attributes else 1
+        scale = scale.reshape([-1 if place == axis % x.ndim else 1 for place in range(x.ndim)])
+    return [np.asarray(x / scale)]
+
+
+@contextmanager
+def _in_pytorch(network: Any, taken: Callable[[str, np.ndarray], np.ndarray]) -> Iterator[None]:
+    """Let the functions take other values, in whatever network of PyTorch runs."""
+    import torch
+
+    functions = {getattr(torch.ops.aten, name).default: name for name in _CALLED.values()}
+    mode: Any = dispatch_mode(torch)
+
+    class Steered(mode):
+        def __torch_dispatch__(
+            self, function: Any, types: Any, arguments: tuple[Any, ...] = (), words: Any = None
+        ) -> Any:
+            if function in functions:
+                (x,) = arguments
+                arguments = (tensor_of(taken(functions[function], array_in(x))).to(x.dtype),)
+            return function(*arguments, **(words or {}))
+
+    with Steered():
+        yield
+
+
+@contextmanager
+def _in_mindspore(network: Any, taken: Callable[[str, np.ndarray], np.ndarray]) -> Iterator[None]:
+    """Let the functions take other values in a written Cell: `ops.round`, and its own `log`."""
+    import mindspore
+
+    places = {name: mindspore.ops for name in _CALLED.values() if name != "log"}
+    places["log"] = sys.modules[type(network).__module__]
+    before = {name: vars(place)[name] for name, place in places.items() if name in vars(place)}
+
+    def steered(name: str) -> Callable[[Any], Any]:
+        return lambda x: before[name](mindspore.Tensor(taken(name, x.asnumpy())))
+
+    try:
+        for name in before:
+            setattr(places[name], name, steered(name))
+        yield
+    finally:
+        for name, function in before.items():
+            setattr(places[name], name, function)
