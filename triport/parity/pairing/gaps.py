@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from triport.reference_models.modules import Part
+from triport.reference_models.modules import Part, parameters_of
 
 from .layouts import Shape, close, layout_between
 from .observed import Returned, Source, called_with, every_part, observe
@@ -29,6 +29,7 @@ from .proof import feed_of
 from .recording import Recorded, Recording
 from .sides import Side
 
+# where it is known that channels are the last axis, or the second; of norms over the last axes see below
 _CHANNELS_LAST = frozenset({"dense", "layer_norm", "rms_norm"})
 _CHANNELS_SECOND = frozenset({"conv", "conv_transposed", "norm", "group_norm", "instance_norm"})
 # how many sources in turn are tried of those that code may compute with
@@ -101,7 +102,7 @@ class Gaps:
             return source, {axis: axis for axis in range(value.ndim)}
         if source in self.apart:
             call = self.apart[source]
-            channels = _Gap(call, call.part, value).channels
+            channels = _Gap(call, self._sides[1].parts[source], value).channels
             return None if channels is None else (call.path, {channels[0]: channels[1]})
         # what the gap makes of it is as noisy as it is
         tolerance = max(gap.call.given_tolerance[0], *self._recording.output_tolerance)
@@ -151,11 +152,15 @@ class Gaps:
         return True
 
     def _returns_alike(self, gap: _Gap) -> bool:
-        call = gap.call
-        made = called_with(self._sides[1].side, gap.part, call.given[0].astype(gap.given.dtype))
-        if made is None or len(call.returned) != 1 or made.shape != call.returned[0].shape:
-            return False
-        return close(call.returned[0], made, call.returned_tolerance[0])
+        """Whether both modules return the same of what the one is given, or of what the other is."""
+        call, (first, second) = gap.call, self._sides
+        made = called_with(second.side, gap.part, call.given[0].astype(gap.given.dtype))
+        own = called_with(second.side, gap.part, gap.given)
+        others = called_with(first.side, call.part, gap.given.astype(call.given[0].dtype))
+        return any(
+            one is not None and other is not None and close(one, other, call.returned_tolerance[0])
+            for one, other in ((call.returned[0], made), (others, own))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +179,16 @@ class _Gap:
 
 
 def _channel_axis(part: Part, given: np.ndarray) -> int | None:
+    """Return the axis of channels of what a module is given; None where nothing tells."""
     name = None if part.kind is None else part.kind.name
     if given.ndim < 2 or name not in _CHANNELS_LAST | _CHANNELS_SECOND:
         return None
-    return given.ndim - 1 if name in _CHANNELS_LAST else 1
+    if name in _CHANNELS_SECOND or name == "dense":
+        return 1 if name in _CHANNELS_SECOND else given.ndim - 1
+    # a norm over the last axis may be one that transposes an image before
+    sizes = {one.shape for one in parameters_of(part.module)}
+    axes = {axis for axis in (1, given.ndim - 1) if (given.shape[axis],) in sizes}
+    return axes.pop() if len(axes) == 1 else None
 
 
 def _axes(axes: tuple[int, ...], first: Shape, second: Shape) -> dict[int, int]:
@@ -208,12 +219,12 @@ class _Changed:
 
     def __init__(self, side: Side, feed: Sequence[np.ndarray]) -> None:
         self.side, self._feed = side, feed
-        self._parts = every_part(side)
+        self.parts = every_part(side)
 
     def returned(self) -> dict[Source, np.ndarray]:
         """Return what each module returns that returns one tensor and is called once, in order."""
         found = Returned()
-        observe(self.side, self._feed, self._parts, found.note_given, found.note)
+        observe(self.side, self._feed, self.parts, found.note_given, found.note)
         return found.returned
 
     def sources_of(self, gap: _Gap, known: Mapping[Source, np.ndarray]) -> Iterator[Source]:
@@ -265,7 +276,7 @@ class _Changed:
             return [kept[at]] if at in kept and len(arrays) == 1 else None
 
         inputs = [kept.get(place, array) for place, array in enumerate(feed)]
-        parts = {at: part for at, part in self._parts.items() if at == path or at in kept}
+        parts = {at: part for at, part in self.parts.items() if at == path or at in kept}
         observe(self.side, inputs, parts, given, returned)
         return found[0] if len(found) == 1 else None
 
