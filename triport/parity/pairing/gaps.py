@@ -39,7 +39,7 @@ _CHANGE = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Bridged:
-    """A module that is given what its counterpart was; `source` is what the code on the first side is given."""
+    """A module that is given what its counterpart was; `source` is what the first side's code is given."""
 
     call: Recorded
     path: str

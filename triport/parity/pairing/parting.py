@@ -98,9 +98,7 @@ def substituted(a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray]) 
     beside, outputs = _ran_beside(b, feed, Beside(recording, rows, b_parts), None)
     while beside.given_otherwise:
         run = Returned()
-        beside, outputs = _ran_beside(
-            b, feed, Beside(recording, rows, b_parts, gaps.forced, gaps.apart), run
-        )
+        beside, outputs = _ran_beside(b, feed, Beside(recording, rows, b_parts, gaps.forced, gaps.apart), run)
         if not beside.given_otherwise:
             break
         call, path = beside.given_otherwise[0]
