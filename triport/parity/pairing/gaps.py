@@ -60,6 +60,7 @@ class Gaps:
         self._sides = _Changed(a, feed), _Changed(b, feed)
         self._recording, self._inputs = recording, dict[Source, np.ndarray](enumerate(feed))
         self._of_a: dict[Source, np.ndarray] = {}
+        self._sums: dict[Source, np.ndarray] = {}
         self.found: list[Bridged] = []
         self.forced: dict[str, Recorded] = {}
         self.apart: dict[str, Recorded] = {}
@@ -74,6 +75,7 @@ class Gaps:
         """
         first, second = self._sides
         self._of_a = self._of_a or self._inputs | first.returned()
+        self._sums = self._sums or {one: _sums(array) for one, array in self._of_a.items()}
         known = self._inputs | run.before(part.path)
         given = run.given.get(part.path)
         if given is None or call.path not in self._of_a or len(call.given) != 1:
@@ -106,8 +108,12 @@ class Gaps:
             return None if channels is None else (call.path, {channels[0]: channels[1]})
         # what the gap makes of it is as noisy as it is
         tolerance = max(gap.call.given_tolerance[0], *self._recording.output_tolerance)
+        sums, allowed = _sums(value), 2 * tolerance * float(np.abs(value).max(initial=0.0))
         for path, other in reversed(self._of_a.items()):
             if isinstance(path, int) or other.size != value.size:
+                continue
+            # layouts are many to look at
+            if not np.abs(self._sums[path] - sums).max() <= allowed:
                 continue
             layout = layout_between(other, value, tolerance)
             if layout is not None:
@@ -201,6 +207,12 @@ def _axes(axes: tuple[int, ...], first: Shape, second: Shape) -> dict[int, int]:
         return {}
     moved = {found[0][axis]: found[1][place] for place, axis in enumerate(order)}
     return moved if all(first[axis] == second[other] for axis, other in moved.items()) else {}
+
+
+def _sums(array: np.ndarray) -> np.ndarray:
+    """Return what is the same of an array in every order of its values."""
+    values = np.asarray(array, np.float64)
+    return np.array([values.mean(), np.abs(values).mean(), values.max(initial=0.0), values.min(initial=0.0)])
 
 
 def _times(array: np.ndarray, factors: np.ndarray, axis: int) -> np.ndarray:
