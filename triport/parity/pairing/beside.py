@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -78,6 +78,10 @@ class Beside:
     recording: Recording
     counterparts: Counterparts
     parts: dict[str, Part]
+    # by path, calls of the first side whose input a module is given, whatever it was given; and those with
+    # which a module was compared by itself
+    forced: Mapping[str, Recorded] = field(default_factory=dict)
+    apart: Mapping[str, Recorded] = field(default_factory=dict)
     partings: list[Found] = field(default_factory=list)
     # calls of the first side whose counterpart was given something else, and the module of the second
     given_otherwise: list[tuple[Recorded, str]] = field(default_factory=list)
@@ -90,6 +94,13 @@ class Beside:
 
     def given(self, path: str, number: int, arrays: list[np.ndarray]) -> list[np.ndarray] | None:
         """Find the calls of the first side that were given the same, and give the module exactly that."""
+        if path in self.apart:
+            self._use(self.apart[path])
+            return None
+        if path in self.forced:
+            call = self.forced[path]
+            self._open[path] = [(call, [Layout(tuple(range(one.ndim))) for one in call.given])], call.given
+            return call.given
         found = [
             (call, layouts)
             for call in self.counterparts.among(path, self._unused())
@@ -110,11 +121,12 @@ class Beside:
 
     def returned(self, path: str, number: int, arrays: list[np.ndarray]) -> list[np.ndarray] | None:
         """Compare what the module returned; where it parts, return what its counterpart did."""
+        if path in self.apart:
+            return None
         found, given = self._open.pop(path)
         for call, _ in found:
             if _layouts(call.returned, arrays, call.returned_tolerance) is not None:
-                call.is_used = True
-                self._since = []
+                self._use(call)
                 return None
         is_certain = self.counterparts.is_certain(path)
         if not is_certain and not found:
@@ -129,6 +141,10 @@ class Beside:
         self.partings.append(Found(call, self.parts[path], number, given, layouts))
         layout = layouts[0] if layouts else Layout(())
         return [layout.applied(one, other.shape) for one, other in zip(call.returned, arrays, strict=False)]
+
+    def _use(self, call: Recorded) -> None:
+        call.is_used = True
+        self._since = []
 
     def _unused(self) -> list[Recorded]:
         return [call for call in self.recording.calls if not call.is_used]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,12 @@ import numpy as np
 from triport.converters.environment import import_mindspore, import_torch
 from triport.converters.torch_export.arrays import array_of
 from triport.parity.subjects.nesting import leaves, replaced
-from triport.reference_models.modules import Part
+from triport.reference_models.modules import Part, parts_of
 
 from .sides import Side
 
+# a module, by its path, or an input, by its place
+Source = str | int
 # (path, number of the call from 1, arrays) -> other arrays in their place, or None
 Change = Callable[[str, int, list[np.ndarray]], Sequence[np.ndarray] | None]
 
@@ -51,6 +54,49 @@ def observe(
             handle.remove()
 
 
+class Returned:
+    """What each module is given and returns that is given, and returns, one tensor, and is called once."""
+
+    def __init__(self) -> None:
+        self.given: dict[str, np.ndarray] = {}
+        self.returned: dict[Source, np.ndarray] = {}
+        self._order: list[str] = []
+        self._ended: dict[str, int] = {}
+        self._several: set[str] = set()
+
+    def note_given(self, path: str, number: int, arrays: Sequence[np.ndarray]) -> None:
+        """Note what a module is given."""
+        self._order.append(path)
+        if number > 1:
+            self._several.add(path)
+            self.given.pop(path, None)
+            self.returned.pop(path, None)
+        elif len(arrays) == 1:
+            self.given[path] = arrays[0]
+
+    def note(self, path: str, number: int, arrays: Sequence[np.ndarray]) -> None:
+        """Note what a module returns."""
+        if len(arrays) == 1 and arrays[0].dtype.kind == "f" and path not in self._several:
+            self.returned[path] = arrays[0]
+            self._ended[path] = len(self._order)
+
+    def before(self, path: str) -> dict[Source, np.ndarray]:
+        """Return what was returned before a module was called."""
+        called = self._order.index(path)
+        return {one: array for one, array in self.returned.items() if self._ended[str(one)] <= called}
+
+
+def every_part(side: Side) -> dict[str, Part]:
+    """Return every module of a side, to be watched as a whole."""
+    return {part.path: replace(part, leaf=True) for part in parts_of(side.net)}
+
+
+def called_with(side: Side, part: Part, array: np.ndarray) -> np.ndarray | None:
+    """Return what a module returns by itself when it is given this; None where that is not one tensor."""
+    hooks = _TorchHooks() if side.runtime == "pytorch" else _MindSporeHooks()
+    return hooks.called_with(part.module, array)
+
+
 class _Hooks:
     """What a framework's tensors and hooks are."""
 
@@ -72,6 +118,17 @@ class _Hooks:
         others = [self.tensor(array, like) for array, like in zip(arrays, tensors, strict=True)]
         return replaced(value, self.is_tensor, iter(others))
 
+    def called_with(self, module: Any, array: np.ndarray) -> np.ndarray | None:
+        try:
+            returned = list(leaves(self.called(module, array), self.is_tensor))
+        except (RuntimeError, TypeError, ValueError):
+            # not made for such an input
+            return None
+        return self.array(returned[0]) if len(returned) == 1 else None
+
+    def called(self, module: Any, array: np.ndarray) -> Any:
+        raise NotImplementedError
+
 
 class _TorchHooks(_Hooks):
     def __init__(self) -> None:
@@ -85,6 +142,10 @@ class _TorchHooks(_Hooks):
 
     def tensor(self, array: np.ndarray, like: Any) -> Any:
         return self._torch.from_numpy(np.array(array)).to(like.dtype)
+
+    def called(self, module: Any, array: np.ndarray) -> Any:
+        with self._torch.no_grad():
+            return module(self._torch.from_numpy(np.array(array)))
 
     def put(self, path: str, part: Part, before: Any, after: Any) -> list[Any]:
         return [
@@ -108,6 +169,9 @@ class _MindSporeHooks(_Hooks):
 
     def tensor(self, array: np.ndarray, like: Any) -> Any:
         return self._mindspore.Tensor(np.asarray(array, order="C"), dtype=like.dtype)
+
+    def called(self, module: Any, array: np.ndarray) -> Any:
+        return module(self._mindspore.Tensor(np.asarray(array, order="C")))
 
     def put(self, path: str, part: Part, before: Any, after: Any) -> list[Any]:
         return [

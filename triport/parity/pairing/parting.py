@@ -24,8 +24,9 @@ from triport.reference_models.modules import Part, parts_of
 
 from .beside import Beside
 from .correspondence import could_be, modules_with_parameters, owners_of, unlikeness, watched_parts
+from .gaps import Gaps
 from .layouts import layout_between
-from .observed import observe
+from .observed import Returned, every_part, observe
 from .proof import runs_kernels
 from .recording import Recorded, Recording
 from .result import Parting
@@ -90,18 +91,32 @@ def substituted(a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray]) 
     paired = modules_with_parameters(a, b, names, a_parts, b_parts)
     recording = Recording(a, feed, a_parts, exact)
     owners = frozenset(owners_of(a, a_parts).values()), frozenset(owners_of(b, b_parts).values())
-    beside = Beside(recording, _ByRows(paired, owners[0], b_parts, owners[1]), b_parts)
-    outputs = observe(b, feed, b_parts, beside.given, beside.returned)
+    rows = _ByRows(paired, owners[0], b_parts, owners[1])
+    order = {id(call): place for place, call in enumerate(recording.calls)}
+    gaps = Gaps(a, b, feed, recording)
+    of_code: list[tuple[int, Parting]] = []
+    beside, outputs = _ran_beside(b, feed, Beside(recording, rows, b_parts), None)
+    while beside.given_otherwise:
+        run = Returned()
+        beside, outputs = _ran_beside(b, feed, Beside(recording, rows, b_parts, gaps.forced, gaps.apart), run)
+        if not beside.given_otherwise:
+            break
+        call, path = beside.given_otherwise[0]
+        if not gaps.bridge(call, b_parts[path], run):
+            break
+        of_code.append((order[id(call)], _code_before(call, path, beside, order)))
     layouts = [
         layout_between(one, other, tolerance)
         for one, other, tolerance in zip(recording.outputs, outputs, recording.output_tolerance, strict=False)
     ]
     equal = len(outputs) == len(recording.outputs) and None not in layouts
-    order = {id(call): place for place, call in enumerate(recording.calls)}
+    equal = equal and not (gaps.found and beside.given_otherwise)
     found = sorted(beside.partings, key=lambda one: order[id(one.a)])
-    said = [Parting(one.a.path, one.b.path, one.why()) for one in found]
+    placed = [(order[id(one.a)], Parting(one.a.path, one.b.path, one.why())) for one in found]
+    placed = sorted([*placed, *of_code], key=lambda one: one[0])
+    said = [one for _, one in placed]
     if not equal:
-        said = _with_code(said, [order[id(one.a)] for one in found], beside, order)
+        said = _with_code(said, [place for place, _ in placed], beside, order)
         said = [replace(one, why=one.why + _around(a, b, one)) for one in said]
     elif turned := [
         (place, one) for place, one in enumerate(layouts, 1) if one is not None and one.is_turned
@@ -116,6 +131,27 @@ def substituted(a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray]) 
         if f"{parameter.owner}.".startswith(f"{one.a.path}.")
     ]
     return Substituted(tuple(said), equal, tuple(dict.fromkeys(unproven)))
+
+
+def _ran_beside(
+    b: Side, feed: Sequence[np.ndarray], beside: Beside, run: Returned | None
+) -> tuple[Beside, list[np.ndarray]]:
+    """Run the second side beside a recording, and note in `run` what all of its modules return."""
+    for call in beside.recording.calls:
+        call.is_used = False
+    if run is None:
+        return beside, observe(b, feed, beside.parts, beside.given, beside.returned)
+
+    def given(path: str, number: int, arrays: list[np.ndarray]) -> Sequence[np.ndarray] | None:
+        run.note_given(path, number, arrays)
+        return beside.given(path, number, arrays) if path in beside.parts else None
+
+    def returned(path: str, number: int, arrays: list[np.ndarray]) -> Sequence[np.ndarray] | None:
+        other = beside.returned(path, number, arrays) if path in beside.parts else None
+        run.note(path, number, arrays if other is None else other)
+        return other
+
+    return beside, observe(b, feed, {**every_part(b), **beside.parts}, given, returned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +188,13 @@ def _with_code(
         last = calls[-1].path if calls else "the input"
         return [*said, Parting("", "", f"after {last}, in what is computed outside of modules")]
     call, path = min(beside.given_otherwise, key=lambda one: order[id(one[0])])
+    at = sum(other < order[id(call)] for other in places)
+    return [*said[:at], _code_before(call, path, beside, order), *said[at:]]
+
+
+def _code_before(call: Recorded, path: str, beside: Beside, order: dict[int, int]) -> Parting:
+    """Return the parting of code, of which a module is given what it made, and its counterpart too."""
+    calls = beside.recording.calls
     place = order[id(call)]
     first = next((at for at in range(place, 0, -1) if calls[at - 1].is_used), 0)
     before = calls[first - 1].path if first else "the input"
@@ -160,8 +203,7 @@ def _with_code(
     call, path = _first_of_a_kind(calls[first:place], beside, path) or (call, path)
     modules = f"in {', '.join(between)}, or " if between and call.path not in between else ""
     why = f"between {before} and {call.path}, {modules}in what is computed outside of modules"
-    at = sum(other < place for other in places)
-    return [*said[:at], Parting(call.path, path, why), *said[at:]]
+    return Parting(call.path, path, why)
 
 
 def _around(a: Side, b: Side, parting: Parting) -> str:

@@ -21,6 +21,7 @@ from triport.parity.noise.redrawn import Redrawn, RedrawnRunner
 from triport.parity.runtimes.mindspore import MindSporeRunner
 from triport.parity.subjects.random_weights import seeded_value
 
+from .calm import calm_statistics
 from .comparing import apart
 from .pieces import Piece, pieces_named
 from .result import Trial
@@ -43,6 +44,9 @@ class Draw:
         ties: names that must have the values of another.
         seed: of the values.
         is_wide: whether values are large: a clamp, or a ReLU that ends at 6, is seen by these alone.
+        is_calm: whether norms have statistics that are near those of what they are given, as after training:
+            what grows from block to block else leaves gates and softmaxes at their ends, where a rounding
+            turns them over.
     """
 
     def __init__(
@@ -53,13 +57,15 @@ class Draw:
         ties: Ties,
         seed: int,
         *,
-        is_wide: bool,
+        is_wide: bool = False,
+        is_calm: bool = False,
     ) -> None:
         self._side, self._names = a, names
         self._constants = pieces_named(constants)
         self._values = constants
         aliases = {alias: one.name for one in a.parameters.values() for alias in one.aliases}
-        self.seed, self.is_wide = seed, is_wide
+        self.seed, self.is_wide, self._is_calm = seed, is_wide, is_calm
+        self._statistics: dict[str, np.ndarray] = {}
         self._first = aliases | {other: name for name, others in ties.items() for other in others}
 
     def give(self, b: Side) -> None:
@@ -68,6 +74,9 @@ class Draw:
         Raises:
             AssertionError: a row does not give back, bit for bit, what it was given: a fault of ours.
         """
+        if self._is_calm and not self._statistics:
+            self._side.set_values({name: self.of(name) for name in self._side.parameters})
+            self._statistics = calm_statistics(self._side, self.feed())
         for row in self._names.rows:
             arrays = [self.of(name) for name in row.a]
             moved = row.forward(arrays)
@@ -95,6 +104,8 @@ class Draw:
         return value
 
     def _drawn(self, one: SideParameter) -> np.ndarray:
+        if one.name in self._statistics:
+            return self._statistics[one.name].copy()
         if one.leaf is not None and one.leaf.seeding != "count":
             value = seeded_value(one.name, one.shape, one.leaf.seeding, self.seed)
             return value * np.float32(_WIDTH) if self.is_wide and _sets_width(one) else value

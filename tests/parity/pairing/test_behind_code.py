@@ -1,0 +1,220 @@
+"""What is proven of layers behind code that computes otherwise, and what must not be."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812
+
+import triport
+from triport.converters.naming.pair_names import PairNames, Row
+from triport.parity.pairing.parting import substituted
+
+from .cases import Case, moved, same
+from .running import feed_of, give, seeded, sides
+from .test_parting import rows_of, wrong_maps
+from .torch_nets import conv, net, p
+
+IMAGE = ("2x3x9x9",)
+
+
+def branches(counted, swap=False):
+    """Two branches, one of them behind a pool that code does; with `swap` they change their places too."""
+
+    def forward(self, x):
+        x = self.act(self.stem(x))
+        pooled = F.avg_pool2d(x, 3, 1, 1, count_include_pad=counted)
+        one, other = self.one(x), self.other(pooled)
+        return self.last(torch.tanh(torch.cat((other, one) if swap else (one, other), 1)))
+
+    parts = {"stem": conv(3, 6), "one": conv(6, 5, 1), "other": conv(6, 5, 1), "last": conv(10, 4, 1)}
+    return lambda: net(forward, **parts, act=nn.Tanh())
+
+
+def deep(counted, names=("first", "second", "third")):
+    """Layers of one size behind a pool each, with others between them."""
+
+    def forward(self, x):
+        x = self.acts[3](self.stem(x))
+        for place, name in enumerate(names):
+            pooled = F.avg_pool2d(x, 3, 1, 1, count_include_pad=counted)
+            x = self.acts[place](getattr(self, name)(pooled) + getattr(self, f"beside{place}")(x))
+        return self.last(x)
+
+    convs = {name: conv(6, 6, 1) for name in ("third", "first", "second")}
+    beside = {f"beside{place}": conv(6, 6, bias=False) for place in range(3)}
+    acts = nn.ModuleList(nn.Tanh() for _ in range(4))
+    return lambda: net(forward, stem=conv(3, 6, 1), **convs, **beside, last=conv(6, 4, 1), acts=acts)
+
+
+def norm_of_means(first):
+    """A head whose norm comes before the mean over the image, or behind it; a factor without a layer."""
+
+    def forward(self, x):
+        x = self.block(torch.tanh(self.stem(x)))
+        x = self.norm(x).mean((2, 3)) if first else self.norm(x.mean((2, 3), keepdim=True)).flatten(1)
+        return self.head(x)
+
+    def block(self, x):
+        return x + self.factor[:, None, None] * self.body(x)
+
+    parts = {"stem": conv(3, 8), "norm": nn.GroupNorm(1, 8), "head": nn.Linear(8, 5)}
+    return lambda: net(forward, **parts, block=net(block, body=conv(8, 8), factor=p(8)))
+
+
+def resized(mode):
+    def forward(self, x):
+        return self.head(torch.tanh(self.proj(F.interpolate(x, size=(12, 12), mode=mode))).mean((2, 3)))
+
+    return lambda: net(forward, proj=conv(3, 6, 4, stride=4, padding=0), head=nn.Linear(6, 4))
+
+
+RIGHT = [
+    Case("a pool in code, before a branch", branches(True), branches(False), IMAGE, same),
+    Case("a pool in code, before each of three equal layers", deep(True), deep(False), IMAGE, same),
+    Case("the norm before the mean and after it", norm_of_means(True), norm_of_means(False), IMAGE, same),
+    Case("an image resized otherwise", resized("bilinear"), resized("bicubic"), ("2x3x7x7",), same),
+]
+
+
+def run(case, names=None):
+    a, b = sides(case)
+    values = seeded(a)
+    names = names or rows_of(a, case.truth)
+    give(a, values)
+    give(b, names.forward(values))
+    return substituted(a, b, names, feed_of(a.network))
+
+
+@pytest.mark.parametrize("case", RIGHT, ids=str)
+def test_the_right_map_is_proven(case):
+    found = run(case)
+    assert found.is_proof
+    assert "outside of modules" in found.first.why
+
+
+@pytest.mark.parametrize("case", RIGHT, ids=str)
+def test_no_wrong_map_is(case):
+    for names, wrong in wrong_maps(case):
+        assert not run(case, names).is_proof, wrong
+
+
+@pytest.mark.parametrize("case", RIGHT, ids=str)
+def test_the_pair_has_the_right_map(case):
+    a, b = case.a(), case.b()
+    found = triport.pair(a, b, inputs=list(case.inputs))
+    assert found.complete
+    assert found.proven
+    assert not found.equal
+    values = seeded(sides(case)[0])
+    truth = case.truth(values)
+    moved_by_rows = found.names.forward(values)
+    assert all((moved_by_rows[name].reshape(-1) == truth[name].reshape(-1)).all() for name in truth)
+
+
+def halves(swap):
+    """Code that exchanges the halves of the channels, beside another pool."""
+
+    def forward(self, x):
+        x = torch.tanh(self.stem(x))
+        x = F.max_pool2d(x, 2) if swap else F.avg_pool2d(x, 2)
+        return self.last(torch.cat(x.chunk(2, 1)[::-1], 1) if swap else x)
+
+    return lambda: net(forward, stem=conv(3, 6), last=conv(6, 4, 1))
+
+
+def flattened(order, pool):
+    def forward(self, x):
+        return self.head(pool(torch.tanh(self.stem(x)), 3).permute(order).flatten(1))
+
+    return lambda: net(forward, stem=conv(3, 6), head=nn.Linear(54, 4))
+
+
+def concatenated(swap):
+    """Two layers that are given the same, in another order, behind which code rounds otherwise."""
+
+    def forward(self, x):
+        one, other = self.one(x), self.other(x)
+        x = torch.cat((other, one) if swap else (one, other), 1)
+        return self.last(F.gelu(x) if swap else F.gelu(x, approximate="tanh") * 1.1)
+
+    return lambda: net(forward, one=conv(3, 4), other=conv(3, 4), last=conv(8, 4, 1))
+
+
+def parallel(slope):
+    """Two layers of one size behind code that gives each something else."""
+
+    def forward(self, x):
+        x = torch.tanh(self.stem(x))
+        return self.last(
+            torch.tanh(self.one(F.leaky_relu(x, slope)) + self.other(torch.cos(x) * (1 + slope)))
+        )
+
+    return lambda: net(forward, stem=conv(3, 6), one=conv(6, 6), other=conv(6, 6), last=conv(6, 4, 1))
+
+
+def attention(scaled, order=(0, 1, 2)):
+    """Attention in code, of what one layer packs in an order that nothing but the code tells."""
+
+    def forward(self, x):
+        q, k, v = (self.qkv(x).chunk(3, -1)[place] for place in order)
+        weights = q @ k.transpose(1, 2) * (0.3 if scaled else 0.9)
+        return self.head(self.out(weights.softmax(-1) @ v) + x)
+
+    return lambda: net(forward, qkv=nn.Linear(6, 18), out=nn.Linear(6, 6), head=nn.Linear(6, 3))
+
+
+def factors(swap):
+    """Two factors of one size, in branches that code adds up and then squeezes."""
+
+    def forward(self, x):
+        one, other = torch.tanh(self.one(x)), torch.tanh(self.other(x))
+        first, second = (self.second, self.first) if swap else (self.first, self.second)
+        return self.last((one * first + other * second) * (1.3 if swap else 1))
+
+    return lambda: net(
+        forward, one=nn.Linear(5, 6), other=nn.Linear(5, 6), first=p(6), second=p(6), last=nn.Linear(6, 3)
+    )
+
+
+# by names, which the second network does not keep to
+WRONG = [
+    Case("halves of channels exchanged", halves(False), halves(True), ("2x3x8x8",), same),
+    Case(
+        "flattened in another order",
+        flattened((0, 1, 2, 3), F.avg_pool2d),
+        flattened((0, 2, 3, 1), F.max_pool2d),
+        ("2x3x9x9",),
+        same,
+    ),
+    Case("concatenated in another order", concatenated(False), concatenated(True), IMAGE, same),
+    Case(
+        "two layers of one size exchanged",
+        parallel(0.1),
+        parallel(0.3),
+        IMAGE,
+        moved(stem="stem", one="other", other="one", last="last"),
+    ),
+    Case("q, k and v in another order", attention(True), attention(False, (1, 0, 2)), ("2x7x6",), same),
+    Case("q, k and v in a third order", attention(True), attention(False, (2, 1, 0)), ("2x7x6",), same),
+    Case("factors exchanged", factors(False), factors(True), ("4x5",), same),
+    Case("branches that change their places", branches(True), branches(False, swap=True), IMAGE, same),
+    Case(
+        "equal layers in another order",
+        deep(True),
+        deep(False, ("second", "first", "third")),
+        IMAGE,
+        same,
+    ),
+]
+
+
+@pytest.mark.parametrize("case", WRONG, ids=str)
+def test_a_wrong_map_that_fits_is_not_proven(case):
+    assert not run(case).is_proof
+
+
+def test_a_layer_that_is_the_only_one_of_its_size_may_be_behind_any_code():
+    case = RIGHT[3]
+    a, _ = sides(case)
+    rows = rows_of(a, same).rows
+    assert run(case, PairNames(tuple(Row(row.a, row.b) for row in rows))).is_proof
