@@ -40,6 +40,7 @@ class Shared:
     nouns: dict[str, str] = field(default_factory=dict)  # of each temporary name, what it holds
     read: set[str] = field(default_factory=set)  # the paths of members that forward passes reach
     shapes: dict[str, Any] = field(default_factory=dict)  # of arguments, by their temporary names
+    alone: frozenset[str] = frozenset()  # initializers that one node reads, and no module's name says whose
 
     @property
     def framework(self) -> Framework:
@@ -115,7 +116,8 @@ class Body:
         path = self.shared.state.add_tensor(rep.origin or label or "constant", held, rep, self.prefix)
         is_a_modules = rep.trained and "." in (rep.origin or "")
         small = held.size <= (_COPIED if rep.trained else _COPIED_BUFFER) and not is_a_modules
-        if not self._is_inside(path) and (small or is_uniform(held)):  # each class has its own
+        is_movable = small or rep.origin in self.shared.alone or is_uniform(held)
+        if not self._is_inside(path) and is_movable:  # each class has its own
             trained = rep.trained and held.size > 1
             path = self.shared.state.add_copy(rep.origin, label or "constant", held, self.prefix, trained)
         tree, stored = self.member(path), self.shared.state.array_at(path)

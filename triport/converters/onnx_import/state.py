@@ -89,6 +89,7 @@ _TAKEN = frozenset(
 
 # what torch.onnx calls a tensor that is no parameter as it stands: by the node that reads it, and a number
 _NUMBERED = re.compile(r"onnx::([A-Z][A-Za-z]*)_\d+(_quantized)?")
+_NUMBER = re.compile(r"(?<=[a-z])_\d+\Z")  # what torch.export puts after a second tensor of a name
 _RECURRENT = frozenset(("LSTM", "GRU", "RNN"))
 _WEIGHED = _RECURRENT | {"Conv", "ConvTranspose", "MatMul", "Gemm"}
 _NOUNS = {"Mul": "scale", "Add": "bias", "Sub": "mean", "Div": "divisor"}
@@ -150,7 +151,7 @@ class State:
         """Hold a tensor in a block that has the value of another block's, and return its path."""
         key = f"{prefix}:{origin or label}"
         if key not in self._paths:
-            noun = "constant" if origin is None else noun_of_tensor(origin, array)
+            noun = "constant" if origin is None else noun_of_tensor(_NUMBER.sub("", origin), array)
             path = self._paths[key] = self._free(_inside(prefix, noun))
             self._put(path, Held(array, trained))
             if origin is not None:
@@ -345,7 +346,7 @@ def noun_of_tensor(label: str, array: np.ndarray) -> str:
     """Return what a tensor is called: by its name, or by what reads it where an exporter only numbered it."""
     numbered = _NUMBERED.fullmatch(label)
     if numbered is None:
-        return plain(label, "constant")
+        return "constant" if label == "val" else plain(label, "constant")
     noun = _NOUNS.get(numbered[1], "constant")
     if numbered[1] in _WEIGHED:
         noun = "weight" if array.ndim > 1 + (numbered[1] in _RECURRENT) else "bias"

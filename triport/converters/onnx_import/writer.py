@@ -223,7 +223,9 @@ def _in_blocks(model: Any, target: Target, root: Block) -> tuple[Shared, Written
 
 def _translated(model: Any, target: Target, root: Block) -> tuple[Shared, Written, int]:
     """Return what all bodies share, the root's, and how many nodes were translated."""
-    shared = Shared(target, State())
+    named = model.graph.initializers.items()
+    alone = frozenset(key for key, value in named if "." not in key and len(value.uses()) == 1)
+    shared = Shared(target, State(), alone=alone)
     translation = Translation(shared, dict(model.opset_imports))
     written = translation.graph(model.graph, root)
     shared.state.drop_unread(shared.read)
