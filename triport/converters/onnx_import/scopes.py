@@ -20,6 +20,7 @@ _LAYERS = frozenset(
         "Gemm",
         "MatMul",
         "LayerNormalization",
+        "LayerNorm2d",
         "GroupNormalization",
         "InstanceNormalization",
         "PRelu",

@@ -266,7 +266,8 @@ class Translation:
 
     def _unpacked(self, call: Call, result: ast.expr, noun: str) -> list[ast.expr]:
         """Return names for the members of a tuple that an expression makes."""
-        names = [self.shared.fresh(noun) for _ in call.node.outputs]
+        nouns = call.node.meta.get("nouns", [noun] * len(call.node.outputs))
+        names = [self.shared.fresh(each) for each in nouns]
         call.body.statements.append(
             ast.Assign([ast.Tuple([ast.Name(n, ast.Store()) for n in names], ast.Store())], result)
         )
@@ -325,6 +326,7 @@ _NOUNS = {
     "ReduceMean": "mean",
     "Range": "positions",
     "Split": "part",
+    "Unbind": "part",
     "LSTM": "out",
     "GRU": "out",
     "RNN": "out",

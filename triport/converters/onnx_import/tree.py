@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .fusing import fuse
+from .moves import put_together
 from .scopes import Homes
 from .slices import split_slices
 
@@ -125,6 +126,7 @@ def blocks_of(graph: Any) -> Block:
     """Return a graph as blocks within blocks, as its names and scopes have them."""
     fuse(graph)
     split_slices(graph)
+    put_together(graph)
     whole = flat(graph)
     constant, running = _parted(whole.items)
     homes = Homes(running)
