@@ -40,7 +40,8 @@ class Shared:
     nouns: dict[str, str] = field(default_factory=dict)  # of each temporary name, what it holds
     read: set[str] = field(default_factory=set)  # the paths of members that forward passes reach
     shapes: dict[str, Any] = field(default_factory=dict)  # of arguments, by their temporary names
-    alone: frozenset[str] = frozenset()  # initializers that one node reads, and no module's name says whose
+    # initializers that one node reads, and no module's name says whose: what they are, as far as that tells
+    alone: dict[str, str | None] = field(default_factory=dict)
 
     @property
     def framework(self) -> Framework:
@@ -119,7 +120,10 @@ class Body:
         is_movable = small or rep.origin in self.shared.alone or is_uniform(held)
         if not self._is_inside(path) and is_movable:  # each class has its own
             trained = rep.trained and held.size > 1
-            path = self.shared.state.add_copy(rep.origin, label or "constant", held, self.prefix, trained)
+            noun = self.shared.alone.get(rep.origin or "")
+            path = self.shared.state.add_copy(
+                rep.origin, label or "constant", held, self.prefix, trained, noun
+            )
         tree, stored = self.member(path), self.shared.state.array_at(path)
         is_straight = stored is array or is_same(stored, array)
         return tree if is_straight else code("x.T", x=tree)

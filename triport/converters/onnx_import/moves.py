@@ -28,12 +28,64 @@ def put_together(graph: Any) -> None:
     for value in [*graph.inputs, *(v for node in list(graph) for v in node.outputs)]:
         _unbind_places(graph, value)
     _one_more_each(graph)
+    for node in list(graph):
+        if node.graph is graph and node.domain in ("", "ai.onnx"):
+            _after_another(graph, node)
+
+
+def _after_another(graph: Any, node: Any) -> None:
+    """A reshape after another, two orders of axes, an axis that is put in and taken out: one, or none."""
+    first = node.inputs[0].producer() if node.inputs and node.inputs[0] is not None else None
+    if first is None or first.graph is not graph or not first.inputs or first.domain not in ("", "ai.onnx"):
+        return
+    if len(node.inputs[0].uses()) != 1 or node.inputs[0].is_graph_output():
+        return
+    pair = (first.op_type, node.op_type)
+    if pair[1] == "Reshape" and pair[0] in ("Reshape", "Flatten", "Unsqueeze", "Squeeze"):
+        sizes = _numbers(node.inputs[1])
+        if sizes is not None and 0 not in sizes and "allowzero" not in node.attributes:
+            node.replace_input_with(0, first.inputs[0])
+            _remove(graph, [first])
+    elif pair == ("Transpose", "Transpose"):
+        before, after = _perm(first), _perm(node)
+        if before is None or after is None or len(before) != len(after):
+            return
+        order = [before[i] for i in after]
+        if order == sorted(order):
+            _pass(graph, node, first)
+        else:
+            import onnx_ir as ir
+
+            node.attributes["perm"] = ir.AttrInt64s("perm", order)
+            node.replace_input_with(0, first.inputs[0])
+            _remove(graph, [first])
+    elif pair == ("Unsqueeze", "Squeeze"):
+        rank = len(first.outputs[0].shape) if first.outputs[0].shape is not None else 0
+        axes = [_axes_of(each) for each in (first, node)]
+        if (
+            rank
+            and None not in axes
+            and len({tuple(sorted(a % rank for a in each or ())) for each in axes}) == 1
+        ):
+            _pass(graph, node, first)
+
+
+def _pass(graph: Any, node: Any, first: Any) -> None:
+    """Let what two nodes in turn make be what the first is given."""
+    if not node.outputs[0].is_graph_output():
+        node.outputs[0].replace_all_uses_with(first.inputs[0])
+        _remove(graph, [node, first])
 
 
 def _roll(graph: Any, concat: Any) -> None:
     """[x[k:], x[:k]] is x rolled by -k."""
     parts = [_alone(value, "Slice") for value in concat.inputs]
-    if len(parts) != 2 or parts[0] is None or parts[1] is None or parts[0].inputs[0] is not parts[1].inputs[0]:
+    if (
+        len(parts) != 2
+        or parts[0] is None
+        or parts[1] is None
+        or parts[0].inputs[0] is not parts[1].inputs[0]
+    ):
         return
     x = parts[0].inputs[0]
     bounds = [_bounds(part) for part in parts]
@@ -49,8 +101,9 @@ def _roll(graph: Any, concat: Any) -> None:
         return
     first = first - size if first > size // 2 else first
     shifts, axes, taken = [-first], [stated % rank], parts
-    before = _alone(x, "Roll", DOMAIN)
-    if before is not None:
+    before = x.producer()
+    is_rolled = before is not None and (before.op_type, before.domain) == ("Roll", DOMAIN)
+    if is_rolled and not x.is_graph_output() and {use.node for use in x.uses()} == set(parts):
         shifts = [*before.attributes["shifts"].value, *shifts]
         axes, x, taken = [*before.attributes["axes"].value, *axes], before.inputs[0], [*parts, before]
     _put(graph, concat, "Roll", [x], taken, shifts=shifts, axes=axes)
@@ -108,9 +161,7 @@ def _unbind_places(graph: Any, value: Any) -> None:
         _put_unbind(graph, first, value, axis % rank, [numbers[i] for i in range(len(places))], [])
 
 
-def _put_unbind(
-    graph: Any, first: Any, x: Any, axis: int, readers: list[Any], taken: list[Any]
-) -> None:
+def _put_unbind(graph: Any, first: Any, x: Any, axis: int, readers: list[Any], taken: list[Any]) -> None:
     """Put `unbind` before a node, its parts in the place of what reads them."""
     import onnx_ir as ir
 
@@ -222,7 +273,13 @@ def _alone(value: Any, op_type: str, domain: str = "") -> Any:
 
 
 def _put(
-    graph: Any, last: Any, op_type: str, inputs: list[Any], taken: list[Any], source: Any = None, **stated: Any
+    graph: Any,
+    last: Any,
+    op_type: str,
+    inputs: list[Any],
+    taken: list[Any],
+    source: Any = None,
+    **stated: Any,
 ) -> None:
     """Put one node in the place of several; the last one's output is its own."""
     import onnx_ir as ir

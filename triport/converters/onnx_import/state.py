@@ -119,7 +119,9 @@ class State:
         self.members: dict[str, Layer | Held] = {}
         self._owners: set[str] = set()  # the paths within which members lie
         self._paths: dict[str, str] = {}  # of each initializer, where it is held
-        self._copies: dict[str, str] = {}  # of each initializer that blocks have copies of, the first of these
+        self._copies: dict[
+            str, str
+        ] = {}  # of each initializer that blocks have copies of, the first of these
         self.renamed: dict[str, str] = {}  # initializers whose own names could not be kept
         self.origins: dict[str, str] = {}  # of each path, the initializer that it holds
 
@@ -146,12 +148,19 @@ class State:
         return path
 
     def add_copy(
-        self, origin: str | None, label: str, array: np.ndarray, prefix: str, trained: bool = False
+        self,
+        origin: str | None,
+        label: str,
+        array: np.ndarray,
+        prefix: str,
+        trained: bool = False,
+        noun: str | None = None,
     ) -> str:
         """Hold a tensor in a block that has the value of another block's, and return its path."""
         key = f"{prefix}:{origin or label}"
         if key not in self._paths:
-            noun = "constant" if origin is None else noun_of_tensor(_NUMBER.sub("", origin), array)
+            if noun is None:
+                noun = "constant" if origin is None else noun_of_tensor(_NUMBER.sub("", origin), array)
             path = self._paths[key] = self._free(_inside(prefix, noun))
             self._put(path, Held(array, trained))
             if origin is not None:

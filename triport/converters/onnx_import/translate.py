@@ -261,7 +261,9 @@ class Translation:
             if isinstance(made, Known | Sizes):
                 self.reps[value] = made
                 continue
-            tree = call.body.let(noun, made)
+            # what is passed on keeps its variable; in a loop that may be assigned again
+            is_same = isinstance(made, ast.Name) and made.id in self.shared.nouns and _is_outermost(call.node)
+            tree = made if is_same else call.body.let(noun, made)
             self.reps[value] = Variable(tree.id if isinstance(tree, ast.Name) else "")
 
     def _unpacked(self, call: Call, result: ast.expr, noun: str) -> list[ast.expr]:
@@ -272,6 +274,10 @@ class Translation:
             ast.Assign([ast.Tuple([ast.Name(n, ast.Store()) for n in names], ast.Store())], result)
         )
         return [ast.Name(n, ast.Load()) for n in names]
+
+
+def _is_outermost(node: Any) -> bool:
+    return getattr(node.graph, "parent_node", None) is None
 
 
 def _is_fixed(rep: Rep | None) -> bool:

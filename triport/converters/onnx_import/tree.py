@@ -13,6 +13,8 @@ from typing import Any
 
 from .fusing import fuse
 from .moves import put_together
+from .quantizing import fuse_quantized
+from .recurrences import tidy_recurrences
 from .scopes import Homes
 from .slices import split_slices
 
@@ -125,8 +127,10 @@ def flat(graph: Any) -> Block:
 def blocks_of(graph: Any) -> Block:
     """Return a graph as blocks within blocks, as its names and scopes have them."""
     fuse(graph)
+    fuse_quantized(graph)
     split_slices(graph)
     put_together(graph)
+    tidy_recurrences(graph)
     whole = flat(graph)
     constant, running = _parted(whole.items)
     homes = Homes(running)

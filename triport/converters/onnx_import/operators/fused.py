@@ -75,9 +75,7 @@ def roll(call: Call) -> ast.expr:
 def roll_mindspore(call: Call) -> ast.expr:
     """Elements moved along axes, those at the end to the beginning, which MindSpore's CPU has not."""
     shifts, axes = call.attribute("shifts"), call.attribute("axes")
-    return code(
-        "f(x, s, a)", f=call.function("roll"), x=call.tensor(0), s=tuple(shifts), a=tuple(axes)
-    )
+    return code("f(x, s, a)", f=call.function("roll"), x=call.tensor(0), s=tuple(shifts), a=tuple(axes))
 
 
 @both("LayerNorm2d", domain=DOMAIN)
