@@ -14,7 +14,7 @@ from .pieces import piece
 from .reading import ImportRefusedError
 from .state import State, is_same, is_uniform
 from .targets import Target
-from .values import Known, Rep, Sizes, Variable, number
+from .values import Known, Rep, Sizes, Variable, fields_of, number
 
 _COPIED = 1 << 12  # elements of a parameter that each class may have for itself
 _COPIED_BUFFER = 1 << 18  # the same of a constant
@@ -81,6 +81,13 @@ class Body:
                 )
             found = self.reps[value] = known_of(value)
         return found
+
+    def shape_of(self, tree: ast.expr) -> list[int | str | None] | None:
+        """Return the shape of a variable, as far as the graph says it."""
+        if not isinstance(tree, ast.Name):
+            return None
+        held = (v for v, rep in self.reps.items() if isinstance(rep, Variable) and rep.name == tree.id)
+        return next((fields_of(value)[1] for value in held), None)
 
     def let(self, noun: str, tree: ast.expr) -> ast.expr:
         """Give an expression a variable, and return that."""

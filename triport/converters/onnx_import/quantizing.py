@@ -1,4 +1,4 @@
-"""Quantised nodes as layers: a rounding to eight bits and back, a convolution or product of weights in eight bits.
+"""Quantised nodes as layers: a rounding to eight bits and back, convolutions and products of such weights.
 
 onnxruntime.quantization writes each as several nodes. What a rule takes out has no other reader.
 """

@@ -1,4 +1,4 @@
-"""Recurrent layers as a framework's own have them: zeros are no initial states, directions lie side by side."""
+"""Recurrent layers as frameworks have them: zeros are no initial states, directions lie side by side."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import numpy as np
 from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import OMIT, code
 from triport.converters.onnx_import.resizing import resize_matrix
-from triport.converters.onnx_import.values import Known
+from triport.converters.onnx_import.values import Known, Variable
 
 from . import mindspore, pytorch
 from .elementwise import _f32
@@ -71,8 +71,21 @@ def _checked_sizes(call: Call, sizes: list[Any], axes: list[int]) -> list[Any]:
 
 
 def _is_own(call: Call, size: ast.expr, axis: int) -> bool:
-    """Return whether a size is that of the input's own batch."""
-    return isinstance(size, ast.Subscript) and call.size(0, axis) is None and axis == 0
+    """Return whether a size is that of the input along that axis: of itself, or of a tensor of its names."""
+    if not (isinstance(size, ast.Subscript) and isinstance(size.slice, ast.Constant)):
+        return False
+    shape, owner = call.shape(0), size.value
+    if shape is None or not isinstance(owner, ast.Attribute) or owner.attr != "shape":
+        return False
+    x = call.rep(0)
+    if isinstance(x, Variable) and isinstance(owner.value, ast.Name) and owner.value.id == x.name:
+        return bool(size.slice.value == axis)
+    named = shape[axis]
+    other = call.body.shape_of(owner.value)
+    place = size.slice.value
+    if not isinstance(named, str) or other is None or not isinstance(place, int) or place >= len(other):
+        return False
+    return not named.startswith("unk__") and other[place] == named
 
 
 def _resized(

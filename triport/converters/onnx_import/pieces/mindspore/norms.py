@@ -7,6 +7,7 @@ class LayerNorm2d(nn.LayerNorm):
     """LayerNorm over the channels of images (N, C, H, W)."""
 
     def construct(self, x: Tensor) -> Tensor:
+        """Return images with their channels normalised."""
         return ops.transpose(super().construct(ops.transpose(x, (0, 2, 3, 1))), (0, 3, 1, 2))
 
 

@@ -24,6 +24,7 @@ class Quantize(nn.Cell):
         self.zero_point = constant((), dtype)
 
     def construct(self, x: Tensor) -> Tensor:
+        """Return x in steps of the scale."""
         steps = in_steps(x, self.scale, self.zero_point)
         return steps.to(mindspore.int32).to(self.zero_point.dtype)
 
@@ -32,6 +33,7 @@ class Dequantize(Quantize):
     """Of eight bits, by a scale and a zero point."""
 
     def construct(self, x: Tensor) -> Tensor:
+        """Return what the steps are."""
         return (x.to(mindspore.float32) - self.zero_point.to(mindspore.float32)) * self.scale
 
 
@@ -39,6 +41,7 @@ class FakeQuantize(Quantize):
     """To eight bits and back."""
 
     def construct(self, x: Tensor) -> Tensor:
+        """Return x rounded to steps."""
         steps = in_steps(x, self.scale, self.zero_point)
         return (steps - self.zero_point.to(mindspore.float32)) * self.scale
 
@@ -71,6 +74,7 @@ class QuantizedConv2d(nn.Cell):
             self.bias_scale = constant((scales,))
 
     def construct(self, x: Tensor) -> Tensor:
+        """Return the convolution, with weights made wide."""
         weight = self.weight.to(mindspore.float32) * self.weight_scale.reshape(-1, 1, 1, 1)
         bias = self.bias.to(mindspore.float32) * self.bias_scale if self.has_bias else None
         return ops.conv2d(x, weight, bias, self.stride, "pad", self.padding, self.dilation, self.groups)
@@ -97,6 +101,7 @@ class QuantizedLinear(nn.Cell):
             self.bias_scale = constant((scales,))
 
     def construct(self, x: Tensor) -> Tensor:
+        """Return the product, with weights made wide."""
         weight = self.weight.to(mindspore.float32) * self.weight_scale.reshape(-1, 1)
         y = ops.matmul(x, weight.T)
         return y + self.bias.to(mindspore.float32) * self.bias_scale if self.has_bias else y

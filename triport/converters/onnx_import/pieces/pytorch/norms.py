@@ -1,6 +1,5 @@
 """Norms of channels that are not last."""
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -9,6 +8,7 @@ class LayerNorm2d(nn.LayerNorm):
     """LayerNorm over the channels of images (N, C, H, W)."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return images with their channels normalised."""
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 

@@ -20,6 +20,7 @@ class Quantize(nn.Module):
         self.register_buffer("zero_point", torch.empty((), dtype=dtype))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return x in steps of the scale."""
         return in_steps(x, self.scale, self.zero_point).to(self.zero_point.dtype)
 
 
@@ -27,6 +28,7 @@ class Dequantize(Quantize):
     """Of eight bits, by a scale and a zero point."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return what the steps are."""
         return (x.to(torch.float32) - self.zero_point) * self.scale
 
 
@@ -34,6 +36,7 @@ class FakeQuantize(Quantize):
     """To eight bits and back."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return x rounded to steps."""
         return (in_steps(x, self.scale, self.zero_point) - self.zero_point) * self.scale
 
 
@@ -66,6 +69,7 @@ class QuantizedConv2d(nn.Module):
             self.bias = None
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the convolution, with weights made wide."""
         weight = self.weight * self.weight_scale.reshape(-1, 1, 1, 1)
         bias = None if self.bias is None else self.bias * self.bias_scale
         return F.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, self.groups)
@@ -93,6 +97,7 @@ class QuantizedLinear(nn.Module):
             self.bias = None
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the product, with weights made wide."""
         weight = self.weight * self.weight_scale.reshape(-1, 1)
         return F.linear(x, weight, None if self.bias is None else self.bias * self.bias_scale)
 
@@ -127,6 +132,7 @@ class QLinearConv2d(nn.Module):
             self.register_buffer(f"{name}_zero_point", torch.empty(size, dtype=dtype))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the convolution in steps of its own scale."""
         image = x.to(torch.float64) - self.input_zero_point
         weight = self.weight.to(torch.float64) - self.weight_zero_point.reshape(-1, 1, 1, 1)
         exact = F.conv2d(image, weight, None, self.stride, self.padding, self.dilation, self.groups)
