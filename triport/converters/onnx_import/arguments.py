@@ -352,8 +352,10 @@ def _equal_layers(tree: ast.Call) -> tuple[ast.expr, int] | None:
         inner = inner[0].elts
     elif len(inner) == 1 and isinstance(inner[0], ast.Starred | ast.ListComp):
         listed = inner[0].value if isinstance(inner[0], ast.Starred) else inner[0]
-        count = listed.generators[0].iter.args[0].value if isinstance(listed, ast.ListComp) else None
-        return (listed.elt, count) if isinstance(count, int) else None
+        if not isinstance(listed, ast.ListComp):
+            return None
+        count = getattr(listed.generators[0].iter, "args", [None])[0]
+        return (listed.elt, count.value) if isinstance(count, ast.Constant) else None
     is_equal = len({text_of(each) for each in inner}) == 1
     return (inner[0], len(inner)) if is_equal and isinstance(inner[0], ast.Call) else None
 

@@ -60,8 +60,8 @@ class _Classes:
             made.name = self._name(made)
             given = [each.name for each in made.arguments if each.default is None]
             self.parameters[made.name] = tuple(given)
-            for i, block in enumerate(held):
-                self.made[id(block.written)] = call_of(made, i)
+            for i, each_held in enumerate(held):
+                self.made[id(each_held.written)] = call_of(made, i)
             self._finish(made)
 
     def _name(self, made: Class) -> str:

@@ -22,7 +22,7 @@ def put_together(graph: Any) -> None:
     """Replace what the rules know, in place."""
     for node in list(graph):
         if node.graph is graph and node.domain in ("", "ai.onnx"):
-            rule = {"Concat": _roll, "Split": _unbind_split, "Transpose": _norm_of_channels}.get(node.op_type)
+            rule = {"Split": _unbind_split, "Transpose": _norm_of_channels}.get(node.op_type)
             if rule is not None:
                 rule(graph, node)
     for value in [*graph.inputs, *(v for node in list(graph) for v in node.outputs)]:
@@ -31,6 +31,13 @@ def put_together(graph: Any) -> None:
     for node in list(graph):
         if node.graph is graph and node.domain in ("", "ai.onnx"):
             _after_another(graph, node)
+
+
+def put_rolls(graph: Any) -> None:
+    """Replace slices that change places, in place."""
+    for node in list(graph):
+        if node.graph is graph and node.op_type == "Concat" and node.domain in ("", "ai.onnx"):
+            _roll(graph, node)
 
 
 def _after_another(graph: Any, node: Any) -> None:
@@ -88,10 +95,10 @@ def _roll(graph: Any, concat: Any) -> None:
     ):
         return
     x = parts[0].inputs[0]
-    bounds = [_bounds(part) for part in parts]
-    if x.shape is None or bounds[0] is None or bounds[1] is None:
+    kept, moved = (_bounds(part) for part in parts)
+    if x.shape is None or kept is None or moved is None:
         return
-    (first, end, axis), (start, last, other) = bounds
+    (first, end, axis), (start, last, other) = kept, moved
     rank = len(x.shape)
     stated = int(concat.attributes["axis"].value)
     if {axis % rank, other % rank} != {stated % rank} or start != 0 or first != last or not first:

@@ -25,12 +25,12 @@ def numbered_in_turn(made: Class, target: Target) -> ast.expr | None:
     names = _in_turn(made)
     if names is None or len(names) < _FEWEST or set(names) != set(made.constructor):
         return None
-    found = [_NUMBERED.fullmatch(name) for name in names]
-    stems = {match[1] for match in found if match is not None}
-    if None in found or len(stems) != 1:
+    found = [match for name in names if (match := _NUMBERED.fullmatch(name)) is not None]
+    stems = {match[1] for match in found}
+    if len(found) != len(names) or len(stems) != 1:
         return None
-    first = int(found[0][2])  # type: ignore[index]
-    if [match[2] for match in found if match is not None] != [str(first + i) for i in range(len(names))]:
+    first = int(found[0][2])
+    if [match[2] for match in found] != [str(first + i) for i in range(len(names))]:
         return None
     layers = [_layer(made.constructor[name]) for name in names]
     layer = _growing([each for each in layers if each is not None]) if None not in layers else None
@@ -38,7 +38,7 @@ def numbered_in_turn(made: Class, target: Target) -> ast.expr | None:
         return None
     number: ast.expr = ast.Name("i", ast.Load())
     number = code("i + n", i=number, n=first) if first else number
-    name = ast.JoinedStr([literal(stems.pop()), ast.FormattedValue(number, -1)])  # type: ignore[list-item]
+    name = ast.JoinedStr([literal(stems.pop()), ast.FormattedValue(number, -1)])
     kind = "nn.Sequential" if target == "pytorch" else "nn.SequentialCell"
     template = f"{kind}(OrderedDict([(name, layer) for i in range(n)]))"
     return code(template, name=name, layer=layer, n=len(names))
@@ -78,8 +78,8 @@ def _growing(layers: list[ast.expr]) -> ast.expr | None:
         return None
     made: Any = ast.Expr(copy.deepcopy(layers[0]))
     for place, (parent, name, position, constant) in enumerate(numbers_in([made])):
-        values = [row[place][3].value for row in rows]
-        step: Any = values[1] - values[0]
+        values: list[Any] = [row[place][3].value for row in rows]
+        step = values[1] - values[0]
         if any(value != values[0] + step * i for i, value in enumerate(values)):
             return None
         if not step:
@@ -91,7 +91,7 @@ def _growing(layers: list[ast.expr]) -> ast.expr | None:
             setattr(parent, name, grown)
         else:
             getattr(parent, name)[position] = grown
-    return made.value  # type: ignore[no-any-return]
+    return made.value if isinstance(made.value, ast.expr) else None
 
 
 def _blank(tree: ast.expr) -> str:

@@ -66,12 +66,18 @@ def _of_bytes(graph: Any, node: Any) -> None:
     """A convolution or product whose weights, and bias, are dequantised constants."""
     weight = _dequantized(node.inputs[1])
     x = node.inputs[0]
-    if weight is None or x.dtype is None or x.dtype.name != "FLOAT" or x.const_value is not None:
+    if (
+        weight is None
+        or weight.inputs[0].dtype.name != "INT8"
+        or x.dtype is None
+        or x.dtype.name != "FLOAT"
+        or x.const_value is not None
+    ):
         return
     rank, is_conv = len(weight.inputs[0].const_value.shape), node.op_type == "Conv"
     attributes = {key: value.value for key, value in node.attributes.items()}
     is_plain = {
-        "Conv": rank == 4 and attributes.get("auto_pad", "NOTSET") in ("NOTSET", b"NOTSET"),
+        "Conv": rank == 4 and _is_plain(attributes),
         "Gemm": rank == 2
         and attributes.pop("transB", 0) == 1
         and all(v in (0, 1.0) for v in attributes.values()),
@@ -81,6 +87,8 @@ def _of_bytes(graph: Any, node: Any) -> None:
         return
     bias = node.inputs[2] if len(node.inputs) > 2 else None
     held = _dequantized(bias) if bias is not None else None
+    if held is not None and held.inputs[0].dtype.name != "INT32":
+        return
     if bias is not None and (held is None or _scales(held, 0) is None or attributes.get("beta", 1.0) != 1.0):
         return
     scales = _scales(weight, 1 if node.op_type == "MatMul" else 0)
@@ -91,6 +99,15 @@ def _of_bytes(graph: Any, node: Any) -> None:
     taken = [weight, *([held] if held is not None else [])]
     op_type = "QuantizedConv2d" if is_conv else "QuantizedLinear"
     _put(graph, node, op_type, inputs, taken, kept, node)
+
+
+def _is_plain(attributes: dict[str, Any]) -> bool:
+    """Return whether a convolution pads alike on both sides, and leaves nothing out between."""
+    pads = list(attributes.get("pads", [0] * 4))
+    is_stated = attributes.get("auto_pad", "NOTSET") == "NOTSET"
+    return (
+        is_stated and set(attributes.get("dilations", [1])) == {1} and pads[:2] == pads[2:] and min(pads) >= 0
+    )
 
 
 def _dequantized(value: Any) -> Any:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .fusing import fuse
-from .moves import put_together
+from .moves import put_rolls, put_together
 from .quantizing import fuse_quantized
 from .recurrences import tidy_recurrences
 from .scopes import Homes
@@ -128,6 +128,7 @@ def blocks_of(graph: Any) -> Block:
     """Return a graph as blocks within blocks, as its names and scopes have them."""
     fuse(graph)
     fuse_quantized(graph)
+    put_rolls(graph)
     split_slices(graph)
     put_together(graph)
     tidy_recurrences(graph)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from typing import Any
 
 import numpy as np
 
@@ -55,13 +54,12 @@ def quantized_conv(call: Call) -> ast.expr:
         call.refuse("padding that is not symmetric, of quantised weights")
     weight, scale = call.rep(1), call.rep(2)
     constructor = code(
-        "f(i, o, k, stride=s, padding=p, dilation=dl, groups=g, bias=b, per_channel=c, dtype=d)",
+        "f(i, o, k, stride=s, padding=p, groups=g, bias=b, per_channel=c)",
         f=call.function("QuantizedConv2d"),
         i=weight.array.shape[1] * groups,
         o=weight.array.shape[0],
         b=OMIT if call.has(3) else False,
         c=True if scale.array.size > 1 else OMIT,
-        d=_dtype(call, weight),
         **window.given(g=OMIT if groups == 1 else groups),
     )
     return _layer(call, "conv", constructor, weight)
@@ -74,20 +72,14 @@ def quantized_linear(call: Call) -> ast.expr:
     if call.node.meta.get("transposed"):
         weight = Known(np.ascontiguousarray(weight.array.T), weight.origin)
     constructor = code(
-        "f(i, o, bias=b, per_channel=c, dtype=d)",
+        "f(i, o, bias=b, per_channel=c)",
         f=call.function("QuantizedLinear"),
         i=weight.array.shape[1],
         o=weight.array.shape[0],
         b=OMIT if call.has(3) else False,
         c=True if scale.array.size > 1 else OMIT,
-        d=_dtype(call, weight),
     )
     return _layer(call, "linear", constructor, weight)
-
-
-def _dtype(call: Call, weight: Known) -> Any:
-    dtype = str(weight.array.dtype)
-    return OMIT if dtype == "int8" else call.dtype_name(dtype)
 
 
 def _layer(call: Call, noun: str, constructor: ast.expr, weight: Known) -> ast.expr:
@@ -116,7 +108,11 @@ def qlinear_conv_layer(call: Call) -> ast.expr | None:
     is_fixed = all(isinstance(rep, Known) for rep in held.values())
     if call.target != "pytorch" or call.rank(0) != 4 or not window.symmetric or not is_fixed:
         return None
-    if window.is_same_at_run_time or any(held[i].array.size != 1 for i in (1, 2, 6, 7)):
+    if (
+        window.is_same_at_run_time
+        or set(window.dilations) != {1}
+        or any(held[i].array.size != 1 for i in (1, 2, 6, 7))
+    ):
         return None
     if any(str(held[i].array.dtype) not in _BYTES for i in (2, 3, 5, 7)) or held[4].array.dtype != np.float32:
         return None
@@ -126,16 +122,16 @@ def qlinear_conv_layer(call: Call) -> ast.expr | None:
     dtypes = tuple(call.dtype_name(str(held[i].array.dtype)) for i in (2, 5, 7))
     usual = all(str(held[i].array.dtype) == "int8" for i in (2, 5, 7))
     constructor = code(
-        "f(i, o, k, stride=s, padding=p, dilation=dl, groups=g, bias=b, per_channel=c, dtypes=d)",
+        "f(i, o, k, stride=s, padding=p, groups=g, per_channel=c, dtypes=d)",
         f=call.function("QLinearConv2d"),
         i=weight.array.shape[1] * groups,
         o=weight.array.shape[0],
-        b=OMIT if call.has(8) else False,
         c=True if scales > 1 else OMIT,
         d=OMIT if usual else dtypes,
         **window.given(g=OMIT if groups == 1 else groups),
     )
-    weights = {"weight": weight} | ({"bias": Known(held[8].array, held[8].origin)} if call.has(8) else {})
+    bias = held.get(8, Known(np.zeros(weight.array.shape[0], np.int32)))
+    weights = {"weight": weight, "bias": Known(bias.array, bias.origin)}
     for name, i in (("input", 1), ("weight", 4), ("output", 6)):
         zero = held[i + 1].array.reshape(-1)
         size = scales if name == "weight" else 1

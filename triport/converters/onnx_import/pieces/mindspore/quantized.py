@@ -56,17 +56,15 @@ class QuantizedConv2d(nn.Cell):
         kernel_size: int | tuple[int, int],
         stride: int | tuple[int, int] = 1,
         padding: int | tuple[int, int] = 0,
-        dilation: int | tuple[int, int] = 1,
         groups: int = 1,
         bias: bool = True,
         per_channel: bool = False,
-        dtype: mindspore.Type = mindspore.int8,
     ) -> None:
         super().__init__()
-        self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
+        self.stride, self.padding, self.groups = stride, padding, groups
         kernel = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
         scales = out_channels if per_channel else 1
-        self.weight = constant((out_channels, in_channels // groups, *kernel), dtype)
+        self.weight = constant((out_channels, in_channels // groups, *kernel), mindspore.int8)
         self.weight_scale = constant((scales,))
         self.has_bias = bias
         if bias:
@@ -77,7 +75,7 @@ class QuantizedConv2d(nn.Cell):
         """Return the convolution, with weights made wide."""
         weight = self.weight.to(mindspore.float32) * self.weight_scale.reshape(-1, 1, 1, 1)
         bias = self.bias.to(mindspore.float32) * self.bias_scale if self.has_bias else None
-        return ops.conv2d(x, weight, bias, self.stride, "pad", self.padding, self.dilation, self.groups)
+        return ops.conv2d(x, weight, bias, self.stride, "pad", self.padding, 1, self.groups)
 
 
 class QuantizedLinear(nn.Cell):
@@ -89,11 +87,10 @@ class QuantizedLinear(nn.Cell):
         out_features: int,
         bias: bool = True,
         per_channel: bool = False,
-        dtype: mindspore.Type = mindspore.int8,
     ) -> None:
         super().__init__()
         scales = out_features if per_channel else 1
-        self.weight = constant((out_features, in_features), dtype)
+        self.weight = constant((out_features, in_features), mindspore.int8)
         self.weight_scale = constant((scales,))
         self.has_bias = bias
         if bias:

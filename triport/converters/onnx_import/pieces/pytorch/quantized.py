@@ -14,6 +14,9 @@ def in_steps(x: Tensor, scale: Tensor, zero_point: Tensor) -> Tensor:
 class Quantize(nn.Module):
     """To eight bits, by a scale and a zero point."""
 
+    scale: Tensor
+    zero_point: Tensor
+
     def __init__(self, dtype: torch.dtype) -> None:
         super().__init__()
         self.register_buffer("scale", torch.empty(()))
@@ -43,6 +46,11 @@ class FakeQuantize(Quantize):
 class QuantizedConv2d(nn.Module):
     """Convolution whose weights are of eight bits, with one scale or one for each output channel."""
 
+    weight: Tensor
+    weight_scale: Tensor
+    bias: Tensor | None
+    bias_scale: Tensor
+
     def __init__(
         self,
         in_channels: int,
@@ -50,17 +58,17 @@ class QuantizedConv2d(nn.Module):
         kernel_size: int | tuple[int, int],
         stride: int | tuple[int, int] = 1,
         padding: int | tuple[int, int] = 0,
-        dilation: int | tuple[int, int] = 1,
         groups: int = 1,
         bias: bool = True,
         per_channel: bool = False,
-        dtype: torch.dtype = torch.int8,
     ) -> None:
         super().__init__()
-        self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
+        self.stride, self.padding, self.groups = stride, padding, groups
         kernel = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
         scales = out_channels if per_channel else 1
-        self.register_buffer("weight", torch.empty(out_channels, in_channels // groups, *kernel, dtype=dtype))
+        self.register_buffer(
+            "weight", torch.empty(out_channels, in_channels // groups, *kernel, dtype=torch.int8)
+        )
         self.register_buffer("weight_scale", torch.empty(scales))
         if bias:
             self.register_buffer("bias", torch.empty(out_channels, dtype=torch.int32))
@@ -72,11 +80,16 @@ class QuantizedConv2d(nn.Module):
         """Return the convolution, with weights made wide."""
         weight = self.weight * self.weight_scale.reshape(-1, 1, 1, 1)
         bias = None if self.bias is None else self.bias * self.bias_scale
-        return F.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, self.groups)
+        return F.conv2d(x, weight, bias, self.stride, self.padding, groups=self.groups)
 
 
 class QuantizedLinear(nn.Module):
     """Linear layer whose weights are of eight bits, with one scale or one for each output."""
+
+    weight: Tensor
+    weight_scale: Tensor
+    bias: Tensor | None
+    bias_scale: Tensor
 
     def __init__(
         self,
@@ -84,11 +97,10 @@ class QuantizedLinear(nn.Module):
         out_features: int,
         bias: bool = True,
         per_channel: bool = False,
-        dtype: torch.dtype = torch.int8,
     ) -> None:
         super().__init__()
         scales = out_features if per_channel else 1
-        self.register_buffer("weight", torch.empty(out_features, in_features, dtype=dtype))
+        self.register_buffer("weight", torch.empty(out_features, in_features, dtype=torch.int8))
         self.register_buffer("weight_scale", torch.empty(scales))
         if bias:
             self.register_buffer("bias", torch.empty(out_features, dtype=torch.int32))
@@ -105,6 +117,15 @@ class QuantizedLinear(nn.Module):
 class QLinearConv2d(nn.Module):
     """Convolution of eight bits to eight bits, exact in float64 between."""
 
+    weight: Tensor
+    bias: Tensor
+    input_scale: Tensor
+    input_zero_point: Tensor
+    weight_scale: Tensor
+    weight_zero_point: Tensor
+    output_scale: Tensor
+    output_zero_point: Tensor
+
     def __init__(
         self,
         in_channels: int,
@@ -112,21 +133,16 @@ class QLinearConv2d(nn.Module):
         kernel_size: int | tuple[int, int],
         stride: int | tuple[int, int] = 1,
         padding: int | tuple[int, int] = 0,
-        dilation: int | tuple[int, int] = 1,
         groups: int = 1,
-        bias: bool = True,
         per_channel: bool = False,
         dtypes: tuple[torch.dtype, torch.dtype, torch.dtype] = (torch.int8, torch.int8, torch.int8),
     ) -> None:
         super().__init__()
-        self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
+        self.stride, self.padding, self.groups = stride, padding, groups
         kernel = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
         shape, scales = (out_channels, in_channels // groups, *kernel), out_channels if per_channel else 1
         self.register_buffer("weight", torch.empty(shape, dtype=dtypes[1]))
-        if bias:
-            self.register_buffer("bias", torch.empty(out_channels, dtype=torch.int32))
-        else:
-            self.bias = None
+        self.register_buffer("bias", torch.empty(out_channels, dtype=torch.int32))
         for name, size, dtype in zip(("input", "weight", "output"), (1, scales, 1), dtypes, strict=True):
             self.register_buffer(f"{name}_scale", torch.empty(size))
             self.register_buffer(f"{name}_zero_point", torch.empty(size, dtype=dtype))
@@ -135,9 +151,8 @@ class QLinearConv2d(nn.Module):
         """Return the convolution in steps of its own scale."""
         image = x.to(torch.float64) - self.input_zero_point
         weight = self.weight.to(torch.float64) - self.weight_zero_point.reshape(-1, 1, 1, 1)
-        exact = F.conv2d(image, weight, None, self.stride, self.padding, self.dilation, self.groups)
-        if self.bias is not None:
-            exact = exact + self.bias.reshape(-1, 1, 1)
+        exact = F.conv2d(image, weight, None, self.stride, self.padding, groups=self.groups)
+        exact = exact + self.bias.reshape(-1, 1, 1)
         scale = self.input_scale * self.weight_scale / self.output_scale
         limits = torch.iinfo(self.output_zero_point.dtype)
         steps = torch.round(exact * scale.reshape(-1, 1, 1)) + self.output_zero_point
