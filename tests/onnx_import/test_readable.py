@@ -64,6 +64,21 @@ CASES = {
         ["torch.cat"],
         [],
     ),
+    "channels that are last between transposes": (
+        "float[n, 4, 6, 5] x",
+        """a = Transpose <perm = [0, 2, 3, 1]> (x) m = ReduceMean <axes = [1, 2], keepdims = 1> (a)
+        b = Transpose <perm = [0, 3, 1, 2]> (m) c = Relu (b) d = Transpose <perm = [0, 2, 3, 1]> (c)
+        e = Mul (a, d) f = Sigmoid (e) g = Transpose <perm = [0, 3, 1, 2]> (f) y = Relu (g)""",
+        ["x.mean(dim=(2, 3), keepdim=True)"],
+        ["permute", "transpose"],
+    ),
+    "channels that are last in the end": (
+        "float[n, 4, 6, 5] x",
+        """a = Transpose <perm = [0, 2, 3, 1]> (x) b = Relu (a)
+        m = ReduceMean <axes = [1, 2], keepdims = 1> (b) y = Mul (b, m)""",
+        ["permute(0, 2, 3, 1)"],
+        [],
+    ),
     "shapes and orders that follow one another": (
         "float[n, 4, 6] x",
         """a = Reshape (x, s1) b = Reshape (a, s2) c = Transpose <perm = [0, 2, 1]> (b)

@@ -355,7 +355,8 @@ def _equal_layers(tree: ast.Call) -> tuple[ast.expr, int] | None:
         if not isinstance(listed, ast.ListComp):
             return None
         count = getattr(listed.generators[0].iter, "args", [None])[0]
-        return (listed.elt, count.value) if isinstance(count, ast.Constant) else None
+        number = count.value if isinstance(count, ast.Constant) else None
+        return (listed.elt, number) if isinstance(number, int) else None
     is_equal = len({text_of(each) for each in inner}) == 1
     return (inner[0], len(inner)) if is_equal and isinstance(inner[0], ast.Call) else None
 

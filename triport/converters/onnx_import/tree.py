@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .fusing import fuse
+from .layouts import turn_less
 from .moves import put_rolls, put_together
 from .quantizing import fuse_quantized
 from .recurrences import tidy_recurrences
@@ -128,6 +129,7 @@ def blocks_of(graph: Any) -> Block:
     """Return a graph as blocks within blocks, as its names and scopes have them."""
     fuse(graph)
     fuse_quantized(graph)
+    turn_less(graph)
     put_rolls(graph)
     split_slices(graph)
     put_together(graph)
