@@ -1,4 +1,4 @@
-"""Images whose channels are last between transposes, as tf2onnx writes them: fewer transposes, the same numbers.
+"""Images whose channels are last between transposes, as tf2onnx writes them: with fewer of these.
 
 A transpose moves behind functions of single elements, sums and products of two that are turned alike, and
 means of images; where the next one turns back, both go.
