@@ -79,6 +79,20 @@ CASES = {
         ["permute(0, 2, 3, 1)"],
         [],
     ),
+    "places that are never negative": (
+        "float[n, 9, 4] x",
+        """m = ReduceMax <axes = [2], keepdims = 0> (x) top, i = TopK <axis = 1> (m, three)
+        j = Unsqueeze (i, two) y = GatherElements <axis = 1> (x, j)""",
+        ["torch.gather(x, 1, top.unsqueeze(2))"],
+        ["where"],
+    ),
+    "places that may be negative": (
+        "float[n, 9, 4] x",
+        """m = ReduceMax <axes = [2], keepdims = 0> (x) top, i = TopK <axis = 1> (m, three)
+        k = Sub (i, three) j = Unsqueeze (k, two) y = GatherElements <axis = 1> (x, j)""",
+        ["where"],
+        [],
+    ),
     "shapes and orders that follow one another": (
         "float[n, 4, 6] x",
         """a = Reshape (x, s1) b = Reshape (a, s2) c = Transpose <perm = [0, 2, 1]> (b)
