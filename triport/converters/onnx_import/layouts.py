@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .fusing import DOMAIN
+from .moves import ints_of
 
 _ORDERS = ([0, 2, 3, 1], [0, 3, 1, 2])
 _UNARY = frozenset(("Relu", "Clip", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "LeakyRelu", "Elu"))
@@ -49,7 +50,7 @@ def _order_of(value: Any) -> list[int] | None:
     node = value.producer() if value is not None else None
     if node is None or node.op_type != "Transpose" or "perm" not in node.attributes or node.graph is None:
         return None
-    order = [int(n) for n in node.attributes["perm"].value]
+    order = ints_of(node, "perm")
     return order if order in _ORDERS and value.shape is not None else None
 
 
@@ -83,9 +84,9 @@ def _put_before(graph: Any, node: Any, order: list[int], count: int) -> bool:
 
 def _turned_back(graph: Any, node: Any, order: list[int]) -> bool:
     """Take out a transpose that undoes the one before."""
-    own = [int(n) for n in node.attributes["perm"].value] if "perm" in node.attributes else []
+    own = ints_of(node, "perm")
     first = node.inputs[0]
-    if [order[i] for i in own] != [0, 1, 2, 3] or node.outputs[0].is_graph_output():
+    if own not in _ORDERS or [order[i] for i in own] != [0, 1, 2, 3] or node.outputs[0].is_graph_output():
         return False
     node.outputs[0].replace_all_uses_with(first.producer().inputs[0])
     graph.remove([node], safe=False)
@@ -101,7 +102,7 @@ def _mean(graph: Any, node: Any, order: list[int]) -> bool:
     if order != _ORDERS[0] or len(node.inputs) > 2 or "noop_with_empty_axes" in node.attributes:
         return False
     stated = node.attributes.get("axes")
-    axes = [int(n) for n in stated.value] if stated is not None else _numbers(node.inputs[1:])
+    axes = ints_of(node, "axes") if stated is not None else _numbers(node.inputs[1:])
     if axes is None or sorted(n % 4 for n in axes) != [1, 2]:
         return False
     turned, keeps = node.inputs[0], "keepdims" not in node.attributes or node.attributes["keepdims"].value

@@ -100,7 +100,9 @@ def _roll(graph: Any, concat: Any) -> None:
         return
     (first, end, axis), (start, last, other) = kept, moved
     rank = len(x.shape)
-    stated = int(concat.attributes["axis"].value)
+    stated = _int(concat, "axis")
+    if stated is None or not rank or not all(-rank <= n < rank for n in (axis, other, stated)):
+        return
     if {axis % rank, other % rank} != {stated % rank} or start != 0 or first != last or not first:
         return
     size = x.shape[axis % rank]
@@ -128,8 +130,10 @@ def _bounds(node: Any) -> tuple[int, int, int] | None:
 def _unbind_split(graph: Any, split: Any) -> None:
     """Parts of one along an axis, without that axis."""
     x, count = split.inputs[0], len(split.outputs)
-    axis = int(split.attributes["axis"].value) if "axis" in split.attributes else 0
-    if x.shape is None or x.shape[axis] != count or count < 2:
+    axis = _int(split, "axis", 0)
+    if x.shape is None or axis is None or not -len(x.shape) <= axis < len(x.shape):
+        return
+    if x.shape[axis] != count or count < 2:
         return
     axis %= len(x.shape)
     squeezes = [_only_reader(value, "Squeeze") for value in split.outputs]
@@ -139,7 +143,7 @@ def _unbind_split(graph: Any, split: Any) -> None:
 
 def _axes_of(node: Any) -> list[int] | None:
     if "axes" in node.attributes:
-        return [int(n) for n in node.attributes["axes"].value]
+        return ints_of(node, "axes")
     return _numbers(node.inputs[1]) if len(node.inputs) > 1 else None
 
 
@@ -151,10 +155,10 @@ def _unbind_places(graph: Any, value: Any) -> None:
         return
     if any(n.op_type != "Gather" or n.graph is not graph or n.inputs[0] is not value for n in places):
         return
-    axes = {int(n.attributes["axis"].value) if "axis" in n.attributes else 0 for n in places}
+    axes = {_int(n, "axis", 0) for n in places}
     rank = len(value.shape)
     axis = axes.pop()
-    if axes or not -rank <= axis < rank or value.shape[axis] != len(places):
+    if axes or axis is None or not -rank <= axis < rank or value.shape[axis] != len(places):
         return
     numbers = {}
     for node in places:
@@ -206,7 +210,9 @@ def _one_more_each(graph: Any) -> None:
     for node in list(graph):
         if node.op_type != "Concat" or node.domain not in ("", "ai.onnx"):
             continue
-        axis, parts = int(node.attributes["axis"].value), tuple(node.inputs)
+        axis, parts = _int(node, "axis"), tuple(node.inputs)
+        if axis is None or None in parts:
+            continue
         before = made.get((axis, parts[:-1])) if len(parts) > 2 else None
         if before is not None and before.outputs[0].shape is not None:
             chain += [each for each in (before, node) if each not in chain]
@@ -243,7 +249,7 @@ def _norm_of_channels(graph: Any, last: Any) -> None:
     if norm is None or len([v for v in norm.outputs if v.uses()]) != 1 or len(norm.inputs) != 3:
         return
     first = _alone(norm.inputs[0], "Transpose")
-    axis = int(norm.attributes["axis"].value) if "axis" in norm.attributes else -1
+    axis = _int(norm, "axis", -1)
     if first is None or _perm(first) != _TO_LAST or axis not in (-1, 3):
         return
     inputs = [first.inputs[0], *norm.inputs[1:]]
@@ -252,7 +258,27 @@ def _norm_of_channels(graph: Any, last: Any) -> None:
 
 
 def _perm(node: Any) -> list[int] | None:
-    return [int(n) for n in node.attributes["perm"].value] if "perm" in node.attributes else None
+    found = ints_of(node, "perm")
+    return found if found is not None and sorted(found) == list(range(len(found))) else None
+
+
+def _int(node: Any, name: str, default: int | None = None) -> int | None:
+    """Return an attribute that is a whole number, None where a file has something else there."""
+    import onnx_ir as ir
+
+    found = node.attributes.get(name)
+    if found is None:
+        return default
+    return int(found.value) if found.type == ir.AttributeType.INT and not found.is_ref() else None
+
+
+def ints_of(node: Any, name: str) -> list[int] | None:
+    """Return an attribute that is a list of whole numbers, None where there is none."""
+    import onnx_ir as ir
+
+    found = node.attributes.get(name)
+    is_list = found is not None and found.type == ir.AttributeType.INTS and not found.is_ref()
+    return [int(n) for n in found.value] if is_list else None
 
 
 def _numbers(value: Any) -> list[int] | None:

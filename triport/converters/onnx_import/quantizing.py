@@ -64,8 +64,8 @@ def _fake(graph: Any, last: Any) -> None:
 
 def _of_bytes(graph: Any, node: Any) -> None:
     """A convolution or product whose weights, and bias, are dequantised constants."""
-    weight = _dequantized(node.inputs[1])
-    x = node.inputs[0]
+    weight = _dequantized(node.inputs[1]) if len(node.inputs) > 1 else None
+    x: Any = node.inputs[0] if node.inputs else None
     if (
         weight is None
         or weight.inputs[0].dtype.name != "INT8"
@@ -75,6 +75,8 @@ def _of_bytes(graph: Any, node: Any) -> None:
     ):
         return
     rank, is_conv = len(weight.inputs[0].const_value.shape), node.op_type == "Conv"
+    if any(value.is_ref() for value in node.attributes.values()):
+        return
     attributes = {key: value.value for key, value in node.attributes.items()}
     is_plain = {
         "Conv": rank == 4 and _is_plain(attributes),

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from .moves import ints_of
+
 _RECURRENT = frozenset(("LSTM", "GRU", "RNN"))
 _KEEPING = frozenset(
     ("Identity", "Split", "Slice", "Reshape", "Unsqueeze", "Squeeze", "Transpose", "Expand", "Tile", "Gather")
@@ -30,6 +32,8 @@ def tidy_recurrences(graph: Any) -> None:
 
 def _is_zero(value: Any, depth: int) -> bool:
     """Return whether a value is zeros, of whatever shape."""
+    import onnx_ir as ir
+
     if value.const_value is not None:
         is_small = value.const_value.size <= 1 << 16 and value.dtype is not None and value.dtype.bitwidth >= 8
         return is_small and not np.any(np.asarray(value.const_value.numpy()))
@@ -38,6 +42,8 @@ def _is_zero(value: Any, depth: int) -> bool:
         return False
     if node.op_type == "ConstantOfShape":
         filled = node.attributes.get("value")
+        if filled is not None and filled.type != ir.AttributeType.TENSOR:
+            return False
         return filled is None or not np.any(np.asarray(filled.as_tensor().numpy()))
     return node.op_type in _KEEPING and _is_zero(node.inputs[0], depth - 1)
 
@@ -66,7 +72,7 @@ def _join(graph: Any, node: Any) -> None:
     is_both = "direction" in node.attributes and node.attributes["direction"].value == "bidirectional"
     taken = [reader]
     if is_both:
-        order = [int(n) for n in reader.attributes["perm"].value] if "perm" in reader.attributes else []
+        order = ints_of(reader, "perm")
         last = _reader(reader.outputs[0], graph) if reader.op_type == "Transpose" else None
         if order != [0, 2, 1, 3] or last is None or not _is_side_by_side(last, states.shape):
             return
@@ -107,7 +113,7 @@ def _reader(value: Any, graph: Any) -> Any:
 
 def _axes(node: Any) -> list[int] | None:
     if "axes" in node.attributes:
-        return [int(n) for n in node.attributes["axes"].value]
+        return ints_of(node, "axes")
     return _ints(node.inputs[1]) if len(node.inputs) > 1 else None
 
 
