@@ -39,10 +39,9 @@ class Block(nn.Cell):
 
     def construct(self, x: Tensor) -> Tensor:
         x2 = self.qkv(self.norm1(x)).reshape(x.shape[0], 16, 3, 4, 8)
-        part, part2, part3 = ops.chunk(ops.transpose(x2, (2, 0, 3, 1, 4)), 3, axis=0)
-        x2 = part2.squeeze(0).swapaxes(-2, -1)
-        x2 = ops.matmul(part.squeeze(0), x2) * 0.35355338
-        x2 = ops.matmul(softmax(x2, -1), part3.squeeze(0)).swapaxes(1, 2)
+        q, k, v = ops.unstack(ops.transpose(x2, (2, 0, 3, 1, 4)), 0)
+        x2 = ops.matmul(q, k.swapaxes(-2, -1)) * 0.35355338
+        x2 = ops.matmul(softmax(x2, -1), v).swapaxes(1, 2)
         x = x + self.proj(x2.reshape(x.shape[0], 16, 32))
         x2 = self.fc1(self.norm2(x))
         x2 = 0.5 * x2 * (1.0 + ops.erf(x2 / 1.4142135623730951))

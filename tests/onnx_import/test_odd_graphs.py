@@ -72,6 +72,20 @@ CASES = {
         """sizes = Shape (t)
         y = Resize <mode = "linear", coordinate_transformation_mode = "pytorch_half_pixel"> (x, , , sizes)""",
     ),
+    "as many images as another has": (
+        "float[n, 2, 8, 7] x, float[k, 2, 16, 14] more",
+        "float y",
+        """sizes = Shape (more)
+        y = Resize <mode = "nearest", coordinate_transformation_mode = "asymmetric", nearest_mode = "floor">
+            (x, , , sizes)""",
+    ),
+    "as many images as it has itself": (
+        "float[n, 2, 8, 7] x, float[n, 2, 16, 14] other",
+        "float y",
+        """sizes = Shape (other)
+        y = Resize <mode = "nearest", coordinate_transformation_mode = "asymmetric", nearest_mode = "floor">
+            (x, , , sizes)""",
+    ),
     "padding that is computed": ("float[2, 3, 4] x, int64[6] p", "float y", "y = Pad (x, p)"),
     "edges that are computed": ("float[2, 3, 4] x, int64[6] p", "float y", 'y = Pad <mode = "edge"> (x, p)'),
     "what a mask keeps": ("float[n, 3] x, bool[n] kept", "float y", "y = Compress <axis = 0> (x, kept)"),
@@ -96,6 +110,7 @@ GIVEN = {
     "from": [np.array(1.25, "f4"), np.array(-2, "f4")],
     "to": [np.array(-2, "f4"), np.array(1.25, "f4")],
     "t": [np.zeros((3, 2, 5, 9), "f4"), np.zeros((3, 2, 8, 1), "f4")],
+    "more": [np.zeros((5, 2, 16, 14), "f4"), np.zeros((3, 2, 16, 14), "f4")],
     "p": [np.array([0, 1, 2, 0, 0, 1]), np.array([1, 0, -1, 0, 1, 3])],
 }
 

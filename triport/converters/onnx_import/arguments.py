@@ -9,6 +9,7 @@ from typing import Any
 from .expressions import code, copied, literal, text_of
 from .layer_arguments import DEFAULTS, GROUPS, IN_ORDER, INTO, OUT_OF, PLAIN, POSITIONS, is_width
 
+_LISTS = ("nn.Sequential", "nn.SequentialCell", "nn.ModuleList", "nn.CellList")
 _MOST_TIMES = 8  # a width that is so many times another one is written so
 
 
@@ -129,6 +130,8 @@ class Template:
             values = [each if each is ... else ast.literal_eval(each) for each in given]
             if len({repr(value) for value in values if value is not ...}) == 1:
                 return copied(known[0])
+            if _differ_in_one(known):
+                return ast.Tuple(self._field(given, known[0], "elts"), ast.Load())
             here = ast.Name("size", ast.Load())
             self.argument(values, parent, name, position).in_constructor.append(here)
             return here
@@ -174,7 +177,12 @@ class Template:
         there = [each for each in known if text_of(each) != "nn.Identity()"]
         if len(there) != len(known) and there:
             return self._or_identity(given, text_of(there[0].func))
-        if len({text_of(each.func) for each in known}) != 1 or len({len(each.args) for each in known}) != 1:
+        if len({text_of(each.func) for each in known}) != 1:
+            raise UnlikeError("another call")
+        repeated = self._repeated(given, known)
+        if repeated is not None:
+            return repeated
+        if len({len(each.args) for each in known}) != 1:
             raise UnlikeError("another call")
         made = ast.Call(copied(known[0].func), self._field(given, known[0], "args"), [])
         keywords = list(dict.fromkeys(k.arg or "" for each in known for k in each.keywords))
@@ -194,6 +202,22 @@ class Template:
                 ast.keyword(keyword, self._one(values, ast.keyword(keyword, ast.Constant(0)), "value"))
             )
         return made
+
+    def _repeated(self, given: list[Any], known: list[ast.Call]) -> ast.expr | None:
+        """Return a list of layers that are equal in each block, of which there are more in some; or None."""
+        lists = [_equal_layers(each) for each in known]
+        if any(each is None for each in lists) or len({each[1] for each in lists if each is not None}) == 1:
+            return None
+        found = iter([each for each in lists if each is not None])
+        pairs = [(..., ...) if each is ... else next(found) for each in given]
+        layer = self._one([each for each, _ in pairs], "", "")
+        count = ast.Name("size", ast.Load())
+        counts: list[Any] = [number for _, number in pairs]
+        self.argument(counts, ast.keyword("depth", count), "value", None).in_constructor.append(count)
+        function = known[0].func
+        is_list = isinstance(known[0].args[0], ast.List | ast.ListComp)
+        template = "f([x for _ in range(n)])" if is_list else "f(*[x for _ in range(n)])"
+        return code(template, f=copied(function), x=layer, n=count)
 
     def _wanted(self, parent: Any, name: str, position: int | None) -> str:
         """Return what a place calls its argument."""
@@ -316,6 +340,32 @@ def _is_leaf(tree: Any) -> bool:
     if isinstance(tree, ast.UnaryOp):
         return isinstance(tree.op, ast.USub) and _is_leaf(tree.operand)
     return isinstance(tree, ast.Constant) and isinstance(tree.value, int | float)
+
+
+def _equal_layers(tree: ast.Call) -> tuple[ast.expr, int] | None:
+    """Return the layer of which a list of layers has several equal ones, and how many."""
+    if text_of(tree.func) not in _LISTS or len(tree.args) < 1 or tree.keywords:
+        return None
+    inner: Any = tree.args
+    if len(inner) == 1 and isinstance(inner[0], ast.List):
+        inner = inner[0].elts
+    elif len(inner) == 1 and isinstance(inner[0], ast.Starred | ast.ListComp):
+        listed = inner[0].value if isinstance(inner[0], ast.Starred) else inner[0]
+        if not isinstance(listed, ast.ListComp):
+            return None
+        count = getattr(listed.generators[0].iter, "args", [None])[0]
+        number = count.value if isinstance(count, ast.Constant) else None
+        return (listed.elt, number) if isinstance(number, int) else None
+    is_equal = len({text_of(each) for each in inner}) == 1
+    return (inner[0], len(inner)) if is_equal and isinstance(inner[0], ast.Call) else None
+
+
+def _differ_in_one(trees: list[Any]) -> bool:
+    """Return whether all are tuples that are equal but for one of their numbers."""
+    if not all(isinstance(each, ast.Tuple) for each in trees) or len({len(each.elts) for each in trees}) > 1:
+        return False
+    columns = zip(*(each.elts for each in trees), strict=True)
+    return sum(len({text_of(each) for each in column}) > 1 for column in columns) == 1
 
 
 def _kind(value: Any) -> str:

@@ -14,7 +14,7 @@ from .pieces import piece
 from .reading import ImportRefusedError
 from .state import State, is_same, is_uniform
 from .targets import Target
-from .values import Known, Rep, Sizes, Variable, number
+from .values import Known, Rep, Sizes, Variable, fields_of, number
 
 _COPIED = 1 << 12  # elements of a parameter that each class may have for itself
 _COPIED_BUFFER = 1 << 18  # the same of a constant
@@ -40,6 +40,8 @@ class Shared:
     nouns: dict[str, str] = field(default_factory=dict)  # of each temporary name, what it holds
     read: set[str] = field(default_factory=set)  # the paths of members that forward passes reach
     shapes: dict[str, Any] = field(default_factory=dict)  # of arguments, by their temporary names
+    # initializers that one node reads, and no module's name says whose: what they are, as far as that tells
+    alone: dict[str, str | None] = field(default_factory=dict)
 
     @property
     def framework(self) -> Framework:
@@ -80,6 +82,13 @@ class Body:
             found = self.reps[value] = known_of(value)
         return found
 
+    def shape_of(self, tree: ast.expr) -> list[int | str | None] | None:
+        """Return the shape of a variable, as far as the graph says it."""
+        if not isinstance(tree, ast.Name):
+            return None
+        held = (v for v, rep in self.reps.items() if isinstance(rep, Variable) and rep.name == tree.id)
+        return next((fields_of(value)[1] for value in held), None)
+
     def let(self, noun: str, tree: ast.expr) -> ast.expr:
         """Give an expression a variable, and return that."""
         variable = self.shared.fresh(noun)
@@ -115,9 +124,13 @@ class Body:
         path = self.shared.state.add_tensor(rep.origin or label or "constant", held, rep, self.prefix)
         is_a_modules = rep.trained and "." in (rep.origin or "")
         small = held.size <= (_COPIED if rep.trained else _COPIED_BUFFER) and not is_a_modules
-        if not self._is_inside(path) and (small or is_uniform(held)):  # each class has its own
+        is_movable = small or rep.origin in self.shared.alone or is_uniform(held)
+        if not self._is_inside(path) and is_movable:  # each class has its own
             trained = rep.trained and held.size > 1
-            path = self.shared.state.add_copy(rep.origin, label or "constant", held, self.prefix, trained)
+            noun = self.shared.alone.get(rep.origin or "")
+            path = self.shared.state.add_copy(
+                rep.origin, label or "constant", held, self.prefix, trained, noun
+            )
         tree, stored = self.member(path), self.shared.state.array_at(path)
         is_straight = stored is array or is_same(stored, array)
         return tree if is_straight else code("x.T", x=tree)

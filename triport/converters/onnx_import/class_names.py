@@ -52,8 +52,16 @@ def wanted_name(made: Class) -> str:
     by_layers = _of_layers_in_turn(made)
     if by_layers is not None:
         return by_layers
-    names = Counter(_of_path(path) for path in made.paths)
+    names = Counter("Stage" if _is_stage(path, made) else _of_path(path) for path in made.paths)
     return names.most_common(1)[0][0]
+
+
+def _is_stage(path: str, made: Class) -> bool:
+    """Return whether a numbered block holds numbered blocks."""
+    steps = path.split(".")
+    inner = [each.block.path for each in made.written.inner]
+    is_place = len(steps) > 1 and is_key(steps[-1]) and steps[-2] in ("stages", "stage", "layers", "layer")
+    return is_place and any(is_key(each.rpartition(".")[2]) for each in inner)
 
 
 def _of_path(path: str) -> str:

@@ -13,6 +13,7 @@ from .devices import with_devices
 from .equal_classes import Class, call_of, one_class_each
 from .expressions import OMIT, code, copied, literal, name, text_of
 from .members import TextKeys, Tree, assigned, place_of
+from .numbered import numbered_in_turn
 from .runs import with_runs
 from .state import Held
 from .translate import Written
@@ -46,13 +47,20 @@ class _Classes:
 
     def _level(self, blocks: list[Written]) -> None:
         """Make classes of blocks that do not hold one another; those that are alike become one."""
-        drafts = [self._draft(block) for block in blocks]
+        drafts = []
+        for block in blocks:
+            draft = self._draft(block)
+            listed = numbered_in_turn(draft, self.shared.target)
+            if listed is None:
+                drafts.append(draft)
+            else:
+                self.made[id(block)] = listed
         for made, held in one_class_each(drafts, self.parameters):
             made.name = self._name(made)
             given = [each.name for each in made.arguments if each.default is None]
             self.parameters[made.name] = tuple(given)
-            for i, block in enumerate(held):
-                self.made[id(block.written)] = call_of(made, i)
+            for i, each_held in enumerate(held):
+                self.made[id(each_held.written)] = call_of(made, i)
             self._finish(made)
 
     def _name(self, made: Class) -> str:

@@ -164,7 +164,11 @@ def _double_quoted(line: str, *trees: ast.expr) -> str:
     """Return the line with its strings in double quotes, as formatters write them, where that is the same."""
     for tree in trees:
         for node in ast.walk(tree):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if isinstance(node, ast.JoinedStr):
+                single = text_of(node)
+                if single[1] == "'" and single.count("'") == 2 and '"' not in single:
+                    line = line.replace(single, single.replace("'", '"'))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 single = repr(node.value)
                 if '"' not in single and "\\" not in single:
                     line = line.replace(single, f'"{node.value}"')

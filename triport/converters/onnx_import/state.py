@@ -87,6 +87,13 @@ _TAKEN = frozenset(
     ]
 )
 
+# what torch.onnx calls a tensor that is no parameter as it stands: by the node that reads it, and a number
+_NUMBERED = re.compile(r"onnx::([A-Z][A-Za-z]*)_\d+(_quantized)?")
+_NUMBER = re.compile(r"(?<=[a-z])_\d+\Z")  # what torch.export puts after a second tensor of a name
+_RECURRENT = frozenset(("LSTM", "GRU", "RNN"))
+_WEIGHED = _RECURRENT | {"Conv", "ConvTranspose", "MatMul", "Gemm"}
+_NOUNS = {"Mul": "scale", "Add": "bias", "Sub": "mean", "Div": "divisor"}
+
 
 @dataclass(slots=True)
 class Layer:
@@ -112,6 +119,9 @@ class State:
         self.members: dict[str, Layer | Held] = {}
         self._owners: set[str] = set()  # the paths within which members lie
         self._paths: dict[str, str] = {}  # of each initializer, where it is held
+        self._copies: dict[
+            str, str
+        ] = {}  # of each initializer that blocks have copies of, the first of these
         self.renamed: dict[str, str] = {}  # initializers whose own names could not be kept
         self.origins: dict[str, str] = {}  # of each path, the initializer that it holds
 
@@ -127,7 +137,7 @@ class State:
             return self._paths[key]
         stated = None if is_key(label.rpartition(".")[2]) else path_of(label)  # a number is no attribute
         stated = stated if is_named else None
-        noun = plain(label, "constant") if is_named else "constant"
+        noun = noun_of_tensor(label, array) if is_named else "constant"
         path = self._free(stated or _inside(prefix, noun))
         self._put(path, Held(array, rep.trained))
         self._paths[rep.origin or key] = path
@@ -138,15 +148,23 @@ class State:
         return path
 
     def add_copy(
-        self, origin: str | None, label: str, array: np.ndarray, prefix: str, trained: bool = False
+        self,
+        origin: str | None,
+        label: str,
+        array: np.ndarray,
+        prefix: str,
+        trained: bool = False,
+        noun: str | None = None,
     ) -> str:
         """Hold a tensor in a block that has the value of another block's, and return its path."""
         key = f"{prefix}:{origin or label}"
         if key not in self._paths:
-            noun = "constant" if origin is None else plain(origin, "constant")
-            path = self._free(_inside(prefix, noun))
+            if noun is None:
+                noun = "constant" if origin is None else noun_of_tensor(_NUMBER.sub("", origin), array)
+            path = self._paths[key] = self._free(_inside(prefix, noun))
             self._put(path, Held(array, trained))
-            self._paths[key] = path
+            if origin is not None:
+                self._copies.setdefault(origin, path)
         return self._paths[key]
 
     def add_layer(
@@ -227,9 +245,8 @@ class State:
         for path in [p for p, each in self.members.items() if isinstance(each, Held) and p not in read]:
             del self.members[path]
             origin = self.origins.pop(path, None)
-            copies = [p for p in self.members if origin and p.endswith(f".{plain(origin, 'constant')}")]
-            if origin is not None and copies:
-                self.renamed[origin] = self._paths[origin] = copies[0]
+            if origin in self._copies:
+                self.renamed[origin] = self._paths[origin] = self._copies[origin]
 
     def leaves(self) -> dict[str, str]:
         """Return the leaves of layers that the initializers have other names for: `gamma` is often `weight`.
@@ -332,6 +349,17 @@ def plain(label: str, otherwise: str) -> str:
     if not found or found[0].isdigit():
         return otherwise
     return found if is_identifier(found) and found not in _TAKEN else f"{found}_"
+
+
+def noun_of_tensor(label: str, array: np.ndarray) -> str:
+    """Return what a tensor is called: by its name, or by what reads it where an exporter only numbered it."""
+    numbered = _NUMBERED.fullmatch(label)
+    if numbered is None:
+        return "constant" if label == "val" else plain(label, "constant")
+    noun = _NOUNS.get(numbered[1], "constant")
+    if numbered[1] in _WEIGHED:
+        noun = "weight" if array.ndim > 1 + (numbered[1] in _RECURRENT) else "bias"
+    return f"{noun}{numbered[2] or ''}"
 
 
 def _inside(prefix: str, noun: str) -> str:

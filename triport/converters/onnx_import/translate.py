@@ -261,16 +261,23 @@ class Translation:
             if isinstance(made, Known | Sizes):
                 self.reps[value] = made
                 continue
-            tree = call.body.let(noun, made)
+            # what is passed on keeps its variable; in a loop that may be assigned again
+            is_same = isinstance(made, ast.Name) and made.id in self.shared.nouns and _is_outermost(call.node)
+            tree = made if is_same else call.body.let(noun, made)
             self.reps[value] = Variable(tree.id if isinstance(tree, ast.Name) else "")
 
     def _unpacked(self, call: Call, result: ast.expr, noun: str) -> list[ast.expr]:
         """Return names for the members of a tuple that an expression makes."""
-        names = [self.shared.fresh(noun) for _ in call.node.outputs]
+        nouns = call.node.meta.get("nouns", [noun] * len(call.node.outputs))
+        names = [self.shared.fresh(each) for each in nouns]
         call.body.statements.append(
             ast.Assign([ast.Tuple([ast.Name(n, ast.Store()) for n in names], ast.Store())], result)
         )
         return [ast.Name(n, ast.Load()) for n in names]
+
+
+def _is_outermost(node: Any) -> bool:
+    return getattr(node.graph, "parent_node", None) is None
 
 
 def _is_fixed(rep: Rep | None) -> bool:
@@ -325,6 +332,7 @@ _NOUNS = {
     "ReduceMean": "mean",
     "Range": "positions",
     "Split": "part",
+    "Unbind": "part",
     "LSTM": "out",
     "GRU": "out",
     "RNN": "out",

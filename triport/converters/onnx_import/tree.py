@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .fusing import fuse
+from .layouts import turn_less
+from .moves import put_rolls, put_together
+from .quantizing import fuse_quantized
+from .recurrences import tidy_recurrences
 from .scopes import Homes
 from .slices import split_slices
 
@@ -124,12 +128,17 @@ def flat(graph: Any) -> Block:
 def blocks_of(graph: Any) -> Block:
     """Return a graph as blocks within blocks, as its names and scopes have them."""
     fuse(graph)
+    fuse_quantized(graph)
+    turn_less(graph)
+    put_rolls(graph)
     split_slices(graph)
+    put_together(graph)
+    tidy_recurrences(graph)
     whole = flat(graph)
     constant, running = _parted(whole.items)
     homes = Homes(running)
     root = _Intervals(running, homes).block("", 0, len(running))
-    root.items[:0] = constant
+    _place(constant, root)
     return root
 
 
@@ -145,6 +154,53 @@ def _parted(nodes: list[Any]) -> tuple[list[Any], list[Any]]:
         else:
             running.append(node)
     return constant, running
+
+
+def _place(constant: list[Any], root: Block) -> None:
+    """Put nodes that only read constants before the first of their readers, in the block of all of these."""
+    around: dict[Any, tuple[Block, ...]] = {}  # of each node, the blocks around it
+    order: dict[int, int] = {}  # of each item of a block, its place there
+    _look_around(root, (root,), around, order)
+    before: dict[int, list[Any]] = {}  # of each item, what is put before it
+    items: dict[Any, Any] = {}  # of each node that is put somewhere, the item before which it is
+    for node in reversed(constant):
+        readers = [use.node for value in node.outputs for use in value.uses()]
+        is_output = any(value.is_graph_output() for value in node.outputs)
+        if is_output or not readers or not all(each in around for each in readers):
+            around[node] = (root,)  # a graph's output, or read by a node of an inner graph
+            items[node] = root.items[0] if root.items else node
+        else:
+            shared = _shared([around[each] for each in readers])
+            inside = [
+                items.get(each, each) if len(around[each]) == len(shared) else around[each][len(shared)]
+                for each in readers
+            ]
+            around[node], items[node] = shared, min(inside, key=lambda item: order[id(item)])
+        before.setdefault(id(items[node]), []).insert(0, node)
+    for block in {id(block): block for blocks in around.values() for block in blocks}.values():
+        block.items = [each for item in block.items for each in (*before.get(id(item), ()), item)]
+    if not root.items:
+        root.items = list(constant)
+
+
+def _look_around(
+    block: Block, blocks: tuple[Block, ...], around: dict[Any, tuple[Block, ...]], order: dict[int, int]
+) -> None:
+    for place, item in enumerate(block.items):
+        order[id(item)] = place
+        if isinstance(item, Block):
+            _look_around(item, (*blocks, item), around, order)
+        else:
+            around[item] = blocks
+
+
+def _shared(blocks: list[tuple[Block, ...]]) -> tuple[Block, ...]:
+    """Return the blocks around all of several nodes."""
+    shared = blocks[0]
+    for each in blocks[1:]:
+        same = [a is b for a, b in zip(shared, each, strict=False)]
+        shared = shared[: same.index(False)] if False in same else shared[: len(same)]
+    return shared
 
 
 class _Intervals:

@@ -17,6 +17,7 @@ from .expressions import is_identifier, text_of
 from .formatting import definition, lines_of
 from .operators import Target
 from .reading import ImportRefusedError
+from .roles import role_of
 from .state import Layer, State
 from .translate import Translation, Written
 from .tree import Block, flat
@@ -223,7 +224,9 @@ def _in_blocks(model: Any, target: Target, root: Block) -> tuple[Shared, Written
 
 def _translated(model: Any, target: Target, root: Block) -> tuple[Shared, Written, int]:
     """Return what all bodies share, the root's, and how many nodes were translated."""
-    shared = Shared(target, State())
+    named = model.graph.initializers.items()
+    alone = {key: role_of(value) for key, value in named if "." not in key and len(value.uses()) == 1}
+    shared = Shared(target, State(), alone=alone)
     translation = Translation(shared, dict(model.opset_imports))
     written = translation.graph(model.graph, root)
     shared.state.drop_unread(shared.read)
@@ -301,6 +304,7 @@ def _head(model: Any, shared: Shared, name: str, body: str) -> str:
         if re.search(r"\bnp\.", body):
             names.insert(1, "import numpy as np")
             names.sort(key=lambda line: (line.startswith("from"), line))
+    standard += ["from collections import OrderedDict"] if "OrderedDict(" in body else []
     standard += ["import itertools"] if re.search(r"\bitertools\.", body) else []
     standard += ["import math"] if re.search(r"\bmath\.", body) else []
     standard += ["from collections.abc import Callable"] if re.search(r"\bCallable\b", body) else []

@@ -19,6 +19,7 @@ from triport.parity.pages import render, run_facts
 from .probes import Probe, probes_of, shortened
 from .result import ImportedSource
 
+_MOVING = ("Reshape", "Transpose", "Unsqueeze", "Squeeze", "Flatten", "Identity", "Cast")
 _KINDS = 4  # operators that a module's row names
 _LEAST = 1e-8  # an error that the bars show as none
 
@@ -97,13 +98,28 @@ def modules_of(root: Block, classes: dict[str, str], probes: Sequence[Probe]) ->
     return list(_modules(root, classes, by_value, 0))
 
 
+def _is_computing(node: Any) -> bool:
+    """Return whether a node makes more than sizes, and more than another shape."""
+    is_moving = node.op_type in (
+        "Reshape",
+        "Transpose",
+        "Unsqueeze",
+        "Squeeze",
+        "Flatten",
+        "Identity",
+        "Cast",
+    )
+    return not is_moving and any(v.dtype is None or not v.dtype.is_integer() for v in node.outputs)
+
+
 def _modules(
     block: Block, classes: dict[str, str], by_value: dict[str, Probe], depth: int
 ) -> Iterator[Module]:
     own = [item for item in block.items if not isinstance(item, Block)]
     inner = [item for item in block.items if isinstance(item, Block)]
     own += [node for each in inner if each.path not in classes for node in each.nodes()]
-    kinds = Counter(node.op_type for node in block.nodes()).most_common(_KINDS + 1)
+    computing = [node for node in block.nodes() if _is_computing(node)] or list(block.nodes())
+    kinds = Counter(node.op_type for node in computing).most_common(_KINDS + 1)
     named = ", ".join(f"{count} {kind}" if count > 1 else kind for kind, count in kinds[:_KINDS])
     values = [by_value[v.name] for node in own for v in node.outputs if v.name in by_value]
     yield Module(

@@ -287,10 +287,10 @@ def clip(call: Call) -> ast.expr:
     """Between bounds; where they are the wrong way round, the upper one holds."""
     if call.version < 11:
         low, high = call.attribute("min", None), call.attribute("max", None)
-        from .elementwise import _f32
+        from .elementwise import f32
 
         return _clamped(
-            "torch.clamp(x, min=a, max=b)", call, *(None if v is None else _f32(v) for v in (low, high))
+            "torch.clamp(x, min=a, max=b)", call, *(None if v is None else f32(v) for v in (low, high))
         )
     low, high = (_bound(call, i) if call.has(i) else None for i in (1, 2))
     if call.dtype(0) in _WIDE:
@@ -308,10 +308,10 @@ def clip(call: Call) -> ast.expr:
 def clip_mindspore(call: Call) -> ast.expr:
     """Between bounds; where they are the wrong way round, the upper one holds."""
     if call.version < 11:
-        from .elementwise import _f32
+        from .elementwise import f32
 
         low, high = call.attribute("min", None), call.attribute("max", None)
-        bounds = [None if v is None else code("v", v=_f32(v)) for v in (low, high)]
+        bounds = [None if v is None else code("v", v=f32(v)) for v in (low, high)]
     else:
         bounds = [_bound(call, i) if call.has(i) else None for i in (1, 2)]
     tree = call.tensor(0)

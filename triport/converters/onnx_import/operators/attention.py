@@ -10,7 +10,7 @@ from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import OMIT, code
 
 from . import both
-from .elementwise import _f32
+from .elementwise import f32
 
 _PRECISIONS = {None: None, 1: "float32", 10: "float16", 11: "float64", 16: "bfloat16"}
 
@@ -30,7 +30,7 @@ class _Options:
 
     @classmethod
     def of(cls, call: Call) -> _Options:
-        causal, softcap = call.attribute("is_causal", 0), _f32(call.attribute("softcap", 0.0))
+        causal, softcap = call.attribute("is_causal", 0), f32(call.attribute("softcap", 0.0))
         heads, kv_heads = call.attribute("q_num_heads", None), call.attribute("kv_num_heads", None)
         scale, mode = call.attribute("scale", None), call.attribute("qk_matmul_output_mode", 0)
         precision = call.attribute("softmax_precision", None)
@@ -45,7 +45,7 @@ class _Options:
             call.refuse("past keys without past values")
         if precision not in _PRECISIONS:
             call.refuse(f"softmax_precision {precision}")
-        scale = None if scale is None else _f32(scale)
+        scale = None if scale is None else f32(scale)
         return cls(heads, kv_heads, scale, bool(causal), softcap, mode, _PRECISIONS[precision], window)
 
 

@@ -10,7 +10,7 @@ from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import code
 
 from . import mindspore, pytorch
-from .elementwise import _f32
+from .elementwise import f32
 
 
 @pytorch("Dropout")
@@ -18,10 +18,10 @@ def dropout(call: Call) -> Any:
     """A layer that drops in training; as the file runs it, nothing."""
     call.attribute("seed", 0)
     if call.version < 12:
-        ratio = _f32(call.attribute("ratio", 0.5))
+        ratio = f32(call.attribute("ratio", 0.5))
     else:
         given = call.constant(1) if call.has(1) else None
-        ratio = _f32(float(given.reshape(-1)[0])) if given is not None else 0.5
+        ratio = f32(float(given.reshape(-1)[0])) if given is not None else 0.5
         training = call.constant(2) if call.has(2) else np.zeros(1, bool)
         if (training is None or training.reshape(-1)[0]) and ratio != 0:
             call.refuse("in training mode, whose random numbers no framework repeats")
@@ -39,10 +39,10 @@ def dropout_mindspore(call: Call) -> Any:
     call.attribute("seed", 0)
     ratio = 0.5
     if call.version < 12:
-        ratio = _f32(call.attribute("ratio", 0.5))
+        ratio = f32(call.attribute("ratio", 0.5))
     else:
         given = call.constant(1) if call.has(1) else None
-        ratio = _f32(float(given.reshape(-1)[0])) if given is not None else 0.5
+        ratio = f32(float(given.reshape(-1)[0])) if given is not None else 0.5
         training = call.constant(2) if call.has(2) else np.zeros(1, bool)
         if (training is None or training.reshape(-1)[0]) and ratio != 0:
             call.refuse("in training mode, whose random numbers no framework repeats")

@@ -142,19 +142,19 @@ def gelu_mindspore(call: Call) -> ast.expr:
 @pytorch("LeakyRelu")
 def leaky_relu(call: Call) -> ast.expr:
     """Leaky ReLU."""
-    return code("F.leaky_relu(x, alpha)", x=call.tensor(), alpha=_f32(call.attribute("alpha", 0.01)))
+    return code("F.leaky_relu(x, alpha)", x=call.tensor(), alpha=f32(call.attribute("alpha", 0.01)))
 
 
 @mindspore("LeakyRelu")
 def leaky_relu_mindspore(call: Call) -> ast.expr:
     """Leaky ReLU."""
-    return code("ops.leaky_relu(x, alpha)", x=call.tensor(), alpha=_f32(call.attribute("alpha", 0.01)))
+    return code("ops.leaky_relu(x, alpha)", x=call.tensor(), alpha=f32(call.attribute("alpha", 0.01)))
 
 
 @pytorch("Elu")
 def elu(call: Call) -> ast.expr:
     """ELU."""
-    alpha = _f32(call.attribute("alpha", 1.0))
+    alpha = f32(call.attribute("alpha", 1.0))
     return code("F.elu(x, alpha)", x=call.tensor(), alpha=alpha if alpha != 1 else OMIT)
 
 
@@ -165,15 +165,15 @@ def elu_mindspore(call: Call) -> ast.expr:
     return code(
         "ops.where(x > 0, x, alpha * ops.expm1(ops.minimum(x, 0.0)))",
         x=x,
-        alpha=_f32(call.attribute("alpha", 1.0)),
+        alpha=f32(call.attribute("alpha", 1.0)),
     )
 
 
 @pytorch("Selu")
 def selu(call: Call) -> ast.expr:
     """SELU, with the usual constants or others."""
-    alpha = _f32(call.attribute("alpha", 1.6732631921768188))
-    gamma = _f32(call.attribute("gamma", 1.0507010221481323))
+    alpha = f32(call.attribute("alpha", 1.6732631921768188))
+    gamma = f32(call.attribute("gamma", 1.0507010221481323))
     if (round(alpha, 5), round(gamma, 5)) == (1.67326, 1.0507):
         return code("F.selu(x)", x=call.tensor())
     return code("gamma * F.elu(x, alpha)", x=call.tensor(), alpha=alpha, gamma=gamma)
@@ -186,15 +186,15 @@ def selu_mindspore(call: Call) -> ast.expr:
     return code(
         "gamma * ops.where(x > 0, x, alpha * ops.expm1(ops.minimum(x, 0.0)))",
         x=x,
-        alpha=_f32(call.attribute("alpha", 1.6732631921768188)),
-        gamma=_f32(call.attribute("gamma", 1.0507010221481323)),
+        alpha=f32(call.attribute("alpha", 1.6732631921768188)),
+        gamma=f32(call.attribute("gamma", 1.0507010221481323)),
     )
 
 
 @pytorch("Celu")
 def celu(call: Call) -> ast.expr:
     """CELU."""
-    return code("F.celu(x, alpha)", x=call.tensor(), alpha=_f32(call.attribute("alpha", 1.0)))
+    return code("F.celu(x, alpha)", x=call.tensor(), alpha=f32(call.attribute("alpha", 1.0)))
 
 
 @mindspore("Celu")
@@ -204,14 +204,14 @@ def celu_mindspore(call: Call) -> ast.expr:
     return code(
         "ops.maximum(x, 0.0) + ops.minimum(alpha * ops.expm1(x / alpha), 0.0)",
         x=x,
-        alpha=_f32(call.attribute("alpha", 1.0)),
+        alpha=f32(call.attribute("alpha", 1.0)),
     )
 
 
 @pytorch("HardSigmoid")
 def hard_sigmoid(call: Call) -> ast.expr:
     """A line between 0 and 1."""
-    alpha, beta = _f32(call.attribute("alpha", 0.2)), _f32(call.attribute("beta", 0.5))
+    alpha, beta = f32(call.attribute("alpha", 0.2)), f32(call.attribute("beta", 0.5))
     if abs(alpha - 1 / 6) < 1e-7 and beta == 0.5:
         return code("F.hardsigmoid(x)", x=call.tensor())
     return code("torch.clamp(a * x + b, 0, 1)", x=call.tensor(), a=alpha, b=beta)
@@ -220,27 +220,27 @@ def hard_sigmoid(call: Call) -> ast.expr:
 @mindspore("HardSigmoid")
 def hard_sigmoid_mindspore(call: Call) -> ast.expr:
     """A line between 0 and 1."""
-    alpha, beta = _f32(call.attribute("alpha", 0.2)), _f32(call.attribute("beta", 0.5))
+    alpha, beta = f32(call.attribute("alpha", 0.2)), f32(call.attribute("beta", 0.5))
     return code("ops.clamp(a * x + b, 0.0, 1.0)", x=call.tensor(), a=alpha, b=beta)
 
 
 @pytorch("ThresholdedRelu")
 def thresholded_relu(call: Call) -> ast.expr:
     """What is above alpha."""
-    return code("F.threshold(x, alpha, 0.0)", x=call.tensor(), alpha=_f32(call.attribute("alpha", 1.0)))
+    return code("F.threshold(x, alpha, 0.0)", x=call.tensor(), alpha=f32(call.attribute("alpha", 1.0)))
 
 
 @mindspore("ThresholdedRelu")
 def thresholded_relu_mindspore(call: Call) -> ast.expr:
     """What is above alpha."""
     x = call.let("x", call.tensor())
-    return code("ops.where(x > a, x, ops.zeros_like(x))", x=x, a=_f32(call.attribute("alpha", 1.0)))
+    return code("ops.where(x > a, x, ops.zeros_like(x))", x=x, a=f32(call.attribute("alpha", 1.0)))
 
 
 @both("Swish")
 def swish(call: Call) -> ast.expr:
     """Swish, which is SiLU for alpha 1."""
-    alpha = _f32(call.attribute("alpha", 1.0))
+    alpha = f32(call.attribute("alpha", 1.0))
     if alpha == 1.0 and call.target == "pytorch":
         return code("F.silu(x)", x=call.tensor())
     x = call.let("x", call.tensor())
@@ -250,7 +250,7 @@ def swish(call: Call) -> ast.expr:
 @both("Shrink")
 def shrink(call: Call) -> ast.expr:
     """Towards zero by bias, and zero within lambd of it."""
-    bias, lambd = _f32(call.attribute("bias", 0.0)), _f32(call.attribute("lambd", 0.5))
+    bias, lambd = f32(call.attribute("bias", 0.0)), f32(call.attribute("lambd", 0.5))
     module = "torch" if call.target == "pytorch" else "ops"
     x = call.let("x", call.tensor())
     dtype = call.dtype()
@@ -265,7 +265,7 @@ def shrink(call: Call) -> ast.expr:
     return code(template, x=x, b=int(bias), l=int(lambd))
 
 
-def _f32(value: float) -> float:
+def f32(value: float) -> float:
     """Return an attribute, which is a float32, as the shortest decimal that rounds to it."""
     import numpy as np
 
@@ -275,7 +275,7 @@ def _f32(value: float) -> float:
 @both("SwiGLU")
 def swiglu(call: Call) -> ast.expr:
     """One input through Swish, times the other."""
-    alpha = _f32(call.attribute("alpha", 1.0))
+    alpha = f32(call.attribute("alpha", 1.0))
     a = call.let("x", call.tensor(0))
     if alpha == 1.0 and call.target == "pytorch":
         return code("F.silu(a) * b", a=a, b=call.tensor(1))

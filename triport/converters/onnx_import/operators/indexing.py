@@ -9,6 +9,7 @@ import numpy as np
 
 from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import OMIT, code, literal
+from triport.converters.onnx_import.signs import is_never_negative
 from triport.converters.onnx_import.values import Known, Variable
 
 from . import both, mindspore, pytorch
@@ -36,6 +37,8 @@ def _index(call: Call, index: int, x: int, axis: int) -> ast.expr:
     wide = "torch.int64" if call.target == "pytorch" else "mindspore.int64"
     if call.dtype(index) != "int64":
         tensor = code(f"i.to({wide})", i=tensor)
+    if is_never_negative(call.node.inputs[index]):
+        return tensor
     shown: Any = size if size is not None else code("x.shape[a]", x=call.let("x", call.tensor(x)), a=axis)
     tensor = call.let("indices", tensor)
     kind = "torch.where(i < 0, i + n, i)" if call.target == "pytorch" else "ops.where(i < 0, i + n, i)"

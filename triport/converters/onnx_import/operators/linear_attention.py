@@ -9,14 +9,14 @@ from triport.converters.onnx_import.expressions import code
 
 from . import both
 from .attention import split_heads
-from .elementwise import _f32
+from .elementwise import f32
 
 
 @both("LinearAttention")
 def linear_attention(call: Call) -> Any:
     """The recurrence, a token after the other."""
     call.attribute("chunk_size", 64)
-    rule, scale = call.attribute("update_rule", "gated_delta"), _f32(call.attribute("scale", 0.0))
+    rule, scale = call.attribute("update_rule", "gated_delta"), f32(call.attribute("scale", 0.0))
     if rule not in ("linear", "gated", "delta", "gated_delta"):
         call.refuse("attribute update_rule is unknown")
     heads, kv_heads = call.attribute("q_num_heads"), call.attribute("kv_num_heads")

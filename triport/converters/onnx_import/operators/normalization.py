@@ -10,7 +10,7 @@ from triport.converters.onnx_import.expressions import OMIT, code
 from triport.converters.onnx_import.values import Known
 
 from . import both, mindspore, pytorch
-from .elementwise import _f32
+from .elementwise import f32
 
 
 def _held(call: Call, *indices: int) -> list[Known] | None:
@@ -39,8 +39,8 @@ def batch_norm(call: Call) -> Any:
         constructor = code(
             f"nn.{kind}(n, eps=e, momentum=m, dtype=d)",
             n=size,
-            e=OMIT if _f32(eps) == 1e-5 else _f32(eps),
-            m=OMIT if _f32(momentum) == 0.9 else round(1 - _f32(momentum), 7),
+            e=OMIT if f32(eps) == 1e-5 else f32(eps),
+            m=OMIT if f32(momentum) == 0.9 else round(1 - f32(momentum), 7),
             d=OMIT if dtype == "float32" else call.dtype_name(dtype),
         )
         names = ("weight", "bias", "running_mean", "running_var")
@@ -48,7 +48,7 @@ def batch_norm(call: Call) -> Any:
         if layer is not None:
             return layer
     x, scale, bias, mean, var = (call.tensor(i) for i in range(5))
-    return code("F.batch_norm(x, m, v, s, b, eps=e)", x=x, m=mean, v=var, s=scale, b=bias, e=_f32(eps))
+    return code("F.batch_norm(x, m, v, s, b, eps=e)", x=x, m=mean, v=var, s=scale, b=bias, e=f32(eps))
 
 
 def _training(call: Call, eps: float, momentum: float) -> Any:
@@ -59,10 +59,10 @@ def _training(call: Call, eps: float, momentum: float) -> Any:
     batch_mean = call.let("mean", code("x.mean(dim=a)", x=x, a=axes))
     batch_var = call.let("variance", code("x.var(dim=a, correction=0)", x=x, a=axes))
     shaped = code(
-        "F.batch_norm(x, m, v, s, b, eps=e)", x=x, m=batch_mean, v=batch_var, s=scale, b=bias, e=_f32(eps)
+        "F.batch_norm(x, m, v, s, b, eps=e)", x=x, m=batch_mean, v=batch_var, s=scale, b=bias, e=f32(eps)
     )
     mixed = "old * m + new * (1 - m)"
-    updated = [code(mixed, old=o, new=n, m=_f32(momentum)) for o, n in ((mean, batch_mean), (var, batch_var))]
+    updated = [code(mixed, old=o, new=n, m=f32(momentum)) for o, n in ((mean, batch_mean), (var, batch_var))]
     return (shaped, *updated)
 
 
@@ -83,8 +83,8 @@ def batch_norm_mindspore(call: Call) -> Any:
         constructor = code(
             f"nn.{kind}(n, eps=e, momentum=m)",
             n=int(held[0].array.size),
-            e=OMIT if _f32(eps) == 1e-5 else _f32(eps),
-            m=OMIT if _f32(momentum) == 0.9 else _f32(momentum),
+            e=OMIT if f32(eps) == 1e-5 else f32(eps),
+            m=OMIT if f32(momentum) == 0.9 else f32(momentum),
         )
         names = ("gamma", "beta", "moving_mean", "moving_variance")
         layer = call.body.layer("norm", constructor, dict(zip(names, held, strict=True)), call.tensor(0))
@@ -95,7 +95,7 @@ def batch_norm_mindspore(call: Call) -> Any:
     scale, bias, mean, var = (
         code("x.reshape(s)", x=call.tensor(i), s=shape) if rank > 2 else call.tensor(i) for i in range(1, 5)
     )
-    return code("(x - m) / ops.sqrt(v + e) * s + b", x=x, m=mean, v=var, s=scale, b=bias, e=_f32(eps))
+    return code("(x - m) / ops.sqrt(v + e) * s + b", x=x, m=mean, v=var, s=scale, b=bias, e=f32(eps))
 
 
 @pytorch("InstanceNormalization", since=6)
@@ -106,7 +106,7 @@ def instance_norm(call: Call) -> ast.expr:
         x=call.tensor(0),
         w=call.tensor(1),
         b=call.tensor(2),
-        e=_f32(call.attribute("epsilon", 1e-5)),
+        e=f32(call.attribute("epsilon", 1e-5)),
     )
 
 
@@ -127,14 +127,14 @@ def instance_norm_mindspore(call: Call) -> ast.expr:
         w=call.tensor(1),
         b=call.tensor(2),
         s=shape,
-        e=_f32(call.attribute("epsilon", 1e-5)),
+        e=f32(call.attribute("epsilon", 1e-5)),
     )
 
 
 @both("LayerNormalization", since=17)
 def layer_norm(call: Call) -> Any:
     """Over the last axes; mean and inverse deviation are outputs too."""
-    eps = _f32(call.attribute("epsilon", 1e-5))
+    eps = f32(call.attribute("epsilon", 1e-5))
     rank = call.rank(0)
     axis = call.axis(call.attribute("axis", -1), rank)
     call.attribute("stash_type", 1)
@@ -213,7 +213,7 @@ def _layer_norm_layer(call: Call, held: list[Known], sizes: list[Any], eps: floa
 @both("RMSNormalization")
 def rms_norm(call: Call) -> ast.expr:
     """By the root of the mean of squares over the last axes."""
-    eps = _f32(call.attribute("epsilon", 1e-5))
+    eps = f32(call.attribute("epsilon", 1e-5))
     rank = call.rank(0)
     axis = call.axis(call.attribute("axis", -1), rank)
     call.attribute("stash_type", 1)
@@ -237,7 +237,7 @@ def rms_norm(call: Call) -> ast.expr:
 @both("GroupNormalization", since=21)
 def group_norm(call: Call) -> ast.expr:
     """Groups of channels."""
-    groups, eps = call.attribute("num_groups"), _f32(call.attribute("epsilon", 1e-5))
+    groups, eps = call.attribute("num_groups"), f32(call.attribute("epsilon", 1e-5))
     call.attribute("stash_type", 1)
     if call.target == "mindspore":
         return _group_norm_mindspore(call, groups, eps)
@@ -301,7 +301,7 @@ def lrn(call: Call) -> ast.expr:
     """Across neighbouring channels."""
     size = call.attribute("size")
     alpha, beta, bias = (
-        _f32(call.attribute(n, v)) for n, v in (("alpha", 1e-4), ("beta", 0.75), ("bias", 1.0))
+        f32(call.attribute(n, v)) for n, v in (("alpha", 1e-4), ("beta", 0.75), ("bias", 1.0))
     )
     if call.target == "pytorch":
         if size % 2 == 0:

@@ -9,7 +9,7 @@ from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import OMIT, code
 
 from . import both
-from .elementwise import _f32
+from .elementwise import f32
 
 _MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}
 
@@ -24,7 +24,7 @@ def pad(call: Call) -> ast.expr:
     value: Any = OMIT
     if call.version < 11:
         pads: Any = call.attribute("pads")
-        stated = _f32(call.attribute("value", 0.0))
+        stated = f32(call.attribute("value", 0.0))
         value = stated if stated else OMIT
         axes = list(range(rank))
     else:

@@ -11,6 +11,7 @@ from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import code
 
 from . import both
+from .quantized_layers import by_scalars
 
 
 def _along(call: Call, index: int, axis: int, block: int) -> ast.expr:
@@ -84,6 +85,9 @@ def quantize_linear(call: Call) -> ast.expr:
         )
     if dtype not in ("uint8", "int8", "uint16", "int16"):
         call.refuse(f"to {dtype}")
+    layer = by_scalars(call, "Quantize")
+    if layer is not None:
+        return layer
     limits = np.iinfo(dtype)
     module = "torch" if call.target == "pytorch" else "ops"
     x = call.tensor(0)
@@ -112,6 +116,9 @@ def dequantize_linear(call: Call) -> ast.expr:
     scale = _along(call, 1, axis, block)
     if dtype not in ("uint8", "int8", "uint16", "int16", "int32", "float8e4m3fn", "float8e5m2"):
         call.refuse(f"of {dtype}")
+    layer = by_scalars(call, "Dequantize") if dtype in ("uint8", "int8") else None
+    if layer is not None:
+        return layer
     x = call.tensor(0)
     if call.has(2):
         zero = call.constant(2)
@@ -124,20 +131,4 @@ def dequantize_linear(call: Call) -> ast.expr:
 @both("DynamicQuantizeLinear")
 def dynamic_quantize_linear(call: Call) -> Any:
     """To uint8 by the input's own range, which includes zero."""
-    x = call.let("x", call.tensor(0))
-    if call.target == "pytorch":
-        low = call.let("low", code("torch.clamp(x.min(), max=0)", x=x))
-        scale = call.let("scale", code("(torch.clamp(x.max(), min=0) - l) / 255", x=x, l=low))
-        zero = call.let("zero", code("torch.clamp(torch.round(-l / s), 0, 255)", l=low, s=scale))
-        y = code("torch.clamp(torch.round(x / s) + z, 0, 255).to(torch.uint8)", x=x, s=scale, z=zero)
-        return (y, scale, code("z.to(torch.uint8)", z=zero))
-    low = call.let("low", code("ops.minimum(x.min(), 0.0)", x=x))
-    scale = call.let("scale", code("(ops.maximum(x.max(), 0.0) - l) / 255.0", x=x, l=low))
-    zero = call.let("zero", code("ops.clamp(ops.round(-l / s), 0.0, 255.0)", l=low, s=scale))
-    y = code(
-        "ops.clamp(ops.round(x / s) + z, 0.0, 255.0).to(mindspore.int32).to(mindspore.uint8)",
-        x=x,
-        s=scale,
-        z=zero,
-    )
-    return (y, scale, code("z.to(mindspore.int32).to(mindspore.uint8)", z=zero))
+    return code("f(x)", f=call.function("quantize_dynamic"), x=call.tensor(0))

@@ -11,6 +11,7 @@ from triport.converters.onnx_import.expressions import OMIT, code
 from triport.converters.onnx_import.windows import Window, kernel_of, padded
 
 from . import both
+from .quantized_layers import qlinear_conv_layer
 
 
 @both("ConvInteger")
@@ -25,7 +26,8 @@ def _integer_conv(call: Call, x: int, w: int, x_zero: int, w_zero: int) -> ast.e
     image, weight = (code("x.to(d)", x=call.tensor(i), d=call.dtype_name("float64")) for i in (x, w))
     if call.has(x_zero):
         image = code("x - z", x=image, z=_zero(call, x_zero, None))
-    if call.has(w_zero):
+    known = call.constant(w_zero) if call.has(w_zero) else None
+    if call.has(w_zero) and (known is None or known.any()):
         weight = code("x - z", x=weight, z=_zero(call, w_zero, window.rank))
     if call.target == "mindspore":  # its own convolves float32 alone
         return code(
@@ -60,6 +62,9 @@ def _zero(call: Call, index: int, rank: int | None) -> ast.expr:
 @both("QLinearConv")
 def qlinear_conv(call: Call) -> ast.expr:
     """A convolution of quantized numbers, quantized again."""
+    layer = qlinear_conv_layer(call)
+    if layer is not None:
+        return layer
     exact = _integer_conv(call, 0, 3, 2, 5)
     rank = call.rank(0) - 2
     if call.has(8):
@@ -122,7 +127,9 @@ def matmul_integer(call: Call) -> ast.expr:
             zero = code("z.unsqueeze(-1)", z=zero)
         a = code("x - z", x=a, z=zero)
     if call.has(3):
-        b = code(f"x - z.to({wide})", x=b, z=call.tensor(3))
+        zero_point = call.constant(3)
+        if zero_point is None or zero_point.any():
+            b = code(f"x - z.to({wide})", x=b, z=call.tensor(3))
     if call.target == "pytorch":
         return code("torch.matmul(a, b)", a=a, b=b)
     return code("ops.matmul(a, b).to(mindspore.int32)", a=a, b=b)

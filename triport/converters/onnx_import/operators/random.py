@@ -8,7 +8,7 @@ from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import code
 
 from . import pytorch
-from .elementwise import _f32
+from .elementwise import f32
 
 
 @pytorch("Bernoulli")
@@ -32,7 +32,7 @@ def random(call: Call) -> ast.expr:
     else:
         drawn = code(f"{kind}(s, dtype=d)", s=tuple(call.attribute("shape")), d=dtype)
     if uniform:
-        low, high = _f32(call.attribute("low", 0.0)), _f32(call.attribute("high", 1.0))
+        low, high = f32(call.attribute("low", 0.0)), f32(call.attribute("high", 1.0))
         return code("x * s + l", x=drawn, s=high - low, l=low) if (low, high) != (0.0, 1.0) else drawn
-    mean, scale = _f32(call.attribute("mean", 0.0)), _f32(call.attribute("scale", 1.0))
+    mean, scale = f32(call.attribute("mean", 0.0)), f32(call.attribute("scale", 1.0))
     return code("x * s + m", x=drawn, s=scale, m=mean) if (mean, scale) != (0.0, 1.0) else drawn

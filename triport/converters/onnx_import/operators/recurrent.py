@@ -13,7 +13,7 @@ from triport.converters.onnx_import.expressions import OMIT, code
 from triport.converters.onnx_import.values import Known
 
 from . import both
-from .elementwise import _f32
+from .elementwise import f32
 
 _GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 # of ONNX's order of gates, PyTorch's: input, forget, cell, output; reset, update, new
@@ -101,7 +101,7 @@ def _parameters(call: Call, activations: list[str]) -> list[tuple[float, ...]]:
     found = []
     for activation in activations:
         values = [
-            _f32(rest.pop(0)) if rest else default
+            f32(rest.pop(0)) if rest else default
             for rest, default in zip(stated, _PARAMETERS.get(activation, ()), strict=False)
         ]
         if None in values:
@@ -147,7 +147,7 @@ def _by_definition(call: Call, read: _Recurrent) -> tuple[ast.expr, ...]:
         b=optional[3],
         p=[optional[7]] if op == "LSTM" else OMIT,
         a=tuple(_shown(call, *each) for each in zip(read.activations, read.parameters, strict=True)),
-        l=None if read.clip is None else _f32(read.clip),
+        l=None if read.clip is None else f32(read.clip),
         m=[read.reset_after] if op == "GRU" else OMIT,
     )
     result = code(
@@ -164,6 +164,13 @@ def _by_definition(call: Call, read: _Recurrent) -> tuple[ast.expr, ...]:
     )
     found = call.let("out", result)
     outputs = [code("x[i]", x=found, i=i) for i in range(3 if op == "LSTM" else 2)]
+    if call.node.meta.get("joined"):
+        one = (
+            "x.squeeze(1)"
+            if read.count == 1
+            else f"{_SWAPPED[call.target].replace('0, 1', '1, 2')}.flatten(2)"
+        )
+        outputs[0] = code(one, x=outputs[0])
     if read.layout:
         first = "x.permute(2, 0, 1, 3)"
         return (code(first, x=outputs[0]), *(code(_SWAPPED[call.target], x=y) for y in outputs[1:]))
@@ -209,7 +216,9 @@ def _layer(call: Call, weights: list[Known], read: _Recurrent) -> tuple[ast.expr
     call.body.statements.append(
         ast.Assign([ast.Tuple([ast.Name(names[0], ast.Store()), pair], ast.Store())], run)
     )
-    sequence = _with_directions(ast.Name(names[0], ast.Load()), read)
+    sequence: ast.expr = ast.Name(names[0], ast.Load())
+    if not call.node.meta.get("joined"):
+        sequence = _with_directions(sequence, read)
     last: list[ast.expr] = [ast.Name(n, ast.Load()) for n in names[1:]]
     if read.layout:
         last = [code("s.transpose(0, 1)", s=s) for s in last]

@@ -10,10 +10,10 @@ import numpy as np
 from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import OMIT, code
 from triport.converters.onnx_import.resizing import resize_matrix
-from triport.converters.onnx_import.values import Known
+from triport.converters.onnx_import.values import Known, Variable
 
 from . import mindspore, pytorch
-from .elementwise import _f32
+from .elementwise import f32
 
 
 def _plan(call: Call) -> tuple[list[int], list[float], list[int | None], dict[str, Any]]:
@@ -33,9 +33,9 @@ def _plan(call: Call) -> tuple[list[int], list[float], list[int | None], dict[st
     else:
         how["transform"] = call.attribute("coordinate_transformation_mode", "half_pixel")
         how["nearest"] = call.attribute("nearest_mode", "round_prefer_floor")
-        how["cubic"] = _f32(call.attribute("cubic_coeff_a", -0.75))
+        how["cubic"] = f32(call.attribute("cubic_coeff_a", -0.75))
         how["exclude"] = call.attribute("exclude_outside", 0)
-        how["extrapolation"] = _f32(call.attribute("extrapolation_value", 0.0))
+        how["extrapolation"] = f32(call.attribute("extrapolation_value", 0.0))
         if call.version >= 18:
             how["antialias"] = call.attribute("antialias", 0)
             how["policy"] = call.attribute("keep_aspect_ratio_policy", "stretch")
@@ -71,8 +71,21 @@ def _checked_sizes(call: Call, sizes: list[Any], axes: list[int]) -> list[Any]:
 
 
 def _is_own(call: Call, size: ast.expr, axis: int) -> bool:
-    """Return whether a size is that of the input's own batch."""
-    return isinstance(size, ast.Subscript) and call.size(0, axis) is None and axis == 0
+    """Return whether a size is that of the input along that axis: of itself, or of a tensor of its names."""
+    if not (isinstance(size, ast.Subscript) and isinstance(size.slice, ast.Constant)):
+        return False
+    shape, owner = call.shape(0), size.value
+    if shape is None or not isinstance(owner, ast.Attribute) or owner.attr != "shape":
+        return False
+    x = call.rep(0)
+    if isinstance(x, Variable) and isinstance(owner.value, ast.Name) and owner.value.id == x.name:
+        return bool(size.slice.value == axis)
+    named = shape[axis]
+    other = call.body.shape_of(owner.value)
+    place = size.slice.value
+    if not isinstance(named, str) or other is None or not isinstance(place, int) or place >= len(other):
+        return False
+    return not named.startswith("unk__") and other[place] == named
 
 
 def _resized(
@@ -165,11 +178,11 @@ def _resampling(call: Call, transform: str) -> ast.expr:
         "mode": (call.attribute("mode", "nearest"), "nearest"),
         "transform": (transform, "half_pixel"),
         "nearest": (call.attribute("nearest_mode", "round_prefer_floor"), "round_prefer_floor"),
-        "cubic": (_f32(call.attribute("cubic_coeff_a", -0.75)), -0.75),
+        "cubic": (f32(call.attribute("cubic_coeff_a", -0.75)), -0.75),
         "exclude": (bool(call.attribute("exclude_outside", 0)), False),
         "antialias": (bool(call.attribute("antialias", 0)) if call.version >= 18 else False, False),
     }
-    outside = _f32(call.attribute("extrapolation_value", 0.0))
+    outside = f32(call.attribute("extrapolation_value", 0.0))
     if transform == "tf_crop_and_resize":
         given |= {"region": (_listed(call, 1) if call.has(1) else None, None), "outside": (outside, 0.0)}
     return code(

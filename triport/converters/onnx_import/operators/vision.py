@@ -9,7 +9,7 @@ from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import code
 
 from . import both, pytorch
-from .elementwise import _f32
+from .elementwise import f32
 
 _MODES = {
     "linear": "bilinear",
@@ -108,7 +108,7 @@ def roi_align(call: Call) -> ast.expr:
     default = "half_pixel" if call.version >= 16 else "output_half_pixel"
     transform = call.attribute("coordinate_transformation_mode", default) if call.version >= 16 else default
     height, width = call.attribute("output_height", 1), call.attribute("output_width", 1)
-    ratio, scale = call.attribute("sampling_ratio", 0), _f32(call.attribute("spatial_scale", 1.0))
+    ratio, scale = call.attribute("sampling_ratio", 0), f32(call.attribute("spatial_scale", 1.0))
     if mode not in ("avg", "max") or transform not in ("half_pixel", "output_half_pixel"):
         call.refuse("attribute mode is unknown")
     if mode == "max":

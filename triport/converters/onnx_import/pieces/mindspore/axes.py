@@ -89,3 +89,12 @@ def pad_or_cut(x: Tensor, axis: int, before: int, after: int, value: float) -> T
         shape = [*x.shape[:axis], max(count, 0), *x.shape[axis + 1 :]]
         parts.append([ops.full(tuple(shape), value, dtype=x.dtype)] if count > 0 else [])
     return ops.cat([*parts[0], x, *parts[1]], axis)
+
+
+def roll(x: Tensor, shifts: tuple[int, ...], axes: tuple[int, ...]) -> Tensor:
+    """Return elements moved along axes, those at the end to the beginning."""
+    for shift, axis in zip(shifts, axes, strict=True):
+        size = x.shape[axis]
+        first = -shift % size
+        x = ops.cat([ops.narrow(x, axis, first, size - first), ops.narrow(x, axis, 0, first)], axis)
+    return x

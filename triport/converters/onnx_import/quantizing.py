@@ -1,0 +1,170 @@
+"""Quantised nodes as layers: a rounding to eight bits and back, convolutions and products of such weights.
+
+onnxruntime.quantization writes each as several nodes. What a rule takes out has no other reader.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .fusing import DOMAIN
+
+_BYTES = ("INT8", "UINT8")
+
+
+def fuse_quantized(graph: Any) -> None:
+    """Replace what the rules know, in place."""
+    _merge_equal(graph)
+    for node in list(graph):
+        if node.graph is not graph or node.domain not in ("", "ai.onnx"):
+            continue
+        if node.op_type == "DequantizeLinear":
+            _fake(graph, node)
+        elif node.op_type in ("Conv", "Gemm", "MatMul"):
+            _of_bytes(graph, node)
+
+
+def _merge_equal(graph: Any) -> None:
+    """One DequantizeLinear for all that dequantise a value in the same way."""
+    made: dict[Any, Any] = {}
+    for node in list(graph):
+        if node.op_type != "DequantizeLinear" or node.domain not in ("", "ai.onnx") or node.attributes:
+            continue
+        first = made.setdefault(tuple(node.inputs), node)
+        if (
+            first is not node
+            and not node.outputs[0].is_graph_output()
+            and node.inputs[0].producer() is not None
+        ):
+            node.outputs[0].replace_all_uses_with(first.outputs[0])
+            _remove(graph, [node])
+
+
+def _fake(graph: Any, last: Any) -> None:
+    """QuantizeLinear and DequantizeLinear by the same numbers."""
+    first = _alone(last.inputs[0], "QuantizeLinear")
+    if (
+        first is None
+        or len(first.inputs) != 3
+        or len(last.inputs) != 3
+        or first.attributes
+        or last.attributes
+    ):
+        return
+    x, scale, zero = first.inputs
+    given = [_array(value) for value in (scale, zero, *last.inputs[1:])]
+    if any(array is None or array.size != 1 for array in given) or zero.dtype.name not in _BYTES:
+        return
+    same = all(a.dtype == b.dtype and (a == b).all() for a, b in zip(given[:2], given[2:], strict=True))
+    if same and x.dtype is not None and x.dtype.name == "FLOAT" and scale.dtype.name == "FLOAT":
+        _put(graph, last, "FakeQuantize", [x, scale, zero], [first], {}, first)
+
+
+def _of_bytes(graph: Any, node: Any) -> None:
+    """A convolution or product whose weights, and bias, are dequantised constants."""
+    weight = _dequantized(node.inputs[1]) if len(node.inputs) > 1 else None
+    x: Any = node.inputs[0] if node.inputs else None
+    if (
+        weight is None
+        or weight.inputs[0].dtype.name != "INT8"
+        or x.dtype is None
+        or x.dtype.name != "FLOAT"
+        or x.const_value is not None
+    ):
+        return
+    rank, is_conv = len(weight.inputs[0].const_value.shape), node.op_type == "Conv"
+    if any(value.is_ref() for value in node.attributes.values()):
+        return
+    attributes = {key: value.value for key, value in node.attributes.items()}
+    is_plain = {
+        "Conv": rank == 4 and _is_plain(attributes),
+        "Gemm": rank == 2
+        and attributes.pop("transB", 0) == 1
+        and all(v in (0, 1.0) for v in attributes.values()),
+        "MatMul": rank == 2 and x.shape is not None and len(x.shape) > 1,
+    }
+    if not is_plain[node.op_type] or attributes.get("transA", 0):
+        return
+    bias = node.inputs[2] if len(node.inputs) > 2 else None
+    held = _dequantized(bias) if bias is not None else None
+    if held is not None and held.inputs[0].dtype.name != "INT32":
+        return
+    if bias is not None and (held is None or _scales(held, 0) is None or attributes.get("beta", 1.0) != 1.0):
+        return
+    scales = _scales(weight, 1 if node.op_type == "MatMul" else 0)
+    if scales is None or attributes.get("alpha", 1.0) != 1.0:
+        return
+    inputs = [x, *weight.inputs[:2], *(held.inputs[:2] if held is not None else [])]
+    kept = dict(node.attributes) if is_conv else {}
+    taken = [weight, *([held] if held is not None else [])]
+    op_type = "QuantizedConv2d" if is_conv else "QuantizedLinear"
+    _put(graph, node, op_type, inputs, taken, kept, node)
+
+
+def _is_plain(attributes: dict[str, Any]) -> bool:
+    """Return whether a convolution pads alike on both sides, and leaves nothing out between."""
+    pads = list(attributes.get("pads", [0] * 4))
+    is_stated = attributes.get("auto_pad", "NOTSET") == "NOTSET"
+    return (
+        is_stated and set(attributes.get("dilations", [1])) == {1} and pads[:2] == pads[2:] and min(pads) >= 0
+    )
+
+
+def _dequantized(value: Any) -> Any:
+    """Return the node that dequantises a constant for one reader, without a zero point."""
+    node = _alone(value, "DequantizeLinear")
+    if node is None or node.inputs[0].const_value is None or not set(node.attributes) <= {"axis"}:
+        return None
+    zero = _array(node.inputs[2]) if len(node.inputs) > 2 else np.zeros(1)
+    return node if zero is not None and not zero.any() and _array(node.inputs[1]) is not None else None
+
+
+def _scales(node: Any, axis: int) -> Any:
+    """Return the scales, one or one for each place of an axis; None where they are something else."""
+    scale, of = _array(node.inputs[1]), node.inputs[0].const_value.shape
+    if scale.dtype != np.float32 or node.inputs[0].dtype.name not in ("INT8", "UINT8", "INT32"):
+        return None
+    if scale.size == 1:
+        return scale
+    stated = int(node.attributes["axis"].value) if "axis" in node.attributes else 1
+    along = stated % len(of) if len(of) > 1 else 0
+    return scale if scale.ndim == 1 and along == axis and scale.size == of[axis] else None
+
+
+def _array(value: Any) -> Any:
+    if value is None or value.const_value is None or value.dtype is None or value.dtype.bitwidth < 8:
+        return None
+    return np.asarray(value.const_value.numpy())
+
+
+def _alone(value: Any, op_type: str) -> Any:
+    """Return the node of that kind whose value nobody else reads."""
+    node = value.producer() if value is not None else None
+    if node is None or node.op_type != op_type or node.domain not in ("", "ai.onnx"):
+        return None
+    return node if len(value.uses()) == 1 and not value.is_graph_output() else None
+
+
+def _put(
+    graph: Any, last: Any, op_type: str, inputs: list[Any], taken: list[Any], kept: dict[str, Any], named: Any
+) -> None:
+    import onnx_ir as ir
+
+    node = ir.Node(DOMAIN, op_type, inputs, list(kept.values()), num_outputs=1, name=named.name)
+    node.metadata_props.update(named.metadata_props)
+    if last.op_type == "MatMul":
+        node.meta["transposed"] = True
+    old, new = last.outputs[0], node.outputs[0]
+    new.name, new.type, new.shape = old.name, old.type, old.shape
+    graph.insert_after(last, node)
+    old.replace_all_uses_with(new, replace_graph_outputs=True)
+    _remove(graph, [last, *taken])
+
+
+def _remove(graph: Any, nodes: list[Any]) -> None:
+    graph.remove(nodes, safe=False)
+    for each in nodes:
+        for i in range(len(each.inputs)):
+            each.replace_input_with(i, None)
