@@ -88,11 +88,15 @@ def _beside(
     """
     known = set(names.values())
     modules = {name.partition(".")[0] for name in known}
+    copies = checkpoint.copies
+    taken = {copies.get(name, name): name for name in known} if copies else {}
     for name, tensor in checkpoint.tensors.items():
         if name in known:
             continue
         if checkpoint.runtime == "onnx" and _is_graph_constant(tensor):
             yield name, "a constant of the graph, not a parameter"
+        elif (same := taken.get(copies.get(name, name))) is not None and same in checkpoint.tensors:
+            yield name, f"another name of '{short(same)}' (an Identity node)"
         elif head is not None and name.startswith(head):
             yield name, "the head, left out as --no-head says"
         elif head is not None and name.partition(".")[0] not in modules:
