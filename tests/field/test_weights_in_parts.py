@@ -53,15 +53,15 @@ QUANTISED: dict[str, tuple[dict[str, Any], str]] = {
     "torchao's flat names": ({"fc.weight_qdata": SMALL, "fc.weight_scale": torch.ones(10, 1)}, "torchao"),
     "GPTQ": ({"fc.qweight": SMALL, "fc.qzeros": SMALL, "fc.scales": torch.ones(2, 10)}, "GPTQ"),
     "bitsandbytes": ({"fc.weight": SMALL, "fc.SCB": torch.ones(10)}, "bitsandbytes"),
-    "compressed-tensors": ({"fc.weight_packed": SMALL, "fc.weight_scale": torch.ones(10)}, "compressed"),
-    "torch.ao": ({"fc.scale": torch.tensor(0.1), "fc.zero_point": torch.tensor(0)}, "torch.ao.quantization"),
+    "compressed-tensors": ({"fc.weight_packed": SMALL, "fc.weight_scale": torch.ones(10)}, "compres"),
+    "torch.ao": ({"fc.scale": torch.tensor(0.1), "fc.zero_point": torch.tensor(0)}, "torch.ao"),
     "in training": ({"fc.weight_fake_quant.scale": torch.ones(10)}, "quantisation-aware training"),
 }
 
 
 @pytest.mark.field(
     case="a weight that torchao, GPTQ, bitsandbytes, compressed-tensors or torch.ao have quantised",
-    source="pytorch/ao (safetensors of Int8Tensor, Float8Tensor), AutoGPTQ, bitsandbytes: names as they write",
+    source="pytorch/ao (safetensors of Int8Tensor, Float8Tensor), AutoGPTQ, bitsandbytes: their names",
     outcome="Refused, and whose it is; never an advice to rename a quantised tensor.",
 )
 @pytest.mark.parametrize("kind", QUANTISED)

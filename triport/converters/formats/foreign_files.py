@@ -119,7 +119,6 @@ _BY_SUFFIX: Mapping[str, tuple[str, str]] = {
     ".gpg": ("encrypted with GnuPG", "Decrypt it (gpg -d) and give what is inside"),
     ".meta": ("the graph of a TensorFlow checkpoint", EXPORT),
     ".aria2": ("what aria2 keeps beside a download that has not ended", _UNFINISHED),
-    ".part": ("a download that has not ended", _UNFINISHED),
     ".partial": ("a download that has not ended", _UNFINISHED),
     ".crdownload": ("a download that has not ended", _UNFINISHED),
     ".rknn": ("a model compiled for a Rockchip NPU", _MADE_FROM),

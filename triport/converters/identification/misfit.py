@@ -43,7 +43,7 @@ def _problem(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
     if checkpoint.tensors and not any(tensor.count for tensor in checkpoint.tensors.values()):
         return (
             f"{checkpoint.path}: {what}: all of its {counted(len(checkpoint.tensors), 'tensor')} are empty, "
-            f"as DeepSpeed's ZeRO-3 leaves them in each process. Make the whole weights with its zero_to_fp32.py"
+            f"as DeepSpeed's ZeRO-3 leaves them in each process. Its zero_to_fp32.py makes the whole weights"
         )
     parts = reparametrised(closest.extra) if closest is not None else None
     if closest is not None and parts is not None:
