@@ -72,7 +72,7 @@ def test_preparation_of_a_script(tmp_path: Path, run_cli: Any) -> None:
     args = Namespace(val_resize_size=232, val_crop_size=224, interpolation="bilinear", lr=0.5)
     torch.save({"model": state_dict(), "args": args}, tmp_path / "x.pth")
     said = " ".join(assert_delivers(run_cli, tmp_path / "x.pth").split())
-    assert "args.val_resize_size, args.val_crop_size, args.interpolation say something of it" in said
+    assert "not taken from args.val_resize_size, args.val_crop_size, args.interpolation, it is that" in said
     assert "nothing states it" not in said
 
 
@@ -95,6 +95,7 @@ def test_state_dicts_under_numbers(tmp_path: Path, run_cli: Any) -> None:
 
 EMPTY: dict[str, tuple[Any, str]] = {
     "a rank's part": ({"state_dict": {}, "epoch": 3}, "its 'state_dict' is an empty dict"),
+    "an optimizer's file": ({"state": {}, "param_groups": []}, "state of training alone"),
     "an optimizer": ({"optimizer": {"state": {}, "param_groups": []}}, "state of training alone (optimizer)"),
 }
 
@@ -147,3 +148,49 @@ def test_half_characters(tmp_path: Path, run_cli: Any) -> None:
     args = Namespace(data="/data/caf\udce9", lr=0.5)
     torch.save({"model": state_dict(), "args": args}, tmp_path / "x.pth")
     assert_delivers(run_cli, tmp_path / "x.pth")
+
+
+@pytest.mark.field(
+    case="a mean in the metadata of a .safetensors",
+    source="found by an adversary: it was said that nothing states the preprocessing",
+    outcome="Not taken, and the output says so.",
+)
+def test_preparation_in_metadata(tmp_path: Path, run_cli: Any) -> None:
+    from safetensors.torch import save_file
+
+    save_file(dict(state_dict()), tmp_path / "x.safetensors", metadata={"format": "pt", "mean": "[0.2, 0.2]"})
+    said = " ".join(assert_delivers(run_cli, tmp_path / "x.safetensors").split())
+    assert "not taken from metadata mean" in said
+    assert "not checked: metadata mean ([0.2, 0.2])" in said
+
+
+@pytest.mark.field(
+    case="a file with the name of a published one, the digits of its SHA-256 in it, and other bytes",
+    source="torch.hub checks them (check_hash=True); a fine-tuned file is easily saved over the published one",
+    outcome="Converted, and the output says that it is another file, or was changed.",
+)
+def test_the_name_of_a_published_file(tmp_path: Path, run_cli: Any) -> None:
+    import hashlib
+
+    digits = hashlib.sha256(SHIPPED.read_bytes()).hexdigest()[:8]
+    path = tmp_path / f"res2net_digits-{digits}.ckpt"
+    path.write_bytes(SHIPPED.read_bytes())
+    assert "it is another file" not in assert_delivers(run_cli, path)
+    torch.save(state_dict(), path.with_suffix(".pth"))
+    said = " ".join(assert_delivers(run_cli, path.with_suffix(".pth")).split())
+    assert f"res2net_digits.triport, whose SHA-256 begins with {digits}" in said
+    assert "it is another file, or was changed" in said
+
+
+@pytest.mark.field(
+    case="timm's config.json that states images of one channel, beside weights of three",
+    source="found by an adversary: input_size [1, 224, 224] was taken for [3, 224, 224]",
+    outcome="Refused: the preprocessing is not known here.",
+)
+def test_one_channel(tmp_path: Path, run_cli: Any) -> None:
+    import json
+
+    stated = {"input_size": [1, 32, 32], "mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bilinear"}
+    torch.save(state_dict(), tmp_path / "x.pth")
+    (tmp_path / "config.json").write_text(json.dumps({"pretrained_cfg": stated}))
+    assert_refused(run_cli, tmp_path / "x.pth", "of 1 channels")

@@ -246,7 +246,9 @@ def _nothing(root: Any, path: str) -> FormatError:
             f"{path}: its '{empty}' is an empty dict. Where many processes trained one model (FSDP, ZeRO), "
             f"the first one has the parameters: take its file"
         )
-    if all(isinstance(key, str) and _is_training((key,)) for key in root):
+    if {"state", "param_groups"} <= root.keys() or all(
+        isinstance(key, str) and _is_training((key,)) for key in root
+    ):
         return FormatError(
             f"{path}: holds state of training alone ({', '.join(map(_label, list(root)[:5]))}). Take the "
             f"checkpoint that has the model's weights"

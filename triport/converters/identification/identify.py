@@ -14,6 +14,7 @@ from triport.reference_models.spec import Dialect, ModelSpec, all_models, get_mo
 from .deciding import by_likelihood, decided, judged
 from .fit import Fit
 from .name_index import find_models
+from .published_weights import named_as
 from .sides import Sides
 
 if TYPE_CHECKING:
@@ -303,11 +304,13 @@ def identify(
             folded or misfit(checkpoint, _closest(checkpoint, specs, dtypes, with_head), what)
         )
     if spec is not None:
-        return judged(checkpoint, places[0][0])
-    found = decided(checkpoint, by_likelihood(checkpoint, places[0]))
+        found: Fit | str = judged(checkpoint, places[0][0])
+    else:
+        found = decided(checkpoint, by_likelihood(checkpoint, places[0]))
     if isinstance(found, str):
         raise IdentifyError(found)
-    return found
+    other = named_as(checkpoint.path, found.spec)
+    return found if other is None else found._replace(notes=(*found.notes, other))
 
 
 def _closest(

@@ -66,7 +66,7 @@ def preparation_of(
     why = "nothing states it"
     if options:
         more = f" and {len(options) - 3} more" if len(options) > 3 else ""
-        why = f"{', '.join(map(short, options[:3]))}{more} say something of it and are not taken"
+        why = f"not taken from {', '.join(map(short, options[:3]))}{more}"
     return Preparation(weights.preprocess, "assumed", f"{why}, it is that of {weights.name}")
 
 
