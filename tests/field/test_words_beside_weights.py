@@ -166,7 +166,7 @@ def test_preparation_in_metadata(tmp_path: Path, run_cli: Any) -> None:
 
 @pytest.mark.field(
     case="a file with the name of a published one, the digits of its SHA-256 in it, and other bytes",
-    source="torch.hub checks them (check_hash=True); a fine-tuned file is easily saved over the published one",
+    source="torch.hub checks them (check_hash=True); fine-tuned weights are easily saved over it",
     outcome="Converted, and the output says that it is another file, or was changed.",
 )
 def test_the_name_of_a_published_file(tmp_path: Path, run_cli: Any) -> None:
