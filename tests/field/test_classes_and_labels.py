@@ -52,7 +52,7 @@ def test_folders_with_ids_in_their_names(found, tmp_path, form):
 
 @pytest.mark.field(
     case="what systems leave among images",
-    source="found by trying: Thumbs.db, desktop.ini, __MACOSX of a zip from a Mac",
+    source="found by trying: Thumbs.db, desktop.ini, __MACOSX of a zip from a Mac, Synology's @eaDir",
     outcome="Passed over; the images are scored.",
 )
 def test_files_of_systems(found, tmp_path):
@@ -61,6 +61,7 @@ def test_files_of_systems(found, tmp_path):
     for name in ("Thumbs.db", "desktop.ini", ".DS_Store", "._one.JPEG"):
         (first / name).write_bytes(b"x")
     (data / "val" / "__MACOSX").mkdir()
+    (data / "val" / "@eaDir").mkdir()
     (data / "val" / "__MACOSX" / "._a.JPEG").write_bytes(b"x")
     check_right(score(data))
 

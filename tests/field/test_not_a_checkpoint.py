@@ -274,6 +274,52 @@ def test_files_of_other_programs(tmp_path: Path, run_cli: Any, kind: str) -> Non
     assert_named(run_cli, tmp_path / name, make, *words)
 
 
+MORE_FORMATS: dict[str, tuple[str, Make, tuple[str, ...]]] = {
+    "HDF5 behind a user block": ("x.h5", written(bytes(512) + b"\x89HDF\r\n\x1a\n" + bytes(99)), ("HDF5",)),
+    "MATLAB 7.3": ("x.mat", written(b"MATLAB 7.3 MAT-file" + b" " * 493 + b"\x89HDF"), ("h5py",)),
+    "TensorRT, ptrt": ("x.bin", written(b"ptrt" + bytes(99)), ("TensorRT engine",)),
+    "TensorRT by its name": ("x.trt", written(b"\xe7\x95\x39\x9a" + bytes(99)), ("by its name", "TensorRT")),
+    "ExecuTorch's data": ("x.ptd", written(b"\x20\0\0\0FT01" + bytes(99)), ("ExecuTorch", ".ptd")),
+    "Rockchip": ("x.bin", written(b"RKNN" + bytes(99)), ("Rockchip NPU",)),
+    "age": ("x.pth", written(b"age-encryption.org/v1\n" + bytes(range(128, 255))), ("age -d",)),
+    "GnuPG": ("x.pth.gpg", written(b"\x85\x02\x0c\x03" + bytes(range(128, 255))), ("gpg -d",)),
+    "a part of a download": ("x.pth.aria2", written(b"\0\x01\0\0\xff\xfe\xfd"), ("has not ended",)),
+    "TensorFlow's data": ("x.data-00000-of-00001", written(b"\xe7\x95\x39\x9a"), ("TensorFlow checkpoint",)),
+    "TensorFlow.js": ("x.json", written(b'{"modelTopology": {}, "weightsManifest": []}'), ("TensorFlow.js",)),
+    "ONNX as a text": ("x.onnx", written(b'<\n ir_version: 8,\n opset_import: ["" : 17]\n>\n'), ("onnxtxt",)),
+    "ONNX as protobuf's text": ("x.onnx", written(b'ir_version: 8\ngraph {\n}\n'), ("textproto",)),
+    "ONNX as JSON": ("x.onnx", written(b'{"irVersion": "8", "graph": {"node": []}}'), ("format='json'",)),
+    "external data alone": ("x.onnx.data", written(b"\xe7\x95\x39\x3a" * 99), ("external data", ".onnx")),
+    "TorchScript": ("x.pt", zipped("x/data.pkl", "x/constants.pkl", "x/code/x.py"), ("torch.jit.load",)),
+}  # fmt: skip
+
+
+@pytest.mark.field(
+    case="HDF5, TensorRT, TorchScript, ExecuTorch, TensorFlow, ONNX as text, encrypted, parts of downloads",
+    source="found by an adversary: files as their makers write them, given as weights",
+    outcome="Named as what they are, with the next step; none is called damaged.",
+)
+@pytest.mark.parametrize("kind", MORE_FORMATS)
+def test_more_files_of_other_programs(tmp_path: Path, run_cli: Any, kind: str) -> None:
+    name, make, words = MORE_FORMATS[kind]
+    assert_named(run_cli, tmp_path / name, make, *words)
+
+
+@pytest.mark.field(
+    case="the external data of an ONNX model, whatever it is called, given instead of the model",
+    source="onnx.save(save_as_external_data=True, location=...): any name, beside the model",
+    outcome="The model beside it that names it is named, as the file to give.",
+)
+@pytest.mark.parametrize("name", ["weights", "x.bin", "net.onnx.data"])
+def test_external_data_of_a_model(tmp_path: Path, run_cli: Any, name: str) -> None:
+    onnx = importlib.import_module("onnx")
+    weights = onnx.numpy_helper.from_array(np.arange(1, 99, dtype=np.float32), "w")
+    model = onnx.helper.make_model(onnx.helper.make_graph([], "g", [], [], [weights]))
+    onnx.save(model, tmp_path / "net.onnx", save_as_external_data=True, location=name, size_threshold=0)
+    message = assert_refused(run_cli, tmp_path / name, "external data of net.onnx")
+    assert f"Give {tmp_path / 'net.onnx'}" in message
+
+
 @pytest.mark.field(
     case="the weights of an OpenVINO network",
     source="openvinotoolkit/open_model_zoo: an .xml, and a .bin of numbers alone beside it",

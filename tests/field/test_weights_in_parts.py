@@ -47,6 +47,40 @@ PARTS = {
     ),
 }
 
+SMALL = torch.ones(10, HALVES, dtype=torch.int8)
+QUANTISED: dict[str, tuple[dict[str, Any], str]] = {
+    "torchao's safetensors": ({"fc.weight:_qdata": SMALL, "fc.weight:_scale": torch.ones(10, 1)}, "torchao"),
+    "torchao's flat names": ({"fc.weight_qdata": SMALL, "fc.weight_scale": torch.ones(10, 1)}, "torchao"),
+    "GPTQ": ({"fc.qweight": SMALL, "fc.qzeros": SMALL, "fc.scales": torch.ones(2, 10)}, "GPTQ"),
+    "bitsandbytes": ({"fc.weight": SMALL, "fc.SCB": torch.ones(10)}, "bitsandbytes"),
+    "compressed-tensors": ({"fc.weight_packed": SMALL, "fc.weight_scale": torch.ones(10)}, "compres"),
+    "torch.ao": ({"fc.scale": torch.tensor(0.1), "fc.zero_point": torch.tensor(0)}, "torch.ao"),
+    "in training": ({"fc.weight_fake_quant.scale": torch.ones(10)}, "quantisation-aware training"),
+}
+
+
+@pytest.mark.field(
+    case="a weight that torchao, GPTQ, bitsandbytes, compressed-tensors or torch.ao have quantised",
+    source="pytorch/ao (safetensors of Int8Tensor, Float8Tensor), AutoGPTQ, bitsandbytes: their names",
+    outcome="Refused, and whose it is; never an advice to rename a quantised tensor.",
+)
+@pytest.mark.parametrize("kind", QUANTISED)
+def test_quantised_weights(tmp_path: Path, run_cli: Any, kind: str) -> None:
+    parts, whose = QUANTISED[kind]
+    torch.save({**without_head_weight(), **parts}, tmp_path / "x.pth")
+    message = assert_refused(run_cli, tmp_path / "x.pth", whose, "res2net_digits")
+    assert "--rename" not in message
+
+
+@pytest.mark.field(
+    case="a state dict of empty tensors",
+    source="DeepSpeed's ZeRO-3: a module's own state_dict() has parameters of the shape (0,)",
+    outcome="Named, with DeepSpeed's own command that makes whole weights.",
+)
+def test_empty_tensors(tmp_path: Path, run_cli: Any) -> None:
+    torch.save({name: torch.zeros(0) for name in state_dict()}, tmp_path / "x.pth")
+    assert_refused(run_cli, tmp_path / "x.pth", "are empty", "zero_to_fp32.py")
+
 
 @pytest.mark.field(
     case="a weight that is kept in parts",

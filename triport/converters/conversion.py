@@ -54,7 +54,9 @@ class Conversion:
     def round_trip(self) -> str:
         """How what was read back compares with what was to be written."""
         words = f"bit-equal to the values in {self.rounding.dtype}" if self.rounding else "bit-equal"
-        return words if self.graph_not_compared is None else f"{words}; the graph was not compared"
+        if self.graph_not_compared is None:
+            return words
+        return f"{words}; the graph was not compared: {self.graph_not_compared}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `convert --json` prints."""

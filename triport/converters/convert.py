@@ -163,9 +163,9 @@ def check_graph(checkpoint: Checkpoint, found: Fit) -> GraphVerdict | None:
         f"{checkpoint.path}: has the parameters of {found.spec.name} and another graph, in "
         f"{counted(len(verdict.differences), 'place')}\n"
         f"{listed(verdict.differences)}\n"
-        f"Its weights compute something else in {found.spec.name}, so nothing was written. `parity` says "
-        "how far the file is from the model; export the network again as the model has it, or use the ONNX "
-        "file as it is"
+        f"As far as this tells, its weights compute something else in {found.spec.name}, so nothing was "
+        "written. `parity` says how far the file is from the model; export the network again as the model "
+        "has it, or use the ONNX file as it is"
     )
 
 

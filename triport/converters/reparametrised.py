@@ -32,6 +32,25 @@ _KINDS: tuple[tuple[re.Pattern[str], str, str], ...] = (
         "LoRA adds a product of two small matrices to a weight",
         "peft's model.merge_and_unload()",
     ),
+    *(
+        (
+            re.compile(pattern),
+            f"{whose} keeps a weight as small whole numbers with their scales",
+            "dequantise the layers in that library",
+        )
+        for pattern, whose in (
+            (r"(^|\.)qweight$", "GPTQ or AWQ"),
+            (r"(^|\.)SCB$|(^|\.)weight\.(absmax|quant_map|quant_state\.\w+)$", "bitsandbytes"),
+            (r"(^|\.)weight[:_.]_?qdata$", "torchao"),
+            (r"(^|\.)weight_packed$", "compressed-tensors"),
+            (r"(^|\.)_packed_params(\.\w+)*$|(^|\.)zero_point$", "torch.ao.quantization"),
+        )
+    ),
+    (
+        re.compile(r"(^|\.)\w*(fake_quant|activation_post_process)\w*\.\w+$"),
+        "quantisation-aware training rounds weights and activations as the network runs",
+        "take the modules' weights and biases alone, which are not rounded yet",
+    ),
 )
 _WHOLE = {"_mask": "_orig", "_g": "_v", "_u": "_orig"}
 

@@ -76,11 +76,14 @@ def check_place(path: str | os.PathLike[str]) -> None:
     if not given:
         raise FormatError("the output path is empty")
     try:
-        mode = target.stat().st_mode
+        # as the system finds it: /dev/stdout leads to a pipe, which has no other path
+        mode = Path(given).stat().st_mode
     except FileNotFoundError:
-        if not target.parent.is_dir():
-            what = "is not a folder" if target.parent.exists() else "does not exist"
-            raise FormatError(f"{given}: the folder {target.parent} {what}; make it first") from None
+        # both: a folder that is not there, and .. behind it, is no path to the system, but to realpath
+        for folder in (Path(given).parent, target.parent):
+            if not folder.is_dir():
+                what = "is not a folder" if folder.exists() else "does not exist"
+                raise FormatError(f"{given}: the folder {folder} {what}; make it first") from None
         if not os.access(target.parent, os.W_OK | os.X_OK, effective_ids=True):
             raise FormatError(f"{given}: no permission to write in the folder {target.parent}") from None
         return

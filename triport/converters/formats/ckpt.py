@@ -63,6 +63,7 @@ _TRAILER_BYTES = len(_TRAILER) + 10
 _ENCRYPTED = {0x7F3A5ED8: "AES-GCM", 0x7F3A5ED9: "AES-CBC", 0x7F3A5EDA: "SM4-CBC"}
 _METADATA_FIELD = 7381  # of Checkpoint: any number that MindSpore does not use
 _MAX_METADATA_BYTES = 1 << 16
+_MAX_TEXT_BYTES = 1 << 14
 
 
 # a tensor's dims, its type, and where its slices are
@@ -111,9 +112,12 @@ def open(source: SourceFile) -> Checkpoint:
         _check_crc(source, end)
     tensors: dict[str, Tensor] = {}
     dropped = []
+    statements: dict[str, str | int | float | bool] = {}
     for tag, (dims, kind, ranges) in found.items():
         if kind == "str":
-            dropped.append(Dropped(tag, f"a text, not a tensor: {_text(reader, ranges)!r}"))
+            text = _text(reader, ranges)
+            statements[tag] = text
+            dropped.append(Dropped(tag, f"a text, not a tensor: {text[:80]!r}"))
         else:
             tensors[tag] = _checked_tensor(source, tag, dims, kind, ranges)
     return Checkpoint(
@@ -125,6 +129,7 @@ def open(source: SourceFile) -> Checkpoint:
         dropped=tuple(dropped),
         integrity=CHECKSUM_RIGHT if end < source.size else NO_CHECKSUM,
         producer="triport" if metadata else None,
+        statements=statements,
     )
 
 
@@ -339,9 +344,9 @@ def _checked_tensor(
 
 
 def _text(reader: WireReader, ranges: list[tuple[int, int]]) -> str:
-    """Return an entry of save_checkpoint's append_dict that is a text, cut for display."""
+    """Return an entry of save_checkpoint's append_dict that is a text, as far as one is looked into."""
     offset, length = ranges[0]
-    return reader.read(offset, min(length, 320)).decode("utf-32-le", "replace")
+    return reader.read(offset, min(length, _MAX_TEXT_BYTES)).decode("utf-32-le", "replace")
 
 
 def _check_crc(source: SourceFile, end: int) -> None:

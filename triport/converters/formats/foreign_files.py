@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +11,13 @@ _MADE_FROM = "Take the checkpoint or the ONNX file that it was made from"
 _CHECKPOINT = "Take the checkpoint that it was made from"
 _BUILT_FROM = "Take the file it was built from"
 _NO_WEIGHTS = "Give a file of weights"
+_UNFINISHED = "Wait for its end, or download the file again"
+_HDF5 = "Load it in Keras and export the model to ONNX (model.export or tf2onnx)"
+_H5PY = "Read it with h5py, make tensors of the arrays, and torch.save a dict of them"
+
+# of ONNX, looked through for a file's name: with external data a model is small
+_MOST_MODELS = 20
+_LARGEST_MODEL = 32 << 20
 
 # (where, the bytes that stand there, what the file is, what to do)
 _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
@@ -24,8 +32,12 @@ _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
         0,
         b"\x89HDF\r\n\x1a\n",
         "is an HDF5 file (weights of Keras, .h5, or data)",
-        "Load it in Keras and export the model to ONNX (model.export or tf2onnx)",
+        _HDF5,
     ),
+    (0, b"MATLAB 7.3", "is a file of MATLAB 7.3 (.mat)", _H5PY),
+    # HDF5 may begin with a block of the user's own
+    (512, b"\x89HDF\r\n\x1a\n", "is an HDF5 file (weights of Keras, .h5, or data)", _HDF5),
+    (1024, b"\x89HDF\r\n\x1a\n", "is an HDF5 file (weights of Keras, .h5, or data)", _HDF5),
     (
         0,
         b"\x93NUMPY",
@@ -39,6 +51,7 @@ _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
         "is a TensorRT engine, whose weights cannot be taken out",
         _BUILT_FROM,
     ),
+    (0, b"ptrt", "is a TensorRT engine, whose weights cannot be taken out", _BUILT_FROM),
     (4, b"TFL3", "is a TensorFlow Lite model (.tflite)", EXPORT),
     (
         4,
@@ -48,6 +61,9 @@ _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     ),
     (4, b"PTMF", "is a PyTorch Mobile program (.ptl)", _CHECKPOINT),
     (4, b"ET12", "is an ExecuTorch program (.pte)", _CHECKPOINT),
+    (4, b"FT01", "has the weights of an ExecuTorch program (.ptd)", _CHECKPOINT),
+    (0, b"RKNN", "is a model compiled for a Rockchip NPU (.rknn)", _MADE_FROM),
+    (0, b"age-encryption.org/", "is encrypted with age", "Decrypt it (age -d) and give what is inside"),
     (0, b"\x89PNG", "is a picture (PNG)", _NO_WEIGHTS),
     (0, b"\xff\xd8\xff", "is a picture (JPEG)", _NO_WEIGHTS),
     (0, b"%PDF", "is a PDF document", _NO_WEIGHTS),
@@ -99,6 +115,12 @@ _BY_SUFFIX: Mapping[str, tuple[str, str]] = {
     ".pdiparams": ("the parameters of a program of PaddlePaddle", "Export it to ONNX (paddle2onnx)"),
     ".engine": ("a TensorRT engine, whose weights cannot be taken out", _BUILT_FROM),
     ".plan": ("a TensorRT engine, whose weights cannot be taken out", _BUILT_FROM),
+    ".trt": ("a TensorRT engine, whose weights cannot be taken out", _BUILT_FROM),
+    ".gpg": ("encrypted with GnuPG", "Decrypt it (gpg -d) and give what is inside"),
+    ".meta": ("the graph of a TensorFlow checkpoint", EXPORT),
+    ".aria2": ("what aria2 keeps beside a download that has not ended", _UNFINISHED),
+    ".partial": ("a download that has not ended", _UNFINISHED),
+    ".crdownload": ("a download that has not ended", _UNFINISHED),
     ".rknn": ("a model compiled for a Rockchip NPU", _MADE_FROM),
     ".py": (
         "a text of Python",
@@ -123,9 +145,39 @@ def by_first_bytes(head: bytes) -> str | None:
     return None
 
 
+def onnx_beside(path: str) -> Path | None:
+    """Return the ONNX model beside a file that names it, as it names where its external data are."""
+    file = Path(path)
+    for model in sorted(file.parent.glob("*.onnx"))[:_MOST_MODELS]:
+        try:
+            is_small = model != file and model.stat().st_size <= _LARGEST_MODEL
+            if is_small and file.name.encode() in model.read_bytes():
+                return model
+        except (OSError, UnicodeEncodeError):
+            continue
+    return None
+
+
 def by_name(path: str) -> str | None:
     """Return the same of a file that has no mark; None where its name tells nothing either."""
     suffix = Path(path).suffix.lower()
+    model = onnx_beside(path)
+    if model is not None:
+        return (
+            f"has the external data of {model.name}, numbers without names. Give {model}, which says what "
+            f"they are"
+        )
+    if re.fullmatch(r"\.data-\d{5}-of-\d{5}", suffix):
+        return f"is, by its name, the data of a TensorFlow checkpoint, which is not read. {EXPORT}"
+    if suffix in (".data", ".onnx_data"):
+        return (
+            "is, by its name, the external data of an ONNX model, numbers without names. Give the .onnx "
+            "file, and keep this one beside it"
+        )
+    if suffix == ".bin" and Path(path).with_suffix(".param").exists():
+        return (
+            f"lies beside a .param of its name, as the weights of ncnn do, which are not read. {_MADE_FROM}"
+        )
     if suffix == ".bin" and Path(path).with_suffix(".xml").exists():
         return f"lies beside an .xml of its name, as the weights of OpenVINO do, which are not read. {EXPORT}"
     if suffix not in _BY_SUFFIX:

@@ -75,6 +75,12 @@ def _of_text(source: SourceFile, head: bytes) -> str | None:
         return "is a pointer of DVC, a text in the place of a file. Run `dvc pull` in its repository"
     if low.startswith(("<!doctype html", "<html", "<head", "<script", "<!--", "<body")):
         return f"is an HTML page{_inside(text, 'title')}, not the file. {_AGAIN}"
+    if "ir_version:" in low and ("opset_import" in low or low.startswith("ir_version")):
+        form = "textproto" if low.startswith("ir_version") else "onnxtxt"
+        return (
+            f"is an ONNX model as a text. Make a file of it: onnx.save(onnx.load(FILE, format='{form}'), "
+            "'x.onnx')"
+        )
     if low.startswith("<net "):
         return f"is a network of OpenVINO (.xml), which is not read. {EXPORT}"
     if low.startswith(("<?xml", "<error")):
@@ -101,6 +107,12 @@ def _inside(text: str, tag: str) -> str:
 def _of_json(source: SourceFile, text: str) -> str:
     """Return what a JSON text is."""
     value = None
+    if '"irVersion"' in text and '"graph"' in text:
+        return (
+            "is an ONNX model as JSON. Make a file of it: onnx.save(onnx.load(FILE, format='json'), 'x.onnx')"
+        )
+    if '"weightsManifest"' in text:
+        return f"is a model of TensorFlow.js, which is not read. {EXPORT}"
     if source.size <= len(text.encode()) + 3:
         try:
             value = json.loads(text)

@@ -91,8 +91,8 @@ def open(source: SourceFile) -> Checkpoint:
         notes.append(f"tensors in the inner graphs of nodes are not read ({kinds})")
     if graph_reader.copies:
         notes.append(
-            f"{graph_reader.copies} of {len(graph_reader.tensors)} tensors have the values of another one, "
-            f"which stand in the file once (Identity nodes)"
+            f"{len(graph_reader.copies)} of {len(graph_reader.tensors)} tensors have the values of another "
+            f"one, which stand in the file once (Identity nodes)"
         )
     if functions:
         notes.append(f"tensors in the model's {counted(functions, 'function')} are not read")
@@ -106,6 +106,7 @@ def open(source: SourceFile) -> Checkpoint:
         tuple(notes),
         producer=short(" ".join(producer)) or None,
         files=tuple(graph_reader.external.paths),
+        copies=graph_reader.copies,
     )
 
 
@@ -125,7 +126,7 @@ class _GraphReader:
         self.tensors: dict[str, Tensor] = {}
         self.dropped: list[Dropped] = []
         self.inner_graphs: Counter[str] = Counter()
-        self.copies = 0
+        self.copies: dict[str, str] = {}  # the original of each, where it stands in the file
         self._identities: dict[str, str] = {}  # what each copies, by the name of the copy
         self.external = ExternalData(reader.source.path)
         self._protos = TensorReader(reader, self.external)
@@ -204,13 +205,14 @@ class _GraphReader:
 
         An exporter does so with parameters of equal values. Names that it made up itself are no parameter's.
         """
-        generated: dict[str, Tensor] = {}
+        generated: dict[str, str] = {}
         for name, original in self._identities.items():  # a graph's nodes stand in the order of its edges
-            tensor = self.tensors.get(original) or generated.get(original)
+            first = generated.get(original) or self.copies.get(original, original)
+            tensor = self.tensors.get(first)
             if tensor is None:
                 continue
             if _GENERATED_NAME.search(name):
-                generated[name] = tensor
+                generated[name] = first
             else:
                 self._add(name, tensor, "the output of an Identity")
-                self.copies += 1
+                self.copies[name] = first

@@ -61,7 +61,8 @@ class PickleBytes:
         return int.from_bytes(self._take(length), "little")
 
     def _text(self, length_bytes: int) -> str:
-        return self._take(self._number(length_bytes)).decode()
+        # as pickle writes texts, half characters of paths that are no UTF-8 among them
+        return self._take(self._number(length_bytes)).decode("utf-8", "surrogatepass")
 
     def _bytes(self, length_bytes: int) -> bytes:
         return self._take(self._number(length_bytes))

@@ -48,7 +48,7 @@ def choose_state_dict(
     dropped: list[Dropped] = []
     notes: list[str] = []
     chosen = _found(root, path, notes) if key is None else _under_key(root, key, path)
-    dropped += _beside(root, chosen.keys)
+    dropped += _beside(root, chosen.keys, asked=key is not None)
     if chosen.keys:
         notes.insert(0, f"the state dict was found under '{'/'.join(map(short, chosen.keys))}'")
     tensors: dict[str, PickledTensor] = {}
@@ -59,6 +59,9 @@ def choose_state_dict(
             tensors[name] = value
         elif isinstance(value, UnreadableTensor):
             raise FormatError(f"{path}: tensor '{_label(name)}' {value.problem}")
+        elif isinstance(value, PickledTensor):
+            why = f"no parameter, as its key is of the type {type(name).__name__}"
+            dropped.append(Dropped(_label(name), f"{why}: {_kind(value)}"))
         else:
             dropped.append(Dropped(_label(name), f"no tensor: {_kind(value)}"))
     if not tensors:
@@ -136,13 +139,13 @@ def _state_dicts(root: Any) -> Iterator[_Found]:
 
 
 def _items(value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield what lies in a container by its keys; a list's are numbers."""
+    """Yield what lies in a container by its keys; a list's are numbers, and a dict's may be."""
     if isinstance(value, dict):
         if not {"state", "param_groups"} <= value.keys():  # torch's optimizers
             yield from (
-                (key, item)
+                (str(key), item)
                 for key, item in value.items()
-                if isinstance(key, str) and key.rpartition(".")[2] != EXTRA_STATE
+                if type(key) is int or (isinstance(key, str) and key.rpartition(".")[2] != EXTRA_STATE)
             )
     else:
         yield from ((str(index), item) for index, item in enumerate(value))
@@ -199,20 +202,21 @@ def _under_key(root: Any, key: str, path: str) -> _Found:
     raise FormatError(f"{path}: --key {short(key)} leads to {_kind(value)}; expected a state dict")
 
 
-def _beside(root: Any, keys: tuple[str, ...]) -> Iterator[Dropped]:
+def _beside(root: Any, keys: tuple[str, ...], asked: bool) -> Iterator[Dropped]:
     """Yield what lies beside the way to the state dict, by the names of its own level."""
     for depth, key in enumerate(keys):
         for other, value in root.items() if isinstance(root, dict) else enumerate(root):
-            if (other if isinstance(root, dict) else str(other)) == key:
+            name = _label(other)
+            if other == key or name == key:
                 continue
-            name = _label(other) if isinstance(root, dict) else str(other)
             if depth == 0 and key in _KEYS and other in _KEYS and _holds_tensors(value):
-                yield Dropped(name, f"other weights; '{key}' is chosen, as timm does")
+                why = "as --key says" if asked else "as timm does"
+                yield Dropped(name, f"other weights; '{key}' is chosen, {why}")
             elif isinstance(other, str) and _is_training((other,)):
                 yield Dropped(name, "training state")
             else:
                 yield Dropped(name, f"beside the weights: {_kind(value)}")
-        root = root[key] if isinstance(root, dict) else root[int(key)]
+        root = dict(_items(root))[key]
 
 
 def _holds_tensors(value: Any) -> bool:
@@ -236,6 +240,19 @@ def _nothing(root: Any, path: str) -> FormatError:
         return FormatError(f"{path}: tensor '{label}' {unreadable.problem}")
     if not root:
         return FormatError(f"{path}: holds an empty dict; expected a state dict, which has tensors")
+    empty = next((key for key in _KEYS if root.get(key) == {}), None)
+    if empty is not None:
+        return FormatError(
+            f"{path}: its '{empty}' is an empty dict. Where many processes trained one model (FSDP, ZeRO), "
+            f"the first one has the parameters: take its file"
+        )
+    if {"state", "param_groups"} <= root.keys() or all(
+        isinstance(key, str) and _is_training((key,)) for key in root
+    ):
+        return FormatError(
+            f"{path}: holds state of training alone ({', '.join(map(_label, list(root)[:5]))}). Take the "
+            f"checkpoint that has the model's weights"
+        )
     keys = ", ".join(_label(key) for key in list(root)[:10])
     return FormatError(f"{path}: has no state dict inside; its keys are {keys}")
 
@@ -256,6 +273,8 @@ def _unreadable(root: dict[Any, Any]) -> Iterator[tuple[str, UnreadableTensor]]:
 
 
 def _label(name: Any) -> str:
+    if type(name) is int and name.bit_length() < 64:
+        return str(name)
     return short(name) if isinstance(name, str) else f"<{type(name).__name__}>"
 
 

@@ -340,6 +340,7 @@ class Checkpoint:
         producer: what wrote the file, as far as the file says.
         statements: texts and numbers that a training script saved beside the weights, by dotted path.
         files: the paths of other files that hold payloads of its tensors.
+        copies: names by which a graph calls another tensor too, each with that tensor's own name.
     """
 
     path: str
@@ -353,3 +354,4 @@ class Checkpoint:
     producer: str | None = None
     statements: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     files: tuple[str, ...] = ()
+    copies: Mapping[str, str] = field(default_factory=dict)

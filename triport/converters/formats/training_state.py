@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from triport.converters.formats.source import FormatError
-from triport.converters.formats.tensors import ArrayTensor, Checkpoint, Dropped, Tensor, short
+from triport.converters.formats.tensors import FLOATS, ArrayTensor, Checkpoint, Dropped, Tensor, short
 from triport.reference_models.errors import counted
 from triport.reference_models.kinds import COUNTER_LEAF, STATISTICS
 
@@ -74,6 +74,14 @@ _TRAINING_SCALARS = {
     "random_op": "the random generator's state",
     "random_op_snapshot": "the random generator's state",
 }
+# words of the numbers that a training loop hands to save_checkpoint's append_dict; a float of another name
+# may be a parameter
+_MEASURED = frozenset(
+    (
+        *("acc", "acc1", "acc5", "accuracy", "top1", "top5", "loss", "best", "metric", "score", "lr", "rate"),
+        *("eps", "epsilon", "decay", "momentum", "time", "seconds", "percent"),
+    )
+)
 STATE_OF = "the optimizer's state of "
 _MAX_SPLITS = 32
 
@@ -85,8 +93,14 @@ def without_training_state(checkpoint: Checkpoint) -> Checkpoint:
     tensors: dict[str, Tensor] = dict(checkpoint.tensors)
     dropped: list[Dropped] = []
     notes: list[str] = []
+    statements = dict(checkpoint.statements)
     if checkpoint.runtime == "mindspore":
-        tensors, dropped, notes = _split_mindspore(tensors)
+        numbers = {name: tensor for name, tensor in tensors.items() if _is_appended(name, tensor)}
+        statements |= {name: tensor.numpy().item() for name, tensor in numbers.items()}
+        left = {name: tensor for name, tensor in tensors.items() if name not in numbers}
+        tensors, dropped, notes = _split_mindspore(left)
+        what = "a number beside the weights, of a training loop or an optimizer"
+        dropped += [Dropped(name, f"{what}: {statements[name]}") for name in numbers]
     elif checkpoint.runtime == "pytorch":
         tensors, dropped, notes = _strip_wrappers(tensors)
     tensors = _with_whole_counters(tensors, dropped, notes)
@@ -97,7 +111,15 @@ def without_training_state(checkpoint: Checkpoint) -> Checkpoint:
         tensors=tensors,
         dropped=checkpoint.dropped + tuple(dropped),
         notes=checkpoint.notes + tuple(notes),
+        statements=statements,
     )
+
+
+def _is_appended(name: str, tensor: Tensor) -> bool:
+    """Whether a MindSpore file's tensor is a number of save_checkpoint's append_dict, no parameter."""
+    if tensor.shape or "." in name or name in _TRAINING_SCALARS or not name.isidentifier():
+        return False
+    return tensor.dtype not in FLOATS or not _MEASURED.isdisjoint(name.lower().split("_"))
 
 
 def extra_state_reason(name: str) -> str:

@@ -15,6 +15,7 @@ from triport.converters.graphs.values import Known, Parameter, Unread
 
 # operators of ONNX that hold graphs
 _WITH_BODIES = frozenset(("If", "Loop", "Scan", "SequenceMap"))
+_OPSET_OF_INFERENCE = 7
 
 
 def flow_of_file(checkpoint: Checkpoint, names: Mapping[str, str], size_px: int) -> Flow | None:
@@ -31,6 +32,10 @@ def flow_of_file(checkpoint: Checkpoint, names: Mapping[str, str], size_px: int)
     nodes, inputs, outputs = read_graph(WireReader(SourceFile(checkpoint.path)))
     if not nodes and not outputs:
         return None
+    if opsets_of(checkpoint).get("", 1) < _OPSET_OF_INFERENCE:
+        for node in nodes:
+            if node.op == "BatchNormalization":
+                node.told.setdefault("is_test", 0)  # what is left out means training there
     parameters = {theirs: ours for ours, theirs in names.items()}
     values: dict[str, Known] = {}
     for name, tensor in checkpoint.tensors.items():
@@ -62,6 +67,13 @@ def flow_of_file(checkpoint: Checkpoint, names: Mapping[str, str], size_px: int)
         (short(one.name) for one in outputs), key=lambda name: name != _first_name(outputs, values)
     )
     if not results:
+        bodies = sorted({node.op for node in nodes if node.op in _WITH_BODIES})
+        if bodies:
+            raise GraphError(
+                f"{checkpoint.path}: what it returns comes from the bodies of its {' and '.join(bodies)} "
+                f"nodes, which are not read: its graph cannot be compared with a model's. `convert FILE --to "
+                f"pytorch -o DIR` writes any graph's source and weights"
+            )
         raise GraphError(
             f"{checkpoint.path}: no output of its graph depends on its input, so it is no network"
         )

@@ -10,6 +10,8 @@ from triport.converters.graphs.difference import differences
 from triport.converters.graphs.stored import stored_flow
 from triport.reference_models.spec import ModelSpec
 
+NEWEST_OPSET = 28  # of onnx 1.23; another version's operators may be other functions
+
 
 class GraphVerdict(NamedTuple):
     """What became of comparing a file's graph with a model's.
@@ -53,8 +55,9 @@ def graph_verdict(checkpoint: Checkpoint, spec: ModelSpec, names: Mapping[str, s
     """
     if checkpoint.runtime != "onnx":
         return None
-    from triport.converters.graphs.reader import (
-        flow_of_file,  # imports numpy, which files of weights do without
+    from triport.converters.graphs.reader import (  # imports numpy, which files of weights do without
+        flow_of_file,
+        opsets_of,
     )
 
     expected = stored_flow(spec.name)
@@ -63,6 +66,11 @@ def graph_verdict(checkpoint: Checkpoint, spec: ModelSpec, names: Mapping[str, s
     found = flow_of_file(checkpoint, names, spec.input_size_px)
     if found is None:
         return GraphVerdict((), "the file holds weights only, no node and no output")
+    opset = opsets_of(checkpoint).get("")
+    if opset is None or not 0 < opset <= NEWEST_OPSET:
+        which = "no opset that the file names" if opset is None else f"opset {opset}"
+        known = f"those of 1 to {NEWEST_OPSET} are known here"
+        return GraphVerdict((), f"its operators are of {which}: {known}", found.output_names)
     problems = differences(found, expected, spec.name)
     size = [side for side in found.size_px if side not in (None, spec.input_size_px)]
     if size and any(problem.startswith(("pads ", "ceil ")) for problem in problems):

@@ -24,7 +24,7 @@ _WORDS_OF_UNCHECKED = {
     "unknown": "nothing here says whether this changes the network",
     "option": "the model's own value is not known here",
     "class": "a class of that name is not known here",
-    "preparation": "how images are prepared is not taken from a training script's options",
+    "preparation": "how images are prepared is not taken from there",
 }
 
 

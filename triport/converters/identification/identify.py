@@ -14,6 +14,7 @@ from triport.reference_models.spec import Dialect, ModelSpec, all_models, get_mo
 from .deciding import by_likelihood, decided, judged
 from .fit import Fit
 from .name_index import find_models
+from .published_weights import named_as
 from .sides import Sides
 
 if TYPE_CHECKING:
@@ -88,11 +89,15 @@ def _beside(
     """
     known = set(names.values())
     modules = {name.partition(".")[0] for name in known}
+    copies = checkpoint.copies
+    taken = {copies.get(name, name): name for name in known} if copies else {}
     for name, tensor in checkpoint.tensors.items():
         if name in known:
             continue
         if checkpoint.runtime == "onnx" and _is_graph_constant(tensor):
             yield name, "a constant of the graph, not a parameter"
+        elif (same := taken.get(copies.get(name, name))) is not None and same in checkpoint.tensors:
+            yield name, f"another name of '{short(same)}' (an Identity node)"
         elif head is not None and name.startswith(head):
             yield name, "the head, left out as --no-head says"
         elif head is not None and name.partition(".")[0] not in modules:
@@ -299,11 +304,13 @@ def identify(
             folded or misfit(checkpoint, _closest(checkpoint, specs, dtypes, with_head), what)
         )
     if spec is not None:
-        return judged(checkpoint, places[0][0])
-    found = decided(checkpoint, by_likelihood(checkpoint, places[0]))
+        found: Fit | str = judged(checkpoint, places[0][0])
+    else:
+        found = decided(checkpoint, by_likelihood(checkpoint, places[0]))
     if isinstance(found, str):
         raise IdentifyError(found)
-    return found
+    other = named_as(checkpoint.path, found.spec)
+    return found if other is None else found._replace(notes=(*found.notes, other))
 
 
 def _closest(

@@ -40,6 +40,11 @@ def _problem(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
             f"flattened into one tensor. Save the full state dict: torch.distributed.checkpoint.state_dict."
             f"get_model_state_dict with full_state_dict=True, or FSDP's StateDictType.FULL_STATE_DICT"
         )
+    if checkpoint.tensors and not any(tensor.count for tensor in checkpoint.tensors.values()):
+        return (
+            f"{checkpoint.path}: {what}: all of its {counted(len(checkpoint.tensors), 'tensor')} are empty, "
+            f"as DeepSpeed's ZeRO-3 leaves them in each process. Its zero_to_fp32.py makes the whole weights"
+        )
     parts = reparametrised(closest.extra) if closest is not None else None
     if closest is not None and parts is not None:
         like = closest.matched >= _CLOSE * closest.total

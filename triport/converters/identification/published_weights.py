@@ -57,6 +57,21 @@ def recognised(path: str, specs: Iterable[ModelSpec]) -> Published | None:
     return None
 
 
+def named_as(path: str, spec: ModelSpec) -> str | None:
+    """Return in words that a file has the name of one of a model's published files and other bytes."""
+    digits = digits_in_name(Path(path).name)
+    named = next((one for one in spec.weights if digits and known_digits(one).startswith(digits)), None)
+    if named is None or not Path(path).is_file():
+        return None
+    sha256 = file_sha256(path)
+    if sha256.startswith(digits):
+        return None
+    return (
+        f"its name is that of the file of {named.name}, whose SHA-256 begins with {digits}, and its own "
+        f"begins with {sha256[:8]}: it is another file, or was changed"
+    )
+
+
 def published_as(sha256: str) -> Published | None:
     """Return the published weights whose file has this SHA-256, None where none is known to have it."""
     for spec in all_models().values():

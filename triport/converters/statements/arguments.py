@@ -114,7 +114,16 @@ _OF_TRAINING = frozenset(
 _PREPARATION = frozenset(
     (
         *("mean", "std", "crop_pct", "interpolation", "crop_mode", "image_mean", "image_std", "resize_size"),
-        *("img_size", "image_size", "input_size"),
+        *("img_size", "image_size", "input_size", "val_resize_size", "val_crop_size", "val_image_size"),
+        *(
+            "val_resize",
+            "val_size",
+            "test_size",
+            "test_crop_size",
+            "eval_crop_ratio",
+            "crop_ratio",
+            "crop_size",
+        ),
     )
 )
 

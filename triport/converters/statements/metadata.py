@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from triport.converters.formats import Checkpoint
 from triport.converters.provenance import MODEL_KEY, NUM_CLASSES_KEY
+from triport.converters.statements.arguments import is_preparation
 from triport.converters.statements.statement import Statement, said_in
 
 
@@ -18,3 +19,6 @@ def read(checkpoint: Checkpoint) -> Iterator[Statement]:
         yield Statement(f"metadata {NUM_CLASSES_KEY}", "classes", int(metadata[NUM_CLASSES_KEY]))
     others = {key: value for key, value in metadata.items() if not key.startswith("triport.")}
     yield from said_in(others, others, "metadata ")
+    for key, value in others.items():
+        if is_preparation(key.rpartition(".")[2].lower()):
+            yield Statement(f"metadata {key}", "preparation", value)

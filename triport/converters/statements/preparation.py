@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from triport.converters.formats import Checkpoint
+from triport.converters.formats import Checkpoint, short
 from triport.converters.identification.published_weights import known_digits, recognised
 from triport.converters.provenance import (
     PREPROCESSING_KNOWN_KEY,
@@ -60,7 +60,14 @@ def preparation_of(
     weights = next((one for one in (*_of(spec, dialect), *spec.weights)), None)
     if weights is None:
         return Preparation(None, "unknown", f"nobody has published weights of {spec.name}")
-    return Preparation(weights.preprocess, "assumed", f"nothing states it, it is that of {weights.name}")
+    from triport.converters.statements import statements_of
+
+    options = [one.where for one in statements_of(checkpoint) if one.about == "preparation"]
+    why = "nothing states it"
+    if options:
+        more = f" and {len(options) - 3} more" if len(options) > 3 else ""
+        why = f"not taken from {', '.join(map(short, options[:3]))}{more}"
+    return Preparation(weights.preprocess, "assumed", f"{why}, it is that of {weights.name}")
 
 
 def stated_by(metadata: Mapping[str, str], path: str, size_px: int) -> Preparation | None:

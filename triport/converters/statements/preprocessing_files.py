@@ -71,7 +71,10 @@ def _read(read: Any, config: dict[str, Any], path: str | Path, size_px: int, nam
 
 def _of_timm(config: dict[str, Any], size_px: int) -> Preprocess:
     """Return what timm's pretrained_cfg states, as timm's own transforms_imagenet_eval takes it."""
-    size = int(config.get("input_size", (3, size_px, size_px))[-1])
+    channels, *_, side = config.get("input_size", (3, size_px, size_px))
+    if channels != 3:
+        raise ValueError(f"input_size {config['input_size']!r}, of {channels} channels")
+    size = int(side)
     interpolation = config.get("interpolation", "bicubic")
     if interpolation not in ("bilinear", "bicubic"):
         raise ValueError(f"interpolation {interpolation!r}")

@@ -16,8 +16,11 @@ VALIDATION_SIZE = 50_000
 # what lies beside images and is none; a file of any other suffix could be an image that would be left out
 _BESIDE = frozenset({".txt", ".json", ".csv", ".tsv", ".md", ".xml", ".html", ".yaml", ".yml", ".log"})
 # what systems put into folders, and into archives of them
-_OF_SYSTEMS = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db"})
-FOLDERS_OF_SYSTEMS = frozenset({"__MACOSX"})
+_OF_SYSTEMS = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r"})
+# of a zip from a Mac, Synology's and QNAP's thumbnails, file systems and their bins
+FOLDERS_OF_SYSTEMS = frozenset(
+    {"__MACOSX", "@eaDir", ".@__thumb", "lost+found", "$RECYCLE.BIN", "System Volume Information", "#recycle"}
+)
 _VALIDATION_NAME = re.compile(r"ILSVRC2012_val_(\d{8})(?:_(n\d{8}))?\.(?:jpe?g|png)", re.IGNORECASE)
 _TRAINING_NAME = re.compile(r"(n\d{8})_\d+(?:_n\d{8})?\.\w+")
 

@@ -49,7 +49,7 @@ def read(data: Path, request: Request) -> ImageDataset:
     for name, label in classes.indices.items():
         entries = {entry.name: entry for entry in (root / name).iterdir() if not entry.name.startswith(".")}
         files = {file for file in entries if entries[file].is_file()}
-        others += [entries[other] for other in sorted(entries.keys() - files)]
+        others += [entries[other] for other in sorted(entries.keys() - files - FOLDERS_OF_SYSTEMS)]
         images, texts = images_among(root / name, files)
         samples += [Sample(Image(entries[e], f"{name}/{e}"), label) for e in sorted(images)]
         beside += [f"{name}/{text}" for text in texts]

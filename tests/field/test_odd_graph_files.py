@@ -1,0 +1,170 @@
+"""ONNX files whose weights, bodies or opsets are not where a reader looks first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import ModelProto, helper, numpy_helper
+
+from tests.field.digits_weights import HEAD, assert_delivers, assert_refused
+from triport.converters.convert import SHIPPED
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small trained model as triport writes it."""
+    from click.testing import CliRunner
+
+    from triport.cli import main
+
+    path = tmp_path_factory.mktemp("onnx") / "digits.onnx"
+    done = CliRunner().invoke(main, ["convert", str(SHIPPED), "--to", "onnx", "-o", str(path)])
+    assert done.exit_code == 0, done.output
+    return path
+
+
+def changed(exported: Path, folder: Path, change: Callable[[ModelProto], None]) -> Path:
+    model = onnx.load(exported)
+    change(model)
+    path = folder / "x.onnx"
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def stored_under_another_name(model: ModelProto) -> None:
+    next(one for one in model.graph.initializer if one.name == HEAD).name = "w0"
+    model.graph.node.insert(0, helper.make_node("Identity", ["w0"], [HEAD]))
+
+
+def read_under_another_name(model: ModelProto) -> None:
+    for node in model.graph.node:
+        node.input[:] = ["fc_copy" if name == HEAD else name for name in node.input]
+    model.graph.node.insert(0, helper.make_node("Identity", [HEAD], ["fc_between"]))
+    model.graph.node.insert(1, helper.make_node("Identity", ["fc_between"], ["fc_copy"]))
+
+
+@pytest.mark.field(
+    case="a parameter that an Identity node gives another name",
+    source="found by an adversary, beside pytorch/pytorch#95867: one of the two names is no parameter's",
+    outcome="The parameter by its own name; the other is listed as another name of it.",
+)
+@pytest.mark.parametrize("change", [stored_under_another_name, read_under_another_name])
+def test_two_names_of_one_parameter(
+    exported: Path, tmp_path: Path, run_cli: Any, change: Callable[[ModelProto], None]
+) -> None:
+    said = assert_delivers(run_cli, changed(exported, tmp_path, change))
+    assert "another name of 'fc.weight'" in said
+
+
+def another_factor(model: ModelProto) -> None:
+    """Give the head's weights another name through Identity nodes, and read their negative."""
+    read_under_another_name(model)
+    next(n for n in model.graph.node if n.output[0] == "fc_copy").op_type = "Neg"
+
+
+@pytest.mark.field(
+    case="a parameter that reaches its layer through a node that changes it",
+    source="found by an adversary: the counterpart, with Neg for Identity",
+    outcome="Refused: another graph.",
+)
+def test_another_function_between(exported: Path, tmp_path: Path, run_cli: Any) -> None:
+    assert_refused(run_cli, changed(exported, tmp_path, another_factor), "another graph")
+
+
+def behind_an_if(model: ModelProto) -> None:
+    head = next(node for node in model.graph.node if node.op_type == "Gemm")
+    result = head.output[0]
+    bodies = {}
+    for branch, factor in (("then_branch", 1.0), ("else_branch", 2.0)):
+        node = helper.make_node("Gemm", head.input, [branch], transB=1, alpha=factor)
+        bodies[branch] = helper.make_graph(
+            [node], branch, [], [helper.make_tensor_value_info(branch, onnx.TensorProto.FLOAT, None)]
+        )
+    position = list(model.graph.node).index(head)
+    model.graph.node.remove(head)
+    model.graph.node.insert(position, helper.make_node("If", ["always"], [result], **bodies))
+    model.graph.initializer.append(numpy_helper.from_array(np.array(True), "always"))
+
+
+@pytest.mark.field(
+    case="a graph whose last layer is in the branches of an If",
+    source="found by an adversary: it was said that no output depends on the input",
+    outcome="Refused: the bodies are not read, and what to do.",
+)
+def test_the_head_in_branches(exported: Path, tmp_path: Path, run_cli: Any) -> None:
+    message = assert_refused(run_cli, changed(exported, tmp_path, behind_an_if), "the bodies of its If nodes")
+    assert "no network" not in message
+
+
+@pytest.mark.field(
+    case="operators of an opset that nobody knows, or that the file does not name",
+    source="found by an adversary: opset 99, 0, -1 and none were compared as if they were 17",
+    outcome="The weights are converted, and the output says that the graph was not compared and why.",
+)
+@pytest.mark.parametrize("opset", [99, 0, -1, None])
+def test_unknown_opsets(exported: Path, tmp_path: Path, run_cli: Any, opset: int | None) -> None:
+    def change(model: ModelProto) -> None:
+        if opset is None:
+            del model.opset_import[:]
+        else:
+            model.opset_import[0].version = opset
+
+    said = " ".join(assert_delivers(run_cli, changed(exported, tmp_path, change)).split())
+    assert "the graph was not compared: its operators are of" in said
+
+
+@pytest.mark.field(
+    case="BatchNormalization of an opset before 7, without is_test",
+    source="onnx/onnx Changelog: BatchNormalization-6 trains where is_test is left out",
+    outcome="Refused as another graph; with is_test=1 it is the model's.",
+)
+@pytest.mark.parametrize("is_test", [False, True])
+def test_old_batch_normalization(exported: Path, tmp_path: Path, run_cli: Any, is_test: bool) -> None:
+    def change(model: ModelProto) -> None:
+        model.opset_import[0].version = 6
+        for node in model.graph.node:
+            if node.op_type == "BatchNormalization":
+                del node.attribute[:]
+                node.attribute.append(helper.make_attribute("epsilon", 1e-5))
+                node.attribute.extend([helper.make_attribute("is_test", 1)] if is_test else [])
+
+    path = changed(exported, tmp_path, change)
+    if is_test:
+        assert_delivers(run_cli, path)
+    else:
+        assert_refused(run_cli, path, "another graph", "training mode")
+
+
+CHANGES: dict[str, tuple[str, str, Any]] = {
+    "epsilon": ("BatchNormalization", "epsilon", 1e-3),
+    "dilations": ("Conv", "dilations", [2, 2]),
+    "pads": ("Conv", "pads", [2, 2, 0, 0]),
+    "ceil_mode": ("AveragePool", "ceil_mode", None),
+    "alpha": ("Gemm", "alpha", 0.5),
+}
+
+
+@pytest.mark.field(
+    case="one attribute of one node changed, in every family's graph",
+    source="found by an adversary: 600 such files of six models, of which none was wrong without a word",
+    outcome="Refused, with the attribute.",
+)
+@pytest.mark.parametrize("kind", CHANGES)
+def test_one_attribute(exported: Path, tmp_path: Path, run_cli: Any, kind: str) -> None:
+    operator, name, value = CHANGES[kind]
+
+    def change(model: ModelProto) -> None:
+        nodes = [node for node in model.graph.node if node.op_type == operator]
+        node = nodes[len(nodes) // 2]
+        old = next((one for one in node.attribute if one.name == name), None)
+        new = 1 - (onnx.helper.get_attribute_value(old) if old else 0) if value is None else value
+        if old is not None:
+            node.attribute.remove(old)
+        node.attribute.append(helper.make_attribute(name, new))
+
+    assert_refused(run_cli, changed(exported, tmp_path, change), "another graph")
