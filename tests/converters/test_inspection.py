@@ -210,7 +210,7 @@ def test_pieces_of_other_lengths_are_compared_in_step(tmp_path):
     assert one.values == np.count_nonzero(values != values.astype(np.float32))
 
 
-def test_stats_are_of_one_file(digits_ckpt):
-    refused = run(digits_ckpt, digits_ckpt, "--stats")
+def test_stats_are_of_one_file(digits_ckpt, run_cli):
+    refused = run_cli("inspect", digits_ckpt, digits_ckpt, "--stats")
     assert refused.exit_code == 2
     assert "--stats is of one file" in refused.stderr

@@ -58,6 +58,20 @@ def test_the_cause_is_named_and_no_other(right, damage, tmp_path, run_cli):
     assert json.loads(report.read_text())["causes"] == [aspect]
 
 
+def test_a_file_that_computes_in_float16_as_a_whole(right, tmp_path):
+    """All its layers are counted: the first alone reads a cast, the others follow it."""
+    half = tmp_path / "half.onnx"
+    triport.convert(triport.SHIPPED, to="onnx", output=half, dtype="float16")
+    found = triport.diagnose(right, half)
+    layers = sum(
+        node.op_type in ("Conv", "Gemm", "BatchNormalization") for node in onnx.load(half).graph.node
+    )
+    assert found.causes == ("precision",)
+    assert f"half.onnx computes in float16 as a whole, in all its {layers} layers" in found.conclusion
+    (precision,) = (one for one in found.findings if one.aspect == "precision")
+    assert precision.figures["layers"] == layers
+
+
 @pytest.mark.slow
 def test_a_last_layer_with_other_weights_says_nothing_of_the_classes(right, tmp_path):
     """They may be in any order: the sentence that they are in one would be false of a fine-tuned model."""
