@@ -40,7 +40,7 @@ def precision_finding(sides: Sides, rounded: list[Changed]) -> Finding:
         parts.append(f"{sides.names[quantised.index(True)]} is quantised to int8 and the other is not")
     if rounded:
         parts.append(sentence_of(rounded, len(sides.tensors.mine)))
-        details += [str(one) for one in rounded]
+        details += [str(one) for one in rounded] if len(rounded) < len(sides.tensors.mine) else []
     if not parts:
         return Finding(
             "precision", True, "neither computes in lower precision or has the other's weights rounded"
