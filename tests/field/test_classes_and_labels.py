@@ -313,7 +313,7 @@ def test_labels_of_other_classes(folders, tmp_path):
         (tmp_path / "val" / "b").mkdir()
         (tmp_path / "val" / "b" / "y.png").write_bytes(b"y")
     (tmp_path / "labels.txt").write_text("x.png 1\n")
-    with pytest.raises(DatasetError, match=r"lists classes of ILSVRC-2012.*the model has 2 outputs"):
+    with pytest.raises(DatasetError, match=r"is for the 1000 classes of ILSVRC-2012.*the model has 2 outputs.*--classes FILE"):
         open_dataset(tmp_path / "val", 2, labels=tmp_path / "labels.txt")
 
 

@@ -67,8 +67,9 @@ def ilsvrc_map(root: Path, num_classes: int) -> ClassMap:
     """
     if num_classes not in (NUM_CLASSES, NUM_CLASSES + 1):
         raise DatasetError(
-            f"{root}: its classes are ImageNet's WordNet ids; the model has {num_classes} outputs, "
-            f"expected {NUM_CLASSES} (or {NUM_CLASSES + 1} with a background class)"
+            f"{root}: its folders are called by WordNet ids, as ImageNet's {NUM_CLASSES} classes are, and the "
+            f"model has {num_classes} outputs. For another list of classes, as ImageNet-21k's, give "
+            f"--classes FILE: the id of each output, one per line, in their order"
         )
     background = (BACKGROUND,) if num_classes > NUM_CLASSES else ()
     indices = {wnid: index + len(background) for wnid, index in wnid_indices().items()}
