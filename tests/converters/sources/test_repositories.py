@@ -153,7 +153,7 @@ def test_a_repository_whose_owner_grants_access(serve, status):
 def test_an_endpoint_that_is_no_address(serve, monkeypatch):
     serve()
     monkeypatch.setenv("HF_ENDPOINT", "hf-mirror.com")
-    with pytest.raises(TriportError, match="HF_ENDPOINT: hf-mirror.com: is no address; expected https://"):
+    with pytest.raises(TriportError, match=r"HF_ENDPOINT: hf-mirror.com: is no address; expected https://"):
         locate("hf-hub:me/digits")
 
 

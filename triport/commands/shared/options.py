@@ -47,12 +47,12 @@ selection_options = with_options(
     click.option(
         "--key",
         metavar="NAME",
-        help="The key of the state dict in a .pth, such as model. A key in another is a.b or a/b.",
+        help="The key under which a .pth has the state dict, such as model. One in another is a.b or a/b.",
     ),
     click.option(
         "--prefix",
         metavar="P",
-        help="Take only the tensors whose names begin so, such as student or ema.",
+        help="The prefix of the network's names, such as student or ema. Tensors without it are left out.",
     ),
     click.option(
         "--rename",
