@@ -245,7 +245,7 @@ def comparison_lines(done: Comparison) -> Iterator[str]:
         yield "  the graphs that the files hold or name are one"
     else:
         yield (
-            "  the graphs are not compared: not both files hold or name one, of one opset and without "
+            "  the graphs are not compared: both files must hold or name one, of the same opset and without "
             "branches, loops and functions"
         )
     where = "" if done.whole else ", in what was compared"
