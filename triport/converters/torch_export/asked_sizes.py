@@ -79,7 +79,7 @@ def _turns(condition: Condition, sizes: Mapping[str, int]) -> Iterator[tuple[str
 def _conditions(net: TorchNet, axes: Sequence[str], sizes: Mapping[str, int]) -> list[Condition]:
     """Return the conditions by which code decides that is not PyTorch's."""
     torch = import_torch()
-    if not says_conditions():
+    if not says_conditions(torch):
         return []
     from torch._subclasses.fake_tensor import FakeCopyMode, FakeTensorMode
     from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext

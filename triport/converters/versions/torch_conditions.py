@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 OLDEST_WITH_CONDITIONS = "2.6"
 
 
-def says_conditions() -> bool:
+def says_conditions(torch: Any) -> bool:
     """Return whether this PyTorch says where a condition on a symbolic size stands."""
-    from torch.fx.experimental import symbolic_shapes
-
-    return hasattr(symbolic_shapes, "SLoc")
+    return hasattr(getattr(torch, "_guards", None), "SLoc")

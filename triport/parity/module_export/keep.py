@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from triport.converters.environment import import_torch
 from triport.converters.formats import replacing
 from triport.converters.torch_export.network import ModuleError, TorchNet
 from triport.converters.torch_export.weights import account
@@ -151,7 +152,7 @@ def _warnings(found: Found, prover: Prover) -> Iterator[str]:
         yield f"the file has opset {exported.opset}: {exported.exporter} writes none of {found.opset}"
     if found.proof is None:
         return
-    if found.exported.free and not says_conditions():
+    if found.exported.free and not says_conditions(import_torch()):
         yield (
             f"PyTorch before {OLDEST_WITH_CONDITIONS} does not say at which sizes the code of "
             f"{prover.net.name} goes another way: each free axis is proven at the sizes above alone"
