@@ -59,7 +59,11 @@ Each difference is one file of `triport/converters/versions/`.
 - **MindIR** of 2.7, 2.8 and 2.9 is read: `tests/data/mindir/` has files that they wrote, with what they
   computed.
 - **PyTorch before 2.6** exports a Module by TorchScript only, and before 2.5 that is its one exporter. Opset
-  17 is the newest that PyTorch 2.1 writes; newer ones are made of it by onnx's version converter.
+  17 is the newest that PyTorch 2.1 writes; newer ones are made of it by onnx's version converter. It does not
+  say at which sizes a Module's own code goes another way, so that a free axis is proven at fewer sizes, which
+  the output then says.
+- **PyTorch 2.1** has no unsigned integers of 16 bits and more, and loads no float8 with `weights_only`;
+  safetensors 0.5 has no complex numbers. triport itself reads and writes them whatever is installed.
 - **Python 3.10** needs `tomli`, which is installed by itself.
 - **NumPy 2** works without MindSpore; with it, some operators of MindSpore die.
 - **ONNX Runtime** is `onnxruntime`, `onnxruntime-gpu` or `onnxruntime-cann`, whichever is installed: one of

@@ -210,7 +210,21 @@ def test_pieces_of_other_lengths_are_compared_in_step(tmp_path):
     assert one.values == np.count_nonzero(values != values.astype(np.float32))
 
 
-def test_stats_are_of_one_file(digits_ckpt):
-    refused = run(digits_ckpt, digits_ckpt, "--stats")
+def test_stats_are_of_one_file(digits_ckpt, run_cli):
+    refused = run_cli("inspect", digits_ckpt, digits_ckpt, "--stats")
     assert refused.exit_code == 2
     assert "--stats is of one file" in refused.stderr
+
+
+def test_what_was_decided_in_reading_is_noted_once(tmp_path, run_cli):
+    """Of a file of no known model too, alone and beside another; its path is said once in a line."""
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "wrapped.pth"
+    torch.save({"state_dict": {"module.own.weight": torch.ones(2, 2)}, "epoch": 3}, path)
+    notes = ["the state dict was found under 'state_dict'", "the prefix 'module.' was taken off every name"]
+    found = inspect_file(path)
+    assert list(found.notes) == notes and not any("Note:" in problem for problem in found.problems)
+    for words in ((path,), (path, path, "--each")):
+        said = re.sub(r"\s+", " ", run_cli("inspect", *words).stdout)
+        assert [said.count(note) for note in notes] == [words.count(path)] * 2
+        assert f"{path}: {path}" not in said

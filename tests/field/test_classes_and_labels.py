@@ -314,7 +314,9 @@ def test_labels_of_other_classes(folders, tmp_path):
         (tmp_path / "val" / "b").mkdir()
         (tmp_path / "val" / "b" / "y.png").write_bytes(b"y")
     (tmp_path / "labels.txt").write_text("x.png 1\n")
-    with pytest.raises(DatasetError, match=r"lists classes of ILSVRC-2012.*the model has 2 outputs"):
+    with pytest.raises(
+        DatasetError, match=r"is for the 1000 classes of ILSVRC-2012.*the model has 2 outputs.*--classes FILE"
+    ):
         open_dataset(tmp_path / "val", 2, labels=tmp_path / "labels.txt")
 
 
@@ -331,3 +333,19 @@ def test_labels_that_no_image_can_use(found, tmp_path):
         path.rename(path.with_name(f"photo_{place}.JPEG"))
     with pytest.raises(DatasetError, match=r"none of .* has such a name.*Leave --labels out"):
         score(data, labels)
+
+
+@pytest.mark.field(
+    case="A head of ImageNet-21k's classes on folders of WordNet ids",
+    source="https://github.com/huggingface/pytorch-image-models, heads of 21,841 and 11,221 classes",
+    outcome="The ids are those of its config.json or of --classes; without a list, the error asks for one.",
+)
+@pytest.mark.parametrize("form", ["{}", "{}_tench"])
+def test_wordnet_ids_of_another_head_are_those_of_its_own_list(tmp_path, form):
+    stated = [form.format(f"n{10_000_000 + 7 * number:08d}") for number in range(21_841)]
+    folders = [stated[place] for place in (5, 21_840, 1_000)]
+    found = map_of_folders(tmp_path, folders, 21_841, stated=stated)
+    assert found.indices == dict(zip(folders, (5, 21_840, 1_000), strict=True))
+    assert "the config.json beside the weights" in found.notes[0]
+    with pytest.raises(DatasetError, match=r"the model has 21841 outputs.* give --classes FILE"):
+        map_of_folders(tmp_path, folders, 21_841)

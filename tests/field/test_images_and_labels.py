@@ -296,8 +296,14 @@ def test_names_that_look_like_markup(tmp_path):
 @pytest.mark.parametrize(
     ("sha256", "expected"),
     [
-        (None, "the publisher's figure for weights of this name; not shown to be this file"),
-        ("ab" * 32, "the publisher's figure for weights of this name; not shown to be this file"),
+        (
+            None,
+            "the publisher's figure for weights of this name; nothing shows that this file is those weights",
+        ),
+        (
+            "ab" * 32,
+            "the publisher's figure for weights of this name; nothing shows that this file is those weights",
+        ),
         (
             "05413688da296730d4750ab6e01669c6592c1b3e28dd583503c18c6c57ea8b2e",
             "this file: its SHA-256 is that of",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ import pytest
 from tests.formats.checkpoint_samples import array, payload
 from triport.converters.formats import ArrayTensor, Tensor, file_sha256, open_checkpoint, write_checkpoint
 from triport.converters.formats.tensors import ITEM_BYTES
+from triport.converters.versions.installed import installed_version
+from triport.converters.versions.tested import numbers_of
 
 MINDSPORE_DTYPES = [d for d in ITEM_BYTES if not d.startswith(("complex", "float8"))]
 SHAPES = [(3, 5), (), (1,), (2, 1, 3, 1)]
@@ -83,10 +87,37 @@ def test_mindspore_loads_what_is_written(mindspore: Any, tmp_path: Path, suffix:
             assert loaded[name].asnumpy().tobytes() == payload(tensor), name
 
 
+# what libraries before these versions do not load, though some of them have written it themselves
+LATER_DTYPES = {"float8_e4m3fn", "float8_e5m2", "uint64", "uint32", "uint16", "complex64"}
+ALL_DTYPES_FROM = {"torch": (2, 3), "safetensors": (0, 7)}
+
+
+def dtypes_lacking(package: str) -> set[str]:
+    """The dtypes that the installed version of a library may lack."""
+    version = numbers_of(installed_version(package) or "")
+    return LATER_DTYPES if version < ALL_DTYPES_FROM[package] else set()
+
+
+def loaded_again(torch: Any, save: Callable[[Any, Path], None], load: Callable[[Path], Any]) -> list[str]:
+    """The dtypes in which a library loads what it has saved itself; all of them but what came later."""
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        for dtype in ITEM_BYTES:
+            path = Path(folder) / dtype
+            try:
+                save({"w": torch.zeros(2, dtype=getattr(torch, dtype))}, path)
+                load(path)
+            except Exception:
+                continue
+            found.append(dtype)
+    return found
+
+
 @pytest.mark.parametrize("mmap", [False, True], ids=["read", "mmap"])
 def test_torch_loads_weights_only(torch: Any, tmp_path: Path, mmap: bool) -> None:
-    # an old PyTorch lacks some of float8
-    tensors = parameters([dtype for dtype in ITEM_BYTES if hasattr(torch, dtype)])
+    dtypes = loaded_again(torch, torch.save, lambda path: torch.load(path, weights_only=True))
+    assert set(ITEM_BYTES) - set(dtypes) <= dtypes_lacking("torch")
+    tensors = parameters(dtypes)
     tensors["empty"] = ArrayTensor(array("float32", (2, 0, 3)))
     tensors["large"] = ArrayTensor(array("float32", (300, 1000)))
     tensors["wide"] = ArrayTensor(array("int8", (70_000,)))
@@ -162,9 +193,11 @@ def test_every_pickle_protocol_that_torch_offers_is_read(torch: Any, tmp_path: P
 
 
 def test_safetensors_loads_what_is_written(torch: Any, tmp_path: Path) -> None:
-    from safetensors.torch import load_file
+    from safetensors.torch import load_file, save_file
 
-    tensors = parameters([d for d in ITEM_BYTES if d != "complex128"])
+    dtypes = loaded_again(torch, save_file, load_file)
+    assert set(ITEM_BYTES) - set(dtypes) <= dtypes_lacking("safetensors") | {"complex128"}
+    tensors = parameters(dtypes)
     tensors["empty"] = ArrayTensor(array("float32", (2, 0)))
     write_checkpoint(tmp_path / "x.safetensors", "pytorch", tensors, {"model": "resnet18"})
     loaded = load_file(tmp_path / "x.safetensors")

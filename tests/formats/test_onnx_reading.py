@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import onnx
 import pytest
@@ -44,16 +45,27 @@ def save(path: Path, tensors: list[Any], nodes: list[Any] | None = None) -> onnx
     return model
 
 
+def typed(kind: int) -> TensorProto:
+    """A tensor with its values in the field of its type."""
+    if kind == TensorProto.COMPLEX64:  # which helpers before onnx 1.19 do not make
+        parts = np.array(VALUES[kind], np.complex64).view(np.float32)
+        return TensorProto(name="w", data_type=kind, dims=[2], float_data=parts.tolist())
+    return helper.make_tensor("w", kind, [2], VALUES[kind])
+
+
 @pytest.mark.parametrize("raw", [False, True], ids=["typed", "raw"])
 @pytest.mark.parametrize("kind", VALUES, ids=TensorProto.DataType.Name)
 def test_each_type_is_read(tmp_path: Path, kind: int, raw: bool) -> None:
-    tensor = helper.make_tensor("w", kind, [2], VALUES[kind])
+    dtype = {"FLOAT": "float32", "DOUBLE": "float64"}.get(
+        name := TensorProto.DataType.Name(kind), name.lower()
+    )
+    expected = np.array(VALUES[kind], ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
+    tensor = typed(kind)
     if raw:
-        tensor = numpy_helper.from_array(numpy_helper.to_array(tensor), "w")
+        tensor = TensorProto(name="w", data_type=kind, dims=[2], raw_data=expected.tobytes())
     save(tmp_path / "x.onnx", [tensor])
     found = open_checkpoint(tmp_path / "x.onnx").tensors["w"]
-    expected = numpy_helper.to_array(tensor)
-    assert (found.shape, found.dtype) == (expected.shape, expected.dtype.name)
+    assert (found.shape, found.dtype) == ((2,), dtype)
     assert payload(found) == expected.tobytes()
 
 

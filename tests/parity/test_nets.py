@@ -281,6 +281,47 @@ def test_what_a_graph_file_lacks_is_said_with_what_to_do(words, said, mindir, ru
     assert done.exit_code == 2 and said in done.stderr
 
 
+@pytest.fixture
+def made_up(run_cli, tmp_path):
+    """The graph of Two under names that say nothing; named.onnx beside it has those of the Module."""
+    path = tmp_path / "two.onnx"
+    named = path.with_name("named.onnx")
+    assert run_cli("convert", f"{MODULES}:Two", *OF_TWO, "-o", named).exit_code == 0
+    model = onnx.load(named)
+    kept = {value.name for value in (*model.graph.input, *model.graph.output)}
+    names = {}
+    for tensor in model.graph.initializer:
+        tensor.name = names.setdefault(tensor.name, f"t{len(names)}")
+    for node in model.graph.node:
+        node.name = ""
+        for wires in (node.input, node.output):
+            wires[:] = [
+                one if one in kept or not one else names.setdefault(one, f"t{len(names)}") for one in wires
+            ]
+    del model.graph.value_info[:]
+    onnx.save(model, path)
+    return path
+
+
+def test_modules_are_found_in_a_graph_whatever_its_tensors_are_called(made_up, run_cli):
+    """Its source has modules of its own names, under which the runtimes are compared."""
+    done = run_cli("parity", made_up, *OF_TWO, "--layers", "--isolate", "--json", "-")
+    assert done.exit_code == 0, done.output
+    told = {
+        pair["candidate"]: [len(pair[how]["modules"]) for how in ("layers", "isolated")]
+        for pair in json.loads(done.stdout)["models"][0]["pairs"]
+    }
+    assert told["onnxruntime"] == told["pytorch"] and min(told["onnxruntime"]) > 1
+
+
+def test_a_graph_in_which_no_module_is_found_is_judged_by_its_outputs(made_up, run_cli):
+    named = made_up.with_name("named.onnx")
+    done = run_cli("parity", f"{MODULES}:Two", made_up, *OF_TWO, "--weights", named, "--layers")
+    assert done.exit_code == 0, done.output
+    assert "no module could be compared (the graph has no tensor of their outputs" in done.stdout
+    assert "so the outputs alone decide" in done.stdout
+
+
 def test_nothing_trains_an_onnx_file(run_cli, tmp_path):
     path = tmp_path / "sizes.onnx"
     assert run_cli("convert", f"{MODULES}:Sizes", "--input", "3x4", "-o", path).exit_code == 0

@@ -10,6 +10,7 @@ from tests.converters.checkpoints import dialect_of, write_arrays, write_random
 from triport.converters.convert import SHIPPED, convert
 from triport.converters.formats import file_sha256, open_checkpoint
 from triport.parity.runtimes.mindspore import MindSporeRunner
+from triport.publishing.compared import parity_problems
 from triport.publishing.registered import publish as module
 from triport.publishing.registered.publish import publish
 from triport.publishing.verify import verify
@@ -58,6 +59,18 @@ def test_what_the_folder_holds(made):
 def test_the_same_source_gives_the_same_bytes(made, tmp_path):
     publish(SHIPPED, tmp_path / "again", model="res2net_digits", license="apache-2.0")
     assert files_of(tmp_path / "again") == files_of(made.folder)
+
+
+def test_a_build_of_pytorch_that_adds_to_its_version(made):
+    """PyTorch for CUDA calls itself 2.13.0+cu130 and its distribution 2.13.0: no contradiction."""
+    values = json.loads((made.folder / "triport.json").read_text())
+    noises, outputs_of = {}, lambda pair: {}
+    values["versions"]["torch"] = "2.13.0"
+    for pair in values["parity"]["pairs"]:
+        pair["versions"] = {"torch": "2.13.0+cu130"}
+    assert not list(parity_problems(values, noises, outputs_of))
+    values["versions"]["torch"] = "2.12.0+cu130"
+    assert "its versions say otherwise" in next(iter(parity_problems(values, noises, outputs_of)))
 
 
 def test_dialect_accuracy_date_and_classes(tmp_path, monkeypatch, run_cli):

@@ -45,12 +45,17 @@ _WEIGHTS = (
         shell_complete=complete_models,
         help="The model that SOURCE is a checkpoint of. Left out, it is found.",
     ),
-    click.option("--dialect", metavar="D", help="Whose names to write, such as mindcv or timm."),
+    click.option(
+        "--dialect",
+        metavar="D",
+        help="Write the names of this library, such as mindcv or timm. Left out, they are those of "
+        "triport's own definition.",
+    ),
     click.option(
         "--dtype",
         type=Word("dtype", ("float16", "bfloat16", "float32"), PRECISION_ALIASES),
-        help="Convert the values, and say how far they were rounded. With float16, an ONNX file also "
-        "computes in float16. Left out, only float32 is taken.",
+        help="Convert the values to this type, and say how far they were rounded. With float16, an ONNX file "
+        "also computes in float16. Left out, SOURCE must have float32.",
     ),
     click.option(
         "--crc", is_flag=True, help="End a .ckpt with the CRC that MindSpore's crc_check=True compares."
@@ -66,12 +71,13 @@ _NAMES = (
         "--names",
         type=click.Path(path_type=Path),
         metavar="NAMES.toml",
-        help="The file that `pair` wrote. Weights of one of its networks become those of the other.",
+        help="The file that `pair` wrote. SOURCE has the weights of one of its networks, and the other's are "
+        "written.",
     ),
     click.option(
         "--into",
         type=click.Choice(["a", "b"]),
-        help="With --names, the network to write for, where the names are those of both.",
+        help="With --names, which of the two networks to write for. Needed if both have the same names.",
     ),
 )
 _ONNX = (
@@ -80,26 +86,26 @@ _ONNX = (
         type=int,
         default=17,
         show_default=True,
-        help="The opset of an ONNX file, 13 to 21. Of a .mindir file, 11 to 21.",
+        help="The opset of the ONNX file: 13 to 21, or 11 to 21 if it is made of a .mindir file.",
     ),
     click.option(
         "--size",
         type=Size(),
         metavar="PX|free",
-        help="The side of an ONNX file's images in pixels. The word free leaves height and width free, "
-        "where the graph allows it.",
+        help="The height and width of an ONNX file's images in pixels. The word free leaves both free, where "
+        "the graph allows it. Left out, it is the model's own.",
     ),
     click.option(
         "--io-dtype",
         type=Word("dtype", ("float32", "float16"), PRECISION_ALIASES),
         default="float32",
         show_default=True,
-        help="The dtype of input and output, in ONNX with --dtype float16.",
+        help="With --dtype float16, the dtype of the ONNX file's input and output.",
     ),
     click.option(
         "--optimize",
         is_flag=True,
-        help="Fold BatchNorm in an ONNX file. It is faster, and cannot be converted back.",
+        help="Fold BatchNorm into the layers before it. The file is faster, and cannot be converted back.",
     ),
 )
 _GRAPH = (
@@ -109,7 +115,7 @@ _GRAPH = (
         help="A MindSpore Cell in code, instead of SOURCE. It becomes ONNX.",
     ),
     click.option(
-        "--checkpoint", type=click.Path(path_type=Path), help="A file with the parameters of NET or --cell."
+        "--checkpoint", type=click.Path(path_type=Path), help="A file with the weights of NET or --cell."
     ),
     click.option(
         "--input",
@@ -119,13 +125,15 @@ _GRAPH = (
         help="An input of NET or --cell, such as 1x3x224x224 or tokens=1x128@length:int64:0..30522. Give it "
         "once for each input.",
     ),
-    click.option("--no-check", is_flag=True, help="Do not compare a graph with what it was made of."),
+    click.option(
+        "--no-check", is_flag=True, help="Do not compare the graph that is written with what it was made of."
+    ),
     click.option(
         "--report",
         type=OutputFile(path_type=Path),
         metavar="PAGE.html",
-        help="Of a graph that becomes source, write a page: its modules, how far each is from ONNX Runtime, "
-        "and the source beside them.",
+        help="For an .onnx file that becomes source, write a page: each module, how far it is from ONNX "
+        "Runtime, and its source.",
     ),
 )
 
@@ -158,19 +166,19 @@ def convert(
 ) -> None:
     """Move weights or a network to another runtime, and check it.
 
-    SOURCE is a .ckpt, .pth, .safetensors or .onnx file, told by its content. Every parameter is accounted
-    for, and the bits of what was written are compared. Without SOURCE, the small trained Res2Net that triport
-    ships is converted.
+    SOURCE is a .ckpt, .pth, .safetensors or .onnx file, recognised by its content. Every parameter is
+    accounted for, and the bits of what was written are compared. Without SOURCE, the small trained Res2Net
+    that triport ships is converted.
 
-    SOURCE may also be a hub's folder, the index of a checkpoint in several files, published weights' name,
-    hf-hub:owner/name, timm/name, an https address, or - for standard input. Several SOURCEs, or a pattern in
-    quotes, go into the folder of -o.
+    SOURCE may also be a folder from a hub, the index of a checkpoint in several files, the name of published
+    weights, hf-hub:owner/name, timm/name, an https address, or - for standard input. With several SOURCEs, or
+    a pattern in quotes, -o is a folder.
 
     \b
     Whole networks are converted too:
       a .mindir file, or --cell    becomes ONNX
       NET, a network in code       becomes ONNX, and source where --to asks for it
-      an .onnx file                becomes source and weights in the folder of -o
+      an .onnx file                becomes source and weights, if -o is a folder
 
     What was written is compared with what it was made of. Where the two differ, no file is kept, and the exit
     code is 1.

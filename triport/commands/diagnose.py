@@ -28,14 +28,31 @@ _GROUPS = {
 @click.option(
     "--data", type=_PATH, help="Labelled images, as `evaluate` takes them. Both files are scored on them."
 )
-@click.option("--labels", type=_PATH, help="The devkit or a list, for the classes of ILSVRC2012_val_*.JPEG.")
 @click.option(
-    "--classes", type=_PATH, help="A file of class folders' names, one a line, in the order of the outputs."
+    "--labels",
+    type=_PATH,
+    help="ImageNet's devkit, or a list of labels: it says which class each ILSVRC2012_val_*.JPEG is.",
 )
-@click.option("--limit", type=click.IntRange(1), help="Score a fixed, stratified sample of so many images.")
-@click.option("--allow-subset", is_flag=True, help="Accept a data set that is a part of the whole.")
 @click.option(
-    "--seed", type=int, default=0, show_default=True, help="The seed of the inputs that are compared."
+    "--classes",
+    type=_PATH,
+    help="A file with the names of the class folders, one per line, in the order of the outputs.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Score a sample of N images: the same ones in every run, from all classes.",
+)
+@click.option(
+    "--allow-subset", is_flag=True, help="Accept a data set that has only a part of the images or classes."
+)
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="The seed of the inputs on which the two are compared.",
 )
 @DEVICE
 @click.option("--html", type=OutputFile(path_type=Path), help="Write a page of what was found.")
@@ -43,12 +60,12 @@ _GROUPS = {
 def diagnose(first: str, second: str, json_path: str | None, html: Path | None, **asked: Any) -> None:
     """Find out why two files of one model give other results.
 
-    A is the file that is right, B the one that is not. Weights, graph, precision, preprocessing and the order
-    of the classes are compared one after the other, whatever the formats. With --data both are scored on
-    labelled images.
+    A is the file that is right, and B the one that is not. They may have different formats. Weights, graph,
+    precision, preprocessing and the order of the classes are compared one after the other. With --data both
+    are scored on labelled images.
 
-    The last line says in one sentence what it is, with the figure that proves it. Exit code 1 where anything
-    differs.
+    The last line says in one sentence why the results differ, with the figure that proves it. Exit code 1
+    if anything differs.
 
     \b
     Example:

@@ -14,7 +14,7 @@ from .shared.output import emit, print_pieces
 def doctor(json_path: str | None) -> None:
     """Say which runtimes and devices can be used on this machine.
 
-    Each is shown with its version. Of what cannot be used, it is said what to do.
+    Each is shown with its version. If one cannot be used, the output says what to do.
 
     \b
     Example:

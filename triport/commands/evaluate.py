@@ -38,15 +38,21 @@ _GROUPS = {
     shell_complete=complete_models,
 )
 @click.option("--data", type=_PATH, help="Labelled images, in a layout that is listed above.")
-@click.option("--labels", type=_PATH, help="The devkit or a list, for the classes of ILSVRC2012_val_*.JPEG.")
 @click.option(
-    "--classes", type=_PATH, help="A file of class folders' names, one a line, in the order of the outputs."
+    "--labels",
+    type=_PATH,
+    help="ImageNet's devkit, or a list of labels: it says which class each ILSVRC2012_val_*.JPEG is.",
+)
+@click.option(
+    "--classes",
+    type=_PATH,
+    help="A file with the names of the class folders, one per line, in the order of the outputs.",
 )
 @click.option(
     "--runtime",
     type=RunsIn(),
     multiple=True,
-    help="The runtime. Left out, it is the network's own.",
+    help="The runtime to run in. Left out, it is that of the file or network.",
 )
 @DEVICE
 @click.option(
@@ -65,34 +71,52 @@ _GROUPS = {
 @click.option(
     "--profile",
     multiple=True,
-    help="Prepare images as for these published weights, or with a change such as mean=0.5/0.5/0.5,crop=224.",
+    help="How images are prepared: as for published weights, such as resnet50.timm, or by values, such as "
+    "mean=0.5/0.5/0.5,crop=224.",
 )
 @click.option(
     "--compare-preprocessing",
     is_flag=True,
-    help="Score with other preprocessing as well, each with one usual mistake made or undone.",
+    help="Also score with wrong preprocessing: each time one usual mistake is made, or undone.",
 )
-@click.option("--limit", type=click.IntRange(1), help="Score a fixed, stratified sample of so many images.")
-@click.option("--allow-subset", is_flag=True, help="Accept a data set that is a part of the whole.")
-@click.option("--allow-duplicates", is_flag=True, help="Count each of several files with the same bytes.")
 @click.option(
-    "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Images in a batch."
+    "--limit",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Score a sample of N images: the same ones in every run, from all classes.",
+)
+@click.option(
+    "--allow-subset", is_flag=True, help="Accept a data set that has only a part of the images or classes."
+)
+@click.option(
+    "--allow-duplicates", is_flag=True, help="Accept files with the same bytes, and count each of them."
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    metavar="N",
+    default=32,
+    show_default=True,
+    help="Images in a batch.",
 )
 @click.option(
     "--workers",
     type=click.IntRange(1),
+    metavar="N",
     help="Threads that decode images. Left out, there is one for each CPU.",
 )
 @click.option(
-    "--rows", type=OutputFile(path_type=Path), help="Write one CSV row for each image there, as results come."
+    "--rows",
+    type=OutputFile(path_type=Path),
+    help="Write one CSV row for each image to this file, while the run goes on.",
 )
-@click.option("--resume", is_flag=True, help="Go on with the --rows of a run that was stopped.")
+@click.option("--resume", is_flag=True, help="With --rows, go on where a run that was stopped has ended.")
 @click.option("--predictions", is_flag=True, help="Also list every image with its best five classes.")
 @click.option(
     "--html",
     type=OutputFile(path_type=Path),
-    help="Write a page of confusions, worst images and calibration. Of a pair, it has the "
-    "images that differ.",
+    help="Write a page with confusions, worst images and calibration. For a pair, it shows the images on "
+    "which the two differ.",
 )
 @OFFLINE
 @JSON
@@ -110,12 +134,12 @@ def evaluate(
     The file, a config.json beside it or --profile must state how images are prepared. For a network that
     triport does not know, it is an error if nothing states it.
 
-    Two of them run on the same decoded images and are compared image by image. Exit code 1 if one is better
-    by more than chance. Give --runtime, --model, --profile and --precision twice for the first and the
-    second.
+    Two SOURCEs or NETs run on the same decoded images and are compared image by image. Exit code 1 if one is
+    better by more than chance. --runtime, --model, --profile and --precision may then be given twice: first
+    for the one, then for the other.
 
-    ROWS is a file that --rows wrote, or any CSV file with the columns image, label and top1. Two of them,
-    from two machines perhaps, are compared without running anything and without --data.
+    ROWS is a file that --rows wrote, or any CSV file with the columns image, label and top1. Two such files,
+    perhaps from two machines, are compared. Nothing runs then, and --data is not needed.
 
     \b
     --data is any of:

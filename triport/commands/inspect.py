@@ -23,15 +23,20 @@ _GROUPS = {
 @click.command(cls=Command, groups=_GROUPS)
 @click.argument("files", nargs=-1, required=True, metavar="SOURCE [OTHER]...", shell_complete=complete_models)
 @click.option(
-    "--stats", is_flag=True, help="Show every tensor's range, mean and deviation, with its NaN and Inf."
+    "--stats",
+    is_flag=True,
+    help="Show the range, mean and standard deviation of every tensor, and how many NaN and Inf it has.",
 )
 @click.option("--strict", is_flag=True, help="End with exit code 1 if there is any problem.")
-@click.option("--each", is_flag=True, help="Say what each of two files is, instead of what differs.")
+@click.option(
+    "--each", is_flag=True, help="With two files, say what each of them is, instead of what differs."
+)
 @click.option(
     "--names",
     type=click.Path(path_type=Path),
     metavar="NAMES.toml",
-    help="The file that `pair` wrote. SOURCE is of one of its networks, and no known model is looked for.",
+    help="The file that `pair` wrote. SOURCE has the weights of one of its networks, and is compared with "
+    "that one instead of the known models.",
 )
 @selection_options
 @OFFLINE
@@ -49,17 +54,17 @@ def inspect(
 ) -> None:
     """Say what a checkpoint is, and what is wrong with it.
 
-    SOURCE is a file, a hub's folder, hf-hub:owner/name, published weights' name, an https address, or - for
-    standard input.
+    SOURCE is a file, a folder from a hub, hf-hub:owner/name, the name of published weights, an https address,
+    or - for standard input.
 
-    With OTHER, it is said what differs between the two, across formats and dialects. Exit code 1 if anything
-    does. --key, --prefix and --rename are of SOURCE.
+    With OTHER, the output says what differs between the two, across formats and dialects. The exit code is 1
+    if anything does. --key, --prefix and --rename apply to SOURCE alone.
 
-    Several OTHERs, or a pattern in quotes, make one report with a line for each file. Exit code 2 if one
-    cannot be read.
+    Several OTHERs, or a pattern in quotes, make one report with a line for each file. The exit code is 2 if
+    one of them cannot be read.
 
-    Otherwise the exit code is 0, whatever is wrong. With --strict it is 1 if there is a problem: NaN or Inf,
-    weights that no training has touched, or a model that is not known.
+    Otherwise the exit code is 0, even if there are problems. With --strict it is 1 then: for NaN or Inf, for
+    weights that no training has touched, or for a model that is not known.
 
     \b
     Example:

@@ -16,15 +16,17 @@ from .shared.output import emit, print_pieces
 @click.option(
     "--to",
     type=RUNTIME,
-    help="The runtime to write for. Left out, all are listed, or the one that FILE becomes.",
+    help="The runtime to write for. Left out, it is all of them, or the one that FILE becomes.",
 )
-@click.option("--opset", type=int, default=17, show_default=True, help="The opset, where ONNX is written.")
+@click.option(
+    "--opset", type=int, default=17, show_default=True, help="The opset of the ONNX file that is written."
+)
 @JSON
 def operators(file: str | None, to: str | None, opset: int, json_path: str | None) -> None:
     """List the operators that are supported, or those of a graph.
 
-    Without FILE, each operator is listed with its limits. With FILE, what the graph needs is listed, and what
-    of it is not supported. Exit code 1 if anything is not.
+    Without FILE, each operator is listed with its limits. With FILE, the operators that its graph needs are
+    listed, and which of them are not supported. Exit code 1 if any is not.
 
     FILE is a .mindir file, which becomes ONNX, or an .onnx file, which becomes source. Nothing is converted,
     and no framework is needed: each operator is read as `convert` would read it.

@@ -29,13 +29,13 @@ from .shared.output import emit, print_pieces, shown_progress
     "--output",
     type=OutputFile(),
     metavar="NAMES.toml",
-    help="Write the map there, and how far it is proven, for `convert --names`.",
+    help="Write the map to this file, with how far it is proven. `convert --names` takes it.",
 )
 @click.option(
     "--scaffold",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Write the start of a family into this new folder, with the rows of its dialect and its layout.",
+    help="Write the first files of a new family of models into this new folder.",
 )
 @JSON
 def pair(
@@ -54,8 +54,8 @@ def pair(
     Names and the order of definition decide nothing. Both networks run with the same weights, and parameters
     that belong together have equal gradients.
 
-    The map is believed when it moves seeded weights from one network to the other, and the outputs are then
-    equal within the noise of float32.
+    The map is proven by its effect: seeded weights are moved from one network to the other, and the outputs
+    must then be equal within the noise of float32.
 
     Exit code 1 if there is no complete map: what is left on both sides is listed. Exit code 1 also if the
     outputs are not equal: the first module that computes something else is named.

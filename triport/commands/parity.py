@@ -71,8 +71,9 @@ _GROUPS = {
 @click.option("--all", "every", is_flag=True, help="Check every model.")
 @click.option(
     "--weights",
-    help="A checkpoint of MODEL or NET, instead of random weights. The word own means the weights that a NET "
-    "has.",
+    metavar="FILE|own",
+    help="A checkpoint of MODEL or NET, instead of random weights. The word own means the weights with which "
+    "the code of NET makes it.",
 )
 @click.option(
     "--input",
@@ -86,15 +87,17 @@ _GROUPS = {
     "--names",
     type=click.Path(path_type=Path),
     metavar="NAMES.toml",
-    help="The file that `pair` wrote of two NETs. Their parameters may have other names, or be stored "
-    "otherwise.",
+    help="The file that `pair` wrote for two NETs, whose parameters differ in their names or in how they are "
+    "stored.",
 )
-@click.option("--model", help="The model that the files are of, where they do not tell.")
+@click.option(
+    "--model", metavar="NAME", help="The model that SOURCE is a checkpoint of. Left out, it is found."
+)
 @click.option(
     "--runtimes",
     type=Names(RUNTIME_ALIASES),
-    metavar="NAME,NAME",
-    help="The runtimes to compare. Left out, they are mindspore,pytorch,onnx, or those that compute in "
+    metavar="NAME[,NAME...]",
+    help="The runtimes to compare. Left out, they are mindspore,pytorch,onnx, or those of them that have "
     "--precision.",
 )
 @DEVICE
@@ -103,8 +106,8 @@ _GROUPS = {
     type=Precision(),
     default="float32",
     show_default=True,
-    help="One of float32, tf32, hf32, float16, bfloat16 and AMP's O0 to O3, in the runtimes that compute "
-    "so. With int8, the ONNX files are quantised, or one of two files already is.",
+    help="One of float32, tf32, hf32, float16, bfloat16 and AMP's O0 to O3, in those runtimes that have it. "
+    "With int8, the ONNX files are quantised, unless one of two files already is.",
 )
 @click.option(
     "--tolerance",
@@ -128,26 +131,28 @@ _GROUPS = {
 @click.option(
     "--gradients",
     is_flag=True,
-    help="Compare training too, with loss, every gradient and BatchNorm's statistics.",
+    help="Also compare training: the loss, every gradient and BatchNorm's statistics.",
 )
-@click.option("--steps", type=click.IntRange(1), help="Compare that many steps of SGD as well.")
+@click.option("--steps", type=click.IntRange(1), metavar="N", help="Also compare N steps of SGD.")
 @click.option(
     "--size",
     "sizes",
     type=NUMBERS,
-    metavar="PX",
-    help="The side of the images, or several such as 224,193. Left out, it is the model's own.",
+    metavar="PX[,PX...]",
+    help="The height and width of the images in pixels, or several such as 224,193. Left out, it is the "
+    "model's own.",
 )
 @click.option(
     "--images",
     type=click.Path(path_type=Path),
-    help="Take the first images of this folder, prepared as for the weights, instead of noise.",
+    help="A folder whose first images are the input, instead of noise. They are prepared as the weights need "
+    "it.",
 )
 @click.option(
     "--save-inputs",
     type=OutputFile(path_type=Path),
     metavar="PATH",
-    help="Write the inputs to a .npz file, to run the network elsewhere, and stop.",
+    help="Write the inputs to this .npz file and stop. With it the network can be run elsewhere.",
 )
 @click.option(
     "--inputs",
@@ -161,7 +166,7 @@ _GROUPS = {
     "recorded_outputs",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="A .npz file of what a network elsewhere has computed from --inputs. It is judged.",
+    help="The .npz file to judge: what the network has computed elsewhere from --inputs.",
 )
 @OFFLINE
 @JSON
@@ -182,14 +187,15 @@ _GROUPS = {
 def parity(json_path: str | None, html_path: str | None, junit_path: str | None, **asked: Any) -> None:
     """Prove that every runtime computes the same function.
 
-    Each is compared with PyTorch in float64. Exit code 1 where one is not equal.
+    Each runtime is compared with PyTorch in float64. Exit code 1 if one is not equal.
 
     MODEL is the name of a model that triport knows. It gets seeded weights, none of which is left at its
-    initial value. SOURCE has weights of its own: a file, a hub's folder, published weights' name,
-    hf-hub:owner/name or an https address.
+    initial value. SOURCE has weights of its own: a file, a folder from a hub, the name of published weights,
+    hf-hub:owner/name, an https address, or - for standard input.
 
-    Each further SOURCE is compared with the first as well: how far apart they are, and which weights differ,
-    or where the graph does. All but one may be ONNX files with BatchNorm folded and other names.
+    Each further SOURCE is also compared with the first: the output says how far apart they are, and which
+    weights differ, or where the graph does. All but one may be ONNX files whose BatchNorm is folded and whose
+    tensors have other names.
 
     NET is a network of your own: package.module:factory, path/file.py:factory, an .onnx or a .mindir file.
     Give a Module and a Cell whose parameters agree by name, or by --names; or one of them, which is compared

@@ -24,27 +24,29 @@ _GROUPS = {
 @click.command(cls=Command, groups=_GROUPS)
 @click.argument("source", shell_complete=complete_models)
 @click.option(
-    "--model", metavar="NAME", help="The model, or the name of the published weights, that SOURCE is."
+    "--model",
+    metavar="NAME",
+    help="The model that SOURCE is a checkpoint of, or the name of the published weights that it is.",
 )
 @click.option(
     "--net",
     "nets",
     multiple=True,
     metavar="NET",
-    help="Instead of --model, a network of your own that SOURCE has the weights of; given twice, a pair.",
+    help="Instead of --model, the network of your own whose weights SOURCE has. Given twice, it is a pair.",
 )
 @click.option(
     "--input",
     "inputs",
     multiple=True,
     metavar="SPEC",
-    help="What goes into NET, once for each input: 1x3x224x224, tokens=1x128:int64.",
+    help="An input of NET, such as 1x3x224x224 or tokens=1x128:int64. Give it once for each input.",
 )
 @click.option(
     "--names",
     type=click.Path(path_type=Path),
     metavar="NAMES.toml",
-    help="Which parameters of two NETs belong together, as `pair` wrote it.",
+    help="The file that `pair` wrote: which parameters of two NETs belong together.",
 )
 @click.option(
     "--preprocessing", metavar="TEXT", help="How the inputs of NET are prepared, in one line for the card."
@@ -65,19 +67,21 @@ _GROUPS = {
     metavar="D",
     help="Also write files with the names of this dialect, such as mindcv or timm.",
 )
-@click.option("--classes", type=click.Path(path_type=Path), help="A file with one class name a line.")
+@click.option(
+    "--classes", type=click.Path(path_type=Path), help="A file with the names of the classes, one per line."
+)
 @click.option(
     "--accuracy",
     multiple=True,
     metavar="[DATA SET=]FILE",
-    help="A file that `evaluate --json` wrote. The card claims its accuracy if it is of this very file.",
+    help="A file that `evaluate --json` wrote. The card has its accuracy, if SOURCE itself was measured.",
 )
 @click.option("--push", metavar="REPO", help="Upload the folder to this model repository of the hub.")
 @click.option(
     "--public/--private",
     "public",
     default=None,
-    help="Whether everyone can see a repository that --push makes. Left out, it is private.",
+    help="Whether everyone can see the repository, if --push makes a new one. Left out, it is private.",
 )
 @click.option("--replace", is_flag=True, help="Let --push change a repository that has other files.")
 @click.option(

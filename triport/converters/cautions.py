@@ -113,7 +113,6 @@ def _of_a_publisher_without(spec: ModelSpec, written: Dialect) -> Iterator[str]:
     others = [one for one in spec.architectures if one.same_function and one.publisher != publisher]
     elsewhere = "".join(f"; {one.publisher}'s {one.name} does (--dialect {one.dialect})" for one in others)
     yield (
-        f"{publisher} itself has no architecture that loads this file: these are its names, on "
-        f"{spec.name}'s shapes"
-        f"{elsewhere}. Load it into reference_models' {spec.name}"
+        f"the names are {publisher}'s, but {publisher} has no architecture with {spec.name}'s shapes that "
+        f"loads this file{elsewhere}. Load it into reference_models' {spec.name}"
     )

@@ -29,6 +29,12 @@ _LONGEST_WAIT_SECONDS = 60
 
 _LOGGERS = ("huggingface_hub", "httpx", "httpx2", "httpcore", "httpcore2", "hf_xet", "urllib3", "filelock")
 _MOST_CHARACTERS = 400
+# what the client adds for programmers
+_MORE = re.compile(r"\s*For more information check: \S+")
+_GATED = (
+    "it gives its files only to those who have asked for access: ask on its page in a browser, then log in "
+    "with `hf auth login`"
+)
 _PATTERNS = (
     (re.compile(r"(?<=://)[^/\s@\"'<>]*@"), "[login]@"),
     # what a signed address is signed with stands behind its question mark
@@ -76,13 +82,23 @@ HUB_TO_READ = Place(
 )
 ADDRESS = Place(
     "the host",
-    "TRIPORT_MIRROR where it is set",
+    "the address",
     {
         401: "the host wants a login: download the file yourself and give its path",
         403: "the host does not allow it: download the file yourself and give its path",
-        404: "the host has no such file: check the address, and TRIPORT_MIRROR where it is set",
+        404: "the host has no such file: check the address",
         410: "the file was there and is gone: look for it in a browser",
         429: "the host was asked too often: try again later",
+    },
+)
+# where published weights are, or a mirror has them
+PUBLISHED = Place(
+    "the host",
+    "TRIPORT_MIRROR where it is set",
+    {
+        **ADDRESS.advice,
+        404: "the host has no such file: check TRIPORT_MIRROR where it is set, or get the file elsewhere and "
+        "give its path",
     },
 )
 
@@ -105,6 +121,9 @@ def connected(tell: Tell) -> Iterator[Any]:
         HubError: huggingface_hub is not installed.
     """
     hub = import_hub()
+    endpoint = os.environ.get("HF_ENDPOINT") or None
+    if endpoint is not None and not endpoint.startswith(("https://", "http://")):
+        raise HubError(f"HF_ENDPOINT: {without_secrets(endpoint)}: is no address; expected https://host")
     import huggingface_hub.constants
     from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
     from huggingface_hub.utils._http import default_client_factory
@@ -122,7 +141,7 @@ def connected(tell: Tell) -> Iterator[Any]:
         # Xet's own client, in Rust, keeps to no limit of ours; the hub takes the files by HTTP as well
         huggingface_hub.constants.HF_HUB_DISABLE_XET = True
         try:
-            yield hub.HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None)
+            yield hub.HfApi(endpoint=endpoint)
         finally:
             hub.set_client_factory(default_client_factory)
             huggingface_hub.constants.HF_HUB_DISABLE_XET = xet
@@ -158,10 +177,12 @@ def reason_of(error: BaseException, place: Place = HUB_TO_WRITE) -> str:
     """Return why what was asked was not done, in one bounded line without secrets."""
     error = _telling(error)
     status = getattr(getattr(error, "response", None), "status_code", None)
-    said = without_secrets(str(error))
+    said = without_secrets(_MORE.sub("", str(error)))
     if isinstance(error, _NoAnswerError):
         return said
     if isinstance(status, int):
+        if "GatedRepoError" in {cls.__name__ for cls in type(error).__mro__}:
+            return f"HTTP {status}: {_GATED} (it says: {said})"
         own_fault = f"{place.name} itself failed: try again later" if status >= 500 else ""
         next_step = place.advice.get(status, own_fault)
         return f"HTTP {status}: {next_step}{' ' if next_step else ''}(it says: {said})"
@@ -174,7 +195,7 @@ def reason_of(error: BaseException, place: Place = HUB_TO_WRITE) -> str:
     if names & {"ConnectError", "NetworkError", "TransportError", "ConnectionError"}:
         return f"{place.name} cannot be reached: check the network, and {place.setting} ({said})"
     if names & {"JSONDecodeError", "UnicodeDecodeError", "KeyError", "TypeError", "AttributeError"}:
-        return f"its answer is none that a hub gives: check {place.setting.partition(' ')[0]}"
+        return f"its answer is none that a hub gives: check {place.setting}"
     return f"{type(error).__name__}: {said}"
 
 

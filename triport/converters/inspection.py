@@ -268,7 +268,10 @@ def _fits(checkpoint: Checkpoint, with_head: bool) -> tuple[list[Fit], list[str]
         try:
             identify(checkpoint, None, FLOATS, with_head)
         except IdentifyError as error:
-            return [], [str(error)]
+            from triport.converters.identification.misfit import notes_below
+
+            # they stand among the notes
+            return [], [str(error).removesuffix(notes_below(checkpoint))]
     elif fits[0].names and not candidates(checkpoint, with_head=with_head):
         return fits, [
             f"the parameters are {', '.join(sorted(_parameter_dtypes(checkpoint, fits[0])))}: "

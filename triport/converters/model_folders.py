@@ -44,8 +44,13 @@ def chosen_of(names: Collection[str]) -> str | None:
     indices = [name for name in names if name.endswith((".safetensors.index.json", ".bin.index.json"))]
     if len(indices) == 1:
         return indices[0]
-    others = [name for name in names if name.endswith(_SUFFIXES)]
+    others = [name for name in names if is_weights_name(name)]
     return others[0] if len(others) == 1 else None
+
+
+def is_weights_name(name: str) -> bool:
+    """Return whether a file is called as weights are."""
+    return name.endswith(_SUFFIXES)
 
 
 def weights_in(folder: str | os.PathLike[str]) -> Path | None:

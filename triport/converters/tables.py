@@ -152,7 +152,9 @@ def inspections_table(done: Batch) -> Iterator[Table | str]:
     yield table
     for source, found in done.results:
         for problem in found.problems:
-            yield f"[bold red]Problem:[/] {escape(short(source, 200))}: {escape(problem)}"
+            yield f"[bold red]Problem:[/] {escape(_of_source(source, problem))}"
+        if not found.fits:  # what was decided in reading it may be why
+            yield from (f"Note: {escape(_of_source(source, note))}" for note in found.notes)
     yield from _failures(done)
 
 
@@ -161,14 +163,19 @@ def conversions_lines(done: Batch) -> Iterator[str]:
     for _, one in done.results:
         yield from lines_of(one)
     yield f"{len(done.results)} of {len(done.results) + len(done.failed)} sources were converted."
-    yield from (f"Failed: {short(source, 200)}: {message}" for source, message in done.failed)
+    yield from (f"Failed: {_of_source(source, message)}" for source, message in done.failed)
 
 
 def _failures(done: Batch) -> Iterator[str]:
     from rich.markup import escape
 
     for source, message in done.failed:
-        yield f"[bold red]Cannot be read:[/] {escape(short(source, 200))}: {escape(message)}"
+        yield f"[bold red]Cannot be read:[/] {escape(_of_source(source, message))}"
+
+
+def _of_source(source: str, text: str) -> str:
+    """Return a text with the source that it is of, which some begin with."""
+    return text if text.startswith(f"{source}: ") else f"{short(source, 200)}: {text}"
 
 
 def _graph_words(graph: GraphVerdict, model: str) -> str:
@@ -238,7 +245,7 @@ def comparison_lines(done: Comparison) -> Iterator[str]:
         yield "  the graphs that the files hold or name are one"
     else:
         yield (
-            "  the graphs are not compared: not both files hold or name one, of one opset and without "
+            "  the graphs are not compared: both files must hold or name one, of the same opset and without "
             "branches, loops and functions"
         )
     where = "" if done.whole else ", in what was compared"

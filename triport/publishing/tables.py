@@ -58,6 +58,6 @@ def verification_pieces(done: Verification) -> Iterator[Table | str]:
     yield escape(f"{done.folder}: as published" + (f"; not run: {', '.join(not_run)}" if not_run else ""))
     if not done.digest_given:
         yield (
-            "  That is by the word of the folder's own manifest, which anyone can write. Whether it is the\n"
-            "  publisher's folder, only the digest that the publisher gives elsewhere tells: --digest DIGEST"
+            "  The folder's own manifest says so, and anyone can write one. Only the digest that the\n"
+            "  publisher gives elsewhere shows whether it is the publisher's folder: --digest DIGEST"
         )

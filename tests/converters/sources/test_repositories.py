@@ -12,6 +12,7 @@ from triport.converters.request import Request
 from triport.converters.sources import SourceError, locate
 from triport.converters.sources.kinds.hub_name import takes
 from triport.converters.sources.repository import Repository, repository_at
+from triport.reference_models.errors import TriportError
 
 CONFIG = json.dumps({"architecture": "res2net_digits", "num_classes": 10}).encode()
 
@@ -73,7 +74,9 @@ def test_what_its_config_says_is_held_against_the_weights(serve, weights, run_cl
 
 def test_one_file_of_several_must_be_named(serve, weights):
     serve(repositories={"me/digits": {"a.safetensors": weights, "b.safetensors": weights}})
-    with pytest.raises(SourceError, match=r"has no one file of weights. It has a.safetensors, b.safetensors"):
+    with pytest.raises(
+        SourceError, match=r"has no one file of weights .*\. It has a.safetensors, b.safetensors"
+    ):
         locate("hf-hub:me/digits")
     assert locate("hf-hub:me/digits/b.safetensors").path.name == "b.safetensors"
     with pytest.raises(SourceError, match="has no such file"):
@@ -122,10 +125,52 @@ def test_a_repository_that_cannot_be_had(serve, monkeypatch, state, words):
     assert "hf_secretsecret" not in str(caught.value) and caught.value.__context__ is None
 
 
+def test_a_part_that_the_repository_lacks(serve):
+    text = json.dumps({"weight_map": {"a": "one.safetensors", "b": "two.safetensors"}}).encode()
+    part = save({"a": np.ones(3, np.float32)})
+    server = serve(repositories={"me/large": {"model.safetensors.index.json": text, "one.safetensors": part}})
+    with pytest.raises(
+        SourceError, match=r"is incomplete: .* names 2 parts, and it does not have two\.safet"
+    ):
+        locate("hf-hub:me/large")
+    assert not any("one.safetensors" in path for _, path, _ in server.requests)
+
+
+def test_a_repository_without_weights(serve):
+    serve(repositories={"me/text": {"README.md": b"#"}})
+    with pytest.raises(SourceError, match=r"hf-hub:me/text: has no file of weights\. It has README\.md"):
+        locate("hf-hub:me/text")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_repository_whose_owner_grants_access(serve, status):
+    sent = b"HTTP/1.1 %d X\r\nX-Error-Code: GatedRepo\r\nContent-Length: 0\r\n\r\n" % status
+    serve(raw={"/api/models/me/digits": [sent]})
+    with pytest.raises(SourceError, match="asked for access: ask on its page in a browser, then log in"):
+        locate("hf-hub:me/digits")
+
+
+def test_an_endpoint_that_is_no_address(serve, monkeypatch):
+    serve()
+    monkeypatch.setenv("HF_ENDPOINT", "hf-mirror.com")
+    with pytest.raises(TriportError, match=r"HF_ENDPOINT: hf-mirror.com: is no address; expected https://"):
+        locate("hf-hub:me/digits")
+
+
 def test_offline_without_a_copy(serve):
     server = serve()
-    with pytest.raises(SourceError, match="it was not downloaded before, and --offline forbids"):
+    with pytest.raises(SourceError, match=r"it was not .* and --offline forbids .* Leave --offline out"):
         locate("hf-hub:me/digits", offline=True)
+    assert not server.requests
+
+
+@pytest.mark.parametrize("name", ["TRIPORT_OFFLINE", "HF_HUB_OFFLINE"])
+@pytest.mark.parametrize("source", ["hf-hub:me/digits", "res2net50.mindcv", "{}/x.ckpt"])
+def test_the_variable_that_forbids_to_download_is_named(serve, monkeypatch, name, source):
+    server = serve()
+    monkeypatch.setenv(name, "1")
+    with pytest.raises(SourceError, match=f"was not .* and {name} forbids to do it now. Unset {name}"):
+        locate(source.format(server.address))
     assert not server.requests
 
 

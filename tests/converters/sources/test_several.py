@@ -44,6 +44,15 @@ def test_a_pattern_that_fits_nothing(tmp_path, run_cli):
     assert done.exit_code == 2 and "no file fits this pattern" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "words"), [("parity", ()), ("evaluate", ("--data", "examples/digits/val"))]
+)
+def test_a_pattern_where_files_are_named_one_by_one(three, run_cli, command, words):
+    done = run_cli(command, three / "*.ckpt", *words)
+    assert done.exit_code == 2
+    assert "a pattern is for `convert` and `inspect`: name each file here" in done.stderr
+
+
 def test_many_are_converted_into_a_folder(three, run_cli, tmp_path):
     out = tmp_path / "out"
     done = run_cli("convert", three / "*.ckpt", "--to", "pytorch", "-o", out, "--json", "-")

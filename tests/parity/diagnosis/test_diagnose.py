@@ -58,6 +58,37 @@ def test_the_cause_is_named_and_no_other(right, damage, tmp_path, run_cli):
     assert json.loads(report.read_text())["causes"] == [aspect]
 
 
+def test_a_file_that_computes_in_float16_as_a_whole(right, tmp_path):
+    """All its layers are counted: the first alone reads a cast, the others follow it."""
+    half = tmp_path / "half.onnx"
+    triport.convert(triport.SHIPPED, to="onnx", output=half, dtype="float16")
+    found = triport.diagnose(right, half)
+    layers = sum(
+        node.op_type in ("Conv", "Gemm", "BatchNormalization") for node in onnx.load(half).graph.node
+    )
+    assert found.causes == ("precision",)
+    assert f"half.onnx computes in float16 as a whole, in all its {layers} layers" in found.conclusion
+    (precision,) = (one for one in found.findings if one.aspect == "precision")
+    assert precision.figures["layers"] == layers
+
+
+@pytest.mark.parametrize(
+    ("dtype", "reverse", "words"),
+    [
+        ("float16", False, "all 187 tensors were rounded to float16."),
+        ("bfloat16", False, "all 187 tensors were rounded to bfloat16."),
+        ("float16", True, "all 187 tensors were rounded to float16 in the first file."),
+    ],
+)
+def test_a_checkpoint_in_lower_precision(right, tmp_path, dtype, reverse, words):
+    """Its values are what it is asked about, so it is run in float32 with them."""
+    half = tmp_path / "half.pth"
+    triport.convert(triport.SHIPPED, to="pytorch", output=half, dtype=dtype)
+    found = triport.diagnose(*((half, right) if reverse else (right, half)))
+    assert found.causes == ("precision",)
+    assert words in found.conclusion and "outputs are not equal" in found.conclusion
+
+
 @pytest.mark.slow
 def test_a_last_layer_with_other_weights_says_nothing_of_the_classes(right, tmp_path):
     """They may be in any order: the sentence that they are in one would be false of a fine-tuned model."""

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -33,7 +34,10 @@ def to_bfloat16(array):
     [
         (KERNEL, KERNEL.astype(np.float16).astype(np.float32), "precision", "float16"),
         (KERNEL, KERNEL.astype(np.float16), "precision", "float16"),
+        (KERNEL.astype(np.float16), KERNEL, "precision", "was rounded to float16 in the first file"),
         (KERNEL, to_bfloat16(KERNEL), "precision", "bfloat16"),
+        (KERNEL, KERNEL.astype(ml_dtypes.bfloat16), "precision", "bfloat16"),
+        (KERNEL.astype(ml_dtypes.bfloat16), KERNEL, "precision", "was rounded to bfloat16 in the first file"),
         (KERNEL, (KERNEL.view(np.uint32) + 0x8000 & 0xFFFF0000).view(np.float32), "precision", "bfloat16"),
         (KERNEL, on_grid(KERNEL, 1), "precision", "one step for the whole tensor"),
         (KERNEL, on_grid(KERNEL, 8), "precision", "a step for each channel"),

@@ -11,7 +11,7 @@ from .of_adversaries import Gated, routed
 from .of_packings import experts
 from .torch_nets import net
 
-SAID = "exchangeable, shown by exchanging them: experts.0 to experts.2"
+SAID = "interchangeable, as exchanging them shows: experts.0 to experts.2"
 
 
 def said(a, b, inputs):

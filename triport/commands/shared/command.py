@@ -119,7 +119,7 @@ def telling_options() -> list[click.Parameter]:
             is_flag=True,
             expose_value=False,
             callback=_keep_quiet,
-            help="Print errors alone. The exit code and --json give the result.",
+            help="Print nothing but errors. The exit code and --json give the result.",
         ),
         click.Option(
             ["--debug"],

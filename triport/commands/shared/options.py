@@ -16,7 +16,7 @@ JSON = click.option(
     "json_path",
     type=OutputFile(),
     metavar="PATH",
-    help="Write the result as JSON. A - writes it to stdout, and nothing else goes there.",
+    help="Write the result as JSON to this file. With - it goes to stdout, and nothing else does.",
 )
 OFFLINE = click.option(
     "--offline", is_flag=True, help="Use only what was downloaded before, and never the network."
@@ -44,14 +44,22 @@ def with_options(*options: Callable[..., Any]) -> Callable[..., Any]:
 
 # which of a file's tensors are meant
 selection_options = with_options(
-    click.option("--key", metavar="NAME", help="Where the state dict lies in a .pth, as a.b or a/b."),
+    click.option(
+        "--key",
+        metavar="NAME",
+        help="The key under which a .pth has the state dict, such as model. One in another is a.b or a/b.",
+    ),
     click.option(
         "--prefix",
         metavar="P",
-        help="The prefix of the network's names, such as student or ema. Others are left out.",
+        help="The prefix of the network's names, such as student or ema. Tensors without it are left out.",
     ),
     click.option(
-        "--rename", "renames", multiple=True, metavar="OLD=NEW", help="Rename a layer, as in fc.1=fc."
+        "--rename",
+        "renames",
+        multiple=True,
+        metavar="OLD=NEW",
+        help="Rename a layer before names are looked at, as in fc.1=fc. May be given several times.",
     ),
-    click.option("--no-head", is_flag=True, help="Leave out the last layer, which need not be there."),
+    click.option("--no-head", is_flag=True, help="Leave out the last layer. SOURCE need not have one."),
 )

@@ -170,8 +170,18 @@ class SourceFile:
             )
 
 
+PATTERN_HINT = "a pattern is for `convert` and `inspect`: name each file here, or leave out the quotes"
+
+
+def is_pattern(path: str) -> bool:
+    """Return whether a path that is not there is meant for several files."""
+    return bool(set(path) & set("*?"))
+
+
 def _hint(path: str) -> str:
     """Return what to do about a file that is not there: the names beside it that are like its own."""
+    if is_pattern(path):
+        return PATTERN_HINT
     folder, name = os.path.split(path)
     try:
         with os.scandir(folder or ".") as entries:

@@ -19,12 +19,11 @@ def _same_values(node: Asked) -> Known | None:
         training = node.constant(2)
         return None if training is not None and training.any() else value
     if node.op == "Cast":  # float32 of float32; of what a Cast has rounded before it is not
-        rounded = isinstance(value, Step) and value.op.startswith("cast")
-        return (
-            value
-            if node.told.get("to") == 1 and isinstance(value, Step | Parameter) and not rounded
-            else None
-        )
+        if node.told.get("to") != 1:
+            return None
+        if isinstance(value, Parameter):
+            return value._replace(precision="")
+        return value if isinstance(value, Step) and not value.op.startswith("cast") else None
     if node.op == "CastLike" and isinstance(value, Step | Constant):
         return value if isinstance(node.given(1), Step | Parameter) else None
     return value if isinstance(value, Step | Parameter) else None
@@ -57,7 +56,7 @@ def _other_shape(node: Asked) -> Known | None:
     if changed == shape:
         return value
     # a step of its own in memory, the same one in the normal form
-    return Step(value.op, value.attributes, value.inputs, value.layer, value.origin, changed)
+    return Step(value.op, value.attributes, value.inputs, value.layer, value.origin, changed, value.precision)
 
 
 def _transpose(node: Asked) -> Known | None:

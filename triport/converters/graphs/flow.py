@@ -31,6 +31,7 @@ class Step:
         layer: the canonical module path, where it owns parameters.
         origin: the file's own name for it, for messages.
         shape: of what it returns, (N, C, H, W) or (N, C); None where a size is not known.
+        precision: "float16" or "bfloat16" where the layer's own weights are so; no part of the form.
     """
 
     op: str
@@ -39,6 +40,7 @@ class Step:
     layer: str | None = None
     origin: str = ""
     shape: tuple[int | None, ...] = ()
+    precision: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ def _conv(node: Asked) -> Known | None:
     if (group := node.told.get("group", 1)) != 1:
         attributes["group"] = float(group)
     shape = (None, weight.shape[0], *size_after(x, window))
-    return Step("conv", attributes, (x,), weight.path, node.origin, shape)
+    return Step("conv", attributes, (x,), weight.path, node.origin, shape, weight.precision)
 
 
 def _bias_of(node: Asked, index: int, weight: Parameter) -> dict[str, Value] | None:
@@ -55,7 +55,7 @@ def _norm(node: Asked) -> Known | list[Known] | None:
     attributes: dict[str, Value] = {"epsilon": float(f"{node.told.get('epsilon', 1e-5):.6g}")}
     if node.told.get("training_mode", 0) or node.told.get("is_test") == 0:
         attributes["training mode"] = 1.0
-    return [Step("norm", attributes, (x,), weight.path, node.origin, x.shape)]
+    return [Step("norm", attributes, (x,), weight.path, node.origin, x.shape, weight.precision)]
 
 
 def _dense(node: Asked) -> Known | None:
@@ -72,7 +72,8 @@ def _dense(node: Asked) -> Known | None:
             return None
     elif not weight.turned:
         return None
-    return Step("dense", bias or {}, (x,), weight.path, node.origin, (None, weight.shape[0]))
+    shape = (None, weight.shape[0])
+    return Step("dense", bias or {}, (x,), weight.path, node.origin, shape, weight.precision)
 
 
 def _sum(node: Asked) -> Known | None:

@@ -11,7 +11,7 @@ from triport.converters.graphs.constants import MAX_CONSTANT, Constant, constant
 from triport.converters.graphs.flow import IMAGES, Flow, Step
 from triport.converters.graphs.nodes import Described, read_graph, read_opsets
 from triport.converters.graphs.operators import GraphError, read_node
-from triport.converters.graphs.values import Known, Parameter, Unread
+from triport.converters.graphs.values import LOWER, Known, Parameter, Unread
 
 # operators of ONNX that hold graphs
 _WITH_BODIES = frozenset(("If", "Loop", "Scan", "SequenceMap"))
@@ -40,7 +40,7 @@ def flow_of_file(checkpoint: Checkpoint, names: Mapping[str, str], size_px: int)
     values: dict[str, Known] = {}
     for name, tensor in checkpoint.tensors.items():
         if name in parameters:
-            values[name] = Parameter(parameters[name], tensor.shape)
+            values[name] = _parameter(parameters[name], tensor)
         elif tensor.count <= MAX_CONSTANT:
             values[name] = known_constant(tensor)
     given = [one for one in inputs if one.name not in values]
@@ -49,7 +49,7 @@ def flow_of_file(checkpoint: Checkpoint, names: Mapping[str, str], size_px: int)
     for node in nodes:
         if node.op in ("Constant", "Identity") and node.outputs and node.outputs[0] in parameters:
             name = node.outputs[0]
-            values[name] = Parameter(parameters[name], checkpoint.tensors[name].shape)
+            values[name] = _parameter(parameters[name], checkpoint.tensors[name])
             continue
         for name in node.inputs:
             if name:
@@ -102,6 +102,10 @@ def opsets_of(checkpoint: Checkpoint) -> dict[str, int]:
 def _first_name(outputs: list[Described], values: Mapping[str, Known]) -> str:
     """Return the name of the first output that depends on the input."""
     return next((short(one.name) for one in outputs if isinstance(values.get(one.name), Step)), "")
+
+
+def _parameter(name: str, tensor: Tensor) -> Parameter:
+    return Parameter(name, tensor.shape, precision=tensor.dtype if tensor.dtype in LOWER else "")
 
 
 def known_constant(tensor: Tensor) -> Constant | Unread:

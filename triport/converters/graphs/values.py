@@ -10,13 +10,20 @@ import numpy as np
 from triport.converters.graphs.constants import Constant
 from triport.converters.graphs.flow import Step
 
+# floating-point types that round more than float32, by their numbers in ONNX
+LOWER = {"float16": 10, "bfloat16": 16}
+
 
 class Parameter(NamedTuple):
-    """A parameter by its canonical name; `turned` where a Transpose has exchanged its two axes."""
+    """A parameter by its canonical name; `turned` where a Transpose has exchanged its two axes.
+
+    `precision` is "float16" or "bfloat16" where it is so, and "" otherwise.
+    """
 
     name: str
     shape: tuple[int, ...]
     turned: bool = False
+    precision: str = ""
 
     @property
     def path(self) -> str:

@@ -29,7 +29,12 @@ def misfit(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
     problem = _problem(checkpoint, closest, what)
     if closest is not None and not closest.problems:  # the dtype alone is wrong
         return problem
-    return problem + "".join(f"\nNote: {note}" for note in checkpoint.notes)
+    return problem + notes_below(checkpoint)
+
+
+def notes_below(checkpoint: Checkpoint) -> str:
+    """Return what the reader decided, as an error ends that says why a file is of no model."""
+    return "".join(f"\nNote: {note}" for note in checkpoint.notes)
 
 
 def _problem(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
@@ -64,7 +69,7 @@ def _problem(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
         return (
             f"{checkpoint.path}: {what}: of its {counted(len(stored), f'{checkpoint.runtime} tensor')} "
             f"({first}) too few have the names and shapes of any. `{program()} models` lists the "
-            f"models, `{program()} inspect` the tensors"
+            f"models, and `{program()} inspect FILE --stats` the tensors of a file"
         )
     where = f" under '{short(closest.prefix)}'" if closest.prefix else ""
     names = f"{closest.spec.name} with {closest.dialect.name} names"

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from triport.converters.formats.source import PATTERN_HINT, is_pattern
 from triport.converters.formats.tensors import short
 from triport.reference_models.errors import TriportError, counted
 from triport.reference_models.spec import ModelSpec, UnknownModelError, get_model
@@ -270,5 +271,7 @@ def _what_is_wrong(text: str, unknown: UnknownModelError) -> str:
     if Path(text).suffix in (".onnx", ".mindir", ".ckpt", ".pth", ".pt", ".safetensors") or "/" in text:
         folder = "is a folder, and not one that `convert` wrote one graph's source into"
         what = folder if _is_folder(text) else "there is no such file"
+        if is_pattern(text):
+            return f"{what}; {PATTERN_HINT}"
         return f"{what}. Expected {FORMS}"
     return f"{unknown} It is no file and no factory either: expected {FORMS}"

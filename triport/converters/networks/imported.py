@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,8 @@ def _input(value: Any) -> Input:
 def with_imports(network: Network, path: Path, runtimes: Iterable[str]) -> tuple[Network, list[str]]:
     """Return an ONNX file's Network with a Module or a Cell written from its graph, and what could not be.
 
-    Their weights are built in, so that a run gives them none.
+    Their weights are built in, so that a run gives them none. The realisation of the file has the names
+    of the Module for its initializers.
 
     Args:
         network: of the file.
@@ -82,4 +84,7 @@ def with_imports(network: Network, path: Path, runtimes: Iterable[str]) -> tuple
             continue
         kept = frozenset(source.weights)
         realisations[target] = Realisation(target, partial(built, source), {}, kept)
+        if target == "pytorch":  # whose modules every runtime is compared by
+            names = {initializer: name for name, initializer in source.origins.items()}
+            realisations["onnx"] = replace(realisations["onnx"], names=names)
     return Network(network.name, network.inputs, network.outputs, realisations, network.sizes), refused

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 
 from triport.converters.sources import kinds
-from triport.converters.sources.located import Asked, Lasting, Located, SourceError
+from triport.converters.sources.located import OPTION, Asked, Lasting, Located, SourceError
 
 _LIKE_WEIGHTS = re.compile(r"\w+\.[\w-]+", re.ASCII)
 
@@ -43,7 +43,7 @@ def locate(
     kind = _kind_of(source)
     if kind is None:
         return Located(Path(source))
-    found: Located = kind.bring(os.fspath(source), Asked(tell, offline or _is_offline()))
+    found: Located = kind.bring(os.fspath(source), Asked(tell, OPTION if offline else _forbidding()))
     for said in found.said:
         tell(Lasting(said))
     return found
@@ -90,12 +90,11 @@ def _is_here(text: str) -> bool:
         return False
 
 
-def _is_offline() -> bool:
-    """Return whether the environment says so; huggingface_hub's own word counts for all."""
-    return any(
-        os.environ.get(name, "").strip().lower() in ("1", "true", "yes", "on")
-        for name in ("TRIPORT_OFFLINE", "HF_HUB_OFFLINE")
-    )
+def _forbidding() -> str:
+    """Return which variable forbids to use the network; huggingface_hub's own one counts for all."""
+    names = ("TRIPORT_OFFLINE", "HF_HUB_OFFLINE")
+    said = (one for one in names if os.environ.get(one, "").strip().lower() in ("1", "true", "yes", "on"))
+    return next(said, "")
 
 
 @cache

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from triport.converters.formats import FormatError, SourceFile, file_sha256
 from triport.converters.formats.not_checkpoints import what_it_is
-from triport.converters.hub import ADDRESS, connected, reason_of, without_secrets
+from triport.converters.hub import ADDRESS, Place, connected, reason_of, without_secrets
 from triport.converters.sources.located import Asked, SourceError
 from triport.converters.sources.store import check_size
 
@@ -33,12 +33,14 @@ class Wanted:
         target: where it goes.
         digits: the first digits of its SHA-256, or all; none where nobody states them.
         who: what states the digits, for messages.
+        place: what is asked, for messages.
     """
 
     address: str
     target: Path
     digits: str = ""
     who: str = ""
+    place: Place = ADDRESS
 
     @property
     def what(self) -> str:
@@ -77,10 +79,7 @@ def download(wanted: Wanted, asked: Asked) -> str:
     if asked.offline:
         if wanted.target.is_file() and not wanted.digits:
             return file_sha256(wanted.target)
-        raise SourceError(
-            f"{wanted.what}: was not downloaded before, and --offline forbids to do it now. Leave --offline "
-            f"out, or put the file at {wanted.target}"
-        )
+        raise SourceError(f"{wanted.what}: {asked.not_here}, or put the file at {wanted.target}")
     part = wanted.target.with_name(f"{wanted.target.name}.part")
     resumes = bool(wanted.digits) and part.is_file() and part.stat().st_size > 0
     with _alone(part, asked.tell):
@@ -114,7 +113,7 @@ def _finished(wanted: Wanted, part: Path, asked: Asked) -> str:
         except SourceError:
             raise
         except Exception as error:  # the client's errors are of several libraries
-            failure = str(error) if isinstance(error, _CutOffError) else reason_of(error, ADDRESS)
+            failure = str(error) if isinstance(error, _CutOffError) else reason_of(error, wanted.place)
     if failure:  # outside of the handler: the client's own error has the address in it
         raise SourceError(f"{wanted.what}: cannot be downloaded: {failure}")
     found = file_sha256(part)

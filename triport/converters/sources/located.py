@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from triport.reference_models.errors import TriportError
 
+OPTION = "--offline"
+
 
 class SourceError(TriportError):
     """A SOURCE cannot be brought to this machine, or is not what it must be."""
@@ -21,10 +23,24 @@ class Lasting(str):
 
 
 class Asked(NamedTuple):
-    """How a source is brought: who is told each step, and whether the network may be used."""
+    """How a source is brought: who is told each step, and what forbids to use the network.
+
+    `forbidden_by` is the option, or the variable of the environment; "" where the network may be used.
+    """
 
     tell: Callable[[str], None]
-    offline: bool
+    forbidden_by: str = ""
+
+    @property
+    def offline(self) -> bool:
+        """Whether only what was brought before may be used."""
+        return bool(self.forbidden_by)
+
+    @property
+    def not_here(self) -> str:
+        """What to say of a source that was not brought before: why it is not now, and what to do."""
+        undo = f"Leave {OPTION} out" if self.forbidden_by == OPTION else f"Unset {self.forbidden_by}"
+        return f"was not downloaded before, and {self.forbidden_by} forbids to do it now. {undo}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ from urllib.parse import unquote, urlsplit
 
 from triport.converters.formats import sharded
 from triport.converters.hub import HUB_TO_READ, connected, import_hub, reason_of
-from triport.converters.model_folders import ABOUT, chosen_of
+from triport.converters.model_folders import ABOUT, chosen_of, is_weights_name
 from triport.converters.sources.located import Asked, Located, SourceError
 from triport.converters.sources.store import check_size
-from triport.reference_models.errors import TriportError
+from triport.reference_models.errors import TriportError, counted
 
 HOST = "huggingface.co"
 
@@ -79,9 +79,7 @@ def bring_repository(
         except Exception as error:  # the client's errors are of several libraries
             failure = reason_of(error, HUB_TO_READ)
             if asked.offline:
-                failure = (
-                    "it was not downloaded before, and --offline forbids to do it now. Leave --offline out"
-                )
+                failure = f"it {asked.not_here}"
     if failure:  # outside of the handler: the client's own error may have a token in it
         raise SourceError(f"{repository}: cannot be had: {failure}")
     proof = _checked(path, repository)
@@ -111,10 +109,14 @@ def _downloaded(hub: Any, api: Any, repository: Repository, asked: Asked) -> Pat
     cache.mkdir(parents=True, exist_ok=True)
     paths = [_one(api, repository, info.sha, name, sizes[name], cache, asked) for name in wanted]
     if sharded.is_index_name(file):
-        for part in sharded.parts_of(paths[0]):
-            name = f"{folder}/{part}" if folder else part
-            if name not in sizes:
-                raise SourceError(f"{repository}: {file} names the part {part}, which is not there")
+        parts = [f"{folder}/{part}" if folder else part for part in sharded.parts_of(paths[0])]
+        missing = [name for name in parts if name not in sizes]
+        if missing:
+            raise SourceError(
+                f"{repository}: is incomplete: {file} names {counted(len(parts), 'part')}, and it does not "
+                f"have {', '.join(missing[:3])}. Ask its owner for a complete one"
+            )
+        for name in parts:
             _checked(_one(api, repository, info.sha, name, sizes[name], cache, asked), repository)
     return paths[0]
 
@@ -145,10 +147,13 @@ def _chosen(repository: Repository, names: Any) -> str:
         return repository.file
     found = chosen_of([name for name in names if "/" not in name])
     if found is None:
-        raise SourceError(
-            f"{repository}: has no one file of weights. It has {_some(names)}: name one of them, as "
-            f"hf-hub:{repository.name}/FILE"
+        several = any(is_weights_name(name) for name in names)
+        problem = (
+            f"has no one file of weights that is to be taken: name one, as hf-hub:{repository.name}/FILE"
+            if several
+            else "has no file of weights"
         )
+        raise SourceError(f"{repository}: {problem}. It has {_some(names)}")
     return found
 
 

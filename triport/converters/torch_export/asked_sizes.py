@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from triport.converters.environment import import_torch
+from triport.converters.versions.torch_conditions import says_conditions
 
 from .exporters import free_axes, without_logs
 from .network import TorchNet
@@ -49,7 +50,7 @@ def asked_sizes(net: TorchNet, axes: Sequence[str], sizes: Mapping[str, int]) ->
     """Return further sizes to compare at, each with one axis changed.
 
     None are found of a Module that does not run without values, and by a PyTorch that does not say where a
-    condition stands (before 2.6).
+    condition stands (`says_conditions`).
 
     Args:
         net: the Module.
@@ -114,6 +115,8 @@ def _turns(condition: Condition, sizes: Mapping[str, int]) -> Iterator[tuple[str
 def _run(net: TorchNet, axes: Sequence[str], sizes: Mapping[str, int]) -> Run:
     """Run the Module without values."""
     torch = import_torch()
+    if not says_conditions(torch):
+        return Run([], None)
     from torch._subclasses.fake_tensor import FakeCopyMode, FakeTensorMode
     from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
 

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from triport.converters.graphs.casts import without_casts
 from triport.converters.graphs.difference import differences
-from triport.converters.graphs.flow import Flow
 from triport.parity.reports.terminal import layers_line
 
 from .finding import Finding
 from .sides import Sides
 
 _LISTED = 8
-
-
-def lower_precision(flow: Flow | None) -> dict[str, str]:
-    """Return which layers of a graph compute in float16 or bfloat16."""
-    return without_casts(flow).lower if flow is not None else {}
 
 
 def graph_finding(sides: Sides, weights_differ: bool, rounded: bool) -> Finding:

@@ -42,6 +42,8 @@ def pattern_of(first: np.ndarray, second: np.ndarray, *, head: bool = False) -> 
     for recognise in _ROUNDED:
         if words := recognise(first, second):
             return Pattern("precision", words)
+    if first.dtype.itemsize < second.dtype.itemsize and (words := _to_stored(second, first)):
+        return Pattern("precision", f"{words} in the first file")
     if head and (words := _rows_in_another_order(first, second)):
         return Pattern("classes", words)
     for recognise in _CHANGED:
@@ -50,12 +52,21 @@ def pattern_of(first: np.ndarray, second: np.ndarray, *, head: bool = False) -> 
     return None
 
 
+def _to_stored(first: np.ndarray, second: np.ndarray) -> str:
+    """Recognise values that are stored in a smaller type, each rounded to it."""
+    return _to_float16(first, second) if second.dtype == np.float16 else _to_bfloat16(first, second)
+
+
 def _to_float16(first: np.ndarray, second: np.ndarray) -> str:
+    if second.dtype.name == "bfloat16":
+        return ""
     rounded = first.astype(np.float16).astype(second.dtype)
     return "was rounded to float16" if np.array_equal(rounded, second) else ""
 
 
 def _to_bfloat16(first: np.ndarray, second: np.ndarray) -> str:
+    if second.dtype.name == "bfloat16":
+        second = second.astype(np.float32)
     if first.dtype != np.float32 or second.dtype != np.float32:
         return ""
     # one of the two neighbours: some tools cut the last bits off, and a half may go either way

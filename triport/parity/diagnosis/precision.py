@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from triport.converters.graphs.casts import without_casts
+from triport.converters.graphs.flow import Flow
 from triport.reference_models.errors import counted
 
 from .finding import Finding
-from .graph import lower_precision
 from .sides import Sides
 from .weights import Changed, sentence_of
 
@@ -21,21 +22,25 @@ def precision_finding(sides: Sides, rounded: list[Changed]) -> Finding:
         sides: the files.
         rounded: tensors of the second file that are the first's, rounded.
     """
-    layers = [lower_precision(flow) for flow in sides.flows]
+    sizes, layers = zip(*map(_lower_precision, sides.flows), strict=True)
     parts: list[str] = []
     details: list[str] = []
-    for name, mine, theirs in zip(sides.names, layers, reversed(layers), strict=True):
+    for name, size, mine, theirs in zip(sides.names, sizes, layers, reversed(layers), strict=True):
         alone = {path: precision for path, precision in mine.items() if theirs.get(path) != precision}
-        if alone:
-            how = " and ".join(sorted(set(alone.values())))
-            parts.append(f"{name} computes {_layers(list(alone))} in {how}")
+        if not alone:
+            continue
+        how = " and ".join(sorted(set(alone.values())))
+        if len(alone) == size:
+            parts.append(f"{name} computes in {how} as a whole, in {_all_of(size)}")
+        else:
+            parts.append(f"{name} computes {_layers(list(alone), size)} in {how}")
             details += [f"{path}: {precision} in {name}" for path, precision in alone.items()]
     quantised = [_is_quantised(path) for path in sides.paths]
     if quantised[0] != quantised[1]:
         parts.append(f"{sides.names[quantised.index(True)]} is quantised to int8 and the other is not")
     if rounded:
         parts.append(sentence_of(rounded, len(sides.tensors.mine)))
-        details += [str(one) for one in rounded]
+        details += [str(one) for one in rounded] if len(rounded) < len(sides.tensors.mine) else []
     if not parts:
         return Finding(
             "precision", True, "neither computes in lower precision or has the other's weights rounded"
@@ -44,10 +49,22 @@ def precision_finding(sides: Sides, rounded: list[Changed]) -> Finding:
     return Finding("precision", False, "; ".join(parts), tuple(details[:_LISTED]), figures)
 
 
-def _layers(paths: list[str]) -> str:
-    return (
-        f"the layer {paths[0]}" if len(paths) == 1 else f"{counted(len(paths), 'layer')} (first {paths[0]})"
-    )
+def _lower_precision(flow: Flow | None) -> tuple[int, dict[str, str]]:
+    """Return how many layers a graph has, and which compute in float16 or bfloat16."""
+    if flow is None:
+        return 0, {}
+    plain = without_casts(flow)
+    return plain.layers, plain.lower
+
+
+def _layers(paths: list[str], size: int) -> str:
+    if len(paths) == 1:
+        return f"the layer {paths[0]}"
+    return f"{len(paths)} of its {counted(size, 'layer')} (first {paths[0]})"
+
+
+def _all_of(size: int) -> str:
+    return f"all its {counted(size, 'layer')}" if size > 1 else "its one layer"
 
 
 def _is_quantised(path: Path) -> bool:

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from triport.converters.comparison import SideBySide, side_by_side
+from triport.converters.convert import DEFAULT_SUFFIX, convert
+from triport.converters.formats import FLOATS, Checkpoint
 from triport.converters.graphs.flow import Flow
 from triport.converters.identification.deciding import flow_stated
 from triport.converters.identification.fit import Fit
+from triport.converters.request import Request as Convert
 from triport.parity.session import Listener, ParityResult, Request, run
 from triport.reference_models.errors import TriportError
+from triport.reference_models.scratch import scratch_folder
+from triport.reference_models.spec import Runtime
 
 # what computes: MindSpore would say the same of the weights, and takes as long as both
 _RUNTIMES = ("pytorch", "onnx")
@@ -82,5 +88,18 @@ def run_both(
     left, right = fits
     flows = flow_stated(tensors.left, left), flow_stated(tensors.right, right)
     progress("comparing what the two compute")
-    request = Request((str(first), str(second)), runtimes=_RUNTIMES, device=device, seed=seed, layers=True)
+    files = tuple(str(_in_float32(*side)) for side in zip((tensors.left, tensors.right), fits, strict=True))
+    request = Request(files, runtimes=_RUNTIMES, device=device, seed=seed, layers=True)
     return Sides((first, second), tensors, fits, flows, run(request, Listener(progress)))
+
+
+def _in_float32(checkpoint: Checkpoint, one: Fit) -> Path:
+    """Return a file, or a copy of its weights in float32: a file of weights says no precision to run in."""
+    path = Path(checkpoint.path)
+    dtypes = {checkpoint.tensors[name].dtype for name in one.names.values()}
+    if checkpoint.runtime == "onnx" or not dtypes & (set(FLOATS) - {"float32"}):
+        return path
+    runtime = cast(Runtime, checkpoint.runtime)
+    copy = scratch_folder() / path.with_suffix(DEFAULT_SUFFIX[runtime]).name
+    convert(path, Convert(to=runtime, output=copy, model=one.spec.name, dtype="float32"))
+    return copy

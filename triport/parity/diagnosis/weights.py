@@ -97,6 +97,8 @@ def _values(tensor: Tensor) -> np.ndarray:
 def sentence_of(changed: list[Changed], compared: int) -> str:
     """Say in one sentence how many tensors differ, and how: each pattern once, with the first name."""
     words = Counter(one.pattern.words for one in changed if one.pattern)
+    if len(words) == 1 and words.total() == compared > 1:
+        return f"all {compared} tensors {_agreeing(next(iter(words)), compared)}"
     parts = []
     for what, count in words.most_common(3):
         first = next(one.difference.name for one in changed if one.pattern and one.pattern.words == what)

@@ -42,7 +42,8 @@ def summary_of(evaluation: Evaluation) -> str:
             + (
                 f"this file: {published['proof']}"
                 if published["proof"]
-                else "the publisher's figure for weights of this name; not shown to be this file"
+                else "the publisher's figure for weights of this name; nothing shows that this file is those "
+                "weights"
             )
         )
         lines.append(f"verdict: {verdict.text}")

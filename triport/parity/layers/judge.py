@@ -84,7 +84,7 @@ class LayerReport:
     `why_not` says why some could not. `behind` names what follows the last step, where that is all that can
     be at fault: every step is right and the logits are not. `of_no_kind` are modules, with their classes,
     that the table of kinds knows nothing of and that no known modules are inside of. `is_one_graph`: the
-    candidate has no modules at all.
+    candidate has no modules at all, and no tensor of it is known to be the output of one.
     """
 
     steps: tuple[StepResult, ...]
@@ -103,8 +103,14 @@ class LayerReport:
 
     @property
     def differs(self) -> bool:
-        """Whether it is a reason not to call the candidate equal; of one graph the outputs alone decide."""
-        return not self.passed and not self.is_one_graph
+        """Whether it is a reason not to call the candidate equal.
+
+        The outputs alone decide where there is nothing to compare: no module, or a graph in which none is
+        found.
+        """
+        if self.steps or self.is_one_graph:
+            return self.parting is not None
+        return bool(self.not_compared)
 
 
 class Judge:

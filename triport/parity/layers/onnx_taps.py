@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,22 +66,31 @@ class Tap:
         return given, output.reshape(step.shape) if output.size == np.prod(step.shape) else output
 
 
-def taps_in(model: onnx.ModelProto, steps: Sequence[Step], inputs: Mapping[str, str]) -> dict[str, Tap]:
+def taps_in(
+    model: onnx.ModelProto,
+    steps: Sequence[Step],
+    inputs: Mapping[str, str],
+    names: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Tap]:
     """Return the tap of every step that is found in a model, which may be quantised.
 
-    `inputs` are the graph's tensors of the network's inputs, by their names among the steps' sources.
+    `inputs` are the graph's tensors of the network's inputs, by their names among the steps' sources. `names`
+    has the network's name of each initializer that is called otherwise.
     """
     import onnx_ir as ir
 
     plain = ir.from_proto(without_rounding(model) if is_quantised(model) else model)
-    return _Finder(ir.convenience.create_value_mapping(plain.graph), inputs).find(steps)
+    return _Finder(ir.convenience.create_value_mapping(plain.graph), inputs, names).find(steps)
 
 
 class _Finder:
     """Finds steps in a graph, whose values are given by name."""
 
-    def __init__(self, values: Mapping[str, ir.Value], inputs: Mapping[str, str]) -> None:
-        self._values = values
+    def __init__(
+        self, values: Mapping[str, ir.Value], inputs: Mapping[str, str], names: Mapping[str, str]
+    ) -> None:
+        named = {ours: values[theirs] for theirs, ours in names.items() if theirs in values}
+        self._parameters = {**values, **named}
         self._outputs = {source: values[name] for source, name in inputs.items() if name in values}
         self._found: dict[str, _Found] = {}
         self._used: set[ir.Node] = set()
@@ -113,7 +123,7 @@ class _Finder:
 
     def _layer(self, weight: str, bias: str) -> _Found | None:
         """Return the layer that reads `weight`, perhaps transposed, with its bias added."""
-        read = self._values.get(weight)
+        read = self._parameters.get(weight)
         node = _only_reader(read)
         if node is not None and node.op_type in ("Transpose", "Identity", "Cast"):
             node = _only_reader(node.outputs[0])
@@ -121,7 +131,7 @@ class _Finder:
             return None
         output = node.outputs[0]
         after = _only_reader(output)
-        if node.op_type == "MatMul" and after is not None and self._values.get(bias) in after.inputs:
+        if node.op_type == "MatMul" and after is not None and self._parameters.get(bias) in after.inputs:
             return _found(node.inputs[0], after.outputs[0], None)
         # of an embedding, the table comes before the indices
         return _found(node.inputs[1] if node.inputs[0] is read else node.inputs[0], output, node)
@@ -228,20 +238,14 @@ def _operators(step: Step) -> tuple[str, ...]:
 def trace(
     model: onnx.ModelProto,
     steps: Sequence[Step],
-    inputs: Mapping[str, str],
+    taps: Mapping[str, Tap],
     visit: Visit,
     run: Run,
     feed: Feed | None = None,
-    taps: Mapping[str, Tap] | None = None,
 ) -> None:
-    """Tell `visit` of every step that is found in the model; with `feed`, each is fed apart.
-
-    `taps` by the steps' names are found from the initializers' names unless they are given.
-    """
+    """Tell `visit` of every step that has a tap in the model; with `feed`, each is fed apart."""
     import onnx_ir as ir
 
-    if taps is None:
-        taps = taps_in(model, steps, inputs)
     whole = ir.from_proto(model)
     found = [step for step in steps if step.name in taps]
     if feed is not None:

@@ -22,9 +22,12 @@ def layers_of(
     """Compare every step that a runner can be asked for; with `alone`, each is fed the reference's inputs."""
     judge = Judge(reference, calibration, tolerance)
     runner.trace(reference.inputs, judge.visit, reference.feed() if alone else None, reference.beside)
-    if runner.runtime == "mindspore" and not runner.modules():
-        return replace(judge.report(isolated=alone, why_not="it is one graph"), is_one_graph=True)
-    return judge.report(isolated=alone, why_not=runtime_called(runner.runtime).NOT_COMPARED)
+    is_graph = not runner.modules()
+    why_not = runtime_called(runner.runtime).NOT_COMPARED
+    if is_graph and runner.runtime == "mindspore":
+        why_not = "it is one graph"
+    report = judge.report(isolated=alone, why_not=why_not)
+    return replace(report, is_one_graph=is_graph and not report.steps)
 
 
 def following(runner: Runner, reference: Reference, layers: LayerReport) -> str:

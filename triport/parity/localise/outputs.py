@@ -76,9 +76,7 @@ def first_part(
     def visit(call: Call) -> None:
         errors[call.name] = error_of(reference.output(call.name), call.output, reference.largest(call.name))
 
-    onnx_taps.trace(
-        runner.loaded(), reference.steps, runner.inputs(), visit, runner.tapped(run.feed), taps=taps
-    )
+    onnx_taps.trace(runner.loaded(), reference.steps, taps, visit, runner.tapped(run.feed))
 
     def allowed(step: Step) -> float:
         return CALIBRATIONS[run.precision].tolerance_of(reference.noise(step))

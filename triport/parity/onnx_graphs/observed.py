@@ -10,7 +10,7 @@ import numpy as np
 
 from triport.parity.calls import Beside, Feed, Module, Visit, input_name
 from triport.parity.layers import onnx_taps
-from triport.reference_models.network import Arrays
+from triport.reference_models.network import Arrays, Network
 
 from . import described, nodes_after
 from .signature import Signature
@@ -19,6 +19,7 @@ from .signature import Signature
 class ObservedGraph:
     """A runner of an ONNX file, whose tensors stand for the outputs of the reference's modules."""
 
+    network: Network
     _signature: Signature
 
     def loaded(self) -> Any:
@@ -53,13 +54,17 @@ class ObservedGraph:
     ) -> Arrays | None:
         """Tell `visit` of every step of the reference that is found in the graph; see `Runner`."""
         if beside is not None:
-            onnx_taps.trace(self.loaded(), beside.steps, self.inputs(), visit, self.tapped(feed), fed)
+            onnx_taps.trace(self.loaded(), beside.steps, self._taps(beside), visit, self.tapped(feed), fed)
         return None
+
+    def _taps(self, beside: Beside) -> dict[str, onnx_taps.Tap]:
+        own = self.network.realisations.get("onnx")
+        return onnx_taps.taps_in(self.loaded(), beside.steps, self.inputs(), own.names if own else {})
 
     def following(self, beside: Beside, step: str) -> str:
         """Return the nodes between a step's tensor and the outputs."""
         model = self.loaded()
-        taps = onnx_taps.taps_in(model, beside.steps, self.inputs())
+        taps = self._taps(beside)
         outputs = self.outputs.values()
         return described(
             [node for output in outputs for node in nodes_after(model, taps[step].output, output)]

@@ -70,7 +70,7 @@ def lines_of(found: PairResult) -> list[str]:
             if len(left) > _MOST_LEFT:
                 lines.append(f"  ... and {len(left) - _MOST_LEFT} more")
     for group in found.symmetric:
-        lines.append(f"exchangeable, shown by exchanging them: {', '.join(group)}")
+        lines.append(f"interchangeable, as exchanging them shows: {', '.join(group)}")
     if found.unproven:
         silent = ", ".join(found.unproven)
         lines.append(f"change no output, all or in part, so that nothing proves them: {silent}")

@@ -42,8 +42,8 @@ def exchanged_together(side: Side, feed: Sequence[np.ndarray]) -> tuple[str, ...
         orders = ([1, 0, *range(2, len(family))], [*range(1, len(family)), 0])
         if all(_is_same(side, feed, before, _exchanged(values, family, rows, one)) for one in orders):
             said.append(
-                f"exchangeable, shown by exchanging them: {prefix}0 to {prefix}{len(family) - 1}, each with "
-                f"its place along the first axis of {' and '.join(rows)}"
+                f"interchangeable, as exchanging them shows: {prefix}0 to {prefix}{len(family) - 1}, each "
+                f"with its place along the first axis of {' and '.join(rows)}"
             )
     return tuple(said)
 

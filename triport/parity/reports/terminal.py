@@ -198,6 +198,10 @@ def layers_line(layers: LayerReport) -> str:
     if layers.parting is None:
         if layers.behind:
             return f"{how}{_counted(layers)} are right, so the fault is in {layers.behind}"
+        if not layers.steps:
+            decide = "" if layers.differs else ", so the outputs alone decide"
+            why = f" ({layers.why_not})" if layers.why_not else ""
+            return f"{how}no module could be compared{why}{decide}{_of_no_kind(layers)}"
         return f"{how}{_counted(layers)} within their own noise{_not_compared(layers)}{_of_no_kind(layers)}"
     step = layers.parting.step
     return (

@@ -7,7 +7,7 @@ import re
 from urllib.parse import urlsplit
 
 from triport.converters.conversion import SHIPPED
-from triport.converters.hub import import_hub
+from triport.converters.hub import PUBLISHED, import_hub
 from triport.converters.identification.published_weights import known_digits
 from triport.converters.sources.download import Wanted, check_address, download
 from triport.converters.sources.located import Asked, Located, SourceError
@@ -44,7 +44,7 @@ def bring(text: str, asked: Asked) -> Located:
     digits = known_digits(weights)
     folder = made_folder("weights", text)
     who = "the record of these weights" if weights.sha256 else "the publisher, in the name of the file,"
-    wanted = Wanted(_mirrored(weights.url), folder / file_name(weights.url), digits, who)
+    wanted = Wanted(_mirrored(weights.url), folder / file_name(weights.url), digits, who, PUBLISHED)
     download(wanted, asked)
     proof = (
         f"its SHA-256 begins with {digits[:8]}, as {who.rstrip(',')} says"

@@ -34,7 +34,8 @@ def map_of_folders(
 ) -> ClassMap:
     """Return the classes that folders' names mean.
 
-    WordNet ids are ILSVRC-2012's classes, however few of them are there. Folders 0 to 999 are the numbers of
+    WordNet ids are ILSVRC-2012's classes, however few of them are there, or those of a head of another size
+    whose list is given. Folders 0 to 999 are the numbers of
     its outputs. Any other names must be exactly the model's classes: in the order of `classes`, a file that
     lists them, or of those that the network's own config.json has, `stated`, or in sorted order where every
     loader sorts them alike.
@@ -45,16 +46,19 @@ def map_of_folders(
     folders = sorted(folders)
     if classes is not None:
         return _listed_map(root, folders, num_classes, classes)
-    if any(is_wnid(name) for name in folders):
+    of_ilsvrc = num_classes in (NUM_CLASSES, NUM_CLASSES + 1)
+    is_stated = len(stated) == len(set(stated)) == num_classes and set(folders) <= set(stated)
+    # of another head, WordNet ids are the classes that its own list has
+    if any(is_wnid(name) for name in folders) and (of_ilsvrc or not is_stated):
         return _ilsvrc_map(root, folders, num_classes)
     within = {name: [found.lower() for found in _WNID_WITHIN.findall(name)] for name in folders}
-    if folders and all(len(found) == 1 for found in within.values()):
+    if not is_stated and folders and all(len(found) == 1 for found in within.values()):
         return _within_map(root, {name: found[0] for name, found in within.items()}, num_classes)
-    if len(stated) == len(set(stated)) == num_classes and set(folders) <= set(stated):
+    if is_stated:
         indices = {name: index for index, name in enumerate(stated) if name in folders}
         note = f"the outputs are in the order of the config.json beside the weights ({_some(list(stated))})"
         return ClassMap(indices, tuple(stated), (note,))
-    if num_classes in (NUM_CLASSES, NUM_CLASSES + 1):
+    if of_ilsvrc:
         return _numbered_map(root, folders, num_classes)
     return _own_map(root, folders, num_classes)
 
@@ -67,8 +71,9 @@ def ilsvrc_map(root: Path, num_classes: int) -> ClassMap:
     """
     if num_classes not in (NUM_CLASSES, NUM_CLASSES + 1):
         raise DatasetError(
-            f"{root}: its classes are ImageNet's WordNet ids; the model has {num_classes} outputs, "
-            f"expected {NUM_CLASSES} (or {NUM_CLASSES + 1} with a background class)"
+            f"{root}: its folders are called by WordNet ids, as ImageNet's {NUM_CLASSES} classes are; the "
+            f"model has {num_classes} outputs. For another list of classes, as ImageNet-21k's, give "
+            f"--classes FILE: the id of each output, one per line, in their order"
         )
     background = (BACKGROUND,) if num_classes > NUM_CLASSES else ()
     indices = {wnid: index + len(background) for wnid, index in wnid_indices().items()}

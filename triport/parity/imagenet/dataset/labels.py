@@ -108,8 +108,9 @@ def _check_ilsvrc(labels: Path | None, num_classes: int) -> None:
     """Raise DatasetError where labels are given to a network whose classes they cannot name."""
     if labels is not None and num_classes not in (NUM_CLASSES, NUM_CLASSES + 1):
         raise DatasetError(
-            f"--labels {labels}: lists classes of ILSVRC-2012, which has {NUM_CLASSES}, and the model has "
-            f"{num_classes} outputs. Put its images into one folder per class, and leave --labels out"
+            f"--labels {labels}: is for the {NUM_CLASSES} classes of ILSVRC-2012, and the model has "
+            f"{num_classes} outputs. Put the images into one folder per class, and say with --classes FILE "
+            f"which folder each output is, instead of --labels"
         )
 
 

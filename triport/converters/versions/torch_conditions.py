@@ -1,0 +1,12 @@
+"""Whether PyTorch notes by which conditions on sizes a Module's own code decides, and where each stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+OLDEST_WITH_CONDITIONS = "2.6"
+
+
+def says_conditions(torch: Any) -> bool:
+    """Return whether this PyTorch says where a condition on a symbolic size stands."""
+    return hasattr(getattr(torch, "_guards", None), "SLoc")
