@@ -26,9 +26,8 @@ class ChannelsLast(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return (N, 10) for images (N, 33, 33, 3)."""
-        x = self.conv1(images.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        x = self.conv2(F.relu(x).permute(0, 3, 1, 2))
-        return self.dense(x.permute(0, 2, 3, 1).mean(dim=(1, 2)))
+        x = F.relu(self.conv1(images.permute(0, 3, 1, 2)))
+        return self.dense(self.conv2(x).mean(dim=(2, 3)))
 
 
 _DTYPES = {"F32": torch.float32}
