@@ -281,3 +281,20 @@ def test_a_recurrent_layer_begins_with_zeros_by_itself(target, both, tmp_path):
             "self.lstm(x)" in source.text and "unflatten" not in source.text and "expand" not in source.text
         )
     check(proto, source, tmp_path, RANDOM.standard_normal((5, 2, 4)).astype("f4"))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_name_that_the_author_gave_is_that_of_the_state_dict(target, tmp_path):
+    names = ("mixing", "p.fc.weight", "onnx::Mul_7", "q.fc.weight")
+    weights = {name: RANDOM.standard_normal((80, 80)).astype("f4") / 8 for name in "wfvg"}
+    lines = "a = Mul (x, w) b = MatMul (a, f) c = Exp (b) d = Mul (c, v) e = MatMul (d, g) y = Relu (e)"
+    proto = graph("float[n, 80, 80] x", lines, weights)
+    scopes = ("/p/Mul", "/p/fc/MatMul", "/p/Exp", "/q/Mul", "/q/fc/MatMul", "/q/Relu")
+    for node, scope in zip(proto.graph.node, scopes, strict=True):
+        node.name = scope
+    for tensor, place, name in zip(proto.graph.initializer, (0, 1, 3, 4), names, strict=True):
+        tensor.name = proto.graph.node[place].input[1] = name
+    source = written(proto, target)
+    assert "mixing" in source.weights
+    assert "q.scale" in source.weights
+    check(proto, source, tmp_path, RANDOM.standard_normal((3, 80, 80)).astype("f4") / 8)
