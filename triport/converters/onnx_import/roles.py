@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from .expressions import is_identifier
+
+_COUNTED = re.compile(r"_\d+\Z")
 _NOUNS = {"Mul": "scale", "Add": "bias", "Div": "divisor", "Where": "mask"}
 _MOVING = frozenset(("Reshape", "Transpose", "Unsqueeze", "Squeeze", "Expand", "Identity", "Cast"))
 _DEEP = 8
@@ -20,3 +24,21 @@ def role_of(value: Any) -> str | None:
             return _NOUNS.get(node.op_type)
         value = node.outputs[0]
     return None
+
+
+def unnamed(model: Any) -> dict[str, str | None]:
+    """Return the tensors that one node reads and no author named, each with its part in that node.
+
+    Every other name that is valid is the state dict's too. torch.export numbers what it computes itself:
+    `view`, `view_1`.
+    """
+    named = model.graph.initializers
+    counted = {key.rpartition("_")[0] for key in named if _COUNTED.search(key)}
+    by_torch = model.producer_name == "pytorch"
+    return {
+        key: role_of(value)
+        for key, value in named.items()
+        if "." not in key
+        and len(value.uses()) == 1
+        and (not is_identifier(key) or (by_torch and (key in counted or _COUNTED.search(key))))
+    }

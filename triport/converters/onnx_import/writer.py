@@ -17,13 +17,12 @@ from .expressions import is_identifier, text_of
 from .formatting import definition, lines_of
 from .operators import Target
 from .reading import ImportRefusedError
-from .roles import role_of
+from .roles import unnamed
 from .state import Layer, State
 from .translate import Translation, Written
 from .tree import Block, flat
 from .values import fields_of
 
-_COUNTED = re.compile(r"_\d+\Z")
 _TAKEN = {
     "torch",
     "nn",
@@ -223,27 +222,9 @@ def _in_blocks(model: Any, target: Target, root: Block) -> tuple[Shared, Written
     return _translated(model, target, flat(model.graph))
 
 
-def _unnamed(model: Any) -> dict[str, str]:
-    """Return the tensors that one node reads and no author named, each with its part in that node.
-
-    Every other name that is valid is the state dict's too. torch.export numbers what it computes itself:
-    `view`, `view_1`.
-    """
-    named = model.graph.initializers
-    counted = {key.rpartition("_")[0] for key in named if _COUNTED.search(key)}
-    by_torch = model.producer_name == "pytorch"
-    return {
-        key: role_of(value)
-        for key, value in named.items()
-        if "." not in key
-        and len(value.uses()) == 1
-        and (not is_identifier(key) or (by_torch and (key in counted or _COUNTED.search(key))))
-    }
-
-
 def _translated(model: Any, target: Target, root: Block) -> tuple[Shared, Written, int]:
     """Return what all bodies share, the root's, and how many nodes were translated."""
-    shared = Shared(target, State(), alone=_unnamed(model))
+    shared = Shared(target, State(), alone=unnamed(model))
     translation = Translation(shared, dict(model.opset_imports))
     written = translation.graph(model.graph, root)
     shared.state.drop_unread(shared.read)

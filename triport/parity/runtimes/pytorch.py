@@ -25,6 +25,7 @@ from triport.parity.precision import recorded as recorded_precision
 from triport.parity.subjects.nesting import leaves, replaced
 from triport.parity.subjects.outputs import named_outputs
 from triport.parity.subjects.parameters import by_their_names, matched, shared_parameters
+from triport.parity.tensor_origins import Origins
 from triport.reference_models.kinds import KINDS, kind_of
 from triport.reference_models.network import Arrays, Network
 from triport.reference_models.real_numbers import real_numbers
@@ -203,7 +204,7 @@ class PyTorchRunner:
         if beside is not None:
             visit, fed = under_their_names(beside, self.modules(), visit, fed)
         inputs = self.on_device(feed, order)
-        origins, counts = _Origins(), Counter[str]()
+        origins, counts = Origins(), Counter[str]()
         for given, tensor in zip(self.network.inputs, inputs, strict=True):
             origins.add(tensor, input_name(given.name))
 
@@ -328,24 +329,6 @@ class PyTorchRunner:
         npu = {"torch_npu": sys.modules["torch_npu"].__version__} if self._where.kind == "npu" else {}
         order = {} if self._in_memory == "contiguous" else {"memory": self._in_memory}
         return {"torch": self._torch.__version__, **npu, **order, **self._flags, **environment.recorded()}
-
-
-class _Origins:
-    """Which call made a tensor, as long as nothing has written into it since."""
-
-    def __init__(self) -> None:
-        from torch.utils.weak import WeakIdKeyDictionary
-
-        self._made = WeakIdKeyDictionary()
-
-    def add(self, tensor: Any, name: str) -> None:
-        """Remember who made a tensor."""
-        self._made[tensor] = name, tensor._version
-
-    def of(self, tensor: Any) -> str | None:
-        """Return who made a tensor; None where nobody knows, or it is not what was returned any more."""
-        name, version = self._made.get(tensor, (None, None))
-        return name if version == tensor._version else None
 
 
 def _told(told: Callable[..., Any], path: str) -> Callable[..., Any]:

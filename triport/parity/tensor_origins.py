@@ -1,0 +1,23 @@
+"""Which call of a module made a tensor of PyTorch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Origins:
+    """Which call made a tensor, as long as nothing has written into it since."""
+
+    def __init__(self) -> None:
+        from torch.utils.weak import WeakIdKeyDictionary
+
+        self._made = WeakIdKeyDictionary()
+
+    def add(self, tensor: Any, name: str) -> None:
+        """Remember who made a tensor."""
+        self._made[tensor] = name, tensor._version
+
+    def of(self, tensor: Any) -> str | None:
+        """Return who made a tensor; None where nobody knows, or it is not what was returned any more."""
+        name, version = self._made.get(tensor, (None, None))
+        return name if version == tensor._version else None
