@@ -128,7 +128,6 @@ BROKEN = {
     "huge number": (b"\x8b\x00\x00\x00\x7f.", "a number of 2,130,706,432 bytes"),
     "long line": (b"I" + b"1" * 5000 + b"\n.", "line without an end"),
     "not UTF-8": (b"X\x02\x00\x00\x00\xff\xfe.", "cannot be followed"),
-    "lone surrogate": (b"X\x03\x00\x00\x00\xed\xa0\x80.", "cannot be followed"),
     "marks": (b"(" * 2000 + b".", "nests deeper than 1000"),
     "persistent number": (b"K\x01Q.", "no torch storage"),
     "append to a number": (b"K\x01K\x02a.", "cannot be followed"),

@@ -96,6 +96,8 @@ def without_training_state(checkpoint: Checkpoint) -> Checkpoint:
     statements = dict(checkpoint.statements)
     if checkpoint.runtime == "mindspore":
         numbers = {name: tensor for name, tensor in tensors.items() if _is_appended(name, tensor)}
+        if len(numbers) == len(tensors):  # beside no weights, a number is one
+            numbers = {}
         statements |= {name: tensor.numpy().item() for name, tensor in numbers.items()}
         left = {name: tensor for name, tensor in tensors.items() if name not in numbers}
         tensors, dropped, notes = _split_mindspore(left)
