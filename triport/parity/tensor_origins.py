@@ -8,10 +8,9 @@ from typing import Any
 class Origins:
     """Which call made a tensor, as long as nothing has written into it since."""
 
-    def __init__(self) -> None:
-        from torch.utils.weak import WeakIdKeyDictionary
-
-        self._made = WeakIdKeyDictionary()
+    def __init__(self, torch: Any) -> None:
+        """Begin with no calls; `torch` is the module."""
+        self._made = torch.utils.weak.WeakIdKeyDictionary()
 
     def add(self, tensor: Any, name: str) -> None:
         """Remember who made a tensor."""

@@ -204,7 +204,7 @@ class PyTorchRunner:
         if beside is not None:
             visit, fed = under_their_names(beside, self.modules(), visit, fed)
         inputs = self.on_device(feed, order)
-        origins, counts = Origins(), Counter[str]()
+        origins, counts = Origins(self._torch), Counter[str]()
         for given, tensor in zip(self.network.inputs, inputs, strict=True):
             origins.add(tensor, input_name(given.name))
 
