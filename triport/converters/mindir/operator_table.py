@@ -60,7 +60,8 @@ DIFFERENCES = """## Where MindSpore gives something else
 Found by comparing on NaN, infinities, zeros of both signs and whole numbers at their limits
 (`tests/mindir/test_special_numbers.py`). MindSpore's are its CPU kernels; other devices' may be others. What
 is compared for a verdict seldom holds such numbers: a Cell whose result hangs on them is called equal all the
-same. Of every operator: subnormal numbers are 0 in MindSpore; the sign of a zero may be another; whole
+same. Of every operator: subnormal numbers may be 0 or other ones in MindSpore (its log reads their bits
+as those of normal numbers); the sign of a zero may be another; whole
 numbers that overflow may become others; int64 is divided by way of float64 in MindSpore, and not in the
 file; a mean, maximum or product of no elements is whatever lay in memory in MindSpore.
 ONNX Runtime refuses to divide whole numbers by 0, and the least one by -1 ends its process on x86.
