@@ -3,32 +3,13 @@
 from __future__ import annotations
 
 import ast
-import operator
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
-_OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Mod: operator.mod,
-    ast.FloorDiv: operator.floordiv,
-    ast.Div: operator.truediv,
-    ast.USub: operator.neg,
-    ast.UAdd: operator.pos,
-    ast.Not: operator.not_,
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.In: lambda one, many: one in many,
-    ast.NotIn: lambda one, many: one not in many,
-}
-_CALLS: dict[str, Callable[..., Any]] = {"min": min, "max": max, "abs": abs, "int": int}
+from .batch_values import CALLS, UnknownValueError, plain, whole_numbers, worked_out
+
 _COUNTS = ("min", "max", "range")
 _EQUALITIES = (ast.Eq, ast.NotEq, ast.In, ast.NotIn)
 # after which the batch may be on another axis
@@ -36,10 +17,6 @@ _MOVES = frozenset(
     ("T", "transpose", "swapaxes", "permute", "reshape", "view", "expand_dims", "unsqueeze", "matmul")
 )
 _DEEPEST = 20
-
-
-class UnknownValueError(Exception):
-    """What an expression is cannot be told from the source and the batch size."""
 
 
 class Reading:
@@ -92,10 +69,19 @@ class Reading:
         """Yield the text of each condition, and what works it out for a batch size."""
         within: set[ast.AST] = set()  # of one that has been yielded
         for node in ast.walk(self.tree):
-            is_rest = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod)
-            if isinstance(node, ast.Compare) or (is_rest and node not in within):
+            for one in _tests(node):
+                if one not in within:
+                    within.update(ast.walk(one))
+                    yield self._text(one), partial(self._truth, one)
+            if _is_choice(node) and node not in within:
                 within.update(ast.walk(node))
-                yield f"{ast.dump(node)} {sorted(self.batch)} {self.elements}", partial(self.value, node)
+                yield self._text(node), partial(self.value, node)
+
+    def _text(self, node: ast.AST) -> str:
+        return f"{ast.dump(node)} {sorted(self.batch)} {self.elements}"
+
+    def _truth(self, node: ast.AST, size: int) -> bool:
+        return bool(self.value(node, size))
 
     def bounds(self) -> Iterator[int]:
         """Yield numbers that may be batch sizes, for all that the source says: compared with, or cut at."""
@@ -104,8 +90,7 @@ class Reading:
             if not any(self._is_other(side) or _is_count(side) for side in sides):
                 for side in sides:
                     with suppress(UnknownValueError):
-                        number = self.value(side, None)
-                        yield from [number] if isinstance(number, int) else number
+                        yield from whole_numbers(self.value(side, None))
 
     def matches(self) -> Iterator[int]:
         """Yield numbers that sizes are asked to equal, of which the source does not tell the batch size."""
@@ -124,8 +109,10 @@ class Reading:
             for side in sides:
                 with suppress(UnknownValueError, IndexError):
                     number = self.value(side, None)
-                    is_shape = isinstance(node.ops[0], ast.Eq | ast.NotEq)
-                    yield from [number] if isinstance(number, int) else number[: 1 if is_shape else None]
+                    is_shape = isinstance(node.ops[0], ast.Eq | ast.NotEq) and isinstance(
+                        number, tuple | list
+                    )
+                    yield from whole_numbers(number[:1] if is_shape else number)
 
     def _has_size(self, node: ast.AST, depth: int = 0) -> bool:
         """Whether the size of some tensor is in an expression."""
@@ -190,33 +177,11 @@ class Reading:
         if _is_count(node) and self.elements and size is not None:
             return size * self.elements
         try:
-            if isinstance(node, ast.Constant) and isinstance(node.value, int):
-                return node.value
             if isinstance(node, ast.Name):
                 return self._named(node.id, size, depth)
-            if (
-                isinstance(node, ast.Attribute)
-                and isinstance(node.value, ast.Name)
-                and node.value.id == "self"
-            ):
-                return _number(self.cell.__dict__.get(node.attr))
-            if isinstance(node, ast.Subscript):
-                return _number(of(node.value)[of(node.slice)])
-            if isinstance(node, ast.UnaryOp):
-                return _OPERATORS[type(node.op)](of(node.operand))
-            if isinstance(node, ast.BinOp):
-                return _OPERATORS[type(node.op)](of(node.left), of(node.right))
-            if isinstance(node, ast.Compare):
-                sides = [of(side) for side in (node.left, *node.comparators)]
-                pairs = zip(node.ops, sides, sides[1:], strict=False)
-                return all(_OPERATORS[type(kind)](left, right) for kind, left, right in pairs)
-            if isinstance(node, ast.Tuple | ast.List | ast.Set):
-                return tuple(map(of, node.elts))
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
-                return _CALLS[node.func.id](*map(of, node.args))
-        except (KeyError, IndexError, TypeError, ArithmeticError, ValueError) as error:
+            return plain(worked_out(node, of, self.cell))
+        except (LookupError, TypeError, AttributeError, ArithmeticError, ValueError, RecursionError) as error:
             raise UnknownValueError from error
-        raise UnknownValueError
 
     def _named(self, name: str, size: int | None, depth: int) -> Any:
         if name in self._assigned:
@@ -228,7 +193,7 @@ class Reading:
             return self.value(first, size, depth + 1)
         if name in self._unpacked or name not in self.names:
             raise UnknownValueError
-        return _number(self.names[name])
+        return plain(self.names[name])
 
     def _is_batch_itself(self, node: ast.AST) -> bool:
         """Whether an expression is x.shape[0], ops.shape(x)[0], len(x), or a name of one."""
@@ -257,8 +222,7 @@ class Reading:
             return self._unpacked.get(node.id, 0) > 0
         if isinstance(node, ast.Subscript) and self._is_shape(node.value):
             of = node.value.value if isinstance(node.value, ast.Attribute) else node.value
-            is_from_first = isinstance(node.slice, ast.Slice) and node.slice.lower is None
-            return not (is_from_first or self._is_moved(of))
+            return _is_behind_the_first(node.slice) and not self._is_moved(of)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "len":
             return any(map(self._is_shape, node.args))
         return isinstance(node, ast.Attribute) and node.attr in ("ndim", "dtype")
@@ -293,10 +257,40 @@ def _cuts(node: ast.AST) -> Iterator[ast.expr]:
             yield first
 
 
-def _number(value: Any) -> Any:
-    """Return a whole number, or a few of them."""
-    if type(value) is int or (
-        isinstance(value, tuple | list | set) and all(type(one) is int for one in value)
-    ):
-        return value
-    raise UnknownValueError
+def _tests(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield what a node asks whether it is true."""
+    match node:
+        case ast.If(test=one) | ast.IfExp(test=one) | ast.While(test=one):
+            yield one
+        case ast.UnaryOp(op=ast.Not(), operand=one):
+            yield one
+        case ast.BoolOp(values=many):
+            yield from many
+        case ast.Compare():
+            yield node
+
+
+def _is_choice(node: ast.AST) -> bool:
+    """Whether a node may be one of few values: a remainder, bits, an entry of a table, a text, a call."""
+    match node:
+        case ast.BinOp(op=op):
+            return isinstance(op, ast.Mod | ast.BitAnd | ast.BitOr | ast.BitXor | ast.RShift)
+        case ast.Subscript(slice=place):
+            return not isinstance(place, ast.Slice | ast.Tuple)
+        case ast.Call(func=ast.Attribute(attr=name, value=of)):
+            return name == "get" or (isinstance(of, ast.Name) and of.id == "math")
+        case ast.Call(func=ast.Name(id=name)):
+            return name in CALLS
+    return isinstance(node, ast.JoinedStr)
+
+
+def _is_behind_the_first(place: ast.expr) -> bool:
+    """Whether an index of a shape leaves the first axis of it out: 1, -1 or 1:, but not i or -2."""
+    match place:
+        case ast.Slice(lower=lower):
+            return lower is not None
+        case ast.Constant(value=int(axis)):
+            return axis > 0
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=axis)):
+            return axis == 1
+    return False

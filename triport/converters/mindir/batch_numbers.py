@@ -17,7 +17,9 @@ from typing import Any, NamedTuple
 from .batch_conditions import Reading, UnknownValueError
 
 MOST_IMAGES = 1024
-_MOST_WAYS = 4
+_MOST_WAYS = 6
+_MOST_KINDS = 16
+_FIRST = 3
 _MOST_NUMBERS = 3
 _MOST_MATCHES = 8
 _PARTS = (1, 2, 3, 4)
@@ -41,8 +43,8 @@ def batch_numbers(cell: Any, tried: Collection[int], elements: Collection[int] =
         tried: the sizes that are tried anyway.
         elements: how many numbers of one image each input holds, for code that asks for a tensor's size.
     """
-    ways: dict[tuple[bool, ...], int] = {}
-    conditions: dict[str, list[bool]] = {}
+    ways: dict[tuple[str, ...], int] = {}
+    conditions: dict[str, list[str]] = {}
     bounds: set[int] = set()
     matches: set[int] = set()
     for _, inner in cell.cells_and_names():
@@ -76,15 +78,21 @@ def _sizes_of(matches: Collection[int], elements: Collection[int]) -> Iterator[i
         yield from (size for size in (*parts, *of_pairs, number + 1) if 0 < size < MOST_IMAGES)
 
 
-def _conditions(reading: Reading) -> Iterator[tuple[str, list[bool]]]:
-    """Yield the conditions on the batch size alone: the text, and for each size whether it holds."""
+def _conditions(reading: Reading) -> Iterator[tuple[str, list[str]]]:
+    """Yield what follows from the batch size alone, if of few kinds: the text, and what it is at each size."""
     for text, condition in reading.conditions():
-        try:
-            holds = [bool(condition(size)) for size in range(MOST_IMAGES)]
-        except UnknownValueError:
-            continue
-        if len(set(holds[1:])) > 1:
-            yield text, holds
+        found: list[str] = []
+        for size in range(MOST_IMAGES):
+            try:
+                found.append(repr(condition(size)))
+            except UnknownValueError:
+                found.append("")
+            if not any(found) and size == _FIRST:
+                break
+        kinds = {*found[1:]} - {""}
+        if 1 < len(kinds) <= _MOST_KINDS:
+            first = next(filter(None, found))
+            yield text, [one or first for one in found]
 
 
 def _readings(cell: Any, elements: int) -> Iterator[Reading]:
