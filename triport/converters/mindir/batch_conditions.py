@@ -17,6 +17,7 @@ _MOVES = frozenset(
     ("T", "transpose", "swapaxes", "permute", "reshape", "view", "expand_dims", "unsqueeze", "matmul")
 )
 _DEEPEST = 20
+_FLOAT_BYTES = 4
 
 
 class Reading:
@@ -69,11 +70,11 @@ class Reading:
         """Yield the text of each condition, and what works it out for a batch size."""
         within: set[ast.AST] = set()  # of one that has been yielded
         for node in ast.walk(self.tree):
-            for one in _tests(node):
+            for one in tests_of(node):
                 if one not in within:
                     within.update(ast.walk(one))
                     yield self._text(one), partial(self._truth, one)
-            if _is_choice(node) and node not in within:
+            if is_choice(node) and node not in within:
                 within.update(ast.walk(node))
                 yield self._text(node), partial(self.value, node)
 
@@ -87,7 +88,7 @@ class Reading:
         """Yield numbers that may be batch sizes, for all that the source says: compared with, or cut at."""
         for node in ast.walk(self.tree):
             sides = [node.left, *node.comparators] if isinstance(node, ast.Compare) else [*_cuts(node)]
-            if not any(self._is_other(side) or _is_count(side) for side in sides):
+            if not any(self._is_other(side) or is_count(side) for side in sides):
                 for side in sides:
                     with suppress(UnknownValueError):
                         yield from whole_numbers(self.value(side, None))
@@ -117,7 +118,7 @@ class Reading:
     def _has_size(self, node: ast.AST, depth: int = 0) -> bool:
         """Whether the size of some tensor is in an expression."""
         return any(
-            _is_count(one)
+            is_count(one)
             or self._is_shape(one)
             or self._is_batch_itself(one)
             or (
@@ -130,13 +131,14 @@ class Reading:
             for one in ast.walk(node)
         )
 
-    def _is_of_made(self, node: ast.AST) -> bool:
+    def _is_of_made(self, node: ast.AST, depth: int = 0) -> bool:
         """Whether sizes in an expression are those of tensors that are made within, or of any tensor."""
         for one in ast.walk(node):
             if isinstance(one, ast.Name):
-                if any(value and self._is_of_made(value) for value in self._assigned.get(one.id, ())):
+                values = self._assigned.get(one.id, ()) if depth < _DEEPEST else ()
+                if any(value and self._is_of_made(value, depth + 1) for value in values):
                     return True
-            elif _is_count(one) or self._is_shape(one) or self._is_batch_itself(one):
+            elif is_count(one) or self._is_shape(one) or self._is_batch_itself(one):
                 tensor = _tensor_of(one)
                 if tensor is not None and not (
                     isinstance(tensor, ast.Name) and tensor.id not in self._assigned
@@ -144,12 +146,11 @@ class Reading:
                     return True
         return False
 
-    def _is_moved(self, node: ast.AST) -> bool:
+    def _is_moved(self, node: ast.AST, depth: int = 0) -> bool:
         """Whether the batch may be on any axis of a tensor: of x.T, x[None], or a name of one."""
         if isinstance(node, ast.Name):
-            return any(
-                value is not None and self._is_moved(value) for value in self._assigned.get(node.id, ())
-            )
+            values = self._assigned.get(node.id, ()) if depth < _DEEPEST else ()
+            return any(value is not None and self._is_moved(value, depth + 1) for value in values)
         return any(
             (isinstance(one, ast.Attribute) and one.attr in _MOVES)
             or (isinstance(one, ast.BinOp) and isinstance(one.op, ast.MatMult))
@@ -174,8 +175,13 @@ class Reading:
             if size is None:
                 raise UnknownValueError
             return size
-        if _is_count(node) and self.elements and size is not None:
-            return size * self.elements
+        if self.elements and size is not None:
+            if is_count(node):
+                return size * self.elements
+            if isinstance(node, ast.Attribute) and node.attr == "nbytes":
+                return size * self.elements * _FLOAT_BYTES
+        if isinstance(node, ast.Attribute) and node.attr == "itemsize":
+            return _FLOAT_BYTES
         try:
             if isinstance(node, ast.Name):
                 return self._named(node.id, size, depth)
@@ -207,14 +213,15 @@ class Reading:
             return isinstance(one, ast.Name) and not self._is_shape(one)
         return False
 
-    def _is_shape(self, node: ast.AST) -> bool:
+    def _is_shape(self, node: ast.AST, depth: int = 0) -> bool:
         """Whether an expression is x.shape, ops.shape(x), or a name of one."""
         if isinstance(node, ast.Name):
-            return any(one is not None and self._is_shape(one) for one in self._assigned.get(node.id, ()))
+            values = self._assigned.get(node.id, ()) if depth < _DEEPEST else ()
+            return any(one is not None and self._is_shape(one, depth + 1) for one in values)
         called = node.func if isinstance(node, ast.Call) else node
-        return isinstance(called, ast.Attribute) and called.attr == "shape"
+        return isinstance(called, ast.Attribute) and called.attr == "shape" and not _is_own(called)
 
-    def _is_other(self, node: ast.expr) -> bool:
+    def _is_other(self, node: ast.AST) -> bool:
         """Whether an expression is known to be something else than the batch size."""
         if isinstance(node, ast.Constant):
             return not isinstance(node.value, int)
@@ -235,11 +242,18 @@ def _tensor_of(node: ast.AST) -> ast.AST | None:
     return node.value if isinstance(node, ast.Attribute) else None
 
 
-def _is_count(node: ast.AST) -> bool:
+def _is_own(node: ast.Attribute) -> bool:
+    """Whether an attribute is one of the Cell's: self.size."""
+    return isinstance(node.value, ast.Name) and node.value.id == "self"
+
+
+def is_count(node: ast.AST) -> bool:
     """Whether an expression is the count of a tensor's elements: x.size, ops.size(x), x.numel()."""
     called = node.func if isinstance(node, ast.Call) else node
-    return isinstance(called, ast.Attribute) and called.attr in (
-        ("size", "numel") if isinstance(node, ast.Call) else ("size",)
+    return (
+        isinstance(called, ast.Attribute)
+        and not _is_own(called)
+        and called.attr in (("size", "numel") if isinstance(node, ast.Call) else ("size",))
     )
 
 
@@ -257,7 +271,7 @@ def _cuts(node: ast.AST) -> Iterator[ast.expr]:
             yield first
 
 
-def _tests(node: ast.AST) -> Iterator[ast.AST]:
+def tests_of(node: ast.AST) -> Iterator[ast.AST]:
     """Yield what a node asks whether it is true."""
     match node:
         case ast.If(test=one) | ast.IfExp(test=one) | ast.While(test=one):
@@ -270,7 +284,7 @@ def _tests(node: ast.AST) -> Iterator[ast.AST]:
             yield node
 
 
-def _is_choice(node: ast.AST) -> bool:
+def is_choice(node: ast.AST) -> bool:
     """Whether a node may be one of few values: a remainder, bits, an entry of a table, a text, a call."""
     match node:
         case ast.BinOp(op=op):

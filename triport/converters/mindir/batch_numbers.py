@@ -11,10 +11,13 @@ import inspect
 import math
 import textwrap
 from collections.abc import Collection, Iterator
+from itertools import islice, zip_longest
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
-from .batch_conditions import Reading, UnknownValueError
+from .batch_conditions import Reading
+from .batch_decisions import Decisions, Sized
+from .batch_values import UnknownValueError
 
 MOST_IMAGES = 1024
 _MOST_WAYS = 6
@@ -22,6 +25,9 @@ _MOST_KINDS = 16
 _FIRST = 3
 _MOST_NUMBERS = 3
 _MOST_MATCHES = 8
+_MOST_SUSPECTS = 12
+# further than 2: an axis or a step more often than a batch size
+_LEAST_SUSPECT = 3
 _PARTS = (1, 2, 3, 4)
 _MOST_FUNCTIONS = 1000
 
@@ -29,10 +35,11 @@ Methods = dict[str, list[FunctionType]]
 
 
 class _Function(NamedTuple):
-    """A function that runs with a Cell, and which of its parameters are the batch size."""
+    """A function that runs with a Cell, and which of its parameters are the batch size, or some size."""
 
     function: Any
     batch: frozenset[str] = frozenset()
+    sized: frozenset[str] = frozenset()
 
 
 def batch_numbers(cell: Any, tried: Collection[int], elements: Collection[int] = ()) -> tuple[int, ...]:
@@ -43,15 +50,22 @@ def batch_numbers(cell: Any, tried: Collection[int], elements: Collection[int] =
         tried: the sizes that are tried anyway.
         elements: how many numbers of one image each input holds, for code that asks for a tensor's size.
     """
+    all_readings = _all_readings(cell, elements)
     ways: dict[tuple[str, ...], int] = {}
     conditions: dict[str, list[str]] = {}
     bounds: set[int] = set()
     matches: set[int] = set()
-    for _, inner in cell.cells_and_names():
-        for reading in (one for count in elements or (0,) for one in _readings(inner, count)):
+    suspects: list[int] = []
+    for readings in all_readings:
+        is_open = False
+        for reading in readings:
             conditions |= dict(_conditions(reading))
             bounds |= {abs(number) for number in reading.bounds()}
             matches.update(reading.matches())
+            numbers, may_be_more = reading.suspects()
+            suspects += numbers
+            is_open |= may_be_more
+        suspects += [number for reading in readings if is_open for number in reading.numbers()]
     for size in (*tried, *range(1, MOST_IMAGES)):
         if size < MOST_IMAGES:
             ways.setdefault(tuple(one[size] for one in conditions.values()), size)
@@ -60,9 +74,20 @@ def batch_numbers(cell: Any, tried: Collection[int], elements: Collection[int] =
     least = max(tried)
     beyond = sorted(number for number in bounds if least <= number < MOST_IMAGES)[:_MOST_NUMBERS]
     matched = sorted({*_sizes_of(matches, elements)} - {*tried})[:_MOST_MATCHES] if elements else []
-    return tuple(
-        sorted({*other[:_MOST_WAYS], *(size for one in beyond for size in (one, one + 1)), *matched})
-    )
+    known = {*other[:_MOST_WAYS], *(size for one in beyond for size in (one, one + 1)), *matched}
+    further = (size for size in _suspected(suspects, elements) if size not in {*tried, *known})
+    return tuple(sorted({*known, *islice(further, _MOST_SUSPECTS)}))
+
+
+def _suspected(numbers: Collection[int], elements: Collection[int]) -> Iterator[int]:
+    """Yield each batch size once for which a number in a decision may stand, the likeliest first."""
+    by_number = [
+        [number, number + 1, *_sizes_of([number], elements or (1,)), *(number * part for part in _PARTS)]
+        for number in dict.fromkeys(map(abs, numbers))
+        if number >= _LEAST_SUSPECT
+    ]
+    found = (size for row in zip_longest(*by_number) for size in row if size is not None)
+    yield from (size for size in dict.fromkeys(found) if 0 < size < MOST_IMAGES)
 
 
 def _sizes_of(matches: Collection[int], elements: Collection[int]) -> Iterator[int]:
@@ -79,7 +104,7 @@ def _sizes_of(matches: Collection[int], elements: Collection[int]) -> Iterator[i
 
 
 def _conditions(reading: Reading) -> Iterator[tuple[str, list[str]]]:
-    """Yield what follows from the batch size alone, if of few kinds: the text, and what it is at each size."""
+    """Yield what follows from the batch size alone, if of few kinds: what it is at each size."""
     for text, condition in reading.conditions():
         found: list[str] = []
         for size in range(MOST_IMAGES):
@@ -95,15 +120,57 @@ def _conditions(reading: Reading) -> Iterator[tuple[str, list[str]]]:
             yield text, [one or first for one in found]
 
 
-def _readings(cell: Any, elements: int) -> Iterator[Reading]:
-    """Yield each function that runs with a Cell, from `construct` on."""
+def _all_readings(cell: Any, elements: Collection[int]) -> list[list[Decisions]]:
+    """Return the functions that run with each Cell of a network, once for each input that counts elements.
+
+    What a function returns, and what a Cell hands to those within, is known when all have been read.
+    """
+    cells = [*cell.cells_and_names()]
+    children = {part for name, _ in cells for part in name.split(".")}
+    returning: frozenset[str] = frozenset()
+    handed: frozenset[int | str] = frozenset()
+    while True:
+        found = [
+            [
+                one
+                for count in elements or (0,)
+                for one in _readings(inner, count, returning, () if inner is cell else handed)
+            ]
+            for _, inner in cells
+        ]
+        readings = [one for many in found for one in many]
+        more = returning | {one.name for one in readings if one.returns_size()}
+        handed_on = handed.union(*(one.handed(children) for one in readings))
+        if (more, handed_on) == (returning, handed):
+            return found
+        returning, handed = more, handed_on
+
+
+def _readings(
+    cell: Any, elements: int, returning: frozenset[str], handed: Collection[int | str]
+) -> Iterator[Decisions]:
+    """Yield each function that runs with a Cell, from `construct` on.
+
+    Args:
+        cell: the Cell, whose own classes are read, and not MindSpore's.
+        elements: how many numbers of one image an input holds.
+        returning: the functions that return a size.
+        handed: which arguments of `construct` may be sizes; the network's own has none.
+    """
     methods: dict[str, list[FunctionType]] = {}
     for kind in filter(lambda one: _is_own(one.__module__), type(cell).__mro__):
         for name, value in vars(kind).items():
             function = inspect.unwrap(value) if callable(value) else value
             if isinstance(function, FunctionType):
                 methods.setdefault(name, []).append(function)
-    waiting = [_Function(function) for function in methods.get("construct", ())]
+    waiting = [
+        _Function(
+            one,
+            sized=frozenset(name for place, name in enumerate(_parameters(one)) if {place, name} & {*handed}),
+        )
+        for one in methods.get("construct", ())
+    ]
+    first = {*waiting}
     seen: set[_Function] = set()
     while waiting and len(seen) < _MOST_FUNCTIONS:
         one = waiting.pop()
@@ -114,20 +181,31 @@ def _readings(cell: Any, elements: int) -> Iterator[Reading]:
             tree = ast.parse(textwrap.dedent(inspect.getsource(one.function)))
         except (OSError, TypeError, SyntaxError):  # no source is there
             continue
-        reading = Reading(tree, cell, one.function.__globals__, one.batch, elements)
+        sized = Sized(one.sized, returning)
+        reading = Decisions(
+            tree, cell, one.function.__globals__, one.batch, elements, sized=sized, has_inputs=one in first
+        )
         yield reading
         waiting += _called(reading, methods)
 
 
-def _called(reading: Reading, methods: Methods) -> Iterator[_Function]:
-    """Yield the functions that are called or handed on, with the parameters that get the batch size."""
+def _called(reading: Decisions, methods: Methods) -> Iterator[_Function]:
+    """Yield the functions that are called or handed on, with the parameters that get a size."""
     for node in ast.walk(reading.tree):
         call = node if isinstance(node, ast.Call) else None
         for function in _functions(call.func if call else node, reading, methods):
-            names = [name for name in inspect.getfullargspec(function).args if name != "self"]
+            names = _parameters(function)
             given = [*zip(names, call.args, strict=False)] if call else []
             given += [(one.arg, one.value) for one in call.keywords if one.arg] if call else []
-            yield _Function(function, frozenset(name for name, value in given if reading.is_batch(value)))
+            batch = frozenset(name for name, value in given if reading.is_batch(value))
+            sized = frozenset(
+                name for name, value in given if name not in batch and reading.holds_size(value)
+            )
+            yield _Function(function, batch, sized)
+
+
+def _parameters(function: FunctionType) -> list[str]:
+    return [name for name in inspect.getfullargspec(function).args if name != "self"]
 
 
 def _functions(node: ast.AST, reading: Reading, methods: Methods) -> list[FunctionType]:
