@@ -11,7 +11,6 @@ from typing import Any
 from .batch_values import CALLS, UnknownValueError, plain, whole_numbers, worked_out
 
 _COUNTS = ("min", "max", "range")
-_EQUALITIES = (ast.Eq, ast.NotEq, ast.In, ast.NotIn)
 # after which the batch may be on another axis
 _MOVES = frozenset(
     ("T", "transpose", "swapaxes", "permute", "reshape", "view", "expand_dims", "unsqueeze", "matmul")
@@ -30,6 +29,7 @@ class Reading:
         names: Mapping[str, Any],
         batch: Collection[str] = (),
         elements: int = 0,
+        has_inputs: bool = True,
     ) -> None:
         """Begin.
 
@@ -39,9 +39,10 @@ class Reading:
             names: those of the module.
             batch: the parameters that are the batch size.
             elements: how many numbers a tensor holds of each image; 0 where that is not known.
+            has_inputs: whether tensors that are given are the network's inputs, and none made within.
         """
         self.tree, self.cell, self.names, self.batch = tree, cell, names, batch
-        self.elements = elements
+        self.elements, self.has_inputs = elements, has_inputs
         self._assigned: dict[str, list[ast.expr | None]] = {}
         self._unpacked: dict[str, int] = {}  # from a shape: the axis
         for node in ast.walk(tree):
@@ -71,12 +72,18 @@ class Reading:
         within: set[ast.AST] = set()  # of one that has been yielded
         for node in ast.walk(self.tree):
             for one in tests_of(node):
-                if one not in within:
+                if one not in within and not self._is_constant(one):
                     within.update(ast.walk(one))
                     yield self._text(one), partial(self._truth, one)
-            if is_choice(node) and node not in within:
+            if is_choice(node) and node not in within and not self._is_constant(node):
                 within.update(ast.walk(node))
                 yield self._text(node), partial(self.value, node)
+
+    def _is_constant(self, node: ast.AST) -> bool:
+        with suppress(UnknownValueError):
+            self.value(node, None)
+            return True
+        return False
 
     def _text(self, node: ast.AST) -> str:
         return f"{ast.dump(node)} {sorted(self.batch)} {self.elements}"
@@ -93,44 +100,6 @@ class Reading:
                     with suppress(UnknownValueError):
                         yield from whole_numbers(self.value(side, None))
 
-    def matches(self) -> Iterator[int]:
-        """Yield numbers that sizes are asked to equal, of which the source does not tell the batch size."""
-        for node in ast.walk(self.tree):
-            if not isinstance(node, ast.Compare) or not isinstance(node.ops[0], _EQUALITIES):
-                continue
-            sides = [node.left, *node.comparators]
-            if not any(map(self._has_size, sides)):
-                continue
-            if any(self._is_other(side) and not self._is_batch_itself(side) for side in sides):
-                continue
-            if not self._is_of_made(node):
-                with suppress(UnknownValueError):
-                    self.value(node, 3)
-                    continue
-            for side in sides:
-                with suppress(UnknownValueError, IndexError):
-                    number = self.value(side, None)
-                    is_shape = isinstance(node.ops[0], ast.Eq | ast.NotEq) and isinstance(
-                        number, tuple | list
-                    )
-                    yield from whole_numbers(number[:1] if is_shape else number)
-
-    def _has_size(self, node: ast.AST, depth: int = 0) -> bool:
-        """Whether the size of some tensor is in an expression."""
-        return any(
-            is_count(one)
-            or self._is_shape(one)
-            or self._is_batch_itself(one)
-            or (
-                isinstance(one, ast.Name)
-                and depth < _DEEPEST
-                and any(
-                    value and self._has_size(value, depth + 1) for value in self._assigned.get(one.id, ())
-                )
-            )
-            for one in ast.walk(node)
-        )
-
     def _is_of_made(self, node: ast.AST, depth: int = 0) -> bool:
         """Whether sizes in an expression are those of tensors that are made within, or of any tensor."""
         for one in ast.walk(node):
@@ -138,11 +107,12 @@ class Reading:
                 values = self._assigned.get(one.id, ()) if depth < _DEEPEST else ()
                 if any(value and self._is_of_made(value, depth + 1) for value in values):
                     return True
+                if one.id in self._unpacked and not self.has_inputs:
+                    return True
             elif is_count(one) or self._is_shape(one) or self._is_batch_itself(one):
                 tensor = _tensor_of(one)
-                if tensor is not None and not (
-                    isinstance(tensor, ast.Name) and tensor.id not in self._assigned
-                ):
+                is_given = isinstance(tensor, ast.Name) and tensor.id not in self._assigned
+                if tensor is not None and not (is_given and self.has_inputs):
                     return True
         return False
 

@@ -9,7 +9,7 @@ from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from .batch_conditions import Reading, is_choice, is_count, tests_of
-from .batch_values import CALLS, UnknownValueError, plain, whole_numbers
+from .batch_values import CALLS, OF_MATH, UnknownValueError, plain, whole_numbers
 
 _ANY = 7
 _SIZES = frozenset(("nbytes", "itemsize", "dim_size", "element_size"))
@@ -40,13 +40,12 @@ class Decisions(Reading):
         names: Mapping[str, Any],
         batch: Collection[str] = (),
         elements: int = 0,
-        *,
-        sized: Sized = _NONE,
         has_inputs: bool = True,
+        sized: Sized = _NONE,
     ) -> None:
-        """Begin; `has_inputs` says that the parameters are the network's, and no tensors made within."""
-        super().__init__(tree, cell, names, batch, elements)
-        self.sized, self.has_inputs = sized, has_inputs
+        """Begin, with what holds a size beyond what expressions say; the rest is as of `Reading`."""
+        super().__init__(tree, cell, names, batch, elements, has_inputs)
+        self.sized = sized
         self._known: dict[ast.AST, bool] = {}
         self._iterated = {
             name.id: node.iter
@@ -116,7 +115,7 @@ class Decisions(Reading):
             yield node
 
     def _is_worked_out(self, node: ast.AST) -> bool:
-        if not self.has_inputs or self._is_of_made(node):
+        if self._is_of_made(node):
             return False
         try:
             return all(self.value(node, size) is not NotImplemented for size in (3, 7))
@@ -163,7 +162,7 @@ class Decisions(Reading):
         else:
             of = call.func.value if isinstance(call.func, ast.Attribute) else None
             is_module = isinstance(of, ast.Name) and of.id in _MODULES
-            is_plain = is_module or _name_of(call) in _METHODS
+            is_plain = _name_of(call) in (OF_MATH if is_module else _METHODS)
         return is_plain and any(map(self.holds_size, given))
 
     def _is_scalar(self, node: ast.AST) -> bool:

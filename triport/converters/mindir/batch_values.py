@@ -76,7 +76,7 @@ CALLS: dict[str, Callable[..., Any]] = {
         *(sum, tuple),
     )
 }
-_OF_MATH = frozenset(("ceil", "floor", "gcd", "isqrt", "log", "log10", "log2", "prod", "sqrt", "trunc"))
+OF_MATH = frozenset(("ceil", "floor", "gcd", "isqrt", "log", "log10", "log2", "prod", "sqrt", "trunc"))
 
 
 def worked_out(node: ast.AST, of: Callable[[ast.AST], Any], cell: Any) -> Any:
@@ -120,7 +120,7 @@ def worked_out(node: ast.AST, of: Callable[[ast.AST], Any], cell: Any) -> Any:
         case ast.Call(func=ast.Attribute(value=many, attr="get"), args=given, keywords=[]):
             return dict(of(many)).get(*map(of, given))
         case ast.Call(func=ast.Attribute(value=ast.Name(id="math"), attr=name), args=given) if (
-            name in _OF_MATH
+            name in OF_MATH
         ):
             return getattr(math, name)(*map(of, given))
         case ast.Call(func=ast.Name(id=name), args=given, keywords=[]):
