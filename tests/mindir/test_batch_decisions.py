@@ -1,7 +1,7 @@
-"""Code that decides by a size of a tensor, in all the ways that Python has: is a size found where it turns out otherwise?
+"""Code that decides by a size of a tensor, in all the ways that Python has.
 
-Each piece of code sets `k`, a number that follows from the batch alone. The traces show that it is none of the
-graph's own if it is not the same at all of the sizes that are tried.
+Each piece of code sets `k`, which follows from the batch alone. It is noticed where two of the sizes that
+are tried give another `k`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 from triport.converters.mindir.batch_numbers import batch_numbers
 
 TRIED = (2, 5, 1, 65)
-MODULE = '''
+MODULE = """
 import math
 from types import SimpleNamespace
 
@@ -74,7 +74,7 @@ class Inner(Code):
 
     def construct(self, x, n):
         return 2 if n == 80 else 1
-'''
+"""
 
 
 def of(code: str) -> Any:
