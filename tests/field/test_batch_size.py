@@ -101,6 +101,12 @@ def test_a_number_that_was_the_batch_size(
         ("x * 2 if 8 <= x.shape[0] <= 16 else x * 3", 8),
         pytest.param("x * 2 if x.shape[0] % 4 == 3 else x * 3", 3, marks=pytest.mark.slow),
         pytest.param("x * 2 if ops.shape(x)[0] == 6 else x * 3", 6, marks=pytest.mark.slow),
+        ("x * {80: 2}.get(x.shape[0], 1)", 80),
+        pytest.param("y = ops.relu(x); x * {80: 2}.get(y.shape[0], 1)", 80, marks=pytest.mark.slow),
+        pytest.param("x * 2 if x.nbytes == 960 else x * 3", 80, marks=pytest.mark.slow),
+        pytest.param("x * [1, 1, 1, 2, 1, 1, 1][x.shape[0] % 7]", 3, marks=pytest.mark.slow),
+        pytest.param("x * 2 if x.shape[0] & 8 else x * 3", 8, marks=pytest.mark.slow),
+        pytest.param("x * 2 if str(x.shape[0]) == '80' else x * 3", 80, marks=pytest.mark.slow),
     ],
 )
 def test_a_branch_for_many_images(build: Build, tmp_path: Path, branch: str, seen_at: int) -> None:

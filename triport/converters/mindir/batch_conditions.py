@@ -3,43 +3,20 @@
 from __future__ import annotations
 
 import ast
-import operator
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
-_OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Mod: operator.mod,
-    ast.FloorDiv: operator.floordiv,
-    ast.Div: operator.truediv,
-    ast.USub: operator.neg,
-    ast.UAdd: operator.pos,
-    ast.Not: operator.not_,
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.In: lambda one, many: one in many,
-    ast.NotIn: lambda one, many: one not in many,
-}
-_CALLS: dict[str, Callable[..., Any]] = {"min": min, "max": max, "abs": abs, "int": int}
+from .batch_values import CALLS, UnknownValueError, plain, whole_numbers, worked_out
+
 _COUNTS = ("min", "max", "range")
-_EQUALITIES = (ast.Eq, ast.NotEq, ast.In, ast.NotIn)
 # after which the batch may be on another axis
 _MOVES = frozenset(
     ("T", "transpose", "swapaxes", "permute", "reshape", "view", "expand_dims", "unsqueeze", "matmul")
 )
 _DEEPEST = 20
-
-
-class UnknownValueError(Exception):
-    """What an expression is cannot be told from the source and the batch size."""
+_FLOAT_BYTES = 4
 
 
 class Reading:
@@ -52,6 +29,7 @@ class Reading:
         names: Mapping[str, Any],
         batch: Collection[str] = (),
         elements: int = 0,
+        has_inputs: bool = True,
     ) -> None:
         """Begin.
 
@@ -61,9 +39,10 @@ class Reading:
             names: those of the module.
             batch: the parameters that are the batch size.
             elements: how many numbers a tensor holds of each image; 0 where that is not known.
+            has_inputs: whether tensors that are given are the network's inputs, and none made within.
         """
         self.tree, self.cell, self.names, self.batch = tree, cell, names, batch
-        self.elements = elements
+        self.elements, self.has_inputs = elements, has_inputs
         self._assigned: dict[str, list[ast.expr | None]] = {}
         self._unpacked: dict[str, int] = {}  # from a shape: the axis
         for node in ast.walk(tree):
@@ -92,77 +71,56 @@ class Reading:
         """Yield the text of each condition, and what works it out for a batch size."""
         within: set[ast.AST] = set()  # of one that has been yielded
         for node in ast.walk(self.tree):
-            is_rest = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod)
-            if isinstance(node, ast.Compare) or (is_rest and node not in within):
+            for one in tests_of(node):
+                if one not in within and not self._is_constant(one):
+                    within.update(ast.walk(one))
+                    yield self._text(one), partial(self._truth, one)
+            if is_choice(node) and node not in within and not self._is_constant(node):
                 within.update(ast.walk(node))
-                yield f"{ast.dump(node)} {sorted(self.batch)} {self.elements}", partial(self.value, node)
+                yield self._text(node), partial(self.value, node)
+
+    def _is_constant(self, node: ast.AST) -> bool:
+        with suppress(UnknownValueError):
+            self.value(node, None)
+            return True
+        return False
+
+    def _text(self, node: ast.AST) -> str:
+        return f"{ast.dump(node)} {sorted(self.batch)} {self.elements}"
+
+    def _truth(self, node: ast.AST, size: int) -> bool:
+        return bool(self.value(node, size))
 
     def bounds(self) -> Iterator[int]:
         """Yield numbers that may be batch sizes, for all that the source says: compared with, or cut at."""
         for node in ast.walk(self.tree):
             sides = [node.left, *node.comparators] if isinstance(node, ast.Compare) else [*_cuts(node)]
-            if not any(self._is_other(side) or _is_count(side) for side in sides):
+            if not any(self._is_other(side) or is_count(side) for side in sides):
                 for side in sides:
                     with suppress(UnknownValueError):
-                        number = self.value(side, None)
-                        yield from [number] if isinstance(number, int) else number
+                        yield from whole_numbers(self.value(side, None))
 
-    def matches(self) -> Iterator[int]:
-        """Yield numbers that sizes are asked to equal, of which the source does not tell the batch size."""
-        for node in ast.walk(self.tree):
-            if not isinstance(node, ast.Compare) or not isinstance(node.ops[0], _EQUALITIES):
-                continue
-            sides = [node.left, *node.comparators]
-            if not any(map(self._has_size, sides)):
-                continue
-            if any(self._is_other(side) and not self._is_batch_itself(side) for side in sides):
-                continue
-            if not self._is_of_made(node):
-                with suppress(UnknownValueError):
-                    self.value(node, 3)
-                    continue
-            for side in sides:
-                with suppress(UnknownValueError, IndexError):
-                    number = self.value(side, None)
-                    is_shape = isinstance(node.ops[0], ast.Eq | ast.NotEq)
-                    yield from [number] if isinstance(number, int) else number[: 1 if is_shape else None]
-
-    def _has_size(self, node: ast.AST, depth: int = 0) -> bool:
-        """Whether the size of some tensor is in an expression."""
-        return any(
-            _is_count(one)
-            or self._is_shape(one)
-            or self._is_batch_itself(one)
-            or (
-                isinstance(one, ast.Name)
-                and depth < _DEEPEST
-                and any(
-                    value and self._has_size(value, depth + 1) for value in self._assigned.get(one.id, ())
-                )
-            )
-            for one in ast.walk(node)
-        )
-
-    def _is_of_made(self, node: ast.AST) -> bool:
+    def _is_of_made(self, node: ast.AST, depth: int = 0) -> bool:
         """Whether sizes in an expression are those of tensors that are made within, or of any tensor."""
         for one in ast.walk(node):
             if isinstance(one, ast.Name):
-                if any(value and self._is_of_made(value) for value in self._assigned.get(one.id, ())):
+                values = self._assigned.get(one.id, ()) if depth < _DEEPEST else ()
+                if any(value and self._is_of_made(value, depth + 1) for value in values):
                     return True
-            elif _is_count(one) or self._is_shape(one) or self._is_batch_itself(one):
+                if one.id in self._unpacked and not self.has_inputs:
+                    return True
+            elif is_count(one) or self._is_shape(one) or self._is_batch_itself(one):
                 tensor = _tensor_of(one)
-                if tensor is not None and not (
-                    isinstance(tensor, ast.Name) and tensor.id not in self._assigned
-                ):
+                is_given = isinstance(tensor, ast.Name) and tensor.id not in self._assigned
+                if tensor is not None and not (is_given and self.has_inputs):
                     return True
         return False
 
-    def _is_moved(self, node: ast.AST) -> bool:
+    def _is_moved(self, node: ast.AST, depth: int = 0) -> bool:
         """Whether the batch may be on any axis of a tensor: of x.T, x[None], or a name of one."""
         if isinstance(node, ast.Name):
-            return any(
-                value is not None and self._is_moved(value) for value in self._assigned.get(node.id, ())
-            )
+            values = self._assigned.get(node.id, ()) if depth < _DEEPEST else ()
+            return any(value is not None and self._is_moved(value, depth + 1) for value in values)
         return any(
             (isinstance(one, ast.Attribute) and one.attr in _MOVES)
             or (isinstance(one, ast.BinOp) and isinstance(one.op, ast.MatMult))
@@ -187,36 +145,19 @@ class Reading:
             if size is None:
                 raise UnknownValueError
             return size
-        if _is_count(node) and self.elements and size is not None:
-            return size * self.elements
+        if self.elements and size is not None:
+            if is_count(node):
+                return size * self.elements
+            if isinstance(node, ast.Attribute) and node.attr == "nbytes":
+                return size * self.elements * _FLOAT_BYTES
+        if isinstance(node, ast.Attribute) and node.attr == "itemsize":
+            return _FLOAT_BYTES
         try:
-            if isinstance(node, ast.Constant) and isinstance(node.value, int):
-                return node.value
             if isinstance(node, ast.Name):
                 return self._named(node.id, size, depth)
-            if (
-                isinstance(node, ast.Attribute)
-                and isinstance(node.value, ast.Name)
-                and node.value.id == "self"
-            ):
-                return _number(self.cell.__dict__.get(node.attr))
-            if isinstance(node, ast.Subscript):
-                return _number(of(node.value)[of(node.slice)])
-            if isinstance(node, ast.UnaryOp):
-                return _OPERATORS[type(node.op)](of(node.operand))
-            if isinstance(node, ast.BinOp):
-                return _OPERATORS[type(node.op)](of(node.left), of(node.right))
-            if isinstance(node, ast.Compare):
-                sides = [of(side) for side in (node.left, *node.comparators)]
-                pairs = zip(node.ops, sides, sides[1:], strict=False)
-                return all(_OPERATORS[type(kind)](left, right) for kind, left, right in pairs)
-            if isinstance(node, ast.Tuple | ast.List | ast.Set):
-                return tuple(map(of, node.elts))
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
-                return _CALLS[node.func.id](*map(of, node.args))
-        except (KeyError, IndexError, TypeError, ArithmeticError, ValueError) as error:
+            return plain(worked_out(node, of, self.cell))
+        except (LookupError, TypeError, AttributeError, ArithmeticError, ValueError, RecursionError) as error:
             raise UnknownValueError from error
-        raise UnknownValueError
 
     def _named(self, name: str, size: int | None, depth: int) -> Any:
         if name in self._assigned:
@@ -228,7 +169,7 @@ class Reading:
             return self.value(first, size, depth + 1)
         if name in self._unpacked or name not in self.names:
             raise UnknownValueError
-        return _number(self.names[name])
+        return plain(self.names[name])
 
     def _is_batch_itself(self, node: ast.AST) -> bool:
         """Whether an expression is x.shape[0], ops.shape(x)[0], len(x), or a name of one."""
@@ -242,14 +183,15 @@ class Reading:
             return isinstance(one, ast.Name) and not self._is_shape(one)
         return False
 
-    def _is_shape(self, node: ast.AST) -> bool:
+    def _is_shape(self, node: ast.AST, depth: int = 0) -> bool:
         """Whether an expression is x.shape, ops.shape(x), or a name of one."""
         if isinstance(node, ast.Name):
-            return any(one is not None and self._is_shape(one) for one in self._assigned.get(node.id, ()))
+            values = self._assigned.get(node.id, ()) if depth < _DEEPEST else ()
+            return any(one is not None and self._is_shape(one, depth + 1) for one in values)
         called = node.func if isinstance(node, ast.Call) else node
-        return isinstance(called, ast.Attribute) and called.attr == "shape"
+        return isinstance(called, ast.Attribute) and called.attr == "shape" and not _is_own(called)
 
-    def _is_other(self, node: ast.expr) -> bool:
+    def _is_other(self, node: ast.AST) -> bool:
         """Whether an expression is known to be something else than the batch size."""
         if isinstance(node, ast.Constant):
             return not isinstance(node.value, int)
@@ -257,8 +199,7 @@ class Reading:
             return self._unpacked.get(node.id, 0) > 0
         if isinstance(node, ast.Subscript) and self._is_shape(node.value):
             of = node.value.value if isinstance(node.value, ast.Attribute) else node.value
-            is_from_first = isinstance(node.slice, ast.Slice) and node.slice.lower is None
-            return not (is_from_first or self._is_moved(of))
+            return _is_behind_the_first(node.slice) and not self._is_moved(of)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "len":
             return any(map(self._is_shape, node.args))
         return isinstance(node, ast.Attribute) and node.attr in ("ndim", "dtype")
@@ -271,11 +212,18 @@ def _tensor_of(node: ast.AST) -> ast.AST | None:
     return node.value if isinstance(node, ast.Attribute) else None
 
 
-def _is_count(node: ast.AST) -> bool:
+def _is_own(node: ast.Attribute) -> bool:
+    """Whether an attribute is one of the Cell's: self.size."""
+    return isinstance(node.value, ast.Name) and node.value.id == "self"
+
+
+def is_count(node: ast.AST) -> bool:
     """Whether an expression is the count of a tensor's elements: x.size, ops.size(x), x.numel()."""
     called = node.func if isinstance(node, ast.Call) else node
-    return isinstance(called, ast.Attribute) and called.attr in (
-        ("size", "numel") if isinstance(node, ast.Call) else ("size",)
+    return (
+        isinstance(called, ast.Attribute)
+        and not _is_own(called)
+        and called.attr in (("size", "numel") if isinstance(node, ast.Call) else ("size",))
     )
 
 
@@ -293,10 +241,40 @@ def _cuts(node: ast.AST) -> Iterator[ast.expr]:
             yield first
 
 
-def _number(value: Any) -> Any:
-    """Return a whole number, or a few of them."""
-    if type(value) is int or (
-        isinstance(value, tuple | list | set) and all(type(one) is int for one in value)
-    ):
-        return value
-    raise UnknownValueError
+def tests_of(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield what a node asks whether it is true."""
+    match node:
+        case ast.If(test=one) | ast.IfExp(test=one) | ast.While(test=one):
+            yield one
+        case ast.UnaryOp(op=ast.Not(), operand=one):
+            yield one
+        case ast.BoolOp(values=many):
+            yield from many
+        case ast.Compare():
+            yield node
+
+
+def is_choice(node: ast.AST) -> bool:
+    """Whether a node may be one of few values: a remainder, bits, an entry of a table, a text, a call."""
+    match node:
+        case ast.BinOp(op=op):
+            return isinstance(op, ast.Mod | ast.BitAnd | ast.BitOr | ast.BitXor | ast.RShift)
+        case ast.Subscript(slice=place):
+            return not isinstance(place, ast.Slice | ast.Tuple)
+        case ast.Call(func=ast.Attribute(attr=name, value=of)):
+            return name == "get" or (isinstance(of, ast.Name) and of.id == "math")
+        case ast.Call(func=ast.Name(id=name)):
+            return name in CALLS
+    return isinstance(node, ast.JoinedStr)
+
+
+def _is_behind_the_first(place: ast.expr) -> bool:
+    """Whether an index of a shape leaves the first axis of it out: 1, -1 or 1:, but not i or -2."""
+    match place:
+        case ast.Slice(lower=lower):
+            return lower is not None
+        case ast.Constant(value=int(axis)):
+            return axis > 0
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=axis)):
+            return axis == 1
+    return False
