@@ -18,6 +18,7 @@ from triport.converters.formats import (
     same_payload,
     short,
 )
+from triport.converters.formats.onnx import CONSTANT_NUMBER
 from triport.converters.graphs.difference import differences, differences_of_all_outputs
 from triport.converters.graphs.stored import stored_flow
 from triport.converters.identification.deciding import flow_stated
@@ -194,7 +195,9 @@ def _left_out(sides: SideBySide) -> Iterator[str]:
         if sides.fits:
             dropped = [*sides.fits[index].dropped]
         names = {
-            name: why for name, why in dropped if why != GRAPH_CONSTANT and not why.startswith(ANOTHER_NAME)
+            name: why
+            for name, why in dropped
+            if why not in (GRAPH_CONSTANT, CONSTANT_NUMBER) and not why.startswith(ANOTHER_NAME)
         }
         if names:
             first, why = next(iter(names.items()))
