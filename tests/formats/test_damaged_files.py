@@ -109,8 +109,8 @@ SAFETENSORS = {
     "bool shape": (header({"a": entry(dtype="U8", shape=(True,), offsets=(0, 1))}, b"1"), "no whole numbers"),
     "absurd": (header({"a": entry(shape=(2**40, 2**40))}), "absurd shape"),
     "dtype": (header({"a": entry(dtype="F4")}), "dtype 'F4'; expected one of"),
-    "extra key": (header({"a": entry() | {"x": 1}}), "not just dtype"),
-    "no object": (header({"a": 3}), "not just dtype"),
+    "extra key": (header({"a": entry() | {"x": 1}}), "states 'x' too"),
+    "no object": (header({"a": 3}), "has not dtype"),
     "duplicate": (
         (lambda text: len(text).to_bytes(8, "little") + text + bytes(8))(b'{"a":1,"a":2}'),
         "'a' comes twice",

@@ -140,7 +140,7 @@ def one_class_more(arrays):
     [
         (put("weight", np.nan), "NaN or Inf in 1 of 187 tensors"),
         (put("gamma", np.inf), "NaN or Inf in 1 of 187 tensors"),
-        (put("weight", 0.5), "all values of 1 weight tensor are one and the same"),
+        (put("weight", 0.5), "1 weight tensor has one value throughout"),
         (untrain, "the weights look untrained: 1 of 37 BatchNorm layers"),
         (forget_statistics, "the statistics of 1 of 37 BatchNorm layers are as they are made"),
         (one_class_more, r"has 11 classes (a background class first?)"),

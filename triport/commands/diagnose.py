@@ -42,7 +42,7 @@ _GROUPS = {
     "--limit",
     type=click.IntRange(1),
     metavar="N",
-    help="Score a sample of N images: the same ones in every run, from all classes.",
+    help="Score a sample of N images: the same ones in every run, evenly from the classes.",
 )
 @click.option(
     "--allow-subset", is_flag=True, help="Accept a data set that has only a part of the images or classes."

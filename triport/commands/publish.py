@@ -101,7 +101,7 @@ def publish(json_path: str | None, **asked: Any) -> None:
     and no folder is made. The same source gives the same bytes; SOURCE_DATE_EPOCH sets the card's date.
 
     NET is a network in code, as `convert` takes it, or an .onnx or .mindir file, which then is SOURCE too.
-    Its folder has the proven graph and the weights, and no accuracy, since nobody has published one.
+    Its folder has the proven graph and the weights, and no accuracy, since no published one is known.
 
     With two NETs and --names it has the weights of both. An .onnx file beside a network in code is kept as
     the graph, if it computes the same.

@@ -16,14 +16,16 @@ from triport.converters.formats import (
     Tensor,
     open_checkpoint,
     same_payload,
+    short,
 )
+from triport.converters.formats.onnx import CONSTANT_NUMBER
 from triport.converters.graphs.difference import differences, differences_of_all_outputs
 from triport.converters.graphs.stored import stored_flow
 from triport.converters.identification.deciding import flow_stated
 from triport.converters.identification.fit import Fit
-from triport.converters.identification.identify import candidates
+from triport.converters.identification.identify import ANOTHER_NAME, GRAPH_CONSTANT, candidates
 from triport.converters.names import COUNTER_LEAF
-from triport.reference_models.errors import TriportError
+from triport.reference_models.errors import TriportError, counted
 from triport.reference_models.result import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ class Comparison:
     `graphs` says where the graphs differ that the files state or hold; `graphs_compared` is whether both do;
     `notes` say which part of a file was compared, where it holds more than the model. `whole` is whether
     all that both hold was compared: not so where an ONNX file has branches, loops or functions, or where the
-    graphs of two ONNX files are not compared.
+    graphs of two ONNX files are not compared, nor where a file has more than the tensors of its network.
     """
 
     first: str
@@ -150,6 +152,8 @@ def compared(sides: SideBySide) -> Comparison:
     """Compare two checkpoints that stand side by side, as `compare_files` does."""
     fits = sides.fits
     whole = all(map(_is_read_whole, (sides.left, sides.right)))
+    notes = tuple(_notes(sides))
+    left_out = tuple(_left_out(sides))
     if fits:
         graphs = _graphs((sides.left, fits[0]), (sides.right, fits[1]))
     else:
@@ -171,13 +175,36 @@ def compared(sides: SideBySide) -> Comparison:
         tuple(sorted(sides.not_compared)),
         tuple(graphs or ()),
         graphs is not None,
-        tuple(
-            f"{one.path}: {note}"
-            for one, fit in zip((sides.left, sides.right), fits or (), strict=False)
-            for note in fit.notes
-        ),
-        whole and not (graphs is None and sides.left.runtime == sides.right.runtime == "onnx"),
+        (*notes, *left_out),
+        whole
+        and not left_out
+        and not (graphs is None and sides.left.runtime == sides.right.runtime == "onnx"),
     )
+
+
+def _notes(sides: SideBySide) -> Iterator[str]:
+    """Yield which part of each file was compared."""
+    for one, fit in zip((sides.left, sides.right), sides.fits or (), strict=False):
+        yield from (f"{one.path}: {note}" for note in fit.notes)
+
+
+def _left_out(sides: SideBySide) -> Iterator[str]:
+    """Yield what a file holds beside the tensors that were compared, constants of its graph not counted."""
+    for index, one in enumerate((sides.left, sides.right)):
+        dropped = [(item.name, item.reason) for item in one.dropped]
+        if sides.fits:
+            dropped = [*sides.fits[index].dropped]
+        names = {
+            name: why
+            for name, why in dropped
+            if why not in (GRAPH_CONSTANT, CONSTANT_NUMBER) and not why.startswith(ANOTHER_NAME)
+        }
+        if names:
+            first, why = next(iter(names.items()))
+            yield (
+                f"{one.path}: {counted(len(names), 'entry was', 'entries were')} not compared, "
+                f"{short(first)} the first ({short(why)})"
+            )
 
 
 class SideBySide(NamedTuple):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from triport.converters.cautions import assumptions, cautions, loaders
 from triport.converters.conversion import SHIPPED, Conversion
-from triport.converters.finite import FiniteTensor, NotFiniteError, count_not_finite
+from triport.converters.finite import FiniteTensor, NotFiniteError, count_not_finite, why_not_finite
 from triport.converters.formats import (
     FLOATS,
     Checkpoint,
@@ -206,17 +206,17 @@ def check_finite(checkpoint: Checkpoint, found: Fit) -> None:
     Raises:
         ConvertError: NaN or Inf; the message lists the tensors and how many each has.
     """
-    problems = []
+    problems, spoiled = [], []
     for theirs in found.names.values():
         tensor = checkpoint.tensors[theirs]
         bad = count_not_finite(tensor) if tensor.dtype in FLOATS else 0
         if bad:
+            spoiled.append(tensor)
             problems.append(f"{theirs}: {bad} of {counted(tensor.count, 'value')}")
     if problems:
         raise ConvertError(
             f"{checkpoint.path}: NaN or Inf in {len(problems)} of {counted(len(found.names), 'tensor')}\n"
-            f"{listed(problems)}\n"
-            "The training diverged, or the file is damaged: take another checkpoint"
+            f"{listed(problems)}\n" + why_not_finite(spoiled)
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from triport.converters.formats import FLOATS, Tensor
 
@@ -52,6 +52,13 @@ class FiniteTensor(Tensor):
             if count_not_finite(self.tensor):
                 raise NotFiniteError
             self._seen = True
+
+
+def why_not_finite(tensors: Collection[Tensor]) -> str:
+    """Return what may have made NaN or Inf in these tensors, and what to do."""
+    narrow = any(tensor.dtype == "float16" for tensor in tensors)
+    rounded = "a value was beyond 65504 when it was stored as float16, " if narrow else ""
+    return f"The training diverged, {rounded}or the file is damaged: take another checkpoint"
 
 
 def _may_be_not_finite(data: bytes | bytearray, size: int, position: int) -> bool:

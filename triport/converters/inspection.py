@@ -341,7 +341,7 @@ def _untrained(
     ]
     if flat:
         problems.append(
-            f"the weights look untrained: all values of {counted(len(flat), 'weight tensor')} are one and "
-            f"the same, {short(flat[0])} the first"
+            f"the weights look untrained: {counted(len(flat), 'weight tensor has', 'weight tensors have')} "
+            f"one value throughout, {short(flat[0])} the first"
         )
     return problems

@@ -72,7 +72,8 @@ def _conversion_lines(done: Conversion) -> Iterator[str]:
     rows.append(("round trip", done.round_trip))
     loading = [f"{one.publisher}'s {one.name}" for one in done.loads_in if one.same_function]
     if loading:
-        rows.append(("loads in", f"{', '.join(loading)}: the same function"))
+        whole = "" if done.num_classes else ", without its head"
+        rows.append(("loads in", f"{', '.join(loading)}{whole}: the same function"))
     yield "Converted"
     yield from (f"  {title:<11} {text}" for title, text in rows)
     yield from (f"Assumed: {assumption}" for assumption in done.assumed)

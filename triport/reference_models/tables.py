@@ -86,7 +86,7 @@ def model_tables(spec: ModelSpec) -> Iterator[Table | str]:
         table.add_row("loads in", f"{one.publisher}'s {one.name} under {one.dialect} names: {function}")
     yield table
     if not spec.weights:
-        yield "No weights of this model are published."
+        yield "No published weights of this model are known to triport."
         return
     table = Table("weights", "names", "preprocessing", "context", "date", title="Published weights")
     table.add_column("top-1 %", justify="right")
@@ -104,4 +104,6 @@ def model_tables(spec: ModelSpec) -> Iterator[Table | str]:
                 top5,
             )
     yield table
-    yield "\n".join(dict.fromkeys(f"{w.name}: {w.url or 'no file published'}" for w in spec.weights))
+    yield "\n".join(
+        dict.fromkeys(f"{w.name}: {w.url or 'no published file is known to triport'}" for w in spec.weights)
+    )

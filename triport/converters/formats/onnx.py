@@ -28,6 +28,7 @@ from triport.converters.formats.wire import LENGTH, VARINT, Field, WireReader
 from triport.reference_models.errors import counted
 
 FORMAT = "onnx"
+CONSTANT_NUMBER = "a Constant node's number, part of the graph"
 WRITES: dict[str, tuple[str, ...]] = {}
 OPTIONS: tuple[str, ...] = ()
 
@@ -197,7 +198,7 @@ class _GraphReader:
                 if field.number == 5 and field.wire == LENGTH:
                     _, tensor = self._protos.read(field, name)
                     if not isinstance(tensor, str) and (tensor.dtype not in FLOATS or not tensor.shape):
-                        tensor = "a Constant node's number, part of the graph"
+                        tensor = CONSTANT_NUMBER
                     self._add(name, tensor, "a Constant")
 
     def _name_copies(self) -> None:

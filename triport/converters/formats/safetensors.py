@@ -61,6 +61,7 @@ _TYPE_NAMES = {dtype: name for name, dtype in _TYPES.items()}
 _RUNTIMES = {"ms": "mindspore", "pt": "pytorch"}
 # a metadata key that equals a tensor's name is an int4 mark to MindSpore
 _PREFIX = "triport."
+_ENTRY = {"dtype", "shape", "data_offsets"}
 _INT4 = "Int4"
 _PLAIN = '{"_type": "Tensor"}'  # torchao's word for a tensor that is what it seems
 
@@ -89,7 +90,8 @@ def open(source: SourceFile) -> Checkpoint:
             f"as {MAX_TENSORS:,} tensors need; a longer one is not read"
         )
     header = _parse(source.read(8, length), path)
-    metadata = header.pop("__metadata__", {})
+    metadata = header.pop("__metadata__", None)
+    metadata = {} if metadata is None else metadata  # null is none, as the library reads it
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise FormatError(f"{path}: __metadata__ is not a table of texts: the safetensors header is damaged")
     tensors: dict[str, Tensor] = {}
@@ -210,8 +212,13 @@ def _tensor(source: SourceFile, name: str, entry: Any, start: int) -> FileTensor
     """Return the tensor that an entry of the header describes."""
     path = source.path
     what = f"{path}: tensor '{short(name)}'"
-    if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-        raise FormatError(f"{what}: its header entry has not just dtype, shape and data_offsets: damaged")
+    if not isinstance(entry, dict) or not entry.keys() >= _ENTRY:
+        raise FormatError(f"{what}: its header entry has not dtype, shape and data_offsets: damaged")
+    if others := entry.keys() - _ENTRY:
+        raise FormatError(
+            f"{what}: its header entry states '{short(min(others))}' too, which safetensors does not define, "
+            "and which may change what the values mean. Save the file anew with safetensors"
+        )
     kind, dims, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(kind, str) or kind not in _TYPES:
         raise FormatError(f"{what} has dtype {short(str(kind))!r}; expected one of {', '.join(_TYPES)}")

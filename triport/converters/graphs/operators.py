@@ -25,9 +25,8 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(
         ("kernel_shape", "strides", "dilations", "pads", "axes", "perm", "split", "starts", "ends"), list
     ),
-    **dict.fromkeys(
-        ("group", "axis", "ceil_mode", "count_include_pad", "keepdims", "to", "start", "end"), int
-    ),
+    **dict.fromkeys(("group", "axis", "ceil_mode", "count_include_pad", "keepdims", "start", "end"), int),
+    "to": (int, str),  # a text up to opset 5
     **dict.fromkeys(("transA", "transB", "training_mode", "spatial"), int),
     **dict.fromkeys(("epsilon", "alpha", "beta", "min", "max"), float),
     **dict.fromkeys(("auto_pad", "mode"), str),
@@ -39,9 +38,10 @@ def read_node(values: dict[str, Known], read: Node) -> None:
     """Make a node's outputs known.
 
     Raises:
-        GraphError: an attribute is of another kind than its name's in ONNX.
+        GraphError: an attribute of one of ONNX's own operators is of another kind than its name's there.
     """
-    for name, value in read.told.items():
+    own = read.domain in ("", "ai.onnx")
+    for name, value in read.told.items() if own else ():
         if not isinstance(value, _KINDS.get(name, object)):
             raise GraphError(
                 f"the attribute '{short(name)}' of the {short(read.op)} node '{short(read.name)}' "
@@ -51,7 +51,6 @@ def read_node(values: dict[str, Known], read: Node) -> None:
     inputs = tuple(values.get(name) if name else None for name in read.inputs)
     origin = short(read.name or (read.outputs[0] if read.outputs else ""))
     node = Asked(read.op, read.told, inputs, origin, len(read.outputs))
-    own = read.domain in ("", "ai.onnx")
     # an attribute that the operator does not have may be a fused activation, or anything
     has_rule = own and node.op in _RULES and node.told.keys() <= _ATTRIBUTES.get(node.op, node.told.keys())
     found = _RULES[node.op](node) if has_rule else None

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .subtrees import Part
 
 PARAMETER_DTYPES = ("float32",)
+GRAPH_CONSTANT = "a constant of the graph, not a parameter"
+ANOTHER_NAME = "another name of"
 OUTSIDE = "outside of the backbone, left out as --no-head says"
 _MOST_PARTS = 6  # that are tried for an error's text
 _NEAR_BEST = 0.9  # of the best share of names: shapes decide among these
@@ -95,9 +97,9 @@ def _beside(
         if name in known:
             continue
         if checkpoint.runtime == "onnx" and _is_graph_constant(tensor):
-            yield name, "a constant of the graph, not a parameter"
+            yield name, GRAPH_CONSTANT
         elif (same := taken.get(copies.get(name, name))) is not None and same in checkpoint.tensors:
-            yield name, f"another name of '{short(same)}' (an Identity node)"
+            yield name, f"{ANOTHER_NAME} '{short(same)}' (an Identity node)"
         elif head is not None and name.startswith(head):
             yield name, "the head, left out as --no-head says"
         elif head is not None and name.partition(".")[0] not in modules:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from triport.converters.conversion import SHIPPED
-from triport.converters.finite import FiniteTensor, NotFiniteError, count_not_finite
+from triport.converters.finite import FiniteTensor, NotFiniteError, count_not_finite, why_not_finite
 from triport.converters.formats import (
     FLOATS,
     Checkpoint,
@@ -217,18 +217,18 @@ def _watched(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def check_finite(checkpoint: Checkpoint, fit: NamesFit) -> None:
     """Raise ConvertError for NaN or Inf in a tensor that is used; the message lists how many each has."""
-    problems = []
+    problems, spoiled = [], []
     used = [name for row in fit.names.rows for name in row.a]
     for name in used:
         tensor = checkpoint.tensors[name]
         bad = count_not_finite(tensor) if tensor.dtype in FLOATS else 0
         if bad:
+            spoiled.append(tensor)
             problems.append(f"{short(name)}: {bad} of {counted(tensor.count, 'value')}")
     if problems:
         raise ConvertError(
             f"{checkpoint.path}: NaN or Inf in {len(problems)} of "
-            f"{counted(len(used), 'tensor')}\n{listed(problems)}\n"
-            "The training diverged, or the file is damaged: take another checkpoint"
+            f"{counted(len(used), 'tensor')}\n{listed(problems)}\n" + why_not_finite(spoiled)
         )
 
 

@@ -74,7 +74,10 @@ def _check_spelling(name: str) -> None:
     publishers = {one.partition(".")[2] for one in known}
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.8)
     if close and difflib.get_close_matches(name.partition(".")[2], publishers, cutoff=0.7):
-        raise SourceError(f"{name}: is no file, and no published weights. Did you mean {' or '.join(close)}?")
+        raise SourceError(
+            f"{name}: is no file, and no published weights that triport knows. Did you mean "
+            f"{' or '.join(close)}?"
+        )
 
 
 def _kind_of(source: str | os.PathLike[str]) -> ModuleType | None:

@@ -59,7 +59,7 @@ def preparation_of(
     dialect = checkpoint.metadata.get(SOURCE_DIALECT_KEY, dialect)
     weights = next((one for one in (*_of(spec, dialect), *spec.weights)), None)
     if weights is None:
-        return Preparation(None, "unknown", f"nobody has published weights of {spec.name}")
+        return Preparation(None, "unknown", f"triport knows no published weights of {spec.name}")
     from triport.converters.statements import statements_of
 
     options = [one.where for one in statements_of(checkpoint) if one.about == "preparation"]
@@ -112,7 +112,7 @@ def figure_of(
             )
     if not published:
         whose = f" with the names of {dialect}" if spec.weights else ""
-        return Figure(None, "unknown", f"nobody has published weights of {spec.name}{whose}")
+        return Figure(None, "unknown", f"triport knows no published weights of {spec.name}{whose}")
     names = " and ".join(weights.name for weights in published)
     return Figure(
         None, "unknown", f"{prepared.by} states another preprocessing than that of {names}; --model names one"

@@ -24,15 +24,16 @@ def graph_finding(sides: Sides, weights_differ: bool, rounded: bool) -> Finding:
     name, other = sides.names
     computed = () if weights_differ or rounded else _computed(sides)
     if first is None or second is None:
-        lacking = " and ".join(
-            str(path.name) for path, flow in zip(sides.paths, sides.flows, strict=True) if flow is None
-        )
+        lacking = [path.name for path, flow in zip(sides.paths, sides.flows, strict=True) if flow is None]
         if computed:
             return Finding("graph", False, f"the graphs compute different functions: {computed[0]}", computed)
-        what = "what both compute is equal" if not (weights_differ or rounded) else "weights differ, above"
-        return Finding(
-            "graph", None, f"the graphs were not compared: {lacking} holds and states none; {what}"
-        )
+        what = "what both compute is equal"
+        if weights_differ or rounded:
+            cause = "tensors differ" if weights_differ else "one computes in lower precision"
+            what = f"what both compute says nothing of them, since {cause}"
+        hold = f"{lacking[0]} holds and states" if len(lacking) == 1 else "neither file holds or states"
+        none = "none" if len(lacking) == 1 else "one"
+        return Finding("graph", None, f"the graphs were not compared: {hold} {none}; {what}")
     held = differences(without_casts(second).flow, without_casts(first).flow, name)
     if held:
         more = f", and {len(held) - 1} more" if len(held) > 1 else ""

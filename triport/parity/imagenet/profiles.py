@@ -36,8 +36,8 @@ def stated_profile(text: str, base: Callable[[], Preprocess]) -> Preprocess:
                 if weights.name == text:
                     return weights.preprocess
         raise ProfileError(
-            f"--profile {text}: no published weights are called so (`{program()} models NAME` lists them); "
-            f"otherwise give changes, KEY=VALUE,..., of {', '.join(_FIELDS)}"
+            f"--profile {text}: triport knows no published weights of that name (`{program()} models NAME` "
+            f"lists them); otherwise give changes, KEY=VALUE,..., of {', '.join(_FIELDS)}"
         )
     changes: dict[str, Any] = {}
     for part in text.split(","):

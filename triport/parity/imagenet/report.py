@@ -67,10 +67,13 @@ def pair_verdict(pair: PairTally) -> str:
     flips = f"{counted(pair.only_a, 'image')} only A has right, {pair.only_b} only B"
     if not pair.flips:
         return f"The same best class on all {counted(pair.images, 'image')}."
+    chance = f"{pair.p_value:.3g}"
+    if (float(chance) >= SIGNIFICANT) != pair.equal:  # rounded across the bound
+        chance = f"{pair.p_value:.15g}"
     if pair.equal:
-        return f"No difference beyond chance: {flips} (McNemar's exact p = {pair.p_value:.3g})."
+        return f"No difference beyond chance: {flips} (McNemar's exact p = {chance})."
     better = "A" if pair.only_a > pair.only_b else "B"
-    return f"{better} is better: {flips} (McNemar's exact p = {pair.p_value:.3g} < {SIGNIFICANT})."
+    return f"{better} is better: {flips} (McNemar's exact p = {chance} < {SIGNIFICANT})."
 
 
 def pair_summary(pair: PairTally) -> str:

@@ -252,7 +252,7 @@ def _path_of(what: str) -> Path:
     if spec.name == SHIPPED.stem:
         return SHIPPED
     published = [f"{weights.name}: {weights.url}" for weights in spec.weights if weights.url]
-    where = f"Published are\n{listed(published)}" if published else "None are published."
+    where = f"Published are\n{listed(published)}" if published else "No published ones are known to triport."
     raise SubjectError(
         f"{what} is a model's name and its weights are not here: give a checkpoint file. {where}"
     )
@@ -357,6 +357,6 @@ def _own_profile(
 
 
 def default_profile(spec: ModelSpec) -> Preprocess:
-    """Return the preprocessing of a model that nobody has published weights of."""
+    """Return the preprocessing of a model of which no published weights are known."""
     size = spec.input_size_px
     return Preprocess(round(size / 0.875), size, "bilinear", IMAGENET_MEAN, IMAGENET_STD, "pil")

@@ -90,7 +90,7 @@ def _origin_problems(spec: ModelSpec, values: Mapping[str, Any]) -> Iterator[str
         if figure not in theirs:
             yield (
                 f"claims {figure['metric']} {figure['percent']} published for {figure['weights']}, which "
-                "nobody published of the source's file"
+                "is no figure that triport knows of the source's file"
             )
     for figure in values["accuracy"]:
         if figure["kind"] == "measured" and figure["sha256"] != source["sha256"]:

@@ -26,7 +26,7 @@ from triport.publishing.folder import MINDSPORE_FILE, PYTORCH_FILE, appearing, c
 from triport.publishing.licenses import license_notes, license_of
 from triport.publishing.outcome import Published
 from triport.reference_models.program import program
-from triport.reference_models.spec import Dialect, Runtime
+from triport.reference_models.spec import Dialect, Runtime, get_model
 from triport.version import __version__
 
 from .files import OPTIMIZED_FILE, dialect_file
@@ -231,9 +231,13 @@ def _notes(values: Mapping[str, Any], classes: Path | None) -> Iterator[str]:
             f"{source['not_proven']}; its published accuracy is not claimed"
         )
     if not values["accuracy"]:
+        where = (
+            f"publish the published file itself (`{program()} models {values['model']}` says where it is), or"
+        )
+        known = any(one.url for one in get_model(values["model"]).weights)
         yield (
-            f"no accuracy is claimed: publish the published file itself (`{program()} models "
-            f"{values['model']}` says where it is), or measure with `evaluate --json` and give --accuracy"
+            f"no accuracy is claimed: {f'{where} ' if known else ''}measure with `evaluate --json` and give "
+            "--accuracy"
         )
     if classes is None and values["num_classes"] != 1000:
         yield "the classes are called by their numbers; --classes FILE names them"
