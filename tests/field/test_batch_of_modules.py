@@ -129,3 +129,47 @@ def test_too_many_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 )
 def test_an_output_that_grows_in_steps(tmp_path: Path) -> None:
     assert convert(ToFours(), tmp_path / "x.onnx").outputs == ("output (output_0, 3)",)
+
+
+class Table(nn.Module):
+    """Looks the batch size up."""
+
+    def forward(self, x):
+        return x * {80: 2}.get(x.shape[0], 3)
+
+
+class Length(nn.Module):
+    """Asks for the size as a plain number, and compares it with what it holds."""
+
+    def __init__(self):
+        super().__init__()
+        self.most = 70
+
+    def forward(self, x):
+        return x * 2 if len(x) == self.most else x * 3
+
+
+class Text(nn.Module):
+    """Asks for the size as a text."""
+
+    def forward(self, x):
+        return x * 2 if str(x.shape[0]) == "90" else x * 3
+
+
+class Elements(nn.Module):
+    """Asks for the number of elements."""
+
+    def forward(self, x):
+        return x * 2 if int(x.numel()) == 240 else x * 3
+
+
+@pytest.mark.field(
+    case="a Module to whose code the batch size is a plain number or a text",
+    source="found by trying: tables, len, str and int, where PyTorch notes no condition",
+    outcome="The numbers in such code are tried as batch sizes; the one that matters is named, and N is 2.",
+)
+@pytest.mark.parametrize(("kind", "size"), [(Table, 80), (Length, 70), (Text, 90), (Elements, 80)])
+def test_a_plain_number(kind: Any, size: int, tmp_path: Path) -> None:
+    done = convert(kind(), tmp_path / "x.onnx")
+    assert done.free == ()
+    assert f"on N={size}" in str(done.attempts[0])

@@ -10,6 +10,7 @@ By conditions of PyTorch's own, outputs have other shapes: of `x[:10]` as many r
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ import numpy as np
 from triport.converters.environment import import_torch
 from triport.converters.versions.torch_conditions import says_conditions
 
+from .code_numbers import code_numbers, reads_unseen
 from .exporters import free_axes, without_logs
 from .network import TorchNet
 
@@ -40,10 +42,14 @@ class Condition(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What a run without values told: conditions, and the outputs' shapes; None if it failed."""
+    """What a run without values told: conditions, and the outputs' shapes; None if it failed.
+
+    `numbers` are the axes whose size was asked for as a plain number: what code does with that is not seen.
+    """
 
     conditions: list[Condition]
     shapes: list[Shape] | None
+    numbers: list[str]
 
 
 def asked_sizes(net: TorchNet, axes: Sequence[str], sizes: Mapping[str, int]) -> list[dict[str, int]]:
@@ -58,19 +64,37 @@ def asked_sizes(net: TorchNet, axes: Sequence[str], sizes: Mapping[str, int]) ->
         sizes: of all axes, with which a graph is traced.
     """
     found: list[dict[str, int]] = []
+    numbers = list(axes) if reads_unseen(net.module) else []
     waiting = [dict(sizes)]
     for _ in range(_MOST_RUNS):  # behind a condition there may be another one
         if not waiting:
             break
         at = waiting.pop(0)
-        for condition in _run(net, axes, at).conditions:
+        run = _run(net, axes, at)
+        numbers = numbers or run.numbers
+        for condition in run.conditions:
             for axis, size in _turns(condition, at) if condition.is_own else ():
                 other = {**sizes, axis: size}
                 is_further = abs(size - sizes[axis]) > abs(at[axis] - sizes[axis])
                 if is_further and other not in found:
                     found.append(other)
                     waiting.append(other)
-    return found
+    return found + [other for other in _read_as_numbers(net, numbers, sizes) if other not in found]
+
+
+def _read_as_numbers(
+    net: TorchNet, axes: Sequence[str], sizes: Mapping[str, int]
+) -> Iterator[dict[str, int]]:
+    """Yield the sizes that are numbers in the Module's code, or whose elements or bytes are."""
+    for axis in axes:
+        rows = {1}
+        for given in net.inputs:
+            of_one = math.prod(given.sized({**sizes, axis: 1}))
+            rows |= {of_one, of_one * np.dtype(given.dtype).itemsize} if axis in given.shape else set()
+        asked = [number // row for number in code_numbers(net.module) for row in rows if not number % row]
+        for size in dict.fromkeys(asked):
+            if 2 <= size <= LARGEST and size != sizes[axis]:
+                yield {**sizes, axis: size}
 
 
 def shapes_elsewhere(
@@ -95,7 +119,10 @@ def shapes_elsewhere(
 def _turns(condition: Condition, sizes: Mapping[str, int]) -> Iterator[tuple[str, int]]:
     """Yield the nearest sizes below and above, axis by axis, at which a condition is not fulfilled."""
     asked, axis_of, _ = condition
-    numbers = {int(number) + step for number in asked.atoms() if number.is_Integer for step in (-1, 0, 1)}
+    whole = {int(number) for number in asked.atoms() if number.is_Integer}
+    # `12 * n == 960` is of a size of 80
+    whole |= {number // other for number in whole for other in whole if other > 1}
+    numbers = {number + step for number in whole for step in (-1, 0, 1)}
     for axis in dict.fromkeys(axis_of.values()):
         size = sizes[axis]
         tried = sorted(numbers | {*range(size - _NEAR, size + _NEAR)})
@@ -116,7 +143,7 @@ def _run(net: TorchNet, axes: Sequence[str], sizes: Mapping[str, int]) -> Run:
     """Run the Module without values."""
     torch = import_torch()
     if not says_conditions(torch):
-        return Run([], None)
+        return Run([], None, [])
     from torch._subclasses.fake_tensor import FakeCopyMode, FakeTensorMode
     from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
 
@@ -150,7 +177,12 @@ def _run(net: TorchNet, axes: Sequence[str], sizes: Mapping[str, int]) -> Run:
             + (2,) * result.is_complex()
             for result in results
         ]
-    return Run(list(_conditions(noted, axis_of)), shapes)
+    numbers = [
+        axis
+        for symbol, axis in axis_of.items()
+        if shapes is None or getattr(noted.replacements.get(symbol), "is_Integer", False)
+    ]
+    return Run(list(_conditions(noted, axis_of)), shapes, numbers)
 
 
 def _conditions(noted: Any, axis_of: Mapping[Any, str]) -> Iterator[Condition]:

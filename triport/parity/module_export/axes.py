@@ -14,7 +14,7 @@ from .feeds import ordinary
 
 NUM_PROOFS = 2
 BATCHES = (1, 3, 4, 5)
-MOST_ASKED = 4
+MOST_ASKED = 8
 MOST_ELEMENTS = 1 << 22  # of an input: 27 images of 224 x 224
 
 
