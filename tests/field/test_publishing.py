@@ -74,7 +74,8 @@ def test_a_forged_claim_is_found(other, tmp_path, published):
     folder = copied(done.folder, tmp_path)
     claim = published.manifest["accuracy"]
     mend(folder, lambda values: values.update(accuracy=claim, weights="res2net_digits.triport"))
-    assert "claims top-1 accuracy 99.33 published for res2net_digits.triport, which nobody" in found(folder)
+    said = found(folder)
+    assert "claims top-1 accuracy 99.33 published for res2net_digits.triport, which is no figure that" in said
 
 
 @pytest.mark.slow
