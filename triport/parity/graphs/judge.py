@@ -44,6 +44,10 @@ NARROW: dict[int, Calibration] = {
 }
 # of rows in the order of a float16 score: what they may differ by at least
 NARROW_ROWS = 1e-2
+OVERFLOW = (
+    "MindSpore's exp overflows: beyond 87 the file's softplus gives numbers, and MindSpore infinities or the "
+    "logarithm of a subnormal number; the others were compared"
+)
 # of ONNX Runtime's graph optimisation, each of which includes the one before
 LEVELS = ("BASIC", "EXTENDED", "LAYOUT", "ALL")
 
@@ -100,10 +104,16 @@ class Judge:
         if [array.shape for array in found] != [array.shape for array in references]:
             return GraphVerdict(NOT_EQUAL, float("inf"), max(self.least, default=0.0), runtime=self.runtime)
         feed = Feed(inputs, references, is_edge)
-        overflow = "" if is_edge else self._explain_overflow(feed, found)
-        if overflow:
-            finite = self.judge(inputs, found, references, is_edge=True)
-            return replace(finite, note=". ".join(filter(None, (overflow, finite.note))))
+        verdict = self._judge(feed, found)
+        if verdict.verdict == EQUAL:
+            return verdict
+        below = self._below_overflow(feed, found)
+        if below is None:
+            return verdict
+        finite = self._judge(Feed(inputs, below, is_edge=True), found)
+        return replace(finite, note=". ".join(filter(None, (OVERFLOW, finite.note))))
+
+    def _judge(self, feed: Feed, found: Sequence[np.ndarray]) -> GraphVerdict:
         errors = feed.errors_of(found)
         if not errors:
             return GraphVerdict(EQUAL, 0.0, FLOAT32.least, runtime=self.runtime)
@@ -188,30 +198,30 @@ class Judge:
         """Copies of the graph with MindSpore's approximations and without any."""
         return as_mindspore_computes(self.model)
 
-    def _explain_overflow(self, feed: Feed, found: Sequence[np.ndarray]) -> str:
-        """Say that MindSpore's exp overflows where the file's softplus does not; "" where it is not that.
+    def _below_overflow(self, feed: Feed, found: Sequence[np.ndarray]) -> list[np.ndarray] | None:
+        """Return what MindSpore gives, NaN where the file's softplus is of what its exp cannot take.
 
-        Infinities are that alone where a copy of the file whose softplus overflows has them too.
+        There a sigmoid is a subnormal number or 0 in MindSpore, and its logarithm another number or -inf. It
+        is None where no softplus is of so much, or MindSpore has infinities in other places too.
 
         Raises:
             NothingFiniteError: no number is left to compare.
         """
-        pairs = [pair for pair in zip(found, feed.references, strict=True) if not np.isfinite(pair[1]).all()]
-        is_lost = [np.isfinite(mine).all() for mine, _ in pairs]
-        is_float32 = self.runtime == ONNX_RUNTIME and self.narrow is None
-        copy = overflowing(self.model) if pairs and all(is_lost) and is_float32 else None
+        if self.runtime != ONNX_RUNTIME or self.narrow is not None:
+            return None
+        copy = overflowing(self.model)
         if copy is None:
-            return ""
-        overflown = self._run_copy(copy, feed.inputs)
+            return None
+        beyond = [~np.isfinite(array) for array in self._run_copy(copy, feed.inputs)]
         lost = [~np.isfinite(array) for array in feed.references]
-        if any((mine & np.isfinite(array)).any() for mine, array in zip(lost, overflown, strict=True)):
-            return ""
-        if all(mine.all() for mine in lost):
+        if not any(map(np.any, beyond)) or not all(np.isfinite(array).all() for array in found):
+            return None
+        if any((mine & ~its).any() for mine, its in zip(lost, beyond, strict=True)):
+            return None
+        if all(map(np.all, beyond)):
             raise NothingFiniteError("MindSpore", OverflowError("its exp overflows in every number"))
-        return (
-            "MindSpore's exp overflows: it gives infinities where the file's softplus gives finite numbers; "
-            "the others were compared"
-        )
+        pairs = zip(feed.references, beyond, strict=True)
+        return [np.where(its, np.nan, array) if its.any() else array for array, its in pairs]
 
     def _explain_by_kernels(
         self, feed: Feed, plain: Sequence[np.ndarray], allowed: Sequence[float]

@@ -100,16 +100,8 @@ def modules_of(root: Block, classes: dict[str, str], probes: Sequence[Probe]) ->
 
 def _is_computing(node: Any) -> bool:
     """Return whether a node makes more than sizes, and more than another shape."""
-    is_moving = node.op_type in (
-        "Reshape",
-        "Transpose",
-        "Unsqueeze",
-        "Squeeze",
-        "Flatten",
-        "Identity",
-        "Cast",
-    )
-    return not is_moving and any(v.dtype is None or not v.dtype.is_integer() for v in node.outputs)
+    makes_values = any(v.dtype is None or not v.dtype.is_integer() for v in node.outputs)
+    return node.op_type not in _MOVING and makes_values
 
 
 def _modules(
