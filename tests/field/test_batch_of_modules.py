@@ -163,12 +163,40 @@ class Elements(nn.Module):
         return x * 2 if int(x.numel()) == 240 else x * 3
 
 
+class Bytes(nn.Module):
+    """Asks for the bytes, of which there are twice as many in float64."""
+
+    def forward(self, x):
+        return x * 2 if x.nbytes == 960 else x * 3
+
+
+class OfType(nn.Module):
+    """Is another function in float64."""
+
+    def forward(self, x):
+        return x * 2 if x.dtype == torch.float64 else x * 3
+
+
+@pytest.mark.field(
+    case="a Module that is another function in float64",
+    source="found by trying: code that asks for x.dtype was called not equal, for x.nbytes equal",
+    outcome="It is its own reference in float32, and that is said.",
+)
+def test_another_function_in_float64(tmp_path: Path) -> None:
+    done = convert(OfType(), tmp_path / "x.onnx")
+    assert done.verdict.verdict == "equal"
+    assert done.reference == "pytorch-float32"
+    assert any("or computes another function there" in note for note in done.warnings)
+
+
 @pytest.mark.field(
     case="a Module to whose code the batch size is a plain number or a text",
     source="found by trying: tables, len, str and int, where PyTorch notes no condition",
     outcome="The numbers in such code are tried as batch sizes; the one that matters is named, and N is 2.",
 )
-@pytest.mark.parametrize(("kind", "size"), [(Table, 80), (Length, 70), (Text, 90), (Elements, 80)])
+@pytest.mark.parametrize(
+    ("kind", "size"), [(Table, 80), (Length, 70), (Text, 90), (Elements, 80), (Bytes, 80)]
+)
 def test_a_plain_number(kind: Any, size: int, tmp_path: Path) -> None:
     done = convert(kind(), tmp_path / "x.onnx")
     assert done.free == ()

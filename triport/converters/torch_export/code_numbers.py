@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import CodeType, FunctionType
 from typing import Any
+
+from triport.converters.mindir.batch_values import whole_numbers
 
 # the bytes of a tensor are a plain number, and no condition on its sizes
 _UNSEEN = frozenset(("nbytes", "untyped_storage"))
@@ -15,8 +17,7 @@ def code_numbers(module: Any) -> list[int]:
     found = {number for code in _codes(module) for number in _numbers_of(code.co_consts)}
     for one in module.modules():
         if not _is_torchs(type(one)):
-            held = (*vars(one).values(), *vars(type(one)).values())
-            found.update(_numbers_of(tuple(value for value in held if not isinstance(value, FunctionType))))
+            found.update(_numbers_of((*vars(one).values(), *vars(type(one)).values())))
     return sorted(found, reverse=True)
 
 
@@ -49,16 +50,6 @@ def _is_torchs(kind: type) -> bool:
     return kind.__module__.partition(".")[0] in ("torch", "builtins")
 
 
-def _numbers_of(held: Any, depth: int = 4) -> Iterator[int]:
-    """Yield the numbers that constants, tables and texts of digits have."""
-    if isinstance(held, bool) or not depth:
-        return
-    if isinstance(held, int):
-        yield held
-    elif isinstance(held, str) and held.isdecimal() and len(held) < 5:
-        yield int(held)
-    elif isinstance(held, dict):
-        yield from _numbers_of((*held, *held.values()), depth - 1)
-    elif isinstance(held, tuple | list | set | frozenset):
-        for one in held:
-            yield from _numbers_of(one, depth - 1)
+def _numbers_of(values: Iterable[Any]) -> Iterator[int]:
+    """Yield the numbers of constants and tables, and of texts of digits: in a sentence they mean nothing."""
+    yield from whole_numbers([one for one in values if not isinstance(one, str) or one.isdecimal()])
