@@ -15,6 +15,7 @@ import pkgutil
 import signal
 import sys
 import traceback
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,12 @@ class BadInput(click.ClickException):
         return text
 
 
+@cache
+def _names() -> tuple[str, ...]:
+    """Return the names of the files in commands/, looked up once: the right to read them may go."""
+    return tuple(sorted(one.name for one in pkgutil.iter_modules(commands.__path__) if not one.ispkg))
+
+
 class Commands(click.Group):
     """Finds the commands, and turns every TriportError into one message on stderr and exit code 2."""
 
@@ -70,7 +77,7 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the files in commands/."""
-        return sorted(module.name for module in pkgutil.iter_modules(commands.__path__) if not module.ispkg)
+        return list(_names())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command that the file of its name defines."""

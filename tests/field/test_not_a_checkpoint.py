@@ -321,6 +321,21 @@ def test_external_data_of_a_model(tmp_path: Path, run_cli: Any, name: str) -> No
 
 
 @pytest.mark.field(
+    case="a file beside an ONNX model that has its name in it, for a tensor",
+    source="asked of the sentence before: what makes it false",
+    outcome="It is not called external data of that model.",
+)
+def test_a_name_in_a_model_beside_is_no_proof(tmp_path: Path, run_cli: Any) -> None:
+    onnx = importlib.import_module("onnx")
+    weights = onnx.numpy_helper.from_array(np.arange(1, 99, dtype=np.float32), "layer")
+    onnx.save(
+        onnx.helper.make_model(onnx.helper.make_graph([], "g", [], [], [weights])), tmp_path / "net.onnx"
+    )
+    (tmp_path / "layer").write_bytes(np.random.default_rng(0).normal(size=99).astype(np.float32).tobytes())
+    assert "external data" not in assert_refused(run_cli, tmp_path / "layer", "")
+
+
+@pytest.mark.field(
     case="the weights of an OpenVINO network",
     source="openvinotoolkit/open_model_zoo: an .xml, and a .bin of numbers alone beside it",
     outcome="Named by the .xml beside it.",

@@ -9,11 +9,8 @@ from typing import Any
 import click
 
 from .shared.command import Command, OutputFile, typed_command
-from .shared.options import DEVICE, JSON
+from .shared.options import ALLOW_SUBSET, CLASSES, DEVICE, JSON, LABELS, LIMIT
 from .shared.output import emit, print_lines, shown_progress, write_text
-
-_PATH = click.Path(path_type=Path)
-
 
 _GROUPS = {
     "Images": ("--data", "--labels", "--classes", "--limit", "--allow-subset"),
@@ -26,27 +23,14 @@ _GROUPS = {
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
 @click.option(
-    "--data", type=_PATH, help="Labelled images, as `evaluate` takes them. Both files are scored on them."
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Labelled images, as `evaluate` takes them. Both files are scored on them.",
 )
-@click.option(
-    "--labels",
-    type=_PATH,
-    help="ImageNet's devkit, or a list of labels: it says which class each ILSVRC2012_val_*.JPEG is.",
-)
-@click.option(
-    "--classes",
-    type=_PATH,
-    help="A file with the names of the class folders, one per line, in the order of the outputs.",
-)
-@click.option(
-    "--limit",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Score a sample of N images: the same ones in every run, evenly from the classes.",
-)
-@click.option(
-    "--allow-subset", is_flag=True, help="Accept a data set that has only a part of the images or classes."
-)
+@LABELS
+@CLASSES
+@LIMIT
+@ALLOW_SUBSET
 @click.option(
     "--seed",
     type=int,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .shared.command import Command, OutputFile, typed_command
-from .shared.options import DEVICE, JSON, OFFLINE
+from .shared.options import ALLOW_SUBSET, CLASSES, DEVICE, JSON, LABELS, LIMIT, OFFLINE
 from .shared.output import emit, print_pieces, shown_progress, write_text
 from .shared.words import Precision, RunsIn, complete_models
 
@@ -38,16 +38,8 @@ _GROUPS = {
     shell_complete=complete_models,
 )
 @click.option("--data", type=_PATH, help="Labelled images, in a layout that is listed above.")
-@click.option(
-    "--labels",
-    type=_PATH,
-    help="ImageNet's devkit, or a list of labels: it says which class each ILSVRC2012_val_*.JPEG is.",
-)
-@click.option(
-    "--classes",
-    type=_PATH,
-    help="A file with the names of the class folders, one per line, in the order of the outputs.",
-)
+@LABELS
+@CLASSES
 @click.option(
     "--runtime",
     type=RunsIn(),
@@ -79,15 +71,8 @@ _GROUPS = {
     is_flag=True,
     help="Also score with wrong preprocessing: each time one usual mistake is made, or undone.",
 )
-@click.option(
-    "--limit",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Score a sample of N images: the same ones in every run, evenly from the classes.",
-)
-@click.option(
-    "--allow-subset", is_flag=True, help="Accept a data set that has only a part of the images or classes."
-)
+@LIMIT
+@ALLOW_SUBSET
 @click.option(
     "--allow-duplicates", is_flag=True, help="Accept files with the same bytes, and count each of them."
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -28,6 +29,27 @@ DEVICE = click.option(
     show_default=True,
     metavar="cpu|cuda[:i]|npu[:i]",
     help="The device to run on. The words gpu and ascend mean cuda and npu.",
+)
+
+# of labelled images
+LABELS = click.option(
+    "--labels",
+    type=click.Path(path_type=Path),
+    help="ImageNet's devkit, or a list of labels: it says which class each ILSVRC2012_val_*.JPEG is.",
+)
+CLASSES = click.option(
+    "--classes",
+    type=click.Path(path_type=Path),
+    help="A file with the names of the class folders, one per line, in the order of the outputs.",
+)
+LIMIT = click.option(
+    "--limit",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Score a sample of N images: the same ones in every run, evenly from the classes.",
+)
+ALLOW_SUBSET = click.option(
+    "--allow-subset", is_flag=True, help="Accept a data set that has only a part of the images or classes."
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import pkgutil
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,10 @@ class RunsIn(Word):
 
     def known(self) -> tuple[str, ...]:
         """Return the runtimes by their files' names, without importing them."""
-        folder = Path(__file__).parents[2] / "parity" / "runtimes"
-        return tuple(
-            sorted(one.name for one in pkgutil.iter_modules([str(folder)]) if one.name != "recorded")
-        )
+        return _runtimes()
+
+
+@cache
+def _runtimes() -> tuple[str, ...]:
+    folder = Path(__file__).parents[2] / "parity" / "runtimes"
+    return tuple(sorted(one.name for one in pkgutil.iter_modules([str(folder)]) if one.name != "recorded"))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 EXPORT = "Load it in the framework that wrote it, and save its weights as safetensors or export it to ONNX"
@@ -18,6 +20,7 @@ _H5PY = "Read it with h5py, make tensors of the arrays, and torch.save a dict of
 # of ONNX, looked through for a file's name: with external data a model is small
 _MOST_MODELS = 20
 _LARGEST_MODEL = 32 << 20
+_LONGEST_NAME = 120  # whose length is one byte
 
 # (where, the bytes that stand there, what the file is, what to do)
 _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
@@ -145,26 +148,28 @@ def by_first_bytes(head: bytes) -> str | None:
     return None
 
 
-def onnx_beside(path: str) -> Path | None:
-    """Return the ONNX model beside a file that names it, as it names where its external data are."""
-    file = Path(path)
+def _onnx_beside(file: Path) -> Path | None:
+    """Return the ONNX model beside a file that has its external data there, None if there is none."""
+    name = os.fsencode(file.name)
+    if len(name) > _LONGEST_NAME:
+        return None
+    # an entry of external_data, as protobuf writes it: the key, then the value and its length
+    entries = [b"\x0a\x08location\x12%c%s" % (len(one), one) for one in (name, b"./" + name)]
     for model in sorted(file.parent.glob("*.onnx"))[:_MOST_MODELS]:
-        try:
+        with suppress(OSError):
             is_small = model != file and model.stat().st_size <= _LARGEST_MODEL
-            if is_small and file.name.encode() in model.read_bytes():
+            if is_small and any(entry in model.read_bytes() for entry in entries):
                 return model
-        except (OSError, UnicodeEncodeError):
-            continue
     return None
 
 
 def by_name(path: str) -> str | None:
     """Return the same of a file that has no mark; None where its name tells nothing either."""
     suffix = Path(path).suffix.lower()
-    model = onnx_beside(path)
+    model = _onnx_beside(Path(path))
     if model is not None:
         return (
-            f"has the external data of {model.name}, numbers without names. Give {model}, which says what "
+            f"has external data of {model.name}, numbers without names. Give {model}, which says what "
             f"they are"
         )
     if re.fullmatch(r"\.data-\d{5}-of-\d{5}", suffix):

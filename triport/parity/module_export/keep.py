@@ -167,8 +167,8 @@ def _warnings(found: Found, prover: Prover) -> Iterator[str]:
     yield from found.proof.notes
     if not prover.own.is_float64:
         yield (
-            f"{prover.net.name} does not run in float64, or computes another function there, so it was its own "
-            f"reference in {prover.net.precision}: a fault below that precision's noise could not be seen"
+            f"{prover.net.name} does not run in float64, or computes another function there, so it was its "
+            f"own reference in {prover.net.precision}: a fault below that precision's noise could not be seen"
         )
     elif prover.own.narrow and prover.net.precision != "float64":
         yield (
