@@ -133,7 +133,8 @@ def _weight_map(index: dict[str, Any], path: str) -> dict[str, str]:
     placed = index.get("weight_map")
     if not isinstance(placed, dict) or not placed or not all(isinstance(one, str) for one in placed.values()):
         raise FormatError(
-            f"{path}: expected a table weight_map of tensors and files in the index; it is damaged"
+            f"{path}: has no table weight_map of tensors and files, as the index of a checkpoint in several "
+            f"files has: it is another JSON text, or not whole"
         )
     if len(placed) > MAX_TENSORS:
         raise FormatError(f"{path}: names {counted(len(placed), 'tensor')}; expected at most {MAX_TENSORS:,}")
