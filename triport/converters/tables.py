@@ -116,8 +116,9 @@ def inspection_table(found: Inspection) -> Iterator[Table | str]:
         table.add_row(escape(short(judged.statement.where)), escape(says))
     if found.graph is not None:
         table.add_row("graph", escape(_graph_words(found.graph, found.fits[0].spec.name)))
-    if found.prepared is not None and found.prepared.preprocess is not None:
-        table.add_row("preprocessing", escape(f"{found.prepared.preprocess}; {found.prepared}"))
+    if found.prepared is not None and (found.prepared.preprocess is not None or found.fits[0].spec.weights):
+        how = f"{found.prepared.preprocess}; " if found.prepared.preprocess is not None else ""
+        table.add_row("preprocessing", escape(f"{how}{found.prepared}"))
     table.add_row("integrity", checkpoint.integrity)
     table.add_row("sha256", found.sha256)
     yield table

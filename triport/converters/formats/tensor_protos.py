@@ -13,7 +13,7 @@ from triport.converters.formats.tensors import ITEM_BYTES, FileTensor, Tensor, c
 from triport.converters.formats.wire import FIXED32, FIXED64, LENGTH, VARINT, Field, WireReader
 from triport.reference_models.errors import counted
 
-_TYPES = {
+ONNX_TYPES = {
     1: "float32",
     2: "uint8",
     3: "int8",
@@ -75,7 +75,7 @@ class TensorReader:
         """Return a TensorProto's name, and the tensor or why it cannot be read."""
         path, stated = self.source.path, self._stated(tensor, given)
         name, external, raw = stated.name, stated.external, stated.raw
-        dtype = _TYPES.get(stated.code)
+        dtype = ONNX_TYPES.get(stated.code)
         if dtype is None:
             return name, f"of ONNX type {_NOT_READ.get(stated.code, stated.code)}, which is not supported"
         shape = checked_shape(stated.dims, dtype, path, name)

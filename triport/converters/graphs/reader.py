@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from triport.converters.formats import Checkpoint, Tensor, short
 from triport.converters.formats.source import SourceFile
+from triport.converters.formats.tensor_protos import ONNX_TYPES
 from triport.converters.formats.wire import WireReader
 from triport.converters.graphs.constants import MAX_CONSTANT, Constant, constant_from
 from triport.converters.graphs.flow import IMAGES, Flow, Step
-from triport.converters.graphs.nodes import Described, read_graph, read_opsets
+from triport.converters.graphs.nodes import Described, read_graph, read_versions
 from triport.converters.graphs.operators import GraphError, read_node
 from triport.converters.graphs.values import LOWER, Known, Parameter, Unread
 
@@ -77,7 +78,9 @@ def flow_of_file(checkpoint: Checkpoint, names: Mapping[str, str], size_px: int)
         raise GraphError(
             f"{checkpoint.path}: no output of its graph depends on its input, so it is no network"
         )
-    return Flow(tuple(results), _fixed_size(given[0]) if given else (None, None), tuple(output_names))
+    images = given[0] if given else Described()
+    dtype = ONNX_TYPES.get(images.dtype, f"ONNX's type {images.dtype}" if images.dtype else "")
+    return Flow(tuple(results), _fixed_size(images), tuple(output_names), dtype, _channels(images))
 
 
 def is_read_whole(checkpoint: Checkpoint) -> bool:
@@ -96,7 +99,27 @@ def opsets_of(checkpoint: Checkpoint) -> dict[str, int]:
     Raises:
         FormatError: the file is damaged.
     """
-    return read_opsets(WireReader(SourceFile(checkpoint.path)))
+    return versions_of(checkpoint)[1]
+
+
+def versions_of(checkpoint: Checkpoint) -> tuple[int | None, dict[str, int]]:
+    """Return which version of ONNX's format a file is of, None where it says none, and what `opsets_of` does.
+
+    Raises:
+        FormatError: the file is damaged.
+    """
+    return read_versions(WireReader(SourceFile(checkpoint.path)))
+
+
+def images_dtype(checkpoint: Checkpoint) -> str:
+    """Return the dtype of what an ONNX file's graph is given first, "" where it says none.
+
+    Raises:
+        FormatError: the file is damaged.
+    """
+    _, inputs, _ = read_graph(WireReader(SourceFile(checkpoint.path)))
+    given = [one for one in inputs if one.name not in checkpoint.tensors]
+    return ONNX_TYPES.get(given[0].dtype, "") if given else ""
 
 
 def _first_name(outputs: list[Described], values: Mapping[str, Known]) -> str:
@@ -124,6 +147,10 @@ def _fixed_size(one: Described) -> tuple[int | None, int | None]:
         return None, None
     first = 1 if _is_nhwc(one) else 2
     return one.sizes[first], one.sizes[first + 1]
+
+
+def _channels(one: Described) -> int | None:
+    return one.sizes[3 if _is_nhwc(one) else 1] if len(one.sizes) == 4 else None
 
 
 def _input(one: Described, index: int, size_px: int) -> Step:
