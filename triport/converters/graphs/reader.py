@@ -45,8 +45,7 @@ def flow_of_file(checkpoint: Checkpoint, names: Mapping[str, str], size_px: int)
         elif tensor.count <= MAX_CONSTANT:
             values[name] = known_constant(tensor)
     given = [one for one in inputs if one.name not in values]
-    for index, one in enumerate(given):
-        values[one.name] = _input(one, index, size_px)
+    values |= {one.name: _input(one, index, size_px) for index, one in enumerate(given)}
     for node in nodes:
         if node.op in ("Constant", "Identity") and node.outputs and node.outputs[0] in parameters:
             name = node.outputs[0]
@@ -78,9 +77,8 @@ def flow_of_file(checkpoint: Checkpoint, names: Mapping[str, str], size_px: int)
         raise GraphError(
             f"{checkpoint.path}: no output of its graph depends on its input, so it is no network"
         )
-    images = given[0] if given else Described()
-    dtype = ONNX_TYPES.get(images.dtype, f"ONNX's type {images.dtype}" if images.dtype else "")
-    return Flow(tuple(results), _fixed_size(images), tuple(output_names), dtype, _channels(images))
+    first = given[0] if given else Described()
+    return Flow(tuple(results), _fixed_size(first), tuple(output_names), _dtype(first), _channels(first))
 
 
 def is_read_whole(checkpoint: Checkpoint) -> bool:
@@ -119,7 +117,7 @@ def images_dtype(checkpoint: Checkpoint) -> str:
     """
     _, inputs, _ = read_graph(WireReader(SourceFile(checkpoint.path)))
     given = [one for one in inputs if one.name not in checkpoint.tensors]
-    return ONNX_TYPES.get(given[0].dtype, "") if given else ""
+    return _dtype(given[0]) if given else ""
 
 
 def _first_name(outputs: list[Described], values: Mapping[str, Known]) -> str:
@@ -147,6 +145,10 @@ def _fixed_size(one: Described) -> tuple[int | None, int | None]:
         return None, None
     first = 1 if _is_nhwc(one) else 2
     return one.sizes[first], one.sizes[first + 1]
+
+
+def _dtype(one: Described) -> str:
+    return ONNX_TYPES.get(one.dtype, f"ONNX's type {one.dtype}" if one.dtype else "")
 
 
 def _channels(one: Described) -> int | None:
