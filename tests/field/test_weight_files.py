@@ -185,6 +185,18 @@ def test_an_unknown_call_makes_no_weight(
 
 
 @pytest.mark.field(
+    case="torch.save with pickle_protocol=0, new or of before 1.6",
+    source="found here: torch.load stops at an assertion, as the places of the values are lost",
+    outcome="refused with that, not called damaged",
+)
+@pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
+def test_pickle_protocol_0(run_cli: Any, tmp_path: Path, legacy: bool) -> None:
+    path = tmp_path / "x.pth"
+    torch.save(state_dict(), path, pickle_protocol=0, _use_new_zipfile_serialization=not legacy)
+    assert "damaged" not in assert_refused(run_cli, path, "is of protocol 0", "without pickle_protocol")
+
+
+@pytest.mark.field(
     case="torch.save's old format with pickle protocols 3 to 5",
     source="pytorch/pytorch#118092, fastai/fastai2#188, deepspeedai/DeepSpeed#4882",
     outcome="Converted, as with protocol 2.",
