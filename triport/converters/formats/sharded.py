@@ -38,7 +38,7 @@ def is_index_name(name: str) -> bool:
 def sniff(source: SourceFile) -> bool:
     """Return whether a file is a JSON text with a weight_map."""
     head = source.head(_HEAD_BYTES)
-    return head.lstrip()[:1] == b"{" and b'"weight_map"' in head
+    return head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{" and b'"weight_map"' in head
 
 
 def open(source: SourceFile) -> Checkpoint:
@@ -115,13 +115,24 @@ def parts_of(path: Path) -> list[str]:
 
 
 def _parsed(source: SourceFile) -> dict[str, Any]:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        entries: dict[str, Any] = {}
+        for name, value in pairs:
+            if name in entries and entries[name] != value:
+                raise FormatError(
+                    f"{source.path}: the index has '{short(name)}' twice and says otherwise each time; get "
+                    f"it again"
+                )
+            entries[name] = value
+        return entries
+
     if source.size > _MAX_BYTES:
         raise FormatError(
             f"{source.path}: the index has {source.size:,} bytes; expected at most {_MAX_BYTES:,}, as "
             f"{MAX_TENSORS:,} tensors need"
         )
     try:
-        index = json.loads(source.read(0, source.size))
+        index = json.loads(source.read(0, source.size), object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
         raise FormatError(f"{source.path}: the index is no JSON text: {error}; get it again") from None
     if not isinstance(index, dict):
