@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
@@ -15,6 +16,7 @@ from triport.reference_models.spec import ModelSpec
 
 from .fit import Fit
 
+_A_PART = re.compile(r"[-_](\d{1,6})[-_]of[-_](\d{1,6})(?=[.\w]*$)")  # model-00001-of-00002.safetensors
 _CLOSE = 0.5  # share of a model's names that a file must have to be called a damaged one of it
 
 
@@ -55,6 +57,12 @@ def _problem(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
         like = closest.matched >= _CLOSE * closest.total
         close = f", and looks like {closest.spec.name}" if like else ""
         return f"{checkpoint.path}: {what} as it is{close}: {parts}"
+    part = _A_PART.search(checkpoint.path)
+    if part is not None:
+        return (
+            f"{checkpoint.path}: {what}: by its name it is part {int(part[1])} of {int(part[2])} of a "
+            f"checkpoint. Give the index of its parts (*.index.json), or their folder"
+        )
     values = Counter(tensor.dtype for tensor in checkpoint.tensors.values())
     odd, count = next(iter(values.most_common(1)), ("", 0))  # a graph may hold none outside its branches
     if odd not in FLOATS and 2 * count > len(checkpoint.tensors):
