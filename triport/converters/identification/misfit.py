@@ -57,7 +57,7 @@ def _problem(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
         like = closest.matched >= _CLOSE * closest.total
         close = f", and looks like {closest.spec.name}" if like else ""
         return f"{checkpoint.path}: {what} as it is{close}: {parts}"
-    part = _A_PART.search(checkpoint.path)
+    part = _A_PART.search(str(checkpoint.path))
     if part is not None:
         return (
             f"{checkpoint.path}: {what}: by its name it is part {int(part[1])} of {int(part[2])} of a "
