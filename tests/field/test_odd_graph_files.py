@@ -237,3 +237,30 @@ def test_images_of_another_number_of_channels(exported: Path, tmp_path: Path, ru
     assert_refused(
         run_cli, changed(exported, tmp_path, change), "its images have 1 channel, and the model's 3"
     )
+
+
+@pytest.mark.field(
+    case="parameters of a branch that was cut off, which no output depends on",
+    source="ONNX Runtime's 'Removing initializer ... It is not used by any node'; found here as a refusal",
+    outcome="Converted, and the parameters are listed as dropped; with a use they are another network's.",
+)
+@pytest.mark.parametrize("kind", ["unread", "of a dead node", "returned", "added"])
+def test_parameters_that_nothing_depends_on(exported: Path, tmp_path: Path, run_cli: Any, kind: str) -> None:
+    def change(model: ModelProto) -> None:
+        model.graph.initializer.append(numpy_helper.from_array(np.ones(10, np.float32), "aux.bias"))
+        if kind == "of a dead node":
+            model.graph.node.append(helper.make_node("Neg", ["aux.bias"], ["dead"]))
+        elif kind == "returned":
+            model.graph.output.append(helper.make_tensor_value_info("aux.bias", onnx.TensorProto.FLOAT, [10]))
+        elif kind == "added":
+            last = next(node for node in model.graph.node if "logits" in node.output)
+            last.output[0] = "before"
+            model.graph.node.append(helper.make_node("Add", ["before", "aux.bias"], ["logits"]))
+
+    path = changed(exported, tmp_path, change)
+    if kind in ("returned", "added"):
+        assert_refused(run_cli, path, "aux.bias: (10,) float32, which res2net_digits does not have")
+    else:
+        assert_delivers(run_cli, path)
+        dropped = json.loads(run_cli("inspect", path, "--json", "-").stdout)
+        assert dropped["model"] == "res2net_digits"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from triport.converters.formats import Checkpoint, Tensor, short
+from triport.converters.formats import Checkpoint, Dropped, Tensor, short
 from triport.converters.formats.source import SourceFile
 from triport.converters.formats.tensor_protos import ONNX_TYPES
 from triport.converters.formats.wire import WireReader
@@ -17,6 +18,7 @@ from triport.converters.graphs.values import LOWER, Known, Parameter, Unread
 # operators of ONNX that hold graphs
 _WITH_BODIES = frozenset(("If", "Loop", "Scan", "SequenceMap"))
 _OPSET_OF_INFERENCE = 7
+UNREAD = "no output of the graph depends on it"
 
 
 def flow_of_file(checkpoint: Checkpoint, names: Mapping[str, str], size_px: int) -> Flow | None:
@@ -79,6 +81,27 @@ def flow_of_file(checkpoint: Checkpoint, names: Mapping[str, str], size_px: int)
         )
     first = given[0] if given else Described()
     return Flow(tuple(results), _fixed_size(first), tuple(output_names), _dtype(first), _channels(first))
+
+
+def without_unread(checkpoint: Checkpoint) -> Checkpoint:
+    """Return an ONNX file without the tensors of which nothing that it returns is made.
+
+    Exporters leave the parameters of what was cut off. Bodies of branches, loops and functions may read any.
+
+    Raises:
+        FormatError: the file is damaged.
+    """
+    nodes, _, outputs = read_graph(WireReader(SourceFile(checkpoint.path)))
+    if not nodes or not is_read_whole(checkpoint):
+        return checkpoint
+    used = {one.name for one in outputs}
+    for node in reversed(nodes):  # each stands behind those that it reads
+        if not used.isdisjoint(node.outputs):
+            used |= {*node.inputs, *node.outputs}
+    unread = [name for name in checkpoint.tensors if name not in used]
+    dropped = (Dropped(name, UNREAD) for name in unread)
+    tensors = {name: tensor for name, tensor in checkpoint.tensors.items() if name in used}
+    return replace(checkpoint, tensors=tensors, dropped=(*checkpoint.dropped, *dropped))
 
 
 def is_read_whole(checkpoint: Checkpoint) -> bool:

@@ -28,6 +28,12 @@ def misfit(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
         closest: how it meets that model; None where there is none.
         what: what the file is not.
     """
+    part = _A_PART.search(str(checkpoint.path))
+    if part is not None:
+        return (
+            f"{checkpoint.path}: {what}: by its name it is part {int(part[1])} of {int(part[2])} of a "
+            f"checkpoint. Give the index of its parts (*.index.json), or their folder"
+        )
     problem = _problem(checkpoint, closest, what)
     if closest is not None and not closest.problems:  # the dtype alone is wrong
         return problem
@@ -57,12 +63,6 @@ def _problem(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
         like = closest.matched >= _CLOSE * closest.total
         close = f", and looks like {closest.spec.name}" if like else ""
         return f"{checkpoint.path}: {what} as it is{close}: {parts}"
-    part = _A_PART.search(str(checkpoint.path))
-    if part is not None:
-        return (
-            f"{checkpoint.path}: {what}: by its name it is part {int(part[1])} of {int(part[2])} of a "
-            f"checkpoint. Give the index of its parts (*.index.json), or their folder"
-        )
     values = Counter(tensor.dtype for tensor in checkpoint.tensors.values())
     odd, count = next(iter(values.most_common(1)), ("", 0))  # a graph may hold none outside its branches
     if odd not in FLOATS and 2 * count > len(checkpoint.tensors):
