@@ -1,5 +1,7 @@
 """Images: which class each one is."""
 
+import json
+
 import pytest
 
 from tests.field.known_images import check_right, score
@@ -79,6 +81,11 @@ def test_folders_of_words_with_their_order(found, tmp_path):
         path.write_bytes(data)
     (tmp_path / "classes.txt").write_text("".join(f"{word}\n" for word in words), encoding="utf-8-sig")
     check_right(score(tmp_path / "data", classes=tmp_path / "classes.txt"))
+    (tmp_path / "classes.json").write_text(json.dumps(words, indent=1))
+    check_right(score(tmp_path / "data", classes=tmp_path / "classes.json"))
+    (tmp_path / "classes.json").write_text(json.dumps(words)[:-9])
+    with pytest.raises(DatasetError, match="begins as a JSON list and is none"):
+        score(tmp_path / "data", classes=tmp_path / "classes.json")
 
 
 @pytest.mark.field(

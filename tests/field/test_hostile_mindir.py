@@ -179,7 +179,7 @@ CONTRADICTIONS: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     "100,000 axes": (
         lambda m: m.graph.parameter[0].dims.extend([2**62] * 100_000),
-        "axes, expected at most 16",
+        "axes; at most 16 are read",
     ),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -168,3 +169,98 @@ def test_one_attribute(exported: Path, tmp_path: Path, run_cli: Any, kind: str) 
         node.attribute.append(helper.make_attribute(name, new))
 
     assert_refused(run_cli, changed(exported, tmp_path, change), "another graph")
+
+
+@pytest.mark.field(
+    case="a version of ONNX's format (ir_version) that nobody knows, or none",
+    source="found here: 99 passed without a word, and no runtime loads the file",
+    outcome="The weights are converted, and the output says that the graph was not compared and why.",
+)
+@pytest.mark.parametrize("version", [99, -1, None])
+def test_unknown_versions_of_the_format(
+    exported: Path, tmp_path: Path, run_cli: Any, version: int | None
+) -> None:
+    def change(model: ModelProto) -> None:
+        model.ClearField("ir_version")
+        if version is not None:
+            model.ir_version = version
+
+    said = " ".join(assert_delivers(run_cli, changed(exported, tmp_path, change)).split())
+    assert "the graph was not compared: it states" in said
+    assert "(ir_version): those of 1 to 14 are known here" in said
+
+
+@pytest.mark.field(
+    case="two opsets of one domain",
+    source="found here: the last one counted, without a word",
+    outcome="Refused: the file contradicts itself.",
+)
+@pytest.mark.parametrize("domain", ["", "ai.onnx"])
+def test_two_opsets(exported: Path, tmp_path: Path, run_cli: Any, domain: str) -> None:
+    path = changed(exported, tmp_path, lambda m: m.opset_import.append(helper.make_opsetid(domain, 9)))
+    assert_refused(run_cli, path, "states opset 17 and opset 9 of ONNX itself")
+
+
+def of_uint8(model: ModelProto) -> None:
+    """Let the images be whole numbers, cast to float32 before the first layer."""
+    name = model.graph.input[0].name
+    model.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
+    for node in model.graph.node:
+        node.input[:] = ["images as float32" if one == name else one for one in node.input]
+    cast = helper.make_node("Cast", [name], ["images as float32"], to=onnx.TensorProto.FLOAT)
+    model.graph.node.insert(0, cast)
+
+
+@pytest.mark.field(
+    case="a known model's graph that takes images of uint8",
+    source="found here: the published preprocessing was stated of what nothing can have normalised",
+    outcome="A note; how images are prepared is unknown, also of what is made of the file.",
+)
+def test_images_of_whole_numbers(exported: Path, tmp_path: Path, run_cli: Any) -> None:
+    path = changed(exported, tmp_path, of_uint8)
+    assert "the graph takes images of uint8, and the model float32" in assert_delivers(run_cli, path)
+    for file in (path, path.with_name("converted.safetensors")):
+        found = run_cli("inspect", file, "--json", "-")
+        known = json.loads(found.stdout)["preprocessing_known"]
+        assert known.startswith("unknown: the graph takes images of uint8, which nothing normalises")
+
+
+@pytest.mark.field(
+    case="a known model's graph whose declared images have one channel",
+    source="found here: the first layer reads three, so that no runtime can run the file",
+    outcome="Refused: the graph is not the model's.",
+)
+def test_images_of_another_number_of_channels(exported: Path, tmp_path: Path, run_cli: Any) -> None:
+    def change(model: ModelProto) -> None:
+        model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 1
+
+    assert_refused(
+        run_cli, changed(exported, tmp_path, change), "its images have 1 channel, and the model's 3"
+    )
+
+
+@pytest.mark.field(
+    case="parameters of a branch that was cut off, which no output depends on",
+    source="ONNX Runtime's 'Removing initializer ... It is not used by any node'; found here as a refusal",
+    outcome="Converted, and the parameters are listed as dropped; with a use they are another network's.",
+)
+@pytest.mark.parametrize("kind", ["unread", "of a dead node", "returned", "added"])
+def test_parameters_that_nothing_depends_on(exported: Path, tmp_path: Path, run_cli: Any, kind: str) -> None:
+    def change(model: ModelProto) -> None:
+        model.graph.initializer.append(numpy_helper.from_array(np.ones(10, np.float32), "aux.bias"))
+        if kind == "of a dead node":
+            model.graph.node.append(helper.make_node("Neg", ["aux.bias"], ["dead"]))
+        elif kind == "returned":
+            model.graph.output.append(helper.make_tensor_value_info("aux.bias", onnx.TensorProto.FLOAT, [10]))
+        elif kind == "added":
+            last = next(node for node in model.graph.node if "logits" in node.output)
+            last.output[0] = "before"
+            model.graph.node.append(helper.make_node("Add", ["before", "aux.bias"], ["logits"]))
+
+    path = changed(exported, tmp_path, change)
+    if kind in ("returned", "added"):
+        assert_refused(run_cli, path, "aux.bias: (10,) float32, which res2net_digits does not have")
+    else:
+        assert_delivers(run_cli, path)
+        dropped = json.loads(run_cli("inspect", path, "--json", "-").stdout)
+        assert dropped["model"] == "res2net_digits"

@@ -185,6 +185,18 @@ def test_an_unknown_call_makes_no_weight(
 
 
 @pytest.mark.field(
+    case="torch.save with pickle_protocol=0, new or of before 1.6",
+    source="found here: torch.load stops at an assertion, as the places of the values are lost",
+    outcome="refused with that, not called damaged",
+)
+@pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
+def test_pickle_protocol_0(run_cli: Any, tmp_path: Path, legacy: bool) -> None:
+    path = tmp_path / "x.pth"
+    torch.save(state_dict(), path, pickle_protocol=0, _use_new_zipfile_serialization=not legacy)
+    assert "damaged" not in assert_refused(run_cli, path, "is of protocol 0", "without pickle_protocol")
+
+
+@pytest.mark.field(
     case="torch.save's old format with pickle protocols 3 to 5",
     source="pytorch/pytorch#118092, fastai/fastai2#188, deepspeedai/DeepSpeed#4882",
     outcome="Converted, as with protocol 2.",
@@ -284,3 +296,24 @@ def test_paddle_state_dict(tmp_path: Path, run_cli: Any, mark: str) -> None:
 def test_bare_pickle_of_tensors(tmp_path: Path, run_cli: Any) -> None:
     (tmp_path / "x.pkl").write_bytes(pickle.dumps(state_dict()))
     assert_refused(run_cli, tmp_path / "x.pkl", "written by pickle.dump, not by torch.save")
+
+
+@pytest.mark.field(
+    case="a variance of BatchNorm below 0, of which the network makes NaN",
+    source="found here: weights subtracted from each other, or averaged with factors beyond 1",
+    outcome="refused, with the layer and the value; a rounding below 0 is none",
+)
+@pytest.mark.parametrize(("value", "is_right"), [(-1.0, False), (-1e-7, True), (-0.0, True)])
+def test_variances_below_zero(run_cli: Any, tmp_path: Path, value: float, is_right: bool) -> None:
+    state = state_dict()
+    name = next(name for name in state if name.endswith("running_var"))
+    state[name][1] = value
+    torch.save(state, tmp_path / "x.pth")
+    if is_right:
+        right = {key: tensor.numpy() for key, tensor in state.items()}
+        assert_delivers(run_cli, tmp_path / "x.pth", right)
+    else:
+        assert_refused(run_cli, tmp_path / "x.pth", "1 BatchNorm layer has variances below 0", f"{name}: -1")
+        found = run_cli("inspect", tmp_path / "x.pth", "--strict")
+        assert found.exit_code == 1
+        assert "variances below 0" in found.output

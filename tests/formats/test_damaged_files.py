@@ -42,7 +42,7 @@ CKPT = {
     "no content": (field(1, field(1, "a") + field(2, b"\x08\x02" + field(2, "Float32"))), "has no content"),
     "no tag": (GOOD + field(1, field(2, b"")), "has no tag"),
     "map parameter": (field(1, field(1, "a") + field(3, b"")), "'a' is a MapParameter"),
-    "trailing": (GOOD + b"\x00\x00", "field number 0|starts no"),
+    "trailing": (GOOD + b"\x00\x00", "bytes are 0 and belong to nothing"),
     "inside a length": (GOOD + b"\x0a\xff", "ends inside a number"),
     "wire type": (GOOD + b"\x0b", "wire type 3"),
     "tag not UTF-8": (GOOD + field(1, field(1, b"\xff\xfe") + field(2, b"")), "not UTF-8"),

@@ -122,10 +122,13 @@ def test_truncation_is_found(target: Target, small: dict[str, Tensor], percent: 
 
 @pytest.mark.parametrize("extra", [b"\0", b"garbage", b"\n" * 100], ids=repr)
 def test_trailing_bytes_are_found(target: Target, small: dict[str, Tensor], extra: bytes) -> None:
-    _, runtime, path = target
+    name, runtime, path = target
     write_checkpoint(path, runtime, small)
     path.write_bytes(path.read_bytes() + extra)
-    with pytest.raises(FormatError, match=r"bytes follow|trailing|truncated|no record"):
+    if name == "pth" and not any(extra):  # torch reads over what can mean nothing
+        assert "1 zero byte follows the end of what was saved: left out" in open_checkpoint(path).notes
+        return
+    with pytest.raises(FormatError, match=r"bytes follow|trailing|truncated|no record|belongs? to nothing"):
         open_checkpoint(path)
 
 

@@ -106,6 +106,7 @@ def external(folder: Path, **entries: Any) -> Path:
 GOOD_EXTERNAL: dict[str, dict[str, Any]] = {
     "plain": {},
     "dot": {"location": "./data.bin"},
+    "no length, as ONNX Runtime reads it": {"length": None},
     "sha1": {"checksum": hashlib.sha1(np.arange(4, dtype=np.float32).tobytes()).hexdigest()},
 }
 
@@ -133,8 +134,9 @@ BAD_EXTERNAL: dict[str, tuple[dict[str, Any], str]] = {
     "outside": ({"offset": 12}, "takes bytes 12 to 20, but the file has 16"),
     "short": ({"length": 4}, "has 4 bytes, but float32.* needs 8"),
     "long": ({"length": 12}, "has 12 bytes, but float32.* needs 8"),
-    "no length": ({"length": None, "offset": 0}, "has 16 bytes, but float32.* needs 8"),
-    "offset after end": ({"length": None, "offset": 999}, "needs 8"),
+    "length of 0": ({"length": 0}, "has 0 bytes, but float32.* needs 8"),
+    "no length, outside": ({"length": None, "offset": 12}, "takes bytes 12 to 20, but the file has 16"),
+    "offset after end": ({"length": None, "offset": 999}, "takes bytes 999 to 1,007"),
     "sha1": ({"checksum": "0" * 40}, "SHA-1 of .* is not the one"),
 }
 

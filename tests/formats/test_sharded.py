@@ -52,6 +52,23 @@ def test_parts_of_torch(tmp_path):
     assert found.format == "pth" and set(found.tensors) == {*FIRST, *SECOND}
 
 
+def test_a_byte_order_mark_before_the_index(tmp_path):
+    index = written(tmp_path)
+    index.write_bytes(b"\xef\xbb\xbf" + index.read_bytes())
+    assert set(open_checkpoint(index).tensors) == {*FIRST, *SECOND}
+
+
+@pytest.mark.parametrize("again", ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"])
+def test_a_name_twice_in_the_index(tmp_path, again):
+    index = written(tmp_path)
+    index.write_text(index.read_text().replace('"b.weight":', f'"b.weight": "{again}", "b.weight":'))
+    if again == "model-00002-of-00002.safetensors":  # and says the same
+        assert set(open_checkpoint(index).tensors) == {*FIRST, *SECOND}
+    else:
+        with pytest.raises(FormatError, match=r"has 'b\.weight' twice and says otherwise"):
+            open_checkpoint(index)
+
+
 def place(name, part):
     return lambda index: index["weight_map"].update({name: part})
 
@@ -69,8 +86,8 @@ def place(name, part):
         (place("b.weight", "model-00001-of-00002.safetensors"), "b.weight is not in model-00001"),
         (place("c.weight", "model-00001-of-00002.safetensors"), "do not agree; 1 of their names differ"),
         (lambda index: index["weight_map"].pop("a.bias"), "a.bias is in .*the index does not name it"),
-        (lambda index: index.update(weight_map=[]), "expected a table weight_map"),
-        (lambda index: index.update(weight_map={"a": 1}), "expected a table weight_map"),
+        (lambda index: index.update(weight_map=[]), "has no table weight_map"),
+        (lambda index: index.update(weight_map={"a": 1}), "has no table weight_map"),
         (place("b.weight", INDEX), "is neither a safetensors file nor one of torch.save"),
     ],
 )

@@ -25,6 +25,7 @@ from triport.converters.identification.deciding import flow_stated
 from triport.converters.identification.fit import Fit
 from triport.converters.identification.identify import ANOTHER_NAME, GRAPH_CONSTANT, candidates
 from triport.converters.names import COUNTER_LEAF
+from triport.converters.stated_images import stated_otherwise
 from triport.reference_models.errors import TriportError, counted
 from triport.reference_models.result import SCHEMA_VERSION
 
@@ -77,6 +78,7 @@ class Comparison:
     """Two checkpoints side by side; `model` is the one by whose canonical names they were compared.
 
     `graphs` says where the graphs differ that the files state or hold; `graphs_compared` is whether both do;
+    `images` says what both state of how images are prepared, and do not state alike;
     `notes` say which part of a file was compared, where it holds more than the model. `whole` is whether
     all that both hold was compared: not so where an ONNX file has branches, loops or functions, or where the
     graphs of two ONNX files are not compared, nor where a file has more than the tensors of its network.
@@ -92,6 +94,7 @@ class Comparison:
     graphs_compared: bool = False
     notes: tuple[str, ...] = ()
     whole: bool = True
+    images: tuple[str, ...] = ()
     schema_version: ClassVar[int] = SCHEMA_VERSION
 
     @property
@@ -106,8 +109,8 @@ class Comparison:
 
     @property
     def equal(self) -> bool:
-        """Whether the weights are equal, and the graphs as far as both files state or hold one."""
-        return self.weights_equal and not self.graphs
+        """Whether the weights are equal, and graphs and preprocessing as far as both files state them."""
+        return self.weights_equal and not self.graphs and not self.images
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `inspect A B --json` prints."""
@@ -120,6 +123,7 @@ class Comparison:
             "weights_equal": self.weights_equal,
             "graphs_equal": not self.graphs if self.graphs_compared else None,
             "graph_differences": list(self.graphs),
+            "preprocessing_differences": list(self.images),
             "tensors_compared": self.tensors,
             "differences": [difference.to_dict() for difference in self.differences],
             "not_compared": list(self.not_compared),
@@ -179,6 +183,7 @@ def compared(sides: SideBySide) -> Comparison:
         whole
         and not left_out
         and not (graphs is None and sides.left.runtime == sides.right.runtime == "onnx"),
+        tuple(stated_otherwise(sides.left, sides.right, fits)),
     )
 
 
@@ -252,6 +257,8 @@ def _graphs(first: tuple[Checkpoint, Fit], second: tuple[Checkpoint, Fit]) -> li
     if mine is None or theirs is None:
         return None
     found = differences(mine, theirs, Path(name).name)
+    if mine.dtype and theirs.dtype and mine.dtype != theirs.dtype:
+        found.insert(0, f"takes images of {mine.dtype}, {Path(name).name} of {theirs.dtype}")
     if found or _same_operators(first[0], second[0]):
         return found
     # steps that the model has not may mean something else in another version

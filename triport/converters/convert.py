@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from triport.converters.cautions import assumptions, cautions, loaders
 from triport.converters.conversion import SHIPPED, Conversion
-from triport.converters.finite import FiniteTensor, NotFiniteError, count_not_finite, why_not_finite
+from triport.converters.finite import FiniteTensor, NotFiniteError, count_not_finite, least, why_not_finite
 from triport.converters.formats import (
     FLOATS,
     Checkpoint,
@@ -24,6 +24,7 @@ from triport.converters.identification.identify import PARAMETER_DTYPES, identif
 from triport.converters.names import COUNTER_LEAF, get_dialect, name_map, reference_dialect
 from triport.converters.provenance import FOLDED_KEY, SOURCE_SHA256_KEY, provenance, source_dialect
 from triport.converters.request import ConvertError, Request
+from triport.converters.statements.judge import epsilons
 from triport.converters.statements.preparation import Preparation, preparation_of
 from triport.reference_models.errors import TriportError, counted, listed
 from triport.reference_models.spec import Dialect, ModelSpec, Runtime
@@ -204,7 +205,7 @@ def check_finite(checkpoint: Checkpoint, found: Fit) -> None:
     """Read every value that will be used.
 
     Raises:
-        ConvertError: NaN or Inf; the message lists the tensors and how many each has.
+        ConvertError: NaN or Inf, or variances that make NaN; the message lists the tensors.
     """
     problems, spoiled = [], []
     for theirs in found.names.values():
@@ -217,6 +218,24 @@ def check_finite(checkpoint: Checkpoint, found: Fit) -> None:
         raise ConvertError(
             f"{checkpoint.path}: NaN or Inf in {len(problems)} of {counted(len(found.names), 'tensor')}\n"
             f"{listed(problems)}\n" + why_not_finite(spoiled)
+        )
+    _check_variances(checkpoint, found)
+
+
+def _check_variances(checkpoint: Checkpoint, found: Fit) -> None:
+    """Raise ConvertError for variances of norms so far below 0 that their square root is NaN."""
+    below = {
+        theirs: value
+        for ours, theirs in found.names.items()
+        if ours.endswith(".running_var") and (value := least(checkpoint.tensors[theirs])) < 0
+    }
+    limit = -max(epsilons(found.spec), default=0.0) if below else 0.0
+    problems = [f"{name}: {value:.6g}" for name, value in below.items() if value < limit]
+    if problems:
+        raise ConvertError(
+            f"{checkpoint.path}: {counted(len(problems), 'BatchNorm layer has', 'BatchNorm layers have')} "
+            f"variances below 0, of which the network makes NaN\n{listed(problems)}\n"
+            f"No training leaves such values: get the file again, or take another checkpoint"
         )
 
 
@@ -263,6 +282,7 @@ def _write_weights(job: _Job, request: Request, progress: Progress) -> tuple[int
     """Write a checkpoint; return how many tensors it has, and what of the source is not in it."""
     checkpoint, found = job.checkpoint, job.found
     check_target(job.output, request.to)
+    _check_variances(checkpoint, found)
     names = name_map(found.spec, job.written)
     # watched while they are copied: reading 100 MB once more costs half a copy
     tensors = {

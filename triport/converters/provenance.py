@@ -42,7 +42,7 @@ def provenance(
         dialect: whose names the weights had at first, from `source_dialect`.
         source_sha256: of the source.
         preprocess: how images are prepared.
-        preprocess_known: "stated: ..." or "assumed: ...".
+        preprocess_known: "stated: ...", "assumed: ..." or "unknown: ...".
     """
     metadata = {
         MODEL_KEY: spec.name,
@@ -54,6 +54,7 @@ def provenance(
         metadata[SOURCE_SHA256_KEY] = source_sha256
     if preprocess is not None:
         metadata[PREPROCESSING_KEY] = json.dumps(asdict(preprocess), sort_keys=True)
+    if preprocess is not None or (preprocess_known and spec.weights):  # not that of the published ones
         metadata[PREPROCESSING_KNOWN_KEY] = preprocess_known
     return metadata
 

@@ -116,8 +116,9 @@ def inspection_table(found: Inspection) -> Iterator[Table | str]:
         table.add_row(escape(short(judged.statement.where)), escape(says))
     if found.graph is not None:
         table.add_row("graph", escape(_graph_words(found.graph, found.fits[0].spec.name)))
-    if found.prepared is not None and found.prepared.preprocess is not None:
-        table.add_row("preprocessing", escape(f"{found.prepared.preprocess}; {found.prepared}"))
+    if found.prepared is not None and (found.prepared.preprocess is not None or found.fits[0].spec.weights):
+        how = f"{found.prepared.preprocess}; " if found.prepared.preprocess is not None else ""
+        table.add_row("preprocessing", escape(f"{how}{found.prepared}"))
     table.add_row("integrity", checkpoint.integrity)
     table.add_row("sha256", found.sha256)
     yield table
@@ -229,29 +230,25 @@ def comparison_lines(done: Comparison) -> Iterator[str]:
             "file has"
         )
     yield from (f"Note: {note}" for note in done.notes)
+    count = counted(len(done.differences), "tensor")
+    weights = "Weights equal" if done.weights_equal else f"Different: {count}"
     if done.graphs:
-        count = len(done.graphs)
-        weights = (
-            "Weights equal"
-            if done.weights_equal
-            else f"Different: {counted(len(done.differences), 'tensor')}"
-        )
         yield (
-            f"{weights}; graphs differ: {counted(count, 'thing')} that {done.first} has otherwise than "
-            f"{done.second}"
+            f"{weights}; graphs differ: {counted(len(done.graphs), 'thing')} that {done.first} has otherwise "
+            f"than {done.second}"
         )
         yield listed(done.graphs)
-        return
-    if done.graphs_compared:
+    elif done.graphs_compared:
         yield "  the graphs that the files hold or name are one"
     else:
         yield (
             "  the graphs are not compared: both files must hold or name one, of the same opset and without "
             "branches, loops and functions"
         )
-    where = "" if done.whole else ", in what was compared"
-    yield (
-        f"Equal, bit for bit{where}."
-        if done.equal
-        else f"Different: {counted(len(done.differences), 'tensor')}."
-    )
+    if done.images:
+        things = counted(len(done.images), "thing")
+        yield f"{weights}; preprocessing differs: {things} that the files state otherwise"
+        yield listed(done.images)
+    elif not done.graphs:
+        where = "" if done.whole else ", in what was compared"
+        yield f"Equal, bit for bit{where}." if done.equal else f"{weights}."

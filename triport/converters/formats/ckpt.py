@@ -306,14 +306,15 @@ def _tensor(reader: WireReader, tensor: Field, what: str) -> tuple[list[int], st
         if field.number == 1 and field.wire in (VARINT, LENGTH):
             dims += reader.varints(field, f"the dims of {what}", 64)
             if len(dims) > 64:
-                raise FormatError(f"{path}: {what} has more than 64 dims: the file is damaged")
+                raise FormatError(f"{path}: {what} has more than 64 dims, which is not read")
         elif field.number == 2 and kind is None:
             kind = reader.text(field, f"the type of {what}", 64)
         elif field.number == 3 and field.wire == LENGTH and content is None:
             content = (field.value, field.length)
         else:
             raise FormatError(
-                f"{path}: {what}: unexpected field {field.number} at byte {field.start:,}: damaged"
+                f"{path}: {what}: unexpected field {field.number} at byte {field.start:,}: not a MindSpore "
+                f"checkpoint, of a newer MindSpore, or damaged"
             )
     if kind is None or content is None:
         missing = "type" if kind is None else "content"

@@ -7,12 +7,13 @@ Source: onnx/docs/ExternalData.md of onnx 1.23.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from triport.converters.formats.source import FormatError, SourceFile
-from triport.converters.formats.tensors import FileTensor, short
+from triport.converters.formats.tensors import ITEM_BYTES, FileTensor, short
 from triport.reference_models.errors import counted
 
 _KEYS = {"location", "offset", "length", "checksum", "basepath"}
@@ -57,11 +58,12 @@ class ExternalData:
         location = entries["location"]
         source = self._open(location, what)
         offset = _count(entries.get("offset", "0"), what)
-        length = _count(entries["length"], what) if "length" in entries else source.size - offset
+        needed = math.prod(shape) * ITEM_BYTES[dtype]  # as many as ONNX Runtime takes where none is stated
+        length = _count(entries["length"], what) if "length" in entries else needed
         tensor = FileTensor(source, shape, dtype, ((offset, length),))
-        if length != tensor.nbytes:
+        if length != needed:
             raise FormatError(
-                f"{what} has {length:,} bytes, but {dtype}{list(shape)} needs {tensor.nbytes:,}: damaged"
+                f"{what} has {length:,} bytes, but {dtype}{list(shape)} needs {needed:,}: damaged"
             )
         source.check_range(offset, length, f"tensor '{short(name)}'")
         if "checksum" in entries:

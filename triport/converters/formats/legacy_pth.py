@@ -91,8 +91,8 @@ def check_byte_order(system: Any, path: str) -> None:
 
 def storage_ranges(
     source: SourceFile, start: int, keys: list[str], references: TorchReferences
-) -> dict[str, tuple[int, int]]:
-    """Return each storage's offset and length in bytes.
+) -> tuple[dict[str, tuple[int, int]], int]:
+    """Return each storage's offset and length in bytes, and how many zero bytes follow the last.
 
     Args:
         source: the file.
@@ -101,7 +101,7 @@ def storage_ranges(
         references: what the pickle says of each.
 
     Raises:
-        FormatError: a storage is cut short, or bytes follow the last.
+        FormatError: a storage is cut short, or bytes that are not zero follow the last.
     """
     ranges = {}
     position = start
@@ -123,9 +123,11 @@ def storage_ranges(
         source.check_range(position, length, f"storage '{short(key)}'")
         ranges[key] = (position, length)
         position += length
-    if position != source.size:
+    padding = source.padding_from(position)
+    if position + padding != source.size:
         raise FormatError(
             f"{source.path}: {source.size - position:,} bytes follow the last storage from byte {position:,} "
-            f"on: damaged"
+            f"on, as after a second torch.save into one file: which is meant cannot be known. To take the "
+            f"first, as torch.load does, cut the rest off: head -c {position} FILE > NEW"
         )
-    return ranges
+    return ranges, padding

@@ -24,7 +24,7 @@ from triport.converters.formats.tensors import (
     short,
 )
 from triport.converters.formats.views import check_expansion
-from triport.converters.formats.wire import LENGTH, VARINT, Field, WireReader
+from triport.converters.formats.wire import LENGTH, VARINT, Field, NoFieldError, WireReader
 from triport.reference_models.errors import counted
 
 FORMAT = "onnx"
@@ -54,6 +54,8 @@ def sniff(source: SourceFile) -> bool:
                 return False
             seen.add(field.number)
             version = field.value if field.number == 1 else version
+    except NoFieldError:  # what follows a whole model is its
+        return 7 in seen
     except FormatError:  # truncated: `open` says so
         return 1 in seen
     return 7 in seen or (1 in seen and (version, seen) != (1, {1, 2}))

@@ -23,7 +23,7 @@ from triport.converters.formats.beside import stated_beside
 from triport.converters.formats.legacy_tar import is_tar
 from triport.converters.formats.numpy_arrays import arrays_as_tensors
 from triport.converters.formats.pickled_values import PickledTensor
-from triport.converters.formats.source import FormatError, SourceFile
+from triport.converters.formats.source import FormatError, SourceFile, padding_note
 from triport.converters.formats.state_dicts import choose_state_dict
 from triport.converters.formats.tensors import Checkpoint, Tensor, short
 from triport.converters.formats.unpickle import MAX_PICKLE_BYTES, MAX_STEPS, STEPS_A_TENSOR, Unpickler
@@ -112,7 +112,7 @@ def write(
 def _open_zip(source: SourceFile, key: str | None) -> Checkpoint:
     """Open what torch.save writes."""
     path = source.path
-    records = read_records(source)
+    records, padding = read_records(source)
     root_name = _root_name(path, records)
     check_stored(path, records.values())
     order = records.get(f"{root_name}/byteorder")
@@ -126,7 +126,8 @@ def _open_zip(source: SourceFile, key: str | None) -> Checkpoint:
     root = pickled.load()
     if pickled.position != len(data):
         raise FormatError(
-            f"{path}: {len(data) - pickled.position:,} bytes follow the end of data.pkl's pickle: damaged"
+            f"{path}: {len(data) - pickled.position:,} bytes follow the end of data.pkl's pickle, which "
+            f"torch.save never writes and torch.load never reads: refused"
         )
 
     def place(name: str, view: PickledTensor) -> Tensor:
@@ -138,9 +139,11 @@ def _open_zip(source: SourceFile, key: str | None) -> Checkpoint:
         return tensor_from_view(source, name, view, storage.offset, storage.length, storage.crc)
 
     metadata = _metadata(source, records.get(f"{root_name}/{_METADATA}"))
+    found = _checkpoint(source, root, pickled, place, "triport" if metadata else "torch.save", key)
     return replace(
-        _checkpoint(source, root, pickled, place, "triport" if metadata else "torch.save", key),
+        found,
         metadata=metadata,
+        notes=(*found.notes, *([padding_note(padding)] if padding else [])),
         integrity="every record has a CRC, checked where it is read",
     )
 
@@ -148,9 +151,11 @@ def _open_zip(source: SourceFile, key: str | None) -> Checkpoint:
 def _open_legacy(source: SourceFile, start: int, key: str | None) -> Checkpoint:
     """Open what torch.save wrote before 1.6; it has no checksums."""
     (root, keys), pickles = legacy_pth.read_pickles(source, start, legacy_pth.read_root)
-    ranges = legacy_pth.storage_ranges(source, pickles.position, keys, pickles.references)
+    ranges, padding = legacy_pth.storage_ranges(source, pickles.position, keys, pickles.references)
     place = _placed_by(source, ranges)
-    return _checkpoint(source, root, pickles, place, "torch.save before 1.6, or with its legacy format", key)
+    producer = "torch.save before 1.6, or with its legacy format"
+    found = _checkpoint(source, root, pickles, place, producer, key)
+    return replace(found, notes=(*found.notes, padding_note(padding))) if padding else found
 
 
 def _open_tar(source: SourceFile, key: str | None) -> Checkpoint:

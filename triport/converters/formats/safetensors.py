@@ -93,7 +93,12 @@ def open(source: SourceFile) -> Checkpoint:
     metadata = header.pop("__metadata__", None)
     metadata = {} if metadata is None else metadata  # null is none, as the library reads it
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise FormatError(f"{path}: __metadata__ is not a table of texts: the safetensors header is damaged")
+        odd = [key for key in metadata if type(metadata[key]) is not str] if type(metadata) is dict else []
+        raise FormatError(
+            f"{path}: __metadata__ is not a table of texts{f': {short(odd[0])!r} is none' if odd else ''}. "
+            f"safetensors allows nothing else there, and its own library refuses the file too: save it anew, "
+            f"with str() around each value of its metadata"
+        )
     tensors: dict[str, Tensor] = {}
     ends = []
     start = 8 + length
@@ -213,7 +218,9 @@ def _tensor(source: SourceFile, name: str, entry: Any, start: int) -> FileTensor
     path = source.path
     what = f"{path}: tensor '{short(name)}'"
     if not isinstance(entry, dict) or not entry.keys() >= _ENTRY:
-        raise FormatError(f"{what}: its header entry has not dtype, shape and data_offsets: damaged")
+        raise FormatError(
+            f"{what}: its header entry has not dtype, shape and data_offsets, as safetensors defines it"
+        )
     if others := entry.keys() - _ENTRY:
         raise FormatError(
             f"{what}: its header entry states '{short(min(others))}' too, which safetensors does not define, "
@@ -223,7 +230,9 @@ def _tensor(source: SourceFile, name: str, entry: Any, start: int) -> FileTensor
     if not isinstance(kind, str) or kind not in _TYPES:
         raise FormatError(f"{what} has dtype {short(str(kind))!r}; expected one of {', '.join(_TYPES)}")
     if not _are_counts(dims) or not _are_counts(offsets) or len(offsets) != 2:
-        raise FormatError(f"{what}: shape or data_offsets are no whole numbers from 0 on: damaged")
+        raise FormatError(
+            f"{what}: shape or data_offsets are no whole numbers from 0 on, as safetensors defines them"
+        )
     dtype = _TYPES[kind]
     shape = checked_shape(dims, dtype, path, name)
     begin, end = offsets
@@ -267,20 +276,21 @@ def _check_ranges(source: SourceFile, ranges: list[tuple[int, int, str]], start:
     position = start
     for offset, length, name in ranges:
         if offset != position:
-            how = (
-                "overlaps the one before it"
-                if offset < position
-                else f"leaves {offset - position:,} bytes unused"
-            )
+            if offset < position:
+                raise FormatError(
+                    f"{source.path}: tensor '{short(name)}' overlaps the one before it: the safetensors file "
+                    f"is damaged or malicious"
+                )
             raise FormatError(
-                f"{source.path}: tensor '{short(name)}' {how}: the safetensors file is damaged or malicious"
+                f"{source.path}: tensor '{short(name)}' leaves {offset - position:,} bytes unused before it, "
+                f"which safetensors does not allow, and its own library refuses too: save the file anew"
             )
         position += length
     if position != source.size:
         raise FormatError(
             f"{source.path}: {source.size - position:,} bytes follow the last tensor from byte {position:,} "
-            f"on; "
-            f"expected none: the file is damaged"
+            f"on; expected none, and safetensors' own library refuses them too. If the file is right without "
+            f"them, cut them off: head -c {position} FILE > NEW"
         )
 
 

@@ -38,7 +38,7 @@ def is_index_name(name: str) -> bool:
 def sniff(source: SourceFile) -> bool:
     """Return whether a file is a JSON text with a weight_map."""
     head = source.head(_HEAD_BYTES)
-    return head.lstrip()[:1] == b"{" and b'"weight_map"' in head
+    return head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{" and b'"weight_map"' in head
 
 
 def open(source: SourceFile) -> Checkpoint:
@@ -115,13 +115,24 @@ def parts_of(path: Path) -> list[str]:
 
 
 def _parsed(source: SourceFile) -> dict[str, Any]:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        entries: dict[str, Any] = {}
+        for name, value in pairs:
+            if name in entries and entries[name] != value:
+                raise FormatError(
+                    f"{source.path}: the index has '{short(name)}' twice and says otherwise each time; get "
+                    f"it again"
+                )
+            entries[name] = value
+        return entries
+
     if source.size > _MAX_BYTES:
         raise FormatError(
             f"{source.path}: the index has {source.size:,} bytes; expected at most {_MAX_BYTES:,}, as "
             f"{MAX_TENSORS:,} tensors need"
         )
     try:
-        index = json.loads(source.read(0, source.size))
+        index = json.loads(source.read(0, source.size), object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
         raise FormatError(f"{source.path}: the index is no JSON text: {error}; get it again") from None
     if not isinstance(index, dict):
@@ -133,7 +144,8 @@ def _weight_map(index: dict[str, Any], path: str) -> dict[str, str]:
     placed = index.get("weight_map")
     if not isinstance(placed, dict) or not placed or not all(isinstance(one, str) for one in placed.values()):
         raise FormatError(
-            f"{path}: expected a table weight_map of tensors and files in the index; it is damaged"
+            f"{path}: has no table weight_map of tensors and files, as the index of a checkpoint in several "
+            f"files has: it is another JSON text, or not whole"
         )
     if len(placed) > MAX_TENSORS:
         raise FormatError(f"{path}: names {counted(len(placed), 'tensor')}; expected at most {MAX_TENSORS:,}")

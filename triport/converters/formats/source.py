@@ -10,10 +10,13 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from triport.reference_models.errors import TriportError
+from triport.reference_models.errors import TriportError, counted
 
 CHUNK_BYTES = 128 * 1024
 _MOST_COMPARED = 1000  # names that one which is not there is compared with
+MAX_PADDING_BYTES = (
+    1 << 16
+)  # of zeros after what a file holds: torch looks for a zip's end as far from its end
 PIECE_BYTES = (
     1024 * 1024
 )  # what one buffer holds while a payload is copied: faster than small ones, still in the cache
@@ -115,6 +118,11 @@ class SourceFile:
         """Return the first bytes: `length` of them, or all where the file is shorter."""
         return self.read(0, min(length, self.size))
 
+    def padding_from(self, offset: int) -> int:
+        """Return how many bytes follow, if they are few and all zeros; 0 if they could mean something."""
+        length = self.size - offset
+        return length if 0 < length <= MAX_PADDING_BYTES and not any(self.read(offset, length)) else 0
+
     def chunks(self, offset: int, length: int) -> Iterator[bytes]:
         """Yield a range in pieces of at most CHUNK_BYTES.
 
@@ -168,6 +176,11 @@ class SourceFile:
                 f"{self.path}: {what} takes bytes {offset:,} to {offset + length:,}, but the file has "
                 f"{self.size:,}: it is truncated or damaged; get it again"
             )
+
+
+def padding_note(count: int) -> str:
+    """Return what a reader says of zeros that it has left out."""
+    return f"{counted(count, 'zero byte follows', 'zero bytes follow')} the end of what was saved: left out"
 
 
 PATTERN_HINT = "a pattern is for `convert` and `inspect`: name each file here, or leave out the quotes"

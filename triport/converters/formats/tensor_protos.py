@@ -13,7 +13,7 @@ from triport.converters.formats.tensors import ITEM_BYTES, FileTensor, Tensor, c
 from triport.converters.formats.wire import FIXED32, FIXED64, LENGTH, VARINT, Field, WireReader
 from triport.reference_models.errors import counted
 
-_TYPES = {
+ONNX_TYPES = {
     1: "float32",
     2: "uint8",
     3: "int8",
@@ -32,6 +32,8 @@ _TYPES = {
     17: "float8_e4m3fn",
     19: "float8_e5m2",
 }
+_NOT_READ = {8: "STRING", 18: "FLOAT8E4M3FNUZ", 20: "FLOAT8E5M2FNUZ", 21: "UINT4", 22: "INT4"}
+_NOT_READ |= {23: "FLOAT4E2M1", 24: "FLOAT8E8M0", 25: "UINT2", 26: "INT2"}
 # the typed field that each type uses where there is no raw_data: number -> item size, 0 for varints
 _FIXED_FIELDS = {4: 4, 10: 8}
 _VARINT_FIELDS = (5, 7, 11)
@@ -73,15 +75,16 @@ class TensorReader:
         """Return a TensorProto's name, and the tensor or why it cannot be read."""
         path, stated = self.source.path, self._stated(tensor, given)
         name, external, raw = stated.name, stated.external, stated.raw
-        dtype = _TYPES.get(stated.code)
+        dtype = ONNX_TYPES.get(stated.code)
         if dtype is None:
-            return name, f"of ONNX type {stated.code}, which is not supported"
+            return name, f"of ONNX type {_NOT_READ.get(stated.code, stated.code)}, which is not supported"
         shape = checked_shape(stated.dims, dtype, path, name)
         if stated.place == 1:
             return name, self.external.tensor(name, shape, dtype, external)
         if stated.place or external:
             raise FormatError(
-                f"{path}: tensor '{short(name)}' is half external (data_location {stated.place}): malicious"
+                f"{path}: tensor '{short(name)}' is half external: it names a file of its values, and has "
+                f"data_location {stated.place}, not 1: which of the two is meant cannot be known"
             )
         if raw is not None and stated.typed:
             raise FormatError(f"{path}: tensor '{short(name)}' has raw_data and typed data: damaged")
@@ -106,7 +109,7 @@ class TensorReader:
                 stated.dims += reader.varints(field, "a tensor's dims", 64)
                 if len(stated.dims) > 64:
                     raise FormatError(
-                        f"{path}: a tensor at byte {tensor.start:,} has more than 64 dims: damaged"
+                        f"{path}: a tensor at byte {tensor.start:,} has more than 64 dims, which is not read"
                     )
             elif field.number == 2 and field.wire == VARINT:
                 stated.code = field.value
@@ -120,7 +123,8 @@ class TensorReader:
                 key, value = read_entry(reader, field, "external_data")
                 if key in stated.external or len(stated.external) > 10:
                     raise FormatError(
-                        f"{path}: a tensor's external data states '{short(key)}' twice: malicious"
+                        f"{path}: a tensor's external data states '{short(key)}' twice, or more than ten "
+                        f"things: refused"
                     )
                 stated.external[key] = value
             elif field.number == 14 and field.wire == VARINT:

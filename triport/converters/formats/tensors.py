@@ -293,7 +293,7 @@ def checked_shape(dims: list[int] | tuple[int, ...], dtype: str, path: str, name
     if len(dims) > MAX_RANK or any(size < 0 for size in dims):
         raise FormatError(
             f"{path}: tensor '{short(name)}' has {counted(len(dims), 'dimension')} {list(dims[:8])}; "
-            f"expected at most {MAX_RANK}, none negative: the file is damaged"
+            f"expected at most {MAX_RANK}, none negative: no such tensor is read"
         )
     product = 1
     for size in dims:

@@ -328,6 +328,14 @@ def _build(unpickler: Unpickler, stack: list[Any], start: int) -> None:
                 unpickler._set_items(target, [word for pair in part.items() for word in pair])
 
 
+def _persistent_text(unpickler: Unpickler, stack: list[Any], start: int) -> None:
+    """What protocol 0 makes of a reference: a text, by which nobody finds the values again."""
+    raise FormatError(
+        f"{unpickler.path}: {unpickler.what} is of protocol 0, in which the places of tensors' values are "
+        f"lost: torch.load cannot read it either. Save it anew, without pickle_protocol"
+    )
+
+
 def _persistent(unpickler: Unpickler, stack: list[Any], start: int) -> None:
     """What the pickle refers to outside itself."""
     try:
@@ -351,5 +359,6 @@ _ACTIONS: dict[int, Callable[[Unpickler, list[Any], int], None]] = {
     0x81: _new_object,
     0x92: _new_object_with_names,
     ord("b"): _build,
+    ord("P"): _persistent_text,
     ord("Q"): _persistent,
 }

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from triport.converters.formats.source import FormatError, SourceFile
+from triport.reference_models.errors import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +33,10 @@ class Field(NamedTuple):
     value: int
     length: int
     start: int
+
+
+class NoFieldError(FormatError):
+    """Bytes where a field should start, with a number that no field has."""
 
 
 class WireReader:
@@ -69,6 +74,8 @@ class WireReader:
             begin = position
             key, position = self._varint(position, end, what)
             number, wire = key >> 3, key & 7
+            if not 0 < number < 2**29:
+                raise NoFieldError(f"{self.source.path}: {what}: {self._no_field(begin, end, number)}")
             if wire == VARINT:
                 value, position = self._varint(position, end, what)
                 yield Field(number, wire, value, 0, begin)
@@ -84,10 +91,6 @@ class WireReader:
                     f"{self.source.path}: {what}: byte {begin:,} starts no protobuf field "
                     f"(wire type {wire}): the file is damaged or has trailing bytes"
                 )
-            if not 0 < number < 2**29:
-                raise FormatError(
-                    f"{self.source.path}: {what}: byte {begin:,} has field number {number}: damaged"
-                )
             if length > end - position:
                 raise FormatError(
                     f"{self.source.path}: {what}: the field at byte {begin:,} states {length:,} bytes, but "
@@ -96,6 +99,17 @@ class WireReader:
                 )
             yield Field(number, wire, position, length, begin)
             position += length
+
+    def _no_field(self, begin: int, end: int, number: int) -> str:
+        """Return what stands where no field does."""
+        count = end - begin
+        if end == self.source.size and begin and count == self.source.padding_from(begin):
+            return (
+                f"its last {counted(count, 'byte is 0 and belongs', 'bytes are 0 and belong')} to nothing, "
+                f"as where a download took its room and was not finished, or a program fills files up. If "
+                f"the file is right without, cut that off: head -c {begin} FILE > NEW"
+            )
+        return f"byte {begin:,} has field number {number}: damaged"
 
     def read(self, offset: int, length: int) -> bytes:
         """Return bytes, through the window where they are few."""

@@ -43,14 +43,15 @@ class Record(NamedTuple):
     flags: int
 
 
-def read_records(source: SourceFile) -> dict[str, Record]:
-    """Return a zip's records by name.
+def read_records(source: SourceFile) -> tuple[dict[str, Record], int]:
+    """Return a zip's records by name, and how many zero bytes follow its end.
 
     Raises:
         FormatError: it is truncated, damaged or encrypted, or its records overlap.
     """
     path = source.path
-    count, start, size = _directory(source)
+    end, padding = _end(source)
+    count, start, size = _directory(source, end)
     if count > MAX_TENSORS and count <= size // _CENTRAL.size:
         raise FormatError(
             f"{path}: has {counted(count, 'zip record')}; expected at most {MAX_TENSORS:,} tensors"
@@ -80,7 +81,7 @@ def read_records(source: SourceFile) -> dict[str, Record]:
     for (_, end, before), (begin, _, name) in itertools.pairwise(spans):
         if begin < end:
             raise FormatError(f"{path}: zip records '{before}' and '{name}' overlap: damaged or malicious")
-    return records
+    return records, padding
 
 
 class _Stated(NamedTuple):
@@ -149,18 +150,40 @@ def check_stored(path: str, records: Iterable[Record]) -> None:
             )
 
 
-def _directory(source: SourceFile) -> tuple[int, int, int]:
-    """Return the directory's number of records, its offset and its size."""
+def _end(source: SourceFile) -> tuple[int, int]:
+    """Return where a zip's end mark is, and how many zero bytes follow what it ends."""
     path = source.path
-    tail_start = max(0, source.size - _END.size - 0xFFFF)
+    tail_start = max(0, source.size - _END.size - 0xFFFF)  # torch looks for it no further either
     tail = source.read(tail_start, source.size - tail_start)
     at = tail.rfind(b"PK\x05\x06")
     if at < 0 or len(tail) - at < _END.size:
+        if not any(tail):
+            raise FormatError(
+                f"{path}: its last {len(tail):,} bytes are zeros, where a zip has its directory, as in a "
+                f"download that took its room and was not finished; get it again"
+            )
         raise FormatError(f"{path}: the zip has no directory at its end: the file is truncated; get it again")
-    _, _, _, _, count, size, start, comment = _END.unpack_from(tail, at)
-    end = tail_start + at
-    if end + _END.size + comment != source.size:
-        raise FormatError(f"{path}: bytes follow the end of the zip at byte {end:,}: the file is damaged")
+    *_, comment = _END.unpack_from(tail, at)
+    mark = tail_start + at
+    end = mark + _END.size + comment
+    if end > source.size:
+        raise FormatError(
+            f"{path}: the zip ends in a comment of {comment:,} bytes, of which {end - source.size:,} are not "
+            f"there: the file is truncated; get it again"
+        )
+    padding = source.padding_from(end)
+    if end + padding < source.size:
+        raise FormatError(
+            f"{path}: {source.size - end:,} bytes follow the end of the zip, which is at byte {end:,}: the "
+            f"file holds something else too. If it is right, cut that off: head -c {end} FILE > NEW"
+        )
+    return mark, padding
+
+
+def _directory(source: SourceFile, end: int) -> tuple[int, int, int]:
+    """Return the directory's number of records, its offset and its size, by the end mark at `end`."""
+    path = source.path
+    _, _, _, _, count, size, start, _ = _END.unpack(source.read(end, _END.size))
     before, mark = 0, end  # bytes before the zip, if it is told of; where its end marks start
     if end >= _END64_LOCATOR.size:
         magic, _, end64, _ = _END64_LOCATOR.unpack(

@@ -47,12 +47,15 @@ class Step:
 class Flow:
     """A whole graph: its outputs, the size of its images where that is fixed, and a file's names of outputs.
 
-    `output_names` are those of all that the file returns, the first one, which is compared, included.
+    `output_names` are those of all that the file returns, the first one, which is compared, included; `dtype`
+    is that of its images, "" where the file does not say, and `channels` how many they have, where it does.
     """
 
     outputs: tuple[Step, ...]
     size_px: tuple[int | None, int | None] = (None, None)
     output_names: tuple[str, ...] = ()
+    dtype: str = ""
+    channels: int | None = None
 
 
 def in_order(flow: Flow) -> list[Step]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from triport.converters.formats import Tensor
+from triport.converters.formats import Tensor, short
 from triport.converters.formats.source import FormatError
 from triport.converters.formats.tensor_protos import read_tensor
 from triport.converters.formats.wire import FIXED32, LENGTH, VARINT, Field, WireReader, signed
@@ -34,9 +34,10 @@ class Node:
 
 @dataclass(slots=True)
 class Described:
-    """An input or output of a graph: its name and its sizes, None where one is free."""
+    """An input or output of a graph: its name, ONNX's number of its dtype, and its sizes, None where free."""
 
     name: str = ""
+    dtype: int = 0
     sizes: list[int | None] = field(default_factory=list)
 
 
@@ -71,14 +72,17 @@ def read_graph(reader: WireReader) -> tuple[list[Node], list[Described], list[De
     return nodes, inputs, outputs
 
 
-def read_opsets(reader: WireReader) -> dict[str, int]:
-    """Return which version of each domain's operators a file is written in.
+def read_versions(reader: WireReader) -> tuple[int | None, dict[str, int]]:
+    """Return which version of ONNX's format a file is of, and of each domain's operators.
 
     Raises:
-        FormatError: it is damaged.
+        FormatError: it is damaged, or states two versions of one domain's operators.
     """
     found: dict[str, int] = {}
+    version_of_format = None
     for outer in reader.fields(0, reader.source.size, "the model"):
+        if outer.number == 1 and outer.wire == VARINT:
+            version_of_format = outer.value
         if outer.number != 8 or outer.wire != LENGTH:
             continue
         domain, version = "", 0
@@ -87,8 +91,13 @@ def read_opsets(reader: WireReader) -> dict[str, int]:
                 domain = reader.text(part, "an opset's domain")
             elif part.number == 2 and part.wire == VARINT:
                 version = part.value
-        found["" if domain == "ai.onnx" else domain] = version
-    return found
+        domain = "" if domain == "ai.onnx" else domain
+        if found.setdefault(domain, version) != version:
+            raise FormatError(
+                f"{reader.source.path}: states opset {found[domain]} and opset {version} of "
+                f"{short(domain) or 'ONNX itself'}: which operators are meant cannot be known"
+            )
+    return version_of_format, found
 
 
 def _function(reader: WireReader, outer: Field) -> tuple[str, str]:
@@ -116,8 +125,7 @@ def _node(reader: WireReader, outer: Field) -> Node:
             if len(names) == _MAX_VALUES:
                 raise FormatError(
                     f"{reader.source.path}: a node at byte {outer.start:,} has more than "
-                    f"{_MAX_VALUES:,} inputs or "
-                    f"outputs: damaged"
+                    f"{_MAX_VALUES:,} inputs or outputs, which is not read"
                 )
             names.append(reader.text(part, "a value's name"))
         elif part.number == 3:
@@ -196,17 +204,20 @@ def _described(reader: WireReader, outer: Field) -> Described:
         if part.number == 1 and part.wire == LENGTH:
             found.name = reader.text(part, "a value's name")
         elif part.number == 2 and part.wire == LENGTH:
-            found.sizes = _sizes(reader, part)
+            found.dtype, found.sizes = _type(reader, part)
     return found
 
 
-def _sizes(reader: WireReader, kind: Field) -> list[int | None]:
-    """Return the sizes in a TypeProto: its tensor's shape's dims."""
+def _type(reader: WireReader, kind: Field) -> tuple[int, list[int | None]]:
+    """Return the dtype in a TypeProto and its sizes: its tensor's shape's dims."""
+    dtype = 0
     sizes: list[int | None] = []
     for tensor in _parts(reader, kind, "a type"):
         if tensor.number != 1 or tensor.wire != LENGTH:
             continue
         for shape in _parts(reader, tensor, "a type"):
+            if shape.number == 1 and shape.wire == VARINT:
+                dtype = shape.value
             if shape.number != 2 or shape.wire != LENGTH:
                 continue
             for dim in _parts(reader, shape, "a shape"):
@@ -217,4 +228,4 @@ def _sizes(reader: WireReader, kind: Field) -> list[int | None]:
                         if part.number == 1 and part.wire == VARINT
                     ]
                     sizes.append(known[0] if known and 0 < known[0] < 1 << 31 else None)
-    return sizes
+    return dtype, sizes

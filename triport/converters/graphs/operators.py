@@ -45,8 +45,7 @@ def read_node(values: dict[str, Known], read: Node) -> None:
         if not isinstance(value, _KINDS.get(name, object)):
             raise GraphError(
                 f"the attribute '{short(name)}' of the {short(read.op)} node '{short(read.name)}' "
-                f"is of another "
-                f"kind than ONNX gives it: the file is damaged"
+                f"is of another kind than ONNX gives it, so that the node means nothing: export it again"
             )
     inputs = tuple(values.get(name) if name else None for name in read.inputs)
     origin = short(read.name or (read.outputs[0] if read.outputs else ""))

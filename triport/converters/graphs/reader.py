@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from triport.converters.formats import Checkpoint, Tensor, short
+from triport.converters.formats import Checkpoint, Dropped, Tensor, short
 from triport.converters.formats.source import SourceFile
+from triport.converters.formats.tensor_protos import ONNX_TYPES
 from triport.converters.formats.wire import WireReader
 from triport.converters.graphs.constants import MAX_CONSTANT, Constant, constant_from
 from triport.converters.graphs.flow import IMAGES, Flow, Step
-from triport.converters.graphs.nodes import Described, read_graph, read_opsets
+from triport.converters.graphs.nodes import Described, read_graph, read_versions
 from triport.converters.graphs.operators import GraphError, read_node
 from triport.converters.graphs.values import LOWER, Known, Parameter, Unread
 
 # operators of ONNX that hold graphs
 _WITH_BODIES = frozenset(("If", "Loop", "Scan", "SequenceMap"))
 _OPSET_OF_INFERENCE = 7
+UNREAD = "no output of the graph depends on it"
 
 
 def flow_of_file(checkpoint: Checkpoint, names: Mapping[str, str], size_px: int) -> Flow | None:
@@ -44,8 +47,7 @@ def flow_of_file(checkpoint: Checkpoint, names: Mapping[str, str], size_px: int)
         elif tensor.count <= MAX_CONSTANT:
             values[name] = known_constant(tensor)
     given = [one for one in inputs if one.name not in values]
-    for index, one in enumerate(given):
-        values[one.name] = _input(one, index, size_px)
+    values |= {one.name: _input(one, index, size_px) for index, one in enumerate(given)}
     for node in nodes:
         if node.op in ("Constant", "Identity") and node.outputs and node.outputs[0] in parameters:
             name = node.outputs[0]
@@ -77,7 +79,29 @@ def flow_of_file(checkpoint: Checkpoint, names: Mapping[str, str], size_px: int)
         raise GraphError(
             f"{checkpoint.path}: no output of its graph depends on its input, so it is no network"
         )
-    return Flow(tuple(results), _fixed_size(given[0]) if given else (None, None), tuple(output_names))
+    first = given[0] if given else Described()
+    return Flow(tuple(results), _fixed_size(first), tuple(output_names), _dtype(first), _channels(first))
+
+
+def without_unread(checkpoint: Checkpoint) -> Checkpoint:
+    """Return an ONNX file without the tensors of which nothing that it returns is made.
+
+    Exporters leave the parameters of what was cut off. Bodies of branches, loops and functions may read any.
+
+    Raises:
+        FormatError: the file is damaged.
+    """
+    nodes, _, outputs = read_graph(WireReader(SourceFile(checkpoint.path)))
+    if not nodes or not is_read_whole(checkpoint):
+        return checkpoint
+    used = {one.name for one in outputs}
+    for node in reversed(nodes):  # each stands behind those that it reads
+        if not used.isdisjoint(node.outputs):
+            used |= {*node.inputs, *node.outputs}
+    unread = [name for name in checkpoint.tensors if name not in used]
+    dropped = (Dropped(name, UNREAD) for name in unread)
+    tensors = {name: tensor for name, tensor in checkpoint.tensors.items() if name in used}
+    return replace(checkpoint, tensors=tensors, dropped=(*checkpoint.dropped, *dropped))
 
 
 def is_read_whole(checkpoint: Checkpoint) -> bool:
@@ -96,7 +120,27 @@ def opsets_of(checkpoint: Checkpoint) -> dict[str, int]:
     Raises:
         FormatError: the file is damaged.
     """
-    return read_opsets(WireReader(SourceFile(checkpoint.path)))
+    return versions_of(checkpoint)[1]
+
+
+def versions_of(checkpoint: Checkpoint) -> tuple[int | None, dict[str, int]]:
+    """Return which version of ONNX's format a file is of, None where it says none, and what `opsets_of` does.
+
+    Raises:
+        FormatError: the file is damaged.
+    """
+    return read_versions(WireReader(SourceFile(checkpoint.path)))
+
+
+def images_dtype(checkpoint: Checkpoint) -> str:
+    """Return the dtype of what an ONNX file's graph is given first, "" where it says none.
+
+    Raises:
+        FormatError: the file is damaged.
+    """
+    _, inputs, _ = read_graph(WireReader(SourceFile(checkpoint.path)))
+    given = [one for one in inputs if one.name not in checkpoint.tensors]
+    return _dtype(given[0]) if given else ""
 
 
 def _first_name(outputs: list[Described], values: Mapping[str, Known]) -> str:
@@ -124,6 +168,14 @@ def _fixed_size(one: Described) -> tuple[int | None, int | None]:
         return None, None
     first = 1 if _is_nhwc(one) else 2
     return one.sizes[first], one.sizes[first + 1]
+
+
+def _dtype(one: Described) -> str:
+    return ONNX_TYPES.get(one.dtype, f"ONNX's type {one.dtype}" if one.dtype else "")
+
+
+def _channels(one: Described) -> int | None:
+    return one.sizes[3 if _is_nhwc(one) else 1] if len(one.sizes) == 4 else None
 
 
 def _input(one: Described, index: int, size_px: int) -> Step:

@@ -207,6 +207,12 @@ def _places(
         return [found for found in _fits(one, asked, dtypes, with_head) if found.exact]
 
     whole = exact(checkpoint, _plausible(checkpoint, with_head) if model is None else [model])
+    if not whole and checkpoint.runtime == "onnx":
+        from triport.converters.graphs.reader import without_unread  # imports numpy
+
+        read = without_unread(checkpoint)
+        if len(read.tensors) < len(checkpoint.tensors):
+            return _places(read, model, dtypes, with_head)
     if whole and (with_head or not any(OUTSIDE in reason for _, reason in whole[0].dropped)):
         return [whole]
     from .subtrees import known_parts, largest_parts, rest_of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
@@ -15,6 +16,7 @@ from triport.reference_models.spec import ModelSpec
 
 from .fit import Fit
 
+_A_PART = re.compile(r"[-_](\d{1,6})[-_]of[-_](\d{1,6})(?=[.\w]*$)")  # model-00001-of-00002.safetensors
 _CLOSE = 0.5  # share of a model's names that a file must have to be called a damaged one of it
 
 
@@ -26,6 +28,12 @@ def misfit(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
         closest: how it meets that model; None where there is none.
         what: what the file is not.
     """
+    part = _A_PART.search(str(checkpoint.path))
+    if part is not None:
+        return (
+            f"{checkpoint.path}: {what}: by its name it is part {int(part[1])} of {int(part[2])} of a "
+            f"checkpoint. Give the index of its parts (*.index.json), or their folder"
+        )
     problem = _problem(checkpoint, closest, what)
     if closest is not None and not closest.problems:  # the dtype alone is wrong
         return problem

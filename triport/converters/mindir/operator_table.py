@@ -62,8 +62,7 @@ Found by comparing on NaN, infinities, zeros of both signs and whole numbers at 
 is compared for a verdict seldom holds such numbers: a Cell whose result hangs on them is called equal all the
 same. Of every operator: subnormal numbers may be 0 or other ones in MindSpore (its log reads their bits
 as those of normal numbers); the sign of a zero may be another; whole
-numbers that overflow may become others; int64 is divided by way of float64 in MindSpore, and not in the
-file; a mean, maximum or product of no elements is whatever lay in memory in MindSpore.
+numbers that overflow may become others. `convert` says in a note which of these a graph can meet.
 ONNX Runtime refuses to divide whole numbers by 0, and the least one by -1 ends its process on x86.
 
 | primitives | on which numbers: what MindSpore gives, and what the file |

@@ -211,7 +211,7 @@ class _GraphReader:
             )
         rank = len(proto.dims)
         if rank > MAX_RANK:
-            raise MindirError(f"{self.label}: {what} has {rank} axes, expected at most {MAX_RANK}: damaged")
+            raise MindirError(f"{self.label}: {what} has {rank} axes; at most {MAX_RANK} are read")
         shape = tuple(proto.dims)
         if math.prod(map(abs, shape)) > MAX_ELEMENTS:
             raise MindirError(f"{self.label}: {what} states an absurd shape {shape}: damaged")

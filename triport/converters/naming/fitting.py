@@ -6,17 +6,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from triport.converters.formats import Checkpoint, Tensor, short
+from triport.converters.formats import FLOATS, Checkpoint, Tensor, short
 from triport.reference_models.errors import TriportError, counted, listed
 from triport.reference_models.kinds import COUNTER_LEAF
 from triport.reference_models.spec import Runtime
 
 from .pair_names import PairNames
-from .record import NamesFile, Side, shapes_digest
+from .record import NamesFile, Side, shapes_digest, values_digest
 from .step import StepError
 
 SideName = Literal["a", "b"]
 
+HALVES = ("float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")  # rounded, so that no digest is the same
 _MEAN_LEAF = "running_mean"
 
 
@@ -156,6 +157,7 @@ class _Laid:
             ) from None
         self._check_shapes(names)
         stated = self.file.a if forward else self.file.b
+        self._check_kept(stated)
         notes = [*self._notes(names, stated)]
         target = self.file.b if forward else self.file.a
         counters = dict(self._renamed_counters(names, target))
@@ -182,11 +184,48 @@ class _Laid:
                 f"do not fit {len(problems)} of {len(names.rows)} rows\n{listed(problems)}"
             )
 
+    def _check_kept(self, stated: Side) -> None:
+        """Raise NamesFitError where what the network makes itself has another value in the checkpoint.
+
+        A whole number alone counts something, and may be any.
+        """
+        problems = [
+            f"{short(name)}: {tensor.dtype}{list(tensor.shape)}"
+            for name, tensor in self._kept_tensors()
+            if _is_compared(tensor)
+            and name in stated.kept_sha256
+            and values_digest(tensor.numpy()) != stated.kept_sha256[name]
+        ]
+        if problems:
+            other = self.file.b if self.side == "a" else self.file.a
+            count = counted(len(problems), "buffer has", "buffers have")
+            raise NamesFitError(
+                f"{self.checkpoint.path}: {count} other values "
+                f"than {short(stated.net)} is built with, and {short(other.net)} makes its own: it would "
+                f"compute something else\n{listed(problems)}\n"
+                f"Build {short(other.net)} with these values and make the map anew with `pair`; or take the "
+                f"lines out of [{self.side}.kept_sha256] if they change no output"
+            )
+
+    def _kept_tensors(self) -> list[tuple[str, Tensor]]:
+        return [(name, tensor) for name, tensor in self.checkpoint.tensors.items() if name in self.kept]
+
     def _notes(self, names: PairNames, stated: Side) -> Iterator[str]:
         if stated.shapes_sha256 and stated.shapes_sha256 != self.digest:
             yield (
                 "the tensors' shapes are not those of the networks of the map, which another number of "
                 "classes would explain: nothing was shown of these"
+            )
+        unknown = [
+            name
+            for name, tensor in self._kept_tensors()
+            if name not in stated.kept_sha256 or tensor.dtype in HALVES
+        ]
+        if unknown:
+            more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+            yield (
+                f"'{short(unknown[0])}'{more} of the file is left out, and the other network makes its own: "
+                f"whether the values are the same was not compared"
             )
         if names.kept_b:
             listing = ", ".join(short(name, 60) for name, _ in names.kept_b[:3])
@@ -219,6 +258,11 @@ class _Laid:
 
 def _is_counter(tensor: Tensor) -> bool:
     return (tensor.dtype, tensor.shape) == ("int64", ())
+
+
+def _is_compared(tensor: Tensor) -> bool:
+    counts = not tensor.shape and tensor.dtype not in FLOATS
+    return not counts and tensor.dtype not in HALVES
 
 
 def _called(file: NamesFile, side: str) -> str:

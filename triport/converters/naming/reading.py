@@ -80,22 +80,26 @@ def parsed_names(text: str) -> NamesFile:
         tuple(rows),
         left.texts("a"),
         left.texts("b"),
-        _reasons(kept.table("a", needed=False)),
-        _reasons(kept.table("b", needed=False)),
+        _texts(kept.table("a", needed=False)),
+        _texts(kept.table("b", needed=False)),
     )
     _check_each_once(names)
     return NamesFile(names, sides[0], sides[1], _proof(top.table("proof")))
 
 
 def _side(table: Table) -> Side:
-    table.check_keys(("net", "runtime", "version", "shapes_sha256"))
+    table.check_keys(("net", "runtime", "version", "shapes_sha256", "kept_sha256"))
     runtime = table.get("runtime", str)
     if runtime not in _RUNTIMES:
         raise NamesFileError(
             f"{table.where}: runtime is {short(runtime)!r}; known are {', '.join(_RUNTIMES)}"
         )
     return Side(
-        table.get("net", str), runtime, table.get("version", str, ""), table.get("shapes_sha256", str, "")
+        table.get("net", str),
+        runtime,
+        table.get("version", str, ""),
+        table.get("shapes_sha256", str, ""),
+        dict(_texts(table.table("kept_sha256", needed=False))),
     )
 
 
@@ -199,7 +203,7 @@ def _filled(row: Row, where: str, values: Mapping[Placeholders, list[Values]]) -
         raise NamesFileError(f"{where}: {error}") from None
 
 
-def _reasons(table: Table) -> tuple[tuple[str, str], ...]:
+def _texts(table: Table) -> tuple[tuple[str, str], ...]:
     for name in table.content:
         table.check_text("a name", name)
     return tuple((name, table.get(name, str)) for name in table.content)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from triport.reference_models.errors import counted
 
 from .pair_names import PairNames
 from .step import Shape
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SCHEMA = 1
 
@@ -25,12 +28,14 @@ class Side:
         runtime: "pytorch", "mindspore" or "onnx".
         version: of what ran it, such as "MindSpore 2.10.0".
         shapes_sha256: of its parameters' names and shapes, from `shapes_digest`.
+        kept_sha256: of the values that it makes itself, as it was built for the proof, from `values_digest`.
     """
 
     net: str
     runtime: str
     version: str = ""
     shapes_sha256: str = ""
+    kept_sha256: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +149,12 @@ def shapes_digest(shapes: Mapping[str, Shape]) -> str:
     """Return the SHA-256 of names and shapes, whatever their order."""
     entries = sorted((name, [int(size) for size in shape]) for name, shape in shapes.items())
     return hashlib.sha256(json.dumps(entries).encode()).hexdigest()
+
+
+def values_digest(values: np.ndarray) -> str:
+    """Return the SHA-256 of a shape and of values, the same for floats and for whole numbers of any width."""
+    wide = values.astype({"b": "<i8", "i": "<i8", "u": "<i8", "c": "<c16"}.get(values.dtype.kind, "<f8"))
+    return hashlib.sha256(json.dumps(values.shape).encode() + wide.tobytes()).hexdigest()
 
 
 def rows_digest(names: PairNames) -> str:

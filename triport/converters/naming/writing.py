@@ -94,6 +94,9 @@ def _side_lines(name: str, side: Side) -> Iterator[str]:
     for key in ("net", "runtime", "version", "shapes_sha256"):
         if getattr(side, key):
             yield f"{key} = {quoted(getattr(side, key))}"
+    if side.kept_sha256:
+        yield f"\n[{name}.kept_sha256]  # of the values that this network makes itself"
+        yield from (f"{quoted(key)} = {quoted(digest)}" for key, digest in side.kept_sha256.items())
 
 
 def _proof_lines(proof: Proof) -> Iterator[str]:

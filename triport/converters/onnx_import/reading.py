@@ -232,7 +232,9 @@ def _dtype(tensor: Any, path: Path) -> Any:
     import onnx_ir as ir
 
     if tensor.data_type not in ir.DataType._value2member_map_ or tensor.data_type == ir.DataType.UNDEFINED:
-        raise ImportRefusedError(f"{path}: a tensor is of no dtype that ONNX has: damaged")
+        raise ImportRefusedError(
+            f"{path}: a tensor is of data type {tensor.data_type}, which the ONNX that is installed has not"
+        )
     return ir.DataType(tensor.data_type)
 
 

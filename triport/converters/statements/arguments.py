@@ -124,6 +124,15 @@ _PREPARATION = frozenset(
             "crop_ratio",
             "crop_size",
         ),
+        *(
+            "channel_order",
+            "color_order",
+            "color_space",
+            "color_format",
+            "bgr_to_rgb",
+            "rgb_to_bgr",
+            "to_rgb",
+        ),
     )
 )
 

@@ -14,6 +14,7 @@ from triport.converters.statements.arguments import allowed_values, means
 from triport.converters.statements.statement import Statement, activation_of, plain_name
 from triport.reference_models.spec import Architecture, ModelSpec, Runtime, all_models
 
+_OF_A_TASK = re.compile(r"(for[a-z]+|model|backbone)$")  # ResNetForImageClassification, ResNetModel
 _WORD = re.compile(r"[^a-z0-9]+")
 
 
@@ -78,7 +79,7 @@ def judge(statement: Statement, spec: ModelSpec, num_classes: int, runtime: Runt
 
 def _of_class(statement: Statement, spec: ModelSpec) -> Judgement:
     """Hold the class that made a network, such as mmengine's "ResNet", against a model's family."""
-    word = _letters(str(statement.value).rpartition(".")[2])
+    word = _OF_A_TASK.sub("", _letters(str(statement.value).rpartition(".")[2]))
     if word == _letters(spec.family) or _letters(spec.name).startswith(word):
         return Judgement(statement, Holds.GENERAL)
     if word in {_letters(one.family) for one in all_models().values()}:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from triport.converters.formats import Checkpoint, short
+from triport.converters.formats import FLOATS, Checkpoint, short
 from triport.converters.identification.published_weights import known_digits, recognised
 from triport.converters.provenance import (
     PREPROCESSING_KNOWN_KEY,
@@ -48,6 +48,12 @@ def preparation_of(
     if weights is not None:
         return Preparation(weights.preprocess, "stated", f"{weights.name}, which the user named")
     stated = stated_by(checkpoint.metadata, checkpoint.path, spec.input_size_px)
+    taken = _whole_numbers(checkpoint)
+    if taken is not None:
+        though = f", though {stated.by} states otherwise" if stated is not None else ""
+        return Preparation(
+            None, "unknown", f"the graph takes images of {taken}, which nothing normalises{though}"
+        )
     if stated is not None:
         return stated
     published = recognised(checkpoint.path, [spec])
@@ -70,6 +76,16 @@ def preparation_of(
     return Preparation(weights.preprocess, "assumed", f"{why}, it is that of {weights.name}")
 
 
+def _whole_numbers(checkpoint: Checkpoint) -> str | None:
+    """Return the dtype of the images that an ONNX file's graph takes, where it is none of prepared ones."""
+    if checkpoint.runtime != "onnx":
+        return None
+    from triport.converters.graphs.reader import images_dtype  # imports numpy, which weights do without
+
+    dtype = images_dtype(checkpoint)
+    return None if dtype in ("", *FLOATS) else dtype
+
+
 def stated_by(metadata: Mapping[str, str], path: str, size_px: int) -> Preparation | None:
     """Return what a file, or another beside it, states of how images are prepared; None where nothing does.
 
@@ -77,9 +93,9 @@ def stated_by(metadata: Mapping[str, str], path: str, size_px: int) -> Preparati
         ProvenanceError: it cannot be read.
     """
     stated = stated_preprocessing(metadata, path)
-    if stated is None:
-        return stated_beside(path, size_px)
     how, _, by = metadata.get(PREPROCESSING_KNOWN_KEY, "").partition(": ")
+    if stated is None:
+        return Preparation(None, "unknown", by) if how == "unknown" else stated_beside(path, size_px)
     known: Known = "assumed" if how == "assumed" else "stated"
     return Preparation(stated, known, by or "the source file")
 
@@ -103,6 +119,8 @@ def figure_of(
             None, "unknown", f"{num_classes} classes, not the {spec.num_classes} of published weights"
         )
     prepared = preparation_of(checkpoint, spec, dialect)
+    if prepared.known == "unknown" and spec.weights:
+        return Figure(None, "unknown", prepared.by)
     dialect = checkpoint.metadata.get(SOURCE_DIALECT_KEY, dialect)
     published = _of(spec, dialect)
     for weights in published:

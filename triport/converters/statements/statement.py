@@ -48,6 +48,7 @@ _NAMES_OF_CLASSES = (
 )
 _EPSILON_KEYS = ("bn_eps", "norm_eps", "bn_epsilon", "norm_epsilon", "batch_norm_epsilon", "batchnorm_eps")
 _CLASS_KEYS = ("backbone.type", "encoder.type")
+_KEYS_OF_TRANSFORMERS = ("model_type", "architectures")
 _NORM_PLACES = (
     "norm_layer",
     "norm_cfg",
@@ -239,7 +240,7 @@ def _about(
     is_epsilon = key in _EPSILON_KEYS or (key == "eps" and len(parts) > 1 and parts[-2] in _NORM_PLACES)
     if is_epsilon and (number := number_in(value)) is not None:
         return "epsilon", number
-    if ".".join(parts[-2:]) in _CLASS_KEYS and isinstance(value, str):
+    if (".".join(parts[-2:]) in _CLASS_KEYS or key in _KEYS_OF_TRANSFORMERS) and isinstance(value, str):
         return "class", value
     if isinstance(value, str | int | float) and argument_name(parts) is not None:
         return "option", value

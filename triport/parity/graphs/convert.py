@@ -27,6 +27,7 @@ from triport.converters.mindir.origins import (
 )
 from triport.converters.mindir.outputs import describe_left_out
 from triport.converters.mindir.reader import read_mindir
+from triport.converters.mindir.special_numbers import note_of
 from triport.converters.mindir.tracing import Tracer, batch_sizes
 from triport.converters.mindir.write_onnx import name_data, write, write_graph
 from triport.converters.networks.arguments import parse_factory
@@ -184,6 +185,7 @@ def _convert(graph: Graph, origin: Origin, output: Path, opset: int, progress: P
             comparison=comparison,
             left_out=tuple(describe_left_out(graph)),
             batch_proof=proof,
+            special_numbers=note_of(graph) or "",
         )
         if not comparison.passed:
             raise NotEqualError(done)

@@ -16,7 +16,8 @@ from .verdicts import GraphVerdict
 class AnyConversion:
     """What a conversion did; `batch` says whether the batch axis is free, and why if it is not.
 
-    `batch_proof` says by what a free batch was proven.
+    `batch_proof` says by what a free batch was proven. `special_numbers` is a note on operators whose kernels
+    in MindSpore give something else at some; "" for none.
     """
 
     source: str
@@ -30,6 +31,7 @@ class AnyConversion:
     comparison: GraphVerdict
     left_out: tuple[tuple[str, str], ...] = ()
     batch_proof: str = ""
+    special_numbers: str = ""
     schema_version: ClassVar[int] = SCHEMA_VERSION
 
     @property
@@ -40,7 +42,11 @@ class AnyConversion:
     @property
     def warnings(self) -> list[str]:
         """What whoever runs the file should know."""
-        return [*([] if self.batch == "free" else [self.batch]), *self.comparison.warnings]
+        return [*([] if self.batch == "free" else [self.batch]), *self._notes]
+
+    @property
+    def _notes(self) -> list[str]:
+        return [*self.comparison.warnings, *([self.special_numbers] if self.special_numbers else [])]
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `convert --json` prints."""
@@ -81,6 +87,7 @@ class AnyConversion:
             ("batch", f"{self.batch}: {self.batch_proof}" if self.batch_proof else self.batch),
             ("compared", str(self.comparison)),
             *(("warning", text) for text in self.comparison.warnings),
+            *([("note", self.special_numbers)] if self.special_numbers else []),
         ]
         title = "Converted" if self.passed else "Not converted"
         return [title, *(f"  {name:<11} {text}" for name, text in rows)]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from triport.converters.naming.pair_names import PairNames, Row
+from triport.converters.naming.record import values_digest
 from triport.converters.networks.given import as_given
 from triport.converters.networks.input_specs import InputSpec, parse_input
 from triport.parity.judge.tolerance import WIDEST
@@ -74,6 +75,7 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
     start = time.perf_counter()
     _check(a, b)
     keep_constants(a, b)
+    kept = _kept_digests(a), _kept_digests(b)
     ties = untied(a, b)
     plain, divided = merged(a, b)
     parts = OneSided(plain, b, feed_of(a, 0))
@@ -112,8 +114,13 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
             *[trial.but_for for trial in proof.trials if trial.but_for][:1],
         ),
         seconds=time.perf_counter() - start,
+        kept_sha256=kept,
     )
     return in_own_names(found, a, b)
+
+
+def _kept_digests(side: Side) -> dict[str, str]:
+    return {name: values_digest(array) for name, array in side.kept_values().items()}
 
 
 @dataclass(frozen=True, slots=True)

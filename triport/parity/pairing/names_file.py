@@ -55,9 +55,17 @@ def names_file_of(found: PairResult, inputs: Sequence[str]) -> NamesFile:
     """
     names = _without_counters(found.names, alike=found.runtimes == ("pytorch", "pytorch"))
     sides = [
-        Side(net, runtime, _version(runtime), shapes_digest(_of_rows(names, side, shapes)))
-        for side, net, runtime, shapes in zip(
-            "ab", (found.a, found.b), found.runtimes, found.shapes, strict=True
+        Side(
+            net, runtime, _version(runtime), shapes_digest(_of_rows(names, side, shapes)), _of(kept, digests)
+        )
+        for side, net, runtime, shapes, kept, digests in zip(
+            "ab",
+            (found.a, found.b),
+            found.runtimes,
+            found.shapes,
+            (names.kept_a, names.kept_b),
+            found.kept_sha256,
+            strict=True,
         )
     ]
     worst, parting = found.worst, found.first_parting
@@ -76,6 +84,10 @@ def names_file_of(found: PairResult, inputs: Sequence[str]) -> NamesFile:
         rows_sha256=rows_digest(names),
     )
     return NamesFile(names, sides[0], sides[1], proof)
+
+
+def _of(kept: Sequence[tuple[str, str]], digests: Mapping[str, str]) -> dict[str, str]:
+    return {name: digests[name] for name, _ in kept if name in digests}
 
 
 def _without_counters(names: PairNames, alike: bool) -> PairNames:

@@ -6,7 +6,7 @@ out, as that Module has them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from triport.converters.naming.pair_names import PairNames, Row
@@ -44,6 +44,10 @@ def in_own_names(found: PairResult, a: Side, b: Side) -> PairResult:
         symmetric=tuple(tuple(_called(name, first) for name in group) for group in found.symmetric),
         unproven=tuple(_called(name, first) for name in found.unproven),
         notes=(*found.notes, *_unnamed(names, a, b)),
+        kept_sha256=(
+            dict(_kept(found.kept_sha256[0].items(), a)),
+            dict(_kept(found.kept_sha256[1].items(), b)),
+        ),
     )
 
 
@@ -102,7 +106,7 @@ def _shapes(shapes: Mapping[str, tuple[int, ...]], known: _Initializers) -> dict
     }
 
 
-def _kept(kept: Sequence[tuple[str, str]], side: Side) -> tuple[tuple[str, str], ...]:
+def _kept(kept: Iterable[tuple[str, str]], side: Side) -> tuple[tuple[str, str], ...]:
     if side.graph_file is None:
         return tuple(kept)
     known = side.graph_file.initializers

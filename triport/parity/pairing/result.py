@@ -63,6 +63,7 @@ class PairResult:
         first_parting: where the two compute something else; None where they do not.
         tolerance: what the noise of float32 allows.
         notes: what else should be known.
+        kept_sha256: of the values that each network makes itself, by name.
     """
 
     a: str
@@ -78,6 +79,7 @@ class PairResult:
     first_parting: Parting | None = None
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    kept_sha256: tuple[dict[str, str], dict[str, str]] = ({}, {})
 
     @property
     def schema_version(self) -> int:

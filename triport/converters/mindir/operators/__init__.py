@@ -27,7 +27,8 @@ class Operator:
     each argument or attribute that may not be anything, what it may be; `refuses` has the other reasons for
     which a call is refused, with {names} in the place of what was found. A converter refuses for no other
     reason (see `Call.require` and `Call.unsupported`), so that this is all that can be said of its limits.
-    `differs` says on which numbers MindSpore's kernel gives something else than the file, and what.
+    `differs` says on which numbers MindSpore's kernel gives something else than the file, and what: "numbers:
+    what; other numbers: what".
     """
 
     primitive: str

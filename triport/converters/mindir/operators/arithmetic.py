@@ -62,12 +62,15 @@ PRIMITIVES = (*IN_ONNX, *SCALED, *FLOOR_DIVISIONS, *FLOOR_REMAINDERS)
 IN_PLACE = [name for name in PRIMITIVES if name.startswith("Inplace")]
 NAN_BEFORE = "NaN and a number: the number if it comes second, and NaN in the file"
 BY_ZERO = "NaN by 0: -inf, and NaN in the file; numbers by -0: an infinity of the other sign"
-LARGE_WHOLE = "whole numbers beyond 2**24, rounded to float32 there and not in the file"
+LARGE_WHOLE = "whole numbers beyond 2**24: rounded to float32, and not in the file"
+INT64 = "int64 beyond 2**53: divided by way of float64, and not in the file"
 DIFFERS = {
     "Maximum": NAN_BEFORE,
     "Minimum": NAN_BEFORE,
     "Pow": "whole numbers that overflow: the least one, and wrapped around in the file",
-    **dict.fromkeys(("Div", "RealDiv", "Divs", *FLOOR_DIVISIONS), BY_ZERO),
+    **dict.fromkeys(("Div", "RealDiv", "Divs"), BY_ZERO),
+    **dict.fromkeys(FLOOR_DIVISIONS, f"{BY_ZERO}; {INT64}"),
+    **dict.fromkeys(FLOOR_REMAINDERS, INT64),
 }
 DIFFERS["PowTensorScalar"] = DIFFERS["Pow"]
 
@@ -170,7 +173,8 @@ def _floor_quotient(builder: Builder, x: Value, y: Value) -> tuple[Value, tuple[
     differs={
         "FmodTensor": LARGE_WHOLE,
         "FmodScalar": LARGE_WHOLE,
-        "Mod": "divisors 0 and inf: 0 and NaN, and NaN and x in the file; quotients beyond 2**24 are rounded",
+        "Mod": "divisors 0 and inf: 0 and NaN, and NaN and x in the file; quotients beyond 2**24: rounded; "
+        f"{INT64}",
     },
 )
 def remainder(call: Call, builder: Builder) -> Value:

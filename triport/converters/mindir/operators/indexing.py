@@ -200,7 +200,7 @@ def _one_hot(call: Call, builder: Builder, depth: int) -> Value:
     return builder.cast(marked, call.type.elem_type)
 
 
-@mindir_operator("TopK", differs=f"{NAN_SORTED}; of equals, others may come first")
+@mindir_operator("TopK", differs=f"{NAN_SORTED}; equals: others may come first")
 def top_k(call: Call, builder: Builder) -> tuple[Value, ...]:
     """Return the k largest elements of the last axis, and where they are."""
     is_sorted = int(call.attribute("sorted"))

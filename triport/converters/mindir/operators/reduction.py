@@ -14,6 +14,7 @@ from triport.converters.mindir.values import Value
 from . import mindir_operator
 
 NAN_LEFT_OUT = "NaN: left out in some places of a row, and in others in ONNX Runtime"
+OF_NOTHING = "no elements: whatever lay in memory"
 
 
 @mindir_operator(
@@ -21,7 +22,10 @@ NAN_LEFT_OUT = "NaN: left out in some places of a row, and in others in ONNX Run
     "ReduceMax",
     "ReduceMin",
     "ReduceProd",
-    differs={"ReduceMin": NAN_LEFT_OUT},
+    differs={
+        **dict.fromkeys(("ReduceMean", "ReduceMax", "ReduceProd"), OF_NOTHING),
+        "ReduceMin": f"{NAN_LEFT_OUT}; {OF_NOTHING}",
+    },
 )
 def reduce(call: Call, builder: Builder) -> Value:
     """Reduce over the axes; none means all."""
@@ -37,7 +41,7 @@ def reduce_sum(call: Call, builder: Builder) -> Value:
     return _reduce(call, builder, "ReduceSum")
 
 
-@mindir_operator("MeanExt", "SumExt", "ProdExt")
+@mindir_operator("MeanExt", "SumExt", "ProdExt", differs={"ProdExt": OF_NOTHING})
 def reduce_ext(call: Call, builder: Builder) -> Value:
     """Average, add up or multiply in the element type of the result."""
     call.constant(3)  # the result's type is known

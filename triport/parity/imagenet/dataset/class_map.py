@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -102,12 +103,13 @@ def _within_map(root: Path, wnids: dict[str, str], num_classes: int) -> ClassMap
 
 
 def _listed_map(root: Path, folders: list[str], num_classes: int, classes: Path) -> ClassMap:
-    names = [line.strip() for line in lines_of(classes, "a list of classes") if line.strip()]
+    names = _listed_names(classes)
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if len(names) != num_classes or twice:
+        repeated = f", of which twice {twice[0]}" if twice else ""
         raise DatasetError(
-            f"{classes}: expected the model's {num_classes} classes, one a line and each once, in the order "
-            f"of its outputs; found {len(names)}{f', of which twice {twice[0]}' if twice else ''}"
+            f"{classes}: expected the model's {num_classes} classes, one a line or as a JSON list, and each "
+            f"once, in the order of its outputs; found {len(names)}{repeated}"
         )
     indices = {name: index for index, name in enumerate(names)}
     unknown = [printable(name) for name in folders if name not in indices]
@@ -116,6 +118,19 @@ def _listed_map(root: Path, folders: list[str], num_classes: int, classes: Path)
             f"{root}: {len(unknown)} of {len(folders)} folders are not in {classes}\n{listed(unknown)}"
         )
     return ClassMap({name: indices[name] for name in folders}, tuple(names))
+
+
+def _listed_names(classes: Path) -> list[str]:
+    """Return the names in a list of lines or in JSON's form."""
+    lines = [line.strip() for line in lines_of(classes, "a list of classes") if line.strip()]
+    if lines and lines[0].startswith("["):
+        try:
+            names = json.loads("".join(lines))
+        except (ValueError, RecursionError) as error:
+            raise DatasetError(f"{classes}: begins as a JSON list and is none ({error})") from None
+        if all(isinstance(name, str) for name in names):
+            return names
+    return lines
 
 
 def _numbered_map(root: Path, folders: list[str], num_classes: int) -> ClassMap:
@@ -141,7 +156,8 @@ def _own_map(root: Path, folders: list[str], num_classes: int) -> ClassMap:
     if len(folders) != num_classes:
         raise DatasetError(
             f"{root}: the model has {num_classes} outputs, found {counted(len(folders), 'folder')} that are "
-            f"not named by WordNet ids: each output needs its folder\n{listed(map(printable, folders))}"
+            f"not named by WordNet ids: each output needs its folder, or all classes stand in a file for "
+            f"--classes, in the order of the outputs\n{listed(map(printable, folders))}"
         )
     natural = sorted(folders, key=_natural_key)
     if folders != natural:

@@ -96,6 +96,10 @@ class Side(Protocol):
         """Return the parameters' values as float32; where they are float32 the network's own, to be read."""
         ...
 
+    def kept_values(self) -> dict[str, np.ndarray]:
+        """Return the values of what is kept."""
+        ...
+
     def outputs(self, feed: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the outputs for inputs in order."""
         ...

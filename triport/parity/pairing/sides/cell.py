@@ -53,6 +53,10 @@ class CellSide:
         """Return the parameters' values as float32."""
         return {name: self._tensors[name].asnumpy() for name in self.parameters}
 
+    def kept_values(self) -> dict[str, np.ndarray]:
+        """Return the values of what is kept."""
+        return {name: self._tensors[name].asnumpy() for name in self.kept}
+
     def outputs(self, feed: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the outputs for inputs in order."""
         self._mindspore.set_context(mode=self._mindspore.PYNATIVE_MODE)

@@ -84,6 +84,11 @@ class ModuleSide:
         """Return the parameters' values as float32; where they are float32 the network's own, to be read."""
         return {name: tensor.detach().float().numpy() for name, tensor in self._tensors.items()}
 
+    def kept_values(self) -> dict[str, np.ndarray]:
+        """Return the values of what is kept."""
+        tensors = self.net.state_dict()
+        return {name: array_of(tensors[name]) for name in self.kept}
+
     def outputs(self, feed: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the outputs for inputs in order."""
         with self._torch.no_grad():

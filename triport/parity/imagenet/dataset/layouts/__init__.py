@@ -41,5 +41,5 @@ def refuse_classes(request: Request, layout: str) -> None:
     """Raise DatasetError where `--classes` is given for a layout that has no names of classes."""
     if request.classes is not None:
         raise DatasetError(
-            f"--classes {request.classes}: names the classes of folders, and this is a {layout}"
+            f"--classes {request.classes}: names the classes of folders, and these data are: {layout}"
         )

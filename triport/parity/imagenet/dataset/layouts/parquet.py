@@ -70,7 +70,7 @@ def read(data: Path, request: Request) -> ImageDataset:
             f"{data}: {counted(len(missing), 'file is', 'files are')} missing\n{listed(missing)}\n"
             "Use --allow-subset for a data set that is meant to be partial"
         )
-    indices, names, note = _classes(data, files, request.num_classes)
+    indices, names, note = _classes(data, files, request)
     samples: list[Sample] = []
     wrong = []
     for file in files:
@@ -115,18 +115,18 @@ def _missing(files: list[Path]) -> list[str]:
 
 
 def _classes(
-    data: Path, files: list[Path], num_classes: int
+    data: Path, files: list[Path], request: Request
 ) -> tuple[dict[str, int], tuple[str, ...], str | None]:
     """Return label as written -> index of the output, the outputs' names, and what is taken for granted."""
-    stated = _stated_names(files[0])
+    num_classes = request.num_classes
+    stated = _names_of_all(data, files)
     if num_classes not in (NUM_CLASSES, NUM_CLASSES + 1):
         if stated is not None and len(stated) != num_classes:
             raise DatasetError(
                 f"{data}: has {counted(len(stated), 'class', 'classes')}, and the model has {num_classes} "
                 "outputs"
             )
-        names = stated or tuple(str(index) for index in range(num_classes))
-        return {str(index): index for index in range(num_classes)}, names, _NUMBERS
+        return _own_classes(data, stated, request)
     classes = ilsvrc_map(data, num_classes)
     order = list(classes.indices)
     indices = classes.indices | {str(number): classes.indices[wnid] for number, wnid in enumerate(order)}
@@ -147,6 +147,49 @@ def _classes(
             f"the model's of the same number: another selection or order\n{listed(otherwise)}"
         )
     return indices, classes.class_names, None
+
+
+def _own_classes(
+    data: Path, stated: tuple[str, ...] | None, request: Request
+) -> tuple[dict[str, int], tuple[str, ...], str | None]:
+    """Return the same for a network that has not ImageNet's classes."""
+    numbers = tuple(str(index) for index in range(request.num_classes))
+    plain = {number: index for index, number in enumerate(numbers)}
+    if stated is None:
+        return plain, request.stated or numbers, _NUMBERS
+    outputs = request.stated or (numbers if set(stated) == set(numbers) else ())
+    if not outputs:
+        return plain, stated, _NUMBERS
+    places = {_word(name): index for index, name in enumerate(outputs)}
+    unknown = [name for name in stated if _word(name) not in places]
+    if unknown or len(places) != len(outputs):
+        raise DatasetError(
+            f"{data}: calls its classes otherwise than the network's config.json calls its outputs, so that "
+            f"which is which cannot be known\n{listed(printable(name) for name in unknown or stated)}"
+        )
+    note = (
+        None if request.stated else "classes that are called by numbers are taken for those outputs, from 0"
+    )
+    return {str(label): places[_word(name)] for label, name in enumerate(stated)}, outputs, note
+
+
+def _names_of_all(data: Path, files: list[Path]) -> tuple[str, ...] | None:
+    """Return the names of the classes that the files state, None where none does.
+
+    Raises:
+        DatasetError: a label is another class in one file than in another.
+    """
+    found = {file.name: names for file in files if (names := _stated_names(file)) is not None}
+    if not found:
+        return None
+    (first, names), *others = found.items()
+    for name, theirs in others:
+        if theirs != names:
+            raise DatasetError(
+                f"{data}: {first} and {name} state other classes, or in another order: one label is two "
+                f"classes"
+            )
+    return names
 
 
 def _word(name: str) -> str:
