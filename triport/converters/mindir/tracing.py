@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from .batch_numbers import batch_numbers
 from .emit import onnx_from_graph
 from .export import exported_mindir
 from .graph import Graph, TensorType, UnknownSizeError, ValueType
+from .observed import Asked, asked_sizes
 from .reader import read_mindir
 
 if TYPE_CHECKING:
@@ -68,11 +69,15 @@ class Tracer:
         self.output_names = output_names
         self.output_shapes: dict[int, list[tuple[int, ...]]] = {}
 
-    def numbers(self, tried: Collection[int]) -> tuple[int, ...]:
+    def asked(self, tried: Sequence[int]) -> Asked:
         """Return further batch sizes to trace with, at which the Cell's own code may go another way."""
+        if self.file is not None:
+            return Asked(())
         elements = {math.prod(spec.shape[1:]) for spec in self.specs if spec.shape[:1] == (self.traced,)}
-        sizes = batch_numbers(self.get_cell(), tried, sorted(elements)) if self.file is None else ()
-        return tuple(size for size in sizes if size * max(elements, default=0) <= MOST_ELEMENTS)
+        most = MOST_ELEMENTS // max(elements, default=1)
+        run = asked_sizes(self.get_cell(), self.resized, tried, most)
+        read = batch_numbers(self.get_cell(), (*tried, *run.sizes), sorted(elements))
+        return run._replace(sizes=tuple(sorted({*run.sizes, *(size for size in read if size <= most)})))
 
     def __call__(self, size: int, free_batch: bool) -> onnx.ModelProto:
         """Return the ONNX graph of a trace with another batch size."""
