@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from triport.converters.mindir.batch_values import whole_numbers
+from .whole_numbers import whole_numbers
 
 LARGEST = 1024  # the first size that is not looked at
 MOST_KINDS = 16
@@ -120,6 +120,14 @@ class Part(_Telling, float):
     """A number that is not whole."""
 
 
+class Sizes(tuple):
+    """A few numbers that may tell, with what PyTorch's have besides."""
+
+    def numel(self) -> int:
+        """Return the product."""
+        return math.prod(self)
+
+
 def telling(value: Any, table: np.ndarray, notes: Notes) -> Any:
     """Return a number that tells, or the plain one if it is the same at every size."""
     if isinstance(value, bool | np.bool_) or bool(np.all(table[1:] == table[1])):
@@ -174,7 +182,9 @@ def _at(given: Any, size: int | None) -> Any:
     """Return what was given as it is at a size; None is as it is here."""
     if isinstance(given, _Telling):
         return _plain(given) if size is None else given.table[size].item()
-    return type(given)(_at(one, size) for one in given) if type(given) in (tuple, list) else given
+    if isinstance(given, tuple | list):
+        return (list if isinstance(given, list) else tuple)(_at(one, size) for one in given)
+    return given
 
 
 def _table(rows: Sequence[Any]) -> np.ndarray:
@@ -237,7 +247,7 @@ def _own_frame() -> FrameType | None:
 
 def is_framework(module: str) -> bool:
     """Whether a module is of what networks are made with, and not of their own code."""
-    return module.partition(".")[0] in ("mindspore", "torch", "numpy")
+    return module.partition(".")[0] in ("mindspore", "torch", "numpy", "builtins")
 
 
 def _in_reach(frame: FrameType | None) -> Iterator[int]:
@@ -277,8 +287,8 @@ def _numbers_held(held: Any) -> Iterator[int]:
         yield from whole_numbers(held) if any(map(str.isdigit, held)) and len(held) < _SHORT else ()
     elif isinstance(held, int | float | dict | tuple | list | set | frozenset | range):
         yield from whole_numbers(held)
-    elif hasattr(held, "__code__"):
-        yield from _numbers_of_code(held.__code__)
+    elif isinstance(code := getattr(getattr(held, "__wrapped__", held), "__code__", None), CodeType):
+        yield from _numbers_of_code(code)
     elif not isinstance(held, ModuleType) and not is_framework(type(held).__module__):
         kept = {**getattr(type(held), "__dict__", {}), **getattr(held, "__dict__", {})}
         plain = (int, float, str, dict, tuple, list, set, frozenset, range)
@@ -334,25 +344,25 @@ def _range(*given: Any) -> range:
     return range(*map(_plain, given))
 
 
-def _len(many: Any) -> Any:
-    shape = getattr(many, "shape", None)
-    return shape[0] if isinstance(shape, tuple) and shape else builtins.len(many)
-
-
-_SHADOWS = {
-    "len": _len,
-    "range": _range,
-    "int": _WholeNumber("int", (), {"plain": int}),
-    "float": _WholeNumber("float", (), {"plain": float}),
-}
-
-
 @contextmanager
-def shadowed(modules: Iterable[ModuleType]) -> Iterator[None]:
+def shadowed(
+    modules: Iterable[ModuleType], tell: Callable[[tuple[int, ...]], tuple[int, ...]]
+) -> Iterator[None]:
     """Let code of these modules count and convert without losing what numbers tell."""
+
+    def length(many: Any) -> int:
+        shape = getattr(many, "shape", None)
+        return shape[0] if isinstance(shape, tuple) and shape else tell((builtins.len(many),))[0]
+
+    shadows = {
+        "len": length,
+        "range": _range,
+        "int": _WholeNumber("int", (), {"plain": int}),
+        "float": _WholeNumber("float", (), {"plain": float}),
+    }
     put: list[tuple[dict[str, Any], str, Any]] = []
-    for names in {id(one): vars(one) for one in modules}.values():
-        for name, shadow in _SHADOWS.items():
+    for names in map(vars, modules):
+        for name, shadow in shadows.items():
             if name not in names:
                 put.append((names, name, None))
                 names[name] = shadow
@@ -363,6 +373,10 @@ def shadowed(modules: Iterable[ModuleType]) -> Iterator[None]:
     try:
         yield
     finally:
+        for names in map(vars, modules):
+            for held in names.values():  # kept by a function for these sizes
+                if hasattr(held, "cache_clear") and not is_framework(getattr(held, "__module__", None) or ""):
+                    held.cache_clear()
         for names, name, held in put:
             if held is None:
                 names.pop(name, None)

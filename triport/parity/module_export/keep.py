@@ -8,8 +8,8 @@ from pathlib import Path
 
 from triport.converters.environment import import_torch
 from triport.converters.formats import replacing
-from triport.converters.torch_export.asked_sizes import shapes_elsewhere
 from triport.converters.torch_export.network import ModuleError, TorchNet
+from triport.converters.torch_export.shapes_elsewhere import shapes_elsewhere
 from triport.converters.torch_export.weights import account
 from triport.converters.torch_export.write import declare, finish, needs_data_file, write
 from triport.converters.versions.torch_conditions import OLDEST_WITH_CONDITIONS, says_conditions
@@ -150,6 +150,8 @@ def _not_run(plan: Plan, free: Sequence[str], name: str) -> Iterator[str]:
                 f"{axis} is not proven at {', '.join(sizes)}: there the code of {name} goes another way, and "
                 f"an input has over {MOST_ELEMENTS:,} numbers"
             )
+        if axis in plan.unseen:
+            yield f"{axis} is checked at the sizes above only: {plan.unseen[axis]}"
 
 
 def _warnings(found: Found, prover: Prover) -> Iterator[str]:
