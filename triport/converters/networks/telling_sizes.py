@@ -65,11 +65,18 @@ class Notes:
         if how:
             self.unseen.setdefault(f"{how} in {frame.f_code.co_name}, line {frame.f_lineno}")
 
-    def sizes(self) -> Iterator[int]:
-        """Yield the smallest size of each way that the code has."""
-        if self.conditions:
-            ways = np.stack([np.frombuffer(one, np.uint16) for one in self.conditions], axis=1)
-            yield from sorted(int(place) + 1 for place in np.unique(ways, axis=0, return_index=True)[1])
+    def sizes(self) -> list[int]:
+        """Return the smallest size of each way that the code has, and then the next of each.
+
+        At the smallest it may still be the same, as min(n, 4) is at 4.
+        """
+        if not self.conditions:
+            return []
+        rows = np.stack([np.frombuffer(one, np.uint16) for one in self.conditions], axis=1)
+        ways = np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1)
+        places = [np.flatnonzero(ways == way) + 1 for way in range(ways.max() + 1)]
+        firsts = sorted(int(one[0]) for one in places)
+        return [*firsts, *sorted(int(one[1]) for one in places if len(one) > 1)]
 
 
 class _Telling:
