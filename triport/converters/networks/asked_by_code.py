@@ -91,7 +91,7 @@ def _run_telling(
         before = [iter(one) for one in reversed(seen)]
         function = tell if at == size else note
         with ExitStack() as stack:
-            stack.enter_context(_kept(parts))
+            stack.enter_context(kept(parts))
             stack.enter_context(shadowed(_modules(parts), function))
             run(at, function)
         seen.append(noted)
@@ -108,7 +108,7 @@ def _through(ats: Sequence[int], values: Sequence[int]) -> np.ndarray:
 
 
 @contextmanager
-def _kept(parts: Iterable[Any]) -> Iterator[None]:
+def kept(parts: Iterable[Any]) -> Iterator[None]:
     """Put back what is kept of a run."""
     held = [(one, dict(vars(one))) for one in parts]
     many = [

@@ -58,8 +58,10 @@ class Notes:
         if len(np.unique(table[1:])) <= MOST_KINDS:
             self.condition(table)
             return
-        for number in dict.fromkeys(_in_reach(frame)):
-            for found in (np.flatnonzero(table[1:] == number), np.flatnonzero(table[1:] > number)):
+        numbers = list(dict.fromkeys(_in_reach(frame)))
+        for are_there in (operator.eq, operator.gt):
+            for number in numbers:
+                found = np.flatnonzero(are_there(table[1:], number))
                 if len(found):
                     self.hidden.setdefault(int(found[0]) + 1)
         if how:
@@ -260,13 +262,13 @@ def is_framework(module: str) -> bool:
 def _in_reach(frame: FrameType | None) -> Iterator[int]:
     """Yield the numbers in the code that runs, in what it calls by name, and in what that holds."""
     for _ in range(_DEEPEST):
-        if frame is None:
+        name = (frame.f_globals.get("__name__") or "") if frame is not None else "triport."
+        if frame is None or name.startswith("triport."):  # which called the network
             return
-        name = frame.f_globals.get("__name__") or ""
-        if not is_framework(name) and not name.startswith("triport."):
+        if not is_framework(name):
             yield from _numbers_of_code(frame.f_code)
-            names = (frame.f_globals.get(one) for one in frame.f_code.co_names)
-            for held in (*frame.f_locals.values(), *names):
+            named = [frame.f_globals.get(one) for one in frame.f_code.co_names]
+            for held in (*named, *frame.f_locals.values()):
                 yield from _numbers_held(held)
         frame = frame.f_back
 

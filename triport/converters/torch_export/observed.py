@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from triport.converters.environment import import_torch
-from triport.converters.networks.asked_by_code import Asked, Tell, asked_by_code
+from triport.converters.networks.asked_by_code import Asked, Tell, asked_by_code, kept
 from triport.converters.networks.telling_sizes import Sizes
 
 from .network import TorchNet
@@ -31,8 +31,9 @@ def asked_by_module(net: TorchNet, axis: str, sizes: Mapping[str, int], tried: S
             self.tell, self.calls = tell, list[str]()
 
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            self.calls.append(getattr(func, "__name__", ""))
             found = func(*args, **(kwargs or {}))
+            if isinstance(found, torch.Tensor):
+                self.calls.append(getattr(func, "__name__", ""))
             if type(found) is int:
                 return self.tell((found,))[0]
             is_sizes = isinstance(found, tuple) and bool(found) and all(type(one) is int for one in found)
@@ -40,17 +41,19 @@ def asked_by_module(net: TorchNet, axis: str, sizes: Mapping[str, int], tried: S
 
     def run(size: int, tell: Tell) -> None:
         inputs = [np.ones(given.sized({**sizes, axis: size}), given.dtype) for given in net.inputs]
-        mode = Told(tell)
-        with torch.no_grad(), mode:
+        told = Told(tell)
+        with torch.no_grad(), told:
             net.wrapped(*net.tensors(inputs))
-        calls[size] = mode.calls
+        calls[size] = told.calls
 
+    parts = [*net.module.modules()]
     elements = (math.prod(given.sized({**sizes, axis: 1})) for given in net.inputs if axis in given.shape)
     one = max(elements, default=1)
-    asked = asked_by_code([*net.module.modules()], run, tried, _MOST_ELEMENTS // one, _FEW_ELEMENTS // one)
-    if calls:  # where what fails decides, as in `try`, other functions are called
-        with suppress(Exception):
-            run(sizes[axis], lambda shape: shape)
-            others = [size for size, found in calls.items() if found != calls[sizes[axis]]]
-            return asked._replace(sizes=tuple(dict.fromkeys((*others[:1], *asked.sizes))))
+    asked = asked_by_code(parts, run, tried, _MOST_ELEMENTS // one, _FEW_ELEMENTS // one)
+    # where what fails decides, as in `try`, other functions are called
+    with suppress(Exception), kept(parts):
+        run(sizes[axis], lambda shape: shape)
+        traced = calls.pop(sizes[axis])
+        other = [size for size, called in calls.items() if called != traced][:1]
+        return asked._replace(sizes=tuple(dict.fromkeys((*other, *asked.sizes))))
     return asked
