@@ -8,7 +8,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from .batch_values import CALLS, UnknownValueError, plain, whole_numbers, worked_out
+from triport.converters.networks.whole_numbers import whole_numbers
+
+from .batch_values import CALLS, UnknownValueError, plain, worked_out
 
 _COUNTS = ("min", "max", "range")
 # after which the batch may be on another axis

@@ -8,8 +8,10 @@ from contextlib import suppress
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
+from triport.converters.networks.whole_numbers import whole_numbers
+
 from .batch_conditions import Reading, is_choice, is_count, tests_of
-from .batch_values import CALLS, OF_MATH, UnknownValueError, plain, whole_numbers
+from .batch_values import CALLS, OF_MATH, UnknownValueError, plain
 
 _ANY = 7
 _SIZES = frozenset(("nbytes", "itemsize", "dim_size", "element_size"))

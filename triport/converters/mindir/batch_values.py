@@ -6,8 +6,7 @@ import ast
 import inspect
 import math
 import operator
-import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 _MOST_BITS = 64
@@ -126,22 +125,6 @@ def worked_out(node: ast.AST, of: Callable[[ast.AST], Any], cell: Any) -> Any:
         case ast.Call(func=ast.Name(id=name), args=given, keywords=[]):
             return CALLS[name](*map(of, given))
     raise UnknownValueError
-
-
-def whole_numbers(value: Any) -> Iterator[int]:
-    """Yield the whole numbers in a value; those around a fraction, and those in a text."""
-    if isinstance(value, int):
-        yield value
-    elif isinstance(value, float) and math.isfinite(value):
-        yield from {math.floor(value), math.ceil(value)}
-    elif isinstance(value, str):
-        yield from (int(digits) for digits in re.findall(r"\d{1,9}", value))
-    elif isinstance(value, Mapping):
-        yield from (number for one in (*value, *value.values()) for number in whole_numbers(one))
-    elif isinstance(value, range):
-        yield from (value.start, value.stop)
-    elif isinstance(value, tuple | list | set | frozenset):
-        yield from (number for one in value for number in whole_numbers(one))
 
 
 def plain(value: Any) -> Any:

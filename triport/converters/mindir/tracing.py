@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from triport.converters.networks.asked_by_code import Asked
 from triport.converters.networks.input_specs import InputSpec
 
 from .batch_facts import learn_batch_axes
@@ -15,6 +16,7 @@ from .batch_numbers import batch_numbers
 from .emit import onnx_from_graph
 from .export import exported_mindir
 from .graph import Graph, TensorType, UnknownSizeError, ValueType
+from .observed import MOST_ELEMENTS, asked_by_cell
 from .reader import read_mindir
 
 if TYPE_CHECKING:
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
 SEVERAL_IMAGES = 5
 # numbers of one image from which on memory and time count: some 400 x 400 pixels
 LARGE_IMAGE = 500_000
-# of a batch that only a branch asks for: 1 GB of float32
-MOST_ELEMENTS = 1 << 28
 
 
 def batch_sizes(traced: int, num_elements: int = 0) -> tuple[int, ...]:
@@ -68,11 +68,18 @@ class Tracer:
         self.output_names = output_names
         self.output_shapes: dict[int, list[tuple[int, ...]]] = {}
 
-    def numbers(self, tried: Collection[int]) -> tuple[int, ...]:
+    def asked(self, tried: Sequence[int]) -> Asked:
         """Return further batch sizes to trace with, at which the Cell's own code may go another way."""
+        if self.file is not None:
+            return Asked(())
         elements = {math.prod(spec.shape[1:]) for spec in self.specs if spec.shape[:1] == (self.traced,)}
-        sizes = batch_numbers(self.get_cell(), tried, sorted(elements)) if self.file is None else ()
-        return tuple(size for size in sizes if size * max(elements, default=0) <= MOST_ELEMENTS)
+        run = asked_by_cell(self.get_cell(), self.resized, tried, max(elements, default=1))
+        read = batch_numbers(self.get_cell(), (*tried, *run.sizes), sorted(elements))
+        return run._replace(
+            sizes=tuple(
+                sorted({*run.sizes, *(size for size in read if size * max(elements) <= MOST_ELEMENTS)})
+            )
+        )
 
     def __call__(self, size: int, free_batch: bool) -> onnx.ModelProto:
         """Return the ONNX graph of a trace with another batch size."""

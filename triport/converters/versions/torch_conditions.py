@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-OLDEST_WITH_CONDITIONS = "2.6"
-
 
 def says_conditions(torch: Any) -> bool:
     """Return whether this PyTorch says where a condition on a symbolic size stands."""

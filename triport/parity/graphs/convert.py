@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from triport.converters import environment
 from triport.converters.formats import replacing
@@ -37,7 +37,7 @@ from triport.reference_models.errors import TriportError
 
 from .batch_proof import MANY_IMAGES, find_problem_by_tracing, find_problem_image_by_image, name_difference
 from .proof import compare
-from .result import AnyConversion, NotEqualError, result_of
+from .result import FREE, AnyConversion, NotEqualError, result_of
 from .verdicts import GraphVerdict
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def _convert(graph: Graph, origin: Origin, output: Path, opset: int, progress: P
     progress("converting the graph")
     size = sum(len(parameter.tensor.data) for parameter in graph.parameters.values())
     data_name = f"{output.name}.data" if size >= EXTERNAL_DATA_BYTES else None
-    batch, proof, problem = "free", "", None
+    batch, proof, problem = FREE, "", None
     with ExitStack() as stack:
         path = stack.enter_context(replacing(output))
         data = stack.enter_context(replacing(output.with_name(data_name))) if data_name else None
@@ -159,8 +159,10 @@ def _convert(graph: Graph, origin: Origin, output: Path, opset: int, progress: P
             if not comparison.passed:
                 problem = None
                 break
-            problem, proof = _judge_batch(path, model, graph, origin, comparison, progress)
+            judged = _judge_batch(path, model, graph, origin, comparison, progress)
+            problem, proof = judged.problem, judged.proof
             if problem is None:
+                batch = judged.claim
                 if _declare_shapes(model, comparison, origin.trace):
                     write_graph(model, path)
                 break
@@ -232,6 +234,14 @@ def _make(graph: Graph, origin: Origin, opset: int, free_batch: bool = True) -> 
         raise RuntimeError(str(error)) from error.__cause__
 
 
+class _Judged(NamedTuple):
+    """What speaks against a free batch, or None; by what it was proven, and what is said of it."""
+
+    problem: str | None
+    proof: str = ""
+    claim: str = FREE
+
+
 def _judge_batch(
     path: Path,
     model: onnx.ModelProto,
@@ -239,36 +249,42 @@ def _judge_batch(
     origin: Origin,
     comparison: GraphVerdict,
     progress: Progress,
-) -> tuple[str | None, str]:
-    """Return what speaks against a free batch, or None, and by what it was proven then."""
+) -> _Judged:
+    """Judge a free batch that the comparison does not speak against."""
     types, batched = list(graph.inputs.values()), _is_batched(model)
     traced = next(type_.shape[0] for type_, free in zip(types, batched, strict=True) if free)
     if comparison.batch_problem is not None:
-        return comparison.batch_problem + _name_operator(model, origin, traced), ""
+        return _Judged(comparison.batch_problem + _name_operator(model, origin, traced))
     if origin.trace is None:
         progress("comparing images one by one with the batch")
         if importlib.util.find_spec("onnxruntime") is None:
-            return "that it could be free was not proven: onnxruntime is not installed", ""
+            return _Judged("that it could be free was not proven: onnxruntime is not installed")
         problem = find_problem_image_by_image(path, model, types, batched)
-        return (
-            problem,
-            f"tested with {traced} and 1: each image of the file's batch gives what it gives alone",
+        return _Judged(
+            problem, f"tested with {traced} and 1: each image of the file's batch gives what it gives alone"
         )
     few = comparison.batch_sizes or batch_sizes(traced)
-    many = (MANY_IMAGES, *origin.trace.numbers((traced, *few, MANY_IMAGES)))
+    asked = origin.trace.asked((traced, *few, MANY_IMAGES))
+    many = (MANY_IMAGES, *asked.sizes)
     if comparison.batch_sizes:
         progress("tracing with many images")
+        sizes = (traced, *many)
         proof = (
             f"tested: compared with MindSpore at {_joined(comparison.batch_sizes)}, other images each time; "
-            f"traced with {_joined((traced, *many))}"
+            f"traced with {_joined(sizes)}"
         )
-        return find_problem_by_tracing(path, model, many, origin.trace), proof
-    progress("tracing with other batch sizes")
-    if importlib.util.find_spec("onnxruntime") is None:
-        return "that it could be free was not proven: onnxruntime is not installed", ""
-    asked = (*few, *many)
-    problem = find_problem_by_tracing(path, model, asked, origin.trace)
-    return problem, f"tested: MindSpore traces the same graph with batch sizes {_joined((traced, *asked))}"
+        problem = find_problem_by_tracing(path, model, many, origin.trace)
+    else:
+        progress("tracing with other batch sizes")
+        if importlib.util.find_spec("onnxruntime") is None:
+            return _Judged("that it could be free was not proven: onnxruntime is not installed")
+        sizes = (traced, *few, *many)
+        proof = f"tested: MindSpore traces the same graph with batch sizes {_joined(sizes)}"
+        problem = find_problem_by_tracing(path, model, sizes[1:], origin.trace)
+    if asked.unseen:
+        checked = sorted({*comparison.batch_sizes, *sizes})
+        return _Judged(problem, proof, f"checked at {_joined(checked)} only: {asked.unseen}")
+    return _Judged(problem, proof)
 
 
 def _joined(sizes: Sequence[int]) -> str:

@@ -11,6 +11,8 @@ from triport.reference_models.result import SCHEMA_VERSION
 
 from .verdicts import GraphVerdict
 
+FREE = "free"
+
 
 @dataclass(frozen=True, slots=True)
 class AnyConversion:
@@ -42,7 +44,7 @@ class AnyConversion:
     @property
     def warnings(self) -> list[str]:
         """What whoever runs the file should know."""
-        return [*([] if self.batch == "free" else [self.batch]), *self._notes]
+        return [*([] if self.batch == FREE else [self.batch]), *self._notes]
 
     @property
     def _notes(self) -> list[str]:

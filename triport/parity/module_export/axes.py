@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from triport.converters.torch_export.asked_sizes import asked_sizes
 from triport.converters.torch_export.network import TorchNet
+from triport.converters.torch_export.observed import asked_by_module
 from triport.reference_models.errors import TriportError, counted
 
 from .feeds import ordinary
 
 NUM_PROOFS = 2
 BATCHES = (1, 3, 4, 5)
-MOST_ASKED = 8
+MOST_ASKED = 24
 MOST_ELEMENTS = 1 << 22  # of an input: 27 images of 224 x 224
 
 
@@ -23,13 +23,14 @@ class Plan:
     """With which sizes a graph is traced, and at which others it is compared.
 
     `fixed` says of an axis why it cannot be free. `too_large` are sizes at which the Module's code goes
-    another way, and at which it is not run.
+    another way, and at which it is not run; `unseen` says of an axis why there may be more.
     """
 
     traced: Mapping[str, int]
     proofs: tuple[Mapping[str, int], ...]
     fixed: Mapping[str, str]
     too_large: tuple[tuple[str, int], ...] = ()
+    unseen: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def free(self) -> tuple[str, ...]:
@@ -91,23 +92,34 @@ def plan_axes(net: TorchNet, seed: int) -> Plan:
         _problem(net, sizes, seed, count) for sizes in proofs
     ):  # they do not go together: one after another
         proofs = [{**traced, axis: size} for axis, sizes in others.items() for size in sizes]
-    asked, too_large = _asked(net, tuple(others), traced, seed, count)
+    asked, too_large, unseen = _asked(net, others, traced, seed, count)
     unique = [dict(one) for one in dict.fromkeys(tuple(sizes.items()) for sizes in (*proofs, *asked))]
-    return Plan(traced, tuple(unique), fixed, tuple(too_large))
+    return Plan(traced, tuple(unique), fixed, tuple(too_large), unseen)
 
 
 def _asked(
-    net: TorchNet, axes: Sequence[str], traced: Mapping[str, int], seed: int, count: int
-) -> tuple[list[Mapping[str, int]], list[tuple[str, int]]]:
-    """Return the sizes at which the Module's code goes another way, where it runs, and those beyond."""
+    net: TorchNet, others: Mapping[str, Sequence[int]], traced: Mapping[str, int], seed: int, count: int
+) -> tuple[list[Mapping[str, int]], list[tuple[str, int]], dict[str, str]]:
+    """Return the sizes at which the Module's code may go another way, where it runs, and those beyond.
+
+    Of an axis of which these may not be all, it is said why.
+    """
     run: list[Mapping[str, int]] = []
-    too_large = []
-    for sizes in asked_sizes(net, axes, traced) if axes else ():
-        if any(math.prod(given.sized(sizes)) > MOST_ELEMENTS for given in net.inputs):
-            too_large += [(axis, sizes[axis]) for axis in axes if sizes[axis] != traced[axis]]
-        elif len(run) < MOST_ASKED and _problem(net, sizes, seed, count) is None:
-            run.append(sizes)
-    return run, too_large
+    too_large: list[tuple[str, int]] = []
+    unseen = {}
+    for axis, sizes in others.items():
+        asked = asked_by_module(net, axis, traced, (traced[axis], *sizes))
+        if asked.unseen:
+            unseen[axis] = asked.unseen
+        for size in asked.sizes:
+            at = {**traced, axis: size}
+            if any(math.prod(given.sized(at)) > MOST_ELEMENTS for given in net.inputs):
+                too_large.append((axis, size))
+            elif len(run) >= MOST_ASKED:
+                unseen.setdefault(axis, f"its code may go another way at {size} and more")
+            elif _problem(net, at, seed, count) is None:
+                run.append(at)
+    return run, too_large, unseen
 
 
 def _problem(net: TorchNet, sizes: Mapping[str, int], seed: int, count: int) -> str | None:

@@ -6,13 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from triport.converters.environment import import_torch
 from triport.converters.formats import replacing
-from triport.converters.torch_export.asked_sizes import shapes_elsewhere
 from triport.converters.torch_export.network import ModuleError, TorchNet
+from triport.converters.torch_export.shapes_elsewhere import shapes_elsewhere
 from triport.converters.torch_export.weights import account
 from triport.converters.torch_export.write import declare, finish, needs_data_file, write
-from triport.converters.versions.torch_conditions import OLDEST_WITH_CONDITIONS, says_conditions
 from triport.reference_models.errors import TriportError
 
 from .axes import MOST_ELEMENTS, Plan
@@ -150,6 +148,8 @@ def _not_run(plan: Plan, free: Sequence[str], name: str) -> Iterator[str]:
                 f"{axis} is not proven at {', '.join(sizes)}: there the code of {name} goes another way, and "
                 f"an input has over {MOST_ELEMENTS:,} numbers"
             )
+        if axis in plan.unseen:
+            yield f"{axis} is checked at the sizes above only: {plan.unseen[axis]}"
 
 
 def _warnings(found: Found, prover: Prover) -> Iterator[str]:
@@ -159,11 +159,6 @@ def _warnings(found: Found, prover: Prover) -> Iterator[str]:
         yield f"the file has opset {exported.opset}: {exported.exporter} writes none of {found.opset}"
     if found.proof is None:
         return
-    if found.exported.free and not says_conditions(import_torch()):
-        yield (
-            f"PyTorch before {OLDEST_WITH_CONDITIONS} does not say at which sizes the code of "
-            f"{prover.net.name} goes another way: each free axis is proven at the sizes above alone"
-        )
     yield from found.proof.notes
     if not prover.own.is_float64:
         yield (

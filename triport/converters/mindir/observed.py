@@ -1,0 +1,100 @@
+"""By what a Cell's own code decides, seen as it runs: operator by operator, with sizes that tell."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from triport.converters.networks.asked_by_code import Asked, Tell, asked_by_code, own_kinds
+from triport.converters.networks.input_specs import InputSpec
+from triport.converters.networks.telling_sizes import is_framework, plain
+
+from .quiet import context_kept, silenced
+
+# of a batch that only a branch asks for, 1 GB of float32; and what takes no time
+MOST_ELEMENTS, _FEW_ELEMENTS = 1 << 28, 1 << 20
+
+
+def asked_by_cell(
+    cell: Any, resized: Callable[[int], Sequence[InputSpec]], tried: Sequence[int], elements: int
+) -> Asked:
+    """Return the batch sizes at which a Cell's code may go another way, of those that are not tried anyway.
+
+    Args:
+        cell: the Cell.
+        resized: the inputs at a batch size.
+        tried: the batch sizes that are tried anyway.
+        elements: how many numbers of one image the largest input holds.
+    """
+    parts = [one for _, one in cell.cells_and_names()]
+
+    def run(size: int, tell: Tell) -> None:
+        import mindspore
+
+        with ExitStack() as stack:
+            for entered in (silenced(), context_kept(), _uncompiled(parts)):
+                stack.enter_context(entered)
+            mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
+            inputs = [
+                mindspore.Tensor(np.ones(spec.shape, np.float32), getattr(mindspore, spec.dtype))
+                for spec in resized(size)
+            ]
+            with _sizes_told(tell):
+                cell(*inputs)
+
+    return asked_by_code(parts, run, tried, MOST_ELEMENTS // elements, _FEW_ELEMENTS // elements)
+
+
+@contextmanager
+def _sizes_told(tell: Tell) -> Iterator[None]:
+    """Let every tensor say its sizes in other numbers."""
+    import mindspore
+
+    kind: Any = mindspore.Tensor
+
+    def shape(tensor: Any) -> tuple[int, ...]:
+        return tell(tensor._shape)
+
+    def count(tensor: Any) -> int:
+        return math.prod(shape(tensor))
+
+    others = {
+        "shape": property(shape, kind.shape.fset),
+        "size": property(count),
+        "nbytes": property(lambda tensor: count(tensor) * tensor._itemsize),
+        "numel": count,
+        "__len__": lambda tensor: plain(shape(tensor)[0], "len()"),
+    }
+    before = {name: vars(kind)[name] for name in others}
+    try:
+        for name, other in others.items():
+            setattr(kind, name, other)
+        yield
+    finally:
+        for name, held in before.items():
+            setattr(kind, name, held)
+
+
+@contextmanager
+def _uncompiled(parts: Sequence[Any]) -> Iterator[None]:
+    """Let methods that MindSpore would compile run as they are."""
+    before = [
+        (kind, name, held)
+        for kind in own_kinds(parts)
+        for name, held in vars(kind).items()
+        if isinstance(held, FunctionType) and hasattr(held, "__wrapped__")
+    ]
+    try:
+        for kind, name, held in before:
+            if is_framework(held.__globals__["__name__"]):
+                setattr(kind, name, inspect.unwrap(held))
+        yield
+    finally:
+        for kind, name, held in before:
+            setattr(kind, name, held)

@@ -1,0 +1,170 @@
+"""At which sizes a network's own code goes another way: seen as it runs with sizes that tell."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from types import FunctionType, ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .telling_sizes import SIZES, Notes, Sizes, codes_within, is_framework, shadowed, telling
+
+START = 8
+_FAR = 9
+_SIZE_WORDS = {"shape", "size", "numel", "nelement", "nbytes", "stride", "len", "getattr"}
+_MOST_RUNS = 4
+_MOST_WAYS = 24
+_MOST_HIDDEN = 12
+_MOST_NAMED = 6
+
+Shape = tuple[int, ...]
+Tell = Callable[[Shape], Shape]
+
+
+class Asked(NamedTuple):
+    """Sizes at which code may go another way, and why these may not be all; "" if they are."""
+
+    sizes: tuple[int, ...]
+    unseen: str = ""
+
+
+def asked_by_code(
+    parts: Sequence[Any], run: Callable[[int, Tell], None], tried: Sequence[int], most: int, cheap: int
+) -> Asked:
+    """Run a network with sizes that tell, and again at those at which its code goes another way.
+
+    Args:
+        parts: the network and all that it is made of; what they keep of a run is put back.
+        run: runs it at a size; each size of a tensor is what the function that it gets says.
+        tried: the sizes that are tried anyway.
+        most: the largest that can be; runs are at few of these.
+        cheap: the largest at which a run takes no time.
+    """
+    notes, seen = Notes(), set[int]()
+    waiting, unseen = [START if cheap >= 2 * START else 2], ""
+    while waiting and len(seen) < _MOST_RUNS:
+        size = waiting.pop(0)
+        seen.add(size)
+        try:
+            _run_telling(parts, run, size, cheap, notes)
+        except Exception as error:  # whatever the network or its framework raises
+            if not unseen and _asks_for_sizes(parts):
+                unseen = f"step by step its code does not run ({type(error).__name__})"
+        waiting = [one for one in notes.sizes() if one not in {*seen, *tried} and one <= most]
+    ways = [size for size in notes.sizes() if size not in tried]
+    others = [size for size in notes.hidden if size not in {*tried, *ways}]
+    found = [*ways[:_MOST_WAYS], *others[:_MOST_HIDDEN]]
+    left = [str(size) for size in (*ways, *others) if size not in found or size > most]
+    if notes.unseen:
+        unseen = f"its code makes a size a plain number ({', '.join([*notes.unseen][:3])})"
+    elif left:
+        unseen = f"its code may go another way at {', '.join(left[:_MOST_NAMED])}"
+        unseen += f" and {len(left) - _MOST_NAMED} more" if len(left) > _MOST_NAMED else ""
+    return Asked(tuple(size for size in found if size <= most), unseen)
+
+
+def _run_telling(
+    parts: Sequence[Any], run: Callable[[int, Tell], None], size: int, cheap: int, notes: Notes
+) -> None:
+    """Run at larger sizes first: that says how the sizes of tensors depend on it."""
+    ats = [size, 2 * size, *((_FAR * size,) if _FAR * size <= cheap else ())]
+    seen: list[list[Shape]] = []
+
+    def tell(shape: Shape) -> Shape:
+        others = [next(places, ()) for places in before]
+        if any(len(other) != len(shape) for other in others):
+            others = [tuple(one * at // size if one == size else one for one in shape) for at in ats[1:]]
+        columns = zip(shape, *others, strict=True)
+        return Sizes(telling(one, _through(ats, (one, *more)), notes) for one, *more in columns)
+
+    for at in reversed(ats):
+        noted: list[Shape] = []
+
+        def note(shape: Shape, noted: list[Shape] = noted) -> Shape:
+            noted.append(shape)
+            return shape
+
+        before = [iter(one) for one in reversed(seen)]
+        function = tell if at == size else note
+        with ExitStack() as stack:
+            stack.enter_context(kept(parts))
+            stack.enter_context(shadowed(_modules(parts), function))
+            run(at, function)
+        seen.append(noted)
+
+
+def _through(ats: Sequence[int], values: Sequence[int]) -> np.ndarray:
+    """Return whole numbers on the lines through these, at every size."""
+    table = np.empty_like(SIZES)
+    for first in range(len(ats) - 1):
+        (low, high), (one, other) = ats[first : first + 2], values[first : first + 2]
+        line = one + (SIZES - low) * (other - one) // (high - low)
+        table[(low if first else 0) <= SIZES] = line[(low if first else 0) <= SIZES]
+    return table
+
+
+@contextmanager
+def kept(parts: Iterable[Any]) -> Iterator[None]:
+    """Put back what is kept of a run."""
+    held = [(one, dict(vars(one))) for one in parts]
+    many = [
+        (value, type(value)(value))
+        for _, kept in held
+        for value in kept.values()
+        if type(value) in (list, dict, set)
+    ]
+    try:
+        yield
+    finally:
+        for one, kept in held:
+            vars(one).clear()
+            vars(one).update(kept)
+        for value, before in many:
+            value.clear()
+            (value.extend if isinstance(value, list) else value.update)(before)
+
+
+def own_kinds(parts: Iterable[Any]) -> list[type]:
+    """Return the classes of a network that are not its framework's."""
+    kinds = {kind: None for one in parts for kind in type(one).__mro__}
+    return [kind for kind in kinds if kind is not object and not is_framework(kind.__module__)]
+
+
+def _modules(parts: Iterable[Any]) -> list[ModuleType]:
+    """Return the modules of a network's classes, and those of the functions that these import."""
+    own = [sys.modules[kind.__module__] for kind in own_kinds(parts) if kind.__module__ in sys.modules]
+    names = dict.fromkeys(
+        getattr(held, "__module__", None) or ""
+        for one in own
+        for held in vars(one).values()
+        if callable(held)
+    )
+    used = [sys.modules[name] for name in names if name in sys.modules and not is_framework(name)]
+    return list(dict.fromkeys([*own, *(one for one in used if not _is_library(one))]))
+
+
+def _is_library(module: ModuleType) -> bool:
+    return module.__name__.partition(".")[0] in {"triport", *sys.stdlib_module_names} - {"__main__"}
+
+
+def _asks_for_sizes(parts: Iterable[Any]) -> bool:
+    """Whether a network's own code, and what it calls by name, has a word for the size of a tensor."""
+    waiting: list[Any] = [held for kind in own_kinds(parts) for held in vars(kind).values()]
+    seen: set[Any] = set()
+    while waiting:
+        held = waiting.pop()
+        function = inspect.unwrap(held) if callable(held) else held
+        if not isinstance(function, FunctionType) or function in seen or function.__name__ == "__init__":
+            continue
+        seen.add(function)
+        for code in codes_within(function.__code__):
+            if not _SIZE_WORDS.isdisjoint(code.co_names):
+                return True
+            named = [function.__globals__.get(name) for name in code.co_names]
+            named += [cell.cell_contents for cell in function.__closure__ or ()]
+            waiting += [one for one in named if not is_framework(getattr(one, "__module__", None) or "")]
+    return False

@@ -1,0 +1,59 @@
+"""By what a Module's own code decides, seen as it runs with sizes that tell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from triport.converters.environment import import_torch
+from triport.converters.networks.asked_by_code import Asked, Tell, asked_by_code, kept
+from triport.converters.networks.telling_sizes import Sizes
+
+from .network import TorchNet
+
+# of an input: 1 GB of float32, and what takes no time
+_MOST_ELEMENTS, _FEW_ELEMENTS = 1 << 28, 1 << 20
+
+
+def asked_by_module(net: TorchNet, axis: str, sizes: Mapping[str, int], tried: Sequence[int]) -> Asked:
+    """Return the sizes of an axis at which a Module's code may go another way, without those in `tried`."""
+    torch: Any = import_torch()
+    calls: dict[int, list[str]] = {}
+    mode: Any = torch.overrides.TorchFunctionMode
+
+    class Told(mode):
+        def __init__(self, tell: Tell) -> None:
+            super().__init__()
+            self.tell, self.calls = tell, list[str]()
+
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            found = func(*args, **(kwargs or {}))
+            if isinstance(found, torch.Tensor):
+                self.calls.append(getattr(func, "__name__", ""))
+            if type(found) is int:
+                return self.tell((found,))[0]
+            is_sizes = isinstance(found, tuple) and bool(found) and all(type(one) is int for one in found)
+            return Sizes(self.tell(tuple(found))) if is_sizes else found
+
+    def run(size: int, tell: Tell) -> None:
+        inputs = [np.ones(given.sized({**sizes, axis: size}), given.dtype) for given in net.inputs]
+        told = Told(tell)
+        with torch.no_grad(), told:
+            net.wrapped(*net.tensors(inputs))
+        calls[size] = told.calls
+
+    parts = [*net.module.modules()]
+    elements = (math.prod(given.sized({**sizes, axis: 1})) for given in net.inputs if axis in given.shape)
+    one = max(elements, default=1)
+    asked = asked_by_code(parts, run, tried, _MOST_ELEMENTS // one, _FEW_ELEMENTS // one)
+    # where what fails decides, as in `try`, other functions are called
+    with suppress(Exception), kept(parts):
+        run(sizes[axis], lambda shape: shape)
+        traced = calls.pop(sizes[axis])
+        other = [size for size, called in calls.items() if called != traced][:1]
+        return asked._replace(sizes=tuple(dict.fromkeys((*other, *asked.sizes))))
+    return asked
