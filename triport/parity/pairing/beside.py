@@ -82,6 +82,8 @@ class Beside:
     # which a module was compared by itself
     forced: Mapping[str, Recorded] = field(default_factory=dict)
     apart: Mapping[str, Recorded] = field(default_factory=dict)
+    # whether what is given something else is given what its counterpart was, until it is shown that it may be
+    assumes: bool = False
     partings: list[Found] = field(default_factory=list)
     # calls of the first side whose counterpart was given something else, and the module of the second
     given_otherwise: list[tuple[Recorded, str]] = field(default_factory=list)
@@ -108,9 +110,7 @@ class Beside:
         ]
         self._open[path] = found, arrays
         if not found:
-            if self.counterparts.is_certain(path):
-                self._missed(path)
-            return None
+            return self._missed(path, arrays) if self.counterparts.is_certain(path) else None
         call, layouts = found[0]
         exact = [
             layout.applied(array, other.shape)
@@ -149,12 +149,22 @@ class Beside:
     def _unused(self) -> list[Recorded]:
         return [call for call in self.recording.calls if not call.is_used]
 
-    def _missed(self, path: str) -> None:
+    def _missed(self, path: str, arrays: list[np.ndarray]) -> list[np.ndarray] | None:
+        """Note that a module was given something else than its counterpart; return what it is to be given."""
         calls = self.counterparts.among(path, self._unused())
-        if calls:
-            self.given_otherwise.append((calls[0], path))
-            self.unknown.setdefault(path, self._since)
-            self._since = []
+        if not calls:
+            return None
+        call = calls[0]
+        self.given_otherwise.append((call, path))
+        self.unknown.setdefault(path, self._since)
+        self._since = []
+        if not self.assumes:
+            return None
+        if [one.shape for one in call.given] == [one.shape for one in arrays]:
+            self._open[path] = [(call, [Layout(tuple(range(one.ndim))) for one in call.given])], call.given
+            return call.given
+        call.is_used = True
+        return None
 
     def _is_known(self, arrays: list[np.ndarray]) -> bool:
         """Whether the first side has these values anywhere: what returns them is no parting."""

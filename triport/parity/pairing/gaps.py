@@ -5,27 +5,26 @@ is shown, in runs of both sides, that what code makes for the one and for the ot
 
 - is made of one value alone, which both sides have: what a module returned, or an input. All else is changed,
   the parameters and the inputs, and it stays;
-- keeps the channels of that value apart: with each channel of it times a factor, those of what is made of it
-  are times the same factors.
+- keeps the channels of that value, or of one of several equal blocks of it, apart: with each channel of it
+  times a factor, those of what is made of it are times the same factors.
 
 So the code has no parameters, and exchanges nothing that a parameter follows. Of several modules of one size
-behind code that is given one value nothing tells which is which: then none of them is passed.
+behind code that is given one value, or one block of it, nothing tells which is which: then none is passed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
 from triport.reference_models.modules import Part, parameters_of
 
+from .changed import Changed
 from .layouts import Shape, close, layout_between
-from .observed import Returned, Source, called_with, every_part, observe
+from .observed import Returned, Source, called_with
 from .pieces import Key, key_of
-from .proof import feed_of
 from .recording import Recorded, Recording
 from .sides import Side
 
@@ -34,16 +33,21 @@ _CHANNELS_LAST = frozenset({"dense", "layer_norm", "rms_norm"})
 _CHANNELS_SECOND = frozenset({"conv", "conv_transposed", "norm", "group_norm", "instance_norm"})
 # how many sources in turn are tried of those that code may compute with
 _MOST_SOURCES = 3
-_CHANGE = 0.8
+
+_Counterpart = tuple[Source, Mapping[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Bridged:
-    """A module that is given what its counterpart was; `source` is what the first side's code is given."""
+    """A module that is given what its counterpart was.
+
+    `source` is what the first side's code is given, `block` which of its blocks of as many channels.
+    """
 
     call: Recorded
     path: str
     source: Source
+    block: int
 
 
 class Gaps:
@@ -57,43 +61,97 @@ class Gaps:
     """
 
     def __init__(self, a: Side, b: Side, feed: Sequence[np.ndarray], recording: Recording) -> None:
-        self._sides = _Changed(a, feed), _Changed(b, feed)
+        self._sides = Changed(a, feed), Changed(b, feed)
         self._recording, self._inputs = recording, dict[Source, np.ndarray](enumerate(feed))
         self._of_a: dict[Source, np.ndarray] = {}
         self._sums: dict[Source, np.ndarray] = {}
+        # of sources of the second side; how many modules lay between a source and what was given of it
+        self._known: dict[Source, _Counterpart | None] = {}
+        self._distances: list[int] = []
         self.found: list[Bridged] = []
         self.forced: dict[str, Recorded] = {}
         self.apart: dict[str, Recorded] = {}
 
-    def bridge(self, call: Recorded, part: Part, run: Returned) -> bool:
-        """Whether a module that was given something else than its counterpart may be given that, from now on.
+    def bridge(self, missed: Sequence[tuple[Recorded, Part]], run: Returned) -> int:
+        """Return how many of the modules, the first ones, may be given what their counterparts are.
 
         Args:
-            call: of the counterpart.
-            part: the module.
-            run: what the modules of the second side were given and returned.
+            missed: the modules of the second side that were given something else, in order, each with the
+                call of its counterpart.
+            run: what the modules of the second side are given and return if they are given that.
         """
         first, second = self._sides
-        self._of_a = self._of_a or self._inputs | first.returned()
-        self._sums = self._sums or {one: _sums(array) for one, array in self._of_a.items()}
-        known = self._inputs | run.before(part.path)
-        given = run.given.get(part.path)
-        if given is None or call.path not in self._of_a or len(call.given) != 1:
-            return False
-        gap = _Gap(call, part, given)
-        if gap.channels is None:
-            return False
-        pairs = {one: other for one in known if (other := self._counterpart(gap, one, known)) is not None}
-        sizes = _sizes_owned(first.side, call.path)
-        for source in second.sources_of(gap, {one: known[one] for one in pairs}):
-            of_a, axes = pairs[source]
+        self._of_a = self._inputs | first.returned()
+        self._sums = {one: _sums(array) for one, array in self._of_a.items()}
+        for place, (call, part) in enumerate(missed):
+            given = run.given.get(part.path)
+            if given is None or call.path not in self._of_a or len(call.given) != 1:
+                return place
+            gap = _Gap(call, part, given)
+            with first.changed(), second.changed():
+                made_of = (
+                    None if gap.channels is None else self._made_of(gap, self._inputs | run.before(part.path))
+                )
+            if made_of is None or not self._pass(gap, *made_of):
+                return place
+        return len(missed)
+
+    def _made_of(self, gap: _Gap, known: Mapping[Source, np.ndarray]) -> tuple[Source, int] | None:
+        """Return the source of the first side, and the block of it, of which code makes what is given."""
+        first, _ = self._sides
+        for source in known:
+            if source not in self._known or source in self.apart:
+                self._known[source] = self._counterpart(gap, source, known)
+        sources = [one for one in known if self._known[one] is not None]
+        sizes = _sizes_owned(first.side, gap.call.path)
+        for place in self._places(gap, known, sources):
+            of_a, axes = self._known[sources[place]] or (0, {})
+            values = self._of_a[of_a], known[sources[place]]
+            block = self._kept_apart(gap, (of_a, sources[place]), values, axes)
+            if block is None:
+                continue
             if any(
-                one.source == of_a and _sizes_owned(first.side, one.call.path) == sizes for one in self.found
+                (one.source, one.block) == (of_a, block) and _sizes_owned(first.side, one.call.path) == sizes
+                for one in self.found
             ):
-                return False
-            if self._keeps_apart(gap, (of_a, source), (self._of_a[of_a], known[source]), axes):
-                return self._pass(gap, of_a)
-        return False
+                return None
+            self._distances.insert(0, len(sources) - place)
+            return of_a, block
+        return None
+
+    def _places(
+        self, gap: _Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
+    ) -> Iterator[int]:
+        """Yield the places of sources of which code may make what a module is given.
+
+        First as far before it as others were found, then the nearest that suffices with all behind it.
+        """
+        far = [one for one in dict.fromkeys(self._distances[:_MOST_SOURCES]) if one <= len(sources)]
+        yield from (len(sources) - one for one in far)
+        end = len(sources)
+        for _ in range(_MOST_SOURCES):
+            place = self._last_that_suffice(gap, known, sources[:end])
+            if place is None:
+                return
+            yield place
+            end = place
+
+    def _last_that_suffice(
+        self, gap: _Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
+    ) -> int | None:
+        """Return where the fewest last sources begin that a module is given the same with; None for none."""
+
+        def suffices(first: int) -> bool:
+            made = self._sides[1].given(gap.part.path, {one: known[one] for one in sources[first:]})
+            return made is not None and close(gap.given, made, gap.call.given_tolerance[0])
+
+        if not sources or not suffices(0):
+            return None
+        low, high = 0, len(sources)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if suffices(middle) else (low, middle)
+        return low
 
     def _counterpart(
         self, gap: _Gap, source: Source, known: Mapping[Source, np.ndarray]
@@ -120,32 +178,37 @@ class Gaps:
                 return path, _axes(layout.axes, other.shape, value.shape)
         return None
 
-    def _keeps_apart(
+    def _kept_apart(
         self,
         gap: _Gap,
         sources: tuple[Source, Source],
         values: tuple[np.ndarray, np.ndarray],
         axes: Mapping[int, int],
-    ) -> bool:
-        """Whether code on both sides makes of one value, channel by channel, what two modules are given."""
+    ) -> int | None:
+        """Return the block of one value of which code on both sides makes, channel by channel, what is given.
+
+        None where it is of no block, or not the same on both sides.
+        """
         assert gap.channels is not None
         size = gap.given.shape[gap.channels[1]]
         if gap.call.given[0].shape[gap.channels[0]] != size:
-            return False
-        factors = np.random.default_rng(size).uniform(0.5, 2, size)
-        first, second = self._sides
-        made = (
-            _times(gap.call.given[0], factors, gap.channels[0]),
-            _times(gap.given, factors, gap.channels[1]),
-        )
-        return any(
-            second.makes(gap.part.path, made[1], {sources[1]: _times(values[1], factors, other)}, gap)
-            and first.makes(gap.call.path, made[0], {sources[0]: _times(values[0], factors, axis)}, gap)
-            for axis, other in axes.items()
-            if axis and values[0].shape[axis] == values[1].shape[other] == size
-        )
+            return None
+        for axis, other in axes.items():
+            length = values[0].shape[axis]
+            if not axis or length != values[1].shape[other] or length % size:
+                continue
+            factors = np.random.default_rng(length).uniform(0.5, 2, length)
+            blocks: list[int | None] = []
+            for side_at, path, at in ((1, gap.part.path, other), (0, gap.call.path, axis)):
+                kept = {sources[side_at]: _times(values[side_at], factors, at)}
+                blocks.append(_block_of(gap, side_at, self._sides[side_at].given(path, kept), factors))
+                if None in blocks:
+                    break
+            if None not in blocks and blocks[0] == blocks[1]:
+                return blocks[0]
+        return None
 
-    def _pass(self, gap: _Gap, source: Source) -> bool:
+    def _pass(self, gap: _Gap, source: Source, block: int) -> bool:
         """Note that a module is passed, unless it returns something else of the same by itself."""
         call, path = gap.call, gap.part.path
         if gap.given.shape == call.given[0].shape:
@@ -154,7 +217,7 @@ class Gaps:
             self.apart[path] = call
         else:
             return False
-        self.found.append(Bridged(call, path, source))
+        self.found.append(Bridged(call, path, source, block))
         return True
 
     def _returns_alike(self, gap: _Gap) -> bool:
@@ -222,84 +285,17 @@ def _times(array: np.ndarray, factors: np.ndarray, axis: int) -> np.ndarray:
     return found
 
 
+def _block_of(gap: _Gap, place: int, made: np.ndarray | None, factors: np.ndarray) -> int | None:
+    """Return of which block of a value, with channels times factors, code makes what a module is given."""
+    assert gap.channels is not None
+    given, axis = (gap.call.given[0], gap.given)[place], gap.channels[place]
+    if made is None or made.shape != given.shape:
+        return None
+    for block, part in enumerate(np.split(factors, len(factors) // given.shape[axis])):
+        if close(_times(given, part, axis), made, gap.call.given_tolerance[0]):
+            return block
+    return None
+
+
 def _sizes_owned(side: Side, path: str) -> list[Key]:
     return sorted(key_of(one.shape) for one in side.parameters.values() if one.owner == path)
-
-
-class _Changed:
-    """A side that is run with other inputs and other parameters."""
-
-    def __init__(self, side: Side, feed: Sequence[np.ndarray]) -> None:
-        self.side, self._feed = side, feed
-        self.parts = every_part(side)
-
-    def returned(self) -> dict[Source, np.ndarray]:
-        """Return what each module returns that returns one tensor and is called once, in order."""
-        found = Returned()
-        observe(self.side, self._feed, self.parts, found.note_given, found.note)
-        return found.returned
-
-    def sources_of(self, gap: _Gap, known: Mapping[Source, np.ndarray]) -> Iterator[Source]:
-        """Yield, the nearest first, what code may make of itself alone what a module is given."""
-        left = list(known)
-        for _ in range(_MOST_SOURCES):
-            place = self._last_that_suffice(gap, known, left)
-            if place is None:
-                return
-            yield left[place]
-            left = left[:place]
-
-    def _last_that_suffice(
-        self, gap: _Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
-    ) -> int | None:
-        """Return where the fewest last sources begin that a module is given the same with; None for none."""
-        with self._changed() as feed:
-
-            def suffices(first: int) -> bool:
-                kept = {one: known[one] for one in sources[first:]}
-                made = self._given(gap.part.path, kept, feed)
-                return made is not None and close(gap.given, made, gap.call.given_tolerance[0])
-
-            if not sources or not suffices(0):
-                return None
-            low, high = 0, len(sources)
-            while high - low > 1:
-                middle = (low + high) // 2
-                low, high = (middle, high) if suffices(middle) else (low, middle)
-            return low
-
-    def makes(self, path: str, made: np.ndarray, kept: Mapping[Source, np.ndarray], gap: _Gap) -> bool:
-        """Whether a module is given this if one source has this value, and all else is changed."""
-        with self._changed() as feed:
-            found = self._given(path, kept, feed)
-        return found is not None and close(made, found, gap.call.given_tolerance[0])
-
-    def _given(
-        self, path: str, kept: Mapping[Source, np.ndarray], feed: Sequence[np.ndarray]
-    ) -> np.ndarray | None:
-        """Return what a module is given while sources keep their values."""
-        found: list[np.ndarray] = []
-
-        def given(at: str, number: int, arrays: list[np.ndarray]) -> None:
-            if at == path and len(arrays) == 1:
-                found.append(arrays[0])
-
-        def returned(at: str, number: int, arrays: list[np.ndarray]) -> list[np.ndarray] | None:
-            return [kept[at]] if at in kept and len(arrays) == 1 else None
-
-        inputs = [kept.get(place, array) for place, array in enumerate(feed)]
-        parts = {at: part for at, part in self.parts.items() if at == path or at in kept}
-        observe(self.side, inputs, parts, given, returned)
-        return found[0] if len(found) == 1 else None
-
-    @contextmanager
-    def _changed(self) -> Iterator[list[np.ndarray]]:
-        own = {name: np.array(value) for name, value in self.side.values().items()}
-        try:
-            self.side.set_values({name: value * np.float32(_CHANGE) for name, value in own.items()})
-            yield [
-                other if array.dtype.kind == "f" else array
-                for array, other in zip(self._feed, feed_of(self.side, 1), strict=True)
-            ]
-        finally:
-            self.side.set_values(own)

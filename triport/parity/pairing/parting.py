@@ -96,15 +96,15 @@ def substituted(a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray]) 
     gaps = Gaps(a, b, feed, recording)
     of_code: list[tuple[int, Parting]] = []
     beside, outputs = _ran_beside(b, feed, Beside(recording, rows, b_parts), None)
-    while beside.given_otherwise:
+    if beside.given_otherwise:
         run = Returned()
-        beside, outputs = _ran_beside(b, feed, Beside(recording, rows, b_parts, gaps.forced, gaps.apart), run)
-        if not beside.given_otherwise:
-            break
-        call, path = beside.given_otherwise[0]
-        if not gaps.bridge(call, b_parts[path], run):
-            break
-        of_code.append((order[id(call)], _code_before(call, path, beside, order)))
+        assumed, _ = _ran_beside(b, feed, Beside(recording, rows, b_parts, assumes=True), run)
+        missed = assumed.given_otherwise
+        passed = missed[: gaps.bridge([(call, b_parts[path]) for call, path in missed], run)]
+        of_code = [(order[id(call)], _code_before(call, path, assumed, order)) for call, path in passed]
+        beside, outputs = _ran_beside(
+            b, feed, Beside(recording, rows, b_parts, gaps.forced, gaps.apart), None
+        )
     layouts = [
         layout_between(one, other, tolerance)
         for one, other, tolerance in zip(recording.outputs, outputs, recording.output_tolerance, strict=False)
