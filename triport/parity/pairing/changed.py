@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 
 import numpy as np
 
+from .correspondence import watched_parts
 from .observed import Returned, Source, every_part, observe
 from .proof import feed_of
 from .sides import Side
@@ -23,7 +24,8 @@ class Changed:
 
     def __init__(self, side: Side, feed: Sequence[np.ndarray]) -> None:
         self.side, self._feed = side, feed
-        self.parts = every_part(side)
+        # a layer that calls its activation returns what it hands to that, as where sides are compared
+        self.parts = {**every_part(side), **watched_parts(side)}
         self._others = [
             other if array.dtype.kind == "f" else array
             for array, other in zip(feed, feed_of(side, 1), strict=True)

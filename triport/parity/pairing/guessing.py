@@ -91,8 +91,24 @@ def _in_order(matching: Matching, order: _Order) -> list[Match] | None:
     for a, b in uneven:
         if any(class_of(piece) not in matching.neutral for piece in (*a, *b)):
             return None
-        found |= _beside_weights(matching, found, a, b)
-    return list(found.values())
+        beside = _beside_weights(matching, found, a, b)
+        if len(beside) < min(len(a), len(b)):
+            return None
+        found |= beside
+    matches = list(found.values())
+    return matches if _keeps_layers(matching, matches) else None
+
+
+def _keeps_layers(matching: Matching, matches: Sequence[Match]) -> bool:
+    """Whether all that a known layer owns is in one layer of the other side, where nothing is cut."""
+    first, second = (side.parameters for side in matching.sides)
+    pairs = {
+        (first[match.a.name].owner, second[match.b.name].owner)
+        for match in matches
+        if None not in (first[match.a.name].leaf, second[match.b.name].leaf)
+        if match.a.cut.count == match.b.cut.count == 1
+    }
+    return len(pairs) == len({one for one, _ in pairs}) == len({other for _, other in pairs})
 
 
 def _kinds(matching: Matching) -> list[tuple[list[Piece], list[Piece]]]:
