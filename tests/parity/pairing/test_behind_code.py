@@ -68,7 +68,53 @@ def resized(mode):
     return lambda: net(forward, proj=conv(3, 6, 4, stride=4, padding=0), head=nn.Linear(6, 4))
 
 
+def encoded(adds, names=("first", "second", "third")):
+    """Blocks with one encoding of places, which some add to what goes on and others to what is looked at."""
+
+    def forward(self, x):
+        x = torch.cat((self.token.expand(len(x), 1, 6), self.stem(x)), 1)
+        for name in names:
+            block = getattr(self, name)
+            y = x + self.places(x)
+            x = (y if adds else x) + block(y)
+        return self.head(self.norm(x)[:, 0])
+
+    def made():
+        return net(lambda self, x: self.body(self.norm(x)), body=nn.Linear(6, 6), norm=nn.LayerNorm(6))
+
+    blocks = {name: made() for name in ("third", "first", "second")}
+    parts = {"stem": nn.Linear(5, 6), "places": nn.Linear(6, 6, bias=False), "token": p(6)}
+    return lambda: net(forward, **blocks, **parts, norm=nn.LayerNorm(6), head=nn.Linear(6, 4))
+
+
+def scaled(added):
+    """A block whose result is times a vector, behind which code adds, or does not, a little more."""
+
+    def forward(self, x):
+        x = self.stem(x)
+        return self.head(x + self.factor * torch.relu(self.body(x)) + added * x)
+
+    parts = {"stem": nn.Linear(5, 6), "body": nn.Linear(6, 6), "factor": p(6), "head": nn.Linear(6, 4)}
+    return lambda: net(forward, **parts)
+
+
+def halved(order):
+    """Two layers of one size, each behind one half of the channels of one value."""
+
+    def forward(self, x):
+        halves = self.stem(x).chunk(2, -1)
+        one, other = (halves[place] for place in order[:2])
+        return self.last(torch.tanh(self.one(one * order[2])) * self.other(other * order[2]))
+
+    return lambda: net(
+        forward, stem=nn.Linear(5, 12), one=nn.Linear(6, 6), other=nn.Linear(6, 6), last=nn.Linear(6, 3)
+    )
+
+
 RIGHT = [
+    Case("an encoding added to what goes on, or not", encoded(True), encoded(False), ("2x7x5",), same),
+    Case("layers behind halves", halved((0, 1, 1)), halved((0, 1, 1.5)), ("4x5",), same),
+    Case("a sum with a vector, and more of one", scaled(0.0), scaled(0.3), ("4x5",), same),
     Case("a pool in code, before a branch", branches(True), branches(False), IMAGE, same),
     Case("a pool in code, before each of three equal layers", deep(True), deep(False), IMAGE, same),
     Case("the norm before the mean and after it", norm_of_means(True), norm_of_means(False), IMAGE, same),
@@ -176,6 +222,36 @@ def factors(swap):
     )
 
 
+def weighted(swap, power=1):
+    """Two layers that are given the same, of which code adds up the one once and the other twice."""
+
+    def forward(self, x):
+        one, other = self.one(x), self.other(x)
+        return self.last((2 * other + one if swap else 2 * one + other) * power)
+
+    return lambda: net(forward, one=nn.Linear(5, 6), other=nn.Linear(5, 6), last=nn.Linear(6, 3))
+
+
+def sums(swap):
+    """Two layers of one size behind sums of the same values, of which the second network has more."""
+
+    def forward(self, x):
+        first = self.stem(x)
+        second = self.body(torch.tanh(first))
+        one, other = (self.other, self.one) if swap else (self.one, self.other)
+        more = 1.4 if swap else 1
+        return self.last(torch.tanh(one(first * more + second)) + other((first + second) * more) ** 2)
+
+    return lambda: net(
+        forward,
+        stem=nn.Linear(5, 6),
+        body=nn.Linear(6, 6, bias=False),
+        one=nn.Linear(6, 6),
+        other=nn.Linear(6, 6),
+        last=nn.Linear(6, 3),
+    )
+
+
 # by names, which the second network does not keep to
 WRONG = [
     Case("halves of channels exchanged", halves(False), halves(True), ("2x3x8x8",), same),
@@ -196,6 +272,17 @@ WRONG = [
     ),
     Case("q, k and v in another order", attention(True), attention(False, (1, 0, 2)), ("2x7x6",), same),
     Case("q, k and v in a third order", attention(True), attention(False, (2, 1, 0)), ("2x7x6",), same),
+    Case("layers that are added once and twice exchanged", weighted(False), weighted(True), ("4x5",), same),
+    Case("the same, beside a factor", weighted(False), weighted(True, 1.5), ("4x5",), same),
+    Case("layers behind sums exchanged", sums(False), sums(True), ("4x5",), same),
+    Case("layers behind halves exchanged", halved((0, 1, 1)), halved((1, 0, 1.5)), ("4x5",), same),
+    Case(
+        "blocks in another order",
+        encoded(True),
+        encoded(False, ("second", "first", "third")),
+        ("2x7x5",),
+        same,
+    ),
     Case("factors exchanged", factors(False), factors(True), ("4x5",), same),
     Case("branches that change their places", branches(True), branches(False, swap=True), IMAGE, same),
     Case(

@@ -14,18 +14,20 @@ behind code that is given one value, or one block of it, nothing tells which is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from triport.converters.naming.pair_names import PairNames
 from triport.reference_models.modules import Part, parameters_of
 
 from .changed import Changed
 from .layouts import Shape, close, layout_between
-from .observed import Returned, Source, called_with
+from .observed import Call, Returned, Source, called_with
 from .pieces import Key, key_of
 from .recording import Recorded, Recording
+from .several import Sources, made_of_several, times
 from .sides import Side
 
 # where it is known that channels are the last axis, or the second; of norms over the last axes see below
@@ -45,7 +47,7 @@ class Bridged:
     """
 
     call: Recorded
-    path: str
+    at: Call
     source: Source
     block: int
 
@@ -55,12 +57,14 @@ class Gaps:
 
     Attributes:
         found: in the order in which they were.
-        forced: by path the call of the first side whose input a module is given.
+        forced: by the module's call that of the first side whose input it is given.
         apart: likewise where that has another shape, so that the module was run on it by itself; in the run
             it goes on with its own, and what both return stands for one value.
     """
 
-    def __init__(self, a: Side, b: Side, feed: Sequence[np.ndarray], recording: Recording) -> None:
+    def __init__(
+        self, a: Side, b: Side, feed: Sequence[np.ndarray], recording: Recording, names: PairNames
+    ) -> None:
         self._sides = Changed(a, feed), Changed(b, feed)
         self._recording, self._inputs = recording, dict[Source, np.ndarray](enumerate(feed))
         self._of_a: dict[Source, np.ndarray] = {}
@@ -69,55 +73,121 @@ class Gaps:
         self._known: dict[Source, _Counterpart | None] = {}
         self._distances: list[int] = []
         self.found: list[Bridged] = []
-        self.forced: dict[str, Recorded] = {}
-        self.apart: dict[str, Recorded] = {}
+        self.forced: dict[Call, Recorded] = {}
+        self.apart: dict[Call, Recorded] = {}
+        # vectors of the second side that no known layer has, each with that of the first
+        self._vectors = {
+            row.b[0]: row.a[0]
+            for row in names.rows
+            if len(row.a) == len(row.b) == 1
+            if row.a[0] in self._sides[0].vectors and row.b[0] in self._sides[1].vectors
+        }
+        # what was needed where code made of several values what a module was given
+        self._near: list[Source] = []
+        self._seen: set[Source] = set()
 
-    def bridge(self, missed: Sequence[tuple[Recorded, Part]], run: Returned) -> int:
+    def bridge(self, missed: Sequence[tuple[Recorded, Call, Part]], run: Returned) -> int:
         """Return how many of the modules, the first ones, may be given what their counterparts are.
 
         Args:
             missed: the modules of the second side that were given something else, in order, each with the
-                call of its counterpart.
+                call of its counterpart before it and with its own.
             run: what the modules of the second side are given and return if they are given that.
         """
         first, second = self._sides
         self._of_a = self._inputs | first.returned()
         self._sums = {one: _sums(array) for one, array in self._of_a.items()}
-        for place, (call, part) in enumerate(missed):
-            given = run.given.get(part.path)
-            if given is None or call.path not in self._of_a or len(call.given) != 1:
+        for place, (call, at, part) in enumerate(missed):
+            given = run.given.get(at)
+            if given is None or call.call not in self._of_a or len(call.given) != 1:
                 return place
-            gap = _Gap(call, part, given)
+            gap = _Gap(call, at, part, given)
+            if gap.size is None:
+                return place
             with first.changed(), second.changed():
-                made_of = (
-                    None if gap.channels is None else self._made_of(gap, self._inputs | run.before(part.path))
-                )
+                made_of = self._made_of(gap, self._inputs | run.before(at))
             if made_of is None or not self._pass(gap, *made_of):
                 return place
         return len(missed)
 
     def _made_of(self, gap: _Gap, known: Mapping[Source, np.ndarray]) -> tuple[Source, int] | None:
-        """Return the source of the first side, and the block of it, of which code makes what is given."""
-        first, _ = self._sides
+        """Return the source of the first side, and the block of it, of which code makes what is given.
+
+        Of several it is the last.
+        """
         for source in known:
             if source not in self._known or source in self.apart:
                 self._known[source] = self._counterpart(gap, source, known)
         sources = [one for one in known if self._known[one] is not None]
-        sizes = _sizes_owned(first.side, gap.call.path)
+        found = self._made_of_one(gap, known, sources) or self._made_of_several(gap, known, sources)
+        if found is None:
+            return None
+        side = self._sides[0].side
+        sizes = _sizes_owned(side, gap.call.path)
+        is_taken = any(
+            (one.source, one.block) == found and _sizes_owned(side, one.call.path) == sizes
+            for one in self.found
+        )
+        return None if is_taken else found
+
+    def _made_of_one(
+        self, gap: _Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
+    ) -> tuple[Source, int] | None:
         for place in self._places(gap, known, sources):
             of_a, axes = self._known[sources[place]] or (0, {})
             values = self._of_a[of_a], known[sources[place]]
             block = self._kept_apart(gap, (of_a, sources[place]), values, axes)
-            if block is None:
-                continue
-            if any(
-                (one.source, one.block) == (of_a, block) and _sizes_owned(first.side, one.call.path) == sizes
-                for one in self.found
-            ):
-                return None
-            self._distances.insert(0, len(sources) - place)
-            return of_a, block
+            if block is not None:
+                self._distances.insert(0, len(sources) - place)
+                return of_a, block
         return None
+
+    def _made_of_several(
+        self, gap: _Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
+    ) -> tuple[Source, int] | None:
+        assert gap.channels is not None
+        counterparts: dict[Source, Source] = dict(self._vectors)
+        axes: tuple[dict[Source, int], dict[Source, int]] = ({}, {})
+        for one in sources:
+            of_a, turned = self._known[one] or (0, {})
+            places = [
+                (axis, other)
+                for axis, other in turned.items()
+                if axis and self._of_a[of_a].shape[axis] == known[one].shape[other] == gap.size
+            ]
+            if len(places) == 1:
+                counterparts[one] = of_a
+                axes[0][of_a], axes[1][one] = places[0]
+        for side, vectors, of_side in zip(
+            self._sides, (self._vectors.values(), self._vectors), axes, strict=True
+        ):
+            fitting = {one: side.vectors[one].shape for one in vectors if gap.size in side.vectors[one].shape}
+            of_side |= {one: shape.index(gap.size) for one, shape in fitting.items()}
+        first, second = (
+            Sources(
+                side,
+                (gap.call.call, gap.at)[place],
+                (gap.call.given[0], gap.given)[place],
+                gap.channels[place],
+                gap.call.given_tolerance[0],
+                {
+                    one: array
+                    for one, array in (*side.vectors.items(), *(self._of_a, known)[place].items())
+                    if one in axes[place]
+                },
+                axes[place],
+                {one: one if isinstance(one, int) else _kind_of(side.side, one) for one in axes[place]},
+            )
+            for place, side in enumerate(self._sides)
+        )
+        new = [one for one in second.values if one not in self._seen]
+        near = [one for one in second.values if one in self._near or one in new]
+        found = made_of_several(first, second, counterparts, near)
+        self._seen |= second.values.keys()
+        if found is None:
+            return None
+        last, self._near = found
+        return last, 0
 
     def _places(
         self, gap: _Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
@@ -126,8 +196,10 @@ class Gaps:
 
         First as far before it as others were found, then the nearest that suffices with all behind it.
         """
-        far = [one for one in dict.fromkeys(self._distances[:_MOST_SOURCES]) if one <= len(sources)]
-        yield from (len(sources) - one for one in far)
+        for far in dict.fromkeys(self._distances[:_MOST_SOURCES]):
+            place = len(sources) - far
+            if place >= 0 and self._is_nearest(gap, known, sources, place):
+                yield place
         end = len(sources)
         for _ in range(_MOST_SOURCES):
             place = self._last_that_suffice(gap, known, sources[:end])
@@ -136,21 +208,29 @@ class Gaps:
             yield place
             end = place
 
+    def _is_nearest(
+        self, gap: _Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source], place: int
+    ) -> bool:
+        """Whether a source suffices, and all that comes behind it does not."""
+        return self._suffice(gap, known, sources[place : place + 1]) and not self._suffice(
+            gap, known, sources[place + 1 :]
+        )
+
+    def _suffice(self, gap: _Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]) -> bool:
+        made = self._sides[1].given(gap.at, {one: known[one] for one in sources})
+        return made is not None and close(gap.given, made, gap.call.given_tolerance[0])
+
     def _last_that_suffice(
         self, gap: _Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
     ) -> int | None:
         """Return where the fewest last sources begin that a module is given the same with; None for none."""
-
-        def suffices(first: int) -> bool:
-            made = self._sides[1].given(gap.part.path, {one: known[one] for one in sources[first:]})
-            return made is not None and close(gap.given, made, gap.call.given_tolerance[0])
-
-        if not sources or not suffices(0):
+        if not sources or not self._suffice(gap, known, sources):
             return None
         low, high = 0, len(sources)
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (middle, high) if suffices(middle) else (low, middle)
+            is_enough = self._suffice(gap, known, sources[middle:])
+            low, high = (middle, high) if is_enough else (low, middle)
         return low
 
     def _counterpart(
@@ -160,10 +240,10 @@ class Gaps:
         value = known[source]
         if isinstance(source, int):
             return source, {axis: axis for axis in range(value.ndim)}
-        if source in self.apart:
+        if isinstance(source, tuple) and source in self.apart:
             call = self.apart[source]
-            channels = _Gap(call, self._sides[1].parts[source], value).channels
-            return None if channels is None else (call.path, {channels[0]: channels[1]})
+            channels = _Gap(call, source, self._sides[1].parts[source[0]], value).channels
+            return None if channels is None else (call.call, {channels[0]: channels[1]})
         # what the gap makes of it is as noisy as it is
         tolerance = max(gap.call.given_tolerance[0], *self._recording.output_tolerance)
         sums, allowed = _sums(value), 2 * tolerance * float(np.abs(value).max(initial=0.0))
@@ -190,18 +270,16 @@ class Gaps:
         None where it is of no block, or not the same on both sides.
         """
         assert gap.channels is not None
-        size = gap.given.shape[gap.channels[1]]
-        if gap.call.given[0].shape[gap.channels[0]] != size:
-            return None
+        size = gap.size
         for axis, other in axes.items():
             length = values[0].shape[axis]
-            if not axis or length != values[1].shape[other] or length % size:
+            if not axis or length != values[1].shape[other] or length % (size or 1):
                 continue
             factors = np.random.default_rng(length).uniform(0.5, 2, length)
             blocks: list[int | None] = []
-            for side_at, path, at in ((1, gap.part.path, other), (0, gap.call.path, axis)):
-                kept = {sources[side_at]: _times(values[side_at], factors, at)}
-                blocks.append(_block_of(gap, side_at, self._sides[side_at].given(path, kept), factors))
+            for side_at, call, at in ((1, gap.at, other), (0, gap.call.call, axis)):
+                kept = {sources[side_at]: times(values[side_at], factors, at)}
+                blocks.append(_block_of(gap, side_at, self._sides[side_at].given(call, kept), factors))
                 if None in blocks:
                     break
             if None not in blocks and blocks[0] == blocks[1]:
@@ -210,14 +288,14 @@ class Gaps:
 
     def _pass(self, gap: _Gap, source: Source, block: int) -> bool:
         """Note that a module is passed, unless it returns something else of the same by itself."""
-        call, path = gap.call, gap.part.path
+        call = gap.call
         if gap.given.shape == call.given[0].shape:
-            self.forced[path] = call
+            self.forced[gap.at] = call
         elif self._returns_alike(gap):
-            self.apart[path] = call
+            self.apart[gap.at] = call
         else:
             return False
-        self.found.append(Bridged(call, path, source, block))
+        self.found.append(Bridged(call, gap.at, source, block))
         return True
 
     def _returns_alike(self, gap: _Gap) -> bool:
@@ -234,9 +312,10 @@ class Gaps:
 
 @dataclass(frozen=True, slots=True)
 class _Gap:
-    """A call of the first side, the module that is its counterpart, and what this was given."""
+    """A call of the first side, that of the module that is its counterpart, and what this was given."""
 
     call: Recorded
+    at: Call
     part: Part
     given: np.ndarray
 
@@ -245,6 +324,14 @@ class _Gap:
         """The axis of channels of what each is given; None where it is not known."""
         found = _channel_axis(self.call.part, self.call.given[0]), _channel_axis(self.part, self.given)
         return None if None in found else (found[0] or 0, found[1] or 0)
+
+    @property
+    def size(self) -> int | None:
+        """How many channels both are given; None where that is not known, or not the same."""
+        if self.channels is None:
+            return None
+        sizes = self.call.given[0].shape[self.channels[0]], self.given.shape[self.channels[1]]
+        return sizes[0] if sizes[0] == sizes[1] else None
 
 
 def _channel_axis(part: Part, given: np.ndarray) -> int | None:
@@ -278,11 +365,14 @@ def _sums(array: np.ndarray) -> np.ndarray:
     return np.array([values.mean(), np.abs(values).mean(), values.max(initial=0.0), values.min(initial=0.0)])
 
 
-def _times(array: np.ndarray, factors: np.ndarray, axis: int) -> np.ndarray:
-    shape = [1] * array.ndim
-    shape[axis] = -1
-    found: np.ndarray = np.asarray(array, np.float64) * factors.reshape(shape)
-    return found
+def _kind_of(side: Side, source: Call | str) -> Hashable:
+    """Return the sizes of all parameters in a module; of all vectors alike."""
+    if isinstance(source, str):
+        return "vector"
+    inside = f"{source[0]}."
+    return tuple(
+        sorted(key_of(one.shape) for one in side.parameters.values() if f"{one.owner}.".startswith(inside))
+    )
 
 
 def _block_of(gap: _Gap, place: int, made: np.ndarray | None, factors: np.ndarray) -> int | None:
@@ -292,7 +382,7 @@ def _block_of(gap: _Gap, place: int, made: np.ndarray | None, factors: np.ndarra
     if made is None or made.shape != given.shape:
         return None
     for block, part in enumerate(np.split(factors, len(factors) // given.shape[axis])):
-        if close(_times(given, part, axis), made, gap.call.given_tolerance[0]):
+        if close(times(given, part, axis), made, gap.call.given_tolerance[0]):
             return block
     return None
 
