@@ -1,4 +1,4 @@
-"""One module that is called twice, beside others of its size; a GRU with a matrix for each gate, as in Flax."""
+"""One module that is called twice, beside others of its size; a GRU with matrices gate by gate, as Flax's."""
 
 import numpy as np
 import torch

@@ -38,6 +38,10 @@ class Changed:
             for array, other in zip(feed, feed_of(side, 1), strict=True)
         ]
 
+    def has_inside(self, path: str) -> bool:
+        """Whether a module has others inside that are watched too."""
+        return any(one.startswith(f"{path}.") for one in self.parts)
+
     def returned(self) -> dict[Source, np.ndarray]:
         """Return what each module returns, with nothing changed, that returns one tensor."""
         found = Returned()

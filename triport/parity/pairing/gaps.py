@@ -119,14 +119,17 @@ class Gaps:
             if source not in self._known or source in self.apart:
                 self._known[source] = self._counterpart(gap, source, known)
         sources = [one for one in known if self._known[one] is not None]
-        found = self._made_of_one(gap, known, sources) or self._made_of_several(gap, known, sources)
+        ways = [self._made_of_one, self._made_of_several]
+        # what was made of several values before, as what goes on from block to block, is likely to be again
+        found = next(
+            (found for way in ways[:: -1 if self._near else 1] if (found := way(gap, known, sources))), None
+        )
         if found is None:
             return None
         side = self._sides[0].side
-        sizes = _sizes_owned(side, gap.call.path)
+        sizes = _sizes_in(side, gap.call.path)
         is_taken = any(
-            (one.source, one.block) == found and _sizes_owned(side, one.call.path) == sizes
-            for one in self.found
+            (one.source, one.block) == found and _sizes_in(side, one.call.path) == sizes for one in self.found
         )
         return None if is_taken else found
 
@@ -145,6 +148,22 @@ class Gaps:
     def _made_of_several(
         self, gap: _Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
     ) -> tuple[Source, int] | None:
+        # what modules with others inside return is made of what these do, and of vectors
+        inner = [one for one in sources if not (isinstance(one, tuple) and self._sides[1].has_inside(one[0]))]
+        for kept in (inner, sources) if len(inner) < len(sources) else (sources,):
+            first, second, counterparts = self._sources(gap, known, kept)
+            near = [one for one in second.values if one in self._near or one not in self._seen]
+            found = made_of_several(first, second, counterparts, near)
+            if found is not None:
+                last, self._near = found
+                self._seen |= second.values.keys()
+                return last, 0
+        return None
+
+    def _sources(
+        self, gap: _Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
+    ) -> tuple[Sources, Sources, dict[Source, Source]]:
+        """Return what has the channels of what is given, of both sides, and what is which of it."""
         assert gap.channels is not None
         counterparts: dict[Source, Source] = dict(self._vectors)
         axes: tuple[dict[Source, int], dict[Source, int]] = ({}, {})
@@ -158,36 +177,27 @@ class Gaps:
             if len(places) == 1:
                 counterparts[one] = of_a
                 axes[0][of_a], axes[1][one] = places[0]
-        for side, vectors, of_side in zip(
-            self._sides, (self._vectors.values(), self._vectors), axes, strict=True
-        ):
-            fitting = {one: side.vectors[one].shape for one in vectors if gap.size in side.vectors[one].shape}
-            of_side |= {one: shape.index(gap.size) for one, shape in fitting.items()}
-        first, second = (
-            Sources(
-                side,
-                (gap.call.call, gap.at)[place],
-                (gap.call.given[0], gap.given)[place],
-                gap.channels[place],
-                gap.call.given_tolerance[0],
-                {
-                    one: array
-                    for one, array in (*side.vectors.items(), *(self._of_a, known)[place].items())
-                    if one in axes[place]
-                },
-                axes[place],
-                {one: one if isinstance(one, int) else _kind_of(side.side, one) for one in axes[place]},
+        of_vectors = self._vectors.values(), self._vectors.keys()
+        found = []
+        for place, side in enumerate(self._sides):
+            shapes = {one: side.vectors[one].shape for one in of_vectors[place]}
+            axes[place].update(
+                {one: shape.index(gap.size) for one, shape in shapes.items() if gap.size in shape}
             )
-            for place, side in enumerate(self._sides)
-        )
-        new = [one for one in second.values if one not in self._seen]
-        near = [one for one in second.values if one in self._near or one in new]
-        found = made_of_several(first, second, counterparts, near)
-        self._seen |= second.values.keys()
-        if found is None:
-            return None
-        last, self._near = found
-        return last, 0
+            values = {**side.vectors, **(self._of_a, known)[place]}
+            found.append(
+                Sources(
+                    side,
+                    (gap.call.call, gap.at)[place],
+                    (gap.call.given[0], gap.given)[place],
+                    gap.channels[place],
+                    gap.call.given_tolerance[0],
+                    {one: array for one, array in values.items() if one in axes[place]},
+                    axes[place],
+                    {one: _kind_of(side.side, one) for one in axes[place]},
+                )
+            )
+        return found[0], found[1], counterparts
 
     def _places(
         self, gap: _Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
@@ -365,16 +375,6 @@ def _sums(array: np.ndarray) -> np.ndarray:
     return np.array([values.mean(), np.abs(values).mean(), values.max(initial=0.0), values.min(initial=0.0)])
 
 
-def _kind_of(side: Side, source: Call | str) -> Hashable:
-    """Return the sizes of all parameters in a module; of all vectors alike."""
-    if isinstance(source, str):
-        return "vector"
-    inside = f"{source[0]}."
-    return tuple(
-        sorted(key_of(one.shape) for one in side.parameters.values() if f"{one.owner}.".startswith(inside))
-    )
-
-
 def _block_of(gap: _Gap, place: int, made: np.ndarray | None, factors: np.ndarray) -> int | None:
     """Return of which block of a value, with channels times factors, code makes what a module is given."""
     assert gap.channels is not None
@@ -387,5 +387,14 @@ def _block_of(gap: _Gap, place: int, made: np.ndarray | None, factors: np.ndarra
     return None
 
 
-def _sizes_owned(side: Side, path: str) -> list[Key]:
-    return sorted(key_of(one.shape) for one in side.parameters.values() if one.owner == path)
+def _kind_of(side: Side, source: Source) -> Hashable:
+    """Return what has the same only where sources could have each other's place."""
+    if isinstance(source, tuple):
+        return _sizes_in(side, source[0])
+    return "a vector" if isinstance(source, str) else source
+
+
+def _sizes_in(side: Side, path: str) -> tuple[Key, ...]:
+    """Return the sizes of all parameters in a module."""
+    inside = [one for one in side.parameters.values() if f"{one.owner}.".startswith(f"{path}.")]
+    return tuple(sorted(key_of(one.shape) for one in inside))

@@ -80,6 +80,27 @@ class Sources:
                     return False
         return True
 
+    def trimmed(self, kept: Sequence[Source]) -> list[Source]:
+        """Return sources that suffice, of which no vector can be left out, and not the last of the others."""
+        left = list(kept)
+        vectors = [one for one in left if isinstance(one, str)]
+        for some in (vectors, *([one] for one in vectors)):
+            rest = [one for one in left if one not in some]
+            if len(rest) < len(left) and self.suffice(rest):
+                left = rest
+        while (last := self.last(left)) is not None:
+            rest = [one for one in left if one != last]
+            if not self.suffice(rest):
+                break
+            left = rest
+        return left
+
+    def last(self, kept: Sequence[Source]) -> Source | None:
+        """Return what comes last of sources that are no vectors; None where there is nothing else."""
+        return next(
+            (one for one in reversed(list(self.values)) if one in kept and not isinstance(one, str)), None
+        )
+
     def needed(self, kept: Sequence[Source]) -> list[Source]:
         """Return sources that suffice, of which none can be left out."""
         left, size = list(kept), max(len(kept) // 2, 1)
@@ -115,24 +136,26 @@ def made_of_several(
     kept = next((one for one in (list(near), list(second.values)) if second.suffice(one)), None)
     if kept is None:
         return None
-    ours = second.needed(kept)
-    theirs = list(dict.fromkeys(counterparts[one] for one in ours))
-    if not first.suffice(theirs):
-        theirs = list(first.values)
+    # what is not needed is in the way only where it could have the place of what is
+    for least in (Sources.trimmed, Sources.needed):
+        ours = least(second, kept)
+        theirs = list(dict.fromkeys(counterparts[one] for one in ours))
         if not first.suffice(theirs):
+            theirs = list(first.values)
+            if not first.suffice(theirs):
+                return None
+        theirs = least(first, theirs)
+        last, ours_last = first.last(theirs), second.last(ours)
+        if last is None or ours_last is None or counterparts[ours_last] != last:
             return None
-    theirs = first.needed(theirs)
-    vectors = {counterparts[one] for one in ours if isinstance(one, str)}
-    last = [_last(side.values, of_side) for side, of_side in ((first, theirs), (second, ours))]
-    if (
-        None in last
-        or counterparts[last[1]] != last[0]
-        or vectors != {one for one in theirs if isinstance(one, str)}
-        or not _are_apart(first, theirs, second, ours)
-        or not (second.are_exchangeable(ours) and first.are_exchangeable(theirs))
-    ):
-        return None
-    return last[0], ours
+        vectors = [{one for one in side if isinstance(one, str)} for side in (theirs, ours)]
+        if vectors[0] != {counterparts[one] for one in vectors[1]}:
+            return None
+        if not _are_apart(first, theirs, second, ours):
+            return None
+        if second.are_exchangeable(ours) and first.are_exchangeable(theirs):
+            return last, ours
+    return None
 
 
 def _are_apart(first: Sources, theirs: Sequence[Source], second: Sources, ours: Sequence[Source]) -> bool:
@@ -143,11 +166,6 @@ def _are_apart(first: Sources, theirs: Sequence[Source], second: Sources, ours: 
         second.suffice(ours, factors, vectors) and first.suffice(theirs, factors, vectors)
         for vectors in ((False, True) if any(isinstance(one, str) for one in ours) else (False,))
     )
-
-
-def _last(values: Mapping[Source, np.ndarray], kept: Sequence[Source]) -> Source | None:
-    """Return what comes last of sources that are no vectors; None where there is nothing else."""
-    return next((one for one in reversed(list(values)) if one in kept and not isinstance(one, str)), None)
 
 
 def times(array: np.ndarray, factors: np.ndarray, axis: int) -> np.ndarray:
