@@ -27,6 +27,34 @@ def twice(order):
     )
 
 
+def attention(is_packed):
+    """Attention behind a layer that the one network knows by two names, and that is called twice."""
+
+    def forward(self, x):
+        x = x + self.places(x)
+        q, k, v = self.qkv(x).chunk(3, -1) if is_packed else (self.q(x), self.k(x), self.v(x))
+        x = x + torch.softmax(q @ k.transpose(1, 2), -1) @ v
+        return self.head(x + self.places(x))
+
+    def build():
+        sizes = {"qkv": 3 * SIZE} if is_packed else dict.fromkeys("qkv", SIZE)
+        layers = {name: nn.Linear(SIZE, size) for name, size in sizes.items()}
+        made = net(forward, places=nn.Linear(SIZE, SIZE), **layers, head=nn.Linear(SIZE, 2))
+        if is_packed:
+            made.again = made.places
+        return made
+
+    return build
+
+
+def with_qkv(t):
+    return {
+        f"{b}.{leaf}": np.concatenate([t[f"{name}.{leaf}"] for name in a])
+        for a, b in (("qkv", "qkv"), (("places",), "again"))
+        for leaf in ("weight", "bias")
+    }
+
+
 def gru(x, given, kept):
     """Return what a GRU returns, step by step, of functions that return r, z and n."""
     hidden = x.new_zeros(len(x), SIZE)
@@ -89,6 +117,14 @@ def packed(t):
 
 
 CASES = [
+    Case(
+        "queries, keys and values, which the other side packs, beside a layer with two names there",
+        attention(False),
+        attention(True),
+        ("2x5x4",),
+        both(with_qkv, moved(places="places", head="head")),
+        partly=frozenset({"k.bias"}),
+    ),
     Case(
         "a layer called twice, and another between its calls",
         twice(("x", "y", "x")),

@@ -1,5 +1,6 @@
 """What is proven of layers behind code that computes otherwise, and what must not be."""
 
+import mindspore
 import pytest
 import torch
 from torch import nn
@@ -9,6 +10,7 @@ import triport
 from triport.converters.naming.pair_names import PairNames, Row
 from triport.parity.pairing.parting import substituted
 
+from . import cells
 from .cases import Case, moved, same
 from .running import feed_of, give, seeded, sides
 from .test_parting import rows_of, wrong_maps
@@ -17,17 +19,17 @@ from .torch_nets import conv, net, p
 IMAGE = ("2x3x9x9",)
 
 
-def branches(counted, swap=False):
+def branches(counted, swap=False, act=torch.tanh):
     """Two branches, one of them behind a pool that code does; with `swap` they change their places too."""
 
     def forward(self, x):
         x = self.act(self.stem(x))
         pooled = F.avg_pool2d(x, 3, 1, 1, count_include_pad=counted)
         one, other = self.one(x), self.other(pooled)
-        return self.last(torch.tanh(torch.cat((other, one) if swap else (one, other), 1)))
+        return self.last(act(torch.cat((other, one) if swap else (one, other), 1)))
 
     parts = {"stem": conv(3, 6), "one": conv(6, 5, 1), "other": conv(6, 5, 1), "last": conv(10, 4, 1)}
-    return lambda: net(forward, **parts, act=nn.Tanh())
+    return lambda: net(forward, **parts, act={torch.tanh: nn.Tanh, torch.relu: nn.ReLU}[act]())
 
 
 def deep(counted, names=("first", "second", "third")):
@@ -111,7 +113,76 @@ def halved(order):
     )
 
 
+class BranchesOfCells(mindspore.nn.Cell):
+    """As `branches`, in MindSpore, with zeros counted."""
+
+    def __init__(self):
+        super().__init__()
+        self.last = cells.conv(10, 4, 1)
+        self.other, self.one = cells.conv(6, 5, 1), cells.conv(6, 5, 1)
+        self.stem, self.act = cells.conv(3, 6), mindspore.nn.ReLU()
+
+    def construct(self, x):
+        x = self.act(self.stem(x))
+        pooled = mindspore.ops.avg_pool2d(x, 3, 1, 1, count_include_pad=True)
+        return self.last(mindspore.ops.relu(mindspore.ops.concat((self.one(x), self.other(pooled)), 1)))
+
+
+class EncodedCells(mindspore.nn.Cell):
+    """As `encoded`, in MindSpore, with one block whose encoding is only looked at."""
+
+    def __init__(self):
+        super().__init__()
+        self.head, self.norm = mindspore.nn.Dense(6, 4), mindspore.nn.LayerNorm((6,), epsilon=1e-5)
+        self.blocks = mindspore.nn.CellList([mindspore.nn.Dense(6, 6) for _ in range(3)])
+        self.places = mindspore.nn.Dense(6, 6, has_bias=False)
+        self.stem = mindspore.nn.Dense(5, 6)
+
+    def construct(self, x):
+        x = self.stem(x)
+        for block in self.blocks:
+            x = x + block(x + self.places(x))
+        return self.head(self.norm(x)[:, 0])
+
+
+def encoded_blocks(self, x):
+    x = self.stem(x)
+    for block in self.blocks:
+        x = x + self.places(x)
+        x = x + block(x)
+    return self.head(self.norm(x)[:, 0])
+
+
+def of_encoded():
+    return net(
+        encoded_blocks,
+        stem=nn.Linear(5, 6),
+        places=nn.Linear(6, 6, bias=False),
+        blocks=nn.ModuleList(nn.Linear(6, 6) for _ in range(3)),
+        norm=nn.LayerNorm(6),
+        head=nn.Linear(6, 4),
+    )
+
+
+def in_cells(tensors):
+    """Return the tensors under the names that MindSpore gives them."""
+    leaves = {"norm.weight": "norm.gamma", "norm.bias": "norm.beta"}
+    return {leaves.get(name, name): array for name, array in tensors.items()}
+
+
+OF_CELLS = [
+    Case(
+        "a pool in code of a Cell",
+        branches(False, act=torch.relu),
+        BranchesOfCells,
+        IMAGE,
+        in_cells,
+        mindspore=True,
+    ),
+    Case("an encoding that a Cell looks at", of_encoded, EncodedCells, ("2x7x5",), in_cells, mindspore=True),
+]
 RIGHT = [
+    *OF_CELLS,
     Case("an encoding added to what goes on, or not", encoded(True), encoded(False), ("2x7x5",), same),
     Case("layers behind halves", halved((0, 1, 1)), halved((0, 1, 1.5)), ("4x5",), same),
     Case("a sum with a vector, and more of one", scaled(0.0), scaled(0.3), ("4x5",), same),
