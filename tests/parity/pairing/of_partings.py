@@ -148,7 +148,39 @@ def with_norm(norm, *act):
     return lambda: chain(stem=conv(3, 4), norm=norm, **dict(act), mid=conv(4, 4), last=conv(4, 2, 1))
 
 
+class Swish(nn.Module):
+    """A SiLU that calls a sigmoid."""
+
+    def __init__(self):
+        super().__init__()
+        self.sigmoid = nn.Sigmoid()
+
+    def forward(self, x):
+        return x * self.sigmoid(x)
+
+
+def summed(act, epsilon):
+    """What an activation returns goes into a sum, and into no module."""
+
+    def forward(self, x):
+        x = self.stem(x)
+        x = x + self.act(self.norm(x))
+        return self.last(x + self.act2(self.mid(x)))
+
+    norm = nn.BatchNorm2d(4, eps=epsilon)
+    return lambda: net(
+        forward, stem=conv(3, 4), norm=norm, act=act(), mid=conv(4, 4), act2=act(), last=conv(4, 4, 1)
+    )
+
+
 CASES = [
+    parting(
+        "another epsilon, before a SiLU that is made of a sigmoid",
+        ("norm", "norm"),
+        "epsilon",
+        summed(Swish, 1e-5),
+        summed(nn.SiLU, 1e-2),
+    ),
     Case(
         "a norm that calls its activation",
         with_norm(nn.BatchNorm2d(4), ("relu", nn.ReLU())),

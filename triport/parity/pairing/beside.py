@@ -11,6 +11,7 @@ import numpy as np
 from triport.reference_models.modules import Part
 
 from .layouts import Layout, layout_between
+from .observed import Call
 from .recomputed import recomputed
 from .recording import Recorded, Recording
 from .settings import differences, group_of, settings_of
@@ -78,13 +79,15 @@ class Beside:
     recording: Recording
     counterparts: Counterparts
     parts: dict[str, Part]
-    # by path, calls of the first side whose input a module is given, whatever it was given; and those with
-    # which a module was compared by itself
-    forced: Mapping[str, Recorded] = field(default_factory=dict)
-    apart: Mapping[str, Recorded] = field(default_factory=dict)
+    # by the module's own call, those of the first side whose input it is given, whatever it was given; and
+    # those with which it was compared by itself
+    forced: Mapping[Call, Recorded] = field(default_factory=dict)
+    apart: Mapping[Call, Recorded] = field(default_factory=dict)
+    # whether what is given something else is given what its counterpart was, until it is shown that it may be
+    assumes: bool = False
     partings: list[Found] = field(default_factory=list)
-    # calls of the first side whose counterpart was given something else, and the module of the second
-    given_otherwise: list[tuple[Recorded, str]] = field(default_factory=list)
+    # calls of the first side whose counterpart was given something else, and the call of the second
+    given_otherwise: list[tuple[Recorded, Call]] = field(default_factory=list)
     # modules of the second side that had no counterpart, by the module behind them that was given otherwise
     unknown: dict[str, list[str]] = field(default_factory=dict)
     _since: list[str] = field(default_factory=list)
@@ -94,11 +97,11 @@ class Beside:
 
     def given(self, path: str, number: int, arrays: list[np.ndarray]) -> list[np.ndarray] | None:
         """Find the calls of the first side that were given the same, and give the module exactly that."""
-        if path in self.apart:
-            self._use(self.apart[path])
+        if (path, number) in self.apart:
+            self._use(self.apart[path, number])
             return None
-        if path in self.forced:
-            call = self.forced[path]
+        if (path, number) in self.forced:
+            call = self.forced[path, number]
             self._open[path] = [(call, [Layout(tuple(range(one.ndim))) for one in call.given])], call.given
             return call.given
         found = [
@@ -108,9 +111,7 @@ class Beside:
         ]
         self._open[path] = found, arrays
         if not found:
-            if self.counterparts.is_certain(path):
-                self._missed(path)
-            return None
+            return self._missed((path, number), arrays) if self.counterparts.is_certain(path) else None
         call, layouts = found[0]
         exact = [
             layout.applied(array, other.shape)
@@ -121,7 +122,7 @@ class Beside:
 
     def returned(self, path: str, number: int, arrays: list[np.ndarray]) -> list[np.ndarray] | None:
         """Compare what the module returned; where it parts, return what its counterpart did."""
-        if path in self.apart:
+        if (path, number) in self.apart:
             return None
         found, given = self._open.pop(path)
         for call, _ in found:
@@ -149,12 +150,23 @@ class Beside:
     def _unused(self) -> list[Recorded]:
         return [call for call in self.recording.calls if not call.is_used]
 
-    def _missed(self, path: str) -> None:
+    def _missed(self, at: Call, arrays: list[np.ndarray]) -> list[np.ndarray] | None:
+        """Note that a module was given something else than its counterpart; return what it is to be given."""
+        path = at[0]
         calls = self.counterparts.among(path, self._unused())
-        if calls:
-            self.given_otherwise.append((calls[0], path))
-            self.unknown.setdefault(path, self._since)
-            self._since = []
+        if not calls:
+            return None
+        call = calls[0]
+        self.given_otherwise.append((call, at))
+        self.unknown.setdefault(path, self._since)
+        self._since = []
+        if not self.assumes:
+            return None
+        if [one.shape for one in call.given] == [one.shape for one in arrays]:
+            self._open[path] = [(call, [Layout(tuple(range(one.ndim))) for one in call.given])], call.given
+            return call.given
+        call.is_used = True
+        return None
 
     def _is_known(self, arrays: list[np.ndarray]) -> bool:
         """Whether the first side has these values anywhere: what returns them is no parting."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from triport.converters.naming.pair_names import PairNames
-from triport.reference_models.modules import Part, parts_of
+from triport.reference_models.kinds import public_name
+from triport.reference_models.modules import Part, parameters_of, parts_of
 
 from .settings import group_of
 from .sides import Side
@@ -16,12 +19,42 @@ def watched_parts(side: Side) -> dict[str, Part]:
     """Return the modules of a side that compute, by path, outermost first.
 
     These are the innermost ones, and in PyTorch layers with others inside: a norm that calls its activation.
+    What is made of activations alone, as x * sigmoid(x) is, is an activation itself, and watched as a whole.
     """
+    parts = parts_of(side.net)
+    made = _made_of_activations(parts)
+    inside = tuple(f"{path}." for path in made)
     return {
-        part.path: part
-        for part in parts_of(side.net)
-        if part.leaf or (side.runtime == "pytorch" and part.kind is not None and part.kind.leaves)
+        part.path: replace(part, leaf=True) if part.path in made else part
+        for part in parts
+        if part.leaf or part.path in made or _is_layer(side, part)
+        if not part.path.startswith(inside)
     }
+
+
+def _is_layer(side: Side, part: Part) -> bool:
+    return side.runtime == "pytorch" and part.kind is not None and bool(part.kind.leaves)
+
+
+def _made_of_activations(parts: Sequence[Part]) -> set[str]:
+    """Return the paths of modules of classes that nobody knows with nothing but activations inside."""
+    inside: dict[str, list[Part]] = defaultdict(list)
+    for part in parts:
+        inside[part.path.rpartition(".")[0]].append(part)
+    return {
+        part.path
+        for part in parts
+        if part.kind is None
+        and not part.leaf
+        and not _is_container(part.module)
+        and not parameters_of(part.module)
+        and all(one.leaf and group_of(one.kind) == "activation" for one in inside[part.path])
+    }
+
+
+def _is_container(module: Any) -> bool:
+    """Whether a module only calls what is in it, in turn."""
+    return public_name(type(module)).startswith(("torch.nn.", "mindspore.nn."))
 
 
 def owners_of(side: Side, parts: Mapping[str, Part]) -> dict[str, str]:

@@ -33,7 +33,7 @@ from .rows import left_of, rows_of, with_aliases, without_counterpart
 from .siblings import exchanged_together
 from .sides import Side
 from .sides.reading import side_of
-from .starting import matched
+from .starting import candidates
 from .state import Match, Matching
 from .ties import Ties, tied_rows, untied
 from .trained import trained_otherwise
@@ -79,7 +79,15 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
     ties = untied(a, b)
     plain, divided = merged(a, b)
     parts = OneSided(plain, b, feed_of(a, 0))
-    matching, seen = matched(plain, b, progress)
+    for matching, seen in candidates(plain, b, progress):
+        parts.show()
+        mapped = _mapped(matching, ties, parts, divided, seen.apart <= SAME_OUTPUTS[matching.is_double])
+        # the sides of the matching may be steered: what proves is how the networks are
+        proof = _proof(a, b, matching, seen, mapped, progress) if mapped.names.complete else _Proof()
+        parting = proof.parting
+        if parting is not None and parting.is_proof:
+            break
+        parts.hide()
     parts.show()
     for side in (a, b):
         if seen.apart > SAME_OUTPUTS[matching.is_double] and is_random(side):
@@ -87,10 +95,6 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
                 f"{side.label}: returns other values each time that it is run on the same input: "
                 f"nothing can be compared. Let nothing in it be random in evaluation mode"
             )
-    mapped = _mapped(matching, ties, parts, divided, seen.apart <= SAME_OUTPUTS[matching.is_double])
-    # the sides of the matching may be steered: what proves is how the networks are
-    proof = _proof(a, b, matching, seen, mapped, progress) if mapped.names.complete else _Proof()
-    parting = proof.parting
     found = PairResult(
         a=a.label,
         b=b.label,
@@ -175,12 +179,10 @@ def _mapped(
 
 def _proof(a: Side, b: Side, matching: Matching, seen: Seen, mapped: _Mapped, progress: Progress) -> _Proof:
     """Return what shows that a complete map is right, or where the outputs part with it."""
-    mapped.parts.hide()
-    unproven = all_names(_unproven(matching, seen), mapped.divided)
-    mapped.parts.show()
     done = _trials(a, b, mapped, progress)
     trials = tuple(trial for _, trial in done)
     if all(trial.passed for trial in trials):
+        unproven = _unproven(matching, seen, mapped)
         mapped.parts.hide()
         symmetric = exchangeable(matching, progress)
         together = exchanged_together(matching.sides[0], matching.feed)
@@ -196,7 +198,7 @@ def _proof(a: Side, b: Side, matching: Matching, seen: Seen, mapped: _Mapped, pr
         draw.give(b)
         calm = parted(a, b, mapped.names, draw.feed())
         parting = calm if calm.is_proof else parting
-    silent = tuple(dict.fromkeys((*unproven, *parting.unproven)))
+    silent = tuple(dict.fromkeys((*_unproven(matching, seen, mapped), *parting.unproven)))
     notes = (parting.but_for,) if parting.but_for else ()
     return _Proof(trials, (), silent, parting, notes)
 
@@ -261,20 +263,25 @@ def _trials(a: Side, b: Side, mapped: _Mapped, progress: Progress) -> list[tuple
     return found
 
 
-def _unproven(matching: Matching, seen: Seen) -> tuple[str, ...]:
+def _unproven(matching: Matching, seen: Seen, mapped: _Mapped) -> tuple[str, ...]:
     """Return the names of `a` of which some block reaches no output, as the more exact side says it.
 
     A ReLU that lets nothing through with some values does with others.
     """
+    mapped.parts.hide()
     place = 0 if matching.sides[0].is_double or not matching.sides[1].is_double else 1
-    silent = _silent(matching, place, seen if seen.of_everything else matching.look(1000, everything=True))
+    if not seen.of_everything:
+        matching.set_all_own(0)
+        seen = matching.look(1000, everything=True)
+    silent = _silent(matching, place, seen)
     for draw in range(1, _DRAWS_OF_SILENT if silent else 1):
         matching.set_all_own(draw)
         silent &= _silent(matching, place, matching.look(1000 + draw, everything=True))
     if silent:
         matching.set_all_own(0)
+    mapped.parts.show()
     names = {match.a.name for match in silent}
-    return tuple(name for name in matching.sides[0].parameters if name in names)
+    return all_names(tuple(name for name in matching.sides[0].parameters if name in names), mapped.divided)
 
 
 def _silent(matching: Matching, place: int, seen: Seen) -> set[Match]:

@@ -5,28 +5,29 @@ is shown, in runs of both sides, that what code makes for the one and for the ot
 
 - is made of one value alone, which both sides have: what a module returned, or an input. All else is changed,
   the parameters and the inputs, and it stays;
-- keeps the channels of that value apart: with each channel of it times a factor, those of what is made of it
-  are times the same factors.
+- keeps the channels of that value, or of one of several equal blocks of it, apart: with each channel of it
+  times a factor, those of what is made of it are times the same factors.
 
 So the code has no parameters, and exchanges nothing that a parameter follows. Of several modules of one size
-behind code that is given one value nothing tells which is which: then none of them is passed.
+behind code that is given one value, or one block of it, nothing tells which is which: then none is passed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from triport.converters.naming.pair_names import PairNames
 from triport.reference_models.modules import Part, parameters_of
 
+from .changed import Changed
 from .layouts import Shape, close, layout_between
-from .observed import Returned, Source, called_with, every_part, observe
+from .observed import Call, Returned, Source, called_with
 from .pieces import Key, key_of
-from .proof import feed_of
 from .recording import Recorded, Recording
+from .several import Sources, made_of_several, times
 from .sides import Side
 
 # where it is known that channels are the last axis, or the second; of norms over the last axes see below
@@ -34,16 +35,21 @@ _CHANNELS_LAST = frozenset({"dense", "layer_norm", "rms_norm"})
 _CHANNELS_SECOND = frozenset({"conv", "conv_transposed", "norm", "group_norm", "instance_norm"})
 # how many sources in turn are tried of those that code may compute with
 _MOST_SOURCES = 3
-_CHANGE = 0.8
+
+_Counterpart = tuple[Source, Mapping[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Bridged:
-    """A module that is given what its counterpart was; `source` is what the first side's code is given."""
+    """A module that is given what its counterpart was.
+
+    `source` is what the first side's code is given, `block` which of its blocks of as many channels.
+    """
 
     call: Recorded
-    path: str
+    at: Call
     source: Source
+    block: int
 
 
 class Gaps:
@@ -51,49 +57,191 @@ class Gaps:
 
     Attributes:
         found: in the order in which they were.
-        forced: by path the call of the first side whose input a module is given.
+        forced: by the module's call that of the first side whose input it is given.
         apart: likewise where that has another shape, so that the module was run on it by itself; in the run
             it goes on with its own, and what both return stands for one value.
     """
 
-    def __init__(self, a: Side, b: Side, feed: Sequence[np.ndarray], recording: Recording) -> None:
-        self._sides = _Changed(a, feed), _Changed(b, feed)
+    def __init__(
+        self, a: Side, b: Side, feed: Sequence[np.ndarray], recording: Recording, names: PairNames
+    ) -> None:
+        self._sides = Changed(a, feed), Changed(b, feed)
         self._recording, self._inputs = recording, dict[Source, np.ndarray](enumerate(feed))
         self._of_a: dict[Source, np.ndarray] = {}
         self._sums: dict[Source, np.ndarray] = {}
+        # of sources of the second side; how many modules lay between a source and what was given of it
+        self._known: dict[Source, _Counterpart | None] = {}
+        self._distances: list[int] = []
         self.found: list[Bridged] = []
-        self.forced: dict[str, Recorded] = {}
-        self.apart: dict[str, Recorded] = {}
+        self.forced: dict[Call, Recorded] = {}
+        self.apart: dict[Call, Recorded] = {}
+        # vectors of the second side that no known layer has, each with that of the first
+        self._vectors = {
+            row.b[0]: row.a[0]
+            for row in names.rows
+            if len(row.a) == len(row.b) == 1
+            if row.a[0] in self._sides[0].vectors and row.b[0] in self._sides[1].vectors
+        }
+        # what was needed where code made of several values what a module was given
+        self._near: list[Source] = []
+        self._seen: set[Source] = set()
 
-    def bridge(self, call: Recorded, part: Part, run: Returned) -> bool:
-        """Whether a module that was given something else than its counterpart may be given that, from now on.
+    def bridge(self, missed: Sequence[tuple[Recorded, Call, Part]], run: Returned) -> int:
+        """Return how many of the modules, the first ones, may be given what their counterparts are.
 
         Args:
-            call: of the counterpart.
-            part: the module.
-            run: what the modules of the second side were given and returned.
+            missed: the modules of the second side that were given something else, in order, each with the
+                call of its counterpart before it and with its own.
+            run: what the modules of the second side are given and return if they are given that.
         """
         first, second = self._sides
-        self._of_a = self._of_a or self._inputs | first.returned()
-        self._sums = self._sums or {one: _sums(array) for one, array in self._of_a.items()}
-        known = self._inputs | run.before(part.path)
-        given = run.given.get(part.path)
-        if given is None or call.path not in self._of_a or len(call.given) != 1:
-            return False
-        gap = _Gap(call, part, given)
-        if gap.channels is None:
-            return False
-        pairs = {one: other for one in known if (other := self._counterpart(gap, one, known)) is not None}
-        sizes = _sizes_owned(first.side, call.path)
-        for source in second.sources_of(gap, {one: known[one] for one in pairs}):
-            of_a, axes = pairs[source]
-            if any(
-                one.source == of_a and _sizes_owned(first.side, one.call.path) == sizes for one in self.found
-            ):
-                return False
-            if self._keeps_apart(gap, (of_a, source), (self._of_a[of_a], known[source]), axes):
-                return self._pass(gap, of_a)
-        return False
+        self._of_a = self._inputs | first.returned()
+        self._sums = {one: _sums(array) for one, array in self._of_a.items()}
+        for place, (call, at, part) in enumerate(missed):
+            given = run.given.get(at)
+            if given is None or call.call not in self._of_a or len(call.given) != 1:
+                return place
+            gap = _Gap(call, at, part, given)
+            if gap.size is None:
+                return place
+            with first.changed(), second.changed():
+                made_of = self._made_of(gap, self._inputs | run.before(at))
+            if made_of is None or not self._pass(gap, *made_of):
+                return place
+        return len(missed)
+
+    def _made_of(self, gap: _Gap, known: Mapping[Source, np.ndarray]) -> tuple[Source, int] | None:
+        """Return the source of the first side, and the block of it, of which code makes what is given.
+
+        Of several it is the last.
+        """
+        for source in known:
+            if source not in self._known or source in self.apart:
+                self._known[source] = self._counterpart(gap, source, known)
+        sources = [one for one in known if self._known[one] is not None]
+        ways = [self._made_of_one, self._made_of_several]
+        # what was made of several values before, as what goes on from block to block, is likely to be again
+        found = next(
+            (found for way in ways[:: -1 if self._near else 1] if (found := way(gap, known, sources))), None
+        )
+        if found is None:
+            return None
+        side = self._sides[0].side
+        sizes = _sizes_in(side, gap.call.path)
+        is_taken = any(
+            (one.source, one.block) == found and _sizes_in(side, one.call.path) == sizes for one in self.found
+        )
+        return None if is_taken else found
+
+    def _made_of_one(
+        self, gap: _Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
+    ) -> tuple[Source, int] | None:
+        for place in self._places(gap, known, sources):
+            of_a, axes = self._known[sources[place]] or (0, {})
+            values = self._of_a[of_a], known[sources[place]]
+            block = self._kept_apart(gap, (of_a, sources[place]), values, axes)
+            if block is not None:
+                self._distances.insert(0, len(sources) - place)
+                return of_a, block
+        return None
+
+    def _made_of_several(
+        self, gap: _Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
+    ) -> tuple[Source, int] | None:
+        # what modules with others inside return is made of what these do, and of vectors
+        inner = [one for one in sources if not (isinstance(one, tuple) and self._sides[1].has_inside(one[0]))]
+        for kept in (inner, sources) if len(inner) < len(sources) else (sources,):
+            first, second, counterparts = self._sources(gap, known, kept)
+            near = [one for one in second.values if one in self._near or one not in self._seen]
+            found = made_of_several(first, second, counterparts, near)
+            if found is not None:
+                last, self._near = found
+                self._seen |= second.values.keys()
+                return last, 0
+        return None
+
+    def _sources(
+        self, gap: _Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
+    ) -> tuple[Sources, Sources, dict[Source, Source]]:
+        """Return what has the channels of what is given, of both sides, and what is which of it."""
+        assert gap.channels is not None
+        counterparts: dict[Source, Source] = dict(self._vectors)
+        axes: tuple[dict[Source, int], dict[Source, int]] = ({}, {})
+        for one in sources:
+            of_a, turned = self._known[one] or (0, {})
+            places = [
+                (axis, other)
+                for axis, other in turned.items()
+                if axis and self._of_a[of_a].shape[axis] == known[one].shape[other] == gap.size
+            ]
+            if len(places) == 1:
+                counterparts[one] = of_a
+                axes[0][of_a], axes[1][one] = places[0]
+        of_vectors = self._vectors.values(), self._vectors.keys()
+        found = []
+        for place, side in enumerate(self._sides):
+            shapes = {one: side.vectors[one].shape for one in of_vectors[place]}
+            axes[place].update(
+                {one: shape.index(gap.size) for one, shape in shapes.items() if gap.size in shape}
+            )
+            values = {**side.vectors, **(self._of_a, known)[place]}
+            found.append(
+                Sources(
+                    side,
+                    (gap.call.call, gap.at)[place],
+                    (gap.call.given[0], gap.given)[place],
+                    gap.channels[place],
+                    gap.call.given_tolerance[0],
+                    {one: array for one, array in values.items() if one in axes[place]},
+                    axes[place],
+                    {one: _kind_of(side.side, one) for one in axes[place]},
+                )
+            )
+        return found[0], found[1], counterparts
+
+    def _places(
+        self, gap: _Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
+    ) -> Iterator[int]:
+        """Yield the places of sources of which code may make what a module is given.
+
+        First as far before it as others were found, then the nearest that suffices with all behind it.
+        """
+        for far in dict.fromkeys(self._distances[:_MOST_SOURCES]):
+            place = len(sources) - far
+            if place >= 0 and self._is_nearest(gap, known, sources, place):
+                yield place
+        end = len(sources)
+        for _ in range(_MOST_SOURCES):
+            place = self._last_that_suffice(gap, known, sources[:end])
+            if place is None:
+                return
+            yield place
+            end = place
+
+    def _is_nearest(
+        self, gap: _Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source], place: int
+    ) -> bool:
+        """Whether a source suffices, and all that comes behind it does not."""
+        return self._suffice(gap, known, sources[place : place + 1]) and not self._suffice(
+            gap, known, sources[place + 1 :]
+        )
+
+    def _suffice(self, gap: _Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]) -> bool:
+        made = self._sides[1].given(gap.at, {one: known[one] for one in sources})
+        return made is not None and close(gap.given, made, gap.call.given_tolerance[0])
+
+    def _last_that_suffice(
+        self, gap: _Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
+    ) -> int | None:
+        """Return where the fewest last sources begin that a module is given the same with; None for none."""
+        if not sources or not self._suffice(gap, known, sources):
+            return None
+        low, high = 0, len(sources)
+        while high - low > 1:
+            middle = (low + high) // 2
+            is_enough = self._suffice(gap, known, sources[middle:])
+            low, high = (middle, high) if is_enough else (low, middle)
+        return low
 
     def _counterpart(
         self, gap: _Gap, source: Source, known: Mapping[Source, np.ndarray]
@@ -102,10 +250,10 @@ class Gaps:
         value = known[source]
         if isinstance(source, int):
             return source, {axis: axis for axis in range(value.ndim)}
-        if source in self.apart:
+        if isinstance(source, tuple) and source in self.apart:
             call = self.apart[source]
-            channels = _Gap(call, self._sides[1].parts[source], value).channels
-            return None if channels is None else (call.path, {channels[0]: channels[1]})
+            channels = _Gap(call, source, self._sides[1].parts[source[0]], value).channels
+            return None if channels is None else (call.call, {channels[0]: channels[1]})
         # what the gap makes of it is as noisy as it is
         tolerance = max(gap.call.given_tolerance[0], *self._recording.output_tolerance)
         sums, allowed = _sums(value), 2 * tolerance * float(np.abs(value).max(initial=0.0))
@@ -120,41 +268,44 @@ class Gaps:
                 return path, _axes(layout.axes, other.shape, value.shape)
         return None
 
-    def _keeps_apart(
+    def _kept_apart(
         self,
         gap: _Gap,
         sources: tuple[Source, Source],
         values: tuple[np.ndarray, np.ndarray],
         axes: Mapping[int, int],
-    ) -> bool:
-        """Whether code on both sides makes of one value, channel by channel, what two modules are given."""
-        assert gap.channels is not None
-        size = gap.given.shape[gap.channels[1]]
-        if gap.call.given[0].shape[gap.channels[0]] != size:
-            return False
-        factors = np.random.default_rng(size).uniform(0.5, 2, size)
-        first, second = self._sides
-        made = (
-            _times(gap.call.given[0], factors, gap.channels[0]),
-            _times(gap.given, factors, gap.channels[1]),
-        )
-        return any(
-            second.makes(gap.part.path, made[1], {sources[1]: _times(values[1], factors, other)}, gap)
-            and first.makes(gap.call.path, made[0], {sources[0]: _times(values[0], factors, axis)}, gap)
-            for axis, other in axes.items()
-            if axis and values[0].shape[axis] == values[1].shape[other] == size
-        )
+    ) -> int | None:
+        """Return the block of one value of which code on both sides makes, channel by channel, what is given.
 
-    def _pass(self, gap: _Gap, source: Source) -> bool:
+        None where it is of no block, or not the same on both sides.
+        """
+        assert gap.channels is not None
+        size = gap.size
+        for axis, other in axes.items():
+            length = values[0].shape[axis]
+            if not axis or length != values[1].shape[other] or length % (size or 1):
+                continue
+            factors = np.random.default_rng(length).uniform(0.5, 2, length)
+            blocks: list[int | None] = []
+            for side_at, call, at in ((1, gap.at, other), (0, gap.call.call, axis)):
+                kept = {sources[side_at]: times(values[side_at], factors, at)}
+                blocks.append(_block_of(gap, side_at, self._sides[side_at].given(call, kept), factors))
+                if None in blocks:
+                    break
+            if None not in blocks and blocks[0] == blocks[1]:
+                return blocks[0]
+        return None
+
+    def _pass(self, gap: _Gap, source: Source, block: int) -> bool:
         """Note that a module is passed, unless it returns something else of the same by itself."""
-        call, path = gap.call, gap.part.path
+        call = gap.call
         if gap.given.shape == call.given[0].shape:
-            self.forced[path] = call
+            self.forced[gap.at] = call
         elif self._returns_alike(gap):
-            self.apart[path] = call
+            self.apart[gap.at] = call
         else:
             return False
-        self.found.append(Bridged(call, path, source))
+        self.found.append(Bridged(call, gap.at, source, block))
         return True
 
     def _returns_alike(self, gap: _Gap) -> bool:
@@ -171,9 +322,10 @@ class Gaps:
 
 @dataclass(frozen=True, slots=True)
 class _Gap:
-    """A call of the first side, the module that is its counterpart, and what this was given."""
+    """A call of the first side, that of the module that is its counterpart, and what this was given."""
 
     call: Recorded
+    at: Call
     part: Part
     given: np.ndarray
 
@@ -182,6 +334,14 @@ class _Gap:
         """The axis of channels of what each is given; None where it is not known."""
         found = _channel_axis(self.call.part, self.call.given[0]), _channel_axis(self.part, self.given)
         return None if None in found else (found[0] or 0, found[1] or 0)
+
+    @property
+    def size(self) -> int | None:
+        """How many channels both are given; None where that is not known, or not the same."""
+        if self.channels is None:
+            return None
+        sizes = self.call.given[0].shape[self.channels[0]], self.given.shape[self.channels[1]]
+        return sizes[0] if sizes[0] == sizes[1] else None
 
 
 def _channel_axis(part: Part, given: np.ndarray) -> int | None:
@@ -215,91 +375,26 @@ def _sums(array: np.ndarray) -> np.ndarray:
     return np.array([values.mean(), np.abs(values).mean(), values.max(initial=0.0), values.min(initial=0.0)])
 
 
-def _times(array: np.ndarray, factors: np.ndarray, axis: int) -> np.ndarray:
-    shape = [1] * array.ndim
-    shape[axis] = -1
-    found: np.ndarray = np.asarray(array, np.float64) * factors.reshape(shape)
-    return found
+def _block_of(gap: _Gap, place: int, made: np.ndarray | None, factors: np.ndarray) -> int | None:
+    """Return of which block of a value, with channels times factors, code makes what a module is given."""
+    assert gap.channels is not None
+    given, axis = (gap.call.given[0], gap.given)[place], gap.channels[place]
+    if made is None or made.shape != given.shape:
+        return None
+    for block, part in enumerate(np.split(factors, len(factors) // given.shape[axis])):
+        if close(times(given, part, axis), made, gap.call.given_tolerance[0]):
+            return block
+    return None
 
 
-def _sizes_owned(side: Side, path: str) -> list[Key]:
-    return sorted(key_of(one.shape) for one in side.parameters.values() if one.owner == path)
+def _kind_of(side: Side, source: Source) -> Hashable:
+    """Return what has the same only where sources could have each other's place."""
+    if isinstance(source, tuple):
+        return _sizes_in(side, source[0])
+    return "a vector" if isinstance(source, str) else source
 
 
-class _Changed:
-    """A side that is run with other inputs and other parameters."""
-
-    def __init__(self, side: Side, feed: Sequence[np.ndarray]) -> None:
-        self.side, self._feed = side, feed
-        self.parts = every_part(side)
-
-    def returned(self) -> dict[Source, np.ndarray]:
-        """Return what each module returns that returns one tensor and is called once, in order."""
-        found = Returned()
-        observe(self.side, self._feed, self.parts, found.note_given, found.note)
-        return found.returned
-
-    def sources_of(self, gap: _Gap, known: Mapping[Source, np.ndarray]) -> Iterator[Source]:
-        """Yield, the nearest first, what code may make of itself alone what a module is given."""
-        left = list(known)
-        for _ in range(_MOST_SOURCES):
-            place = self._last_that_suffice(gap, known, left)
-            if place is None:
-                return
-            yield left[place]
-            left = left[:place]
-
-    def _last_that_suffice(
-        self, gap: _Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
-    ) -> int | None:
-        """Return where the fewest last sources begin that a module is given the same with; None for none."""
-        with self._changed() as feed:
-
-            def suffices(first: int) -> bool:
-                kept = {one: known[one] for one in sources[first:]}
-                made = self._given(gap.part.path, kept, feed)
-                return made is not None and close(gap.given, made, gap.call.given_tolerance[0])
-
-            if not sources or not suffices(0):
-                return None
-            low, high = 0, len(sources)
-            while high - low > 1:
-                middle = (low + high) // 2
-                low, high = (middle, high) if suffices(middle) else (low, middle)
-            return low
-
-    def makes(self, path: str, made: np.ndarray, kept: Mapping[Source, np.ndarray], gap: _Gap) -> bool:
-        """Whether a module is given this if one source has this value, and all else is changed."""
-        with self._changed() as feed:
-            found = self._given(path, kept, feed)
-        return found is not None and close(made, found, gap.call.given_tolerance[0])
-
-    def _given(
-        self, path: str, kept: Mapping[Source, np.ndarray], feed: Sequence[np.ndarray]
-    ) -> np.ndarray | None:
-        """Return what a module is given while sources keep their values."""
-        found: list[np.ndarray] = []
-
-        def given(at: str, number: int, arrays: list[np.ndarray]) -> None:
-            if at == path and len(arrays) == 1:
-                found.append(arrays[0])
-
-        def returned(at: str, number: int, arrays: list[np.ndarray]) -> list[np.ndarray] | None:
-            return [kept[at]] if at in kept and len(arrays) == 1 else None
-
-        inputs = [kept.get(place, array) for place, array in enumerate(feed)]
-        parts = {at: part for at, part in self.parts.items() if at == path or at in kept}
-        observe(self.side, inputs, parts, given, returned)
-        return found[0] if len(found) == 1 else None
-
-    @contextmanager
-    def _changed(self) -> Iterator[list[np.ndarray]]:
-        own = {name: np.array(value) for name, value in self.side.values().items()}
-        try:
-            self.side.set_values({name: value * np.float32(_CHANGE) for name, value in own.items()})
-            yield [
-                other if array.dtype.kind == "f" else array
-                for array, other in zip(self._feed, feed_of(self.side, 1), strict=True)
-            ]
-        finally:
-            self.side.set_values(own)
+def _sizes_in(side: Side, path: str) -> tuple[Key, ...]:
+    """Return the sizes of all parameters in a module."""
+    inside = [one for one in side.parameters.values() if f"{one.owner}.".startswith(f"{path}.")]
+    return tuple(sorted(key_of(one.shape) for one in inside))

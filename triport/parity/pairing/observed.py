@@ -16,8 +16,10 @@ from triport.reference_models.modules import Part, parts_of
 
 from .sides import Side
 
-# a module, by its path, or an input, by its place
-Source = str | int
+# a module, by its path, and which of its calls, from 1
+Call = tuple[str, int]
+# what a call returned, an input, by its place, or a vector of the network's own, by its name
+Source = Call | int | str
 # (path, number of the call from 1, arrays) -> other arrays in their place, or None
 Change = Callable[[str, int, list[np.ndarray]], Sequence[np.ndarray] | None]
 
@@ -55,35 +57,30 @@ def observe(
 
 
 class Returned:
-    """What each module is given and returns that is given, and returns, one tensor, and is called once."""
+    """What each module is given and returns that is given, and returns, one tensor, by its calls."""
 
     def __init__(self) -> None:
-        self.given: dict[str, np.ndarray] = {}
+        self.given: dict[Call, np.ndarray] = {}
         self.returned: dict[Source, np.ndarray] = {}
-        self._order: list[str] = []
-        self._ended: dict[str, int] = {}
-        self._several: set[str] = set()
+        self._order: list[Call] = []
+        self._ended: dict[Source, int] = {}
 
     def note_given(self, path: str, number: int, arrays: Sequence[np.ndarray]) -> None:
         """Note what a module is given."""
-        self._order.append(path)
-        if number > 1:
-            self._several.add(path)
-            self.given.pop(path, None)
-            self.returned.pop(path, None)
-        elif len(arrays) == 1:
-            self.given[path] = arrays[0]
+        self._order.append((path, number))
+        if len(arrays) == 1:
+            self.given[path, number] = arrays[0]
 
     def note(self, path: str, number: int, arrays: Sequence[np.ndarray]) -> None:
         """Note what a module returns."""
-        if len(arrays) == 1 and arrays[0].dtype.kind == "f" and path not in self._several:
-            self.returned[path] = arrays[0]
-            self._ended[path] = len(self._order)
+        if len(arrays) == 1 and arrays[0].dtype.kind == "f":
+            self.returned[path, number] = arrays[0]
+            self._ended[path, number] = len(self._order)
 
-    def before(self, path: str) -> dict[Source, np.ndarray]:
+    def before(self, call: Call) -> dict[Source, np.ndarray]:
         """Return what was returned before a module was called."""
-        called = self._order.index(path)
-        return {one: array for one, array in self.returned.items() if self._ended[str(one)] <= called}
+        called = self._order.index(call)
+        return {one: array for one, array in self.returned.items() if self._ended[one] <= called}
 
 
 def every_part(side: Side) -> dict[str, Part]:

@@ -93,18 +93,18 @@ def substituted(a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray]) 
     owners = frozenset(owners_of(a, a_parts).values()), frozenset(owners_of(b, b_parts).values())
     rows = _ByRows(paired, owners[0], b_parts, owners[1])
     order = {id(call): place for place, call in enumerate(recording.calls)}
-    gaps = Gaps(a, b, feed, recording)
+    gaps = Gaps(a, b, feed, recording, names)
     of_code: list[tuple[int, Parting]] = []
     beside, outputs = _ran_beside(b, feed, Beside(recording, rows, b_parts), None)
-    while beside.given_otherwise:
+    if beside.given_otherwise:
         run = Returned()
-        beside, outputs = _ran_beside(b, feed, Beside(recording, rows, b_parts, gaps.forced, gaps.apart), run)
-        if not beside.given_otherwise:
-            break
-        call, path = beside.given_otherwise[0]
-        if not gaps.bridge(call, b_parts[path], run):
-            break
-        of_code.append((order[id(call)], _code_before(call, path, beside, order)))
+        assumed, _ = _ran_beside(b, feed, Beside(recording, rows, b_parts, assumes=True), run)
+        missed = assumed.given_otherwise
+        passed = missed[: gaps.bridge([(call, at, b_parts[at[0]]) for call, at in missed], run)]
+        of_code = [(order[id(call)], _code_before(call, at[0], assumed, order)) for call, at in passed]
+        beside, outputs = _ran_beside(
+            b, feed, Beside(recording, rows, b_parts, gaps.forced, gaps.apart), None
+        )
     layouts = [
         layout_between(one, other, tolerance)
         for one, other, tolerance in zip(recording.outputs, outputs, recording.output_tolerance, strict=False)
@@ -187,7 +187,7 @@ def _with_code(
     if not beside.given_otherwise:
         last = calls[-1].path if calls else "the input"
         return [*said, Parting("", "", f"after {last}, in what is computed outside of modules")]
-    call, path = min(beside.given_otherwise, key=lambda one: order[id(one[0])])
+    call, (path, _) = min(beside.given_otherwise, key=lambda one: order[id(one[0])])
     at = sum(other < order[id(call)] for other in places)
     return [*said[:at], _code_before(call, path, beside, order), *said[at:]]
 

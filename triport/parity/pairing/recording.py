@@ -11,7 +11,7 @@ from triport.parity.judge.tolerance import FLOAT32
 from triport.reference_models.modules import Part
 
 from .layouts import error
-from .observed import observe
+from .observed import Call, observe
 from .sides import Side
 
 DRAWS = 2
@@ -37,6 +37,11 @@ class Recorded:
     def path(self) -> str:
         """The path of its module."""
         return self.part.path
+
+    @property
+    def call(self) -> Call:
+        """Its module's path and its number."""
+        return self.part.path, self.number
 
 
 class Recording:

@@ -61,6 +61,12 @@ def nearest(matching: Matching, seen: Seen, margin: float) -> list[Match]:
     return fresh
 
 
+def remember_alike(matching: Matching, seen: Seen) -> None:
+    """Remember which pieces of the first side are alike in a run with equal outputs."""
+    for a, b in _classes(matching, seen):
+        _remember(matching, a, compared(seen, a, b)[0])
+
+
 def _remember(matching: Matching, a: Sequence[Piece], apart: np.ndarray) -> None:
     """Remember which pieces of the first side are alike: they are equal to one of the second side."""
     near = apart <= 10 * ROUNDED[matching.is_double]
@@ -150,7 +156,7 @@ def beside(matching: Matching, seen: Seen, is_same: bool) -> list[Match]:
         if piece in matching.matches or one.leaf is None or len(counterparts) != 1:
             continue
         found = theirs[next(iter(counterparts)), _leaf(one), piece.shape]
-        if len(found) == 1 and (not is_same or _agree(matching, seen, piece, found[0])):
+        if len(found) == 1 and (not is_same or agree(matching, seen, piece, found[0])):
             fresh.append(Match(piece, found[0], tuple(range(len(piece.shape))), "the rest of its layer"))
     return fresh
 
@@ -170,7 +176,7 @@ def with_its_weight(matching: Matching, seen: Seen) -> list[Match]:
         )
         if len(match.a.shape) > 1 and len(found[0]) == len(found[1]) == 1:
             a, b = found[0][0], found[1][0]
-            if a.shape == b.shape and _agree(matching, seen, a, b):
+            if a.shape == b.shape and agree(matching, seen, a, b):
                 fresh.setdefault(a, Match(a, b, (0,), "the weight that it is added to"))
     # a layer with several weights may say several things of one vector: then it says nothing
     partners = Counter(match.b for match in fresh.values())
@@ -231,7 +237,7 @@ def _in_place(matching: Matching, of_layers: bool) -> list[Match]:
     ]
 
 
-def _agree(matching: Matching, seen: Seen, a: Piece, b: Piece) -> bool:
+def agree(matching: Matching, seen: Seen, a: Piece, b: Piece) -> bool:
     """Return whether two pieces have equal gradients or none; those of modules that part need not."""
     if a.name in matching.parting[0] and b.name in matching.parting[1]:
         return True
@@ -256,7 +262,7 @@ def only_ones(matching: Matching, seen: Seen, is_same: bool) -> list[Match]:
         pairs = pairs or [(one, names[one.name]) for one in a if one.name in names and is_same]
         for one, other in pairs:
             orders = transpositions(one.shape, other.shape, seen.is_turned)
-            if orders and (not is_same or _agree(matching, seen, one, other)):
+            if orders and (not is_same or agree(matching, seen, one, other)):
                 reason = "the only one left of its shape" if len(a) == 1 else "its name"
                 fresh.append(Match(one, other, orders[0], reason))
     return fresh

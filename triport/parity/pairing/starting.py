@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from .comparing import SAME_OUTPUTS, Seen
 from .flattening import flattened_plans
+from .guessing import by_guess, guesses
 from .lacked import plans_without_biases
 from .matching import match_all
 from .pieces import Plan, key_of
@@ -27,14 +28,30 @@ _WORTH_CUTTING = 3.0
 _OTHER_ORDER = 1e-2
 
 
-def matched(a: Side, b: Side, progress: Progress) -> tuple[Matching, Seen]:
+def candidates(a: Side, b: Side, progress: Progress) -> Iterator[tuple[Matching, Seen]]:
+    """Yield matches, each with its last run; the last are all that can be told.
+
+    What comes before that, where graphs differ, is a guess, to be taken only if it is proven.
+    """
+    plain, *more = plans_of(a.parameters, b.parameters)
+    first, apart = _plainest(a, b, plain, progress)
+    if not _same(first, apart):
+        for matches in guesses(first):
+            for match in matches:
+                first.accept(match)
+            yield first, Seen()
+            first.forget()
+    yield _told(first, apart, more)
+
+
+def _told(first: Matching, apart: float, more: list[Plan]) -> tuple[Matching, Seen]:
     """Return all that can be matched, and its last run, with the values that belong to it on both sides.
 
     The plainest cuts come first. Cuts with which outputs are nearer at the start may only hide what differs,
     as blocks of one value do: what they match is taken where it says more in the end.
     """
-    plain, *more = plans_of(a.parameters, b.parameters)
-    first, apart = _plainest(a, b, plain, progress)
+    a, b = first.sides
+    plain = first.plan
     if _same(first, apart):
         return _matched(first)
     steered = _steered(first, apart)
@@ -74,7 +91,8 @@ def _plainest(a: Side, b: Side, plain: Plan, progress: Progress) -> tuple[Matchi
 def _matched(matching: Matching) -> tuple[Matching, Seen]:
     matching.progress("comparing gradients")
     matching.give_common()
-    return matching, match_all(matching, matching.look(0))
+    seen = matching.look(0)
+    return matching, by_guess(matching, seen) or match_all(matching, seen)
 
 
 def _is_settled(matching: Matching, seen: Seen) -> bool:

@@ -293,6 +293,12 @@ class Matching:
         for place, piece in ((0, match.a), (1, match.b)):
             self.give(place, piece, self._common(piece, place))
 
+    def forget(self) -> None:
+        """Take all matches back."""
+        self.matches.clear()
+        self.taken.clear()
+        self.give_common()
+
     def trains_alike(self, a: Piece, b: Piece) -> bool:
         """Whether the layers of two pieces keep statistics with one momentum, or keep none."""
         if self._momenta is None:

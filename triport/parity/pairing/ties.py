@@ -20,10 +20,12 @@ Ties = Mapping[str, tuple[str, ...]]
 def untied(a: Side, b: Side) -> tuple[Ties, Ties]:
     """Untie what one side has tied and the other has more of; return what was tied, of either side.
 
-    Weights of the side that has them apart can be moved where they are equal, and the steps look.
+    Weights of the side that has them apart can be moved where they are equal, and the steps look. What one
+    side has packed leaves the other with more tensors of a size, and with as many numbers in all.
     """
     sides = a, b
     counts = [Counter(key_of(one.shape) for one in side.parameters.values()) for side in sides]
+    totals = [sum(one.size for one in side.parameters.values()) for side in sides]
     found: list[dict[str, tuple[str, ...]]] = [{}, {}]
     for place, side in enumerate(sides):
         here, there = counts[place], counts[1 - place]
@@ -32,6 +34,8 @@ def untied(a: Side, b: Side) -> tuple[Ties, Ties]:
                 name: side.untie(name)
                 for name, one in list(side.parameters.items())
                 if one.aliases and there[key_of(one.shape)] >= here[key_of(one.shape)] + len(one.aliases)
+                # a bias or so may be on this side alone
+                if 2 * (totals[1 - place] - totals[place]) >= one.size * len(one.aliases)
             }
     return found[0], found[1]
 

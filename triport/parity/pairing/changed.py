@@ -1,0 +1,91 @@
+"""A side that is run with other inputs and other parameters, while a few values are kept as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from .correspondence import watched_parts
+from .observed import Call, Returned, Source, every_part, observe
+from .pieces import key_of
+from .proof import feed_of
+from .sides import Side
+
+_CHANGE = 0.8
+
+
+class _EnoughError(BaseException):
+    """Ends a run whose rest says nothing; users' code that catches exceptions must not catch it."""
+
+
+class Changed:
+    """A side that is run with other inputs and other parameters."""
+
+    def __init__(self, side: Side, feed: Sequence[np.ndarray]) -> None:
+        self.side, self._feed = side, feed
+        # a layer that calls its activation returns what it hands to that, as where sides are compared
+        self.parts = {**every_part(side), **watched_parts(side)}
+        # those of no known layer: code computes with them
+        self.vectors = {
+            name: np.array(value)
+            for name, value in side.values().items()
+            if side.parameters[name].leaf is None and len(key_of(value.shape)) == 1
+        }
+        self._others = [
+            other if array.dtype.kind == "f" else array
+            for array, other in zip(feed, feed_of(side, 1), strict=True)
+        ]
+
+    def has_inside(self, path: str) -> bool:
+        """Whether a module has others inside that are watched too."""
+        return any(one.startswith(f"{path}.") for one in self.parts)
+
+    def returned(self) -> dict[Source, np.ndarray]:
+        """Return what each module returns, with nothing changed, that returns one tensor."""
+        found = Returned()
+        observe(self.side, self._feed, self.parts, found.note_given, found.note)
+        return found.returned
+
+    @contextmanager
+    def changed(self) -> Iterator[None]:
+        """Let the parameters have other values."""
+        own = {name: np.array(value) for name, value in self.side.values().items()}
+        try:
+            self.side.set_values(_changed(own))
+            yield
+        finally:
+            self.side.set_values(own)
+
+    def given(self, call: Call, kept: Mapping[Source, np.ndarray]) -> np.ndarray | None:
+        """Return what a module is given in a call while sources have these values.
+
+        None where it is given several tensors, or is not called.
+        """
+        found: list[np.ndarray] = []
+
+        def given(at: str, count: int, arrays: list[np.ndarray]) -> None:
+            if (at, count) == call:
+                found.extend(arrays)
+                raise _EnoughError
+
+        def returned(at: str, count: int, arrays: list[np.ndarray]) -> list[np.ndarray] | None:
+            return [kept[at, count]] if (at, count) in kept and len(arrays) == 1 else None
+
+        inputs = [kept.get(place, array) for place, array in enumerate(self._others)]
+        paths = {call[0], *(one[0] for one in kept if isinstance(one, tuple))}
+        parts = {at: part for at, part in self.parts.items() if at in paths}
+        vectors = {one: array for one, array in kept.items() if isinstance(one, str)}
+        try:
+            self.side.set_values(vectors)
+            observe(self.side, inputs, parts, given, returned)
+        except _EnoughError:
+            pass
+        finally:
+            self.side.set_values(_changed({one: self.vectors[one] for one in vectors}))
+        return found[0] if len(found) == 1 else None
+
+
+def _changed(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: value * np.float32(_CHANGE) for name, value in values.items()}
