@@ -12,7 +12,7 @@ from triport.converters.onnx_import.written import load, write
 from triport.parity.imported.convert import convert_to_source
 from triport.parity.imported.exact import InDouble
 from triport.parity.imported.result import UNPROVEN, Trial
-from triport.parity.imported.steered import proven_by_steps
+from triport.parity.imported.steered import Step, Steps, proven_by_steps
 
 FLOAT = onnx.TensorProto.FLOAT
 WIDE = Trial((), 1e-3, UNPROVEN, False, "a wide noise")
@@ -137,3 +137,14 @@ def test_a_difference_may_come_of_a_rounding_and_of_no_logarithm(nodes, passed, 
     """-2074 in ONNX Runtime was -2074.0002 in the source, and Floor made -2075 of it."""
     verdict = Trial((), 5e-3, "float64", False, "further away than noise")
     assert steered(saved(nodes, tmp_path), "pytorch", verdict=verdict).passed == passed
+
+
+def test_a_value_that_is_nearer_takes_the_place_of_another(tmp_path):
+    """The zero point within a quantised LSTM was taken for that of the layer behind it, 0.7 % away."""
+    torch = pytest.importorskip("torch")
+
+    def run():
+        return [(torch.round(torch.tensor(35.2)) + torch.round(torch.tensor(35.4))).numpy()]
+
+    steps = Steps([np.float32(70)], [Step("round", np.float32(35.4))])
+    assert [float(each) for each in steps.beside(None, "pytorch", run)] == [70.0, np.float32(35.4)]

@@ -81,6 +81,7 @@ _ORDERING = frozenset(
     ("Slice", "Concat", "Unsqueeze", "Squeeze", "Reshape", "Split", "Identity", "Transpose")
 )
 _RECURRENT = frozenset(("LSTM", "GRU", "RNN"))
+_RESIZING = frozenset(("Resize", "Upsample"))
 _GROWING = frozenset(("ConstantOfShape", "Expand", "Range", "Tile", "EyeLike"))
 
 
@@ -123,14 +124,16 @@ def _constant(rep: Rep) -> Rep:
 
 
 def _becomes_a_layers(node: Any, depth: int = 8) -> bool:
-    """Return whether a parameter is only brought into the order that a recurrent layer wants."""
+    """Return whether a parameter is only brought into the order that a recurrent layer wants, or is a scale."""
     uses = [use for value in node.outputs for use in value.uses()]
     if node.op_type not in _ORDERING or not uses or not depth:
         return False
     if any(value.is_graph_output() for value in node.outputs):
         return False
     return all(
-        use.idx in (1, 2, 3) if use.node.op_type in _RECURRENT else _becomes_a_layers(use.node, depth - 1)
+        use.idx in (1, 2, 3)
+        if use.node.op_type in _RECURRENT
+        else (use.node.op_type in _RESIZING and use.idx > 0) or _becomes_a_layers(use.node, depth - 1)
         for use in uses
     )
 

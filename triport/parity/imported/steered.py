@@ -78,14 +78,21 @@ class Steps:
             run: gives its outputs.
         """
         brought: dict[int, np.ndarray] = {}
+        apart: dict[int, float] = {}
 
         def taken(function: str, value: np.ndarray) -> np.ndarray:
-            for place, step in enumerate(self.steps):
-                is_free = place not in brought and step.function == function
-                if is_free and value.shape == step.value.shape and difference(value, step.value) <= _ALIKE:
-                    brought[place] = value
-                    return step.value
-            return value  # within a loop, say: it is as it comes
+            alike = [
+                (difference(value, step.value), place)
+                for place, step in enumerate(self.steps)
+                if step.function == function and step.value.shape == value.shape
+            ]
+            # what was brought before may be another's that was nearly the same, within a loop
+            nearer = [each for each in alike if each[0] <= _ALIKE and each[0] < apart.get(each[1], np.inf)]
+            if not nearer:
+                return value  # within a loop, say: it is as it comes
+            apart_by, place = min(nearer)
+            apart[place], brought[place] = apart_by, value
+            return self.steps[place].value
 
         with (_in_pytorch if target == "pytorch" else _in_mindspore)(network, taken):
             outputs = run()

@@ -52,14 +52,14 @@ def quantized_conv(call: Call) -> ast.expr:
     window, groups = Window(call, kernel_of(call)), call.attribute("group", 1)
     if not window.symmetric:
         call.refuse("padding that is not symmetric, of quantised weights")
-    weight, scale = call.rep(1), call.rep(2)
+    weight = call.rep(1)
     constructor = code(
         "f(i, o, k, stride=s, padding=p, groups=g, bias=b, per_channel=c)",
         f=call.function("QuantizedConv2d"),
         i=weight.array.shape[1] * groups,
         o=weight.array.shape[0],
         b=OMIT if call.has(3) else False,
-        c=True if scale.array.size > 1 else OMIT,
+        c=True if _scales(call) > 1 else OMIT,
         **window.given(g=OMIT if groups == 1 else groups),
     )
     return _layer(call, "conv", constructor, weight)
@@ -68,7 +68,7 @@ def quantized_conv(call: Call) -> ast.expr:
 @both("QuantizedLinear", domain=DOMAIN)
 def quantized_linear(call: Call) -> ast.expr:
     """A linear layer whose weights and bias are dequantised."""
-    weight, scale = call.rep(1), call.rep(2)
+    weight = call.rep(1)
     if call.node.meta.get("transposed"):
         weight = Known(np.ascontiguousarray(weight.array.T), weight.origin)
     constructor = code(
@@ -77,17 +77,23 @@ def quantized_linear(call: Call) -> ast.expr:
         i=weight.array.shape[1],
         o=weight.array.shape[0],
         b=OMIT if call.has(3) else False,
-        c=True if scale.array.size > 1 else OMIT,
+        c=True if _scales(call) > 1 else OMIT,
     )
     return _layer(call, "linear", constructor, weight)
 
 
+def _scales(call: Call) -> int:
+    """Return how many scales the layer has: one, or one for each output, of its weight or of its bias."""
+    return max(call.rep(i).array.size for i in (2, 4) if call.has(i))
+
+
 def _layer(call: Call, noun: str, constructor: ast.expr, weight: Known) -> ast.expr:
     """Return the call of a layer with its scales."""
-    weights = {"weight": weight, "weight_scale": _list(call.rep(2))}
+    weights = {"weight": weight, "weight_scale": _list(call.rep(2), _scales(call))}
     if call.has(3):
         bias = call.rep(3)
-        weights |= {"bias": Known(bias.array, bias.origin), "bias_scale": _list(call.rep(4))}
+        scale = _list(call.rep(4), _scales(call))
+        weights |= {"bias": Known(bias.array, bias.origin), "bias_scale": scale}
     layer = call.body.layer(noun, constructor, weights, call.tensor(0))
     if layer is None:  # something else holds the weight too: it is held twice
         layer = call.body.layer(
@@ -97,8 +103,10 @@ def _layer(call: Call, noun: str, constructor: ast.expr, weight: Known) -> ast.e
     return layer
 
 
-def _list(rep: Known) -> Known:
-    return Known(rep.array.reshape(-1))
+def _list(rep: Known, size: int = 1) -> Known:
+    """Return scales as a list: one for each place where others have several."""
+    array = rep.array.reshape(-1)
+    return Known(np.broadcast_to(array, (max(size, array.size),)).copy())
 
 
 def qlinear_conv_layer(call: Call) -> ast.expr | None:
