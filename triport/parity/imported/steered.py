@@ -185,8 +185,8 @@ def _taken(node: Any, array: Callable[[Any], np.ndarray]) -> list[np.ndarray]:
     x = array(node.inputs[0])
     if node.op_type == "DynamicQuantizeLinear":
         nought, most = x.dtype.type(0), x.dtype.type(255)
-        low = np.minimum(x.min(), nought)
-        dynamic = (np.maximum(x.max(), nought) - low) / most
+        low, high = np.minimum(x.min(), nought), np.maximum(x.max(), nought)
+        dynamic = (high - low) / most if low < high else x.dtype.type(1)
         return [np.asarray(-low / dynamic), np.asarray(x / dynamic)]
     if node.op_type != "QuantizeLinear":
         return [x]

@@ -106,8 +106,8 @@ class QuantizedLinear(nn.Cell):
 
 def quantize_dynamic(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return x in uint8 by its own range, which includes zero; and the scale and zero point."""
-    low = ops.minimum(x.min(), 0.0)
-    scale = (ops.maximum(x.max(), 0.0) - low) / 255.0
+    low, high = ops.minimum(x.min(), 0.0), ops.maximum(x.max(), 0.0)
+    scale = ops.where(low == high, ops.ones_like(low), (high - low) / 255.0)
     zero = ops.clamp(ops.round(-low / scale), 0.0, 255.0)
     steps = ops.clamp(ops.round(x / scale) + zero, 0.0, 255.0)
     return (

@@ -161,8 +161,8 @@ class QLinearConv2d(nn.Module):
 
 def quantize_dynamic(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return x in uint8 by its own range, which includes zero; and the scale and zero point."""
-    low = torch.clamp(x.min(), max=0)
-    scale = (torch.clamp(x.max(), min=0) - low) / 255
+    low, high = torch.clamp(x.min(), max=0), torch.clamp(x.max(), min=0)
+    scale = torch.where(low == high, 1, (high - low) / 255)
     zero = torch.clamp(torch.round(-low / scale), 0, 255)
     steps = torch.clamp(torch.round(x / scale) + zero, 0, 255)
     return steps.to(torch.uint8), scale, zero.to(torch.uint8)
