@@ -41,6 +41,27 @@ CUT = [
     make("Add", ["cut", "again"], ["y"]),
 ]
 
+# what is rounded within a node is known by what it was rounded to
+WITHIN = [
+    make("QuantizeLinear", ["x", "scale", "zero"], ["whole"]),
+    make(
+        "QLinearMatMul", ["whole", "scale", "zero", "bytes", "scale", "balanced", "wide", "zero"], ["product"]
+    ),
+    make("DequantizeLinear", ["product", "wide", "zero"], ["y"]),
+]
+# an operator of ONNX Runtime's own is written as those of the standard, whose values the file does not have
+ITS_OWN = [
+    make("QuantizeLinear", ["x", "scale", "zero"], ["whole"]),
+    make(
+        "QLinearAdd",
+        ["whole", "scale", "zero", "whole", "scale", "zero", "fine", "zero"],
+        ["sum"],
+        domain="com.microsoft",
+    ),
+    make("DequantizeLinear", ["sum", "fine", "zero"], ["once"]),
+    make("MatMul", ["once", "w"], ["y"]),
+]
+
 
 def saved(nodes, folder, width=500):
     """Write a graph as a file and return its path."""
@@ -49,6 +70,10 @@ def saved(nodes, folder, width=500):
         "floor": np.float32(1e-10),
         "scale": np.float32(0.3),
         "zero": np.uint8(120),
+        "bytes": np.random.default_rng(0).integers(-127, 128, (64, width)).astype("i1"),
+        "balanced": np.int8(0),
+        "wide": np.float32(20),
+        "fine": np.float32(0.7),
     }
     taken = {name for node in nodes for name in node.input}
     graph = onnx.helper.make_graph(
@@ -58,7 +83,7 @@ def saved(nodes, folder, width=500):
         [onnx.helper.make_tensor_value_info("y", FLOAT, ["N", width])],
         [onnx.numpy_helper.from_array(np.asarray(a), name) for name, a in weights.items() if name in taken],
     )
-    opset = [onnx.helper.make_opsetid("", 17)]
+    opset = [onnx.helper.make_opsetid(*each) for each in (("", 17), ("com.microsoft", 1))]
     onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8), folder / "net.onnx")
     return folder / "net.onnx"
 
@@ -101,11 +126,16 @@ def weights_changed(source):
 
 
 @pytest.mark.parametrize("target", ["pytorch", "mindspore"])
-@pytest.mark.parametrize("nodes", [LOGARITHMS, ROUNDINGS, CUT], ids=["logarithms", "roundings", "cut"])
+@pytest.mark.parametrize(
+    "nodes",
+    [LOGARITHMS, ROUNDINGS, CUT, WITHIN, ITS_OWN],
+    ids=["logarithms", "roundings", "cut", "within", "its own"],
+)
 def test_source_is_proven_with_the_values_of_onnx_runtime(nodes, target, tmp_path):
     found = steered(saved(nodes, tmp_path), target)
     assert (found.passed, found.judged_by) == (True, "steps")
-    count = "3 roundings and logarithms" if nodes is CUT else "1 rounding or logarithm"
+    number = {id(CUT): 3, id(WITHIN): 2, id(ITS_OWN): 2}.get(id(nodes), 1)
+    count = "1 rounding or logarithm" if number == 1 else f"{number} roundings and logarithms"
     assert f"given ONNX Runtime's values in {count}" in found.why
 
 
@@ -119,6 +149,10 @@ def test_source_is_proven_with_the_values_of_onnx_runtime(nodes, target, tmp_pat
         (ROUNDINGS, another_zero_point),
         (ROUNDINGS, rounded_down),
         (ROUNDINGS, text_changed("        return ", "        return 1.0001 * ")),
+        (WITHIN, weights_changed),
+        (WITHIN, rounded_down),
+        (WITHIN, text_changed("        return ", "        return 1.0001 * ")),
+        (ITS_OWN, weights_changed),
     ],
 )
 def test_no_fault_is_called_equal(nodes, change, target, tmp_path):

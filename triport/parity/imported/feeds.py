@@ -149,7 +149,13 @@ def _numbers(value: Any) -> list[int]:
 
 
 # of operators that are told how many places of an axis count: the input that says it, the axis, the least
-_COUNTING = {"LSTM": (4, 0, 0), "GRU": (4, 0, 0), "RNN": (4, 0, 0), "ReverseSequence": (1, 0, 1), "TopK": (1, -1, 1)}
+_COUNTING = {
+    "LSTM": (4, 0, 0),
+    "GRU": (4, 0, 0),
+    "RNN": (4, 0, 0),
+    "ReverseSequence": (1, 0, 1),
+    "TopK": (1, -1, 1),
+}
 _AXIS_OF = {"ReverseSequence": "time_axis", "TopK": "axis"}
 
 

@@ -47,7 +47,10 @@ def _turned(node: Any) -> list[Any]:
     del scan.attribute[:]
     scan.attribute.extend(each for each in node.attribute if not each.name.endswith("_directions"))
     before, after = [], []
-    for names, directions, slices, back in ((scan.input, inputs, before, 0), (scan.output, outputs, after, 1)):
+    for names, directions, slices, back in (
+        (scan.input, inputs, before, 0),
+        (scan.output, outputs, after, 1),
+    ):
         read = next(each.i for each in node.attribute if each.name == "num_scan_inputs")
         states = len(node.input) - read
         for place, direction in enumerate(directions):

@@ -114,7 +114,7 @@ def qlinear_conv_layer(call: Call) -> ast.expr | None:
     window, groups = Window(call, kernel_of(call, 3)), call.attribute("group", 1)
     held = {i: call.rep(i) for i in range(1, 9) if call.has(i)}
     is_fixed = all(isinstance(rep, Known) for rep in held.values())
-    if call.target != "pytorch" or call.rank(0) != 4 or not window.symmetric or not is_fixed:
+    if call.rank(0) != 4 or not window.symmetric or not is_fixed:
         return None
     if (
         window.is_same_at_run_time

@@ -3,6 +3,8 @@
 import mindspore
 from mindspore import Parameter, Tensor, nn, ops
 
+from .pooling import convolution
+
 
 def constant(shape: tuple[int, ...], dtype: mindspore.Type = mindspore.float32) -> Parameter:
     """Return a tensor of a checkpoint that is not trained."""
@@ -102,6 +104,44 @@ class QuantizedLinear(nn.Cell):
         weight = self.weight.to(mindspore.float32) * self.weight_scale.reshape(-1, 1)
         y = ops.matmul(x, weight.T)
         return y + self.bias.to(mindspore.float32) * self.bias_scale if self.has_bias else y
+
+
+class QLinearConv2d(nn.Cell):
+    """Convolution of eight bits to eight bits, exact in float64 between."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] = 0,
+        groups: int = 1,
+        per_channel: bool = False,
+        dtypes: tuple[mindspore.Type, ...] = (mindspore.int8, mindspore.int8, mindspore.int8),
+    ) -> None:
+        super().__init__()
+        kernel, self.stride, pads = (
+            (each, each) if isinstance(each, int) else each for each in (kernel_size, stride, padding)
+        )
+        self.padding, self.groups = (*pads, *pads), groups
+        scales = out_channels if per_channel else 1
+        self.weight = constant((out_channels, in_channels // groups, *kernel), dtypes[1])
+        self.bias = constant((out_channels,), mindspore.int32)
+        self.input_scale, self.input_zero_point = constant((1,)), constant((1,), dtypes[0])
+        self.weight_scale, self.weight_zero_point = constant((scales,)), constant((scales,), dtypes[1])
+        self.output_scale, self.output_zero_point = constant((1,)), constant((1,), dtypes[2])
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Return the convolution in steps of its own scale."""
+        wide, dtype = mindspore.float64, self.output_zero_point.dtype
+        image = x.to(wide) - self.input_zero_point.to(wide)
+        weight = self.weight.to(wide) - self.weight_zero_point.to(wide).reshape(-1, 1, 1, 1)
+        exact = convolution(image, weight, self.bias.to(wide), self.stride, self.padding, (1, 1), self.groups)
+        scale = self.input_scale * self.weight_scale / self.output_scale
+        steps = ops.round(exact * scale.to(wide).reshape(-1, 1, 1)) + self.output_zero_point.to(wide)
+        low, high = (0.0, 255.0) if dtype == mindspore.uint8 else (-128.0, 127.0)
+        return ops.clamp(steps, low, high).to(dtype)
 
 
 def quantize_dynamic(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
