@@ -124,7 +124,7 @@ def _constant(rep: Rep) -> Rep:
 
 
 def _becomes_a_layers(node: Any, depth: int = 8) -> bool:
-    """Return whether a parameter is only brought into the order that a recurrent layer wants, or is a scale."""
+    """Return whether a parameter is only brought into a recurrent layer's order, or is a scale of Resize."""
     uses = [use for value in node.outputs for use in value.uses()]
     if node.op_type not in _ORDERING or not uses or not depth:
         return False

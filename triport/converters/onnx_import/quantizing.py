@@ -24,6 +24,8 @@ def fuse_quantized(graph: Any) -> None:
             _fake(graph, node)
         elif node.op_type in ("Conv", "Gemm", "MatMul"):
             _of_bytes(graph, node)
+        elif node.op_type in ("ConvInteger", "MatMulInteger"):
+            _dynamic(graph, node)
 
 
 def _merge_equal(graph: Any) -> None:
@@ -101,6 +103,88 @@ def _of_bytes(graph: Any, node: Any) -> None:
     taken = [weight, *([held] if held is not None else [])]
     op_type = "QuantizedConv2d" if is_conv else "QuantizedLinear"
     _put(graph, node, op_type, inputs, taken, kept, node)
+
+
+def _dynamic(graph: Any, node: Any) -> None:
+    """A convolution or product of what is quantised by its own range, times both scales, and a bias."""
+    if len(node.inputs) < 3:
+        return
+    x, weight, zero, *more = node.inputs
+    given = x.producer() if x is not None else None
+    array, zero_point = _array(weight), _array(more[0]) if more else np.zeros(1, np.int8)
+    if given is None or given.op_type != "DynamicQuantizeLinear" or zero is not given.outputs[2]:
+        return
+    is_conv = node.op_type == "ConvInteger"
+    if array is None or zero_point is None or array.ndim != (4 if is_conv else 2):
+        return
+    attributes = {key: value.value for key, value in node.attributes.items() if not value.is_ref()}
+    rank = given.inputs[0].shape
+    if len(attributes) != len(node.attributes) or rank is None or len(rank) < 2:
+        return
+    if is_conv and not _is_plain(attributes):
+        return
+    cast: Any = _reader(node.outputs[0], "Cast")
+    scaled = _reader(cast.outputs[0], "Mul") if cast is not None else None
+    if scaled is None:
+        return
+    scales = next((v.producer() for v in scaled.inputs if v is not cast.outputs[0]), None)
+    if scales is None or scales.op_type != "Mul" or not _is_alone(scales.outputs[0]):
+        return
+    scale = next((v for v in scales.inputs if v is not given.outputs[1]), None)
+    count = array.shape[0 if is_conv else 1]
+    sizes = {1, count}
+    if (
+        given.outputs[1] not in scales.inputs
+        or _array(scale) is None
+        or cast.outputs[0].dtype.name != "FLOAT"
+    ):
+        return
+    if _array(scale).size not in sizes or _array(scale).ndim > 1 or zero_point.size not in sizes:
+        return
+    last, bias, taken = scaled, None, [node, cast, scales]
+    add = _reader(scaled.outputs[0], "Add")
+    if add is not None:
+        other = next(v for v in add.inputs if v is not scaled.outputs[0])
+        shaped = other.producer()
+        if is_conv and shaped is not None and shaped.op_type == "Reshape" and _is_alone(other):
+            other, taken = shaped.inputs[0], [*taken, shaped]
+            fits = list(_array(shaped.inputs[1]) if _array(shaped.inputs[1]) is not None else ()) == [
+                1,
+                -1,
+                1,
+                1,
+            ]
+            fits = fits or tuple(add.outputs[0].shape or ())[1:2] == (count,)
+        else:
+            fits = not is_conv
+        if fits and _array(other) is not None and _array(other).shape == (count,):
+            last, bias, taken = add, other, [*taken, scaled]
+        elif shaped in taken:
+            taken.remove(shaped)
+    inputs = [given.inputs[0], weight, scale, more[0] if more else None, bias]
+    while inputs[-1] is None:
+        inputs.pop()
+    kept = dict(node.attributes) if is_conv else {}
+    op_type = "DynamicQuantizedConv2d" if is_conv else "DynamicQuantizedLinear"
+    _put(graph, last, op_type, inputs, taken, kept, node)
+    if not any(value.uses() or value.is_graph_output() for value in given.outputs):
+        _remove(graph, [given])
+
+
+def _reader(value: Any, op_type: str) -> Any:
+    """Return the node of that kind that alone reads a value."""
+    if not _is_alone(value):
+        return None
+    node = value.uses()[0].node
+    return (
+        node
+        if node.op_type == op_type and node.domain in ("", "ai.onnx") and node.graph is not None
+        else None
+    )
+
+
+def _is_alone(value: Any) -> bool:
+    return len(value.uses()) == 1 and not value.is_graph_output()
 
 
 def _is_plain(attributes: dict[str, Any]) -> bool:

@@ -46,7 +46,8 @@ def _turned(node: Any) -> list[Any]:
     scan.CopyFrom(node)
     del scan.attribute[:]
     scan.attribute.extend(each for each in node.attribute if not each.name.endswith("_directions"))
-    before, after = [], []
+    before: list[Any] = []
+    after: list[Any] = []
     for names, directions, slices, back in (
         (scan.input, inputs, before, 0),
         (scan.output, outputs, after, 1),

@@ -53,7 +53,7 @@ class Step:
     bounds: tuple[np.ndarray, np.ndarray] | None = None
 
     def beside(self, value: np.ndarray) -> np.ndarray:
-        """Return what the source takes, as it is to be compared with `value`: what is within bounds is that."""
+        """Return what the source takes as it is compared with `value`: what is within bounds is that."""
         if self.bounds is None or value.shape != self.value.shape:
             return value
         return np.asarray(self.value + (value - np.clip(value, *self.bounds)))
@@ -99,6 +99,9 @@ class Steps:
             ]
             # what was brought before may be another's that was nearly the same, within a loop
             nearer = [each for each in alike if each[0] <= _ALIKE and each[0] < apart.get(each[1], np.inf)]
+            again = [place for distance, place in alike if distance == apart.get(place)]
+            if again and min(nearer, default=(np.inf, 0))[0] > apart[again[0]]:
+                return self.steps[again[0]].value  # two layers round the same
             if not nearer:
                 return value  # within a loop, say: it is as it comes
             apart_by, place = min(nearer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from typing import Any
 
 import numpy as np
 
@@ -82,6 +83,59 @@ def quantized_linear(call: Call) -> ast.expr:
     return _layer(call, "linear", constructor, weight)
 
 
+@both("DynamicQuantizedConv2d", domain=DOMAIN)
+def dynamic_conv(call: Call) -> ast.expr:
+    """A convolution of eight bits, of what its own range brings to them."""
+    window, groups = Window(call, kernel_of(call)), call.attribute("group", 1)
+    weight = call.rep(1)
+    constructor = code(
+        "f(i, o, k, stride=s, padding=p, groups=g, bias=b, per_channel=c, dtype=d)",
+        f=call.function("DynamicQuantizedConv2d"),
+        i=weight.array.shape[1] * groups,
+        o=weight.array.shape[0],
+        **_dynamic_given(call),
+        **window.given(g=OMIT if groups == 1 else groups),
+    )
+    return _dynamic_layer(call, "conv", constructor, weight)
+
+
+@both("DynamicQuantizedLinear", domain=DOMAIN)
+def dynamic_linear(call: Call) -> ast.expr:
+    """A linear layer of eight bits, of what its own range brings to them."""
+    weight = call.rep(1)
+    weight = Known(np.ascontiguousarray(weight.array.T), weight.origin)
+    constructor = code(
+        "f(i, o, bias=b, per_channel=c, dtype=d)",
+        f=call.function("DynamicQuantizedLinear"),
+        i=weight.array.shape[1],
+        o=weight.array.shape[0],
+        **_dynamic_given(call),
+    )
+    return _dynamic_layer(call, "linear", constructor, weight)
+
+
+def _dynamic_given(call: Call) -> dict[str, Any]:
+    dtype = str(call.rep(1).array.dtype)
+    return {
+        "b": OMIT if call.has(4) else False,
+        "c": True if max(call.rep(i).array.size for i in (2, 3) if call.has(i)) > 1 else OMIT,
+        "d": OMIT if dtype == "int8" else call.dtype_name(dtype),
+    }
+
+
+def _dynamic_layer(call: Call, noun: str, constructor: ast.expr, weight: Known) -> ast.expr:
+    size = max(call.rep(i).array.size for i in (2, 3) if call.has(i))
+    zero = call.rep(3) if call.has(3) else Known(np.zeros(1, weight.array.dtype))
+    weights = {
+        "weight": weight,
+        "weight_scale": _list(call.rep(2), size),
+        "weight_zero_point": _list(zero, size),
+    }
+    if call.has(4):
+        weights["bias"] = call.rep(4)
+    return _held_once(call, noun, constructor, weights)
+
+
 def _scales(call: Call) -> int:
     """Return how many scales the layer has: one, or one for each output, of its weight or of its bias."""
     return max(call.rep(i).array.size for i in (2, 4) if call.has(i))
@@ -94,10 +148,17 @@ def _layer(call: Call, noun: str, constructor: ast.expr, weight: Known) -> ast.e
         bias = call.rep(3)
         scale = _list(call.rep(4), _scales(call))
         weights |= {"bias": Known(bias.array, bias.origin), "bias_scale": scale}
+    return _held_once(call, noun, constructor, weights)
+
+
+def _held_once(call: Call, noun: str, constructor: ast.expr, weights: dict[str, Known]) -> ast.expr:
     layer = call.body.layer(noun, constructor, weights, call.tensor(0))
     if layer is None:  # something else holds the weight too: it is held twice
         layer = call.body.layer(
-            noun, constructor, {leaf: Known(rep.array) for leaf, rep in weights.items()}, call.tensor(0)
+            noun,
+            constructor,
+            {leaf: Known(rep.array, trained=rep.trained) for leaf, rep in weights.items()},
+            call.tensor(0),
         )
     assert layer is not None
     return layer

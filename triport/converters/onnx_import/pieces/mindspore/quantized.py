@@ -144,6 +144,73 @@ class QLinearConv2d(nn.Cell):
         return ops.clamp(steps, low, high).to(dtype)
 
 
+class DynamicQuantizedConv2d(nn.Cell):
+    """Convolution of eight bits, exact in float64, of what its own range brings to them."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] = 0,
+        groups: int = 1,
+        bias: bool = True,
+        per_channel: bool = False,
+        dtype: mindspore.Type = mindspore.int8,
+    ) -> None:
+        super().__init__()
+        kernel, self.stride, pads = (
+            (each, each) if isinstance(each, int) else each for each in (kernel_size, stride, padding)
+        )
+        self.padding, self.groups = (*pads, *pads), groups
+        scales = out_channels if per_channel else 1
+        self.weight = constant((out_channels, in_channels // groups, *kernel), dtype)
+        self.weight_scale, self.weight_zero_point = constant((scales,)), constant((scales,), dtype)
+        self.has_bias = bias
+        if bias:
+            self.bias = Parameter(ops.zeros((out_channels,), mindspore.float32))
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Return the convolution in float32."""
+        wide = mindspore.float64
+        steps, scale, zero_point = quantize_dynamic(x)
+        weight = self.weight.to(wide) - self.weight_zero_point.to(wide).reshape(-1, 1, 1, 1)
+        image = steps.to(wide) - zero_point.to(wide)
+        exact = convolution(image, weight, None, self.stride, self.padding, (1, 1), self.groups)
+        y = exact.to(mindspore.float32) * (scale * self.weight_scale).reshape(-1, 1, 1)
+        return y + self.bias.reshape(-1, 1, 1) if self.has_bias else y
+
+
+class DynamicQuantizedLinear(nn.Cell):
+    """Linear layer of eight bits, exact in float64, of what its own range brings to them."""
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        per_channel: bool = False,
+        dtype: mindspore.Type = mindspore.int8,
+    ) -> None:
+        super().__init__()
+        scales = out_features if per_channel else 1
+        self.weight = constant((out_features, in_features), dtype)
+        self.weight_scale, self.weight_zero_point = constant((scales,)), constant((scales,), dtype)
+        self.has_bias = bias
+        if bias:
+            self.bias = Parameter(ops.zeros((out_features,), mindspore.float32))
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Return the product in float32."""
+        wide = mindspore.float64
+        steps, scale, zero_point = quantize_dynamic(x)
+        weight = self.weight.to(wide) - self.weight_zero_point.to(wide).reshape(-1, 1)
+        exact = ops.matmul(steps.to(wide) - zero_point.to(wide), weight.T)
+        y = exact.to(mindspore.float32) * (scale * self.weight_scale)
+        return y + self.bias if self.has_bias else y
+
+
 def quantize_dynamic(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return x in uint8 by its own range, which includes zero; and the scale and zero point."""
     low, high = ops.minimum(x.min(), 0.0), ops.maximum(x.max(), 0.0)
