@@ -54,7 +54,7 @@ CASES = {
         ROWS,
         "float y, float t",
         f"q, s, z = DynamicQuantizeLinear (x) {TWO} t = Add (left, bias)",
-        ["DynamicQuantizedLinear(6, 5, per_channel=True)", "DynamicQuantizedLinear(6, 5, bias=False)"],
+        ["DynamicQuantizedLinear(6, 5)", "DynamicQuantizedLinear(6, 5, bias=False)"],
     ),
     "a product whose step is read elsewhere": (
         ROWS,

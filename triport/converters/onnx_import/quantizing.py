@@ -141,34 +141,34 @@ def _dynamic(graph: Any, node: Any) -> None:
         return
     if _array(scale).size not in sizes or _array(scale).ndim > 1 or zero_point.size not in sizes:
         return
-    last, bias, taken = scaled, None, [node, cast, scales]
-    add = _reader(scaled.outputs[0], "Add")
-    if add is not None:
-        other = next(v for v in add.inputs if v is not scaled.outputs[0])
-        shaped = other.producer()
-        if is_conv and shaped is not None and shaped.op_type == "Reshape" and _is_alone(other):
-            other, taken = shaped.inputs[0], [*taken, shaped]
-            fits = list(_array(shaped.inputs[1]) if _array(shaped.inputs[1]) is not None else ()) == [
-                1,
-                -1,
-                1,
-                1,
-            ]
-            fits = fits or tuple(add.outputs[0].shape or ())[1:2] == (count,)
-        else:
-            fits = not is_conv
-        if fits and _array(other) is not None and _array(other).shape == (count,):
-            last, bias, taken = add, other, [*taken, scaled]
-        elif shaped in taken:
-            taken.remove(shaped)
+    last, bias, taken = _with_bias(scaled, count, is_conv)
     inputs = [given.inputs[0], weight, scale, more[0] if more else None, bias]
     while inputs[-1] is None:
         inputs.pop()
     kept = dict(node.attributes) if is_conv else {}
     op_type = "DynamicQuantizedConv2d" if is_conv else "DynamicQuantizedLinear"
-    _put(graph, last, op_type, inputs, taken, kept, node)
+    _put(graph, last, op_type, inputs, [node, cast, scales, *taken], kept, node)
     if not any(value.uses() or value.is_graph_output() for value in given.outputs):
         _remove(graph, [given])
+
+
+def _with_bias(scaled: Any, count: int, is_conv: bool) -> tuple[Any, Any, list[Any]]:
+    """Return the last node of a layer, its bias if it has one, and the nodes before the last."""
+    add = _reader(scaled.outputs[0], "Add")
+    if add is None:
+        return scaled, None, []
+    bias = next(v for v in add.inputs if v is not scaled.outputs[0])
+    shaped, taken = bias.producer(), [scaled]
+    if is_conv:
+        if shaped is None or shaped.op_type != "Reshape" or not _is_alone(bias):
+            return scaled, None, []
+        bias, shape = shaped.inputs[0], _array(shaped.inputs[1])
+        taken.append(shaped)
+        if shape is None or shape.tolist() not in ([1, -1, 1, 1], [1, count, 1, 1]):
+            return scaled, None, []
+    if _array(bias) is None or _array(bias).shape != (count,):
+        return scaled, None, []
+    return add, bias, taken
 
 
 def _reader(value: Any, op_type: str) -> Any:

@@ -89,7 +89,7 @@ def dynamic_conv(call: Call) -> ast.expr:
     window, groups = Window(call, kernel_of(call)), call.attribute("group", 1)
     weight = call.rep(1)
     constructor = code(
-        "f(i, o, k, stride=s, padding=p, groups=g, bias=b, per_channel=c, dtype=d)",
+        "f(i, o, k, stride=s, padding=p, groups=g, bias=b, dtype=d)",
         f=call.function("DynamicQuantizedConv2d"),
         i=weight.array.shape[1] * groups,
         o=weight.array.shape[0],
@@ -105,7 +105,7 @@ def dynamic_linear(call: Call) -> ast.expr:
     weight = call.rep(1)
     weight = Known(np.ascontiguousarray(weight.array.T), weight.origin)
     constructor = code(
-        "f(i, o, bias=b, per_channel=c, dtype=d)",
+        "f(i, o, bias=b, dtype=d)",
         f=call.function("DynamicQuantizedLinear"),
         i=weight.array.shape[1],
         o=weight.array.shape[0],
@@ -118,13 +118,12 @@ def _dynamic_given(call: Call) -> dict[str, Any]:
     dtype = str(call.rep(1).array.dtype)
     return {
         "b": OMIT if call.has(4) else False,
-        "c": True if max(call.rep(i).array.size for i in (2, 3) if call.has(i)) > 1 else OMIT,
         "d": OMIT if dtype == "int8" else call.dtype_name(dtype),
     }
 
 
 def _dynamic_layer(call: Call, noun: str, constructor: ast.expr, weight: Known) -> ast.expr:
-    size = max(call.rep(i).array.size for i in (2, 3) if call.has(i))
+    size = weight.array.shape[0]
     zero = call.rep(3) if call.has(3) else Known(np.zeros(1, weight.array.dtype))
     weights = {
         "weight": weight,

@@ -156,7 +156,6 @@ class DynamicQuantizedConv2d(nn.Cell):
         padding: int | tuple[int, int] = 0,
         groups: int = 1,
         bias: bool = True,
-        per_channel: bool = False,
         dtype: mindspore.Type = mindspore.int8,
     ) -> None:
         super().__init__()
@@ -164,9 +163,11 @@ class DynamicQuantizedConv2d(nn.Cell):
             (each, each) if isinstance(each, int) else each for each in (kernel_size, stride, padding)
         )
         self.padding, self.groups = (*pads, *pads), groups
-        scales = out_channels if per_channel else 1
         self.weight = constant((out_channels, in_channels // groups, *kernel), dtype)
-        self.weight_scale, self.weight_zero_point = constant((scales,)), constant((scales,), dtype)
+        self.weight_scale, self.weight_zero_point = (
+            constant((out_channels,)),
+            constant((out_channels,), dtype),
+        )
         self.has_bias = bias
         if bias:
             self.bias = Parameter(ops.zeros((out_channels,), mindspore.float32))
@@ -190,13 +191,14 @@ class DynamicQuantizedLinear(nn.Cell):
         in_features: int,
         out_features: int,
         bias: bool = True,
-        per_channel: bool = False,
         dtype: mindspore.Type = mindspore.int8,
     ) -> None:
         super().__init__()
-        scales = out_features if per_channel else 1
         self.weight = constant((out_features, in_features), dtype)
-        self.weight_scale, self.weight_zero_point = constant((scales,)), constant((scales,), dtype)
+        self.weight_scale, self.weight_zero_point = (
+            constant((out_features,)),
+            constant((out_features,), dtype),
+        )
         self.has_bias = bias
         if bias:
             self.bias = Parameter(ops.zeros((out_features,), mindspore.float32))

@@ -175,16 +175,14 @@ class DynamicQuantizedConv2d(nn.Module):
         padding: int | tuple[int, int] = 0,
         groups: int = 1,
         bias: bool = True,
-        per_channel: bool = False,
         dtype: torch.dtype = torch.int8,
     ) -> None:
         super().__init__()
         self.stride, self.padding, self.groups = stride, padding, groups
         kernel = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
-        scales = out_channels if per_channel else 1
         self.register_buffer("weight", torch.empty(out_channels, in_channels // groups, *kernel, dtype=dtype))
-        self.register_buffer("weight_scale", torch.empty(scales))
-        self.register_buffer("weight_zero_point", torch.empty(scales, dtype=dtype))
+        self.register_buffer("weight_scale", torch.empty(out_channels))
+        self.register_buffer("weight_zero_point", torch.empty(out_channels, dtype=dtype))
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -209,14 +207,12 @@ class DynamicQuantizedLinear(nn.Module):
         in_features: int,
         out_features: int,
         bias: bool = True,
-        per_channel: bool = False,
         dtype: torch.dtype = torch.int8,
     ) -> None:
         super().__init__()
-        scales = out_features if per_channel else 1
         self.register_buffer("weight", torch.empty(out_features, in_features, dtype=dtype))
-        self.register_buffer("weight_scale", torch.empty(scales))
-        self.register_buffer("weight_zero_point", torch.empty(scales, dtype=dtype))
+        self.register_buffer("weight_scale", torch.empty(out_features))
+        self.register_buffer("weight_zero_point", torch.empty(out_features, dtype=dtype))
         self.bias = nn.Parameter(torch.empty(out_features)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
