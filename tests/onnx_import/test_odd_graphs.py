@@ -19,6 +19,9 @@ WEIGHTS = {
     "none": np.array(0),
     "five": np.array(5),
     "always": np.array(True),
+    "two": np.array(2),
+    "start": np.array([0]),
+    "same": np.ones(1, "f4"),
     "last": np.array([-1]),
     "first": np.array([1]),
     "places": np.array([[1, 1, -1], [0, 2, 2]]),
@@ -55,6 +58,25 @@ CASES = {
             s1 = If (even) <then_branch = t () => (float[n, 3] a) { a = Mul (s, one) },
                 else_branch = e () => (float[n, 3] b) { b = Sub (s, x) }>
             on = Identity (going) }>""",
+    ),
+    "places of a pool, with a free batch": (
+        "float[n, 3, 7, 6] x",
+        "float y, int64 at",
+        "y, at = MaxPool <kernel_shape = [3, 2], strides = [2, 2], pads = [1, 0, 1, 0]> (x)",
+    ),
+    "what was pooled put back, with a free batch": (
+        "float[n, 3, 8, 8] x",
+        "float y",
+        """pooled, at = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (x)
+        y = MaxUnpool <kernel_shape = [2, 2], strides = [2, 2]> (pooled, at)""",
+    ),
+    "scales of an image that are initializers, computed of its shape": (
+        "float[n, 3, 4, 5] x",
+        "float y",
+        """all = Shape (x) high = Gather (all, two) size = Cast <to = 1> (high) more = Mul (size, half)
+        whole = Floor (more) ratio = Div (whole, size) many = Unsqueeze (ratio, start)
+        scales = Concat <axis = 0> (same, same, many, many)
+        y = Resize <mode = "nearest", coordinate_transformation_mode = "asymmetric"> (x, , scales)""",
     ),
     "numbers up to a limit below the first": (
         "float from, float to",

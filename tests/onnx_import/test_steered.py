@@ -12,7 +12,7 @@ from triport.converters.onnx_import.written import load, write
 from triport.parity.imported.convert import convert_to_source
 from triport.parity.imported.exact import InDouble
 from triport.parity.imported.result import UNPROVEN, Trial
-from triport.parity.imported.steered import proven_by_steps
+from triport.parity.imported.steered import Step, Steps, proven_by_steps
 
 FLOAT = onnx.TensorProto.FLOAT
 WIDE = Trial((), 1e-3, UNPROVEN, False, "a wide noise")
@@ -41,6 +41,27 @@ CUT = [
     make("Add", ["cut", "again"], ["y"]),
 ]
 
+# what is rounded within a node is known by what it was rounded to
+WITHIN = [
+    make("QuantizeLinear", ["x", "scale", "zero"], ["whole"]),
+    make(
+        "QLinearMatMul", ["whole", "scale", "zero", "bytes", "scale", "balanced", "wide", "zero"], ["product"]
+    ),
+    make("DequantizeLinear", ["product", "wide", "zero"], ["y"]),
+]
+# an operator of ONNX Runtime's own is written as those of the standard, whose values the file does not have
+ITS_OWN = [
+    make("QuantizeLinear", ["x", "scale", "zero"], ["whole"]),
+    make(
+        "QLinearAdd",
+        ["whole", "scale", "zero", "whole", "scale", "zero", "fine", "zero"],
+        ["sum"],
+        domain="com.microsoft",
+    ),
+    make("DequantizeLinear", ["sum", "fine", "zero"], ["once"]),
+    make("MatMul", ["once", "w"], ["y"]),
+]
+
 
 def saved(nodes, folder, width=500):
     """Write a graph as a file and return its path."""
@@ -49,6 +70,10 @@ def saved(nodes, folder, width=500):
         "floor": np.float32(1e-10),
         "scale": np.float32(0.3),
         "zero": np.uint8(120),
+        "bytes": np.random.default_rng(0).integers(-127, 128, (64, width)).astype("i1"),
+        "balanced": np.int8(0),
+        "wide": np.float32(20),
+        "fine": np.float32(0.7),
     }
     taken = {name for node in nodes for name in node.input}
     graph = onnx.helper.make_graph(
@@ -58,7 +83,7 @@ def saved(nodes, folder, width=500):
         [onnx.helper.make_tensor_value_info("y", FLOAT, ["N", width])],
         [onnx.numpy_helper.from_array(np.asarray(a), name) for name, a in weights.items() if name in taken],
     )
-    opset = [onnx.helper.make_opsetid("", 17)]
+    opset = [onnx.helper.make_opsetid(*each) for each in (("", 17), ("com.microsoft", 1))]
     onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8), folder / "net.onnx")
     return folder / "net.onnx"
 
@@ -101,11 +126,16 @@ def weights_changed(source):
 
 
 @pytest.mark.parametrize("target", ["pytorch", "mindspore"])
-@pytest.mark.parametrize("nodes", [LOGARITHMS, ROUNDINGS, CUT], ids=["logarithms", "roundings", "cut"])
+@pytest.mark.parametrize(
+    "nodes",
+    [LOGARITHMS, ROUNDINGS, CUT, WITHIN, ITS_OWN],
+    ids=["logarithms", "roundings", "cut", "within", "its own"],
+)
 def test_source_is_proven_with_the_values_of_onnx_runtime(nodes, target, tmp_path):
     found = steered(saved(nodes, tmp_path), target)
     assert (found.passed, found.judged_by) == (True, "steps")
-    count = "3 roundings and logarithms" if nodes is CUT else "1 rounding or logarithm"
+    number = {id(CUT): 3, id(WITHIN): 2, id(ITS_OWN): 2}.get(id(nodes), 1)
+    count = "1 rounding or logarithm" if number == 1 else f"{number} roundings and logarithms"
     assert f"given ONNX Runtime's values in {count}" in found.why
 
 
@@ -119,6 +149,10 @@ def test_source_is_proven_with_the_values_of_onnx_runtime(nodes, target, tmp_pat
         (ROUNDINGS, another_zero_point),
         (ROUNDINGS, rounded_down),
         (ROUNDINGS, text_changed("        return ", "        return 1.0001 * ")),
+        (WITHIN, weights_changed),
+        (WITHIN, rounded_down),
+        (WITHIN, text_changed("        return ", "        return 1.0001 * ")),
+        (ITS_OWN, weights_changed),
     ],
 )
 def test_no_fault_is_called_equal(nodes, change, target, tmp_path):
@@ -137,3 +171,14 @@ def test_a_difference_may_come_of_a_rounding_and_of_no_logarithm(nodes, passed, 
     """-2074 in ONNX Runtime was -2074.0002 in the source, and Floor made -2075 of it."""
     verdict = Trial((), 5e-3, "float64", False, "further away than noise")
     assert steered(saved(nodes, tmp_path), "pytorch", verdict=verdict).passed == passed
+
+
+def test_a_value_that_is_nearer_takes_the_place_of_another(tmp_path):
+    """The zero point within a quantised LSTM was taken for that of the layer behind it, 0.7 % away."""
+    torch = pytest.importorskip("torch")
+
+    def run():
+        return [(torch.round(torch.tensor(35.2)) + torch.round(torch.tensor(35.4))).numpy()]
+
+    steps = Steps([np.float32(70)], [Step("round", np.float32(35.4))])
+    assert [float(each) for each in steps.beside(None, "pytorch", run)] == [70.0, np.float32(35.4)]

@@ -10,6 +10,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import Any
 
+from .expressions import walked
 from .members import steps_of
 
 _STEPS = 20_000  # of one comparison, which tries both orders of sums and products
@@ -53,13 +54,13 @@ def numbers_in(statements: list[ast.stmt]) -> list[tuple[ast.AST, str, int | Non
     """Return the numbers in statements, each with its parent, field and position, in the order of places."""
     found: list[tuple[ast.AST, str, int | None, ast.Constant]] = []
     for statement in statements:
-        for node in ast.walk(statement):
+        for node in walked(statement):
             for name, value in ast.iter_fields(node):
                 members = list(enumerate(value)) if isinstance(value, list) else [(None, value)]
                 found += [
                     (node, name, i, each)
                     for i, each in members
-                    if isinstance(each, ast.Constant) and _is_number(each.value)
+                    if isinstance(each, ast.Constant) and is_number(each.value)
                 ]
     return found
 
@@ -125,7 +126,7 @@ class _Match:
     def _alike_constants(self, a: ast.Constant, b: ast.Constant) -> bool:
         if type(a.value) is type(b.value) and a.value == b.value:
             return True
-        if not (_is_number(a.value) and _is_number(b.value)) or type(a.value) is not type(b.value):
+        if not (is_number(a.value) and is_number(b.value)) or type(a.value) is not type(b.value):
             return False
         place = self.places[id(a)]
         if self.found.numbers.get(place, b.value) != b.value:
@@ -210,5 +211,6 @@ def _are_names(trees: list[ast.expr]) -> bool:
     return all(isinstance(each, ast.Name) for each in trees)
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Return whether a constant of the source is a number, which an argument may be."""
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from .alike import Body, Likeness, likeness, numbers_in
+from .alike import Body, Likeness, is_number, likeness, numbers_in
 from .arguments import Argument, Template, UnlikeError
-from .expressions import code, copied
+from .expressions import code, copied, walked
 from .translate import Written
 
 _MOST_ARGUMENTS = 7
@@ -50,7 +52,7 @@ def one_class_each(
         blocks: that do not hold one another.
         parameters: of the classes that were made before, by name.
     """
-    groups: dict[str, list[Class]] = {}
+    groups: dict[Any, list[Class]] = {}
     for block in blocks:
         groups.setdefault(_form(block), []).append(block)
     left = sorted(groups.values(), key=lambda group: _size(group[0]), reverse=True)
@@ -67,7 +69,7 @@ def one_class_each(
 
 
 def _size(block: Class) -> tuple[int, int]:
-    sums = sum(isinstance(node, ast.Add) for each in block.body.statements for node in ast.walk(each))
+    sums = sum(isinstance(node, ast.Add) for each in block.body.statements for node in walked(each))
     return len(block.body.members), sums
 
 
@@ -75,7 +77,7 @@ def _merged(
     first: list[Class], others: list[list[Class]], parameters: dict[str, tuple[str, ...]]
 ) -> tuple[tuple[Class, list[Class]], list[list[Class]]]:
     """Return the class of a group and of those others that it can hold, and the others."""
-    held, found = first, _class_of(first, [Likeness()] * len(first), parameters)
+    held, found = first, _class_of(first, [Likeness()] * len(first), parameters, is_several=False)
     likenesses, left = [Likeness()] * len(first), []
     for group in others:
         alike = likeness(first[0].body, group[0].body)
@@ -83,7 +85,7 @@ def _merged(
             left.append(group)
             continue
         try:
-            found = _class_of([*held, *group], [*likenesses, *[alike] * len(group)], parameters)
+            found = _class_of([*held, *group], [*likenesses, *[alike] * len(group)], parameters, True)
         except UnlikeError:
             left.append(group)
             continue
@@ -92,9 +94,14 @@ def _merged(
 
 
 def _class_of(
-    blocks: list[Class], likenesses: list[Likeness], parameters: dict[str, tuple[str, ...]]
+    blocks: list[Class],
+    likenesses: list[Likeness],
+    parameters: dict[str, tuple[str, ...]],
+    is_several: bool,
 ) -> Class:
     """Return one class of blocks, each with how it is like the first.
+
+    `is_several` is whether they are of several forms.
 
     Raises:
         UnlikeError: they differ in more than arguments, or in too many.
@@ -113,7 +120,6 @@ def _class_of(
     kept = _put_numbers(statements, likenesses, template)
     flag = _put_sums(statements, likenesses, template)
     template.name_arguments(set(first.constructor))
-    is_several = len({_form(block) for block in blocks}) > 1
     if is_several and (
         len(template.given) > _MOST_ARGUMENTS
         or len({id(each) for each in kept}) > _MOST_KEPT
@@ -183,19 +189,28 @@ def call_of(made: Class, block: int) -> ast.expr:
     return call
 
 
-def _form(block: Class) -> str:
+def _form(block: Class) -> tuple[Any, ...]:
     """Return what is the same in blocks that are one class at once: all but the constructor's numbers."""
-    blank = copied(block.statements)
-    for *_, each in numbers_in(blank):
-        each.value = "" if isinstance(each.value, int) else b""
     names = {name: f"v{i}" for i, name in enumerate(_names_in_order(block.body))}
-    body = copied(block.body.statements)
-    for statement in body:
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Name):
-                node.id = names.get(node.id, node.id)
+    constructor = [_shape(each, {}, has_numbers=False) for each in block.statements]
+    body = [_shape(each, names, has_numbers=True) for each in block.body.statements]
     given = [names[each] for each in block.body.arguments]
-    return "\n".join([*(ast.dump(each) for each in [*blank, *body]), str(given), str(block.body.kinds)])
+    return (*constructor, *body, *given, *block.body.kinds)
+
+
+def _shape(tree: Any, names: Mapping[str, str], has_numbers: bool) -> Any:
+    """Return what is equal in equal trees, with other names, and with or without their numbers."""
+    if isinstance(tree, ast.Name):
+        return names.get(tree.id, tree.id)
+    if isinstance(tree, ast.Constant):
+        kind = type(tree.value)
+        return (kind,) if not has_numbers and is_number(tree.value) else (kind, repr(tree.value))
+    if isinstance(tree, list):
+        return tuple([_shape(each, names, has_numbers) for each in tree])
+    if not isinstance(tree, ast.AST):
+        return tree
+    parts = [_shape(getattr(tree, name, None), names, has_numbers) for name in tree._fields if name != "ctx"]
+    return (tree.__class__, *parts)
 
 
 def _names_in_order(body: Body) -> list[str]:
@@ -203,10 +218,10 @@ def _names_in_order(body: Body) -> list[str]:
     made = {
         node.id
         for statement in body.statements
-        for node in ast.walk(statement)
+        for node in walked(statement)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     }
     met = [*body.arguments]
     for statement in body.statements:
-        met += [n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and n.id in made]
+        met += [n.id for n in walked(statement) if isinstance(n, ast.Name) and n.id in made]
     return list(dict.fromkeys(met))

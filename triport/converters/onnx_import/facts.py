@@ -52,10 +52,7 @@ class Facts:
     def __init__(self, graph: Any, opset: int, around: Facts | None = None) -> None:
         """Read the shapes that are stated in a graph; values are computed when they are asked for."""
         self._around, self.opset = around, opset
-        infos = [*graph.input, *graph.output, *graph.value_info]
-        self._shapes = {
-            each.name: each.type.tensor_type for each in infos if each.type.HasField("tensor_type")
-        }
+        self._infos = {each.name: each for each in (*graph.input, *graph.output, *graph.value_info)}
         self._tensors = {each.name: each for each in graph.initializer}
         self._values: dict[str, np.ndarray | None] = {}
         self._makers = {name: node for node in graph.node for name in node.output if name}
@@ -64,14 +61,20 @@ class Facts:
         """Return the number of a value's dtype as ONNX counts them, 0 where it is not known."""
         if name in self._tensors:
             return int(self._tensors[name].data_type)
-        return int(self._shapes[name].elem_type) if name in self._shapes else 0
+        stated = self._stated(name)
+        return int(stated.elem_type) if stated is not None else 0
+
+    def _stated(self, name: str) -> Any:
+        """Return the type of a tensor that the graph states, None if it states none."""
+        info = self._infos.get(name)
+        return info.type.tensor_type if info is not None and info.type.HasField("tensor_type") else None
 
     def shape(self, name: str) -> list[Size] | None:
         """Return a value's sizes, or None if not even the rank is known."""
         if name in self._tensors:
             return list(self._tensors[name].dims)
-        if name in self._shapes:
-            kind = self._shapes[name]
+        kind = self._stated(name)
+        if kind is not None:
             return [_size(d) for d in kind.shape.dim] if kind.HasField("shape") else None
         is_made_here = name in self._makers
         return self._around.shape(name) if self._around is not None and not is_made_here else None

@@ -81,6 +81,7 @@ _ORDERING = frozenset(
     ("Slice", "Concat", "Unsqueeze", "Squeeze", "Reshape", "Split", "Identity", "Transpose")
 )
 _RECURRENT = frozenset(("LSTM", "GRU", "RNN"))
+_RESIZING = frozenset(("Resize", "Upsample"))
 _GROWING = frozenset(("ConstantOfShape", "Expand", "Range", "Tile", "EyeLike"))
 
 
@@ -110,7 +111,7 @@ def folded(call: Call) -> list[Known] | None:
     if node.op_type not in _GROWING and _broadcast_size(known) > _MOST + sum(rep.array.size for rep in known):
         return None
     given = [rep if isinstance(rep, Known) else None for rep in reps]
-    made = _computed(node, given, len(node.outputs))
+    made = _computed_once(node, given)
     return [replace(each, trained=trained) for each in made] if made is not None else None
 
 
@@ -123,14 +124,16 @@ def _constant(rep: Rep) -> Rep:
 
 
 def _becomes_a_layers(node: Any, depth: int = 8) -> bool:
-    """Return whether a parameter is only brought into the order that a recurrent layer wants."""
+    """Return whether a parameter is only brought into a recurrent layer's order, or is a scale of Resize."""
     uses = [use for value in node.outputs for use in value.uses()]
     if node.op_type not in _ORDERING or not uses or not depth:
         return False
     if any(value.is_graph_output() for value in node.outputs):
         return False
     return all(
-        use.idx in (1, 2, 3) if use.node.op_type in _RECURRENT else _becomes_a_layers(use.node, depth - 1)
+        use.idx in (1, 2, 3)
+        if use.node.op_type in _RECURRENT
+        else (use.node.op_type in _RESIZING and use.idx > 0) or _becomes_a_layers(use.node, depth - 1)
         for use in uses
     )
 
@@ -157,6 +160,22 @@ def _broadcast_size(known: list[Known]) -> int:
     rank = max((rep.array.ndim for rep in known), default=0)
     padded = [(1,) * (rank - rep.array.ndim) + rep.array.shape for rep in known]
     return math.prod(max(sizes) for sizes in zip(*padded, strict=True)) if padded else 1
+
+
+def _computed_once(node: Any, given: list[Known | None]) -> list[Known] | None:
+    """Return what a node makes of constants; a graph that is translated again has the same."""
+    arrays = [None if rep is None else rep.array for rep in given]
+    before, made = node.meta.get("folded", (None, None))
+    if before is None or not all(map(_is_same, before, arrays)):
+        made = _computed(node, given, len(node.outputs))
+        node.meta["folded"] = arrays, made
+    return made
+
+
+def _is_same(a: np.ndarray | None, b: np.ndarray | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    return a is b or (a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes())
 
 
 def _computed(node: Any, reps: list[Known | None], outputs: int) -> list[Known] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import textwrap
 
-from .expressions import text_of
+from .expressions import text_of, walked
 
 WIDTH = 110
 _STEP = "    "
@@ -163,7 +163,7 @@ def _members(head: str, members: list[tuple[str, ast.expr]], tail: str, indent: 
 def _double_quoted(line: str, *trees: ast.expr) -> str:
     """Return the line with its strings in double quotes, as formatters write them, where that is the same."""
     for tree in trees:
-        for node in ast.walk(tree):
+        for node in walked(tree):
             if isinstance(node, ast.JoinedStr):
                 single = text_of(node)
                 if single[1] == "'" and single.count("'") == 2 and '"' not in single:

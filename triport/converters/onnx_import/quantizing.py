@@ -24,6 +24,8 @@ def fuse_quantized(graph: Any) -> None:
             _fake(graph, node)
         elif node.op_type in ("Conv", "Gemm", "MatMul"):
             _of_bytes(graph, node)
+        elif node.op_type in ("ConvInteger", "MatMulInteger"):
+            _dynamic(graph, node)
 
 
 def _merge_equal(graph: Any) -> None:
@@ -101,6 +103,88 @@ def _of_bytes(graph: Any, node: Any) -> None:
     taken = [weight, *([held] if held is not None else [])]
     op_type = "QuantizedConv2d" if is_conv else "QuantizedLinear"
     _put(graph, node, op_type, inputs, taken, kept, node)
+
+
+def _dynamic(graph: Any, node: Any) -> None:
+    """A convolution or product of what is quantised by its own range, times both scales, and a bias."""
+    if len(node.inputs) < 3:
+        return
+    x, weight, zero, *more = node.inputs
+    given = x.producer() if x is not None else None
+    array, zero_point = _array(weight), _array(more[0]) if more else np.zeros(1, np.int8)
+    if given is None or given.op_type != "DynamicQuantizeLinear" or zero is not given.outputs[2]:
+        return
+    is_conv = node.op_type == "ConvInteger"
+    if array is None or zero_point is None or array.ndim != (4 if is_conv else 2):
+        return
+    attributes = {key: value.value for key, value in node.attributes.items() if not value.is_ref()}
+    rank = given.inputs[0].shape
+    if len(attributes) != len(node.attributes) or rank is None or len(rank) < 2:
+        return
+    if is_conv and not _is_plain(attributes):
+        return
+    cast: Any = _reader(node.outputs[0], "Cast")
+    scaled = _reader(cast.outputs[0], "Mul") if cast is not None else None
+    if scaled is None:
+        return
+    scales = next((v.producer() for v in scaled.inputs if v is not cast.outputs[0]), None)
+    if scales is None or scales.op_type != "Mul" or not _is_alone(scales.outputs[0]):
+        return
+    scale = next((v for v in scales.inputs if v is not given.outputs[1]), None)
+    count = array.shape[0 if is_conv else 1]
+    sizes = {1, count}
+    if (
+        given.outputs[1] not in scales.inputs
+        or _array(scale) is None
+        or cast.outputs[0].dtype.name != "FLOAT"
+    ):
+        return
+    if _array(scale).size not in sizes or _array(scale).ndim > 1 or zero_point.size not in sizes:
+        return
+    last, bias, taken = _with_bias(scaled, count, is_conv)
+    inputs = [given.inputs[0], weight, scale, more[0] if more else None, bias]
+    while inputs[-1] is None:
+        inputs.pop()
+    kept = dict(node.attributes) if is_conv else {}
+    op_type = "DynamicQuantizedConv2d" if is_conv else "DynamicQuantizedLinear"
+    _put(graph, last, op_type, inputs, [node, cast, scales, *taken], kept, node)
+    if not any(value.uses() or value.is_graph_output() for value in given.outputs):
+        _remove(graph, [given])
+
+
+def _with_bias(scaled: Any, count: int, is_conv: bool) -> tuple[Any, Any, list[Any]]:
+    """Return the last node of a layer, its bias if it has one, and the nodes before the last."""
+    add = _reader(scaled.outputs[0], "Add")
+    if add is None:
+        return scaled, None, []
+    bias = next(v for v in add.inputs if v is not scaled.outputs[0])
+    shaped, taken = bias.producer(), [scaled]
+    if is_conv:
+        if shaped is None or shaped.op_type != "Reshape" or not _is_alone(bias):
+            return scaled, None, []
+        bias, shape = shaped.inputs[0], _array(shaped.inputs[1])
+        taken.append(shaped)
+        if shape is None or shape.tolist() not in ([1, -1, 1, 1], [1, count, 1, 1]):
+            return scaled, None, []
+    if _array(bias) is None or _array(bias).shape != (count,):
+        return scaled, None, []
+    return add, bias, taken
+
+
+def _reader(value: Any, op_type: str) -> Any:
+    """Return the node of that kind that alone reads a value."""
+    if not _is_alone(value):
+        return None
+    node = value.uses()[0].node
+    return (
+        node
+        if node.op_type == op_type and node.domain in ("", "ai.onnx") and node.graph is not None
+        else None
+    )
+
+
+def _is_alone(value: Any) -> bool:
+    return len(value.uses()) == 1 and not value.is_graph_output()
 
 
 def _is_plain(attributes: dict[str, Any]) -> bool:

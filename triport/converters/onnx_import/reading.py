@@ -70,6 +70,7 @@ def model_of(proto: Any, path: Path) -> Any:
     if _count(proto.graph, 0) > MAX_NODES:
         raise ImportRefusedError(f"{path}: has over {MAX_NODES:,} nodes; that is no source to read: refused")
     _check_names(proto, path)
+    _check_maps(proto, path)
     _load_external(proto, path)
     _free_unknown_sizes(proto.graph)
     expanded(proto)
@@ -193,6 +194,17 @@ def _check_names(proto: Any, path: Path) -> None:
             texts += [text for entry in tensor.external_data for text in (entry.key, entry.value)]
         if not all(isinstance(text, str) for text in texts):
             raise ImportRefusedError(f"{path}: a name in it is not UTF-8: damaged")
+
+
+def _check_maps(proto: Any, path: Path) -> None:
+    """Refuse what is no tensor but a map, as a classifier of scikit-learn gives its chances by label."""
+    for value in (*proto.graph.input, *proto.graph.output):
+        kind = value.type.sequence_type.elem_type if value.type.HasField("sequence_type") else value.type
+        if kind.HasField("map_type"):
+            raise ImportRefusedError(
+                f"{path}: '{value.name}' is a map of labels to numbers; a network has only tensors. Networks "
+                f"can become source; a classifier that skl2onnx exported without zipmap=False cannot"
+            )
 
 
 def _load_external(proto: Any, path: Path) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from .body import Shared
-from .expressions import code, is_key, name, text_of
+from .expressions import code, is_key, name, text_of, walked
 from .members import Tree, steps_of
 from .state import Layer
 from .variables import used_names, with_names
@@ -190,7 +190,7 @@ def _call_of(index: int, statement: ast.stmt, tree: Tree) -> _Call | None:
 
 def _is_written_out(tree: ast.expr) -> bool:
     return all(
-        isinstance(n, ast.Constant | ast.Tuple | ast.UnaryOp | ast.USub | ast.Load) for n in ast.walk(tree)
+        isinstance(n, ast.Constant | ast.Tuple | ast.UnaryOp | ast.USub | ast.Load) for n in walked(tree)
     )
 
 
@@ -199,7 +199,7 @@ def _reads_of(statements: list[ast.stmt], path: tuple[str, ...]) -> int:
     return sum(
         tuple((steps_of(node) or [""])[:-1]) == path
         for statement in statements
-        for node in ast.walk(statement)
+        for node in walked(statement)
         if isinstance(node, ast.Subscript)
     )
 

@@ -35,7 +35,8 @@ def inferred(proto: Any) -> Any:
         ShapesContradictError: onnx finds a contradiction.
     """
     known: dict[str, np.ndarray] = {}
-    found = _by_onnx(proto, known)
+    large = {each.name: each for each in proto.graph.initializer if each.ByteSize() > MOST_BYTES}
+    found = _by_onnx(proto, known, large)
     for _ in range(_ROUNDS):
         facts = Facts(found.graph, opset_of(proto))
         more = _values_known(proto.graph, facts, known)
@@ -45,7 +46,7 @@ def inferred(proto: Any) -> Any:
         written = write_out_sequences(proto, facts)
         if not (more or shaped or decided or written):
             break
-        found = _by_onnx(proto, known)
+        found = _by_onnx(proto, known, large)
     del proto.graph.value_info[:]
     proto.graph.value_info.extend(found.graph.value_info)
     _copy_inner_infos(proto.graph, found.graph)
@@ -68,16 +69,16 @@ def _values_known(graph: Any, facts: Facts, known: Mapping[str, np.ndarray]) -> 
     return found
 
 
-def _by_onnx(proto: Any, known: Mapping[str, np.ndarray]) -> Any:
+def _by_onnx(proto: Any, known: Mapping[str, np.ndarray], large: Mapping[str, Any]) -> Any:
     """Return a copy of the model with what onnx infers; of large tensors only the shapes are read.
 
     Args:
         proto: the model.
         known: values that onnx is to read in the place of the nodes that compute them.
+        large: the initializers that are not read.
     """
     import onnx
 
-    large = {each.name: each for each in proto.graph.initializer if each.ByteSize() > MOST_BYTES}
     given = {each.name for each in proto.graph.input}
     slim = onnx.ModelProto()
     slim.CopyFrom(_without(proto, set(large)))

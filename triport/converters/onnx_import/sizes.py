@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from .call import Call
-from .expressions import code
+from .expressions import code, walked
 from .values import Known, Sizes
 
 _INTEGERS = ("int64", "int32")
@@ -199,7 +199,7 @@ def _one(x: Element, y: Element, on_numbers: Callable[[int, int], int], template
 
 
 def _may_be_negative(element: ast.AST) -> bool:
-    return any(isinstance(n, ast.Sub | ast.USub) for n in ast.walk(element))
+    return any(isinstance(n, ast.Sub | ast.USub) for n in walked(element))
 
 
 _RULES: dict[str, Callable[[Call], Sizes | Known | None]] = {

@@ -210,9 +210,11 @@ class _Intervals:
         self.nodes, self.homes = nodes, homes
         self.position = {node: i for i, node in enumerate(nodes)}
         self.last_read: dict[Any, int] = {}
+        self.values: list[list[Any]] = []  # of each node, what it reads and makes
         for i, node in enumerate(nodes):
-            for value in read_by(node):
-                self.last_read[value] = i
+            read = [value for value in read_by(node) if value.const_value is None]
+            self.last_read.update(dict.fromkeys(read, i))
+            self.values.append([*node.outputs, *read])
         self._blocks_around: dict[str, list[str]] = {}
 
     def block(self, path: str, low: int, high: int) -> Block:
@@ -293,10 +295,14 @@ class _Intervals:
             end += 1
         return end
 
-    def _crossing(self, cut: int, low: int) -> int:
-        """Return how many values are made or read in an interval before a cut and read after it."""
-        values = {v for node in self.nodes[low:cut] for v in [*node.outputs, *read_by(node)]}
-        return sum(self.last_read.get(v, -1) >= cut and v.const_value is None for v in values)
+    def _crossing(self, first: int, last: int, low: int) -> list[int]:
+        """Return of each cut how many values are made or read from `low` on before it and read after it."""
+        crossing, waiting = [], {v for values in self.values[low:first] for v in values}
+        for cut in range(first, last + 1):
+            waiting = {v for v in waiting if self.last_read.get(v, -1) >= cut}
+            crossing.append(len(waiting))
+            waiting.update(self.values[cut] if cut < len(self.values) else ())
+        return crossing
 
     def _common(self, tails: list[tuple[int, int]]) -> int:
         """Return how many nodes the tails of a family have in common, up to where the fewest values cross."""
@@ -305,10 +311,10 @@ class _Intervals:
         while all(len(k) > length for k in kinds) and len({k[length] for k in kinds}) == 1:
             length += 1
         first = tails[0][0]
-        crossing = [self._crossing(first + n, max(first - 40, 0)) for n in range(length + 1)]
+        crossing = self._crossing(first, first + length, max(first - 40, 0))
         return max(n for n, c in enumerate(crossing) if c == min(crossing))
 
     def _earliest(self, start: int, end: int) -> int:
         """Return the first cut at which the fewest values cross."""
-        crossing = [self._crossing(cut, max(start - 40, 0)) for cut in range(start, end + 1)]
+        crossing = self._crossing(start, end, max(start - 40, 0))
         return start + crossing.index(min(crossing))

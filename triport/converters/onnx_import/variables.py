@@ -6,7 +6,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from .expressions import copied, names_in, text_of
+from .expressions import copied, names_in, text_of, walked
 
 _WIDE = 84  # a nested expression's length
 _DEEP = 3  # calls in one another
@@ -18,7 +18,7 @@ def used_names(statements: Iterable[ast.AST]) -> Counter[str]:
     for statement in statements:
         found.update(
             node.id
-            for node in ast.walk(statement)
+            for node in walked(statement)
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
         )
     return found
@@ -28,7 +28,7 @@ def _made_names(statements: Iterable[ast.AST]) -> Counter[str]:
     return Counter(
         node.id
         for statement in statements
-        for node in ast.walk(statement)
+        for node in walked(statement)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     )
 
@@ -84,7 +84,7 @@ def _in_order(statements: list[ast.stmt]) -> list[ast.stmt]:
     made = {
         node.id: i
         for i, each in enumerate(statements)
-        for node in ast.walk(each)
+        for node in walked(each)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     }
     done: set[int] = set()
@@ -190,7 +190,7 @@ def renamed(
         dying = [n for n in names_in(statement) if n in final and last[n] == i and n not in inside]
         targets = [
             node.id
-            for node in ast.walk(statement)
+            for node in walked(statement)
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in temporary
         ]
         for each in dying:

@@ -73,12 +73,17 @@ def feed_of(graph: Any, sizes: dict[str, int], seed: int) -> dict[str, np.ndarra
         if total > _MOST or min(shape, default=0) < 0:
             raise ImportRefusedError(f"input '{value.name}' is of {list(shape)}: too large to be compared")
         dtype, _ = fields_of(value)
-        feed[value.name] = _drawn(value, shape, dtype, random, seed)
+        feed[value.name] = _drawn(value, shape, dtype, random, seed, sizes)
     return feed
 
 
 def _drawn(
-    value: Any, shape: tuple[int, ...], dtype: str, random: np.random.Generator, seed: int
+    value: Any,
+    shape: tuple[int, ...],
+    dtype: str,
+    random: np.random.Generator,
+    seed: int,
+    sizes: dict[str, int],
 ) -> np.ndarray:
     if dtype == "bool":
         return np.asarray(random.random(shape) < 0.5)
@@ -94,7 +99,7 @@ def _drawn(
     if asked:  # a number that decides a branch: the first draw takes one way, the second the other
         other = [each + 1 for each in asked[:1]] if seed % 2 else []
         return np.full(shape, (other or asked)[0]).astype(value.dtype.numpy())
-    low, high = _range(value)
+    low, high = _range(value, sizes)
     if "uint8" in dtype or "int8" in dtype:
         low, high = (0, 256) if dtype == "uint8" else (-128, 128)
     if dtype.startswith("uint"):
@@ -143,11 +148,44 @@ def _numbers(value: Any) -> list[int]:
     return [int(n) for n in array] if array.dtype.kind in "iu" else []
 
 
-def _range(value: Any) -> tuple[int, int]:
+# of operators that are told how many places of an axis count: the input that says it, the axis, the least
+_COUNTING = {
+    "LSTM": (4, 0, 0),
+    "GRU": (4, 0, 0),
+    "RNN": (4, 0, 0),
+    "ReverseSequence": (1, 0, 1),
+    "TopK": (1, -1, 1),
+}
+_AXIS_OF = {"ReverseSequence": "time_axis", "TopK": "axis"}
+
+
+def _count(use: Any, sizes: dict[str, int]) -> tuple[int, int] | None:
+    """Return the least and the largest number that a node takes as a count of places."""
+    place, axis, least = _COUNTING.get(use.node.op_type, (-1, 0, 0))
+    shape = fields_of(use.node.inputs[0])[1]
+    if use.idx != place or shape is None:
+        return None
+    attributes = use.node.attributes
+    if "layout" in attributes:
+        axis = int(attributes["layout"].value)
+    stated = _AXIS_OF.get(use.node.op_type, "")
+    if stated in attributes:
+        axis = int(attributes[stated].value)
+    length = shape[axis]
+    length = sizes.get(length) if isinstance(length, str) else length
+    return (least, length) if length else None
+
+
+def _range(value: Any, sizes: dict[str, int]) -> tuple[int, int]:
     """Return the whole numbers that an input can be, by the tables that it is an index into."""
     limits: list[int] = []
+    low = 0
     for use in _read_through(value):
         node = use.node
+        counted = _count(use, sizes)
+        if counted is not None:
+            low = max(low, counted[0])
+            limits.append(counted[1] + 1)
         if node.op_type in ("Gather", "GatherElements", "GatherND") and use.idx == 1:
             _, shape = fields_of(node.inputs[0])
             axis = node.attributes["axis"].value if "axis" in node.attributes else 0
@@ -159,4 +197,4 @@ def _range(value: Any) -> tuple[int, int]:
             listed = _numbers(node.inputs[1 - use.idx])
             if len(listed) > 1 and sorted(listed) == list(range(len(listed))):
                 limits.append(len(listed))
-    return (0, max(min(limits), 1)) if limits else (0, 2)
+    return (low, max(min(limits), low + 1)) if limits else (0, 2)

@@ -12,6 +12,7 @@ from triport.converters.onnx_import.microsoft import expanded
 from triport.parity.judge.difference import difference
 from triport.parity.judge.tolerance import within
 
+from .forward_scans import run_scans_forwards
 from .judge import Opinion, Reference, Runtime, allowed
 
 
@@ -126,6 +127,7 @@ class _Reference:
                 _write_out(model, self._path, feed)
                 _widen(model.graph)
                 feed = _in_double(feed)
+            run_scans_forwards(model)
             with np.errstate(all="ignore"):
                 found = ReferenceEvaluator(model, new_ops=_mended(model)).run(None, feed)
         except Exception:
@@ -154,8 +156,8 @@ def _write_out(model: Any, path: Path, feed: dict[str, np.ndarray]) -> None:
 def _mended(model: Any) -> list[Any]:
     """Return what onnx 1.23's reference implementation lacks or has wrong, as it is defined.
 
-    GlobalMaxPool loses an axis of three; DequantizeLinear has no version before 19; Erf
-    is of float32 in float64 too.
+    GlobalMaxPool loses an axis of three; DequantizeLinear has no version before 19; Erf and the scale of
+    DynamicQuantizeLinear are of float32 in float64 too.
     """
     from onnx.reference.op_run import OpRun
 
@@ -166,6 +168,14 @@ def _mended(model: Any) -> list[Any]:
     class Erf(OpRun):
         def _run(self, x: np.ndarray) -> tuple[np.ndarray]:
             return (np.vectorize(math.erf, otypes=[np.float64])(x).astype(x.dtype),)
+
+    class DynamicQuantizeLinear(OpRun):
+        def _run(self, x: np.ndarray) -> tuple[np.ndarray, ...]:
+            nought, most = x.dtype.type(0), x.dtype.type(255)
+            low, high = np.minimum(x.min(), nought), np.maximum(x.max(), nought)
+            scale = np.asarray((x.dtype.type(1) if low == high else high - low) / most)
+            zero = np.clip(np.rint(-low / scale), 0, 255)
+            return np.clip(np.rint(x / scale) + zero, 0, 255).astype("u1"), scale, zero.astype("u1")
 
     class DequantizeLinear(OpRun):
         def _run(
@@ -185,7 +195,7 @@ def _mended(model: Any) -> list[Any]:
 
     opsets = {each.domain: each.version for each in model.opset_import}
     is_old = max(opsets.get("", 0), opsets.get("ai.onnx", 0)) < 19
-    mended = [GlobalMaxPool, Erf]
+    mended = [GlobalMaxPool, Erf, DynamicQuantizeLinear]
     return [*mended, DequantizeLinear] if is_old else mended
 
 

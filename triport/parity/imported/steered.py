@@ -32,6 +32,7 @@ from .runs import array_in, run, tensor_of
 # the function that the source calls for a node
 _CALLED = {
     **dict.fromkeys(("QuantizeLinear", "DynamicQuantizeLinear", "Round"), "round"),
+    **dict.fromkeys(("QLinearConv", "QLinearMatMul"), "round"),
     "Floor": "floor",
     "Ceil": "ceil",
     "Log": "log",
@@ -42,10 +43,20 @@ _ALIKE = 1e-2
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one node takes in ONNX Runtime, and the function that it is in the source."""
+    """What one node takes in ONNX Runtime, and the function that it is in the source.
+
+    Of a node that rounds what it computes, what it rounded to is known: it took a number between two bounds.
+    """
 
     function: str
     value: np.ndarray
+    bounds: tuple[np.ndarray, np.ndarray] | None = None
+
+    def beside(self, value: np.ndarray) -> np.ndarray:
+        """Return what the source takes as it is compared with `value`: what is within bounds is that."""
+        if self.bounds is None or value.shape != self.value.shape:
+            return value
+        return np.asarray(self.value + (value - np.clip(value, *self.bounds)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +89,24 @@ class Steps:
             run: gives its outputs.
         """
         brought: dict[int, np.ndarray] = {}
+        apart: dict[int, float] = {}
 
         def taken(function: str, value: np.ndarray) -> np.ndarray:
-            for place, step in enumerate(self.steps):
-                is_free = place not in brought and step.function == function
-                if is_free and value.shape == step.value.shape and difference(value, step.value) <= _ALIKE:
-                    brought[place] = value
-                    return step.value
-            return value  # within a loop, say: it is as it comes
+            alike = [
+                (difference(step.beside(value), step.value), place)
+                for place, step in enumerate(self.steps)
+                if step.function == function and step.value.shape == value.shape
+            ]
+            # what was brought before may be another's that was nearly the same, within a loop
+            nearer = [each for each in alike if each[0] <= _ALIKE and each[0] < apart.get(each[1], np.inf)]
+            again = [place for distance, place in alike if distance == apart.get(place)]
+            if again and min(nearer, default=(np.inf, 0))[0] > apart[again[0]]:
+                return self.steps[again[0]].value  # two layers round the same
+            if not nearer:
+                return value  # within a loop, say: it is as it comes
+            apart_by, place = min(nearer)
+            apart[place], brought[place] = apart_by, self.steps[place].beside(value).astype(value.dtype)
+            return self.steps[place].value
 
         with (_in_pytorch if target == "pytorch" else _in_mindspore)(network, taken):
             outputs = run()
@@ -129,7 +150,7 @@ def proven_by_steps(
     if steps is None or (verdict.is_decided and not steps.are_roundings):
         return verdict
     found = steps.beside(network, target, lambda: run(network, target, list(feed.values())))
-    if found is None or [a.dtype for a in found] != [a.dtype for a in steps.all]:
+    if found is None or [a.dtype for a in found[: len(steps.outputs)]] != [a.dtype for a in steps.outputs]:
         return verdict
     apart = [difference(mine, its) for mine, its in zip(found, steps.all, strict=True)]
     places = counted(len(steps.steps), "rounding or logarithm", "roundings and logarithms")
@@ -144,33 +165,91 @@ def proven_by_steps(
 
 def steps_of(path: Path, feed: dict[str, np.ndarray]) -> Steps | None:
     """Return what ONNX Runtime has at the roundings and logarithms of a graph; None where it has none."""
-    import onnx_ir as ir
-
     try:
         model = read_model(path)
         nodes = [n for n in model.graph if n.op_type in _CALLED and n.inputs[0].const_value is None]
         if not nodes:
             return None
-        values = list(dict.fromkeys(v for n in nodes for v in n.inputs[:2] if v.const_value is None))
-        count, own = len(model.graph.outputs), Runtime.of(path).run(feed)
-        given = [v for v in values if v.is_graph_input() or v in model.graph.outputs]
-        model.graph.outputs.extend(v for v in values if v not in given)
-        proto = ir.serde.serialize_model(model)
-        for node in proto.graph.node:
-            node.ClearField("name")  # nodes that one was expanded to have its name
-        found = Runtime.of(proto.SerializeToString()).run(feed)
+        own = _names_in(path)
+        known = {node: _known_of(node, own) for node in nodes}
+        values = list(dict.fromkeys(v for each in known.values() for v in each if v.const_value is None))
+        of_value = _run(path, model, [v for v in values if not v.is_graph_input()], own, feed)
     except Exception:
         return None
-    if not within([difference(a, b) for a, b in zip(found, own, strict=False)], allowed(own)):
-        return None  # an operator of ONNX Runtime's own, written as those of the standard, computes otherwise
-    of_value = dict(zip(model.graph.outputs, found, strict=True))
-    of_value |= {v: feed[v.name] for v in given if v.is_graph_input()}
+    if of_value is None:
+        return None
+    of_value |= {v: feed[v.name] for v in values if v.is_graph_input()}
 
     def array(value: Any) -> np.ndarray:
         return np.asarray(of_value[value] if value.const_value is None else value.const_value.numpy())
 
-    steps = [Step(_CALLED[node.op_type], taken) for node in nodes for taken in _taken(node, array)]
-    return Steps(found[:count], steps)
+    steps = [step for node, each in known.items() for step in _steps(node, each, array)]
+    return Steps([of_value[value] for value in model.graph.outputs], steps)
+
+
+def _names_in(path: Path) -> set[str]:
+    """Return the names of what the nodes of a file make, as the file has them."""
+    import onnx
+
+    graph = onnx.load(path, load_external_data=False).graph
+    return {name for node in graph.node for name in node.output}
+
+
+def _run(
+    path: Path, model: Any, values: list[Any], own: set[str], feed: dict[str, np.ndarray]
+) -> dict[Any, np.ndarray] | None:
+    """Return the outputs and these values in ONNX Runtime: of the file as it is, if it has them all.
+
+    Else of the graph as it is translated; None where an operator of ONNX Runtime's own, written as those of
+    the standard, computes otherwise.
+    """
+    import onnx
+    import onnx_ir as ir
+
+    more = [v for v in values if v not in model.graph.outputs]
+    outputs = [*model.graph.outputs, *more]
+    if all(v.name in own for v in more):
+        proto = onnx.load(path)
+        proto.graph.output.extend(onnx.ValueInfoProto(name=v.name) for v in more)
+        return dict(zip(outputs, Runtime.of(proto.SerializeToString()).run(feed), strict=True))
+    its = Runtime.of(path).run(feed)
+    model.graph.outputs.extend(more)
+    proto = ir.serde.serialize_model(model)
+    for node in proto.graph.node:
+        node.ClearField("name")  # nodes that one was expanded to have its name
+    found = Runtime.of(proto.SerializeToString()).run(feed)
+    if not within([difference(a, b) for a, b in zip(found, its, strict=False)], allowed(its)):
+        return None
+    return dict(zip(outputs, found, strict=True))
+
+
+def _known_of(node: Any, own: set[str]) -> list[Any]:
+    """Return the values of which it follows what a node rounds, or takes the logarithm of.
+
+    What a node of the file made within is not known, but what it rounded that to: output and zero point.
+    """
+    if node.op_type.startswith("QLinear"):
+        return [node.outputs[0], node.inputs[7]]
+    if node.op_type == "QuantizeLinear" and node.inputs[0].name not in own:
+        rounded = node.outputs[0]
+        uses = rounded.uses()
+        if rounded.name not in own and len(uses) == 1 and uses[0].node.op_type == "Identity":
+            rounded = uses[0].node.outputs[0]
+        zero = list(node.inputs[2:3])
+        if rounded.name in own and all(v.const_value is not None and v.const_value.size == 1 for v in zero):
+            return [rounded, *zero]
+    return list(node.inputs[:2])
+
+
+def _steps(node: Any, known: list[Any], array: Callable[[Any], np.ndarray]) -> list[Step]:
+    if known[0] is node.inputs[0]:
+        return [Step(_CALLED[node.op_type], taken) for taken in _taken(node, array)]
+    y, *zero = (array(value) for value in known)
+    limits = np.iinfo(y.dtype)
+    value = y.astype(np.float32) - (zero[0].astype(np.float32) if zero else np.float32(0))
+    low = np.where(y == limits.min, -np.inf, value - np.float32(0.5))
+    high = np.where(y == limits.max, np.inf, value + np.float32(0.5))
+    return [Step(_CALLED[node.op_type], value, (low, high))]
 
 
 def _taken(node: Any, array: Callable[[Any], np.ndarray]) -> list[np.ndarray]:
@@ -178,8 +257,8 @@ def _taken(node: Any, array: Callable[[Any], np.ndarray]) -> list[np.ndarray]:
     x = array(node.inputs[0])
     if node.op_type == "DynamicQuantizeLinear":
         nought, most = x.dtype.type(0), x.dtype.type(255)
-        low = np.minimum(x.min(), nought)
-        dynamic = (np.maximum(x.max(), nought) - low) / most
+        low, high = np.minimum(x.min(), nought), np.maximum(x.max(), nought)
+        dynamic = (high - low) / most if low < high else x.dtype.type(1)
         return [np.asarray(-low / dynamic), np.asarray(x / dynamic)]
     if node.op_type != "QuantizeLinear":
         return [x]
@@ -221,7 +300,7 @@ def _in_mindspore(network: Any, taken: Callable[[str, np.ndarray], np.ndarray]) 
     before = {name: vars(place)[name] for name, place in places.items() if name in vars(place)}
 
     def steered(name: str) -> Callable[[Any], Any]:
-        return lambda x: before[name](mindspore.Tensor(taken(name, x.asnumpy())))
+        return lambda x: before[name](mindspore.Tensor(taken(name, x.asnumpy()).astype(x.asnumpy().dtype)))
 
     try:
         for name in before:

@@ -58,40 +58,54 @@ def max_pool(call: Call) -> Any:
 
 def _flat_indices(call: Call, indices: ast.expr, order: int) -> ast.expr:
     """Return indices that count over batch and channels too, as ONNX has them."""
-    shape = call.shape(0)
-    if shape is None or not all(isinstance(n, int) for n in shape):
-        call.refuse("indices along a free axis")
-    sizes = [n for n in shape if isinstance(n, int)]
-    plane = 1
-    for n in sizes[2:]:
-        plane *= n
+    batch, sizes = _sizes_behind_batch(call, indices)
+    plane = math.prod(sizes[1:])
     if order:
-        if len(sizes) != 4:
+        if len(sizes) != 3:
             call.refuse("storage_order=1 of other than images")
-        indices = code("i % w * h + i // w", i=indices, w=sizes[3], h=sizes[2])
-    if sizes[0] * sizes[1] == 1:
+        indices = code("i % w * h + i // w", i=indices, w=sizes[2], h=sizes[1])
+    if batch == 1 and sizes[0] == 1:
         return indices
     base = code(
-        "torch.arange(n).reshape(a, b, *o) * p",
-        n=sizes[0] * sizes[1],
-        a=sizes[0],
-        b=sizes[1],
-        o=[1] * (len(sizes) - 2),
+        "torch.arange(n).reshape(-1, b, *o) * p",
+        n=batch * sizes[0] if isinstance(batch, int) else code("a * b", a=batch, b=sizes[0]),
+        b=sizes[0],
+        o=[1] * (len(sizes) - 1),
         p=plane,
     )
     return code("i + b", i=indices, b=base)
+
+
+def _sizes_behind_batch(call: Call, x: ast.expr) -> tuple[int | ast.expr, list[int]]:
+    """Return the batch size, an expression of a tensor where it is free, and the sizes behind it."""
+    first, *rest = call.shape(0) or [None]
+    sizes = [n for n in rest if isinstance(n, int)]
+    if not rest or len(sizes) != len(rest):
+        call.refuse("indices along a free axis other than the batch")
+    return first if isinstance(first, int) else code("x.shape[0]", x=x), sizes
 
 
 @mindspore("MaxPool")
 def max_pool_mindspore(call: Call) -> Any:
     """The largest of each window of an image, by nn.MaxPool2d of what is padded before."""
     window = Window(call)
-    call.attribute("storage_order", 0)
-    if call.used(1):
-        call.refuse("indices")
+    order = call.attribute("storage_order", 0)
     x, ceil = call.tensor(0), call.attribute("ceil_mode", 0)
     if window.is_same_at_run_time:
         x = call.let("x", x)
+    if call.used(1):
+        if order or call.dtype(0) != "float32":
+            call.refuse("indices of other than float32, or column by column")
+        return code(
+            "f(x, k, s, p, dl, c)",
+            f=call.function("max_pool_with_indices"),
+            x=x,
+            k=tuple(window.kernel),
+            s=tuple(window.strides),
+            p=window.pads(x),
+            dl=tuple(window.dilations),
+            c=bool(ceil),
+        )
     if (
         ceil
         or window.is_same_at_run_time
@@ -249,35 +263,27 @@ def lp_pool(call: Call) -> ast.expr:
     return code("(m * n).pow(q)", m=mean, n=math.prod(window.kernel), q=1 / p)
 
 
-@pytorch("MaxUnpool")
+@both("MaxUnpool")
 def max_unpool(call: Call) -> ast.expr:
     """Values back where their indices, which count over the whole output, say."""
     kernel = call.attribute("kernel_shape")
     strides = call.attribute("strides", [1] * len(kernel))
     pads = call.attribute("pads", [0] * 2 * len(kernel))
     sizes = call.ints(2) if call.has(2) else None
-    shape = call.shape(0)
     if call.has(2) and sizes is None:
         call.refuse("the output's shape is computed at run time")
-    if shape is None or not all(isinstance(n, int) for n in shape):
-        call.refuse("of a free axis")
     rank = len(kernel)
-    plain = [n for n in shape if isinstance(n, int)]
+    x = call.let("x", call.tensor(0))
+    batch, (channels, *plain) = _sizes_behind_batch(call, x)
     inferred = [
         (n - 1) * s - pads[i] - pads[i + rank] + k
-        for i, (n, s, k) in enumerate(zip(plain[2:], strides, kernel, strict=True))
+        for i, (n, s, k) in enumerate(zip(plain, strides, kernel, strict=True))
     ]
-    whole = [*plain[:2], *inferred]
-    if sizes is not None and sizes != whole:
-        return code(
-            "f(x, i, s, o)",
-            f=call.function("unpool_into"),
-            x=call.tensor(0),
-            i=call.tensor(1),
-            s=tuple(whole),
-            o=tuple(sizes),
-        )
-    return code("f(x, i, s)", f=call.function("unpool"), x=call.tensor(0), i=call.tensor(1), s=tuple(whole))
+    whole = (batch, channels, *inferred)
+    given: dict[str, Any] = {"x": x, "i": call.tensor(1), "s": whole}
+    if sizes is None or sizes[2:] == inferred:
+        return code("f(x, i, s)", f=call.function("unpool"), **given)
+    return code("f(x, i, s, o)", f=call.function("unpool_into"), o=(batch, *sizes[1:]), **given)
 
 
 __all__ = ["padded"]

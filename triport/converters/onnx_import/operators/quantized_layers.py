@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from typing import Any
 
 import numpy as np
 
@@ -52,14 +53,14 @@ def quantized_conv(call: Call) -> ast.expr:
     window, groups = Window(call, kernel_of(call)), call.attribute("group", 1)
     if not window.symmetric:
         call.refuse("padding that is not symmetric, of quantised weights")
-    weight, scale = call.rep(1), call.rep(2)
+    weight = call.rep(1)
     constructor = code(
         "f(i, o, k, stride=s, padding=p, groups=g, bias=b, per_channel=c)",
         f=call.function("QuantizedConv2d"),
         i=weight.array.shape[1] * groups,
         o=weight.array.shape[0],
         b=OMIT if call.has(3) else False,
-        c=True if scale.array.size > 1 else OMIT,
+        c=True if _scales(call) > 1 else OMIT,
         **window.given(g=OMIT if groups == 1 else groups),
     )
     return _layer(call, "conv", constructor, weight)
@@ -68,7 +69,7 @@ def quantized_conv(call: Call) -> ast.expr:
 @both("QuantizedLinear", domain=DOMAIN)
 def quantized_linear(call: Call) -> ast.expr:
     """A linear layer whose weights and bias are dequantised."""
-    weight, scale = call.rep(1), call.rep(2)
+    weight = call.rep(1)
     if call.node.meta.get("transposed"):
         weight = Known(np.ascontiguousarray(weight.array.T), weight.origin)
     constructor = code(
@@ -77,28 +78,95 @@ def quantized_linear(call: Call) -> ast.expr:
         i=weight.array.shape[1],
         o=weight.array.shape[0],
         b=OMIT if call.has(3) else False,
-        c=True if scale.array.size > 1 else OMIT,
+        c=True if _scales(call) > 1 else OMIT,
     )
     return _layer(call, "linear", constructor, weight)
 
 
+@both("DynamicQuantizedConv2d", domain=DOMAIN)
+def dynamic_conv(call: Call) -> ast.expr:
+    """A convolution of eight bits, of what its own range brings to them."""
+    window, groups = Window(call, kernel_of(call)), call.attribute("group", 1)
+    weight = call.rep(1)
+    constructor = code(
+        "f(i, o, k, stride=s, padding=p, groups=g, bias=b, dtype=d)",
+        f=call.function("DynamicQuantizedConv2d"),
+        i=weight.array.shape[1] * groups,
+        o=weight.array.shape[0],
+        **_dynamic_given(call),
+        **window.given(g=OMIT if groups == 1 else groups),
+    )
+    return _dynamic_layer(call, "conv", constructor, weight)
+
+
+@both("DynamicQuantizedLinear", domain=DOMAIN)
+def dynamic_linear(call: Call) -> ast.expr:
+    """A linear layer of eight bits, of what its own range brings to them."""
+    weight = call.rep(1)
+    weight = Known(np.ascontiguousarray(weight.array.T), weight.origin)
+    constructor = code(
+        "f(i, o, bias=b, dtype=d)",
+        f=call.function("DynamicQuantizedLinear"),
+        i=weight.array.shape[1],
+        o=weight.array.shape[0],
+        **_dynamic_given(call),
+    )
+    return _dynamic_layer(call, "linear", constructor, weight)
+
+
+def _dynamic_given(call: Call) -> dict[str, Any]:
+    dtype = str(call.rep(1).array.dtype)
+    return {
+        "b": OMIT if call.has(4) else False,
+        "d": OMIT if dtype == "int8" else call.dtype_name(dtype),
+    }
+
+
+def _dynamic_layer(call: Call, noun: str, constructor: ast.expr, weight: Known) -> ast.expr:
+    size = weight.array.shape[0]
+    zero = call.rep(3) if call.has(3) else Known(np.zeros(1, weight.array.dtype))
+    weights = {
+        "weight": weight,
+        "weight_scale": _list(call.rep(2), size),
+        "weight_zero_point": _list(zero, size),
+    }
+    if call.has(4):
+        weights["bias"] = call.rep(4)
+    return _held_once(call, noun, constructor, weights)
+
+
+def _scales(call: Call) -> int:
+    """Return how many scales the layer has: one, or one for each output, of its weight or of its bias."""
+    return max(call.rep(i).array.size for i in (2, 4) if call.has(i))
+
+
 def _layer(call: Call, noun: str, constructor: ast.expr, weight: Known) -> ast.expr:
     """Return the call of a layer with its scales."""
-    weights = {"weight": weight, "weight_scale": _list(call.rep(2))}
+    weights = {"weight": weight, "weight_scale": _list(call.rep(2), _scales(call))}
     if call.has(3):
         bias = call.rep(3)
-        weights |= {"bias": Known(bias.array, bias.origin), "bias_scale": _list(call.rep(4))}
+        scale = _list(call.rep(4), _scales(call))
+        weights |= {"bias": Known(bias.array, bias.origin), "bias_scale": scale}
+    return _held_once(call, noun, constructor, weights)
+
+
+def _held_once(call: Call, noun: str, constructor: ast.expr, weights: dict[str, Known]) -> ast.expr:
     layer = call.body.layer(noun, constructor, weights, call.tensor(0))
     if layer is None:  # something else holds the weight too: it is held twice
         layer = call.body.layer(
-            noun, constructor, {leaf: Known(rep.array) for leaf, rep in weights.items()}, call.tensor(0)
+            noun,
+            constructor,
+            {leaf: Known(rep.array, trained=rep.trained) for leaf, rep in weights.items()},
+            call.tensor(0),
         )
     assert layer is not None
     return layer
 
 
-def _list(rep: Known) -> Known:
-    return Known(rep.array.reshape(-1))
+def _list(rep: Known, size: int = 1) -> Known:
+    """Return scales as a list: one for each place where others have several."""
+    array = rep.array.reshape(-1)
+    return Known(np.broadcast_to(array, (max(size, array.size),)).copy())
 
 
 def qlinear_conv_layer(call: Call) -> ast.expr | None:
@@ -106,7 +174,7 @@ def qlinear_conv_layer(call: Call) -> ast.expr | None:
     window, groups = Window(call, kernel_of(call, 3)), call.attribute("group", 1)
     held = {i: call.rep(i) for i in range(1, 9) if call.has(i)}
     is_fixed = all(isinstance(rep, Known) for rep in held.values())
-    if call.target != "pytorch" or call.rank(0) != 4 or not window.symmetric or not is_fixed:
+    if call.rank(0) != 4 or not window.symmetric or not is_fixed:
         return None
     if (
         window.is_same_at_run_time

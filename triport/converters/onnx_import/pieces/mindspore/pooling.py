@@ -55,6 +55,40 @@ def max_pool(
     return ops.amax(ops.stack(windows(x, kernel, stride, padding, dilation, ceil_mode, float("-inf"))), (0,))
 
 
+def max_pool_with_indices(
+    x: Tensor,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+    ceil_mode: bool,
+) -> tuple[Tensor, Tensor]:
+    """Return the largest of each window, and its place, counted over all of x."""
+    given = (kernel, stride, padding, dilation, ceil_mode)
+    taps = ops.stack(windows(x, *given, float("-inf")))
+    places = ops.arange(x.size).reshape(x.shape)
+    places = ops.stack(windows(places, *given, 0))
+    best = ops.unsqueeze(ops.argmax(taps, 0), 0)
+    return ops.amax(taps, (0,)), ops.gather_elements(places, 0, best).squeeze(0)
+
+
+def unpool(x: Tensor, indices: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Put values where their indices, counted over a tensor of that shape, say; zero elsewhere."""
+    flat = ops.zeros(shape, x.dtype).reshape(-1)
+    return ops.tensor_scatter_elements(flat, indices.reshape(-1), x.reshape(-1)).reshape(shape)
+
+
+def unpool_into(x: Tensor, indices: Tensor, shape: tuple[int, ...], larger: tuple[int, ...]) -> Tensor:
+    """Put values as `unpool` does, into the first places of a larger tensor."""
+    small = unpool(x, indices, shape)
+    for axis, (a, b) in enumerate(zip(larger, shape, strict=True)):
+        if a > b:
+            edge = list(small.shape)
+            edge[axis] = a - b
+            small = ops.cat([small, ops.zeros(tuple(edge), x.dtype)], axis)
+    return small
+
+
 def average_pool(
     x: Tensor,
     kernel: tuple[int, ...],

@@ -159,10 +159,75 @@ class QLinearConv2d(nn.Module):
         return torch.clamp(steps, limits.min, limits.max).to(self.output_zero_point.dtype)
 
 
+class DynamicQuantizedConv2d(nn.Module):
+    """Convolution of eight bits, exact in float64, of what its own range brings to them."""
+
+    weight: Tensor
+    weight_scale: Tensor
+    weight_zero_point: Tensor
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dtype: torch.dtype = torch.int8,
+    ) -> None:
+        super().__init__()
+        self.stride, self.padding, self.groups = stride, padding, groups
+        kernel = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
+        self.register_buffer("weight", torch.empty(out_channels, in_channels // groups, *kernel, dtype=dtype))
+        self.register_buffer("weight_scale", torch.empty(out_channels))
+        self.register_buffer("weight_zero_point", torch.empty(out_channels, dtype=dtype))
+        self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the convolution in float32."""
+        steps, scale, zero_point = quantize_dynamic(x)
+        weight = self.weight.to(torch.float64) - self.weight_zero_point.reshape(-1, 1, 1, 1)
+        image = steps.to(torch.float64) - zero_point
+        exact = F.conv2d(image, weight, None, self.stride, self.padding, groups=self.groups)
+        y = exact.to(torch.float32) * (scale * self.weight_scale).reshape(-1, 1, 1)
+        return y if self.bias is None else y + self.bias.reshape(-1, 1, 1)
+
+
+class DynamicQuantizedLinear(nn.Module):
+    """Linear layer of eight bits, exact in float64, of what its own range brings to them."""
+
+    weight: Tensor
+    weight_scale: Tensor
+    weight_zero_point: Tensor
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        dtype: torch.dtype = torch.int8,
+    ) -> None:
+        super().__init__()
+        self.register_buffer("weight", torch.empty(out_features, in_features, dtype=dtype))
+        self.register_buffer("weight_scale", torch.empty(out_features))
+        self.register_buffer("weight_zero_point", torch.empty(out_features, dtype=dtype))
+        self.bias = nn.Parameter(torch.empty(out_features)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the product in float32."""
+        steps, scale, zero_point = quantize_dynamic(x)
+        weight = self.weight.to(torch.float64) - self.weight_zero_point.reshape(-1, 1)
+        exact = F.linear(steps.to(torch.float64) - zero_point, weight)
+        y = exact.to(torch.float32) * (scale * self.weight_scale)
+        return y if self.bias is None else y + self.bias
+
+
 def quantize_dynamic(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return x in uint8 by its own range, which includes zero; and the scale and zero point."""
-    low = torch.clamp(x.min(), max=0)
-    scale = (torch.clamp(x.max(), min=0) - low) / 255
+    low, high = torch.clamp(x.min(), max=0), torch.clamp(x.max(), min=0)
+    scale = torch.where(low == high, 1, (high - low) / 255)
     zero = torch.clamp(torch.round(-low / scale), 0, 255)
     steps = torch.clamp(torch.round(x / scale) + zero, 0, 255)
     return steps.to(torch.uint8), scale, zero.to(torch.uint8)

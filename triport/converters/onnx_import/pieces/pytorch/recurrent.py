@@ -118,6 +118,8 @@ def recurrent(
 ) -> tuple[Tensor, ...]:
     """Run a step along the time of each direction; sequences that have ended keep their states.
 
+    One of no length has none: ONNX Runtime gives zeros for it, whatever its first state.
+
     Return all hidden states (time, direction, batch, features), and the last ones of every kind.
     """
     time, batch = x.shape[:2]
@@ -127,6 +129,8 @@ def recurrent(
         if bias is not None:
             given = given + bias[d, : weight.shape[1]]
         now = [x.new_zeros(batch, size) if s is None else s[d] for s in states]
+        if lengths is not None:
+            now = [torch.where((lengths > 0)[:, None], s, 0) for s in now]
         outputs = [x.new_zeros(batch, size)] * time
         for t in reversed(range(time)) if backwards or d == 1 else range(time):
             after = step(d, given[t], now)
