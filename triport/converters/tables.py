@@ -246,8 +246,8 @@ def comparison_lines(done: Comparison) -> Iterator[str]:
         yield "  the graphs that the files hold or name are one"
     else:
         yield (
-            "  the graphs are not compared: both files must hold or name one, of the same opset and without "
-            "branches, loops and functions"
+            "  the graphs are not compared: for that, each file must hold a graph, or say which model it is "
+            "of; and the graphs must have one opset, and no branches, loops or functions"
         )
     where = "" if done.whole else ", in what was compared"
     yield (

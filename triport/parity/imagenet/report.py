@@ -42,8 +42,7 @@ def summary_of(evaluation: Evaluation) -> str:
             + (
                 f"this file: {published['proof']}"
                 if published["proof"]
-                else "the publisher's figure for weights of this name; nothing shows that this file is those "
-                "weights"
+                else "the publisher's figure for weights of this name; nothing proves that this file has them"
             )
         )
         lines.append(f"verdict: {verdict.text}")
