@@ -146,7 +146,9 @@ def shown_progress() -> Iterator[Callable[[str], None]]:
     with console.status("starting") as status:
         yield (
             lambda step: (
-                console.print(escape(step)) if _is_lasting(step) else status.update(f"{escape(step)} ...")
+                console.print(escape(step), soft_wrap=True)
+                if _is_lasting(step)
+                else status.update(f"{escape(step)} ...")
             )
         )
 
