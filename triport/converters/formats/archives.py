@@ -99,8 +99,8 @@ def folder(path: str | os.PathLike[str]) -> str:
     if found:
         return f"is a directory; expected a checkpoint file. It has {_some(found)}: give one of them"
     return (
-        "is a directory; expected a checkpoint file, or a folder from a hub, which has a config.json beside the "
-        "weights"
+        "is a directory; expected a checkpoint file, or a folder from a hub, which has a config.json beside "
+        "the weights"
     )
 
 
