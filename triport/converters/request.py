@@ -130,7 +130,8 @@ class Request:
             raise ConvertError("--no-head: a graph needs its head; weights alone go to pytorch or mindspore")
         if self.dtype == "bfloat16" and self.to == "onnx":
             raise ConvertError(
-                "--dtype bfloat16: an ONNX file is written in float32 or float16; only weights can be that"
+                "--dtype bfloat16: an ONNX file is written in float32 or float16. Only a file of weights can "
+                "have bfloat16"
             )
         if self.io_dtype != "float32" and (self.to, self.dtype) != ("onnx", "float16"):
             raise ConvertError(
