@@ -119,8 +119,8 @@ def _sizes(config: dict[str, Any], size_px: int) -> tuple[int, int]:
     edge = size.get("shortest_edge") if isinstance(size, dict) else size
     if type(edge) is not int:
         raise ValueError(
-            f"size {size!r}, which has no shortest_edge: such a resize changes an image's proportions, and is "
-            "not known here"
+            f"size {size!r}, which has no shortest_edge: such a resize changes an image's proportions, and "
+            "is not known here"
         )
     share = config.get("crop_pct")
     if share is not None:
