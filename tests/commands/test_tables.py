@@ -67,6 +67,15 @@ def test_a_value_longer_than_the_terminal_is_broken_and_not_shortened():
     assert "0123456789abcdef" * 4 in found
 
 
+def test_a_hash_among_sentences_makes_no_blocks_of_a_table():
+    table = Table("check", "result", "found")
+    table.add_row("manifest", "passed", f"sha256:{'0123456789abcdef' * 4}")
+    table.add_row("sample: model_optimized.onnx", "passed", "2.4e-07 of the largest logit, allowed 1.9e-06")
+
+    shown = printed(table, 80)
+    assert "│ passed │" in shown and "sha256:0123" in shown and "…" not in shown
+
+
 def test_the_models_fit_80_columns():
     (table, _) = models_table(all_models().values())
     shown = printed(table, 80)

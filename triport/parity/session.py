@@ -361,4 +361,5 @@ def _checked(request: Request, loaded: LoadedNet, inputs: Inputs, tell: Callable
 
 
 def _tell(progress: Callable[[str], None], where: str, step: str) -> None:
-    progress(f"{where}: {step}")
+    if step:  # the end is none
+        progress(f"{where}: {step}")

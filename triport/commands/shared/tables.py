@@ -10,10 +10,15 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _INDENT = 2
+# of a column of sentences, where a longer one, such as a hash, is broken
+_LONGEST_WORD = 40
 
 
 def fitted(table: Table, console: Console, options: ConsoleOptions) -> Iterator[Any]:
-    """Yield a table if every word has room in its column, and otherwise a block of lines for each row."""
+    """Yield a table if every word has room in its column, and otherwise a block of lines for each row.
+
+    A hash among sentences is broken over two lines; a name in a column of names never is.
+    """
     for column in table.columns:
         column.overflow = "fold"
     if not table.show_header or _least_width(table, console, options) <= options.max_width:
@@ -32,7 +37,7 @@ def _least_width(table: Table, console: Console, options: ConsoleOptions) -> int
         longest, word = max(size.maximum for size in sizes), max(size.minimum for size in sizes)
         column.no_wrap = column.no_wrap or longest == word
         widest += longest
-        least += longest if column.no_wrap else word
+        least += longest if column.no_wrap else min(word, _LONGEST_WORD)
     wide = options.update(max_width=widest + 10 * len(table.columns))
     borders = Measurement.get(console, wide, table).maximum - widest
     return least + borders
