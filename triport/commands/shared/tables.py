@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 _INDENT = 2
 # of a column of sentences, where a longer one, such as a hash, is broken
-_LONGEST_WORD = 40
+_LONGEST_WORD = 30
 
 
 def fitted(table: Table, console: Console, options: ConsoleOptions) -> Iterator[Any]:
