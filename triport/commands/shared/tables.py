@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 _INDENT = 2
 # of a column of sentences, where a longer one, such as a hash, is broken
 _LONGEST_WORD = 30
+_ANY_WIDTH = 1_000_000
 
 
 def fitted(table: Table, console: Console, options: ConsoleOptions) -> Iterator[Any]:
@@ -31,6 +32,7 @@ def _least_width(table: Table, console: Console, options: ConsoleOptions) -> int
     """Return how wide a table is whose columns are broken between words only; such columns are marked."""
     from rich.measure import Measurement
 
+    options = options.update(max_width=_ANY_WIDTH)
     widest, least = 0, 0
     for column in table.columns:
         sizes = [Measurement.get(console, options, cell) for cell in (column.header, *column.cells)]
@@ -38,8 +40,7 @@ def _least_width(table: Table, console: Console, options: ConsoleOptions) -> int
         column.no_wrap = column.no_wrap or longest == word
         widest += longest
         least += longest if column.no_wrap else min(word, _LONGEST_WORD)
-    wide = options.update(max_width=widest + 10 * len(table.columns))
-    borders = Measurement.get(console, wide, table).maximum - widest
+    borders = Measurement.get(console, options, table).maximum - widest
     return least + borders
 
 
