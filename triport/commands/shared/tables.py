@@ -37,7 +37,7 @@ def _least_width(table: Table, console: Console, options: ConsoleOptions) -> int
     for column in table.columns:
         sizes = [Measurement.get(console, options, cell) for cell in (column.header, *column.cells)]
         longest, word = max(size.maximum for size in sizes), max(size.minimum for size in sizes)
-        column.no_wrap = column.no_wrap or longest == word
+        column.no_wrap = column.no_wrap or all(size.minimum == size.maximum for size in sizes)
         widest += longest
         least += longest if column.no_wrap else min(word, _LONGEST_WORD)
     borders = Measurement.get(console, options, table).maximum - widest
