@@ -76,6 +76,16 @@ def test_a_hash_among_sentences_makes_no_blocks_of_a_table():
     assert "│ passed │" in shown and "sha256:0123" in shown and "…" not in shown
 
 
+def test_a_name_is_whole_beside_a_row_of_several_words():
+    table = Table("a (mindspore)", "b (pytorch)", "steps", "by")
+    table.add_row("conv1.1.moving_variance", "stem.0.1.running_var", "", "the rest of its layer")
+    table.add_row("classifier.weight", "head.weight", "unsqueeze 2 3", "gradient")
+    table.add_row("... and 175 more", "", "", "")
+
+    shown = printed(table, 80)
+    assert "│ conv1.1.moving_variance │ stem.0.1.running_var │" in shown
+
+
 def test_the_models_fit_80_columns():
     (table, _) = models_table(all_models().values())
     shown = printed(table, 80)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
-    from rich.table import Table
+    from rich.table import Column, Table
 
 _INDENT = 2
 # of a column of sentences, where a longer one, such as a hash, is broken
@@ -22,26 +22,43 @@ def fitted(table: Table, console: Console, options: ConsoleOptions) -> Iterator[
     """
     for column in table.columns:
         column.overflow = "fold"
-    if not table.show_header or _least_width(table, console, options) <= options.max_width:
+    if not table.show_header or _has_room(table, console, options):
         yield table
         return
     yield from _blocks(table, console, options.max_width)
 
 
-def _least_width(table: Table, console: Console, options: ConsoleOptions) -> int:
-    """Return how wide a table is whose columns are broken between words only; such columns are marked."""
+def _has_room(table: Table, console: Console, options: ConsoleOptions) -> bool:
+    """Whether the table is no wider than the terminal if its columns are broken between words only.
+
+    Each column is made as wide as it then must be, with a share of what is left.
+    """
     from rich.measure import Measurement
 
-    options = options.update(max_width=_ANY_WIDTH)
-    widest, least = 0, 0
-    for column in table.columns:
-        sizes = [Measurement.get(console, options, cell) for cell in (column.header, *column.cells)]
-        longest, word = max(size.maximum for size in sizes), max(size.minimum for size in sizes)
-        column.no_wrap = column.no_wrap or all(size.minimum == size.maximum for size in sizes)
-        widest += longest
-        least += longest if column.no_wrap else min(word, _LONGEST_WORD)
-    borders = Measurement.get(console, options, table).maximum - widest
-    return least + borders
+    any_width = options.update(max_width=_ANY_WIDTH)
+    whole = Measurement.get(console, any_width, table).maximum
+    if whole <= options.max_width:
+        return True
+    sizes = [_least_and_whole(column, console, any_width) for column in table.columns]
+    wishes = [longest - least for least, longest in sizes]
+    left = options.max_width - whole + sum(wishes)
+    if left < 0:
+        return False
+    for column, (least, _), wish in zip(table.columns, sizes, wishes, strict=True):
+        column.width = least + left * wish // sum(wishes)
+    return True
+
+
+def _least_and_whole(column: Column, console: Console, options: ConsoleOptions) -> tuple[int, int]:
+    """Return how wide a column must be, and how wide it is where no cell of it is broken."""
+    from rich.measure import Measurement
+
+    sizes = [Measurement.get(console, options, cell) for cell in (column.header, *column.cells)]
+    longest = max(size.maximum for size in sizes)
+    if column.no_wrap or all(size.minimum == size.maximum for size in sizes):
+        return longest, longest
+    word = min(max(size.minimum for size in sizes), _LONGEST_WORD)
+    return max(word, sizes[0].maximum), longest
 
 
 def _blocks(table: Table, console: Console, width: int) -> Iterator[Any]:
