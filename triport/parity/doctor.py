@@ -61,7 +61,7 @@ def examine(progress: Callable[[str], None] = lambda step: None) -> Diagnosis:
     """Load every runtime and ask it for its devices; `progress` is told which one it is."""
     findings: list[Finding] = []
     for name in runtimes():
-        progress(f"loading {name}")
+        progress(f"asking {runtimes()[name].TITLE}")
         findings += _of_runtime(name)
     return Diagnosis(tuple(findings), packages(), standings())
 
