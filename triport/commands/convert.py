@@ -14,7 +14,7 @@ from .shared.command import Command, OutputFile, OutputFileOrFolder
 from .shared.options import JSON, OFFLINE, RUNTIME, selection_options, with_options
 from .shared.output import emit, print_lines, shown_progress
 from .shared.several import expanded, is_pattern
-from .shared.words import PRECISION_ALIASES, Word, complete_models
+from .shared.words import PRECISION_ALIASES, Word, complete_dialects, complete_models
 
 if TYPE_CHECKING:
     from triport.converters.batches import Batch
@@ -48,6 +48,7 @@ _WEIGHTS = (
     click.option(
         "--dialect",
         metavar="D",
+        shell_complete=complete_dialects,
         help="Write the names of this library, such as mindcv or timm. Left out, they are those of "
         "triport's own definition.",
     ),
