@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from triport.converters.batches import Batch
-    from triport.converters.comparison import Comparison
+    from triport.converters.comparison import FilesComparison
     from triport.converters.graphs.verdict import GraphVerdict
     from triport.converters.inspection import Inspection
 
@@ -212,7 +212,7 @@ def _statistics_table(found: Inspection) -> Table:
     return table
 
 
-def comparison_lines(done: Comparison) -> Iterator[str]:
+def comparison_lines(done: FilesComparison) -> Iterator[str]:
     """Yield what differs between two checkpoints, one line a tensor."""
     by = f"canonical names of {done.model}" if done.model else "the files' own names: no model fits both"
     yield f"{done.first} and {done.second}, {counted(done.tensors, 'tensor')} by {by}"

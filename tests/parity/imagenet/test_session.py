@@ -8,6 +8,7 @@ import pytest
 from triport import convert
 from triport.parity.imagenet.preprocess import ProfileError
 from triport.parity.imagenet.profiles import stated_profile, variants_of
+from triport.reference_models.errors import TriportError
 from triport.reference_models.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess, get_model
 
 ROOT = Path(__file__).parents[3]
@@ -159,6 +160,14 @@ def test_a_whole_profile_needs_no_other():
 def test_wrong_profiles(text, message):
     with pytest.raises(ProfileError, match=message):
         stated_profile(text, lambda: PROFILE)
+
+
+def test_a_profile_that_is_not_whole_says_what_is_missing():
+    def nothing_is_stated():
+        raise TriportError("nothing states how its images are prepared")
+
+    with pytest.raises(ProfileError, match=r"^--profile: library, interpolation must be said too\. nothing"):
+        stated_profile("resize=32,crop=32,mean=0/0/0,std=1/1/1", nothing_is_stated)
 
 
 def test_variants_differ_in_one_respect_each():

@@ -9,7 +9,7 @@ from rich.table import Table
 from triport.reference_models.errors import counted
 
 from .blocks import TOP
-from .compare import Comparison
+from .compare import PreprocessingComparison
 from .dataset import printable
 from .evaluate import Evaluation
 from .pair import SIGNIFICANT, PairTally
@@ -128,7 +128,7 @@ def flips_table(pair: PairTally, limit: int = 20) -> Table:
     return table
 
 
-def comparison_table(comparison: Comparison) -> Table:
+def comparison_table(comparison: PreprocessingComparison) -> Table:
     """Return how the model scores under each preprocessing and labelling."""
     table = _table("images prepared, or labelled", "differs in")
     for heading in ("top-1 %", "top-5 %", "gained", "lost", "same class"):

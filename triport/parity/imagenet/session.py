@@ -15,7 +15,7 @@ from triport.parity.ranks.together import check_same, together
 from triport.reference_models.errors import TriportError, counted
 from triport.reference_models.result import SCHEMA_VERSION
 
-from .compare import Comparison, compare_preprocessing
+from .compare import PreprocessingComparison, compare_preprocessing
 from .dataset import ImageDataset, open_dataset, printable
 from .decoding import workers_of_machine
 from .evaluate import Contender, Evaluation, Scoring, score
@@ -104,7 +104,7 @@ class Done:
     names: Sequence[str]
     evaluations: Sequence[Evaluation]
     pair: PairTally | None
-    comparison: Comparison | None
+    comparison: PreprocessingComparison | None
     rank: int
     mistakes: Mistakes | None = None
     schema_version: ClassVar[int] = SCHEMA_VERSION
