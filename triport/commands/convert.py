@@ -248,7 +248,7 @@ def _convert_each(sources: list[str], asked: dict[str, Any]) -> Batch:
 
     folder = asked.pop("output")
     if asked["report"] is not None:
-        raise click.UsageError(f"--report is of one graph's source, not of {len(sources)} sources")
+        raise click.UsageError(f"--report is for the source of one graph, not of {len(sources)} sources")
     if folder is None or (folder.exists() and not folder.is_dir()):
         raise click.UsageError(
             f"{counted(len(sources), 'source goes', 'sources go')} into a folder: name one with -o FOLDER"

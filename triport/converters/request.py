@@ -111,7 +111,7 @@ class Request:
                 f"{name}: is a model of triport's: leave {'--input' if self.inputs else '--cell'} out"
             )
         if self.model not in (None, name):
-            raise ConvertError(f"{name}: and --model {self.model} are two models; leave --model out")
+            raise ConvertError(f"{name} and --model {self.model} are two different models; leave --model out")
         return self.checkpoint, replace(self, checkpoint=None, model=name)
 
     def check_weights(self) -> None:
@@ -135,7 +135,7 @@ class Request:
             )
         if self.io_dtype != "float32" and (self.to, self.dtype) != ("onnx", "float16"):
             raise ConvertError(
-                "--io-dtype float16: is of ONNX files in float16: add --to onnx --dtype float16"
+                "--io-dtype float16: is for ONNX files in float16: add --to onnx --dtype float16"
             )
         if self.size is not None and self.to != "onnx":
             raise ConvertError("--size: weights have no image size; only an ONNX file has")
@@ -143,4 +143,6 @@ class Request:
             raise ConvertError("--crc: an ONNX file has no place for a CRC; only a .ckpt has")
         named = self.output is not None and self.output.suffix.lower() != ".ckpt"
         if self.plain and (self.to != "mindspore" or named):
-            raise ConvertError("--plain: only a .ckpt is written as MindSpore itself would, byte by byte")
+            raise ConvertError(
+                "--plain: is for a .ckpt, which is then written as MindSpore itself would, byte by byte"
+            )

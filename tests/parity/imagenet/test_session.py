@@ -99,7 +99,7 @@ def test_rows_and_resume(evaluate, tmp_path):
         ((), 3, "one model, or two to compare; found 3"),
         (("--compare-preprocessing",), 2, "takes one model"),
         (("--profile", "resize=40", "--profile", "resize=41"), 1, "--profile is given 2 times for 1 model"),
-        (("--html", "x.html", "--compare-preprocessing"), 1, "--html is of one way of preparing images"),
+        (("--html", "x.html", "--compare-preprocessing"), 1, "--html shows one way of preparing images"),
         (("--profile", "resnet50.nobody"), 1, "knows no published weights of that name"),
         (("--labels", "x"), 1, "x: cannot be read as a labels file"),
     ],

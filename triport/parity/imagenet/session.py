@@ -61,7 +61,9 @@ class Request:
     def check(self) -> None:
         """Raise RequestError where options do not go together."""
         if self.data is None:
-            raise RequestError("--data: name the labelled images; only two files of rows need none")
+            raise RequestError(
+                "--data is missing: name the labelled images. Only two files of rows need none"
+            )
         if len(self.what) > 2:
             raise RequestError(f"evaluate takes one model, or two to compare; found {len(self.what)}")
         for name in ("runtime", "model", "profile", "precision"):
@@ -73,7 +75,7 @@ class Request:
         if self.compare_preprocessing and len(self.what) > 1:
             raise RequestError("--compare-preprocessing takes one model")
         if self.html is not None and self.compare_preprocessing:
-            raise RequestError("--html is of one way of preparing images: leave --compare-preprocessing out")
+            raise RequestError("--html shows one way of preparing images: leave --compare-preprocessing out")
         if self.resume and self.rows is None:
             raise RequestError("--resume goes on with the file of --rows: name it")
 
