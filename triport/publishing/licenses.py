@@ -72,7 +72,7 @@ def license_of(text: str) -> str:
             raise LicenseError(
                 f"--license {shown}: does not say whether a later version will do: {only} or {later}"
             )
-    close = difflib.get_close_matches(text.lower()[:60], known, n=5, cutoff=0.6)
+    close = difflib.get_close_matches(text.lower()[:60], known, n=5, cutoff=0.5)
     near = f"Did you mean {', '.join(known[name] for name in close)}? " if close else ""
     raise LicenseError(
         f"--license {shown}: expected the SPDX identifier of a license, such as apache-2.0. {near}The list "
