@@ -140,6 +140,12 @@ def completions(*words):
         (("convert", "--to", "py"), ["pytorch"]),
         (("evaluate", "--runtime", "o"), ["onnx", "openvino"]),
         (("parity", "--prec"), ["--precision"]),
+        (("parity", "--precision", "f"), ["float32", "float16"]),
+        (("parity", "--device", ""), ["cpu", "cuda", "npu"]),
+        (("parity", "--runtimes", "mindspore,p"), ["mindspore,pytorch"]),
+        (("parity", "--model", "res2net101.m"), ["res2net101.mindcv"]),
+        (("evaluate", "--profile", "res2net101.m"), ["res2net101.mindcv"]),
+        (("convert", "--dialect", "mindc"), ["mindcv", "mindcv-structural"]),
     ],
     ids=" ".join,
 )

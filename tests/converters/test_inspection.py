@@ -213,7 +213,7 @@ def test_pieces_of_other_lengths_are_compared_in_step(tmp_path):
 def test_stats_are_of_one_file(digits_ckpt, run_cli):
     refused = run_cli("inspect", digits_ckpt, digits_ckpt, "--stats")
     assert refused.exit_code == 2
-    assert "--stats is of one file" in refused.stderr
+    assert "--stats is for one file" in refused.stderr
 
 
 def test_what_was_decided_in_reading_is_noted_once(tmp_path, run_cli):

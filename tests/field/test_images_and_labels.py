@@ -298,11 +298,11 @@ def test_names_that_look_like_markup(tmp_path):
     [
         (
             None,
-            "the publisher's figure for weights of this name; nothing shows that this file is those weights",
+            "the publisher's figure for weights of this name; nothing proves that this file has them",
         ),
         (
             "ab" * 32,
-            "the publisher's figure for weights of this name; nothing shows that this file is those weights",
+            "the publisher's figure for weights of this name; nothing proves that this file has them",
         ),
         (
             "05413688da296730d4750ab6e01669c6592c1b3e28dd583503c18c6c57ea8b2e",

@@ -35,7 +35,7 @@ def test_the_tensors_of_all_parts(tmp_path):
     for name, array in {**FIRST, **SECOND}.items():
         assert found.tensors[name].numpy().tobytes() == array.tobytes()
     assert found.files == tuple(str(tmp_path / name) for name in PARTS)
-    assert "is in 2 files; a SHA-256 that is stated of it is that of the index" in found.notes[-1]
+    assert "the checkpoint is in 2 files, and the SHA-256 is that of their index alone" in found.notes[-1]
 
 
 def test_parts_of_torch(tmp_path):

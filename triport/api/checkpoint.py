@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from typing_extensions import Self, Unpack
 
-    from triport.converters.comparison import Comparison
+    from triport.converters.comparison import FilesComparison
     from triport.converters.formats import Tensor
     from triport.converters.inspection import Inspection
 
@@ -194,7 +194,7 @@ def diff(
     offline: bool = False,
     progress: Progress = quiet,
     **options: Unpack[SelectionOptions],
-) -> Comparison:
+) -> FilesComparison:
     """Say what differs between two checkpoints, across formats and dialects.
 
     Args:

@@ -14,7 +14,7 @@ from .shared.command import Command, OutputFile, OutputFileOrFolder
 from .shared.options import JSON, OFFLINE, RUNTIME, selection_options, with_options
 from .shared.output import emit, print_lines, shown_progress
 from .shared.several import expanded, is_pattern
-from .shared.words import PRECISION_ALIASES, Word, complete_models
+from .shared.words import PRECISION_ALIASES, Word, complete_dialects, complete_models
 
 if TYPE_CHECKING:
     from triport.converters.batches import Batch
@@ -48,6 +48,7 @@ _WEIGHTS = (
     click.option(
         "--dialect",
         metavar="D",
+        shell_complete=complete_dialects,
         help="Write the names of this library, such as mindcv or timm. Left out, they are those of "
         "triport's own definition.",
     ),
@@ -247,7 +248,7 @@ def _convert_each(sources: list[str], asked: dict[str, Any]) -> Batch:
 
     folder = asked.pop("output")
     if asked["report"] is not None:
-        raise click.UsageError(f"--report is of one graph's source, not of {len(sources)} sources")
+        raise click.UsageError(f"--report is for the source of one graph, not of {len(sources)} sources")
     if folder is None or (folder.exists() and not folder.is_dir()):
         raise click.UsageError(
             f"{counted(len(sources), 'source goes', 'sources go')} into a folder: name one with -o FOLDER"

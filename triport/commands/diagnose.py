@@ -63,7 +63,7 @@ def diagnose(first: str, second: str, json_path: str | None, html: Path | None, 
         for option in ("labels", "classes", "limit", "allow_subset"):
             if asked[option]:
                 raise click.UsageError(
-                    f"--{option.replace('_', '-')} is of --data: name the images, or leave it out"
+                    f"--{option.replace('_', '-')} needs --data: name the images, or leave it out"
                 )
     with shown_progress() as progress:
         done = triport.diagnose(first, second, progress=progress, **asked)

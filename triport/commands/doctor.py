@@ -6,7 +6,7 @@ import click
 
 from .shared.command import Command
 from .shared.options import JSON
-from .shared.output import emit, print_pieces
+from .shared.output import emit, print_pieces, shown_progress
 
 
 @click.command(cls=Command)
@@ -22,5 +22,6 @@ def doctor(json_path: str | None) -> None:
     """
     from triport.parity.doctor import examine, tables_of
 
-    found = examine()
+    with shown_progress() as progress:
+        found = examine(progress)
     emit(found.to_dict(), json_path, lambda: print_pieces(*tables_of(found)))

@@ -49,6 +49,7 @@ _GROUPS = {
 @DEVICE
 @click.option(
     "--model",
+    shell_complete=complete_models,
     metavar="NAME",
     multiple=True,
     help="The model that SOURCE is a checkpoint of. Left out, it is found.",
@@ -62,6 +63,7 @@ _GROUPS = {
 )
 @click.option(
     "--profile",
+    shell_complete=complete_models,
     multiple=True,
     help="How images are prepared: as for published weights, such as resnet50.timm, or by values, such as "
     "mean=0.5/0.5/0.5,crop=224.",

@@ -108,5 +108,5 @@ def _check_of_two(asked: dict[str, Any]) -> None:
     for option, given in asked.items():
         if given:
             raise click.UsageError(
-                f"{option} is of one file: leave it out, or say what each file is with --each"
+                f"{option} is for one file: leave it out, or say what each file is with --each"
             )

@@ -91,7 +91,10 @@ _GROUPS = {
     "stored.",
 )
 @click.option(
-    "--model", metavar="NAME", help="The model that SOURCE is a checkpoint of. Left out, it is found."
+    "--model",
+    metavar="NAME",
+    shell_complete=complete_models,
+    help="The model that SOURCE is a checkpoint of. Left out, it is found.",
 )
 @click.option(
     "--runtimes",

@@ -11,7 +11,7 @@ import click
 from .shared.command import Command, OutputFolder
 from .shared.options import JSON, OFFLINE
 from .shared.output import emit, print_lines, shown_progress
-from .shared.words import complete_models
+from .shared.words import complete_dialects, complete_models
 
 _GROUPS = {
     "What SOURCE is": ("--model", "--net", "--input", "--names", "--offline"),
@@ -25,6 +25,7 @@ _GROUPS = {
 @click.argument("source", shell_complete=complete_models)
 @click.option(
     "--model",
+    shell_complete=complete_models,
     metavar="NAME",
     help="The model that SOURCE is a checkpoint of, or the name of the published weights that it is.",
 )
@@ -65,6 +66,7 @@ _GROUPS = {
     "dialects",
     multiple=True,
     metavar="D",
+    shell_complete=complete_dialects,
     help="Also write files with the names of this dialect, such as mindcv or timm.",
 )
 @click.option(

@@ -100,8 +100,8 @@ def other_graphs(found: Fit, written: Dialect, to: Runtime, said: bool) -> Itera
         if to != "onnx" and publisher == written.name:
             yield (
                 f"{publisher}'s own definition ({other.model} here) loads these weights and computes "
-                f"{function}: {other.why}. Load them into reference_models' {spec.name}, or convert to "
-                f"ONNX, which keeps the graph"
+                f"{function}: {other.why}. Load them into {_own_network(spec, to)}, or convert to ONNX, "
+                f"which keeps the graph"
             )
 
 
@@ -114,5 +114,11 @@ def _of_a_publisher_without(spec: ModelSpec, written: Dialect) -> Iterator[str]:
     elsewhere = "".join(f"; {one.publisher}'s {one.name} does (--dialect {one.dialect})" for one in others)
     yield (
         f"the names are {publisher}'s, but {publisher} has no architecture with {spec.name}'s shapes that "
-        f"loads this file{elsewhere}. Load it into reference_models' {spec.name}"
+        f"loads this file{elsewhere}. Load it into {_own_network(spec, written.runtime)}"
     )
+
+
+def _own_network(spec: ModelSpec, runtime: Runtime) -> str:
+    """Return what makes triport's own network in Python, into which the weights load."""
+    make = "torch" if runtime == "pytorch" else "mindspore"
+    return f"triport's own network, in Python: triport.model('{spec.name}').{make}(FILE)"

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _SIZE_PX = 224
 
 
-class ComparisonError(TriportError):
+class FilesComparisonError(TriportError):
     """Two files hold nothing that can be compared."""
 
 
@@ -74,7 +74,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class FilesComparison:
     """Two checkpoints side by side; `model` is the one by whose canonical names they were compared.
 
     `graphs` says where the graphs differ that the files state or hold; `graphs_compared` is whether both do;
@@ -134,7 +134,7 @@ class Comparison:
 
 def compare_files(
     first: Path, second: Path, selection: Selection = WHOLE_FILE, with_head: bool = True
-) -> Comparison:
+) -> FilesComparison:
     """Compare two checkpoints tensor by tensor.
 
     Where both are of one model, that is by its canonical names, and PyTorch's counters of training
@@ -152,7 +152,7 @@ def compare_files(
     return compared(side_by_side(first, second, selection, with_head))
 
 
-def compared(sides: SideBySide) -> Comparison:
+def compared(sides: SideBySide) -> FilesComparison:
     """Compare two checkpoints that stand side by side, as `compare_files` does."""
     fits = sides.fits
     whole = all(map(_is_read_whole, (sides.left, sides.right)))
@@ -165,12 +165,12 @@ def compared(sides: SideBySide) -> Comparison:
     if not (sides.mine or sides.theirs or graphs is not None):
         both = f"{sides.left.path} and {sides.right.path}"
         if whole:
-            raise ComparisonError(f"{both}: neither has a tensor, so there is nothing to compare")
-        raise ComparisonError(
+            raise FilesComparisonError(f"{both}: neither has a tensor, so there is nothing to compare")
+        raise FilesComparisonError(
             f"{both}: neither has a tensor outside of branches, loops and functions, which are not read. "
             "Compare what they compute: parity"
         )
-    return Comparison(
+    return FilesComparison(
         str(sides.left.path),
         str(sides.right.path),
         fits[0].spec.name if fits else None,

@@ -6,6 +6,7 @@ do. What the user has set is left alone.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -75,7 +76,7 @@ def import_torch() -> Any:
     """
     prepare_torch()
     try:
-        with quiet_warnings(), uninterrupted():
+        with quiet_warnings(), uninterrupted(), uncollected():
             import torch
     except ImportError as error:
         raise MissingRuntimeError(
@@ -98,7 +99,7 @@ def import_mindspore(device: str = "cpu", *, to_run: bool = True) -> Any:
     if to_run and _MINDSPORE_DUMPS not in os.environ:
         _set_default(_MINDSPORE_DUMPS, str(scratch_folder()))
     try:
-        with quiet_warnings(), uninterrupted():
+        with quiet_warnings(), uninterrupted(), uncollected():
             import mindspore
     except ImportError as error:
         raise MissingRuntimeError(
@@ -157,6 +158,21 @@ def uninterrupted() -> Iterator[None]:
         signal.signal(signal.SIGINT, before or signal.SIG_DFL)
     if asked:
         raise KeyboardInterrupt
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Search for no garbage while a framework is imported: the search takes an eighth of the time.
+
+    The 200,000 objects that an import makes stay, and Python would look through them again and again.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @contextmanager

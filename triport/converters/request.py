@@ -111,7 +111,7 @@ class Request:
                 f"{name}: is a model of triport's: leave {'--input' if self.inputs else '--cell'} out"
             )
         if self.model not in (None, name):
-            raise ConvertError(f"{name}: and --model {self.model} are two models; leave --model out")
+            raise ConvertError(f"{name} and --model {self.model} are two different models; leave --model out")
         return self.checkpoint, replace(self, checkpoint=None, model=name)
 
     def check_weights(self) -> None:
@@ -130,11 +130,12 @@ class Request:
             raise ConvertError("--no-head: a graph needs its head; weights alone go to pytorch or mindspore")
         if self.dtype == "bfloat16" and self.to == "onnx":
             raise ConvertError(
-                "--dtype bfloat16: an ONNX file is written in float32 or float16; only weights can be that"
+                "--dtype bfloat16: an ONNX file is written in float32 or float16. Only a file of weights can "
+                "have bfloat16"
             )
         if self.io_dtype != "float32" and (self.to, self.dtype) != ("onnx", "float16"):
             raise ConvertError(
-                "--io-dtype float16: is of ONNX files in float16: add --to onnx --dtype float16"
+                "--io-dtype float16: is for ONNX files in float16: add --to onnx --dtype float16"
             )
         if self.size is not None and self.to != "onnx":
             raise ConvertError("--size: weights have no image size; only an ONNX file has")
@@ -142,4 +143,6 @@ class Request:
             raise ConvertError("--crc: an ONNX file has no place for a CRC; only a .ckpt has")
         named = self.output is not None and self.output.suffix.lower() != ".ckpt"
         if self.plain and (self.to != "mindspore" or named):
-            raise ConvertError("--plain: only a .ckpt is written as MindSpore itself would, byte by byte")
+            raise ConvertError(
+                "--plain: is for a .ckpt, which is then written as MindSpore itself would, byte by byte"
+            )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from triport.converters.batches import Batch
-    from triport.converters.comparison import Comparison
+    from triport.converters.comparison import FilesComparison
     from triport.converters.graphs.verdict import GraphVerdict
     from triport.converters.inspection import Inspection
 
@@ -213,7 +213,7 @@ def _statistics_table(found: Inspection) -> Table:
     return table
 
 
-def comparison_lines(done: Comparison) -> Iterator[str]:
+def comparison_lines(done: FilesComparison) -> Iterator[str]:
     """Yield what differs between two checkpoints, one line a tensor."""
     by = f"canonical names of {done.model}" if done.model else "the files' own names: no model fits both"
     yield f"{done.first} and {done.second}, {counted(done.tensors, 'tensor')} by {by}"
@@ -242,8 +242,8 @@ def comparison_lines(done: Comparison) -> Iterator[str]:
         yield "  the graphs that the files hold or name are one"
     else:
         yield (
-            "  the graphs are not compared: both files must hold or name one, of the same opset and without "
-            "branches, loops and functions"
+            "  the graphs are not compared: for that, each file must hold a graph, or say which model it is "
+            "of; and the graphs must have one opset, and no branches, loops or functions"
         )
     if done.images:
         things = counted(len(done.images), "thing")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -57,9 +57,12 @@ class Diagnosis:
         }
 
 
-def examine() -> Diagnosis:
-    """Load every runtime and ask it for its devices."""
-    findings = [finding for name in runtimes() for finding in _of_runtime(name)]
+def examine(progress: Callable[[str], None] = lambda step: None) -> Diagnosis:
+    """Load every runtime and ask it for its devices; `progress` is told which one it is."""
+    findings: list[Finding] = []
+    for name in runtimes():
+        progress(f"asking {runtimes()[name].TITLE}")
+        findings += _of_runtime(name)
     return Diagnosis(tuple(findings), packages(), standings())
 
 

@@ -86,7 +86,7 @@ def localise(
     for other in files[1:]:
         first = files[0]
         if subjects[first].graph and subjects[other].graph:
-            # neither has names: each is laid over the file that has
+            # neither has names: each is matched with the file that has
             first = next(index for index in files if not subjects[index].graph)
         pair = subjects[first], subjects[other]
         found.append(

@@ -203,7 +203,8 @@ def run(request: Request, listener: Listener = NOBODY) -> ParityResult:
         return _run_recorded(request, listener)
     if request.precision not in FULL and request.trains:
         raise TriportError(
-            f"--precision {request.precision}: training is compared in float32, leave one of both out"
+            f"--precision {request.precision}: training is compared in float32 alone. Leave --precision out, "
+            f"or --gradients and --steps"
         )
     if request.names is not None and not request.inputs:
         raise TriportError("--names: is for networks of your own: say with --input what goes into them")
@@ -361,4 +362,5 @@ def _checked(request: Request, loaded: LoadedNet, inputs: Inputs, tell: Callable
 
 
 def _tell(progress: Callable[[str], None], where: str, step: str) -> None:
-    progress(f"{where}: {step}")
+    if step:  # the end is none
+        progress(f"{where}: {step}")

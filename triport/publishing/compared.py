@@ -44,8 +44,8 @@ def check_report(source: str, report: ModelReport, advice: str = "") -> None:
     noise = max(report.noises.values())
     if not math.isfinite(noise) or noise > LARGEST_NOISE:
         raise NotPublishableError(
-            f"{source}: float32 itself makes {noise:.1e} of the largest value with these weights: that "
-            "runtimes agree would prove nothing. Nothing was written"
+            f"{source}: with these weights float32 itself is off by {noise:.1e} of the largest value, so "
+            "that runtimes agree would prove nothing. Nothing was written"
         )
     wrong = [
         f"{pair.candidate}: {pair.comparison.max_rel:.1e} of the largest value, allowed "

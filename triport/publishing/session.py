@@ -68,7 +68,7 @@ class Request:
         theirs = {"--dialect": self.dialects, "--classes": self.classes, "--accuracy": self.accuracy}
         asked = [option for option, given in theirs.items() if given]
         if self.own is not None and asked:
-            raise PublishError(f"{', '.join(asked)}: is of models that triport knows: leave it or --net out")
+            raise PublishError(f"{', '.join(asked)}: is for models that triport knows: leave it or --net out")
         for option, given in (
             ("--dry-run", self.dry_run),
             ("--replace", self.replace),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from triport.reference_models.program import program
 from triport.reference_models.spec import Accuracy, ModelSpec
 
 if TYPE_CHECKING:
@@ -45,27 +46,31 @@ def details(spec: ModelSpec) -> dict[str, Any]:
     }
 
 
-def models_table(specs: Iterable[ModelSpec]) -> Iterator[Table]:
-    """Yield the table of all models."""
+def models_table(specs: Iterable[ModelSpec]) -> Iterator[Table | str]:
+    """Yield the table of all models, which fits 80 columns."""
+    from rich import box
     from rich.table import Table
 
-    table = Table("model", "family", "graph of", "dialects", title="Models")
-    for heading in ("input px", "parameters", "published weights", "best top-1 %"):
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
+    table.add_column("model")
+    table.add_column("graph of")
+    for heading in ("px", "params", "weights", "top-1 %"):
         table.add_column(heading, justify="right")
     for spec in specs:
         best = best_accuracy(spec)
-        names = dict.fromkeys(dialect.name for dialect in spec.dialects)
         table.add_row(
             spec.name,
-            spec.family,
             spec.publisher,
-            ", ".join(names),
             str(spec.input_size_px),
-            f"{spec.num_parameters:,}",
+            f"{spec.num_parameters / 1e6:.1f} M",
             str(len(spec.weights)),
             f"{best.top1_percent:.2f}" if best else "",
         )
     yield table
+    yield (
+        "weights: how many published ones are known; top-1 %: the best that was published\n"
+        f"What is known of one model: {program()} models NAME"
+    )
 
 
 def model_tables(spec: ModelSpec) -> Iterator[Table | str]:
@@ -88,22 +93,15 @@ def model_tables(spec: ModelSpec) -> Iterator[Table | str]:
     if not spec.weights:
         yield "No published weights of this model are known to triport."
         return
-    table = Table("weights", "names", "preprocessing", "context", "date", title="Published weights")
+    table = Table("weights", "context", "date", title="Published weights")
     table.add_column("top-1 %", justify="right")
     table.add_column("top-5 %", justify="right")
     for weights in spec.weights:
         for accuracy in weights.accuracies:
             top5 = "" if accuracy.top5_percent is None else f"{accuracy.top5_percent:.2f}"
-            table.add_row(
-                weights.name,
-                weights.dialect,
-                str(weights.preprocess),
-                accuracy.context,
-                accuracy.date,
-                f"{accuracy.top1_percent:.2f}",
-                top5,
-            )
+            table.add_row(weights.name, accuracy.context, accuracy.date, f"{accuracy.top1_percent:.2f}", top5)
     yield table
-    yield "\n".join(
-        dict.fromkeys(f"{w.name}: {w.url or 'no published file is known to triport'}" for w in spec.weights)
-    )
+    for weights in spec.weights:
+        yield f"{weights.name}, with {weights.dialect}'s names"
+        yield f"  file           {weights.url or 'no published file is known to triport'}"
+        yield f"  preprocessing  {weights.preprocess}"

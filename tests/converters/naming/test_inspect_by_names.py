@@ -51,4 +51,4 @@ def test_what_is_wrong_is_a_problem(tmp_path, run_cli, changed, proof, match):
 def test_it_is_of_one_file(tmp_path, run_cli):
     path = write_tensors(tmp_path / "x.safetensors", "pytorch", arrays())
     done = run_cli("inspect", path, path, "--names", write_map(tmp_path))
-    assert done.exit_code == 2 and "--names is of one file" in done.output
+    assert done.exit_code == 2 and "--names is for one file" in done.output

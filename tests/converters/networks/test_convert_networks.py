@@ -64,7 +64,7 @@ def test_a_models_name_with_its_weights(folder: Path, run_cli: Callable[..., Any
         (["resnet50"], "has no weights of its own. Published are resnet50.torchvision_v1"),
         (["resnet50", "--checkpoint", "SHIPPED"], "resnet50"),
         (["resnet50", "--checkpoint", "SHIPPED", "--input", "1x3"], "leave --input out"),
-        (["resnet50", "--checkpoint", "SHIPPED", "--model", "resnet18"], "are two models"),
+        (["resnet50", "--checkpoint", "SHIPPED", "--model", "resnet18"], "are two different models"),
         (["nowhere:make", "--input", "1x3"], "No module named 'nowhere'"),
         (["nowhere.py:make", "--input", "1x3"], "there is no such file"),
     ],

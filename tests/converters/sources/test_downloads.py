@@ -148,7 +148,7 @@ def test_no_network(serve, published_elsewhere, monkeypatch):
 def test_offline_takes_only_what_was_downloaded(serve, published_elsewhere, run_cli):
     server = serve(files={AT: CONTENT})
     done = run_cli("inspect", "res2net_digits.triport", "--offline")
-    assert done.exit_code == 2 and "--offline forbids to do it now" in done.stderr and not server.requests
+    assert done.exit_code == 2 and "--offline forbids a download now" in done.stderr and not server.requests
     assert run_cli("inspect", "res2net_digits.triport").exit_code == 0
     server.requests.clear()
     assert run_cli("inspect", "res2net_digits.triport", "--offline").exit_code == 0
@@ -172,7 +172,14 @@ def test_a_size_over_the_limit_is_refused_before_a_byte_is_written(serve, monkey
 
 
 @pytest.mark.parametrize(
-    "address", ["http://example.org/x.ckpt", "https:///x.ckpt", "http://10.0.0.1/x.ckpt"]
+    "address",
+    [
+        "http://example.org/x.ckpt",
+        "https:///x.ckpt",
+        "http://10.0.0.1/x.ckpt",
+        "ftp://example.org/x.ckpt",
+        "S3://bucket/x.ckpt",
+    ],
 )
 def test_an_address_that_is_not_encrypted_is_refused(address):
     with pytest.raises(SourceError, match=r"is not encrypted|is no address"):

@@ -169,7 +169,7 @@ def test_offline_without_a_copy(serve):
 def test_the_variable_that_forbids_to_download_is_named(serve, monkeypatch, name, source):
     server = serve()
     monkeypatch.setenv(name, "1")
-    with pytest.raises(SourceError, match=f"was not .* and {name} forbids to do it now. Unset {name}"):
+    with pytest.raises(SourceError, match=f"was not .* and {name} forbids a download now. Unset {name}"):
         locate(source.format(server.address))
     assert not server.requests
 

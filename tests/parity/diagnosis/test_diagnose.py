@@ -181,4 +181,4 @@ def test_files_of_two_models_are_refused(right, tmp_path, run_cli):
 def test_options_of_images_need_images(right, run_cli):
     done = run_cli("diagnose", right, right, "--limit", "10")
     assert done.exit_code == 2
-    assert "--limit is of --data" in done.stderr
+    assert "--limit needs --data" in done.stderr

@@ -8,6 +8,7 @@ import pytest
 from triport import convert
 from triport.parity.imagenet.preprocess import ProfileError
 from triport.parity.imagenet.profiles import stated_profile, variants_of
+from triport.reference_models.errors import TriportError
 from triport.reference_models.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess, get_model
 
 ROOT = Path(__file__).parents[3]
@@ -37,7 +38,7 @@ def test_verdict_and_preprocessing_are_printed(evaluate):
     found = evaluate("--model", "res2net_digits.triport")
     assert found.exit_code == 0
     assert "published for res2net_digits.triport: top-1 99.33 %" in found.stdout
-    assert "verdict: 30 images cannot tell (95 % interval 88.65 to 100.00)" in found.stdout
+    assert "verdict: not decided: with 30 images the accuracy may be anywhere from 88.65 to " in found.stdout
 
 
 def test_pair_that_differs_is_exit_code_1(evaluate, onnx_file, tmp_path):
@@ -98,7 +99,7 @@ def test_rows_and_resume(evaluate, tmp_path):
         ((), 3, "one model, or two to compare; found 3"),
         (("--compare-preprocessing",), 2, "takes one model"),
         (("--profile", "resize=40", "--profile", "resize=41"), 1, "--profile is given 2 times for 1 model"),
-        (("--html", "x.html", "--compare-preprocessing"), 1, "--html is of one way of preparing images"),
+        (("--html", "x.html", "--compare-preprocessing"), 1, "--html shows one way of preparing images"),
         (("--profile", "resnet50.nobody"), 1, "knows no published weights of that name"),
         (("--labels", "x"), 1, "x: cannot be read as a labels file"),
     ],
@@ -159,6 +160,14 @@ def test_a_whole_profile_needs_no_other():
 def test_wrong_profiles(text, message):
     with pytest.raises(ProfileError, match=message):
         stated_profile(text, lambda: PROFILE)
+
+
+def test_a_profile_that_is_not_whole_says_what_is_missing():
+    def nothing_is_stated():
+        raise TriportError("nothing states how its images are prepared")
+
+    with pytest.raises(ProfileError, match=r"^--profile: library, interpolation must be said too\. nothing"):
+        stated_profile("resize=32,crop=32,mean=0/0/0,std=1/1/1", nothing_is_stated)
 
 
 def test_variants_differ_in_one_respect_each():

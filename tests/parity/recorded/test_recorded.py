@@ -319,6 +319,7 @@ def test_the_example_runs_the_file_that_convert_writes(run_cli, tmp_path):
     saved = run_cli(*words, "--save-inputs", x)
     assert saved.exit_code == 0
     assert f"`convert {weights} --to onnx` writes it as ONNX" in saved.stdout
+    assert f" parity {NET} --weights {weights} --inputs {x} --outputs y.npz\n" in saved.stdout
     assert run_cli("convert", weights, "--to", "onnx", "-o", net).exit_code == 0
     example.main(str(net), str(x), str(y))
     found = run_cli(*words, "--inputs", x, "--outputs", y)

@@ -1,6 +1,7 @@
 """Messages between two processes: what arrives is what was sent."""
 
-from multiprocessing import Pipe
+import socket
+import threading
 
 import ml_dtypes
 import numpy as np
@@ -27,7 +28,7 @@ ARRAYS = {
 
 @pytest.fixture
 def ends():
-    ours, theirs = Pipe()
+    ours, theirs = socket.socketpair()
     with ours, theirs:
         yield ours, theirs
 
@@ -48,7 +49,20 @@ def test_several_keep_their_order(ends):
     assert list(receive(ends[1])[1]) == list(few)
 
 
-def test_an_end_that_is_closed_says_so(ends):
+def test_more_than_fits_on_the_way_and_into_one_call(ends):
+    many = {f"{number}": np.full(number % 700, number, np.float32) for number in range(3000)}
+    many["large"] = np.arange(1_000_000)
+    sending = threading.Thread(target=send, args=(ends[0], {}, many))
+    sending.start()
+    _, arrays = receive(ends[1])
+    sending.join()
+    assert list(arrays) == list(many)
+    assert all(np.array_equal(arrays[name], many[name]) for name in many)
+
+
+@pytest.mark.parametrize("sent", [0, 5, 20])
+def test_an_end_that_is_closed_says_so(ends, sent):
+    ends[0].sendall((b"\0" * 7 + b"\x40" + b" " * 64)[:sent])
     ends[0].close()
     with pytest.raises(EOFError):
         receive(ends[1])

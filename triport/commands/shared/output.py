@@ -98,13 +98,23 @@ class _Printable:
     def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
         from rich.segment import Segment
 
+        for piece in self._parts(console, options):
+            shown = console.render_str(on_one_line(piece)) if isinstance(piece, str) else piece
+            for text, style, control in console.render(shown, options):
+                yield Segment(text if control else without_controls(text), style, control)
+
+    def _parts(self, console: Any, options: Any) -> Iterator[Any]:
+        from rich.table import Table
+
+        from .tables import fitted
+
         piece = self._piece
-        if isinstance(piece, str):
-            piece = console.render_str(on_one_line(piece))
-        elif isinstance(getattr(piece, "title", None), str):
+        if not isinstance(piece, Table):
+            yield piece
+            return
+        if isinstance(piece.title, str):
             piece.title = on_one_line(piece.title)
-        for text, style, control in console.render(piece, options):
-            yield Segment(text if control else without_controls(text), style, control)
+        yield from fitted(piece, console, options)
 
 
 def _wide_console() -> Any:
@@ -136,7 +146,9 @@ def shown_progress() -> Iterator[Callable[[str], None]]:
     with console.status("starting") as status:
         yield (
             lambda step: (
-                console.print(escape(step)) if _is_lasting(step) else status.update(f"{escape(step)} ...")
+                console.print(escape(step), soft_wrap=True)
+                if _is_lasting(step)
+                else status.update(f"{escape(step)} ...")
             )
         )
 

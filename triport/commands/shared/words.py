@@ -91,9 +91,7 @@ class Word(click.ParamType):
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
         """Return the words that begin so."""
-        from click.shell_completion import CompletionItem
-
-        return [CompletionItem(word) for word in self.known() if word.startswith(incomplete)]
+        return _beginning(incomplete, self.known())
 
 
 class Device(click.ParamType):
@@ -106,6 +104,10 @@ class Device(click.ParamType):
         kind, colon, index = value.partition(":")
         return f"{meant(kind, DEVICE_ALIASES)}{colon}{index}"
 
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        """Return the kinds of device that begin so."""
+        return _beginning(incomplete, ("cpu", "cuda", "npu"))
+
 
 class Precision(click.ParamType):
     """A precision, or an alias: fp16, bf16, o2. Whether a runtime computes so is said where it runs."""
@@ -116,9 +118,15 @@ class Precision(click.ParamType):
         """Return it."""
         return meant(value, PRECISION_ALIASES)
 
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        """Return the precisions that begin so."""
+        from triport.parity.precision import PRECISIONS
+
+        return _beginning(incomplete, PRECISIONS)
+
 
 class Names(click.ParamType):
-    """Names with commas between, or aliases of them."""
+    """Runtimes with commas between, or aliases of them."""
 
     name = "NAME[,NAME...]"
 
@@ -130,6 +138,26 @@ class Names(click.ParamType):
         if isinstance(value, tuple):
             return value
         return tuple(dict.fromkeys(meant(name.strip(), self.aliases) for name in value.split(",")))
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        """Return what may follow the last comma, with all that stands before it."""
+        before, comma, _ = incomplete.rpartition(",")
+        return _beginning(incomplete, [f"{before}{comma}{name}" for name in _runtimes()])
+
+
+def _beginning(incomplete: str, words: Iterable[str]) -> list[Any]:
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(word) for word in words if word.startswith(incomplete)]
+
+
+def complete_dialects(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+    """Return the dialects whose names begin so."""
+    from triport.reference_models.spec import all_models
+
+    return _beginning(
+        incomplete, sorted({dialect.name for spec in all_models().values() for dialect in spec.dialects})
+    )
 
 
 def complete_models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:

@@ -98,7 +98,10 @@ def folder(path: str | os.PathLike[str]) -> str:
     found = [name for name in names if name.lower().endswith(_WEIGHTS)]
     if found:
         return f"is a directory; expected a checkpoint file. It has {_some(found)}: give one of them"
-    return "is a directory; expected a checkpoint file"
+    return (
+        "is a directory; expected a checkpoint file, or a folder from a hub, which has a config.json beside "
+        "the weights"
+    )
 
 
 def _some(names: Iterable[str]) -> str:

@@ -59,7 +59,7 @@ def open(source: SourceFile) -> Checkpoint:
         raise FormatError(f"{source.path}: its parts are of different formats or runtimes: {found}")
     first = next(iter(parts.values()))
     notes = [
-        f"is in {counted(len(parts), 'file')}; a SHA-256 that is stated of it is that of the index alone"
+        f"the checkpoint is in {counted(len(parts), 'file')}, and the SHA-256 is that of their index alone"
     ]
     total = index.get("metadata", {}).get("total_size") if isinstance(index.get("metadata"), dict) else None
     held = sum(tensor.nbytes for tensor in tensors.values())

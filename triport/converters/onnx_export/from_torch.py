@@ -14,7 +14,7 @@ import itertools
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from triport.converters.environment import import_torch
+from triport.converters.environment import import_torch, uncollected
 from triport.converters.names import COUNTER_LEAF
 from triport.converters.versions.torch_onnx import by_torchscript, newest_opset_of_torchscript
 from triport.reference_models.spec import ModelSpec
@@ -76,8 +76,9 @@ def _give_single_values(net: Any) -> None:
 
 def _with_folded_constants(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return the model without the nodes that compute the pads of a Pad node from constants."""
-    import onnx_ir as ir
-    import onnxscript.optimizer
+    with uncollected():
+        import onnx_ir as ir
+        import onnxscript.optimizer
 
     graph = ir.from_proto(model)
     onnxscript.optimizer.fold_constants(graph, should_fold=lambda node: True)

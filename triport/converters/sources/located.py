@@ -40,7 +40,7 @@ class Asked(NamedTuple):
     def not_here(self) -> str:
         """What to say of a source that was not brought before: why it is not now, and what to do."""
         undo = f"Leave {OPTION} out" if self.forbidden_by == OPTION else f"Unset {self.forbidden_by}"
-        return f"was not downloaded before, and {self.forbidden_by} forbids to do it now. {undo}"
+        return f"was not downloaded before, and {self.forbidden_by} forbids a download now. {undo}"
 
 
 @dataclass(frozen=True, slots=True)

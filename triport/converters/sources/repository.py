@@ -81,7 +81,7 @@ def bring_repository(
             if asked.offline:
                 failure = f"it {asked.not_here}"
     if failure:  # outside of the handler: the client's own error may have a token in it
-        raise SourceError(f"{repository}: cannot be had: {failure}")
+        raise SourceError(f"{repository}: cannot be downloaded: {failure}")
     proof = _checked(path, repository)
     if digits:
         found = _hash(path, "sha256")
@@ -176,8 +176,8 @@ def _checked(path: Path, repository: Repository) -> str:
             f"{repository}: {path} has the hash {found[:8]}, and the hub states {stated[:8]}: it was damaged "
             f"or changed. Delete {os.path.realpath(path)} and run this again"
         )
-    word = "SHA-256" if kind == "sha256" else "git's hash"
-    return f"its {word} begins with {stated[:8]}, as the hub states"
+    word = "its SHA-256" if kind == "sha256" else "git's hash of it"
+    return f"{word} begins with {stated[:8]}, as the hub states"
 
 
 def _hash(path: Path, kind: str) -> str:

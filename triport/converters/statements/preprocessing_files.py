@@ -118,7 +118,10 @@ def _sizes(config: dict[str, Any], size_px: int) -> tuple[int, int]:
     size = config.get("size", size_px)
     edge = size.get("shortest_edge") if isinstance(size, dict) else size
     if type(edge) is not int:
-        raise ValueError(f"size {size!r}, which has no shortest edge: it bends images")
+        raise ValueError(
+            f"size {size!r}, which has no shortest_edge: such a resize changes an image's proportions, and "
+            "is not known here"
+        )
     share = config.get("crop_pct")
     if share is not None:
         if edge >= 384:

@@ -43,9 +43,7 @@ def preparation_finding(sides: Sides) -> Finding:
         forgotten = f"; for {plain[0]} pixels are not normalised" if len(plain) == 1 else ""
         sentence = f"images are prepared otherwise: {', '.join(differing)}{forgotten}{known}"
         return Finding("preprocessing", False, sentence, tuple(differing))
-    return Finding(
-        "preprocessing", True, f"images are prepared in one way: {profile(first.preprocess)}{known}"
-    )
+    return Finding("preprocessing", True, f"images are prepared in one way: {first.preprocess}{known}")
 
 
 def _is_plain(preprocess: Preprocess | None) -> bool:

@@ -46,7 +46,7 @@ class AppendedFile:
             return os.open(self.path, flags | os.O_CREAT | os.O_EXCL, 0o666), True
         except FileExistsError as error:
             if not self.path.is_file():
-                raise AppendError(f"{self.path}: rows go into a file, and this is none") from error
+                raise AppendError(f"{self.path}: is not a regular file; --rows needs one") from error
             if not resume:
                 raise AppendError(
                     f"{self.path} exists: use --resume to go on with it, or another path"

@@ -34,7 +34,7 @@ class Alternative:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class PreprocessingComparison:
     """The stated way first, then the others, and what the figures point to."""
 
     stated: Evaluation
@@ -124,7 +124,7 @@ def labellings_of(dataset: ImageDataset) -> list[Labelling]:
 
 def compare_preprocessing(
     contender: Contender, dataset: ImageDataset, scoring: Scoring | None = None
-) -> Comparison:
+) -> PreprocessingComparison:
     """Score a network as stated and in every other way that mistakes make, decoding every image once."""
     variants = variants_of(contender.profile)
     contenders = [replace(contender, profile=variant.profile) for variant in variants]
@@ -136,7 +136,7 @@ def compare_preprocessing(
         names.append((labelling.name, "numbering of the classes"))
         counts.append(_Against(Tally(0, labelling.labels), stated))
     evaluations = score(contenders, dataset, scoring, [count.add for count in counts])
-    return Comparison(evaluations[0], tuple(_alternatives(names, counts)))
+    return PreprocessingComparison(evaluations[0], tuple(_alternatives(names, counts)))
 
 
 def _alternatives(names: Sequence[tuple[str, str]], counts: Sequence[_Against]) -> Sequence[Alternative]:

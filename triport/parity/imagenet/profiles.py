@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from triport.reference_models.errors import TriportError
 from triport.reference_models.program import program
 from triport.reference_models.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess, all_models
 
@@ -47,10 +48,14 @@ def stated_profile(text: str, base: Callable[[], Preprocess]) -> Preprocess:
                 f"--profile: {part!r} is not known; expected KEY=VALUE of {', '.join(_FIELDS)}"
             )
         changes[_FIELDS[key]] = _value(key, value.lower())
-    changed = set(changes) | {"channels"}
-    if changed == set(_FIELDS.values()):
+    missing = [key for key, field in _FIELDS.items() if field not in changes and key != "channels"]
+    if not missing:
         return Preprocess(**changes)
-    return replace(base(), **changes)
+    try:
+        own = base()
+    except TriportError as error:
+        raise ProfileError(f"--profile: {', '.join(missing)} must be said too. {error}") from error
+    return replace(own, **changes)
 
 
 def _value(key: str, value: str) -> Any:

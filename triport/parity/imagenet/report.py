@@ -9,7 +9,7 @@ from rich.table import Table
 from triport.reference_models.errors import counted
 
 from .blocks import TOP
-from .compare import Comparison
+from .compare import PreprocessingComparison
 from .dataset import printable
 from .evaluate import Evaluation
 from .pair import SIGNIFICANT, PairTally
@@ -22,7 +22,7 @@ def summary_of(evaluation: Evaluation) -> str:
     precision = "" if evaluation.precision == "float32" else f" with precision {evaluation.precision}"
     lines = [
         f"{_cell(evaluation.model)} in {evaluation.runtime} on {evaluation.device}{precision}{ranks}: "
-        f"{counted(evaluation.images, 'image')}, {evaluation.images_per_second:.1f} images/s",
+        f"{counted(evaluation.images, 'image')}{_speed(evaluation)}",
         f"top-1 {evaluation.top1_percent:.2f} % (95 % interval {low:.2f} to {high:.2f}), "
         f"top-5 {evaluation.top5_percent:.2f} %",
         f"preprocessing: {evaluation.profile}"
@@ -42,12 +42,17 @@ def summary_of(evaluation: Evaluation) -> str:
             + (
                 f"this file: {published['proof']}"
                 if published["proof"]
-                else "the publisher's figure for weights of this name; nothing shows that this file is those "
-                "weights"
+                else "the publisher's figure for weights of this name; nothing proves that this file has them"
             )
         )
         lines.append(f"verdict: {verdict.text}")
     return "\n".join(lines)
+
+
+def _speed(evaluation: Evaluation) -> str:
+    """Return how fast it was; nothing where every row is of an earlier run."""
+    speed = evaluation.images_per_second
+    return f", {speed:.1f} images/s" if speed else ""
 
 
 def predictions_table(evaluation: Evaluation, limit: int | None = None) -> Table:
@@ -129,9 +134,9 @@ def flips_table(pair: PairTally, limit: int = 20) -> Table:
     return table
 
 
-def comparison_table(comparison: Comparison) -> Table:
+def comparison_table(comparison: PreprocessingComparison) -> Table:
     """Return how the model scores under each preprocessing and labelling."""
-    table = _table("images prepared, or labelled", "differs in")
+    table = _table("variant", "differs in")
     for heading in ("top-1 %", "top-5 %", "gained", "lost", "same class"):
         table.add_column(heading, justify="right")
     culprit = comparison.culprit

@@ -15,7 +15,7 @@ from triport.parity.ranks.together import check_same, together
 from triport.reference_models.errors import TriportError, counted
 from triport.reference_models.result import SCHEMA_VERSION
 
-from .compare import Comparison, compare_preprocessing
+from .compare import PreprocessingComparison, compare_preprocessing
 from .dataset import ImageDataset, open_dataset, printable
 from .decoding import workers_of_machine
 from .evaluate import Contender, Evaluation, Scoring, score
@@ -61,7 +61,9 @@ class Request:
     def check(self) -> None:
         """Raise RequestError where options do not go together."""
         if self.data is None:
-            raise RequestError("--data: name the labelled images; only two files of rows need none")
+            raise RequestError(
+                "--data is missing: name the labelled images. Only two files of rows need none"
+            )
         if len(self.what) > 2:
             raise RequestError(f"evaluate takes one model, or two to compare; found {len(self.what)}")
         for name in ("runtime", "model", "profile", "precision"):
@@ -73,7 +75,7 @@ class Request:
         if self.compare_preprocessing and len(self.what) > 1:
             raise RequestError("--compare-preprocessing takes one model")
         if self.html is not None and self.compare_preprocessing:
-            raise RequestError("--html is of one way of preparing images: leave --compare-preprocessing out")
+            raise RequestError("--html shows one way of preparing images: leave --compare-preprocessing out")
         if self.resume and self.rows is None:
             raise RequestError("--resume goes on with the file of --rows: name it")
 
@@ -104,7 +106,7 @@ class Done:
     names: Sequence[str]
     evaluations: Sequence[Evaluation]
     pair: PairTally | None
-    comparison: Comparison | None
+    comparison: PreprocessingComparison | None
     rank: int
     mistakes: Mistakes | None = None
     schema_version: ClassVar[int] = SCHEMA_VERSION

@@ -51,6 +51,10 @@ def verdict_of(
             f"higher by {difference:.2f} points ({away[0]:.2f} to {away[1]:.2f})",
         )
     if max(high - measured, measured - low) > EQUAL_WITHIN_POINTS:
-        same = "the same figure, but " if abs(difference) < 0.005 else ""
-        return Verdict("cannot tell", f"{same}{counted(images, 'image')} cannot tell ({interval})")
+        same = "the figure is the same, but " if abs(difference) < 0.005 else ""
+        return Verdict(
+            "cannot tell",
+            f"not decided: {same}with {counted(images, 'image')} the accuracy may be anywhere from {low:.2f} "
+            f"to {high:.2f} % (95 % interval)",
+        )
     return Verdict("equal", f"equal: {published_percent:.2f} is within the {interval}")

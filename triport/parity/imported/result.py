@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 from triport.reference_models.errors import counted
@@ -143,5 +144,10 @@ class ImportedSource:
         if self.first_divergence:
             rows.append(("first", self.first_divergence))
         rows += [("note", note) for note in self.notes]
+        if self.output:
+            source = Path(self.output)
+            rows.append(
+                ("in Python", f"from {source.stem} import build; network = build()  # in {source.parent}/")
+            )
         title = "Converted" if self.passed else "Not converted"
         return [title, *(f"  {label:<10} {text}" for label, text in rows)]

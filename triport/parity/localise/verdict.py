@@ -179,7 +179,7 @@ def by_structure(
     import onnx
 
     spec, report = known.spec, known.report
-    tell(f"laying {foreign.name} over {spec.name}")
+    tell(f"matching the layers of {foreign.name} with those of {spec.name}")
     file = in_order(onnx.load(foreign))
     pair = file_pair(report)
     assert pair is not None

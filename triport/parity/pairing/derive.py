@@ -211,7 +211,7 @@ def _check(a: Side, b: Side) -> None:
         raise PairError(
             f"{a.label} returns {counted(len(a.network.outputs), 'tensor')} "
             f"({', '.join(a.network.outputs)}), {b.label} {len(b.network.outputs)} "
-            f"({', '.join(b.network.outputs)}): a pair is of two networks that return the same"
+            f"({', '.join(b.network.outputs)}): only networks that return the same can be paired"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from triport.parity.subjects.asked import Subject, subjects_of
 from triport.parity.subjects.loading import Shape, feed_of, loaded_of
 from triport.parity.subjects.own import load_nets, net_subject
 from triport.reference_models.network import Arrays, Network
+from triport.reference_models.program import program
 from triport.reference_models.result import SCHEMA_VERSION
 
 from .check import check_recorded
@@ -30,6 +32,14 @@ class Asked:
     weights: str | None
     model: str | None
     seed: int
+
+    @property
+    def command(self) -> str:
+        """What `parity` is given to name it again."""
+        words = [*map(text_of, self.what), *(word for spec in self.specs for word in ("--input", spec))]
+        for option, value in (("--weights", self.weights), ("--model", self.model)):
+            words += [option, value] if value else []
+        return shlex.join(words)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,8 +118,9 @@ def save(asked: Asked, path: Path, shape: Shape, precision: str) -> SavedResult:
     ]
     next_step = (
         f"Run them where the network lives, with the same weights: examples/run_recorded.py does so. "
-        f"{loaded.to_onnx}\nWhat comes back is judged by: parity {' '.join(map(text_of, asked.what))} "
-        f"--inputs {path} --outputs y.npz, and the other options as now"
+        f"{loaded.to_onnx}\nThen judge what comes back: {program()} parity {asked.command} "
+        f"{shlex.join(['--inputs', str(path), '--outputs', 'y.npz'])}\n"
+        f"Add --precision if the network does not run in float32 there."
     )
     return SavedResult(path, network.name, loaded.told.weights, tuple(batches), next_step)
 

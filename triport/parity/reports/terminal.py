@@ -34,7 +34,7 @@ def table_of(report: ModelReport) -> Table:
         show_edge=False,
         collapse_padding=True,
     )
-    table.add_column("candidate", no_wrap=True)
+    table.add_column("candidate")
     for column in ("noise", "needed", "allowed", "room", "top-1"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)

@@ -290,7 +290,9 @@ def _weights(read: _Read, subject: NetSubject, seed: int) -> tuple[Arrays, str, 
         return own_values(read.net, read.parameters), "its own weights", []
     paths = [*([Path(subject.weights)] if subject.weights else []), *read.checkpoints, *read.graphs]
     if len(paths) > len(read.graphs) + 1:
-        raise NetArgumentError(f"{read.name}: one file of weights, found {', '.join(map(str, paths))}")
+        raise NetArgumentError(
+            f"{read.name}: expected one file of weights, found {', '.join(map(str, paths))}"
+        )
     if paths and read.spec is not None:
         return read_parameters(paths[0], read.spec.name).parameters, str(paths[0]), paths[:1]
     if paths:

@@ -11,7 +11,6 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
@@ -79,7 +78,7 @@ class WorkerProcess:
                 stdout=2,  # what a framework prints there is no part of a report
                 start_new_session=True,  # Ctrl-C is for this process, which then ends that one
             )
-        self._connection = Connection(ours.detach())
+        self._connection = ours
         self._awaited: deque[Answer] = deque()
 
     @property

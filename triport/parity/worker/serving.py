@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import queue
+import socket
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ Reply = tuple[dict[str, Any], Arrays]
 
 def main(descriptor: int) -> None:
     """Serve the process at the other end of this socket."""
-    connection = Connection(descriptor)
+    connection = socket.socket(fileno=descriptor)
     asked: queue.SimpleQueue[Reply] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(connection, asked), daemon=True).start()
     jobs = Jobs()
@@ -46,7 +46,7 @@ def main(descriptor: int) -> None:
             os._exit(0)
 
 
-def _read(connection: Connection, asked: queue.SimpleQueue[Reply]) -> None:
+def _read(connection: socket.socket, asked: queue.SimpleQueue[Reply]) -> None:
     """Take what is asked, so that nobody waits to ask; end the process when the other one is gone."""
     try:
         while True:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from triport.converters.onnx_export import exporter_for
 from triport.converters.onnx_export.written_model import INPUT, with_parameters
 from triport.parity.calls import Beside, Feed, Module, Visit
 from triport.parity.inputs import Inputs, further_inputs
 from triport.parity.options import Options
-from triport.parity.runtimes import mindspore, runtime_called
+from triport.parity.runtimes import mindspore, pytorch, runtime_called
 from triport.parity.subjects.parameters import no_wider_than_float32
 from triport.reference_models.network import Ahead, Arrays, Network
 from triport.reference_models.spec import get_model
@@ -59,8 +61,21 @@ def begun(
         graphs = _Graphs(worker, model, given.feed)
         ahead = replace(ahead, export_seconds=graphs.unseen_seconds)
         realisation = replace(realisation, export=graphs.export)
+        if pytorch.NAME in options.runtimes:
+            _trace_module(model, given.feed)
     realisation = replace(realisation, ahead=ahead)
     return replace(network, realisations={**network.realisations, "mindspore": realisation}), inputs
+
+
+def _trace_module(model: Mapping[str, Any], feed: Arrays) -> None:
+    """Trace the model's Module now, which takes one processor, as MindSpore's compiling beside it does.
+
+    The exporter keeps the graph until it is asked for it. Later, when MindSpore has done its work, both
+    processors are PyTorch's.
+    """
+    spec = replace(get_model(model["model"]), input_size_px=feed[INPUT].shape[-1])
+    with suppress(Exception):  # whatever fails here fails again, and is said, when the graph is needed
+        exporter_for(pytorch.NAME).trace(spec, model["num_classes"])
 
 
 class _Graphs:

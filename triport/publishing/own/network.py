@@ -47,7 +47,7 @@ class OwnNetwork:
         if not self.inputs:
             raise PublishError("--net: say with --input what goes into the network: --input 1x3x224x224")
         if self.names is not None and len(self.nets) != 2:
-            raise PublishError("--names: is of two networks: name the second with another --net")
+            raise PublishError("--names: is for two networks: name the second with another --net")
         stated = self.preprocessing
         if stated is not None and not (0 < len(stated) <= 1000 and stated.isprintable()):
             raise PublishError("--preprocessing: expected one line of at most 1,000 characters")
@@ -57,7 +57,7 @@ class OwnNetwork:
             raise PublishError("--net: of two networks one may be an .onnx file, which is the folder's graph")
         if self.names is not None and is_onnx(found[-1]):
             raise PublishError(
-                "--names: is of two networks in code; an .onnx file beside one has its parameters by name"
+                "--names: is for two networks in code; an .onnx file beside one has its parameters by name"
             )
         first = found[0]
         if isinstance(first, NetFile) and not (source.exists() and source.samefile(first.path)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 from triport.converters.hub import import_hub, without_secrets
 from triport.converters.identification.published_weights import digits_in_name
@@ -15,8 +16,8 @@ FORM = "https://host/file"
 
 
 def takes(text: str) -> bool:
-    """Return whether a SOURCE is an address."""
-    return text.lower().startswith(("https://", "http://"))
+    """Return whether a SOURCE is an address; one that is not https is refused when it is brought."""
+    return re.match(r"(?!hf:)[a-z][a-z0-9+.-]*://", text, re.IGNORECASE) is not None
 
 
 def bring(text: str, asked: Asked) -> Located:

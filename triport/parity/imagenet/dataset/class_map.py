@@ -167,7 +167,10 @@ def _own_map(root: Path, folders: list[str], num_classes: int) -> ClassMap:
             "leading zeros and names one case, or list the folders' names in the order of the outputs in a "
             "file for --classes"
         )
-    note = f"the outputs are taken to be the folders in sorted order ({_some(folders)}), as loaders do"
+    note = (
+        f"the outputs are taken to be the folders in sorted order ({_some(folders)}), as data loaders number "
+        "them; --classes says another order"
+    )
     return ClassMap({name: index for index, name in enumerate(folders)}, tuple(folders), (note,))
 
 

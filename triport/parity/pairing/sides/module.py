@@ -174,7 +174,7 @@ def _check_real(net: Any, label: str) -> None:
     found = [f"{name} ({one.dtype})" for name, one in net.named_parameters() if one.is_complex()]
     if found:
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-        raise NetArgumentError(f"{label}: {found[0]}{more}: a pair is of networks with real parameters")
+        raise NetArgumentError(f"{label}: {found[0]}{more}: only networks with real parameters can be paired")
 
 
 def _parameters(net: Any) -> tuple[dict[str, SideParameter], tuple[str, ...]]:
