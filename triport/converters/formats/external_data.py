@@ -65,7 +65,7 @@ class ExternalData:
             raise FormatError(
                 f"{what} has {length:,} bytes, but {dtype}{list(shape)} needs {needed:,}: damaged"
             )
-        source.check_range(offset, length, f"tensor '{short(name)}'")
+        source.check_range(offset, length, f"tensor '{short(name)}' of {self.model_path}")
         if "checksum" in entries:
             self._check(location, entries["checksum"], what)
         self._taken.setdefault(location, {})[offset, length] = name
