@@ -44,11 +44,8 @@ class AnyConversion:
     @property
     def warnings(self) -> list[str]:
         """What whoever runs the file should know."""
-        return [*([] if self.batch == FREE else [self.batch]), *self._notes]
-
-    @property
-    def _notes(self) -> list[str]:
-        return [*self.comparison.warnings, *([self.special_numbers] if self.special_numbers else [])]
+        said = ["" if self.batch == FREE else self.batch, *self.comparison.warnings, self.special_numbers]
+        return [text for text in said if text]
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `convert --json` prints."""
