@@ -33,3 +33,18 @@ def test_an_option_without_effect(
     assert done.exit_code == 2
     assert expected in done.output
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.field(
+    case="verify --digest with a part of the digest, or with what is none",
+    source="found here: 'NOT as published', though nothing of the folder is wrong",
+    outcome="exit 2: 64 digits are expected; upper case and sha256: in front are the same digest",
+)
+def test_a_digest_that_is_none(run_cli: Any, published: Any) -> None:
+    for digest in (published.digest[:12], "", "z" * 64):
+        done = run_cli("verify", published.folder, "--digest", digest, "--runtimes", "onnx")
+        assert done.exit_code == 2
+        assert "expected the 64 digits" in done.output
+    right = f"sha256:{published.digest.upper()}"
+    done = run_cli("verify", published.folder, "--digest", right, "--runtimes", "onnx")
+    assert done.exit_code == 0, done.output

@@ -50,8 +50,8 @@ def load(net: TorchNet, path: Path) -> list[str]:
     if problems:
         raise WeightsError(
             f"{path}: does not fit {net.name}\n{listed(sorted(problems))}\n"
-            f"Every name must be there, with the shape and the type that the Module has: save the state_dict() "
-            f"of this very network"
+            f"Every name must be there, with the shape and the type that the Module has: save this very "
+            f"network's state_dict()"
         )
     values = {name: _tensor(torch, found[name], net.state[name]) for name in found}
     for name, first in aliases.items():
