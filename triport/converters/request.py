@@ -139,6 +139,9 @@ class Request:
             )
         if self.size is not None and self.to != "onnx":
             raise ConvertError("--size: weights have no image size; only an ONNX file has")
+        of_graphs = [] if self.to == "onnx" else self.given("opset", "optimize")
+        if of_graphs:
+            raise ConvertError(f"{of_graphs[0]}: is of ONNX files, and {self.to} gets weights: leave it out")
         if self.crc and self.to == "onnx":
             raise ConvertError("--crc: an ONNX file has no place for a CRC; only a .ckpt has")
         named = self.output is not None and self.output.suffix.lower() != ".ckpt"

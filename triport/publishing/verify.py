@@ -6,6 +6,7 @@ bits and claims need no framework.
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -108,10 +109,16 @@ def verify(
         progress: is told each step.
 
     Raises:
-        TriportError: it is no published folder, or of a newer schema.
+        TriportError: it is no published folder, or of a newer schema; or the digest is none.
     """
     if not _is_folder(folder):
         raise FolderError(f"{short(str(folder), 300)}: is not a folder; give one that `publish` made")
+    digest = None if digest is None else digest.strip().lower().removeprefix("sha256:")
+    if digest is not None and not re.fullmatch("[0-9a-f]{64}", digest):
+        raise FolderError(
+            f"--digest {short(digest, 80) or 'without a value'}: expected the 64 digits that the publisher "
+            f"gave, as `publish` prints them; with fewer, another folder could have them too"
+        )
     content = manifest.read(folder)
     stated = manifest.digest_of(content)
     values, problems = _manifest_problems(folder, content, stated, digest)
@@ -150,7 +157,7 @@ def _manifest_problems(
     if (folder / MANIFEST).is_symlink():
         return {}, ["is a symbolic link"]
     problem = manifest.problem_of(content)
-    if problem is None and digest is not None and stated != digest.removeprefix("sha256:").lower():
+    if problem is None and digest is not None and stated != digest:
         problem = (
             f"its digest is {stated}, expected {short(digest)}: this is not the folder that was published"
         )

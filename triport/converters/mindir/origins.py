@@ -89,7 +89,11 @@ def load_parameters(cell: Any, path: Path) -> None:
                 f"{dtype}{list(parameter.shape)} in the Cell"
             )
     if problems:
-        raise ConvertAnyError(f"{path}: does not fit the Cell\n{listed(sorted(problems))}")
+        raise ConvertAnyError(
+            f"{path}: does not fit the Cell\n{listed(sorted(problems))}\n"
+            f"Every name must be there, with the shape and the type that the Cell has: save_checkpoint of "
+            f"this very Cell"
+        )
     for name, parameter in owned.items():
         array = checkpoint.tensors[name].numpy()
         parameter.set_data(mindspore.Tensor(array, dtype=parameter.dtype))

@@ -14,6 +14,7 @@ from .equal_classes import Class, call_of, one_class_each
 from .expressions import OMIT, code, copied, literal, name, text_of
 from .members import TextKeys, Tree, assigned, place_of
 from .numbered import numbered_in_turn
+from .reading import ImportRefusedError
 from .runs import with_runs
 from .state import Held
 from .translate import Written
@@ -177,7 +178,9 @@ class _Classes:
         shape = list(held.array.shape)
         dtype: Any = self.shared.framework.dtype(str(held.array.dtype))
         if dtype is None:
-            raise TypeError(str(held.array.dtype))
+            raise ImportRefusedError(
+                f"the tensor '{key}' is of {held.array.dtype}, which {self.shared.framework.shown} has not"
+            )
         if self.shared.target == "pytorch":
             given = OMIT if str(held.array.dtype) == "float32" else dtype
             size = shape if len(shape) != 0 else [()]

@@ -41,7 +41,8 @@ class Framework:
     dtypes: dict[str, str]
 
     def dtype(self, kind: str) -> ast.expr | None:
-        """Return a dtype's name, or None if the framework has it not."""
+        """Return a dtype's name, or None if the framework has it not; NumPy writes float8_e4m3fn."""
+        kind = kind.replace("float8_", "float8").removesuffix("fnu" if "e8m0" in kind else "")
         return name(self.dtypes[kind]) if kind in self.dtypes else None
 
 

@@ -48,7 +48,11 @@ def load(net: TorchNet, path: Path) -> list[str]:
                 f"{dtype}{list(own.shape)} in the Module"
             )
     if problems:
-        raise WeightsError(f"{path}: does not fit {net.name}\n{listed(sorted(problems))}")
+        raise WeightsError(
+            f"{path}: does not fit {net.name}\n{listed(sorted(problems))}\n"
+            f"Every name must be there, with the shape and the type that the Module has: save this very "
+            f"network's state_dict()"
+        )
     values = {name: _tensor(torch, found[name], net.state[name]) for name in found}
     for name, first in aliases.items():
         if name in values and first in values and not torch.equal(values[name], values[first]):
