@@ -122,6 +122,7 @@ CASES: dict[str, list[Case]] = {
         Case("ops.pad(x, (0, 1), value=-1e4)"),
         Case("ops.pad(x, (0, 1, 2, 1), mode='reflect')"),
         Case("ops.pad(x, (0, 1, 2, 1), mode='replicate')"),
+        Case("ops.pad(x, (2, 1, 3, 0), mode='circular')"),
     ],
     # pooling
     "MaxPool": [

@@ -35,7 +35,7 @@ def test_every_primitive_is_listed(run_cli: RunCli) -> None:
     (rows,) = json.loads(done.stdout).values()
     assert [row["name"] for row in rows] == list(load_operators())
     (pad,) = (row for row in rows if row["name"] == "PadV3")
-    assert "mode `'constant'` or `'reflect'` or `'edge'`" in pad["limits"]
+    assert "mode `'constant'` or `'reflect'` or `'edge'` or `'circular'`" in pad["limits"]
     assert "PadV3" in run_cli("operators").output
 
 

@@ -180,6 +180,24 @@ class PartlyNarrow(nn.Module):
         return torch.softmax(self.linear(x).float(), -1)
 
 
+class HalfWithin(nn.Module):
+    """One step in float16, which ONNX Runtime does in float32 on a CPU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(8, 8)
+
+    def forward(self, x):
+        return (self.linear(x).half() * 3).float()
+
+
+class LogCumulated(nn.Module):
+    """PyTorch's exporter writes the logarithm of a sum that is zero where numbers are far apart."""
+
+    def forward(self, x):
+        return torch.logcumsumexp(x, 1)
+
+
 class Narrow(nn.Module):
     """It cannot run in float64."""
 

@@ -181,6 +181,18 @@ def test_a_module_that_is_not_all_in_float64(tmp_path: Path, without_dynamo: Non
     assert any("float32 or less even where" in n and "networks.py, line" in n for n in done.warnings)
 
 
+def test_a_step_in_float16_is_judged_by_its_noise(tmp_path: Path) -> None:
+    done = convert(networks.HalfWithin(), tmp_path / "net.onnx", "1x8")
+    assert (done.passed, done.verdict.verdict) == (True, "equal")
+    assert any("computes some steps in float16 (networks.py, line" in note for note in done.warnings)
+
+
+def test_a_decomposition_that_large_numbers_break_is_refused(tmp_path: Path) -> None:
+    done = convert(networks.LogCumulated(), tmp_path / "net.onnx", "1x8")
+    assert not done.passed
+    assert any("numbers of the size" in attempt.why for attempt in done.attempts)
+
+
 def test_noise_that_hides_everything_is_said(tmp_path: Path, without_dynamo: None) -> None:
     done = convert(networks.Chaotic(), tmp_path / "net.onnx", "1x8")
     assert done.verdict.verdict == "too noisy to see"

@@ -22,8 +22,8 @@ _SHOWN = 40  # characters of a value
 
 
 @contextlib.contextmanager
-def narrow_steps(places: dict[str, int]) -> Iterator[None]:
-    """Count the steps that give float32 or less while the block runs in float64, by their lines."""
+def narrow_steps(places: dict[str, int], dtypes: set[str]) -> Iterator[None]:
+    """Count the steps that give float32 or less, and what, while the block runs in float64, by lines."""
     torch = import_torch()
 
     narrow = (torch.float32, torch.float16, torch.bfloat16)
@@ -36,6 +36,7 @@ def narrow_steps(places: dict[str, int]) -> Iterator[None]:
             if isinstance(result, torch.Tensor) and result.dtype in narrow:
                 place = _place(Path(torch.__file__).parent)
                 places[place] = places.get(place, 0) + 1
+                dtypes.add(str(result.dtype).removeprefix("torch."))
             return result
 
     with Watch():

@@ -9,7 +9,8 @@ import numpy as np
 
 from triport.reference_models.network import Input, Integers
 
-SHIFT, WIDE = 3.0, 30.0
+# the last is beyond what exp takes, and beyond any threshold
+SHIFT, WIDE, WIDEST = 3.0, 30.0, 1000.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +53,7 @@ def edges(inputs: Sequence[Input], sizes: Mapping[str, int], seed: int) -> Itera
         yield changed(f"numbers around {SHIFT:g}", lambda array: array + SHIFT)
         yield changed(f"numbers around -{SHIFT:g}", lambda array: array - SHIFT)
         yield changed(f"numbers of the size {WIDE:g}", lambda array: array * WIDE)
+        yield changed(f"numbers of the size {WIDEST:g}", lambda array: array * WIDEST)
         yield changed("whole numbers and halves", lambda array: np.round(array * 6) / 2, True)
         yield changed("zeros", np.zeros_like, True)
     if any(wholes):

@@ -73,6 +73,7 @@ def keep(
         left_out=tuple(net.left_out),
         warnings=(*notes, *_warnings(found, prover), *_not_run(plan, exported.free, net.name)),
         reference=reference_of(prover),
+        undecided=tuple(axis for axis in exported.free if axis in plan.unseen),
     )
 
 
@@ -164,6 +165,12 @@ def _warnings(found: Found, prover: Prover) -> Iterator[str]:
         yield (
             f"{prover.net.name} does not run in float64, or computes another function there, so it was its "
             f"own reference in {prover.net.precision}: a fault below that precision's noise could not be seen"
+        )
+    elif prover.own.precision != prover.net.precision:
+        yield (
+            f"{prover.net.name} computes some steps in {prover.own.precision} "
+            f"({', '.join(list(prover.own.narrow)[:3])}), which a runtime may do in float32: a fault below "
+            f"the noise of {prover.own.precision} could not be seen"
         )
     elif prover.own.narrow and prover.net.precision != "float64":
         yield (

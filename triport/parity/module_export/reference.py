@@ -53,12 +53,19 @@ class Reference:
         self.reads: Reads = {}
         self.is_float64 = True
         self.narrow: dict[str, int] = {}
+        self.narrow_types: set[str] = set()
         self._found: dict[int, tuple[Feed, Expected]] = {}
 
     @property
     def calibration(self) -> Calibration:
         """How the noise of this precision becomes a tolerance."""
-        return CALIBRATIONS.get(self.net.precision, FLOAT32)
+        return CALIBRATIONS.get(self.precision, FLOAT32)
+
+    @property
+    def precision(self) -> str:
+        """The Module's, or what its code computes with in between: a runtime may leave that rounding out."""
+        within = (dtype for dtype in ("bfloat16", "float16") if dtype in self.narrow_types)
+        return next(within, self.net.precision)
 
     def expected(self, feed: Feed) -> Expected:
         """Return what is right for a feed; each is computed once.
@@ -101,7 +108,7 @@ class Reference:
         """Run in float64; a Module that cannot is its own reference in the precision that it has."""
         if self.is_float64:
             try:
-                with self.net.in_float64(), narrow_steps(self.narrow):
+                with self.net.in_float64(), narrow_steps(self.narrow, self.narrow_types):
                     return self.net.run(feed.arrays, wrapped=self.wrapped)
             except TriportError:
                 self.is_float64 = False

@@ -45,7 +45,8 @@ class Attempt:
 class ModuleConversion:
     """What a conversion did; `attempts` are the exporters in the order in which they were asked.
 
-    `free` has, for each axis that is free, the sizes at which that was proven; `fixed` why others are not.
+    `free` has, for each axis that is free, the sizes at which that was proven; `fixed` why others are not;
+    `undecided` are the free axes that may be something else at sizes that were not tried.
     """
 
     source: str
@@ -64,6 +65,7 @@ class ModuleConversion:
     left_out: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
     reference: str = "pytorch-float64"
+    undecided: tuple[str, ...] = ()
 
     @property
     def schema_version(self) -> int:
@@ -132,7 +134,9 @@ class ModuleConversion:
             ]
         rows += [("", f"output {place} left out: {what}") for place, what in self.left_out]
         for axis, sizes in self.free:
-            proven = f"proven at {', '.join(map(str, sizes))}" if sizes else "not proven: not asked for"
+            at = ", ".join(map(str, sizes))
+            proven = f"checked at {at} only" if axis in self.undecided else f"proven at {at}"
+            proven = proven if sizes else "not proven: not asked for"
             rows.append(("free axis", f"{axis}, {proven}"))
         rows += [("fixed axis", f"{axis}: {why}") for axis, why in self.fixed]
         rows.append(("compared", self._comparison()))

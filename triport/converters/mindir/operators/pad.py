@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from triport.converters.mindir.builder import Builder
 from triport.converters.mindir.call import Call
+from triport.converters.mindir.graph import TensorType
 from triport.converters.mindir.values import Value
 
 from . import mindir_operator
 
-MODES = {"constant": "constant", "reflect": "reflect", "edge": "edge"}
+MODES = {"constant": "constant", "reflect": "reflect", "edge": "edge", "circular": "wrap"}
 
 
 @mindir_operator("Pad")
@@ -35,6 +36,8 @@ def pad_last_axes_first(call: Call, builder: Builder) -> Value:
     x = call.tensor(0)
     number = call.tensor(2, like=x) if call.entry(2) is not None else None
     paddings = _pair_up(call.constant(1), len(x.shape))
+    if mode == "circular":
+        return _wrap(builder, x, paddings)
     return _pad(builder, x, paddings, number if mode == "constant" else None, MODES[mode])
 
 
@@ -57,6 +60,33 @@ def replication_pad(call: Call, builder: Builder) -> Value:
     """Pad with the border, by pairs that begin with the last axis, as `mint` does."""
     x = call.tensor(0)
     return _pad(builder, x, _pair_up(call.constant(1), len(x.shape)), mode="edge")
+
+
+def _wrap(builder: Builder, x: Value, paddings: Sequence[Sequence[int]]) -> Value:
+    """Put what is at the end of each axis before its beginning, and the beginning behind its end.
+
+    ONNX's Pad does so from opset 19 on.
+    """
+    for axis, (before, after) in enumerate(paddings):
+        size = x.shape[axis]
+        bounds = [(size - before, size)] * (before > 0)
+        bounds += [(max(0, -before), size - max(0, -after))]
+        bounds += [(0, after)] * (after > 0)
+        if bounds == [(0, size)]:
+            continue
+        parts = [
+            builder.add(
+                "Slice", [x, *map(builder.constant, ([start], [end], [axis]))], _sized(x, axis, end - start)
+            )
+            for start, end in bounds
+        ]
+        total = sum(end - start for start, end in bounds)
+        x = builder.add("Concat", parts, _sized(x, axis, total), axis=axis) if len(parts) > 1 else parts[0]
+    return x
+
+
+def _sized(x: Value, axis: int, size: int) -> TensorType:
+    return TensorType(x.type.elem_type, (*x.shape[:axis], size, *x.shape[axis + 1 :]))
 
 
 def _pair_up(flat: Sequence[int], rank: int) -> list[Sequence[int]]:
