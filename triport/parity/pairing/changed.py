@@ -28,7 +28,7 @@ class Changed:
         # a layer that calls its activation returns what it hands to that, as where sides are compared
         self.parts = {**every_part(side), **watched_parts(side)}
         # those of no known layer: code computes with them
-        self.vectors = {
+        self.vectors: dict[Source, np.ndarray] = {
             name: np.array(value)
             for name, value in side.values().items()
             if side.parameters[name].leaf is None and len(key_of(value.shape)) == 1

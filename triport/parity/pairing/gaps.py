@@ -76,7 +76,7 @@ class Gaps:
         self.forced: dict[Call, Recorded] = {}
         self.apart: dict[Call, Recorded] = {}
         # vectors of the second side that no known layer has, each with that of the first
-        self._vectors = {
+        self._vectors: dict[Source, Source] = {
             row.b[0]: row.a[0]
             for row in names.rows
             if len(row.a) == len(row.b) == 1
@@ -212,11 +212,11 @@ class Gaps:
                 yield place
         end = len(sources)
         for _ in range(_MOST_SOURCES):
-            place = self._last_that_suffice(gap, known, sources[:end])
-            if place is None:
+            nearest = self._last_that_suffice(gap, known, sources[:end])
+            if nearest is None:
                 return
-            yield place
-            end = place
+            yield nearest
+            end = nearest
 
     def _is_nearest(
         self, gap: _Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source], place: int
@@ -280,10 +280,10 @@ class Gaps:
         None where it is of no block, or not the same on both sides.
         """
         assert gap.channels is not None
-        size = gap.size
+        size = gap.size or 1
         for axis, other in axes.items():
             length = values[0].shape[axis]
-            if not axis or length != values[1].shape[other] or length % (size or 1):
+            if not axis or length != values[1].shape[other] or length % size:
                 continue
             factors = np.random.default_rng(length).uniform(0.5, 2, length)
             blocks: list[int | None] = []
