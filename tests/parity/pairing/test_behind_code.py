@@ -303,6 +303,18 @@ def weighted(swap, power=1):
     return lambda: net(forward, one=nn.Linear(5, 6), other=nn.Linear(5, 6), last=nn.Linear(6, 3))
 
 
+def directions(swap):
+    """Two vectors of which code takes the directions, in branches of other sizes that it adds up."""
+
+    def forward(self, x):
+        one, other = self.one(x), self.other(x[:, :4])
+        first, second = (self.second, self.first) if swap else (self.first, self.second)
+        return self.last((one * F.normalize(first, dim=0) + other * F.normalize(second, dim=0)) * (1 + swap))
+
+    parts = {"one": nn.Linear(5, 6), "other": nn.Linear(4, 6), "first": p(6), "second": p(6)}
+    return lambda: net(forward, **parts, last=nn.Linear(6, 3))
+
+
 def sums(swap):
     """Two layers of one size behind sums of the same values, of which the second network has more."""
 
@@ -345,6 +357,7 @@ WRONG = [
     Case("q, k and v in a third order", attention(True), attention(False, (2, 1, 0)), ("2x7x6",), same),
     Case("layers that are added once and twice exchanged", weighted(False), weighted(True), ("4x5",), same),
     Case("the same, beside a factor", weighted(False), weighted(True, 1.5), ("4x5",), same),
+    Case("directions exchanged", directions(False), directions(True), ("4x5",), same),
     Case("layers behind sums exchanged", sums(False), sums(True), ("4x5",), same),
     Case("layers behind halves exchanged", halved((0, 1, 1)), halved((1, 0, 1.5)), ("4x5",), same),
     Case(

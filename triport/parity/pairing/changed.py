@@ -13,7 +13,8 @@ from .pieces import key_of
 from .proof import feed_of
 from .sides import Side
 
-_CHANGE = 0.8
+# every value by another factor: code may use the direction of a vector alone; a variance stays one
+_FACTORS = np.random.default_rng(0).uniform(0.6, 0.9, 997).astype(np.float32)
 
 
 class _EnoughError(BaseException):
@@ -28,7 +29,7 @@ class Changed:
         # a layer that calls its activation returns what it hands to that, as where sides are compared
         self.parts = {**every_part(side), **watched_parts(side)}
         # those of no known layer: code computes with them
-        self.vectors = {
+        self.vectors: dict[Source, np.ndarray] = {
             name: np.array(value)
             for name, value in side.values().items()
             if side.parameters[name].leaf is None and len(key_of(value.shape)) == 1
@@ -88,4 +89,4 @@ class Changed:
 
 
 def _changed(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name: value * np.float32(_CHANGE) for name, value in values.items()}
+    return {name: value * np.resize(_FACTORS, value.shape) for name, value in values.items()}

@@ -23,7 +23,7 @@ from triport.converters.naming.pair_names import PairNames
 from triport.reference_models.modules import Part, parameters_of
 
 from .changed import Changed
-from .layouts import Shape, close, layout_between
+from .layouts import close, layout_between, paired_axes
 from .observed import Call, Returned, Source, called_with
 from .pieces import Key, key_of
 from .recording import Recorded, Recording
@@ -76,7 +76,7 @@ class Gaps:
         self.forced: dict[Call, Recorded] = {}
         self.apart: dict[Call, Recorded] = {}
         # vectors of the second side that no known layer has, each with that of the first
-        self._vectors = {
+        self._vectors: dict[Source, Source] = {
             row.b[0]: row.a[0]
             for row in names.rows
             if len(row.a) == len(row.b) == 1
@@ -152,7 +152,11 @@ class Gaps:
         inner = [one for one in sources if not (isinstance(one, tuple) and self._sides[1].has_inside(one[0]))]
         for kept in (inner, sources) if len(inner) < len(sources) else (sources,):
             first, second, counterparts = self._sources(gap, known, kept)
-            near = [one for one in second.values if one in self._near or one not in self._seen]
+            near = [
+                one
+                for one in second.values
+                if isinstance(one, str) or one in self._near or one not in self._seen
+            ]
             found = made_of_several(first, second, counterparts, near)
             if found is not None:
                 last, self._near = found
@@ -212,11 +216,11 @@ class Gaps:
                 yield place
         end = len(sources)
         for _ in range(_MOST_SOURCES):
-            place = self._last_that_suffice(gap, known, sources[:end])
-            if place is None:
+            nearest = self._last_that_suffice(gap, known, sources[:end])
+            if nearest is None:
                 return
-            yield place
-            end = place
+            yield nearest
+            end = nearest
 
     def _is_nearest(
         self, gap: _Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source], place: int
@@ -265,7 +269,7 @@ class Gaps:
                 continue
             layout = layout_between(other, value, tolerance)
             if layout is not None:
-                return path, _axes(layout.axes, other.shape, value.shape)
+                return path, paired_axes(layout.axes, other.shape, value.shape)
         return None
 
     def _kept_apart(
@@ -280,10 +284,10 @@ class Gaps:
         None where it is of no block, or not the same on both sides.
         """
         assert gap.channels is not None
-        size = gap.size
+        size = gap.size or 1
         for axis, other in axes.items():
             length = values[0].shape[axis]
-            if not axis or length != values[1].shape[other] or length % (size or 1):
+            if not axis or length != values[1].shape[other] or length % size:
                 continue
             factors = np.random.default_rng(length).uniform(0.5, 2, length)
             blocks: list[int | None] = []
@@ -355,18 +359,6 @@ def _channel_axis(part: Part, given: np.ndarray) -> int | None:
     sizes = {one.shape for one in parameters_of(part.module)}
     axes = {axis for axis in (1, given.ndim - 1) if (given.shape[axis],) in sizes}
     return axes.pop() if len(axes) == 1 else None
-
-
-def _axes(axes: tuple[int, ...], first: Shape, second: Shape) -> dict[int, int]:
-    """Return by axis of one shape that of another, where values lie so; none where axes are flattened."""
-    if len(axes) == len(first) == len(second):
-        return {axis: place for place, axis in enumerate(axes)}
-    found = [[axis for axis, size in enumerate(shape) if size != 1] for shape in (first, second)]
-    order = axes or tuple(range(len(found[0])))
-    if len(found[0]) != len(found[1]) or len(order) != len(found[0]):
-        return {}
-    moved = {found[0][axis]: found[1][place] for place, axis in enumerate(order)}
-    return moved if all(first[axis] == second[other] for axis, other in moved.items()) else {}
 
 
 def _sums(array: np.ndarray) -> np.ndarray:

@@ -70,6 +70,18 @@ def layout_between(a: np.ndarray, b: np.ndarray, tolerance: float) -> Layout | N
     return None
 
 
+def paired_axes(axes: tuple[int, ...], first: Shape, second: Shape) -> dict[int, int]:
+    """Return by axis of one shape that of another, where values lie so; none where axes are flattened."""
+    if len(axes) == len(first) == len(second):
+        return {axis: place for place, axis in enumerate(axes)}
+    found = [[axis for axis, size in enumerate(shape) if size != 1] for shape in (first, second)]
+    order = axes or tuple(range(len(found[0])))
+    if len(found[0]) != len(found[1]) or len(order) != len(found[0]):
+        return {}
+    moved = {found[0][axis]: found[1][place] for place, axis in enumerate(order)}
+    return moved if all(first[axis] == second[other] for axis, other in moved.items()) else {}
+
+
 def close(a: np.ndarray, b: np.ndarray, tolerance: float) -> bool:
     """Whether two arrays of one shape are equal within a tolerance relative to the largest value of `a`."""
     if a.dtype.kind != "f":
