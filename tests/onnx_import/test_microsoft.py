@@ -83,7 +83,14 @@ CASES = {
         {"num_heads": 2},
     ),
 }
-LATER = {"attention_causal": ("Attention", [2, 3, 8], [drawn(8, 24)], {"num_heads": 2, "unidirectional": 1})}
+LATER = {
+    "attention_causal": (
+        "Attention",
+        [2, 3, 8],
+        [drawn(8, 24), drawn(24)],
+        {"num_heads": 2, "unidirectional": 1},
+    )
+}
 
 
 def model_of(op_type, shape, inputs, attributes, opset):

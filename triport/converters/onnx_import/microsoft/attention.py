@@ -12,7 +12,7 @@ _TRIANGLE_SINCE = 14
 
 @rule("Attention")
 def _attention(made: Expansion) -> None:
-    """Self-attention of a packed product: inputs x, weights (in, 3 out), bias, and what is masked or added."""
+    """Self-attention of a packed product: x, weights (in, 3 out), bias, and what is masked or added."""
     heads, scale = made.attribute("num_heads", 0), made.attribute("scale", 0.0)
     sizes = made.attribute("qkv_hidden_sizes", [])
     masked = made.attribute("mask_filter_value", -10000.0)
