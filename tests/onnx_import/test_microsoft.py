@@ -70,6 +70,26 @@ CASES = {
         [drawn(2, 3, 8), drawn(2, 3, 8), drawn(24)],
         {"num_heads": 2},
     ),
+    "attention_kept": (
+        "Attention",
+        [2, 3, 8],
+        [drawn(8, 24), drawn(24), np.array([[1, 1, 0], [1, 1, 1]], "i4")],
+        {"num_heads": 2},
+    ),
+    "multi_head_kept": (
+        "MultiHeadAttention",
+        [2, 3, 8],
+        [drawn(2, 3, 8), drawn(2, 3, 8), drawn(24), np.array([[1, 0, 0], [1, 0, 1]], "i4")],
+        {"num_heads": 2},
+    ),
+}
+LATER = {
+    "attention_causal": (
+        "Attention",
+        [2, 3, 8],
+        [drawn(8, 24), drawn(24)],
+        {"num_heads": 2, "unidirectional": 1},
+    )
 }
 
 
@@ -91,12 +111,14 @@ def model_of(op_type, shape, inputs, attributes, opset):
     return onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
 
 
-@pytest.mark.parametrize("opset", [12, 17])
 @pytest.mark.parametrize("target", operators.TARGETS)
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    ("case", "opset"), [*((case, opset) for case in CASES for opset in (12, 17)), ("attention_causal", 14)]
+)
 def test_it_computes_what_onnx_runtime_does(case, target, opset, tmp_path):
-    proto = model_of(*CASES[case], opset)
-    x = drawn(*CASES[case][1])
+    given = {**CASES, **LATER}[case]
+    proto = model_of(*given, opset)
+    x = drawn(*given[1])
     wanted = Runtime.of(proto.SerializeToString()).run({"x": x})[0]
     found = outputs_of(written(proto, target), [x], tmp_path)[0]
     np.testing.assert_allclose(found, wanted, atol=2e-6 * abs(wanted).max())
@@ -107,7 +129,7 @@ def test_it_computes_what_onnx_runtime_does(case, target, opset, tmp_path):
     [
         ("conv_relu", {"activation": "Relu", "unknown": 1}),
         ("conv_relu", {"activation": "Softplus"}),
-        ("attention", {"num_heads": 2, "unidirectional": 1}),
+        ("multi_head", {"num_heads": 2, "unidirectional": 1}),
         ("matmul", {"transBatchA": 1}),
     ],
 )

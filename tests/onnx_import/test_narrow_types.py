@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx.parser
 import pytest
 
 from tests.onnx_import.source_runs import written
@@ -74,3 +75,33 @@ def test_what_is_stored_alone_hides_nothing(tmp_path):
 @pytest.mark.parametrize(("proto", "arithmetic"), [(COMPUTED, FLOAT16), (STORED, FLOAT32)])
 def test_what_a_graph_computes_in_is_what_its_nodes_make(proto, arithmetic):
     assert InDouble(model_of(proto, Path("model.onnx")), written(proto)).arithmetic == arithmetic
+
+
+HALVES = {
+    "convolution": "y = Conv <pads = [1, 1, 1, 1]> (x, w, b)",
+    "transposed convolution": "y = ConvTranspose <strides = [2, 2]> (x, w, b)",
+    "resizing": 'y = Resize <mode = "linear"> (x, , twice)',
+    "einsum": 'y = Einsum <equation = "nchw,nchv->nwv"> (x, x)',
+}
+
+
+@pytest.mark.parametrize("case", HALVES)
+def test_what_mindspore_has_not_in_float16_is_computed_in_float32(case, tmp_path):
+    """A file of halves is no file of bfloat16: MindSpore has most of its kernels, and these it has not."""
+    pytest.importorskip("mindspore")
+    random = np.random.default_rng(0)
+    weights = {"w": random.standard_normal((3, 3, 3, 3)), "b": random.standard_normal(3)}
+    text = f"""<ir_version: 8, opset_import: ["" : 17]>
+    net (float16[n, 3, 8, 6] x) => (float16 y) {{ {HALVES[case]} }}"""
+    proto = onnx.parser.parse_model(text)
+    proto.graph.output[0].type.tensor_type.ClearField("shape")
+    tensors = {name: array.astype(np.float16) for name, array in weights.items()}
+    tensors["twice"] = np.array([1, 1, 2, 2], np.float32)
+    read = {name for node in proto.graph.node for name in node.input}
+    proto.graph.initializer.extend(
+        onnx.numpy_helper.from_array(array, name) for name, array in tensors.items() if name in read
+    )
+    onnx.save(proto, tmp_path / "net.onnx")
+    done = convert_to_source(tmp_path / "net.onnx", tmp_path / "net", "mindspore")
+    assert done.passed, done.lines()
+    assert "mindspore.float16" in (tmp_path / "net" / "net.py").read_text()

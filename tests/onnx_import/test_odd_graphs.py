@@ -20,6 +20,7 @@ WEIGHTS = {
     "five": np.array(5),
     "always": np.array(True),
     "two": np.array(2),
+    "pair": np.array([0.7, -1.3], "f4"),
     "start": np.array([0]),
     "same": np.ones(1, "f4"),
     "last": np.array([-1]),
@@ -77,6 +78,11 @@ CASES = {
         whole = Floor (more) ratio = Div (whole, size) many = Unsqueeze (ratio, start)
         scales = Concat <axis = 0> (same, same, many, many)
         y = Resize <mode = "nearest", coordinate_transformation_mode = "asymmetric"> (x, , scales)""",
+    ),
+    "scales of groups and not of channels": (
+        "float[n, 6, 3] x",
+        "float y",
+        "y = GroupNormalization <num_groups = 2> (x, pair, pair)",
     ),
     "numbers up to a limit below the first": (
         "float from, float to",

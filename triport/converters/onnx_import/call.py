@@ -254,32 +254,40 @@ class Call:
 
 
 class WideCall(Call):
-    """A node of bfloat16, as if it were of float32: MindSpore's CPU computes next to nothing in bfloat16."""
+    """A node of a narrow type, as if it were of float32.
+
+    MindSpore's CPU computes next to nothing in bfloat16, and no convolution in float16.
+    """
+
+    def __init__(self, node: Any, version: int, body: Body, narrow: str) -> None:
+        """Read a node of that schema version for a body of source; `narrow` is its type."""
+        super().__init__(node, version, body)
+        self.narrow = narrow
 
     def rep(self, index: int) -> Any:
         """Return what is known of an input; a constant in float32."""
         found = super().rep(index)
-        if isinstance(found, Known) and str(found.array.dtype) == "bfloat16":
+        if isinstance(found, Known) and str(found.array.dtype) == self.narrow:
             return replace(found, array=found.array.astype(np.float32))
         return found
 
     def tensor(self, index: int = 0) -> ast.expr:
         """Return an input as an expression of a tensor in float32."""
         found = super().tensor(index)
-        is_narrow = self.has(index) and super()._dtype(self.node.inputs[index], "") == "bfloat16"
+        is_narrow = self.has(index) and super()._dtype(self.node.inputs[index], "") == self.narrow
         return code("x.to(mindspore.float32)", x=found) if is_narrow and self._variable(index) else found
 
     def _dtype(self, value: Any, what: str) -> str:
         found = super()._dtype(value, what)
-        return "float32" if found == "bfloat16" else found
+        return "float32" if found == self.narrow else found
 
     def narrowed(self, result: Any) -> Any:
-        """Return what the node makes, rounded to bfloat16 where it is of that."""
+        """Return what the node makes, rounded to its narrow type where it is of that."""
         results = result if isinstance(result, tuple) else (result,)
         kinds = [fields_of(value)[0] for value in self.node.outputs]
         rounded = [
-            code("x.to(mindspore.bfloat16)", x=each)
-            if kind == "bfloat16" and isinstance(each, ast.expr)
+            code("x.to(d)", x=each, d=self.dtype_name(self.narrow))
+            if kind == self.narrow and isinstance(each, ast.expr)
             else each
             for each, kind in zip(results, kinds, strict=False)
         ]

@@ -202,7 +202,8 @@ class Translation:
                 reps = made if isinstance(made, list) else [made]
                 self.reps.update(zip(node.outputs, reps, strict=False))
                 return
-        call = WideCall(node, version, body) if self._is_widened(node) else Call(node, version, body)
+        narrow = self._narrow(node)
+        call = WideCall(node, version, body, narrow) if narrow else Call(node, version, body)
         if node.op_type == "Constant":
             call.refuse("its value is of a kind that is not read (text or sparse)")
         operator = find_operator(domain, node.op_type, version, self.shared.target)
@@ -219,12 +220,14 @@ class Translation:
             call.refuse(unread)
         self._take(call, call.narrowed(result) if isinstance(call, WideCall) else result)
 
-    def _is_widened(self, node: Any) -> bool:
-        """Return whether a node is computed in float32 although it is of bfloat16."""
+    def _narrow(self, node: Any) -> str:
+        """Return the type of a node that is computed in float32 although it is of another, or nothing."""
         if self.shared.target != "mindspore" or node.op_type in _ONLY_MOVE:
-            return False
-        values = (*node.inputs, *node.outputs)
-        return any(value is not None and fields_of(value)[0] == "bfloat16" for value in values)
+            return ""
+        kinds = {fields_of(value)[0] for value in (*node.inputs, *node.outputs) if value is not None}
+        if "bfloat16" in kinds:
+            return "bfloat16"
+        return "float16" if "float16" in kinds and node.op_type in _ONLY_WIDE else ""
 
     def _check_outputs(self, call: Call) -> None:
         for value in call.node.outputs:
@@ -312,6 +315,8 @@ def _as_argument(rep: Rep | None, variable: str) -> Rep:
     return Variable(variable)
 
 
+# of which MindSpore's CPU has no kernel in float16
+_ONLY_WIDE = frozenset(("Conv", "ConvTranspose", "Einsum", "GridSample", "Resize", "Upsample"))
 # what holds other nodes, or computes nothing
 _ONLY_MOVE = frozenset(
     ("Cast", "If", "Loop", "Scan", "Identity", "Reshape", "Shape", "Size", "Squeeze", "Unsqueeze", "Flatten")

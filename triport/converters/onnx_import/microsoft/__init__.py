@@ -41,6 +41,7 @@ def expanded(proto: Any) -> None:
         prefix += "_"
     count = 0
     tensors = {each.name: each for each in proto.graph.initializer}
+    ranks = _ranks(proto.graph)
     for graph in graphs_in(proto.graph):
         nodes, added = [], []
         for node in graph.node:
@@ -48,7 +49,7 @@ def expanded(proto: Any) -> None:
             if rule is None:
                 nodes.append(node)
                 continue
-            made = Expansion(node, opset, tensors, f"{prefix}{count}")
+            made = Expansion(node, opset, tensors, f"{prefix}{count}", ranks)
             count += 1
             try:
                 rule(made)
@@ -63,6 +64,17 @@ def expanded(proto: Any) -> None:
         del graph.node[:]
         graph.node.extend(nodes)
         graph.initializer.extend(added)
+
+
+def _ranks(graph: Any) -> dict[str, int]:
+    """Return the ranks of inputs and of what only casts them: it says what kind of mask one is."""
+    given = (value for value in graph.input if value.type.tensor_type.HasField("shape"))
+    ranks = {value.name: len(value.type.tensor_type.shape.dim) for value in given}
+    ranks |= {tensor.name: len(tensor.dims) for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type in ("Cast", "Identity") and node.input[0] in ranks:
+            ranks[node.output[0]] = ranks[node.input[0]]
+    return ranks
 
 
 def _is_foreign(node: Any, opset: int) -> bool:

@@ -17,9 +17,11 @@ class NotExpandedError(Exception):
 class Expansion:
     """What one node becomes: standard nodes and constants, in the graph's opset."""
 
-    def __init__(self, node: Any, opset: int, tensors: dict[str, Any], label: str) -> None:
-        """Begin; `label` is a prefix that no other name of the file has."""
-        self.node, self.opset, self.tensors = node, opset, tensors
+    def __init__(
+        self, node: Any, opset: int, tensors: dict[str, Any], label: str, ranks: dict[str, int] | None = None
+    ) -> None:
+        """Begin; `label` is a prefix that no other name of the file has, `ranks` are of what is given."""
+        self.node, self.opset, self.tensors, self.ranks = node, opset, tensors, ranks or {}
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
         self._label, self._count = label, 0

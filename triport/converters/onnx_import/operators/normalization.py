@@ -234,13 +234,30 @@ def rms_norm(call: Call) -> ast.expr:
     return code("n * w", n=normal, w=call.tensor(1))
 
 
+@both("GroupNormalization", since=18, until=20)
+def group_norm_of_groups(call: Call) -> ast.expr:
+    """Groups of channels, whose scales and biases are one for each group."""
+    groups, eps, channels = (
+        call.attribute("num_groups"),
+        f32(call.attribute("epsilon", 1e-5)),
+        call.size(0, 1),
+    )
+    if channels is None:
+        call.refuse("a free number of channels")
+    repeat = "x.repeat_interleave(n)" if call.target == "pytorch" else "ops.repeat_interleave(x, n, 0)"
+    weight, bias = (code(repeat, x=call.tensor(i), n=channels // groups) for i in (1, 2))
+    if call.target == "mindspore":
+        return _group_norm_mindspore(call, groups, eps, weight, bias)
+    return code("F.group_norm(x, g, w, b, e)", x=call.tensor(0), g=groups, w=weight, b=bias, e=eps)
+
+
 @both("GroupNormalization", since=21)
 def group_norm(call: Call) -> ast.expr:
     """Groups of channels."""
     groups, eps = call.attribute("num_groups"), f32(call.attribute("epsilon", 1e-5))
     call.attribute("stash_type", 1)
     if call.target == "mindspore":
-        return _group_norm_mindspore(call, groups, eps)
+        return _group_norm_mindspore(call, groups, eps, call.tensor(1), call.tensor(2))
     held = _held(call, 1, 2)
     if held is not None and str(held[0].array.dtype) == "float32":
         constructor = code(
@@ -256,7 +273,7 @@ def group_norm(call: Call) -> ast.expr:
     )
 
 
-def _group_norm_mindspore(call: Call, groups: int, eps: float) -> ast.expr:
+def _group_norm_mindspore(call: Call, groups: int, eps: float, weight: ast.expr, bias: ast.expr) -> ast.expr:
     rank = call.rank(0)
     x = call.let("x", call.tensor(0))
     grouped = call.let("x", code("x.reshape(x.shape[0], g, -1)", x=x, g=groups))
@@ -265,7 +282,7 @@ def _group_norm_mindspore(call: Call, groups: int, eps: float) -> ast.expr:
         "(c / ops.sqrt(ops.mean(ops.square(c), -1, True) + e)).reshape(x.shape)", c=centred, e=eps, x=x
     )
     shape = (1, -1, *[1] * (rank - 2))
-    return code("n * w.reshape(s) + b.reshape(s)", n=normal, w=call.tensor(1), b=call.tensor(2), s=shape)
+    return code("n * w.reshape(s) + b.reshape(s)", n=normal, w=weight, b=bias, s=shape)
 
 
 @both("LpNormalization")
