@@ -12,6 +12,7 @@ from triport.converters.formats import short
 from triport.converters.formats.training_state import STATE_OF
 from triport.converters.provenance import PREPROCESSING_KEY, PREPROCESSING_KNOWN_KEY
 from triport.reference_models.errors import counted, listed
+from triport.reference_models.tables import compact_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -134,9 +135,9 @@ def inspection_table(found: Inspection) -> Iterator[Table | str]:
 def inspections_table(done: Batch) -> Iterator[Table | str]:
     """Yield what each of many checkpoints is, a row each, and what is wrong with it below."""
     from rich.markup import escape
-    from rich.table import Table
 
-    table = Table("file", "format", "model", "names", title=f"{counted(len(done.results), 'file')}")
+    table = compact_table("file", "format", "model", "names")
+    yield counted(len(done.results), "file")
     for heading in ("classes", "parameters", "problems"):
         table.add_column(heading, justify="right")
     for source, found in done.results:
@@ -243,7 +244,7 @@ def comparison_lines(done: FilesComparison) -> Iterator[str]:
         yield listed(done.graphs)
         return
     if done.graphs_compared:
-        yield "  the graphs that the files hold or name are one"
+        yield "  the graphs that the files hold or state are the same"
     else:
         yield (
             "  the graphs are not compared: for that, each file must hold a graph, or say which model it is "
