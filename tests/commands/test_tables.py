@@ -107,8 +107,8 @@ def test_published_weights_are_named_in_full():
     [
         ("  output      x.pth", ["  output      x.pth"]),
         (
-            "  graph       same       both files hold",
-            ["  graph       same       both", " " * 25 + "files hold"],
+            "  graph       same       both files hold or state one graph",
+            ["  graph       same       both files hold or state", " " * 25 + "one graph"],
         ),
         (f"Note: {'word ' * 20}", [f"Note: {'word ' * 20}"]),
         (f"  sha256  {'0' * 64}", [f"  sha256  {'0' * 64}"]),
