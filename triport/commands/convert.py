@@ -252,7 +252,7 @@ def _convert_each(sources: list[str], asked: dict[str, Any]) -> Batch:
     import triport
     from triport.api.sources import local_path
     from triport.converters.batches import Batch
-    from triport.converters.convert import DEFAULT_SUFFIX
+    from triport.converters.convert import default_output
 
     folder = asked.pop("output")
     if asked["report"] is not None:
@@ -266,7 +266,7 @@ def _convert_each(sources: list[str], asked: dict[str, Any]) -> Batch:
     def convert_one(source: str) -> Any:
         # twice is no more work than once: what was brought is there
         path = local_path(source, progress, asked["offline"])
-        name = path.absolute().with_suffix(DEFAULT_SUFFIX[asked["to"]]).name
+        name = default_output(path, asked["to"]).name
         if name in taken:
             raise triport.Error(
                 f"becomes {folder / name}, and so does {taken[name]}: convert it alone, with -o"
