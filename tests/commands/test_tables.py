@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
+from triport.commands.shared.output import hanging
 from triport.commands.shared.tables import fitted
 from triport.reference_models.spec import all_models, get_model
 from triport.reference_models.tables import model_tables, models_table
@@ -99,3 +100,19 @@ def test_published_weights_are_named_in_full():
 
     for weights in get_model("res2net50").weights:
         assert f"│ {weights.name} " in shown and weights.url in shown and str(weights.preprocess) in shown
+
+
+@pytest.mark.parametrize(
+    ("line", "broken"),
+    [
+        ("  output      x.pth", ["  output      x.pth"]),
+        (
+            "  graph       same       both files hold or state one graph",
+            ["  graph       same       both files hold or state", " " * 25 + "one graph"],
+        ),
+        (f"Note: {'word ' * 20}", [f"Note: {'word ' * 20}"]),
+        (f"  sha256  {'0' * 64}", [f"  sha256  {'0' * 64}"]),
+    ],
+)
+def test_what_follows_a_column_goes_on_below_itself(line, broken):
+    assert hanging(line, 50).split("\n") == broken

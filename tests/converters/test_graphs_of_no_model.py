@@ -53,7 +53,7 @@ def compare(run_cli, tmp_path):
 def test_one_graph(compare):
     done = compare([PADDED], [PADDED])
     assert done.exit_code == 0 and "Equal, bit for bit.\n" in done.stdout
-    assert "the graphs that the files hold or name are one" in done.stdout
+    assert "the graphs that the files hold or state are the same" in done.stdout
 
 
 @pytest.mark.parametrize("what", OTHERS)

@@ -239,17 +239,25 @@ def _runtime_of(output: Path | None) -> str:
     return found.pop()
 
 
+def _may_be_folder(path: Path) -> bool:
+    """Whether a folder may be made there: nothing is, and its name is not that of a file of weights."""
+    from triport.converters.formats import formats
+
+    written = {end for one in formats().values() for ends in one.WRITES.values() for end in ends}
+    return not path.exists() and path.suffix.lower() not in {*written, ".onnx"}
+
+
 def _convert_each(sources: list[str], asked: dict[str, Any]) -> Batch:
     """Convert many sources into one folder, each under its own name."""
     import triport
     from triport.api.sources import local_path
     from triport.converters.batches import Batch
-    from triport.converters.convert import DEFAULT_SUFFIX
+    from triport.converters.convert import default_output
 
     folder = asked.pop("output")
     if asked["report"] is not None:
         raise click.UsageError(f"--report is for the source of one graph, not of {len(sources)} sources")
-    if folder is None or (folder.exists() and not folder.is_dir()):
+    if folder is None or not (folder.is_dir() or _may_be_folder(folder)):
         raise click.UsageError(
             f"{counted(len(sources), 'source goes', 'sources go')} into a folder: name one with -o FOLDER"
         )
@@ -258,7 +266,7 @@ def _convert_each(sources: list[str], asked: dict[str, Any]) -> Batch:
     def convert_one(source: str) -> Any:
         # twice is no more work than once: what was brought is there
         path = local_path(source, progress, asked["offline"])
-        name = path.absolute().with_suffix(DEFAULT_SUFFIX[asked["to"]]).name
+        name = default_output(path, asked["to"]).name
         if name in taken:
             raise triport.Error(
                 f"becomes {folder / name}, and so does {taken[name]}: convert it alone, with -o"

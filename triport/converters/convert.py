@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     import numpy as np
     import onnx
 
+_IN_HUB_CACHE = re.compile(r"/models--[^/]+?--(?P<name>[^/]+)/snapshots/[^/]+/[^/]+$")
 DEFAULT_SUFFIX = {"mindspore": ".ckpt", "pytorch": ".pth", "onnx": ".onnx"}
 
 Progress = Callable[[str], None]
@@ -138,7 +140,7 @@ def _read(path: Path, request: Request) -> _Job:
         prepared = preparation_of(checkpoint, found.spec, found.dialect.name, request.model)
     output = request.output
     if output is None:
-        output = Path(path.absolute().with_suffix(DEFAULT_SUFFIX[request.to]).name)
+        output = default_output(path, request.to)
         _check_not_taken(output, checkpoint)
     for one in (checkpoint.path, *checkpoint.files):
         if output.exists() and output.samefile(one):
@@ -146,6 +148,17 @@ def _read(path: Path, request: Request) -> _Job:
             raise ConvertError(f"{output}: is {which}. Name another output with -o")
     written = _target_dialect(found.spec, request.to, request.dialect)
     return _Job(checkpoint, found, prepared, graph.not_compared if graph else None, output, written)
+
+
+def default_output(path: Path, to: Runtime) -> Path:
+    """Return the file in the working directory that is written where none is named.
+
+    It has the source's name, or that of the hub's repository which was downloaded: there every file is called
+    model.safetensors.
+    """
+    repository = _IN_HUB_CACHE.search(path.absolute().as_posix())
+    suffix = DEFAULT_SUFFIX[to]
+    return Path(f"{repository['name']}{suffix}" if repository else path.absolute().with_suffix(suffix).name)
 
 
 def check_graph(checkpoint: Checkpoint, found: Fit) -> GraphVerdict | None:

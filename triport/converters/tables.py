@@ -12,6 +12,7 @@ from triport.converters.formats import short
 from triport.converters.formats.training_state import STATE_OF
 from triport.converters.provenance import PREPROCESSING_KEY, PREPROCESSING_KNOWN_KEY
 from triport.reference_models.errors import counted, listed
+from triport.reference_models.tables import compact_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -135,9 +136,9 @@ def inspection_table(found: Inspection) -> Iterator[Table | str]:
 def inspections_table(done: Batch) -> Iterator[Table | str]:
     """Yield what each of many checkpoints is, a row each, and what is wrong with it below."""
     from rich.markup import escape
-    from rich.table import Table
 
-    table = Table("file", "format", "model", "names", title=f"{counted(len(done.results), 'file')}")
+    table = compact_table("file", "format", "model", "names")
+    yield counted(len(done.results), "file")
     for heading in ("classes", "parameters", "problems"):
         table.add_column(heading, justify="right")
     for source, found in done.results:
@@ -221,7 +222,7 @@ def comparison_lines(done: FilesComparison) -> Iterator[str]:
         values = ""
         if one.values is not None:
             largest = "NaN or Inf on one side" if one.max_abs is None else f"at most {one.max_abs:.6g}"
-            values = f": {one.values:,} values differ, {largest}"
+            values = f": {counted(one.values, 'value differs', 'values differ')}, {largest}"
         sides = f"{one.first or 'nothing'} against {one.second or 'nothing'}"
         yield f"  {one.kind:<8} {short(one.name)}  {sides if one.kind != 'value' else one.first}{values}"
     if done.not_compared:
@@ -239,7 +240,7 @@ def comparison_lines(done: FilesComparison) -> Iterator[str]:
         )
         yield listed(done.graphs)
     elif done.graphs_compared:
-        yield "  the graphs that the files hold or name are one"
+        yield "  the graphs that the files hold or state are the same"
     else:
         yield (
             "  the graphs are not compared: for that, each file must hold a graph, or say which model it is "

@@ -12,6 +12,7 @@ from typing import Literal, cast
 
 from triport.reference_models.errors import TriportError
 from triport.reference_models.network import Arrays, Network, Realisation
+from triport.reference_models.spec import all_models
 
 from .kernel_copies import Exporter, KernelCopies
 from .onnx_graphs.quantised import quantised
@@ -125,7 +126,9 @@ def _made_into_onnx(
 ) -> Runner:
     """Return a runner of the ONNX file that is made from a realisation."""
     model = export(parameters, feed)
-    gc.collect()  # exporters leave networks in reference cycles; runners do not
+    if network.name not in all_models():
+        # exporters leave networks in reference cycles, runners do not; a registered one has no weights then
+        gc.collect()
     if options.precision == "int8":
         model = quantised(model, feed)
     made = with_file(network, model.SerializeToString())

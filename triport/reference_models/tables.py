@@ -46,14 +46,17 @@ def details(spec: ModelSpec) -> dict[str, Any]:
     }
 
 
-def models_table(specs: Iterable[ModelSpec]) -> Iterator[Table | str]:
-    """Yield the table of all models, which fits 80 columns."""
+def compact_table(*columns: str) -> Table:
+    """Return a table with a line below its headings, and no other."""
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
-    table.add_column("model")
-    table.add_column("graph of")
+    return Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
+
+
+def models_table(specs: Iterable[ModelSpec]) -> Iterator[Table | str]:
+    """Yield the table of all models, which fits 80 columns."""
+    table = compact_table("model", "graph of")
     for heading in ("px", "params", "weights", "top-1 %"):
         table.add_column(heading, justify="right")
     for spec in specs:

@@ -49,6 +49,20 @@ def test_a_repository_is_converted(serve, weights, run_cli, tmp_path):
     assert "hf-hub:me/digits is " in done.stderr and "as the hub states" in done.stderr
 
 
+def test_what_is_made_of_a_repository_has_its_name(serve, weights, run_cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    serve(repositories={"me/digits_1.in1k": {"model.safetensors": weights, "config.json": CONFIG}})
+    for sources in (["hf-hub:me/digits_1.in1k"], ["hf-hub:me/digits_1.in1k", "res2net_digits.triport"]):
+        folder = ["-o", "many"] if len(sources) > 1 else []
+        done = run_cli("convert", *sources, "--to", "mindspore", *folder)
+        assert done.exit_code == 0, done.output
+    assert (tmp_path / "digits_1.in1k.ckpt").is_file()
+    assert sorted(path.name for path in (tmp_path / "many").iterdir()) == [
+        "digits_1.in1k.ckpt",
+        "res2net_digits.ckpt",
+    ]
+
+
 def test_a_checkpoint_in_parts_is_downloaded_whole(serve):
     parts = {f"model-0000{n}-of-00002.safetensors": save({f"w{n}": np.ones(3, np.float32)}) for n in (1, 2)}
     index = {f"w{n}": f"model-0000{n}-of-00002.safetensors" for n in (1, 2)}

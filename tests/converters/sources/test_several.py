@@ -81,6 +81,9 @@ def test_many_need_a_folder(three, run_cli):
     assert done.exit_code == 2 and "2 sources go into a folder: name one with -o FOLDER" in done.stderr
     done = run_cli("convert", three / "a.ckpt", three / "b.ckpt", "--to", "pytorch", "-o", three / "c.ckpt")
     assert done.exit_code == 2 and (three / "c.ckpt").read_text() == "nothing"
+    done = run_cli("convert", three / "a.ckpt", three / "b.ckpt", "--to", "pytorch", "-o", three / "new.pth")
+    assert done.exit_code == 2 and "name one with -o FOLDER" in done.stderr
+    assert not (three / "new.pth").exists()
 
 
 def test_standard_input_is_a_source(tmp_path):

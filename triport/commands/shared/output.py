@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -67,8 +70,26 @@ def print_pieces(*pieces: Any) -> None:
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Print lines of text, without the control characters that a name in them may have."""
-    click.echo("\n".join(without_controls(on_one_line(line)) for line in lines))
+    """Print lines of text, without the control characters that a name in them may have.
+
+    On a terminal what follows a column goes on below itself.
+    """
+    text = "\n".join(without_controls(on_one_line(line)) for line in lines)
+    if sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns
+        text = "\n".join(hanging(line, width) for line in text.split("\n"))
+    click.echo(text)
+
+
+def hanging(line: str, width: int) -> str:
+    """Return a line that is too long for a terminal, broken between words, under its last column."""
+    columns = [gap.end() for gap in re.finditer(r"(?<=\S) {2,}", line[: width // 2])]
+    if len(line) <= width or not columns or " " not in line[columns[-1] :]:
+        return line
+    broken = textwrap.wrap(
+        line, width, subsequent_indent=" " * columns[-1], break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(broken)
 
 
 def on_one_line(text: str) -> str:

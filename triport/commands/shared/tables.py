@@ -22,10 +22,21 @@ def fitted(table: Table, console: Console, options: ConsoleOptions) -> Iterator[
     """
     for column in table.columns:
         column.overflow = "fold"
-    if not table.show_header or _has_room(table, console, options):
+    if not table.show_header:  # names and values, of which a hash then has room in 80 columns
+        if _whole_width(table, console, options) > options.max_width:
+            table.box, table.pad_edge, table.title_justify = None, False, "left"
         yield table
-        return
-    yield from _blocks(table, console, options.max_width)
+    elif _has_room(table, console, options):
+        yield table
+    else:
+        yield from _blocks(table, console, options.max_width)
+
+
+def _whole_width(table: Table, console: Console, options: ConsoleOptions) -> int:
+    """Return how wide a table is where no cell of it is broken."""
+    from rich.measure import Measurement
+
+    return Measurement.get(console, options.update(max_width=_ANY_WIDTH), table).maximum
 
 
 def _has_room(table: Table, console: Console, options: ConsoleOptions) -> bool:
@@ -33,12 +44,10 @@ def _has_room(table: Table, console: Console, options: ConsoleOptions) -> bool:
 
     Each column is made as wide as it then must be, with a share of what is left.
     """
-    from rich.measure import Measurement
-
-    any_width = options.update(max_width=_ANY_WIDTH)
-    whole = Measurement.get(console, any_width, table).maximum
+    whole = _whole_width(table, console, options)
     if whole <= options.max_width:
         return True
+    any_width = options.update(max_width=_ANY_WIDTH)
     sizes = [_least_and_whole(column, console, any_width) for column in table.columns]
     wishes = [longest - least for least, longest in sizes]
     left = options.max_width - whole + sum(wishes)

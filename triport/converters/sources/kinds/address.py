@@ -38,4 +38,4 @@ def bring(text: str, asked: Asked) -> Located:
         if digits
         else f"nobody states its SHA-256, which is {sha256}"
     )
-    return Located(wanted.target, None, (f"{without_secrets(text)}: is {wanted.target}; {proof}",))
+    return Located(wanted.target, None, (f"{without_secrets(text)} is {wanted.target}; {proof}",))
