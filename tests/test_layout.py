@@ -27,6 +27,7 @@ AT_HOME = (
     "converters/torch_export/*.py",
     "converters/mindir/export.py",
     "converters/mindir/quiet.py",
+    "converters/mindir/observed.py",
     "converters/mindir/origins.py",
     "parity/runtimes/*.py",
     "converters/onnx_import/pieces/*/*.py",

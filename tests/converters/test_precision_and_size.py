@@ -149,7 +149,7 @@ def test_a_graph_that_has_the_size_in_it_is_refused(where):
     ("options", "words"),
     [
         ({"to": "onnx", "dtype": "bfloat16"}, "--dtype bfloat16: an ONNX file"),
-        ({"to": "onnx", "io_dtype": "float16"}, "--io-dtype float16: is of ONNX files in float16"),
+        ({"to": "onnx", "io_dtype": "float16"}, "--io-dtype float16: is for ONNX files in float16"),
         ({"to": "pytorch", "size": 40}, "--size: weights have no image size"),
     ],
 )

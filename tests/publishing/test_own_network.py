@@ -182,7 +182,7 @@ def test_a_map_that_nobody_proved_is_said(publish, apart, tmp_path):
         (("--license", "mit"), "say what SOURCE is"),
         (("--net", APART, "--model", "resnet50", *PLAIN), "say what SOURCE is"),
         (("--net", APART, "--license", "mit"), "say with --input"),
-        (("--net", APART, "--accuracy", "x.json", *PLAIN), "--accuracy: is of models"),
+        (("--net", APART, "--accuracy", "x.json", *PLAIN), "--accuracy: is for models"),
         (("--net", "res2net_digits", *PLAIN), "is published with --model"),
         (("--net", APART, "--net", APART, "--net", APART, *PLAIN), "one network or two"),
         (("--net", APART, "--names", "x.toml", *PLAIN), "name the second"),

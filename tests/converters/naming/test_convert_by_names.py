@@ -170,7 +170,7 @@ def test_a_bias_that_the_other_side_lacks_must_be_zeros(tmp_path, run_cli):
         (["--checkpoint", "x.pth"], "--checkpoint"),
         (["--from", "mindspore"], "is a pytorch checkpoint"),
         (["--into", "a"], "which cannot become --into a"),
-        (["--plain"], "only a .ckpt"),
+        (["--plain"], "is for a .ckpt"),
     ],
 )
 def test_options_that_do_not_go_together(tmp_path, run_cli, options, match):
