@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-
 _KEPT = ("mode", "jit_syntax_level", "pynative_synchronize")
 
 
