@@ -40,7 +40,8 @@ def asked_by_cell(
         with ExitStack() as stack:
             for entered in (silenced(), context_kept(), _uncompiled(parts)):
                 stack.enter_context(entered)
-            mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
+            # what fails is raised here, and not by whatever runs next
+            mindspore.set_context(mode=mindspore.PYNATIVE_MODE, pynative_synchronize=True)
             inputs = [
                 mindspore.Tensor(np.ones(spec.shape, np.float32), getattr(mindspore, spec.dtype))
                 for spec in resized(size)
