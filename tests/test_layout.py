@@ -26,6 +26,7 @@ AT_HOME = (
     "converters/onnx_export/half.py",
     "converters/torch_export/*.py",
     "converters/mindir/export.py",
+    "converters/mindir/observed.py",
     "converters/mindir/quiet.py",
     "converters/mindir/observed.py",
     "converters/mindir/origins.py",

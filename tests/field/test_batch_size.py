@@ -94,6 +94,12 @@ def test_a_number_that_was_the_batch_size(
         ("x * 2 if x.shape[0] <= 100 else x * 3", 101),
         pytest.param("x * 2 if len(x) == 200 else x * 3", 200, marks=pytest.mark.slow),
         ("x[:300] * 2", 301),
+        ("x * 2 if sum(x.shape) == 83 else x * 3", 80),
+        pytest.param(
+            f"x * 2 if len(x) in {tuple(range(301, 335, 2))} and len(x) == 317 else x",
+            317,
+            marks=pytest.mark.slow,
+        ),
         ("x * float(x.shape[0] == 6)", 6),
         ("x * 2 if x.shape[0] % 8 == 0 else x", 8),
         ("x * 2 if x.size == 27 else x * 3", 9),

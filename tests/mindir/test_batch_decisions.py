@@ -7,6 +7,7 @@ are tried give another `k`.
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,19 +15,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from triport.converters.mindir.batch_numbers import batch_numbers
+from triport.converters.mindir.observed import asked_by_cell
+from triport.converters.networks.input_specs import InputSpec
+
+pytest.importorskip("mindspore")
+import mindspore
 
 TRIED = (2, 5, 1, 65)
 MODULE = """
 import math
-from types import SimpleNamespace
+from mindspore import nn, ops
 
-ops = SimpleNamespace(
-    relu=lambda x: x * (x > 0),
-    shape=lambda x: x.shape,
-    size=lambda x: x.size,
-    numel=lambda x: x.size,
-)
 TABLE = {80: 2}
 LIMIT = 80
 
@@ -47,18 +46,13 @@ def of_table(x, table, n):
     return table.get(n, 1)
 
 
-class Code:
-    def __init__(self, inner=()):
+class Code(nn.Cell):
+    def __init__(self):
+        super().__init__()
         self.limit, self.sizes, self.table = 80, (80, 90), {80: 2}
         self.scales = [1.0] * 80 + [2.0] * 30
         self.factor = 1.5
         self.settings = {"most": 80}
-        for name, one in inner:
-            setattr(self, name, one)
-        self.inner = list(inner)
-
-    def cells_and_names(self):
-        return [("", self), *self.inner]
 
     def count(self, x):
         n, c = x.shape
@@ -69,9 +63,6 @@ class Code:
 
 
 class Inner(Code):
-    def __call__(self, *given):
-        return self.construct(*given)
-
     def construct(self, x, n):
         return 2 if n == 80 else 1
 """
@@ -153,11 +144,13 @@ def cell_of(folder: Path, code: str) -> Any:
     spec = importlib.util.spec_from_file_location("code_that_decides", path)
     assert spec is not None and spec.loader is not None
     module: ModuleType = importlib.util.module_from_spec(spec)
+    sys.modules[module.__name__] = module
     spec.loader.exec_module(module)
-    inner = module.Inner()
-    cell = module.Deciding([("layer", inner)] if "self.layer(" in code else [])
+    cell = module.Deciding()
+    if "self.layer(" in code:
+        cell.layer = module.Inner()
     if "self.layers" in code:
-        cell.layers, cell.inner = [inner], [("layers.0", inner)]
+        cell.layers = mindspore.nn.CellList([module.Inner()])
     return cell
 
 
@@ -166,7 +159,13 @@ def test_a_size_is_tried_at_which_the_code_decides_otherwise(tmp_path: Path, cod
     cell = cell_of(tmp_path, code)
 
     def decided(size: int) -> float:
-        return float(cell.construct(np.ones((size, 3), np.float32)))
+        return float(cell.construct(mindspore.Tensor(np.ones((size, 3), np.float32))))
 
-    assert len({decided(size) for size in range(1, 101)}) > 1
-    assert len({decided(size) for size in (*TRIED, *batch_numbers(cell, TRIED, (3,)))}) > 1
+    sizes = asked_by_cell(cell, lambda size: [InputSpec((size, 3))], TRIED, 3).sizes
+    mode = mindspore.get_context("mode")
+    mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
+    try:
+        assert len({decided(size) for size in range(1, 101)}) > 1
+        assert len({decided(size) for size in (*TRIED, *sizes)}) > 1
+    finally:
+        mindspore.set_context(mode=mode)

@@ -40,7 +40,8 @@ def asked_by_cell(
         with ExitStack() as stack:
             for entered in (silenced(), context_kept(), _uncompiled(parts)):
                 stack.enter_context(entered)
-            mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
+            # what fails is raised here, and not by whatever runs next
+            mindspore.set_context(mode=mindspore.PYNATIVE_MODE, pynative_synchronize=True)
             inputs = [
                 mindspore.Tensor(np.ones(spec.shape, np.float32), getattr(mindspore, spec.dtype))
                 for spec in resized(size)
@@ -64,21 +65,35 @@ def _sizes_told(tell: Tell) -> Iterator[None]:
     def count(tensor: Any) -> int:
         return math.prod(shape(tensor))
 
+    def cut(tensor: Any, key: Any) -> Any:
+        """Take a part of a tensor; where a slice ends within it or behind it is a condition."""
+        for size, one in zip(shape(tensor), key if isinstance(key, tuple) else (key,), strict=False):
+            if one is None or one is ...:
+                break
+            if isinstance(one, slice):
+                _ = [size > abs(end) for end in (one.start, one.stop) if isinstance(end, int)]
+        return item(tensor, key)
+
+    item = kind.__getitem__
     others = {
         "shape": property(shape, kind.shape.fset),
         "size": property(count),
         "nbytes": property(lambda tensor: count(tensor) * tensor._itemsize),
         "numel": count,
+        "__getitem__": cut,
         "__len__": lambda tensor: plain(shape(tensor)[0], "len()"),
     }
-    before = {name: vars(kind)[name] for name in others}
+    before = {name: vars(kind)[name] for name in others if name in vars(kind)}
     try:
         for name, other in others.items():
             setattr(kind, name, other)
         yield
     finally:
-        for name, held in before.items():
-            setattr(kind, name, held)
+        for name in others:
+            if name in before:
+                setattr(kind, name, before[name])
+            else:
+                delattr(kind, name)
 
 
 @contextmanager

@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+_KEPT = ("mode", "jit_syntax_level", "pynative_synchronize")
+
 
 @contextlib.contextmanager
 def silenced() -> Iterator[None]:
@@ -23,14 +25,14 @@ def silenced() -> Iterator[None]:
 
 @contextlib.contextmanager
 def context_kept() -> Iterator[None]:
-    """Put MindSpore's mode and syntax level back as they were.
+    """Put MindSpore's mode and settings back as they were.
 
     `mindspore.export` allows only what its strict syntax has, and after an export that fails it stays so:
     from then on a Cell that returns a dictionary gives a tuple.
     """
     import mindspore
 
-    before = {name: mindspore.get_context(name) for name in ("mode", "jit_syntax_level")}
+    before = {name: mindspore.get_context(name) for name in _KEPT}
     try:
         yield
     finally:

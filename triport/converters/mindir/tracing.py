@@ -12,11 +12,10 @@ from triport.converters.networks.asked_by_code import Asked
 from triport.converters.networks.input_specs import InputSpec
 
 from .batch_facts import learn_batch_axes
-from .batch_numbers import batch_numbers
 from .emit import onnx_from_graph
 from .export import exported_mindir
 from .graph import Graph, TensorType, UnknownSizeError, ValueType
-from .observed import MOST_ELEMENTS, asked_by_cell
+from .observed import asked_by_cell
 from .reader import read_mindir
 
 if TYPE_CHECKING:
@@ -73,13 +72,7 @@ class Tracer:
         if self.file is not None:
             return Asked(())
         elements = {math.prod(spec.shape[1:]) for spec in self.specs if spec.shape[:1] == (self.traced,)}
-        run = asked_by_cell(self.get_cell(), self.resized, tried, max(elements, default=1))
-        read = batch_numbers(self.get_cell(), (*tried, *run.sizes), sorted(elements))
-        return run._replace(
-            sizes=tuple(
-                sorted({*run.sizes, *(size for size in read if size * max(elements) <= MOST_ELEMENTS)})
-            )
-        )
+        return asked_by_cell(self.get_cell(), self.resized, tried, max(elements, default=1))
 
     def __call__(self, size: int, free_batch: bool) -> onnx.ModelProto:
         """Return the ONNX graph of a trace with another batch size."""

@@ -6,7 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,6 +55,8 @@ def asked_by_code(
             if not unseen and _asks_for_sizes(parts):
                 unseen = f"step by step its code does not run ({type(error).__name__})"
         waiting = [one for one in notes.sizes() if one not in {*seen, *tried} and one <= most]
+    for size in _changes(parts):
+        notes.hidden.setdefault(size)
     ways = [size for size in notes.sizes() if size not in tried]
     others = [size for size in notes.hidden if size not in {*tried, *ways}]
     found = [*ways[:_MOST_WAYS], *others[:_MOST_HIDDEN]]
@@ -153,6 +155,27 @@ def _is_library(module: ModuleType) -> bool:
 
 def _asks_for_sizes(parts: Iterable[Any]) -> bool:
     """Whether a network's own code, and what it calls by name, has a word for the size of a tensor."""
+    return any(not _SIZE_WORDS.isdisjoint(code.co_names) for code, _ in _own_codes(parts))
+
+
+def _changes(parts: Iterable[Any]) -> Iterator[int]:
+    """Yield the places at which rows of numbers have another one for the first time, and those behind.
+
+    What takes a size for a place in a list does not say so.
+    """
+    if not _asks_for_sizes(parts):
+        return
+    held = [value for one in parts for value in vars(one).values()]
+    for code, named in _own_codes(parts):
+        held += [*code.co_consts, *named]
+    for row in held:
+        if isinstance(row, list | tuple) and all(isinstance(one, int | float) for one in row):
+            first = next((place for place in range(1, len(row)) if row[place] != row[0]), None)
+            yield from () if first is None else (first, first + 1)
+
+
+def _own_codes(parts: Iterable[Any]) -> Iterator[tuple[CodeType, list[Any]]]:
+    """Yield the code of a network's methods, and of what these call by name, with all that it names."""
     waiting: list[Any] = [held for kind in own_kinds(parts) for held in vars(kind).values()]
     seen: set[Any] = set()
     while waiting:
@@ -162,9 +185,7 @@ def _asks_for_sizes(parts: Iterable[Any]) -> bool:
             continue
         seen.add(function)
         for code in codes_within(function.__code__):
-            if not _SIZE_WORDS.isdisjoint(code.co_names):
-                return True
             named = [function.__globals__.get(name) for name in code.co_names]
             named += [cell.cell_contents for cell in function.__closure__ or ()]
+            yield code, named
             waiting += [one for one in named if not is_framework(getattr(one, "__module__", None) or "")]
-    return False

@@ -174,7 +174,10 @@ def lifted(function: Callable[..., Any], *given: Any) -> Any:
         parts = [one if isinstance(one, tuple) else (one,) * len(value) for one in rows]
         return tuple(telling(one, _table(part), notes) for one, *part in zip(value, *parts, strict=True))
     if isinstance(value, int | float | np.integer | np.floating):
-        return telling(value, _table(rows), notes)
+        found = telling(value, _table(rows), notes)
+        if isinstance(found, _Telling) and len(np.unique(found.table[1:])) <= MOST_KINDS:
+            notes.condition(found.table)  # what takes it for a place in a list does not say so
+        return found
     notes.plain(next(_tellings(given)).table, "an array")
     return value
 
