@@ -62,7 +62,9 @@ def refused(tmp_path_factory):
     """A folder in which importing a framework fails, as where none is installed."""
     folder = tmp_path_factory.mktemp("refused")
     for name in ("torch", "mindspore", "onnxruntime"):
-        (folder / f"{name}.py").write_text(f"raise ImportError('{name} is refused here')")
+        (folder / f"{name}.py").write_text(
+            f"raise ModuleNotFoundError('{name} is refused here', name='{name}')"
+        )
     return folder
 
 

@@ -1,23 +1,26 @@
 import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from triport.converters import environment
+
 ROOT = Path(__file__).parents[2]
 NAMES = ("ONEDNN_MAX_CPU_ISA", "GLOG_v", "TORCH_DEVICE_BACKEND_AUTOLOAD", "OMP_WAIT_POLICY")
 
 
 def _run(code, **variables):
-    environment = {name: value for name, value in os.environ.items() if name not in NAMES}
+    variables = {**{name: os.environ[name] for name in os.environ if name not in NAMES}, **variables}
     return subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
         cwd=ROOT,
-        env={**environment, **variables},
+        env=variables,
         check=True,
     )
 
@@ -81,3 +84,19 @@ kept = {owner}()
 """
     result = _run(code)
     assert result.stderr.count("from __del__") == (2 if shown else 0)
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        ("ModuleNotFoundError('no', name='torch')", 'Install it: pip install "triport[pytorch]"'),
+        ("ModuleNotFoundError('no', name='sympy')", "It is installed, and what it needs is missing"),
+        ("ImportError('libtorch_cpu.so: no room')", "It is installed, and what it needs is missing"),
+    ],
+)
+def test_what_to_do_about_a_framework_that_does_not_load(tmp_path, monkeypatch, error, advice):
+    (tmp_path / "torch.py").write_text(f"raise {error}")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    with pytest.raises(environment.MissingRuntimeError, match=re.escape(advice)):
+        environment.import_torch()

@@ -80,7 +80,7 @@ def import_torch() -> Any:
             import torch
     except ImportError as error:
         raise MissingRuntimeError(
-            f'PyTorch cannot be loaded ({error}). Install it: pip install "triport[pytorch]"'
+            f"PyTorch cannot be loaded ({error}). {_advice(error, 'torch', 'pytorch')}"
         ) from error
     return torch
 
@@ -103,11 +103,18 @@ def import_mindspore(device: str = "cpu", *, to_run: bool = True) -> Any:
             import mindspore
     except ImportError as error:
         raise MissingRuntimeError(
-            f'MindSpore cannot be loaded ({error}). Install it: pip install "triport[mindspore]"'
+            f"MindSpore cannot be loaded ({error}). {_advice(error, 'mindspore', 'mindspore')}"
         ) from error
     if to_run:
         _run_at_once(mindspore)
     return mindspore
+
+
+def _advice(error: ImportError, module: str, extra: str) -> str:
+    """Return what to do about a framework that is not there, or is there and does not load."""
+    if isinstance(error, ModuleNotFoundError) and error.name == module:
+        return f'Install it: pip install "triport[{extra}]"'
+    return f"It is installed, and what it needs is missing or has no room: see `python -c 'import {module}'`"
 
 
 def import_framework(runtime: str) -> Any:
