@@ -15,7 +15,6 @@ from onnx import ModelProto, helper, numpy_helper
 from tests.field.digits_weights import HEAD, assert_delivers, assert_refused
 from triport.converters.convert import SHIPPED
 
-
 VAL = Path(__file__).parents[2] / "examples" / "digits" / "val"
 
 
