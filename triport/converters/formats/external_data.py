@@ -65,7 +65,10 @@ class ExternalData:
             raise FormatError(
                 f"{what} has {length:,} bytes, but {dtype}{list(shape)} needs {needed:,}: damaged"
             )
-        source.check_range(offset, length, f"tensor '{short(name)}'")
+        try:
+            source.check_range(offset, length, f"tensor '{short(name)}'")
+        except FormatError as error:  # which names the data file alone
+            raise FormatError(f"{what}: {error}") from None
         if "checksum" in entries:
             self._check(location, entries["checksum"], what)
         self._taken.setdefault(location, {})[offset, length] = name
