@@ -15,6 +15,8 @@ from onnx import ModelProto, helper, numpy_helper
 from tests.field.digits_weights import HEAD, assert_delivers, assert_refused
 from triport.converters.convert import SHIPPED
 
+VAL = Path(__file__).parents[2] / "examples" / "digits" / "val"
+
 
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -264,3 +266,19 @@ def test_parameters_that_nothing_depends_on(exported: Path, tmp_path: Path, run_
         assert_delivers(run_cli, path)
         dropped = json.loads(run_cli("inspect", path, "--json", "-").stdout)
         assert dropped["model"] == "res2net_digits"
+
+
+@pytest.mark.field(
+    case="weights that were taken out of a graph of uint8 images, scored",
+    source="found here: scored with the published preprocessing, as if it had been done before that graph",
+    outcome="Refused: how images are prepared is unknown; --profile says it.",
+)
+def test_weights_of_a_graph_of_whole_numbers(exported: Path, tmp_path: Path, run_cli: Any) -> None:
+    path = changed(exported, tmp_path, of_uint8)
+    assert_delivers(run_cli, path)
+    words = ("evaluate", path.with_name("converted.safetensors"), "--data", VAL)
+    done = run_cli(*words)
+    assert done.exit_code == 2
+    assert "how its images are prepared is unknown: the graph takes images of uint8" in done.output
+    done = run_cli(*words, "--profile", "res2net_digits.triport")
+    assert done.exit_code == 0, done.output

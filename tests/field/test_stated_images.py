@@ -130,3 +130,22 @@ def test_both_differ(run_cli: Any, tmp_path: Path) -> None:
     done = run_cli("inspect", tmp_path / "a", tmp_path / "b")
     assert done.exit_code == 1
     assert "Different: 1 tensor; preprocessing differs" in done.output
+
+
+@pytest.mark.field(
+    case="metadata of triport with a word that is none: channels gbr, interpolation lanczos",
+    source="found here: the order of channels was taken for RGB without a word",
+    outcome="refused, with what may stand there",
+)
+@pytest.mark.parametrize(
+    ("key", "word"), [("channels", "gbr"), ("interpolation", "lanczos"), ("library", "tensorflow")]
+)
+def test_words_that_are_none(run_cli: Any, tmp_path: Path, key: str, word: str) -> None:
+    said = {"resize_px": 32, "crop_px": 32, "interpolation": "bilinear", "library": "pil"}
+    said |= {"channels": "rgb", "mean": [0.5] * 3, "std": [0.5] * 3, key: word}
+    metadata = {"triport.model": "res2net_digits", "triport.preprocessing": json.dumps(said)}
+    onnx_file(tmp_path / "x.onnx", metadata)
+    done = run_cli("convert", tmp_path / "x.onnx", "--to", "pytorch", "-o", tmp_path / "x.pth")
+    assert done.exit_code == 2
+    assert f"{key} '{word}' is none of" in done.output
+    assert not (tmp_path / "x.pth").exists()

@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from triport.reference_models.errors import TriportError
-from triport.reference_models.spec import ModelSpec, Preprocess
+from triport.reference_models.spec import CHOICES, ModelSpec, Preprocess
 from triport.version import __version__
 
 MODEL_KEY = "triport.model"
@@ -79,6 +79,9 @@ def stated_preprocessing(metadata: Mapping[str, str], path: object) -> Preproces
         known = {field.name for field in fields(Preprocess)}
         if set(values) | {"channels"} != known:
             raise ValueError(f"expected the keys {', '.join(sorted(known))}")
+        for key, words in CHOICES.items():
+            if values.get(key, words[0]) not in words:
+                raise ValueError(f"{key} {values[key]!r} is none of {', '.join(words)}")
         return Preprocess(
             resize_px=int(values["resize_px"]),
             crop_px=int(values["crop_px"]),

@@ -52,6 +52,12 @@ class Preprocess:
         )
 
 
+# what the words of a Preprocess may be
+CHOICES = {
+    "library": ("pil", "mindspore", "opencv"),
+    "interpolation": ("bilinear", "bicubic"),
+    "channels": ("rgb", "bgr"),
+}
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 

@@ -8,16 +8,11 @@ from typing import Any
 
 from triport.reference_models.errors import TriportError
 from triport.reference_models.program import program
-from triport.reference_models.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess, all_models
+from triport.reference_models.spec import CHOICES, IMAGENET_MEAN, IMAGENET_STD, Preprocess, all_models
 
 from .preprocess import ProfileError
 
-_CHOICES = {
-    "library": ("pil", "mindspore", "opencv"),
-    "interpolation": ("bilinear", "bicubic"),
-    "channels": ("rgb", "bgr"),
-}
-_FIELDS = {"resize": "resize_px", "crop": "crop_px", "mean": "mean", "std": "std"} | {k: k for k in _CHOICES}
+_FIELDS = {"resize": "resize_px", "crop": "crop_px", "mean": "mean", "std": "std"} | {k: k for k in CHOICES}
 _HALF = (0.5, 0.5, 0.5)
 
 
@@ -59,9 +54,9 @@ def stated_profile(text: str, base: Callable[[], Preprocess]) -> Preprocess:
 
 
 def _value(key: str, value: str) -> Any:
-    if key in _CHOICES:
-        if value not in _CHOICES[key]:
-            raise ProfileError(f"--profile: {key} is one of {', '.join(_CHOICES[key])}; found {value!r}")
+    if key in CHOICES:
+        if value not in CHOICES[key]:
+            raise ProfileError(f"--profile: {key} is one of {', '.join(CHOICES[key])}; found {value!r}")
         return value
     try:
         if key in ("resize", "crop"):
@@ -115,8 +110,8 @@ def variants_of(profile: Preprocess) -> tuple[Variant, ...]:
         "resize method",
         {
             f"{library} {interpolation}": {"library": library, "interpolation": interpolation}
-            for library in _CHOICES["library"]
-            for interpolation in _CHOICES["interpolation"]
+            for library in CHOICES["library"]
+            for interpolation in CHOICES["interpolation"]
         },
     )
     return tuple(variants)

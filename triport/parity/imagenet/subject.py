@@ -342,6 +342,11 @@ def _own_profile(
     found = preparation_of(checkpoint, spec, "")
     if found.preprocess is not None and (found.known == "stated" or PREPROCESSING_KEY in checkpoint.metadata):
         return Prepared(found.preprocess, found.known, found.by)
+    if found.preprocess is None and spec.weights:  # not as its publishers do
+        raise SubjectError(
+            f"{checkpoint.path}: how its images are prepared is unknown: {found.by}. Say it with --profile, "
+            f"such as --profile mean=0/0/0,std=1/1/1"
+        )
     if published is not None:
         return Prepared(published.preprocess, "assumed", f"nothing states it, it is that of {published.name}")
     profiles = dict.fromkeys(weights.preprocess for weights in spec.weights)
