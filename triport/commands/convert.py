@@ -252,7 +252,7 @@ def _convert_each(sources: list[str], asked: dict[str, Any]) -> Batch:
     import triport
     from triport.api.sources import local_path
     from triport.converters.batches import Batch
-    from triport.converters.convert import default_output
+    from triport.converters.default_output import default_output
 
     folder = asked.pop("output")
     if asked["report"] is not None:

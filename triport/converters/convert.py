@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from triport.converters.cautions import assumptions, cautions, loaders
 from triport.converters.conversion import SHIPPED, Conversion
+from triport.converters.default_output import check_not_taken, default_output
 from triport.converters.finite import FiniteTensor, NotFiniteError, count_not_finite, least, why_not_finite
 from triport.converters.formats import (
     FLOATS,
@@ -23,19 +23,17 @@ from triport.converters.graphs.verdict import GraphVerdict, graph_verdict
 from triport.converters.identification.fit import Fit
 from triport.converters.identification.identify import PARAMETER_DTYPES, identify
 from triport.converters.names import COUNTER_LEAF, get_dialect, name_map, reference_dialect
-from triport.converters.provenance import FOLDED_KEY, SOURCE_SHA256_KEY, provenance, source_dialect
+from triport.converters.provenance import FOLDED_KEY, provenance, source_dialect
 from triport.converters.request import ConvertError, Request
 from triport.converters.statements.judge import epsilons
 from triport.converters.statements.preparation import Preparation, preparation_of
-from triport.reference_models.errors import TriportError, counted, listed
+from triport.reference_models.errors import counted, listed
 from triport.reference_models.spec import Dialect, ModelSpec, Runtime
 
 if TYPE_CHECKING:
     import numpy as np
     import onnx
 
-_IN_HUB_CACHE = re.compile(r"/models--[^/]+?--(?P<name>[^/]+)/snapshots/[^/]+/[^/]+$")
-DEFAULT_SUFFIX = {"mindspore": ".ckpt", "pytorch": ".pth", "onnx": ".onnx"}
 
 Progress = Callable[[str], None]
 LeftOut = tuple[tuple[str, str], ...]  # names of the source that were not used, and why
@@ -141,24 +139,13 @@ def _read(path: Path, request: Request) -> _Job:
     output = request.output
     if output is None:
         output = default_output(path, request.to)
-        _check_not_taken(output, checkpoint)
+        check_not_taken(output, checkpoint)
     for one in (checkpoint.path, *checkpoint.files):
         if output.exists() and output.samefile(one):
             which = "the source itself" if one == checkpoint.path else f"{path}'s own external data"
             raise ConvertError(f"{output}: is {which}. Name another output with -o")
     written = _target_dialect(found.spec, request.to, request.dialect)
     return _Job(checkpoint, found, prepared, graph.not_compared if graph else None, output, written)
-
-
-def default_output(path: Path, to: Runtime) -> Path:
-    """Return the file in the working directory that is written where none is named.
-
-    It has the source's name, or that of the hub's repository which was downloaded: there every file is called
-    model.safetensors.
-    """
-    repository = _IN_HUB_CACHE.search(path.absolute().as_posix())
-    suffix = DEFAULT_SUFFIX[to]
-    return Path(f"{repository['name']}{suffix}" if repository else path.absolute().with_suffix(suffix).name)
 
 
 def check_graph(checkpoint: Checkpoint, found: Fit) -> GraphVerdict | None:
@@ -249,24 +236,6 @@ def _check_variances(checkpoint: Checkpoint, found: Fit) -> None:
             f"{checkpoint.path}: {counted(len(problems), 'BatchNorm layer has', 'BatchNorm layers have')} "
             f"variances below 0, of which the network makes NaN\n{listed(problems)}\n"
             f"No training leaves such values: get the file again, or take another checkpoint"
-        )
-
-
-def _check_not_taken(output: Path, source: Checkpoint) -> None:
-    """Raise ConvertError where an output that nobody named would replace a file that is not its elder.
-
-    Converting the same source once more may replace what it made before, which says so itself.
-    """
-    if not output.exists():
-        return
-    try:
-        elder = open_checkpoint(output).metadata.get(SOURCE_SHA256_KEY)
-    except TriportError:
-        elder = None
-    if elder is None or elder != file_sha256(source.path):
-        raise ConvertError(
-            f"{output}: is there already, and does not say that it was made from {source.path}; nothing was "
-            f"written. Say -o {output} to replace it, or name another output"
         )
 
 

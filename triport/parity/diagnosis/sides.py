@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import cast
 
 from triport.converters.comparison import SideBySide, side_by_side
-from triport.converters.convert import DEFAULT_SUFFIX, convert
+from triport.converters.convert import convert
+from triport.converters.default_output import DEFAULT_SUFFIX
 from triport.converters.formats import FLOATS, Checkpoint
 from triport.converters.graphs.flow import Flow
 from triport.converters.identification.deciding import flow_stated
