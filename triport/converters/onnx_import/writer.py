@@ -307,7 +307,8 @@ def _head(model: Any, shared: Shared, name: str, body: str) -> str:
     standard += ["import math"] if re.search(r"\bmath\.", body) else []
     standard += ["from collections.abc import Callable"] if re.search(r"\bCallable\b", body) else []
     standard += ["from pathlib import Path"] if re.search(r"\bPath\b", body) else []
-    standard += ["from typing import NamedTuple"] if re.search(r"\bNamedTuple\b", body) else []
+    typed = ", ".join(each for each in ("Any", "NamedTuple") if re.search(rf"\b{each}\b", body))
+    standard += [f"from typing import {typed}"] if typed else []
     standard += [""] if standard else []
     return "\n".join([*lines, *standard, *names, ""])
 

@@ -66,6 +66,37 @@ def recurrent(call: Call) -> Any:
     return _by_definition(call, read)
 
 
+def _cell(call: Call, read: _Recurrent) -> ast.expr | None:
+    """Return all that a layer of MindSpore gives; None where it is not the usual one with stored weights."""
+    op, weights = call.node.op_type, [call.rep(i) for i in (1, 2, 3) if call.has(i)]
+    usual = [a.lower() for a in _USUAL[op]] * read.count
+    is_fixed = all(isinstance(rep, Known) and rep.trained for rep in weights)
+    if call.target != "mindspore" or read.activations != usual or read.clip is not None or not is_fixed:
+        return None
+    if read.layout or (op == "LSTM" and call.has(7)) or any(rep.array.dtype != np.float32 for rep in weights):
+        return None
+    _check_shapes(call, weights, read)
+    constructor = code(
+        f"{op}(i, h, d, bias=b, reset_after=r)",
+        i=weights[0].array.shape[2],
+        h=read.hidden,
+        d=OMIT if read.direction == "forward" else read.direction,
+        b=OMIT if len(weights) > 2 else False,
+        r=False if op == "GRU" and not read.reset_after else OMIT,
+    )
+    held = dict(zip(("weight", "recurrence", "bias"), weights, strict=False))
+    call.function(op)
+    path = call.body.layer_path(op.lower(), constructor, held)
+    if path is None:
+        return None
+    states = [call.tensor(i) if call.has(i) else None for i in ((5, 6) if op == "LSTM" else (5,))]
+    lengths = call.tensor(4) if call.has(4) else None
+    given = [*states, lengths]
+    while given and given[-1] is None:
+        given.pop()
+    return code("f(x, *g)", f=call.body.member(path), x=call.tensor(0), g=given)
+
+
 def _attributes(call: Call) -> _Recurrent:
     """Return what the attributes say, all of them read or refused."""
     op = call.node.op_type
@@ -134,6 +165,9 @@ def _is_layer(call: Call, read: _Recurrent) -> bool:
 
 def _by_definition(call: Call, read: _Recurrent) -> tuple[ast.expr, ...]:
     op = call.node.op_type
+    layer = _cell(call, read)
+    if layer is not None:
+        return _outputs_of(call, read, layer)
     optional = {i: call.tensor(i) if call.has(i) else None for i in (3, 4, 5, 6, 7) if i < 6 or op == "LSTM"}
     states = [optional[i] for i in ((5, 6) if op == "LSTM" else (5,))]
     x = call.tensor(0)
@@ -141,7 +175,7 @@ def _by_definition(call: Call, read: _Recurrent) -> tuple[ast.expr, ...]:
         x = code(_SWAPPED[call.target], x=x)
         states = [None if s is None else code(_SWAPPED[call.target], x=s) for s in states]
     step = code(
-        "f(r, b, *p, a, l, *m)",
+        "f(r, b, *p, a, l, *m)" if call.target == "pytorch" else "(f, r, b, *p, a, l, *m)",
         f=call.function(f"{op.lower()}_step"),
         r=call.tensor(2),
         b=optional[3],
@@ -162,6 +196,12 @@ def _by_definition(call: Call, read: _Recurrent) -> tuple[ast.expr, ...]:
         backwards=read.direction == "reverse",
         step=step,
     )
+    return _outputs_of(call, read, result)
+
+
+def _outputs_of(call: Call, read: _Recurrent, result: ast.expr) -> tuple[ast.expr, ...]:
+    """Return the node's outputs of all hidden states and the last ones of each kind."""
+    op = call.node.op_type
     found = call.let("out", result)
     outputs = [code("x[i]", x=found, i=i) for i in range(3 if op == "LSTM" else 2)]
     if call.node.meta.get("joined"):

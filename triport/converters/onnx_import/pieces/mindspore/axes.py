@@ -39,7 +39,7 @@ def expand(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     rank = max(x.ndim, len(shape))
     mine = (1,) * (rank - x.ndim) + tuple(x.shape)
     wanted = (1,) * (rank - len(shape)) + tuple(shape)
-    return ops.broadcast_to(x, tuple(w if m == 1 else m for m, w in zip(mine, wanted, strict=True)))
+    return ops.broadcast_to(x, tuple(w if m == 1 else m for m, w in zip(mine, wanted)))
 
 
 def slice_axes(
@@ -50,7 +50,7 @@ def slice_axes(
     steps: tuple[int, ...] | None,
 ) -> Tensor:
     """Return a part along axes; a negative step runs backwards."""
-    for i, (start, end) in enumerate(zip(starts, ends, strict=True)):
+    for i, (start, end) in enumerate(zip(starts, ends)):
         axis, step = axes[i] if axes is not None else i, steps[i] if steps is not None else 1
         size = x.shape[axis]
         last = None if step < 0 and end < -size else end
@@ -93,7 +93,7 @@ def pad_or_cut(x: Tensor, axis: int, before: int, after: int, value: float) -> T
 
 def roll(x: Tensor, shifts: tuple[int, ...], axes: tuple[int, ...]) -> Tensor:
     """Return elements moved along axes, those at the end to the beginning."""
-    for shift, axis in zip(shifts, axes, strict=True):
+    for shift, axis in zip(shifts, axes):
         size = x.shape[axis]
         first = -shift % size
         x = ops.cat([ops.narrow(x, axis, first, size - first), ops.narrow(x, axis, 0, first)], axis)

@@ -81,7 +81,7 @@ def unpool(x: Tensor, indices: Tensor, shape: tuple[int, ...]) -> Tensor:
 def unpool_into(x: Tensor, indices: Tensor, shape: tuple[int, ...], larger: tuple[int, ...]) -> Tensor:
     """Put values as `unpool` does, into the first places of a larger tensor."""
     small = unpool(x, indices, shape)
-    for axis, (a, b) in enumerate(zip(larger, shape, strict=True)):
+    for axis, (a, b) in enumerate(zip(larger, shape)):
         if a > b:
             edge = list(small.shape)
             edge[axis] = a - b
@@ -132,9 +132,8 @@ def convolution(
     rank = weight.ndim - 2
     taps = windows(x, tuple(weight.shape[2:]), stride, padding, dilation, False, 0.0)
     kernel = weight.reshape(groups, weight.shape[0] // groups, weight.shape[1], -1)
-    result = ops.zeros((1,), x.dtype)
+    result, spatial = ops.zeros((1,), x.dtype), taps[0].shape[2:]
     for i, tap in enumerate(taps):
-        spatial = tap.shape[2:]
         columns = tap.reshape(tap.shape[0], groups, weight.shape[1], -1)
         result = result + ops.matmul(ops.unsqueeze(kernel[..., i], 0), columns)
     result = result.reshape(x.shape[0], weight.shape[0], *spatial)
@@ -181,7 +180,7 @@ def same_padding(
 ) -> tuple[int, ...]:
     """Return the padding with which there are ceil(size / stride) windows: all begins, then all ends."""
     less, more = [], []
-    for n, k, s, d in zip(size, kernel, stride, dilation, strict=True):
+    for n, k, s, d in zip(size, kernel, stride, dilation):
         total = max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0)
         less.append(total // 2)
         more.append(total - total // 2)
@@ -191,5 +190,7 @@ def same_padding(
 def pad_windows(x: Tensor, padding: tuple[int, ...], value: float = 0.0) -> Tensor:
     """Pad the axes behind the channels; `padding` is all begins, then all ends."""
     rank = len(padding) // 2
-    pads = [padding[i + side] for i in reversed(range(rank)) for side in (0, rank)]
+    pads = []
+    for i in reversed(range(rank)):
+        pads += [padding[i], padding[rank + i]]
     return ops.pad(x, pads, value=value)

@@ -22,7 +22,7 @@ def resize_lengths(
     x: Tensor, axes: tuple[int, ...], sizes: tuple[int, ...], policy: str
 ) -> tuple[list[float], list[int]]:
     """Return the scales that give these sizes, and the lengths of the axes then."""
-    scales = [n / x.shape[a] for a, n in zip(axes, sizes, strict=True)]
+    scales = [n / x.shape[a] for a, n in zip(axes, sizes)]
     if policy == "stretch":
         return scales, list(sizes)
     ratio = min(scales) if policy == "not_larger" else max(scales)
@@ -41,7 +41,7 @@ def resize(
     if scales is None:
         scales, lengths = resize_lengths(x, axes, sizes, policy)
     else:
-        lengths = [math.floor(x.shape[a] * s) for a, s in zip(axes, scales, strict=True)]
+        lengths = [math.floor(x.shape[a] * s) for a, s in zip(axes, scales)]
     for i, axis in enumerate(axes):
         if scales[i] == 1 and lengths[i] == x.shape[axis]:
             continue

@@ -87,4 +87,4 @@ def pixel_weights(place: Tensor, mode: str) -> list[tuple[Tensor, Tensor]]:
         return [(first, 1 - part), (first + 1, part)]
     far, near = (lambda d: ((d - 5) * d + 8) * d - 4), (lambda d: (1.25 * d - 2.25) * d * d + 1)
     weights = (-0.75 * far(part + 1), near(part), near(1 - part), -0.75 * far(2 - part))
-    return [(first + step, weight) for step, weight in zip((-1, 0, 1, 2), weights, strict=True)]
+    return [(first + step, weight) for step, weight in zip((-1, 0, 1, 2), weights)]
