@@ -68,12 +68,12 @@ def _training(call: Call, eps: float, momentum: float) -> Any:
 
 @mindspore("BatchNormalization", since=7)
 def batch_norm_mindspore(call: Call) -> Any:
-    """BatchNorm with its running statistics."""
+    """BatchNorm with its running statistics; in training mode with the batch's."""
     eps, momentum = call.attribute("epsilon", 1e-5), call.attribute("momentum", 0.9)
     if call.version < 9 and call.attribute("spatial", 1) != 1:
         call.refuse("spatial=0")
     if call.version >= 14 and call.attribute("training_mode", 0):
-        call.refuse("training_mode=1")
+        return _training_mindspore(call, eps, momentum)
     if any(call.used(i) for i in range(1, len(call.node.outputs))):
         call.refuse("its running statistics are outputs")
     held = _held(call, 1, 2, 3, 4)
@@ -96,6 +96,28 @@ def batch_norm_mindspore(call: Call) -> Any:
         code("x.reshape(s)", x=call.tensor(i), s=shape) if rank > 2 else call.tensor(i) for i in range(1, 5)
     )
     return code("(x - m) / ops.sqrt(v + e) * s + b", x=x, m=mean, v=var, s=scale, b=bias, e=f32(eps))
+
+
+def _training_mindspore(call: Call, eps: float, momentum: float) -> Any:
+    """Return output and updated statistics of training mode, whose variance is the population's."""
+    rank = call.rank(0)
+    axes, shape = tuple(axis for axis in range(rank) if axis != 1), (1, -1, *[1] * (rank - 2))
+    x = call.let("x", call.tensor(0))
+    mean = call.let("mean", code("ops.mean(x, a, True)", x=x, a=axes))
+    centred = call.let("x", code("x - m", x=x, m=mean))
+    var = call.let("variance", code("ops.mean(ops.square(c), a, True)", c=centred, a=axes))
+    normed = code(
+        "c / ops.sqrt(v + e) * w.reshape(s) + b.reshape(s)",
+        c=centred,
+        v=var,
+        w=call.tensor(1),
+        b=call.tensor(2),
+        s=shape,
+        e=f32(eps),
+    )
+    mixed = "old * m + new.reshape(-1) * (1 - m)"
+    olds = ((call.tensor(3), mean), (call.tensor(4), var))
+    return (normed, *(code(mixed, old=old, new=new, m=f32(momentum)) for old, new in olds))
 
 
 @pytorch("InstanceNormalization", since=6)
