@@ -18,7 +18,7 @@ from triport.converters.networks.telling_sizes import is_framework, plain
 from .quiet import context_kept, silenced
 
 # of a batch that only a branch asks for, 1 GB of float32; and what takes no time
-MOST_ELEMENTS, _FEW_ELEMENTS = 1 << 28, 1 << 20
+MOST_ELEMENTS, _FEW_ELEMENTS = 1 << 28, 1 << 18
 
 
 def asked_by_cell(

@@ -16,7 +16,7 @@ from triport.converters.networks.telling_sizes import Sizes
 from .network import TorchNet
 
 # of an input: 1 GB of float32, and what takes no time
-_MOST_ELEMENTS, _FEW_ELEMENTS = 1 << 28, 1 << 20
+_MOST_ELEMENTS, _FEW_ELEMENTS = 1 << 28, 1 << 18
 
 
 def asked_by_module(net: TorchNet, axis: str, sizes: Mapping[str, int], tried: Sequence[int]) -> Asked:
