@@ -43,13 +43,17 @@ def asked_by_cell(
             # what fails is raised here, and not by whatever runs next
             mindspore.set_context(mode=mindspore.PYNATIVE_MODE, pynative_synchronize=True)
             inputs = [
-                mindspore.Tensor(np.ones(spec.shape, np.float32), getattr(mindspore, spec.dtype))
-                for spec in resized(size)
+                mindspore.Tensor(_filled(spec), getattr(mindspore, spec.dtype)) for spec in resized(size)
             ]
             with _sizes_told(tell):
                 cell(*inputs)
 
     return asked_by_code(parts, run, tried, MOST_ELEMENTS // elements, _FEW_ELEMENTS // elements)
+
+
+def _filled(spec: InputSpec) -> np.ndarray:
+    """Return ones; whole numbers are 0, which any table has."""
+    return np.full(spec.shape, 0.0 if "int" in spec.dtype else 1.0, np.float32)
 
 
 @contextmanager
