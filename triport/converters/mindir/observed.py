@@ -18,7 +18,7 @@ from triport.converters.networks.telling_sizes import is_framework, plain
 from .quiet import context_kept, silenced
 
 # of a batch that only a branch asks for, 1 GB of float32; and what takes no time
-MOST_ELEMENTS, _FEW_ELEMENTS = 1 << 28, 1 << 20
+MOST_ELEMENTS, _FEW_ELEMENTS = 1 << 28, 1 << 18
 
 
 def asked_by_cell(
@@ -43,13 +43,17 @@ def asked_by_cell(
             # what fails is raised here, and not by whatever runs next
             mindspore.set_context(mode=mindspore.PYNATIVE_MODE, pynative_synchronize=True)
             inputs = [
-                mindspore.Tensor(np.ones(spec.shape, np.float32), getattr(mindspore, spec.dtype))
-                for spec in resized(size)
+                mindspore.Tensor(_filled(spec), getattr(mindspore, spec.dtype)) for spec in resized(size)
             ]
             with _sizes_told(tell):
                 cell(*inputs)
 
     return asked_by_code(parts, run, tried, MOST_ELEMENTS // elements, _FEW_ELEMENTS // elements)
+
+
+def _filled(spec: InputSpec) -> np.ndarray:
+    """Return ones; whole numbers are 0, which any table has."""
+    return np.full(spec.shape, 0.0 if "int" in spec.dtype else 1.0, np.float32)
 
 
 @contextmanager

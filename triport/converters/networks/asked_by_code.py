@@ -140,10 +140,7 @@ def _modules(parts: Iterable[Any]) -> list[ModuleType]:
     """Return the modules of a network's classes, and those of the functions that these import."""
     own = [sys.modules[kind.__module__] for kind in own_kinds(parts) if kind.__module__ in sys.modules]
     names = dict.fromkeys(
-        getattr(held, "__module__", None) or ""
-        for one in own
-        for held in vars(one).values()
-        if callable(held)
+        str(getattr(held, "__module__", "")) for one in own for held in vars(one).values() if callable(held)
     )
     used = [sys.modules[name] for name in names if name in sys.modules and not is_framework(name)]
     return list(dict.fromkeys([*own, *(one for one in used if not _is_library(one))]))
@@ -188,4 +185,4 @@ def _own_codes(parts: Iterable[Any]) -> Iterator[tuple[CodeType, list[Any]]]:
             named = [function.__globals__.get(name) for name in code.co_names]
             named += [cell.cell_contents for cell in function.__closure__ or ()]
             yield code, named
-            waiting += [one for one in named if not is_framework(getattr(one, "__module__", None) or "")]
+            waiting += [one for one in named if not is_framework(str(getattr(one, "__module__", "")))]

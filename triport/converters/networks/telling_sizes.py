@@ -26,6 +26,7 @@ MOST_KINDS = 16
 _DEEPEST = 30
 _SHORT = 100
 _LARGEST = 1 << 62
+_CACHED = type(functools.lru_cache(len))
 SIZES = np.arange(LARGEST)
 
 
@@ -385,12 +386,12 @@ def shadowed(
     try:
         yield
     finally:
-        for names in map(vars, modules):
-            for held in names.values():  # kept by a function for these sizes
-                if hasattr(held, "cache_clear") and not is_framework(getattr(held, "__module__", None) or ""):
-                    held.cache_clear()
         for names, name, held in put:
             if held is None:
                 names.pop(name, None)
             else:
                 names[name] = held
+        # what a function has kept for these sizes
+        for held in (one for names in map(vars, modules) for one in names.values()):
+            if isinstance(held, _CACHED):
+                held.cache_clear()

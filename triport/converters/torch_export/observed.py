@@ -12,11 +12,12 @@ import numpy as np
 from triport.converters.environment import import_torch
 from triport.converters.networks.asked_by_code import Asked, Tell, asked_by_code, kept
 from triport.converters.networks.telling_sizes import Sizes
+from triport.reference_models.network import Input, Integers
 
 from .network import TorchNet
 
 # of an input: 1 GB of float32, and what takes no time
-_MOST_ELEMENTS, _FEW_ELEMENTS = 1 << 28, 1 << 20
+_MOST_ELEMENTS, _FEW_ELEMENTS = 1 << 28, 1 << 18
 
 
 def asked_by_module(net: TorchNet, axis: str, sizes: Mapping[str, int], tried: Sequence[int]) -> Asked:
@@ -40,7 +41,7 @@ def asked_by_module(net: TorchNet, axis: str, sizes: Mapping[str, int], tried: S
             return Sizes(self.tell(tuple(found))) if is_sizes else found
 
     def run(size: int, tell: Tell) -> None:
-        inputs = [np.ones(given.sized({**sizes, axis: size}), given.dtype) for given in net.inputs]
+        inputs = [_filled(given, {**sizes, axis: size}) for given in net.inputs]
         told = Told(tell)
         with torch.no_grad(), told:
             net.wrapped(*net.tensors(inputs))
@@ -57,3 +58,9 @@ def asked_by_module(net: TorchNet, axis: str, sizes: Mapping[str, int], tried: S
         other = [size for size, called in calls.items() if called != traced][:1]
         return asked._replace(sizes=tuple(dict.fromkeys((*other, *asked.sizes))))
     return asked
+
+
+def _filled(given: Input, sizes: Mapping[str, int]) -> np.ndarray:
+    """Return ones; whole numbers are the least that the input takes."""
+    number = given.values.low if isinstance(given.values, Integers) else 1
+    return np.full(given.sized(sizes), number, given.dtype)
