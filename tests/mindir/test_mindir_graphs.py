@@ -172,7 +172,7 @@ def test_the_batch_is_followed(expression: str, build_cell: Callable[[str], Any]
     assert largest_difference(found, reference) <= 1e-6
 
 
-def test_burnt_batch(build_cell: Callable[[str], Any]) -> None:
+def test_fixed_batch(build_cell: Callable[[str], Any]) -> None:
     cell = build_cell("ops.concat((x, ops.arange(8).reshape(2, 4).astype(ms.float32)), 1)")
     mindir = mindir_bytes_from_cell(cell, (2, 4))
     with pytest.raises(TriportError, match="batch size"):

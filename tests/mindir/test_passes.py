@@ -6,7 +6,7 @@ import onnx_ir as ir
 import pytest
 from onnx_ir.passes import PostconditionError, PreconditionError
 
-from triport.converters.mindir.errors import BurntBatchError
+from triport.converters.mindir.errors import FixedBatchError
 from triport.converters.mindir.passes.declare_shapes import DeclareShapes
 from triport.converters.mindir.passes.end_in_outputs import EndInOutputs
 from triport.converters.mindir.passes.name_values import NameValues
@@ -96,7 +96,7 @@ def test_a_batch_size_in_the_graph_is_found(model: ir.Model, made: ir.Value) -> 
     model.graph.append(ir.node("Constant", [], {"value": ir.tensor([2, 4])}, outputs=[shape], name="shape"))
     model.graph.append(node("Reshape", [made, shape], [end], "net/reshape"))
     EndInOutputs([end], ["logits"])(model)
-    with pytest.raises(BurntBatchError, match="the first axis of logits is fixed"):
+    with pytest.raises(FixedBatchError, match="the first axis of logits is fixed"):
         DeclareShapes(2, {"logits": None})(model)
 
 

@@ -46,7 +46,7 @@ def onnx_from_graph(
 
     Raises:
         UnsupportedOperatorsError: some operators cannot be converted; all are listed.
-        BurntBatchError: the batch size is burnt in.
+        FixedBatchError: the batch size is part of the graph.
         TriportError: the opset is out of range, or names clash.
     """
     begun = _begin(graph, opset, rename or {}, input_names, free_batch)

@@ -19,5 +19,5 @@ class TooLargeError(TriportError):
     """The graph states sizes that no machine has memory for."""
 
 
-class BurntBatchError(TriportError):
+class FixedBatchError(TriportError):
     """The batch size with which the graph was traced is part of it."""

@@ -98,7 +98,7 @@ def _exported(
     from triport.converters.environment import import_mindspore
     from triport.converters.mindir.batch_facts import learn_batch_axes
     from triport.converters.mindir.emit import onnx_from_graph
-    from triport.converters.mindir.errors import BurntBatchError
+    from triport.converters.mindir.errors import FixedBatchError
     from triport.converters.mindir.export import ExportError, exported_mindir
     from triport.converters.mindir.reader import read_mindir
 
@@ -136,5 +136,5 @@ def _exported(
     )
     try:
         return convert(free_batch=free)
-    except BurntBatchError:
+    except FixedBatchError:
         return convert(free_batch=False)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from triport.converters import environment
 from triport.converters.formats import replacing
 from triport.converters.mindir.emit import onnx_from_graph
-from triport.converters.mindir.errors import BATCH, BurntBatchError, ConverterFaultError
+from triport.converters.mindir.errors import BATCH, ConverterFaultError, FixedBatchError
 from triport.converters.mindir.export import ExportError, exported_mindir, name_graph
 from triport.converters.mindir.graph import Graph, MindirError, UnknownSizeError
 from triport.converters.mindir.origins import (
@@ -198,7 +198,7 @@ def _iterate_free(
     graph: Graph, origin: Origin, opset: int, progress: Progress
 ) -> Iterator[tuple[onnx.ModelProto | None, str | None]]:
     """Yield the graph with a free batch, and with what a second trace says of it; or why it is fixed."""
-    before, burnt = None, ""
+    before, fixed = None, ""
     for is_second in (False, True):
         found: Graph | None = graph
         if is_second:
@@ -210,14 +210,14 @@ def _iterate_free(
             except TriportError:  # it cannot be traced so
                 found = None
         if found is None:
-            if burnt and origin.trace is not None and origin.trace.difference:
-                yield None, f"{origin.trace.difference}\n{burnt}"
+            if fixed and origin.trace is not None and origin.trace.difference:
+                yield None, f"{origin.trace.difference}\n{fixed}"
             return
         try:
             model = _make(found, origin, opset)
-        except BurntBatchError as error:
-            burnt = str(error)
-            yield None, burnt
+        except FixedBatchError as error:
+            fixed = str(error)
+            yield None, fixed
             continue
         if model != before:
             yield model, None

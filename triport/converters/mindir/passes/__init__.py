@@ -36,7 +36,7 @@ def run_passes(
         batch: knows in which axis of a value the batch is.
 
     Raises:
-        BurntBatchError: the batch size is burnt in.
+        FixedBatchError: the batch size is part of the graph.
     """
     axes = {name: batch.get_batch_axis(value) for name, value in zip(names, outputs, strict=True)}
     passes: list[ir.passes.InPlacePass] = [

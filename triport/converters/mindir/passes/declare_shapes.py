@@ -9,7 +9,7 @@ import onnx_ir as ir
 from onnx_ir.passes import InPlacePass, PassResult, PostconditionError, PreconditionError
 
 from triport.converters.formats.tensors import short
-from triport.converters.mindir.errors import BATCH, BurntBatchError
+from triport.converters.mindir.errors import BATCH, FixedBatchError
 from triport.converters.mindir.inferred import infer_unweighted
 
 MAX_REASON = 300  # characters of ONNX's own message
@@ -48,7 +48,7 @@ class DeclareShapes(InPlacePass):
         """Declare.
 
         Raises:
-            BurntBatchError: the batch size is burnt in.
+            FixedBatchError: the batch size is part of the graph.
         """
         if self.batch_size is not None:
             for value in model.graph.inputs:
@@ -65,11 +65,11 @@ class DeclareShapes(InPlacePass):
         try:
             inferred = infer_unweighted(model)
         except onnx.shape_inference.InferenceError as error:
-            raise BurntBatchError(
+            raise FixedBatchError(
                 "the graph does not hold for another batch size than the traced one: "
                 f"{short(' '.join(str(error).split()), MAX_REASON)}\n{ADVICE}"
             ) from error
-        burnt = []
+        fixed = []
         for found, output in zip(inferred.output, model.graph.outputs, strict=True):
             traced, known = _sizes(output), list(found.type.tensor_type.shape.dim)
             if not known:  # no axes, or ONNX does not infer this operator: nothing speaks against it
@@ -77,11 +77,11 @@ class DeclareShapes(InPlacePass):
             sizes = self._freed(str(output.name), traced, known, batch_size)
             output.shape = ir.Shape(sizes)
             if traced[:1] == [batch_size] and not any(isinstance(size, str) for size in sizes):
-                burnt.append(output.name)
-        if burnt:
-            raise BurntBatchError(
+                fixed.append(output.name)
+        if fixed:
+            raise FixedBatchError(
                 "the batch size is hard-coded in the graph: the first axis of "
-                f"{short(', '.join(map(str, burnt)))} is fixed\n{ADVICE}"
+                f"{short(', '.join(map(str, fixed)))} is fixed\n{ADVICE}"
             )
 
     def _freed(
