@@ -94,9 +94,7 @@ def model(path: Path) -> Path:
     source="found here; MindSpore, safetensors and onnx refuse such a file too",
     outcome="refused: how many bytes are too many, not 'damaged'; an .onnx file had been of no known format",
 )
-@pytest.mark.parametrize(
-    ("write", "suffix"), [(ckpt, "ckpt"), (safetensors, "safetensors"), (model, "onnx")], ids=lambda x: str(x)
-)
+@pytest.mark.parametrize(("write", "suffix"), [(ckpt, "ckpt"), (safetensors, "safetensors"), (model, "onnx")])
 def test_zeros_that_nobody_reads_over(
     run_cli: Any, tmp_path: Path, write: Callable[[Path], Path], suffix: str
 ) -> None:
