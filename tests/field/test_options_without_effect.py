@@ -21,7 +21,7 @@ from triport.converters.convert import SHIPPED
         (("--to", "pytorch", "--optimize"), "--optimize: is of ONNX files, and pytorch gets weights"),
         (("--to", "mindspore", "--opset", "13"), "--opset: is of ONNX files, and mindspore gets weights"),
         (("--to", "pytorch", "--size", "64"), "--size: weights have no image size"),
-        (("--to", "pytorch", "--io-dtype", "float16"), "--io-dtype float16: is of ONNX files"),
+        (("--to", "pytorch", "--io-dtype", "float16"), "--io-dtype float16: is for ONNX files"),
         (("--to", "onnx", "--crc"), "--crc: an ONNX file has no place"),
     ],
 )

@@ -184,7 +184,7 @@ def test_runtime_that_is_not_installed(runtime, module, extra, parameters, onnx_
 
     def without(name, *arguments, **keywords):
         if name == module:
-            raise ModuleNotFoundError(f"No module named {name!r}")
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
         return original(name, *arguments, **keywords)
 
     monkeypatch.setattr(builtins, "__import__", without)
