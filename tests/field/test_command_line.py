@@ -59,7 +59,7 @@ def started(*arguments, cwd=ROOT):
 )
 @pytest.mark.parametrize("delay_s", [0.3, 0.7, 1.0, 1.3, 1.6, 2.0, 2.5, 3.0])
 def test_ctrl_c_ends_with_130(delay_s, tmp_path):
-    process = started("parity", "res2net_digits", "--json", tmp_path / "parity.json")
+    process = started("parity", "res2net50", "--json", tmp_path / "parity.json")
     time.sleep(delay_s)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)

@@ -36,9 +36,7 @@ class Waiting:
 
 
 @pytest.fixture
-def dataset(tmp_path, monkeypatch):
-    """Images that are no files: their content is their name."""
-    monkeypatch.setattr(decoding, "read_sample", lambda sample: str(sample).encode())
+def dataset(tmp_path):
     samples = tuple(Sample(Image(tmp_path, str(i)), 0) for i in range(BATCH * BATCHES))
     return ImageDataset(tmp_path, samples, tuple("0123456789"))
 
@@ -49,7 +47,7 @@ def slow_decoding(monkeypatch):
     started = []
     lock = threading.Lock()
 
-    def fill(batch, index, data):
+    def fill(batch, index):
         with lock:
             started.append(time.perf_counter())
         time.sleep(SECONDS)
@@ -63,7 +61,7 @@ def test_the_next_batches_are_decoded_while_the_network_computes(dataset, monkey
     """Every run waits until the batch after its own is being decoded: alone it would never end."""
     begun = [threading.Event() for _ in range(BATCHES)]
 
-    def fill(batch, index, data):
+    def fill(batch, index):
         begun[batch.position // BATCH].set()
         batch.digests[index] = np.frombuffer(int(batch.position + index).to_bytes(16, "little"), np.uint8)
 
@@ -78,45 +76,6 @@ def test_the_next_batches_are_decoded_while_the_network_computes(dataset, monkey
     monkeypatch.setattr(decoding, "_fill", fill)
     result = evaluate(Following(0), "waiting", dataset, PROFILE, batch_size=BATCH, workers=WORKERS)
     assert result.images == BATCH * BATCHES
-
-
-def test_on_a_cpu_nothing_is_decoded_while_the_network_computes(dataset, monkeypatch):
-    """They take turns: while it computes no more images begin than threads may have been about to."""
-    begun, meanwhile = [], []
-
-    def fill(batch, index, data):
-        begun.append(index)
-        time.sleep(SECONDS / 10)
-        batch.digests[index] = np.frombuffer(int(batch.position + index).to_bytes(16, "little"), np.uint8)
-
-    class OnCpu(Waiting):
-        device = "cpu"
-
-        def logits(self, batch):
-            before = len(begun)
-            logits = super().logits(batch)
-            meanwhile.append(len(begun) - before)
-            return logits
-
-    monkeypatch.setattr(decoding, "_fill", fill)
-    result = evaluate(OnCpu(5 * SECONDS), "waiting", dataset, PROFILE, batch_size=BATCH, workers=WORKERS)
-    assert result.images == BATCH * BATCHES
-    assert max(meanwhile) <= WORKERS < 2 * BATCH
-
-
-def test_files_are_read_ahead_of_a_network_on_a_cpu(dataset, slow_decoding, monkeypatch):
-    """The first batch is with the network, and the files of the next two are read."""
-    read = []
-    monkeypatch.setattr(decoding, "read_sample", lambda sample: read.append(sample) or b"")
-    groups = [(at, dataset.samples[at : at + BATCH]) for at in range(0, len(dataset.samples), BATCH)]
-    batches = decoded(groups, [PROFILE], WORKERS, takes_turns=True)
-    next(batches)
-    deadline = time.monotonic() + 60
-    while len(read) < 3 * BATCH and time.monotonic() < deadline:
-        time.sleep(SECONDS)
-    assert len(read) == 3 * BATCH
-    assert len(slow_decoding) <= BATCH + WORKERS
-    batches.close()
 
 
 def test_no_more_than_three_batches_are_in_memory(dataset, slow_decoding):

@@ -27,7 +27,7 @@ def content_of(sample):
     return sample.image.name.encode()
 
 
-def numbered(groups, profiles, workers, *, takes_turns):
+def numbered(groups, profiles, workers):
     """Batches without decoding: the input of image i is i."""
     for position, samples in groups:
         numbers = np.arange(position, position + len(samples))

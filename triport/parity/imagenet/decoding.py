@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from threading import Event
 
 import numpy as np
 
@@ -62,61 +61,32 @@ def workers_of_machine(ranks_here: int = 1) -> int:
 
 
 def decoded(
-    groups: Iterable[tuple[int, Sequence[Sample]]],
-    profiles: Sequence[Preprocess],
-    workers: int,
-    *,
-    takes_turns: bool = False,
+    groups: Iterable[tuple[int, Sequence[Sample]]], profiles: Sequence[Preprocess], workers: int
 ) -> Iterator[Batch]:
-    """Yield a batch for each (position, samples), in order, while the next ones are being read and decoded.
+    """Yield a batch for each (position, samples), in order, while the next ones are being decoded.
 
     Every file is read and decoded once, whatever the number of profiles.
-
-    Args:
-        groups: the samples of each batch.
-        profiles: how images are prepared.
-        workers: threads that decode, and as many that read.
-        takes_turns: whoever takes the batches computes on the same cores. Nothing is decoded before the next
-            batch is asked for, since both at once take longer than one after the other: they share caches,
-            and wait for one another. Files are read ahead all the same.
 
     Raises:
         ImageError: a file cannot be read or decoded whole.
     """
     source = iter(groups)
-    is_turn = Event()
-
-    def fill(batch: Batch, index: int, data: Future[bytes]) -> None:
-        content = data.result()
-        is_turn.wait()
-        _fill(batch, index, content)
-
-    with (
-        ThreadPoolExecutor(workers, thread_name_prefix="read") as readers,
-        ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool,
-    ):
+    with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
         waiting: deque[tuple[Batch, list[Future[None]]]] = deque()
         try:
             while True:
-                is_turn.set()
                 while len(waiting) < _BATCHES_AHEAD and (group := next(source, None)) is not None:
                     batch = _empty(*group, profiles)
-                    read = [readers.submit(read_sample, sample) for sample in batch.samples]
-                    waiting.append(
-                        (batch, [pool.submit(fill, batch, at, one) for at, one in enumerate(read)])
-                    )
+                    futures = [pool.submit(_fill, batch, index) for index in range(len(batch.samples))]
+                    waiting.append((batch, futures))
                 if not waiting:
                     return
                 batch, futures = waiting.popleft()
                 for future in futures:
                     future.result()
-                if takes_turns:
-                    is_turn.clear()
                 yield batch
         finally:
-            is_turn.set()
-            for threads in (readers, pool):
-                threads.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _empty(position: int, samples: Sequence[Sample], profiles: Sequence[Preprocess]) -> Batch:
@@ -125,9 +95,10 @@ def _empty(position: int, samples: Sequence[Sample], profiles: Sequence[Preproce
     return Batch(position, samples, np.empty((count, DIGEST_BYTES), np.uint8), inputs)
 
 
-def _fill(batch: Batch, index: int, data: bytes) -> None:
-    batch.digests[index] = np.frombuffer(digest_of(data), np.uint8)
+def _fill(batch: Batch, index: int) -> None:
     sample = batch.samples[index]
+    data = read_sample(sample)
+    batch.digests[index] = np.frombuffer(digest_of(data), np.uint8)
     images = decode_for(data, sample, dict.fromkeys(profile.library for profile in batch.inputs))
     for profile, out in batch.inputs.items():
         preprocess(images[profile.library], profile, out[index])

@@ -41,8 +41,7 @@ def blocks_of_all(
     positions = range(first, len(dataset.samples), shape.batch_size)
     groups = ((at, dataset.samples[at : at + shape.batch_size]) for at in positions[ranks.rank :: ranks.size])
     profiles = list(dict.fromkeys(contender.profile for contender in contenders))
-    on_cpu = all(contender.runner.device == "cpu" for contender in contenders)
-    batches = decoded(groups, profiles, workers or workers_of_machine(), takes_turns=on_cpu)
+    batches = decoded(groups, profiles, workers or workers_of_machine())
     own = (block_of(batch, contenders, len(dataset.class_names)) for batch in batches)
     if ranks.size == 1:
         yield from own
