@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from tests import code_elsewhere
+
 TABLE = {80: 2}
 
 
@@ -148,9 +150,54 @@ class Many(Net):
         return x * 2 if x.shape[0] in self.many and x.shape[0] == 317 else x * 3
 
 
+class Elsewhere(Net):
+    def forward(self, x):
+        return code_elsewhere.by_length(x)
+
+
+class LoopElsewhere(Net):
+    def forward(self, x):
+        return code_elsewhere.by_a_loop(x)
+
+
+class HeldElsewhere(Net):
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = code_elsewhere.Scale()
+
+    def forward(self, x):
+        return self.scale(x)
+
+
+class Static(Net):
+    @staticmethod
+    def count(x):
+        return len(x)
+
+    def forward(self, x):
+        return x * 2 if self.count(x) == 80 else x * 3
+
+
+class Row(Net):
+    """Counts in a list by a size, which says nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.row = [1.0] * 80 + [2.0] * 1000
+
+    def forward(self, x):
+        return x * self.row[x.shape[0]]
+
+
+class Period(Net):
+    def forward(self, x):
+        return x * [1, 1, 1, 1, 2, 1, 1][x.shape[0] % 7]
+
+
 ALL = (
     *(Summed, BetweenMethods, Closure, OfADataclass, OfAnObject, Cached, Numel, NumelOfShape, Product, Root),
     *(While, Loop, Match, Try, Pieces, Names, Keys, Many),
+    *(Elsewhere, LoopElsewhere, HeldElsewhere, Static, Row, Period),
 )
 
 

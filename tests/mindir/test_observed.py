@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests import code_elsewhere
 from triport.converters.mindir.observed import asked_by_cell
 from triport.converters.networks.input_specs import InputSpec
 
@@ -103,7 +104,41 @@ def asked(cell: Any) -> Any:
     return asked_by_cell(cell, lambda size: [InputSpec((size, 3))], (2, 1, 5, 65), 3)
 
 
-ALL = (Summed, BetweenMethods, Within, Numel, Product, Root, While, Behind, Made, Keys, Many)
+class Elsewhere(Net):
+    def construct(self, x):
+        return code_elsewhere.by_length(x)
+
+
+class LoopElsewhere(Net):
+    def construct(self, x):
+        return code_elsewhere.by_a_loop(x)
+
+
+class HeldElsewhere(Net):
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = code_elsewhere.Scale()
+
+    def construct(self, x):
+        return self.scale(x)
+
+
+ALL = (
+    Summed,
+    BetweenMethods,
+    Within,
+    Numel,
+    Product,
+    Root,
+    While,
+    Behind,
+    Made,
+    Keys,
+    Many,
+    Elsewhere,
+    LoopElsewhere,
+    HeldElsewhere,
+)
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -121,7 +156,7 @@ def test_a_size_is_tried_at_which_the_code_goes_another_way(kind: type[Net]) -> 
 
 def test_what_a_cell_keeps_of_a_run_is_put_back() -> None:
     cell = Within()
-    asked(cell)
+    assert asked(cell).sizes
     assert cell.inner.size is None
     assert mindspore.Tensor(np.ones((2, 3), np.float32)).shape == (2, 3)
 

@@ -401,3 +401,22 @@ def test_not_compared(tmp_path: Path, without_dynamo: None) -> None:
     assert done.passed
     assert done.verdict is None
     assert any("not asked for" in line for line in done.lines())
+
+
+class Counting(torch.nn.Module):
+    """Counts its calls in a buffer, which no output is made of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("calls", torch.tensor(3.0))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls.add_(1)
+        return x * 2
+
+
+def test_what_a_module_writes_into_its_buffers_is_put_back(tmp_path: Path) -> None:
+    module = Counting().eval()
+    done = convert_module(module, "Net", Request(to="onnx", output=tmp_path / "x.onnx", inputs=("2x3",)))
+    assert done.output is not None
+    assert module.calls.item() == 3

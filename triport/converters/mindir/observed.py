@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from types import FunctionType
@@ -74,8 +75,9 @@ def _sizes_told(tell: Tell) -> Iterator[None]:
         for size, one in zip(shape(tensor), key if isinstance(key, tuple) else (key,), strict=False):
             if one is None or one is ...:
                 break
-            if isinstance(one, slice):
-                _ = [size > abs(end) for end in (one.start, one.stop) if isinstance(end, int)]
+            for end in (one.start, one.stop) if isinstance(one, slice) else ():
+                if isinstance(end, int):
+                    operator.gt(size, abs(end))  # a size notes what it is compared with
         return item(tensor, key)
 
     item = kind.__getitem__

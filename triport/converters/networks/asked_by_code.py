@@ -137,17 +137,21 @@ def own_kinds(parts: Iterable[Any]) -> list[type]:
 
 
 def _modules(parts: Iterable[Any]) -> list[ModuleType]:
-    """Return the modules of a network's classes, and those of the functions that these import."""
-    own = [sys.modules[kind.__module__] for kind in own_kinds(parts) if kind.__module__ in sys.modules]
-    names = dict.fromkeys(
-        str(getattr(held, "__module__", "")) for one in own for held in vars(one).values() if callable(held)
-    )
-    used = [sys.modules[name] for name in names if name in sys.modules and not is_framework(name)]
-    return list(dict.fromkeys([*own, *(one for one in used if not _is_library(one))]))
+    """Return the modules of a network's classes and of what it holds, and those that these import from."""
+    kinds = [*own_kinds(parts), *(type(value) for one in parts for value in vars(one).values())]
+    own = [sys.modules[kind.__module__] for kind in kinds if kind.__module__ in sys.modules]
+    named = [held for one in own if _is_own(one) for held in vars(one).values()]
+    names = dict.fromkeys(str(getattr(held, "__module__", "")) for held in named if callable(held))
+    used = [sys.modules[name] for name in names if name in sys.modules]
+    used += [held for held in named if isinstance(held, ModuleType)]
+    return [one for one in dict.fromkeys([*own, *used]) if _is_own(one)]
 
 
-def _is_library(module: ModuleType) -> bool:
-    return module.__name__.partition(".")[0] in {"triport", *sys.stdlib_module_names} - {"__main__"}
+def _is_own(module: ModuleType) -> bool:
+    """Whether a module is neither of a framework, nor of Python or of this package."""
+    name = module.__name__
+    known = {"triport", *sys.stdlib_module_names} - {"__main__"}
+    return not is_framework(name) and name.partition(".")[0] not in known
 
 
 def _asks_for_sizes(parts: Iterable[Any]) -> bool:
@@ -177,6 +181,8 @@ def _own_codes(parts: Iterable[Any]) -> Iterator[tuple[CodeType, list[Any]]]:
     seen: set[Any] = set()
     while waiting:
         held = waiting.pop()
+        if isinstance(held, property | staticmethod | classmethod):
+            held = held.fget if isinstance(held, property) else held.__func__
         function = inspect.unwrap(held) if callable(held) else held
         if not isinstance(function, FunctionType) or function in seen or function.__name__ == "__init__":
             continue

@@ -2,7 +2,9 @@
 
 A network runs once with such numbers in place of the sizes of its tensors. Whatever Python does with them, a
 comparison says at which other batch sizes it would turn out otherwise. Where they become a plain number or a
-text (`{80: 2}[n]`, `float(n)`), what is decided then is not seen: the numbers in reach may be sizes.
+text (`{80: 2}[n]`, `float(n)`), what is decided then is not seen: the numbers in reach may be sizes. A place
+in a list says nothing at all: `asked_by_code.py` tries where the rows change that a network holds or its code
+names, and a row that code makes as it runs is missed.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ def convert_module(
     """Convert a torch.nn.Module by whichever of torch's exporters is right.
 
     Args:
-        module: the Module; its parameters are what they were afterwards, and it is in evaluation mode.
+        module: the Module; its parameters and buffers are what they were afterwards, and it is in evaluation
+            mode.
         name: what to call it, and the file where none is named.
         request: what was asked for.
         progress: is told each step.
@@ -56,18 +58,30 @@ def convert_module(
         progress(f"reading {request.checkpoint.name}")
         notes += load(net, request.checkpoint)
     progress(f"running {name}")
-    plan = plan_axes(net, SEED)
-    _check_repeats(net, plan)
-    net.name_outputs(ordinary(net.inputs, plan.traced, SEED).arrays)
-    notes += learn_ranges(net, specs, plan.traced, request.opset, SEED)
-    prover = Prover(net)
-    attempts: list[Attempt] = []
-    with tempfile.TemporaryDirectory(prefix="triport-") as folder:
-        found = find_right(prover, plan, request, attempts, Path(folder), progress)
-    if found is None:
-        return _none_is_right(name, prover, attempts, notes)
-    progress(f"writing {output.name}")
-    return keep(found, output, prover, plan, attempts, notes)
+    with _buffers_kept(module):
+        plan = plan_axes(net, SEED)
+        _check_repeats(net, plan)
+        net.name_outputs(ordinary(net.inputs, plan.traced, SEED).arrays)
+        notes += learn_ranges(net, specs, plan.traced, request.opset, SEED)
+        prover = Prover(net)
+        attempts: list[Attempt] = []
+        with tempfile.TemporaryDirectory(prefix="triport-") as folder:
+            found = find_right(prover, plan, request, attempts, Path(folder), progress)
+        if found is None:
+            return _none_is_right(name, prover, attempts, notes)
+        progress(f"writing {output.name}")
+        return keep(found, output, prover, plan, attempts, notes)
+
+
+@contextmanager
+def _buffers_kept(module: Any) -> Iterator[None]:
+    """Put back what a Module writes into its own buffers, as a counter of calls, while it runs."""
+    before = [(one, one.detach().clone()) for one in module.buffers()]
+    try:
+        yield
+    finally:
+        for one, values in before:
+            one.data.copy_(values)
 
 
 def _check(name: str, request: Request) -> list[InputSpec]:
