@@ -92,6 +92,26 @@ class Window:
             v=OMIT if value == 0 else value,
         )
 
+    def by_function(self, template: str, name: str, x: ast.expr, **more: Any) -> ast.expr:
+        """Return a call of a function of pieces/ that takes a whole window.
+
+        Args:
+            template: has f, x, k, s, pads and dl, and what else the function takes.
+            name: of the function.
+            x: the input.
+            more: what else it takes.
+        """
+        return code(
+            template,
+            f=self.call.function(name),
+            x=x,
+            k=tuple(self.kernel),
+            s=tuple(self.strides),
+            pads=self.pads(x),
+            dl=tuple(self.dilations),
+            **more,
+        )
+
     @property
     def symmetric(self) -> bool:
         """Whether the padding is the same on both sides, and none is negative."""

@@ -100,24 +100,33 @@ def batch_norm_mindspore(call: Call) -> Any:
 
 def _training_mindspore(call: Call, eps: float, momentum: float) -> Any:
     """Return output and updated statistics of training mode, whose variance is the population's."""
-    rank = call.rank(0)
-    axes, shape = tuple(axis for axis in range(rank) if axis != 1), (1, -1, *[1] * (rank - 2))
+    mean, centred, var = _moments(call, tuple(axis for axis in range(call.rank(0)) if axis != 1))
+    var = call.let("variance", var)
+    mixed = "old * m + new.reshape(-1) * (1 - m)"
+    olds = ((call.tensor(3), mean), (call.tensor(4), var))
+    updated = [code(mixed, old=old, new=new, m=f32(momentum)) for old, new in olds]
+    return (_normed(call, centred, var, eps), *updated)
+
+
+def _moments(call: Call, axes: tuple[int, ...]) -> tuple[ast.expr, ast.expr, ast.expr]:
+    """Return the mean over axes, which are kept, what is left of the input without it, and the variance."""
     x = call.let("x", call.tensor(0))
     mean = call.let("mean", code("ops.mean(x, a, True)", x=x, a=axes))
     centred = call.let("x", code("x - m", x=x, m=mean))
-    var = call.let("variance", code("ops.mean(ops.square(c), a, True)", c=centred, a=axes))
-    normed = code(
+    return mean, centred, code("ops.mean(ops.square(c), a, True)", c=centred, a=axes)
+
+
+def _normed(call: Call, centred: ast.expr, var: ast.expr, eps: float) -> ast.expr:
+    """Return what is left of the input by its deviation, times a weight for each channel, and a bias."""
+    return code(
         "c / ops.sqrt(v + e) * w.reshape(s) + b.reshape(s)",
         c=centred,
         v=var,
         w=call.tensor(1),
         b=call.tensor(2),
-        s=shape,
+        s=(1, -1, *[1] * (call.rank(0) - 2)),
         e=f32(eps),
     )
-    mixed = "old * m + new.reshape(-1) * (1 - m)"
-    olds = ((call.tensor(3), mean), (call.tensor(4), var))
-    return (normed, *(code(mixed, old=old, new=new, m=f32(momentum)) for old, new in olds))
 
 
 @pytorch("InstanceNormalization", since=6)
@@ -135,22 +144,8 @@ def instance_norm(call: Call) -> ast.expr:
 @mindspore("InstanceNormalization", since=6)
 def instance_norm_mindspore(call: Call) -> ast.expr:
     """Each channel of each image by itself."""
-    rank = call.rank(0)
-    x = call.let("x", call.tensor(0))
-    axes = tuple(range(2, rank))
-    mean = call.let("mean", code("ops.mean(x, a, True)", x=x, a=axes))
-    centred = call.let("x", code("x - m", x=x, m=mean))
-    var = code("ops.mean(ops.square(c), a, True)", c=centred, a=axes)
-    shape = (1, -1, *[1] * (rank - 2))
-    return code(
-        "c / ops.sqrt(v + e) * w.reshape(s) + b.reshape(s)",
-        c=centred,
-        v=var,
-        w=call.tensor(1),
-        b=call.tensor(2),
-        s=shape,
-        e=f32(call.attribute("epsilon", 1e-5)),
-    )
+    _, centred, var = _moments(call, tuple(range(2, call.rank(0))))
+    return _normed(call, centred, var, call.attribute("epsilon", 1e-5))
 
 
 @both("LayerNormalization", since=17)

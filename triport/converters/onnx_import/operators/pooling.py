@@ -8,7 +8,7 @@ from typing import Any
 
 from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import OMIT, code
-from triport.converters.onnx_import.windows import Window, padded, short
+from triport.converters.onnx_import.windows import Window, short
 
 from . import both, mindspore, pytorch
 
@@ -96,16 +96,7 @@ def max_pool_mindspore(call: Call) -> Any:
     if call.used(1):
         if order or call.dtype(0) != "float32":
             call.refuse("indices of other than float32, or column by column")
-        return code(
-            "f(x, k, s, p, dl, c)",
-            f=call.function("max_pool_with_indices"),
-            x=x,
-            k=tuple(window.kernel),
-            s=tuple(window.strides),
-            p=window.pads(x),
-            dl=tuple(window.dilations),
-            c=bool(ceil),
-        )
+        return window.by_function("f(x, k, s, pads, dl, c)", "max_pool_with_indices", x, c=bool(ceil))
     if (
         ceil
         or window.is_same_at_run_time
@@ -113,15 +104,8 @@ def max_pool_mindspore(call: Call) -> Any:
         or window.rank != 2
         or call.dtype(0) not in ("float32", "float16")
     ):
-        pooled = code(
-            "f(x.to(mindspore.float32), k, s, p, dl, c)",
-            f=call.function("max_pool"),
-            x=x,
-            k=tuple(window.kernel),
-            s=tuple(window.strides),
-            p=window.pads(x),
-            dl=tuple(window.dilations),
-            c=bool(ceil),
+        pooled = window.by_function(
+            "f(x.to(mindspore.float32), k, s, pads, dl, c)", "max_pool", x, c=bool(ceil)
         )
         return (code("x.to(d)", x=pooled, d=call.dtype_name(call.dtype(0))), None)
     if any(window.begin + window.end):
@@ -151,14 +135,10 @@ def average_pool(call: Call) -> ast.expr:
         return code(
             f"F.avg_pool{rank}d(x, k, stride=s, padding=p, ceil_mode=c, count_include_pad=i)", x=x, **given
         )
-    return code(
-        "f(x, k, s, p, dl, ceil_mode=c, count_include_pad=i)",
-        f=call.function("average_pool"),
-        x=x,
-        k=tuple(window.kernel),
-        s=tuple(window.strides),
-        p=window.pads(x),
-        dl=tuple(window.dilations),
+    return window.by_function(
+        "f(x, k, s, pads, dl, ceil_mode=c, count_include_pad=i)",
+        "average_pool",
+        x,
         c=bool(ceil),
         i=bool(include),
     )
@@ -177,16 +157,8 @@ def average_pool_mindspore(call: Call) -> ast.expr:
         or call.dtype(0) not in ("float32", "float16")
     ):
         x = call.let("x", call.tensor(0)) if window.is_same_at_run_time else call.tensor(0)
-        return code(
-            "f(x, k, s, p, dl, c, i)",
-            f=call.function("average_pool"),
-            x=x,
-            k=tuple(window.kernel),
-            s=tuple(window.strides),
-            p=window.pads(x),
-            dl=tuple(window.dilations),
-            c=bool(ceil),
-            i=bool(include),
+        return window.by_function(
+            "f(x, k, s, pads, dl, c, i)", "average_pool", x, c=bool(ceil), i=bool(include)
         )
     x = call.tensor(0)
     constructor = code("nn.AvgPool2d(k, s)", k=short(window.kernel), s=short(window.strides))
@@ -241,17 +213,7 @@ def lp_pool(call: Call) -> ast.expr:
     p, ceil = call.attribute("p", 2), call.attribute("ceil_mode", 0)
     if ceil or set(window.dilations) != {1} or window.rank > 3:
         x = call.let("x", call.tensor(0)) if window.is_same_at_run_time else call.tensor(0)
-        return code(
-            "f(x, p, k, s, pads, dl, ceil_mode=c)",
-            f=call.function("lp_pool"),
-            x=x,
-            p=p,
-            k=tuple(window.kernel),
-            s=tuple(window.strides),
-            pads=window.pads(x),
-            dl=tuple(window.dilations),
-            c=bool(ceil),
-        )
+        return window.by_function("f(x, p, k, s, pads, dl, ceil_mode=c)", "lp_pool", x, p=p, c=bool(ceil))
     x = code("x.abs().pow(p)", x=call.tensor(0), p=p)
     x = code("F.pad(x, p)", x=x, p=window.torch_pads) if any(window.begin + window.end) else x
     mean = code(
@@ -286,24 +248,13 @@ def max_unpool(call: Call) -> ast.expr:
     return code("f(x, i, s, o)", f=call.function("unpool_into"), o=(batch, *sizes[1:]), **given)
 
 
-__all__ = ["padded"]
-
-
 @mindspore("LpPool", since=2)
 def lp_pool_mindspore(call: Call) -> ast.expr:
     """The p-norm of each window."""
     window = Window(call)
     p, ceil = call.attribute("p", 2), call.attribute("ceil_mode", 0)
     x = call.let("x", call.tensor(0)) if window.is_same_at_run_time else call.tensor(0)
-    taps = code(
-        "f(ops.pow(ops.abs(x), p), k, s, pads, dl, c, 0.0)",
-        f=call.function("windows"),
-        x=x,
-        p=p,
-        k=tuple(window.kernel),
-        s=tuple(window.strides),
-        pads=window.pads(x),
-        dl=tuple(window.dilations),
-        c=bool(ceil),
+    taps = window.by_function(
+        "f(ops.pow(ops.abs(x), p), k, s, pads, dl, c, 0.0)", "windows", x, p=p, c=bool(ceil)
     )
     return code("ops.pow(ops.sum(ops.stack(t), 0), q)", t=taps, q=1 / p)
