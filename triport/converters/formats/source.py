@@ -14,12 +14,10 @@ from triport.reference_models.errors import TriportError, counted
 
 CHUNK_BYTES = 128 * 1024
 _MOST_COMPARED = 1000  # names that one which is not there is compared with
-MAX_PADDING_BYTES = (
-    1 << 16
-)  # of zeros after what a file holds: torch looks for a zip's end as far from its end
-PIECE_BYTES = (
-    1024 * 1024
-)  # what one buffer holds while a payload is copied: faster than small ones, still in the cache
+# of zeros after what a file holds: torch looks for a zip's end as far from its end
+MAX_PADDING_BYTES = 1 << 16
+# what one buffer holds while a payload is copied: faster than small ones, still in the cache
+PIECE_BYTES = 1024 * 1024
 
 # inode, size, time of the last change of the content, which can be put back, and of the status, which cannot
 Stamp = tuple[int, int, int, int]
