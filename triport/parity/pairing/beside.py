@@ -72,6 +72,15 @@ class Found:
         return layout_between(self.a.returned[0], made, tolerance) is not None
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Missed:
+    """A call of the second side that was given something else than its counterpart, a call of the first."""
+
+    call: Recorded
+    at: Call
+    given: list[np.ndarray]
+
+
 @dataclass(eq=False)
 class Beside:
     """Follows the second side's calls beside the recording of the first."""
@@ -86,8 +95,8 @@ class Beside:
     # whether what is given something else is given what its counterpart was, until it is shown that it may be
     assumes: bool = False
     partings: list[Found] = field(default_factory=list)
-    # calls of the first side whose counterpart was given something else, and the call of the second
-    given_otherwise: list[tuple[Recorded, Call]] = field(default_factory=list)
+    # in order
+    given_otherwise: list[Missed] = field(default_factory=list)
     # modules of the second side that had no counterpart, by the module behind them that was given otherwise
     unknown: dict[str, list[str]] = field(default_factory=dict)
     _since: list[str] = field(default_factory=list)
@@ -157,7 +166,7 @@ class Beside:
         if not calls:
             return None
         call = calls[0]
-        self.given_otherwise.append((call, at))
+        self.given_otherwise.append(Missed(call, at, arrays))
         self.unknown.setdefault(path, self._since)
         self._since = []
         if not self.assumes:

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 import numpy as np
 
 from .correspondence import watched_parts
-from .observed import Call, Returned, Source, every_part, observe
+from .observed import Call, every_part, observe
 from .pieces import key_of
 from .proof import feed_of
+from .returned import Returned, Source
 from .sides import Side
 
 # every value by another factor: code may use the direction of a vector alone; a variance stays one
@@ -38,16 +39,25 @@ class Changed:
             other if array.dtype.kind == "f" else array
             for array, other in zip(feed, feed_of(side, 1), strict=True)
         ]
+        self._run: Returned | None = None
 
     def has_inside(self, path: str) -> bool:
         """Whether a module has others inside that are watched too."""
         return any(one.startswith(f"{path}.") for one in self.parts)
 
-    def returned(self) -> dict[Source, np.ndarray]:
-        """Return what each module returns, with nothing changed, that returns one tensor."""
-        found = Returned()
-        observe(self.side, self._feed, self.parts, found.note_given, found.note)
-        return found.returned
+    def run(self, found: Returned) -> Returned:
+        """Run the side with nothing changed, note in `found` what each module returns, and know it."""
+
+        def given(path: str, number: int, arrays: list[np.ndarray]) -> None:
+            found.begin(path, number)
+
+        observe(self.side, self._feed, self.parts, given, found.note, bare=found.bare)
+        self.knows(found)
+        return found
+
+    def knows(self, run: Returned) -> None:
+        """Spare in other runs what need not be computed, as this one shows."""
+        self._run = run
 
     @contextmanager
     def changed(self) -> Iterator[None]:
@@ -62,8 +72,10 @@ class Changed:
     def given(self, call: Call, kept: Mapping[Source, np.ndarray]) -> np.ndarray | None:
         """Return what a module is given in a call while sources have these values.
 
-        None where it is given several tensors, or is not called.
+        None where it is given several tensors, or is not called. Modules whose results are kept, or come
+        before all that is kept, are not run.
         """
+        skipped = {} if self._run is None or not kept else self._run.skipped(call, kept)
         found: list[np.ndarray] = []
 
         def given(at: str, count: int, arrays: list[np.ndarray]) -> None:
@@ -75,17 +87,25 @@ class Changed:
             return [kept[at, count]] if (at, count) in kept and len(arrays) == 1 else None
 
         inputs = [kept.get(place, array) for place, array in enumerate(self._others)]
-        paths = {call[0], *(one[0] for one in kept if isinstance(one, tuple))}
+        paths = {call[0], *(one[0] for one in (*kept, *skipped) if isinstance(one, tuple))}
         parts = {at: part for at, part in self.parts.items() if at in paths}
         vectors = {one: array for one, array in kept.items() if isinstance(one, str)}
         try:
             self.side.set_values(vectors)
-            observe(self.side, inputs, parts, given, returned)
+            observe(self.side, inputs, parts, given, returned, skipped)
         except _EnoughError:
             pass
         finally:
             self.side.set_values(_changed({one: self.vectors[one] for one in vectors}))
         return found[0] if len(found) == 1 else None
+
+    def forget(self, call: Call) -> None:
+        """Run all that comes before a call with nothing kept.
+
+        A module that is not run may have left what it computed in an earlier run where code finds it, besides
+        returning it. After this run all of that is made of changed values.
+        """
+        self.given(call, {})
 
 
 def _changed(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -22,11 +22,13 @@ import numpy as np
 from triport.converters.naming.pair_names import PairNames
 from triport.reference_models.modules import Part, parameters_of
 
+from .beside import Missed
 from .changed import Changed
 from .layouts import close, layout_between, paired_axes
-from .observed import Call, Returned, Source, called_with
+from .observed import Call, called_with
 from .pieces import Key, key_of
 from .recording import Recorded, Recording
+from .returned import Returned, Source
 from .several import Sources, made_of_several, times
 from .sides import Side
 
@@ -86,26 +88,25 @@ class Gaps:
         self._near: list[Source] = []
         self._seen: set[Source] = set()
 
-    def bridge(self, missed: Sequence[tuple[Recorded, Call, Part]], run: Returned) -> int:
+    def bridge(self, missed: Sequence[Missed], run: Returned) -> int:
         """Return how many of the modules, the first ones, may be given what their counterparts are.
 
         Args:
-            missed: the modules of the second side that were given something else, in order, each with the
-                call of its counterpart before it and with its own.
-            run: what the modules of the second side are given and return if they are given that.
+            missed: the modules of the second side that were given something else, in order.
+            run: what the modules of the second side return if they are given what their counterparts are.
         """
         first, second = self._sides
-        self._of_a = self._inputs | first.returned()
+        self._of_a = self._inputs | first.run(Returned(self._recording.distinct)).returned
+        second.knows(run)
         self._sums = {one: _sums(array) for one, array in self._of_a.items()}
-        for place, (call, at, part) in enumerate(missed):
-            given = run.given.get(at)
-            if given is None or call.call not in self._of_a or len(call.given) != 1:
+        for place, one in enumerate(missed):
+            if len(one.given) != 1 or one.call.call not in self._of_a or len(one.call.given) != 1:
                 return place
-            gap = _Gap(call, at, part, given)
+            gap = _Gap(one.call, one.at, second.parts[one.at[0]], one.given[0])
             if gap.size is None:
                 return place
             with first.changed(), second.changed():
-                made_of = self._made_of(gap, self._inputs | run.before(at))
+                made_of = self._made_of(gap, self._inputs | run.before(gap.at))
             if made_of is None or not self._pass(gap, *made_of):
                 return place
         return len(missed)
@@ -285,6 +286,8 @@ class Gaps:
         """
         assert gap.channels is not None
         size = gap.size or 1
+        for side, call in zip(self._sides, (gap.call.call, gap.at), strict=True):
+            side.forget(call)
         for axis, other in axes.items():
             length = values[0].shape[axis]
             if not axis or length != values[1].shape[other] or length % size:

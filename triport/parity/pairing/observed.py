@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,14 +18,18 @@ from .sides import Side
 
 # a module, by its path, and which of its calls, from 1
 Call = tuple[str, int]
-# what a call returned, an input, by its place, or a vector of the network's own, by its name
-Source = Call | int | str
 # (path, number of the call from 1, arrays) -> other arrays in their place, or None
 Change = Callable[[str, int, list[np.ndarray]], Sequence[np.ndarray] | None]
 
 
 def observe(
-    side: Side, feed: Sequence[np.ndarray], parts: Mapping[str, Part], given: Change, returned: Change
+    side: Side,
+    feed: Sequence[np.ndarray],
+    parts: Mapping[str, Part],
+    given: Change,
+    returned: Change,
+    skipped: Mapping[Call, Skipped] | None = None,
+    bare: set[Call] | None = None,
 ) -> list[np.ndarray]:
     """Run a side and return its outputs.
 
@@ -35,52 +39,48 @@ def observe(
         parts: the modules to watch, by path, outermost first.
         given: is told what a module is given before each call, and may give it something else.
         returned: is told what it returned, and may let it return something else.
+        skipped: the calls that compute nothing, of which `given` and `returned` are told nothing.
+        bare: is told the calls that return a tensor and nothing around it.
     """
     hooks = _TorchHooks() if side.runtime == "pytorch" else _MindSporeHooks()
     counts = Counter[str]()
+    # what the call that has begun returns instead of computing, by the module's path
+    instead: dict[str, np.ndarray] = {}
+    skipped = skipped or {}
 
     def before(path: str, arguments: Any) -> Any:
         counts[path] += 1
+        if (path, counts[path]) in skipped:
+            instead[path] = skipped[path, counts[path]].returned
+            counts.update(skipped[path, counts[path]].inside)
+            return None
         return hooks.changed(arguments, lambda arrays: given(path, counts[path], arrays))
 
     def after(path: str, output: Any) -> Any:
+        if (path, counts[path]) in skipped:
+            return None
+        if bare is not None and hooks.is_tensor(output):
+            bare.add((path, counts[path]))
         return hooks.changed(output, lambda arrays: returned(path, counts[path], arrays))
 
     handles: list[Any] = []
     try:
         for path, part in parts.items():
             handles += hooks.put(path, part, before, after)
+        for path in {path for path, _ in skipped}:
+            handles.append(hooks.skip(parts[path].module, path, instead))
         return side.outputs(feed)
     finally:
         for handle in handles:
             handle.remove()
 
 
-class Returned:
-    """What each module is given and returns that is given, and returns, one tensor, by its calls."""
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A call that computes nothing: what it returns, and how often each module is called inside it."""
 
-    def __init__(self) -> None:
-        self.given: dict[Call, np.ndarray] = {}
-        self.returned: dict[Source, np.ndarray] = {}
-        self._order: list[Call] = []
-        self._ended: dict[Source, int] = {}
-
-    def note_given(self, path: str, number: int, arrays: Sequence[np.ndarray]) -> None:
-        """Note what a module is given."""
-        self._order.append((path, number))
-        if len(arrays) == 1:
-            self.given[path, number] = arrays[0]
-
-    def note(self, path: str, number: int, arrays: Sequence[np.ndarray]) -> None:
-        """Note what a module returns."""
-        if len(arrays) == 1 and arrays[0].dtype.kind == "f":
-            self.returned[path, number] = arrays[0]
-            self._ended[path, number] = len(self._order)
-
-    def before(self, call: Call) -> dict[Source, np.ndarray]:
-        """Return what was returned before a module was called."""
-        called = self._order.index(call)
-        return {one: array for one, array in self.returned.items() if self._ended[one] <= called}
+    returned: np.ndarray
+    inside: Mapping[str, int]
 
 
 def every_part(side: Side) -> dict[str, Part]:
@@ -126,8 +126,42 @@ class _Hooks:
     def called(self, module: Any, array: np.ndarray) -> Any:
         raise NotImplementedError
 
+    def made(self, array: np.ndarray) -> Any:
+        """Return a new tensor with these values, and of their type."""
+        raise NotImplementedError
+
+    # what a module's own code is called
+    code: str
+
+    def skip(self, module: Any, path: str, instead: dict[str, np.ndarray]) -> _Replaced:
+        """Let a module return what stands in `instead` under its path, once, and compute nothing."""
+        own = getattr(module, self.code)
+
+        def code(*args: Any, **words: Any) -> Any:
+            array = instead.pop(path, None)
+            return own(*args, **words) if array is None else self.made(array)
+
+        return _Replaced(module, self.code, code)
+
+
+class _Replaced:
+    """An attribute of an object that is another one until it is removed."""
+
+    def __init__(self, owner: Any, name: str, value: Any) -> None:
+        self._attributes, self._name = vars(owner), name
+        self._own = self._attributes.get(name)
+        self._attributes[name] = value
+
+    def remove(self) -> None:
+        """Let the attribute be what it was."""
+        del self._attributes[self._name]
+        if self._own is not None:
+            self._attributes[self._name] = self._own
+
 
 class _TorchHooks(_Hooks):
+    code = "forward"
+
     def __init__(self) -> None:
         self._torch = import_torch()
 
@@ -142,7 +176,10 @@ class _TorchHooks(_Hooks):
 
     def called(self, module: Any, array: np.ndarray) -> Any:
         with self._torch.no_grad():
-            return module(self._torch.from_numpy(np.array(array)))
+            return module(self.made(array))
+
+    def made(self, array: np.ndarray) -> Any:
+        return self._torch.from_numpy(np.array(array))
 
     def put(self, path: str, part: Part, before: Any, after: Any) -> list[Any]:
         return [
@@ -152,6 +189,8 @@ class _TorchHooks(_Hooks):
 
 
 class _MindSporeHooks(_Hooks):
+    code = "construct"
+
     def __init__(self) -> None:
         self._mindspore = import_mindspore()
 
@@ -168,7 +207,10 @@ class _MindSporeHooks(_Hooks):
         return self._mindspore.Tensor(np.asarray(array, order="C"), dtype=like.dtype)
 
     def called(self, module: Any, array: np.ndarray) -> Any:
-        return module(self._mindspore.Tensor(np.asarray(array, order="C")))
+        return module(self.made(array))
+
+    def made(self, array: np.ndarray) -> Any:
+        return self._mindspore.Tensor(np.asarray(array, order="C"))
 
     def put(self, path: str, part: Part, before: Any, after: Any) -> list[Any]:
         return [

@@ -22,14 +22,15 @@ from triport.parity.kernels.approximations import approximated, told
 from triport.parity.kernels.mindspore import KERNELS
 from triport.reference_models.modules import Part, parts_of
 
-from .beside import Beside
+from .beside import Beside, Missed
 from .correspondence import could_be, modules_with_parameters, owners_of, unlikeness, watched_parts
 from .gaps import Gaps
 from .layouts import layout_between
-from .observed import Returned, every_part, observe
+from .observed import every_part, observe
 from .proof import runs_kernels
 from .recording import Recorded, Recording
 from .result import Parting
+from .returned import Returned
 from .settings import differences, settings_of
 from .sides import Side
 
@@ -100,8 +101,8 @@ def substituted(a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray]) 
         run = Returned()
         assumed, _ = _ran_beside(b, feed, Beside(recording, rows, b_parts, assumes=True), run)
         missed = assumed.given_otherwise
-        passed = missed[: gaps.bridge([(call, at, b_parts[at[0]]) for call, at in missed], run)]
-        of_code = [(order[id(call)], _code_before(call, at[0], assumed, order)) for call, at in passed]
+        passed = missed[: gaps.bridge(missed, run)]
+        of_code = [(order[id(one.call)], _code_before(one, assumed, order)) for one in passed]
         beside, outputs = _ran_beside(
             b, feed, Beside(recording, rows, b_parts, gaps.forced, gaps.apart), None
         )
@@ -143,15 +144,18 @@ def _ran_beside(
         return beside, observe(b, feed, beside.parts, beside.given, beside.returned)
 
     def given(path: str, number: int, arrays: list[np.ndarray]) -> Sequence[np.ndarray] | None:
-        run.note_given(path, number, arrays)
+        run.begin(path, number)
         return beside.given(path, number, arrays) if path in beside.parts else None
 
     def returned(path: str, number: int, arrays: list[np.ndarray]) -> Sequence[np.ndarray] | None:
         other = beside.returned(path, number, arrays) if path in beside.parts else None
-        run.note(path, number, arrays if other is None else other)
+        # in the types that the network has them in
+        made = [one.astype(like.dtype) for one, like in zip(other or arrays, arrays, strict=False)]
+        run.note(path, number, made)
         return other
 
-    return beside, observe(b, feed, {**every_part(b), **beside.parts}, given, returned)
+    parts = {**every_part(b), **beside.parts}
+    return beside, observe(b, feed, parts, given, returned, bare=run.bare)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,14 +191,14 @@ def _with_code(
     if not beside.given_otherwise:
         last = calls[-1].path if calls else "the input"
         return [*said, Parting("", "", f"after {last}, in what is computed outside of modules")]
-    call, (path, _) = min(beside.given_otherwise, key=lambda one: order[id(one[0])])
-    at = sum(other < order[id(call)] for other in places)
-    return [*said[:at], _code_before(call, path, beside, order), *said[at:]]
+    missed = min(beside.given_otherwise, key=lambda one: order[id(one.call)])
+    at = sum(other < order[id(missed.call)] for other in places)
+    return [*said[:at], _code_before(missed, beside, order), *said[at:]]
 
 
-def _code_before(call: Recorded, path: str, beside: Beside, order: dict[int, int]) -> Parting:
+def _code_before(missed: Missed, beside: Beside, order: dict[int, int]) -> Parting:
     """Return the parting of code, of which a module is given what it made, and its counterpart too."""
-    calls = beside.recording.calls
+    call, (path, _), calls = missed.call, missed.at, beside.recording.calls
     place = order[id(call)]
     first = next((at for at in range(place, 0, -1) if calls[at - 1].is_used), 0)
     before = calls[first - 1].path if first else "the input"

@@ -10,6 +10,7 @@ import numpy as np
 from triport.parity.judge.tolerance import FLOAT32
 from triport.reference_models.modules import Part
 
+from .distinct import Distinct
 from .layouts import error
 from .observed import Call, observe
 from .sides import Side
@@ -53,17 +54,18 @@ class Recording:
 
     def __init__(self, side: Side, feed: Sequence[np.ndarray], parts: dict[str, Part], exact: bool) -> None:
         self.calls: list[Recorded] = []
+        self.distinct = Distinct()
         self._exact = exact
         self._step = EXACT_STEP if exact else 2 * FLOAT32.rounding
         self._least = EXACT_LEAST if exact else FLOAT32.least
         open_calls: dict[str, Recorded] = {}
 
         def given(path: str, number: int, arrays: list[np.ndarray]) -> None:
-            open_calls[path] = Recorded(parts[path], number, arrays)
+            open_calls[path] = Recorded(parts[path], number, [self.distinct(one) for one in arrays])
 
         def returned(path: str, number: int, arrays: list[np.ndarray]) -> None:
             call = open_calls.pop(path)
-            call.returned = arrays
+            call.returned = [self.distinct(one) for one in arrays]
             self.calls.append(call)
 
         self.outputs = observe(side, feed, parts, given, returned)

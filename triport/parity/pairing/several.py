@@ -16,7 +16,8 @@ import numpy as np
 
 from .changed import Changed
 from .layouts import close
-from .observed import Call, Source
+from .observed import Call
+from .returned import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,10 @@ class Sources:
             size //= 2
         return left
 
+    def forget(self) -> None:
+        """Let no module have left anything of what is kept, wherever code could find it."""
+        self.side.forget(self.call)
+
     def _makes(self, wanted: np.ndarray, values: Mapping[Source, np.ndarray]) -> bool:
         made = self.side.given(self.call, values)
         return made is not None and close(wanted, made, self.tolerance)
@@ -153,6 +158,7 @@ def made_of_several(
             return None
         if not _are_apart(first, theirs, second, ours):
             return None
+        # these keep what `_are_apart` kept, so that no run has left anything of it
         if second.are_exchangeable(ours) and first.are_exchangeable(theirs):
             return last, ours
     return None
@@ -160,6 +166,8 @@ def made_of_several(
 
 def _are_apart(first: Sources, theirs: Sequence[Source], second: Sources, ours: Sequence[Source]) -> bool:
     """Whether both sides keep channels apart; vectors may be added, or be factors themselves."""
+    first.forget()
+    second.forget()
     length = second.given.shape[second.axis]
     factors = np.random.default_rng(length).uniform(0.5, 2, length)
     return any(
