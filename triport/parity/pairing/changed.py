@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 
-from .correspondence import watched_parts
+from triport.reference_models.modules import parts_of
+
+from .correspondence import is_frameworks_own, watched_parts
 from .observed import Call, every_part, observe
 from .pieces import key_of
 from .proof import feed_of
@@ -40,6 +42,13 @@ class Changed:
             for array, other in zip(feed, feed_of(side, 1), strict=True)
         ]
         self._run: Returned | None = None
+        self._innermost = {part.path for part in parts_of(side.net) if part.leaf}
+        # the parameters in each module
+        self._inside: dict[str, set[str]] = {path: set() for path in self.parts}
+        for name, one in side.parameters.items():
+            steps = one.owner.split(".")
+            for length in range(1, len(steps) + 1):
+                self._inside.setdefault(".".join(steps[:length]), set()).add(name)
 
     def has_inside(self, path: str) -> bool:
         """Whether a module has others inside that are watched too."""
@@ -73,9 +82,14 @@ class Changed:
         """Return what a module is given in a call while sources have these values.
 
         None where it is given several tensors, or is not called. Modules whose results are kept, or come
-        before all that is kept, are not run.
+        before all that is kept, or are made with changed parameters, are not run.
         """
-        skipped = {} if self._run is None or not kept else self._run.skipped(call, kept)
+        return self._given(call, kept, lambda path: not self._inside[path] <= kept.keys())
+
+    def _given(
+        self, call: Call, kept: Mapping[Source, np.ndarray], differs: Callable[[str], bool]
+    ) -> np.ndarray | None:
+        skipped = {} if self._run is None else self._run.skipped(call, kept, differs)
         found: list[np.ndarray] = []
 
         def given(at: str, count: int, arrays: list[np.ndarray]) -> None:
@@ -102,10 +116,16 @@ class Changed:
     def forget(self, call: Call) -> None:
         """Run all that comes before a call with nothing kept.
 
-        A module that is not run may have left what it computed in an earlier run where code finds it, besides
-        returning it. After this run all of that is made of changed values.
+        What is not run in some runs may have left what it computed in another where code finds it, besides
+        returning it. After this run all of that is made of changed values. Layers of the framework's own
+        leave nothing.
         """
-        self.given(call, {})
+        self._given(call, {}, lambda path: bool(self._inside[path]) and self._leaves_nothing(path))
+
+    def _leaves_nothing(self, path: str) -> bool:
+        module = self.parts[path].module
+        is_patched = bool({"forward", "construct"} & vars(module).keys())
+        return path in self._innermost and is_frameworks_own(module) and not is_patched
 
 
 def _changed(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -46,14 +46,14 @@ def _made_of_activations(parts: Sequence[Part]) -> set[str]:
         for part in parts
         if part.kind is None
         and not part.leaf
-        and not _is_container(part.module)
+        and not is_frameworks_own(part.module)
         and not parameters_of(part.module)
         and all(one.leaf and group_of(one.kind) == "activation" for one in inside[part.path])
     }
 
 
-def _is_container(module: Any) -> bool:
-    """Whether a module only calls what is in it, in turn."""
+def is_frameworks_own(module: Any) -> bool:
+    """Whether a module is of a class of its framework; with others inside it only calls these, in turn."""
     return public_name(type(module)).startswith(("torch.nn.", "mindspore.nn."))
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -15,14 +15,6 @@ from .observed import Call, Skipped
 Source = Call | int | str
 # every value is another, of the same sign and size; what code makes of them stays as far as it can
 _FACTORS = np.random.default_rng(1).uniform(0.6, 0.9, 991)
-
-
-@dataclass(frozen=True, slots=True)
-class _Span:
-    """From where to where in the order of calls the calls inside of one stand."""
-
-    begin: int
-    end: int
 
 
 class Returned:
@@ -57,35 +49,43 @@ class Returned:
         called = self._places[call]
         return {one: array for one, array in self.returned.items() if self._ended[one] <= called}
 
-    def skipped(self, call: Call, kept: Mapping[Source, np.ndarray]) -> dict[Call, Skipped]:
+    def skipped(
+        self, call: Call, kept: Mapping[Source, np.ndarray], differs: Callable[[str], bool]
+    ) -> dict[Call, Skipped]:
         """Return the outermost calls that need not be computed for what a module is given.
 
-        What is kept is known. What was returned before all that is kept may be anything: it is to be shown
-        that nothing hangs on it.
+        What is kept is known. What was returned before all that is kept, and what another module returns
+        than in this run, may be anything: it is to be shown that nothing hangs on it.
 
         Args:
             call: of the module.
             kept: the values that sources have; an input or a vector is used from the start on.
+            differs: whether a module, by its path, has other parameters than in this run.
         """
-        calls = [one for one in kept if isinstance(one, tuple)]
-        first = min((self._places[one] for one in calls), default=0) if len(calls) == len(kept) else 0
+        known = sorted(self._places[one] for one in kept if isinstance(one, tuple))
+        first = known[0] if known and len(known) == len(kept) else 0
         found: dict[Call, Skipped] = {}
-        end = 0
-        for place, one in enumerate(self._order[: self._places[call]]):
-            if place < end or one not in self.bare or one not in self.returned:
+        called, past = self._places[call], 0
+        for place, one in enumerate(self._order[:called]):
+            if place < past or one not in self.bare or one not in self.returned:
                 continue
+            end = self._ended[one]
             if one in kept:
                 value = kept[one].astype(self.returned[one].dtype)
-            elif self._ended[one] <= first:
+            elif end > called or bisect(known, end - 1) > bisect(known, place):
+                # what is asked for, or kept, is inside it
+                continue
+            elif end <= first or differs(one[0]):
                 value = _another(self.returned[one])
             else:
                 continue
-            end = self._ended[one]
+            past = end
             found[one] = Skipped(value, Counter(path for path, _ in self._order[place + 1 : end]))
         return found
 
 
 def _another(array: np.ndarray) -> np.ndarray:
     """Return other values for those that a module returned."""
-    moved = np.roll(array.reshape(-1), array.size // 3 + 1)
-    return (moved * np.resize(_FACTORS, moved.shape)).astype(array.dtype).reshape(array.shape)
+    factors = np.resize(_FACTORS.astype(array.dtype), array.size)
+    factors *= array.reshape(-1)[::-1]
+    return factors.reshape(array.shape)
