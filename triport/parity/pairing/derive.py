@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -270,28 +270,28 @@ def _unproven(matching: Matching, seen: Seen, mapped: _Mapped) -> tuple[str, ...
     """
     mapped.parts.hide()
     place = 0 if matching.sides[0].is_double or not matching.sides[1].is_double else 1
-    if not seen.of_everything:
-        matching.set_all_own(0)
-        seen = matching.look(1000, everything=True)
-    silent = _silent(matching, place, seen)
-    for draw in range(1, _DRAWS_OF_SILENT if silent else 1):
-        matching.set_all_own(draw)
-        silent &= _silent(matching, place, matching.look(1000 + draw, everything=True))
-    if silent:
-        matching.set_all_own(0)
+    silent = list(matching.matches.values())
+    if seen.of_everything:
+        silent = _silent(silent, matching, place, seen)
+    for draw in range(1 if seen.of_everything else 0, _DRAWS_OF_SILENT):
+        if silent:
+            matching.set_all_own(draw)
+            pieces = [(match.a, match.b)[place] for match in silent]
+            silent = _silent(silent, matching, place, matching.look_at(place, pieces, 1000 + draw))
+    matching.set_all_own(0)
     mapped.parts.show()
     names = {match.a.name for match in silent}
     return all_names(tuple(name for name in matching.sides[0].parameters if name in names), mapped.divided)
 
 
-def _silent(matching: Matching, place: int, seen: Seen) -> set[Match]:
+def _silent(matches: Iterable[Match], matching: Matching, place: int, seen: Seen) -> list[Match]:
     found = (seen.a, seen.b)[place]
     least = seen.largest * (_NOTHING if matching.sides[place].is_double else _NOTHING_IN_FLOAT32)
-    return {
+    return [
         match
-        for match in matching.matches.values()
+        for match in matches
         if (piece := (match.a, match.b)[place]) not in found or float(np.linalg.norm(found[piece])) <= least
-    }
+    ]
 
 
 def _reasons(matching: Matching, names: PairNames) -> list[tuple[str, str]]:

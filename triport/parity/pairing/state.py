@@ -252,16 +252,28 @@ class Matching:
         """Run both sides forward and backward; the sketches of what is not matched, or of everything."""
         seen = Seen(everything, self.plan.is_turned, largest=self._largest)
         outputs: list[list[np.ndarray]] = [[], []]
-        for place, side in self._in_order():
-            found = seen.a if place == 0 else seen.b
+        for place, _ in self._in_order():
             known = (self.matches, self.taken)[place]
             wanted = [piece for piece in self.pieces[place] if everything or piece not in known]
-            see = sketching(wanted, found, seen, self.views[place])
-            names = {piece.name for piece in wanted}
-            outputs[place] = side.gradients(self.feed, lambda at, size: projected(at, size, seed), see, names)
+            outputs[place] = self._told(place, wanted, seen, seed)
         self._largest = seen.largest
         seen.apart = apart(*outputs)
         return seen
+
+    def look_at(self, place: int, pieces: Sequence[Piece], seed: int) -> Seen:
+        """Run one side forward and backward, and what it follows before it; the sketches of these pieces."""
+        seen = Seen(largest=self._largest)
+        for at, _ in self._in_order():
+            if at == place or self.sides[place].follows:
+                self._told(at, pieces if at == place else (), seen, seed)
+        self._largest = seen.largest
+        return seen
+
+    def _told(self, place: int, wanted: Sequence[Piece], seen: Seen, seed: int) -> list[np.ndarray]:
+        """Run a side, put the sketches of some of its pieces into `seen`, and return the outputs."""
+        see = sketching(wanted, (seen.a, seen.b)[place], seen, self.views[place])
+        names = {piece.name for piece in wanted}
+        return self.sides[place].gradients(self.feed, lambda at, size: projected(at, size, seed), see, names)
 
     def _in_order(self) -> list[tuple[int, Side]]:
         """Return the sides with their places: one that is steered by the other runs after it."""
