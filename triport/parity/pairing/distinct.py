@@ -15,5 +15,5 @@ class Distinct:
 
     def __call__(self, array: np.ndarray) -> np.ndarray:
         """Return the array, or the one with the same values that is held already."""
-        found = hashlib.blake2b(np.ascontiguousarray(array), digest_size=16).digest()
+        found = hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=16).digest()
         return self._kept.setdefault((array.shape, array.dtype.str, found), array)

@@ -97,6 +97,12 @@ def one_twin(matching: Matching, seen: Seen) -> list[Match]:
                 others = tuple(b[place] for place in near if place != column)
                 matching.choices.append(Choice(tuple(matching.matches.values()), match, others))
                 return [match]
+        if class_of(a[0]) in matching.neutral:
+            for column, piece in enumerate(b):
+                near = np.flatnonzero(apart[:, column] <= rounded)
+                if len(near) > 1:
+                    row = min(map(int, near), key=lambda one: _is_elsewhere(matching, a[one], piece))
+                    return [Match(a[row], piece, orders[row][column], "any of its twins, the others zero")]
     return []
 
 

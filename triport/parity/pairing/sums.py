@@ -31,10 +31,7 @@ class Sums:
     def __init__(self, a: Side, b: Side) -> None:
         self._sides = a, b
         self._all = [dict(side.parameters) for side in self._sides]
-        counts = [Counter(key_of(one.shape) for one in side.values()) for side in self._all]
-        self._seconds = [
-            _without_counterpart(self._all[place], counts[place] - counts[1 - place]) for place in (0, 1)
-        ]
+        self._seconds = [_without_counterpart(self._all[place], self._all[1 - place]) for place in (0, 1)]
         self.hide()
 
     def hide(self) -> None:
@@ -71,17 +68,34 @@ def _set_parameters(side: Side, parameters: Mapping[str, SideParameter]) -> None
     side.parameters = parameters
 
 
-def _without_counterpart(parameters: Parameters, surplus: Counter[tuple[int, ...]]) -> dict[str, str]:
-    """Return the second bias of each recurrent layer by the first, where there are just as many too many."""
-    found: dict[tuple[int, ...], dict[str, str]] = defaultdict(dict)
+def _without_counterpart(parameters: Parameters, others: Parameters) -> dict[str, str]:
+    """Return the second bias of each recurrent layer by the first, where there are just as many too many.
+
+    The other side may have a bias for each gate: then its elements are counted.
+    """
+    found: dict[tuple[int, int], dict[str, str]] = defaultdict(dict)
     for name, second in _pairs(parameters):
-        found[key_of(parameters[name].shape)][name] = second
+        size = parameters[name].size
+        found[size, size // _gates(parameters, second)][name] = second
+    sizes, of_others = (_sizes_of_vectors(side) for side in (parameters, others))
     return {
         name: second
-        for key, pairs in found.items()
-        if len(pairs) == surplus[key]
+        for (size, of_gate), pairs in found.items()
+        if len(pairs) == sizes[size] - of_others[size]
+        or len(pairs) * size == sum(one * (sizes[one] - of_others[one]) for one in {size, of_gate})
         for name, second in pairs.items()
     }
+
+
+def _gates(parameters: Parameters, bias: str) -> int:
+    """Return how many gates a recurrent layer has, by the weight beside a bias; 1 where nothing tells."""
+    weight = parameters.get(bias.replace("bias", "weight"))
+    shape = () if weight is None else weight.shape
+    return shape[0] // shape[1] if len(shape) == 2 and shape[0] % shape[1] == 0 else 1
+
+
+def _sizes_of_vectors(parameters: Parameters) -> Counter[int]:
+    return Counter(one.size for one in parameters.values() if len(key_of(one.shape)) == 1)
 
 
 def _pairs(parameters: Parameters) -> Sequence[tuple[str, str]]:
