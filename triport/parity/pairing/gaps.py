@@ -20,21 +20,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from triport.converters.naming.pair_names import PairNames
-from triport.reference_models.modules import Part, parameters_of
 
 from .beside import Missed
 from .changed import Changed
+from .gap import Gap
 from .layouts import close, layout_between, paired_axes
 from .observed import Call, called_with
 from .pieces import Key, key_of
 from .recording import Recorded, Recording
 from .returned import Returned, Source
-from .several import Sources, made_of_several, times
+from .scales import scales, times
+from .several import Sources, made_of_several
 from .sides import Side
 
-# where it is known that channels are the last axis, or the second; of norms over the last axes see below
-_CHANNELS_LAST = frozenset({"dense", "layer_norm", "rms_norm"})
-_CHANNELS_SECOND = frozenset({"conv", "conv_transposed", "norm", "group_norm", "instance_norm"})
 # how many sources in turn are tried of those that code may compute with
 _MOST_SOURCES = 3
 
@@ -102,7 +100,7 @@ class Gaps:
         for place, one in enumerate(missed):
             if len(one.given) != 1 or one.call.call not in self._of_a or len(one.call.given) != 1:
                 return place
-            gap = _Gap(one.call, one.at, second.parts[one.at[0]], one.given[0])
+            gap = Gap(one.call, one.at, second.parts[one.at[0]], one.given[0])
             if gap.size is None:
                 return place
             with first.changed(), second.changed():
@@ -111,7 +109,7 @@ class Gaps:
                 return place
         return len(missed)
 
-    def _made_of(self, gap: _Gap, known: Mapping[Source, np.ndarray]) -> tuple[Source, int] | None:
+    def _made_of(self, gap: Gap, known: Mapping[Source, np.ndarray]) -> tuple[Source, int] | None:
         """Return the source of the first side, and the block of it, of which code makes what is given.
 
         Of several it is the last.
@@ -135,7 +133,7 @@ class Gaps:
         return None if is_taken else found
 
     def _made_of_one(
-        self, gap: _Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
+        self, gap: Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
     ) -> tuple[Source, int] | None:
         for place in self._places(gap, known, sources):
             of_a, axes = self._known[sources[place]] or (0, {})
@@ -147,7 +145,7 @@ class Gaps:
         return None
 
     def _made_of_several(
-        self, gap: _Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
+        self, gap: Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
     ) -> tuple[Source, int] | None:
         # what modules with others inside return is made of what these do, and of vectors
         inner = [one for one in sources if not (isinstance(one, tuple) and self._sides[1].has_inside(one[0]))]
@@ -166,7 +164,7 @@ class Gaps:
         return None
 
     def _sources(
-        self, gap: _Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
+        self, gap: Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
     ) -> tuple[Sources, Sources, dict[Source, Source]]:
         """Return what has the channels of what is given, of both sides, and what is which of it."""
         assert gap.channels is not None
@@ -205,7 +203,7 @@ class Gaps:
         return found[0], found[1], counterparts
 
     def _places(
-        self, gap: _Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
+        self, gap: Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
     ) -> Iterator[int]:
         """Yield the places of sources of which code may make what a module is given.
 
@@ -224,19 +222,19 @@ class Gaps:
             end = nearest
 
     def _is_nearest(
-        self, gap: _Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source], place: int
+        self, gap: Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source], place: int
     ) -> bool:
         """Whether a source suffices, and all that comes behind it does not."""
         return self._suffice(gap, known, sources[place : place + 1]) and not self._suffice(
             gap, known, sources[place + 1 :]
         )
 
-    def _suffice(self, gap: _Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]) -> bool:
+    def _suffice(self, gap: Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]) -> bool:
         made = self._sides[1].given(gap.at, {one: known[one] for one in sources})
         return made is not None and close(gap.given, made, gap.call.given_tolerance[0])
 
     def _last_that_suffice(
-        self, gap: _Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
+        self, gap: Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
     ) -> int | None:
         """Return where the fewest last sources begin that a module is given the same with; None for none."""
         if not sources or not self._suffice(gap, known, sources):
@@ -249,7 +247,7 @@ class Gaps:
         return low
 
     def _counterpart(
-        self, gap: _Gap, source: Source, known: Mapping[Source, np.ndarray]
+        self, gap: Gap, source: Source, known: Mapping[Source, np.ndarray]
     ) -> tuple[Source, Mapping[int, int]] | None:
         """Return the source of the first side with this value, and by its axis there that of the second."""
         value = known[source]
@@ -257,7 +255,7 @@ class Gaps:
             return source, {axis: axis for axis in range(value.ndim)}
         if isinstance(source, tuple) and source in self.apart:
             call = self.apart[source]
-            channels = _Gap(call, source, self._sides[1].parts[source[0]], value).channels
+            channels = Gap(call, source, self._sides[1].parts[source[0]], value).channels
             return None if channels is None else (call.call, {channels[0]: channels[1]})
         # what the gap makes of it is as noisy as it is
         tolerance = max(gap.call.given_tolerance[0], *self._recording.output_tolerance)
@@ -275,7 +273,7 @@ class Gaps:
 
     def _kept_apart(
         self,
-        gap: _Gap,
+        gap: Gap,
         sources: tuple[Source, Source],
         values: tuple[np.ndarray, np.ndarray],
         axes: Mapping[int, int],
@@ -292,18 +290,32 @@ class Gaps:
             length = values[0].shape[axis]
             if not axis or length != values[1].shape[other] or length % size:
                 continue
-            factors = np.random.default_rng(length).uniform(0.5, 2, length)
-            blocks: list[int | None] = []
-            for side_at, call, at in ((1, gap.at, other), (0, gap.call.call, axis)):
-                kept = {sources[side_at]: times(values[side_at], factors, at)}
-                blocks.append(_block_of(gap, side_at, self._sides[side_at].given(call, kept), factors))
-                if None in blocks:
-                    break
-            if None not in blocks and blocks[0] == blocks[1]:
-                return blocks[0]
+            for way in scales(length):
+                blocks = self._blocks(gap, sources, values, (axis, other), way)
+                if len(blocks) == 1:
+                    return blocks.pop()
         return None
 
-    def _pass(self, gap: _Gap, source: Source, block: int) -> bool:
+    def _blocks(
+        self,
+        gap: Gap,
+        sources: tuple[Source, Source],
+        values: tuple[np.ndarray, np.ndarray],
+        axes: tuple[int, int],
+        way: Sequence[np.ndarray],
+    ) -> set[int]:
+        """Return of which blocks of a value both sides make what is given, as every row of factors has it."""
+        found = set(range(len(way[0]) // (gap.size or 1)))
+        for factors in way:
+            for place in (1, 0):
+                kept = {sources[place]: times(values[place], factors, axes[place])}
+                made = self._sides[place].given((gap.call.call, gap.at)[place], kept)
+                found &= gap.blocks_of(place, made, factors)
+                if not found:
+                    return found
+        return found
+
+    def _pass(self, gap: Gap, source: Source, block: int) -> bool:
         """Note that a module is passed, unless it returns something else of the same by itself."""
         call = gap.call
         if gap.given.shape == call.given[0].shape:
@@ -315,7 +327,7 @@ class Gaps:
         self.found.append(Bridged(call, gap.at, source, block))
         return True
 
-    def _returns_alike(self, gap: _Gap) -> bool:
+    def _returns_alike(self, gap: Gap) -> bool:
         """Whether both modules return the same of what the one is given, or of what the other is."""
         call, (first, second) = gap.call, self._sides
         made = called_with(second.side, gap.part, call.given[0].astype(gap.given.dtype))
@@ -327,59 +339,10 @@ class Gaps:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Gap:
-    """A call of the first side, that of the module that is its counterpart, and what this was given."""
-
-    call: Recorded
-    at: Call
-    part: Part
-    given: np.ndarray
-
-    @property
-    def channels(self) -> tuple[int, int] | None:
-        """The axis of channels of what each is given; None where it is not known."""
-        found = _channel_axis(self.call.part, self.call.given[0]), _channel_axis(self.part, self.given)
-        return None if None in found else (found[0] or 0, found[1] or 0)
-
-    @property
-    def size(self) -> int | None:
-        """How many channels both are given; None where that is not known, or not the same."""
-        if self.channels is None:
-            return None
-        sizes = self.call.given[0].shape[self.channels[0]], self.given.shape[self.channels[1]]
-        return sizes[0] if sizes[0] == sizes[1] else None
-
-
-def _channel_axis(part: Part, given: np.ndarray) -> int | None:
-    """Return the axis of channels of what a module is given; None where nothing tells."""
-    name = None if part.kind is None else part.kind.name
-    if given.ndim < 2 or name not in _CHANNELS_LAST | _CHANNELS_SECOND:
-        return None
-    if name in _CHANNELS_SECOND or name == "dense":
-        return 1 if name in _CHANNELS_SECOND else given.ndim - 1
-    # a norm over the last axis may be one that transposes an image before
-    sizes = {one.shape for one in parameters_of(part.module)}
-    axes = {axis for axis in (1, given.ndim - 1) if (given.shape[axis],) in sizes}
-    return axes.pop() if len(axes) == 1 else None
-
-
 def _sums(array: np.ndarray) -> np.ndarray:
     """Return what is the same of an array in every order of its values."""
     values = np.asarray(array, np.float64)
     return np.array([values.mean(), np.abs(values).mean(), values.max(initial=0.0), values.min(initial=0.0)])
-
-
-def _block_of(gap: _Gap, place: int, made: np.ndarray | None, factors: np.ndarray) -> int | None:
-    """Return of which block of a value, with channels times factors, code makes what a module is given."""
-    assert gap.channels is not None
-    given, axis = (gap.call.given[0], gap.given)[place], gap.channels[place]
-    if made is None or made.shape != given.shape:
-        return None
-    for block, part in enumerate(np.split(factors, len(factors) // given.shape[axis])):
-        if close(times(given, part, axis), made, gap.call.given_tolerance[0]):
-            return block
-    return None
 
 
 def _kind_of(side: Side, source: Source) -> Hashable:

@@ -1,0 +1,71 @@
+"""A module of the second side that is given something else than its counterpart, behind code that differs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from triport.reference_models.modules import Part, parameters_of
+
+from .layouts import close
+from .observed import Call
+from .recording import Recorded
+from .scales import times
+
+# where it is known that channels are the last axis, or the second; of norms over the last axes see below
+_CHANNELS_LAST = frozenset({"dense", "layer_norm", "rms_norm"})
+_CHANNELS_SECOND = frozenset({"conv", "conv_transposed", "norm", "group_norm", "instance_norm"})
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A call of the first side, that of the module that is its counterpart, and what this was given."""
+
+    call: Recorded
+    at: Call
+    part: Part
+    given: np.ndarray
+
+    @property
+    def channels(self) -> tuple[int, int] | None:
+        """The axis of channels of what each is given; None where it is not known."""
+        found = _channel_axis(self.call.part, self.call.given[0]), _channel_axis(self.part, self.given)
+        return None if None in found else (found[0] or 0, found[1] or 0)
+
+    @property
+    def size(self) -> int | None:
+        """How many channels both are given; None where that is not known, or not the same."""
+        if self.channels is None:
+            return None
+        sizes = self.call.given[0].shape[self.channels[0]], self.given.shape[self.channels[1]]
+        return sizes[0] if sizes[0] == sizes[1] else None
+
+    def blocks_of(self, place: int, made: np.ndarray | None, factors: np.ndarray) -> set[int]:
+        """Return the blocks of a value, with channels times factors, of which code makes what is given.
+
+        Args:
+            place: the side, 0 or 1.
+            made: what the module is given then.
+            factors: of all channels of the value.
+        """
+        assert self.channels is not None
+        given, axis = (self.call.given[0], self.given)[place], self.channels[place]
+        if made is None or made.shape != given.shape:
+            return set()
+        blocks = np.split(factors, len(factors) // given.shape[axis])
+        tolerance = self.call.given_tolerance[0]
+        return {at for at, part in enumerate(blocks) if close(times(given, part, axis), made, tolerance)}
+
+
+def _channel_axis(part: Part, given: np.ndarray) -> int | None:
+    """Return the axis of channels of what a module is given; None where nothing tells."""
+    name = None if part.kind is None else part.kind.name
+    if given.ndim < 2 or name not in _CHANNELS_LAST | _CHANNELS_SECOND:
+        return None
+    if name in _CHANNELS_SECOND or name == "dense":
+        return 1 if name in _CHANNELS_SECOND else given.ndim - 1
+    # a norm over the last axis may be one that transposes an image before
+    sizes = {one.shape for one in parameters_of(part.module)}
+    axes = {axis for axis in (1, given.ndim - 1) if (given.shape[axis],) in sizes}
+    return axes.pop() if len(axes) == 1 else None
