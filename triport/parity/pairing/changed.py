@@ -32,16 +32,19 @@ class Changed:
         # a layer that calls its activation returns what it hands to that, as where sides are compared
         self.parts = {**every_part(side), **watched_parts(side)}
         # those of no known layer: code computes with them
+        vectors = [
+            name for name, one in side.parameters.items() if one.leaf is None and len(key_of(one.shape)) == 1
+        ]
         self.vectors: dict[Source, np.ndarray] = {
-            name: np.array(value)
-            for name, value in side.values().items()
-            if side.parameters[name].leaf is None and len(key_of(value.shape)) == 1
+            name: np.array(value) for name, value in side.values(vectors).items()
         }
         self._others = [
             other if array.dtype.kind == "f" else array
             for array, other in zip(feed, feed_of(side, 1), strict=True)
         ]
         self._run: Returned | None = None
+        # while the parameters have other values
+        self._own: dict[str, np.ndarray] = {}
         self._innermost = {part.path for part in parts_of(side.net) if part.leaf}
         # the parameters in each module
         self._inside: dict[str, set[str]] = {path: set() for path in self.parts}
@@ -71,12 +74,26 @@ class Changed:
     @contextmanager
     def changed(self) -> Iterator[None]:
         """Let the parameters have other values."""
-        own = {name: np.array(value) for name, value in self.side.values().items()}
+        self._own = {name: np.array(value) for name, value in self.side.values().items()}
         try:
-            self.side.set_values(_changed(own))
+            self._change(self._own)
             yield
         finally:
-            self.side.set_values(own)
+            self.side.set_values(self._own)
+            self._own = {}
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Let the parameters have their own values again for a while."""
+        try:
+            self.side.set_values(self._own)
+            yield
+        finally:
+            self._change(self._own)
+
+    def _change(self, values: Mapping[str, np.ndarray]) -> None:
+        for name, value in values.items():
+            self.side.set_values({name: value * np.resize(_FACTORS, value.shape)})
 
     def given(self, call: Call, kept: Mapping[Source, np.ndarray]) -> np.ndarray | None:
         """Return what a module is given in a call while sources have these values.
@@ -110,7 +127,7 @@ class Changed:
         except _EnoughError:
             pass
         finally:
-            self.side.set_values(_changed({one: self.vectors[one] for one in vectors}))
+            self._change({one: self.vectors[one] for one in vectors})
         return found[0] if len(found) == 1 else None
 
     def forget(self, call: Call) -> None:
@@ -126,7 +143,3 @@ class Changed:
         module = self.parts[path].module
         is_patched = bool({"forward", "construct"} & vars(module).keys())
         return path in self._innermost and is_frameworks_own(module) and not is_patched
-
-
-def _changed(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name: value * np.resize(_FACTORS, value.shape) for name, value in values.items()}

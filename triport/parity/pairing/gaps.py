@@ -97,16 +97,16 @@ class Gaps:
         self._of_a = self._inputs | first.run(Returned(self._recording.distinct)).returned
         second.knows(run)
         self._sums = {one: _sums(array) for one, array in self._of_a.items()}
-        for place, one in enumerate(missed):
-            if len(one.given) != 1 or one.call.call not in self._of_a or len(one.call.given) != 1:
-                return place
-            gap = Gap(one.call, one.at, second.parts[one.at[0]], one.given[0])
-            if gap.size is None:
-                return place
-            with first.changed(), second.changed():
+        with first.changed(), second.changed():
+            for place, one in enumerate(missed):
+                if len(one.given) != 1 or one.call.call not in self._of_a or len(one.call.given) != 1:
+                    return place
+                gap = Gap(one.call, one.at, second.parts[one.at[0]], one.given[0])
+                if gap.size is None:
+                    return place
                 made_of = self._made_of(gap, self._inputs | run.before(gap.at))
-            if made_of is None or not self._pass(gap, *made_of):
-                return place
+                if made_of is None or not self._pass(gap, *made_of):
+                    return place
         return len(missed)
 
     def _made_of(self, gap: Gap, known: Mapping[Source, np.ndarray]) -> tuple[Source, int] | None:
@@ -330,9 +330,10 @@ class Gaps:
     def _returns_alike(self, gap: Gap) -> bool:
         """Whether both modules return the same of what the one is given, or of what the other is."""
         call, (first, second) = gap.call, self._sides
-        made = called_with(second.side, gap.part, call.given[0].astype(gap.given.dtype))
-        own = called_with(second.side, gap.part, gap.given)
-        others = called_with(first.side, call.part, gap.given.astype(call.given[0].dtype))
+        with first.unchanged(), second.unchanged():
+            made = called_with(second.side, gap.part, call.given[0].astype(gap.given.dtype))
+            own = called_with(second.side, gap.part, gap.given)
+            others = called_with(first.side, call.part, gap.given.astype(call.given[0].dtype))
         return any(
             one is not None and other is not None and close(one, other, call.returned_tolerance[0])
             for one, other in ((call.returned[0], made), (others, own))

@@ -92,8 +92,8 @@ class Side(Protocol):
         """Give parameters values; the others keep theirs."""
         ...
 
-    def values(self) -> dict[str, np.ndarray]:
-        """Return the parameters' values as float32; where they are float32 the network's own, to be read."""
+    def values(self, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
+        """Return values as float32, of all parameters or some; where they are float32 the network's own."""
         ...
 
     def kept_values(self) -> dict[str, np.ndarray]:

@@ -49,9 +49,9 @@ class CellSide:
             array = np.ascontiguousarray(value, np.float32).reshape(tensor.shape)
             tensor.set_data(self._mindspore.Tensor(array))
 
-    def values(self) -> dict[str, np.ndarray]:
-        """Return the parameters' values as float32."""
-        return {name: self._tensors[name].asnumpy() for name in self.parameters}
+    def values(self, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
+        """Return values as float32, of all parameters or of some."""
+        return {name: self._tensors[name].asnumpy() for name in (self.parameters if names is None else names)}
 
     def kept_values(self) -> dict[str, np.ndarray]:
         """Return the values of what is kept."""

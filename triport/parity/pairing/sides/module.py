@@ -80,9 +80,10 @@ class ModuleSide:
             for name, value in values.items():
                 self._tensors[name].copy_(self._torch.from_numpy(np.asarray(value, order="C")))
 
-    def values(self) -> dict[str, np.ndarray]:
-        """Return the parameters' values as float32; where they are float32 the network's own, to be read."""
-        return {name: tensor.detach().float().numpy() for name, tensor in self._tensors.items()}
+    def values(self, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
+        """Return values as float32, of all parameters or some; where they are float32 the network's own."""
+        wanted = self._tensors if names is None else names
+        return {name: self._tensors[name].detach().float().numpy() for name in wanted}
 
     def kept_values(self) -> dict[str, np.ndarray]:
         """Return the values of what is kept."""
