@@ -1,5 +1,7 @@
 """What is proven of layers behind code that computes otherwise, and what must not be."""
 
+from functools import partial
+
 import mindspore
 import pytest
 import torch
@@ -113,6 +115,38 @@ def halved(order):
     )
 
 
+def two_sizes(aligned):
+    """Two layers of one size, behind sums of the same two values in two sizes of images."""
+
+    def forward(self, x):
+        fine, coarse = torch.relu(self.fine(x)), torch.relu(self.coarse(x))
+        resized = partial(F.interpolate, mode="bilinear", align_corners=aligned)
+        one = self.one(fine + resized(coarse, size=(8, 8)))
+        other = self.other(coarse + resized(fine, size=(4, 4)))
+        return self.last(torch.cat((torch.tanh(one).mean((2, 3)), torch.tanh(other).mean((2, 3))), 1))
+
+    convs = {"other": conv(5, 5, 1), "coarse": conv(3, 5, stride=2), "one": conv(5, 5, 1), "fine": conv(3, 5)}
+    return lambda: net(forward, **convs, last=nn.Linear(10, 3))
+
+
+def rounded(bits):
+    """Layers behind a sum and behind a layer that code rounds to fewer bits, or does not."""
+
+    def forward(self, given):
+        x = torch.relu(self.stem(given))
+        x = torch.relu(self.one(x) + self.two(given).to(bits).to(x.dtype))
+        x = torch.relu(self.three(x)).to(bits).to(x.dtype)
+        return self.last(self.four(x))
+
+    parts = {
+        "four": nn.Linear(6, 6),
+        "two": nn.Linear(5, 6),
+        "three": nn.Linear(6, 6),
+        "one": nn.Linear(6, 6),
+    }
+    return lambda: net(forward, **parts, stem=nn.Linear(5, 6), last=nn.Linear(6, 3))
+
+
 class BranchesOfCells(mindspore.nn.Cell):
     """As `branches`, in MindSpore, with zeros counted."""
 
@@ -182,6 +216,10 @@ OF_CELLS = [
     Case("an encoding that a Cell looks at", of_encoded, EncodedCells, ("2x7x5",), in_cells, mindspore=True),
 ]
 RIGHT = [
+    Case(
+        "images of two sizes, resized in another way", two_sizes(False), two_sizes(True), ("2x3x8x8",), same
+    ),
+    Case("sums rounded to fewer bits", rounded(torch.float16), rounded(torch.float64), ("4x5",), same),
     *OF_CELLS,
     Case("an encoding added to what goes on, or not", encoded(True), encoded(False), ("2x7x5",), same),
     Case("layers behind halves", halved((0, 1, 1)), halved((0, 1, 1.5)), ("4x5",), same),
@@ -385,7 +423,7 @@ def test_a_wrong_map_that_fits_is_not_proven(case):
 
 
 def test_a_layer_that_is_the_only_one_of_its_size_may_be_behind_any_code():
-    case = RIGHT[3]
+    case = RIGHT[5]
     a, _ = sides(case)
     rows = rows_of(a, same).rows
     assert run(case, PairNames(tuple(Row(row.a, row.b) for row in rows))).is_proof

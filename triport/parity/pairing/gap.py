@@ -41,6 +41,11 @@ class Gap:
         sizes = self.call.given[0].shape[self.channels[0]], self.given.shape[self.channels[1]]
         return sizes[0] if sizes[0] == sizes[1] else None
 
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """The shape of what both are given; None where it is not the same."""
+        return self.given.shape if self.given.shape == self.call.given[0].shape else None
+
     def blocks_of(self, place: int, made: np.ndarray | None, factors: np.ndarray) -> set[int]:
         """Return the blocks of a value, with channels times factors, of which code makes what is given.
 

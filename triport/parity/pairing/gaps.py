@@ -9,7 +9,8 @@ is shown, in runs of both sides, that what code makes for the one and for the ot
   times a factor, those of what is made of it are times the same factors.
 
 So the code has no parameters, and exchanges nothing that a parameter follows. Of several modules of one size
-behind code that is given one value, or one block of it, nothing tells which is which: then none is passed.
+behind code that is given one value, or one block of it, nothing tells which is which, unless what each pair
+is given has a shape of its own: then none is passed.
 """
 
 from __future__ import annotations
@@ -43,13 +44,15 @@ _Counterpart = tuple[Source, Mapping[int, int]]
 class Bridged:
     """A module that is given what its counterpart was.
 
-    `source` is what the first side's code is given, `block` which of its blocks of as many channels.
+    `source` is what the first side's code is given, `block` which of its blocks of as many channels, `shape`
+    that of what both modules are given, None where it is not the same.
     """
 
     call: Recorded
     at: Call
     source: Source
     block: int
+    shape: tuple[int, ...] | None
 
 
 class Gaps:
@@ -128,7 +131,10 @@ class Gaps:
         side = self._sides[0].side
         sizes = _sizes_in(side, gap.call.path)
         is_taken = any(
-            (one.source, one.block) == found and _sizes_in(side, one.call.path) == sizes for one in self.found
+            (one.source, one.block) == found
+            and _sizes_in(side, one.call.path) == sizes
+            and (None in (one.shape, gap.shape) or one.shape == gap.shape)
+            for one in self.found
         )
         return None if is_taken else found
 
@@ -324,7 +330,7 @@ class Gaps:
             self.apart[gap.at] = call
         else:
             return False
-        self.found.append(Bridged(call, gap.at, source, block))
+        self.found.append(Bridged(call, gap.at, source, block, gap.shape))
         return True
 
     def _returns_alike(self, gap: Gap) -> bool:

@@ -18,6 +18,7 @@ import numpy as np
 
 from triport.converters.environment import import_torch
 from triport.converters.naming.pair_names import PairNames
+from triport.converters.networks.factories import FactoryError
 from triport.parity.kernels.approximations import approximated, told
 from triport.parity.kernels.mindspore import KERNELS
 from triport.reference_models.modules import Part, parts_of
@@ -81,12 +82,21 @@ def parted(a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray]) -> Su
 def substituted(a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray]) -> Substituted:
     """Return where two sides part that have the same weights, as a complete map moves them.
 
+    With a wrong map a module may be made to return what code behind it cannot take: nothing is shown then.
+
     Args:
         a: has its values.
         b: has the same, moved by the rows.
         names: the complete map.
         feed: the inputs in order.
     """
+    try:
+        return _substituted(a, b, names, feed)
+    except FactoryError:
+        return Substituted((), equal=False)
+
+
+def _substituted(a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray]) -> Substituted:
     a_parts, b_parts = watched_parts(a), watched_parts(b)
     exact = a.is_double and b.is_double
     paired = modules_with_parameters(a, b, names, a_parts, b_parts)

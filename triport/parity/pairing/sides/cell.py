@@ -134,7 +134,9 @@ class CellSide:
 
     def _run(self, *given: Any) -> list[Any]:
         tensor = self._mindspore.Tensor
-        return list(leaves(self.net(*given), lambda value: isinstance(value, tensor)))
+        with users_code(f"{self.label} on inputs of {', '.join(str(tuple(one.shape)) for one in given)}"):
+            returned = self.net(*given)
+        return list(leaves(returned, lambda value: isinstance(value, tensor)))
 
     def _inputs(self, feed: Sequence[np.ndarray]) -> list[Any]:
         return [
