@@ -1,8 +1,5 @@
 """What is proven of layers behind code that computes otherwise, and what must not be."""
 
-from functools import partial
-
-import mindspore
 import pytest
 import torch
 from torch import nn
@@ -12,197 +9,26 @@ import triport
 from triport.converters.naming.pair_names import PairNames, Row
 from triport.parity.pairing.parting import substituted
 
-from . import cells
 from .cases import Case, moved, same
+from .nets_behind_code import (
+    IMAGE,
+    BranchesOfCells,
+    EncodedCells,
+    branches,
+    deep,
+    encoded,
+    halved,
+    in_cells,
+    norm_of_means,
+    of_encoded,
+    resized,
+    rounded,
+    scaled,
+    two_sizes,
+)
 from .running import feed_of, give, seeded, sides
 from .test_parting import rows_of, wrong_maps
 from .torch_nets import conv, net, p
-
-IMAGE = ("2x3x9x9",)
-
-
-def branches(counted, swap=False, act=torch.tanh):
-    """Two branches, one of them behind a pool that code does; with `swap` they change their places too."""
-
-    def forward(self, x):
-        x = self.act(self.stem(x))
-        pooled = F.avg_pool2d(x, 3, 1, 1, count_include_pad=counted)
-        one, other = self.one(x), self.other(pooled)
-        return self.last(act(torch.cat((other, one) if swap else (one, other), 1)))
-
-    parts = {"stem": conv(3, 6), "one": conv(6, 5, 1), "other": conv(6, 5, 1), "last": conv(10, 4, 1)}
-    return lambda: net(forward, **parts, act={torch.tanh: nn.Tanh, torch.relu: nn.ReLU}[act]())
-
-
-def deep(counted, names=("first", "second", "third")):
-    """Layers of one size behind a pool each, with others between them."""
-
-    def forward(self, x):
-        x = self.acts[3](self.stem(x))
-        for place, name in enumerate(names):
-            pooled = F.avg_pool2d(x, 3, 1, 1, count_include_pad=counted)
-            x = self.acts[place](getattr(self, name)(pooled) + getattr(self, f"beside{place}")(x))
-        return self.last(x)
-
-    convs = {name: conv(6, 6, 1) for name in ("third", "first", "second")}
-    beside = {f"beside{place}": conv(6, 6, bias=False) for place in range(3)}
-    acts = nn.ModuleList(nn.Tanh() for _ in range(4))
-    return lambda: net(forward, stem=conv(3, 6, 1), **convs, **beside, last=conv(6, 4, 1), acts=acts)
-
-
-def norm_of_means(first):
-    """A head whose norm comes before the mean over the image, or behind it; a factor without a layer."""
-
-    def forward(self, x):
-        x = self.block(torch.tanh(self.stem(x)))
-        x = self.norm(x).mean((2, 3)) if first else self.norm(x.mean((2, 3), keepdim=True)).flatten(1)
-        return self.head(x)
-
-    def block(self, x):
-        return x + self.factor[:, None, None] * self.body(x)
-
-    parts = {"stem": conv(3, 8), "norm": nn.GroupNorm(1, 8), "head": nn.Linear(8, 5)}
-    return lambda: net(forward, **parts, block=net(block, body=conv(8, 8), factor=p(8)))
-
-
-def resized(mode):
-    def forward(self, x):
-        return self.head(torch.tanh(self.proj(F.interpolate(x, size=(12, 12), mode=mode))).mean((2, 3)))
-
-    return lambda: net(forward, proj=conv(3, 6, 4, stride=4, padding=0), head=nn.Linear(6, 4))
-
-
-def encoded(adds, names=("first", "second", "third")):
-    """Blocks with one encoding of places, which some add to what goes on and others to what is looked at."""
-
-    def forward(self, x):
-        x = torch.cat((self.token.expand(len(x), 1, 6), self.stem(x)), 1)
-        for name in names:
-            block = getattr(self, name)
-            y = x + self.places(x)
-            x = (y if adds else x) + block(y)
-        return self.head(self.norm(x)[:, 0])
-
-    def made():
-        return net(lambda self, x: self.body(self.norm(x)), body=nn.Linear(6, 6), norm=nn.LayerNorm(6))
-
-    blocks = {name: made() for name in ("third", "first", "second")}
-    parts = {"stem": nn.Linear(5, 6), "places": nn.Linear(6, 6, bias=False), "token": p(6)}
-    return lambda: net(forward, **blocks, **parts, norm=nn.LayerNorm(6), head=nn.Linear(6, 4))
-
-
-def scaled(added):
-    """A block whose result is times a vector, behind which code adds, or does not, a little more."""
-
-    def forward(self, x):
-        x = self.stem(x)
-        return self.head(x + self.factor * torch.relu(self.body(x)) + added * x)
-
-    parts = {"stem": nn.Linear(5, 6), "body": nn.Linear(6, 6), "factor": p(6), "head": nn.Linear(6, 4)}
-    return lambda: net(forward, **parts)
-
-
-def halved(order):
-    """Two layers of one size, each behind one half of the channels of one value."""
-
-    def forward(self, x):
-        halves = self.stem(x).chunk(2, -1)
-        one, other = (halves[place] for place in order[:2])
-        return self.last(torch.tanh(self.one(one * order[2])) * self.other(other * order[2]))
-
-    return lambda: net(
-        forward, stem=nn.Linear(5, 12), one=nn.Linear(6, 6), other=nn.Linear(6, 6), last=nn.Linear(6, 3)
-    )
-
-
-def two_sizes(aligned):
-    """Two layers of one size, behind sums of the same two values in two sizes of images."""
-
-    def forward(self, x):
-        fine, coarse = torch.relu(self.fine(x)), torch.relu(self.coarse(x))
-        resized = partial(F.interpolate, mode="bilinear", align_corners=aligned)
-        one = self.one(fine + resized(coarse, size=(8, 8)))
-        other = self.other(coarse + resized(fine, size=(4, 4)))
-        return self.last(torch.cat((torch.tanh(one).mean((2, 3)), torch.tanh(other).mean((2, 3))), 1))
-
-    convs = {"other": conv(5, 5, 1), "coarse": conv(3, 5, stride=2), "one": conv(5, 5, 1), "fine": conv(3, 5)}
-    return lambda: net(forward, **convs, last=nn.Linear(10, 3))
-
-
-def rounded(bits):
-    """Layers behind a sum and behind a layer that code rounds to fewer bits, or does not."""
-
-    def forward(self, given):
-        x = torch.relu(self.stem(given))
-        x = torch.relu(self.one(x) + self.two(given).to(bits).to(x.dtype))
-        x = torch.relu(self.three(x)).to(bits).to(x.dtype)
-        return self.last(self.four(x))
-
-    parts = {
-        "four": nn.Linear(6, 6),
-        "two": nn.Linear(5, 6),
-        "three": nn.Linear(6, 6),
-        "one": nn.Linear(6, 6),
-    }
-    return lambda: net(forward, **parts, stem=nn.Linear(5, 6), last=nn.Linear(6, 3))
-
-
-class BranchesOfCells(mindspore.nn.Cell):
-    """As `branches`, in MindSpore, with zeros counted."""
-
-    def __init__(self):
-        super().__init__()
-        self.last = cells.conv(10, 4, 1)
-        self.other, self.one = cells.conv(6, 5, 1), cells.conv(6, 5, 1)
-        self.stem, self.act = cells.conv(3, 6), mindspore.nn.ReLU()
-
-    def construct(self, x):
-        x = self.act(self.stem(x))
-        pooled = mindspore.ops.avg_pool2d(x, 3, 1, 1, count_include_pad=True)
-        return self.last(mindspore.ops.relu(mindspore.ops.concat((self.one(x), self.other(pooled)), 1)))
-
-
-class EncodedCells(mindspore.nn.Cell):
-    """As `encoded`, in MindSpore, with one block whose encoding is only looked at."""
-
-    def __init__(self):
-        super().__init__()
-        self.head, self.norm = mindspore.nn.Dense(6, 4), mindspore.nn.LayerNorm((6,), epsilon=1e-5)
-        self.blocks = mindspore.nn.CellList([mindspore.nn.Dense(6, 6) for _ in range(3)])
-        self.places = mindspore.nn.Dense(6, 6, has_bias=False)
-        self.stem = mindspore.nn.Dense(5, 6)
-
-    def construct(self, x):
-        x = self.stem(x)
-        for block in self.blocks:
-            x = x + block(x + self.places(x))
-        return self.head(self.norm(x)[:, 0])
-
-
-def encoded_blocks(self, x):
-    x = self.stem(x)
-    for block in self.blocks:
-        x = x + self.places(x)
-        x = x + block(x)
-    return self.head(self.norm(x)[:, 0])
-
-
-def of_encoded():
-    return net(
-        encoded_blocks,
-        stem=nn.Linear(5, 6),
-        places=nn.Linear(6, 6, bias=False),
-        blocks=nn.ModuleList(nn.Linear(6, 6) for _ in range(3)),
-        norm=nn.LayerNorm(6),
-        head=nn.Linear(6, 4),
-    )
-
-
-def in_cells(tensors):
-    """Return the tensors under the names that MindSpore gives them."""
-    leaves = {"norm.weight": "norm.gamma", "norm.bias": "norm.beta"}
-    return {leaves.get(name, name): array for name, array in tensors.items()}
-
 
 OF_CELLS = [
     Case(
