@@ -16,7 +16,8 @@ def scales(length: int) -> Iterator[list[np.ndarray]]:
     of two: the second way is a row for each digit of the channel's number.
     """
     yield [np.random.default_rng(length).uniform(0.5, 2, length)]
-    channels, step, rows = np.arange(length), 1, []
+    channels, step = np.arange(length), 1
+    rows: list[np.ndarray] = []
     while not rows or step < length:
         rows.append(2.0 ** (channels // step % _BASE - 1))
         step *= _BASE
