@@ -77,7 +77,10 @@ def observe(
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A call that computes nothing: what it returns, and how often each module is called inside it."""
+    """A call that computes nothing: what it returns, and how often each module is called inside it.
+
+    Code may change what is returned, in place: it is nobody else's.
+    """
 
     returned: np.ndarray
     inside: Mapping[str, int]
@@ -117,7 +120,7 @@ class _Hooks:
 
     def called_with(self, module: Any, array: np.ndarray) -> np.ndarray | None:
         try:
-            returned = list(leaves(self.called(module, array), self.is_tensor))
+            returned = list(leaves(self.called(module, np.array(array)), self.is_tensor))
         except (RuntimeError, TypeError, ValueError):
             # not made for such an input
             return None
@@ -127,7 +130,7 @@ class _Hooks:
         raise NotImplementedError
 
     def made(self, array: np.ndarray) -> Any:
-        """Return a new tensor with these values, and of their type."""
+        """Return a tensor with these values, and of their type; the array may be changed with it."""
         raise NotImplementedError
 
     # what a module's own code is called
@@ -179,7 +182,7 @@ class _TorchHooks(_Hooks):
             return module(self.made(array))
 
     def made(self, array: np.ndarray) -> Any:
-        return self._torch.from_numpy(np.array(array))
+        return self._torch.from_numpy(array)
 
     def put(self, path: str, part: Part, before: Any, after: Any) -> list[Any]:
         return [
