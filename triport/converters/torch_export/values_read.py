@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import traceback
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,10 @@ from .dispatch_mode import dispatch_mode
 # where in the user's code, and which values were read there
 Reads = dict[str, set[str]]
 _SHOWN = 40  # characters of a value
+# functions that read values, and those of them that no operator is seen of
+_WITHOUT_DISPATCH = {"numpy", "__array__", "tolist", "__repr__"}
+READS = {*_WITHOUT_DISPATCH, "item", "__bool__", "__int__", "__float__", "__index__", "__format__", "equal", "allclose"}
+_SIZES = {"size", "numel", "nelement", "__len__", "stride"}
 
 
 @contextlib.contextmanager
@@ -45,20 +50,66 @@ def narrow_steps(places: dict[str, int], dtypes: set[str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def watched(reads: Reads) -> Iterator[None]:
-    """Note every value that Python reads of a tensor while the block runs, with the line that reads it."""
+    """Note every value that Python reads of a tensor while the block runs, with the line that reads it.
+
+    How many values a tensor has is one as well, where that follows from values: `x[x > 0].numel()`.
+    """
     torch = import_torch()
+    package = Path(torch.__file__).parent
+    counted: dict[int, Any] = {}  # tensors whose size follows from values
+
+    def note(value: Any) -> None:
+        reads.setdefault(_place(package), set()).add(repr(value)[:_SHOWN])
 
     mode: Any = dispatch_mode(torch)
+    functions: Any = torch.overrides.TorchFunctionMode
 
     class Watch(mode):
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             result = func(*args, **(kwargs or {}))
-            if func is torch.ops.aten._local_scalar_dense.default:
-                reads.setdefault(_place(Path(torch.__file__).parent), set()).add(repr(result)[:_SHOWN])
+            if isinstance(result, bool | int | float | complex):
+                note(result)
+            elif torch.Tag.dynamic_output_shape in func.tags and not _by_places(torch, func, args):
+                counted.update({id(one): one for one in _tensors(torch, result)})
+            elif counted and any(id(one) in counted for one in args):
+                sizes = {tuple(one.shape[:1]) for one in args if id(one) in counted}
+                counted.update({id(one): one for one in _tensors(torch, result) if tuple(one.shape[:1]) in sizes})
             return result
 
-    with Watch():
+    class Asked(functions):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            result = func(*args, **(kwargs or {}))
+            name = getattr(func, "__name__", "")
+            if name in _WITHOUT_DISPATCH:
+                note(_Many(result) if name in ("numpy", "__array__", "tolist") else result)
+            elif args and id(args[0]) in counted and (name in _SIZES or func is torch.Tensor.shape.__get__):
+                note(tuple(args[0].shape))
+            return result
+
+    with Asked(), Watch():
         yield
+
+
+class _Many:
+    """Values, which are not shown."""
+
+    def __init__(self, values: Any) -> None:
+        self._values = values
+
+    def __repr__(self) -> str:
+        return f"many: {zlib.crc32(repr(self._values).encode()):08x}"
+
+
+def _tensors(torch: Any, result: Any) -> Iterator[Any]:
+    many = result if isinstance(result, tuple | list) else (result,)
+    return (one for one in many if isinstance(one, torch.Tensor) and one.dim())
+
+
+def _by_places(torch: Any, func: Any, args: Any) -> bool:
+    """Whether it takes elements by their places, of which there are as many as places."""
+    if func is not torch.ops.aten.index.Tensor:
+        return False
+    return not any(one is not None and one.dtype in (torch.bool, torch.uint8) for one in args[1])
 
 
 def _place(framework: Path) -> str:
