@@ -34,14 +34,23 @@ class Asked(NamedTuple):
     unseen: str = ""
 
 
-def asked_by_code(
-    parts: Sequence[Any], run: Callable[[int, Tell], None], tried: Sequence[int], most: int, cheap: int
-) -> Asked:
+class Runs(NamedTuple):
+    """How a network runs.
+
+    `run` runs it at a size, and each size of a tensor is what the function that it gets says; `values` gives
+    those of a tensor, of which nobody is told.
+    """
+
+    run: Callable[[int, Tell], None]
+    values: Callable[[Any], np.ndarray]
+
+
+def asked_by_code(parts: Sequence[Any], runs: Runs, tried: Sequence[int], most: int, cheap: int) -> Asked:
     """Run a network with sizes that tell, and again at those at which its code goes another way.
 
     Args:
         parts: the network and all that it is made of; what they keep of a run is put back.
-        run: runs it at a size; each size of a tensor is what the function that it gets says.
+        runs: how it runs.
         tried: the sizes that are tried anyway.
         most: the largest that can be; runs are at few of these.
         cheap: the largest at which a run takes no time.
@@ -52,7 +61,7 @@ def asked_by_code(
     while size is not None and len(seen) < _MOST_RUNS:
         seen.add(size)
         try:
-            _run_telling(parts, run, size, cheap, notes, codes)
+            _run_telling(parts, runs, size, cheap, notes, codes)
         except Exception as error:  # whatever the network or its framework raises
             if not failed and _asks_for_sizes(parts, codes):
                 failed = f"step by step its code does not run ({type(error).__name__})"
@@ -64,7 +73,9 @@ def asked_by_code(
     found = [*ways[:_MOST_WAYS], *others[:_MOST_HIDDEN]]
     left = [str(one) for one in (*ways, *others) if one not in found or one > most]
     if notes.unseen:
-        failed = f"what its code does with a size is not followed everywhere: {', '.join([*notes.unseen][:3])}"
+        failed = (
+            f"what its code does with a size is not followed everywhere: {', '.join([*notes.unseen][:3])}"
+        )
     elif left:
         failed = f"its code may go another way at {', '.join(left[:_MOST_NAMED])}"
         failed += f" and {len(left) - _MOST_NAMED} more" if len(left) > _MOST_NAMED else ""
@@ -72,7 +83,7 @@ def asked_by_code(
 
 
 def _way_not_followed(notes: Notes, seen: set[int], tried: Sequence[int], most: int) -> int | None:
-    """Return a size of a way in which no run was, unless all of its sizes are tried; None if there is none."""
+    """Return a size of a way in which no run was, and not all of which is tried; None if there is none."""
     for sizes in notes.ways():
         if seen.isdisjoint(found := sizes.tolist()):
             left = [one for one in found if one <= most]
@@ -83,7 +94,7 @@ def _way_not_followed(notes: Notes, seen: set[int], tried: Sequence[int], most: 
 
 def _run_telling(
     parts: Sequence[Any],
-    run: Callable[[int, Tell], None],
+    runs: Runs,
     size: int,
     cheap: int,
     notes: Notes,
@@ -92,12 +103,12 @@ def _run_telling(
     """Run with sizes that tell; `codes` are those that run marked: where others run, all is run once more."""
     if not codes:
         with kept(parts), noted_calls(_is_own, codes):
-            run(size, lambda shape: shape)
+            runs.run(size, lambda shape: shape)
     for _ in range(_MOST_RUNS):
         ran = dict[CodeType, None]()
         marked = Marked([*codes])
         with noted_calls(_is_own, ran):
-            _run_at_several(parts, run, size, cheap, notes, marked)
+            _run_at_several(parts, runs, size, cheap, notes, marked)
         new = [code for code in ran if code not in marked.accounted]
         if not new:
             break
@@ -108,7 +119,7 @@ def _run_telling(
 
 def _run_at_several(
     parts: Sequence[Any],
-    run: Callable[[int, Tell], None],
+    runs: Runs,
     size: int,
     cheap: int,
     notes: Notes,
@@ -134,8 +145,8 @@ def _run_at_several(
 
         before = [iter(one) for one in reversed(seen)]
         function = tell if at == size else note
-        with kept(parts), marked.running(marks_telling(function, notes)):
-            run(at, function)
+        with kept(parts), marked.running(marks_telling(function, notes, runs.values)):
+            runs.run(at, function)
         seen.append(noted)
 
 
@@ -186,7 +197,7 @@ def _is_own(frame: FrameType) -> bool:
 
 
 def _asks_for_sizes(parts: Iterable[Any], ran: Iterable[CodeType]) -> bool:
-    """Whether a network's own code, what it calls by name and what ran has a word for the size of a tensor."""
+    """Whether a network's own code, what it calls by name or what ran has a word for a tensor's size."""
     codes = (*_own_codes(parts), *(part for code in ran for part in codes_within(code)))
     return any(not _SIZE_WORDS.isdisjoint(code.co_names) for code in codes)
 

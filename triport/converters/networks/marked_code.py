@@ -1,8 +1,8 @@
 """Code that says where Python takes the value of a number without a word: as a place, a key or an argument.
 
-`row[n]`, `{80: 2}[n]`, `n in {80}`, `hex(n)` and `"%d" % n` ask nothing of a number that tells what it would be
-at other sizes. So the source of each function that a network runs is compiled once more with calls in these
-places, and the function runs that code for a while.
+`row[n]`, `{80: 2}[n]`, `n in {80}`, `hex(n)` and `"%d" % n` ask nothing of a number that tells what it would
+be at other sizes. So the source of each function that a network runs is compiled once more with calls in
+these places, and the function runs that code for a while.
 """
 
 from __future__ import annotations
@@ -109,7 +109,8 @@ def marked(code: CodeType) -> CodeType | None:
 def _takes_or_calls(code: CodeType) -> bool:
     """Whether anything in a code may be marked."""
     return any(
-        one.opname.startswith(("CALL", "BINARY_SUBSCR", "BINARY_SLICE", "CONTAINS")) or one.argrepr in ("%", "[]")
+        one.opname.startswith(("CALL", "BINARY_SUBSCR", "BINARY_SLICE", "CONTAINS"))
+        or one.argrepr in ("%", "[]")
         for one in dis.get_instructions(code)
     )
 

@@ -7,26 +7,28 @@ noted as one that became plain.
 from __future__ import annotations
 
 import functools
+import inspect
 import itertools
-import logging
 import math
 import operator
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from .marked_code import CALLED, CONTAINED, FORMATTED, PUT, TAKEN, Marks
-from .telling_sizes import LARGEST, MOST_KINDS, Notes, Telling, at_size, lifted, plain, tellings
+from .telling_sizes import LARGEST, MOST_KINDS, Notes, Telling, at_size, is_framework, lifted, plain, tellings
 
 Tell = Callable[[tuple[int, ...]], tuple[int, ...]]
+Values = Callable[[Any], np.ndarray]
 
 STANDS_BETWEEN = True
 _CACHED = type(functools.lru_cache(len))
 _FRAMEWORKS = ("mindspore", "torch", "numpy")
+_MOST_VALUES = 1 << 20
 _ROWS = (list, tuple, str, bytes, range)
 _LOGS = {print, warnings.warn}
 _RUN_CODE = {map, filter, functools.reduce, sorted, max, min}
@@ -47,8 +49,8 @@ _BY_KEY = {dict.get, dict.pop, dict.setdefault, dict.__getitem__, dict.__contain
 _BY_PLACE = {list.pop, *(kind.__getitem__ for kind in _ROWS)}
 
 
-def marks_telling(tell: Tell, notes: Notes) -> Marks:
-    """Return the marks; how long a row is, is what `tell` says."""
+def marks_telling(tell: Tell, notes: Notes, values: Values) -> Marks:
+    """Return the marks; how long a row is, is what `tell` says, and `values` gives those of a tensor."""
 
     def length(many: Any) -> int:
         shape = getattr(many, "shape", None)
@@ -71,15 +73,28 @@ def marks_telling(tell: Tell, notes: Notes) -> Marks:
         found = _called(_uncached(function), *given, **named)
         return _told(found, tell) if _home(function) in _FRAMEWORKS else found
 
-    return {TAKEN: _taken, PUT: _Put, CONTAINED: _contained, FORMATTED: _formatted, CALLED: called}
+    return {
+        TAKEN: functools.partial(_taken, values=values),
+        PUT: _Put,
+        CONTAINED: _contained,
+        FORMATTED: _formatted,
+        CALLED: called,
+    }
 
 
 def _uncached(function: Any) -> Any:
-    """Return what runs each time, of what keeps its results by their arguments."""
+    """Return what runs each time and step by step, of what keeps its results or is compiled."""
     if isinstance(function, _CACHED):
         return function.__wrapped__
     if isinstance(getattr(function, "__func__", None), _CACHED):
         return functools.partial(function.__func__.__wrapped__, function.__self__)
+    is_wrapped = isinstance(function, FunctionType) and hasattr(function, "__wrapped__")
+    if (
+        is_wrapped
+        and is_framework(function.__globals__["__name__"])
+        and not is_framework(function.__module__)
+    ):
+        return inspect.unwrap(function)
     return function
 
 
@@ -115,10 +130,12 @@ def _range(*given: Any) -> range:
     return range(*at_size(given, None))
 
 
-def _taken(row: Any, place: Any) -> Any:
+def _taken(row: Any, place: Any, values: Values | None = None) -> Any:
     if isinstance(row, dict):
         return _looked_up(row, place, lambda: row[place])
-    if any(True for _ in tellings([place])):
+    if values is not None and hasattr(type(row), "shape") and isinstance(place, int):
+        _note_place_in_tensor(row, place, values)
+    elif any(True for _ in tellings([place])):
         _note_place(row, place)
     elif isinstance(place, slice) and isinstance(row, _ROWS):
         _note_cut(row, place)
@@ -161,6 +178,19 @@ def _looked_up(many: Any, key: Any, look: Callable[[], Any]) -> Any:
         return look()
     with told.notes.quiet():
         return look()
+
+
+def _note_place_in_tensor(row: Any, place: Any, values: Values) -> None:
+    """Note what is at a place of a tensor that has as many at every size: a graph may hold it as a number."""
+    shape = row.shape  # asked in every run, as each asks for the same sizes
+    if not shape or isinstance(shape[0], Telling) or not isinstance(place, Telling):
+        return
+    if math.prod(shape) <= _MOST_VALUES:
+        held = [one.tobytes() for one in values(row)]
+        seen: dict[bytes, int] = {}
+        kinds = _kinds(lambda at: seen.setdefault(held[at], len(seen)), place)
+        place.notes.plain(kinds)
+        place.notes.computed(kinds)
 
 
 def _note_cut(row: Any, cut: slice) -> None:
@@ -206,17 +236,22 @@ def _note_key(many: Any, key: Any) -> None:
 
 def _note_kinds(kind: Callable[[Any], int], of: Any, how: str) -> None:
     """Note a condition: of which kind a value is at every size."""
-    notes = next(tellings([of])).notes
+    found = _kinds(kind, of)
+    if len(np.unique(found[1:])) <= MOST_KINDS:
+        next(tellings([of])).notes.condition(found)
+    else:
+        _note_plain([of], how)
+
+
+def _kinds(kind: Callable[[Any], int], of: Any) -> np.ndarray:
+    """Return of which kind a value is at every size; -2 where there is none."""
     found = np.full(LARGEST, -2)
     for size in range(LARGEST):
         try:
             found[size] = kind(at_size(of, size))
         except (LookupError, TypeError, ValueError):
             continue
-    if len(np.unique(found[1:])) <= MOST_KINDS:
-        notes.condition(found)
-    else:
-        _note_plain([of], how)
+    return found
 
 
 def _note_plain(given: Any, how: str) -> None:
@@ -277,6 +312,6 @@ def _home(function: Any) -> str:
     owner = getattr(function, "__self__", None)
     found = getattr(function, "__module__", None)
     if not isinstance(found, str):
-        is_named = isinstance(owner, ModuleType)
-        found = owner.__name__ if is_named else (owner if isinstance(owner, type) else type(owner)).__module__
+        kind = owner if isinstance(owner, type) else type(owner)
+        found = owner.__name__ if isinstance(owner, ModuleType) else kind.__module__
     return found.partition(".")[0]

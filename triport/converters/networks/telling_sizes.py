@@ -2,8 +2,8 @@
 
 A network runs once with such numbers in place of the sizes of its tensors. Whatever Python does with them, a
 comparison says at which other batch sizes it would turn out otherwise. Where they become a plain number or a
-text (`{n: 2}`, `f"{n}"`), what is decided then is not seen: the numbers in reach may be sizes. Where Python takes
-its value without a word, as `row[n]` does, `marks_of_sizes.py` says so.
+text (`{n: 2}`, `f"{n}"`), what is decided then is not seen: the numbers in reach may be sizes. Where Python
+takes its value without a word, as `row[n]` does, `marks_of_sizes.py` says so.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Notes:
     Attributes:
         conditions: what each is at every size, as bytes, and where it stands.
         hidden: where a size became what is not seen, and at which sizes that may matter.
-        unseen: what else of the code is not followed: a size became a plain number, which may be computed with.
+        unseen: what is not followed: a size became a plain number, which may be computed with.
     """
 
     def __init__(self) -> None:
@@ -209,7 +209,9 @@ def lifted(function: Callable[..., Any], *given: Any) -> Any:
     if isinstance(value, int | float | np.integer | np.floating):
         found = telling(value, _table(rows), notes)
         if isinstance(found, Telling):
-            notes.plain(found.table) if len(np.unique(found.table[1:])) <= MOST_KINDS else notes.computed(found.table)
+            notes.plain(found.table) if len(np.unique(found.table[1:])) <= MOST_KINDS else notes.computed(
+                found.table
+            )
         return found
     if isinstance(value, bool | np.bool_):
         notes.condition(np.array([one is True for one in rows]))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from triport.converters.environment import import_torch
-from triport.converters.networks.asked_by_code import Asked, Tell, asked_by_code, kept
+from triport.converters.networks.asked_by_code import Asked, Runs, Tell, asked_by_code, kept
 from triport.converters.networks.telling_sizes import Sizes, plain
 from triport.reference_models.network import Input, Integers
 
@@ -55,10 +55,14 @@ def asked_by_module(net: TorchNet, axis: str, sizes: Mapping[str, int], tried: S
         calls[size] = told.calls
         reads.append(told.reads)
 
+    def values(tensor: Any) -> np.ndarray:
+        with torch._C.DisableTorchFunction():
+            return np.asarray(tensor.detach().tolist())
+
     parts = [*net.module.modules()]
     elements = (math.prod(given.sized({**sizes, axis: 1})) for given in net.inputs if axis in given.shape)
     one = max(elements, default=1)
-    asked = asked_by_code(parts, run, tried, _MOST_ELEMENTS // one, _FEW_ELEMENTS // one)
+    asked = asked_by_code(parts, Runs(run, values), tried, _MOST_ELEMENTS // one, _FEW_ELEMENTS // one)
     if any(reads) and not asked.unseen:
         asked = asked._replace(unseen="its code reads a value of a tensor, which may follow from the size")
     # where what fails decides, as in `try`, other functions are called
