@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from triport.converters.formats import FLOATS, Checkpoint, short
+from triport.converters.formats.training_state import optimizer_that_owns
 from triport.converters.kernel_layout import other_layout
 from triport.converters.names import COUNTER_LEAF, canonical_shapes, head_weight, name_map
 from triport.converters.reparametrised import reparametrised
@@ -57,6 +58,15 @@ def _problem(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
         return (
             f"{checkpoint.path}: {what}: all of its {counted(len(checkpoint.tensors), 'tensor')} are empty, "
             f"as DeepSpeed's ZeRO-3 leaves them in each process. Its zero_to_fp32.py makes the whole weights"
+        )
+    owner = optimizer_that_owns({name: tensor.shape for name, tensor in checkpoint.tensors.items()})
+    if owner is not None and checkpoint.runtime == "mindspore":
+        return (
+            f"{checkpoint.path}: {what} as it is: its trainable parameters are called '{short(owner)}.*', beside "
+            f"the state of an optimizer, '{short(owner)}.*.*'. The Cell that was saved holds its optimizer, and "
+            f"MindSpore calls parameters after the first Cell that has them. Save the network before it gets an "
+            f"optimizer, or take '{short(owner)}.' off these names in Python (mindspore.load_checkpoint, "
+            f"mindspore.save_checkpoint)"
         )
     parts = reparametrised(closest.extra) if closest is not None else None
     if closest is not None and parts is not None:

@@ -67,7 +67,8 @@ def asked_by_module(net: TorchNet, axis: str, sizes: Mapping[str, int], tried: S
         asked = asked._replace(unseen="its code reads a value of a tensor, which may follow from the size")
     # where what fails decides, as in `try`, other functions are called
     with suppress(Exception), kept(parts):
-        run(sizes[axis], lambda shape: shape)
+        if sizes[axis] not in calls:
+            run(sizes[axis], lambda shape: shape)
         traced = calls.pop(sizes[axis])
         other = [size for size, called in calls.items() if called != traced][:1]
         return asked._replace(sizes=tuple(dict.fromkeys((*other, *asked.sizes))))
