@@ -62,11 +62,11 @@ def _problem(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
     owner = optimizer_that_owns({name: tensor.shape for name, tensor in checkpoint.tensors.items()})
     if owner is not None and checkpoint.runtime == "mindspore":
         return (
-            f"{checkpoint.path}: {what} as it is: its trainable parameters are called '{short(owner)}.*', beside "
-            f"the state of an optimizer, '{short(owner)}.*.*'. The Cell that was saved holds its optimizer, and "
-            f"MindSpore calls parameters after the first Cell that has them. Save the network before it gets an "
-            f"optimizer, or take '{short(owner)}.' off these names in Python (mindspore.load_checkpoint, "
-            f"mindspore.save_checkpoint)"
+            f"{checkpoint.path}: {what} as it is: its trainable parameters are called '{short(owner)}.*', "
+            f"beside the state of an optimizer, '{short(owner)}.*.*'. The Cell that was saved holds its "
+            f"optimizer, and MindSpore calls parameters after the first Cell that has them. Save the network "
+            f"before it gets an optimizer, or take '{short(owner)}.' off these names in Python "
+            f"(mindspore.load_checkpoint, mindspore.save_checkpoint)"
         )
     parts = reparametrised(closest.extra) if closest is not None else None
     if closest is not None and parts is not None:

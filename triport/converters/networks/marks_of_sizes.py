@@ -133,7 +133,8 @@ def _range(*given: Any) -> range:
 def _taken(row: Any, place: Any, values: Values | None = None) -> Any:
     if isinstance(row, dict):
         return _looked_up(row, place, lambda: row[place])
-    if values is not None and hasattr(type(row), "shape") and isinstance(place, int):
+    is_tensor = hasattr(type(row), "shape") and not isinstance(row, np.ndarray)
+    if values is not None and is_tensor and isinstance(place, int):
         _note_place_in_tensor(row, place, values)
     elif any(True for _ in tellings([place])):
         _note_place(row, place)

@@ -98,7 +98,7 @@ def watched(reads: Reads) -> Iterator[None]:
             name = getattr(func, "__name__", "")
             if name in _WITHOUT_DISPATCH:
                 note(_Many(result) if name in ("numpy", "__array__", "tolist") else result)
-            elif args and id(args[0]) in counted and (name in _SIZES or func is torch.Tensor.shape.__get__):
+            elif args and id(args[0]) in counted and (name in _SIZES or func == torch.Tensor.shape.__get__):
                 note(tuple(args[0].shape))
             return result
 
