@@ -35,7 +35,7 @@ def misfit(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
             f"{checkpoint.path}: {what}: by its name it is part {int(part[1])} of {int(part[2])} of a "
             f"checkpoint. Give the index of its parts (*.index.json), or their folder"
         )
-    problem = _problem(checkpoint, closest, what)
+    problem = _called_after_an_optimizer(checkpoint, what) or _problem(checkpoint, closest, what)
     if closest is not None and not closest.problems:  # the dtype alone is wrong
         return problem
     return problem + notes_below(checkpoint)
@@ -58,15 +58,6 @@ def _problem(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
         return (
             f"{checkpoint.path}: {what}: all of its {counted(len(checkpoint.tensors), 'tensor')} are empty, "
             f"as DeepSpeed's ZeRO-3 leaves them in each process. Its zero_to_fp32.py makes the whole weights"
-        )
-    owner = optimizer_that_owns({name: tensor.shape for name, tensor in checkpoint.tensors.items()})
-    if owner is not None and checkpoint.runtime == "mindspore":
-        return (
-            f"{checkpoint.path}: {what} as it is: its trainable parameters are called '{short(owner)}.*', "
-            f"beside the state of an optimizer, '{short(owner)}.*.*'. The Cell that was saved holds its "
-            f"optimizer, and MindSpore calls parameters after the first Cell that has them. Save the network "
-            f"before it gets an optimizer, or take '{short(owner)}.' off these names in Python "
-            f"(mindspore.load_checkpoint, mindspore.save_checkpoint)"
         )
     parts = reparametrised(closest.extra) if closest is not None else None
     if closest is not None and parts is not None:
@@ -113,6 +104,21 @@ def _problem(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
         f"{closest.matched} of {closest.total} parameters agree, {len(closest.problems)} do not\n"
         f"{listed([*closest.problems, *closest.other_floats])}\n"
         f"{_advice(checkpoint, closest)}"
+    )
+
+
+def _called_after_an_optimizer(checkpoint: Checkpoint, what: str) -> str | None:
+    """Return what to say of parameters that MindSpore has called after an optimizer; None if they are not."""
+    shapes = {name: tensor.shape for name, tensor in checkpoint.tensors.items()}
+    owner = optimizer_that_owns(shapes) if checkpoint.runtime == "mindspore" else None
+    if owner is None:
+        return None
+    return (
+        f"{checkpoint.path}: {what} as it is: its trainable parameters are called '{short(owner)}.*', beside "
+        f"the state of an optimizer, "
+        f"'{short(owner)}.*.*'. The Cell that was saved holds its optimizer, and MindSpore calls parameters "
+        f"after the first Cell that has them. Save the network before it gets an optimizer, or take "
+        f"'{short(owner)}.' off these names in Python (mindspore.load_checkpoint, mindspore.save_checkpoint)"
     )
 
 
