@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import builtins
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from tests.networks_that_ask import ALL, Channels, Net, factor_of
+from tests.networks_that_ask import ALL, DECIDED_BY_VALUES, NOT_FOLLOWED, Channels, Net, factor_of
 from triport.converters.networks.input_specs import spec_of
 from triport.converters.torch_export.network import TorchNet
 from triport.converters.torch_export.observed import asked_by_module
+from triport.converters.torch_export.values_read import Reads, watched
 from triport.parity.module_export import axes
 from triport.parity.module_export.axes import plan_axes
 
@@ -40,7 +43,7 @@ def test_what_a_module_keeps_of_a_run_is_put_back() -> None:
     net = net_of(next(kind for kind in ALL if kind.__name__ == "BetweenMethods"))
     asked_by_module(net, "N", net.sizes, (2,))
     assert net.module.size is None
-    assert factor_of.cache_info().currsize == 0
+    assert type(factor_of(80)) is int
 
 
 class Hashed(Net):
@@ -58,8 +61,45 @@ class Converted(Net):
 
 
 @pytest.mark.parametrize(
-    ("kind", "why"), [(Hashed, "may go another way at "), (Converted, "makes a size a plain number (float()")]
+    ("kind", "why"),
+    [(Hashed, "a key in forward"), (Converted, "not followed everywhere: complex() in forward")],
 )
 def test_what_cannot_be_decided_is_said(kind: type[Net], why: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(axes, "MOST_ASKED", 4)
     assert why in plan_axes(net_of(kind), 0).unseen["N"]
+
+
+@pytest.mark.parametrize("kind", NOT_FOLLOWED)
+def test_what_is_not_followed_is_said(kind: type[Net]) -> None:
+    assert plan_axes(net_of(kind), 0).unseen["N"]
+
+
+@pytest.mark.parametrize("kind", DECIDED_BY_VALUES)
+def test_a_value_that_code_reads_is_noted_and_one_that_is_read_of_an_output_is_not(kind: type[Net]) -> None:
+    reads: Reads = {}
+    net = net_of(kind)
+    with watched(reads):
+        net.run([np.ones((2, 3), np.float32)])
+    (place,) = reads
+    assert place.startswith("networks_that_ask.py, line ")
+
+
+def test_values_that_nobody_reads_are_not_noted() -> None:
+    reads: Reads = {}
+    with watched(reads):
+        net_of(Channels).run([np.ones((2, 3), np.float32)])
+    assert reads == {}
+
+
+def test_code_is_what_it_was_afterwards() -> None:
+    kind = next(kind for kind in ALL if kind.__name__ == "RowMade")
+    before = kind.forward.__code__
+    asked_by_module(net_of(kind), "N", {"N": 2}, (2,))
+    assert kind.forward.__code__ is before
+    assert not [name for name in vars(builtins) if "triport" in name]
+
+
+def test_code_without_a_source_is_said() -> None:
+    names: dict[str, Any] = {"__name__": "made", "Net": Net}
+    exec("class Made(Net):\n    def forward(self, x):\n        return x * ([1.0] * 2000)[len(x)]\n", names)
+    assert "the source of forward is not there" in plan_axes(net_of(names["Made"]), 0).unseen["N"]

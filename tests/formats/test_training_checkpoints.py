@@ -12,7 +12,13 @@ import numpy as np
 import pytest
 
 from tests.formats.checkpoint_samples import array
+from triport.converters.convert import read_parameters
 from triport.converters.formats import ArrayTensor, FormatError, Tensor, open_checkpoint, write_checkpoint
+from triport.converters.formats.selection import Selection
+from triport.converters.formats.training_state import optimizer_that_owns
+from triport.converters.names import canonical_shapes, name_map
+from triport.reference_models.errors import TriportError
+from triport.reference_models.spec import get_model
 
 torch = importlib.import_module("torch")
 
@@ -171,3 +177,45 @@ def test_append_dict_of_mindspore(tmp_path: Path) -> None:
     assert list(found.tensors) == ["bn.gamma"]
     assert {drop.name for drop in found.dropped} == set(extra)
     assert "a text, not a tensor: 'resnet50'" in {drop.reason for drop in found.dropped}
+
+
+def test_parameters_that_are_called_after_the_optimizer_within_a_cell(tmp_path: Path) -> None:
+    """As MindSpore 2.10 saves a Cell with the attribute `optimizer`, where the network stands before it."""
+    spec = get_model("resnet18")
+    dialect = next(one for one in spec.dialects if one.name == "mindcv")
+    names = name_map(spec, dialect)
+    shapes = {names[ours]: shape for ours, shape in canonical_shapes(spec, 10).items() if ours in names}
+    tensors: dict[str, Tensor] = {"optimizer.learning_rate": ArrayTensor(array("float32", ()))}
+    for name, shape in shapes.items():
+        tensor = ArrayTensor(array("float32", shape))
+        if name.rpartition(".")[2].startswith("moving_"):
+            tensors[name] = tensor
+        else:
+            tensors |= {f"optimizer.{name}": tensor, f"optimizer.moments.{name}": tensor}
+    write_checkpoint(tmp_path / "x.ckpt", "mindspore", tensors)
+    with pytest.raises(
+        TriportError, match=r"called 'optimizer\.\*', beside the state .* Save the network before"
+    ):
+        read_parameters(tmp_path / "x.ckpt")
+
+
+def test_parameters_of_a_network_alone_are_called_after_no_optimizer() -> None:
+    assert optimizer_that_owns({"a.b.weight": (2,), "a.weight": (3,), "a.c.bias": (1,)}) is None
+    assert optimizer_that_owns(canonical_shapes(get_model("resnet50"))) is None
+
+
+@pytest.mark.parametrize("wrapper", ["", "module."])
+def test_the_network_at_the_outermost_level_beside_another_copy_is_asked_for(
+    tmp_path: Path, wrapper: str
+) -> None:
+    tensors = {
+        name: torch.full(shape, 0.5) for name, shape in canonical_shapes(get_model("resnet18")).items()
+    }
+    copy = {f"ema.{wrapper}{name}": 2 * tensor for name, tensor in tensors.items()}
+    torch.save({f"{wrapper}{name}": tensor for name, tensor in tensors.items()} | copy, tmp_path / "x.pth")
+    with pytest.raises(
+        TriportError, match=r"more than once, with other values: under 'ema', at the outermost"
+    ):
+        read_parameters(tmp_path / "x.pth")
+    found = open_checkpoint(tmp_path / "x.pth", Selection(prefix="."))
+    assert {float(tensor.numpy().flat[0]) for tensor in found.tensors.values()} == {0.5}

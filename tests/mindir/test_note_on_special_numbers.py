@@ -33,6 +33,7 @@ def noted(cell: Any, shape: tuple[int, ...] = (2, 3), dtype: str = "float32") ->
         ("ops.xlogy(x, x)", "Xlogy (0 and no positive finite y)"),
         ("x / 3", "Divs (NaN by 0, numbers by -0)"),
         ("ops.relu(ops.relu(x))", "ReLU (NaN)"),
+        ("(x + 1).div_(3.0)", "InplaceDivs (NaN by 0, numbers by -0)"),
         ("ops.prod(x, 1)", None),
         ("ops.tanh(x + x * 2)", None),
     ],

@@ -123,7 +123,40 @@ class HeldElsewhere(Net):
         return self.scale(x)
 
 
+@mindspore.jit
+def compiled(x):
+    return x * 2 if x.shape[0] == 80 else x * 3
+
+
+class Compiled(Net):
+    def construct(self, x):
+        return compiled(x)
+
+
+class RowOfATensor(Net):
+    def __init__(self) -> None:
+        super().__init__()
+        self.row = mindspore.Tensor(np.repeat(np.float32([1, 2]), (80, 1000)))
+
+    def construct(self, x):
+        return x * self.row[x.shape[0]]
+
+
+class Walked(Net):
+    def construct(self, x):
+        factor = 0
+        for _ in x:
+            factor = factor + 1
+        return x * 2 if factor == 80 else x * 3
+
+
+def test_a_loop_over_the_images_is_not_followed_and_said() -> None:
+    assert "how many tensors there are" in asked(Walked()).unseen
+
+
 ALL = (
+    Compiled,
+    RowOfATensor,
     Summed,
     BetweenMethods,
     Within,
@@ -164,7 +197,8 @@ def test_what_a_cell_keeps_of_a_run_is_put_back() -> None:
 class Reshaped(Net):
     def construct(self, x):
         n, c = x.shape
-        assert c == 3, f"of {n} images"
+        if c != 3:
+            raise ValueError(f"of {n} images")
         return ops.relu(x).reshape(n, c, 1).view(len(x), -1)
 
 

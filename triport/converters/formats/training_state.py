@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TypeVar
@@ -301,6 +302,24 @@ def mirrored_state(checkpoint: Checkpoint) -> dict[str, str]:
             if shape in ((), (1,)) and "." not in name and name not in state and name not in with_state:
                 state[name] = "one number beside the optimizer's state, which has none of it"
     return state
+
+
+def optimizer_that_owns(shapes: Mapping[str, tuple[int, ...]]) -> str | None:
+    """Return what the parameters are called after: an optimizer that is a part of the Cell that was saved.
+
+    MindSpore then calls each parameter `<optimizer>.<parameter>`, beside `<optimizer>.<state>.<parameter>`;
+    what is not trained, as BatchNorm's statistics, keeps its name.
+    """
+    owned: Counter[str] = Counter()
+    for name, shape in shapes.items():
+        owner, _, rest = name.partition(".")
+        parameter = rest.partition(".")[2]
+        if parameter and shapes.get(f"{owner}.{parameter}") == shape:
+            owned[owner] += 1
+    owner, count = next(iter(owned.most_common(1)), ("", 0))
+    # each has one state or more, and a few numbers stand beside
+    others = sum(name.startswith(f"{owner}.") for name in shapes) - count
+    return owner if 2 * count >= others - count and count > 1 else None
 
 
 def mirrored_groups(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, dict[str, str]]:

@@ -225,9 +225,9 @@ def _places(
         fits = exact(part.checkpoint, _plausible(part.checkpoint, with_head) if specs is None else specs)
         if fits:
             places.append((part, [_in_file(one, part) for one in fits]))
-    if not whole and len(places) == 1 and places[0][0].prefix:
-        # the trained network may have its names at the outermost level, beside a copy that has a prefix
-        rest = rest_of(places[0][0], checkpoint)
+    if not whole and places and all(part.prefix for part, _ in places):
+        # the trained network may have its names at the outermost level, beside copies that have a prefix
+        rest = rest_of([part for part, _ in places], checkpoint)
         fits = exact(rest.checkpoint, _plausible(rest.checkpoint, with_head))
         if fits:
             places.append((rest, [_in_file(one, rest) for one in fits]))

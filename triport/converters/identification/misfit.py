@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from triport.converters.formats import FLOATS, Checkpoint, short
+from triport.converters.formats.training_state import optimizer_that_owns
 from triport.converters.kernel_layout import other_layout
 from triport.converters.names import COUNTER_LEAF, canonical_shapes, head_weight, name_map
 from triport.converters.reparametrised import reparametrised
@@ -34,7 +35,7 @@ def misfit(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
             f"{checkpoint.path}: {what}: by its name it is part {int(part[1])} of {int(part[2])} of a "
             f"checkpoint. Give the index of its parts (*.index.json), or their folder"
         )
-    problem = _problem(checkpoint, closest, what)
+    problem = _called_after_an_optimizer(checkpoint, what) or _problem(checkpoint, closest, what)
     if closest is not None and not closest.problems:  # the dtype alone is wrong
         return problem
     return problem + notes_below(checkpoint)
@@ -103,6 +104,21 @@ def _problem(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
         f"{closest.matched} of {closest.total} parameters agree, {len(closest.problems)} do not\n"
         f"{listed([*closest.problems, *closest.other_floats])}\n"
         f"{_advice(checkpoint, closest)}"
+    )
+
+
+def _called_after_an_optimizer(checkpoint: Checkpoint, what: str) -> str | None:
+    """Return what to say of parameters that MindSpore has called after an optimizer; None if they are not."""
+    shapes = {name: tensor.shape for name, tensor in checkpoint.tensors.items()}
+    owner = optimizer_that_owns(shapes) if checkpoint.runtime == "mindspore" else None
+    if owner is None:
+        return None
+    return (
+        f"{checkpoint.path}: {what} as it is: its trainable parameters are called '{short(owner)}.*', beside "
+        f"the state of an optimizer, "
+        f"'{short(owner)}.*.*'. The Cell that was saved holds its optimizer, and MindSpore calls parameters "
+        f"after the first Cell that has them. Save the network before it gets an optimizer, or take "
+        f"'{short(owner)}.' off these names in Python (mindspore.load_checkpoint, mindspore.save_checkpoint)"
     )
 
 

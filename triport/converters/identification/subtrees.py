@@ -6,7 +6,7 @@ taken where it then is just a model's; nothing here decides that.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -73,12 +73,12 @@ def _without_state(checkpoint: Checkpoint) -> tuple[dict[str, str], dict[str, st
     return {name: name for name in checkpoint.tensors if name not in state}, state
 
 
-def rest_of(part: Part, checkpoint: Checkpoint) -> Part:
-    """Return what a checkpoint holds outside a part, optimizer state left out, under the file's names."""
-    inside = set(part.names.values())
+def rest_of(parts: Iterable[Part], checkpoint: Checkpoint) -> Part:
+    """Return what a checkpoint holds outside parts, without optimizer state and wrappers' names."""
+    inside = {name for part in parts for name in part.names.values()}
     state = mirrored_state(checkpoint) if checkpoint.runtime == "mindspore" else {}
     names = {name: name for name in checkpoint.tensors if name not in inside and name not in state}
-    return _part(checkpoint, names, "", state)
+    return _part(checkpoint, _stripped(names) or names, "", state)
 
 
 def _shapes(

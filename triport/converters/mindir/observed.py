@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from triport.converters.networks.asked_by_code import Asked, Tell, asked_by_code, own_kinds
+from triport.converters.networks.asked_by_code import Asked, Runs, Tell, asked_by_code, own_kinds
 from triport.converters.networks.input_specs import InputSpec
 from triport.converters.networks.telling_sizes import is_framework, plain
 
@@ -49,7 +49,13 @@ def asked_by_cell(
             with _sizes_told(tell):
                 cell(*inputs)
 
-    return asked_by_code(parts, run, tried, MOST_ELEMENTS // elements, _FEW_ELEMENTS // elements)
+    return asked_by_code(
+        parts,
+        Runs(run, lambda tensor: tensor.asnumpy()),
+        tried,
+        MOST_ELEMENTS // elements,
+        _FEW_ELEMENTS // elements,
+    )
 
 
 def _filled(spec: InputSpec) -> np.ndarray:
@@ -80,6 +86,10 @@ def _sizes_told(tell: Tell) -> Iterator[None]:
                     operator.gt(size, abs(end))  # a size notes what it is compared with
         return item(tensor, key)
 
+    def walk(tensor: Any) -> Iterator[Any]:
+        plain(shape(tensor)[0], "how many tensors there are")
+        return (item(tensor, place) for place in range(tensor._shape[0]))
+
     item = kind.__getitem__
     others = {
         "shape": property(shape, kind.shape.fset),
@@ -87,6 +97,7 @@ def _sizes_told(tell: Tell) -> Iterator[None]:
         "nbytes": property(lambda tensor: count(tensor) * tensor._itemsize),
         "numel": count,
         "__getitem__": cut,
+        "__iter__": walk,
         "__len__": lambda tensor: plain(shape(tensor)[0], "len()"),
     }
     before = {name: vars(kind)[name] for name in others if name in vars(kind)}

@@ -5,18 +5,20 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from types import CodeType, FunctionType, ModuleType
+from contextlib import contextmanager
+from types import CodeType, FrameType, FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .telling_sizes import SIZES, Notes, Sizes, codes_within, is_framework, shadowed, telling
+from .marked_code import Marked, codes_within, noted_calls
+from .marks_of_sizes import marks_telling
+from .telling_sizes import SIZES, Noted, Notes, Sizes, is_framework, telling
 
 START = 8
 _FAR = 9
 _SIZE_WORDS = {"shape", "size", "numel", "nelement", "nbytes", "stride", "len", "getattr"}
-_MOST_RUNS = 4
+_MOST_RUNS = 6
 _MOST_WAYS = 24
 _MOST_HIDDEN = 12
 _MOST_NAMED = 6
@@ -32,45 +34,96 @@ class Asked(NamedTuple):
     unseen: str = ""
 
 
-def asked_by_code(
-    parts: Sequence[Any], run: Callable[[int, Tell], None], tried: Sequence[int], most: int, cheap: int
-) -> Asked:
+class Runs(NamedTuple):
+    """How a network runs.
+
+    `run` runs it at a size, and each size of a tensor is what the function that it gets says; `values` gives
+    those of a tensor, of which nobody is told.
+    """
+
+    run: Callable[[int, Tell], None]
+    values: Callable[[Any], np.ndarray]
+
+
+def asked_by_code(parts: Sequence[Any], runs: Runs, tried: Sequence[int], most: int, cheap: int) -> Asked:
     """Run a network with sizes that tell, and again at those at which its code goes another way.
 
     Args:
         parts: the network and all that it is made of; what they keep of a run is put back.
-        run: runs it at a size; each size of a tensor is what the function that it gets says.
+        runs: how it runs.
         tried: the sizes that are tried anyway.
         most: the largest that can be; runs are at few of these.
         cheap: the largest at which a run takes no time.
     """
-    notes, seen = Notes(), set[int]()
-    waiting, unseen = [START if cheap >= 2 * START else 2], ""
-    while waiting and len(seen) < _MOST_RUNS:
-        size = waiting.pop(0)
+    notes, seen, codes = Notes(), set[int](), dict[CodeType, None]()
+    size: int | None = START if cheap >= 2 * START else 2
+    failed = ""
+    while size is not None and len(seen) < _MOST_RUNS:
         seen.add(size)
         try:
-            _run_telling(parts, run, size, cheap, notes)
+            _run_telling(parts, runs, size, cheap, notes, codes)
         except Exception as error:  # whatever the network or its framework raises
-            if not unseen and _asks_for_sizes(parts):
-                unseen = f"step by step its code does not run ({type(error).__name__})"
-        waiting = [one for one in notes.sizes() if one not in {*seen, *tried} and one <= most]
-    for size in _changes(parts):
-        notes.hidden.setdefault(size)
-    ways = [size for size in notes.sizes() if size not in tried]
-    others = [size for size in notes.hidden if size not in {*tried, *ways}]
+            if not failed and _asks_for_sizes(parts, codes):
+                failed = f"step by step its code does not run ({type(error).__name__})"
+        size = _way_not_followed(notes, seen, tried, most)
+    if size is not None and not failed:
+        failed = f"not every way of its code was followed: that of {size} was not"
+    ways = [one for one in notes.sizes() if one not in tried]
+    others = [one for one in notes.hidden if one not in {*tried, *ways}]
     found = [*ways[:_MOST_WAYS], *others[:_MOST_HIDDEN]]
-    left = [str(size) for size in (*ways, *others) if size not in found or size > most]
+    left = [str(one) for one in (*ways, *others) if one not in found or one > most]
     if notes.unseen:
-        unseen = f"its code makes a size a plain number ({', '.join([*notes.unseen][:3])})"
+        failed = (
+            f"what its code does with a size is not followed everywhere: {', '.join([*notes.unseen][:3])}"
+        )
     elif left:
-        unseen = f"its code may go another way at {', '.join(left[:_MOST_NAMED])}"
-        unseen += f" and {len(left) - _MOST_NAMED} more" if len(left) > _MOST_NAMED else ""
-    return Asked(tuple(size for size in found if size <= most), unseen)
+        failed = f"its code may go another way at {', '.join(left[:_MOST_NAMED])}"
+        failed += f" and {len(left) - _MOST_NAMED} more" if len(left) > _MOST_NAMED else ""
+    return Asked(tuple(one for one in found if one <= most), failed)
+
+
+def _way_not_followed(notes: Notes, seen: set[int], tried: Sequence[int], most: int) -> int | None:
+    """Return a size of a way in which no run was, and not all of which is tried; None if there is none."""
+    for sizes in notes.ways():
+        if seen.isdisjoint(found := sizes.tolist()):
+            left = [one for one in found if one <= most]
+            if not {*left} <= {*tried}:
+                return next((one for one in left if one > 1), left[0])
+    return None
 
 
 def _run_telling(
-    parts: Sequence[Any], run: Callable[[int, Tell], None], size: int, cheap: int, notes: Notes
+    parts: Sequence[Any],
+    runs: Runs,
+    size: int,
+    cheap: int,
+    notes: Notes,
+    codes: dict[CodeType, None],
+) -> None:
+    """Run with sizes that tell; `codes` are those that run marked: where others run, all is run once more."""
+    if not codes:
+        with kept(parts), noted_calls(_is_own, codes):
+            runs.run(size, lambda shape: shape)
+    for _ in range(_MOST_RUNS):
+        ran = dict[CodeType, None]()
+        marked = Marked([*codes])
+        with noted_calls(_is_own, ran):
+            _run_at_several(parts, runs, size, cheap, notes, marked)
+        new = [code for code in ran if code not in marked.accounted]
+        if not new:
+            break
+        codes |= dict.fromkeys(new)
+    notes.unseen |= {f"the source of {name} is not there": None for name in marked.unread}
+    notes.unseen |= {f"{name} is not followed": None for name in marked.missed(ran)}
+
+
+def _run_at_several(
+    parts: Sequence[Any],
+    runs: Runs,
+    size: int,
+    cheap: int,
+    notes: Notes,
+    marked: Marked,
 ) -> None:
     """Run at larger sizes first: that says how the sizes of tensors depend on it."""
     ats = [size, 2 * size, *((_FAR * size,) if _FAR * size <= cheap else ())]
@@ -88,14 +141,12 @@ def _run_telling(
 
         def note(shape: Shape, noted: list[Shape] = noted) -> Shape:
             noted.append(shape)
-            return shape
+            return Sizes(map(Noted, shape))
 
         before = [iter(one) for one in reversed(seen)]
         function = tell if at == size else note
-        with ExitStack() as stack:
-            stack.enter_context(kept(parts))
-            stack.enter_context(shadowed(_modules(parts), function))
-            run(at, function)
+        with kept(parts), marked.running(marks_telling(function, notes, runs.values)):
+            runs.run(at, function)
         seen.append(noted)
 
 
@@ -136,47 +187,23 @@ def own_kinds(parts: Iterable[Any]) -> list[type]:
     return [kind for kind in kinds if kind is not object and not is_framework(kind.__module__)]
 
 
-def _modules(parts: Iterable[Any]) -> list[ModuleType]:
-    """Return the modules of a network's classes and of what it holds, and those that these import from."""
-    kinds = [*own_kinds(parts), *(type(value) for one in parts for value in vars(one).values())]
-    own = [sys.modules[kind.__module__] for kind in kinds if kind.__module__ in sys.modules]
-    named = [held for one in own if _is_own(one) for held in vars(one).values()]
-    names = dict.fromkeys(str(getattr(held, "__module__", "")) for held in named if callable(held))
-    used = [sys.modules[name] for name in names if name in sys.modules]
-    used += [held for held in named if isinstance(held, ModuleType)]
-    return [one for one in dict.fromkeys([*own, *used]) if _is_own(one)]
-
-
-def _is_own(module: ModuleType) -> bool:
-    """Whether a module is neither of a framework, nor of Python or of this package."""
-    name = module.__name__
+def _is_own(frame: FrameType) -> bool:
+    """Whether a function that runs is neither of a framework, nor of Python or of this package."""
+    name = str(frame.f_globals.get("__name__"))
     known = {"triport", *sys.stdlib_module_names} - {"__main__"}
-    return not is_framework(name) and name.partition(".")[0] not in known
+    is_made = frame.f_code.co_filename == "<string>" and frame.f_code.co_name.startswith("__")  # by dataclass
+    is_made |= name.startswith("namedtuple_")
+    return not is_made and not is_framework(name) and name.partition(".")[0] not in known
 
 
-def _asks_for_sizes(parts: Iterable[Any]) -> bool:
-    """Whether a network's own code, and what it calls by name, has a word for the size of a tensor."""
-    return any(not _SIZE_WORDS.isdisjoint(code.co_names) for code, _ in _own_codes(parts))
+def _asks_for_sizes(parts: Iterable[Any], ran: Iterable[CodeType]) -> bool:
+    """Whether a network's own code, what it calls by name or what ran has a word for a tensor's size."""
+    codes = (*_own_codes(parts), *(part for code in ran for part in codes_within(code)))
+    return any(not _SIZE_WORDS.isdisjoint(code.co_names) for code in codes)
 
 
-def _changes(parts: Iterable[Any]) -> Iterator[int]:
-    """Yield the places at which rows of numbers have another one for the first time, and those behind.
-
-    What takes a size for a place in a list does not say so.
-    """
-    if not _asks_for_sizes(parts):
-        return
-    held = [value for one in parts for value in vars(one).values()]
-    for code, named in _own_codes(parts):
-        held += [*code.co_consts, *named]
-    for row in held:
-        if isinstance(row, list | tuple) and all(isinstance(one, int | float) for one in row):
-            first = next((place for place in range(1, len(row)) if row[place] != row[0]), None)
-            yield from () if first is None else (first, first + 1)
-
-
-def _own_codes(parts: Iterable[Any]) -> Iterator[tuple[CodeType, list[Any]]]:
-    """Yield the code of a network's methods, and of what these call by name, with all that it names."""
+def _own_codes(parts: Iterable[Any]) -> Iterator[CodeType]:
+    """Yield the code of a network's methods, and of what these call by name."""
     waiting: list[Any] = [held for kind in own_kinds(parts) for held in vars(kind).values()]
     seen: set[Any] = set()
     while waiting:
@@ -190,5 +217,5 @@ def _own_codes(parts: Iterable[Any]) -> Iterator[tuple[CodeType, list[Any]]]:
         for code in codes_within(function.__code__):
             named = [function.__globals__.get(name) for name in code.co_names]
             named += [cell.cell_contents for cell in function.__closure__ or ()]
-            yield code, named
+            yield code
             waiting += [one for one in named if not is_framework(str(getattr(one, "__module__", "")))]

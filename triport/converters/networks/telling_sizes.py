@@ -2,34 +2,32 @@
 
 A network runs once with such numbers in place of the sizes of its tensors. Whatever Python does with them, a
 comparison says at which other batch sizes it would turn out otherwise. Where they become a plain number or a
-text (`{80: 2}[n]`, `float(n)`), what is decided then is not seen: the numbers in reach may be sizes. A place
-in a list says nothing at all: `asked_by_code.py` tries where the rows change that a network holds or its code
-names, and a row that code makes as it runs is missed.
+text (`{n: 2}`, `f"{n}"`), what is decided then is not seen: the numbers in reach may be sizes. Where Python
+takes its value without a word, as `row[n]` does, `marks_of_sizes.py` says so.
 """
 
 from __future__ import annotations
 
-import builtins
-import functools
 import math
 import operator
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 import numpy as np
 
+from .marked_code import codes_within
 from .whole_numbers import whole_numbers
 
 LARGEST = 1024  # the first size that is not looked at
 MOST_KINDS = 16
-_DEEPEST = 30
+_DEEPEST = 60
 _SHORT = 100
 _LARGEST = 1 << 62
-_CACHED = type(functools.lru_cache(len))
 SIZES = np.arange(LARGEST)
+STANDS_BETWEEN = True
 
 
 class Notes:
@@ -38,13 +36,23 @@ class Notes:
     Attributes:
         conditions: what each is at every size, as bytes, and where it stands.
         hidden: where a size became what is not seen, and at which sizes that may matter.
-        unseen: where a size became a plain number, which may be computed with.
+        unseen: what is not followed: a size became a plain number, which may be computed with.
     """
 
     def __init__(self) -> None:
         self.conditions: dict[bytes, None] = {}
         self.hidden: dict[int, None] = {}
         self.unseen: dict[str, None] = {}
+        self._is_quiet = False
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Note nothing of numbers that become plain: what they do there is known."""
+        before, self._is_quiet = self._is_quiet, True
+        try:
+            yield
+        finally:
+            self._is_quiet = before
 
     def condition(self, table: np.ndarray) -> None:
         """Note what has a few values."""
@@ -55,7 +63,7 @@ class Notes:
 
     def plain(self, table: np.ndarray, how: str = "") -> None:
         """Note that a size is now plain: by one of few values, or by the numbers in reach."""
-        frame = _own_frame()
+        frame = None if self._is_quiet else _own_frame()
         if frame is None:
             return
         if len(np.unique(table[1:])) <= MOST_KINDS:
@@ -68,7 +76,26 @@ class Notes:
                 if len(found):
                     self.hidden.setdefault(int(found[0]) + 1)
         if how:
-            self.unseen.setdefault(f"{how} in {frame.f_code.co_name}, line {frame.f_lineno}")
+            is_ours = str(frame.f_globals.get("__name__")).startswith("triport.")
+            at = "" if is_ours else f" in {frame.f_code.co_name}, line {frame.f_lineno}"
+            self.unseen.setdefault(how + at)
+
+    def computed(self, table: np.ndarray) -> None:
+        """Note where a number leaves the line on which it begins: a graph may hold it as a number."""
+        if _own_frame() is not None:
+            with np.errstate(all="ignore"):
+                line = table[1] + (SIZES[1:] - 1) * (table[2] - table[1])
+                apart = np.flatnonzero(~np.isclose(table[1:], line, equal_nan=True))
+            if len(apart):
+                self.hidden.setdefault(int(apart[0]) + 1)
+
+    def ways(self) -> list[np.ndarray]:
+        """Return the sizes of each way that the code has."""
+        if not self.conditions:
+            return [SIZES[1:]]
+        rows = np.stack([np.frombuffer(one, np.uint16) for one in self.conditions], axis=1)
+        ways = np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1)
+        return [np.flatnonzero(ways == way) + 1 for way in range(ways.max() + 1)]
 
     def sizes(self) -> list[int]:
         """Return the smallest size of each way that the code has, and then the next of each.
@@ -77,31 +104,29 @@ class Notes:
         """
         if not self.conditions:
             return []
-        rows = np.stack([np.frombuffer(one, np.uint16) for one in self.conditions], axis=1)
-        ways = np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1)
-        places = [np.flatnonzero(ways == way) + 1 for way in range(ways.max() + 1)]
-        firsts = sorted(int(one[0]) for one in places)
-        return [*firsts, *sorted(int(one[1]) for one in places if len(one) > 1)]
+        ways = self.ways()
+        firsts = sorted(int(one[0]) for one in ways)
+        return [*firsts, *sorted(int(one[1]) for one in ways if len(one) > 1)]
 
 
-class _Telling:
+class Telling:
     """A number with what it is at every batch size."""
 
     table: np.ndarray
     notes: Notes
 
     def __hash__(self) -> int:
-        self.notes.plain(self.table)
+        self.notes.plain(self.table, "a key")
         return super().__hash__()
 
     def __str__(self) -> str:
-        self.notes.plain(self.table)
+        self.notes.plain(self.table, "a text")
         return super().__repr__()
 
     __repr__ = __str__
 
     def __format__(self, spec: str) -> str:
-        self.notes.plain(self.table)
+        self.notes.plain(self.table, "a text")
         return format(_plain(self), spec)
 
     def __bool__(self) -> bool:
@@ -109,7 +134,8 @@ class _Telling:
         return bool(_plain(self))
 
     def __int__(self) -> int:
-        self.notes.plain(np.trunc(self.table), "int()")
+        with np.errstate(all="ignore"):
+            self.notes.plain(np.trunc(self.table), "int()")
         return int(_plain(self))
 
     def __float__(self) -> float:
@@ -124,11 +150,15 @@ class _Telling:
         return type(_plain(self)), (_plain(self),)
 
 
-class Size(_Telling, int):
+class Size(Telling, int):
     """A whole number."""
 
 
-class Part(_Telling, float):
+class Noted(int):
+    """A whole number that was asked for, and is what it is."""
+
+
+class Part(Telling, float):
     """A number that is not whole."""
 
 
@@ -158,19 +188,19 @@ def _plain(value: Any) -> Any:
 
 def plain(value: Any, how: str) -> Any:
     """Return a number as it is here, which is noted."""
-    if isinstance(value, _Telling):
+    if isinstance(value, Telling):
         value.notes.plain(value.table, how)
     return _plain(value)
 
 
 def lifted(function: Callable[..., Any], *given: Any) -> Any:
     """Return what a function of numbers gives, and what it would give of those at other sizes."""
-    notes = next(_tellings(given)).notes
-    value = function(*_at(given, None))
+    notes = next(tellings(given)).notes
+    value = function(*at_size(given, None))
     rows = []
     for size in range(LARGEST):
         try:
-            rows.append(function(*_at(given, size)))
+            rows.append(function(*at_size(given, size)))
         except (ArithmeticError, ValueError, TypeError):
             rows.append(math.nan)
     if isinstance(value, tuple):
@@ -178,27 +208,33 @@ def lifted(function: Callable[..., Any], *given: Any) -> Any:
         return tuple(telling(one, _table(part), notes) for one, *part in zip(value, *parts, strict=True))
     if isinstance(value, int | float | np.integer | np.floating):
         found = telling(value, _table(rows), notes)
-        if isinstance(found, _Telling) and len(np.unique(found.table[1:])) <= MOST_KINDS:
-            notes.condition(found.table)  # what takes it for a place in a list does not say so
+        if isinstance(found, Telling):
+            notes.plain(found.table) if len(np.unique(found.table[1:])) <= MOST_KINDS else notes.computed(
+                found.table
+            )
         return found
-    notes.plain(next(_tellings(given)).table, "an array")
+    if isinstance(value, bool | np.bool_):
+        notes.condition(np.array([one is True for one in rows]))
+        return value
+    notes.plain(next(tellings(given)).table, f"a {type(value).__name__}")
     return value
 
 
-def _tellings(given: Any) -> Iterator[_Telling]:
+def tellings(given: Any) -> Iterator[Telling]:
+    """Yield the numbers that tell among values, tuples and lists."""
     for one in given:
-        if isinstance(one, _Telling):
+        if isinstance(one, Telling):
             yield one
         elif isinstance(one, tuple | list):
-            yield from _tellings(one)
+            yield from tellings(one)
 
 
-def _at(given: Any, size: int | None) -> Any:
+def at_size(given: Any, size: int | None) -> Any:
     """Return what was given as it is at a size; None is as it is here."""
-    if isinstance(given, _Telling):
+    if isinstance(given, Telling):
         return _plain(given) if size is None else given.table[size].item()
     if isinstance(given, tuple | list):
-        return (list if isinstance(given, list) else tuple)(_at(one, size) for one in given)
+        return (list if isinstance(given, list) else tuple)(at_size(one, size) for one in given)
     return given
 
 
@@ -215,6 +251,8 @@ def _table(rows: Sequence[Any]) -> np.ndarray:
 def _computing(name: str, of: Callable[..., Any]) -> Callable[..., Any]:
     def method(self: Any, *others: Any) -> Any:
         if not all(isinstance(other, int | float) for other in others):
+            if isinstance(others[0], list | tuple | str | bytes | bytearray):
+                self.notes.plain(self.table, "how long a row is")
             return NotImplemented
         return lifted(of, self, *others)
 
@@ -226,7 +264,7 @@ def _comparing(of: Callable[..., Any]) -> Callable[..., Any]:
         if not isinstance(other, int | float):
             return NotImplemented
         with np.errstate(all="ignore"):
-            self.notes.condition(of(self.table, other.table if isinstance(other, _Telling) else other))
+            self.notes.condition(of(self.table, other.table if isinstance(other, Telling) else other))
         return of(_plain(self), _plain(other))
 
     return method
@@ -255,9 +293,14 @@ for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
 def _own_frame() -> FrameType | None:
     """Return the frame that asked, None if it is a framework's."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename == __file__:
+    while frame is not None and _is_between(frame):
         frame = frame.f_back
     return frame if frame is not None and not is_framework(frame.f_globals.get("__name__") or "") else None
+
+
+def _is_between(frame: FrameType) -> bool:
+    """Whether a frame is of what stands between code that decides and Python."""
+    return bool(frame.f_globals.get("STANDS_BETWEEN"))
 
 
 def is_framework(module: str) -> bool:
@@ -269,22 +312,15 @@ def _in_reach(frame: FrameType | None) -> Iterator[int]:
     """Yield the numbers in the code that runs, in what it calls by name, and in what that holds."""
     for _ in range(_DEEPEST):
         name = (frame.f_globals.get("__name__") or "") if frame is not None else "triport."
-        if frame is None or name.startswith("triport."):  # which called the network
+        is_between = frame is not None and _is_between(frame)
+        if frame is None or (name.startswith("triport.") and not is_between):  # which called the network
             return
-        if not is_framework(name):
+        if not is_framework(name) and not is_between:
             yield from _numbers_of_code(frame.f_code)
             named = [frame.f_globals.get(one) for one in frame.f_code.co_names]
             for held in (*named, *frame.f_locals.values()):
                 yield from _numbers_held(held)
         frame = frame.f_back
-
-
-def codes_within(code: CodeType) -> Iterator[CodeType]:
-    """Yield a function's code, and that of the functions within."""
-    yield code
-    for held in code.co_consts:
-        if isinstance(held, CodeType):
-            yield from codes_within(held)
 
 
 def _numbers_of_code(code: CodeType) -> Iterator[int]:
@@ -296,7 +332,7 @@ def _numbers_of_code(code: CodeType) -> Iterator[int]:
 
 def _numbers_held(held: Any) -> Iterator[int]:
     """Yield the numbers of a plain value, of an object's attributes, or of a function's code."""
-    if isinstance(held, _Telling):
+    if isinstance(held, Telling):
         return
     if isinstance(held, str):
         yield from whole_numbers(held) if any(map(str.isdigit, held)) and len(held) < _SHORT else ()
@@ -310,90 +346,3 @@ def _numbers_held(held: Any) -> Iterator[int]:
         yield from (
             number for one in kept.values() if isinstance(one, plain) for number in whole_numbers(one)
         )
-
-
-class _WholeNumber(type):
-    """Makes `int` and `float` of numbers that tell, and is them in all else."""
-
-    plain: type
-
-    def __call__(cls, *given: Any, **named: Any) -> Any:
-        if len(given) == 1 and isinstance(given[0], _Telling) and not named:
-            return lifted(cls.plain, *given)
-        return cls.plain(*given, **named)
-
-    def __instancecheck__(cls, one: Any) -> bool:
-        return isinstance(one, cls.plain)
-
-    def __subclasscheck__(cls, kind: type) -> bool:
-        return issubclass(kind, cls.plain)
-
-
-class _Lifting:
-    """A module of mathematics, whose functions take numbers that tell."""
-
-    def __init__(self, of: ModuleType) -> None:
-        self._of = of
-
-    def __getattr__(self, name: str) -> Any:
-        held = getattr(self._of, name)
-        return held if isinstance(held, type | ModuleType) or not callable(held) else _told(held)
-
-
-def _told(function: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def call(*given: Any, **named: Any) -> Any:
-        is_telling = any(True for _ in _tellings(given))
-        return (
-            lifted(functools.partial(function, **named), *given) if is_telling else function(*given, **named)
-        )
-
-    return call
-
-
-def _range(*given: Any) -> range:
-    """Return a range; how often a loop runs is a condition."""
-    for one in _tellings(given):
-        is_few = len(np.unique(one.table[1:])) <= MOST_KINDS
-        one.notes.condition(one.table if is_few else one.table == _plain(one))
-    return range(*map(_plain, given))
-
-
-@contextmanager
-def shadowed(
-    modules: Iterable[ModuleType], tell: Callable[[tuple[int, ...]], tuple[int, ...]]
-) -> Iterator[None]:
-    """Let code of these modules count and convert without losing what numbers tell."""
-
-    def length(many: Any) -> int:
-        shape = getattr(many, "shape", None)
-        return shape[0] if isinstance(shape, tuple) and shape else tell((builtins.len(many),))[0]
-
-    shadows = {
-        "len": length,
-        "range": _range,
-        "int": _WholeNumber("int", (), {"plain": int}),
-        "float": _WholeNumber("float", (), {"plain": float}),
-    }
-    put: list[tuple[dict[str, Any], str, Any]] = []
-    for names in map(vars, modules):
-        for name, shadow in shadows.items():
-            if name not in names:
-                put.append((names, name, None))
-                names[name] = shadow
-        for name, held in list(names.items()):
-            if held is math or held is np:
-                put.append((names, name, held))
-                names[name] = _Lifting(held)
-    try:
-        yield
-    finally:
-        for names, name, held in put:
-            if held is None:
-                names.pop(name, None)
-            else:
-                names[name] = held
-        # what a function has kept for these sizes
-        for held in (one for names in map(vars, modules) for one in names.values()):
-            if isinstance(held, _CACHED):
-                held.cache_clear()

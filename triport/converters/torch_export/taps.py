@@ -30,7 +30,9 @@ def tapped(net: TorchNet) -> Any:
     """
     torch: Any = import_torch()
     kinds = {path: type(one).__name__ for path, one in net.module.named_modules()}
-    leaves = {path: one for path, one in net.module.named_modules() if path and not any(one.children())}
+    leaves = {
+        path: one for path, one in net.module.named_modules() if path and next(one.children(), None) is None
+    }
 
     class Tapped(torch.nn.Module):
         def __init__(self) -> None:

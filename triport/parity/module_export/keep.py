@@ -21,6 +21,7 @@ from .result import Attempt, ModuleConversion
 from .search import Found
 
 Shape = tuple[int | str, ...]
+SHOWN = 3  # values of one tensor
 
 
 def keep(
@@ -178,8 +179,14 @@ def _warnings(found: Found, prover: Prover) -> Iterator[str]:
             f"({', '.join(list(prover.own.narrow)[:3])}): a fault below their noise could not be seen"
         )
     for place, values in prover.own.reads.items():
+        shown = [*dict.fromkeys(one.partition(" #")[0] for one in sorted(values))][:SHOWN]
         if len(values) == 1:
             yield (
-                f"a value of a tensor decides at {place}, and was {next(iter(values))} on every input tried: "
+                f"a value of a tensor decides at {place}, and was {shown[0]} on every input tried: "
                 f"what the Module does otherwise is perhaps not in the file"
+            )
+        elif not values <= {"True", "False"}:
+            yield (
+                f"a value of a tensor is read at {place}, and was {', '.join(shown)} on inputs that were "
+                f"tried: what the Module does at others is perhaps not in the file"
             )

@@ -161,7 +161,7 @@ def _rounded_results(module: Any, rounding: float, seed: int) -> Iterator[None]:
             return type(result)(map(move, result))
         return result
 
-    leaves = [one for one in module.modules() if not any(one.children())]
+    leaves = [one for one in module.modules() if next(one.children(), None) is None]
     hooks = [leaf.register_forward_hook(lambda _, given, result: move(result)) for leaf in leaves]
     try:
         yield

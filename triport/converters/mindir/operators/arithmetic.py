@@ -68,7 +68,7 @@ DIFFERS = {
     "Maximum": NAN_BEFORE,
     "Minimum": NAN_BEFORE,
     "Pow": "whole numbers that overflow: the least one, and wrapped around in the file",
-    **dict.fromkeys(("Div", "RealDiv", "Divs"), BY_ZERO),
+    **dict.fromkeys(("Div", "RealDiv", "Divs", "InplaceDiv", "InplaceDivs"), BY_ZERO),
     **dict.fromkeys(FLOOR_DIVISIONS, f"{BY_ZERO}; {INT64}"),
     **dict.fromkeys(FLOOR_REMAINDERS, INT64),
 }
@@ -119,7 +119,7 @@ def calculate(call: Call, builder: Builder) -> Value:
     return _calculate(call, builder)
 
 
-@mindir_operator(*IN_PLACE, in_place=0)
+@mindir_operator(*IN_PLACE, in_place=0, differs=DIFFERS)
 def calculate_in_place(call: Call, builder: Builder) -> Value:
     """Do the same; the result also replaces the first operand."""
     return _calculate(call, builder)
