@@ -162,11 +162,11 @@ def proven(
     feeds = feeds_of(path, model, runtime, runs)
     exact = InDouble(model, source)
     notes += notes_on(exact.arithmetic)
-    references, graph = references_of(path), graph_in_double(path)
+    references, graphs = references_of(path), graph_in_double(path)
     trials = []
     for feed in feeds:
         try:
-            one, _ = trial(network, target, runtime, feed, exact, references, graph)
+            one, _ = trial(network, target, runtime, feed, exact, references, graphs)
             if not one.passed:
                 one = proven_by_steps(one, path, network, target, feed, exact)
             trials.append(one)

@@ -141,7 +141,7 @@ def trial(
     feed: dict[str, np.ndarray],
     exact: Exact,
     references: Sequence[Opinion],
-    graph: Reference,
+    graphs: Sequence[Reference],
 ) -> tuple[Trial, list[np.ndarray]]:
     """Compare once.
 
@@ -153,7 +153,7 @@ def trial(
         exact: returns the source's outputs in float64, or None; given a seed, of inputs and parameters that
             are each a rounding off.
         references: who is asked where ONNX Runtime alone is off, by name: each returns its outputs, or None.
-        graph: the graph itself in float64, asked where float32 says too little.
+        graphs: the graph itself in float64, in every way it is run, asked where float32 says too little.
 
     Returns:
         the verdict and the source's outputs.
@@ -176,7 +176,7 @@ def trial(
         return Trial(shown, max(apart, default=0.0), "runtime", True), found
     verdict = settled(shown, found, wanted, feed, exact, references)
     if not verdict.passed and not _is_narrow(exact.arithmetic):
-        verdict = _by_the_graph(verdict, found, wanted, feed, exact, graph)
+        verdict = _by_the_graph(verdict, found, wanted, feed, exact, graphs)
     return verdict, found
 
 
@@ -237,7 +237,7 @@ def _by_the_graph(
     wanted: list[np.ndarray],
     feed: dict[str, np.ndarray],
     exact: Exact,
-    graph: Reference,
+    graphs: Sequence[Reference],
 ) -> Trial:
     """Return the verdict of the graph itself in float64, or the one before.
 
@@ -249,10 +249,7 @@ def _by_the_graph(
     """
     true = exact(feed)
     drawn = [exact.rounded(feed, seed) for seed in range(DRAWS)]
-    its_own = graph(feed)
-    if true is None or its_own is None or any(each is None for each in drawn):
-        return verdict
-    if [a.shape for a in true] != [a.shape for a in its_own] or any(a.dtype.kind not in "fV" for a in wanted):
+    if true is None or any(each is None for each in drawn) or any(a.dtype.kind not in "fV" for a in wanted):
         return verdict
     noises = noises_of([true, *(each for each in drawn if each is not None)])
     if any(one.unsure.any() for one in noises):
@@ -260,8 +257,10 @@ def _by_the_graph(
     limits = [
         FLOAT32.tolerance_of(one.size, least) for one, least in zip(noises, allowed(wanted), strict=True)
     ]
+    apart = _nearest(graphs, feed, true)
+    if apart is None:
+        return verdict
     ratio = FLOAT64.rounding / FLOAT32.rounding
-    apart = [difference(a, b) for a, b in zip(its_own, true, strict=True)]
     mine = [difference(a, b) for a, b in zip(found, true, strict=True)]
     its = [difference(a, b) for a, b in zip(wanted, true, strict=True)]
     proven = within(apart, [max(FLOAT64.least, limit * ratio) for limit in limits])
@@ -276,6 +275,18 @@ def _by_the_graph(
         f"{max(one.size for one in noises):.1e}"
     )
     return replace(verdict, judged_by="graph", passed=True, why=why)
+
+
+def _nearest(
+    graphs: Sequence[Reference], feed: dict[str, np.ndarray], true: list[np.ndarray]
+) -> list[float] | None:
+    """Return how far the outputs of the graph are from the source's, run in the way that is the nearest."""
+    found = []
+    for graph in graphs:
+        its_own = graph(feed)
+        if its_own is not None and [a.shape for a in its_own] == [a.shape for a in true]:
+            found.append([difference(a, b) for a, b in zip(its_own, true, strict=True)])
+    return min(found, key=max, default=None)
 
 
 def moved(feed: dict[str, np.ndarray], seed: int, step: float) -> dict[str, np.ndarray]:
