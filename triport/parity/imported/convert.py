@@ -25,14 +25,14 @@ from triport.reference_models.errors import TriportError
 
 from .exact import InDouble
 from .feeds import feed_of, sizes_to_try
-from .judge import Runtime, notes_on, trial
+from .judge import Runtime, in_double, notes_on, trial
 from .open_order import NOTE, with_order
 from .page import page_of
 from .probes import first_divergence, shortened
 from .references import graph_in_double, references_of
 from .result import ImportedSource, Trial
 from .runs import run
-from .steered import proven_by_steps
+from .steered import proven_by_exact_steps, proven_by_steps
 
 
 def convert_to_source(
@@ -169,6 +169,9 @@ def proven(
             one, _ = trial(network, target, runtime, feed, exact, references, graphs)
             if not one.passed:
                 one = proven_by_steps(one, path, network, target, feed, exact)
+            if not one.passed and not exact.is_source:
+                same = in_double(feed, runtime.run(feed), exact, graphs)
+                one = one if same is None else proven_by_exact_steps(one, network, target, feed, exact, same)
             trials.append(one)
         except Exception as error:
             shown = tuple(f"{name} {list(array.shape)}" for name, array in feed.items())
