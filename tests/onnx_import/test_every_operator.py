@@ -12,9 +12,6 @@ from triport.converters.onnx_import.operators import load_operators
 from triport.converters.onnx_import.pieces import piece
 from triport.converters.onnx_import.reading import ImportRefusedError
 
-# their numbers are other ones in every run
-RANDOM = {"Bernoulli", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
-
 
 @pytest.fixture(scope="module")
 def cases():
@@ -74,11 +71,7 @@ def array_of(value):
     return onnx.numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else np.asarray(value)
 
 
-OPERATORS = [
-    (op_type, target)
-    for domain, op_type, target in load_operators()
-    if domain == "" and op_type not in RANDOM
-]
+OPERATORS = [(op_type, target) for domain, op_type, target in load_operators() if domain == ""]
 
 
 @pytest.mark.parametrize(("op_type", "target"), OPERATORS)
