@@ -27,6 +27,7 @@ from .crashes import Forerunner
 from .exact import InDouble
 from .feeds import feed_of, sizes_to_try
 from .judge import Runtime, in_double, notes_on, trial
+from .nan import notes_on_nan
 from .open_order import NOTE, with_order
 from .page import page_of
 from .probes import first_divergence, shortened
@@ -162,7 +163,7 @@ def proven(
 
     feeds = feeds_of(path, model, runtime, runs, forerunner.check)
     exact = InDouble(model, source)
-    notes += notes_on(exact.arithmetic)
+    notes += [*notes_on(exact.arithmetic), *notes_on_nan(model, target)]
     trials = [_tried(path, network, target, runtime, feed, exact) for feed in feeds]
     failed = next(
         (feed for feed, each in zip(feeds, trials, strict=True) if not each.passed and each.is_decided), None
