@@ -119,7 +119,7 @@ def _constant(rep: Rep) -> Rep:
     """Return sizes that are all known as the constant that they are."""
     if not isinstance(rep, Sizes) or not all(isinstance(n, int) for n in rep.elements):
         return rep
-    array = np.array(rep.elements, np.int64)
+    array = np.array(rep.elements, rep.dtype)
     return Known(array[0] if rep.scalar else array)
 
 
