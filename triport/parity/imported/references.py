@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from triport.converters.onnx_import.microsoft import expanded
 from triport.parity.judge.difference import difference
 from triport.parity.judge.tolerance import within
 
+from .exact_operators import exact_operators
 from .forward_scans import run_scans_forwards
 from .judge import Opinion, Reference, Runtime, allowed
 from .widened import of_numbers, widen
@@ -131,7 +131,7 @@ class _Reference:
                 feed = _in_double(feed)
             run_scans_forwards(model)
             with np.errstate(all="ignore"):
-                found = ReferenceEvaluator(model, new_ops=_mended(model)).run(None, feed)
+                found = ReferenceEvaluator(model, new_ops=exact_operators(model)).run(None, feed)
         except Exception:
             return None
         return [np.asarray(each) for each in found]
@@ -148,7 +148,7 @@ def _numbers(model: Any, feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     names = of_numbers(model)
     if not names:
         raise ValueError("all of it depends on the inputs")
-    found = ReferenceEvaluator(model, new_ops=_mended(model)).run(names, feed)
+    found = ReferenceEvaluator(model, new_ops=exact_operators(model)).run(names, feed)
     return dict(zip(names, map(np.asarray, found), strict=True))
 
 
@@ -168,57 +168,3 @@ def _write_out(model: Any, path: Path, feed: dict[str, np.ndarray]) -> None:
     mine, its = (Runtime.of(each).run(feed) for each in (model.SerializeToString(), path))
     if not within([difference(a, b) for a, b in zip(mine, its, strict=True)], allowed(its)):
         raise ValueError("what is expanded computes something else")
-
-
-def _mended(model: Any) -> list[Any]:
-    """Return what onnx 1.23's reference implementation lacks or has wrong, as it is defined.
-
-    GlobalMaxPool loses an axis of three; DequantizeLinear has no version before 19; Erf and the scale of
-    DynamicQuantizeLinear are of float32 in float64 too, and so is HardSigmoid's slope of a sixth.
-    """
-    from onnx.reference.op_run import OpRun
-
-    class GlobalMaxPool(OpRun):
-        def _run(self, x: np.ndarray) -> tuple[np.ndarray]:
-            return (x.max(axis=tuple(range(2, x.ndim)), keepdims=True),)
-
-    class Erf(OpRun):
-        def _run(self, x: np.ndarray) -> tuple[np.ndarray]:
-            return (np.vectorize(math.erf, otypes=[np.float64])(x).astype(x.dtype),)
-
-    class HardSigmoid(OpRun):
-        def _run(
-            self, x: np.ndarray, alpha: float | None = None, beta: float | None = None
-        ) -> tuple[np.ndarray]:
-            slope = 0.2 if alpha is None else alpha
-            slope = 1 / 6 if np.float32(slope) == np.float32(1 / 6) else slope
-            return (np.clip(x * slope + (0.5 if beta is None else beta), 0, 1).astype(x.dtype),)
-
-    class DynamicQuantizeLinear(OpRun):
-        def _run(self, x: np.ndarray) -> tuple[np.ndarray, ...]:
-            nought, most = x.dtype.type(0), x.dtype.type(255)
-            low, high = np.minimum(x.min(), nought), np.maximum(x.max(), nought)
-            scale = np.asarray((x.dtype.type(1) if low == high else high - low) / most)
-            zero = np.clip(np.rint(-low / scale), 0, 255)
-            return np.clip(np.rint(x / scale) + zero, 0, 255).astype("u1"), scale, zero.astype("u1")
-
-    class DequantizeLinear(OpRun):
-        def _run(
-            self,
-            x: np.ndarray,
-            scale: np.ndarray,
-            zero: np.ndarray | None = None,
-            axis: int | None = None,
-            **newer: Any,  # attributes of later versions, which this one has not
-        ) -> tuple[np.ndarray]:
-            along = [1] * x.ndim
-            if scale.size > 1:
-                along[1 if axis is None else axis] = scale.size
-            start = 0 if zero is None or not zero.size else zero.astype(np.float64).reshape(along)
-            found = (x.astype(np.float64) - start) * scale.astype(np.float64).reshape(along)
-            return (found.astype(scale.dtype),)
-
-    opsets = {each.domain: each.version for each in model.opset_import}
-    is_old = max(opsets.get("", 0), opsets.get("ai.onnx", 0)) < 19
-    mended = [GlobalMaxPool, Erf, HardSigmoid, DynamicQuantizeLinear]
-    return [*mended, DequantizeLinear] if is_old else mended
