@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import math
 import re
 from dataclasses import replace
@@ -66,7 +67,15 @@ class InDouble:
         source = self._source
         if source.target != "pytorch":
             source = source_of(self._model, "pytorch", "exact", flat(self._model.graph))
-        return built(_widened(source)).double()
+        return _with_meant(built(_widened(source)).double())
+
+
+def _with_meant(network: Any) -> Any:
+    """Return a network whose single numbers are those that they stand for, as they are in the graph."""
+    for tensor in itertools.chain(network.parameters(), network.buffers()):
+        if tensor.is_floating_point() and tensor.numel() == 1:
+            tensor.data.fill_(meant(tensor.item()))
+    return network
 
 
 def _narrowest(graph: Any) -> Calibration:
