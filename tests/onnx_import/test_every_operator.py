@@ -12,9 +12,6 @@ from triport.converters.onnx_import.operators import load_operators
 from triport.converters.onnx_import.pieces import piece
 from triport.converters.onnx_import.reading import ImportRefusedError
 
-# their numbers are other ones in every run
-RANDOM = {"Bernoulli", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
-
 
 @pytest.fixture(scope="module")
 def cases():
@@ -45,25 +42,25 @@ def global_lp_pool():
     return SimpleNamespace(model=model, data_sets=[([x], [y.astype(np.float32)])])
 
 
-def with_constants(case):
-    """Return a case's model and inputs with all inputs but the first as initializers."""
+def with_constants(case, kept=1):
+    """Return a case's model and inputs with all inputs but the first ones as initializers."""
     proto = onnx.ModelProto()
     proto.CopyFrom(case.model)
     arrays = [array_of(each) for each in case.data_sets[0][0]]
-    for value, array in list(zip(case.model.graph.input, arrays, strict=True))[1:]:
+    for value, array in list(zip(case.model.graph.input, arrays, strict=True))[kept:]:
         proto.graph.initializer.append(onnx.numpy_helper.from_array(array, value.name))
-        del proto.graph.input[1]
-    return proto, arrays[:1]
+        del proto.graph.input[kept]
+    return proto, arrays[:kept]
 
 
 def first_translated(cases, target):
     """Return the source of the first case that is not refused, its inputs, and the case."""
     reasons = []
-    for constant in (False, True):
+    for kept in (None, 1, 0):
         for case in cases:
             try:
                 arrays = [array_of(each) for each in case.data_sets[0][0]]
-                proto, arrays = with_constants(case) if constant else (case.model, arrays)
+                proto, arrays = (case.model, arrays) if kept is None else with_constants(case, kept)
                 return written(proto, target), arrays, case
             except (ImportRefusedError, ValueError) as error:
                 reasons.append(str(error))
@@ -74,11 +71,7 @@ def array_of(value):
     return onnx.numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else np.asarray(value)
 
 
-OPERATORS = [
-    (op_type, target)
-    for domain, op_type, target in load_operators()
-    if domain == "" and op_type not in RANDOM
-]
+OPERATORS = [(op_type, target) for domain, op_type, target in load_operators() if domain == ""]
 
 
 @pytest.mark.parametrize(("op_type", "target"), OPERATORS)
@@ -89,7 +82,9 @@ def test_the_first_case_that_is_translated_is_right(op_type, target, cases, tmp_
     for mine, its in zip(found, map(array_of, wanted), strict=True):
         assert (mine.dtype, mine.shape) == (its.dtype, its.shape)
         if its.dtype.kind in "fc":
-            np.testing.assert_allclose(mine, its, rtol=1e-3, atol=1e-6)
+            # a sum is as far off as its largest part is rounded
+            largest = float(np.abs(its[np.isfinite(its)]).max(initial=0))
+            np.testing.assert_allclose(mine, its, rtol=1e-3, atol=1e-6 + 1e-7 * largest)
         else:
             assert np.atleast_1d(mine).tobytes() == np.atleast_1d(its).tobytes()
 

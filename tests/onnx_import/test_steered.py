@@ -11,8 +11,10 @@ from triport.converters.onnx_import.reading import read_model
 from triport.converters.onnx_import.written import load, write
 from triport.parity.imported.convert import convert_to_source
 from triport.parity.imported.exact import InDouble
+from triport.parity.imported.judge import Runtime, in_double
+from triport.parity.imported.references import graph_in_double
 from triport.parity.imported.result import UNPROVEN, Trial
-from triport.parity.imported.steered import Step, Steps, proven_by_steps
+from triport.parity.imported.steered import Step, Steps, proven_by_exact_steps, proven_by_steps
 
 FLOAT = onnx.TensorProto.FLOAT
 WIDE = Trial((), 1e-3, UNPROVEN, False, "a wide noise")
@@ -182,3 +184,61 @@ def test_a_value_that_is_nearer_takes_the_place_of_another(tmp_path):
 
     steps = Steps([np.float32(70)], [Step("round", np.float32(35.4))])
     assert [float(each) for each in steps.beside(None, "pytorch", run)] == [70.0, np.float32(35.4)]
+
+
+def looped(folder):
+    """Return the path of a Scan whose state is brought to eight bits in every step."""
+    step = [
+        make("DynamicQuantizeLinear", ["h"], ["whole", "step", "nought"]),
+        make("DequantizeLinear", ["whole", "step", "nought"], ["again"]),
+        make("MatMul", ["again", "w"], ["sum"]),
+        make("Add", ["sum", "part"], ["both"]),
+        make("Tanh", ["both"], ["next"]),
+        make("Identity", ["next"], ["given"]),
+    ]
+    value = onnx.helper.make_tensor_value_info
+    body = onnx.helper.make_graph(
+        step,
+        "step",
+        [value("h", FLOAT, [2, 64]), value("part", FLOAT, [2, 64])],
+        [value("next", FLOAT, [2, 64]), value("given", FLOAT, [2, 64])],
+    )
+    nodes = [make("Scan", ["first", "x"], ["last", "y"], body=body, num_scan_inputs=1)]
+    random = np.random.default_rng(0)
+    weights = {"w": random.standard_normal((64, 64)) / 4, "first": np.ones((2, 64))}
+    graph = onnx.helper.make_graph(
+        nodes,
+        "net",
+        [value("x", FLOAT, [6, 2, 64])],
+        [value("y", FLOAT, [6, 2, 64])],
+        [onnx.numpy_helper.from_array(array.astype("f"), name) for name, array in weights.items()],
+    )
+    opset = [onnx.helper.make_opsetid("", 17)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8), folder / "net.onnx")
+    return folder / "net.onnx"
+
+
+@pytest.mark.parametrize(
+    ("change", "passed"),
+    [
+        (lambda source: source, True),
+        (rounded_down, False),
+        (weights_changed, False),
+        (text_changed("tanh(", "1.0001 * tanh("), False),
+    ],
+)
+def test_roundings_within_a_loop_take_the_values_of_float64(change, passed, tmp_path):
+    """A quantised LSTM was right, and for MindSpore called different."""
+    path = looped(tmp_path)
+    model = read_model(path)
+    source = written(onnx.load(path), "mindspore")
+    write(path.parent, change(source))
+    network = load(path.parent, "written", "mindspore")
+    feed = {"x": np.random.default_rng(1).standard_normal((6, 2, 64)).astype("f")}
+    exact = InDouble(model, source)
+    one = in_double(feed, Runtime.of(path).run(feed), exact, graph_in_double(path))
+    assert one is not None
+    verdict = Trial((), 5e-3, "float64", False, "further away than noise")
+    found = proven_by_exact_steps(verdict, network, "mindspore", feed, exact, one)
+    assert found.passed == passed
+    assert found.judged_by == ("steps" if passed else "float64")

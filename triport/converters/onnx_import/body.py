@@ -101,7 +101,7 @@ class Body:
             return ast.Name(rep.name, ast.Load())
         if isinstance(rep, Known):
             return self.constant(rep, value.name)
-        dtype = self.framework.dtype("int64")
+        dtype = self.framework.dtype(rep.dtype)
         kind = "torch.tensor" if self.target == "pytorch" else "mindspore.Tensor"
         return code(
             f"{kind}(x, dtype=kind)", x=rep.tree if rep.scalar else literal(list(rep.elements)), kind=dtype

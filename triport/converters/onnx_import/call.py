@@ -91,7 +91,7 @@ class Call:
         if isinstance(rep, Known):
             return rep.array
         if isinstance(rep, Sizes) and all(isinstance(n, int) for n in rep.elements):
-            array = np.array(rep.elements, np.int64)
+            array = np.array(rep.elements, rep.dtype)
             return array[0] if rep.scalar else array
         return None
 

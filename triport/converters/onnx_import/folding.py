@@ -119,7 +119,7 @@ def _constant(rep: Rep) -> Rep:
     """Return sizes that are all known as the constant that they are."""
     if not isinstance(rep, Sizes) or not all(isinstance(n, int) for n in rep.elements):
         return rep
-    array = np.array(rep.elements, np.int64)
+    array = np.array(rep.elements, rep.dtype)
     return Known(array[0] if rep.scalar else array)
 
 
@@ -167,7 +167,7 @@ def _computed_once(node: Any, given: list[Known | None]) -> list[Known] | None:
     arrays = [None if rep is None else rep.array for rep in given]
     before, made = node.meta.get("folded", (None, None))
     if before is None or not all(map(_is_same, before, arrays)):
-        made = _computed(node, given, len(node.outputs))
+        made = computed(node, given, len(node.outputs))
         node.meta["folded"] = arrays, made
     return made
 
@@ -178,7 +178,8 @@ def _is_same(a: np.ndarray | None, b: np.ndarray | None) -> bool:
     return a is b or (a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes())
 
 
-def _computed(node: Any, reps: list[Known | None], outputs: int) -> list[Known] | None:
+def computed(node: Any, reps: list[Known | None], outputs: int) -> list[Known] | None:
+    """Return what onnx's reference implementation makes of constants, None where it fails."""
     import onnx
     import onnx_ir as ir
     from onnx.reference import ReferenceEvaluator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import textwrap
 
-from .expressions import text_of, walked
+from .expressions import copied, text_of, walked
 
 WIDTH = 110
 _STEP = "    "
@@ -13,11 +13,28 @@ _STEP = "    "
 
 def lines_of(statement: ast.stmt, indent: str = "") -> list[str]:
     """Return the lines of a statement, nested ones included: what they say is read again."""
+    statement = _Signs().visit(copied(statement))
     lines = _lines_of(statement, indent)
     whole = text_of(statement)
     if _said(textwrap.dedent("\n".join(lines))) == _said(whole):
         return lines
     return [indent + line for line in whole.splitlines()]
+
+
+class _Signs(ast.NodeTransformer):
+    """Lets a negative number be taken off that is added, and the other way round: x - 0.5 for x + -0.5."""
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.BinOp:
+        """Return the sum or difference with a number that has no sign."""
+        self.generic_visit(node)
+        right = node.right
+        if not (isinstance(right, ast.UnaryOp) and isinstance(right.op, ast.USub)):
+            return node
+        if not isinstance(right.operand, ast.Constant):
+            return node
+        if isinstance(node.op, ast.Add):
+            return ast.BinOp(node.left, ast.Sub(), right.operand)
+        return ast.BinOp(node.left, ast.Add(), right.operand) if isinstance(node.op, ast.Sub) else node
 
 
 def _said(text: str) -> str:

@@ -133,12 +133,19 @@ def _unbind_split(graph: Any, split: Any) -> None:
     axis = _int(split, "axis", 0)
     if x.shape is None or axis is None or not -len(x.shape) <= axis < len(x.shape):
         return
-    if x.shape[axis] != count or count < 2:
+    if x.shape[axis] != count or count < 2 or _may_be_sizes(x):
         return
     axis %= len(x.shape)
     squeezes = [_only_reader(value, "Squeeze") for value in split.outputs]
     if all(each is not None and _axes_of(each) in ([axis], [axis - len(x.shape)]) for each in squeezes):
         _put_unbind(graph, split, x, axis, squeezes, [split])
+
+
+def _may_be_sizes(value: Any) -> bool:
+    """Return whether a value is a row of whole numbers: its parts are read as numbers, not as tensors."""
+    import onnx_ir as ir
+
+    return value.dtype in (ir.DataType.INT64, ir.DataType.INT32) and len(value.shape) == 1
 
 
 def _axes_of(node: Any) -> list[int] | None:
@@ -151,7 +158,7 @@ def _unbind_places(graph: Any, value: Any) -> None:
     """Each place of an axis, read by itself."""
     readers = list(dict.fromkeys(use.node for use in value.uses()))
     places = [node for node in readers if node.op_type != "Shape"]
-    if len(places) < 2 or value.shape is None or value.is_graph_output():
+    if len(places) < 2 or value.shape is None or value.is_graph_output() or _may_be_sizes(value):
         return
     if any(n.op_type != "Gather" or n.graph is not graph or n.inputs[0] is not value for n in places):
         return

@@ -71,6 +71,7 @@ def model_of(proto: Any, path: Path) -> Any:
         raise ImportRefusedError(f"{path}: has over {MAX_NODES:,} nodes; that is no source to read: refused")
     _check_names(proto, path)
     _check_maps(proto, path)
+    _check_equations(proto, path)
     _load_external(proto, path)
     _free_unknown_sizes(proto.graph)
     expanded(proto)
@@ -205,6 +206,18 @@ def _check_maps(proto: Any, path: Path) -> None:
                 f"{path}: '{value.name}' is a map of labels to numbers; a network has only tensors. Networks "
                 f"can become source; a classifier that skl2onnx exported without zipmap=False cannot"
             )
+
+
+def _check_equations(proto: Any, path: Path) -> None:
+    """Refuse an Einsum with points that are no ellipsis: on these onnx's shape inference never ends."""
+    for graph in graphs_in(proto.graph):
+        for node in graph.node:
+            for attribute in node.attribute if node.op_type == "Einsum" else ():
+                equation = attribute.s.decode("utf-8", "replace").replace("...", "")
+                if attribute.name == "equation" and "." in equation:
+                    raise ImportRefusedError(
+                        f"{path}: node '{node.name}' (Einsum): a point in its equation is none of an ellipsis"
+                    )
 
 
 def _load_external(proto: Any, path: Path) -> None:

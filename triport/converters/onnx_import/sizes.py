@@ -4,23 +4,38 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from .call import Call
 from .expressions import code, walked
-from .values import Known, Sizes
+from .values import Known, Sizes, fields_of
 
 _INTEGERS = ("int64", "int32")
 Element = int | ast.expr
 
 
-def sizes_made(call: Call) -> Sizes | Known | None:
+def sizes_made(call: Call) -> list[Sizes] | Sizes | Known | None:
     """Return what a node makes as sizes, or None if it is no shape arithmetic."""
     rule = _RULES.get(call.node.op_type)
     if rule is None or call.node.domain not in ("", "ai.onnx"):
         return None
-    return rule(call)
+    made = rule(call)
+    if made is None or isinstance(made, Known):
+        return made
+    parts = made if isinstance(made, list) else [made]
+    kind = fields_of(call.node.outputs[0])[0] or "int64"
+    if kind not in _INTEGERS or not all(_fit(part, kind) for part in parts):
+        return None
+    typed = [replace(part, dtype=kind) for part in parts]
+    return typed if isinstance(made, list) else typed[0]
+
+
+def _fit(sizes: Sizes, kind: str) -> bool:
+    """Return whether the numbers that are known are of that type; a size of a tensor always is."""
+    limits = np.iinfo(kind)
+    return all(limits.min <= n <= limits.max for n in sizes.elements if isinstance(n, int))
 
 
 def _shape(call: Call) -> Sizes | None:
@@ -72,6 +87,20 @@ def _slice(call: Call) -> Sizes | None:
     return Sizes(tuple(values.elements[slice(start, end, step)]))
 
 
+def _split(call: Call) -> list[Sizes] | None:
+    values, count = call.rep(0), len(call.node.outputs)
+    if not isinstance(values, Sizes) or values.scalar:
+        return None
+    stated = call.attribute("split", None) if call.version < 13 else call.ints(1) if call.has(1) else None
+    length = len(values.elements)
+    given = [-(-length // count)] * count if stated is None else stated
+    lengths = [n for n in given if isinstance(n, int) and n > 0]
+    if len(lengths) != count or len(given) != count or (stated is not None and sum(lengths) != length):
+        return None
+    ends = np.cumsum(lengths).tolist()
+    return [Sizes(values.elements[end - n : end]) for n, end in zip(lengths, ends, strict=True)]
+
+
 def _concat(call: Call) -> Sizes | None:
     if not _is_sizes(call):
         return None
@@ -102,8 +131,6 @@ def _same(call: Call) -> Sizes | None:
 def _cast(call: Call) -> Sizes | None:
     values = call.rep(0)
     if not isinstance(values, Sizes) or call.output_dtype() not in _INTEGERS:
-        return None
-    if call.output_dtype() != "int64":
         return None
     call.attribute("to")
     call.attribute("saturate", 1)
@@ -202,11 +229,12 @@ def _may_be_negative(element: ast.AST) -> bool:
     return any(isinstance(n, ast.Sub | ast.USub) for n in walked(element))
 
 
-_RULES: dict[str, Callable[[Call], Sizes | Known | None]] = {
+_RULES: dict[str, Callable[[Call], list[Sizes] | Sizes | Known | None]] = {
     "Shape": _shape,
     "Size": _size,
     "Gather": _gather,
     "Slice": _slice,
+    "Split": _split,
     "Concat": _concat,
     "Unsqueeze": _reranked(scalar=False),
     "Squeeze": _reranked(scalar=True),

@@ -18,6 +18,10 @@ from .tree import Block
 from .values import Known, Rep, Sizes, Variable, fields_of
 from .variables import put, without_unused
 
+_RANDOM = frozenset(
+    ("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike")
+)
+
 
 @dataclass(slots=True)
 class Written:
@@ -207,6 +211,11 @@ class Translation:
         if node.op_type == "Constant":
             call.refuse("its value is of a kind that is not read (text or sparse)")
         operator = find_operator(domain, node.op_type, version, self.shared.target)
+        if not domain and node.op_type in _RANDOM:
+            call.refuse(
+                "draws random numbers: no two runs are equal, and no source could be proven equal to the "
+                "graph. Let the numbers be an input of the network in its place, and export it again"
+            )
         if operator is None:
             call.refuse(
                 f"the operator {domain + '.' if domain else ''}{node.op_type} has no translation to "

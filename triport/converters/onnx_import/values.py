@@ -26,10 +26,11 @@ class Known:
 
 @dataclass(slots=True)
 class Sizes:
-    """Whole numbers of Python at run time: an int64 tensor of rank 0 or 1 that comes from shapes."""
+    """Whole numbers of Python at run time: a tensor of rank 0 or 1 that comes from shapes."""
 
     elements: tuple[int | ast.expr, ...]
     scalar: bool = False
+    dtype: str = "int64"
 
     @property
     def tree(self) -> ast.expr:

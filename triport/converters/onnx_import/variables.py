@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import copy
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from .expressions import copied, names_in, text_of, walked
 
@@ -34,49 +35,74 @@ def _made_names(statements: Iterable[ast.AST]) -> Counter[str]:
 
 
 def without_unused(statements: list[ast.stmt], temporary: dict[str, str]) -> list[ast.stmt]:
-    """Return the statements without those whose variable nobody reads."""
+    """Return the statements without those whose variable nobody reads, in branches and loops too."""
     while True:
         uses = used_names(statements)
-        kept = [
-            each
-            for each in statements
-            if not (
-                isinstance(each, ast.Assign)
-                and isinstance(each.targets[0], ast.Name)
-                and each.targets[0].id in temporary
-                and not uses[each.targets[0].id]
-            )
-        ]
-        if len(kept) == len(statements):
+        unused = {name for name in _made_names(statements) if name in temporary and not uses[name]}
+        kept = _without(statements, unused)
+        if not unused or _count(kept) == _count(statements):
             return kept
         statements = kept
 
 
+def _count(statements: list[ast.stmt]) -> int:
+    return sum(isinstance(node, ast.stmt) for each in statements for node in walked(each))
+
+
+def _without(statements: list[ast.stmt], unused: set[str]) -> list[ast.stmt]:
+    """Return the statements without those that assign one of these names alone."""
+    kept = []
+    for each in statements:
+        target = each.targets[0] if isinstance(each, ast.Assign) else None
+        if isinstance(target, ast.Name) and target.id in unused:
+            continue
+        kept.append(_with_blocks(each, lambda inner: _without(inner, unused)))
+    return kept
+
+
+def _with_blocks(statement: ast.stmt, change: Callable[[list[ast.stmt]], list[ast.stmt]]) -> ast.stmt:
+    """Return a statement whose inner blocks are changed; a body is never empty."""
+    if not isinstance(statement, ast.If | ast.For | ast.While):
+        return statement
+    other = copy.copy(statement)
+    other.body = change(statement.body) or [ast.Pass()]
+    other.orelse = change(statement.orelse)
+    return other
+
+
 def nested(statements: list[ast.stmt], temporary: dict[str, str]) -> list[ast.stmt]:
-    """Return the statements, what is read once and short written where it is read."""
-    uses, made = used_names(statements), _made_names(statements)
+    """Return the statements, what is read once and short written where it is read; so in inner blocks."""
+    counts = used_names(statements), _made_names(statements)
+    single = {name for name in temporary if all(each[name] == 1 for each in counts)}
+    return _in_order(_nested(statements, single))
+
+
+def _nested(statements: list[ast.stmt], single: set[str]) -> list[ast.stmt]:
+    """Return the statements of one block; `single` are the names that are made once and read once."""
+    read = used_names(statements)
     waiting: dict[str, ast.expr] = {}
     result: list[ast.stmt] = []
-    for statement in statements:
+    for given in statements:
+        statement = _with_blocks(given, lambda inner: _nested(inner, single))
         simple = isinstance(statement, ast.Assign | ast.Return | ast.Expr)
         inside = {n for n in names_in(statement) if n in waiting}
-        for variable in [n for n in waiting if n in inside]:
+        again = _made_names([statement])
+        for variable in list(waiting):
+            if variable not in inside and not any(n in again for n in names_in(waiting[variable])):
+                continue
             value = waiting.pop(variable)
-            if simple and _fits(statement, variable, value):
+            if variable in inside and simple and _fits(statement, variable, value):
                 statement = _Put({variable: value}).visit(statement)
             else:
                 result.append(ast.Assign([ast.Name(variable, ast.Store())], value))
-        if (
-            isinstance(statement, ast.Assign)
-            and isinstance(statement.targets[0], ast.Name)
-            and statement.targets[0].id in temporary
-            and uses[statement.targets[0].id] == made[statement.targets[0].id] == 1
-        ):
-            waiting[statement.targets[0].id] = statement.value
+        target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+        if isinstance(target, ast.Name) and target.id in single and read[target.id]:
+            assert isinstance(statement, ast.Assign)
+            waiting[target.id] = statement.value
         else:
             result.append(statement)
     result[:0] = [ast.Assign([ast.Name(n, ast.Store())], value) for n, value in waiting.items()]
-    return _in_order(result)
+    return result
 
 
 def _in_order(statements: list[ast.stmt]) -> list[ast.stmt]:

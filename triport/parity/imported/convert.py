@@ -23,16 +23,18 @@ from triport.converters.onnx_import.written import load, write
 from triport.parity.judge.tolerance import WIDEST
 from triport.reference_models.errors import TriportError
 
+from .crashes import Forerunner
 from .exact import InDouble
 from .feeds import feed_of, sizes_to_try
-from .judge import Runtime, notes_on, trial
+from .judge import Runtime, in_double, notes_on, trial
+from .nan import notes_on_nan
 from .open_order import NOTE, with_order
 from .page import page_of
 from .probes import first_divergence, shortened
 from .references import graph_in_double, references_of
 from .result import ImportedSource, Trial
 from .runs import run
-from .steered import proven_by_steps
+from .steered import proven_by_exact_steps, proven_by_steps
 
 
 def convert_to_source(
@@ -93,9 +95,9 @@ def imported(
     with naming(path):
         source = source_of(model, target, name, blocks_of(model.graph))
     progress("comparing with ONNX Runtime")
-    with tempfile.TemporaryDirectory(prefix="triport-") as folder:
+    with tempfile.TemporaryDirectory(prefix="triport-") as folder, Forerunner(path) as forerunner:
         write(Path(folder), source)
-        trials, first, notes, feed = proven(path, model, source, Path(folder), target)
+        trials, first, notes, feed = proven(path, model, source, Path(folder), target, forerunner)
     return source, replace(_result(path, source, trials, first, notes), feed=feed)
 
 
@@ -127,11 +129,11 @@ def _result(path: Path, source: Source, trials: list[Trial], first: str, notes: 
 
 
 def proven(
-    path: Path, model: Any, source: Source, folder: Path, target: Target
+    path: Path, model: Any, source: Source, folder: Path, target: Target, forerunner: Forerunner
 ) -> tuple[list[Trial], str, list[str], dict[str, np.ndarray]]:
     """Return how source and graph compare, the first node that parts, what should be known, and the inputs.
 
-    The inputs are those on which the two part, or else the first ones.
+    The inputs are those on which the two part, or else the first ones; `forerunner` tries each before.
 
     Raises:
         TriportError: ONNX Runtime cannot run the graph, so that nothing can be said.
@@ -159,24 +161,10 @@ def proven(
             return False
         return True
 
-    feeds = feeds_of(path, model, runtime, runs)
+    feeds = feeds_of(path, model, runtime, runs, forerunner.check)
     exact = InDouble(model, source)
-    notes += notes_on(exact.arithmetic)
-    references, graph = references_of(path), graph_in_double(path)
-    trials = []
-    for feed in feeds:
-        try:
-            one, _ = trial(network, target, runtime, feed, exact, references, graph)
-            if not one.passed:
-                one = proven_by_steps(one, path, network, target, feed, exact)
-            trials.append(one)
-        except Exception as error:
-            shown = tuple(f"{name} {list(array.shape)}" for name, array in feed.items())
-            trials.append(
-                Trial(
-                    shown, float("inf"), "runtime", False, f"the source does not run: {shortened(str(error))}"
-                )
-            )
+    notes += [*notes_on(exact.arithmetic), *notes_on_nan(model, target)]
+    trials = [_tried(path, network, target, runtime, feed, exact) for feed in feeds]
     failed = next(
         (feed for feed, each in zip(feeds, trials, strict=True) if not each.passed and each.is_decided), None
     )
@@ -186,6 +174,25 @@ def proven(
     if len(batches) == 1 and any(sizes_to_try(model.graph)[0]):
         notes.append("compared at one batch size only")
     return trials, first, notes, failed if failed is not None else feeds[0]
+
+
+def _tried(
+    path: Path, network: Any, target: Target, runtime: Runtime, feed: dict[str, np.ndarray], exact: InDouble
+) -> Trial:
+    """Compare once, and where that says too little once more, with the same values at roundings."""
+    graphs = graph_in_double(path)
+    try:
+        one, _ = trial(network, target, runtime, feed, exact, references_of(path), graphs)
+        if not one.passed:
+            one = proven_by_steps(one, path, network, target, feed, exact)
+        if not one.passed and not exact.is_source:
+            same = in_double(feed, runtime.run(feed), exact, graphs)
+            one = one if same is None else proven_by_exact_steps(one, network, target, feed, exact, same)
+    except Exception as error:
+        shown = tuple(f"{name} {list(array.shape)}" for name, array in feed.items())
+        why = f"the source does not run: {shortened(str(error))}"
+        return Trial(shown, float("inf"), "runtime", False, why)
+    return one
 
 
 def _disagreement(
@@ -208,6 +215,7 @@ def feeds_of(
     model: Any,
     runtime: Runtime,
     runs: Callable[[dict[str, np.ndarray]], bool] = lambda feed: True,
+    survives: Callable[[dict[str, np.ndarray]], None] = lambda feed: None,
 ) -> list[dict[str, np.ndarray]]:
     """Return inputs that ONNX Runtime takes: two sizes of the free axes if there are any, and two kinds.
 
@@ -216,6 +224,7 @@ def feeds_of(
         model: its onnx_ir.Model.
         runtime: ONNX Runtime with it.
         runs: whether the source runs on inputs; sizes on which it does not are too small for most networks.
+        survives: is asked first, and raises where ONNX Runtime would crash.
     """
     found: list[dict[str, np.ndarray]] = []
     empty: list[dict[str, np.ndarray]] = []
@@ -226,6 +235,7 @@ def feeds_of(
         shape = tuple(array.shape for array in feed.values())
         if shape in shapes:
             continue
+        survives(feed)
         try:
             outputs = runtime.run(feed)
         except Exception as error:
@@ -246,6 +256,7 @@ def feeds_of(
     again = feed_of(
         model.graph, next(s for s in sizes_to_try(model.graph) if _fits(model.graph, s, found[0])), seed=1
     )
+    survives(again)
     try:
         runtime.run(again)
     except Exception:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import math
 import re
 from dataclasses import replace
@@ -16,6 +17,7 @@ from triport.converters.onnx_import.written import built
 from triport.parity.judge.tolerance import BFLOAT16, FLOAT16, FLOAT32, Calibration
 
 from .judge import moved
+from .meant import meant
 from .runs import parameters_moved, run, run_rounded
 
 # where it computes; what the file of weights holds is read as it is
@@ -65,7 +67,15 @@ class InDouble:
         source = self._source
         if source.target != "pytorch":
             source = source_of(self._model, "pytorch", "exact", flat(self._model.graph))
-        return built(_widened(source)).double()
+        return _with_meant(built(_widened(source)).double())
+
+
+def _with_meant(network: Any) -> Any:
+    """Return a network whose single numbers are those that they stand for, as they are in the graph."""
+    for tensor in itertools.chain(network.parameters(), network.buffers()):
+        if tensor.is_floating_point() and tensor.numel() == 1:
+            tensor.data.fill_(meant(tensor.item()))
+    return network
 
 
 def _narrowest(graph: Any) -> Calibration:
@@ -81,7 +91,8 @@ def _narrowest(graph: Any) -> Calibration:
 def _widened(source: Source) -> Source:
     """Return source that computes in float64 where it says float32, with the numbers that the graph stores.
 
-    A number is written as the shortest decimal that float32 rounds to what the graph has.
+    A number is written as the shortest decimal that float32 rounds to what the graph has; where that stands
+    for a root or a fraction it is that, as it is in the graph in float64.
     """
     tree = _Stored().visit(ast.parse(_COMPUTED.sub("torch.float64", source.text)))
     return replace(source, text=ast.unparse(ast.fix_missing_locations(tree)))
@@ -91,6 +102,6 @@ class _Stored(ast.NodeTransformer):
     def visit_Constant(self, node: ast.Constant) -> ast.Constant:
         if isinstance(node.value, float) and math.isfinite(node.value):
             with np.errstate(over="ignore", under="ignore"):
-                stored = float(np.float32(node.value))
+                stored = meant(node.value)
             return ast.Constant(stored if math.isfinite(stored) else node.value)
         return node

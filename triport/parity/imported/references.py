@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,10 @@ from triport.converters.onnx_import.microsoft import expanded
 from triport.parity.judge.difference import difference
 from triport.parity.judge.tolerance import within
 
+from .exact_operators import exact_operators
 from .forward_scans import run_scans_forwards
 from .judge import Opinion, Reference, Runtime, allowed
+from .widened import of_numbers, widen
 
 
 def references_of(path: Path) -> tuple[Opinion, ...]:
@@ -35,13 +36,14 @@ def written_out(path: Path) -> Reference:
     return _WrittenOut(path)
 
 
-def graph_in_double(path: Path) -> Reference:
+def graph_in_double(path: Path) -> tuple[Reference, ...]:
     """Return who runs the graph itself with float64 in the place of float32: onnx's reference implementation.
 
     It proves a translation on inputs on which float32 alone says little: there the two must agree to what
-    float64 rounds.
+    float64 rounds. What a graph computes of its own numbers and of sizes, a scale such as 1 / sqrt(64), is
+    a number in the source, as float32 gives it, or is computed there: so the graph is run in both ways.
     """
-    return _Reference(path, is_double=True)
+    return tuple(_Reference(path, is_double=True, computes_numbers=each) for each in (True, False))
 
 
 class _WrittenOut:
@@ -98,7 +100,7 @@ class _Other:
             if not self._is_double:
                 return Runtime.of(self._path, optimised=True).run(feed)
             model = onnx.load(self._path)
-            _widen(model.graph)
+            widen(model)
             return Runtime.of(model.SerializeToString()).run(_in_double(feed))
         except Exception:
             return None
@@ -113,8 +115,8 @@ def _in_double(feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 class _Reference:
     """onnx's reference implementation of a file: slow, not always right, and asked last."""
 
-    def __init__(self, path: Path, is_double: bool = False) -> None:
-        self._path, self._is_double = path, is_double
+    def __init__(self, path: Path, is_double: bool = False, computes_numbers: bool = True) -> None:
+        self._path, self._is_double, self._computes_numbers = path, is_double, computes_numbers
 
     def __call__(self, feed: dict[str, np.ndarray]) -> list[np.ndarray] | None:
         """Return the outputs, or None where it does not run the graph."""
@@ -125,14 +127,29 @@ class _Reference:
             model = onnx.load(self._path)
             if self._is_double:
                 _write_out(model, self._path, feed)
-                _widen(model.graph)
+                widen(model, None if self._computes_numbers else _numbers(model, feed))
                 feed = _in_double(feed)
             run_scans_forwards(model)
             with np.errstate(all="ignore"):
-                found = ReferenceEvaluator(model, new_ops=_mended(model)).run(None, feed)
+                found = ReferenceEvaluator(model, new_ops=exact_operators(model)).run(None, feed)
         except Exception:
             return None
         return [np.asarray(each) for each in found]
+
+
+def _numbers(model: Any, feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return what a model computes of its own numbers and of sizes, as float32 gives it.
+
+    Raises:
+        ValueError: there is nothing of the kind.
+    """
+    from onnx.reference import ReferenceEvaluator
+
+    names = of_numbers(model)
+    if not names:
+        raise ValueError("all of it depends on the inputs")
+    found = ReferenceEvaluator(model, new_ops=exact_operators(model)).run(names, feed)
+    return dict(zip(names, map(np.asarray, found), strict=True))
 
 
 def _write_out(model: Any, path: Path, feed: dict[str, np.ndarray]) -> None:
@@ -151,82 +168,3 @@ def _write_out(model: Any, path: Path, feed: dict[str, np.ndarray]) -> None:
     mine, its = (Runtime.of(each).run(feed) for each in (model.SerializeToString(), path))
     if not within([difference(a, b) for a, b in zip(mine, its, strict=True)], allowed(its)):
         raise ValueError("what is expanded computes something else")
-
-
-def _mended(model: Any) -> list[Any]:
-    """Return what onnx 1.23's reference implementation lacks or has wrong, as it is defined.
-
-    GlobalMaxPool loses an axis of three; DequantizeLinear has no version before 19; Erf and the scale of
-    DynamicQuantizeLinear are of float32 in float64 too.
-    """
-    from onnx.reference.op_run import OpRun
-
-    class GlobalMaxPool(OpRun):
-        def _run(self, x: np.ndarray) -> tuple[np.ndarray]:
-            return (x.max(axis=tuple(range(2, x.ndim)), keepdims=True),)
-
-    class Erf(OpRun):
-        def _run(self, x: np.ndarray) -> tuple[np.ndarray]:
-            return (np.vectorize(math.erf, otypes=[np.float64])(x).astype(x.dtype),)
-
-    class DynamicQuantizeLinear(OpRun):
-        def _run(self, x: np.ndarray) -> tuple[np.ndarray, ...]:
-            nought, most = x.dtype.type(0), x.dtype.type(255)
-            low, high = np.minimum(x.min(), nought), np.maximum(x.max(), nought)
-            scale = np.asarray((x.dtype.type(1) if low == high else high - low) / most)
-            zero = np.clip(np.rint(-low / scale), 0, 255)
-            return np.clip(np.rint(x / scale) + zero, 0, 255).astype("u1"), scale, zero.astype("u1")
-
-    class DequantizeLinear(OpRun):
-        def _run(
-            self,
-            x: np.ndarray,
-            scale: np.ndarray,
-            zero: np.ndarray | None = None,
-            axis: int | None = None,
-            **newer: Any,  # attributes of later versions, which this one has not
-        ) -> tuple[np.ndarray]:
-            along = [1] * x.ndim
-            if scale.size > 1:
-                along[1 if axis is None else axis] = scale.size
-            start = 0 if zero is None or not zero.size else zero.astype(np.float64).reshape(along)
-            found = (x.astype(np.float64) - start) * scale.astype(np.float64).reshape(along)
-            return (found.astype(scale.dtype),)
-
-    opsets = {each.domain: each.version for each in model.opset_import}
-    is_old = max(opsets.get("", 0), opsets.get("ai.onnx", 0)) < 19
-    mended = [GlobalMaxPool, Erf, DynamicQuantizeLinear]
-    return [*mended, DequantizeLinear] if is_old else mended
-
-
-def _widen(graph: Any) -> None:
-    """Let a graph compute in float64 where it says float32, in place."""
-    import onnx
-
-    narrow, wide = onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE
-    for tensor in graph.initializer:
-        _widen_tensor(tensor)
-    for value in (*graph.input, *graph.output, *graph.value_info):
-        if value.type.tensor_type.elem_type == narrow:
-            value.type.tensor_type.elem_type = wide
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                _widen(attribute.g)
-            elif attribute.HasField("t"):
-                _widen_tensor(attribute.t)
-            elif attribute.name in ("to", "dtype") and attribute.i == narrow:
-                attribute.i = wide
-        if node.op_type == "Constant" and node.attribute and node.attribute[0].name.startswith("value_float"):
-            number = onnx.helper.get_attribute_value(node.attribute[0])
-            tensor = onnx.numpy_helper.from_array(np.asarray(number, np.float64))
-            del node.attribute[:]
-            node.attribute.append(onnx.helper.make_attribute("value", tensor))
-
-
-def _widen_tensor(tensor: Any) -> None:
-    import onnx
-
-    if tensor.data_type == onnx.TensorProto.FLOAT:
-        array = onnx.numpy_helper.to_array(tensor).astype(np.float64)
-        tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))

@@ -37,6 +37,7 @@ def run_rounded(network: Any, arrays: Sequence[np.ndarray], seed: int) -> list[n
 
     Which of the two nearest ones is drawn: so far is any float32 run off, in whatever order it computes. What
     is such a number already stays, as it does in float32: above all a whole one, which is cut to a byte next.
+    A resize finds its places within, from a scale that float32 rounds too.
     """
     import torch
 
@@ -48,6 +49,7 @@ def run_rounded(network: Any, arrays: Sequence[np.ndarray], seed: int) -> list[n
         def __torch_dispatch__(
             self, function: Any, types: Any, arguments: tuple[Any, ...] = (), words: Any = None
         ) -> Any:
+            arguments = _with_scales_moved(function, arguments, random)
             found = function(*arguments, **(words or {}))
             if isinstance(found, torch.Tensor) and found.dtype == torch.float64 and not function.is_view:
                 off = (torch.rand(found.shape, generator=random, dtype=torch.float64) - 0.5) * 2.0**-23
@@ -58,6 +60,26 @@ def run_rounded(network: Any, arrays: Sequence[np.ndarray], seed: int) -> list[n
 
     with Rounded():
         return _run_pytorch(network, arrays, double=True)
+
+
+def _with_scales_moved(function: Any, arguments: tuple[Any, ...], random: Any) -> tuple[Any, ...]:
+    """Return a resize's arguments with each scale a rounding of float32 off; those of others as they are.
+
+    Without a scale it is the ratio of the lengths. Between corners there is none that could be moved.
+    """
+    import torch
+
+    name = function.__name__.split(".")[0]
+    if name not in ("upsample_linear1d", "upsample_bilinear2d", "upsample_bicubic2d", "upsample_trilinear3d"):
+        return arguments
+    x, lengths, between_corners, *scales = arguments
+    if between_corners:
+        return arguments
+    scales += [None] * (len(lengths) - len(scales))
+    ratios = [new / old for new, old in zip(lengths, x.shape[2:], strict=True)]
+    steps = torch.randint(-1, 2, (len(scales),), generator=random).tolist()
+    moved = [(s or r) * (1 + 2.0**-24 * n) for s, r, n in zip(scales, ratios, steps, strict=True)]
+    return (x, lengths, between_corners, *moved)
 
 
 def _run_pytorch(network: Any, arrays: Sequence[np.ndarray], double: bool) -> list[np.ndarray]:

@@ -25,7 +25,7 @@ from triport.parity.judge.difference import difference
 from triport.parity.judge.tolerance import Calibration, within
 from triport.reference_models.errors import counted
 
-from .judge import Draws, Runtime, allowed, settled
+from .judge import Draws, Exact, OneFunction, Runtime, allowed, settled
 from .result import Trial
 from .runs import array_in, run, tensor_of
 
@@ -161,6 +161,55 @@ def proven_by_steps(
             return verdict
         why += f": {steered.why}"
     return replace(verdict, judged_by="steps", passed=True, why=why)
+
+
+def proven_by_exact_steps(
+    verdict: Trial, network: Any, target: Target, feed: dict[str, np.ndarray], exact: Exact, one: OneFunction
+) -> Trial:
+    """Return the verdict of a run whose roundings take float64's values, or the one before.
+
+    For roundings within a loop, which ONNX Runtime does not tell. Source for MindSpore is compared with the
+    same graph's for PyTorch in float64: both are given the same numbers of float32 at each rounding.
+
+    Args:
+        verdict: on the run as it is.
+        network: the source's.
+        target: its framework.
+        feed: the inputs.
+        exact: the source for PyTorch, in float64.
+        one: that it and the graph are one function, which ONNX Runtime computes.
+    """
+    steps = _exact_steps(feed, exact)
+    if steps is None or not steps.steps or not steps.are_roundings:
+        return verdict
+    found = steps.beside(network, target, lambda: run(network, target, list(feed.values())))
+    if found is None or [a.dtype for a in found[: len(steps.outputs)]] != [a.dtype for a in steps.outputs]:
+        return verdict
+    steered = settled(verdict.inputs, found, steps.all, feed, _Steered(steps, exact), ())
+    if not steered.passed:
+        return verdict
+    apart = max(difference(mine, its) for mine, its in zip(found, steps.all, strict=True))
+    why = (
+        f"in float64 the graph is {one.apart:.1e} from the source for PyTorch, and ONNX Runtime "
+        f"{one.its:.1e}; given its values in {counted(len(steps.steps), 'rounding')} this source is "
+        f"{apart:.1e} from it, there and in the end: {steered.why}"
+    )
+    return replace(verdict, judged_by="steps", passed=True, why=why)
+
+
+def _exact_steps(feed: dict[str, np.ndarray], exact: Exact) -> Steps | None:
+    """Return the outputs in float64, and what goes into each step, which is cut to float32 there."""
+    steps: list[Step] = []
+
+    def cut(function: str, value: np.ndarray) -> np.ndarray:
+        steps.append(Step(function, value.astype(np.float32)))
+        return steps[-1].value
+
+    with _in_pytorch(None, cut):
+        outputs = exact(feed)
+    if outputs is None:
+        return None
+    return Steps([a.astype(np.float32) if a.dtype == np.float64 else a for a in outputs], steps)
 
 
 def steps_of(path: Path, feed: dict[str, np.ndarray]) -> Steps | None:

@@ -67,8 +67,12 @@ def expanded(proto: Any) -> None:
 
 
 def _ranks(graph: Any) -> dict[str, int]:
-    """Return the ranks of inputs and of what only casts them: it says what kind of mask one is."""
-    given = (value for value in graph.input if value.type.tensor_type.HasField("shape"))
+    """Return the ranks that the file states, and those of what only casts inputs.
+
+    They say what kind of mask one is, and whether heads are apart. A wrong one makes source that is not kept.
+    """
+    stated = (*graph.value_info, *graph.input)
+    given = (value for value in stated if value.type.tensor_type.HasField("shape"))
     ranks = {value.name: len(value.type.tensor_type.shape.dim) for value in given}
     ranks |= {tensor.name: len(tensor.dims) for tensor in graph.initializer}
     for node in graph.node:

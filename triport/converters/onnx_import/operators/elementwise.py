@@ -56,6 +56,8 @@ def unary(call: Call) -> ast.expr:
     """One function of PyTorch."""
     if call.node.op_type == "Sign" and call.dtype() in _UNSIGNED:
         return code("(x != 0).to(d)", x=call.tensor(), d=call.dtype_name(call.dtype()))
+    if call.node.op_type == "Sign" and call.is_float():
+        return code("f(x)", f=call.function("sign"), x=call.tensor())
     if call.node.op_type == "Abs" and call.dtype() in _UNSIGNED:
         return call.tensor()
     if call.node.op_type == "BitwiseNot" and call.dtype() in _UNSIGNED[1:]:  # PyTorch has it of signed ones
@@ -69,6 +71,8 @@ def unary_mindspore(call: Call) -> ast.expr:
     """One function of MindSpore, or its formula where the function is not exact."""
     if call.node.op_type == "Abs" and call.dtype() in _UNSIGNED:
         return call.tensor()
+    if call.node.op_type == "Sign" and call.is_float():
+        return code("f(x)", f=call.function("sign"), x=call.tensor())
     template = _UNARY[call.node.op_type][1]
     x = call.tensor()
     if template.count("x") > 2 and template.count("(x") + template.count(" x") > 1:

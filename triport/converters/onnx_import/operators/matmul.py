@@ -119,16 +119,49 @@ def einsum(call: Call) -> ast.expr:
     tensors = [call.tensor(i) for i in range(call.count)]
     if call.target == "pytorch":
         return code("torch.einsum(e, *xs)", e=equation, xs=tensors)
-    before, arrow, after = equation.partition("->")
-    terms = before.split(",")
-    if "." in equation or any(len(set(term)) < len(term) for term in (*terms, after)):
-        call.refuse("an equation with an ellipsis, or with an axis that stands twice")
-    if not arrow:
-        after = "".join(sorted(axis for axis in set(before) - {","} if before.count(axis) == 1))
-    if len(terms) != len(tensors) or not set(after) <= set(before):
+    terms, after = _spelled_out(call, equation)
+    if any(len(set(term)) < len(term) for term in (*terms, after)):
+        call.refuse("an equation with an axis that stands twice")
+    before = "".join(terms)
+    if not set(after) <= set(before):
         call.refuse("its equation does not fit its inputs")
+    for i, term in enumerate(terms):
+        single = _broadcast(call, terms, i)
+        if single:
+            tensors[i] = code("ops.squeeze(x, a)", x=tensors[i], a=tuple(map(term.index, single)))
+    terms = ["".join(a for a in t if a not in _broadcast(call, terms, i)) for i, t in enumerate(terms)]
     if len(terms) == 1 and sorted(before) == sorted(after):
         return code("ops.transpose(x, o)", x=tensors[0], o=tuple(before.index(axis) for axis in after))
     if call.dtype(0) not in ("float32", "float64"):
         call.refuse(f"of {call.dtype(0)}: MindSpore's CPU multiplies float32 and float64")
     return code("f(t, a, *xs)", f=call.function("einsum"), t=tuple(terms), a=after, xs=tensors)
+
+
+def _spelled_out(call: Call, equation: str) -> tuple[list[str], str]:
+    """Return the terms and the result of an equation, with letters for the axes of each ellipsis."""
+    before, arrow, after = equation.partition("->")
+    terms = before.split(",")
+    if len(terms) != call.count:
+        call.refuse("its equation does not fit its inputs")
+    if not arrow:
+        letters = set(before) - set(",.")
+        after = "..." * ("." in before) + "".join(sorted(a for a in letters if before.count(a) == 1))
+    free = [a for a in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" if a not in equation]
+    open_axes = [call.rank(i) - len(term.replace("...", "")) for i, term in enumerate(terms)]
+    counts = [n if "..." in term else 0 for n, term in zip(open_axes, terms, strict=True)]
+    most = max(counts)
+    if open_axes != counts or min(counts) < 0 or most > len(free):
+        call.refuse("its equation does not fit its inputs")
+    # the last axes of each stand for the same
+    written = [t.replace("...", "".join(free[most - n : most])) for t, n in zip(terms, counts, strict=True)]
+    return written, after.replace("...", "".join(free[:most]))
+
+
+def _broadcast(call: Call, terms: list[str], index: int) -> list[str]:
+    """Return the axes of a term that are of one place, and longer in another term."""
+    lengths = [dict(zip(term, call.shape(i) or [], strict=True)) for i, term in enumerate(terms)]
+    return [
+        axis
+        for axis in terms[index]
+        if lengths[index][axis] == 1 and any(each.get(axis, 1) != 1 for each in lengths)
+    ]

@@ -65,12 +65,12 @@ def _plan(call: Call) -> tuple[list[int], list[float], list[int | None], dict[st
 def _checked_sizes(call: Call, sizes: list[Any], axes: list[int]) -> list[Any]:
     """A free size that is the input's own is not resized."""
     return [
-        None if isinstance(n, ast.expr) and _is_own(call, n, a) else n
+        None if isinstance(n, ast.expr) and is_own(call, n, a) else n
         for n, a in zip(sizes, axes, strict=True)
     ]
 
 
-def _is_own(call: Call, size: ast.expr, axis: int) -> bool:
+def is_own(call: Call, size: ast.expr, axis: int) -> bool:
     """Return whether a size is that of the input along that axis: of itself, or of a tensor of its names."""
     if not (isinstance(size, ast.Subscript) and isinstance(size.slice, ast.Constant)):
         return False
@@ -144,7 +144,7 @@ def _is_computed(call: Call) -> bool:
     if sizes is None:
         return call.constant(3) is None
     pairs = list(zip(sizes, axes, strict=True))
-    return any(call.size(0, a) is None if isinstance(n, int) else not _is_own(call, n, a) for n, a in pairs)
+    return any(call.size(0, a) is None if isinstance(n, int) else not is_own(call, n, a) for n, a in pairs)
 
 
 def _listed(call: Call, index: int) -> ast.expr:

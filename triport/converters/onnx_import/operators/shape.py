@@ -11,6 +11,7 @@ from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import code, literal
 
 from . import both, mindspore, pytorch
+from .resize import is_own
 
 _WIDE = ("uint16", "uint32", "uint64")
 
@@ -173,30 +174,27 @@ def expand(call: Call) -> ast.expr:
     given: list[Any] = [1] * (rank - len(shape)) + list(shape)
     if all(w == 1 if isinstance(w, int) else False for w in wanted) and len(shape) == rank:
         return x
-    if all(isinstance(w, int) and isinstance(g, int) for w, g in zip(wanted, given, strict=True)):
-        final: list[Any] = [w if g == 1 else g for w, g in zip(wanted, given, strict=True)]
-    elif all(
-        not (isinstance(w, int) and w == 1) or g == 1 for w, g in zip(wanted, given, strict=True)
-    ) and all(g == 1 or isinstance(w, int) for w, g in zip(wanted, given, strict=True)):
-        final = wanted
-    else:
+    final = [_broadcast(w, g) for w, g in zip(wanted, given, strict=True)]
+    for axis, length in enumerate(wanted[rank - len(shape) :], rank - len(shape)):
+        if final[axis] is None and is_own(call, length, axis - rank + len(shape)):
+            final[axis] = -1
+    if None in final:  # either of the two may be the longer one
         if call.target == "mindspore":
-            x = call.let("x", x)
-            final = [
-                w if g == 1 else code("x.shape[i]", x=x, i=i - rank)
-                for i, (w, g) in enumerate(zip(wanted, given, strict=True))
-            ]
-            if any(isinstance(g, str) or g is None for g in given) and any(
-                not (isinstance(g, int)) and not (isinstance(w, int) and w == 1)
-                for w, g in zip(wanted, given, strict=True)
-            ):
-                return code("f(x, s)", f=call.function("expand"), x=x, s=tuple(sizes))
-        else:
-            x = call.let("x", x)
-            return code("x.expand(torch.broadcast_shapes(x.shape, s))", x=x, s=tuple(sizes))
+            return code("f(x, s)", f=call.function("expand"), x=x, s=tuple(sizes))
+        x = call.let("x", x)
+        return code("x.expand(torch.broadcast_shapes(x.shape, s))", x=x, s=tuple(sizes))
     if call.target == "pytorch":
         return code("x.expand(*s)", x=x, s=final)
     return code("ops.broadcast_to(x, s)", x=x, s=tuple(final))
+
+
+def _broadcast(wanted: Any, given: Any) -> Any:
+    """Return the length of an axis that is expanded, -1 for its own, None where sizes alone decide."""
+    if isinstance(given, int):
+        return wanted if given == 1 else given
+    if isinstance(wanted, int):
+        return -1 if wanted == 1 else wanted
+    return None
 
 
 @both("Tile", since=6)

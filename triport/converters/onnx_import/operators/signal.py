@@ -7,11 +7,13 @@ from typing import Any
 
 from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import code
+from triport.converters.onnx_import.folding import computed
+from triport.converters.onnx_import.values import Known
 
-from . import pytorch
+from . import both, mindspore, pytorch
 
 
-@pytorch("DFT")
+@both("DFT")
 def dft(call: Call) -> ast.expr:
     """The discrete Fourier transform; real and imaginary parts are the last axis."""
     inverse, onesided = call.attribute("inverse", 0), call.attribute("onesided", 0)
@@ -32,7 +34,7 @@ def dft(call: Call) -> ast.expr:
     )
 
 
-@pytorch("STFT")
+@both("STFT")
 def stft(call: Call) -> ast.expr:
     """Fourier transforms of frames."""
     onesided = call.attribute("onesided", 1)
@@ -80,3 +82,14 @@ def mel_weight_matrix(call: Call) -> ast.expr:
         u=call.scalar(4),
         d=call.dtype_name(call.output_dtype()),
     )
+
+
+@mindspore(*_WINDOWS, "MelWeightMatrix")
+def stated(call: Call) -> ast.expr:
+    """The numbers themselves: MindSpore has no such function, and they are the same in every run."""
+    call.attribute("output_datatype", 1)
+    call.attribute("periodic", 1)
+    found = computed(call.node, [Known(call.array(i)) for i in range(call.count)], 1)
+    if found is None:
+        call.refuse(f"of {call.output_dtype()}")
+    return call.body.constant(found[0], "window" if call.node.op_type in _WINDOWS else "mel")

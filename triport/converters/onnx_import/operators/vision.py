@@ -127,7 +127,7 @@ def roi_align(call: Call) -> ast.expr:
     )
 
 
-@pytorch("CenterCropPad")
+@both("CenterCropPad")
 def center_crop_pad(call: Call) -> ast.expr:
     """Cut or padded around the middle."""
     rank = call.rank(0)

@@ -4,6 +4,8 @@ import mindspore
 import numpy as np
 from mindspore import Tensor, ops
 
+from .axes import pad_or_cut
+
 
 def non_max_suppression(
     boxes: Tensor, scores: Tensor, most: int, overlap: float, threshold: float | None, centres: bool
@@ -88,3 +90,12 @@ def pixel_weights(place: Tensor, mode: str) -> list[tuple[Tensor, Tensor]]:
     far, near = (lambda d: ((d - 5) * d + 8) * d - 4), (lambda d: (1.25 * d - 2.25) * d * d + 1)
     weights = (-0.75 * far(part + 1), near(part), near(1 - part), -0.75 * far(2 - part))
     return [(first + step, weight) for step, weight in zip((-1, 0, 1, 2), weights)]
+
+
+def center_crop_pad(x: Tensor, sizes: tuple[int, ...], axes: tuple[int, ...]) -> Tensor:
+    """Cut axes around their middle, or pad them there with zeros, to sizes."""
+    for axis, size in zip(axes, sizes):
+        missing = size - x.shape[axis]
+        before = missing // 2 if missing > 0 else -(-missing // 2)
+        x = pad_or_cut(x, axis, before, missing - before, 0)
+    return x

@@ -19,7 +19,7 @@ def dft(x: Tensor, length: int | None, axis: int, inverse: bool, onesided: bool)
     else:
         found = torch.fft.fft(values, length, axis)
         found = found.narrow(axis, 0, found.shape[axis] // 2 + 1) if onesided else found
-    return torch.view_as_real(found)
+    return torch.view_as_real(found.resolve_conj())
 
 
 def stft(x: Tensor, step: int, window: Tensor | None, length: int | None, onesided: bool) -> Tensor:

@@ -1,0 +1,43 @@
+"""NaN, infinities, halves, signs and ties in the source of an operator."""
+
+import pytest
+
+from benchmarks.special_numbers import cases, differences
+from triport.parity.imported.convert import convert_to_source
+
+# of the others MindSpore's kernels make a number of NaN, or ONNX Runtime's are other than the definition
+SAME = {
+    "Sign",
+    "Sigmoid",
+    "Tanh",
+    "Log",
+    "Round",
+    "Mod",
+    "Div",
+    "Pow",
+    "Floor",
+    "Ceil",
+    "Cast",
+    "QuantizeLinear",
+}
+CASES = [case for case in cases() if case.operator in SAME]
+
+
+@pytest.mark.parametrize("target", ["pytorch", "mindspore"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.operator)
+def test_the_same_number_as_in_onnx_runtime(case, target):
+    assert not differences(case, target)
+
+
+@pytest.mark.parametrize(
+    ("operator", "target", "is_told"),
+    [("Relu", "mindspore", True), ("Relu", "pytorch", False), ("Sigmoid", "mindspore", False)],
+)
+def test_where_nan_is_lost_is_said(operator, target, is_told, tmp_path):
+    import onnx
+
+    (case,) = (case for case in cases() if case.operator == operator)
+    onnx.save(case.model(), tmp_path / "one.onnx")
+    done = convert_to_source(tmp_path / "one.onnx", tmp_path / "out", target)
+    assert done.passed
+    assert any("NaN does not come through Relu" in note for note in done.notes) == is_told
