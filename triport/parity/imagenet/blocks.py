@@ -96,12 +96,26 @@ def block_of(batch: Batch, contenders: Sequence[Contender], num_classes: int) ->
                 f"{batch.samples[int(finite.argmin())]}: the model's logits are not finite "
                 f"({contender.model} in {contender.runner.runtime})"
             )
-        # equal logits: the lower class first, so that every runtime breaks a tie alike
-        order = np.argsort(-logits, axis=1, kind="stable")[:, :TOP]
+        order = best_classes(logits)
         classes[:, index] = order
         best[:, index] = np.take_along_axis(logits, order, axis=1)
         confidence[:, index] = confidence_of(logits)
     return Block(batch.position, batch.digests, classes, best, confidence)
+
+
+def best_classes(logits: np.ndarray) -> np.ndarray:
+    """Return the (N, 5) best classes of finite logits, best first; with fewer classes, as many.
+
+    Of equal logits the lower class comes first, so that every runtime breaks a tie alike.
+    """
+    count = min(TOP, logits.shape[1])
+    least = np.partition(logits, -count, axis=1)[:, -count, None]
+    rows, classes = np.nonzero(logits >= least)
+    if len(rows) != count * len(logits):  # some rows have more than one class at their least
+        return np.argsort(-logits, axis=1, kind="stable")[:, :count]
+    classes = classes.reshape(-1, count)
+    order = np.argsort(-np.take_along_axis(logits, classes, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(classes, order, axis=1)
 
 
 def confidence_of(logits: np.ndarray) -> np.ndarray:
