@@ -218,7 +218,7 @@ def figures(
         decode_in_processes(processes, groups[:2], profile)  # started, imported
         found: list[Round] = []
         for _ in range(rounds):
-            cores = computing_cores(workers)
+            cores = computing_cores(2 * workers)
             rates = {name: measured(function, images) for name, function in work.items()}
             decoding = rates[DECODING][0]
             devices = {speed: WaitingDevice(1 / (speed * decoding), subject.num_classes) for speed in SPEEDS}

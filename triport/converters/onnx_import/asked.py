@@ -41,7 +41,7 @@ def is_source_asked(source: Path | None, request: Request) -> bool:
     """Return whether a file's graph is to be written as source into a folder; imports nothing.
 
     Raises:
-        TriportError: options that are of weights alone.
+        TriportError: options that are of weights, or of networks in code, alone.
     """
     if source is None or not is_folder_asked(request):
         return False
@@ -49,6 +49,16 @@ def is_source_asked(source: Path | None, request: Request) -> bool:
     if not is_of_mindspore and not _is_onnx(source):
         return False
     check_options(str(source), request, "mindspore" if is_of_mindspore else "onnx")
+    of_code = request.given("cell", "checkpoint", "inputs")
+    if of_code:
+        raise TriportError(
+            f"{source}: holds a whole graph with its weights and inputs, and {', '.join(of_code)} are of "
+            "networks in code: leave them out"
+        )
+    if not request.check and not is_of_mindspore:
+        raise TriportError(
+            f"{source}: the source of an ONNX file is always compared with the file: leave --no-check out"
+        )
     return True
 
 
