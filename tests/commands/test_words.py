@@ -107,6 +107,31 @@ def test_a_file_that_is_not_there_is_no_misspelt_name(run_cli):
     assert done.exit_code == 2 and "no such file" in done.stderr
 
 
+def test_rows_that_are_not_there_are_no_want_of_images(run_cli, tmp_path):
+    (tmp_path / "rows_a.csv").write_text("image,label,top1\n")
+    done = run_cli("evaluate", tmp_path / "rows_a.csv", tmp_path / "rows_b.csv")
+    assert done.exit_code == 2
+    assert f"rows_b.csv: no such file; did you mean {tmp_path / 'rows_a.csv'}?" in done.stderr
+    assert "--data" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["pair", "a:b", "c:d"], "Missing option '--input'. An input of both, such as 1x3x224x224"),
+        (
+            ["publish", "x.ckpt", "-o", "out"],
+            "'--license'. The license of the weights, as an SPDX identifier",
+        ),
+        (["publish", "x.ckpt", "--license", "mit"], "'-o' / '--output'. The new folder to write"),
+    ],
+    ids=["input", "license", "output"],
+)
+def test_of_an_option_that_is_missing_it_is_said_what_it_is(run_cli, words, said):
+    done = run_cli(*words)
+    assert done.exit_code == 2 and said in done.stderr
+
+
 def test_quiet_prints_errors_alone(run_cli, tmp_path):
     done = run_cli("convert", "-q", "-o", tmp_path / "x.pth")
     assert (done.exit_code, done.output) == (0, "") and (tmp_path / "x.pth").exists()

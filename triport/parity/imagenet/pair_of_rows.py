@@ -137,7 +137,7 @@ def are_rows(what: Sequence[Any]) -> bool:
     """Whether what `evaluate` was given are files of rows.
 
     Raises:
-        RowsError: some are and some are not.
+        RowsError: some are and some are not, or one is not there.
     """
     found = [isinstance(one, str | os.PathLike) and is_rows(Path(one)) for one in what]
     if any(found) and not all(found):

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from triport.converters.formats.source import missing_file_hint
 from triport.reference_models.errors import counted, listed
 
 from .blocks import TOP
@@ -53,11 +54,18 @@ class Rows:
 
 
 def is_rows(path: Path) -> bool:
-    """Whether a file is one of rows, or means to be: by its first lines, or as it is called."""
+    """Whether a file is one of rows, or means to be: by its first lines, or as it is called.
+
+    Raises:
+        RowsError: it is called as files of rows are, and there is none.
+    """
+    is_called_so = path.suffix.lower() in (".csv", ".tsv")
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
-    except OSError:
+    except OSError as error:
+        if is_called_so and isinstance(error, FileNotFoundError):
+            raise RowsError(f"{path}: no such file; {missing_file_hint(str(path))}") from None
         return False
     if head.startswith(MARK.encode()):
         return True
@@ -65,7 +73,7 @@ def is_rows(path: Path) -> bool:
         return False
     text = head.decode("utf-8-sig", errors="replace")
     header = next((line for line in text.split("\n") if line.strip() and not line.startswith("#")), "")
-    return "image" in _fields(header) or path.suffix.lower() in (".csv", ".tsv")
+    return "image" in _fields(header) or is_called_so
 
 
 def read_rows(path: Path) -> list[Rows]:
