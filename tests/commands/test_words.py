@@ -6,7 +6,7 @@ import pytest
 from click.shell_completion import ShellComplete
 
 from triport.cli import main
-from triport.commands.shared.words import DEVICE_ALIASES, PRECISION_ALIASES, RUNTIME_ALIASES, Device
+from triport.commands.shared.words import DEVICE_ALIASES, PRECISION_ALIASES, RUNTIME_ALIASES, DeviceWord
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_other_words_for_precisions_and_runtimes_of_parity(run_cli):
     ],
 )
 def test_other_words_for_devices(word, device):
-    assert Device().convert(word, None, None) == device
+    assert DeviceWord().convert(word, None, None) == device
 
 
 def test_no_alias_is_a_word_of_its_own():

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .telling_sizes import SIZES, Notes, Sizes, codes_within, is_framework, shadowed, telling
+from .telling_sizes import SIZES, Notes, TellingSizes, codes_within, is_framework, shadowed, telling
 
 START = 8
 _FAR = 9
@@ -25,7 +25,7 @@ Shape = tuple[int, ...]
 Tell = Callable[[Shape], Shape]
 
 
-class Asked(NamedTuple):
+class AskedSizes(NamedTuple):
     """Sizes at which code may go another way, and why these may not be all; "" if they are."""
 
     sizes: tuple[int, ...]
@@ -34,7 +34,7 @@ class Asked(NamedTuple):
 
 def asked_by_code(
     parts: Sequence[Any], run: Callable[[int, Tell], None], tried: Sequence[int], most: int, cheap: int
-) -> Asked:
+) -> AskedSizes:
     """Run a network with sizes that tell, and again at those at which its code goes another way.
 
     Args:
@@ -66,7 +66,7 @@ def asked_by_code(
     elif left:
         unseen = f"its code may go another way at {', '.join(left[:_MOST_NAMED])}"
         unseen += f" and {len(left) - _MOST_NAMED} more" if len(left) > _MOST_NAMED else ""
-    return Asked(tuple(size for size in found if size <= most), unseen)
+    return AskedSizes(tuple(size for size in found if size <= most), unseen)
 
 
 def _run_telling(
@@ -81,7 +81,7 @@ def _run_telling(
         if any(len(other) != len(shape) for other in others):
             others = [tuple(one * at // size if one == size else one for one in shape) for at in ats[1:]]
         columns = zip(shape, *others, strict=True)
-        return Sizes(telling(one, _through(ats, (one, *more)), notes) for one, *more in columns)
+        return TellingSizes(telling(one, _through(ats, (one, *more)), notes) for one, *more in columns)
 
     for at in reversed(ats):
         noted: list[Shape] = []

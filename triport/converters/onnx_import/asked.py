@@ -7,7 +7,7 @@ from pathlib import Path
 
 from triport.converters.formats.atomic import check_place
 from triport.converters.mindir.asked import is_mindir
-from triport.converters.request import Request
+from triport.converters.request import ConvertRequest
 from triport.reference_models.errors import TriportError
 from triport.reference_models.spec import Runtime
 
@@ -17,7 +17,7 @@ _OF_WEIGHTS = (
 )
 
 
-def is_folder_asked(request: Request) -> bool:
+def is_folder_asked(request: ConvertRequest) -> bool:
     """Return whether the output is a folder, for another framework than ONNX: a graph's source."""
     output = request.output
     if output is None or request.to == "onnx":
@@ -25,7 +25,7 @@ def is_folder_asked(request: Request) -> bool:
     return output.is_dir() or not output.suffix or str(output).endswith("/")
 
 
-def check_report(request: Request) -> None:
+def check_report(request: ConvertRequest) -> None:
     """Raise TriportError where a report is asked for of anything but a graph's source, or has no place."""
     if request.report is None:
         return
@@ -37,7 +37,7 @@ def check_report(request: Request) -> None:
     check_place(request.report)
 
 
-def is_source_asked(source: Path | None, request: Request) -> bool:
+def is_source_asked(source: Path | None, request: ConvertRequest) -> bool:
     """Return whether a file's graph is to be written as source into a folder; imports nothing.
 
     Raises:
@@ -62,7 +62,7 @@ def is_source_asked(source: Path | None, request: Request) -> bool:
     return True
 
 
-def check_options(source: str, request: Request, runtime: Runtime) -> None:
+def check_options(source: str, request: ConvertRequest, runtime: Runtime) -> None:
     """Raise TriportError where options are of weights alone, or a source of another runtime is asked for."""
     given = request.given(*_OF_WEIGHTS)
     output = request.output

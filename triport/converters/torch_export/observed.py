@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from triport.converters.environment import import_torch
-from triport.converters.networks.asked_by_code import Asked, Tell, asked_by_code, kept
-from triport.converters.networks.telling_sizes import Sizes
+from triport.converters.networks.asked_by_code import AskedSizes, Tell, asked_by_code, kept
+from triport.converters.networks.telling_sizes import TellingSizes
 from triport.reference_models.network import Input, Integers
 
 from .network import TorchNet
@@ -20,7 +20,7 @@ from .network import TorchNet
 _MOST_ELEMENTS, _FEW_ELEMENTS = 1 << 28, 1 << 18
 
 
-def asked_by_module(net: TorchNet, axis: str, sizes: Mapping[str, int], tried: Sequence[int]) -> Asked:
+def asked_by_module(net: TorchNet, axis: str, sizes: Mapping[str, int], tried: Sequence[int]) -> AskedSizes:
     """Return the sizes of an axis at which a Module's code may go another way, without those in `tried`."""
     torch: Any = import_torch()
     calls: dict[int, list[str]] = {}
@@ -38,7 +38,7 @@ def asked_by_module(net: TorchNet, axis: str, sizes: Mapping[str, int], tried: S
             if type(found) is int:
                 return self.tell((found,))[0]
             is_sizes = isinstance(found, tuple) and bool(found) and all(type(one) is int for one in found)
-            return Sizes(self.tell(tuple(found))) if is_sizes else found
+            return TellingSizes(self.tell(tuple(found))) if is_sizes else found
 
     def run(size: int, tell: Tell) -> None:
         inputs = [_filled(given, {**sizes, axis: size}) for given in net.inputs]

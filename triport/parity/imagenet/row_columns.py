@@ -31,7 +31,7 @@ COLUMNS = "image,label,top1 (and, where known, top2 to top5, logit1 to logit5, b
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rows:
+class ImageRows:
     """What one network says of images, by a file.
 
     `labels` (N,) and `digests`, the hashes of the images' bytes, are None where the file has none; `classes`
@@ -76,7 +76,7 @@ def is_rows(path: Path) -> bool:
     return "image" in _fields(header) or is_called_so
 
 
-def read_rows(path: Path) -> list[Rows]:
+def read_rows(path: Path) -> list[ImageRows]:
     """Return the rows of every network in a file: one, or of a pair two.
 
     Raises:
@@ -105,7 +105,7 @@ def read_rows(path: Path) -> list[Rows]:
     prefixes = [f"{found[1]}_" if found[1] else "" for found in map(_TOP1.fullmatch, table.header) if found]
     whole = _is_whole(identity, names, labels)
     return [
-        Rows(path, names, labels, digests, *table.best(prefix), _stated(identity, place), whole)
+        ImageRows(path, names, labels, digests, *table.best(prefix), _stated(identity, place), whole)
         for place, prefix in enumerate(prefixes)
     ]
 
