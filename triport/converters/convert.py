@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -81,6 +81,7 @@ def convert(
             *checkpoint.notes,
             *found.notes,
             *cautions(checkpoint, found, job.written, request.to, request.model is not None, job.prepared),
+            *_names_of_another(request.dialect, job.written),
         ),
         rounding=rounding,
         assumed=assumptions(found, job.prepared),
@@ -241,6 +242,12 @@ def _check_variances(checkpoint: Checkpoint, found: Fit) -> None:
             f"variances below 0, of which the network makes NaN\n{listed(problems)}\n"
             f"No training leaves such values: get the file again, or take another checkpoint"
         )
+
+
+def _names_of_another(asked: str | None, written: Dialect) -> Iterator[str]:
+    """Say whose names a publisher's architecture has, where they are called after another one."""
+    if asked not in (None, written.name):
+        yield f"the names that {asked} has for this model are {written.name}'s"
 
 
 def _target_dialect(spec: ModelSpec, to: Runtime, dialect: str | None) -> Dialect:
